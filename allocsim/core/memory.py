@@ -1,0 +1,90 @@
+"""Memory from the operating system: reservations through mmap, and what of them is resident.
+
+At the bottom beside `jit`; a heap owns one reservation for spans and one for each table of
+records. The states of a byte: *reserved* (address space only, costs nothing) and *touched*
+(the kernel has given it a page). Its one rule: nothing ever moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+from typing import Any
+
+import numpy as np
+
+from allocsim.errors import AddressSpaceError, PlatformError
+
+OS_PAGE = mmap.PAGESIZE
+"""Bytes in a page of the operating system."""
+
+# MAP_NORESERVE has a name in the mmap module from Python 3.13 on; this is Linux's number for it.
+_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
+
+
+class Reservation:
+    """A range of address space that the kernel backs page by page when it is first written."""
+
+    def __init__(self, length: int) -> None:
+        """Reserve `length` bytes, rounded up to pages; AddressSpaceError if the OS refuses."""
+        if not hasattr(mmap, "MAP_ANONYMOUS") or not hasattr(mmap.mmap, "madvise"):
+            raise PlatformError(
+                "allocsim maps memory as Linux does; this system offers no such mmap"
+            )
+        self.length = -(-length // OS_PAGE) * OS_PAGE
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+        try:
+            self.mapping = mmap.mmap(-1, self.length, flags=flags)
+        except (OSError, OverflowError, ValueError) as refusal:
+            raise AddressSpaceError(self.length, str(refusal)) from refusal
+        self.address: int = np.frombuffer(self.mapping, np.uint8).ctypes.data
+        """Address of the first byte."""
+
+    def table(self, record: Any, shape: tuple[int, ...]) -> Any:
+        """The reservation as an array of records, or of plain numbers, all zero at first."""
+        dtype = np.dtype(record)
+        count = int(np.prod(shape))
+        array = np.frombuffer(self.mapping, dtype, count).reshape(shape)
+        return array.view(np.recarray) if dtype.names else array
+
+    def view(self, address: int, length: int) -> memoryview:
+        """A writable view of `length` bytes from `address` on, which must lie inside."""
+        offset = address - self.address
+        if not 0 <= offset <= offset + length <= self.length:
+            raise ValueError(f"{address:#x} + {length} lies outside the reservation")
+        return memoryview(self.mapping)[offset : offset + length]
+
+    def close(self) -> None:
+        """Give the range back to the OS; if a view of it is left, when the last one is gone."""
+        with contextlib.suppress(BufferError):
+            self.mapping.close()
+
+    def resident(self, length: int) -> int:
+        """How many of the first `length` bytes the kernel keeps in memory, in whole OS pages.
+
+        mincore counts exactly this range; smaps would add any neighbour mapping that the kernel
+        has merged with ours.
+        """
+        pages = -(-length // OS_PAGE)
+        if pages == 0:
+            return 0
+        present = np.zeros(pages, np.uint8)
+        span = ctypes.c_size_t(pages * OS_PAGE)
+        vector = ctypes.c_void_p(present.ctypes.data)
+        if _mincore(ctypes.c_void_p(self.address), span, vector) != 0:
+            raise PlatformError(
+                "the kernel does not tell which pages are resident (mincore failed)"
+            )
+        return int(np.count_nonzero(present & 1)) * OS_PAGE
+
+
+def table(record: Any, *shape: int) -> Any:
+    """An array of records in a reservation of its own: untouched rows cost nothing."""
+    count = int(np.prod(shape))
+    return Reservation(count * np.dtype(record).itemsize).table(record, shape)
+
+
+def _mincore(address: Any, length: Any, vector: Any) -> int:
+    """The C library's mincore: 0 when it has filled the vector."""
+    return int(ctypes.CDLL(None, use_errno=True).mincore(address, length, vector))

@@ -1,0 +1,153 @@
+"""Loads and stores at real addresses: the only code that touches memory by its address.
+
+Between `jit` and everything that reads or writes the heap. Compiled, each is one machine
+instruction or one memset; pure, it goes through ctypes. Its one rule: nobody calls these with an
+address that did not come from the heap's own records, because nothing here can check.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from allocsim.core.jit import PURE, kernel
+
+WORD = 8
+"""Bytes in a machine word, the unit of the link in a free object."""
+
+if PURE:
+
+    def load_word(address: int) -> int:
+        """The signed 64-bit word at `address`."""
+        return ctypes.c_int64.from_address(int(address)).value
+
+    def store_word(address: int, value: int) -> None:
+        """Write the signed 64-bit `value` at `address`."""
+        ctypes.c_int64.from_address(int(address)).value = int(value)
+
+    def load_byte(address: int) -> int:
+        """The byte at `address`, 0 to 255."""
+        return ctypes.c_uint8.from_address(int(address)).value
+
+    def fill(address: int, count: int, value: int) -> None:
+        """Write `count` bytes of `value` (0 to 255) from `address` on."""
+        ctypes.memset(int(address), int(value), int(count))
+
+    def copy(target: int, source: int, count: int) -> None:
+        """Copy `count` bytes from `source` to `target`, which do not overlap."""
+        ctypes.memmove(int(target), int(source), int(count))
+
+    def clear_words(address: int, count: int) -> None:
+        """Zero `count` words, at most 8, from `address` on."""
+        ctypes.memset(int(address), 0, WORD * int(count))
+
+else:
+    _BYTE = ir.IntType(8)
+    _WORD = ir.IntType(64)
+    _VECTOR = ir.VectorType(_WORD, 8)
+
+    def _pointer(builder: Any, address: Any, target: ir.Type) -> Any:
+        """Turn the integer `address` into a pointer to `target`."""
+        return builder.inttoptr(address, ir.PointerType(target))
+
+    @intrinsic
+    def _load_word(typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(_pointer(builder, arguments[0], _WORD), align=1)
+
+        return types.int64(types.int64), generate
+
+    @intrinsic
+    def _store_word(typing: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], _pointer(builder, arguments[0], _WORD), align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), generate
+
+    @intrinsic
+    def _load_byte(typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            byte = builder.load(_pointer(builder, arguments[0], _BYTE))
+            return builder.zext(byte, _WORD)
+
+        return types.int64(types.int64), generate
+
+    @intrinsic
+    def _fill(typing: Any, address: Any, count: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            target = _pointer(builder, arguments[0], _BYTE)
+            byte = builder.trunc(arguments[2], _BYTE)
+            cgutils.memset(builder, target, arguments[1], byte)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64), generate
+
+    @intrinsic
+    def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            to, at = (_pointer(builder, arguments[i], _BYTE) for i in (0, 1))
+            cgutils.raw_memcpy(builder, to, at, arguments[2], 1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64), generate
+
+    @intrinsic
+    def _clear_words(typing: Any, address: Any, count: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # One masked store of eight lanes: clearing takes no branch on the count, which is as
+            # random as the sizes are (a loop costs a mispredicted branch an event).
+            address, count = arguments
+            lanes = ir.Constant(_VECTOR, list(range(8)))
+            wanted = ir.Constant(_VECTOR, ir.Undefined)
+            for lane in range(8):
+                wanted = builder.insert_element(wanted, count, ir.Constant(ir.IntType(32), lane))
+            mask = builder.icmp_signed("<", lanes, wanted)
+            pointer = _pointer(builder, address, _VECTOR)
+            store = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(
+                    ir.VoidType(),
+                    [_VECTOR, pointer.type, ir.IntType(32), ir.VectorType(ir.IntType(1), 8)],
+                ),
+                "llvm.masked.store.v8i64.p0v8i64",
+            )
+            zero = ir.Constant(_VECTOR, [0] * 8)
+            builder.call(store, [zero, pointer, ir.Constant(ir.IntType(32), 8), mask])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), generate
+
+    @kernel
+    def load_word(address: int) -> int:
+        """The signed 64-bit word at `address`."""
+        return _load_word(address)
+
+    @kernel
+    def store_word(address: int, value: int) -> None:
+        """Write the signed 64-bit `value` at `address`."""
+        _store_word(address, value)
+
+    @kernel
+    def load_byte(address: int) -> int:
+        """The byte at `address`, 0 to 255."""
+        return _load_byte(address)
+
+    @kernel
+    def fill(address: int, count: int, value: int) -> None:
+        """Write `count` bytes of `value` (0 to 255) from `address` on."""
+        _fill(address, count, value)
+
+    @kernel
+    def copy(target: int, source: int, count: int) -> None:
+        """Copy `count` bytes from `source` to `target`, which do not overlap."""
+        _copy(target, source, count)
+
+    @kernel
+    def clear_words(address: int, count: int) -> None:
+        """Zero `count` words, at most 8, from `address` on."""
+        _clear_words(address, count)

@@ -1,0 +1,110 @@
+"""Size classes: from a request in bytes to a class, and from a class to the bytes of its objects.
+
+Above `records`; used by the designs, which choose a policy, and by sizeclass-check, which proves
+it. A policy is two closed forms, as kernels; `SizeClasses` lays them out as a table, and adds what
+the table costs. Its one rule: class_of(n) is the smallest class whose objects hold n bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from allocsim.core.jit import kernel
+
+GO2008_CLASSES = 168
+"""Classes of the first Go malloc: 8 to 120 by 8, 128 to 240 by 16, 256 to 480 by 32, 512 to 960
+by 64, 1024 to 1920 by 128, 2048 to 32768 by 256."""
+
+
+@kernel
+def go2008_class_of(request: int) -> int:
+    """The class of `request` bytes, 0 to 167; 0 or less is class 0. Valid up to 32768.
+
+    Steps grow with the size as 2**step, from 8 below 128 bytes to 256 above 2 KiB, with eight
+    classes to each doubling between: the comparisons count the doublings, without a branch.
+    """
+    last = max(request - 1, 0)
+    step = 3 + (last >= 128) + (last >= 256) + (last >= 512) + (last >= 1024) + (last >= 2048)
+    return (last >> step) + 8 * (step - 3)
+
+
+@kernel
+def go2008_object_size(size_class: int) -> int:
+    """Bytes of an object of `size_class`, 0 to 167: the inverse of go2008_class_of."""
+    step = 3 + min(max(size_class - 8, 0) >> 3, 5)
+    return (size_class + 1 - 8 * (step - 3)) << step
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class as a table shows it; bytes, but for `size_class` and `objects`."""
+
+    size_class: int
+    object_size: int
+    chunk: int
+    """Bytes of the span that one refill carves."""
+    objects: int
+    """Objects of one refill."""
+    tail: int
+    """Bytes at the end of the span that no object fits in."""
+    worst_waste: float
+    """The largest share of a full span that the program did not ask for, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class SizeClasses:
+    """A policy laid out: the closed forms, the table they make, and what it costs."""
+
+    class_of: Callable[[int], int]
+    object_size: Callable[[int], int]
+    count: int
+    chunk_of: Callable[[int], int]
+    """Bytes that a refill of objects of a size takes, before rounding up to pages."""
+    page_size: int
+
+    def sizes(self) -> list[int]:
+        """The object size of every class, ascending."""
+        return [int(self.object_size(size_class)) for size_class in range(self.count)]
+
+    def rows(self) -> list[ClassRow]:
+        """Every class with its refill and its waste."""
+        sizes = self.sizes()
+        return [self._row(c, size, sizes[c - 1] if c else 0) for c, size in enumerate(sizes)]
+
+    def _row(self, size_class: int, size: int, below: int) -> ClassRow:
+        chunk = -(-self.chunk_of(size) // self.page_size) * self.page_size
+        objects = self.chunk_of(size) // size
+        tail = chunk - objects * size
+        worst = (tail + objects * (size - below - 1)) / chunk
+        return ClassRow(size_class, size, chunk, objects, tail, worst)
+
+    def mean_waste(self) -> float:
+        """Mean share that rounding up adds to a request, all sizes up to the largest alike."""
+        sizes = self.sizes()
+        wasted = sum(
+            (size - request) / size
+            for below, size in zip([0, *sizes], sizes, strict=False)
+            for request in range(below + 1, size + 1)
+        )
+        return wasted / sizes[-1]
+
+    def mismatches(self, beyond: int = 4096) -> Iterator[str]:
+        """Every disagreement of closed form and table, in both directions, as a sentence.
+
+        Sizes from 0 to `beyond` bytes above the largest class are tried: below, each must map to
+        the smallest class that holds it; above, to no class of the table.
+        """
+        sizes = self.sizes()
+        for size_class, size in enumerate(sizes):
+            if size_class and size <= sizes[size_class - 1]:
+                yield f"class {size_class} ({size} bytes) is not larger than the class before it"
+            if self.class_of(size) != size_class:
+                yield f"class {size_class} holds {size} bytes, which map to {self.class_of(size)}"
+        expected = 0
+        for request in range(sizes[-1] + beyond + 1):
+            while expected < self.count and sizes[expected] < request:
+                expected += 1
+            found = int(self.class_of(request))
+            if found != expected if expected < self.count else found < self.count:
+                yield f"{request} bytes map to class {found}, expected {expected}"

@@ -1,0 +1,88 @@
+"""The designs: one file each, which wires stages of the core into an allocator.
+
+Between `core` and `Heap`. A design is a state type with a kernel for every operation, and a
+`Design` that says what a user sees of it. Its one rule: nothing outside a design's own file asks
+which design it has; what differs is in the kernels, or in the fields of `Design`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from allocsim.core.check import Invariant
+from allocsim.core.memory import Reservation
+from allocsim.core.records import HeapState
+from allocsim.core.size_classes import SizeClasses
+from allocsim.errors import InputError, UnknownName
+
+SUMMARIES = {
+    "go2008": "the first Go malloc, November 2008: thread lists, no coalescing, nothing returned",
+}
+"""Every design by name, with what it is in a line."""
+
+DEFAULT = "go2008"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A setting of a design that --set can change."""
+
+    default: int
+    least: int
+    most: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ClassUse:
+    """What one size class holds at a moment; counts, but for `object_size` in bytes."""
+
+    size_class: int
+    object_size: int
+    spans: int
+    in_use: int
+    """Objects handed out."""
+    free: int
+    """Objects that wait in caches or central lists."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the world sees of a design."""
+
+    name: str
+    create: Callable[..., HeapState]
+    """create(memory, threads, parameters): an empty heap."""
+    size_classes: Callable[[Mapping[str, int]], SizeClasses]
+    """The class table under the given parameters."""
+    classes: Callable[[HeapState], list[ClassUse]]
+    """What each class holds now."""
+    invariants: tuple[Invariant, ...]
+    zeroed: bool
+    """Whether malloc promises objects that are all zeros."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
+        """All parameters of the design, with `settings` checked and laid over the defaults."""
+        values = {name: parameter.default for name, parameter in self.parameters.items()}
+        for name, value in settings.items():
+            if name not in self.parameters:
+                raise UnknownName(f"parameter of the design {self.name}", name, self.parameters)
+            parameter = self.parameters[name]
+            if not isinstance(value, int) or not parameter.least <= value <= parameter.most:
+                raise InputError(
+                    f"{name}={value}: expected a number from {parameter.least} to {parameter.most}"
+                )
+            values[name] = value
+        return values
+
+
+def find_design(name: str) -> Design:
+    """The design of that name; UnknownName, with the nearest, if there is none."""
+    if name not in SUMMARIES:
+        raise UnknownName("design", name, SUMMARIES)
+    design: Design = import_module(f"{__name__}.{name}").DESIGN
+    return design

@@ -1,0 +1,371 @@
+"""The design `go2008`: the first pieces of Go's malloc, 17 November 2008.
+
+It wires stages of the core: closed-form size classes, unbounded thread lists, chunk refills, a
+splitting page heap that never joins, the trivial allocator. What that commit meant is built, not
+its two slips (a refill lost all objects but one; the trivial allocator never counted down).
+Its one rule: objects are always all zeros, because free clears them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core import check, operations
+from allocsim.core.chunk_refill import chunk_bytes, refill
+from allocsim.core.jit import answers, kernel
+from allocsim.core.memory import Reservation, table
+from allocsim.core.operations import Status
+from allocsim.core.pagemap import ENTRIES, PAGE_SHIFT, ROOT, nodes_for, span_of
+from allocsim.core.raw import copy, fill
+from allocsim.core.records import (
+    COUNTERS,
+    LARGE,
+    OBJECT_LIST,
+    PAGE_LIST,
+    RECIPROCAL_SHIFT,
+    SIZE_CLASS,
+    SPAN,
+    SYSTEM,
+    Record,
+    SpanState,
+)
+from allocsim.core.size_classes import (
+    GO2008_CLASSES,
+    SizeClasses,
+    go2008_class_of,
+    go2008_object_size,
+)
+from allocsim.core.splitting_pages import LONG, give_back, take_aligned_run, take_run
+from allocsim.core.thread_lists import pop_aligned_object, pop_object, push_object
+from allocsim.core.trivial import take_metadata
+from allocsim.designs import ClassUse, Design
+
+PAGE = 1 << PAGE_SHIFT
+
+SMALL = 32768
+"""Requests below this many bytes are small; the class of this size exists and is never used."""
+
+CACHE_BYTES = GO2008_CLASSES * OBJECT_LIST.itemsize
+"""Metadata of one thread's lists."""
+
+SIZE_CLASSES = SizeClasses(
+    class_of=go2008_class_of,
+    object_size=go2008_object_size,
+    count=GO2008_CLASSES,
+    chunk_of=chunk_bytes,
+    page_size=PAGE,
+)
+
+
+class Go2008(NamedTuple):
+    """The state of a go2008 heap."""
+
+    system: np.recarray  # one SYSTEM: what was obtained from the OS
+    counters: np.recarray  # one COUNTERS
+    node: np.ndarray  # page map nodes, int64 span or node numbers
+    span: np.recarray  # SPAN by span number; 0 is the null span
+    page_list: np.recarray  # PAGE_LIST by length in pages; the last for all longer ones
+    size_class: np.recarray  # SIZE_CLASS by class
+    object_list: np.recarray  # OBJECT_LIST by thread and class
+
+
+def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Go2008:
+    """An empty heap over `memory`, for at most `threads` threads; there are no parameters."""
+    heap = Go2008(
+        system=table(SYSTEM, 1),
+        counters=table(COUNTERS, 1),
+        node=table(np.int64, nodes_for(memory.length), ENTRIES),
+        span=table(SPAN, memory.length // PAGE + 2),
+        page_list=table(PAGE_LIST, LONG + 1),
+        size_class=table(SIZE_CLASS, GO2008_CLASSES),
+        object_list=table(OBJECT_LIST, threads, GO2008_CLASSES),
+    )
+    heap.system[0].next = memory.address
+    heap.system[0].limit = memory.address + memory.length
+    heap.system[0].footprint = 0
+    heap.counters[0].nodes = ROOT
+    heap.size_class.object_size = SIZE_CLASSES.sizes()
+    return heap
+
+
+@answers(operations.malloc, Go2008)
+@kernel
+def malloc(heap: Go2008, thread: int, request: int) -> int:
+    """A small object from the thread's list, else whole pages."""
+    if request >= SMALL:
+        return _allocate_pages(heap, request, SpanState.IN_USE)
+    return _allocate_small(heap, thread, go2008_class_of(request))
+
+
+@answers(operations.calloc, Go2008)
+@kernel
+def calloc(heap: Go2008, thread: int, request: int) -> int:
+    """malloc: every object is all zeros."""
+    return malloc(heap, thread, request)
+
+
+@answers(operations.memalign, Go2008)
+@kernel
+def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
+    """malloc of the same class where an object lies right, else a larger class, else pages.
+
+    The seed has no such call; so that it counts as malloc of its size, the thread's list is
+    searched for an object at a multiple. If there is none, a class is taken whose size is a
+    multiple: chunks begin on pages, so all its objects lie right.
+    """
+    if alignment > PAGE:
+        return _allocate_aligned_pages(heap, request, alignment)
+    if request >= SMALL:
+        return _allocate_pages(heap, request, SpanState.IN_USE)
+    size_class = go2008_class_of(request)
+    if heap.object_list[thread, size_class].head or refill(heap, thread, size_class):
+        address = pop_aligned_object(heap, thread, size_class, alignment)
+        while address == 0 and heap.size_class[size_class].object_size & (alignment - 1):
+            size_class += 1
+        return address or _allocate_small(heap, thread, size_class)
+    return 0
+
+
+@answers(operations.realloc, Go2008)
+@kernel
+def realloc(heap: Go2008, thread: int, address: int, request: int) -> int:
+    """A new object, a copy, and the old one freed, in that order."""
+    moved = malloc(heap, thread, request)
+    if moved:
+        copy(moved, address, min(usable_size(heap, address), max(request, 0)))
+        free(heap, thread, address)
+    return moved
+
+
+@answers(operations.free, Go2008)
+@kernel
+def free(heap: Go2008, thread: int, address: int) -> int:
+    """A small object goes onto the calling thread's list, a large one's pages to the page heap."""
+    span = span_of(heap, address)
+    record = heap.span[np.uint64(span)]
+    status = _status(record, address)
+    if status == Status.OK:
+        if record.size_class == LARGE:
+            _free_pages(heap, span)
+        else:
+            push_object(heap, thread, record.size_class, address)
+    return status
+
+
+@answers(operations.inspect, Go2008)
+@kernel
+def inspect(heap: Go2008, address: int) -> int:
+    """The Status that free would give."""
+    return _status(heap.span[span_of(heap, address)], address)
+
+
+@answers(operations.usable_size, Go2008)
+@kernel
+def usable_size(heap: Go2008, address: int) -> int:
+    """The size of the object's class, or its pages."""
+    record = heap.span[span_of(heap, address)]
+    if _status(record, address) != Status.OK:
+        return 0
+    if record.size_class == LARGE:
+        return record.pages << PAGE_SHIFT
+    return record.object_size
+
+
+@answers(operations.allocate_stack, Go2008)
+@kernel
+def allocate_stack(heap: Go2008, request: int) -> int:
+    """Whole pages, in a span of their own kind."""
+    return _allocate_pages(heap, max(request, 1), SpanState.STACK)
+
+
+@answers(operations.free_stack, Go2008)
+@kernel
+def free_stack(heap: Go2008, address: int) -> int:
+    """The segment's pages go to the page heap."""
+    span = span_of(heap, address)
+    record = heap.span[span]
+    if record.state != SpanState.STACK:
+        return Status.UNKNOWN_POINTER
+    if record.address != address:
+        return Status.NOT_SPAN_START
+    _free_pages(heap, span)
+    return Status.OK
+
+
+@answers(operations.thread_begin, Go2008)
+@kernel
+def thread_begin(heap: Go2008, thread: int) -> int:
+    """Book the thread's lists."""
+    if thread >= len(heap.object_list):
+        return Status.OUT_OF_MEMORY
+    if not take_metadata(heap, CACHE_BYTES):
+        return heap.system[0].refusal
+    heap.counters[0].threads += 1
+    return Status.OK
+
+
+@answers(operations.thread_done, Go2008)
+@kernel
+def thread_done(heap: Go2008, thread: int) -> int:
+    """Nothing: the seed knows no end of a thread, and its free objects stay on its lists."""
+    return Status.OK
+
+
+@answers(operations.freeze, Go2008)
+@kernel
+def freeze(heap: Go2008) -> int:
+    """The trivial allocator refuses everything from now on."""
+    heap.system[0].frozen = 1
+    return Status.OK
+
+
+@answers(operations.refusal, Go2008)
+@kernel
+def refusal(heap: Go2008) -> int:
+    """What the trivial allocator, or a full table, answered last."""
+    return heap.system[0].refusal
+
+
+@answers(operations.footprint, Go2008)
+@kernel
+def footprint(heap: Go2008) -> int:
+    """All that the trivial allocator obtained: nothing is ever given back."""
+    return heap.system[0].footprint
+
+
+@answers(operations.measure, Go2008)
+@kernel
+def measure(heap: Go2008, live: int, sample: Record) -> int:
+    """Count the classes' objects; each part has a count of its own, none is a remainder."""
+    counters = heap.counters[0]
+    occupied = counters.large_pages << PAGE_SHIFT
+    cached, tail = 0, 0
+    for size_class in range(GO2008_CLASSES):
+        count = heap.size_class[size_class]
+        chunk = chunk_bytes(count.object_size)
+        occupied += count.in_use * count.object_size
+        cached += count.cached * count.object_size
+        tail += count.spans * (chunk - chunk // count.object_size * count.object_size)
+    sample.live = live
+    sample.rounding = occupied - live
+    sample.tail = tail
+    sample.thread_cache = cached
+    sample.transfer = 0
+    sample.central = 0
+    sample.free_spans = counters.free_pages << PAGE_SHIFT
+    sample.released = 0
+    sample.heap = heap.system[0].heap
+    sample.footprint = heap.system[0].footprint
+    sample.metadata = sample.footprint - sample.heap
+    _count_spans(counters, sample)
+    return Status.OK
+
+
+@kernel
+def _count_spans(counters: Record, sample: Record) -> None:
+    """Copy the counters of spans and of calls into `sample`."""
+    sample.spans_total = counters.spans
+    sample.spans_free = counters.free_spans
+    sample.spans_in_use = counters.spans - counters.free_spans
+    sample.grows = counters.grows
+    sample.splits = counters.splits
+    sample.coalesces = counters.coalesces
+    sample.refills = counters.refills
+
+
+@kernel
+def _allocate_small(heap: Go2008, thread: int, size_class: int) -> int:
+    """Pop the thread's list, filling it first if it is empty; 0: refused."""
+    address = pop_object(heap, thread, size_class)
+    if address == 0 and refill(heap, thread, size_class):
+        address = pop_object(heap, thread, size_class)
+    return address
+
+
+@kernel
+def _allocate_pages(heap: Go2008, request: int, state: int) -> int:
+    """The address of a large object or stack segment of its own span; 0: refused."""
+    system = heap.system[0]
+    if request > system.limit:  # rounding it up to pages could overflow
+        system.refusal = Status.OUT_OF_MEMORY
+        return 0
+    span = take_run(heap, (request + PAGE - 1) >> PAGE_SHIFT)
+    return _large(heap, span, state)
+
+
+@kernel
+def _allocate_aligned_pages(heap: Go2008, request: int, alignment: int) -> int:
+    """The address of a large object at a multiple of more than a page; 0: refused."""
+    system = heap.system[0]
+    if max(request, alignment) > system.limit:
+        system.refusal = Status.OUT_OF_MEMORY
+        return 0
+    pages = max(request + PAGE - 1, PAGE) >> PAGE_SHIFT
+    return _large(heap, take_aligned_run(heap, pages, alignment), SpanState.IN_USE)
+
+
+@kernel
+def _large(heap: Go2008, span: int, state: int) -> int:
+    """Make `span` a large object or a stack segment; its address, or 0 if it is the null span."""
+    if span == 0:
+        return 0
+    record = heap.span[span]
+    record.size_class = LARGE
+    record.state = state
+    heap.counters[0].large_pages += record.pages
+    return record.address
+
+
+@kernel
+def _free_pages(heap: Go2008, span: int) -> None:
+    """Clear a large object or stack segment, and give its pages back."""
+    record = heap.span[span]
+    heap.counters[0].large_pages -= record.pages
+    fill(record.address, record.pages << PAGE_SHIFT, 0)
+    give_back(heap, span)
+
+
+@kernel
+def _status(record: Record, address: int) -> int:
+    """Whether free would take `address`, which lies on a page of the span `record`."""
+    if record.state != SpanState.IN_USE:
+        return Status.UNKNOWN_POINTER
+    offset = address - record.address
+    if record.size_class == LARGE:
+        return Status.OK if offset == 0 else Status.NOT_SPAN_START
+    index = offset * record.reciprocal >> RECIPROCAL_SHIFT
+    if index * record.object_size != offset or index >= record.objects:
+        return Status.NOT_OBJECT_START
+    return Status.OK
+
+
+def classes(heap: Go2008) -> list[ClassUse]:
+    """What each size class holds now."""
+    return [
+        ClassUse(
+            number, *(int(count[name]) for name in ("object_size", "spans", "in_use", "cached"))
+        )
+        for number, count in enumerate(heap.size_class)
+    ]
+
+
+DESIGN = Design(
+    name="go2008",
+    create=create,
+    size_classes=lambda parameters: SIZE_CLASSES,
+    classes=classes,
+    invariants=(
+        check.spans_tile_the_heap,
+        check.page_map_matches_spans,
+        check.null_records_are_untouched,
+        check.page_lists_hold_the_free_spans,
+        check.span_counts_agree,
+        check.free_objects_are_counted_once,
+        check.class_counts_agree,
+        check.free_memory_is_zero,
+    ),
+    zeroed=True,
+)

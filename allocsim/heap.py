@@ -1,0 +1,263 @@
+"""The Python face of a design: a heap that owns its memory and speaks in errors, not statuses.
+
+Between the designs and whoever uses them: the driver, a test, a student in a notebook. It keeps
+what an allocator does not, the size that was asked for each object, so that it can show live
+bytes and catch a second free of the same object. Its one rule: one thread is inside at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.check import violations
+from allocsim.core.memory import Reservation
+from allocsim.core.operations import Status
+from allocsim.core.records import SAMPLE, HeapState
+from allocsim.designs import DEFAULT, find_design
+from allocsim.errors import DoubleFree, HeapFrozen, InputError, InvalidFree, OutOfMemory
+from allocsim.events import MOST_THREADS
+from allocsim.profile import Snapshot
+
+RESERVE = 64 << 30
+"""Address space that a heap reserves unless told otherwise; it costs nothing until touched."""
+
+REASONS = {
+    Status.UNKNOWN_POINTER: "it lies in no span in use: it was never allocated, or freed already",
+    Status.NOT_SPAN_START: "it lies inside a large object",
+    Status.NOT_OBJECT_START: "it lies inside a small object, or behind the last one of its span",
+}
+
+
+class Heap:
+    """An allocator over real memory: `with Heap(design="go2008") as heap: heap.malloc(100)`.
+
+    Several Python threads may use one heap. Each gets a cache of its own at its first call, and a
+    lock is held during every call. When a thread ends, the design is told: go2008 does nothing,
+    so the free objects of that thread's cache stay there, and no other thread will get them.
+    """
+
+    def __init__(self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int) -> None:
+        """An empty heap; `parameters` are those of the design. `reserve` bounds the heap, bytes."""
+        if not 1 << 20 <= reserve <= 1 << 45:
+            raise InputError(f"a reservation of {reserve} bytes: expected 1 MiB to 32 TiB")
+        self.design = find_design(design)
+        self.parameters = self.design.checked(parameters)
+        self.memory = Reservation(reserve)
+        self._state: HeapState = self.design.create(self.memory, MOST_THREADS, self.parameters)
+        self._requested: dict[int, int] = {}
+        self._stacks: dict[int, int] = {}
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._threads = 0
+
+    @property
+    def state(self) -> HeapState:
+        """The records of the design; InputError when the heap is closed."""
+        if self._state is None:
+            raise InputError("this heap is closed")
+        return self._state
+
+    def malloc(self, size: int) -> int:
+        """The address of a fresh object of at least `size` bytes."""
+        return self._allocate(size, lambda thread: operations.malloc(self.state, thread, size))
+
+    def calloc(self, count: int, size: int) -> int:
+        """The address of a fresh object for `count` elements of `size` bytes, all zeros."""
+        if count < 0 or size < 0:
+            raise ValueError(f"calloc({count}, {size}): neither can be negative")
+        total = count * size
+        return self._allocate(total, lambda thread: operations.calloc(self.state, thread, total))
+
+    def memalign(self, alignment: int, size: int) -> int:
+        """The address of a fresh object, a multiple of `alignment`, which is a power of two."""
+        if alignment < 1 or alignment & (alignment - 1):
+            raise ValueError(f"an alignment of {alignment}: expected a power of two")
+        return self._allocate(
+            size, lambda thread: operations.memalign(self.state, thread, alignment, size)
+        )
+
+    def realloc(self, address: int, size: int) -> int:
+        """Resize an object and keep its contents; its address now. C's rules for 0 hold:
+
+        realloc(0, n) is malloc(n), and realloc(p, 0) frees p and gives 0.
+        """
+        if address == 0:
+            return self.malloc(size)
+        if size == 0:
+            self.free(address)
+            return 0
+        with self._lock:
+            self._require_live(address)
+            moved = self._allocate(
+                size, lambda thread: operations.realloc(self.state, thread, address, size)
+            )
+            if moved != address:
+                del self._requested[address]
+            return moved
+
+    def free(self, address: int) -> None:
+        """Take an object back; free(0) is nothing. InvalidFree or DoubleFree if it is not live."""
+        if address == 0:
+            return
+        with self._lock:
+            self._require_live(address)
+            status = operations.free(self.state, self._thread(), address)
+            if status != Status.OK:
+                raise InvalidFree(address, REASONS[Status(status)])
+            del self._requested[address]
+
+    def usable_size(self, address: int) -> int:
+        """Bytes that the live object at `address` really has, as much as was asked or more."""
+        with self._lock:
+            self._require_live(address)
+            return operations.usable_size(self.state, address)
+
+    def view(self, address: int) -> memoryview:
+        """The bytes that were asked for at `address`, writable: its own memory, no copy."""
+        with self._lock:
+            if address in self._stacks:
+                return self.memory.view(address, self._stacks[address])
+            self._require_live(address)
+            return self.memory.view(address, max(self._requested[address], 0))
+
+    def allocate_stack(self, size: int) -> int:
+        """The address of a stack segment of whole pages; only free_stack takes it back."""
+        with self._lock:
+            address = operations.allocate_stack(self.state, size)
+            if address == 0:
+                raise self._refusal(size)
+            self._stacks[address] = max(size, 0)
+            return address
+
+    def free_stack(self, address: int) -> None:
+        """Take a stack segment back."""
+        with self._lock:
+            status = operations.free_stack(self.state, address)
+            if status != Status.OK:
+                raise InvalidFree(address, "it is no stack segment in use")
+            del self._stacks[address]
+
+    def freeze(self) -> None:
+        """From now on the heap may ask the OS for nothing; a call that would raises HeapFrozen."""
+        with self._lock:
+            operations.freeze(self.state)
+
+    def thread_done(self) -> None:
+        """Tell the design that the calling thread has ended; its next call gets a new cache."""
+        with self._lock:
+            if hasattr(self._local, "thread"):
+                operations.thread_done(self.state, self._local.thread)
+                self._local.ended.detach()
+                del self._local.thread, self._local.token, self._local.ended
+
+    @property
+    def live(self) -> int:
+        """Bytes that were asked for through this object and not freed."""
+        sizes = (*self._requested.values(), *self._stacks.values())
+        return sum(max(size, 0) for size in sizes)
+
+    def profile(self) -> Snapshot:
+        """Where the bytes of the heap are now."""
+        with self._lock:
+            sample = np.zeros(1, SAMPLE).view(np.recarray)
+            operations.measure(self.state, self.live, sample[0])
+            return Snapshot.of(sample[0])
+
+    def resident(self) -> int:
+        """Bytes of the heap that the kernel keeps in memory."""
+        with self._lock:
+            return self.memory.resident(self.profile().heap)
+
+    def check(self) -> list[str]:
+        """Every violated invariant as a sentence; an empty list for a sound heap."""
+        with self._lock:
+            return violations(self.state, self.memory, self.design.invariants)
+
+    def close(self) -> None:
+        """Give the memory back as soon as no view of it is left."""
+        with self._lock:
+            self._state = None
+            self._requested.clear()
+            self._stacks.clear()
+            self.memory.close()
+
+    def __enter__(self) -> Heap:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _allocate(self, size: int, call: Callable[[int], int]) -> int:
+        """Run an allocating call on this thread's cache, and remember what was asked for."""
+        if size >= 1 << 62:
+            raise OutOfMemory(f"{size} bytes are more than any heap can hold")
+        with self._lock:
+            address = call(self._thread())
+            if address == 0:
+                raise self._refusal(size)
+            self._requested[address] = size
+            return address
+
+    def _refusal(self, size: int) -> Exception:
+        """The error for a request that was refused."""
+        if operations.refusal(self.state) == Status.FROZEN:
+            return HeapFrozen(
+                f"a request of {size} bytes needs more memory, and the heap is frozen"
+            )
+        reserved = self.memory.length / 2**30
+        return OutOfMemory(
+            f"a request of {size} bytes does not fit in the {reserved:g} GiB reserved"
+        )
+
+    def _require_live(self, address: int) -> None:
+        """InvalidFree, with the design's own reason, unless `address` is a live object."""
+        if address in self._requested:
+            return
+        real = 0 < address < 1 << 63
+        status = operations.inspect(self.state, address) if real else Status.UNKNOWN_POINTER
+        if status == Status.OK:
+            raise DoubleFree(address, "the object is free already")
+        raise InvalidFree(address, REASONS[Status(status)])
+
+    def _thread(self) -> int:
+        """The number of the calling thread, which gets its cache now if it has none."""
+        if not hasattr(self._local, "thread"):
+            status = operations.thread_begin(self.state, self._threads)
+            if status != Status.OK:
+                raise self._refusal(0)
+            self._local.thread = self._threads
+            self._local.token = _Token()
+            ended = weakref.finalize(self._local.token, _tell, weakref.ref(self), self._threads)
+            ended.atexit = False
+            self._local.ended = ended
+            self._threads += 1
+        thread: int = self._local.thread
+        return thread
+
+    def _ended(self, thread: int) -> None:
+        """Tell the design that a thread has ended, unless the heap is closed."""
+        with self._lock:
+            if self._state is not None:
+                operations.thread_done(self._state, thread)
+
+
+class _Token:
+    """Dies with the thread that holds it."""
+
+
+def _tell(heap: weakref.ref[Heap], thread: int) -> None:
+    """Pass the end of a thread on to its heap, which the thread must not keep alive."""
+    alive = heap()
+    if alive is not None:
+        alive._ended(thread)
