@@ -167,9 +167,9 @@ def free_memory_is_zero(heap: HeapState, memory: Reservation) -> Iterator[str]:
     """Free spans are all zeros, and so are free objects behind their link word."""
     for span in _spans(heap):
         record = heap.span[span]
-        if record.state == SpanState.FREE:
-            if _bytes(memory, int(record.address), int(record.pages) << PAGE_SHIFT).any():
-                yield f"free span {span} is not all zeros"
+        length = int(record.pages) << PAGE_SHIFT
+        if record.state == SpanState.FREE and _bytes(memory, int(record.address), length).any():
+            yield f"free span {span} is not all zeros"
     for thread in range(int(heap.counters[0].threads)):
         for size_class in _filled(heap, thread):
             length = int(heap.size_class[size_class].object_size) - WORD

@@ -61,7 +61,7 @@ def free(heap: HeapState, thread: int, address: int) -> int:
 
 @operation
 def inspect(heap: HeapState, address: int) -> int:
-    """What free would say of `address`, as a Status, without freeing; a freed small object is OK."""
+    """The Status that free would give, without freeing; OK for a small object that is free."""
     raise NotImplementedError
 
 

@@ -73,7 +73,7 @@ def _leaf(heap: HeapState, page: int) -> int:
 
 
 def nodes_for(length: int) -> int:
-    """How many nodes can be needed for `length` bytes at any address, null node and root counted."""
+    """The most nodes that `length` bytes at any address need, null node and root counted."""
     needed, covered = 2, 1 << PAGE_SHIFT
     for _ in range(3):
         covered <<= LEVEL_BITS

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import Any
 
 from allocsim.core.check import Invariant
-from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
 from allocsim.core.size_classes import SizeClasses
 from allocsim.errors import InputError, UnknownName

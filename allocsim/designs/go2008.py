@@ -18,7 +18,7 @@ from allocsim.core.chunk_refill import chunk_bytes, refill
 from allocsim.core.jit import answers, kernel
 from allocsim.core.memory import Reservation, table
 from allocsim.core.operations import Status
-from allocsim.core.pagemap import ENTRIES, PAGE_SHIFT, ROOT, nodes_for, span_of
+from allocsim.core.pagemap import ENTRIES, NODE_BYTES, PAGE_SHIFT, ROOT, nodes_for, span_of
 from allocsim.core.raw import copy, fill
 from allocsim.core.records import (
     COUNTERS,
@@ -85,8 +85,8 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     )
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length
-    heap.system[0].footprint = 0
-    heap.counters[0].nodes = ROOT
+    heap.system[0].footprint = NODE_BYTES  # the root of the page map
+    heap.counters[0].nodes = ROOT + 1
     heap.size_class.object_size = SIZE_CLASSES.sizes()
     return heap
 
@@ -342,6 +342,11 @@ def _status(record: Record, address: int) -> int:
     return Status.OK
 
 
+def size_classes(parameters: Mapping[str, int]) -> SizeClasses:
+    """The one table of this design."""
+    return SIZE_CLASSES
+
+
 def classes(heap: Go2008) -> list[ClassUse]:
     """What each size class holds now."""
     return [
@@ -355,7 +360,7 @@ def classes(heap: Go2008) -> list[ClassUse]:
 DESIGN = Design(
     name="go2008",
     create=create,
-    size_classes=lambda parameters: SIZE_CLASSES,
+    size_classes=size_classes,
     classes=classes,
     invariants=(
         check.spans_tile_the_heap,
