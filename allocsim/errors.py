@@ -15,6 +15,7 @@ AllocsimError                 exit status
     AddressSpaceError         3   the OS refused to reserve the address space
     OutOfMemory               3   the reservation is used up
     PlatformError             3   not Linux
+  Interrupted               130   Ctrl-C
 """
 
 from __future__ import annotations
@@ -99,6 +100,12 @@ class AddressSpaceError(EnvironmentLacks):
 
 class OutOfMemory(EnvironmentLacks):
     """The reservation is used up."""
+
+
+class Interrupted(AllocsimError):
+    """The user has stopped the run; the message says how far it came."""
+
+    exit_status = 130
 
 
 class PlatformError(EnvironmentLacks):

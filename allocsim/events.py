@@ -51,6 +51,20 @@ MOST_THREADS = 1 << 16
 """Threads of one stream."""
 
 
+def on_one_thread(trace: Trace) -> Trace:
+    """The same trace with all events on thread 0, and no thread ever ending."""
+    chunks = trace.chunks
+
+    def alone() -> Iterator[Any]:
+        for chunk in chunks:
+            kept = chunk[chunk.op != Op.THREAD_DONE]
+            kept.thread[:] = 0
+            yield kept
+
+    trace.chunks = alone()
+    return trace
+
+
 def no_events(count: int = 0) -> Any:
     """An array of `count` events, all zero."""
     return np.zeros(count, EVENT).view(np.recarray)

@@ -1,0 +1,69 @@
+"""The workload `pipeline`: one thread allocates, another frees, in order.
+
+A producer puts objects into a queue, a consumer takes the oldest and frees it. The queue's length
+wanders between empty and `depth`. Memory freed by the consumer is of no use to the producer unless
+the allocator carries it back: the footprint says whether it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.events import CHUNK, Op, no_events
+from allocsim.generators import Count, Generator, Objects, random_bits
+from allocsim.generators.sizes import SizeLaw, Uniform
+from allocsim.quantities import Size
+
+PRODUCER, CONSUMER = 0, 1
+
+
+class Pipeline(Generator, frozen=True, kw_only=True, tag_field="kind", tag="pipeline"):
+    """Producer and consumer."""
+
+    ops: Count = 1 << 20
+    """Events: allocations and frees together."""
+    depth: Objects = 1000
+    """The most objects in the queue."""
+    size: SizeLaw = Uniform(min=Size(16), max=Size(512))
+
+    def length(self) -> int:
+        """As many as `ops` says."""
+        return self.ops
+
+    def events(self) -> Iterator[Any]:
+        """Chunks of steps."""
+        bits, queue = np.random.PCG64(self.seed), np.zeros(2, np.int64)
+        for start in range(0, self.ops, CHUNK):
+            count = min(CHUNK, self.ops - start)
+            chunk = no_events(count)
+            coins = (random_bits(bits, count) >> np.uint64(63)).astype(np.int64)
+            _work(queue, self.depth, coins, self.size.draw(random_bits(bits, count)), chunk)
+            yield chunk
+
+
+@kernel
+def _work(
+    queue: np.ndarray, depth: int, coins: np.ndarray, sizes: np.ndarray, events: np.recarray
+) -> None:
+    """Fill `events`: each coin lets the producer or the consumer work, if the queue allows it.
+
+    queue[0] objects were ever put in, queue[1] were taken out; their numbers go round in `depth`.
+    """
+    for step in range(len(coins)):
+        event = events[step]
+        held = queue[0] - queue[1]
+        if held == 0 or (coins[step] and held < depth):
+            event.object = queue[0] % depth
+            event.thread = PRODUCER
+            event.op = Op.MALLOC
+            event.request = sizes[step]
+            queue[0] += 1
+        else:
+            event.object = queue[1] % depth
+            event.thread = CONSUMER
+            event.op = Op.FREE
+            queue[1] += 1

@@ -1,0 +1,73 @@
+"""The workload `server`: populations of objects with lives of different length.
+
+Each step picks a population by its weight, then works as `random` does on the slots of that
+population. Many slots and a small weight make long lives, few slots and a large weight short
+ones; both share the heap, which is what makes a server's heap hard to keep small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from allocsim.errors import InputError
+from allocsim.events import CHUNK, MOST_OBJECTS, no_events
+from allocsim.generators import Count, Generator, Objects, Threads, pick, random_bits
+from allocsim.generators.sizes import SizeLaw
+from allocsim.generators.slots import toggle
+
+
+class Population(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Objects of one kind."""
+
+    weight: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+    """Its share of the steps, beside the other weights."""
+    slots: Objects
+    size: SizeLaw
+
+
+class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server"):
+    """Several populations in one heap."""
+
+    ops: Count = 1 << 20
+    """Steps, each one event."""
+    threads: Threads = 1
+    population: Annotated[tuple[Population, ...], msgspec.Meta(min_length=1, max_length=64)]
+
+    def __post_init__(self) -> None:
+        if sum(population.slots for population in self.population) > MOST_OBJECTS:
+            raise InputError(f"the populations have more than {MOST_OBJECTS} slots in all")
+
+    def length(self) -> int:
+        """One event a step."""
+        return self.ops
+
+    def events(self) -> Iterator[Any]:
+        """Chunks of steps."""
+        bits = np.random.PCG64(self.seed)
+        filled = np.zeros(sum(population.slots for population in self.population), np.uint8)
+        for start in range(0, self.ops, CHUNK):
+            count = min(CHUNK, self.ops - start)
+            chunk = no_events(count)
+            which, where, what = (random_bits(bits, count) for _ in range(3))
+            if self.threads > 1:
+                chunk.thread[:] = pick(which >> np.uint64(32), self.threads)
+            slots, sizes = self._drawn(which, where, what)
+            toggle(filled, slots, sizes, chunk)
+            yield chunk
+
+    def _drawn(self, which: Any, where: Any, what: Any) -> tuple[Any, Any]:
+        """The slot and the size of each step, from one word of bits each."""
+        bounds = np.cumsum([population.weight for population in self.population])
+        chosen = np.searchsorted(bounds, pick(which, int(bounds[-1])), side="right")
+        slots, sizes = np.empty(len(which), np.int64), np.empty(len(which), np.int64)
+        first = 0
+        for number, population in enumerate(self.population):
+            mine = chosen == number
+            slots[mine] = first + pick(where[mine], population.slots)
+            sizes[mine] = population.size.draw(what[mine])
+            first += population.slots
+        return slots, sizes

@@ -1,0 +1,241 @@
+"""Playing: a stream of events through a heap, from the first chunk to the profile.
+
+Above the `replay` kernel, which does the work; below the command line. It deals with what the
+kernel stops for: samples, checks, tables that have to grow, and errors, which get the number of
+their event here. Its one rule: time counts only while the kernel runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.operations import Status
+from allocsim.core.records import SAMPLE
+from allocsim.errors import (
+    AllocsimError,
+    Corruption,
+    EnvironmentLacks,
+    HeapFrozen,
+    InputError,
+    Interrupted,
+    LimitExceeded,
+    OutOfMemory,
+)
+from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
+from allocsim.heap import Heap
+from allocsim.profile import Profile, Snapshot, require_exact
+from allocsim.quantities import format_bytes
+from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, replay
+
+SAMPLES = 2000
+"""The most samples that are kept unless an interval is asked for."""
+
+BUFFER = 4096
+"""Samples that the kernel can take before it returns."""
+
+NEVER = 1 << 62
+"""A count of events that no run reaches."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to play."""
+
+    touch: Touch = Touch.PAGE
+    verify: bool = False
+    """Stamp every object over its whole length and check the stamp when it is freed."""
+    limit: int = NEVER
+    """Stop with an error when the footprint passes so many bytes."""
+    every: int | None = None
+    """Events between samples; None: at most SAMPLES, evenly."""
+    check_every: int | None = None
+    """Events between two proofs of all invariants; None: never."""
+
+
+class Player:
+    """Plays streams of events into one heap and measures it."""
+
+    def __init__(self, heap: Heap, options: Options, length: int | None = None) -> None:
+        """`length` is how many events there will be, if that is known."""
+        self.heap = heap
+        self.options = options
+        self.seconds = 0.0
+        self._samples: list[np.ndarray] = []
+        self._run = Run(
+            _records(DRIVER), _records(OBJECT, 4096), _records(SAMPLE, BUFFER), _records(SAMPLE)
+        )
+        driver = self._driver
+        driver.limit, driver.touch, driver.verify = options.limit, options.touch, options.verify
+        driver.zeroed = heap.design.zeroed
+        driver.interval = options.every or max(-(-(length or SAMPLES * 16) // SAMPLES), 1)
+        driver.next_sample = driver.interval
+        driver.next_check = options.check_every or NEVER
+        driver.due = min(driver.next_sample, driver.next_check)
+        replay(
+            heap.state, self._run, no_events(), 0
+        )  # compiles the kernel, if need be, off the clock
+
+    @property
+    def events(self) -> int:
+        """Events done so far."""
+        return int(self._driver.events)
+
+    def play(self, chunk: Any) -> None:
+        """Play a chunk of events; an error says at which of them."""
+        position = 0
+        while position < len(chunk):
+            begun = time.perf_counter()
+            position = replay(self.heap.state, self._run, chunk, position)
+            self.seconds += time.perf_counter() - begun
+            if self._driver.stop != Stop.END:
+                self._attend(chunk[min(position, len(chunk) - 1)])
+
+    def profile(self) -> Profile:
+        """What was measured; Corruption if the parts of any sample do not sum to its heap."""
+        if self.options.check_every:
+            self._check()
+        end = _records(SAMPLE)
+        end[0].event = self.events
+        operations.measure(self.heap.state, int(self._driver.live), end[0])
+        peak = self._run.peak if self._run.peak[0].footprint else end
+        self._keep_samples()
+        self._thin_samples()
+        kept = np.concatenate(self._samples)
+        if len(kept) == 0 or kept[-1]["event"] != self.events:
+            kept = np.concatenate([kept, np.asarray(end)])
+        require_exact(kept)
+        return Profile(
+            at_peak=Snapshot.of(peak[0]),
+            at_end=Snapshot.of(end[0]),
+            peak_live=int(self._driver.peak_live),
+            resident=self.heap.memory.resident(int(end[0].heap)),
+            events=self.events,
+            seconds=self.seconds,
+            samples=kept,
+            classes=self.heap.design.classes(self.heap.state),
+        )
+
+    @property
+    def _driver(self) -> Any:
+        """The driver's record."""
+        return self._run.driver[0]
+
+    def _attend(self, event: Any) -> None:
+        """Do what the kernel has stopped for, or raise what is wrong with `event`."""
+        stop = Stop(int(self._driver.stop))
+        if stop == Stop.SAMPLES:
+            self._keep_samples()
+            self._thin_samples()
+        elif stop == Stop.CHECK:
+            self._check()
+            self._driver.next_check += self.options.check_every or NEVER
+            self._driver.due = min(self._driver.next_sample, self._driver.next_check)
+        elif stop == Stop.OBJECTS:
+            self._grow_objects(int(event.object))
+        else:
+            raise self._error(stop, event)
+
+    def _keep_samples(self) -> None:
+        """Take over the kernel's samples."""
+        self._samples.append(np.array(self._run.samples[: self._driver.samples]))
+        self._driver.samples = 0
+
+    def _thin_samples(self) -> None:
+        """Drop every other sample, and take half as many from now on, unless asked for all."""
+        if self.options.every:
+            return
+        kept = np.concatenate(self._samples)
+        while len(kept) > SAMPLES:
+            self._driver.interval *= 2
+            kept = kept[kept["event"] % self._driver.interval == 0]
+        self._samples = [kept]
+        last = int(kept[-1]["event"]) if len(kept) else 0
+        self._driver.next_sample = last + int(self._driver.interval)
+        while self._driver.next_sample <= self._driver.events:
+            self._driver.next_sample += self._driver.interval
+        self._driver.due = min(self._driver.next_sample, self._driver.next_check)
+
+    def _check(self) -> None:
+        """Corruption, with the first violations, unless every invariant holds."""
+        found = self.heap.check()
+        if found:
+            more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+            raise Corruption(f"after event {self.events}: " + "; ".join(found[:3]) + more)
+
+    def _grow_objects(self, number: int) -> None:
+        """Make room for the object of that number."""
+        if number >= MOST_OBJECTS:
+            raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
+        rows = 1 << max(number.bit_length(), 12)
+        larger = _records(OBJECT, 2 * rows)
+        larger[: len(self._run.objects)] = self._run.objects
+        self._run = self._run._replace(objects=larger)
+
+    def _error(self, stop: Stop, event: Any) -> AllocsimError:
+        """The error that `stop` means at `event`."""
+        number = self.events + 1
+        where = (
+            f"event {number} (object {event.object}, thread {event.thread}, {event.request} bytes)"
+        )
+        if stop == Stop.LIMIT:
+            return LimitExceeded(
+                f"the footprint of {format_bytes(int(self._driver.peak_footprint))} passed the "
+                f"limit of {format_bytes(self.options.limit)} after {self.events:,} events"
+            )
+        if stop in (Stop.REFUSED, Stop.THREADS):
+            return self._refusal(where)
+        if stop == Stop.BAD_EVENT:
+            return InputError(f"{where} frees what is not live, or allocates what is")
+        return Corruption(f"{where}: {_FAILURES[stop]}")
+
+    def _refusal(self, where: str) -> AllocsimError:
+        """The error for memory that the heap did not get."""
+        if operations.refusal(self.heap.state) == Status.FROZEN:
+            return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
+        if self._driver.threads >= MOST_THREADS:
+            return EnvironmentLacks(f"{where}: more than {MOST_THREADS} threads")
+        reserved = format_bytes(self.heap.memory.length)
+        return OutOfMemory(
+            f"{where} does not fit in the {reserved} of address space reserved: "
+            "reserve more with --reserve"
+        )
+
+
+_FAILURES = {
+    Stop.BAD_FREE: "the heap did not take back an object that it had handed out",
+    Stop.STAMP: "the object's stamp was overwritten",
+    Stop.NOT_ZERO: "the fresh object is not all zeros",
+}
+
+
+def play(
+    heap: Heap, trace: Trace, options: Options, watch: Callable[[Player], None] | None = None
+) -> Profile:
+    """Play a whole trace; `watch` is called after each chunk."""
+    player = Player(heap, options, trace.length)
+    try:
+        _play_all(player, trace.chunks, watch)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted after {player.events:,} events") from None
+    return player.profile()
+
+
+def _play_all(
+    player: Player, chunks: Iterable[Any], watch: Callable[[Player], None] | None
+) -> None:
+    """Play every chunk."""
+    for chunk in chunks:
+        player.play(chunk)
+        if watch is not None:
+            watch(player)
+
+
+def _records(record: np.dtype[Any], count: int = 1) -> Any:
+    """`count` records, all zero."""
+    return np.zeros(count, record).view(np.recarray)

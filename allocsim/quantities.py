@@ -1,0 +1,47 @@
+"""Bytes as people write them: "64KiB" to 65536 and back.
+
+At the bottom beside `errors`; the command line and job files read sizes with it, reports write
+them. Its one rule: KiB, K and k are 2**10, kB is 10**3, and so on for M, G and T.
+"""
+
+from __future__ import annotations
+
+import re
+
+from allocsim.errors import InputError
+
+LARGEST = 1 << 47
+"""No size on the command line, in a job or in a trace is larger: the user's address space."""
+
+_BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
+_DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)(B?)")
+
+
+class Size(int):
+    """A number of bytes, in a job file either a number or a text such as "64KiB"."""
+
+
+def parse_size(text: str) -> int:
+    """The bytes that `text` means; InputError if it means none."""
+    match = _SIZE.fullmatch(text.strip().replace("_", ""))
+    if not match or (match[3] and not match[2]):
+        raise InputError(f"'{text}' is no size: expected bytes, as in 65536, 64KiB, 64K or 64kB")
+    letter = match[2].upper()
+    decimal = match[4] and not match[3]
+    factor = (_DECIMAL if decimal else _BINARY)[letter] if letter else 1
+    whole, _, fraction = match[1].partition(".")
+    size: int = int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
+    if size > LARGEST:
+        raise InputError(f"'{text}' is more than the largest size, 128TiB")
+    return size
+
+
+def format_bytes(count: float) -> str:
+    """`count` bytes with three or four digits and a binary unit: "111.0 MiB"."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TiB"

@@ -1,0 +1,69 @@
+"""Recorded traces: one reader for each format, told by the content and not by the name.
+
+Above `events`, beside the generators. A reader turns bytes into calls as they were recorded;
+`identity` turns the calls of all readers into events by one set of rules. Its one rule: memory is
+bounded by the objects that are live at once, not by the length of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from allocsim.errors import TraceError
+from allocsim.events import MOST_THREADS, Trace, no_events
+from allocsim.traces import aosp
+from allocsim.traces.calls import BATCH, Halt
+from allocsim.traces.container import open_source
+from allocsim.traces.identity import REASONS, Reason, grown, identify, no_identities
+from allocsim.traces.text import CallReader, TextFormat
+
+FORMATS: tuple[TextFormat, ...] = (aosp.FORMAT,)
+"""Every format that can be read."""
+
+
+def open_trace(path: str) -> Trace:
+    """The trace in a file, or on standard input when `path` is '-'; read as it is taken."""
+    reader = CallReader(open_source(path), aosp.FORMAT)
+    trace = Trace(
+        name=path,
+        chunks=iter(()),
+        description={"kind": "trace", "file": path, "format": reader.form.name},
+        notes=reader.notes,
+        progress=reader.source.share_read,
+    )
+    trace.chunks = _events(reader, trace)
+    return trace
+
+
+def _events(reader: CallReader, trace: Trace) -> Iterator[Any]:
+    """The events of all calls, in chunks; keeps the trace's account of what was dropped."""
+    known, total = no_identities(), 0
+    for calls in reader.batches():
+        position = 0
+        while position < len(calls):
+            chunk = no_events(2 * BATCH)
+            position = identify(known, calls, position, chunk)
+            counts = known.counts[0]
+            if counts.events:
+                total += int(counts.events)
+                yield chunk[: counts.events]
+            if counts.halt == Halt.ROOM:
+                known = grown(known)
+            elif counts.halt == Halt.THREADS:
+                raise TraceError(f"{trace.name}: more than {MOST_THREADS} threads")
+        _account(trace, known.dropped)
+    reader.source.close()
+    if reader.lines == 0:
+        raise TraceError(f"{trace.name}: the trace is empty")
+    if total == 0:
+        trace.notes.append("no call of the recording reaches the heap")
+
+
+def _account(trace: Trace, dropped: np.ndarray) -> None:
+    """Put what was dropped so far under its reasons."""
+    trace.dropped.update(
+        {REASONS[reason]: int(dropped[reason]) for reason in Reason if dropped[reason]}
+    )

@@ -1,0 +1,53 @@
+"""The call: one line of a recording, with the addresses of the recorded program.
+
+Between the readers, one for each format, which make calls, and `identity`, which turns them into
+events. Its one rule: a call says what the recording says, no more; what it means is decided once,
+for all formats, in `identity`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+CALL = np.dtype(
+    [
+        ("address", np.int64),  # what the call returned, or freed; 0: NULL
+        ("old", np.int64),  # REALLOC: the address that was passed; else 0
+        ("request", np.int64),  # bytes; calloc: the product; HUGE if that is beyond any heap
+        ("alignment", np.int64),  # MEMALIGN: as recorded; else 0
+        ("thread", np.int64),  # the recorded thread id
+        ("op", np.int64),  # an Op of `events`
+    ],
+    align=True,
+)
+
+ADDRESS_BITS = 60
+"""Bits of an address that count: the top four hold a tag on some systems."""
+
+HUGE = 1 << 62
+"""A request that no heap can meet."""
+
+BATCH = 1 << 14
+"""Calls in a full batch: 768 KiB."""
+
+
+class Halt(IntEnum):
+    """Why a kernel of an import returned before its input was used up."""
+
+    NONE = 0
+    FULL = 1
+    """The output is full."""
+    BROKEN = 2
+    """The line at the position is not of the format."""
+    ROOM = 3
+    """The table of live objects, or of threads, has to grow."""
+    THREADS = 4
+    """More threads than a stream can hold."""
+
+
+def no_calls(count: int = BATCH) -> Any:
+    """An array of `count` calls, all zero."""
+    return np.zeros(count, CALL).view(np.recarray)
