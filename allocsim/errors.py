@@ -20,7 +20,6 @@ AllocsimError                 exit status
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -64,6 +63,8 @@ class UnknownName(InputError):
     """A name that is not in its list; the message offers the nearest that is."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        import difflib  # here, since --help must not pay for it
+
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""

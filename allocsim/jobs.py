@@ -6,6 +6,7 @@ parameters. Its one rule: what a job file says and nobody understands is an erro
 
 from __future__ import annotations
 
+from glob import escape as glob_escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def find_job(name: str) -> Path:
 def shipped_jobs() -> list[Path]:
     """The job files that come with allocsim, by name."""
     return sorted(shipped().glob("*.toml"))
+
+
+def find_trace(name: str) -> str:
+    """The trace that the user means: a path, or the name of a shipped one."""
+    for place in shipped().glob(f"{glob_escape(name)}.*.gz"):
+        if "/" not in name and not Path(name).exists():
+            return str(place)
+    return name
+
+
+def shipped_traces() -> dict[str, str]:
+    """The recorded traces that come with allocsim: name -> what was recorded."""
+    return {
+        place.name.partition(".")[0]: "a recorded trace: allocsim replay "
+        + place.name.partition(".")[0]
+        for place in sorted(shipped().glob("*.gz"))
+    }
 
 
 def shipped() -> Path:

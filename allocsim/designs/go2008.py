@@ -19,7 +19,7 @@ from allocsim.core.jit import answers, kernel
 from allocsim.core.memory import Reservation, table
 from allocsim.core.operations import Status
 from allocsim.core.pagemap import ENTRIES, NODE_BYTES, PAGE_SHIFT, ROOT, nodes_for, span_of
-from allocsim.core.raw import copy, fill
+from allocsim.core.raw import clear_pages, copy
 from allocsim.core.records import (
     COUNTERS,
     LARGE,
@@ -324,7 +324,7 @@ def _free_pages(heap: Go2008, span: int) -> None:
     """Clear a large object or stack segment, and give its pages back."""
     record = heap.span[span]
     heap.counters[0].large_pages -= record.pages
-    fill(record.address, record.pages << PAGE_SHIFT, 0)
+    clear_pages(record.address, record.pages << PAGE_SHIFT)
     give_back(heap, span)
 
 

@@ -60,6 +60,13 @@ def load(name: str) -> Library:
     return Library(np.array(addresses, np.int64))
 
 
+def find_library(name: str) -> str | None:
+    """The file of a library of KNOWN, as the linker finds it; None if it does not."""
+    file, _ = KNOWN[name]
+    stem = file.removeprefix("lib").partition(".so")[0]
+    return ctypes.util.find_library(stem)
+
+
 def _address(library: ctypes.CDLL, prefix: str, function: str) -> int:
     """The address of a function; 0 if the library lacks it."""
     for name in (prefix + function, f"{prefix}{function.removeprefix('malloc_')}"):

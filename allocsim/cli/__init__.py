@@ -1,0 +1,106 @@
+"""The command line: parse, call, report.
+
+The top of the house. Commands live in modules of their own, which import only click until they
+run, so that --help and usage errors answer at once. Its one rule: this is the only place that
+prints errors and decides the exit status: 0 done, 1 a check failed, 2 usage or unreadable input,
+3 the environment lacks something, 130 interrupted, 141 the reader of our output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from allocsim import __version__
+from allocsim.errors import AllocsimError
+
+COMMANDS = {
+    "random": "allocsim.cli.random",
+    "repeat": "allocsim.cli.repeat",
+    "sizeclass-check": "allocsim.cli.sizeclass_check",
+    "run": "allocsim.cli.run",
+    "replay": "allocsim.cli.replay",
+    "list": "allocsim.cli.list",
+}
+"""Each command and the module that defines it as `command`."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 done, 1 a check failed, 2 usage or unreadable input, 3 the "
+    "environment lacks something, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="allocsim")
+def cli() -> None:
+    """Drive memory allocators with workloads and see where every byte went.
+
+    Workloads are synthetic (random, repeat, run) or recorded from a real program (replay).
+    """
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        status = _status()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = 141
+    except OSError as error:
+        status = _complain(f"cannot write the output: {error.strerror or error}", 3)
+    if status == 141 or status == 3:
+        _drop_output()
+    sys.exit(status)
+
+
+def _status() -> int:
+    """Run the command line; its exit status."""
+    try:
+        result = cli.main(prog_name="allocsim", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        return _complain(error.format_message(), 2)
+    except AllocsimError as error:
+        return _complain(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted", 130)
+    except MemoryError:
+        return _complain("out of memory: the machine has no more for this run", 3)
+
+
+def _complain(message: str, status: int) -> int:
+    """Print an error on stderr; `status`."""
+    sys.stderr.write(f"allocsim: error: {message}\n")
+    return status
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from flushing what cannot be written as it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

@@ -1,0 +1,78 @@
+"""What every driver does once its stream of events is known: play, watch, report.
+
+Between the commands and the player. Its one rule: stdout carries the result and nothing else;
+progress, notes and "wrote FILE" go to stderr, progress only to a terminal.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+
+import click
+
+from allocsim.cli.options import Settings
+from allocsim.core.jit import CACHE, PURE
+from allocsim.core.kernel_cache import is_cold
+from allocsim.events import Trace
+from allocsim.heap import Heap
+from allocsim.player import NEVER, Options, Player, play
+from allocsim.profile import Profile
+from allocsim.replay import Touch
+from allocsim.reports import Result
+from allocsim.reports.files import write_csv, write_json, write_markdown
+from allocsim.reports.json import json_text
+from allocsim.reports.screen import print_result
+
+
+def drive(trace: Trace, settings: Settings) -> None:
+    """Play `trace` as `settings` say and report the result."""
+    with Heap(settings.design, reserve=settings.reserve, **dict(settings.set)) as heap:
+        profile = _played(heap, trace, settings)
+        result = Result(trace, profile, heap.design.name, heap.parameters, command_line())
+    for note in trace.notes:
+        click.echo(f"note: {note}", err=True)
+    _export(result, settings)
+    if settings.json:
+        click.echo(json_text(result))
+    else:
+        print_result(result, settings.classes)
+
+
+def command_line() -> str:
+    """The command as the user could type it again."""
+    return shlex.join(["allocsim", *sys.argv[1:]])
+
+
+def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
+    """Play the trace, with a status line and a progress bar on a terminal."""
+    options = Options(
+        touch=Touch[settings.touch.upper()],
+        verify=settings.verify,
+        limit=NEVER if settings.limit is None else settings.limit,
+        every=settings.every,
+        check_every=settings.check_every,
+    )
+    if not sys.stderr.isatty():
+        return play(heap, trace, options)
+    from allocsim.cli.progress import compiling, progress_bar
+
+    if is_cold(CACHE) and not PURE:
+        with compiling():
+            Player(heap, options)
+    with progress_bar(trace) as watch:
+        return play(heap, trace, options, watch)
+
+
+def _export(result: Result, settings: Settings) -> None:
+    """Write the files that were asked for."""
+    writers: tuple[tuple[object, Callable[..., None]], ...] = (
+        (settings.export_json, write_json),
+        (settings.export_csv, write_csv),
+        (settings.export_markdown, write_markdown),
+    )
+    for path, write in writers:
+        if path is not None:
+            write(path, result)
+            click.echo(f"wrote {path}", err=True)

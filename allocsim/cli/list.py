@@ -1,0 +1,53 @@
+"""`allocsim list`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["designs", "workloads", "formats", "libraries"]))
+def command(what: str) -> None:
+    """Show the designs, the shipped workloads, the trace formats, or the malloc libraries here."""
+    from allocsim.reports.screen import print_names
+
+    print_names(what, _LISTS[what]())
+
+
+def _designs() -> dict[str, str]:
+    """Every design, with what it is."""
+    from allocsim.designs import SUMMARIES
+
+    return SUMMARIES
+
+
+def _workloads() -> dict[str, str]:
+    """Every shipped job and trace, with what it models."""
+    from allocsim.jobs import shipped_jobs, shipped_traces, story
+
+    return {path.stem: story(path) for path in shipped_jobs()} | shipped_traces()
+
+
+def _formats() -> dict[str, str]:
+    """Every format of traces, with an example."""
+    from allocsim.traces import FORMATS
+
+    return {form.name: form.summary for form in FORMATS}
+
+
+def _libraries() -> dict[str, str]:
+    """Every malloc library that is known, with where it is or what brings it."""
+    from allocsim.rivals.library import PACKAGES, find_library
+
+    return {
+        name: find_library(name) or f"not here; Debian's package is {package}"
+        for name, package in PACKAGES.items()
+    }
+
+
+_LISTS = {
+    "designs": _designs,
+    "workloads": _workloads,
+    "formats": _formats,
+    "libraries": _libraries,
+}

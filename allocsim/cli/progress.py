@@ -1,0 +1,67 @@
+"""What a terminal shows while the user waits: a status line, and a bar on long runs.
+
+Beside `drive`, which shows it only on a terminal. Its one rule: it is gone when the run is done,
+and a run of less than a second never shows it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.status import Status
+
+from allocsim.events import Trace
+from allocsim.player import Player
+
+PATIENCE = 1.0
+"""Seconds before the bar appears."""
+
+REFRESH = 0.1
+"""Seconds between two looks at the run."""
+
+
+def compiling() -> Status:
+    """A status line for the first run, in which the kernels are compiled."""
+    return Console(stderr=True).status("compiling the kernels: only this first time, some 10 s")
+
+
+@contextmanager
+def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
+    """A bar with rate and remaining time; gives the call that keeps it up to date."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+    task = bar.add_task(trace.name, total=1.0, rate="")
+    begun = shown = time.monotonic()
+
+    def watch(player: Player) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - begun < PATIENCE or now - shown < REFRESH:
+            return
+        shown = now
+        bar.start()
+        rate = f"{player.events / (now - begun) / 1e6:.1f} M events/s"
+        bar.update(task, completed=_share(trace, player), rate=rate)
+        bar.refresh()
+
+    try:
+        yield watch
+    finally:
+        bar.stop()
+
+
+def _share(trace: Trace, player: Player) -> float:
+    """How much of the trace has been played, 0 to 1."""
+    if trace.length:
+        return player.events / trace.length
+    return trace.progress() if trace.progress else 0.0

@@ -1,0 +1,32 @@
+"""`allocsim replay`."""
+
+from __future__ import annotations
+
+import click
+
+from allocsim.cli.options import Settings, driver_options
+
+
+@click.command("replay")
+@click.argument("trace", metavar="TRACE")
+@click.option(
+    "--threads",
+    type=click.Choice(["recorded", "one"]),
+    default="recorded",
+    show_default=True,
+    help="A cache for each recorded thread, or one for all.",
+)
+@driver_options
+def command(settings: Settings, trace: str, threads: str) -> None:
+    """Replay a recorded trace: a file (plain, .gz, .zip), or - for standard input.
+
+    `allocsim list formats` shows what can be read. What the recording holds that cannot be
+    replayed is left out, counted and reported.
+    """
+    from allocsim.cli.drive import drive
+    from allocsim.events import on_one_thread
+    from allocsim.jobs import find_trace
+    from allocsim.traces import open_trace
+
+    recorded = open_trace(find_trace(trace))
+    drive(on_one_thread(recorded) if threads == "one" else recorded, settings)

@@ -1,0 +1,81 @@
+"""What options accept: sizes with units, counts of many digits, settings.
+
+Below the commands, which name these types. Its one rule: a value that cannot be is refused while
+the command line is parsed, with what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from allocsim.errors import InputError
+from allocsim.quantities import parse_size
+
+
+class SizeType(click.ParamType[int]):
+    """Bytes: 65536, 64KiB, 64K (2**10) or 64kB (10**3)."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The bytes, or a usage error."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class CountType(click.ParamType[int]):
+    """A whole number in a range: 1000000, 1_000_000, 1e6 or 2^20."""
+
+    name = "count"
+
+    def __init__(self, least: int = 1, most: int = 10**15) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, or a usage error."""
+        count = value if isinstance(value, int) else _whole(value)
+        if count is None:
+            self.fail(f"'{value}' is no count: expected 1000000, 1e6 or 2^20", param, ctx)
+        if not self.least <= count <= self.most:
+            self.fail(f"{value} is not from {self.least} to {self.most}", param, ctx)
+        return count
+
+
+class SettingType(click.ParamType[tuple[str, int]]):
+    """KEY=VALUE, the value a number or a size."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """The key and its value, or a usage error."""
+        key, equals, text = str(value).partition("=")
+        if not key or not equals:
+            self.fail(f"'{value}' is no setting: expected KEY=VALUE", param, ctx)
+        try:
+            return key, parse_size(text)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _whole(text: str) -> int | None:
+    """The whole number that `text` means; None if it means none."""
+    base, power, exponent = text.partition("^")
+    try:
+        if power:
+            return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+        return int(number) if number == int(number) and abs(number) < 1e18 else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,59 @@
+"""The sentences and small marks that reports share: headline, verdict, percent, bar, sparkline.
+
+Below the reports for people. Its one rule: plain text, so that screen and Markdown say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from allocsim.profile import Profile
+from allocsim.quantities import format_bytes
+from allocsim.reports import Result
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HEIGHTS = "▁▂▃▄▅▆▇█"
+
+
+def headline(result: Result) -> str:
+    """What was played on what, and how fast."""
+    profile = result.profile
+    return (
+        f"{result.trace.name} on {result.design}: {profile.events:,} events, "
+        f"{profile.ns_per_event:.1f} ns an event"
+    )
+
+
+def verdict(profile: Profile) -> str:
+    """The answer in a sentence: the footprint at its peak against what was live then."""
+    peak = profile.at_peak
+    footprint, live = format_bytes(peak.footprint), format_bytes(peak.live)
+    if not peak.live:
+        return f"The footprint peaks at {footprint}; nothing is live then."
+    return (
+        f"The footprint peaks at {footprint}, {peak.overhead:.2f} times the {live} live then: "
+        f"fragmentation {100 * peak.fragmentation:.1f} %."
+    )
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, as in "12.5 %"; empty for nothing."""
+    return f"{100 * part / whole:.1f} %" if part and whole else ""
+
+
+def bar(part: int, whole: int, width: int = 20) -> str:
+    """A bar of at most `width` characters for a share of the whole, in eighths of a character."""
+    if part <= 0 or whole <= 0:
+        return ""
+    eighths = max(round(8 * width * part / whole), 1)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def sparkline(values: Sequence[int], most: int, width: int = 60) -> str:
+    """`values` as a line of at most `width` blocks, the highest of each stretch, scaled to `most`."""
+    count = min(width, len(values))
+    if not count or most <= 0:
+        return ""
+    cuts = [index * len(values) // count for index in range(count + 1)]
+    highest = [max(values[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return "".join(_HEIGHTS[min(int(8 * value / most), 7)] for value in highest)

@@ -1,0 +1,1 @@
+"""The tests of allocsim: they mirror its modules."""

@@ -1,0 +1,74 @@
+"""Fixtures for the whole suite, and how much of it each mode runs.
+
+Every test passes compiled and with NUMBA_DISABLE_JIT=1. Pure, each access to a record costs
+microseconds, so what is repeated is repeated SCALE times.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from allocsim import Heap
+from allocsim.core import operations
+from allocsim.core.check import violations
+from allocsim.core.jit import PURE
+from allocsim.core.records import HeapState
+from allocsim.designs.go2008 import DESIGN
+
+SCALE = 1 if PURE else 20
+"""How many times the work of pure mode a test does."""
+
+RESERVE = 1 << 30
+"""Bytes of address space of a test's heap."""
+
+PAGE = 4096
+
+REPOSITORY = Path(__file__).parents[1]
+
+settings.register_profile(
+    "allocsim",
+    deadline=None,
+    max_examples=10 * SCALE,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile("allocsim")
+
+
+@pytest.fixture
+def heap() -> Iterator[Heap]:
+    """An empty heap of 1 GiB."""
+    with Heap(reserve=RESERVE) as heap:
+        yield heap
+
+
+@pytest.fixture
+def small_heap() -> Iterator[Heap]:
+    """An empty heap of 4 MiB, which can be used up."""
+    with Heap(reserve=4 << 20) as heap:
+        yield heap
+
+
+@pytest.fixture
+def state(heap: Heap) -> HeapState:
+    """The records of `heap`, with caches for threads 0 and 1; such a test calls kernels only."""
+    for thread in (0, 1):
+        operations.thread_begin(heap.state, thread)
+    return heap.state
+
+
+Unsound = Callable[[], list[str]]
+
+
+@pytest.fixture
+def unsound(heap: Heap) -> Unsound:
+    """A call that gives the violated invariants of `heap`."""
+    return lambda: violations(heap.state, heap.memory, DESIGN.invariants)
+
+
+def contents(heap: Heap, address: int, length: int) -> np.ndarray:
+    """The bytes of the heap from `address` on, to read and to write."""
+    return np.frombuffer(heap.memory.view(address, length), np.uint8)

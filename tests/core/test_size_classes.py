@@ -1,0 +1,136 @@
+"""Size classes: the closed forms against a plain table of the ranges in the seed's description."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from allocsim.core.size_classes import SizeClasses, go2008_class_of, go2008_object_size
+from allocsim.designs.go2008 import SIZE_CLASSES
+
+RANGES = [
+    (8, 120, 8),
+    (128, 240, 16),
+    (256, 480, 32),
+    (512, 960, 64),
+    (1024, 1920, 128),
+    (2048, 32768, 256),
+]
+"""First and last size and step of each range, from the description."""
+
+SIZES = [size for first, last, step in RANGES for size in range(first, last + 1, step)]
+
+
+def table_of(class_of: Callable[[int], int], sizes: list[int]) -> SizeClasses:
+    """A table of the given sizes; its refills take 64 bytes of pages of 16."""
+    return SizeClasses(class_of, sizes.__getitem__, len(sizes), lambda size: 64, 16)
+
+
+def smallest_class(sizes: list[int]) -> Callable[[int], int]:
+    """The class of a request as the definition has it."""
+    return lambda request: bisect_left(sizes, request)
+
+
+def test_there_are_168_classes_of_the_described_sizes() -> None:
+    assert len(SIZES) == 168
+    assert SIZE_CLASSES.sizes() == SIZES
+
+
+def test_every_size_maps_to_the_smallest_class_that_holds_it() -> None:
+    expected = [bisect_left(SIZES, request) for request in range(32769)]
+    assert [go2008_class_of(request) for request in range(32769)] == expected
+
+
+def test_every_size_above_the_table_maps_to_no_class_of_it() -> None:
+    assert min(go2008_class_of(request) for request in range(32769, 36865)) >= 168
+
+
+def test_every_class_maps_to_itself_and_a_byte_more_to_the_next() -> None:
+    for size_class, size in enumerate(SIZES):
+        assert go2008_object_size(size_class) == size
+        assert go2008_class_of(size) == size_class
+        assert go2008_class_of(size + 1) == size_class + 1
+
+
+@pytest.mark.parametrize("request_", [0, -1, -8, -(2**62), -(2**63)], ids=str)
+def test_zero_and_less_are_class_zero(request_: int) -> None:
+    assert go2008_class_of(request_) == 0
+
+
+def test_sound_table_has_no_mismatch() -> None:
+    assert list(SIZE_CLASSES.mismatches()) == []
+    assert list(table_of(smallest_class([3, 7, 20]), [3, 7, 20]).mismatches()) == []
+
+
+def off_by_one(request: int) -> int:
+    """The closed form with < where <= belongs."""
+    return int(go2008_class_of(request + 1))
+
+
+def one_size_wrong(request: int) -> int:
+    """The closed form, but for one size."""
+    return int(go2008_class_of(request)) + (request == 777)
+
+
+def bounded(request: int) -> int:
+    """The closed form, which gives the last class for whatever is too large."""
+    return min(int(go2008_class_of(request)), 167)
+
+
+def late_step(size_class: int) -> int:
+    """The inverse, wrong for one class."""
+    return int(go2008_object_size(size_class)) - 8 * (size_class == 100)
+
+
+def early_step(size_class: int) -> int:
+    """The inverse, which gives one size twice."""
+    return int(go2008_object_size(size_class - (size_class == 100)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ({"class_of": off_by_one}, "8 bytes map to class 1, expected 0"),
+        ({"class_of": off_by_one}, "class 0 holds 8 bytes, which map to 1"),
+        ({"class_of": one_size_wrong}, "777 bytes map to class 37, expected 36"),
+        ({"class_of": bounded}, "36864 bytes map to class 167, expected 168"),
+        ({"object_size": late_step}, "15616 bytes map to class 100, expected 101"),
+        ({"object_size": early_step}, "class 100 (15360 bytes) is not larger than the class before"),
+    ],
+)
+def test_mismatches_catch_a_wrong_closed_form(broken: dict[str, object], sentence: str) -> None:
+    found = list(replace(SIZE_CLASSES, **broken).mismatches())
+    assert any(sentence in line for line in found), found[:5]
+
+
+def test_one_wrong_size_is_one_mismatch() -> None:
+    found = list(replace(SIZE_CLASSES, class_of=one_size_wrong).mismatches())
+    assert found == ["777 bytes map to class 37, expected 36"]
+
+
+def test_rows_tell_refill_and_waste_of_each_class() -> None:
+    rows = table_of(smallest_class([10, 24]), [10, 24]).rows()
+    first, second = rows
+    assert (first.size_class, first.object_size, first.chunk, first.objects) == (0, 10, 64, 6)
+    assert (first.tail, second.objects, second.tail) == (4, 2, 16)
+    assert first.worst_waste == pytest.approx((64 - 6 * 1) / 64)
+    assert second.worst_waste == pytest.approx((64 - 2 * 11) / 64)
+
+
+def test_rows_round_a_refill_up_to_pages() -> None:
+    narrow = replace(table_of(smallest_class([10]), [10]), page_size=50)
+    assert (narrow.rows()[0].chunk, narrow.rows()[0].tail) == (100, 40)
+
+
+def test_rows_of_the_seed_are_those_of_its_description() -> None:
+    for row, size in zip(SIZE_CLASSES.rows(), SIZES, strict=True):
+        taken = min(1024 * size, 1 << 20)
+        pages = -(-taken // 4096)
+        assert (row.chunk, row.objects) == (pages * 4096, taken // size)
+        assert row.tail == row.chunk - row.objects * size
+
+
+def test_mean_waste_is_the_mean_over_all_sizes() -> None:
+    wasted = [3 / 4, 2 / 4, 1 / 4, 0, 3 / 8, 2 / 8, 1 / 8, 0]
+    assert table_of(smallest_class([4, 8]), [4, 8]).mean_waste() == pytest.approx(sum(wasted) / 8)
