@@ -87,19 +87,16 @@ def shipped_jobs() -> list[Path]:
 
 def find_trace(name: str) -> str:
     """The trace that the user means: a path, or the name of a shipped one."""
-    for place in shipped().glob(f"{glob_escape(name)}.*.gz"):
-        if "/" not in name and not Path(name).exists():
+    if "/" not in name and not Path(name).exists():
+        for place in shipped().glob(f"{glob_escape(name)}.*.gz"):
             return str(place)
     return name
 
 
 def shipped_traces() -> dict[str, str]:
     """The recorded traces that come with allocsim: name -> what was recorded."""
-    return {
-        place.name.partition(".")[0]: "a recorded trace: allocsim replay "
-        + place.name.partition(".")[0]
-        for place in sorted(shipped().glob("*.gz"))
-    }
+    names = [place.name.partition(".")[0] for place in sorted(shipped().glob("*.gz"))]
+    return {name: f"a recorded trace: allocsim replay {name}" for name in names}
 
 
 def shipped() -> Path:

@@ -11,7 +11,7 @@ def command(what: str) -> None:
     """Show the designs, the shipped workloads, the trace formats, or the malloc libraries here."""
     from allocsim.reports.screen import print_names
 
-    print_names(what, _LISTS[what]())
+    print_names(_LISTS[what]())
 
 
 def _designs() -> dict[str, str]:

@@ -29,4 +29,5 @@ def command(settings: Settings, trace: str, threads: str) -> None:
     from allocsim.traces import open_trace
 
     recorded = open_trace(find_trace(trace))
+    recorded.name = trace
     drive(on_one_thread(recorded) if threads == "one" else recorded, settings)

@@ -17,8 +17,11 @@ from allocsim.quantities import format_bytes
 from allocsim.reports import Result
 from allocsim.reports.words import bar, headline, percent, sparkline, verdict
 
-WIDE = 120
+WIDE = 132
 """Columns of a table that goes into a pipe or a file."""
+
+ROOMY = 110
+"""Columns from which on each part is explained in its row."""
 
 COLOURS = {
     "live": "green",
@@ -44,7 +47,7 @@ def print_result(result: Result, with_classes: bool) -> None:
     console, profile = screen(), result.profile
     console.print(Text(headline(result), style="bold"))
     console.print(Text(verdict(profile), style="bold green" if profile.at_peak.live else ""))
-    console.print(_parts_table(profile))
+    console.print(_parts_table(profile, console.width >= ROOMY))
     console.print(_timeline(profile))
     console.print(_counts(profile))
     if result.trace.dropped:
@@ -54,7 +57,7 @@ def print_result(result: Result, with_classes: bool) -> None:
         console.print(_classes_table(profile.classes))
 
 
-def print_names(what: str, names: dict[str, str]) -> None:
+def print_names(names: dict[str, str]) -> None:
     """Print a list of names with what each is."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
@@ -64,8 +67,8 @@ def print_names(what: str, names: dict[str, str]) -> None:
     screen().print(table)
 
 
-def _parts_table(profile: Profile) -> Table:
-    """Where the bytes are, at the peak and at the end."""
+def _parts_table(profile: Profile, explained: bool) -> Table:
+    """Where the bytes are, at the peak and at the end; explained: with what each part is."""
     peak, end = profile.at_peak, profile.at_end
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("where the bytes are")
@@ -74,7 +77,8 @@ def _parts_table(profile: Profile) -> Table:
     table.add_column("of the footprint", min_width=20)
     table.add_column("at the end", justify="right")
     table.add_column("", justify="right")
-    table.add_column("what it is", style="dim")
+    if explained:
+        table.add_column("what it is", style="dim")
     for name, meaning in PART_MEANINGS.items():
         now, later = peak.parts[name], end.parts[name]
         if now or later or name == "live":
@@ -85,15 +89,15 @@ def _parts_table(profile: Profile) -> Table:
                 Text(bar(now, peak.footprint), style=COLOURS[name]),
                 format_bytes(later),
                 percent(later, end.footprint),
-                meaning,
+                *([meaning] if explained else []),
             )
-    _add_sum(table, "metadata", peak, end, "page map, span records, caches")
+    _add_sum(table, "metadata", peak, end, ["page map, span records, caches"] * explained)
     table.add_section()
-    _add_sum(table, "footprint", peak, end, "heap - released + metadata")
+    _add_sum(table, "footprint", peak, end, ["heap - released + metadata"] * explained)
     return table
 
 
-def _add_sum(table: Table, name: str, peak: Snapshot, end: Snapshot, meaning: str) -> None:
+def _add_sum(table: Table, name: str, peak: Snapshot, end: Snapshot, meaning: list[str]) -> None:
     """Add the row of a figure that both snapshots have under `name`."""
     now, later = getattr(peak, name), getattr(end, name)
     bold = "bold" if name == "footprint" else ""
@@ -104,7 +108,7 @@ def _add_sum(table: Table, name: str, peak: Snapshot, end: Snapshot, meaning: st
         bar(now, peak.footprint) if name != "footprint" else f"after {peak.event:,} events",
         Text(format_bytes(later), style=bold),
         percent(later, end.footprint),
-        meaning,
+        *meaning,
     )
 
 

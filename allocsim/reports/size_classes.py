@@ -34,8 +34,8 @@ def print_classes(design: str, classes: SizeClasses) -> None:
     console.print(table)
     worst = max(rows, key=lambda row: row.worst_waste)
     console.print(
-        f"{design}: {len(rows)} classes, every size from 0 to beyond {rows[-1].object_size:,} bytes "
-        f"maps to the smallest class that holds it."
+        f"{design}: {len(rows)} classes, every size from 0 to beyond {rows[-1].object_size:,} "
+        "bytes maps to the smallest class that holds it."
     )
     console.print(
         f"Rounding up adds {100 * classes.mean_waste():.2f} % to a request on average over all "

@@ -6,6 +6,7 @@ Below the reports for people. Its one rule: plain text, so that screen and Markd
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from allocsim.profile import Profile
 from allocsim.quantities import format_bytes
@@ -25,14 +26,14 @@ def headline(result: Result) -> str:
 
 
 def verdict(profile: Profile) -> str:
-    """The answer in a sentence: the footprint at its peak against what was live then."""
+    """The answer in a sentence: the footprint at its peak against what was ever live."""
     peak = profile.at_peak
-    footprint, live = format_bytes(peak.footprint), format_bytes(peak.live)
-    if not peak.live:
-        return f"The footprint peaks at {footprint}; nothing is live then."
+    footprint, live = format_bytes(peak.footprint), format_bytes(profile.peak_live)
+    if not profile.peak_live:
+        return f"The footprint peaks at {footprint}; nothing was ever live."
     return (
-        f"The footprint peaks at {footprint}, {peak.overhead:.2f} times the {live} live then: "
-        f"fragmentation {100 * peak.fragmentation:.1f} %."
+        f"The footprint peaks at {footprint}, {peak.footprint / profile.peak_live:.2f} times the "
+        f"{live} that were live at most; {100 * peak.fragmentation:.1f} % of it serves nobody."
     )
 
 
@@ -50,10 +51,10 @@ def bar(part: int, whole: int, width: int = 20) -> str:
 
 
 def sparkline(values: Sequence[int], most: int, width: int = 60) -> str:
-    """`values` as a line of at most `width` blocks, the highest of each stretch, scaled to `most`."""
+    """`values` as a line of at most `width` blocks: each stretch's highest, scaled to `most`."""
     count = min(width, len(values))
     if not count or most <= 0:
         return ""
     cuts = [index * len(values) // count for index in range(count + 1)]
-    highest = [max(values[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    highest = [max(values[a:b]) for a, b in pairwise(cuts)]
     return "".join(_HEIGHTS[min(int(8 * value / most), 7)] for value in highest)

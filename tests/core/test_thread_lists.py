@@ -134,7 +134,7 @@ def test_list_without_an_aligned_object_stays_as_it_is(filled: HeapState) -> Non
 @pytest.mark.parametrize("ahead", [LOOKED - 1, LOOKED], ids=["within", "beyond"])
 def test_search_for_an_aligned_object_has_a_bound(filled: HeapState, ahead: int) -> None:
     taken = [pop_object(filled, 0, CLASS_8) for _ in range(ahead + 1)]
-    for address in taken[:1] + taken[1:]:  # the aligned one goes to the end of the list
+    for address in taken:  # the first one, which is aligned, goes to the end of the list
         push_object(filled, 1, CLASS_8, address)
     found = pop_aligned_object(filled, 1, CLASS_8, PAGE)
     assert found == (taken[0] if ahead < LOOKED else 0)
