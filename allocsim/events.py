@@ -77,7 +77,7 @@ class Trace:
     name: str
     """What the user called it: a file, a workload."""
     chunks: Iterator[Any]
-    """Arrays of EVENT, in order."""
+    """Arrays of EVENT, in order; each is good until the next is taken."""
     description: dict[str, Any]
     """Where it came from, for reports: parameters of a generator, format of a recording."""
     length: int | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -67,12 +68,12 @@ def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
 
 def _export(result: Result, settings: Settings) -> None:
     """Write the files that were asked for."""
-    writers: tuple[tuple[object, Callable[..., None]], ...] = (
+    writers: tuple[tuple[str | None, Callable[..., None]], ...] = (
         (settings.export_json, write_json),
         (settings.export_csv, write_csv),
         (settings.export_markdown, write_markdown),
     )
     for path, write in writers:
         if path is not None:
-            write(path, result)
+            write(Path(path), result)
             click.echo(f"wrote {path}", err=True)

@@ -8,6 +8,7 @@ bounded by the objects that are live at once, not by the length of the recording
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from allocsim.traces import aosp
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
 from allocsim.traces.identity import REASONS, Reason, grown, identify, no_identities
+from allocsim.traces.read_ahead import read_ahead
 from allocsim.traces.text import CallReader, TextFormat
 
 FORMATS: tuple[TextFormat, ...] = (aosp.FORMAT,)
@@ -39,27 +41,33 @@ def open_trace(path: str) -> Trace:
 
 
 def _events(reader: CallReader, trace: Trace) -> Iterator[Any]:
+    """The events of the whole source, which is closed then."""
+    with closing(reader.source):
+        total = 0
+        for chunk in _identified(reader, trace):
+            total += len(chunk)
+            yield chunk
+        if reader.lines == 0:
+            raise TraceError(f"{trace.name}: the trace is empty")
+        if total == 0:
+            trace.notes.append("no call of the recording reaches the heap")
+
+
+def _identified(reader: CallReader, trace: Trace) -> Iterator[Any]:
     """The events of all calls, in chunks; keeps the trace's account of what was dropped."""
-    known, total = no_identities(), 0
-    for calls in reader.batches():
+    known, chunk = no_identities(), no_events(2 * BATCH)
+    for calls in read_ahead(reader.batches()):
         position = 0
         while position < len(calls):
-            chunk = no_events(2 * BATCH)
             position = identify(known, calls, position, chunk)
             counts = known.counts[0]
             if counts.events:
-                total += int(counts.events)
                 yield chunk[: counts.events]
             if counts.halt == Halt.ROOM:
                 known = grown(known)
             elif counts.halt == Halt.THREADS:
                 raise TraceError(f"{trace.name}: more than {MOST_THREADS} threads")
         _account(trace, known.dropped)
-    reader.source.close()
-    if reader.lines == 0:
-        raise TraceError(f"{trace.name}: the trace is empty")
-    if total == 0:
-        trace.notes.append("no call of the recording reaches the heap")
 
 
 def _account(trace: Trace, dropped: np.ndarray) -> None:

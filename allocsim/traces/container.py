@@ -44,11 +44,10 @@ class Source:
         filled = 0
         with self._clear_errors():
             while filled < len(buffer):
-                data = self._read(len(buffer) - filled)
-                if not data:
+                read = self._read(buffer[filled:])
+                if not read:
                     break
-                buffer[filled : filled + len(data)] = data
-                filled += len(data)
+                filled += read
         return filled
 
     def share_read(self) -> float:
@@ -65,15 +64,15 @@ class Source:
         self._stream.close()
         self._raw.close()
 
-    def _read(self, count: int) -> bytes:
-        """At most `count` bytes; none at the end, or where a cut container ends."""
+    def _read(self, buffer: memoryview) -> int:
+        """Fill some of `buffer`; how much, 0 at the end or where a cut container ends."""
         try:
-            return self._stream.read(count)
+            return self._stream.readinto(buffer)
         except EOFError:
             self.truncated = True
-            return b""
+            return 0
 
-    def _unpacked(self) -> IO[bytes]:
+    def _unpacked(self) -> io.BufferedIOBase:
         """The stream inside the container."""
         head = self._raw.peek(4)[:4]
         if head.startswith(GZIP):
@@ -82,7 +81,7 @@ class Source:
             return self._zip_member()
         return self._raw
 
-    def _zip_member(self) -> IO[bytes]:
+    def _zip_member(self) -> io.BufferedIOBase:
         """The one file in a zip."""
         file: IO[bytes] = self._raw
         if not self._raw.seekable():
@@ -97,7 +96,7 @@ class Source:
                 f"{self.name}: a zip with one trace is expected, it holds {len(members)} files "
                 f"({names}): unpack the one that you mean"
             )
-        return archive.open(members[0])
+        return archive.open(members[0])  # type: ignore[return-value]
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from allocsim.errors import TraceError
 from allocsim.traces.calls import Halt, no_calls
 from allocsim.traces.container import Source
+from allocsim.traces.read_ahead import AHEAD
 
 BLOCK = 1 << 20
 """Bytes unpacked at a time; no line is longer."""
@@ -58,7 +60,8 @@ class CallReader:
         self.source = source
         self.form = form
         self.notes: list[str] = []
-        self._text = np.zeros(BLOCK + PADDING, np.uint8)
+        self._block = bytearray(BLOCK + PADDING)
+        self._text = np.frombuffer(self._block, np.uint8)
         self._state = np.zeros(1, SCAN).view(np.recarray)
         self._state[0].text = self._text.ctypes.data
 
@@ -68,24 +71,25 @@ class CallReader:
         return int(self._state[0].lines)
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL, each used again for the next."""
-        calls = no_calls()
+        """Arrays of CALL; each is used again when AHEAD + 2 more were made."""
+        arrays = cycle([no_calls() for _ in range(AHEAD + 2)])
         filled, at_end = 0, False
         while not at_end:
-            read = self.source.read_into(memoryview(self._text.data)[filled:BLOCK])
+            read = self.source.read_into(memoryview(self._block)[filled:BLOCK])
             at_end = filled + read < BLOCK
             filled = self._terminated(filled + read) if at_end else filled + read
             end = self._behind_last_line(filled)
             if end == 0 and filled:
                 raise self._broken(0, filled)
-            yield from self._scanned(calls, end, at_end)
+            yield from self._scanned(arrays, end, at_end)
             filled -= end
-            self._text[:filled] = self._text[end : end + filled]
+            self._block[:filled] = self._block[end : end + filled]
 
-    def _scanned(self, calls: Any, end: int, at_end: bool) -> Iterator[Any]:
+    def _scanned(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
         """Batches of the calls in the whole lines before `end`."""
         position, state = 0, self._state[0]
         while position < end:
+            calls = next(arrays)
             position = self.form.scan(self._text, position, end, calls, self._state)
             if state.calls:
                 yield calls[: state.calls]
@@ -103,29 +107,29 @@ class CallReader:
 
     def _terminated(self, filled: int) -> int:
         """Deal with a last line that has no newline: end it, or leave it out if it is cut."""
-        self._cut = filled > 0 and self._text[filled - 1] != ord("\n")
+        self._cut = filled > 0 and self._block[filled - 1] != ord("\n")
         if self.source.truncated:
             self.notes.append("the container stops early; what it held was read")
             return self._behind_last_line(filled)
         if self._cut:
-            self._text[filled] = ord("\n")
+            self._block[filled] = ord("\n")
             return filled + 1
         return filled
 
     def _behind_last_line(self, filled: int) -> int:
         """The position behind the last newline of the first `filled` bytes; 0 if there is none."""
-        return self._text[:filled].tobytes().rfind(b"\n") + 1
+        return self._block.rfind(b"\n", 0, filled) + 1
 
     def _has_line_behind(self, position: int, end: int) -> bool:
         """Whether the line at `position` is not the last."""
-        return self._text[position : end - 1].tobytes().find(b"\n") >= 0
+        return self._block.find(b"\n", position, end - 1) >= 0
 
     def _shown(self, position: int, end: int) -> str:
         """The line at `position`, shortened to what a message can hold."""
-        line, *_ = self._text[position : min(position + 200, end)].tobytes().split(b"\n")
+        line, *_ = self._block[position : min(position + 200, end)].split(b"\n")
         text = line.decode("utf-8", "backslashreplace")
         printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-        return repr(printable[:80] + ("…" if len(printable) > 80 else ""))
+        return f"'{printable[:80]}{'…' if len(printable) > 80 else ''}'"
 
     def _broken(self, position: int, end: int) -> TraceError:
         """The error for a line that is not of the format."""

@@ -9,7 +9,7 @@ from allocsim import Heap
 from allocsim.core import check, operations
 from allocsim.core.check import Invariant, violations
 from allocsim.core.memory import Reservation
-from allocsim.core.pagemap import ENTRIES
+from allocsim.core.pagemap import ENTRIES, enter
 from allocsim.core.raw import load_word, store_word
 from allocsim.core.records import SPAN, HeapState, SpanState
 from allocsim.core.splitting_pages import LONG
@@ -141,9 +141,7 @@ def page_behind_the_heap_entered(state: HeapState, memory: Reservation) -> None:
 
 @speaks(check.page_map_matches_spans, "page 0x0 is no span's")
 def page_zero_entered(state: HeapState, memory: Reservation) -> None:
-    for node, below in ((1, 30), (30, 31), (31, 32)):
-        state.node[node, 0] = below
-    state.node[32, 0] = 1
+    enter(state, 0, 1, 1)
 
 
 @speaks(check.page_lists_hold_the_free_spans, "in state 1")

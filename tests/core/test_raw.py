@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from allocsim.core.memory import Reservation
-from allocsim.core.raw import WORD, clear_words, copy, fill, load_byte, load_word, store_word
+from allocsim.core.raw import (
+    LINE,
+    WORD,
+    clear_pages,
+    clear_words,
+    copy,
+    fill,
+    load_byte,
+    load_word,
+    store_word,
+)
 from tests.conftest import SCALE
 
 LENGTH = 4096
@@ -70,3 +80,9 @@ def test_copy_writes_its_bytes_and_no_other(page: Page, count: int) -> None:
 def test_clear_words_clears_as_many_words(page: Page, count: int) -> None:
     clear_words(page.address, count)
     page.expect(0, bytes(WORD * count))
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2, 31])
+def test_clear_pages_clears_whole_cache_lines_and_no_other(page: Page, lines: int) -> None:
+    clear_pages(page.address - START + LINE, lines * LINE)
+    page.expect(LINE - START, bytes(lines * LINE))

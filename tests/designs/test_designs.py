@@ -1,0 +1,48 @@
+"""Designs by name, and the settings that they accept."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from allocsim.designs import DEFAULT, SUMMARIES, Design, Parameter, find_design
+from allocsim.errors import InputError, UnknownName
+
+
+@pytest.fixture
+def tunable() -> Design:
+    """A design with two parameters."""
+    return replace(
+        find_design(DEFAULT),
+        parameters={"objects": Parameter(100, 1, 1000, ""), "slots": Parameter(0, -5, 5, "")},
+    )
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_every_design_is_found_by_its_name(name: str) -> None:
+    assert find_design(name).name == name
+
+
+def test_unknown_design_names_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="unknown design 'go2009': did you mean 'go2008'"):
+        find_design("go2009")
+
+
+def test_parameters_have_defaults(tunable: Design) -> None:
+    assert tunable.checked({}) == {"objects": 100, "slots": 0}
+
+
+@pytest.mark.parametrize("value", [1, 1000])
+def test_setting_is_laid_over_the_default(tunable: Design, value: int) -> None:
+    assert tunable.checked({"objects": value}) == {"objects": value, "slots": 0}
+
+
+@pytest.mark.parametrize("value", [0, 1001, -1, "5", 5.0, None])
+def test_setting_out_of_range_is_an_input_error(tunable: Design, value: Any) -> None:
+    with pytest.raises(InputError, match=r"objects=.*: expected a number from 1 to 1000"):
+        tunable.checked({"objects": value})
+
+
+def test_unknown_parameter_names_the_nearest(tunable: Design) -> None:
+    with pytest.raises(UnknownName, match="parameter of the design go2008 'slot': did you mean"):
+        tunable.checked({"slot": 1})

@@ -1,0 +1,73 @@
+"""The exception tree is what its docstring draws, and each message tells the next step."""
+
+import inspect
+import re
+
+import pytest
+
+from allocsim import errors
+from allocsim.errors import (
+    AddressSpaceError,
+    AllocsimError,
+    DoubleFree,
+    InvalidFree,
+    UnknownName,
+)
+
+
+def drawn() -> list[tuple[str, str | None, int | None]]:
+    """Every class that the docstring draws, with the one above it and its exit status."""
+    found: list[tuple[str, str | None, int | None]] = []
+    above: dict[int, str] = {}
+    for line in str(errors.__doc__).splitlines():
+        match = re.match(r"( *)([A-Z]\w+) {2,}(\d+)?", line)
+        if match:
+            depth = len(match[1]) // 2
+            above[depth] = match[2]
+            found.append((match[2], above.get(depth - 1), int(match[3]) if match[3] else None))
+    return found
+
+
+def test_every_error_is_drawn() -> None:
+    classes = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, Exception)]
+    assert sorted(c.__name__ for c in classes) == sorted(name for name, _, _ in drawn())
+
+
+@pytest.mark.parametrize(("name", "above", "status"), drawn(), ids=lambda value: str(value))
+def test_error_stands_where_it_is_drawn(name: str, above: str | None, status: int | None) -> None:
+    error = getattr(errors, name)
+    assert error.__bases__ == (getattr(errors, above) if above else Exception,)
+    assert status is None or error.exit_status == status
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in drawn()])
+def test_error_says_what_it_means(name: str) -> None:
+    assert inspect.getdoc(getattr(errors, name))
+    assert getattr(errors, name).__doc__ != Exception.__doc__
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("go2009", "did you mean 'go2008'? "), ("jemalloc", "")], ids=str
+)
+def test_unknown_name_offers_the_nearest_and_all(name: str, hint: str) -> None:
+    known = ["tcmalloc", "go2008"] if hint else ["go2008"]
+    expected = f"unknown design '{name}': {hint}There is: {', '.join(sorted(known))}"
+    assert str(UnknownName("design", name, known)) == expected
+
+
+@pytest.mark.parametrize("error", [InvalidFree, DoubleFree])
+def test_invalid_free_gives_address_and_reason(error: type[InvalidFree]) -> None:
+    raised = error(0xABC0, "it is not")
+    assert raised.address == 0xABC0
+    assert str(raised) == "invalid pointer 0xabc0: it is not"
+
+
+def test_address_space_error_says_how_much_and_what_to_do() -> None:
+    message = str(AddressSpaceError(3 << 30, "no memory"))
+    assert "3.0 GiB of address space (no memory)" in message
+    assert "--reserve" in message
+    assert "ulimit -v" in message
+
+
+def test_root_ends_with_status_2() -> None:
+    assert AllocsimError.exit_status == 2

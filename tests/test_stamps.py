@@ -1,0 +1,105 @@
+"""Stamps: they fill an object from end to end, tell whose it is, and any changed byte is found."""
+
+import numpy as np
+import pytest
+
+from allocsim import Heap
+from allocsim.stamps import is_stamped, is_zero, stamp, stamp_of
+from tests.conftest import PAGE, SCALE, contents
+
+LENGTHS = [0, 1, 5, 7, 8, 9, 15, 16, 40, 41]
+NUMBERS = [0, 1, 2, 255, 256, 65535, 2**24, 2**31 - 1]
+AHEAD = 24
+"""Bytes in front of the stamped object, and behind it."""
+
+lengths = pytest.mark.parametrize("length", LENGTHS)
+
+
+@pytest.fixture
+def address(heap: Heap) -> int:
+    """An address with a page of zeros behind it, and one of its own before."""
+    return heap.memory.address + AHEAD
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_stamp_is_a_positive_word(number: int) -> None:
+    assert 0 < stamp_of(number) < 2**63
+
+
+@pytest.mark.parametrize("number", [np.uint32(0), np.uint32(5), np.uint32(2**31 - 1)], ids=str)
+def test_number_of_an_event_gives_the_stamp_of_that_number(number: np.uint32) -> None:
+    assert stamp_of(number) == stamp_of(int(number))
+
+
+def test_stamps_of_many_numbers_are_different() -> None:
+    numbers = [*range(1000 * SCALE), *range(2**31 - 1000 * SCALE, 2**31)]
+    assert len({int(stamp_of(number)) for number in numbers}) == len(numbers)
+
+
+def test_no_byte_of_a_stamp_stays_the_same_for_all_neighbours() -> None:
+    words = np.array([stamp_of(number) for number in range(300)], np.int64)
+    bytes_of = words.view(np.uint8).reshape(300, 8)
+    assert all(len(set(column)) > 1 for column in bytes_of.T[:6])
+
+
+@lengths
+@pytest.mark.parametrize("number", NUMBERS)
+def test_object_bears_the_stamp_that_it_was_given(
+    heap: Heap, address: int, length: int, number: int
+) -> None:
+    stamp(address, length, number)
+    assert is_stamped(address, length, number)
+    written = contents(heap, address, length)
+    expected = (int(stamp_of(number)).to_bytes(8, "little") * 6)[:length]
+    assert written.tobytes() == expected
+
+
+@lengths
+def test_stamp_writes_no_byte_beside_the_object(heap: Heap, address: int, length: int) -> None:
+    around = contents(heap, address - AHEAD, length + 2 * AHEAD)
+    around[:] = 0xEE
+    stamp(address, length, 7)
+    assert set(around[:AHEAD].tolist() + around[AHEAD + length :].tolist()) == {0xEE}
+
+
+@pytest.mark.parametrize("length", LENGTHS[1:])
+def test_any_changed_byte_breaks_a_stamp(heap: Heap, address: int, length: int) -> None:
+    stamp(address, length, 7)
+    written = contents(heap, address, length)
+    for offset in range(length):
+        written[offset] ^= 1
+        assert not is_stamped(address, length, 7)
+        written[offset] ^= 1
+    assert is_stamped(address, length, 7)
+
+
+@pytest.mark.parametrize("number", NUMBERS[1:])
+def test_stamp_of_another_object_is_not_taken_for_its_own(address: int, number: int) -> None:
+    stamp(address, 16, number)
+    assert not is_stamped(address, 16, number - 1)
+
+
+@pytest.mark.parametrize("kept", range(42))
+def test_front_of_a_stamped_object_is_stamped(address: int, kept: int) -> None:
+    stamp(address, 41, 12345)
+    assert is_stamped(address, kept, 12345)
+
+
+@lengths
+def test_fresh_memory_is_zero(address: int, length: int) -> None:
+    assert is_zero(address, length)
+
+
+@pytest.mark.parametrize("length", LENGTHS[1:])
+def test_any_byte_that_is_not_zero_is_found(heap: Heap, address: int, length: int) -> None:
+    for offset in range(length):
+        contents(heap, address, length)[offset] = 0x80
+        assert not is_zero(address, length)
+        contents(heap, address, length)[offset] = 0
+
+
+@lengths
+def test_bytes_beside_the_object_do_not_count(heap: Heap, address: int, length: int) -> None:
+    contents(heap, address - 1, 1)[:] = 1
+    contents(heap, address + length, PAGE)[:] = 1
+    assert is_zero(address, length)
