@@ -27,6 +27,10 @@ from allocsim.profile import Snapshot
 RESERVE = 64 << 30
 """Address space that a heap reserves unless told otherwise; it costs nothing until touched."""
 
+ALIGNMENT = 32 << 20
+"""Bytes at a multiple of which a heap begins: what a leaf of go2008's page map covers, so how many
+leaves a heap needs, and with them its metadata, does not change with where the kernel puts it."""
+
 REASONS = {
     Status.UNKNOWN_POINTER: "it lies in no span in use: it was never allocated, or freed already",
     Status.NOT_SPAN_START: "it lies inside a large object",
@@ -48,7 +52,7 @@ class Heap:
             raise InputError(f"a reservation of {reserve} bytes: expected 1 MiB to 32 TiB")
         self.design = find_design(design)
         self.parameters = self.design.checked(parameters)
-        self.memory = Reservation(reserve)
+        self.memory = Reservation(reserve, ALIGNMENT)
         self._state: HeapState = self.design.create(self.memory, MOST_THREADS, self.parameters)
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}

@@ -26,8 +26,11 @@ _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 class Reservation:
     """A range of address space that the kernel backs page by page when it is first written."""
 
-    def __init__(self, length: int) -> None:
-        """Reserve `length` bytes, rounded up to pages; AddressSpaceError if the OS refuses."""
+    def __init__(self, length: int, alignment: int = OS_PAGE) -> None:
+        """Reserve `length` bytes, rounded up to pages; AddressSpaceError if the OS refuses.
+
+        The first byte lies at a multiple of `alignment`, a power of two.
+        """
         if not hasattr(mmap, "MAP_ANONYMOUS") or not hasattr(mmap.mmap, "madvise"):
             raise PlatformError(
                 "allocsim maps memory as Linux does; this system offers no such mmap"
@@ -35,17 +38,19 @@ class Reservation:
         self.length = -(-length // OS_PAGE) * OS_PAGE
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
         try:
-            self.mapping = mmap.mmap(-1, self.length, flags=flags)
+            self.mapping = mmap.mmap(-1, self.length + alignment - OS_PAGE, flags=flags)
         except (OSError, OverflowError, ValueError) as refusal:
             raise AddressSpaceError(self.length, str(refusal)) from refusal
-        self.address: int = np.frombuffer(self.mapping, np.uint8).ctypes.data
+        begin: int = np.frombuffer(self.mapping, np.uint8).ctypes.data
+        self._skipped = -begin % alignment
+        self.address = begin + self._skipped
         """Address of the first byte."""
 
     def table(self, record: Any, shape: tuple[int, ...]) -> Any:
         """The reservation as an array of records, or of plain numbers, all zero at first."""
         dtype = np.dtype(record)
         count = int(np.prod(shape))
-        array = np.frombuffer(self.mapping, dtype, count).reshape(shape)
+        array = np.frombuffer(self.mapping, dtype, count, self._skipped).reshape(shape)
         return array.view(np.recarray) if dtype.names else array
 
     def view(self, address: int, length: int) -> memoryview:
@@ -53,7 +58,8 @@ class Reservation:
         offset = address - self.address
         if not 0 <= offset <= offset + length <= self.length:
             raise ValueError(f"{address:#x} + {length} lies outside the reservation")
-        return memoryview(self.mapping)[offset : offset + length]
+        begin = self._skipped + offset
+        return memoryview(self.mapping)[begin : begin + length]
 
     def close(self) -> None:
         """Give the range back to the OS; if a view of it is left, when the last one is gone."""

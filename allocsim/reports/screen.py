@@ -113,14 +113,13 @@ def _add_sum(table: Table, name: str, peak: Snapshot, end: Snapshot, meaning: li
 
 
 def _timeline(profile: Profile) -> Table:
-    """Footprint and live bytes over the run, on one scale."""
-    most = max(profile.at_peak.footprint, 1)
+    """Footprint and live bytes over the run, each to the height of its own peak."""
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     table.add_column()
     table.add_column(no_wrap=True)
     table.add_column()
-    for name, peak in (("footprint", most), ("live", profile.peak_live)):
-        line = sparkline(profile.samples[name].tolist(), most)
+    for name, peak in (("footprint", profile.at_peak.footprint), ("live", profile.peak_live)):
+        line = sparkline(profile.samples[name].tolist(), peak)
         style = "green" if name == "live" else "bold"
         table.add_row(name, Text(line, style=style), f"peak {format_bytes(peak)}")
     return table

@@ -33,7 +33,7 @@ def verdict(profile: Profile) -> str:
         return f"The footprint peaks at {footprint}; nothing was ever live."
     return (
         f"The footprint peaks at {footprint}, {peak.footprint / profile.peak_live:.2f} times the "
-        f"{live} that were live at most; {100 * peak.fragmentation:.1f} % of it serves nobody."
+        f"{live} that were live at most; fragmentation then {100 * peak.fragmentation:.1f} %."
     )
 
 

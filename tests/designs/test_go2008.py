@@ -207,7 +207,7 @@ def test_realloc_frees_to_the_calling_thread(state: HeapState) -> None:
 
 @pytest.mark.parametrize(
     ("size", "status"),
-    [(2**40, Status.OUT_OF_MEMORY), (2**20, Status.FROZEN), (32, Status.FROZEN)],
+    [(2**62, Status.OUT_OF_MEMORY), (2**20, Status.FROZEN), (32, Status.FROZEN)],
 )
 def test_refused_realloc_leaves_the_object_as_it_was(
     heap: Heap, state: HeapState, size: int, status: Status

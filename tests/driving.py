@@ -1,0 +1,137 @@
+"""What tests need to drive the replay kernel by hand: events from tuples, runs, random streams."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.records import SAMPLE, HeapState
+from allocsim.events import Op, no_events
+from allocsim.replay import DRIVER, OBJECT, Run, Stop, replay
+
+NEVER = 1 << 62
+"""A count of events, or of bytes, that no test reaches."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One event, by name."""
+
+    op: Op
+    object: int = 0
+    request: int = 0
+    thread: int = 0
+    alignment: int = 0
+
+
+def malloc(object_: int, request: int, thread: int = 0) -> Call:
+    """The object is allocated."""
+    return Call(Op.MALLOC, object_, request, thread)
+
+
+def realloc(object_: int, request: int, thread: int = 0) -> Call:
+    """The object is resized."""
+    return Call(Op.REALLOC, object_, request, thread)
+
+
+def free(object_: int, thread: int = 0) -> Call:
+    """The object is freed."""
+    return Call(Op.FREE, object_, 0, thread)
+
+
+FREEZE = Call(Op.FREEZE)
+
+
+def stream(*calls: Call) -> Any:
+    """The calls as an array of events."""
+    return stream_of(calls)
+
+
+def stream_of(calls: Iterable[Call]) -> Any:
+    """The calls as an array of events."""
+    rows = [(c.request, c.object, c.thread, c.op, c.alignment) for c in calls]
+    events = no_events(len(rows))
+    events[:] = np.array(rows, events.dtype)
+    return events
+
+
+def records(record: np.dtype[Any], count: int = 1) -> Any:
+    """`count` records, all zero."""
+    return np.zeros(count, record).view(np.recarray)
+
+
+def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
+    """A run without a limit, a sample or a check, but for what `driver` says."""
+    run = Run(records(DRIVER), records(OBJECT, objects), records(SAMPLE, samples), records(SAMPLE))
+    fields = dict.fromkeys(("limit", "next_sample", "interval", "next_check"), NEVER) | driver
+    for name, value in fields.items():
+        run.driver[0][name] = value
+    set_due(run)
+    return run
+
+
+def set_due(run: Run) -> None:
+    """Let the kernel look when the next sample or check is due."""
+    driver = run.driver[0]
+    driver.due = min(driver.next_sample, driver.next_check)
+
+
+def play(state: HeapState, run: Run, events: Any, start: int = 0) -> tuple[int, Stop]:
+    """Play events: the position of the first that is not done, and why the kernel stopped."""
+    position = replay(state, run, events, start)
+    return int(position), Stop(int(run.driver[0].stop))
+
+
+def taken_samples(run: Run) -> np.ndarray:
+    """The samples in the buffer, which is empty then."""
+    taken = np.array(run.samples[: int(run.driver[0].samples)])
+    run.driver[0].samples = 0
+    return taken
+
+
+Sizes = Callable[[random.Random], int]
+
+
+def mixed_sizes(rng: random.Random) -> int:
+    """Sizes of every kind up to 1 MiB, half of them below 256 bytes."""
+    return int(2 ** rng.uniform(0, 8 if rng.random() < 0.5 else 20))
+
+
+def few_sizes(rng: random.Random) -> int:
+    """Sizes of few classes, so that few objects lie free, and some large ones."""
+    return rng.choice((0, 1, 8, 24, 100, 1000, 5000, 32767, 32768, 100_000))
+
+
+def any_alignment(rng: random.Random, size: int) -> int:
+    """The exponent of an alignment up to 32 KiB."""
+    return rng.randrange(16)
+
+
+def random_calls(
+    seed: int,
+    count: int,
+    *,
+    objects: int = 64,
+    threads: int = 1,
+    sizes: Sizes = mixed_sizes,
+    alignments: Callable[[random.Random, int], int] = any_alignment,
+) -> list[Call]:
+    """A sound stream: each step takes a random object and allocates, resizes or frees it."""
+    rng, live = random.Random(seed), set[int]()
+    calls = []
+    for _ in range(count):
+        number, thread = rng.randrange(objects), rng.randrange(threads)
+        if number not in live:
+            op = rng.choices((Op.MALLOC, Op.CALLOC, Op.MEMALIGN), (8, 1, 1))[0]
+            live.add(number)
+        elif rng.random() < 0.2:
+            op = Op.REALLOC
+        else:
+            op = Op.FREE
+            live.remove(number)
+        size = 0 if op == Op.FREE else sizes(rng)
+        exponent = alignments(rng, size) if op == Op.MEMALIGN else 0
+        calls.append(Call(op, number, size, thread, exponent))
+    return calls

@@ -1,0 +1,131 @@
+"""The seed's page level once more: slow, obvious, and made from the description alone.
+
+It knows no address of an object. A span is its first page and its length; a small object is one
+of so many that its thread has or the program holds. Nothing of allocsim's machinery is used.
+"""
+
+from dataclasses import dataclass, field
+
+from allocsim.events import Op
+
+PAGE = 4096
+SMALL = 32768
+LONG = 256
+MIB = 1 << 20
+
+SIZES = [
+    *range(8, 121, 8),
+    *range(128, 241, 16),
+    *range(256, 481, 32),
+    *range(512, 961, 64),
+    *range(1024, 1921, 128),
+    *range(2048, 32769, 256),
+]
+
+ROUNDED = [min(size for size in SIZES if size >= low) for low in range(1, SMALL + 1, 8)]
+"""The object size for requests of 1 to 8 bytes, 9 to 16, and so on: every class ends on 8."""
+
+Span = tuple[int, int]
+"""First page, counted from the start of the heap, and length in pages."""
+
+
+def object_size(request: int) -> int:
+    """Bytes of the small object for a request."""
+    return ROUNDED[(max(request, 1) - 1) // 8]
+
+
+@dataclass
+class PageModel:
+    """What the seed's heap looks like, span by span."""
+
+    pages: int = 0
+    """Pages obtained from the operating system."""
+    grows: int = 0
+    splits: int = 0
+    refills: int = 0
+    spans: int = 0
+    short: dict[int, list[Span]] = field(default_factory=dict)
+    """Free spans by length, the newest last."""
+    long: list[Span] = field(default_factory=list)
+    """Free spans of 256 pages and more, in ascending length, the newest before its equals."""
+    cached: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Free objects by thread and object size."""
+    held: dict[int, int | Span] = field(default_factory=dict)
+    """What the program holds, by its number: a small object's size, or a large object's span."""
+
+    def play(self, request: int, number: int, thread: int, op: int, alignment: int) -> None:
+        """One event, in the order of the fields of an EVENT."""
+        if op in (Op.MALLOC, Op.CALLOC, Op.MEMALIGN):
+            self.held[number] = self.allocate(request, thread)
+        elif op == Op.REALLOC:
+            fresh = self.allocate(request, thread)
+            self.release(self.held[number], thread)
+            self.held[number] = fresh
+        elif op == Op.FREE:
+            self.release(self.held.pop(number), thread)
+
+    def allocate(self, request: int, thread: int) -> int | Span:
+        """A small object of the thread, or a span."""
+        if request >= SMALL:
+            return self.take(-(-request // PAGE))
+        size = object_size(request)
+        if not self.cached.get((thread, size)):
+            chunk = min(1024 * size, MIB)
+            self.take(-(-chunk // PAGE))
+            self.refills += 1
+            self.cached[thread, size] = chunk // size
+        self.cached[thread, size] -= 1
+        return size
+
+    def release(self, held: int | Span, thread: int) -> None:
+        """A small object goes to the thread, a span to the free ones."""
+        if isinstance(held, int):
+            self.cached[thread, held] = self.cached.get((thread, held), 0) + 1
+        else:
+            self.give(held)
+
+    def take(self, pages: int) -> Span:
+        """A span of exactly so many pages."""
+        first, length = self.best_fit(pages) or self.grow(max(pages, LONG))
+        if length > pages:
+            self.splits += 1
+            self.spans += 1
+            self.give((first + pages, length - pages))
+        return first, pages
+
+    def best_fit(self, pages: int) -> Span | None:
+        """The shortest free span that is long enough, off its list."""
+        for length in range(pages, LONG):
+            if self.short.get(length):
+                return self.short[length].pop()
+        for place, span in enumerate(self.long):
+            if span[1] >= pages:
+                return self.long.pop(place)
+        return None
+
+    def grow(self, pages: int) -> Span:
+        """A span of fresh pages."""
+        self.grows += 1
+        self.spans += 1
+        self.pages += pages
+        return self.pages - pages, pages
+
+    def give(self, span: Span) -> None:
+        """Onto the list for its length."""
+        length = span[1]
+        if length < LONG:
+            self.short.setdefault(length, []).append(span)
+            return
+        place = sum(1 for _, other in self.long if other < length)
+        self.long.insert(place, span)
+
+    def figures(self) -> dict[str, int]:
+        """What a sample of the heap must say."""
+        return {
+            "heap": self.pages * PAGE,
+            "grows": self.grows,
+            "spans_total": self.spans,
+            "spans_free": len(self.long) + sum(len(spans) for spans in self.short.values()),
+            "splits": self.splits,
+            "refills": self.refills,
+        }
