@@ -96,10 +96,7 @@ def find_trace(name: str) -> str:
 def shipped_traces() -> dict[str, str]:
     """The recorded traces that come with allocsim: name -> what was recorded."""
     names = [place.name.partition(".")[0] for place in sorted(shipped().glob("*.gz"))]
-    return {
-        name: "a recorded trace of a real program, for replay; workloads/README.md tells its story"
-        for name in names
-    }
+    return dict.fromkeys(names, "a recording, for replay; workloads/README.md says of what")
 
 
 def shipped() -> Path:

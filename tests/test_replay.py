@@ -1,11 +1,12 @@
 """The replay kernel: it stops for the right reason at the right event, and measures exactly."""
 
+import random
 from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
 
-from allocsim import Heap
+from allocsim import Heap, player
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
@@ -19,6 +20,7 @@ from tests.driving import (
     FREEZE,
     NEVER,
     Call,
+    any_alignment,
     few_sizes,
     free,
     malloc,
@@ -259,22 +261,16 @@ def test_full_buffer_stops_after_the_event_of_its_last_sample(state: HeapState) 
     assert (position, stop, found) == (5, Stop.END, [1, 2, 3, 4, 5])
 
 
-def test_check_that_is_due_when_the_buffer_fills_is_not_lost(state: HeapState) -> None:
-    run = new_run(samples=2, next_sample=1, interval=1, next_check=2)
-    events = stream_of(malloc(number, 8) for number in range(5))
-    stops = []
-    position, stop = play(state, run, events)
-    while stop != Stop.END:
-        stops.append((position, stop))
-        if stop == Stop.SAMPLES:
-            taken_samples(run)
-        else:
-            run.driver[0].next_check += 2
-            set_due(run)
-        position, stop = play(state, run, events, position)
-    assert [where for where, stop in stops if stop == Stop.CHECK] == [2, 4]
-    assert [where for where, stop in stops if stop == Stop.SAMPLES] == [2, 4]
-    assert taken_samples(run)["event"].tolist() == [5]
+def test_check_that_is_due_when_the_buffer_fills_is_not_lost(
+    heap: Heap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "BUFFER", 2)
+    checked = []
+    playing = player.Player(heap, player.Options(every=1, check_every=2))
+    monkeypatch.setattr(heap, "check", lambda: checked.append(playing.events) or [])
+    playing.play(stream_of(malloc(number, 8) for number in range(7)))
+    assert checked == [2, 4, 6]
+    assert playing.profile().samples["event"].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.fixture(params=[mixed_sizes, few_sizes], ids=["mixed sizes", "few sizes"])
@@ -407,16 +403,29 @@ def test_verified_stream_ends_well(heap: Heap, state: HeapState, calls: list[Cal
 
 
 SEEDS = 20
-SOAK = 5000 * SCALE
+SOAK = 5000 * SCALE if SCALE > 1 else 200
 """Events of each seed: 2,000,000 in all when compiled."""
+
+
+def soak_calls(seed: int) -> list[Call]:
+    """A stream of a few sizes and alignments, other ones for each seed: few objects lie free."""
+    rng = random.Random(seed)
+    chosen = [few_sizes(rng) for _ in range(4)] + [100_000]
+    exponents = [0, any_alignment(rng, 0)]
+    return random_calls(
+        seed,
+        SOAK,
+        threads=2,
+        sizes=lambda rng: rng.choice(chosen),
+        alignments=lambda rng, size: rng.choice(exponents),
+    )
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_heap_stays_sound_over_many_random_events(heap: Heap, seed: int) -> None:
-    calls = random_calls(seed, SOAK if SCALE > 1 else 200, threads=2, sizes=few_sizes)
-    every = len(calls) // 10
+    every = SOAK // 10
     run = new_run(next_check=every, verify=1, zeroed=1)
-    events, position, checks = stream_of(calls), 0, 0
+    events, position, checks = stream_of(soak_calls(seed)), 0, 0
     while position < len(events):
         position, stop = play(heap.state, run, events, position)
         assert stop == Stop.CHECK

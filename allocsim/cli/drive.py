@@ -15,7 +15,7 @@ import click
 
 from allocsim.cli.options import Settings
 from allocsim.core.jit import CACHE, PURE
-from allocsim.core.kernel_cache import is_cold
+from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.events import Trace
 from allocsim.heap import Heap
 from allocsim.player import NEVER, Options, Player, play
@@ -59,9 +59,10 @@ def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
         return play(heap, trace, options)
     from allocsim.cli.progress import compiling, progress_bar
 
-    if is_cold(CACHE) and not PURE:
+    if is_cold(CACHE, settings.design) and not PURE:
         with compiling():
             Player(heap, options)
+        mark_warm(CACHE, settings.design)
     with progress_bar(trace) as watch:
         return play(heap, trace, options, watch)
 

@@ -7,6 +7,7 @@ so an edit of any kernel's source file is never answered by an old kernel.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -48,9 +49,16 @@ def fingerprint(package: Path = Path(__file__).parents[1]) -> str:
     return digest.hexdigest()[:16]
 
 
-def is_cold(directory: Path | None) -> bool:
-    """Whether the next call of a kernel has to compile: nothing is kept in `directory` yet."""
-    return directory is None or not any(directory.rglob("*.nbi"))
+def is_cold(directory: Path | None, kernels: str) -> bool:
+    """Whether `kernels`, a design's for example, have yet to be compiled into `directory`."""
+    return directory is None or not (directory / f"warm-{kernels}").exists()
+
+
+def mark_warm(directory: Path | None, kernels: str) -> None:
+    """Note that `kernels` were compiled into `directory`."""
+    if directory is not None:
+        with contextlib.suppress(OSError):
+            (directory / f"warm-{kernels}").touch()
 
 
 def _private_temporary() -> Path:

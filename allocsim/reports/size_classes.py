@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from statistics import fmean
 
 from rich import box
 from rich.table import Table
 
-from allocsim.core.size_classes import SizeClasses
+from allocsim.core.size_classes import ClassRow, SizeClasses
 from allocsim.reports.screen import screen
 
 
@@ -38,9 +39,11 @@ def print_classes(design: str, classes: SizeClasses) -> None:
         "bytes maps to the smallest class that holds it."
     )
     console.print(
-        f"Rounding up adds {100 * classes.mean_waste():.2f} % to a request on average over all "
-        f"sizes; the worst is {100 * worst.worst_waste:.1f} % of a span, in the class of "
-        f"{worst.object_size:,} bytes."
+        f"Worst waste of a span: {100 * _mean_worst(rows):.2f} % in the mean of the classes, at "
+        f"most {100 * worst.worst_waste:.1f} %, in the class of {worst.object_size:,} bytes."
+    )
+    console.print(
+        f"Rounding up wastes {100 * classes.mean_waste():.2f} % of an object, over all sizes alike."
     )
 
 
@@ -50,6 +53,12 @@ def print_classes_as_json(design: str, classes: SizeClasses) -> None:
         "schema": "allocsim/size-classes/1",
         "design": design,
         "mean_waste": classes.mean_waste(),
+        "mean_worst_waste": _mean_worst(classes.rows()),
         "classes": [asdict(row) for row in classes.rows()],
     }
     print(json.dumps(table, indent=2))  # noqa: T201 - the result itself
+
+
+def _mean_worst(rows: list[ClassRow]) -> float:
+    """The mean of the classes' worst waste, 0 to 1."""
+    return fmean(row.worst_waste for row in rows)

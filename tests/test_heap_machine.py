@@ -1,0 +1,177 @@
+"""A state machine drives Heap against an obvious model: addresses and the bytes that lie there."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from allocsim import Heap
+from allocsim.errors import DoubleFree, InvalidFree
+from tests.conftest import RESERVE, SCALE
+
+BORDERS = [0, 1, 7, 8, 9, 24, 120, 121, 128, 1000, 4096, 32767, 32768, 32769, 100_000]
+
+sizes = st.one_of(st.sampled_from(BORDERS), st.integers(0, 300), st.integers(0, 70_000))
+picks = st.integers(0, 1 << 16)
+"""Which of the objects there are, counted around."""
+
+patterns = st.binary(min_size=1, max_size=9)
+
+
+class HeapMachine(RuleBasedStateMachine):
+    """Live objects and stack segments by address, with the bytes that were written there last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heap = Heap(reserve=RESERVE)
+        self.objects: dict[int, bytearray] = {}
+        self.stacks: dict[int, bytearray] = {}
+        self.freed: set[int] = set()
+        self.steps = 0
+
+    def pick(self, number: int, among: dict[int, bytearray]) -> int:
+        """One of the addresses of a model."""
+        return list(among)[number % len(among)]
+
+    def hold(self, address: int, size: int) -> None:
+        """A fresh object is all zeros, and overlaps no other."""
+        assert bytes(self.heap.view(address)) == bytes(size)
+        self.objects[address] = bytearray(size)
+        self.freed.discard(address)
+
+    @rule(size=sizes)
+    def malloc(self, size: int) -> None:
+        self.hold(self.heap.malloc(size), size)
+
+    @rule(count=st.integers(0, 50), size=st.integers(0, 1000))
+    def calloc(self, count: int, size: int) -> None:
+        self.hold(self.heap.calloc(count, size), count * size)
+
+    @rule(exponent=st.integers(0, 14), size=sizes)
+    def memalign(self, exponent: int, size: int) -> None:
+        address = self.heap.memalign(1 << exponent, size)
+        assert address % (1 << exponent) == 0
+        self.hold(address, size)
+
+    @precondition(lambda self: self.objects)
+    @rule(number=picks, size=sizes.filter(bool))
+    def realloc(self, number: int, size: int) -> None:
+        address = self.pick(number, self.objects)
+        content = self.objects.pop(address)
+        moved = self.heap.realloc(address, size)
+        self.freed.add(address)
+        self.freed.discard(moved)
+        self.objects[moved] = (content + bytes(size))[:size]
+
+    @precondition(lambda self: self.objects)
+    @rule(number=picks)
+    def free(self, number: int) -> None:
+        address = self.pick(number, self.objects)
+        self.heap.free(address)
+        del self.objects[address]
+        self.freed.add(address)
+
+    @precondition(lambda self: self.objects or self.stacks)
+    @rule(number=picks, offset=picks, pattern=patterns, repeated=st.sampled_from([1, 10_000]))
+    def write(self, number: int, offset: int, pattern: bytes, repeated: int) -> None:
+        everything = self.objects | self.stacks
+        address = self.pick(number, everything)
+        content = everything[address]
+        begin = offset % (len(content) + 1)
+        written = (pattern * repeated)[: len(content) - begin]
+        self.heap.view(address)[begin : begin + len(written)] = written
+        content[begin : begin + len(written)] = written
+
+    @rule(size=st.integers(0, 20_000))
+    def allocate_stack(self, size: int) -> None:
+        address = self.heap.allocate_stack(size)
+        assert bytes(self.heap.view(address)) == bytes(size)
+        self.stacks[address] = bytearray(size)
+        self.freed.discard(address)
+
+    @precondition(lambda self: self.stacks)
+    @rule(number=picks)
+    def free_stack(self, number: int) -> None:
+        address = self.pick(number, self.stacks)
+        self.heap.free_stack(address)
+        del self.stacks[address]
+
+    @precondition(lambda self: self.objects)
+    @rule(number=picks, offset=st.integers(1, 7))
+    def free_inside_an_object(self, number: int, offset: int) -> None:
+        address = self.pick(number, self.objects)
+        refuse(self.heap.free, address + offset)
+        refuse(self.heap.free_stack, address)
+
+    @precondition(lambda self: self.stacks)
+    @rule(number=picks, size=sizes)
+    def free_a_stack_as_an_object(self, number: int, size: int) -> None:
+        address = self.pick(number, self.stacks)
+        refuse(self.heap.free, address)
+        refuse(lambda wrong: self.heap.realloc(wrong, size), address)
+
+    @precondition(lambda self: self.freed - self.stacks.keys())
+    @rule(number=picks)
+    def free_twice(self, number: int) -> None:
+        dead = sorted(self.freed - self.stacks.keys())
+        refuse(self.heap.free, dead[number % len(dead)])
+
+    @rule(beyond=st.integers(0, 1 << 40))
+    def free_beyond_the_heap(self, beyond: int) -> None:
+        refuse(self.heap.free, self.heap.memory.address + self.heap.profile().heap + beyond)
+
+    @rule()
+    def end_the_thread(self) -> None:
+        self.heap.thread_done()
+
+    @invariant()
+    def contents_are_what_was_written(self) -> None:
+        for address, content in (self.objects | self.stacks).items():
+            assert self.heap.view(address) == content
+
+    @invariant()
+    def objects_do_not_overlap(self) -> None:
+        behind = 0
+        for address, content in sorted((self.objects | self.stacks).items()):
+            assert address >= behind
+            behind = address + max(len(content), 1)
+
+    @invariant()
+    def live_bytes_are_those_of_the_model(self) -> None:
+        held = sum(len(content) for content in (self.objects | self.stacks).values())
+        assert self.heap.live == self.heap.profile().live == held
+
+    @invariant()
+    def heap_is_sound(self) -> None:
+        self.steps += 1
+        if self.steps % 5 == 0:
+            assert self.heap.check() == []
+
+    def teardown(self) -> None:
+        assert self.heap.check() == []
+        self.heap.close()
+
+
+def refuse(call: Callable[[int], object], address: int) -> None:
+    """The call takes the address for no live object."""
+    with pytest.raises(InvalidFree) as raised:
+        call(address)
+    assert raised.value.address == address
+
+
+HeapMachine.TestCase.settings = settings(
+    settings.get_profile("allocsim"), max_examples=2 * SCALE, stateful_step_count=40
+)
+TestHeapAgreesWithItsModel = HeapMachine.TestCase
+
+
+def test_second_free_of_a_small_object_is_told_apart() -> None:
+    machine = HeapMachine()
+    machine.malloc(8)
+    (address,) = machine.objects
+    machine.free(0)
+    with pytest.raises(DoubleFree):
+        machine.heap.free(address)
+    machine.teardown()
