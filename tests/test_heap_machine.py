@@ -146,7 +146,7 @@ class HeapMachine(RuleBasedStateMachine):
     @invariant()
     def heap_is_sound(self) -> None:
         self.steps += 1
-        if self.steps % 5 == 0:
+        if self.steps % 10 == 0:
             assert self.heap.check() == []
 
     def teardown(self) -> None:
@@ -162,7 +162,7 @@ def refuse(call: Callable[[int], object], address: int) -> None:
 
 
 HeapMachine.TestCase.settings = settings(
-    settings.get_profile("allocsim"), max_examples=2 * SCALE, stateful_step_count=40
+    settings.get_profile("allocsim"), max_examples=SCALE + 1, stateful_step_count=40
 )
 TestHeapAgreesWithItsModel = HeapMachine.TestCase
 

@@ -16,7 +16,16 @@ from allocsim.core.records import SAMPLE, HeapState
 from allocsim.events import Op
 from allocsim.replay import Run, Stop
 from tests.conftest import REPOSITORY, RESERVE, SCALE
-from tests.driving import Call, few_sizes, mixed_sizes, new_run, play, random_calls, records, stream_of
+from tests.driving import (
+    Call,
+    few_sizes,
+    mixed_sizes,
+    new_run,
+    play,
+    random_calls,
+    records,
+    stream_of,
+)
 from tests.page_model import SMALL, PageModel, object_size
 
 SYSTEMUI = REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
@@ -151,9 +160,7 @@ CACHE_PER_THREAD = {"heap": 709_885_952, "grows": 677, "spans_total": 4_234, "re
     [(False, ONE_CACHE), (True, CACHE_PER_THREAD)],
     ids=["one cache", "a cache for each thread"],
 )
-def test_real_trace_gives_the_figures_of_the_seed(
-    recorded: bool, expected: dict[str, int]
-) -> None:
+def test_real_trace_gives_the_figures_of_the_seed(recorded: bool, expected: dict[str, int]) -> None:
     events, objects = systemui()
     events = events.copy()
     if not recorded:

@@ -318,7 +318,9 @@ def test_every_invariant_of_the_design_has_a_corruption() -> None:
 
 def test_design_names_every_invariant_that_there_is() -> None:
     functions = [f for f in vars(check).values() if getattr(f, "__module__", "") == check.__name__]
-    taking_two = [f.__name__ for f in functions if list(f.__annotations__) == ["heap", "memory", "return"]]
+    taking_two = [
+        f.__name__ for f in functions if list(f.__annotations__) == ["heap", "memory", "return"]
+    ]
     assert sorted(taking_two) == sorted(f.__name__ for f in DESIGN.invariants)
 
 
@@ -336,9 +338,7 @@ GARBAGE: dict[str, Corrupt] = {
 
 
 @pytest.mark.parametrize("corrupt", GARBAGE.values(), ids=GARBAGE)
-def test_number_beyond_its_table_is_told_too(
-    heap: Heap, busy: HeapState, corrupt: Corrupt
-) -> None:
+def test_number_beyond_its_table_is_told_too(heap: Heap, busy: HeapState, corrupt: Corrupt) -> None:
     corrupt(busy, heap.memory)
     assert heap.check() != []
 

@@ -50,7 +50,9 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_kernel_sources_are_found() -> None:
-    assert {"core/pagemap.py", "designs/go2008.py", "replay.py", "stamps.py"} < set(kernel_sources())
+    assert {"core/pagemap.py", "designs/go2008.py", "replay.py", "stamps.py"} < set(
+        kernel_sources()
+    )
 
 
 @pytest.mark.parametrize("source", kernel_sources())

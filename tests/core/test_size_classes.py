@@ -96,7 +96,10 @@ def early_step(size_class: int) -> int:
         ({"class_of": one_size_wrong}, "777 bytes map to class 37, expected 36"),
         ({"class_of": bounded}, "36864 bytes map to class 167, expected 168"),
         ({"object_size": late_step}, "15616 bytes map to class 100, expected 101"),
-        ({"object_size": early_step}, "class 100 (15360 bytes) is not larger than the class before"),
+        (
+            {"object_size": early_step},
+            "class 100 (15360 bytes) is not larger than the class before",
+        ),
     ],
 )
 def test_mismatches_catch_a_wrong_closed_form(broken: dict[str, object], sentence: str) -> None:
