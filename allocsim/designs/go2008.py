@@ -104,7 +104,7 @@ def malloc(heap: Go2008, thread: int, request: int) -> int:
 @kernel
 def calloc(heap: Go2008, thread: int, request: int) -> int:
     """malloc: every object is all zeros."""
-    return malloc(heap, thread, request)
+    return operations.malloc(heap, thread, request)
 
 
 @answers(operations.memalign, Go2008)
@@ -133,10 +133,10 @@ def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
 @kernel
 def realloc(heap: Go2008, thread: int, address: int, request: int) -> int:
     """A new object, a copy, and the old one freed, in that order."""
-    moved = malloc(heap, thread, request)
+    moved = operations.malloc(heap, thread, request)
     if moved:
-        copy(moved, address, min(usable_size(heap, address), max(request, 0)))
-        free(heap, thread, address)
+        copy(moved, address, min(operations.usable_size(heap, address), max(request, 0)))
+        operations.free(heap, thread, address)
     return moved
 
 
