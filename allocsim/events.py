@@ -56,6 +56,7 @@ def on_one_thread(trace: Trace) -> Trace:
     chunks = trace.chunks
 
     def alone() -> Iterator[Any]:
+        """Each chunk with its thread numbers set to 0."""
         for chunk in chunks:
             kept = chunk[chunk.op != Op.THREAD_DONE]
             kept.thread[:] = 0

@@ -90,6 +90,7 @@ def driver_options(command: Command) -> Command:
     """Give a command the options that all drivers share, as the keyword `settings`."""
 
     def with_settings(**given: Any) -> Any:
+        """Call the command with its own options and the shared ones as Settings."""
         settings = Settings(**{name: given.pop(name) for name in Settings._fields})
         _require_writable(settings.exports())
         return command(settings=settings, **given)

@@ -44,6 +44,7 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
     begun = shown = time.monotonic()
 
     def watch(player: Player) -> None:
+        """Bring the bar up to date, if it is time to."""
         nonlocal shown
         now = time.monotonic()
         if now - begun < PATIENCE or now - shown < REFRESH:

@@ -8,7 +8,7 @@ onto the list of the thread that asked, in ascending addresses.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.pagemap import PAGE_SHIFT
+from allocsim.core.pagemap import PAGE, PAGE_SHIFT
 from allocsim.core.raw import store_word
 from allocsim.core.records import RECIPROCAL_SHIFT, HeapState
 from allocsim.core.splitting_pages import take_run
@@ -32,8 +32,7 @@ def refill(heap: HeapState, thread: int, size_class: int) -> bool:
     count = heap.size_class[size_class]
     object_size = count.object_size
     chunk = chunk_bytes(object_size)
-    page = 1 << PAGE_SHIFT
-    span = take_run(heap, (chunk + page - 1) >> PAGE_SHIFT)
+    span = take_run(heap, (chunk + PAGE - 1) >> PAGE_SHIFT)
     if span == 0:
         return False
     objects = chunk // object_size

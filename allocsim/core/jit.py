@@ -64,6 +64,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
         return kernels[type(arguments[0])](*arguments)
 
     def bind(*arguments: Any) -> Callable[..., R] | None:
+        """The answer for the type of the first argument, when a caller is compiled."""
         heap = arguments[0]
         answer = kernels.get(heap.instance_class) if hasattr(heap, "instance_class") else None
         return getattr(answer, "py_func", answer)
@@ -82,6 +83,7 @@ def answers(
     kernels, signature = _KERNELS[called]
 
     def register(function: Callable[..., R]) -> Callable[..., R]:
+        """Take `function` as the answer."""
         plain: Any = getattr(function, "py_func", function)
         plain.__signature__ = signature
         kernels[state] = function

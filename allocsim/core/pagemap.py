@@ -15,7 +15,8 @@ from allocsim.core.records import HeapState
 from allocsim.core.trivial import take_metadata
 
 PAGE_SHIFT = 12
-"""Pages of 4096 bytes."""
+PAGE = 1 << PAGE_SHIFT
+"""Bytes of a page."""
 
 LEVEL_BITS = 13
 ENTRIES = 1 << LEVEL_BITS

@@ -64,6 +64,7 @@ else:
     @intrinsic
     def _load_word(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             return builder.load(_pointer(builder, arguments[0], _WORD), align=1)
 
         return types.int64(types.int64), generate
@@ -71,6 +72,7 @@ else:
     @intrinsic
     def _store_word(typing: Any, address: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             builder.store(arguments[1], _pointer(builder, arguments[0], _WORD), align=1)
             return context.get_dummy_value()
 
@@ -79,6 +81,7 @@ else:
     @intrinsic
     def _load_byte(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             byte = builder.load(_pointer(builder, arguments[0], _BYTE))
             return builder.zext(byte, _WORD)
 
@@ -87,6 +90,7 @@ else:
     @intrinsic
     def _fill(typing: Any, address: Any, count: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             target = _pointer(builder, arguments[0], _BYTE)
             byte = builder.trunc(arguments[2], _BYTE)
             cgutils.memset(builder, target, arguments[1], byte)
@@ -97,6 +101,7 @@ else:
     @intrinsic
     def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             to, at = (_pointer(builder, arguments[i], _BYTE) for i in (0, 1))
             cgutils.raw_memcpy(builder, to, at, arguments[2], 1)
             return context.get_dummy_value()
@@ -106,6 +111,7 @@ else:
     @intrinsic
     def _clear_words(typing: Any, address: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             # One masked store of eight lanes: clearing takes no branch on the count, which is as
             # random as the sizes are (a loop costs a mispredicted branch an event).
             address, count = arguments
@@ -132,6 +138,7 @@ else:
     @intrinsic
     def _clear_line(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             zero = ir.Constant(_VECTOR, [0] * 8)
             store = builder.store(zero, _pointer(builder, arguments[0], _VECTOR), align=LINE)
             yes = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])

@@ -14,18 +14,20 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core import check, operations
+from allocsim.core.account import account
+from allocsim.core.addresses import address_status
 from allocsim.core.chunk_refill import chunk_bytes, refill
 from allocsim.core.jit import answers, kernel
+from allocsim.core.large_objects import allocate_aligned_pages, allocate_pages, free_pages
 from allocsim.core.memory import Reservation, table
 from allocsim.core.operations import Status
-from allocsim.core.pagemap import ENTRIES, NODE_BYTES, PAGE_SHIFT, ROOT, nodes_for, span_of
-from allocsim.core.raw import clear_pages, copy
+from allocsim.core.pagemap import ENTRIES, NODE_BYTES, PAGE, PAGE_SHIFT, ROOT, nodes_for, span_of
+from allocsim.core.raw import copy
 from allocsim.core.records import (
     COUNTERS,
     LARGE,
     OBJECT_LIST,
     PAGE_LIST,
-    RECIPROCAL_SHIFT,
     SIZE_CLASS,
     SPAN,
     SYSTEM,
@@ -38,12 +40,10 @@ from allocsim.core.size_classes import (
     go2008_class_of,
     go2008_object_size,
 )
-from allocsim.core.splitting_pages import LONG, give_back, take_aligned_run, take_run
+from allocsim.core.splitting_pages import LONG
 from allocsim.core.thread_lists import pop_aligned_object, pop_object, push_object
 from allocsim.core.trivial import take_metadata
 from allocsim.designs import ClassUse, Design
-
-PAGE = 1 << PAGE_SHIFT
 
 SMALL = 32768
 """Requests below this many bytes are small; the class of this size exists and is never used."""
@@ -96,7 +96,7 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
 def malloc(heap: Go2008, thread: int, request: int) -> int:
     """A small object from the thread's list, else whole pages."""
     if request >= SMALL:
-        return _allocate_pages(heap, request, SpanState.IN_USE)
+        return allocate_pages(heap, request, SpanState.IN_USE)
     return _allocate_small(heap, thread, go2008_class_of(request))
 
 
@@ -117,9 +117,9 @@ def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
     multiple: chunks begin on pages, so all its objects lie right.
     """
     if alignment > PAGE:
-        return _allocate_aligned_pages(heap, request, alignment)
+        return allocate_aligned_pages(heap, request, alignment)
     if request >= SMALL:
-        return _allocate_pages(heap, request, SpanState.IN_USE)
+        return allocate_pages(heap, request, SpanState.IN_USE)
     size_class = go2008_class_of(request)
     if heap.object_list[thread, size_class].head or refill(heap, thread, size_class):
         address = pop_aligned_object(heap, thread, size_class, alignment)
@@ -146,10 +146,10 @@ def free(heap: Go2008, thread: int, address: int) -> int:
     """A small object goes onto the calling thread's list, a large one's pages to the page heap."""
     span = span_of(heap, address)
     record = heap.span[np.uint64(span)]
-    status = _status(record, address)
+    status = address_status(record, address)
     if status == Status.OK:
         if record.size_class == LARGE:
-            _free_pages(heap, span)
+            free_pages(heap, span)
         else:
             push_object(heap, thread, record.size_class, address)
     return status
@@ -159,7 +159,7 @@ def free(heap: Go2008, thread: int, address: int) -> int:
 @kernel
 def inspect(heap: Go2008, address: int) -> int:
     """The Status that free would give."""
-    return _status(heap.span[span_of(heap, address)], address)
+    return address_status(heap.span[span_of(heap, address)], address)
 
 
 @answers(operations.usable_size, Go2008)
@@ -167,7 +167,7 @@ def inspect(heap: Go2008, address: int) -> int:
 def usable_size(heap: Go2008, address: int) -> int:
     """The size of the object's class, or its pages."""
     record = heap.span[span_of(heap, address)]
-    if _status(record, address) != Status.OK:
+    if address_status(record, address) != Status.OK:
         return 0
     if record.size_class == LARGE:
         return record.pages << PAGE_SHIFT
@@ -178,7 +178,7 @@ def usable_size(heap: Go2008, address: int) -> int:
 @kernel
 def allocate_stack(heap: Go2008, request: int) -> int:
     """Whole pages, in a span of their own kind."""
-    return _allocate_pages(heap, max(request, 1), SpanState.STACK)
+    return allocate_pages(heap, max(request, 1), SpanState.STACK)
 
 
 @answers(operations.free_stack, Go2008)
@@ -191,7 +191,7 @@ def free_stack(heap: Go2008, address: int) -> int:
         return Status.UNKNOWN_POINTER
     if record.address != address:
         return Status.NOT_SPAN_START
-    _free_pages(heap, span)
+    free_pages(heap, span)
     return Status.OK
 
 
@@ -239,41 +239,9 @@ def footprint(heap: Go2008) -> int:
 @answers(operations.measure, Go2008)
 @kernel
 def measure(heap: Go2008, live: int, sample: Record) -> int:
-    """Count the classes' objects; each part has a count of its own, none is a remainder."""
-    counters = heap.counters[0]
-    occupied = counters.large_pages << PAGE_SHIFT
-    cached, tail = 0, 0
-    for size_class in range(GO2008_CLASSES):
-        count = heap.size_class[size_class]
-        chunk = chunk_bytes(count.object_size)
-        occupied += count.in_use * count.object_size
-        cached += count.cached * count.object_size
-        tail += count.spans * (chunk - chunk // count.object_size * count.object_size)
-    sample.live = live
-    sample.rounding = occupied - live
-    sample.tail = tail
-    sample.thread_cache = cached
-    sample.transfer = 0
-    sample.central = 0
-    sample.free_spans = counters.free_pages << PAGE_SHIFT
-    sample.released = 0
-    sample.heap = heap.system[0].heap
-    sample.footprint = heap.system[0].footprint
-    sample.metadata = sample.footprint - sample.heap
-    _count_spans(counters, sample)
+    """Each part by a count of its own."""
+    account(heap, live, sample)
     return Status.OK
-
-
-@kernel
-def _count_spans(counters: Record, sample: Record) -> None:
-    """Copy the counters of spans and of calls into `sample`."""
-    sample.spans_total = counters.spans
-    sample.spans_free = counters.free_spans
-    sample.spans_in_use = counters.spans - counters.free_spans
-    sample.grows = counters.grows
-    sample.splits = counters.splits
-    sample.coalesces = counters.coalesces
-    sample.refills = counters.refills
 
 
 @kernel
@@ -283,63 +251,6 @@ def _allocate_small(heap: Go2008, thread: int, size_class: int) -> int:
     if address == 0 and refill(heap, thread, size_class):
         address = pop_object(heap, thread, size_class)
     return address
-
-
-@kernel
-def _allocate_pages(heap: Go2008, request: int, state: int) -> int:
-    """The address of a large object or stack segment of its own span; 0: refused."""
-    system = heap.system[0]
-    if request > system.limit:  # rounding it up to pages could overflow
-        system.refusal = Status.OUT_OF_MEMORY
-        return 0
-    span = take_run(heap, (request + PAGE - 1) >> PAGE_SHIFT)
-    return _large(heap, span, state)
-
-
-@kernel
-def _allocate_aligned_pages(heap: Go2008, request: int, alignment: int) -> int:
-    """The address of a large object at a multiple of more than a page; 0: refused."""
-    system = heap.system[0]
-    if max(request, alignment) > system.limit:
-        system.refusal = Status.OUT_OF_MEMORY
-        return 0
-    pages = max(request + PAGE - 1, PAGE) >> PAGE_SHIFT
-    return _large(heap, take_aligned_run(heap, pages, alignment), SpanState.IN_USE)
-
-
-@kernel
-def _large(heap: Go2008, span: int, state: int) -> int:
-    """Make `span` a large object or a stack segment; its address, or 0 if it is the null span."""
-    if span == 0:
-        return 0
-    record = heap.span[span]
-    record.size_class = LARGE
-    record.state = state
-    heap.counters[0].large_pages += record.pages
-    return record.address
-
-
-@kernel
-def _free_pages(heap: Go2008, span: int) -> None:
-    """Clear a large object or stack segment, and give its pages back."""
-    record = heap.span[span]
-    heap.counters[0].large_pages -= record.pages
-    clear_pages(record.address, record.pages << PAGE_SHIFT)
-    give_back(heap, span)
-
-
-@kernel
-def _status(record: Record, address: int) -> int:
-    """Whether free would take `address`, which lies on a page of the span `record`."""
-    if record.state != SpanState.IN_USE:
-        return Status.UNKNOWN_POINTER
-    offset = address - record.address
-    if record.size_class == LARGE:
-        return Status.OK if offset == 0 else Status.NOT_SPAN_START
-    index = offset * record.reciprocal >> RECIPROCAL_SHIFT
-    if index * record.object_size != offset or index >= record.objects:
-        return Status.NOT_OBJECT_START
-    return Status.OK
 
 
 def size_classes(parameters: Mapping[str, int]) -> SizeClasses:

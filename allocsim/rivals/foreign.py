@@ -35,6 +35,7 @@ else:
         """The code of a call with `count` arguments."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
             function = ir.FunctionType(_WORD, [_WORD] * count)
             pointer = builder.inttoptr(arguments[0], ir.PointerType(function))
             return builder.call(pointer, arguments[1:])

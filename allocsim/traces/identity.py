@@ -27,6 +27,7 @@ from allocsim.core.jit import kernel
 from allocsim.events import MOST_THREADS, Op
 from allocsim.quantities import LARGEST
 from allocsim.traces.calls import Halt
+from allocsim.traces.tables import ENTRY, enter_all, insert, remove, slot_of
 
 
 class Reason(IntEnum):
@@ -49,9 +50,6 @@ REASONS = {
     Reason.IMPOSSIBLE: "impossible size",
 }
 """The reasons in the words of reports."""
-
-ENTRY = np.dtype([("key", np.int64), ("number", np.int64)])
-"""A slot of a table: key 0 is free; the key of a thread is its id + 1."""
 
 COUNTS = np.dtype(
     [
@@ -99,7 +97,7 @@ def grown(known: Identities) -> Identities:
         objects=np.zeros(2 * len(known.objects), ENTRY).view(np.recarray),
         spare=np.concatenate([known.spare, np.zeros_like(known.spare)]),
     )
-    _enter_all(larger.objects, known.objects)
+    enter_all(larger.objects, known.objects)
     return larger
 
 
@@ -150,7 +148,7 @@ def _allocate(known: Identities, call: np.record, op: int, events: np.recarray) 
     else:
         number = counts.numbers
         counts.numbers += 1
-    _insert(known.objects, call.address, number)
+    insert(known.objects, call.address, number)
     counts.live += 1
     event = _event(known, op, number, call.thread, events)
     event.request = call.request
@@ -167,7 +165,7 @@ def _free(known: Identities, address: int, thread: int, events: np.recarray) -> 
     if address == 0:
         known.dropped[Reason.FREE_OF_NULL] += 1
         return
-    number = _remove(known.objects, address)
+    number = remove(known.objects, address)
     if number < 0:
         known.dropped[Reason.UNKNOWN_FREE] += 1
         return
@@ -186,14 +184,14 @@ def _realloc(known: Identities, call: np.record, events: np.recarray) -> None:
     if call.address == 0:
         known.dropped[Reason.FAILED] += 1
         return
-    number = _remove(known.objects, call.old)
+    number = remove(known.objects, call.old)
     if number < 0:
         known.dropped[Reason.UNKNOWN_REALLOC] += 1
         _allocate(known, call, Op.MALLOC, events)
         return
     known.counts[0].live -= 1
     _end_overlapped(known, call, events)
-    _insert(known.objects, call.address, number)
+    insert(known.objects, call.address, number)
     known.counts[0].live += 1
     _event(known, Op.REALLOC, number, call.thread, events).request = call.request
 
@@ -201,7 +199,7 @@ def _realloc(known: Identities, call: np.record, events: np.recarray) -> None:
 @kernel
 def _end_overlapped(known: Identities, call: np.record, events: np.recarray) -> None:
     """If an object still lives at the call's address, its free was lost: free it now."""
-    if _slot_of(known.objects, call.address) >= 0:
+    if slot_of(known.objects, call.address) >= 0:
         known.dropped[Reason.OVERLAP] += 1
         _free(known, call.address, call.thread, events)
 
@@ -209,7 +207,7 @@ def _end_overlapped(known: Identities, call: np.record, events: np.recarray) -> 
 @kernel
 def _thread_done(known: Identities, thread: int, events: np.recarray) -> None:
     """Note the end of a thread that has done something."""
-    if _slot_of(known.threads, thread + 1) >= 0:
+    if slot_of(known.threads, thread + 1) >= 0:
         _event(known, Op.THREAD_DONE, 0, thread, events)
 
 
@@ -233,7 +231,7 @@ def _event(known: Identities, op: int, number: int, thread: int, events: np.reca
 def _find_thread(known: Identities, thread: int) -> None:
     """Make `thread` the last one seen, with the next number if it is new."""
     counts = known.counts[0]
-    slot = _slot_of(known.threads, thread + 1)
+    slot = slot_of(known.threads, thread + 1)
     if slot >= 0:
         counts.thread_number = known.threads[slot].number
     elif counts.threads == MOST_THREADS:
@@ -242,65 +240,5 @@ def _find_thread(known: Identities, thread: int) -> None:
     else:
         counts.thread_number = counts.threads
         counts.threads += 1
-        _insert(known.threads, thread + 1, counts.thread_number)
+        insert(known.threads, thread + 1, counts.thread_number)
     counts.thread = thread
-
-
-@kernel
-def _home(table: np.recarray, key: int) -> int:
-    """The slot where a key is looked for first: multiplicative hashing of 31 folded bits."""
-    folded = (key ^ (key >> 29)) >> 3 & 0x7FFFFFFF
-    return ((folded * 0x5851F42D) >> 24) & (len(table) - 1)
-
-
-@kernel
-def _slot_of(table: np.recarray, key: int) -> int:
-    """The slot that holds `key`; -1 if none does."""
-    slot = _home(table, key)
-    while table[slot].key != key:
-        if table[slot].key == 0:
-            return -1
-        slot = (slot + 1) & (len(table) - 1)
-    return slot
-
-
-@kernel
-def _insert(table: np.recarray, key: int, number: int) -> None:
-    """Put a key that is not there into the first free slot from its home on."""
-    slot = _home(table, key)
-    while table[slot].key != 0:
-        slot = (slot + 1) & (len(table) - 1)
-    table[slot].key = key
-    table[slot].number = number
-
-
-@kernel
-def _remove(table: np.recarray, key: int) -> int:
-    """Take a key out and return its number; -1 if it is not there.
-
-    Later keys of the run move up to where a search from their home finds them, so there are no
-    tombstones (Knuth, TAOCP 3, 6.4, algorithm R).
-    """
-    hole = _slot_of(table, key)
-    if hole < 0:
-        return -1
-    number = table[hole].number
-    mask = len(table) - 1
-    slot = (hole + 1) & mask
-    while table[slot].key != 0:
-        home = _home(table, table[slot].key)
-        if (slot - home) & mask >= (slot - hole) & mask:
-            table[hole].key = table[slot].key
-            table[hole].number = table[slot].number
-            hole = slot
-        slot = (slot + 1) & mask
-    table[hole].key = 0
-    return number
-
-
-@kernel
-def _enter_all(table: np.recarray, entries: np.recarray) -> None:
-    """Put every entry of a smaller table into this empty one."""
-    for slot in range(len(entries)):
-        if entries[slot].key != 0:
-            _insert(table, entries[slot].key, entries[slot].number)
