@@ -69,21 +69,25 @@ class Heap:
 
     def malloc(self, size: int) -> int:
         """The address of a fresh object of at least `size` bytes."""
-        return self._allocate(size, lambda thread: operations.malloc(self.state, thread, size))
+        return self._allocate(
+            size, lambda thread, room: operations.malloc(self.state, thread, room)
+        )
 
     def calloc(self, count: int, size: int) -> int:
         """The address of a fresh object for `count` elements of `size` bytes, all zeros."""
         if count < 0 or size < 0:
             raise ValueError(f"calloc({count}, {size}): neither can be negative")
-        total = count * size
-        return self._allocate(total, lambda thread: operations.calloc(self.state, thread, total))
+        return self._allocate(
+            count * size, lambda thread, room: operations.calloc(self.state, thread, room)
+        )
 
     def memalign(self, alignment: int, size: int) -> int:
         """The address of a fresh object, a multiple of `alignment`, which is a power of two."""
         if alignment < 1 or alignment & (alignment - 1):
             raise ValueError(f"an alignment of {alignment}: expected a power of two")
+        _require_possible(alignment)
         return self._allocate(
-            size, lambda thread: operations.memalign(self.state, thread, alignment, size)
+            size, lambda thread, room: operations.memalign(self.state, thread, alignment, room)
         )
 
     def realloc(self, address: int, size: int) -> int:
@@ -99,7 +103,7 @@ class Heap:
         with self._lock:
             self._require_live(address)
             moved = self._allocate(
-                size, lambda thread: operations.realloc(self.state, thread, address, size)
+                size, lambda thread, room: operations.realloc(self.state, thread, address, room)
             )
             if moved != address:
                 del self._requested[address]
@@ -128,22 +132,24 @@ class Heap:
             if address in self._stacks:
                 return self.memory.view(address, self._stacks[address])
             self._require_live(address)
-            return self.memory.view(address, max(self._requested[address], 0))
+            return self.memory.view(address, self._requested[address])
 
     def allocate_stack(self, size: int) -> int:
         """The address of a stack segment of whole pages; only free_stack takes it back."""
+        size = max(size, 0)
+        _require_possible(size)
         with self._lock:
             address = operations.allocate_stack(self.state, size)
             if address == 0:
                 raise self._refusal(size)
-            self._stacks[address] = max(size, 0)
+            self._stacks[address] = size
             return address
 
     def free_stack(self, address: int) -> None:
         """Take a stack segment back."""
         with self._lock:
-            status = operations.free_stack(self.state, address)
-            if status != Status.OK:
+            known = address if address in self._stacks else 0
+            if operations.free_stack(self.state, known) != Status.OK:
                 raise InvalidFree(address, "it is no stack segment in use")
             del self._stacks[address]
 
@@ -163,8 +169,7 @@ class Heap:
     @property
     def live(self) -> int:
         """Bytes that were asked for through this object and not freed."""
-        sizes = (*self._requested.values(), *self._stacks.values())
-        return sum(max(size, 0) for size in sizes)
+        return sum(self._requested.values()) + sum(self._stacks.values())
 
     def profile(self) -> Snapshot:
         """Where the bytes of the heap are now."""
@@ -202,12 +207,15 @@ class Heap:
     ) -> None:
         self.close()
 
-    def _allocate(self, size: int, call: Callable[[int], int]) -> int:
-        """Run an allocating call on this thread's cache, and remember what was asked for."""
-        if size >= 1 << 62:
-            raise OutOfMemory(f"{size} bytes are more than any heap can hold")
+    def _allocate(self, size: int, call: Callable[[int, int], int]) -> int:
+        """Run an allocating call on this thread's cache, and remember what was asked for.
+
+        Less than nothing is nothing, as in the seed.
+        """
+        size = max(size, 0)
+        _require_possible(size)
         with self._lock:
-            address = call(self._thread())
+            address = call(self._thread(), size)
             if address == 0:
                 raise self._refusal(size)
             self._requested[address] = size
@@ -238,6 +246,8 @@ class Heap:
         """The number of the calling thread, which gets its cache now if it has none."""
         if not hasattr(self._local, "thread"):
             status = operations.thread_begin(self.state, self._threads)
+            if status != Status.OK and self._threads >= MOST_THREADS:
+                raise OutOfMemory(f"a heap has caches for {MOST_THREADS} threads, and all are used")
             if status != Status.OK:
                 raise self._refusal(0)
             self._local.thread = self._threads
@@ -254,6 +264,12 @@ class Heap:
         with self._lock:
             if self._state is not None:
                 operations.thread_done(self._state, thread)
+
+
+def _require_possible(size: int) -> None:
+    """OutOfMemory for a size, or an alignment, that no address space can hold."""
+    if size >= 1 << 62:
+        raise OutOfMemory(f"{size} bytes are more than any heap can hold")
 
 
 class _Token:

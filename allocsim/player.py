@@ -129,17 +129,23 @@ class Player:
     def _attend(self, event: Any) -> None:
         """Do what the kernel has stopped for, or raise what is wrong with `event`."""
         stop = Stop(int(self._driver.stop))
-        if stop == Stop.SAMPLES:
-            self._keep_samples()
-            self._thin_samples()
-        elif stop == Stop.CHECK:
-            self._check()
-            self._driver.next_check += self.options.check_every or NEVER
-            self._driver.due = min(self._driver.next_sample, self._driver.next_check)
+        if stop in (Stop.SAMPLES, Stop.CHECK):
+            self._serve_due()
         elif stop == Stop.OBJECTS:
             self._grow_objects(int(event.object))
         else:
             raise self._error(stop, event)
+
+    def _serve_due(self) -> None:
+        """Empty a full sample buffer, make a check that is due: one event can call for both."""
+        driver = self._driver
+        if driver.samples == len(self._run.samples):
+            self._keep_samples()
+            self._thin_samples()
+        if driver.events == driver.next_check:
+            self._check()
+            driver.next_check += self.options.check_every or NEVER
+        driver.due = min(driver.next_sample, driver.next_check)
 
     def _keep_samples(self) -> None:
         """Take over the kernel's samples."""
@@ -159,7 +165,6 @@ class Player:
         self._driver.next_sample = last + int(self._driver.interval)
         while self._driver.next_sample <= self._driver.events:
             self._driver.next_sample += self._driver.interval
-        self._driver.due = min(self._driver.next_sample, self._driver.next_check)
 
     def _check(self) -> None:
         """Corruption, with the first violations, unless every invariant holds."""

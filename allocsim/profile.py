@@ -123,13 +123,18 @@ class Profile:
 
 def require_exact(samples: np.ndarray) -> None:
     """Corruption if the parts of any sample do not sum to its heap, or its footprint is not so."""
-    total = sum(samples[name] for name in PARTS)
+    total = np.sum([samples[name] for name in PARTS], axis=0)
     footprint = samples["heap"] - samples["released"] + samples["metadata"]
     wrong = np.flatnonzero((total != samples["heap"]) | (footprint != samples["footprint"]))
     if len(wrong):
         first = samples[wrong[0]]
+        when = f"after event {first['event']}"
+        if total[wrong[0]] == first["heap"]:
+            raise Corruption(
+                f"the footprint of {first['footprint']} bytes {when} is not heap {first['heap']} "
+                f"- released {first['released']} + metadata {first['metadata']}"
+            )
         parts = ", ".join(f"{name} {first[name]}" for name in PARTS)
         raise Corruption(
-            f"the parts do not sum to the heap of {first['heap']} bytes after event "
-            f"{first['event']}: {parts}"
+            f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )

@@ -93,7 +93,7 @@ TOUCHED = 0xBB
 """The byte that the program writes, as the seed's testrandom does."""
 
 TOUCH_STEP = 4096
-"""Bytes between two touches under Touch.PAGE."""
+"""Bytes of a page under Touch.PAGE, a power of two."""
 
 
 class Run(NamedTuple):
@@ -151,7 +151,7 @@ def _play(heap: HeapState, driver: Record, target: Record, event: Record) -> boo
     elif event.op == Op.CALLOC:
         address = operations.calloc(heap, event.thread, request)
     elif event.op == Op.MEMALIGN:
-        address = operations.memalign(heap, event.thread, 1 << event.alignment, request)
+        address = operations.memalign(heap, event.thread, 1 << int(event.alignment), request)
     else:
         return _realloc(heap, driver, target, event)
     if address == 0:
@@ -212,8 +212,9 @@ def _write(driver: Record, target: Record, event: Record, fresh: bool) -> bool:
     elif driver.touch != Touch.NONE and target.request > 0:
         fill(target.address, 1, TOUCHED)
         if driver.touch == Touch.PAGE:
-            for offset in range(TOUCH_STEP, target.request, TOUCH_STEP):
-                fill(target.address + offset, 1, TOUCHED)
+            next_page = (target.address | (TOUCH_STEP - 1)) + 1
+            for address in range(next_page, target.address + target.request, TOUCH_STEP):
+                fill(address, 1, TOUCHED)
     return True
 
 

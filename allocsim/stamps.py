@@ -11,14 +11,14 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import WORD, fill, load_byte, load_word, store_word
 
 MULTIPLIER = 2654435761
-"""Odd and near 2**32 / golden ratio (Knuth, TAOCP 3, 6.4): neighbouring numbers differ in all
-bytes; a number below 2**31 times it stays below 2**63."""
+"""Odd and near 2**32 / golden ratio (Knuth, TAOCP 3, 6.4): neighbouring numbers differ in each of
+the low four bytes; a number below 2**31 times it stays below 2**63."""
 
 
 @kernel
 def stamp_of(number: int) -> int:
     """The word that fills the object of that number; never 0."""
-    return (number + 1) * MULTIPLIER
+    return (int(number) + 1) * MULTIPLIER
 
 
 @kernel

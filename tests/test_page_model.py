@@ -81,7 +81,7 @@ def assert_agreement(events: np.recarray, objects: int, checkpoints: Iterable[in
 def test_heap_agrees_with_the_model_on_random_streams(
     seed: int, objects: int, threads: int, sizes: Callable[[random.Random], int]
 ) -> None:
-    count = 1000 * SCALE
+    count = 500 * SCALE
     calls = random_calls(
         seed, count, objects=objects, threads=threads, sizes=sizes, alignments=natural_alignment
     )

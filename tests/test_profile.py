@@ -52,10 +52,9 @@ def test_figures_of_a_snapshot_are_python_integers() -> None:
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("change", [-1, 1])
 def test_part_that_is_off_by_one_is_corruption(part: str, change: int) -> None:
-    with pytest.raises(
-        Corruption, match=f"360 bytes after event 7.*{part} {FIGURES[part] + change}"
-    ):
-        snapshot(**{part: FIGURES[part] + change})
+    wrong = FIGURES[part] + change
+    with pytest.raises(Corruption, match=f"360 bytes after event 7.*{part} {wrong}"):
+        snapshot(**{part: wrong})
 
 
 @pytest.mark.parametrize("changed", [{"heap": 361}, {"metadata": 6}, {"footprint": 286}], ids=str)

@@ -18,7 +18,10 @@ from pathlib import Path
 KEPT = 4
 """How many directories of earlier sources stay beside the newest."""
 
-SOURCES = ("core", "designs", "generators", "traces", "rivals", "replay.py", "events.py")
+SOURCES = (
+    *("core", "designs", "generators", "traces", "rivals"),
+    *("replay.py", "stamps.py", "events.py", "quantities.py"),
+)
 """What of the package holds kernels, or the constants and records that kernels read."""
 
 

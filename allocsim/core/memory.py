@@ -63,8 +63,10 @@ class Reservation:
 
     def close(self) -> None:
         """Give the range back to the OS; if a view of it is left, when the last one is gone."""
-        with contextlib.suppress(BufferError):
-            self.mapping.close()
+        mapping = self.__dict__.pop("mapping", None)  # a view that is left holds it, nobody else
+        if mapping is not None:
+            with contextlib.suppress(BufferError):
+                mapping.close()
 
     def resident(self, length: int) -> int:
         """How many of the first `length` bytes the kernel keeps in memory, in whole OS pages.
@@ -72,17 +74,21 @@ class Reservation:
         mincore counts exactly this range; smaps would add any neighbour mapping that the kernel
         has merged with ours.
         """
+        return int(np.count_nonzero(self.present(length))) * OS_PAGE
+
+    def present(self, length: int) -> np.ndarray:
+        """For each OS page of the first `length` bytes whether the kernel keeps it; bool."""
         pages = -(-length // OS_PAGE)
-        if pages == 0:
-            return 0
         present = np.zeros(pages, np.uint8)
+        if pages == 0:
+            return present.astype(bool)
         span = ctypes.c_size_t(pages * OS_PAGE)
         vector = ctypes.c_void_p(present.ctypes.data)
         if _mincore(ctypes.c_void_p(self.address), span, vector) != 0:
             raise PlatformError(
                 "the kernel does not tell which pages are resident (mincore failed)"
             )
-        return int(np.count_nonzero(present & 1)) * OS_PAGE
+        return (present & 1).astype(bool)
 
 
 def table(record: Any, *shape: int) -> Any:

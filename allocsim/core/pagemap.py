@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.core.trivial import take_metadata
 
@@ -65,7 +66,10 @@ def _leaf(heap: HeapState, page: int) -> int:
         below = heap.node[node, index]
         if below == 0:
             below = heap.counters[0].nodes
-            if below >= len(heap.node) or not take_metadata(heap, NODE_BYTES):
+            if below >= len(heap.node):
+                heap.system[0].refusal = Status.OUT_OF_MEMORY
+                return 0
+            if not take_metadata(heap, NODE_BYTES):
                 return 0
             heap.counters[0].nodes = below + 1
             heap.node[node, index] = below

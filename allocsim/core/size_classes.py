@@ -80,7 +80,7 @@ class SizeClasses:
         return ClassRow(size_class, size, chunk, objects, tail, worst)
 
     def mean_waste(self) -> float:
-        """Mean share that rounding up adds to a request, all sizes up to the largest alike."""
+        """Mean share of an object that was not asked for, all sizes up to the largest alike."""
         sizes = self.sizes()
         wasted = sum(
             (size - request) / size

@@ -40,7 +40,7 @@ def pop_aligned_object(heap: HeapState, thread: int, size_class: int, alignment:
     """Hand out the newest object at a multiple of `alignment`; 0 if the first LOOKED have none."""
     objects = heap.object_list[thread, size_class]
     before, address = 0, objects.head
-    for _ in range(LOOKED):
+    for _ in range(LOOKED - 1):
         if address & (alignment - 1) == 0:
             break
         before, address = address, load_word(address)

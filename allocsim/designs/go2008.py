@@ -46,7 +46,8 @@ from allocsim.core.trivial import take_metadata
 from allocsim.designs import ClassUse, Design
 
 SMALL = 32768
-"""Requests below this many bytes are small; the class of this size exists and is never used."""
+"""Requests below this many bytes are small; one of just this many would fit the last class, and is
+large all the same."""
 
 CACHE_BYTES = GO2008_CLASSES * OBJECT_LIST.itemsize
 """Metadata of one thread's lists."""
@@ -200,6 +201,7 @@ def free_stack(heap: Go2008, address: int) -> int:
 def thread_begin(heap: Go2008, thread: int) -> int:
     """Book the thread's lists."""
     if thread >= len(heap.object_list):
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY
     if not take_metadata(heap, CACHE_BYTES):
         return heap.system[0].refusal

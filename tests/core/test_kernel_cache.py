@@ -12,7 +12,7 @@ import pytest
 
 from allocsim.core import kernel_cache
 from allocsim.core.jit import PURE
-from allocsim.core.kernel_cache import KEPT, fingerprint, is_cold, kernel_cache_directory
+from allocsim.core.kernel_cache import KEPT, fingerprint, is_cold, kernel_cache_directory, mark_warm
 from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "allocsim"
@@ -50,9 +50,8 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_kernel_sources_are_found() -> None:
-    assert {"core/pagemap.py", "designs/go2008.py", "replay.py", "stamps.py"} < set(
-        kernel_sources()
-    )
+    some = {"core/pagemap.py", "designs/go2008.py", "replay.py", "stamps.py"}
+    assert some < set(kernel_sources())
 
 
 @pytest.mark.parametrize("source", kernel_sources())
@@ -175,12 +174,28 @@ def test_only_the_newest_directories_of_earlier_sources_are_kept(places: Path) -
     assert {place.name for place in parent.iterdir()} == kept | {current.name, "something else"}
 
 
-def test_directory_is_cold_until_a_kernel_is_kept_in_it(tmp_path: Path) -> None:
-    assert is_cold(None)
-    assert is_cold(tmp_path)
-    (tmp_path / "core").mkdir()
-    (tmp_path / "core" / "pagemap.span_of.nbi").touch()
-    assert not is_cold(tmp_path)
+def test_directory_that_vanishes_meanwhile_is_no_trouble(places: Path) -> None:
+    parent = places / "cache" / "allocsim"
+    for age in range(KEPT + 1):
+        (parent / f"kernels-{age}").mkdir(parents=True)
+    (parent / "kernels-gone").symlink_to(parent / "nowhere")
+    directory = kernel_cache_directory()
+    assert directory is not None
+    assert directory.parent == parent
+
+
+def test_kernels_are_cold_until_they_are_marked_warm(tmp_path: Path) -> None:
+    assert is_cold(tmp_path, "go2008")
+    mark_warm(tmp_path, "go2008")
+    assert not is_cold(tmp_path, "go2008")
+    assert is_cold(tmp_path, "another")
+
+
+def test_kernels_without_a_directory_stay_cold(tmp_path: Path) -> None:
+    mark_warm(None, "go2008")
+    mark_warm(tmp_path / "absent", "go2008")
+    assert is_cold(None, "go2008")
+    assert is_cold(tmp_path / "absent", "go2008")
 
 
 FIRST_REFILL = """

@@ -225,6 +225,7 @@ def test_aligned_run_is_aligned_and_exactly_as_long(
     spans = [take_aligned_run(state, pages, alignment) for _ in range(3)]
     assert all(state.span[span].address % alignment == 0 for span in spans)
     assert pages_of(state, spans) == [pages] * 3
+    assert counters(state)["splits"] == counters(state)["spans"] - counters(state)["grows"]
     for span in spans:
         give_back(state, span)
     assert unsound() == []

@@ -1,4 +1,4 @@
-"""The trivial allocator: fresh pages in order, metadata booked by the chunk, nothing when frozen."""
+"""The trivial allocator: pages in order, metadata booked by the chunk, nothing when frozen."""
 
 from collections.abc import Callable
 

@@ -135,10 +135,10 @@ def tail(state: HeapState) -> int:
 
 Place = Callable[[HeapState], int]
 INVALID: dict[str, tuple[Place, Status]] = {
-    "null": (lambda state: 0, Status.UNKNOWN_POINTER),
+    "null": (lambda _: 0, Status.UNKNOWN_POINTER),
     "before the heap": (lambda state: int(state.system[0].next) - 1, Status.UNKNOWN_POINTER),
     "behind the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
-    "far away": (lambda state: 2**63 - 8, Status.UNKNOWN_POINTER),
+    "far away": (lambda _: 2**63 - 8, Status.UNKNOWN_POINTER),
     "free span": (free_span_address, Status.UNKNOWN_POINTER),
     "large and free": (freed_large_object, Status.UNKNOWN_POINTER),
     "stack": (lambda state: operations.allocate_stack(state, 1), Status.UNKNOWN_POINTER),
@@ -311,7 +311,7 @@ def test_freed_stack_segment_is_cleared_and_used_again(heap: Heap, state: HeapSt
 
 
 NO_STACK: dict[str, tuple[Place, Status]] = {
-    "null": (lambda state: 0, Status.UNKNOWN_POINTER),
+    "null": (lambda _: 0, Status.UNKNOWN_POINTER),
     "small": (lambda state: malloc(state, 24), Status.UNKNOWN_POINTER),
     "large": (lambda state: malloc(state, SMALL), Status.UNKNOWN_POINTER),
     "inside": (lambda state: operations.allocate_stack(state, 1) + 8, Status.NOT_SPAN_START),

@@ -1,0 +1,36 @@
+"""Running the command line: in this process, or in one of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import REPOSITORY
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command that runs allocsim in a process of its own."""
+    return [sys.executable, "-m", "allocsim", *map(str, arguments)]
+
+
+def process(*arguments: str | Path, **options: Any) -> Ended:
+    """Run allocsim in a process of its own; its end, without a traceback."""
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT} | options
+    child = subprocess.run(command(*arguments), check=False, **given)
+    out, err = ((text or b"").decode(errors="replace") for text in (child.stdout, child.stderr))
+    assert "Traceback" not in err, err
+    return Ended(child.returncode, out, err)

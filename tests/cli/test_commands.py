@@ -1,0 +1,181 @@
+"""Each command: what it plays, and what it says."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from allocsim import __version__
+from allocsim.cli import COMMANDS, cli
+from allocsim.core.jit import PURE
+from allocsim.designs import SUMMARIES
+from allocsim.jobs import shipped_jobs, story
+from allocsim.rivals.library import KNOWN
+from tests.cli.conftest import Run
+
+File = Callable[[str, str], Path]
+
+
+def workload(run: Run, line: str) -> dict[str, Any]:
+    """What was played, as the JSON object tells it."""
+    ended = run(f"{line} --json")
+    assert ended.status == 0, ended.err
+    found: dict[str, Any] = json.loads(ended.out)
+    return found["workload"] | {"events": found["events"], "seed": found["seed"]}
+
+
+def test_version(run: Run) -> None:
+    ended = run("--version")
+    assert (ended.status, ended.out) == (0, f"allocsim, version {__version__}\n")
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, ""])
+def test_help_of_every_command_fits_100_columns(name: str) -> None:
+    arguments = [name, "--help"] if name else ["-h"]
+    result = CliRunner().invoke(cli, arguments, terminal_width=100)
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: ")
+    assert max(len(line) for line in result.output.splitlines()) <= 100
+
+
+def test_random_takes_its_parameters(run: Run) -> None:
+    line = "random --ops 1e2 --slots 2^3 --max-size 4K --threads 3 --sizes uniform --seed 9"
+    found = workload(run, line)
+    assert found["size"] == {"distribution": "uniform", "min": 1, "max": 4096}
+    assert (found["events"], found["slots"], found["threads"], found["seed"]) == (100, 8, 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "law"),
+    [
+        ("log-uniform", {"distribution": "log-uniform", "max": 100}),
+        ("uniform", {"distribution": "uniform", "min": 1, "max": 100}),
+        ("fixed", {"distribution": "fixed", "bytes": 100}),
+    ],
+)
+def test_sizes_of_random_are_a_law(run: Run, sizes: str, law: dict[str, object]) -> None:
+    assert workload(run, f"random --ops 10 --max-size 100 --sizes {sizes}")["size"] == law
+
+
+def test_repeat_of_one_size(run: Run) -> None:
+    found = workload(run, "repeat --size 100 --rounds 5")
+    assert (found["sizes"], found["events"]) == ([100], 10)
+
+
+def test_repeat_of_all_sizes(run: Run) -> None:
+    found = workload(run, "repeat --rounds 2 --touch none")
+    assert (len(found["sizes"]), found["events"]) == (23, 92)
+
+
+def test_run_plays_a_job_file(run: Run, file: File) -> None:
+    file("my.toml", 'kind = "pipeline"\nops = 50\nseed = 4\n')
+    found = workload(run, "run my.toml")
+    assert (found["name"], found["kind"], found["events"], found["seed"]) == (
+        "my.toml",
+        "pipeline",
+        50,
+        4,
+    )
+    assert workload(run, "run my.toml --seed 5")["seed"] == 5
+
+
+@pytest.mark.parametrize("name", ["repeat"] if PURE else [path.stem for path in shipped_jobs()])
+def test_run_plays_a_shipped_job(run: Run, name: str) -> None:
+    if PURE:
+        assert "kind =" in next(p for p in shipped_jobs() if p.stem == name).read_text()
+    else:
+        assert workload(run, f"run {name}")["name"] == name
+
+
+RECORDED = "1: malloc 0x10 5\n2: malloc 0x20 6\n1: free 0x10\n2: thread_done 0x0\n1: free 0x99\n"
+
+
+def test_replay_plays_a_recording(run: Run, file: File) -> None:
+    file("my.txt", RECORDED)
+    ended = run("replay my.txt")
+    assert ended.status == 0
+    assert ended.out.startswith("my.txt on go2008: 3 events")
+    assert "left out of the recording: free of unknown 1" in ended.out
+
+
+def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
+    """What one thread has freed serves the other only when both are one."""
+    file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n2: malloc 0x20 5\n")
+    refills = {
+        threads: json.loads(run(f"replay my.txt --threads {threads} --json").out)["counters"][
+            "refills"
+        ]
+        for threads in ("recorded", "one")
+    }
+    assert refills == {"recorded": 2, "one": 1}
+
+
+def test_help_is_the_same_after_every_command_was_loaded(run: Run) -> None:
+    """A command's module must not hide what its package uses: `list` is also a builtin."""
+    before = run("--help").out
+    for name in COMMANDS:
+        assert run(f"{name} --help").status == 0
+    assert run("--help").out == before
+
+
+def test_replay_reads_a_packed_recording(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "packed").write_bytes(gzip.compress(RECORDED.encode()))
+    assert workload(run, "replay packed")["events"] == 3
+
+
+@pytest.mark.skipif(PURE, reason="82,875 lines take a minute in pure mode")
+def test_replay_plays_the_shipped_recording(run: Run) -> None:
+    ended = run("replay sqlite-orders --json")
+    found = json.loads(ended.out)
+    assert (found["peak_live"], found["at_end"]["parts"]["live"]) == (4_934_307, 10_041)
+    assert found["dropped"] == {"free of NULL": 158}
+    assert found["workload"]["name"] == "sqlite-orders"
+
+
+def test_sizeclass_check_shows_the_table(run: Run) -> None:
+    ended = run("sizeclass-check")
+    assert (ended.status, ended.err) == (0, "")
+    assert "go2008: " in ended.out
+    assert json.loads(run("sizeclass-check --json").out)["design"] == "go2008"
+
+
+def test_sizeclass_check_names_the_first_mismatch(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from allocsim.core.size_classes import SizeClasses
+
+    monkeypatch.setattr(SizeClasses, "mismatches", lambda _: iter(["size 9 is wrong", "10 too"]))
+    ended = run("sizeclass-check")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == "allocsim: error: go2008: size 9 is wrong (and 1 more)\n"
+
+
+def listed(run: Run, what: str) -> str:
+    ended = run(f"list {what}")
+    assert (ended.status, ended.err) == (0, "")
+    return " ".join(ended.out.split())
+
+
+def test_list_designs(run: Run) -> None:
+    out = listed(run, "designs")
+    assert all(f"{name} {summary}" in out for name, summary in SUMMARIES.items())
+
+
+def test_list_workloads(run: Run) -> None:
+    out = listed(run, "workloads")
+    assert all(f"{path.stem} {story(path)}" in out for path in shipped_jobs())
+    assert "sqlite-orders" in out
+
+
+def test_list_formats(run: Run) -> None:
+    assert listed(run, "formats").startswith("aosp Android memory_replay text")
+
+
+def test_list_libraries(run: Run) -> None:
+    out = listed(run, "libraries")
+    assert all(name in out for name in KNOWN)
+    assert "libc.so.6" in out

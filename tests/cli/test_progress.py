@@ -1,0 +1,130 @@
+"""What a terminal shows while the user waits; and that nothing of it reaches a pipe."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+from typing import Any
+
+import pytest
+
+from allocsim.cli import progress
+from allocsim.cli.progress import _share, compiling, progress_bar
+from allocsim.events import Trace
+from tests.cli.running import ENVIRONMENT, command
+
+
+class FakePlayer:
+    """As many events as it is told."""
+
+    def __init__(self, events: int) -> None:
+        self.events = events
+
+
+def trace_of(length: int | None, share: float | None = None) -> Trace:
+    found = Trace("mine", iter(()), {}, length)
+    found.progress = None if share is None else lambda: share
+    return found
+
+
+@pytest.mark.parametrize(
+    ("trace", "share"),
+    [
+        (trace_of(200), 0.25),
+        (trace_of(None, 0.7), 0.7),
+        (trace_of(200, 0.7), 0.25),
+        (trace_of(None), 0.0),
+    ],
+    ids=["length", "input", "both", "neither"],
+)
+def test_share_is_of_the_length_or_of_the_input(trace: Trace, share: float) -> None:
+    assert _share(trace, FakePlayer(50)) == share  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock whose time is its only element."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def watched(clock: list[float], times: list[float]) -> list[float]:
+    """When the bar was refreshed."""
+    shown: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress.Progress, "refresh", lambda _: shown.append(clock[0]))
+        patch.setattr(progress.Progress, "start", lambda _: None)
+        with progress_bar(trace_of(1000)) as watch:
+            for moment in times:
+                clock[0] = moment
+                watch(FakePlayer(10))  # type: ignore[arg-type]
+    return [moment for moment in shown if moment in times]
+
+
+def test_short_run_shows_no_bar(clock: list[float]) -> None:
+    assert watched(clock, [100.1, 100.5, 100.99]) == []
+
+
+def test_bar_appears_after_a_second_and_is_refreshed_ten_times_a_second(clock: list[float]) -> None:
+    times = [100.9, 101.0, 101.05, 101.11, 101.15, 101.3]
+    assert set(watched(clock, times)) == {101.0, 101.11, 101.3}
+
+
+def test_bar_is_stopped_when_the_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[Any] = []
+    monkeypatch.setattr(progress.Progress, "stop", lambda bar: stopped.append(bar))
+
+    def failing() -> None:
+        with progress_bar(trace_of(1000)):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    assert len(stopped) == 1
+
+
+def test_status_of_the_first_run_goes_to_stderr() -> None:
+    assert compiling().console.stderr
+
+
+def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
+    """Run with a terminal for stderr: status, stdout, and what the terminal got."""
+    terminal, end = pty.openpty()
+    child = subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=end,
+        env={**ENVIRONMENT, "TERM": "xterm-256color"},
+    )
+    os.close(end)
+    shown = b""
+    while True:
+        ready, _, _ = select.select([terminal], [], [], 60)
+        try:
+            part = os.read(terminal, 4096) if ready else b""
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(terminal)
+    assert child.stdout is not None
+    out = child.stdout.read()
+    child.stdout.close()
+    return child.wait(60), out, shown
+
+
+def test_progress_on_a_terminal_leaves_stdout_alone() -> None:
+    status, out, shown = on_terminal("random", "--ops", "1000", "--json")
+    assert status == 0
+    assert out.startswith(b"{\n")
+    assert re.sub(rb"\x1b\[[?\d;]*[a-zA-Z]|\s", b"", shown) == b"" or b"compiling" in shown
+
+
+def test_error_on_a_terminal_is_one_line() -> None:
+    status, out, shown = on_terminal("random", "--ops", "1000", "--limit", "1K")
+    assert (status, out) == (1, b"")
+    assert b"allocsim: error: the footprint" in shown
+    assert b"Traceback" not in shown

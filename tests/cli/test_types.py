@@ -1,0 +1,111 @@
+"""What options accept: sizes, counts, settings."""
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocsim.cli.types import CountType, SettingType, SizeType
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("65536", 65536), ("64KiB", 65536), ("64K", 65536), ("64kB", 64000)]
+)
+def test_size(text: str, size: int) -> None:
+    assert SizeType().convert(text, None, None) == size
+
+
+def test_number_is_a_size_already() -> None:
+    assert SizeType().convert(5, None, None) == 5
+
+
+@pytest.mark.parametrize("text", ["", "-1", "5x", "129TiB", "nan", "9" * 5000], ids=lambda t: t[:9])
+def test_text_that_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        SizeType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1", 1),
+        ("1000000", 10**6),
+        ("1_000_000", 10**6),
+        ("1e6", 10**6),
+        ("1E6", 10**6),
+        ("1.5e3", 1500),
+        ("2^20", 1 << 20),
+        ("10^15", 10**15),
+        ("7^0", 1),
+        (" 5 ", 5),
+        ("5.0", 5),
+    ],
+)
+def test_count(text: str, count: int) -> None:
+    assert CountType().convert(text, None, None) == count
+
+
+NO_COUNTS = (
+    "", "x", "1.5", "1e-3", "nan", "inf", "-inf", "1e400", "2^-1", "2^", "^2", "2^2^2", "2^x",
+    "0x10", "1,000", "1__0", "64KiB", "²", "9" * 5000 + "x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_COUNTS, ids=lambda text: text[:9])
+def test_text_that_is_no_count_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"is no count: expected 1000000, 1e6 or 2\^20"):
+        CountType().convert(text, None, None)
+
+
+OUT_OF_RANGE = ("0", "-1", "-1e3", "1e16", "10^16", "2^1000", "99^99", "-2^63", "9" * 300)
+
+
+@pytest.mark.parametrize("text", OUT_OF_RANGE, ids=lambda text: text[:9])
+def test_count_out_of_range_is_refused_with_the_range(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"is not from 1 to {10**15}|is no count"):
+        CountType().convert(text, None, None)
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_ends_of_the_range_belong_to_it(count: int) -> None:
+    assert CountType(3, 9).convert(str(count), None, None) == count
+    with pytest.raises(click.BadParameter, match="is not from 4 to 8"):
+        CountType(4, 8).convert(str(count), None, None)
+
+
+@given(st.integers(1, 10**15))
+def test_every_whole_number_is_a_count(count: int) -> None:
+    assert CountType().convert(str(count), None, None) == count
+    assert CountType().convert(f"{count:_}", None, None) == count
+
+
+@given(st.text(max_size=10))
+def test_any_text_is_a_count_or_refused(text: str) -> None:
+    try:
+        assert 1 <= CountType().convert(text, None, None) <= 10**15
+    except click.BadParameter as refusal:
+        assert text in refusal.message  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [("a=5", ("a", 5)), ("cache_bytes=64KiB", ("cache_bytes", 65536)), ("a=0", ("a", 0))],
+)
+def test_setting(text: str, setting: tuple[str, int]) -> None:
+    assert SettingType().convert(text, None, None) == setting
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a", "is no setting: expected KEY=VALUE"),
+        ("=5", "is no setting"),
+        ("", "is no setting"),
+        ("a=", "is no size"),
+        ("a=b=c", "is no size"),
+        ("a=-5", "is no size"),
+    ],
+)
+def test_text_that_is_no_setting_is_refused(text: str, message: str) -> None:
+    with pytest.raises(click.BadParameter, match=message):
+        SettingType().convert(text, None, None)

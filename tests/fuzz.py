@@ -1,0 +1,196 @@
+"""Damaged input: mutations of traces and job files, and what may come of them.
+
+The suite makes some thousands of cases; ALLOCSIM_FUZZ=100000 makes as many of each kind.
+`python -m tests.fuzz traces 60000 [SEED]` runs them without pytest.
+"""
+
+import os
+import random
+import sys
+from pathlib import Path
+
+from allocsim import Heap
+from allocsim.core.jit import PURE
+from allocsim.errors import AllocsimError
+from allocsim.events import Trace
+from allocsim.generators import Generator
+from allocsim.jobs import read_job
+from allocsim.player import Options, play
+from allocsim.traces import open_trace
+
+RECORDED = b"".join(
+    b"%d: %s\n" % (1 + number % 3, call)
+    for number, call in enumerate(
+        (
+            b"malloc 0x10 5",
+            b"calloc 0x20 7 9",
+            b"memalign 0x1000 64 100",
+            b"realloc 0x30 0x20 100 123 456",
+            b"free 0x10 437672204000000000 437672204000000001",
+            b"malloc 0xb400007812345670 100000",
+            b"realloc 0x7f0000000010 0x0 24",
+            b"free 0x0",
+            b"realloc 0x0 0x30 0",
+            b"malloc 0x0 999",
+            b"thread_done 0x0",
+            b"free 0x99",
+            b"malloc 0x1000 1",
+            b"free 0x7f0000000010",
+        )
+        * 2
+    )
+)
+
+JOBS = (
+    b'kind = "random"\nseed = 1\nops = 100\nslots = 10\nthreads = 2\n'
+    b'size = { distribution = "log-uniform", max = "4KiB" }\n',
+    b'kind = "repeat"\nrounds = 3\nsizes = [1, 2, "4KiB", 0x10]\n',
+    b'kind = "sweep"\nfirst = 8\nlast = "400"\nstep = 8\nobjects = 4\nrounds = 1\n',
+    b'kind = "pipeline"\nops = 100\ndepth = 10\n'
+    b'size = { distribution = "uniform", min = 16, max = 512 }\n',
+    b'kind = "server"\nops = 100\nthreads = 4\n[[population]] # requests\nweight = 90\n'
+    b'slots = 20\nsize = { distribution = "fixed", bytes = "1.5KiB" }\n'
+    b'[[population]]\nweight = 1\nslots = 4\nsize = { distribution = "uniform" }\n',
+    b'kind = "phases"\nrounds = 2\n[[phase]]\nallocate = 20\nfree = 0.9\norder = "oldest"\n'
+    b'size = { distribution = "fixed", bytes = 96 }\n[[phase]]\nfree = 1e-1\n',
+)
+
+TOKENS = (
+    b"0", b"-1", b"1", b"99999999999999999999", b"140737488355328", b"1e400", b"nan", b"-inf",
+    b"0x", b"0xffffffffffffffff", b'"64KiB"', b'"-1"', b'"1e9"', b'"999999999TiB"', b"true",
+    b"[]", b"{}", b"[[phase]]", b"malloc", b"free", b": ", b"\n", b"\r", b"\r\n", b" ", b"\0",
+    b"\xff", b'"', b"'''", b"=", b"#", b"[", b"]" * 50, b"[" * 2000, b"\xef\xbb\xbf", b"seed",
+    b"kind", b"1979-05-27", b"_", b".", b"9" * 5000, "\u0663".encode(), "\ud7ff".encode(),
+)  # fmt: skip
+
+
+def cases(compiled: int, pure: int) -> int:
+    """How many cases to make: as many as ALLOCSIM_FUZZ says, or these."""
+    return int(os.environ.get("ALLOCSIM_FUZZ", pure if PURE else compiled))
+
+
+def mutated(original: bytes, rng: random.Random) -> bytes:
+    """A few things gone wrong: flips, cuts, splices, numbers, newlines, copies, noise."""
+    content = bytearray(rearranged(original, rng) if rng.random() < 0.5 else original)
+    if rng.random() < 0.3:
+        return bytes(content)
+    for _ in range(rng.choice((1, 1, 2, 4, 10))):
+        here, there = sorted(rng.randrange(len(content) + 1) for _ in range(2))
+        what = rng.randrange(9)
+        if what == 0 and content:
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        elif what == 1:
+            del content[here : min(there, here + 40)]
+        elif what == 2:
+            content[here:here] = rng.choice(TOKENS)
+        elif what == 3:
+            content[here:here] = content[here:there]
+        elif what == 4:
+            content[here:here] = rng.randbytes(rng.randrange(1, 20))
+        elif what == 5:
+            content[here:here] = b"%d" % (rng.choice((-1, 1)) << rng.randrange(70))
+        elif what == 6:
+            digits = [i for i, byte in enumerate(content) if 48 <= byte <= 57]
+            for place in digits[: rng.randrange(5)]:
+                content[place] = rng.choice(b"0123456789")
+        elif what == 7:
+            content[here:there] = original[-(there - here) :]
+        elif rng.random() < 0.1:
+            del content[here:]
+    return bytes(content[:100_000])
+
+
+def rearranged(original: bytes, rng: random.Random) -> bytes:
+    """Whole lines lost, doubled and swapped, and digits changed: mostly still of the format."""
+    lines = original.splitlines(keepends=True)
+    for _ in range(rng.randrange(8)):
+        here, there = rng.randrange(len(lines)), rng.randrange(len(lines))
+        what = rng.randrange(4)
+        if what == 0 and len(lines) > 1:
+            del lines[here]
+        elif what == 1:
+            lines.insert(here, lines[there])
+        elif what == 2:
+            lines[here], lines[there] = lines[there], lines[here]
+        else:
+            digits = [i for i, byte in enumerate(lines[here]) if 48 <= byte <= 57]
+            for place in rng.sample(digits, min(len(digits), 2)):
+                number = rng.choice((b"0", b"9", b"12", b"007"))
+                lines[here] = lines[here][:place] + number + lines[here][place + 1 :]
+    return b"".join(lines)
+
+
+def play_safely(trace: Trace, check_every: int | None = None) -> str:
+    """Play a trace; how it ended. Anything but an AllocsimError goes through."""
+    try:
+        with Heap(reserve=16 << 20) as heap:
+            profile = play(heap, trace, Options(verify=True, check_every=check_every))
+            assert sum(profile.at_end.parts.values()) == profile.at_end.heap
+    except AllocsimError as error:
+        return ending(error)
+    return "success"
+
+
+def try_trace(content: bytes, path: Path) -> str:
+    """Read a trace through a file and play it; how it ended."""
+    path.write_bytes(content)
+    try:
+        trace = open_trace(str(path))
+    except AllocsimError as error:
+        return ending(error, path.name)
+    return play_safely(trace)
+
+
+def try_job(content: bytes, path: Path) -> str:
+    """Read a job file, and play it if it is small; how it ended."""
+    path.write_bytes(content)
+    try:
+        generator = read_job(path)
+    except AllocsimError as error:
+        return ending(error, path.name)
+    generator.length()
+    return play_safely(generator.trace("fuzz")) if is_small(generator) else "large"
+
+
+def ending(error: AllocsimError, named: str = "") -> str:
+    """The kind of an error, which must have a message that names what it should."""
+    if not str(error) or named not in str(error):
+        raise AssertionError(f"'{error}' does not name {named!r}")
+    return type(error).__name__
+
+
+def is_small(generator: Generator) -> bool:
+    """Whether drawing all events takes little time and memory."""
+    counts = [
+        getattr(generator, name, 1) for name in ("ops", "rounds", "objects", "slots", "depth")
+    ]
+    inner = [*getattr(generator, "population", ()), *getattr(generator, "phase", ())]
+    counts += [getattr(part, name, 1) for part in inner for name in ("allocate", "slots")]
+    return max(counts) <= 5000 and (generator.length() or 0) <= 5000 and sum(counts) < 20_000
+
+
+def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
+    """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise."""
+    rng, ends = random.Random(seed), dict[str, int]()
+    for case in range(count):
+        content = mutated(RECORDED if kind == "traces" else rng.choice(JOBS), rng)
+        try:
+            end = (try_trace if kind == "traces" else try_job)(content, path)
+        except Exception as error:
+            raise AssertionError(f"{kind}, seed {seed}, case {case}: {content!r}") from error
+        ends[end] = ends.get(end, 0) + 1
+    return ends
+
+
+def main() -> None:
+    """Run the cases that the command line asks for, and print how they ended."""
+    import tempfile
+
+    kind, count, *seed = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as directory:
+        ends = run(kind, int(count), int(*seed or [1]), Path(directory) / "input.toml")
+    print(dict(sorted(ends.items())))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The workload `random`: one event a step, slots half full, threads at random."""
+
+import numpy as np
+import pytest
+
+from allocsim.events import CHUNK, Op
+from allocsim.generators.random import Random
+from allocsim.generators.sizes import Fixed
+from allocsim.quantities import Size
+from tests.conftest import SCALE
+from tests.generators.streams import (
+    assert_deterministic,
+    assert_sound,
+    chunk_lengths,
+    digest,
+    events_of,
+    full_chunks,
+)
+
+
+def test_stream_of_seed_1_is_the_same_for_good() -> None:
+    assert digest(Random(ops=500), 500) == "ec164c3c4957dfbe"
+    assert digest(Random(ops=500, threads=4, slots=50), 500) == "4e8e038e382bbc5c"
+
+
+def test_seed_decides_the_events() -> None:
+    assert_deterministic(Random(ops=200), Random(ops=200, seed=2))
+
+
+@pytest.mark.parametrize("slots", [1, 2, 50])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_events_are_sound(slots: int, threads: int) -> None:
+    assert_sound(Random(ops=200 * SCALE, slots=slots, threads=threads))
+
+
+def test_default_is_the_seeds() -> None:
+    assert Random() == Random(ops=1 << 20, slots=1000, threads=1, seed=1)
+
+
+@pytest.mark.parametrize("ops", [1, 2, 777])
+def test_length_is_the_steps(ops: int) -> None:
+    assert Random(ops=ops).length() == ops == len(events_of(Random(ops=ops)))
+
+
+@pytest.mark.parametrize("ops", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
+def test_chunks_are_full_but_for_the_last(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
+    monkeypatch.setattr("allocsim.generators.random.toggle", lambda *_: None)
+    assert chunk_lengths(Random(ops=ops)) == full_chunks(ops)
+
+
+def test_chunks_are_cut_anywhere_without_a_difference_to_slots() -> None:
+    """What is live at the end of a chunk is live at the beginning of the next."""
+    events = assert_sound(Random(ops=CHUNK + 300, slots=3)) if SCALE > 1 else None
+    assert events is None or len(events) == CHUNK + 300
+
+
+def test_slots_are_half_full() -> None:
+    events = events_of(Random(ops=400 * SCALE, slots=20))
+    live = np.cumsum(np.where(events.op == Op.MALLOC, 1, -1))
+    assert 8 < live[100:].mean() < 12
+
+
+def test_one_slot_is_filled_and_emptied_in_turn() -> None:
+    events = events_of(Random(ops=100, slots=1))
+    assert events.op.tolist() == [Op.MALLOC, Op.FREE] * 50
+
+
+def test_one_thread_is_thread_0() -> None:
+    assert set(events_of(Random(ops=200)).thread.tolist()) == {0}
+
+
+def test_all_threads_are_used() -> None:
+    assert set(events_of(Random(ops=300, threads=5)).thread.tolist()) == set(range(5))
+
+
+def test_most_threads_are_a_stream_still() -> None:
+    threads = events_of(Random(ops=300, threads=65536)).thread
+    assert threads.max() > 60_000
+
+
+def test_threads_do_not_change_the_rest() -> None:
+    one, many = events_of(Random(ops=200)), events_of(Random(ops=200, threads=9))
+    for name in ("op", "object", "request"):
+        assert one[name].tolist() == many[name].tolist()
+
+
+def test_sizes_follow_the_law() -> None:
+    events = events_of(Random(ops=200, size=Fixed(bytes=Size(77))))
+    assert set(events.request[events.op == Op.MALLOC].tolist()) == {77}
+
+
+def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:
+    generator = Random(ops=10**9)
+    assert generator.length() == 10**9
+    assert len(next(generator.events())) == CHUNK

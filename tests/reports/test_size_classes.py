@@ -1,0 +1,43 @@
+"""The table of size classes, for people and as JSON."""
+
+import json
+
+import pytest
+
+from allocsim.designs.go2008 import SIZE_CLASSES
+from allocsim.reports.size_classes import print_classes, print_classes_as_json
+
+
+def test_every_class_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_classes("go2008", SIZE_CLASSES)
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines() if line.strip()[:1].isdigit()]
+    assert [int(row[0]) for row in rows] == [row.size_class for row in SIZE_CLASSES.rows()]
+    for shown, row in zip(rows, SIZE_CLASSES.rows(), strict=True):
+        numbers = [int(cell.replace(",", "")) for cell in shown[1:5]]
+        assert numbers == [row.object_size, row.chunk, row.objects, row.tail]
+        assert shown[5] == f"{100 * row.worst_waste:.2f}"
+
+
+def test_mean_and_worst_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    print_classes("go2008", SIZE_CLASSES)
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"go2008: {len(SIZE_CLASSES.rows())} classes" in out
+    assert f"Rounding up wastes {100 * SIZE_CLASSES.mean_waste():.2f} %" in out
+    worst = [row.worst_waste for row in SIZE_CLASSES.rows()]
+    assert f"{100 * sum(worst) / len(worst):.2f} % in the mean" in out
+    assert f"at most {100 * max(worst):.1f} %" in out
+
+
+def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    print_classes_as_json("go2008", SIZE_CLASSES)
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == {"schema", "design", "mean_waste", "mean_worst_waste", "classes"}
+    assert (told["schema"], told["design"]) == ("allocsim/size-classes/1", "go2008")
+    assert told["mean_waste"] == SIZE_CLASSES.mean_waste()
+    assert len(told["classes"]) == len(SIZE_CLASSES.rows())
+    worst = [row.worst_waste for row in SIZE_CLASSES.rows()]
+    assert told["mean_worst_waste"] == pytest.approx(sum(worst) / len(worst))
+    first = SIZE_CLASSES.rows()[0]
+    assert told["classes"][0]["object_size"] == first.object_size
+    assert told["classes"][0]["worst_waste"] == first.worst_waste

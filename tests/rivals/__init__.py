@@ -1,0 +1,1 @@
+"""The malloc libraries of this machine."""

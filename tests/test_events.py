@@ -1,0 +1,60 @@
+"""The event: 16 bytes with no hole, and streams that are put on one thread."""
+
+import numpy as np
+
+from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
+
+
+def test_event_takes_16_bytes_and_has_no_hole() -> None:
+    assert EVENT.itemsize == 16
+    assert sum(EVENT[name].itemsize for name in EVENT.names or ()) == 16
+
+
+def test_full_chunk_is_512_kib() -> None:
+    assert CHUNK * EVENT.itemsize == 512 << 10
+
+
+def test_calls_come_before_notes() -> None:
+    """The kernels tell them apart by this order."""
+    assert [op.name for op in Op if op <= Op.FREE] == [
+        "MALLOC", "CALLOC", "MEMALIGN", "REALLOC", "FREE",
+    ]  # fmt: skip
+    assert [op.name for op in Op if op > Op.FREE] == ["THREAD_DONE", "FREEZE"]
+    assert [op for op in Op if op < Op.REALLOC] == [Op.MALLOC, Op.CALLOC, Op.MEMALIGN]
+
+
+def test_new_events_are_zero() -> None:
+    events = no_events(3)
+    assert events.tolist() == [(0, 0, 0, 0, 0)] * 3
+    assert len(no_events()) == 0
+
+
+def threaded() -> Trace:
+    """Two chunks of three threads, one of which ends."""
+    first, second = no_events(3), no_events(2)
+    first.thread[:] = [0, 1, 2]
+    first.op[:] = [Op.MALLOC, Op.THREAD_DONE, Op.FREE]
+    first.object[:] = [5, 0, 6]
+    second.thread[:] = [2, 1]
+    second.op[:] = [Op.THREAD_DONE, Op.FREEZE]
+    return Trace("t", iter([first, second]), {"kind": "x"}, length=3, seed=4)
+
+
+def test_one_thread_has_all_events_but_the_ends_of_threads() -> None:
+    chunks = [chunk.copy() for chunk in on_one_thread(threaded()).chunks]
+    events = np.concatenate(chunks)
+    assert events["thread"].tolist() == [0, 0, 0]
+    assert events["op"].tolist() == [Op.MALLOC, Op.FREE, Op.FREEZE]
+    assert events["object"].tolist() == [5, 6, 0]
+
+
+def test_one_thread_leaves_what_is_known_of_the_trace() -> None:
+    trace = on_one_thread(threaded())
+    assert (trace.name, trace.description, trace.length, trace.seed) == ("t", {"kind": "x"}, 3, 4)
+
+
+def test_one_thread_does_not_write_into_the_chunks_it_takes() -> None:
+    chunk = no_events(1)
+    chunk.thread[:] = 9
+    list(on_one_thread(Trace("t", iter([chunk]), {})).chunks)
+    assert chunk.thread.tolist() == [9]

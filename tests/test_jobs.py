@@ -1,0 +1,275 @@
+"""Job files: shipped ones load, wrong ones name the file and the key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allocsim.errors import AllocsimError, InputError, JobError, UnknownName
+from allocsim.events import no_events
+from allocsim.generators.random import Random
+from allocsim.jobs import (
+    KINDS,
+    LONGEST,
+    find_job,
+    find_trace,
+    make_generator,
+    read_job,
+    shipped,
+    shipped_jobs,
+    shipped_traces,
+    story,
+)
+from allocsim.quantities import Size
+from tests.conftest import REPOSITORY
+
+NAMES = [path.stem for path in shipped_jobs()]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A job file to write."""
+    return tmp_path / "my-job.toml"
+
+
+def test_shipped_jobs_are_those_of_the_repository() -> None:
+    assert sorted((REPOSITORY / "workloads").glob("*.toml")) == shipped_jobs()
+    assert shipped() == REPOSITORY / "workloads"
+    assert {"random", "repeat", "server"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_job_loads_and_has_events(name: str) -> None:
+    generator = read_job(find_job(name))
+    assert generator.seed == 1
+    assert len(next(generator.events())) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_job_opens_with_a_paragraph(name: str) -> None:
+    told = story(find_job(name))
+    assert len(told.split()) >= 25
+    assert told.endswith((".", "?"))
+    assert "#" not in told
+    assert "kind =" not in told
+
+
+def test_shipped_jobs_are_of_every_kind() -> None:
+    kinds = {read_job(path).trace("x").description["kind"] for path in shipped_jobs()}
+    assert kinds == set(KINDS)
+
+
+def test_story_is_the_comment_before_the_first_other_line(path: Path) -> None:
+    path.write_text("# One\n#  two.\n\n# not this\nkind = 'random'\n")
+    assert story(path) == "One two."
+    path.write_text("kind = 'random' # none\n")
+    assert story(path) == ""
+
+
+def test_shipped_trace_is_found_by_its_name() -> None:
+    assert list(shipped_traces()) == ["sqlite-orders"]
+    assert shipped_traces()["sqlite-orders"]
+    assert find_trace("sqlite-orders") == str(shipped() / "sqlite-orders.txt.gz")
+
+
+def test_trace_that_is_no_shipped_one_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_trace("./sqlite-orders") == "./sqlite-orders"
+    assert find_trace("nothing") == "nothing"
+    assert find_trace("sqlite-order*") == "sqlite-order*"
+    Path("sqlite-orders").write_text("")
+    assert find_trace("sqlite-orders") == "sqlite-orders"
+
+
+@pytest.mark.parametrize("find", [find_trace, find_job], ids=["trace", "job"])
+def test_name_that_is_too_long_is_no_name(find: Any) -> None:
+    """Whatever says so first, it is an error of ours."""
+    try:
+        assert str(find("a" * 300)) == "a" * 300
+    except AllocsimError as refusal:
+        assert "aaa" in str(refusal)  # noqa: PT017
+
+
+@pytest.mark.parametrize("name", ["x.toml", "d/x", "./random", "/random.toml"])
+def test_name_with_a_slash_or_suffix_is_a_path(name: str) -> None:
+    assert find_job(name) == Path(name)
+
+
+def test_unknown_job_is_told_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="unknown workload 'servr': did you mean 'server'"):
+        find_job("servr")
+
+
+SIZE = {"distribution": "fixed", "bytes": 8}
+
+
+def test_parameters_make_a_generator() -> None:
+    made = make_generator({"kind": "random", "ops": 7, "size": {"distribution": "log-uniform"}})
+    assert made == Random(ops=7)
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [(8, 8), ("8", 8), ("64KiB", 65536), ("64kB", 64000), (Size(9), 9), (0, 0), (1 << 47, 1 << 47)],
+    ids=repr,
+)
+def test_size_is_a_number_or_a_text(given: Any, size: int) -> None:
+    made = make_generator({"kind": "repeat", "sizes": [given]})
+    assert made.sizes == (size,)  # type: ignore[attr-defined]
+
+
+def test_parameters_that_are_given_are_left_as_they_are() -> None:
+    given = {"kind": "random", "ops": 7}
+    make_generator(given)
+    assert given == {"kind": "random", "ops": 7}
+
+
+WRONG: dict[str, tuple[str, str]] = {
+    "unknown key": ('kind = "random"\noops = 5', "`oops`"),
+    "unknown key inside": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = 8, byte = 1 }',
+        r"`byte` - at `\$.size`",
+    ),
+    "key of another kind": ('kind = "random"\nrounds = 5', "`rounds`"),
+    "key of another law": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = 8, max = 9 }',
+        "`max`",
+    ),
+    "text for a count": ('kind = "random"\nops = "many"', r"\$.ops"),
+    "text of digits for a count": ('kind = "random"\nops = "5"', r"\$.ops"),
+    "fraction for a count": ('kind = "random"\nops = 1.5', r"\$.ops"),
+    "truth for a count": ('kind = "random"\nops = true', r"\$.ops"),
+    "list for a count": ('kind = "random"\nops = [1]', r"\$.ops"),
+    "date for a count": ('kind = "random"\nops = 1979-05-27', r"\$.ops"),
+    "no steps": ('kind = "random"\nops = 0', r"\$.ops"),
+    "negative steps": ('kind = "random"\nops = -1', r"\$.ops"),
+    "too many steps": ('kind = "random"\nops = 1_000_000_000_000_001', r"\$.ops"),
+    "steps of 30 digits": ('kind = "random"\nops = ' + "9" * 30, r"\$.ops"),
+    "no slots": ('kind = "random"\nslots = 0', r"\$.slots"),
+    "too many slots": ('kind = "random"\nslots = 2_147_483_649', r"\$.slots"),
+    "no threads": ('kind = "random"\nthreads = 0', r"\$.threads"),
+    "too many threads": ('kind = "random"\nthreads = 65537', r"\$.threads"),
+    "negative seed": ('kind = "random"\nseed = -1', r"\$.seed"),
+    "seed too large": ('kind = "random"\nseed = 4611686018427387905', r"\$.seed"),
+    "size as a number": ('kind = "random"\nsize = 8', r"\$.size"),
+    "law without a name": ('kind = "random"\nsize = { bytes = 8 }', "distribution"),
+    "unknown law": ('kind = "random"\nsize = { distribution = "normal" }', "normal"),
+    "law without its size": ('kind = "random"\nsize = { distribution = "fixed" }', "`bytes`"),
+    "bad size": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = "8 potatoes" }',
+        r"'8 potatoes' is no size.*\$.size.bytes",
+    ),
+    "negative size": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = -8 }',
+        r"'-8' is no size.*\$.size.bytes",
+    ),
+    "size too large": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = "129TiB" }',
+        r"largest size.*\$.size.bytes",
+    ),
+    "size of 5,000 digits": (
+        f'kind = "random"\nsize = {{ distribution = "fixed", bytes = "{"9" * 5000}" }}',
+        r"\$.size.bytes",
+    ),
+    "truth for a size": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = true }',
+        r"expected a size, as in 65536 or \"64KiB\", found True",
+    ),
+    "fraction for a size": (
+        'kind = "random"\nsize = { distribution = "fixed", bytes = 1.5 }',
+        "found 1.5",
+    ),
+    "bounds the wrong way": (
+        'kind = "random"\nsize = { distribution = "uniform", min = 9, max = 8 }',
+        "min = 9, max = 8: expected 0 to 4GiB",
+    ),
+    "no sizes": ('kind = "repeat"\nsizes = []', r"\$.sizes"),
+    "bad size in a list": ('kind = "repeat"\nsizes = [1, "x"]', r"'x' is no size.*\$.sizes\[1\]"),
+    "no population": ('kind = "server"', "`population`"),
+    "empty population": ('kind = "server"\npopulation = []', r"\$.population"),
+    "population without weight": (
+        'kind = "server"\n[[population]]\nslots = 5\nsize = { distribution = "uniform" }',
+        r"`weight` - at `\$.population\[0\]`",
+    ),
+    "no phase": ('kind = "phases"', "`phase`"),
+    "share beyond 1": ('kind = "phases"\n[[phase]]\nfree = 1.1', r"\$.phase\[0\].free"),
+    "negative share": ('kind = "phases"\n[[phase]]\nfree = -0.1', r"\$.phase\[0\].free"),
+    "share nan": ('kind = "phases"\n[[phase]]\nfree = nan', r"\$.phase\[0\].free"),
+    "share inf": ('kind = "phases"\n[[phase]]\nfree = inf', r"\$.phase\[0\].free"),
+    "unknown order": ('kind = "phases"\n[[phase]]\norder = "x"', r"\$.phase\[0\].order"),
+    "phase without size": ('kind = "phases"\n[[phase]]\nallocate = 5', "phase 1 .* needs a size"),
+    "phase of too many": ('kind = "phases"\n[[phase]]\nallocate = 134217729', "allocate"),
+    "sweep the wrong way": ('kind = "sweep"\nfirst = 9\nlast = 8', "first = 9, last = 8"),
+    "sweep without step": ('kind = "sweep"\nstep = 0', "step = 0"),
+    "sweep of too many": ('kind = "sweep"\nobjects = 16777217', "objects = 16777217"),
+    "no kind": ("ops = 5", 'a job needs a kind, as in kind = "random"; there is: random, repeat'),
+    "empty": ("", "a job needs a kind"),
+    "kind as a number": ("kind = 5", "a job needs a kind"),
+    "unknown kind": (
+        'kind = "rendom"',
+        "unknown kind of workload 'rendom': did you mean 'random'",
+    ),
+    "not TOML": ("this is no TOML", "not TOML"),
+    "cut": ('kind = "rand', "not TOML"),
+    "key twice": ('kind = "random"\nkind = "random"', "not TOML"),
+    "number of 5,000 digits": ('kind = "random"\nops = ' + "9" * 5000, "not TOML"),
+    "deeply nested": ('kind = "random"\nops = ' + "[" * 5000, "not TOML"),
+    "deeply nested and closed": ('kind = "random"\nops = ' + "[" * 5000 + "]" * 5000, "not TOML"),
+    "too long": ("#" * (LONGEST + 1), "longer than 1 MiB"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), WRONG.values(), ids=WRONG)
+def test_wrong_job_is_an_error_that_names_file_and_key(path: Path, text: str, reason: str) -> None:
+    path.write_text(text)
+    with pytest.raises(JobError, match=reason) as refusal:
+        read_job(path)
+    assert str(refusal.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe\x00", b"\0" * 100, b"\x7fELF\x02\x01", b"\x80", b'kind = "random"\n#\xff\n'],
+    ids=repr,
+)
+def test_binary_job_is_an_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(JobError, match=r"my-job\.toml: not TOML"):
+        read_job(path)
+
+
+def test_job_as_long_as_can_be_is_read(path: Path) -> None:
+    text = 'kind = "random"\n'
+    path.write_text(text + "#" * (LONGEST - len(text)))
+    assert read_job(path) == Random()
+
+
+def test_missing_job_is_an_error(path: Path) -> None:
+    with pytest.raises(JobError, match=r"my-job\.toml: No such file"):
+        read_job(path)
+
+
+def test_directory_is_no_job(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="Is a directory"):
+        read_job(tmp_path)
+
+
+def test_keys_of_the_kind_are_told() -> None:
+    with pytest.raises(InputError, match="the keys of kind 'pipeline' are: seed, ops, depth, size"):
+        make_generator({"kind": "pipeline", "slots": 5})
+
+
+@pytest.mark.parametrize("kind", [None, 5, ["random"], {}], ids=repr)
+def test_kind_is_a_text(kind: Any) -> None:
+    with pytest.raises(InputError, match="a job needs a kind"):
+        make_generator({"kind": kind})
+
+
+def test_huge_sweep_can_be_begun(path: Path) -> None:
+    """Its length is beyond 64 bits."""
+    path.write_text('kind = "sweep"\nobjects = 1\nrounds = 1_000_000_000_000_000\nlast = "128TiB"')
+    generator = read_job(path)
+    assert (generator.length() or 0) > 1 << 63
+    assert len(next(generator.events())) > len(no_events())

@@ -1,0 +1,23 @@
+"""Fixtures for the readers: a file to write recordings into."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from allocsim.events import Trace
+from tests.traces.recordings import Event, read
+
+Recorded = Callable[[bytes | str], tuple[list[Event], Trace]]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recorded:
+    """A call that writes a recording into trace.txt and reads it: its events and its trace."""
+
+    def write_and_read(text: bytes | str) -> tuple[list[Event], Trace]:
+        path = tmp_path / "trace.txt"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read(path)
+
+    return write_and_read

@@ -1,0 +1,191 @@
+"""Recordings for tests: an obvious reader to compare with, random recordings, ways to read them."""
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from allocsim.events import Op, Trace, no_events
+from allocsim.traces import _events, open_trace
+from allocsim.traces.aosp import FORMAT
+from allocsim.traces.container import Source
+from allocsim.traces.text import CallReader
+
+Event = tuple[int, int, int, int, int]
+"""Operation, bytes, log2 of the alignment, thread, object."""
+
+LARGEST = 1 << 47
+LARGEST_ALIGNMENT = 1 << 30
+ADDRESS = (1 << 60) - 1
+
+
+def events_of(trace: Trace) -> Any:
+    """All events of a trace, in one array of their own."""
+    chunks = [chunk.copy() for chunk in trace.chunks]
+    return np.concatenate([no_events(), *chunks]).view(np.recarray)
+
+
+def rows_of(events: Any) -> list[Event]:
+    """Events as tuples, in the order of `Event`."""
+    columns = (events.op, events.request, events.alignment, events.thread, events.object)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def read(path: Path | str) -> tuple[list[Event], Trace]:
+    """The events of a file, and its trace, which is at its end."""
+    trace = open_trace(str(path))
+    return rows_of(events_of(trace)), trace
+
+
+def read_bytes(text: bytes, name: str = "memory") -> tuple[list[Event], Trace]:
+    """The events of a recording that lies in memory."""
+    source = Source(name, io.BufferedReader(io.BytesIO(text)))  # type: ignore[arg-type]
+    reader = CallReader(source, FORMAT)
+    trace = Trace(name, iter(()), {}, notes=reader.notes)
+    trace.chunks = _events(reader, trace)
+    return rows_of(events_of(trace)), trace
+
+
+@dataclass
+class Plain:
+    """What the obvious reader makes of a recording; objects are numbered for good."""
+
+    events: list[Event] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    lines: Counter[str] = field(default_factory=Counter)
+    threads: dict[str, int] = field(default_factory=dict)
+    live: dict[int, int] = field(default_factory=dict)
+    serial: Iterator[int] = field(default_factory=count)
+
+    def line(self, line: str) -> None:
+        """Take a line over."""
+        thread, call, address, *rest = line.replace(":", " ").split()
+        self.lines[call] += 1
+        numbers = [int(text, 16 if text.startswith("0x") else 10) for text in (address, *rest)]
+        arguments = {"calloc": 3, "realloc": 3, "memalign": 3, "malloc": 2}.get(call, 1)
+        at, *given = numbers[:arguments]
+        at &= ADDRESS
+        if call == "malloc":
+            self.allocate(Op.MALLOC, thread, at, given[0])
+        elif call == "calloc":
+            self.allocate(Op.CALLOC, thread, at, given[0] * given[1])
+        elif call == "memalign":
+            self.allocate(Op.MEMALIGN, thread, at, given[1], given[0])
+        elif call == "realloc":
+            self.reallocate(thread, at, given[0] & ADDRESS, given[1])
+        elif call == "free":
+            self.free(thread, at)
+        elif call == "thread_done" and thread in self.threads:
+            self.event(Op.THREAD_DONE, thread, 0)
+
+    def event(self, op: Op, thread: str, number: int, request: int = 0, alignment: int = 0) -> None:
+        """Note an event."""
+        who = self.threads.setdefault(thread, len(self.threads))
+        self.events.append((op, request, alignment, who, number))
+
+    def allocate(self, op: Op, thread: str, at: int, request: int, alignment: int = 0) -> None:
+        """malloc and its kin."""
+        if request > LARGEST or alignment > LARGEST_ALIGNMENT:
+            self.dropped["impossible size"] += 1
+        elif at == 0:
+            self.dropped["failed call"] += 1
+        else:
+            self.end_overlapped(thread, at)
+            self.live[at] = next(self.serial)
+            exponent = max(alignment - 1, 0).bit_length()
+            self.event(op, thread, self.live[at], request, exponent)
+
+    def reallocate(self, thread: str, at: int, old: int, request: int) -> None:
+        """realloc."""
+        if old == 0:
+            self.allocate(Op.MALLOC, thread, at, request)
+        elif request > LARGEST:
+            self.dropped["impossible size"] += 1
+        elif at == 0 and request == 0:
+            self.free(thread, old)
+        elif at == 0:
+            self.dropped["failed call"] += 1
+        elif old not in self.live:
+            self.dropped["realloc of unknown"] += 1
+            self.allocate(Op.MALLOC, thread, at, request)
+        else:
+            number = self.live.pop(old)
+            self.end_overlapped(thread, at)
+            self.live[at] = number
+            self.event(Op.REALLOC, thread, number, request)
+
+    def free(self, thread: str, at: int) -> None:
+        """free."""
+        if at == 0:
+            self.dropped["free of NULL"] += 1
+        elif at in self.live:
+            self.event(Op.FREE, thread, self.live.pop(at))
+        else:
+            self.dropped["free of unknown"] += 1
+
+    def end_overlapped(self, thread: str, at: int) -> None:
+        """The free of what lies at the address was lost."""
+        if at in self.live:
+            self.dropped["overlap"] += 1
+            self.free(thread, at)
+
+
+def read_plainly(text: bytes) -> Plain:
+    """Split every line and keep a dictionary of what is live."""
+    plain = Plain()
+    for line in text.decode().splitlines():
+        if line.strip():
+            plain.line(line)
+    return plain
+
+
+def assert_same(found: list[Event], expected: list[Event]) -> None:
+    """The same events on the same objects, whose numbers are the least that there are."""
+    assert [event[:4] for event in found] == [event[:4] for event in expected]
+    objects: dict[int, int] = {}
+    most = 0
+    for place, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        op, number, serial = ours[0], ours[4], theirs[4]
+        if op == Op.THREAD_DONE:
+            assert number == 0
+        elif op in (Op.MALLOC, Op.CALLOC, Op.MEMALIGN):
+            assert number not in objects, f"event {place}: object {number} lives already"
+            objects[number] = serial
+            most = max(most, len(objects))
+            assert number < most, f"event {place}: object {number} of {most}"
+        else:
+            assert objects.get(number) == serial, f"event {place}: another object"
+            if op == Op.FREE:
+                del objects[number]
+
+
+ADDRESSES = (0, 0x1000, 0x1008, 0x1010, 0x7F00_0000_1000, 0x7FFF_FFFF_FFF8, (1 << 64) - 16, 1 << 60)
+SIZES = (0, 1, 24, 4096, 10**6, (1 << 47) - 1, 1 << 47, (1 << 47) + 1, 10**18 - 1)
+THREADS = (0, 1, 7, 32768, 10**18 - 1)
+
+_thread = st.sampled_from(THREADS)
+_address = st.sampled_from(ADDRESSES).map("{:#x}".format) | st.integers(1, 12).map(
+    lambda n: f"{4096 * n:#X}".replace("X", "x")
+)
+_size = st.sampled_from(SIZES) | st.integers(0, 5000)
+_alignment = st.sampled_from((0, 1, 8, 16, 48, 4096, 1 << 30, (1 << 30) + 1, 10**18 - 1))
+_call = st.one_of(
+    st.builds("malloc {} {}".format, _address, _size),
+    st.builds("calloc {} {} {}".format, _address, _size, _size),
+    st.builds("memalign {} {} {}".format, _address, _alignment, _size),
+    st.builds("realloc {} {} {}".format, _address, _address, _size),
+    st.builds("free {}".format, _address),
+    st.builds("free {}".format, _address),
+    st.just("thread_done 0x0"),
+)
+_times = st.sampled_from(("", " 1 2", " 999999999999999999 0"))
+_end = st.sampled_from(("\n", "\n", "\n", "\r\n", "\n\n", "\r\n\r\n\n"))
+_line = st.builds("{}: {}{}{}".format, _thread, _call, _times, _end)
+recordings = st.lists(_line, min_size=1, max_size=60).map(lambda lines: "".join(lines).encode())
+"""Recordings with everything in them: NULLs, unknown frees, overlaps, impossible sizes, threads."""
