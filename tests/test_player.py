@@ -23,6 +23,7 @@ from allocsim.errors import (
 from allocsim.events import Op, Trace, no_events
 from allocsim.generators.random import Random
 from allocsim.generators.repeat import Repeat
+from allocsim.generators.sizes import LogUniform
 from allocsim.player import SAMPLES, Options, Player, play
 from allocsim.profile import Profile
 from allocsim.quantities import Size
@@ -332,7 +333,7 @@ def test_check_every_also_checks_at_the_end(heap: Heap) -> None:
 
 def test_sound_heap_passes_every_check(heap: Heap) -> None:
     events = stream_of(random_calls(8, 20 * SCALE))
-    profile = play(heap, trace_of(events), Options(check_every=5))
+    profile = play(heap, trace_of(events), Options(check_every=len(events) // 3))
     assert profile.events == len(events)
 
 
@@ -438,6 +439,7 @@ def test_run_that_fails_leaves_no_thread_and_no_open_file(heap: Heap, tmp_path: 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_random_workload_is_sound_to_the_end(heap: Heap, seed: int) -> None:
-    trace = Random(ops=100 * SCALE, slots=30, threads=3, seed=seed).trace("random")
+    law = LogUniform(max=Size(2000))
+    trace = Random(ops=100 * SCALE, slots=30, threads=3, seed=seed, size=law).trace("random")
     profile = play(heap, trace, Options(verify=True, check_every=50 * SCALE))
     assert profile.events == 100 * SCALE

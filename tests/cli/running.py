@@ -1,6 +1,7 @@
 """Running the command line: in this process, or in one of its own."""
 
 import os
+import select
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,3 +35,18 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
     out, err = ((text or b"").decode(errors="replace") for text in (child.stdout, child.stderr))
     assert "Traceback" not in err, err
     return Ended(child.returncode, out, err)
+
+
+def read_until(terminal: int, wanted: bytes | None) -> bytes:
+    """What comes from a terminal until it shows what is wanted, or until its end."""
+    shown = b""
+    while wanted is None or wanted not in shown:
+        ready, _, _ = select.select([terminal], [], [], 60)
+        try:
+            part = os.read(terminal, 4096) if ready else b""
+        except OSError:  # the other end is closed
+            part = b""
+        if not part:
+            break
+        shown += part
+    return shown

@@ -2,19 +2,19 @@
 
 import json
 import os
+import pty
+import re
 import resource
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from allocsim.core.jit import PURE
 from tests.cli.conftest import Run
-from tests.cli.running import ENVIRONMENT, command, process
+from tests.cli.running import ENVIRONMENT, command, process, read_until
 from tests.conftest import SCALE
 
 File = Callable[[str, str], Path]
@@ -191,18 +191,23 @@ def test_smaller_reservation_helps_where_the_system_refuses() -> None:
 
 
 def test_interrupt_is_130() -> None:
+    """As soon as the progress bar says that events are being played."""
+    terminal, end = pty.openpty()
     child = subprocess.Popen(
         command("random", "--ops", "1e12"),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
+        stderr=end,
+        env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
     )
-    time.sleep(1.5 if not PURE else 3)
+    os.close(end)
+    shown = read_until(terminal, b"events/s")
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    shown += read_until(terminal, None)
+    os.close(terminal)
+    out, _ = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, b"")
-    assert err.startswith(b"allocsim: error: interrupted")
-    assert b"Traceback" not in err
+    assert re.search(rb"allocsim: error: interrupted after [\d,]+ events", shown)
+    assert b"Traceback" not in shown
 
 
 def test_interrupt_of_the_player_says_how_far_it_came(

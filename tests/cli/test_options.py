@@ -59,7 +59,7 @@ def test_seed_changes_the_figures(run: Run) -> None:
     assert one["at_end"]["parts"] != two["at_end"]["parts"]
 
 
-@pytest.mark.parametrize("option", ["--verify", "--check-every 50", "--touch full"])
+@pytest.mark.parametrize("option", ["--verify", "--check-every 150", "--touch full"])
 def test_checks_do_not_change_the_figures(run: Run, option: str) -> None:
     assert told(run, f"{SMALL} {option}")["at_end"]["parts"] == told(run, SMALL)["at_end"]["parts"]
 

@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import select
 import subprocess
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from allocsim.cli import progress
 from allocsim.cli.progress import _share, compiling, progress_bar
 from allocsim.events import Trace
-from tests.cli.running import ENVIRONMENT, command
+from tests.cli.running import ENVIRONMENT, command, read_until
 
 
 class FakePlayer:
@@ -99,16 +98,7 @@ def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
         env={**ENVIRONMENT, "TERM": "xterm-256color"},
     )
     os.close(end)
-    shown = b""
-    while True:
-        ready, _, _ = select.select([terminal], [], [], 60)
-        try:
-            part = os.read(terminal, 4096) if ready else b""
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
+    shown = read_until(terminal, None)
     os.close(terminal)
     assert child.stdout is not None
     out = child.stdout.read()
