@@ -8,6 +8,7 @@ a small number that is its own while it lives; numbers are used again, addresses
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -57,10 +58,11 @@ def on_one_thread(trace: Trace) -> Trace:
 
     def alone() -> Iterator[Any]:
         """Each chunk with its thread numbers set to 0."""
-        for chunk in chunks:
-            kept = chunk[chunk.op != Op.THREAD_DONE]
-            kept.thread[:] = 0
-            yield kept
+        with closing(Trace("", chunks, {})):
+            for chunk in chunks:
+                kept = chunk[chunk.op != Op.THREAD_DONE]
+                kept.thread[:] = 0
+                yield kept
 
     trace.chunks = alone()
     return trace
@@ -91,3 +93,9 @@ class Trace:
     """What the user should know of an import; complete when the stream is at its end."""
     progress: Any = None
     """A call that gives the share of the input read so far, 0 to 1, when length is unknown."""
+
+    def close(self) -> None:
+        """Let go of what the stream holds open, whether it is at its end or not."""
+        close = getattr(self.chunks, "close", None)
+        if close is not None:
+            close()

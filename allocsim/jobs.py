@@ -74,7 +74,7 @@ def find_job(name: str) -> Path:
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     place = shipped() / f"{name}.toml"
-    if not place.is_file():
+    if not _is_file(place):
         known = [job.stem for job in shipped_jobs()]
         raise UnknownName("workload", name, known)
     return place
@@ -87,7 +87,7 @@ def shipped_jobs() -> list[Path]:
 
 def find_trace(name: str) -> str:
     """The trace that the user means: a path, or the name of a shipped one."""
-    if "/" not in name and not Path(name).exists():
+    if "/" not in name and not _is_file(Path(name)):
         for place in shipped().glob(f"{glob_escape(name)}.*.gz"):
             return str(place)
     return name
@@ -116,10 +116,19 @@ def story(path: Path) -> str:
     return " ".join(opening).strip()
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that cannot be one is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _size(wanted: type, found: Any) -> Any:
-    """Read a Size from a number or from a text such as "64KiB"."""
-    if wanted is Size and isinstance(found, int) and not isinstance(found, bool):
-        return Size(parse_size(str(found)))
-    if wanted is Size and isinstance(found, str):
-        return Size(parse_size(found))
+    """Read a Size from a number or from a text such as "64KiB"; a ValueError gets its place."""
+    if wanted is Size and isinstance(found, int | str) and not isinstance(found, bool):
+        try:
+            return Size(parse_size(str(found)))
+        except InputError as error:
+            raise ValueError(str(error)) from error
     raise ValueError(f'expected a size, as in 65536 or "64KiB", found {found!r}')

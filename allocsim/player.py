@@ -73,7 +73,8 @@ class Player:
         driver = self._driver
         driver.limit, driver.touch, driver.verify = options.limit, options.touch, options.verify
         driver.zeroed = heap.design.zeroed
-        driver.interval = options.every or max(-(-(length or SAMPLES * 16) // SAMPLES), 1)
+        expected = min(length or 16 * SAMPLES, NEVER)
+        driver.interval = options.every or max(-(-expected // SAMPLES), 1)
         driver.next_sample = driver.interval
         driver.next_check = options.check_every or NEVER
         driver.due = min(driver.next_sample, driver.next_check)
@@ -157,7 +158,7 @@ class Player:
         if self.options.every:
             return
         kept = np.concatenate(self._samples)
-        while len(kept) > SAMPLES:
+        while len(kept) >= SAMPLES:  # the end needs a row too
             self._driver.interval *= 2
             kept = kept[kept["event"] % self._driver.interval == 0]
         self._samples = [kept]
@@ -228,6 +229,8 @@ def play(
         _play_all(player, trace.chunks, watch)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted after {player.events:,} events") from None
+    finally:
+        trace.close()
     return player.profile()
 
 

@@ -33,7 +33,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the help page."""
-        return list(COMMANDS)
+        return [*COMMANDS]  # the command `list` hides Python's here
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None if there is none."""
@@ -88,6 +88,8 @@ def _status() -> int:
         return _complain(error.format_message(), 2)
     except AllocsimError as error:
         return _complain(str(error), error.exit_status)
+    except SystemExit:  # what click and rich make of a pipe that was closed
+        return 141
     except (KeyboardInterrupt, click.Abort):
         return _complain("interrupted", 130)
     except MemoryError:

@@ -42,9 +42,9 @@ def write_whole(path: Path, text: str) -> None:
     """Make `path` hold `text`; EnvironmentLacks, and the old file as it was, if that fails."""
     try:
         if path.exists() and not path.is_file():  # a device or a pipe cannot be renamed over
-            path.write_text(text, "utf-8")
+            path.write_text(text, "utf-8", "backslashreplace")
         else:
-            _replace(path, text)
+            _replace(path.resolve(), text)  # a link goes on leading to its file
     except OSError as error:
         raise EnvironmentLacks(f"cannot write '{path}': {error.strerror or error}") from error
 
@@ -52,9 +52,9 @@ def write_whole(path: Path, text: str) -> None:
 def _replace(path: Path, text: str) -> None:
     """Write a file beside `path` and rename it."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    handle, beside = tempfile.mkstemp(prefix=".allocsim-", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import lzma
 import sys
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from allocsim.errors import TraceError
 
@@ -36,8 +37,10 @@ class Source:
         """True when the container ended before its contents did."""
         self._raw = raw
         self._length = _length_of(raw)
-        with self._clear_errors():
-            self._stream = self._unpacked()
+        with contextlib.ExitStack() as opened, self._clear_errors():
+            opened.enter_context(raw)
+            self._stream = self._unpacked(opened)
+            self._opened = opened.pop_all()  # closed with this source; if it failed, now
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with the next bytes; how many, 0 only at the end."""
@@ -60,35 +63,38 @@ class Source:
             return 1.0
 
     def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-        self._raw.close()
+        """Close the file and what was opened in it."""
+        self._opened.close()
 
     def _read(self, buffer: memoryview) -> int:
         """Fill some of `buffer`; how much, 0 at the end or where a cut container ends."""
         try:
-            return self._stream.readinto(buffer)
+            # read1 hands on what there is, where readinto would lose it to the end of a cut file.
+            data = self._stream.read1(len(buffer))
         except EOFError:
             self.truncated = True
             return 0
+        buffer[: len(data)] = data
+        return len(data)
 
-    def _unpacked(self) -> io.BufferedIOBase:
+    def _unpacked(self, opened: contextlib.ExitStack) -> io.BufferedIOBase:
         """The stream inside the container."""
         head = self._raw.peek(4)[:4]
         if head.startswith(GZIP):
-            return io.BufferedReader(gzip.GzipFile(fileobj=self._raw))
+            return opened.enter_context(gzip.GzipFile(fileobj=self._raw))
         if head.startswith(ZIP):
-            return self._zip_member()
+            return self._zip_member(opened)
         return self._raw
 
-    def _zip_member(self) -> io.BufferedIOBase:
+    def _zip_member(self, opened: contextlib.ExitStack) -> io.BufferedIOBase:
         """The one file in a zip."""
         file: IO[bytes] = self._raw
         if not self._raw.seekable():
-            file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - lives as long as self
+            spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - opened closes it
+            file = opened.enter_context(spool)
             for block in iter(lambda: self._raw.read(1 << 20), b""):
                 file.write(block)
-        archive = zipfile.ZipFile(file)
+        archive = opened.enter_context(zipfile.ZipFile(file))
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
             names = ", ".join(member.filename for member in members[:5]) or "none"
@@ -96,7 +102,8 @@ class Source:
                 f"{self.name}: a zip with one trace is expected, it holds {len(members)} files "
                 f"({names}): unpack the one that you mean"
             )
-        return archive.open(members[0])  # type: ignore[return-value]
+        member = opened.enter_context(archive.open(members[0]))
+        return cast("io.BufferedIOBase", member)
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -106,15 +113,21 @@ class Source:
         except OSError as error:
             reason = error.strerror or str(error)
             raise TraceError(f"{self.name}: cannot be read: {reason}") from error
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise TraceError(
                 f"{self.name}: its container is damaged or not supported: {error}"
             ) from error
 
 
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+"""What the containers raise; RuntimeError also for what they do not support."""
+
+
 def open_source(path: str) -> Source:
     """The bytes of a file, or of standard input when `path` is '-'."""
     if path == "-":
+        if sys.stdin is None:
+            raise TraceError("standard input is closed; expected a recorded trace")
         return Source("standard input", open(sys.stdin.fileno(), "rb", closefd=False))
     try:
         return Source(path, Path(path).open("rb"))

@@ -4,11 +4,15 @@ import os
 import select
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import REPOSITORY
+
+PATIENCE = 120.0
+"""Seconds after which a terminal is given up, so that a broken program fails and does not hang."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:
-    """What comes from a terminal until it shows what is wanted, or until its end."""
-    shown = b""
-    while wanted is None or wanted not in shown:
+    """What comes from a terminal until it shows what is wanted, its end, or PATIENCE is over."""
+    shown, deadline = b"", time.monotonic() + PATIENCE
+    while (wanted is None or wanted not in shown) and time.monotonic() < deadline:
         ready, _, _ = select.select([terminal], [], [], 60)
         try:
             part = os.read(terminal, 4096) if ready else b""

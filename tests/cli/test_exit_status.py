@@ -190,6 +190,11 @@ def test_smaller_reservation_helps_where_the_system_refuses() -> None:
     assert json.loads(ended.out)["events"] == 100
 
 
+def heed_interrupts() -> None:
+    """A shell starts what runs in its background with interrupts ignored, and children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_is_130() -> None:
     """As soon as the progress bar says that events are being played."""
     terminal, end = pty.openpty()
@@ -198,13 +203,18 @@ def test_interrupt_is_130() -> None:
         stdout=subprocess.PIPE,
         stderr=end,
         env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
+        preexec_fn=heed_interrupts,
     )
     os.close(end)
-    shown = read_until(terminal, b"events/s")
-    child.send_signal(signal.SIGINT)
-    shown += read_until(terminal, None)
-    os.close(terminal)
-    out, _ = child.communicate(timeout=60)
+    try:
+        shown = read_until(terminal, b"events/s")
+        child.send_signal(signal.SIGINT)
+        shown += read_until(terminal, None)
+        out, _ = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+        os.close(terminal)
     assert (child.returncode, out) == (130, b"")
     assert re.search(rb"allocsim: error: interrupted after [\d,]+ events", shown)
     assert b"Traceback" not in shown
