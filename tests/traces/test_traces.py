@@ -84,7 +84,7 @@ def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.Monkey
 def test_more_threads_than_a_stream_can_hold_are_an_error(
     monkeypatch: pytest.MonkeyPatch, recorded: Recorded
 ) -> None:
-    most = 20 if PURE else identity.MOST_THREADS  # compiled, it is part of the code
+    most = 16 if PURE else identity.MOST_THREADS  # compiled, it is part of the code
     monkeypatch.setattr(identity, "MOST_THREADS", most)
     lines = [f"{thread}: malloc {16 * thread + 16:#x} 1" for thread in range(most + 1)]
     events, _ = recorded("\n".join(lines[:-1]))
