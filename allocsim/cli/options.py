@@ -17,6 +17,7 @@ from allocsim.cli.types import CountType, SettingType, SizeType
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_RESERVE = 64 << 30
+"""Bytes; as heap.RESERVE, which this cannot import: it would bring Numba into --help."""
 
 
 class Settings(NamedTuple):

@@ -3,7 +3,8 @@
 Above `trivial`, which books its nodes; below `spans`. A radix tree of four levels, each taking 13
 of the 52 bits of a page number (64-bit addresses, pages of 4 KiB); a node is taken when a page
 below it is first entered. Its one rule: node 0 is all zeros and never written, so an unknown page
-walks through it to span 0 without a test on the way (the walk costs 0.5 ns of an event's 8).
+walks through it to span 0 without a test on the way (one load instead of the four levels would
+save 1.8 ns of an event's 11.4).
 """
 
 from __future__ import annotations
