@@ -25,8 +25,8 @@ PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
 
 # Reference counting is off because no kernel allocates: with it, every call that passes a tuple of
-# arrays counts each array up and down atomically (in a prototype 130 ns an event, not 26). Division by 0
-# is never reached, and checking for it costs a branch at each division: numpy's error model.
+# arrays counts each array up and down atomically (a prototype: 130 ns an event, not 26).
+# Division by zero is never reached, and checking for it costs a branch each time: numpy's model.
 # Nobody calls a kernel from C: a wrapper for that would hold all of its code once more.
 # Left to its own count of lines, LLVM calls the steps of malloc and free instead of inlining them:
 # 33 ns an event instead of 10.
