@@ -181,6 +181,7 @@ class Heap:
     def resident(self) -> int:
         """Bytes of the heap that the kernel keeps in memory."""
         with self._lock:
+            operations.settle(self.state)
             return self.memory.resident(self.profile().heap)
 
     def check(self) -> list[str]:

@@ -63,8 +63,10 @@ PAGE_LIST = np.dtype(
 
 OBJECT_LIST = np.dtype(
     [
-        ("head", np.int64),  # address of the first free object; its first word is the next one's
-        ("length", np.int64),  # objects on the list
+        ("head", np.int64),  # newest object that was given back; its first word is the next one's
+        ("fresh", np.int64),  # address of the first object of the chunk that nobody has had yet
+        ("end", np.int64),  # address behind the last such object; equals fresh when there is none
+        ("length", np.int64),  # free objects: those given back, then those that are fresh
     ],
     align=True,
 )
