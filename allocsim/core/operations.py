@@ -96,6 +96,12 @@ def thread_done(heap: HeapState, thread: int) -> int:
 
 
 @operation
+def release(heap: HeapState, length: int) -> int:
+    """Give about `length` bytes of free pages back to the operating system; how many were."""
+    raise NotImplementedError
+
+
+@operation
 def settle(heap: HeapState) -> int:
     """Write what the design would have written by now and the engine has put off; a Status.
 

@@ -217,6 +217,13 @@ def thread_done(heap: Go2008, thread: int) -> int:
     return Status.OK
 
 
+@answers(operations.release, Go2008)
+@kernel
+def release(heap: Go2008, length: int) -> int:
+    """Nothing: this design gives no page back."""
+    return 0
+
+
 @answers(operations.settle, Go2008)
 @kernel
 def settle(heap: Go2008) -> int:

@@ -125,6 +125,13 @@ def thread_done(heap: Library, thread: int) -> int:
     return Status.OK
 
 
+@answers(operations.release, Library)
+@kernel
+def release(heap: Library, length: int) -> int:
+    """Nothing: only a few libraries have such a call."""
+    return 0
+
+
 @answers(operations.freeze, Library)
 @kernel
 def freeze(heap: Library) -> int:
