@@ -42,13 +42,15 @@ class Heap:
     so the free objects of that thread's cache stay there, and no other thread will get them.
     """
 
-    def __init__(self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int | str) -> None:
+    def __init__(
+        self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int | str
+    ) -> None:
         """An empty heap; `parameters` are those of the design. `reserve` bounds the heap, bytes."""
         if not 1 << 20 <= reserve <= 1 << 45:
             raise InputError(f"a reservation of {reserve} bytes: expected 1 MiB to 32 TiB")
         self.design = find_design(design)
         self.parameters = self.design.checked(parameters)
-        self.memory = Reservation(reserve, *self.design.placement)
+        self.memory = Reservation(reserve, *self.design.placement(self.parameters))
         self._state: HeapState = self.design.create(self.memory, MOST_THREADS, self.parameters)
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}

@@ -30,8 +30,8 @@ from allocsim.core.span_sets import (
     seat_of_set,
     take_from_set,
 )
-from allocsim.core.two_level_pagemap import enter_bounds, span_at
 from allocsim.core.system_pages import decommit
+from allocsim.core.two_level_pagemap import enter_bounds, span_at
 
 LONG_SPANS_PER_CHUNK = 2730
 """Nodes of the sets in a chunk of metadata."""

@@ -7,9 +7,9 @@ class 0 for them, so free tells them from small objects before it reads a span.
 from __future__ import annotations
 
 from allocsim.core.bounded_caches import require_cache
+from allocsim.core.jit import kernel
 from allocsim.core.joining_pages import cut
 from allocsim.core.operations import Status
-from allocsim.core.jit import kernel
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.page_release import delete_run, new_run
 from allocsim.core.records import HeapState, SpanState

@@ -15,11 +15,11 @@ from allocsim.core.metadata_chunks import book_record
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.records import HeapState, SpanState
-from allocsim.core.span_classes import PAGE, PAGE_SHIFT
+from allocsim.core.span_classes import PAGE_SHIFT
 from allocsim.core.span_sets import FREE_SEAT, first_of_length
 from allocsim.core.system_pages import decommit
 from allocsim.core.trivial import take_pages
-from allocsim.core.two_level_pagemap import enter_class, ensure_leaves
+from allocsim.core.two_level_pagemap import ensure_leaves, enter_class
 
 LEAST_GROWTH = 128
 """Pages that the heap grows by at least: 1 MiB."""

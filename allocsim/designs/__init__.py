@@ -83,7 +83,7 @@ class Design:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     native_counters: Callable[[HeapState], dict[str, int]] | None = None
     """What the real library's own statistics would say, under its own names."""
-    placement: tuple[int, int] = (32 << 20, 0)
+    placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
     """A heap begins so many bytes (the second) behind a multiple of the first, which a leaf of the
     page map covers: so how many leaves it needs does not change with where the kernel puts it."""
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from allocsim.core import operations
 from allocsim.core.bounded_caches import (
     empty_cache,
@@ -37,13 +35,13 @@ from allocsim.core.large_runs import (
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import code_record, link, out_of_line
-from allocsim.core.page_release import delete_run, new_run, release_bytes, release_pages
+from allocsim.core.page_release import DELAY, delete_run, new_run, release_bytes, release_pages
 from allocsim.core.raw import copy, fill
 from allocsim.core.records import Record, SpanState
 from allocsim.core.span_classes import LARGEST, PAGE, PAGE_SHIFT, class_of
 from allocsim.core.tiered_account import cached_bytes, tail_of, tiered_account
 from allocsim.core.transfer_slots import insert_range
-from allocsim.core.two_level_pagemap import ADDRESS_BITS, CLASS_BITS, COVERED, entry_of
+from allocsim.core.two_level_pagemap import ADDRESS_BITS, CLASS_BITS, entry_of
 from allocsim.designs import ClassUse, Design
 from allocsim.designs.tcmalloc_state import (
     PARAMETERS,
@@ -51,6 +49,7 @@ from allocsim.designs.tcmalloc_state import (
     Tcmalloc,
     new_state,
     orphan,
+    placement,
     size_classes,
 )
 
@@ -79,7 +78,8 @@ def calloc(heap: Tcmalloc, thread: int, request: int) -> int:
 @kernel
 def memalign(heap: Tcmalloc, thread: int, alignment: int, request: int) -> int:
     """malloc of a multiple of the alignment up to a page, since a class of such a size lies right;
-    beyond, pages cut out of a longer run."""
+    beyond, pages cut out of a longer run.
+    """
     if alignment > PAGE:
         return allocate_aligned_run(heap, request, alignment)
     return operations.malloc(heap, thread, (max(request, 1) + alignment - 1) & -alignment)
@@ -271,7 +271,9 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     heap = new_state(memory, threads, parameters, CODE)
     link(heap)
     startup = STARTUPS[parameters["startup"]]
-    if startup != "none":
+    if startup == "none":
+        heap.page_heap[0].countdown = DELAY
+    else:
         _begin(heap, startup == "preload")
     heap.page_heap[0].release_rate = parameters["release_rate"]
     return heap
@@ -281,7 +283,8 @@ def _begin(heap: Tcmalloc, preloaded: bool) -> None:
     """The calls that the library makes itself until main(), or until dlopen returns.
 
     The first cache is made before threads can have one, and is lost; one free happens while there
-    is none. Pages are not given back yet, since the rate is read later.
+    is none. Pages are not given back yet, since the rate is read later: the first growth finds the
+    countdown at 0 and only sets it.
     """
     lost = orphan(heap)
     if preloaded:
@@ -342,5 +345,5 @@ DESIGN = Design(
     zeroed=False,
     parameters=PARAMETERS,
     native_counters=native_counters,
-    placement=(COVERED, PAGE),
+    placement=placement,
 )

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.cache_budget import LEAST
-from allocsim.core.linked_spans import LIST_HEADS
+from allocsim.core.linked_spans import LIST_HEADS, LONG
 from allocsim.core.memory import Reservation, table
 from allocsim.core.metadata_chunks import CHUNK
-from allocsim.core.page_release import DELAY
 from allocsim.core.records import (
     CACHE,
     CACHE_BUDGET,
@@ -30,7 +29,7 @@ from allocsim.core.records import (
 from allocsim.core.size_classes import SizeClasses
 from allocsim.core.span_classes import LARGEST, PAGE, SpanClass, class_index, row_of, span_classes
 from allocsim.core.transfer_slots import MOST_SLOTS, START_SLOTS, most_slots
-from allocsim.core.two_level_pagemap import LEAF_BYTES, rows_for
+from allocsim.core.two_level_pagemap import COVERED, LEAF_ROWS, rows_for
 from allocsim.designs import Parameter
 
 STARTUPS = ("preload", "dlopen", "none")
@@ -49,6 +48,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "release_rate": Parameter(1, 0, 1000, "pages given back for 1000 that are freed; 0: none"),
     "aggressive_decommit": Parameter(0, 0, 1, "1: freed pages are given back at once"),
+    "start_page": Parameter(
+        1, 0, LEAF_ROWS - 1, "page of a 2 GiB region where the heap begins: memalign sees it"
+    ),
     "startup": Parameter(0, 0, 2, "what the heap holds at first", names=STARTUPS),
 }
 
@@ -68,6 +70,11 @@ class Tcmalloc(NamedTuple):
     budget: np.recarray  # one CACHE_BUDGET
     cache: np.recarray  # CACHE by thread; the last is of no thread, see `orphan`
     object_list: np.recarray  # CACHED_LIST by cache and class
+
+
+def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
+    """Where a heap begins: so many bytes (the second) behind a multiple of the first."""
+    return COVERED, parameters["start_page"] * PAGE
 
 
 def orphan(heap: Tcmalloc) -> int:
@@ -99,7 +106,7 @@ def new_state(
     heap.system[0].footprint = 3 * CHUNK  # of span records, growths and caches
     heap.page_heap[0].leaves = 1
     heap.page_heap[0].numbered = LIST_HEADS
-    heap.page_heap[0].countdown = DELAY
+    heap.page_heap[0].release_index = LONG
     heap.page_heap[0].aggressive = parameters["aggressive_decommit"]
     total = parameters["max_total_thread_cache_bytes"]
     heap.budget[0].unclaimed = min(max(total, LEAST), MOST_CACHE_BYTES)
