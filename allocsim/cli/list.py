@@ -37,11 +37,11 @@ def _formats() -> dict[str, str]:
 
 def _libraries() -> dict[str, str]:
     """Every malloc library that is known, with where it is or what brings it."""
-    from allocsim.rivals.library import PACKAGES, find_library
+    from allocsim.rivals.library import KNOWN, find_library
 
     return {
-        name: find_library(name) or f"not here; Debian's package is {package}"
-        for name, package in PACKAGES.items()
+        name: find_library(name) or f"not here; Debian's package is {known.package}"
+        for name, known in KNOWN.items()
     }
 
 

@@ -63,6 +63,8 @@ class Design:
     zeroed: bool
     """Whether malloc promises objects that are all zeros."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    native_counters: Callable[[HeapState], dict[str, int]] | None = None
+    """The counters that the real library has, by its names; None where there is no such library."""
 
     def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
         """All parameters of the design, with `settings` checked and laid over the defaults."""

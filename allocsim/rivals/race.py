@@ -9,7 +9,6 @@ begins with an empty heap; only the first is cold.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -25,7 +24,8 @@ from allocsim.heap import Heap
 from allocsim.jobs import make_generator
 from allocsim.player import NEVER
 from allocsim.replay import DRIVER, OBJECT, Run, Touch, replay
-from allocsim.rivals.library import CHILD_ENVIRONMENT, load
+from allocsim.rivals.environment import child_environment
+from allocsim.rivals.library import load
 from allocsim.traces import open_trace
 
 
@@ -37,7 +37,7 @@ def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
     fails.
     """
     command = [sys.executable, "-m", __name__, subject, json.dumps(workload), str(runs)]
-    environment = {**os.environ, **CHILD_ENVIRONMENT}
+    environment = child_environment(None if subject in SUMMARIES else subject)
     child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if child.returncode != 0:
         raise EnvironmentLacks(f"{subject}: {child.stderr.strip().splitlines()[-1:]}")
@@ -80,7 +80,7 @@ def _records(events: Any) -> list[tuple[np.dtype[Any], int]]:
 def _state(subject: str) -> HeapState:
     """The heap of a design, or a library; kept alive by the process's end."""
     if subject not in SUMMARIES:
-        return load(subject)
+        return load(subject).state
     _KEPT.append(Heap(subject))
     return _KEPT[-1].state
 

@@ -7,9 +7,10 @@ import pytest
 
 from allocsim.core.jit import PURE
 from allocsim.errors import EnvironmentLacks
-from allocsim.rivals.library import KNOWN, PACKAGES, find_library
+from allocsim.rivals.library import KNOWN
 from allocsim.rivals.race import race
 from tests.conftest import SCALE
+from tests.rivals.children import require
 
 SMALL: dict[str, Any] = {
     "kind": "random",
@@ -17,12 +18,6 @@ SMALL: dict[str, Any] = {
     "slots": 20,
     "size": {"distribution": "log-uniform", "max": "64KiB"},
 }
-
-
-def require(name: str) -> None:
-    """Skip, naming the package, unless the library is installed."""
-    if find_library(name) is None:
-        pytest.skip(f"{name} is not installed: apt install {PACKAGES[name]}")
 
 
 def assert_times(times: list[float], runs: int) -> None:
