@@ -49,8 +49,8 @@ KNOWN = {
 }
 """The libraries that can be asked for by name."""
 
-PREFIXES = ("", "tc_", "mi_", "je_", "rp", "sn_", "dl")
-"""Beginnings of function names that are tried for a library given by its path."""
+PREFIXES = ("tc_", "mi_", "je_", "rp", "sn_", "dl", "")
+"""Beginnings of function names that are tried for a library given by its path, in this order."""
 
 _PLACES = ("usr/local/lib", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*")
 _OTHER_PLACES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.linuxbrew/lib")
