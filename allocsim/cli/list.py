@@ -43,40 +43,6 @@ def _libraries() -> dict[str, str]:
     return {PREFIX + name: told for name, told in describe_libraries().items()}
 
 
-_LISTS[what]())
-
-
-def _designs() -> dict[str, str]:
-    """Every design, with what it is."""
-    from allocsim.designs import SUMMARIES
-
-    return SUMMARIES
-
-
-def _workloads() -> dict[str, str]:
-    """Every shipped job and trace, with what it models."""
-    from allocsim.jobs import shipped_jobs, shipped_traces, story
-
-    return {path.stem: story(path) for path in shipped_jobs()} | shipped_traces()
-
-
-def _formats() -> dict[str, str]:
-    """Every format of traces, with an example."""
-    from allocsim.traces import FORMATS
-
-    return {form.name: form.summary for form in FORMATS}
-
-
-def _libraries() -> dict[str, str]:
-    """Every malloc library that is known, with its version and file or what brings it."""
-    from allocsim.rivals.library import KNOWN, find_library
-
-    return {
-        name: find_library(name) or f"not here; Debian's package is {known.package}"
-        for name, known in KNOWN.items()
-    }
-
-
 _LISTS = {
     "designs": _designs,
     "workloads": _workloads,
