@@ -64,12 +64,12 @@ def compare(
     """
     rows = [Row(subject=subject) for subject in subjects]
     try:
-        for measure in ("memory", "times")[: 1 + conditions.timed]:
+        for figures in ("memory", "times")[: 1 + conditions.timed]:
             for row in rows:
                 if row.failure is None:
                     if watch is not None:
-                        watch(row.subject, measure)
-                    _fill(row, measure, workload, conditions)
+                        watch(row.subject, figures)
+                    _fill(row, figures, workload, conditions)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every process of a subject is ended") from None
     if all(row.failure for row in rows):
@@ -78,13 +78,13 @@ def compare(
     return Comparison(workload, conditions, rows)
 
 
-def _fill(row: Row, measure: str, workload: Recorded, conditions: Conditions) -> None:
+def _fill(row: Row, figures: str, workload: Recorded, conditions: Conditions) -> None:
     """Measure one thing of one subject, or note why it cannot be."""
     library = library_of(row.subject)
     try:
         if library is not None:
             require_library(library)
-        said = _measured(row.subject, measure, workload, conditions)
+        said = measure(row.subject, figures, workload, conditions)
     except (SubjectFailed, EnvironmentLacks) as failure:
         row.failure = str(failure)
         return
@@ -92,11 +92,11 @@ def _fill(row: Row, measure: str, workload: Recorded, conditions: Conditions) ->
     row.memory, row.times = row.memory or said.memory, row.times or said.times
 
 
-def _measured(subject: str, measure: str, workload: Recorded, conditions: Conditions) -> Said:
-    """What a child says."""
+def measure(subject: str, figures: str, workload: Recorded, conditions: Conditions) -> Said:
+    """What a fresh child says of a subject's "memory" or "times"; SubjectFailed if it fails."""
     request = Request(
         subject=subject,
-        measure=measure,
+        measure=figures,
         events=workload.descriptor,
         answer=-1,
         touch=conditions.touch,

@@ -30,6 +30,9 @@ from allocsim.rivals.subject import Subject
 POINTS = 400
 """At how many events the memory is read, evenly, besides the peak of live bytes."""
 
+FEWER = 40
+"""The same where reading it takes long: see `meter`."""
+
 LATER = 1.0
 """Seconds that the program is idle before what is kept is measured once more."""
 
@@ -49,11 +52,12 @@ class Play(NamedTuple):
 def prepare(events: Any, touch: Touch, limit: int) -> Play:
     """Everything that the measurement needs, made and touched."""
     objects = int(events.object.max()) + 1 if len(events) else 1
-    requests = table(np.int64, objects)
-    ends = np.linspace(0, len(events), min(POINTS, len(events)) + 1).astype(np.int64)[1:]
+    requests, meter = table(np.int64, objects), open_meter()
+    points = min(POINTS if meter.means[0].swift else FEWER, len(events))
+    ends = np.linspace(0, len(events), points + 1).astype(np.int64)[1:]
     ends = np.union1d(ends, peak_of_live(events, requests))
     steps = steps_to(ends[ends > 0])
-    return Play(events, new_run(objects, touch, limit), steps, open_meter())
+    return Play(events, new_run(objects, touch, limit), steps, meter)
 
 
 def measure(play: Play, subject: Subject, before: int) -> Memory:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from allocsim.core.jit import PURE
-from allocsim.errors import EnvironmentLacks
+from allocsim.errors import InputError
 from allocsim.rivals.library import KNOWN
 from allocsim.rivals.race import race
 from tests.conftest import SCALE
@@ -51,14 +51,14 @@ def test_subject_plays_other_kinds(kind: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "workload", "message"),
     [
-        ("nothing", SMALL, "nothing"),
+        ("nothing", SMALL, "unknown subject 'nothing'"),
         ("glibc", {"kind": "trace", "file": "/gone"}, "No such file"),
         ("glibc", {"kind": "rendom"}, "did you mean 'random'"),
     ],
     ids=["subject", "file", "kind"],
 )
-def test_race_that_fails_says_why(subject: str, workload: dict[str, Any], message: str) -> None:
-    with pytest.raises(EnvironmentLacks, match=message):
+def test_race_that_cannot_be_says_why(subject: str, workload: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         race(subject, workload, runs=1)
 
 
