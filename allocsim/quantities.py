@@ -16,6 +16,7 @@ LARGEST = 1 << 47
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 _SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kKMGT]?)(i?)(B?)")
+_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?%")
 
 
 class Size(int):
@@ -35,6 +36,16 @@ def parse_size(text: str) -> int:
     if size > LARGEST:
         raise InputError(f"'{text}' is more than the largest size, 128TiB")
     return size
+
+
+def parse_percent(text: str, most: float) -> float:
+    """The share that `text` means, 0.25 for "25%"; InputError if it is none up to `most` %."""
+    match = _PERCENT.fullmatch(text.strip())
+    if not match:
+        raise InputError(f"'{text}' is no percentage: expected a number and a sign, as in 25%")
+    if float(match[1]) > most:
+        raise InputError(f"'{text}' is more than {most:g}%")
+    return float(match[1]) / 100
 
 
 def format_bytes(count: float) -> str:

@@ -23,6 +23,8 @@ COMMANDS = {
     "sizeclass-check": "allocsim.cli.sizeclass_check",
     "run": "allocsim.cli.run",
     "replay": "allocsim.cli.replay",
+    "compare": "allocsim.cli.compare",
+    "check": "allocsim.cli.check",
     "list": "allocsim.cli.list",
 }
 """Each command and the module that defines it as `command`."""

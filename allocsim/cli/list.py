@@ -36,13 +36,11 @@ def _formats() -> dict[str, str]:
 
 
 def _libraries() -> dict[str, str]:
-    """Every malloc library that is known, with where it is or what brings it."""
-    from allocsim.rivals.library import PACKAGES, find_library
+    """Every malloc library that is known, with its version and file or what brings it."""
+    from allocsim.rivals.library import PREFIX
+    from allocsim.rivals.versions import describe_libraries
 
-    return {
-        name: find_library(name) or f"not here; Debian's package is {package}"
-        for name, package in PACKAGES.items()
-    }
+    return {PREFIX + name: told for name, told in describe_libraries().items()}
 
 
 _LISTS = {

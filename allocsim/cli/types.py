@@ -6,12 +6,13 @@ the command line is parsed, with what was found and what was expected.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 
 from allocsim.errors import InputError
-from allocsim.quantities import parse_size
+from allocsim.quantities import parse_percent, parse_size
 
 
 class SizeType(click.ParamType[int]):
@@ -45,6 +46,41 @@ class CountType(click.ParamType[int]):
         if not self.least <= count <= self.most:
             self.fail(f"{value} is not from {self.least} to {self.most}", param, ctx)
         return count
+
+
+class PercentType(click.ParamType[float]):
+    """A share: 25% is 0.25; the sign has to be there."""
+
+    name = "percent"
+
+    def __init__(self, most: float = 100) -> None:
+        self.most = most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share, or a usage error."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_percent(value, self.most)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class TimeType(click.ParamType[float]):
+    """Nanoseconds: 30, 30.5 or 30ns."""
+
+    name = "ns"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The nanoseconds, or a usage error."""
+        number = str(value).removesuffix("ns").strip()
+        if not re.fullmatch(r"\d{1,12}(\.\d{1,9})?", number) or float(number) == 0:
+            self.fail(f"'{value}' is no time: expected nanoseconds, as in 30 or 30ns", param, ctx)
+        return float(number)
 
 
 class SettingType(click.ParamType[tuple[str, int]]):

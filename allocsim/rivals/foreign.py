@@ -28,6 +28,11 @@ if PURE:
         call = ctypes.CFUNCTYPE(_INT, _INT, _INT)(int(function))
         return int(call(int(first), int(second)))
 
+    def call_with_four(function: int, first: int, second: int, third: int, fourth: int) -> int:
+        """function(first, second, third, fourth)."""
+        call = ctypes.CFUNCTYPE(_INT, _INT, _INT, _INT, _INT)(int(function))
+        return int(call(int(first), int(second), int(third), int(fourth)))
+
 else:
     _WORD = ir.IntType(64)
 
@@ -50,6 +55,12 @@ else:
     def _call_with_two(typing: Any, function: Any, first: Any, second: Any) -> Any:
         return types.int64(types.int64, types.int64, types.int64), _caller(2)
 
+    @intrinsic
+    def _call_with_four(
+        typing: Any, function: Any, first: Any, second: Any, third: Any, fourth: Any
+    ) -> Any:
+        return types.int64(*[types.int64] * 5), _caller(4)
+
     @kernel
     def call_with_one(function: int, first: int) -> int:
         """function(first)."""
@@ -59,3 +70,8 @@ else:
     def call_with_two(function: int, first: int, second: int) -> int:
         """function(first, second)."""
         return _call_with_two(function, first, second)
+
+    @kernel
+    def call_with_four(function: int, first: int, second: int, third: int, fourth: int) -> int:
+        """function(first, second, third, fourth)."""
+        return _call_with_four(function, first, second, third, fourth)

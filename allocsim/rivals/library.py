@@ -1,154 +1,199 @@
-"""A malloc library as the driver sees it: a state type whose kernels call C.
+"""The malloc libraries of this machine: where they lie, and one of them loaded.
 
-Above `foreign`; below the child process that loads it. It answers the operations that the driver
-calls; what a library keeps to itself (the parts of its heap) is measured as zero. Its one rule:
-load it last in a fresh process, with RTLD_LOCAL, so that nobody else's calls reach it.
+Above `calls`, below the child process that loads a library and the list that shows them. Its one
+rule: a function counts as a library's only if it lies in that library's own file, since a lookup
+in a loaded library falls through to those that it needs, and so to glibc's malloc.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
-from typing import NamedTuple
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from allocsim.core import operations
-from allocsim.core.jit import answers, kernel
-from allocsim.core.operations import Status
-from allocsim.core.records import Record
-from allocsim.errors import EnvironmentLacks
-from allocsim.rivals.foreign import call_with_one, call_with_two
+from allocsim.errors import EnvironmentLacks, InputError, UnknownName
+from allocsim.rivals.calls import FUNCTIONS, Library
+
+PREFIX = "lib:"
+"""What a subject's name begins with when it is a library and not a design."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A library that has a name here."""
+
+    files: tuple[str, ...]
+    """Names of its file, the better ones first."""
+    package: str
+    """The Debian package that brings it."""
+    prefix: str = ""
+    """What the names of its functions begin with."""
+
 
 KNOWN = {
-    "glibc": ("libc.so.6", ""),
-    "jemalloc": ("libjemalloc.so.2", ""),
-    "tcmalloc": ("libtcmalloc_minimal.so.4", "tc_"),
-    "mimalloc": ("libmimalloc.so.2", "mi_"),
+    "glibc": Known(("libc.so.6",), "libc6"),
+    "jemalloc": Known(("libjemalloc.so.2", "libjemalloc.so"), "libjemalloc2"),
+    "tcmalloc": Known(
+        ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4", "libtcmalloc_minimal.so"),
+        "libtcmalloc-minimal4",
+        "tc_",
+    ),
+    "mimalloc": Known(
+        ("libmimalloc.so.2", "libmimalloc.so.3", "libmimalloc.so"), "libmimalloc2.0", "mi_"
+    ),
 }
-"""Libraries by name: the file that the linker finds, and what their functions' names begin with."""
+"""The libraries that can be asked for by name."""
 
-PACKAGES = {
-    "glibc": "libc6",
-    "jemalloc": "libjemalloc2",
-    "tcmalloc": "libtcmalloc-minimal4",
-    "mimalloc": "libmimalloc2.0",
-}
-"""The Debian package of each."""
+PREFIXES = ("tc_", "mi_", "je_", "rp", "sn_", "dl", "")
+"""Beginnings of function names that are tried for a library given by its path, in this order."""
 
-CHILD_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=16384"}
-"""What a process needs to load jemalloc late: room for its thread-local storage."""
-
-FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign", "malloc_usable_size")
+_PLACES = ("usr/local/lib", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*")
+_OTHER_PLACES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.linuxbrew/lib")
 
 
-class Library(NamedTuple):
-    """The state of a heap that is a library: the addresses of its functions."""
+@dataclass(frozen=True)
+class LoadedLibrary:
+    """A library in this process."""
 
-    function: np.ndarray  # int64, in the order of FUNCTIONS
+    name: str
+    """As the user calls it: "jemalloc", or a path."""
+    path: str
+    """Its file, as the linker has loaded it."""
+    prefix: str
+    handle: ctypes.CDLL
+    state: Library
+    """What the driver drives."""
+
+    def address(self, symbol: str) -> int:
+        """Where a function of the library's own is; 0 if it has none of that name."""
+        return _own_address(self.handle, symbol)
 
 
-def load(name: str) -> Library:
-    """Load a library of KNOWN; EnvironmentLacks, naming the package, if it is not there."""
-    file, prefix = KNOWN[name]
+def load(name: str) -> LoadedLibrary:
+    """Load a library by its name in KNOWN, its path, or PATH:PREFIX, with its calls to itself.
+
+    EnvironmentLacks, naming the package, if it is not there; InputError if it has no malloc.
+    """
+    path, prefixes = _asked(name)
+    flags = os.RTLD_LOCAL | os.RTLD_DEEPBIND | os.RTLD_NOW
     try:
-        library = ctypes.CDLL(file, mode=os.RTLD_LOCAL | os.RTLD_DEEPBIND | os.RTLD_NOW)
+        handle = ctypes.CDLL(path, mode=flags)
     except OSError as refusal:
-        raise EnvironmentLacks(f"{name}: {refusal}; Debian's package is {PACKAGES[name]}") from None
-    addresses = [_address(library, prefix, function) for function in FUNCTIONS]
-    return Library(np.array(addresses, np.int64))
+        raise EnvironmentLacks(f"{name}: {refusal}") from None
+    for prefix in prefixes:
+        addresses = [_function(handle, prefix, function) for function in FUNCTIONS]
+        if all(addresses):
+            state = Library(np.array(addresses, np.int64))
+            return LoadedLibrary(name, _file(handle), prefix, handle, state)
+    asked = f"{prefixes[0]}malloc" if len(prefixes) == 1 else "malloc under any known prefix"
+    raise InputError(
+        f"{path} has no {asked} with all of {', '.join(FUNCTIONS)}; "
+        f"give the beginning of their names, as in {PREFIX}{path}:my_"
+    )
 
 
 def find_library(name: str) -> str | None:
-    """The file of a library of KNOWN, as the linker finds it; None if it does not."""
-    file, _ = KNOWN[name]
-    stem = file.removeprefix("lib").partition(".so")[0]
-    return ctypes.util.find_library(stem)
+    """The file of a library of KNOWN; None if this machine has none."""
+    if name not in KNOWN:
+        raise UnknownName("library", name, KNOWN)
+    for file in KNOWN[name].files:
+        for place in _directories():
+            if (Path(place) / file).is_file():
+                return str(Path(place) / file)
+    return None
 
 
-def _address(library: ctypes.CDLL, prefix: str, function: str) -> int:
-    """The address of a function; 0 if the library lacks it."""
-    for name in (prefix + function, f"{prefix}{function.removeprefix('malloc_')}"):
-        if hasattr(library, name):
-            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-    return 0
+def is_path(name: str) -> bool:
+    """Whether a library is given by its path, not by a name of KNOWN."""
+    return "/" in name or ".so" in name
 
 
-@answers(operations.malloc, Library)
-@kernel
-def malloc(heap: Library, thread: int, request: int) -> int:
-    """The library's malloc."""
-    return call_with_one(heap.function[0], request)
+def require_library(name: str) -> str:
+    """The file of a library that is asked for; an error that says how to get it if it is not."""
+    if not is_path(name):
+        found = find_library(name)
+        if found is None:
+            raise EnvironmentLacks(
+                f"{name} is not on this machine: Debian's package is {KNOWN[name].package}, any "
+                f"other build can be given as {PREFIX}/path/to/{KNOWN[name].files[0]}"
+            )
+        return found
+    path = _split(name)[0]
+    if not Path(path).is_file():
+        raise EnvironmentLacks(f"there is no library '{path}'")
+    return str(Path(path).resolve())
 
 
-@answers(operations.free, Library)
-@kernel
-def free(heap: Library, thread: int, address: int) -> int:
-    """The library's free, which says nothing."""
-    call_with_one(heap.function[1], address)
-    return Status.OK
+def _asked(name: str) -> tuple[str, tuple[str, ...]]:
+    """The file to load for `name`, and the prefixes of its functions to try."""
+    path = require_library(name)
+    if not is_path(name):
+        # The C library of this very process has to be asked for by its own name.
+        return ("libc.so.6" if name == "glibc" else path), (KNOWN[name].prefix,)
+    prefix = _split(name)[1]
+    return path, PREFIXES if prefix is None else (prefix,)
 
 
-@answers(operations.realloc, Library)
-@kernel
-def realloc(heap: Library, thread: int, address: int, request: int) -> int:
-    """The library's realloc."""
-    return call_with_two(heap.function[2], address, request)
+def _split(name: str) -> tuple[str, str | None]:
+    """A library's path and the prefix that was given with it, if one was."""
+    path, colon, prefix = name.rpartition(":")
+    if not colon or Path(name).is_file():
+        return name, None
+    return path, prefix
 
 
-@answers(operations.calloc, Library)
-@kernel
-def calloc(heap: Library, thread: int, request: int) -> int:
-    """The library's calloc of one element."""
-    return call_with_two(heap.function[3], 1, request)
+def _directories() -> Iterator[str]:
+    """Where libraries lie, in the order in which a user expects them to be found."""
+    yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    for pattern in _PLACES:
+        yield from sorted(map(str, Path("/").glob(pattern)))
+    yield from _OTHER_PLACES
+    yield str(Path(sys.prefix) / "lib")
 
 
-@answers(operations.memalign, Library)
-@kernel
-def memalign(heap: Library, thread: int, alignment: int, request: int) -> int:
-    """The library's memalign."""
-    return call_with_two(heap.function[4], alignment, request)
+def _function(handle: ctypes.CDLL, prefix: str, function: str) -> int:
+    """The address of one of FUNCTIONS; 0 if the library lacks it. aligned_alloc is a memalign."""
+    names = (function, "aligned_alloc") if function == "memalign" else (function,)
+    return next(filter(None, (_own_address(handle, prefix + name) for name in names)), 0)
 
 
-@answers(operations.thread_begin, Library)
-@kernel
-def thread_begin(heap: Library, thread: int) -> int:
-    """Nothing: all events are played on one thread of the operating system."""
-    return Status.OK
+class _Place(ctypes.Structure):
+    """What dladdr says of an address: Dl_info."""
+
+    _fields_ = (
+        ("file", ctypes.c_char_p),
+        ("base", ctypes.c_void_p),
+        ("symbol", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+    )
 
 
-@answers(operations.thread_done, Library)
-@kernel
-def thread_done(heap: Library, thread: int) -> int:
-    """Nothing."""
-    return Status.OK
+class _Link(ctypes.Structure):
+    """What a handle of dlopen points to: the start of link_map."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("file", ctypes.c_char_p))
 
 
-@answers(operations.release, Library)
-@kernel
-def release(heap: Library, length: int) -> int:
-    """Nothing: only a few libraries have such a call."""
-    return 0
+def _link(handle: ctypes.CDLL) -> _Link:
+    """The linker's record of a loaded library."""
+    return _Link.from_address(handle._handle)
 
 
-@answers(operations.freeze, Library)
-@kernel
-def freeze(heap: Library) -> int:
-    """Nothing: a library cannot be kept from asking."""
-    return Status.OK
+def _file(handle: ctypes.CDLL) -> str:
+    """The file that a library was loaded from, without links."""
+    return os.path.realpath(os.fsdecode(_link(handle).file or b""))
 
 
-@answers(operations.footprint, Library)
-@kernel
-def footprint(heap: Library) -> int:
-    """0: it is measured from outside."""
-    return 0
-
-
-@answers(operations.measure, Library)
-@kernel
-def measure(heap: Library, live: int, sample: Record) -> int:
-    """Only what is live: the rest is the library's own."""
-    sample.live = live
-    return Status.OK
+def _own_address(handle: ctypes.CDLL, symbol: str) -> int:
+    """The address of `symbol` if it lies in the library itself; else 0."""
+    if not hasattr(handle, symbol):
+        return 0
+    address = ctypes.cast(getattr(handle, symbol), ctypes.c_void_p).value or 0
+    place = _Place()
+    found = ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), ctypes.byref(place))
+    return address if found and place.base == _link(handle).base else 0

@@ -1,14 +1,13 @@
 """A library's operations: they reach the library, and what it keeps to itself is zero."""
 
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from allocsim.errors import EnvironmentLacks
+from allocsim.errors import EnvironmentLacks, InputError, UnknownName
 from allocsim.rivals import library
-from allocsim.rivals.library import CHILD_ENVIRONMENT, KNOWN, PACKAGES, find_library, load
-from tests.cli.running import ENVIRONMENT
+from allocsim.rivals.library import KNOWN, Known, find_library, load
+from tests.rivals.children import in_child, require
 
 OPERATIONS = """
 import ctypes, sys
@@ -17,8 +16,8 @@ from allocsim.core import operations
 from allocsim.core.records import SAMPLE
 from allocsim.rivals.library import load
 
-heap = load(sys.argv[1])
-assert len(heap.function) == 6 and all(heap.function[:5]), heap.function
+heap = load(sys.argv[1]).state
+assert len(heap.function) == 5 and all(heap.function), heap.function
 assert operations.thread_begin(heap, 0) == 0
 
 small = operations.malloc(heap, 0, 100)
@@ -54,28 +53,48 @@ print("fine")
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_operations_reach_the_library(name: str) -> None:
-    if find_library(name) is None:
-        pytest.skip(f"{name} is not installed: apt install {PACKAGES[name]}")
-    child = subprocess.run(
-        [sys.executable, "-c", OPERATIONS, name],
-        capture_output=True,
-        text=True,
-        env={**ENVIRONMENT, **CHILD_ENVIRONMENT},
-        check=False,
-    )
-    assert (child.returncode, child.stdout) == (0, "fine\n"), child.stderr
+    require(name)
+    assert in_child(OPERATIONS, name) == "fine\n"
 
 
 def test_library_that_is_not_there_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(library.KNOWN, "glibc", ("libnothing.so.9", ""))
-    with pytest.raises(EnvironmentLacks, match=r"glibc: libnothing.*Debian's package is libc6"):
+    monkeypatch.setitem(library.KNOWN, "glibc", Known(("libnothing.so.9",), "libc6"))
+    with pytest.raises(EnvironmentLacks, match=r"glibc is not on .* Debian's package is libc6"):
         load("glibc")
     assert find_library("glibc") is None
 
 
-def test_every_library_has_a_package() -> None:
-    assert list(KNOWN) == list(PACKAGES)
+def test_library_that_nobody_knows_gets_the_nearest_name() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'jemalloc'"):
+        load("gemalloc")
+
+
+def test_path_that_is_not_there_is_named() -> None:
+    with pytest.raises(EnvironmentLacks, match=r"there is no library '/gone/libx\.so'"):
+        load("/gone/libx.so")
+
+
+def test_library_without_a_malloc_is_no_malloc_library() -> None:
+    """libm needs glibc, and a lookup in it finds glibc's malloc: it must not count."""
+    path = Path(find_library("glibc") or "").parent / "libm.so.6"
+    with pytest.raises(InputError, match=r"libm\.so\.6 has no malloc"):
+        load(str(path))
+    with pytest.raises(InputError, match=r"has no my_malloc"):
+        load(f"{path}:my_")
 
 
 def test_glibc_is_always_there() -> None:
-    assert find_library("glibc") == "libc.so.6"
+    assert (find_library("glibc") or "").endswith("/libc.so.6")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_library_given_by_its_path_is_the_same(name: str) -> None:
+    path = require(name)
+    shown = in_child(
+        "import sys; from allocsim.rivals.library import load\n"
+        "for name in sys.argv[1:]: print(list(load(name).state.function), load(name).path)",
+        name,
+        path,
+    )
+    first, second = shown.splitlines()
+    assert first == second

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from allocsim.core.jit import PURE
-from allocsim.errors import EnvironmentLacks
-from allocsim.rivals.library import KNOWN, PACKAGES, find_library
+from allocsim.errors import InputError
+from allocsim.rivals.library import KNOWN
 from allocsim.rivals.race import race
 from tests.conftest import SCALE
+from tests.rivals.children import require
 
 SMALL: dict[str, Any] = {
     "kind": "random",
@@ -17,12 +18,6 @@ SMALL: dict[str, Any] = {
     "slots": 20,
     "size": {"distribution": "log-uniform", "max": "64KiB"},
 }
-
-
-def require(name: str) -> None:
-    """Skip, naming the package, unless the library is installed."""
-    if find_library(name) is None:
-        pytest.skip(f"{name} is not installed: apt install {PACKAGES[name]}")
 
 
 def assert_times(times: list[float], runs: int) -> None:
@@ -56,14 +51,14 @@ def test_subject_plays_other_kinds(kind: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "workload", "message"),
     [
-        ("nothing", SMALL, "nothing"),
+        ("nothing", SMALL, "unknown subject 'nothing'"),
         ("glibc", {"kind": "trace", "file": "/gone"}, "No such file"),
         ("glibc", {"kind": "rendom"}, "did you mean 'random'"),
     ],
     ids=["subject", "file", "kind"],
 )
-def test_race_that_fails_says_why(subject: str, workload: dict[str, Any], message: str) -> None:
-    with pytest.raises(EnvironmentLacks, match=message):
+def test_race_that_cannot_be_says_why(subject: str, workload: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         race(subject, workload, runs=1)
 
 

@@ -1,0 +1,92 @@
+"""`allocsim check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from allocsim.cli.measuring import measuring_options
+from allocsim.cli.types import PercentType, SizeType, TimeType
+
+if TYPE_CHECKING:
+    from allocsim.limits import Finding
+    from allocsim.standing import Standing
+
+
+@click.command("check")
+@click.argument("subject", metavar="RESULT.json|WORKLOAD")
+@click.option("--max-footprint", type=SizeType(), help="The most bytes at the peak.")
+@click.option("--max-fragmentation", type=PercentType(), help="At the peak, as in 25%.")
+@click.option("--max-ns", type=TimeType(), help="The most nanoseconds an event.")
+@click.option("--against", metavar="BASE.json", help="A saved result that this must not be behind.")
+@click.option(
+    "--tolerance",
+    type=PercentType(10_000),
+    default="3%",
+    show_default=True,
+    help="How much worse than BASE it may be.",
+)
+@click.option("--time-tolerance", type=PercentType(10_000), help="The same for times.")
+@click.option("--json", is_flag=True, help="Print the findings as one JSON object.")
+@measuring_options
+def command(subject: str, **options: Any) -> None:
+    """Fail (exit 1) if a result passes a limit: for CI jobs.
+
+    RESULT.json is what --export-json of any driver or of compare has written. A WORKLOAD is played
+    first, on go2008 unless --on says otherwise. Every subject has to keep every limit.
+    """
+    if all(options[name] is None for name in (*_LIMITS, "against")):
+        raise click.UsageError(
+            "nothing to check: give --max-footprint, --max-fragmentation, --max-ns or --against"
+        )
+    from allocsim.cli.checking import report
+    from allocsim.standing import read_standings
+
+    base = read_standings(options["against"]) if options["against"] else []
+    standings = _standings(subject, base, options)
+    report(_findings(standings, base, options), options["json"])
+
+
+_LIMITS = ("max_footprint", "max_fragmentation", "max_ns")
+
+
+def _standings(subject: str, base: list[Standing], options: dict[str, Any]) -> list[Standing]:
+    """The figures of a saved result, or of a workload that is played now."""
+    from allocsim.standing import read_standings
+
+    if subject.endswith(".json"):
+        return read_standings(subject)
+    from allocsim.cli.measuring import measured, subjects_of
+    from allocsim.standing import Standing
+
+    subjects = subjects_of(options["on"] or "go2008")
+    timed = options["max_ns"] is not None or any(standing.ns is not None for standing in base)
+    return [
+        Standing(
+            subject=row.subject,
+            footprint=row.memory.peak if row.memory else None,
+            end=row.memory.end if row.memory else None,
+            fragmentation=row.memory.fragmentation if row.memory else None,
+            ns=row.times.ns if row.times else None,
+            failure=row.failure,
+        )
+        for row in measured(subject, subjects, options, timed).rows
+    ]
+
+
+def _findings(
+    standings: list[Standing], base: list[Standing], options: dict[str, Any]
+) -> list[Finding]:
+    """Every limit that was asked for, on every subject."""
+    from allocsim.cli.checking import tolerance_of
+    from allocsim.limits import FOOTPRINT, FRAGMENTATION, TIME, hold_against, hold_to
+
+    figures = dict(zip(_LIMITS, (FOOTPRINT, FRAGMENTATION, TIME), strict=True))
+    found = [
+        hold_to(standing, f"--{name.replace('_', '-')}", figure, options[name])
+        for standing in standings
+        for name, figure in figures.items()
+        if options[name] is not None
+    ]
+    return found + hold_against(base, standings, tolerance_of(options))

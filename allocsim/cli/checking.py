@@ -1,0 +1,53 @@
+"""What `check` and `compare A B` do with findings: print each, and fail if one does not hold.
+
+Above `limits` and `standing`. Its one rule: a limit that could not be looked at does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from allocsim.errors import CheckFailed, InputError
+from allocsim.limits import Finding, Tolerance, hold_against
+from allocsim.standing import read_standings
+
+SCHEMA = "allocsim/check/1"
+"""Changes when a key changes its meaning or goes."""
+
+
+def tolerance_of(options: dict[str, Any]) -> Tolerance:
+    """--tolerance, and for times --time-tolerance where that is given."""
+    memory, time = options["tolerance"], options["time_tolerance"]
+    return Tolerance(memory, memory if time is None else time)
+
+
+def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
+    """Hold one saved result against another; CheckFailed if it is worse."""
+    base = read_standings(before)
+    findings = hold_against(base, read_standings(after), tolerance_of(options))
+    if not findings:
+        raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
+    report(findings, options["json"])
+
+
+def report(findings: Sequence[Finding], as_json: bool) -> None:
+    """Print every finding; CheckFailed if one does not hold."""
+    failed = [finding for finding in findings if not finding.holds]
+    if as_json:
+        found = {
+            "schema": SCHEMA,
+            "passed": not failed,
+            "findings": [asdict(finding) for finding in findings],
+        }
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for finding in findings:
+            mark = "ok    " if finding.holds else "FAILED"
+            click.echo(f"{mark}  {finding.subject}: {finding.text}")
+    if failed:
+        raise CheckFailed(f"{len(failed)} of {len(findings)} limits do not hold")

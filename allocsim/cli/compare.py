@@ -1,0 +1,83 @@
+"""`allocsim compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from allocsim.cli.measuring import measuring_options
+from allocsim.cli.options import require_writable
+from allocsim.cli.types import PercentType
+
+_FILE = click.Path(dir_okay=False)
+
+
+@click.command("compare")
+@click.argument("names", metavar="WORKLOAD | A.json B.json", nargs=-1, required=True)
+@measuring_options
+@click.option("--reference", help="The subject that is 1.00; without it the first.")
+@click.option("--sort", metavar="COLUMN", help="As in footprint, kept, ns; see the CSV's head.")
+@click.option(
+    "--tolerance",
+    type=PercentType(10_000),
+    default="3%",
+    show_default=True,
+    help="How much worse B may be.",
+)
+@click.option("--time-tolerance", type=PercentType(10_000), help="The same for times.")
+@click.option("--json", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
+@click.option("--export-csv", type=_FILE, help="Write a row for each subject to a file.")
+@click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
+def command(names: tuple[str, ...], **options: Any) -> None:
+    """Put designs and the malloc libraries of this machine side by side, on one workload.
+
+    WORKLOAD is a trace, a job file, or a shipped workload. Two saved results are compared row by
+    row, and it is a failure (exit 1) if B is worse than A by more than the tolerance.
+    """
+    if len(names) == 2:
+        from allocsim.cli.checking import compare_saved
+
+        compare_saved(*names, options)
+    elif len(names) == 1:
+        _compare(names[0], options)
+    else:
+        raise click.UsageError(f"{len(names)} names: expected one WORKLOAD, or A.json B.json")
+
+
+def _compare(workload: str, options: dict[str, Any]) -> None:
+    """Measure and report."""
+    exports = {kind: options[f"export_{kind}"] for kind in ("json", "csv", "markdown")}
+    require_writable([path for path in exports.values() if path is not None])
+    from allocsim.cli.drive import command_line
+    from allocsim.cli.measuring import measured, subjects_of
+    from allocsim.errors import UnknownName
+    from allocsim.reports.comparison import Compared, column_of
+    from allocsim.reports.comparison_files import (
+        comparison_csv,
+        comparison_json,
+        comparison_markdown,
+    )
+    from allocsim.reports.comparison_screen import print_comparison
+    from allocsim.reports.files import write_whole
+
+    subjects = subjects_of(options["on"])
+    reference = options["reference"] or subjects[0]
+    if reference not in subjects:
+        raise UnknownName("subject for --reference", reference, subjects)
+    if options["sort"]:
+        column_of(options["sort"])
+    comparison = measured(workload, subjects, options)
+    shown = Compared(comparison, reference, options["sort"], command_line())
+    texts = {"json": comparison_json, "csv": comparison_csv, "markdown": comparison_markdown}
+    for kind, path in exports.items():
+        if path is not None:
+            text = texts[kind](shown)
+            write_whole(Path(path), text if text.endswith("\n") else text + "\n")
+            click.echo(f"wrote {path}", err=True)
+    if options["json"]:
+        click.echo(comparison_json(shown))
+    else:
+        print_comparison(shown)

@@ -1,0 +1,65 @@
+"""A comparison on the screen: one row a subject, the best of each column marked.
+
+Above the table of `comparison`. Its one rule: a mark is a star as well as a colour, so that it is
+there in a pipe too.
+"""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from allocsim.quantities import format_bytes
+from allocsim.reports.comparison import MEANINGS, Cell, Compared, cells, label, titles
+from allocsim.reports.findings import conclusions, conditions, twins, warnings
+from allocsim.reports.screen import screen
+
+
+def print_comparison(shown: Compared) -> None:
+    """Print the whole report."""
+    console, comparison = screen(), shown.comparison
+    console.print(Text(_headline(shown), style="bold"))
+    console.print(_table(shown))
+    for row in shown.rows():
+        if row.failure:
+            console.print(Text(f"{label(row)}: {row.failure}", style="red"))
+    for text in conclusions(shown):
+        console.print(Text(text, style="bold"))
+    for text in twins(comparison):
+        console.print(Text(text, style="bold green"))
+    for text in warnings(comparison):
+        console.print(Text(f"caution: {text}", style="yellow"))
+    console.print(Text(conditions(comparison), style="dim"))
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
+    console.print(Text(meanings, style="dim"))
+
+
+def _headline(shown: Compared) -> str:
+    """What was played, and how much was live at most."""
+    workload = shown.comparison.workload
+    live = max((row.memory.peak_live for row in shown.comparison.rows if row.memory), default=0)
+    return (
+        f"{workload.trace.name}: {workload.events:,} events, at most {format_bytes(live)} live; "
+        f"relative to {shown.reference}"
+    )
+
+
+def _table(shown: Compared) -> Table:
+    """One row for each subject."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("subject", no_wrap=True)
+    for title in titles():
+        table.add_column(title, justify="right", no_wrap=True)
+    figures = cells(shown)
+    for row in shown.rows():
+        found = figures.get(row.subject)
+        style = "" if found else "red"
+        first = Text(label(row), style=style)
+        table.add_row(first, *([_text(cell) for cell in found] if found else ["failed"]))
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    """A figure, with a star and a colour if it is the best."""
+    return Text(f"*{cell.text}", style="bold green") if cell.best else Text(cell.text)

@@ -1,0 +1,106 @@
+"""A malloc library as the driver sees it: a state type whose kernels call C.
+
+Above `foreign`; below `library`, which finds the addresses. It answers the operations that the
+driver calls; what a library keeps to itself (the parts of its heap) is measured as zero. Its one
+rule: nothing but the call itself stands between the driver and the library.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.jit import answers, kernel
+from allocsim.core.operations import Status
+from allocsim.core.records import Record
+from allocsim.rivals.foreign import call_with_one, call_with_two
+
+FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign")
+"""What the driver calls, in the order of Library.function."""
+
+
+class Library(NamedTuple):
+    """The state of a heap that is a library: the addresses of its functions."""
+
+    function: np.ndarray  # int64, in the order of FUNCTIONS
+
+
+@answers(operations.malloc, Library)
+@kernel
+def malloc(heap: Library, thread: int, request: int) -> int:
+    """The library's malloc."""
+    return call_with_one(heap.function[0], request)
+
+
+@answers(operations.free, Library)
+@kernel
+def free(heap: Library, thread: int, address: int) -> int:
+    """The library's free, which says nothing."""
+    call_with_one(heap.function[1], address)
+    return Status.OK
+
+
+@answers(operations.realloc, Library)
+@kernel
+def realloc(heap: Library, thread: int, address: int, request: int) -> int:
+    """The library's realloc."""
+    return call_with_two(heap.function[2], address, request)
+
+
+@answers(operations.calloc, Library)
+@kernel
+def calloc(heap: Library, thread: int, request: int) -> int:
+    """The library's calloc of one element."""
+    return call_with_two(heap.function[3], 1, request)
+
+
+@answers(operations.memalign, Library)
+@kernel
+def memalign(heap: Library, thread: int, alignment: int, request: int) -> int:
+    """The library's memalign."""
+    return call_with_two(heap.function[4], alignment, request)
+
+
+@answers(operations.thread_begin, Library)
+@kernel
+def thread_begin(heap: Library, thread: int) -> int:
+    """Nothing: all events are played on one thread of the operating system."""
+    return Status.OK
+
+
+@answers(operations.thread_done, Library)
+@kernel
+def thread_done(heap: Library, thread: int) -> int:
+    """Nothing."""
+    return Status.OK
+
+
+@answers(operations.release, Library)
+@kernel
+def release(heap: Library, length: int) -> int:
+    """Nothing: malloc's family has no such call."""
+    return 0
+
+
+@answers(operations.freeze, Library)
+@kernel
+def freeze(heap: Library) -> int:
+    """Nothing: a library cannot be kept from asking."""
+    return Status.OK
+
+
+@answers(operations.footprint, Library)
+@kernel
+def footprint(heap: Library) -> int:
+    """0: it is measured from outside."""
+    return 0
+
+
+@answers(operations.measure, Library)
+@kernel
+def measure(heap: Library, live: int, sample: Record) -> int:
+    """Only what is live: the rest is the library's own."""
+    sample.live = live
+    return Status.OK

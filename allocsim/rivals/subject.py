@@ -1,0 +1,73 @@
+"""A subject in this process: a design or a library, ready for the driver.
+
+Above the designs and `library`; below what a child measures. Its one rule: a subject is made last,
+when everything else that the child needs is there, and stays until the process ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from allocsim.core.records import HeapState
+from allocsim.designs import SUMMARIES
+from allocsim.errors import UnknownName
+from allocsim.heap import RESERVE, Heap
+from allocsim.rivals.calls import FUNCTIONS, Library
+from allocsim.rivals.counters import read_counters, read_version
+from allocsim.rivals.library import KNOWN, PREFIX, LoadedLibrary, is_path, load
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What plays."""
+
+    state: HeapState | Library
+    heap: Heap | None = None
+    """The heap of a design, which has to stay alive."""
+    library: LoadedLibrary | None = None
+
+    def counters(self) -> dict[str, int]:
+        """The library's own counters, or what a design says that they would be."""
+        if self.library:
+            return read_counters(self.library)
+        if self.heap and self.heap.design.native_counters:
+            return self.heap.design.native_counters(self.heap.state)
+        return {}
+
+    def version(self) -> str | None:
+        """The library's version; None for a design."""
+        return read_version(self.library) if self.library else None
+
+
+def library_of(name: str) -> str | None:
+    """The library that a subject's name means: "lib:glibc" is glibc; None for a design."""
+    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
+
+
+def require_subject(name: str) -> None:
+    """UnknownName unless `name` is a design or a library by name or path."""
+    library = library_of(name)
+    if library is None and name not in SUMMARIES:
+        known = [*SUMMARIES, *(PREFIX + each for each in KNOWN)]
+        raise UnknownName("subject", name, known)
+    if library is not None and not is_path(library) and library not in KNOWN:
+        raise UnknownName("library", library, KNOWN)
+
+
+def unready(name: str) -> HeapState | Library:
+    """A state of the type that the subject will have, to compile the kernels with."""
+    if library_of(name) is None:
+        return Heap(name, reserve=1 << 30).state
+    return Library(np.zeros(len(FUNCTIONS), np.int64))
+
+
+def make_subject(name: str, reserve: int = RESERVE) -> Subject:
+    """The subject of that name, loaded or reserved now."""
+    library = library_of(name)
+    if library is None:
+        heap = Heap(name, reserve=reserve)
+        return Subject(heap.state, heap=heap)
+    loaded = load(library)
+    return Subject(loaded.state, library=loaded)

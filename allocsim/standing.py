@@ -1,0 +1,120 @@
+"""How a subject stands in a saved result: the few figures that a later run is held against.
+
+Above `errors`; below `limits`. It reads what --json prints, of a driver or of `compare`. Its one
+rule: a file that is not a result of allocsim, or lacks a figure, is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from allocsim.errors import InputError
+
+PROFILE = "allocsim/profile/"
+"""What the schema of a driver's result begins with."""
+
+COMPARISON = "allocsim/comparison/"
+"""What the schema of a comparison begins with."""
+
+LONGEST = 1 << 28
+"""Bytes of the longest result that is read."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The figures of one subject."""
+
+    subject: str
+    footprint: float | None = None
+    """Bytes at the peak."""
+    end: float | None = None
+    """Bytes of footprint at the end."""
+    fragmentation: float | None = None
+    """1 - live / footprint, at the peak of the footprint."""
+    ns: float | None = None
+    """Nanoseconds an event; None if it was not timed."""
+    failure: str | None = None
+    """Why there are no figures."""
+
+
+def read_standings(path: str) -> list[Standing]:
+    """Every subject of a saved result; InputError if the file is none."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(LONGEST + 1)
+        result = json.loads(text.decode())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
+    schema = result.get("schema") if isinstance(result, dict) else None
+    if isinstance(schema, str) and schema.startswith(PROFILE):
+        return [_of_profile(path, result)]
+    if isinstance(schema, str) and schema.startswith(COMPARISON):
+        return [
+            _of_row(path, result, index) for index in range(len(_list(path, result, "subjects")))
+        ]
+    raise InputError(
+        f"{path}: expected a result of allocsim (--export-json), found schema {schema!r}"
+    )
+
+
+def _of_profile(path: str, result: dict[str, Any]) -> Standing:
+    """The standing of the design that a driver has played on."""
+    return Standing(
+        subject=str(_value(path, result, "design")),
+        footprint=_number(path, result, "at_peak", "footprint"),
+        end=_number(path, result, "at_end", "footprint"),
+        fragmentation=_number(path, result, "at_peak", "fragmentation"),
+        ns=_number(path, result, "time", "ns_per_event"),
+    )
+
+
+def _of_row(path: str, result: dict[str, Any], index: int) -> Standing:
+    """The standing of a comparison's subject."""
+    row = ("subjects", index)
+    subject = str(_value(path, result, *row, "subject"))
+    failure = _value(path, result, *row, "failure")
+    if failure is not None:
+        return Standing(subject, failure=str(failure))
+    timed = _value(path, result, *row, "times") is not None
+    return Standing(
+        subject=subject,
+        footprint=_number(path, result, *row, "memory", "peak"),
+        end=_number(path, result, *row, "memory", "end"),
+        fragmentation=_number(path, result, *row, "memory", "fragmentation"),
+        ns=_number(path, result, *row, "times", "ns_per_event") if timed else None,
+    )
+
+
+def _value(path: str, result: Any, *keys: str | int) -> Any:
+    """What stands under the keys, one below the other."""
+    found = result
+    for key in keys:
+        try:
+            found = found[key]
+        except (KeyError, IndexError, TypeError):
+            place = ".".join(map(str, keys))
+            raise InputError(f"{path}: a result has '{place}', this file does not") from None
+    return found
+
+
+def _number(path: str, result: Any, *keys: str | int) -> float:
+    """The number under the keys."""
+    found = _value(path, result, *keys)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
+        place = ".".join(map(str, keys))
+        raise InputError(f"{path}: '{place}' is {found!r}: expected a number")
+    return found
+
+
+def _list(path: str, result: Any, key: str) -> list[Any]:
+    """The list under a key."""
+    found = _value(path, result, key)
+    if not isinstance(found, list):
+        raise InputError(f"{path}: '{key}' is {type(found).__name__}: expected a list")
+    return found
