@@ -1,4 +1,4 @@
-"""The central lists: for each class the spans that were cut into its objects, shared by all threads.
+"""The central lists: for each class the spans cut into its objects, shared by all threads.
 
 Above the page heap, which gives and takes their spans; below the transfer slots. Each span keeps
 its own list of free objects; spans with free objects are taken from newest first. Its one rule: a

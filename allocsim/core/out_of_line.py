@@ -16,6 +16,7 @@ import numpy as np
 from llvmlite import ir
 from numba import typeof
 from numba.core import cgutils, types
+from numba.core.types.misc import VarArg
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
 from numba.extending import lower_builtin
 
@@ -55,7 +56,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return _call(context, builder, called, address, arguments)
 
     infer_global(call, types.Function(Typed))
-    lower_builtin(call, types.Any, types.VarArg(types.Any))(lowered)
+    lower_builtin(call, types.Any, VarArg(types.Any))(lowered)
     call.__name__, call.__doc__ = name, function.__doc__
     return call  # type: ignore[return-value]
 

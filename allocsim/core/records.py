@@ -198,7 +198,8 @@ CACHE = np.dtype(
 
 CACHE_BUDGET = np.dtype(
     [
-        ("unclaimed", np.int64),  # bytes that no cache has claimed; may be negative
+        ("total", np.int64),  # bytes that was set for all caches together
+        ("unclaimed", np.int64),  # bytes of it that no cache has claimed; may be negative
         ("first", np.int64),  # the newest cache, plus 1; 0: there is none
         ("victim", np.int64),  # the cache to take from next, plus 1; 0: begin at the newest
         ("caches", np.int64),  # caches alive
@@ -207,7 +208,7 @@ CACHE_BUDGET = np.dtype(
     ],
     align=True,
 )
-# unclaimed + the sum of `most` over all caches = the total that was set
+"""unclaimed + the sum of `most` over all caches = total."""
 
 PARTS = (
     "live",

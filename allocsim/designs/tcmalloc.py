@@ -11,8 +11,9 @@ tells.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from allocsim.core import operations
+from allocsim.core import check_tiers, operations
 from allocsim.core.bounded_caches import (
     empty_cache,
     fetch,
@@ -88,7 +89,7 @@ def memalign(heap: Tcmalloc, thread: int, alignment: int, request: int) -> int:
 @answers(operations.realloc, Tcmalloc)
 @kernel
 def realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
-    """The same object while it fits and is at least half used; else a new one, by a quarter more."""
+    """The same object while it fits and is half used; else a new one, grown by a quarter."""
     return resize(heap, thread, address, request)
 
 
@@ -309,7 +310,7 @@ def classes(heap: Tcmalloc) -> list[ClassUse]:
 def native_counters(heap: Tcmalloc) -> dict[str, int]:
     """The properties that MallocExtension::GetNumericProperty tells, under their names."""
     system, page_heap, counters = heap.system[0], heap.page_heap[0], heap.counters[0]
-    kinds = heap.size_class[1:]
+    kinds: Any = heap.size_class[1:]
     tails = int(sum(int(kind.spans) * int(tail_of(kind)) for kind in kinds if kind.spans))
     size = int(system.heap)
     free, unmapped = int(page_heap.free) * PAGE, int(page_heap.returned) * PAGE
@@ -341,7 +342,7 @@ DESIGN = Design(
     create=create,
     size_classes=size_classes,
     classes=classes,
-    invariants=(),
+    invariants=check_tiers.INVARIANTS,
     zeroed=False,
     parameters=PARAMETERS,
     native_counters=native_counters,

@@ -109,7 +109,8 @@ def new_state(
     heap.page_heap[0].release_index = LONG
     heap.page_heap[0].aggressive = parameters["aggressive_decommit"]
     total = parameters["max_total_thread_cache_bytes"]
-    heap.budget[0].unclaimed = min(max(total, LEAST), MOST_CACHE_BYTES)
+    heap.budget[0].total = min(max(total, LEAST), MOST_CACHE_BYTES)
+    heap.budget[0].unclaimed = heap.budget[0].total
     _lay_out_lists(heap)
     _lay_out_classes(heap, classes)
     return heap
@@ -117,7 +118,7 @@ def new_state(
 
 def _lay_out_lists(heap: Tcmalloc) -> None:
     """Make every list of spans empty: a circle of its head alone."""
-    heads = heap.span[1 : LIST_HEADS + 1]
+    heads: Any = heap.span[1 : LIST_HEADS + 1]
     heads.state = SpanState.LIST
     heads.next = heads.previous = np.arange(1, LIST_HEADS + 1)
 
