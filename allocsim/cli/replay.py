@@ -25,9 +25,7 @@ def command(settings: Settings, trace: str, threads: str) -> None:
     """
     from allocsim.cli.drive import drive
     from allocsim.events import on_one_thread
-    from allocsim.jobs import find_trace
-    from allocsim.traces import open_trace
+    from allocsim.workloads import open_recording
 
-    recorded = open_trace(find_trace(trace))
-    recorded.name = trace
+    recorded = open_recording(trace)
     drive(on_one_thread(recorded) if threads == "one" else recorded, settings)
