@@ -15,7 +15,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
-from allocsim.events import MOST_OBJECTS, MOST_THREADS, Op
+from allocsim.events import MOST_THREADS, Op
 
 MOST_BYTES = 1 << 62
 """No count of bytes goes further: a stream that asks for more is not of this world."""
@@ -96,9 +96,7 @@ def nothing_seen(objects: int = 1 << 12) -> Seen:
 
 def with_room_for(seen: Seen, number: int) -> Seen:
     """The same state with room for the object of that number."""
-    if number >= MOST_OBJECTS:
-        raise ValueError(f"object {number}: there are 2**31")
-    lives = records(LIFE, 2 << int(number).bit_length())
+    lives = records(LIFE, 2 << number.bit_length())
     lives[: len(seen.lives)] = seen.lives
     return seen._replace(lives=lives)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.errors import InputError
-from allocsim.events import Op, Trace, no_events
+from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.events import MOST_OBJECTS, Op, Trace, no_events
 from allocsim.survey import BIN, BINS, Fault, count_left, look, nothing_seen, records, with_room_for
 
 FAULT_MEANINGS = {
@@ -88,6 +88,22 @@ class Survey:
         """Calls that free an object."""
         return self.operations[Op.FREE.name]
 
+    @property
+    def mean_lifetime(self) -> float:
+        """The mean lifetime of the objects that were freed; 0 if none was."""
+        count = sum(one.count for one in self.by_lifetime)
+        return self.lifetimes / count if count else 0.0
+
+    @property
+    def median_lifetime(self) -> int:
+        """The end of the bin in which the middle one of the freed objects is; 0 if none was."""
+        half = (sum(one.count for one in self.by_lifetime) + 1) // 2
+        for one in self.by_lifetime:
+            half -= one.count
+            if half <= 0:
+                return one.most
+        return 0
+
 
 class Surveyor:
     """Looks at a stream chunk by chunk."""
@@ -105,11 +121,20 @@ class Surveyor:
         """Look at the next chunk."""
         position = look(self._seen, chunk, 0)
         while position < len(chunk):
-            try:
-                self._seen = with_room_for(self._seen, int(chunk[position].object))
-            except ValueError as error:
-                raise InputError(f"event {self.events + 1} names {error}") from error
+            self._make_room(int(chunk[position].object))
             position = look(self._seen, chunk, position)
+
+    def _make_room(self, number: int) -> None:
+        """Let the table hold the object of that number."""
+        where = f"event {self.events + 1} names object {number}"
+        if number >= MOST_OBJECTS:
+            raise InputError(f"{where}: there are 2**31")
+        try:
+            self._seen = with_room_for(self._seen, number)
+        except MemoryError:
+            raise EnvironmentLacks(
+                f"{where}: the machine has no memory for a table of so many"
+            ) from None
 
     def require_sound(self, name: str) -> None:
         """InputError, naming the first event that cannot be, if there was one."""

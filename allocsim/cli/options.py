@@ -93,7 +93,7 @@ def driver_options(command: Command) -> Command:
     def with_settings(**given: Any) -> Any:
         """Call the command with its own options and the shared ones as Settings."""
         settings = Settings(**{name: given.pop(name) for name in Settings._fields})
-        _require_writable(settings.exports())
+        require_writable(settings.exports())
         return command(settings=settings, **given)
 
     with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
@@ -111,7 +111,7 @@ def seed_option(command: Command) -> Command:
     return option(command)
 
 
-def _require_writable(paths: list[str]) -> None:
+def require_writable(paths: list[str]) -> None:
     """A usage error now, not after the run, for a file that could not be written."""
     for path in paths:
         if not isdir(dirname(abspath(path))):

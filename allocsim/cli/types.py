@@ -1,4 +1,4 @@
-"""What options accept: sizes with units, counts of many digits, settings.
+"""What options accept: sizes with units, counts of many digits, shares, settings.
 
 Below the commands, which name these types. Its one rule: a value that cannot be is refused while
 the command line is parsed, with what was found and what was expected.
@@ -45,6 +45,26 @@ class CountType(click.ParamType[int]):
         if not self.least <= count <= self.most:
             self.fail(f"{value} is not from {self.least} to {self.most}", param, ctx)
         return count
+
+
+class ShareType(click.ParamType[float]):
+    """A share of a whole: 1/100, 0.01 or 1%."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share, above 0 and up to 1, or a usage error."""
+        part, slash, whole = str(value).removesuffix("%").partition("/")
+        try:
+            share = float(part) / (float(whole) if slash else 1)
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"'{value}' is no share: expected 1/100, 0.01 or 1%", param, ctx)
+        share /= 100 if str(value).endswith("%") else 1
+        if not 0 < share <= 1:
+            self.fail(f"{value} is not above 0 and up to 1", param, ctx)
+        return share
 
 
 class SettingType(click.ParamType[tuple[str, int]]):

@@ -122,7 +122,7 @@ def layout_of(header: bytes, name: str) -> Layout:
             if MAGIC.startswith(header[: len(MAGIC)])
             else f"{name}: found {header[:12]!r}, expected an allocsim trace, {MAGIC!r}"
         )
-    _, version, text, begin, rows, _, _ = _HEADER.unpack(header)
+    _, version, text, begin, rows, _, _ = _HEADER.unpack_from(header)
     if version != VERSION:
         raise TraceError(
             f"{name}: version {version} of the format; this allocsim reads version {VERSION}: "
