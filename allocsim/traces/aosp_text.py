@@ -114,7 +114,7 @@ def _line(places: Places, event: Record, text: np.ndarray, start: int) -> int:
         address = place(places, event.object, event.request, event.alignment)
     if address == 0 and event.op != Op.THREAD_DONE:
         return -1
-    position = _decimal(text, start, event.thread + 1)
+    position = _decimal(text, start, int(event.thread) + 1)
     for index in range(_LENGTHS[event.op]):
         text[position + index] = _NAMES[event.op, index]
     position = _hexadecimal(text, position + _LENGTHS[event.op], address)

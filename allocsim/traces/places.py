@@ -143,7 +143,7 @@ def _free(places: Places, block: int) -> None:
 @kernel
 def _shift_for(size: int, alignment: int) -> int:
     """log2 of the length of the block for so many bytes."""
-    shift = max(LEAST_SHIFT, alignment)
+    shift = max(LEAST_SHIFT, int(alignment))
     while 1 << shift < size:
         shift += 1
     return shift

@@ -11,8 +11,9 @@ import click
 def command(trace: str, strict: bool) -> None:
     """Say whether a trace is sound.
 
-    And what its import left out, and why. Fails (exit 1) if an event allocates what is live, or frees or resizes what is not, if thread
-    numbers have holes, or if a file of allocsim's own does not hold what it says.
+    And what its import left out, and why. Fails (exit 1) if an event allocates what is live, or
+    frees or resizes what is not, if thread numbers have holes, or if a file of allocsim's own
+    does not hold what it says.
     """
     from allocsim.cli.trace.taking import surveyed
     from allocsim.errors import CheckFailed

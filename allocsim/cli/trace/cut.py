@@ -20,9 +20,10 @@ from allocsim.cli.types import CountType
 def command(trace: str, out: Path, first: int, last: int | None, force: bool) -> None:
     """Write a stretch of a trace.
 
-    `--from 1000 --to 3000` holds at most 2,000 calls and is sound in itself. What is allocated before the stretch is absent, with its later frees and reallocations, which
-    are counted as left out. What is freed after it is live at the end. The suffix of OUT decides
-    the format, as for convert.
+    `--from 1000 --to 3000` holds at most 2,000 calls and is sound in itself. What is allocated
+    before the stretch is absent, with its later frees and reallocations, which are counted as
+    left out. What is freed after it is live at the end. The suffix of OUT decides the format,
+    as for convert.
     """
     from allocsim.cli.trace.taking import require_free, write_to
     from allocsim.pieces import ENDLESS, Choice, piece_of

@@ -11,7 +11,8 @@ import click
 def command(trace: str, as_json: bool) -> None:
     """Show what is in a trace.
 
-    Calls, sizes, lifetimes, threads, the peak of live bytes. A lifetime is counted in events, from the allocation of an object to its free.
+    Calls, sizes, lifetimes, threads, the peak of live bytes. A lifetime is counted in events,
+    from the allocation of an object to its free.
     """
     from allocsim.cli.drive import command_line
     from allocsim.cli.trace.taking import surveyed

@@ -19,7 +19,8 @@ from allocsim.cli.types import ShareType
 def command(trace: str, out: Path, keep: float, seed: int, force: bool) -> None:
     """Write a share of a trace's objects.
 
-    `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the same objects. The suffix of OUT decides the format, as for convert.
+    `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
+    same objects. The suffix of OUT decides the format, as for convert.
     """
     from allocsim.cli.trace.taking import require_free, write_to
     from allocsim.pieces import ALL, Choice, piece_of
