@@ -85,6 +85,7 @@ def piece_of(trace: Trace, choice: Choice) -> Trace:
         seed=trace.seed,
         notes=trace.notes,
         progress=trace.progress,
+        held=trace,
     )
     piece.chunks = _picked(trace, choice, piece)
     return piece

@@ -46,6 +46,7 @@ def open_trace(path: str) -> Trace:
         description={"kind": "trace", "file": path, "format": reader.form.name},
         notes=reader.notes,
         progress=reader.source.share_read,
+        held=reader.source,
     )
     trace.chunks = _events(reader, trace)
     return trace

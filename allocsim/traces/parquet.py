@@ -25,23 +25,28 @@ GROUP = 32 * CHUNK
 
 def write_parquet(trace: Trace, path: Path) -> None:
     """Write the whole stream; `path` is whole or as it was."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise EnvironmentLacks(
-            "Parquet needs pyarrow, which is not here: pip install 'allocsim[parquet]'"
-        ) from error
-    names = pyarrow.array([op.name.lower() for op in Op])
-    schema = _batch(pyarrow, names, np.zeros(0, np.uint8), {}).schema
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
+        pyarrow = _pyarrow()
+        names = pyarrow.array([op.name.lower() for op in Op])
+        schema = _batch(pyarrow, names, np.zeros(0, np.uint8), {}).schema
         file = opened.enter_context(written_whole(path))
         writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
         opened.enter_context(writer)
         for events in _grouped(trace.chunks):
             writer.write_batch(_batch(pyarrow, names, events.op, _columns(events)))
         writer.add_key_value_metadata({"allocsim": json.dumps(_about(trace))})
+
+
+def _pyarrow() -> Any:
+    """The package that does it; EnvironmentLacks if it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise EnvironmentLacks(
+            "Parquet needs pyarrow, which is not here: pip install 'allocsim[parquet]'"
+        ) from error
+    return pyarrow
 
 
 def _columns(events: Any) -> dict[str, Any]:

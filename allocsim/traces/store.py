@@ -47,9 +47,7 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 
 def write_trace(trace: Trace, path: Path) -> None:
     """Write the whole stream, which is at its end then; `path` is whole or as it was."""
-    if path.exists() and not path.is_file():
-        raise InputError(f"'{path}' is no file: an allocsim trace can only be written into one")
-    with closing(trace), written_whole(path) as file:
+    with closing(trace), written_whole(_plain(path)) as file:
         begin = room_for(_about(trace, Surveyor()))
         surveyor, rows = Surveyor(), 0
         file.seek(begin)
@@ -61,6 +59,13 @@ def write_trace(trace: Trace, path: Path) -> None:
         surveyor.require_sound(trace.name)
         file.seek(0)
         file.write(front(_about(trace, surveyor), begin, rows))
+
+
+def _plain(path: Path) -> Path:
+    """The path, unless it is a device or a pipe: the front is written last."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"'{path}' is no file: an allocsim trace can only be written into one")
+    return path
 
 
 def is_stored(path: str) -> bool:
@@ -99,8 +104,9 @@ def read_stream(source: Source) -> Trace:
         layout = layout_of(header, name)
         about = about_of(header + _bytes_of(source, layout.begin - HEADER), layout, name)
         on_error.pop_all()
-    bounds = Bounds(about.objects, about.threads)
-    return _trace(name, about, _copies(source, layout, bounds))
+    trace = _trace(name, about, _copies(source, layout, Bounds(about.objects, about.threads)))
+    trace.progress, trace.held = source.share_read, source
+    return trace
 
 
 def _about(trace: Trace, surveyor: Surveyor) -> About:
