@@ -33,7 +33,7 @@ def _formats() -> dict[str, str]:
     from allocsim.traces import FORMATS
     from allocsim.traces.store import NAME, SUMMARY
 
-    return {NAME: SUMMARY} | {form.name: form.summary for form in FORMATS}
+    return {form.name: form.summary for form in FORMATS} | {NAME: SUMMARY}
 
 
 def _libraries() -> dict[str, str]:

@@ -22,7 +22,7 @@ _COUNTED = {
 def problems_of(trace: Trace, seen: Survey) -> list[str]:
     """Each problem in a sentence, the worst first."""
     found = [
-        f"{count:,} times an event {meaning}; the first is event {first:,}"
+        f"event {first:,} {meaning}" + (f" ({count:,} such events)" if count > 1 else "")
         for meaning, (count, first) in seen.faults.items()
     ]
     if seen.threads < seen.thread_numbers:

@@ -11,9 +11,9 @@ from tests.driving import Call, free, malloc, realloc
 from tests.traces.streams import sound_calls, trace_of
 
 PROBLEMS = {
-    "born twice": ([malloc(0, 1), malloc(0, 1)], "1 times an event allocates an object that is l"),
-    "freed dead": ([malloc(0, 1), free(1)], "not live; the first is event 2"),
-    "resized dead": ([realloc(0, 1)], "resizes an object that is not live; the first is event 1"),
+    "born twice": ([malloc(0, 1), malloc(0, 1)], "event 2 allocates an object that is live"),
+    "freed dead": ([malloc(0, 1), free(1)], "event 2 frees an object that is not live"),
+    "resized dead": ([realloc(0, 1)], "event 1 resizes an object that is not live"),
     "hole": (
         [malloc(0, 1, 0), malloc(1, 1, 7)],
         "thread numbers have holes: 2 threads call, and the last has the number 7",
@@ -26,6 +26,12 @@ def test_problem_is_told(calls: list[Call], problem: str) -> None:
     trace = trace_of(calls)
     (found,) = problems_of(trace, survey(trace))
     assert problem in found
+
+
+def test_problem_that_comes_again_is_counted() -> None:
+    trace = trace_of([malloc(0, 1), free(1), free(1)])
+    found = problems_of(trace, survey(trace))
+    assert found == ["event 2 frees an object that is not live (2 such events)"]
 
 
 def test_all_problems_are_told() -> None:
