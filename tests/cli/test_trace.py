@@ -19,7 +19,6 @@ from allocsim.traces.store import is_stored
 from tests.cli.conftest import Run
 from tests.cli.running import ENVIRONMENT, process
 from tests.cli.running import command as command_line
-from tests.cli.test_exit_status import heed_interrupts
 
 File = Callable[[str, str], Path]
 
@@ -278,6 +277,11 @@ def test_full_disk_is_3_and_leaves_what_was_there(text: Path, name: str) -> None
     assert (directory / name).read_bytes() == b"old"
 
 
+def heed_by_default() -> None:
+    """A shell starts what runs in its background with interrupts ignored, and children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
     """As soon as the file beside is there."""
     (tmp_path / "my.toml").write_text('kind = "random"\nops = 1_000_000_000_000\nslots = 5\n')
@@ -286,7 +290,7 @@ def test_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
-        preexec_fn=heed_interrupts,
+        preexec_fn=heed_by_default,
     )
     try:
         deadline = time.monotonic() + 120
