@@ -179,7 +179,13 @@ class Player:
         if number >= MOST_OBJECTS:
             raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
         rows = 1 << max(number.bit_length(), 12)
-        larger = _records(OBJECT, 2 * rows)
+        try:
+            larger = _records(OBJECT, 2 * rows)
+        except MemoryError:
+            raise EnvironmentLacks(
+                f"event {self.events + 1} names object {number}: the machine has no memory for "
+                "a table of so many"
+            ) from None
         larger[: len(self._run.objects)] = self._run.objects
         self._run = self._run._replace(objects=larger)
 

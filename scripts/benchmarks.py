@@ -7,6 +7,8 @@ every figure is the median of the rounds. Reading and starting up are timed the 
 
 from __future__ import annotations
 
+import mmap
+import shutil
 import statistics
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -21,14 +24,21 @@ from rich.console import Console
 from rich.table import Table
 
 from allocsim.errors import EnvironmentLacks
+from allocsim.events import CHUNK, EVENT, Trace
+from allocsim.heap import Heap
+from allocsim.jobs import make_generator
+from allocsim.player import Options, Player
 from allocsim.rivals.library import KNOWN
 from allocsim.rivals.race import race
 from allocsim.traces import open_trace
+from allocsim.traces.store import read_trace, write_trace
 
 ROOT = Path(__file__).parents[1]
 SYSTEMUI = ROOT.parent / "shared" / "traces" / "systemui.zip"
 SUBJECTS = ("go2008", *KNOWN)
 WARM_RUNS = 8
+MEMORY = 1 << 24
+"""Events that are replayed from memory: 256 MiB."""
 
 
 def uniform(most: int) -> dict[str, object]:
@@ -146,9 +156,64 @@ def time_start(console: Console, rounds: int) -> None:
     console.print(table)
 
 
+def time_stored(console: Console, events: int, rounds: int) -> None:
+    """Print how fast a file of our own opens, and is replayed beside the same from memory."""
+    generator = make_generator(uniform(64) | {"ops": events})
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "large.allocsim"
+        if shutil.disk_usage(place).free < max(4 << 30, 3 * EVENT.itemsize * events):
+            console.print(f"left out: {place} has no room for a trace of {events:,} events")
+            return
+        write_trace(generator.trace("large"), path)
+        opening = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            read_trace(path)
+            opening.append(time.perf_counter() - begun)
+        few = [chunk.copy() for chunk in islice(read_trace(path).chunks, MEMORY // CHUNK)]
+        before = resident()
+        file_rates, memory_rates = [], []
+        for _ in range(rounds):
+            file_rates.append(replay_rate(read_trace(path)))
+            memory_rates.append(replay_rate(Trace("memory", iter(few), {})))
+        grown = resident() - before
+    ours, engine = statistics.median(file_rates), statistics.median(memory_rates)
+    table = Table(title=f"an allocsim trace of {events:,} events", title_justify="left")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    table.add_row("opening it, seconds", f"{statistics.median(opening):.5f}")
+    table.add_row("replaying it, ns an event, all counted", f"{ours:.2f}")
+    table.add_row(f"replaying {MEMORY:,} events from memory", f"{engine:.2f}")
+    table.add_row("the file takes, times that", f"{ours / engine:.3f}")
+    table.add_row("memory more than at the begin, MiB", f"{grown / 2**20:.1f}")
+    console.print(table)
+
+
+def replay_rate(trace: Trace) -> float:
+    """Nanoseconds an event of a replay, from the first chunk to the last, reading included."""
+    with Heap() as heap:
+        player = Player(heap, Options(), trace.length)
+        begun = time.perf_counter()
+        for chunk in trace.chunks:
+            player.play(chunk)
+        return (time.perf_counter() - begun) * 1e9 / player.events
+
+
+def resident() -> int:
+    """Bytes of this process that are resident."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * mmap.PAGESIZE
+
+
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="Fresh processes for each subject.")
-def main(rounds: int) -> None:
+@click.option(
+    "--stored",
+    default=10**8,
+    show_default=True,
+    help="Events of the trace file of our own; 0: none.",
+)
+def main(rounds: int, stored: int) -> None:
     """Measure the designs against the malloc libraries, and reading and starting up."""
     console = Console(width=100)
     for most in (64, 2048):
@@ -161,6 +226,8 @@ def main(rounds: int) -> None:
         time_reading(console, rounds)
     else:
         console.print(f"left out: {SYSTEMUI.name} is not beside this repository")
+    if stored:
+        time_stored(console, stored, rounds)
     time_start(console, 4 * rounds)
 
 

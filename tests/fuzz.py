@@ -7,6 +7,7 @@ The suite makes some thousands of cases; ALLOCSIM_FUZZ=100000 makes as many of e
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from allocsim import Heap
@@ -17,6 +18,7 @@ from allocsim.generators import Generator
 from allocsim.jobs import read_job
 from allocsim.player import Options, play
 from allocsim.traces import open_trace
+from tests.damage import mutated_store
 
 RECORDED = b"".join(
     b"%d: %s\n" % (1 + number % 3, call)
@@ -172,14 +174,23 @@ def is_small(generator: Generator) -> bool:
 def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
     """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise."""
     rng, ends = random.Random(seed), dict[str, int]()
+    mutate, attempt = KINDS[kind]
     for case in range(count):
-        content = mutated(RECORDED if kind == "traces" else rng.choice(JOBS), rng)
+        content = mutate(rng)
         try:
-            end = (try_trace if kind == "traces" else try_job)(content, path)
+            end = attempt(content, path)
         except Exception as error:
             raise AssertionError(f"{kind}, seed {seed}, case {case}: {content!r}") from error
         ends[end] = ends.get(end, 0) + 1
     return ends
+
+
+KINDS: dict[str, tuple[Callable[[random.Random], bytes], Callable[[bytes, Path], str]]] = {
+    "traces": (lambda rng: mutated(RECORDED, rng), try_trace),
+    "stored": (mutated_store, try_trace),
+    "jobs": (lambda rng: mutated(rng.choice(JOBS), rng), try_job),
+}
+"""What can be damaged: how a case is made, and how it is tried."""
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -25,6 +26,7 @@ COMMANDS = {
     "replay": "allocsim.cli.replay",
     "compare": "allocsim.cli.compare",
     "check": "allocsim.cli.check",
+    "trace": "allocsim.cli.trace",
     "list": "allocsim.cli.list",
 }
 """Each command and the module that defines it as `command`."""
@@ -33,20 +35,26 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
+    def __init__(self, *args: Any, modules: dict[str, str], **kwargs: Any) -> None:
+        """`modules` names each command's module, which defines it as `command`."""
+        super().__init__(*args, **kwargs)
+        self.modules = modules
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the help page."""
-        return [*COMMANDS]  # the command `list` hides Python's here
+        return [*self.modules]  # the command `list` hides Python's here
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None if there is none."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.modules:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command: click.Command = import_module(self.modules[cmd_name]).command
         return command
 
 
 @click.group(
     cls=LazyGroup,
+    modules=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 done, 1 a check failed, 2 usage or unreadable input, 3 the "
     "environment lacks something, 130 interrupted.",
@@ -55,7 +63,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Drive memory allocators with workloads and see where every byte went.
 
-    Workloads are synthetic (random, repeat, run) or recorded from a real program (replay).
+    Workloads are synthetic (random, repeat, run) or recorded from a real program (replay, trace).
     """
 
 

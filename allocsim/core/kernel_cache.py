@@ -20,7 +20,7 @@ KEPT = 4
 
 SOURCES = (
     *("core", "designs", "generators", "traces", "rivals"),
-    *("replay.py", "stamps.py", "events.py", "quantities.py"),
+    *("replay.py", "survey.py", "pieces.py", "stamps.py", "events.py", "quantities.py"),
 )
 """What of the package holds kernels, or the constants and records that kernels read."""
 

@@ -8,18 +8,20 @@ bounded by the objects that are live at once, not by the length of the recording
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import aosp
+from allocsim.traces import aosp, store
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
 from allocsim.traces.identity import REASONS, Reason, grown, identify, no_identities
 from allocsim.traces.read_ahead import read_ahead
+from allocsim.traces.store_header import MAGIC
 from allocsim.traces.text import CallReader, TextFormat
 
 FORMATS: tuple[TextFormat, ...] = (aosp.FORMAT,)
@@ -28,13 +30,23 @@ FORMATS: tuple[TextFormat, ...] = (aosp.FORMAT,)
 
 def open_trace(path: str) -> Trace:
     """The trace in a file, or on standard input when `path` is '-'; read as it is taken."""
-    reader = CallReader(open_source(path), aosp.FORMAT)
+    if store.is_stored(path):
+        return store.read_trace(Path(path))
+    source = open_source(path)
+    with ExitStack() as on_error:
+        on_error.callback(source.close)
+        is_stored = source.head(len(MAGIC)) == MAGIC
+        on_error.pop_all()
+    if is_stored:
+        return store.read_stream(source)
+    reader = CallReader(source, aosp.FORMAT)
     trace = Trace(
         name=path,
         chunks=iter(()),
         description={"kind": "trace", "file": path, "format": reader.form.name},
         notes=reader.notes,
         progress=reader.source.share_read,
+        held=reader.source,
     )
     trace.chunks = _events(reader, trace)
     return trace

@@ -36,14 +36,28 @@ class Source:
         self.truncated = False
         """True when the container ended before its contents did."""
         self._raw = raw
+        self._head = b""
         self._length = _length_of(raw)
         with contextlib.ExitStack() as opened, self._clear_errors():
             opened.enter_context(raw)
             self._stream = self._unpacked(opened)
             self._opened = opened.pop_all()  # closed with this source; if it failed, now
 
+    def head(self, size: int) -> bytes:
+        """The next bytes, at most `size`, which stay to be read."""
+        ahead = bytearray(max(size - len(self._head), 0))
+        self._head += ahead[: self._unpack_into(memoryview(ahead))]
+        return self._head[:size]
+
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with the next bytes; how many, 0 only at the end."""
+        known = min(len(self._head), len(buffer))
+        buffer[:known] = self._head[:known]
+        self._head = self._head[known:]
+        return known + self._unpack_into(buffer[known:])
+
+    def _unpack_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` with the next bytes from the container; how many."""
         filled = 0
         with self._clear_errors():
             while filled < len(buffer):
@@ -55,7 +69,7 @@ class Source:
 
     def share_read(self) -> float:
         """How much of the file has been read, 0 to 1; 0 when its length is not known."""
-        if not self._length:
+        if not self._length or self._head:
             return 0.0
         try:
             return min(self._raw.tell() / self._length, 1.0)

@@ -172,7 +172,9 @@ def test_list_workloads(run: Run) -> None:
 
 
 def test_list_formats(run: Run) -> None:
-    assert listed(run, "formats").startswith("aosp Android memory_replay text")
+    shown = listed(run, "formats")
+    assert shown.startswith("aosp Android memory_replay text")
+    assert "allocsim allocsim's own file" in shown
 
 
 def test_list_libraries(run: Run) -> None:
