@@ -93,7 +93,7 @@ def test_name_that_ends_as_gz_is_packed_and_the_same_each_time(tmp_path: Path) -
 def test_frozen_heap_is_left_out_and_told(tmp_path: Path) -> None:
     trace = trace_of([malloc(0, 1), Call(Op.FREEZE), free(0)])
     write_aosp(trace, tmp_path / "out.txt")
-    assert trace.notes == ["the text cannot say that the heap is frozen: left out 1 times"]
+    assert trace.notes == ["the text cannot tell a heap to freeze or to release: left out 1 times"]
 
 
 @pytest.mark.parametrize("calls", [[], [Call(Op.FREEZE)]], ids=["nothing", "a note"])

@@ -23,11 +23,12 @@ SOUND = {
     "free": Call(Op.FREE, 9, 0, 2),
     "end of any thread": Call(Op.THREAD_DONE, 0, 0, 65535),
     "freeze": Call(Op.FREEZE),
+    "release": Call(Op.RELEASE, 0, 4096),
 }
 
 UNSOUND = {
-    "operation 7": (Call(7), "operation 7, expected 0 to 6"),  # type: ignore[arg-type]
-    "operation 255": (Call(255), "operation 255, expected 0 to 6"),  # type: ignore[arg-type]
+    "operation 8": (Call(8), "operation 8, expected 0 to 7"),  # type: ignore[arg-type]
+    "operation 255": (Call(255), "operation 255, expected 0 to 7"),  # type: ignore[arg-type]
     "negative size": (Call(Op.MALLOC, 1, -1), "a malloc with -1 bytes, expected 0 to"),
     "size beyond all": (Call(Op.CALLOC, 1, LARGEST + 1), "a calloc with 140,737,488,355,329 bytes"),
     "least size": (Call(Op.REALLOC, 1, -(1 << 63)), "a realloc with -9,223,372,036,854,775,808"),
@@ -75,6 +76,8 @@ def test_random_bytes_are_judged_as_an_obvious_rule_does() -> None:
         request, object_, thread, op, alignment = row
         if op in (Op.THREAD_DONE, Op.FREEZE):
             expected = request == object_ == alignment == 0
+        elif op == Op.RELEASE:
+            expected = 0 <= request <= LARGEST and object_ == alignment == 0
         else:
             most = {Op.FREE: 0}.get(op, LARGEST)  # type: ignore[call-overload]
             expected = op <= Op.FREE and 0 <= request <= most and object_ < 10 and thread < 3
