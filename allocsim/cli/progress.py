@@ -6,6 +6,7 @@ and a run of less than a second never shows it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 
 from allocsim.events import Trace
+from allocsim.interrupts import undone
 from allocsim.player import Player
 
 PATIENCE = 1.0
@@ -24,9 +26,13 @@ REFRESH = 0.1
 """Seconds between two looks at the run."""
 
 
-def compiling() -> Status:
+@contextmanager
+def compiling() -> Iterator[Status]:
     """A status line for the first run, in which the kernels are compiled."""
-    return Console(stderr=True).status("compiling the kernels: only this first time, some 10 s")
+    console = Console(stderr=True)
+    line = console.status("compiling the kernels: only this first time, some 10 s")
+    with undone(lambda: _clear(console)), line:
+        yield line
 
 
 @contextmanager
@@ -39,7 +45,8 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
     task = bar.add_task(trace.name, total=1.0, rate="")
     begun = shown = time.monotonic()
 
@@ -55,10 +62,17 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
         bar.update(task, completed=_share(trace, player), rate=rate)
         bar.refresh()
 
-    try:
-        yield watch
-    finally:
-        bar.stop()
+    with undone(lambda: _clear(console)):
+        try:
+            yield watch
+        finally:
+            bar.stop()
+
+
+def _clear(console: Console) -> None:
+    """Wipe the line that is shown and bring the cursor back, past all buffers and locks."""
+    if not console.is_dumb_terminal:
+        os.write(2, b"\r\x1b[2K\x1b[?25h")
 
 
 def _share(trace: Trace, player: Player) -> float:
