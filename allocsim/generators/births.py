@@ -116,12 +116,12 @@ def found(population: Population, words: np.ndarray, heap: int, events: np.recar
 
 
 @kernel
-def step(population: Population, words: np.ndarray, others: np.ndarray, events: np.recarray) -> None:
-    """Fill `events`: births and deaths by their weights, two random words of 63 bits for each."""
+def step(population: Population, which: np.ndarray, where: np.ndarray, events: np.recarray) -> None:
+    """Fill `events` by the weights of births and deaths; `where` says which object dies."""
     state, rows = population.state[0], population.rows
     births = rows[len(rows) - 1].births << FINE
     for place in range(len(events)):
-        drawn = words[place] % (births + state.deaths)
+        drawn = which[place] % (births + state.deaths)
         if drawn < births:
             row = _first_above(rows.births, drawn >> FINE)
         else:
@@ -129,7 +129,7 @@ def step(population: Population, words: np.ndarray, others: np.ndarray, events: 
         if drawn < births and rows[row].count < rows[row].room:
             _birth(population, row, events[place])
         else:
-            _death_of_one(population, row, others[place], events[place])
+            _death_of_one(population, row, where[place], events[place])
 
 
 @kernel

@@ -91,7 +91,9 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             )
         scale = self.heap / sum(rate.size * rate.live for rate in kept)
         if sum(room(rate.live * scale) for rate in kept) > MOST_OBJECTS:
-            raise InputError(f"{self.file}: a heap of {format_bytes(self.heap)} has too many objects")
+            raise InputError(
+                f"{self.file}: a heap of {format_bytes(self.heap)} has too many objects"
+            )
         return kept, [_left_out(rates, kept, most)] if len(kept) < len(rates) else []
 
 

@@ -44,7 +44,9 @@ def read_rates(path: str) -> list[Rate]:
     lines = enumerate(text.decode("utf-8", "replace").splitlines(), start=1)
     rates = [_rate(path, number, line) for number, line in lines if _says_something(line)]
     if not any(rate.births for rate in rates) or not any(rate.size * rate.live for rate in rates):
-        raise InputError(f"{path}: no line has births, or none has bytes that live: nothing to play")
+        raise InputError(
+            f"{path}: no line has births, or none has bytes that live: nothing to play"
+        )
     return rates
 
 
