@@ -17,7 +17,7 @@ from allocsim.errors import InputError
 from allocsim.events import CHUNK, MOST_OBJECTS, Trace, no_events
 from allocsim.generators import Count, Generator, Share, Threads, pick, random_bits
 from allocsim.generators.births import Population, found, populate, room, step, words_of
-from allocsim.generators.rates import Rate, read_rates
+from allocsim.generators.rates import Rate, is_playable, read_rates
 from allocsim.quantities import Size, format_bytes
 
 
@@ -84,7 +84,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         """The table without what is too large, and a note on that; InputError if none is left."""
         rates, most = read_rates(self.file), int(self.heap * self.largest)
         kept = [rate for rate in rates if rate.size <= most]
-        if not any(r.births for r in kept) or not any(r.size * r.live for r in kept):
+        if not is_playable(kept):
             raise InputError(
                 f"{self.file}: no size of at most {format_bytes(most)}, {self.largest} of the heap "
                 f"of {format_bytes(self.heap)}, is born and lives: give a larger heap"
@@ -92,7 +92,8 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         scale = self.heap / sum(rate.size * rate.live for rate in kept)
         if sum(room(rate.live * scale) for rate in kept) > MOST_OBJECTS:
             raise InputError(
-                f"{self.file}: a heap of {format_bytes(self.heap)} has too many objects"
+                f"{self.file}: a heap of {format_bytes(self.heap)} has too many objects, more than "
+                f"{MOST_OBJECTS:,}: give a smaller one"
             )
         return kept, [_left_out(rates, kept, most)] if len(kept) < len(rates) else []
 

@@ -43,11 +43,14 @@ def read_rates(path: str) -> list[Rate]:
         raise InputError(f"{path}: longer than 16 MiB, which no table of sizes is")
     lines = enumerate(text.decode("utf-8", "replace").splitlines(), start=1)
     rates = [_rate(path, number, line) for number, line in lines if _says_something(line)]
-    if not any(rate.births for rate in rates) or not any(rate.size * rate.live for rate in rates):
-        raise InputError(
-            f"{path}: no line has births, or none has bytes that live: nothing to play"
-        )
+    if not is_playable(rates):
+        raise InputError(f"{path}: nothing to play: no line has births, or no bytes of any live")
     return rates
+
+
+def is_playable(rates: list[Rate]) -> bool:
+    """Whether there is a birth, and there are bytes that live."""
+    return any(rate.births for rate in rates) and any(rate.size * rate.live for rate in rates)
 
 
 def _says_something(line: str) -> bool:

@@ -101,7 +101,7 @@ def test_sizes_above_a_share_of_the_heap_are_left_out_and_noted(table: str) -> N
 
 
 def test_heap_in_which_nothing_fits_is_refused(table: str) -> None:
-    with pytest.raises(InputError, match="no size of at most 5 B.*give a larger heap"):
+    with pytest.raises(InputError, match=r"no size of at most 5 B.*give a larger heap"):
         steady(table, heap=100)
 
 

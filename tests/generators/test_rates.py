@@ -27,8 +27,20 @@ def test_line_makes_its_rate(
     assert read_rates(str(path)) == [Rate(*row) for row in expected]
 
 
-BROKEN = ("8, 1", "8, 1, 2, 3", "x, 1, 2", "8, y, 2", "8.5, 1, 2", "-8, 1, 2", "8, -1, 2",
-          "8, 1, nan", "8, inf, 1", "8, 1, 1e31", "140737488355329, 1, 1", "size, rate, live")  # fmt: skip
+BROKEN = (
+    "8, 1",
+    "8, 1, 2, 3",
+    "x, 1, 2",
+    "8, y, 2",
+    "8.5, 1, 2",
+    "-8, 1, 2",
+    "8, -1, 2",
+    "8, 1, nan",
+    "8, inf, 1",
+    "8, 1, 1e31",
+    "140737488355329, 1, 1",
+    "size, rate, live",
+)
 
 
 @pytest.mark.parametrize("line", BROKEN)
