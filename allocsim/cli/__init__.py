@@ -24,6 +24,7 @@ COMMANDS = {
     "repeat": "allocsim.cli.repeat",
     "sizeclass-check": "allocsim.cli.sizeclass_check",
     "run": "allocsim.cli.run",
+    "empirical": "allocsim.cli.empirical",
     "replay": "allocsim.cli.replay",
     "list": "allocsim.cli.list",
 }

@@ -15,7 +15,7 @@ import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import aosp, logalloc, ltrace, lttng, mtrace, valgrind
+from allocsim.traces import aosp, csapp, heaptrack, logalloc, ltrace, lttng, mtrace, valgrind
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
 from allocsim.traces.formats import Format, Reader, format_named, format_of
@@ -36,6 +36,8 @@ FORMATS: tuple[Format, ...] = (
     logalloc.FORMAT,
     valgrind.FORMAT,
     ltrace.FORMAT,
+    heaptrack.FORMAT,
+    csapp.FORMAT,
 )
 """Every format that can be read; the first that knows a file's beginning reads it."""
 
