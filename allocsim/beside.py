@@ -13,7 +13,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from allocsim.errors import EnvironmentLacks
 from allocsim.interrupts import undone
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to, which is `path` at the end of the block.
+
+    EnvironmentLacks, and the old file as it was, if that fails. A device or a pipe cannot be
+    renamed over: it is written to as it is.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as device:
+                yield device
+        else:
+            with written_beside(path) as file:
+                yield file
+    except OSError as error:
+        raise EnvironmentLacks(f"cannot write '{path}': {error.strerror or error}") from error
 
 
 @contextmanager

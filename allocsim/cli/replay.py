@@ -40,9 +40,7 @@ def command(
     """
     from allocsim.cli.drive import drive
     from allocsim.events import on_one_thread
-    from allocsim.jobs import find_trace
-    from allocsim.traces import open_trace
+    from allocsim.workloads import open_recording
 
-    recorded = open_trace(find_trace(trace), form, process)
-    recorded.name = trace
+    recorded = open_recording(trace, form, process)
     drive(on_one_thread(recorded) if threads == "one" else recorded, settings)

@@ -17,12 +17,7 @@ def command(settings: Settings, job: str, seed: int | None) -> None:
 
     `allocsim list workloads` shows the shipped ones; copy one to begin your own.
     """
-    import msgspec
-
     from allocsim.cli.drive import drive
-    from allocsim.jobs import find_job, read_job
+    from allocsim.workloads import open_job
 
-    generator = read_job(find_job(job))
-    if seed is not None:
-        generator = msgspec.structs.replace(generator, seed=seed)
-    drive(generator.trace(job), settings)
+    drive(open_job(job, seed), settings)

@@ -10,8 +10,7 @@ import csv
 import io
 from pathlib import Path
 
-from allocsim.beside import written_beside
-from allocsim.errors import EnvironmentLacks
+from allocsim.beside import written_whole
 from allocsim.reports import Result
 from allocsim.reports.json import json_text
 from allocsim.reports.markdown import markdown_text
@@ -38,12 +37,5 @@ def write_csv(path: Path, result: Result) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Make `path` hold `text`; EnvironmentLacks, and the old file as it was, if that fails."""
-    encoded = text.encode("utf-8", "backslashreplace")
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe cannot be renamed over
-            path.write_bytes(encoded)
-            return
-        with written_beside(path) as file:
-            file.write(encoded)
-    except OSError as error:
-        raise EnvironmentLacks(f"cannot write '{path}': {error.strerror or error}") from error
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))

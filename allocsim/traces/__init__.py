@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import aosp, csapp, heaptrack, logalloc, ltrace, lttng, mtrace, valgrind
+from allocsim.traces import (
+    aosp,
+    csapp,
+    heaptrack,
+    logalloc,
+    ltrace,
+    lttng,
+    mtrace,
+    store,
+    valgrind,
+)
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
 from allocsim.traces.formats import Format, Reader, format_named, format_of
@@ -28,6 +39,7 @@ from allocsim.traces.identity import (
     no_identities,
 )
 from allocsim.traces.read_ahead import read_ahead
+from allocsim.traces.store_header import MAGIC
 
 FORMATS: tuple[Format, ...] = (
     aosp.FORMAT,
@@ -51,12 +63,18 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     `form` names the format, which is otherwise told by the content; `process` is the one whose
     calls are taken, otherwise that of the first call.
     """
+    if store.is_stored(path):
+        return store.read_trace(Path(path))
     source = open_source(path)
     with ExitStack() as failing:
         failing.enter_context(closing(source))
-        found = format_of(source, FORMATS) if form is None else format_named(form, FORMATS)
-        reader = found.open(source)
+        is_stored = source.head(len(MAGIC)) == MAGIC
+        if not is_stored:
+            found = format_of(source, FORMATS) if form is None else format_named(form, FORMATS)
+            reader = found.open(source)
         failing.pop_all()  # closed with the stream; now only if it failed
+    if is_stored:
+        return store.read_stream(source)
     trace = Trace(
         name=path,
         chunks=iter(()),

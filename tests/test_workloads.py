@@ -1,0 +1,104 @@
+"""A workload's name: which stream it means, whatever the command."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from allocsim.errors import InputError, JobError, TraceError, UnknownName
+from allocsim.events import Trace
+from allocsim.jobs import shipped, shipped_jobs, shipped_traces
+from allocsim.workloads import open_job, open_recording, open_workload
+
+CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
+
+
+@pytest.fixture(autouse=True)
+def _empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def begun(trace: Trace) -> Trace:
+    """The same trace after its first events, closed."""
+    assert len(next(trace.chunks)) > 0
+    trace.close()
+    return trace
+
+
+@pytest.mark.parametrize("name", [job.stem for job in shipped_jobs()])
+def test_shipped_job_is_found_by_its_name(name: str) -> None:
+    trace = open_workload(name)
+    assert trace.name == name
+    assert trace.description["kind"] in name or trace.seed is not None
+
+
+@pytest.mark.parametrize("name", shipped_traces())
+def test_shipped_trace_is_found_by_its_name(name: str) -> None:
+    trace = begun(open_workload(name))
+    assert (trace.name, trace.description["kind"]) == (name, "trace")
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "./mine.txt", "mine"])
+def test_file_that_is_no_job_is_a_trace(name: str) -> None:
+    Path(name).write_text(CALLS)
+    trace = open_workload(name)
+    assert [len(chunk) for chunk in trace.chunks] == [2]
+    assert (trace.name, trace.description["file"]) == (name, name)
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "./mine.toml"])
+def test_file_that_ends_as_toml_is_a_job(name: str) -> None:
+    Path(name).write_text('kind = "pipeline"\nops = 50\nseed = 4\n')
+    trace = open_workload(name)
+    assert (trace.name, trace.length, trace.seed) == (name, 50, 4)
+
+
+def test_file_here_hides_a_shipped_job_of_its_name() -> None:
+    Path("server").write_text(CALLS)
+    assert begun(open_workload("server")).description["kind"] == "trace"
+    assert open_job("server").description["kind"] == "server"
+
+
+def test_copied_job_is_the_shipped_one() -> None:
+    shutil.copy(shipped() / "server.toml", "mine.toml")
+    assert open_workload("mine.toml").description == open_workload("server").description
+
+
+def test_seed_takes_the_place_of_the_jobs_own() -> None:
+    assert open_workload("server", 77).seed == 77
+    assert open_workload("server", 77).description["seed"] == 77
+
+
+def test_seed_of_a_recording_is_an_error() -> None:
+    Path("mine.txt").write_text(CALLS)
+    with pytest.raises(InputError, match=r"'mine\.txt' is a recording, which has no seed"):
+        open_workload("mine.txt", 5)
+
+
+def test_unknown_name_offers_jobs_and_traces() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'sqlite-orders'") as raised:
+        open_workload("sqlite-order")
+    assert all(name in str(raised.value) for name in ("server", "sqlite-orders"))
+
+
+@pytest.mark.parametrize("name", ["gone.txt", "gone/", "./gone"])
+def test_missing_file_is_named(name: str) -> None:
+    with pytest.raises(TraceError, match=name):
+        open_workload(name)
+
+
+def test_missing_job_is_named() -> None:
+    with pytest.raises(JobError, match=r"gone\.toml: No such file"):
+        open_workload("gone.toml")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
+def test_name_that_no_file_can_have_is_an_error_of_ours(name: str) -> None:
+    with pytest.raises(InputError):
+        open_workload(name)
+
+
+def test_recording_is_called_as_the_user_called_it() -> None:
+    trace = begun(open_recording("sqlite-orders"))
+    assert trace.name == "sqlite-orders"
+    assert trace.description["file"].endswith("sqlite-orders.txt.gz")
