@@ -9,30 +9,26 @@ rule: what must not be left behind is made inside `undone`.
 
 from __future__ import annotations
 
+# Beneath `signal`, which takes 2 ms to import, as contextlib does: too long to be deaf.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 
-STORIES = {
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+STORIES: dict[int, str] = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
     signal.SIGHUP: "the terminal is gone",
 }
 """The signals that end a run in order, and what is said of each."""
 
-_undo: list[Callable[[], None]] = []
-"""What to do before the process ends, the last first."""
-
-_how_far: list[Callable[[], str]] = []
-"""What to add to the story: how far the run came."""
-
 
 def heed_interrupts() -> None:
     """From now on every signal of STORIES that is not ignored ends the process in order."""
-    for number in STORIES:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's `&` leave it
-            signal.signal(number, _end)
+    _answer(_end)
 
 
 def ignore_interrupts() -> None:
@@ -41,47 +37,67 @@ def ignore_interrupts() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-@contextmanager
-def undone(undo: Callable[[], None]) -> Iterator[None]:
-    """If the process is interrupted while the block runs, `undo` is called before it ends."""
-    _undo.append(undo)
-    try:
-        yield
-    finally:
-        _undo.remove(undo)
+def undone(undo: Callable[[], None]) -> _Kept:
+    """A block; if the process is interrupted while it runs, `undo` is called before it ends."""
+    return _Kept(_undo, undo)
 
 
-@contextmanager
-def telling(how_far: Callable[[], str]) -> Iterator[None]:
-    """If the process is interrupted while the block runs, `how_far` is told to the user."""
-    _how_far.append(how_far)
-    try:
-        yield
-    finally:
-        _how_far.remove(how_far)
+def telling(how_far: Callable[[], str]) -> _Kept:
+    """A block; if the process is interrupted while it runs, `how_far` is told to the user."""
+    return _Kept(_how_far, how_far)
 
 
-@contextmanager
-def deferred() -> Iterator[list[int]]:
-    """The numbers of the signals of STORIES that came while the block runs; none acts."""
-    came: list[int] = []
-    before = {number: signal.getsignal(number) for number in STORIES}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: came.append(number))
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
+class Deferred:
+    """A block; while it runs, a signal of STORIES does not end the process but calls `act`."""
+
+    def __init__(self, act: Callable[[int], None]) -> None:
+        self.act = act
+
+    def __enter__(self) -> None:
+        self.before = {number: signal.getsignal(number) for number in STORIES}
+        _answer(lambda number, _: self.act(number))
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+class _Kept:
+    """A block; while it runs, `item` is in the list of its kind."""
+
+    def __init__(self, items: list[Any], item: Any) -> None:
+        self.items, self.item = items, item
+
+    def __enter__(self) -> None:
+        self.items.append(self.item)
+
+    def __exit__(self, *_: object) -> None:
+        self.items.remove(self.item)
+
+
+_undo: list[Callable[[], None]] = []
+"""What to do before the process ends, the last first."""
+
+_how_far: list[Callable[[], str]] = []
+"""What to add to the story: how far the run came."""
+
+
+def _answer(handler: Callable[[int, Any], None]) -> None:
+    """Make `handler` the answer to the signals of STORIES that are not ignored."""
+    for number in STORIES:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and a shell's `&` leave it
             signal.signal(number, handler)
 
 
 def _end(number: int, _: object) -> None:
     """End the process now; what buffers hold is lost, as nobody waits for half a result."""
     for undo in reversed(_undo):
-        with suppress(Exception):  # the others must be undone all the same
+        try:
             undo()
-    with suppress(Exception):
-        story = " ".join([STORIES[signal.Signals(number)], *(tell() for tell in _how_far)])
+        except Exception:  # the others must be undone all the same
+            continue
+    try:
+        story = " ".join([STORIES[number], *(tell() for tell in _how_far)])
         os.write(2, f"allocsim: error: {story}\n".encode())
-    os._exit(128 + number)
+    finally:
+        os._exit(128 + number)

@@ -11,7 +11,7 @@ import pytest
 
 from allocsim import interrupts
 from allocsim.core.jit import PURE
-from allocsim.interrupts import deferred, heed_interrupts, telling, undone
+from allocsim.interrupts import Deferred, heed_interrupts, telling, undone
 from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default
 
 RAISE = "os.kill(os.getpid(), signal.SIGINT)"
@@ -117,7 +117,7 @@ import os, signal
 from collections.abc import Iterator
 from pathlib import Path
 from allocsim.beside import written_beside
-from allocsim.interrupts import heed_interrupts
+from allocsim.interrupts import Deferred, heed_interrupts, telling, undone
 heed_interrupts()
 with written_beside(Path("out")) as file:
     file.write(b"half")
@@ -190,8 +190,9 @@ def test_how_far_the_run_came_is_told(capfd: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.usefixtures("heeding")
-def test_deferred_interrupt_is_noted_and_does_nothing_until_the_block_ends() -> None:
-    with deferred() as came:
+def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
+    came: list[int] = []
+    with Deferred(came.append):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGHUP)
     assert came == [signal.SIGINT, signal.SIGHUP]
