@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "allocsim.cli.run",
     "empirical": "allocsim.cli.empirical",
     "replay": "allocsim.cli.replay",
+    "record": "allocsim.cli.record",
     "list": "allocsim.cli.list",
 }
 """Each command and the module that defines it as `command`."""
