@@ -15,7 +15,7 @@ import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import aosp, csapp, heaptrack
+from allocsim.traces import aosp, csapp, heaptrack, logalloc, ltrace, lttng, mtrace, valgrind
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
 from allocsim.traces.formats import Format, Reader, format_named, format_of
@@ -29,7 +29,16 @@ from allocsim.traces.identity import (
 )
 from allocsim.traces.read_ahead import read_ahead
 
-FORMATS: tuple[Format, ...] = (aosp.FORMAT, heaptrack.FORMAT, csapp.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    aosp.FORMAT,
+    heaptrack.FORMAT,
+    csapp.FORMAT,
+    mtrace.FORMAT,
+    lttng.FORMAT,
+    logalloc.FORMAT,
+    valgrind.FORMAT,
+    ltrace.FORMAT,
+)
 """Every format that can be read; the first that knows a file's beginning reads it."""
 
 SHOWN_PROCESSES = 5

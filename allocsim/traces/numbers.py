@@ -1,8 +1,8 @@
-"""Numbers and lines in text, for the compiled scanners: kernels that read one and say where it ends.
+"""Numbers and lines of text: kernels that read one and say where it ends.
 
-Below the formats of text, above nothing but the core. Each takes the bytes, a position and the
-scan record; `scan.position` is then behind what was read, or -1 if it was not there. Its one rule:
-the text ends with a newline and PADDING bytes, so nothing here looks for an end.
+Below the compiled scanners of text, above nothing but the core. Each takes the bytes, a position
+and the scan record; `scan.position` is then behind what was read, or -1 if it was not there. Its
+one rule: the text ends with a newline and PADDING bytes, so nothing here looks for an end.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ MOST_DIGITS = 20
 def word(text: bytes) -> int:
     """Up to eight bytes as `load_word` gives them: the byte order of x86 and of Linux on ARM."""
     return int.from_bytes(text.ljust(8, b"\0"), "little")
+
+
+_NIL = word(b"(nil)")
+
+
+@kernel
+def word_at(scan: np.record, position: int, length: int) -> int:
+    """The first `length` bytes at `position`, at most 7, as `word` gives them."""
+    return load_word(scan.text + position) & ((1 << 8 * length) - 1)
 
 
 @kernel
@@ -71,6 +80,31 @@ def prefixed(text: np.ndarray, position: int, scan: np.record) -> int:
 
 
 @kernel
+def pointer(text: np.ndarray, position: int, scan: np.record) -> int:
+    """Read an address as printf's %p has it: 0x and digits, or for NULL (nil) or 0."""
+    if text[position] == ZERO and text[position + 1] == X:
+        return hexadecimal(text, position + 2, scan)
+    scan.position = -1
+    if word_at(scan, position, 5) == _NIL:
+        scan.position = position + 5
+    elif text[position] == ZERO:
+        scan.position = position + 1
+    return 0
+
+
+@kernel
+def hexadecimal_size(text: np.ndarray, position: int, scan: np.record) -> int:
+    """Read a size as printf's %#lx has it: 0x and digits, or 0; HUGE if it is beyond 60 bits."""
+    if text[position] != ZERO or text[position + 1] != X:
+        return decimal(text, position, scan)
+    first = position + 2
+    while text[first] == ZERO:
+        first += 1
+    value = hexadecimal(text, position + 2, scan)
+    return HUGE if scan.position - first > ADDRESS_BITS // 4 else value
+
+
+@kernel
 def next_decimal(text: np.ndarray, scan: np.record) -> int:
     """Read a blank and a decimal number at scan.position, unless that is -1."""
     position = scan.position
@@ -114,9 +148,3 @@ def next_line(text: np.ndarray, position: int) -> int:
     while text[position] != NEWLINE:
         position += 1
     return position + 1
-
-
-@kernel
-def begins(scan: np.record, position: int, expected: int, mask: int) -> bool:
-    """Whether the bytes at `position`, where the mask has them count, are those of `expected`."""
-    return load_word(scan.text + position) & mask == expected

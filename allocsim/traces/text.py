@@ -39,7 +39,8 @@ SCAN = np.dtype(
         ("position", np.int64),  # where the number that was read last ends; -1: there was none
         ("mixed", np.int64),  # 1: lines that are not of the format are left out, else they halt
         ("foreign", np.int64),  # lines left out so far
-        ("held", np.int64),  # what a line keeps for the next one; 0 at first
+        ("held", np.int64),  # what a format keeps while it reads on; 0 at first
+        ("factor", np.int64),  # how many of call.request a line has asked for so far
     ],
     align=True,
 )

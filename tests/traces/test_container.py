@@ -1,6 +1,5 @@
 """Containers: the same events whatever the recording came in, and none is a surprise."""
 
-import bz2
 import gc
 import gzip
 import io

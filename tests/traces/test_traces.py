@@ -74,7 +74,7 @@ def test_chunks_hold_two_events_for_each_call_of_a_batch(
 
 
 def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "no_identities", lambda **process: identity.no_identities(4))
+    monkeypatch.setattr(traces, "no_identities", lambda **_: identity.no_identities(4))
     lines = "".join(f"1: malloc {16 * i:#x} {i}\n" for i in range(1, 201))
     events, trace = read_bytes(lines.encode())
     assert events == [(Op.MALLOC, i + 1, 0, 0, i) for i in range(200)]
