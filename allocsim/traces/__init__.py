@@ -15,7 +15,17 @@ import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import aosp, csapp, heaptrack, logalloc, ltrace, lttng, mtrace, valgrind
+from allocsim.traces import (
+    aosp,
+    csapp,
+    heaptrack,
+    logalloc,
+    ltrace,
+    lttng,
+    memray,
+    mtrace,
+    valgrind,
+)
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
 from allocsim.traces.formats import Format, Reader, format_named, format_of
@@ -33,6 +43,7 @@ FORMATS: tuple[Format, ...] = (
     aosp.FORMAT,
     heaptrack.FORMAT,
     csapp.FORMAT,
+    memray.FORMAT,
     mtrace.FORMAT,
     lttng.FORMAT,
     logalloc.FORMAT,
