@@ -235,7 +235,7 @@ class HeaptrackReader(TextReader):
 
 FORMAT = Format(
     name="heaptrack",
-    summary="files of heaptrack, raw or interpreted, as in: + 18 4 55d0c8a2b2a0",
+    summary="files of heaptrack, raw (-r) or interpreted",
     looks_like=looks_like,
     open=HeaptrackReader,
 )

@@ -110,7 +110,7 @@ def written(events: list[Event]) -> str:
 
 
 def test_real_program_written_as_rep_is_read_as_it_was() -> None:
-    recorded, _ = read(SAMPLES / "orders-small.heaptrack-raw.zst")
+    recorded, _ = read(SAMPLES / "sqlite.heaptrack-raw.zst")
     events, trace = read_bytes(written(recorded).encode(), csapp.FORMAT)
     assert_same(events, recorded)
     assert totals_of(events) == totals_of(recorded)
