@@ -52,7 +52,7 @@ def looks_like(head: bytes) -> bool:
 def _line(scan: MtraceScan, position: int, call: np.record) -> int:
     """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
     text, state = scan.text, scan.state[0]
-    behind = next_line(text, position)
+    behind = next_line(text, state, position)
     end = behind - 2 if text[behind - 2] == RETURN else behind - 1
     if text[position] == _EQUALS and text[position + 1] == SPACE:
         state.made = 0

@@ -94,7 +94,7 @@ def scan_lines(scan: Any, start: int, end: int, calls: np.recarray) -> int:
                 break
             state.foreign += 1
             state.made = 0
-            behind = next_line(text, position)
+            behind = next_line(text, state, position)
         position = behind
         state.lines += 1
         state.calls += state.made
