@@ -25,6 +25,7 @@ from allocsim.traces import (
     memray,
     mtrace,
     valgrind,
+    wl,
 )
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
@@ -44,6 +45,7 @@ FORMATS: tuple[Format, ...] = (
     heaptrack.FORMAT,
     csapp.FORMAT,
     memray.FORMAT,
+    wl.FORMAT,
     mtrace.FORMAT,
     lttng.FORMAT,
     logalloc.FORMAT,

@@ -128,8 +128,8 @@ class WlReader:
     def _broken(self, position: int) -> TraceError:
         """The error for bytes that are no call."""
         return TraceError(
-            f"{self.source.name}, byte {position}: no call is here, or it goes on behind the end or "
-            f"names what was not promised; expected one of {CODES}, and its numbers; 13 to 15 are "
+            f"{self.source.name}, byte {position}: no call is here, or it is cut off, or it names "
+            f"what was not promised; expected one of {CODES}, and its numbers; 13 to 15 are "
             "valloc's kin, which trace_run does not play either"
         )
 
