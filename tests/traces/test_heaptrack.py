@@ -4,6 +4,7 @@ from collections import deque
 
 import pytest
 
+from allocsim.core.jit import PURE
 from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces import heaptrack, text
@@ -174,11 +175,10 @@ POOL = 72_704
 def test_peak_of_sqlite_is_that_of_other_recorders_and_the_pool() -> None:
     """mtrace and Valgrind saw 328,084 bytes live at the peak of the same run."""
     assert TOTALS["sqlite"].peak_live - POOL == 328_084
-    events, _ = read(SAMPLES / "sqlite.heaptrack-raw.zst")
-    assert events[0][1] == POOL
+    assert contents("sqlite.heaptrack-raw.zst").count(b"\n+ %x " % POOL) == 1
 
 
-@pytest.mark.parametrize("program", TOTALS)
+@pytest.mark.parametrize("program", ["ls"] if PURE else TOTALS)
 def test_totals_of_a_raw_recording_are_those_of_a_plain_count(program: str) -> None:
     name = f"{program}.heaptrack-raw.zst"
     events, trace = read(SAMPLES / name)
@@ -186,7 +186,7 @@ def test_totals_of_a_raw_recording_are_those_of_a_plain_count(program: str) -> N
     assert (trace.description["format"], trace.dropped, trace.notes) == ("heaptrack", {}, [])
 
 
-@pytest.mark.parametrize("program", TOTALS)
+@pytest.mark.parametrize("program", ["ls"] if PURE else TOTALS)
 def test_totals_of_an_interpreted_recording_are_those_of_a_plain_count(program: str) -> None:
     name = f"{program}.heaptrack.zst"
     events, trace = read(SAMPLES / name)

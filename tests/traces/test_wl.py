@@ -13,9 +13,8 @@ from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces import wl
 from allocsim.traces.wl_threads import TURN
-from tests.conftest import SCALE
 from tests.traces.recordings import Event, assert_same, read
-from tests.traces.totals import SAMPLES, totals_of
+from tests.traces.totals import PROGRAM, SAMPLES, totals_of
 
 
 def number(value: int) -> bytes:
@@ -216,7 +215,7 @@ def written(events: list[Event]) -> bytes:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_real_program_written_as_workload_is_read_as_it_was(tmp_path: Path, packed: bool) -> None:
-    recorded = read(SAMPLES / "sqlite.lttng.gz")[0][: 500 * SCALE]
+    recorded = read(PROGRAM)[0]
     path = tmp_path / "trace.wl"
     path.write_bytes(gzip.compress(written(recorded)) if packed else written(recorded))
     events, trace = read(path)
