@@ -60,7 +60,7 @@ def looks_like(head: bytes) -> bool:
 
 
 @kernel
-def _scan(content: np.ndarray, start: int, end: int, calls: np.recarray, scan: np.recarray) -> int:
+def _scan(content: np.ndarray, start: int, end: int, calls: np.recarray, scan: Any) -> int:
     """Turn the whole fields of content[start:end] into calls; where the first lies not done."""
     state = scan[0]
     state.calls = 0
