@@ -80,7 +80,7 @@ def _sized(scan: MtraceScan, start: int, last: int, before: int, call: np.record
     """Read SIGN PTR SIZE, whose last two begin at `before` and `last`; the sign, or 0."""
     text, state = scan.text, scan.state[0]
     place = before - 2
-    if place < start or text[place + 1] != SPACE:
+    if place < start or text[place + 1] != SPACE or (place > start and text[place - 1] != SPACE):
         return 0
     sign = int(text[place])
     if sign != _ALLOCATED and sign != _MOVED and sign != _FAILED:

@@ -96,7 +96,8 @@ def pointer(text: np.ndarray, position: int, scan: np.record) -> int:
 def hexadecimal_size(text: np.ndarray, position: int, scan: np.record) -> int:
     """Read a size as printf's %#lx has it: 0x and digits, or 0; HUGE if it is beyond 60 bits."""
     if text[position] != ZERO or text[position + 1] != X:
-        return decimal(text, position, scan)
+        scan.position = position + 1 if text[position] == ZERO else -1
+        return 0
     first = position + 2
     while text[first] == ZERO:
         first += 1

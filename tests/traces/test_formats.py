@@ -1,7 +1,5 @@
 """Formats: each knows its own recordings and no other, and the unknown is refused with the list."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -127,18 +125,6 @@ def test_format_without_processes_has_process_0() -> None:
     assert len(read_bytes(b"1: malloc 0x10 1\n", aosp, process=0)[0]) == 1
     with pytest.raises(TraceError, match="no call of process 5"):
         read_bytes(b"1: malloc 0x10 1\n", aosp, process=5)
-
-
-def test_command_takes_format_and_process() -> None:
-    command = [sys.executable, "-m", "allocsim", "replay", "--json", "--format", "lttng"]
-    done = subprocess.run(
-        [*command, "--process", "17162", str(SAMPLES / "shell.lttng.gz")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "note: only the calls of process 17162 are taken" in done.stderr
-    assert '"format": "lttng"' in done.stdout
 
 
 def test_progress_is_0_until_the_first_chunk() -> None:

@@ -61,6 +61,7 @@ NUMBERS = {
     "size of 64 bits": (hexadecimal_size, b"0x" + b"f" * 16, HUGE, 18),
     "size with zeros before": (hexadecimal_size, b"0x0000000000000010", 16, 18),
     "size of 17 digits": (hexadecimal_size, b"0x" + b"1" * 17, None, -1),
+    "decimal size": (hexadecimal_size, b"32", 0, -1),
     "no size": (hexadecimal_size, b"x", 0, -1),
 }
 
