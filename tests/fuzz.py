@@ -19,6 +19,7 @@ from allocsim.generators import Generator
 from allocsim.jobs import read_job
 from allocsim.player import Options, play
 from allocsim.traces import open_trace
+from tests import fuzz_binary
 
 AOSP = b"".join(
     b"%d: %s\n" % (1 + number % 3, call)
@@ -59,8 +60,9 @@ RECORDED = {
     "valgrind": (excerpt("ls.valgrind"), excerpt("apt.valgrind"), excerpt("sqlite.valgrind")),
     "logalloc": (excerpt("shell.logalloc"), excerpt("munged.logalloc")),
     "ltrace": (excerpt("ls.ltrace"), excerpt("git.ltrace"), excerpt("sqlite.ltrace")),
+    **fuzz_binary.RECORDED,
 }
-"""For each format of text what to damage."""
+"""For each format what to damage."""
 
 JOBS = (
     b'kind = "random"\nseed = 1\nops = 100\nslots = 10\nthreads = 2\n'

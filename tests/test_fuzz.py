@@ -10,6 +10,8 @@ from tests import fuzz
 @pytest.mark.parametrize("form", fuzz.RECORDED)
 def test_damaged_traces_play_or_are_refused(tmp_path: Path, form: str) -> None:
     count = fuzz.cases(compiled=600, pure=12)
+    if form == "memray":  # whose reader is a process for each case
+        count //= 12
     ends = fuzz.run(form, count, 1, tmp_path / "trace.txt")
     assert sum(ends.values()) == count
     assert ends["success"] > count / 10
@@ -17,7 +19,10 @@ def test_damaged_traces_play_or_are_refused(tmp_path: Path, form: str) -> None:
         assert ends["TraceError"] > count / 10
 
 
-@pytest.mark.parametrize("form", fuzz.RECORDED)
+LINES = [form for form in fuzz.RECORDED if fuzz.RECORDED[form][0].isascii()]
+
+
+@pytest.mark.parametrize("form", LINES)
 @pytest.mark.parametrize("piece", [b"9", b"x", b"0x7f"], ids=repr)
 def test_line_of_10_megabytes_is_refused_or_left_out(
     tmp_path: Path, form: str, piece: bytes

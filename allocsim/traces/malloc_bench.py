@@ -90,7 +90,7 @@ def _scan(content: np.ndarray, start: int, end: int, calls: np.recarray, scan: A
 
 
 @kernel
-def _line(content: np.ndarray, end: int, call: np.record, state: np.record) -> bool:
+def _line(content: np.ndarray, end: int, call: np.record, state: Any) -> bool:
     """Read the call that fills a line up to `end`; whether there is one."""
     position = state.position
     if position + 2 > end or content[position] & 7 != 2 or not 1 <= content[position] >> 3 <= 4:
@@ -113,7 +113,7 @@ def _line(content: np.ndarray, end: int, call: np.record, state: np.record) -> b
 
 
 @kernel
-def _fields(content: np.ndarray, end: int, state: np.record) -> tuple[int, int, int]:
+def _fields(content: np.ndarray, end: int, state: Any) -> tuple[int, int, int]:
     """The varints of fields 1 to 3; state.given says which there are, state.position -1: broken."""
     first, second, third = 0, 0, 0
     state.given = 0
@@ -152,7 +152,7 @@ def _fill(call: np.record, kind: int, second: int, third: int, given: int) -> No
 
 
 @kernel
-def _varint(content: np.ndarray, end: int, state: np.record) -> int:
+def _varint(content: np.ndarray, end: int, state: Any) -> int:
     """Read a varint at state.position, unless that is -1: HUGE if it is larger than that."""
     value, shift, position = 0, 0, state.position
     group = 0x80
