@@ -19,13 +19,17 @@ from allocsim.events import MOST_THREADS, Trace, no_events
 from allocsim.traces import (
     aosp,
     csapp,
+    glibc_mtrace,
     heaptrack,
     logalloc,
     ltrace,
     lttng,
+    malloc_bench,
+    memray,
     mtrace,
     store,
     valgrind,
+    wl,
 )
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
@@ -43,13 +47,17 @@ from allocsim.traces.store_header import MAGIC
 
 FORMATS: tuple[Format, ...] = (
     aosp.FORMAT,
+    heaptrack.FORMAT,
+    csapp.FORMAT,
+    memray.FORMAT,
+    wl.FORMAT,
+    glibc_mtrace.FORMAT,
+    malloc_bench.FORMAT,
     mtrace.FORMAT,
     lttng.FORMAT,
     logalloc.FORMAT,
     valgrind.FORMAT,
     ltrace.FORMAT,
-    heaptrack.FORMAT,
-    csapp.FORMAT,
 )
 """Every format that can be read; the first that knows a file's beginning reads it."""
 

@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
 import sys
 import tempfile
 import zipfile
@@ -27,6 +28,10 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 IN_MEMORY = 16 << 20
 """Bytes of a zip on standard input that are kept in memory; a larger one goes to a file."""
+
+
+MOST_COPIED = 4 << 30
+"""Bytes of a container, or of a pipe, that are copied to a file for a format that needs one."""
 
 
 class Source:
@@ -68,6 +73,32 @@ class Source:
                     break
                 filled += read
         return filled
+
+    def as_file(self) -> IO[bytes]:
+        """The unpacked bytes as a regular file: the file itself, if it is plain, else a copy.
+
+        Nothing may have been read; the copy has no name and is gone when it is closed.
+        """
+        with self._clear_errors():
+            if self._stream is self._raw and self._length:
+                return os.fdopen(os.dup(self._raw.fileno()), "rb")
+            with contextlib.ExitStack() as failing:
+                copy = failing.enter_context(tempfile.TemporaryFile())
+                self._copy_to(copy)
+                failing.pop_all()
+            return copy
+
+    def _copy_to(self, copy: IO[bytes]) -> None:
+        """Write all bytes to `copy`, and go back to its beginning."""
+        block = memoryview(bytearray(1 << 20))
+        while length := self.read_into(block):
+            copy.write(block[:length])
+            if copy.tell() > MOST_COPIED:
+                raise TraceError(
+                    f"{self.name}: holds more than {MOST_COPIED >> 30} GiB, and its format is read "
+                    "from a file only: unpack it, and give the file"
+                )
+        copy.seek(0)
 
     def share_read(self) -> float:
         """How much of the file has been read, 0 to 1; 0 when its length is not known."""

@@ -162,7 +162,7 @@ class CsappReader(TextReader):
 
 FORMAT = Format(
     name="csapp",
-    summary="the .rep files of CS:APP's malloc lab, as in: a 0 512",
+    summary="the .rep files of CS:APP's malloc lab",
     looks_like=looks_like,
     open=CsappReader,
 )

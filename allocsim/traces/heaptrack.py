@@ -79,11 +79,11 @@ def _line(scan: HeaptrackScan, position: int, call: np.record) -> int:
     """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
     scan.state[0].made = 0
     if position < scan.state[0].held:
-        return next_line(scan.text, position)
+        return next_line(scan.text, scan.state[0], position)
     behind = _known_line(scan, position, call)
     if behind < 0 and scan.file[0].command:
         scan.state[0].made = 0
-        return next_line(scan.text, position)
+        return next_line(scan.text, scan.state[0], position)
     return behind
 
 
@@ -93,7 +93,7 @@ def _known_line(scan: HeaptrackScan, position: int, call: np.record) -> int:
     letter, blank = scan.text[position], scan.text[position + 1] == SPACE
     if letter == _TRACE and blank:
         scan.file[0].command = 0
-        return next_line(scan.text, position)
+        return next_line(scan.text, scan.state[0], position)
     if letter == _ALLOCATED and blank:
         return _allocated(scan, position + 2, call)
     if letter == _FREED and blank:
@@ -106,10 +106,10 @@ def _known_line(scan: HeaptrackScan, position: int, call: np.record) -> int:
         return _text(scan, position + 2)
     if letter in (_COMMAND, _INFORMATION):
         scan.file[0].command = letter == _COMMAND
-        return next_line(scan.text, position)
+        return next_line(scan.text, scan.state[0], position)
     if letter in (_FRAME, _TIME, _RESIDENT, _SUPPRESSION):
-        return next_line(scan.text, position) if blank else -1
-    return next_line(scan.text, position) if letter in (_ATTACHED, _COMMENT) else -1
+        return next_line(scan.text, scan.state[0], position) if blank else -1
+    return next_line(scan.text, scan.state[0], position) if letter in (_ATTACHED, _COMMENT) else -1
 
 
 @kernel
@@ -178,7 +178,7 @@ def _text(scan: HeaptrackScan, position: int) -> int:
         if scan.state[0].position < 0 or length > BLOCK:
             return -1
         scan.state[0].held = scan.state[0].position + 1 + length
-    return next_line(scan.text, position)
+    return next_line(scan.text, scan.state[0], position)
 
 
 @kernel
@@ -235,7 +235,7 @@ class HeaptrackReader(TextReader):
 
 FORMAT = Format(
     name="heaptrack",
-    summary="files of heaptrack, raw or interpreted, as in: + 18 4 55d0c8a2b2a0",
+    summary="files of heaptrack, raw (-r) or interpreted",
     looks_like=looks_like,
     open=HeaptrackReader,
 )

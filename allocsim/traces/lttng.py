@@ -80,7 +80,7 @@ def _line(scan: LttngScan, position: int, call: np.record) -> int:
             return -1
         state.made = 0
         state.foreign += 1
-        return next_line(text, position)
+        return next_line(text, state, position)
     call.address = 0
     call.old = 0
     call.request = 0

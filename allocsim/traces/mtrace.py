@@ -52,7 +52,7 @@ def looks_like(head: bytes) -> bool:
 def _line(scan: MtraceScan, position: int, call: np.record) -> int:
     """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
     text, state = scan.text, scan.state[0]
-    behind = next_line(text, position)
+    behind = next_line(text, state, position)
     end = behind - 2 if text[behind - 2] == RETURN else behind - 1
     if text[position] == _EQUALS and text[position + 1] == SPACE:
         state.made = 0
@@ -80,7 +80,7 @@ def _sized(scan: MtraceScan, start: int, last: int, before: int, call: np.record
     """Read SIGN PTR SIZE, whose last two begin at `before` and `last`; the sign, or 0."""
     text, state = scan.text, scan.state[0]
     place = before - 2
-    if place < start or text[place + 1] != SPACE:
+    if place < start or text[place + 1] != SPACE or (place > start and text[place - 1] != SPACE):
         return 0
     sign = int(text[place])
     if sign != _ALLOCATED and sign != _MOVED and sign != _FAILED:

@@ -94,7 +94,7 @@ def scan_lines(scan: Any, start: int, end: int, calls: np.recarray) -> int:
                 break
             state.foreign += 1
             state.made = 0
-            behind = next_line(text, position)
+            behind = next_line(text, state, position)
         position = behind
         state.lines += 1
         state.calls += state.made
@@ -178,11 +178,13 @@ class TextReader:
         return self._block.rfind(b"\n", 0, filled) + 1
 
     def _without_end(self, filled: int) -> int:
-        """Deal with a line longer than a block: the block in two foreign lines, or an error."""
+        """Deal with a line longer than a block: an error, or parts that count as one line."""
         if not self._state[0].mixed:
             raise self._broken(0, filled)
-        self._block[filled - 1] = ord("\n")
-        return filled
+        self._block[filled - 2] = ord("\n")
+        self._state[0].lines -= 1
+        self._state[0].foreign -= 1
+        return filled - 1  # what is left, even if nothing more comes, counts as the line
 
     def _has_line_behind(self, position: int, end: int) -> bool:
         """Whether the line at `position` is not the last."""

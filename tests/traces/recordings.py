@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,11 @@ def rows_of(events: Any) -> list[Event]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def read(path: Path | str, form: str | None = None) -> tuple[list[Event], Trace]:
+def read(
+    path: Path | str, form: str | None = None, process: int | None = None
+) -> tuple[list[Event], Trace]:
     """The events of a file, and its trace, which is at its end."""
-    trace = open_trace(str(path), form)
+    trace = open_trace(str(path), form, process)
     return rows_of(events_of(trace)), trace
 
 
@@ -77,14 +80,18 @@ class Plain:
         arguments = {"calloc": 3, "realloc": 3, "memalign": 3, "malloc": 2}.get(call, 1)
         at, *given = numbers[:arguments]
         at &= ADDRESS
-        if call == "malloc":
-            self.allocate(Op.MALLOC, thread, at, given[0])
-        elif call == "calloc":
-            self.allocate(Op.CALLOC, thread, at, given[0] * given[1])
+        sizes = given[1:] if call in ("realloc", "memalign") else given
+        first = given[0] if given else 0
+        self.call(call, thread, at, first, prod(sizes) if sizes else 0)
+
+    def call(self, call: str, thread: str, at: int, first: int = 0, request: int = 0) -> None:
+        """Take a call over; `first` is the old address, or the alignment, if it has one."""
+        if call in ("malloc", "calloc"):
+            self.allocate(Op[call.upper()], thread, at, request)
         elif call == "memalign":
-            self.allocate(Op.MEMALIGN, thread, at, given[1], given[0])
+            self.allocate(Op.MEMALIGN, thread, at, request, first)
         elif call == "realloc":
-            self.reallocate(thread, at, given[0] & ADDRESS, given[1])
+            self.reallocate(thread, at, first & ADDRESS, request)
         elif call == "free":
             self.free(thread, at)
         elif call == "thread_done" and thread in self.threads:

