@@ -46,7 +46,7 @@ def record(program: Program, out: Path, wanted: str | None, tell: Tell) -> int:
         with recorder.read(place, ended) as trace:
             trace.name = program.name
             trace.description |= {"program": [*program.arguments], "recorder": recorder.name}
-            trace.chunks = _required(trace.chunks, program)
+            trace.chunks = _required(trace.chunks, program, recorder)
             write_trace(trace, out)
         tell(_account(out, time.monotonic() - begun, size))
     return ended.status
@@ -95,7 +95,7 @@ def _named(name: str) -> Recorder:
     raise UnknownName("recorder", name, [recorder.name for recorder in RECORDERS])
 
 
-def _required(chunks: Iterator[Any], program: Program) -> Iterator[Any]:
+def _required(chunks: Iterator[Any], program: Program, recorder: Recorder) -> Iterator[Any]:
     """The same events; InputError if there are none."""
     events, reason = 0, ""
     with closing(Trace("", chunks, {})):
@@ -109,8 +109,8 @@ def _required(chunks: Iterator[Any], program: Program) -> Iterator[Any]:
             reason = f" ({error})"
     if not events:
         raise InputError(
-            f"no call of {program.name} was recorded{reason}: is it static or set-uid, or has it "
-            "an allocator of its own? Then nothing that is preloaded can watch it"
+            f"no call of {program.name} was recorded{reason}: {recorder.name} is blind to "
+            f"{recorder.blind_to}"
         )
 
 

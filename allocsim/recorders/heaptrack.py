@@ -55,4 +55,6 @@ RECORDER = Recorder(
     lacks=lacks,
     run=run,
     read=read,
+    blind_to="static and set-uid programs, those with an allocator of their own, and short ones "
+    "that end by _exit, as sh does (--with lttng or mtrace)",
 )

@@ -41,6 +41,8 @@ class Recorder:
     """Run the program and record it into a workplace; CannotBegin if it was not run."""
     read: Callable[[Path, Ended], AbstractContextManager[Trace]]
     """The trace of what was recorded into a workplace."""
+    blind_to: str = "static and set-uid programs, and those with an allocator of their own"
+    """What it records nothing of."""
 
 
 @contextmanager
@@ -55,6 +57,9 @@ def workplace() -> Iterator[Path]:
     with undone(remove):
         try:
             place.mkdir(0o700)
+        except OSError as error:
+            raise EnvironmentLacks(f"cannot make '{place}': {error.strerror}") from error
+        try:
             yield place
         finally:
             remove()
