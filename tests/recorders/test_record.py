@@ -84,11 +84,11 @@ def test_recording_of_sqlite_is_replayed(record: Record, tmp_path: Path, name: s
     assert profile.peak_live > 50_000
 
 
-ECHO = """
+ECHO = r"""
 import sys
 blocks = [bytes(600) for _ in range(500)]
 sys.stdout.buffer.write(sys.stdin.buffer.read())
-sys.stderr.buffer.write(b"to \xff stderr\\n")
+sys.stderr.buffer.write(b"to \xff stderr\n")
 sys.exit(7)
 """
 

@@ -1,6 +1,7 @@
 """Which recorder records, what is said where none can, and the programs that they run."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,32 @@ def test_what_is_missing_names_the_package(monkeypatch: pytest.MonkeyPatch, modu
     missing = module.lacks(PROGRAM)  # type: ignore[attr-defined]
     assert missing is not None
     assert missing.endswith(module.INSTALL)  # type: ignore[attr-defined]
+
+
+def printed(place: Path, status: int, text: str, notes: list[str]) -> int:
+    """How many events come from a babeltrace2 that ends so."""
+    (place / "said").write_text(text)
+    printing = subprocess.Popen(["sh", "-c", f"exit {status}"])
+    chunks = iter([no_events(3), no_events(4)])
+    return sum(map(len, lttng._told(chunks, notes, printing, place / "said")))
+
+
+def test_events_that_the_tracer_discarded_are_told(tmp_path: Path) -> None:
+    notes: list[str] = []
+    warning = "WARNING: Tracer discarded 5 events between\nWARNING: Tracer discarded 1000 events"
+    assert printed(tmp_path, 0, warning, notes) == 7
+    assert notes == ["the tracer discarded 1,005 events: the trace is not whole"]
+
+
+def test_recording_that_babeltrace2_cannot_print_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="babeltrace2 cannot print the recording: no stream"):
+        printed(tmp_path, 1, "no stream\n", [])
+
+
+def test_whole_recording_needs_no_word(tmp_path: Path) -> None:
+    notes: list[str] = []
+    assert printed(tmp_path, 0, "", notes) == 7
+    assert notes == []
 
 
 OPTIONS: dict[str, tuple[str, int | None]] = {
