@@ -50,7 +50,7 @@ def _library() -> Path | None:
 
 RECORDER = Recorder(
     name="heaptrack",
-    why="every call, but not which thread's; sqlite3 took 1.9 times as long under it",
+    why="every call, but not which thread's; 1.9 times as slow (measured with sqlite3)",
     install=INSTALL,
     lacks=lacks,
     run=run,

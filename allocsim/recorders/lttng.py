@@ -96,7 +96,7 @@ def _told(
 
 RECORDER = Recorder(
     name="lttng",
-    why="every call, with its thread; sqlite3 took 1.7 times as long under it",
+    why="every call, with its thread; 1.7 times as slow (measured with sqlite3)",
     install=INSTALL,
     lacks=lacks,
     run=run,

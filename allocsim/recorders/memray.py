@@ -70,7 +70,7 @@ def _options_of(arguments: Sequence[str]) -> int | None:
 
 RECORDER = Recorder(
     name="memray",
-    why="what a Python program asks of malloc, with its thread; see memray's own documentation",
+    why="what a Python program asks of malloc once it runs, with its thread",
     install=INSTALL,
     lacks=lacks,
     run=run,

@@ -3,9 +3,11 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from allocsim.player import Options, play
 from allocsim.recorders import RECORDERS
 from allocsim.recorders.program import find_program
 from allocsim.traces import open_trace
-from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default
+from tests.cli.running import ENVIRONMENT, PATIENCE, Ended, command, heed_by_default
 from tests.conftest import RESERVE
 
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
@@ -27,7 +29,7 @@ Record = Callable[..., Ended]
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Record:
+def record(tmp_path: Path) -> Iterator[Record]:
     """Run `allocsim record` in an empty directory, with a temporary directory of its own."""
     place, temporary = tmp_path / "place", tmp_path / "temporary"
     for directory in (place, temporary):
@@ -47,7 +49,22 @@ def record(tmp_path: Path) -> Record:
         assert _daemons_of(str(temporary)) == [], "a daemon was left behind"
         return Ended(child.returncode, os.fsdecode(child.stdout), os.fsdecode(child.stderr))
 
-    return call
+    with socket.socket(socket.AF_UNIX) as lock:
+        _wait_for(lock)
+        yield call
+
+
+def _wait_for(lock: socket.socket) -> None:
+    """Be the only worker that records: root's LTTng does it for one at a time."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            lock.bind("\0allocsim-tests-of-recording")
+        except OSError:
+            assert time.monotonic() < deadline, "another worker records for too long"
+            time.sleep(0.1)
+        else:
+            return
 
 
 def require(name: str, *program: str) -> None:
