@@ -163,7 +163,7 @@ def test_interrupt_is_the_programs_and_what_it_did_until_then_is_kept(
     require(name, PYTHON)
     work = "x = [bytes(900) for _ in range(500)]"
     waiting = f"{work}; print(1, flush=True); import time; time.sleep(99)"
-    child = subprocess.Popen(
+    with subprocess.Popen(
         command("record", "--with", name, "-o", "out", "--", PYTHON, "-S", "-c", waiting),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -171,11 +171,11 @@ def test_interrupt_is_the_programs_and_what_it_did_until_then_is_kept(
         env=ENVIRONMENT | {"TMPDIR": str(tmp_path / "temporary")},
         preexec_fn=heed_by_default,
         start_new_session=True,  # no terminal: the signal has to be passed on
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"1\n"
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=200)
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"1\n"
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=200)
     assert child.returncode == 130, err
     assert b"was ended by SIGINT" in err or b"ended with status 130" in err
     assert allocations(tmp_path / "place" / "out") >= 500
