@@ -1,7 +1,7 @@
 """Files that are whole or not there: written beside their place, then renamed into it.
 
-Below everyone who writes a file, above `errors`. Its one rule: what existed under the name is lost
-only when its successor is complete, and nothing half-written stays.
+Above `interrupts`, below everyone who writes a file. Its one rule: what existed under the name is
+lost only when its successor is complete, and nothing half-written stays, however the run ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from allocsim.errors import EnvironmentLacks
+from allocsim.interrupts import undone
 
 
 @contextmanager
@@ -43,15 +44,21 @@ def written_beside(path: Path) -> Iterator[IO[bytes]]:
     path = path.resolve()
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     beside = path.with_name(f".allocsim-{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(beside, _NEW, 0o600), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(mode)
-        beside.replace(path)
-    finally:
+
+    def remove() -> None:
+        """Remove what was written."""
         beside.unlink(missing_ok=True)
+
+    with undone(remove):
+        try:
+            with os.fdopen(os.open(beside, _NEW, 0o600), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            beside.chmod(mode)
+            beside.replace(path)
+        finally:
+            remove()
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

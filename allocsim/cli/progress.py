@@ -6,6 +6,7 @@ and a run of less than a second never shows it.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 
 from allocsim.events import Trace
+from allocsim.interrupts import undone
 
 PATIENCE = 1.0
 """Seconds before the bar appears."""
@@ -34,9 +36,13 @@ class Counts(Protocol):
         """Events done so far."""
 
 
-def compiling() -> Status:
+@contextmanager
+def compiling() -> Iterator[Status]:
     """A status line for the first run, in which the kernels are compiled."""
-    return Console(stderr=True).status("compiling the kernels: only this first time, some 10 s")
+    console = Console(stderr=True)
+    line = console.status("compiling the kernels: only this first time, some 10 s")
+    with undone(lambda: _clear(console)), line:
+        yield line
 
 
 @contextmanager
@@ -49,7 +55,8 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
     task = bar.add_task(trace.name, total=1.0, rate="")
     begun = shown = time.monotonic()
 
@@ -65,10 +72,17 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
         bar.update(task, completed=_share(trace, doer), rate=rate)
         bar.refresh()
 
-    try:
-        yield watch
-    finally:
-        bar.stop()
+    with undone(lambda: _clear(console)):
+        try:
+            yield watch
+        finally:
+            bar.stop()
+
+
+def _clear(console: Console) -> None:
+    """Wipe the line that is shown and bring the cursor back, past all buffers and locks."""
+    if not console.is_dumb_terminal:
+        os.write(2, b"\r\x1b[2K\x1b[?25h")
 
 
 def _share(trace: Trace, doer: Counts) -> float:

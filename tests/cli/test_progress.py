@@ -85,7 +85,8 @@ def test_bar_is_stopped_when_the_run_fails(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_status_of_the_first_run_goes_to_stderr() -> None:
-    assert compiling().console.stderr
+    with compiling() as line:
+        assert line.console.stderr
 
 
 def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
