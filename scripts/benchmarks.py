@@ -15,6 +15,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.rivals.library import KNOWN
 from allocsim.rivals.race import race
 from allocsim.traces import open_trace
+from allocsim.traces.container import open_source
 
 ROOT = Path(__file__).parents[1]
 SYSTEMUI = ROOT.parent / "shared" / "traces" / "systemui.zip"
@@ -123,6 +125,15 @@ def valgrind_numbers(fields: list[str]) -> None:
         int(fields[1][5:-1], 16)
 
 
+def heaptrack_numbers(fields: list[str]) -> None:
+    """+ SIZE TRACE PTR, or - PTR, in hexadecimal."""
+    if fields[0] == "+":
+        int(fields[1], 16)
+        int(fields[3], 16)
+    elif fields[0] == "-":
+        int(fields[1], 16)
+
+
 Numbers = Callable[[list[str]], None]
 
 RECORDED: dict[str, Numbers] = {
@@ -165,6 +176,11 @@ def reading_subjects(place: Path) -> Iterator[tuple[str, Path, Numbers]]:
         large = place / name
         large.write_bytes(sample * (REPEATED // len(sample)))
         yield name, large, numbers
+    with closing(open_source(str(SAMPLES / "sqlite.heaptrack-raw.zst"))) as source:
+        sample = source.head(REPEATED)
+    large = place / "heaptrack"
+    large.write_bytes(sample * (REPEATED // len(sample)))
+    yield "heaptrack", large, heaptrack_numbers
 
 
 def reading_rates(path: Path, numbers: Numbers, rounds: int) -> tuple[int, dict[str, float]]:
