@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.core.jit import PURE
 from tests import fuzz
 
 READ = ("success", "OutOfMemory")
@@ -12,21 +13,22 @@ READ = ("success", "OutOfMemory")
 
 @pytest.mark.parametrize("form", fuzz.RECORDED)
 def test_damaged_traces_play_or_are_refused(tmp_path: Path, form: str) -> None:
-    count = fuzz.cases(compiled=600, pure=12)
+    count = fuzz.cases(compiled=400, pure=20)
     if form == "memray":  # whose reader is a process for each case
-        count = max(count // 30, 4)
+        count //= 20
     ends = fuzz.run(form, count, 1, tmp_path / "trace.txt")
     assert sum(ends.values()) == count
     if form == "memray":  # nearly all of a small capture is packed
         return
-    assert sum(ends.get(end, 0) for end in READ) > count / 10
+    assert sum(ends.get(end, 0) for end in READ) > count / 20
     if form not in ("valgrind", "ltrace"):  # which leave out what is not of the format
-        assert ends["TraceError"] > count / 10
+        assert ends["TraceError"] > count / 20
 
 
 LINES = [form for form in fuzz.RECORDED if fuzz.RECORDED[form][0].isascii()]
 
 
+@pytest.mark.skipif(PURE, reason="10 MB take minutes in pure mode")
 @pytest.mark.parametrize("form", LINES)
 @pytest.mark.parametrize("piece", [b"9", b"x", b"0x7f"], ids=repr)
 def test_line_of_10_megabytes_is_refused_or_left_out(

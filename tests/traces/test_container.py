@@ -305,6 +305,15 @@ def test_xz_that_needs_more_memory_than_is_allowed_is_refused(
         read(path)
 
 
+def test_zip_that_needs_more_memory_than_is_allowed_is_refused(path: Path) -> None:
+    packed = bytearray(zipped(("trace.txt", SHORT), method=zipfile.ZIP_LZMA))
+    properties = packed.index(b"trace.txt") + len("trace.txt") + 4
+    packed[properties + 1 : properties + 5] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(packed)
+    with pytest.raises(TraceError, match="takes 1,024 MiB of memory, more than the 256 MiB"):
+        read(path)
+
+
 def test_zip_of_many_files_names_five(path: Path) -> None:
     path.write_bytes(zipped(*((f"file{i}", b"") for i in range(9))))
     with pytest.raises(TraceError, match=r"9 files \(file0, file1, file2, file3, file4\)"):
