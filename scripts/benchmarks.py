@@ -17,6 +17,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from allocsim.player import Options, Player
 from allocsim.rivals.library import KNOWN
 from allocsim.rivals.race import race
 from allocsim.traces import open_trace
+from allocsim.traces.container import open_source
 from allocsim.traces.store import read_trace, write_trace
 
 ROOT = Path(__file__).parents[1]
@@ -133,6 +135,15 @@ def valgrind_numbers(fields: list[str]) -> None:
         int(fields[1][5:-1], 16)
 
 
+def heaptrack_numbers(fields: list[str]) -> None:
+    """+ SIZE TRACE PTR, or - PTR, in hexadecimal."""
+    if fields[0] == "+":
+        int(fields[1], 16)
+        int(fields[3], 16)
+    elif fields[0] == "-":
+        int(fields[1], 16)
+
+
 Numbers = Callable[[list[str]], None]
 
 RECORDED: dict[str, Numbers] = {
@@ -175,6 +186,11 @@ def reading_subjects(place: Path) -> Iterator[tuple[str, Path, Numbers]]:
         large = place / name
         large.write_bytes(sample * (REPEATED // len(sample)))
         yield name, large, numbers
+    with closing(open_source(str(SAMPLES / "sqlite.heaptrack-raw.zst"))) as source:
+        sample = source.head(REPEATED)
+    large = place / "heaptrack"
+    large.write_bytes(sample * (REPEATED // len(sample)))
+    yield "heaptrack", large, heaptrack_numbers
 
 
 def reading_rates(path: Path, numbers: Numbers, rounds: int) -> tuple[int, dict[str, float]]:
