@@ -7,6 +7,8 @@ every figure is the median of the rounds. Reading and starting up are timed the 
 
 from __future__ import annotations
 
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -17,16 +19,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from allocsim.errors import EnvironmentLacks
-from allocsim.rivals.library import KNOWN
+from allocsim.events import EVENT, Trace
+from allocsim.jobs import make_generator
+from allocsim.rivals.comparison import Conditions, measure
+from allocsim.rivals.environment import child_environment
+from allocsim.rivals.library import KNOWN, find_library
 from allocsim.rivals.race import race
+from allocsim.rivals.recorded import Recorded, record
 from allocsim.traces import open_trace
 
 ROOT = Path(__file__).parents[1]
 SYSTEMUI = ROOT.parent / "shared" / "traces" / "systemui.zip"
+LOOP_IN_C = ROOT / "tests" / "rivals" / "replay_events.c"
 SUBJECTS = ("go2008", *KNOWN)
 WARM_RUNS = 8
 
@@ -64,6 +73,52 @@ def report(console: Console, title: str, times: dict[str, float]) -> None:
     for subject, ns in times.items():
         table.add_row(subject, f"{ns:.1f}", f"{times['go2008'] / ns:.2f}")
     console.print(table)
+
+
+def time_beside_c(console: Console, name: str, trace: Trace, rounds: int) -> None:
+    """Print each library's time in allocsim's driver beside that in a plain loop in C.
+
+    Fresh processes take turns; each figure is the median of the rounds' warm medians. The C program
+    has the library preloaded and shares only the file of events.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        console.print("left out: the loop in C, since there is no C compiler here")
+        return
+    table = Table(title=f"{name}, warm, beside a loop in C", title_justify="left")
+    for head in (
+        "library",
+        "allocsim, ns an event",
+        "C, ns an event",
+        "allocsim takes, times this",
+    ):
+        table.add_column(head, justify="left" if head == "library" else "right")
+    recorded = record(trace)
+    with tempfile.TemporaryDirectory() as place:
+        program = f"{place}/replay_events"
+        subprocess.run([compiler, "-O2", "-o", program, str(LOOP_IN_C)], check=True)
+        for library in filter(find_library, KNOWN):
+            ours, theirs = [], []
+            for _ in range(rounds):
+                said = measure(f"lib:{library}", "times", recorded, Conditions(runs=WARM_RUNS))
+                ours.append(said.times.ns)
+                theirs.append(warm(loop_in_c(program, library, recorded)))
+            ns, c = statistics.median(ours), statistics.median(theirs)
+            table.add_row(library, f"{ns:.1f}", f"{c:.1f}", f"{ns / c:.3f}")
+    recorded.close()
+    console.print(table)
+
+
+def loop_in_c(program: str, library: str, recorded: Recorded) -> list[float]:
+    """Nanoseconds an event of each run of the C program with a library preloaded."""
+    path = f"/proc/{os.getpid()}/fd/{recorded.descriptor}"
+    objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
+    environment = dict(child_environment(None))
+    if library != "glibc":
+        environment["LD_PRELOAD"] = find_library(library)
+    command = [program, path, str(objects), "0", str(WARM_RUNS + 1)]
+    out = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    return [float(word) for word in out.split()[3:]]
 
 
 def split_loop(path: Path) -> int:
@@ -154,8 +209,11 @@ def main(rounds: int) -> None:
     for most in (64, 2048):
         title = f"2^20 events, 1,000 slots, up to {most} bytes, warm"
         report(console, title, race_all(uniform(most), rounds, WARM_RUNS, warm))
+    stream = make_generator(uniform(2048)).trace("random")
+    time_beside_c(console, "2^20 events up to 2,048 bytes", stream, rounds)
     if SYSTEMUI.exists():
         trace: dict[str, object] = {"kind": "trace", "file": str(SYSTEMUI)}
+        time_beside_c(console, "systemui", open_trace(str(SYSTEMUI)), rounds)
         report(console, "systemui, one cache, cold", race_all(trace, 2 * rounds, 1, min))
         report(console, "systemui, one cache, warm", race_all(trace, rounds, WARM_RUNS, warm))
         time_reading(console, rounds)

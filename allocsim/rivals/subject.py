@@ -59,7 +59,7 @@ def require_subject(name: str) -> None:
 def unready(name: str) -> HeapState | Library:
     """A state of the type that the subject will have, to compile the kernels with."""
     if library_of(name) is None:
-        return Heap(name, reserve=1 << 30).state
+        return Heap(name, reserve=1 << 20).state
     return Library(np.zeros(len(FUNCTIONS), np.int64))
 
 

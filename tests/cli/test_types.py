@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocsim.cli.types import CountType, SettingType, SizeType
+from allocsim.cli.types import CountType, PercentType, SettingType, SizeType, TimeType
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,21 @@ def test_setting(text: str, setting: tuple[str, int]) -> None:
 def test_text_that_is_no_setting_is_refused(text: str, message: str) -> None:
     with pytest.raises(click.BadParameter, match=message):
         SettingType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "ns"), [("30", 30.0), ("30.5", 30.5), ("30ns", 30.0)])
+def test_time(text: str, ns: float) -> None:
+    assert TimeType().convert(text, None, None) == ns
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e3", "30us", "30 s", "ns", "٣"])
+def test_text_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no time: expected nanoseconds"):
+        TimeType().convert(text, None, None)
+
+
+def test_percentage_is_a_share() -> None:
+    assert PercentType().convert("25%", None, None) == 0.25
+    assert PercentType().convert(0.25, None, None) == 0.25
+    with pytest.raises(click.BadParameter, match="is no percentage"):
+        PercentType().convert("25", None, None)
