@@ -29,11 +29,13 @@ class Op(IntEnum):
     """A note, not an event: the thread has ended."""
     FREEZE = 6
     """A note, not an event: from here on the heap may not grow."""
+    RELEASE = 7
+    """A note, not an event: give `request` bytes of free pages back to the operating system."""
 
 
 EVENT = np.dtype(
     [
-        ("request", np.int64),  # bytes asked for; calloc: the product. 0 for FREE and notes
+        ("request", np.int64),  # bytes asked for; calloc: the product. RELEASE: bytes. Else 0
         ("object", np.uint32),  # the object's number, dense from 0; 0 for notes
         ("thread", np.uint16),  # the thread's number, dense from 0 in order of appearance
         ("op", np.uint8),  # an Op

@@ -27,10 +27,6 @@ from allocsim.profile import Snapshot
 RESERVE = 64 << 30
 """Address space that a heap reserves unless told otherwise; it costs nothing until touched."""
 
-ALIGNMENT = 32 << 20
-"""Bytes at a multiple of which a heap begins: what a leaf of go2008's page map covers, so how many
-leaves a heap needs, and with them its metadata, does not change with where the kernel puts it."""
-
 REASONS = {
     Status.UNKNOWN_POINTER: "it lies in no span in use: it was never allocated, or freed already",
     Status.NOT_SPAN_START: "it lies inside a large object",
@@ -46,13 +42,15 @@ class Heap:
     so the free objects of that thread's cache stay there, and no other thread will get them.
     """
 
-    def __init__(self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int) -> None:
+    def __init__(
+        self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int | str
+    ) -> None:
         """An empty heap; `parameters` are those of the design. `reserve` bounds the heap, bytes."""
         if not 1 << 20 <= reserve <= 1 << 45:
             raise InputError(f"a reservation of {reserve} bytes: expected 1 MiB to 32 TiB")
         self.design = find_design(design)
         self.parameters = self.design.checked(parameters)
-        self.memory = Reservation(reserve, ALIGNMENT)
+        self.memory = Reservation(reserve, *self.design.placement(self.parameters))
         self._state: HeapState = self.design.create(self.memory, MOST_THREADS, self.parameters)
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}
@@ -158,6 +156,17 @@ class Heap:
         with self._lock:
             operations.freeze(self.state)
 
+    def release(self, length: int) -> int:
+        """Give about `length` bytes of free pages back to the OS; how many were given back."""
+        with self._lock:
+            return operations.release(self.state, max(length, 0))
+
+    def native_counters(self) -> dict[str, int]:
+        """The statistics of the real library under its own names; empty for other designs."""
+        with self._lock:
+            counters = self.design.native_counters
+            return counters(self.state) if counters else {}
+
     def thread_done(self) -> None:
         """Tell the design that the calling thread has ended; its next call gets a new cache."""
         with self._lock:
@@ -181,6 +190,7 @@ class Heap:
     def resident(self) -> int:
         """Bytes of the heap that the kernel keeps in memory."""
         with self._lock:
+            operations.settle(self.state)
             return self.memory.resident(self.profile().heap)
 
     def check(self) -> list[str]:

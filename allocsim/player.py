@@ -115,7 +115,7 @@ class Player:
             at_peak=Snapshot.of(peak[0]),
             at_end=Snapshot.of(end[0]),
             peak_live=int(self._driver.peak_live),
-            resident=self.heap.memory.resident(int(end[0].heap)),
+            resident=self.heap.resident(),
             events=self.events,
             seconds=self.seconds,
             samples=kept,

@@ -223,6 +223,8 @@ def _note(heap: HeapState, driver: Record, note: Record) -> None:
     """Carry out what is no call of the program."""
     if note.op == Op.FREEZE:
         operations.freeze(heap)
+    elif note.op == Op.RELEASE:
+        operations.release(heap, note.request)
     elif note.thread < driver.threads:
         operations.thread_done(heap, note.thread)
 

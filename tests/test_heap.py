@@ -319,6 +319,11 @@ def test_profile_sums_and_names_what_is_live(heap: Heap) -> None:
     assert taken.counters == {"grows": 1, "splits": 2, "coalesces": 0, "refills": 1}
 
 
+def test_a_refill_counts_as_resident_though_its_links_are_written_late(heap: Heap) -> None:
+    heap.malloc(4096)
+    assert heap.resident() == 256 * PAGE  # a chunk of 1 MiB, linked through the start of each page
+
+
 def test_resident_is_what_was_touched(heap: Heap) -> None:
     address = heap.malloc(100 * PAGE)
     assert heap.resident() == 0

@@ -31,7 +31,8 @@ def drive(trace: Trace, settings: Settings) -> None:
     """Play `trace` as `settings` say and report the result."""
     with Heap(settings.design, reserve=settings.reserve, **dict(settings.set)) as heap:
         profile = _played(heap, trace, settings)
-        result = Result(trace, profile, heap.design.name, heap.parameters, command_line())
+        shown = heap.design.shown(heap.parameters)
+        result = Result(trace, profile, heap.design.name, shown, command_line())
     for note in trace.notes:
         click.echo(f"note: {note}", err=True)
     _export(result, settings)

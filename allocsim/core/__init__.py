@@ -14,7 +14,8 @@ malloc of a small size, step by step:
 
   1. The size is rounded up to one of the size classes by shifts, and the newest object is popped
      off the thread's list of that class. Nothing is shared and nothing is searched.
-  2. If the list is empty, a refill takes a span that fills it: one in up to 1024 calls pays.
+  2. If the list is empty, a refill takes a span that fills it: one in up to 1024 calls pays. The
+     chunk's links are written only when resident bytes are asked for: until then nobody can tell.
   3. The page heap looks for the shortest free span that is long enough, and cuts it to length;
      the rest goes back on a list. There are few lengths, so this is a short walk.
   4. If there is none, the trivial allocator hands out at least 1 MiB of fresh pages, which are

@@ -214,12 +214,14 @@ def free_memory_is_zero(heap: HeapState, memory: Reservation) -> Iterator[str]:
 
 def _filled(heap: HeapState, thread: int) -> list[int]:
     """The classes of which a thread has free objects."""
-    return [int(size_class) for size_class in np.flatnonzero(heap.object_list[thread].head)]
+    lists = heap.object_list[thread]
+    return np.flatnonzero((lists.head != 0) | (lists.fresh != lists.end)).tolist()
 
 
 def _chain(heap: HeapState, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
-    """The addresses on one list, as far as its links stay inside the heap; a circle once."""
-    address = int(heap.object_list[thread, size_class].head)
+    """The addresses on one list, as far as it stays inside the heap; a circle once."""
+    objects = heap.object_list[thread, size_class]
+    address = int(objects.head)
     end, walked = int(heap.system[0].next), set[int]()
     while memory.address <= address <= end - WORD:
         yield address
@@ -227,6 +229,10 @@ def _chain(heap: HeapState, memory: Reservation, thread: int, size_class: int) -
             break
         walked.add(address)
         address = int.from_bytes(memory.view(address, WORD), sys.byteorder, signed=True)
+    if address:  # the list leads astray, and is shorter than it counts
+        return
+    fresh, behind = max(int(objects.fresh), memory.address), min(int(objects.end), end)
+    yield from range(fresh, behind, int(heap.size_class[size_class].object_size))
 
 
 def _not_an_object(heap: HeapState, spans: list[_Span], address: int, size_class: int) -> str:

@@ -2,16 +2,17 @@
 
 Between the page heap below and the thread lists that it fills. There is no central store of
 objects: a span that was carved stays with its class for good. Its one rule: the whole chunk goes
-onto the list of the thread that asked, in ascending addresses.
+onto the list of the thread that asked, in ascending addresses; the links that this takes are
+written when somebody wants to see the memory (`write_links`), since nobody else can tell.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.pagemap import PAGE, PAGE_SHIFT
-from allocsim.core.raw import store_word
 from allocsim.core.records import RECIPROCAL_SHIFT, HeapState
 from allocsim.core.splitting_pages import take_run
+from allocsim.core.thread_lists import fill_list
 
 OBJECTS = 1024
 """Objects of a chunk, unless it would pass LONGEST."""
@@ -41,20 +42,8 @@ def refill(heap: HeapState, thread: int, size_class: int) -> bool:
     record.object_size = object_size
     record.objects = objects
     record.reciprocal = ((1 << RECIPROCAL_SHIFT) + object_size - 1) // object_size
-    heap.object_list[thread, size_class].head = record.address
-    heap.object_list[thread, size_class].length = objects
-    _chain(record.address, object_size, objects)
+    fill_list(heap, thread, size_class, record.address, objects)
     count.cached += objects
     count.spans += 1
     heap.counters[0].refills += 1
     return True
-
-
-@kernel
-def _chain(address: int, object_size: int, objects: int) -> None:
-    """Link `objects` objects that lie side by side from `address` on; 0 ends the list."""
-    last = address + (objects - 1) * object_size
-    while address < last:
-        store_word(address, address + object_size)
-        address += object_size
-    store_word(last, 0)

@@ -26,10 +26,11 @@ _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 class Reservation:
     """A range of address space that the kernel backs page by page when it is first written."""
 
-    def __init__(self, length: int, alignment: int = OS_PAGE) -> None:
+    def __init__(self, length: int, alignment: int = OS_PAGE, behind: int = 0) -> None:
         """Reserve `length` bytes, rounded up to pages; AddressSpaceError if the OS refuses.
 
-        The first byte lies at a multiple of `alignment`, a power of two.
+        The first byte lies `behind` bytes, whole pages, behind a multiple of `alignment`, a power
+        of two.
         """
         if not hasattr(mmap, "MAP_ANONYMOUS") or not hasattr(mmap.mmap, "madvise"):
             raise PlatformError(
@@ -42,7 +43,7 @@ class Reservation:
         except (OSError, OverflowError, ValueError) as refusal:
             raise AddressSpaceError(self.length, str(refusal)) from refusal
         begin: int = np.frombuffer(self.mapping, np.uint8).ctypes.data
-        self._skipped = -begin % alignment
+        self._skipped = (behind - begin) % alignment
         self.address = begin + self._skipped
         """Address of the first byte."""
 

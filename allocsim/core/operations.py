@@ -96,6 +96,21 @@ def thread_done(heap: HeapState, thread: int) -> int:
 
 
 @operation
+def release(heap: HeapState, length: int) -> int:
+    """Give about `length` bytes of free pages back to the operating system; how many were."""
+    raise NotImplementedError
+
+
+@operation
+def settle(heap: HeapState) -> int:
+    """Write what the design would have written by now and the engine has put off; a Status.
+
+    Nothing that any other call answers changes; what the kernel keeps in memory does.
+    """
+    raise NotImplementedError
+
+
+@operation
 def freeze(heap: HeapState) -> int:
     """From now on the heap may ask the operating system for nothing; a Status."""
     raise NotImplementedError

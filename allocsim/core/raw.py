@@ -52,6 +52,13 @@ if PURE:
         """Zero `length` bytes from `address` on, both multiples of 64."""
         ctypes.memset(int(address), 0, int(length))
 
+    def advise(address: int, length: int, advice: int) -> int:
+        """madvise: tell the kernel about `length` bytes of whole OS pages; 0 when it has heard."""
+        advised = ctypes.CDLL(None).madvise(
+            ctypes.c_void_p(int(address)), ctypes.c_size_t(int(length)), int(advice)
+        )
+        return int(advised)
+
 else:
     _BYTE = ir.IntType(8)
     _WORD = ir.IntType(64)
@@ -146,6 +153,25 @@ else:
             return context.get_dummy_value()
 
         return types.void(types.int64), generate
+
+    @intrinsic
+    def _advise(typing: Any, address: Any, length: Any, advice: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
+            number = ir.IntType(32)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(number, [_WORD, _WORD, number]), "madvise"
+            )
+            address, length, advice = arguments
+            answer = builder.call(function, [address, length, builder.trunc(advice, number)])
+            return builder.sext(answer, _WORD)
+
+        return types.int64(types.int64, types.int64, types.int64), generate
+
+    @kernel
+    def advise(address: int, length: int, advice: int) -> int:
+        """madvise: tell the kernel about `length` bytes of whole OS pages; 0 when it has heard."""
+        return _advise(address, length, advice)
 
     @kernel
     def clear_pages(address: int, length: int) -> None:

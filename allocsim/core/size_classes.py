@@ -62,15 +62,19 @@ class SizeClasses:
     chunk_of: Callable[[int], int]
     """Bytes that a refill of objects of a size takes, before rounding up to pages."""
     page_size: int
+    first: int = 0
+    """The number of the first class."""
 
     def sizes(self) -> list[int]:
         """The object size of every class, ascending."""
-        return [int(self.object_size(size_class)) for size_class in range(self.count)]
+        numbers = range(self.first, self.first + self.count)
+        return [int(self.object_size(number)) for number in numbers]
 
     def rows(self) -> list[ClassRow]:
         """Every class with its refill and its waste."""
         sizes = self.sizes()
-        return [self._row(c, size, sizes[c - 1] if c else 0) for c, size in enumerate(sizes)]
+        below = zip([0, *sizes], sizes, strict=False)
+        return [self._row(n, size, under) for n, (under, size) in enumerate(below, self.first)]
 
     def _row(self, size_class: int, size: int, below: int) -> ClassRow:
         chunk = -(-self.chunk_of(size) // self.page_size) * self.page_size
@@ -96,15 +100,16 @@ class SizeClasses:
         the smallest class that holds it; above, to no class of the table.
         """
         sizes = self.sizes()
-        for size_class, size in enumerate(sizes):
-            if size_class and size <= sizes[size_class - 1]:
-                yield f"class {size_class} ({size} bytes) is not larger than the class before it"
-            if self.class_of(size) != size_class:
-                yield f"class {size_class} holds {size} bytes, which map to {self.class_of(size)}"
-        expected = 0
+        for size_class, (below, size) in enumerate(zip([0, *sizes], sizes, strict=False)):
+            number = self.first + size_class
+            if size <= below:
+                yield f"class {number} ({size} bytes) is not larger than the class before it"
+            if self.class_of(size) != number:
+                yield f"class {number} holds {size} bytes, which map to {self.class_of(size)}"
+        expected, behind = self.first, self.first + self.count
         for request in range(sizes[-1] + beyond + 1):
-            while expected < self.count and sizes[expected] < request:
+            while expected < behind and sizes[expected - self.first] < request:
                 expected += 1
             found = int(self.class_of(request))
-            if found != expected if expected < self.count else found < self.count:
+            if found != expected if expected < behind else found < behind:
                 yield f"{request} bytes map to class {found}, expected {expected}"

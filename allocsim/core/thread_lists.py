@@ -1,8 +1,10 @@
 """Thread lists: each thread's free objects, one list for each size class, without a bound.
 
 Above `raw`; below the refill, which fills an empty list, and the designs. The lists are last in
-first out and threaded through the first word of the free objects themselves. Its one rule: but
-for that word a free object is all zeros, so an object that is handed out is all zeros.
+first out and threaded through the first word of the free objects themselves; the objects of a
+chunk that nobody has had yet are its end, in ascending addresses, and their links are written late
+(`write_links`). Its one rule: but for the link a free object is all zeros, so an object that is
+handed out is all zeros.
 """
 
 from __future__ import annotations
@@ -25,13 +27,27 @@ LOOKED = 64
 
 
 @kernel
+def fill_list(heap: HeapState, thread: int, size_class: int, address: int, count: int) -> None:
+    """Make `count` objects that lie side by side from `address` on the empty list of `thread`."""
+    objects = heap.object_list[thread, size_class]
+    objects.fresh = address
+    objects.end = address + count * heap.size_class[size_class].object_size
+    objects.length = count
+
+
+@kernel
 def pop_object(heap: HeapState, thread: int, size_class: int) -> int:
     """Hand out the newest free object of `thread`; 0 if its list is empty."""
     objects = heap.object_list[thread, np.uint64(size_class)]
     address = objects.head
     if address:
         objects.head = load_word(address)
-        _hand_out(heap, thread, size_class, address)
+    elif objects.fresh < objects.end:
+        address = objects.fresh
+        objects.fresh = address + heap.size_class[np.uint64(size_class)].object_size
+    else:
+        return 0
+    _hand_out(heap, thread, size_class, address)
     return address
 
 
@@ -39,20 +55,50 @@ def pop_object(heap: HeapState, thread: int, size_class: int) -> int:
 def pop_aligned_object(heap: HeapState, thread: int, size_class: int, alignment: int) -> int:
     """Hand out the newest object at a multiple of `alignment`; 0 if the first LOOKED have none."""
     objects = heap.object_list[thread, size_class]
-    before, address = 0, objects.head
+    before, address = 0, _next_object(heap, thread, size_class, 0)
     for _ in range(LOOKED - 1):
         if address & (alignment - 1) == 0:
             break
-        before, address = address, load_word(address)
-    if address & (alignment - 1):
+        before, address = address, _next_object(heap, thread, size_class, address)
+    if address == 0 or address & (alignment - 1):
         return 0
-    if address and before:
+    if before:
         store_word(before, load_word(address))
-    elif address:
+    else:
         objects.head = load_word(address)
-    if address:
-        _hand_out(heap, thread, size_class, address)
+    _hand_out(heap, thread, size_class, address)
     return address
+
+
+@kernel
+def _next_object(heap: HeapState, thread: int, size_class: int, before: int) -> int:
+    """The object behind `before` (0: the first), by its link, which is written if need be; or 0."""
+    objects = heap.object_list[thread, size_class]
+    address = load_word(before) if before else objects.head
+    if address or objects.fresh == objects.end:
+        return address
+    address = objects.fresh
+    objects.fresh = address + heap.size_class[size_class].object_size
+    if before:
+        store_word(before, address)
+    else:
+        objects.head = address
+    store_word(address, 0)
+    return address
+
+
+@kernel
+def write_links(heap: HeapState) -> None:
+    """Write the links through all fresh objects, so that their memory is as a chain leaves it."""
+    for thread in range(heap.counters[0].threads):
+        for size_class in range(len(heap.size_class)):
+            objects = heap.object_list[thread, size_class]
+            object_size = heap.size_class[size_class].object_size
+            last = objects.end - object_size
+            for address in range(objects.fresh, last, object_size):
+                store_word(address, address + object_size)
+            if objects.fresh <= last:
+                store_word(last, 0)
 
 
 @kernel

@@ -19,6 +19,7 @@ from allocsim.errors import InputError, UnknownName
 
 SUMMARIES = {
     "go2008": "the first Go malloc, November 2008: thread lists, no coalescing, nothing returned",
+    "tcmalloc": "gperftools 2.10: bounded caches, transfer slots, central lists, pages returned",
 }
 """Every design by name, with what it is in a line."""
 
@@ -33,6 +34,23 @@ class Parameter:
     least: int
     most: int
     meaning: str
+    names: tuple[str, ...] = ()
+    """Names of the values from 0 on, where a user gives a name and no number."""
+
+    def value_of(self, key: str, found: Any) -> int:
+        """The value that a user means by `found`; InputError if there is none such."""
+        if self.names:
+            if found not in self.names:
+                expected = ", ".join(self.names)
+                raise InputError(f"{key}={found}: expected one of {expected}")
+            return self.names.index(found)
+        if not isinstance(found, int) or not self.least <= found <= self.most:
+            raise InputError(f"{key}={found}: expected a number from {self.least} to {self.most}")
+        return found
+
+    def shown(self, value: int) -> int | str:
+        """A value as a user gives it."""
+        return self.names[value] if self.names else value
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,10 @@ class Design:
     """Whether malloc promises objects that are all zeros."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     native_counters: Callable[[HeapState], dict[str, int]] | None = None
-    """The counters that the real library has, by its names; None where there is no such library."""
+    """What the real library's own statistics would say, under its own names."""
+    placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
+    """A heap begins so many bytes (the second) behind a multiple of the first, which a leaf of the
+    page map covers: so how many leaves it needs does not change with where the kernel puts it."""
 
     def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
         """All parameters of the design, with `settings` checked and laid over the defaults."""
@@ -72,13 +93,12 @@ class Design:
         for name, value in settings.items():
             if name not in self.parameters:
                 raise UnknownName(f"parameter of the design {self.name}", name, self.parameters)
-            parameter = self.parameters[name]
-            if not isinstance(value, int) or not parameter.least <= value <= parameter.most:
-                raise InputError(
-                    f"{name}={value}: expected a number from {parameter.least} to {parameter.most}"
-                )
-            values[name] = value
+            values[name] = self.parameters[name].value_of(name, value)
         return values
+
+    def shown(self, values: Mapping[str, int]) -> dict[str, int | str]:
+        """Checked parameters as a user gives them."""
+        return {name: self.parameters[name].shown(value) for name, value in values.items()}
 
 
 def find_design(name: str) -> Design:

@@ -41,7 +41,7 @@ from allocsim.core.size_classes import (
     go2008_object_size,
 )
 from allocsim.core.splitting_pages import LONG
-from allocsim.core.thread_lists import pop_aligned_object, pop_object, push_object
+from allocsim.core.thread_lists import pop_aligned_object, pop_object, push_object, write_links
 from allocsim.core.trivial import take_metadata
 from allocsim.designs import ClassUse, Design
 
@@ -49,8 +49,9 @@ SMALL = 32768
 """Requests below this many bytes are small; one of just this many would fit the last class, and is
 large all the same."""
 
-CACHE_BYTES = GO2008_CLASSES * OBJECT_LIST.itemsize
-"""Metadata of one thread's lists."""
+CACHE_BYTES = GO2008_CLASSES * 16
+"""Metadata of one thread's lists, each a head and a length; what else OBJECT_LIST holds is the
+engine's own, which puts off the links of fresh objects."""
 
 SIZE_CLASSES = SizeClasses(
     class_of=go2008_class_of,
@@ -122,7 +123,7 @@ def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
     if request >= SMALL:
         return allocate_pages(heap, request, SpanState.IN_USE)
     size_class = go2008_class_of(request)
-    if heap.object_list[thread, size_class].head or refill(heap, thread, size_class):
+    if heap.object_list[thread, size_class].length or refill(heap, thread, size_class):
         address = pop_aligned_object(heap, thread, size_class, alignment)
         while address == 0 and heap.size_class[size_class].object_size & (alignment - 1):
             size_class += 1
@@ -213,6 +214,21 @@ def thread_begin(heap: Go2008, thread: int) -> int:
 @kernel
 def thread_done(heap: Go2008, thread: int) -> int:
     """Nothing: the seed knows no end of a thread, and its free objects stay on its lists."""
+    return Status.OK
+
+
+@answers(operations.release, Go2008)
+@kernel
+def release(heap: Go2008, length: int) -> int:
+    """Nothing: this design gives no page back."""
+    return 0
+
+
+@answers(operations.settle, Go2008)
+@kernel
+def settle(heap: Go2008) -> int:
+    """The links of all fresh objects, which a refill writes."""
+    write_links(heap)
     return Status.OK
 
 

@@ -20,6 +20,6 @@ class Result:
     trace: Trace
     profile: Profile
     design: str
-    parameters: Mapping[str, int]
+    parameters: Mapping[str, int | str]
     command: str
     """The command line."""

@@ -77,6 +77,13 @@ def thread_done(heap: Library, thread: int) -> int:
     return Status.OK
 
 
+@answers(operations.release, Library)
+@kernel
+def release(heap: Library, length: int) -> int:
+    """Nothing: malloc's family has no such call."""
+    return 0
+
+
 @answers(operations.freeze, Library)
 @kernel
 def freeze(heap: Library) -> int:

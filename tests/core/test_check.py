@@ -27,7 +27,7 @@ CLASS_8, CLASS_100, CLASS_3000 = (SIZES.index(size) for size in (8, 104, 3072))
 def busy(heap: Heap, state: HeapState) -> HeapState:
     """Small and large objects of two threads, in use and free; stacks; all kinds of free spans."""
     for thread in (0, 1):
-        held = [operations.malloc(state, thread, size) for size in SMALL * 3]
+        held = [operations.malloc(state, thread, size) for size in SMALL * 6]
         for address in held[::2]:
             operations.free(state, 1 - thread, address)
     lengths = (40_000, 300 * PAGE, 50_000, 2 << 20, 40_000, 300 * PAGE, 40_000)
@@ -287,6 +287,21 @@ def last_byte_of_a_free_object_written(state: HeapState, memory: Reservation) ->
     memory.view(second + 103, 1)[0] = 0x80
 
 
+@speaks(check.free_objects_are_counted_once, "is not the start of an object of 8 bytes")
+def fresh_objects_begin_inside_one(state: HeapState, memory: Reservation) -> None:
+    state.object_list[0, CLASS_8].fresh += 4
+
+
+@speaks(check.free_objects_are_counted_once, "is free twice")
+def object_given_back_is_fresh_too(state: HeapState, memory: Reservation) -> None:
+    state.object_list[0, CLASS_8].fresh -= 8 * 18
+
+
+@speaks(check.free_memory_is_zero, "is not all zeros")
+def fresh_object_written(state: HeapState, memory: Reservation) -> None:
+    memory.view(int(state.object_list[0, CLASS_100].end) - 1, 1)[0] = 1
+
+
 @speaks(check.null_records_are_untouched, "null node")
 def null_node_written(state: HeapState, memory: Reservation) -> None:
     state.node[0, ENTRIES - 1] = 1
@@ -343,9 +358,10 @@ def test_number_beyond_its_table_is_told_too(heap: Heap, busy: HeapState, corrup
 
 def test_link_in_the_last_bytes_of_a_full_reservation_is_told(small_heap: Heap) -> None:
     address = small_heap.malloc(8)
+    small_heap.free(address)
     small_heap.malloc(3 << 20)
     assert small_heap.profile().heap == small_heap.memory.length
-    store_word(address + 8, small_heap.memory.address + small_heap.memory.length - 1)
+    store_word(address, small_heap.memory.address + small_heap.memory.length - 1)
     assert small_heap.check() != []
 
 

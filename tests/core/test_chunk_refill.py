@@ -9,6 +9,7 @@ from allocsim.core.operations import Status
 from allocsim.core.pagemap import span_of
 from allocsim.core.raw import load_word
 from allocsim.core.records import RECIPROCAL_SHIFT, HeapState
+from allocsim.core.thread_lists import write_links
 from tests.conftest import PAGE, Unsound, contents
 from tests.core.test_size_classes import SIZES
 
@@ -19,12 +20,13 @@ some_classes = pytest.mark.parametrize("size_class", SOME, ids=lambda c: f"{SIZE
 
 
 def links(state: HeapState, thread: int, size_class: int) -> list[int]:
-    """The addresses on a thread's list, head first."""
-    found, address = [], int(state.object_list[thread, size_class].head)
+    """The addresses on a thread's list, head first, fresh ones last."""
+    objects = state.object_list[thread, size_class]
+    found, address = [], int(objects.head)
     while address:
         found.append(address)
         address = int(load_word(address))
-    return found
+    return found + list(range(int(objects.fresh), int(objects.end), SIZES[size_class]))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def test_refill_fills_the_list_of_the_thread_that_asked_only(state: HeapState) -
 
 def test_nothing_but_the_links_is_written(heap: Heap, state: HeapState) -> None:
     refill(state, 0, SIZES.index(24))
+    write_links(state)
     chunk = contents(heap, heap.memory.address, 24 * 1024).reshape(1024, 24)
     assert not chunk[:, 8:].any()
     assert not chunk[-1].any()
@@ -101,14 +104,14 @@ def test_refused_refill_changes_nothing(state: HeapState, unsound: Unsound) -> N
     state.system[0].frozen = 1
     assert not refill(state, 0, 0)
     assert state.system[0].refusal == Status.FROZEN
-    assert (state.counters[0].refills, state.object_list[0, 0].head) == (0, 0)
+    assert (state.counters[0].refills, state.object_list[0, 0].length) == (0, 0)
     assert unsound() == []
 
 
 def test_reciprocal_divides_every_offset_of_a_chunk_exactly(state: HeapState) -> None:
     for size_class, size in enumerate(SIZES):
         refill(state, 0, size_class)
-        span = span_of(state, int(state.object_list[0, size_class].head))
+        span = span_of(state, int(state.object_list[0, size_class].fresh))
         starts = np.arange(0, int(state.span[span].pages) * PAGE, size)
         for offsets in (starts, starts + 1, starts + size - 1):  # the quotient never falls between
             quotients = offsets * state.span[span].reciprocal >> RECIPROCAL_SHIFT

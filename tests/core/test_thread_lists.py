@@ -13,6 +13,7 @@ from allocsim.core.thread_lists import (
     pop_aligned_object,
     pop_object,
     push_object,
+    write_links,
 )
 from tests.conftest import PAGE, Unsound, contents
 from tests.core.test_chunk_refill import links
@@ -138,6 +139,32 @@ def test_search_for_an_aligned_object_has_a_bound(filled: HeapState, ahead: int)
         push_object(filled, 1, CLASS_8, address)
     found = pop_aligned_object(filled, 1, CLASS_8, PAGE)
     assert found == (taken[0] if ahead < LOOKED else 0)
+
+
+def test_fresh_objects_are_not_touched_before_they_are_handed_out(
+    heap: Heap, filled: HeapState
+) -> None:
+    resident = heap.memory.resident(1 << 20)
+    pop_object(filled, 0, CLASS_24)
+    assert (resident, heap.memory.resident(1 << 20)) == (0, PAGE)
+
+
+def test_links_written_late_are_those_of_a_chain(filled: HeapState) -> None:
+    for _ in range(3):
+        pop_object(filled, 0, CLASS_24)
+    expected = links(filled, 0, CLASS_24)
+    write_links(filled)
+    followed = [expected[0]]
+    while load_word(followed[-1]):
+        followed.append(int(load_word(followed[-1])))
+    assert followed == expected
+    assert [pop_object(filled, 0, CLASS_24) for _ in expected] == expected
+
+
+def test_list_of_fresh_objects_only_can_be_used_up_by_aligned_ones(filled: HeapState) -> None:
+    expected = links(filled, 0, CLASS_48)
+    assert [pop_aligned_object(filled, 0, CLASS_48, 1) for _ in range(1024)] == expected
+    assert pop_aligned_object(filled, 0, CLASS_48, 1) == 0
 
 
 @pytest.mark.parametrize("length", [8, 16, 56, MASKED, MASKED + 8, 128, 32768])

@@ -11,8 +11,8 @@ from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.pagemap import NODE_BYTES
 from allocsim.core.raw import load_word
-from allocsim.core.records import OBJECT_LIST, PARTS, SAMPLE, SPAN, HeapState, SpanState
-from allocsim.designs.go2008 import DESIGN, SIZE_CLASSES, create
+from allocsim.core.records import PARTS, SAMPLE, SPAN, HeapState, SpanState
+from allocsim.designs.go2008 import CACHE_BYTES, DESIGN, SIZE_CLASSES, create
 from tests.conftest import PAGE, Unsound, contents
 from tests.core.test_chunk_refill import links
 from tests.core.test_size_classes import SIZES
@@ -369,11 +369,15 @@ def test_frozen_heap_takes_objects_back(state: HeapState, unsound: Unsound) -> N
     assert unsound() == []
 
 
+def test_a_cache_is_booked_as_a_head_and_a_length_for_each_class() -> None:
+    assert CACHE_BYTES == 168 * 16
+
+
 def test_thread_is_booked_when_it_begins(heap: Heap) -> None:
     before = operations.footprint(heap.state)
     assert operations.thread_begin(heap.state, 0) == Status.OK
     assert operations.footprint(heap.state) == before + (1 << 20)
-    assert heap.state.system[0].chunk_left == (1 << 20) - 168 * OBJECT_LIST.itemsize
+    assert heap.state.system[0].chunk_left == (1 << 20) - CACHE_BYTES
     assert heap.state.counters[0].threads == 1
 
 
@@ -427,7 +431,7 @@ def test_metadata_is_page_map_span_records_and_caches(state: HeapState) -> None:
     for _ in range(3):
         malloc(state, 40_000)
     sample, nodes = measured(state, 0), int(state.counters[0].nodes) - 1
-    small = 2 * 168 * OBJECT_LIST.itemsize + 4 * -(-SPAN.itemsize // 16) * 16
+    small = 2 * CACHE_BYTES + 4 * -(-SPAN.itemsize // 16) * 16
     assert sample.metadata == nodes * NODE_BYTES + (1 << 20)
     assert state.system[0].chunk_left == (1 << 20) - small
     assert sample.footprint == sample.heap + sample.metadata

@@ -1,0 +1,74 @@
+"""The account of a heap of three tiers: caches, transfer slots and spans over a joining page heap.
+
+Beside `account`; above the records alone. Objects in use are not counted one by one: they are what
+the spans of a class hold less what lies free in each tier, list by list, while the bytes of the
+caches are counted by the caches themselves. Its one rule: each part is worked out from counts of
+its own, none is a remainder, so that their sum proves something.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.core.records import HeapState, Record
+from allocsim.core.span_classes import PAGE_SHIFT
+
+
+@kernel
+def tiered_account(heap: HeapState, live: int, sample: Record) -> None:
+    """Fill all of `sample` (a SAMPLE) but its event; `live` is the bytes asked for."""
+    counters, page_heap, system = heap.counters[0], heap.page_heap[0], heap.system[0]
+    occupied = counters.large_pages << PAGE_SHIFT
+    sample.tail = 0
+    sample.central = 0
+    sample.transfer = 0
+    for size_class in range(1, len(heap.size_class)):
+        kind = heap.size_class[size_class]
+        if kind.spans == 0:
+            continue
+        moving = kind.used * kind.batch
+        used = kind.spans * kind.objects - kind.free - moving - _cached(heap, size_class)
+        occupied += used * kind.object_size
+        sample.central += kind.free * kind.object_size
+        sample.transfer += moving * kind.object_size
+        sample.tail += kind.spans * tail_of(kind)
+    sample.live = live
+    sample.rounding = occupied - live
+    sample.thread_cache = cached_bytes(heap)
+    sample.free_spans = page_heap.free << PAGE_SHIFT
+    sample.released = page_heap.returned << PAGE_SHIFT
+    sample.heap = system.heap
+    sample.footprint = system.footprint
+    sample.metadata = system.footprint - system.heap + sample.released
+    sample.spans_total = counters.spans
+    sample.spans_free = counters.free_spans
+    sample.spans_in_use = counters.spans - counters.free_spans
+    sample.grows = counters.grows
+    sample.splits = counters.splits
+    sample.coalesces = counters.coalesces
+    sample.refills = counters.refills
+
+
+@kernel
+def tail_of(kind: Record) -> int:
+    """Bytes at the end of each span of a CENTRAL_CLASS that no object fits in."""
+    return (kind.pages << PAGE_SHIFT) - kind.objects * kind.object_size
+
+
+@kernel
+def cached_bytes(heap: HeapState) -> int:
+    """Bytes of the free objects in all caches, as the caches count them."""
+    cache, total = heap.budget[0].first, 0
+    while cache:
+        total += heap.cache[cache - 1].held
+        cache = heap.cache[cache - 1].next
+    return total
+
+
+@kernel
+def _cached(heap: HeapState, size_class: int) -> int:
+    """Objects of a class on the lists of all caches."""
+    cache, total = heap.budget[0].first, 0
+    while cache:
+        total += heap.object_list[cache - 1, size_class].length
+        cache = heap.cache[cache - 1].next
+    return total
