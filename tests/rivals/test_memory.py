@@ -151,3 +151,13 @@ def test_times_are_those_of_a_loop_at_malloc_speed(workload: Recorded) -> None:
     assert said.times.p999 is not None
     assert 0 < said.times.p50 <= said.times.p99 <= said.times.p999
     assert 0 < said.times.clock < 100_000
+
+
+def test_simulated_tcmalloc_has_the_counters_of_the_real_one(workload: Recorded) -> None:
+    require("tcmalloc")
+    ours = measured("tcmalloc", workload).counters
+    theirs = measured("lib:tcmalloc", workload).counters
+    # The page map has a leaf for each 2 GiB, so metadata depend on where the kernel puts the heap.
+    told = set(theirs) - {"generic.total_physical_bytes"}
+    assert len(told) == 15
+    assert {key: ours[key] for key in told} == {key: theirs[key] for key in told}
