@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from allocsim.reports.comparison_files import (
     comparison_markdown,
 )
 from allocsim.reports.comparison_screen import print_comparison
+from allocsim.rivals.figures import Row
 from allocsim.standing import Standing, read_standings
-from tests.reports.comparisons import MIB, compared
+from tests.reports.comparisons import MIB, compared, memory, rows
 
 
 def test_json_has_every_figure_and_what_follows_from_it() -> None:
@@ -65,3 +67,25 @@ def test_screen_keeps_each_row_on_a_line_in_a_pipe(capsys: pytest.CaptureFixture
     assert "*1,536" in line
     assert "lib:libodd.so: crashed by SIGSEGV while playing" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100])
+def test_narrow_terminal_gets_whole_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    print_comparison(compared())
+    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "…" not in out
+    assert "*6.0 MiB" in out
+    assert "left out, for want of width" in out
+    assert all(len(line) <= columns for line in out.splitlines())
+
+
+def test_long_name_makes_the_table_wider_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "lib:/a/lib" + 60 * "x" + ".so"
+    print_comparison(compared([*rows()[:2], Row(subject=name, memory=memory(MIB))]))
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert 60 * "x" + ".so" in out
