@@ -111,6 +111,14 @@ def test_result_that_is_worse_fails(run: Run, file: Write) -> None:
     assert run("compare a.json b.json --tolerance 4%").status == 0
 
 
+def test_results_of_different_workloads_get_a_note(run: Run, file: Write) -> None:
+    for name in ("a", "b"):
+        found = json.loads(result(MIB)) | {"workload": {"name": f"trace {name}"}}
+        file(f"{name}.json", json.dumps(found))
+    assert "note: a.json is of trace a, b.json of trace b" in run("compare a.json b.json").err
+    assert "note" not in run("compare a.json a.json").err
+
+
 def test_times_have_a_tolerance_of_their_own_if_it_is_given(run: Run, file: Write) -> None:
     file("a.json", result(MIB, ns=10.0))
     file("b.json", result(MIB, ns=11.0))

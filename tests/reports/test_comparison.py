@@ -120,4 +120,4 @@ def test_design_and_its_library_are_equal_or_not() -> None:
 def test_conditions_are_said() -> None:
     told = conditions(compared().comparison)
     assert "one thread, page touched" in told
-    assert "5 runs after 1" in told
+    assert "5 runs after 1 to warm up" in told
