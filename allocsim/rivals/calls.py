@@ -104,17 +104,3 @@ def measure(heap: Library, live: int, sample: Record) -> int:
     """Only what is live: the rest is the library's own."""
     sample.live = live
     return Status.OK
-
-
-@answers(operations.settle, Library)
-@kernel
-def settle(heap: Library) -> int:
-    """Nothing: a library puts nothing off that could be told."""
-    return Status.OK
-
-
-@answers(operations.release, Library)
-@kernel
-def release(heap: Library, length: int) -> int:
-    """Nothing: when a library gives back is its own affair."""
-    return 0
