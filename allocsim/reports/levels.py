@@ -58,12 +58,13 @@ def caches_table(caches: list[CacheUse]) -> Table:
 
 
 def native_table(counters: dict[str, int]) -> Table:
-    """The real library's counters under its own names; a title that says so if it has none."""
-    if not counters:
-        return Table(title="this design has no library whose counters it could show")
-    table = _table("as the library counts")
-    table.add_column("counter")
+    """The real library's counters under its own names; a row that says so if there are none."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.title = "as the library counts"
+    table.add_column("counter", no_wrap=True)
     table.add_column("at the end", justify="right")
     for name, value in counters.items():
         table.add_row(name, f"{value:,}")
+    if not counters:
+        table.add_row("this design is no library's", "")
     return table

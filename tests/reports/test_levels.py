@@ -46,4 +46,4 @@ def test_counters_stand_under_the_names_of_the_library() -> None:
 
 
 def test_design_without_a_library_says_so() -> None:
-    assert "no library" in shown(native_table({}))
+    assert "no library's" in shown(native_table({}))
