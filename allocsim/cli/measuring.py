@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from allocsim.cli.options import DEFAULT_RESERVE
+from allocsim.cli.options import DEFAULT_RESERVE, touch_option
 from allocsim.cli.types import CountType, SizeType
 from allocsim.errors import InputError
 
@@ -34,13 +34,7 @@ _OPTIONS = (
         show_default=True,
         help="Plays before them, in the same process.",
     ),
-    click.option(
-        "--touch",
-        type=click.Choice(["none", "first", "page", "full"]),
-        default="page",
-        show_default=True,
-        help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
-    ),
+    touch_option,
     click.option(
         "--timeout",
         type=click.FloatRange(0.1, 1e6),

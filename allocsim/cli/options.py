@@ -46,6 +46,15 @@ class Settings(NamedTuple):
 
 _FILE = click.Path(dir_okay=False)
 
+touch_option = click.option(
+    "--touch",
+    type=click.Choice(["none", "first", "page", "full"]),
+    default="page",
+    show_default=True,
+    help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
+)
+"""What an object's first writing touches: the same choice for drivers and comparisons."""
+
 _OPTIONS = (
     click.option("--design", default="go2008", show_default=True, help="The allocator's design."),
     click.option(
@@ -61,13 +70,7 @@ _OPTIONS = (
         show_default="64GiB",
         help="Address space for the heap: its upper bound, free until used.",
     ),
-    click.option(
-        "--touch",
-        type=click.Choice(["none", "first", "page", "full"]),
-        default="page",
-        show_default=True,
-        help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
-    ),
+    touch_option,
     click.option(
         "--limit", type=SizeType(), help="Fail (exit 1) when the footprint passes this size."
     ),
