@@ -25,10 +25,10 @@ def command(trace: str, out: Path, to: str | None, seed: int | None, force: bool
     .allocsim is allocsim's own file, which is mapped and not read: the way to replay a trace often.
     .txt and .txt.gz are Android's text, as memory_replay takes it. .parquet is for notebooks.
     """
-    from allocsim.cli.trace.taking import require_free, write_to
+    from allocsim.cli.trace.taking import require_free, write_whole
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 
     writer = writer_for(out, to)
     require_free(out, force)
-    write_to(open_workload(trace, seed), out, writer)
+    write_whole(open_workload(trace, seed), out, writer)

@@ -22,12 +22,12 @@ def command(trace: str, out: Path, keep: float, seed: int, force: bool) -> None:
     `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
     same objects. The suffix of OUT decides the format, as for convert.
     """
-    from allocsim.cli.trace.taking import require_free, write_to
-    from allocsim.pieces import ALL, Choice, piece_of
+    from allocsim.cli.trace.taking import require_free, write_piece
+    from allocsim.pieces import ALL, Choice
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(keep=max(round(keep * ALL), 1), seed=seed)
-    write_to(piece_of(open_workload(trace), choice), out, writer)
+    write_piece(open_workload(trace), choice, out, writer)
