@@ -263,6 +263,40 @@ def test_wrong_usage_is_2_and_writes_nothing(run: Run, text: Path, line: str, me
     assert [path.name for path in Path().iterdir()] == ["mine.txt"]
 
 
+TWO = "1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n"
+"""Firefox's log of two processes."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "info {} --json",
+        "check {}",
+        "convert {} out.allocsim",
+        "cut {} out.allocsim",
+        "sample {} out.allocsim --keep 1",
+    ],
+)
+def test_format_and_process_are_chosen_as_for_replay(run: Run, file: File, line: str) -> None:
+    file("two.txt", TWO)
+    told = []
+    for options in ("", " --process 2"):
+        ended = run(f"trace {line.format('two.txt')} --format logalloc{options}")
+        assert ended.status == 0, ended.err
+        told.append(ended.err)
+        for written in Path().glob("out.allocsim"):
+            assert info(run, "out.allocsim")["events"] == (2 if options else 1)
+            written.unlink()
+    assert "only the calls of process 1 are taken" in told[0]
+    assert "only the calls of process 2 are taken" in told[1]
+    ended = run(f"trace {line.format('two.txt')} --format valgrin")
+    assert (ended.status, ended.out) == (2, "")
+    assert "did you mean 'valgrind'" in ended.err
+    ended = run(f"trace {line.format('server')} --process 2")
+    assert (ended.status, ended.out) == (2, "")
+    assert "'server' is no recording: leave --format and --process out" in ended.err
+
+
 @pytest.mark.parametrize("name", ["out.allocsim", "out.txt"])
 def test_full_disk_is_3_and_leaves_what_was_there(text: Path, name: str) -> None:
     """The system refuses files of more than 8 KiB."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from allocsim.cli.options import recording_options
 from allocsim.cli.types import CountType
 
 
@@ -17,7 +19,10 @@ from allocsim.cli.types import CountType
 )
 @click.option("--to", "last", type=CountType(1), help="The last event; otherwise the trace's own.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
-def command(trace: str, out: Path, first: int, last: int | None, force: bool) -> None:
+@recording_options
+def command(
+    trace: str, out: Path, first: int, last: int | None, force: bool, **reading: Any
+) -> None:
     """Write a stretch of a trace.
 
     `--from 1000 --to 3000` holds at most 2,000 calls and is sound in itself: an object is in it
@@ -37,4 +42,4 @@ def command(trace: str, out: Path, first: int, last: int | None, force: bool) ->
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(first=first, last=ENDLESS if last is None else last)
-    write_piece(open_workload(trace), choice, out, writer)
+    write_piece(open_workload(trace, **reading), choice, out, writer)

@@ -24,9 +24,12 @@ from allocsim.workloads import open_workload
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def surveyed(name: str) -> tuple[Trace, Survey]:
-    """The trace of that name, at its end, and what was in it; its notes are told."""
-    trace = open_workload(name)
+def surveyed(name: str, form: str | None, process: int | None) -> tuple[Trace, Survey]:
+    """The trace of that name, at its end, and what was in it; its notes are told.
+
+    `form` and `process` are those of `open_trace`.
+    """
+    trace = open_workload(name, form=form, process=process)
     with watched(trace):
         seen = survey(trace)
     _tell_notes(trace)
