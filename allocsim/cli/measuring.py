@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from allocsim.cli.options import DEFAULT_RESERVE, touch_option
+from allocsim.cli.options import recording_options, touch_option
 from allocsim.cli.types import CountType, SizeType
 from allocsim.errors import InputError
 
@@ -61,7 +61,7 @@ _OPTIONS = (
 
 def measuring_options(command: Command) -> Command:
     """Give a command the options that say on what and how a workload is measured."""
-    for option in reversed(_OPTIONS):
+    for option in (recording_options, *reversed(_OPTIONS)):
         option(command)
     return command
 
@@ -86,6 +86,7 @@ def measured(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
     """The Comparison of the subjects on a workload; `times`: also how fast they are."""
+    from allocsim.cli.progress import warm_up
     from allocsim.player import NEVER
     from allocsim.replay import Touch
     from allocsim.rivals.comparison import Conditions, compare
@@ -102,7 +103,10 @@ def measured(
         keep_settings=options["keep_settings"],
         timed=times,
     )
-    recorded = record(open_workload(workload, options["seed"]))
+    read = open_workload(workload, options["seed"], options["form"], options["process"])
+    if sys.stderr.isatty():
+        warm_up(read)
+    recorded = record(read)
     try:
         for note in recorded.trace.notes:
             click.echo(f"note: {note}", err=True)

@@ -114,6 +114,23 @@ def driver_options(command: Command) -> Command:
     return with_settings  # type: ignore[return-value]
 
 
+def recording_options(command: Command) -> Command:
+    """Give a command the options that say how a recording is read, as `form` and `process`."""
+    form = click.option(
+        "--format",
+        "form",
+        metavar="NAME",
+        help="The recording's format, if its content does not tell: see allocsim list formats.",
+    )
+    process = click.option(
+        "--process",
+        type=CountType(0, 2**62),
+        metavar="PID",
+        help="Whose calls to take, of a recording of several; otherwise the first one's.",
+    )
+    return form(process(command))
+
+
 def seed_option(command: Command) -> Command:
     """Give a command the option --seed."""
     option = click.option(
