@@ -68,6 +68,13 @@ def tcmalloc_heap() -> Iterator[Heap]:
 
 
 @pytest.fixture
+def small_tcmalloc_heap() -> Iterator[Heap]:
+    """Such a heap of 4 MiB, which can be used up."""
+    with Heap("tcmalloc", reserve=4 << 20, startup="none") as heap:
+        yield heap
+
+
+@pytest.fixture
 def tcmalloc(tcmalloc_heap: Heap) -> HeapState:
     """The records of `tcmalloc_heap`; such a test calls kernels only."""
     return tcmalloc_heap.state
