@@ -13,7 +13,10 @@ They are loaded when first used, so that `import allocsim` and `allocsim --help`
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # as typing has it, which takes 5 ms to import
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

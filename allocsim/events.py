@@ -96,8 +96,13 @@ class Trace:
     progress: Any = None
     """A call that gives the share of the input read so far, 0 to 1, when length is unknown."""
 
+    held: Any = None
+    """What the stream holds open: a stream of which nothing was taken cannot close it itself."""
+
     def close(self) -> None:
         """Let go of what the stream holds open, whether it is at its end or not."""
         close = getattr(self.chunks, "close", None)
         if close is not None:
             close()
+        if self.held is not None:
+            self.held.close()

@@ -191,7 +191,7 @@ class Heap:
         """Bytes of the heap that the kernel keeps in memory."""
         with self._lock:
             operations.settle(self.state)
-            return self.memory.resident(self.profile().heap)
+            return self.memory.resident(int(self.state.system[0].next) - self.memory.address)
 
     def check(self) -> list[str]:
         """Every violated invariant as a sentence; an empty list for a sound heap."""

@@ -15,6 +15,7 @@ import msgspec
 
 from allocsim.errors import InputError, JobError, UnknownName
 from allocsim.generators import Generator
+from allocsim.generators.empirical import Empirical
 from allocsim.generators.phases import Phases
 from allocsim.generators.pipeline import Pipeline
 from allocsim.generators.random import Random
@@ -30,6 +31,7 @@ KINDS: dict[str, type[Generator]] = {
     "server": Server,
     "pipeline": Pipeline,
     "phases": Phases,
+    "empirical": Empirical,
 }
 """The generators by the name of their kind."""
 
@@ -62,11 +64,17 @@ def read_job(path: Path) -> Generator:
     if len(text) > LONGEST:
         raise JobError(f"{path}: longer than 1 MiB, which no job file is")
     try:
-        return make_generator(msgspec.toml.decode(text))
+        return make_generator(_beside(path, msgspec.toml.decode(text)))
     except InputError as error:
         raise JobError(f"{path}: {error}") from error
     except (msgspec.DecodeError, ValueError, RecursionError, AttributeError) as error:
         raise JobError(f"{path}: not TOML: {error}") from error
+
+
+def _beside(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the path of a file that they name counted from the job file."""
+    file = parameters.get("file")
+    return parameters | {"file": str(path.parent / file)} if isinstance(file, str) else parameters
 
 
 def find_job(name: str) -> Path:

@@ -29,6 +29,7 @@ from allocsim.errors import (
 )
 from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
 from allocsim.heap import Heap
+from allocsim.interrupts import telling
 from allocsim.profile import Profile, Snapshot, require_exact
 from allocsim.quantities import format_bytes
 from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, replay
@@ -179,7 +180,13 @@ class Player:
         if number >= MOST_OBJECTS:
             raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
         rows = 1 << max(number.bit_length(), 12)
-        larger = _records(OBJECT, 2 * rows)
+        try:
+            larger = _records(OBJECT, 2 * rows)
+        except MemoryError:
+            raise EnvironmentLacks(
+                f"event {self.events + 1} names object {number}: the machine has no memory for "
+                "a table of so many"
+            ) from None
         larger[: len(self._run.objects)] = self._run.objects
         self._run = self._run._replace(objects=larger)
 
@@ -225,10 +232,16 @@ def play(
 ) -> Profile:
     """Play a whole trace; `watch` is called after each chunk."""
     player = Player(heap, options, trace.length)
+
+    def how_far() -> str:
+        """The events done so far, in words."""
+        return f"after {player.events:,} events"
+
     try:
-        _play_all(player, trace.chunks, watch)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted after {player.events:,} events") from None
+        with telling(how_far):
+            _play_all(player, trace.chunks, watch)
+    except KeyboardInterrupt:  # of a caller whose interrupts raise, as Python's own do
+        raise Interrupted(f"interrupted {how_far()}") from None
     finally:
         trace.close()
     return player.profile()

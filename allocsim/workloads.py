@@ -35,9 +35,12 @@ def open_job(name: str, seed: int | None = None) -> Trace:
     return generator.trace(name)
 
 
-def open_recording(name: str) -> Trace:
-    """The stream of a trace file, of '-' or of a shipped trace, called as the user called it."""
-    trace = open_trace(find_trace(name))
+def open_recording(name: str, form: str | None = None, process: int | None = None) -> Trace:
+    """The stream of a trace file, of '-' or of a shipped trace, called as the user called it.
+
+    `form` and `process` are those of `open_trace`.
+    """
+    trace = open_trace(find_trace(name), form, process)
     trace.name = name
     return trace
 

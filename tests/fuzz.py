@@ -1,9 +1,11 @@
 """Damaged input: mutations of traces and job files, and what may come of them.
 
 The suite makes some thousands of cases; ALLOCSIM_FUZZ=100000 makes as many of each kind.
-`python -m tests.fuzz traces 60000 [SEED]` runs them without pytest.
+`python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; a kind is `jobs` or the name of a
+format of traces.
 """
 
+import gzip
 import os
 import random
 import sys
@@ -17,8 +19,10 @@ from allocsim.generators import Generator
 from allocsim.jobs import read_job
 from allocsim.player import Options, play
 from allocsim.traces import open_trace
+from tests import fuzz_binary
+from tests.damage import mutated_store
 
-RECORDED = b"".join(
+AOSP = b"".join(
     b"%d: %s\n" % (1 + number % 3, call)
     for number, call in enumerate(
         (
@@ -40,6 +44,26 @@ RECORDED = b"".join(
         * 2
     )
 )
+
+SAMPLES = Path(__file__).parent / "traces" / "samples"
+
+
+def excerpt(name: str) -> bytes:
+    """Some lines of a sample: its beginning and some of its middle."""
+    lines = gzip.decompress((SAMPLES / f"{name}.gz").read_bytes()).splitlines(keepends=True)
+    return b"".join(lines[:20] + lines[len(lines) // 2 :][:15])
+
+
+RECORDED = {
+    "aosp": (AOSP,),
+    "mtrace": (excerpt("sqlite.mtrace"), excerpt("python.mtrace")),
+    "lttng": (excerpt("shell.lttng"), excerpt("git.lttng"), excerpt("sqlite.lttng")),
+    "valgrind": (excerpt("ls.valgrind"), excerpt("apt.valgrind"), excerpt("sqlite.valgrind")),
+    "logalloc": (excerpt("shell.logalloc"), excerpt("munged.logalloc")),
+    "ltrace": (excerpt("ls.ltrace"), excerpt("git.ltrace"), excerpt("sqlite.ltrace")),
+    **fuzz_binary.RECORDED,
+}
+"""For each format what to damage."""
 
 JOBS = (
     b'kind = "random"\nseed = 1\nops = 100\nslots = 10\nthreads = 2\n'
@@ -100,6 +124,17 @@ def mutated(original: bytes, rng: random.Random) -> bytes:
     return bytes(content[:100_000])
 
 
+LONG_LINES = 0.001
+"""The share of cases in which one line is made 10 MB long."""
+
+
+def with_long_line(content: bytes, rng: random.Random) -> bytes:
+    """The content with 10 MB of one character, or of one piece of it, somewhere inside."""
+    place = rng.randrange(len(content) + 1)
+    piece = rng.choice((b"9", b"x", b" ", b"\0", b"--", content.replace(b"\n", b" ")[:200] or b"y"))
+    return content[:place] + piece * ((10 << 20) // len(piece)) + content[place:]
+
+
 def rearranged(original: bytes, rng: random.Random) -> bytes:
     """Whole lines lost, doubled and swapped, and digits changed: mostly still of the format."""
     lines = original.splitlines(keepends=True)
@@ -131,11 +166,11 @@ def play_safely(trace: Trace, check_every: int | None = None) -> str:
     return "success"
 
 
-def try_trace(content: bytes, path: Path) -> str:
+def try_trace(content: bytes, path: Path, form: str | None = None) -> str:
     """Read a trace through a file and play it; how it ended."""
     path.write_bytes(content)
     try:
-        trace = open_trace(str(path))
+        trace = open_trace(str(path), form)
     except AllocsimError as error:
         return ending(error, path.name)
     return play_safely(trace)
@@ -169,15 +204,30 @@ def is_small(generator: Generator) -> bool:
     return max(counts) <= 5000 and (generator.length() or 0) <= 5000 and sum(counts) < 20_000
 
 
+def damaged(kind: str, rng: random.Random) -> bytes:
+    """An input of a kind with a few things wrong."""
+    if kind == "stored":
+        return mutated_store(rng)
+    content = mutated(rng.choice(JOBS if kind == "jobs" else RECORDED[kind]), rng)
+    if kind != "jobs" and rng.random() < LONG_LINES:
+        content = with_long_line(content, rng)
+    return content
+
+
 def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
-    """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise."""
+    """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise.
+
+    Half of the traces are read as the format that they were, whatever they look like now.
+    """
     rng, ends = random.Random(seed), dict[str, int]()
     for case in range(count):
-        content = mutated(RECORDED if kind == "traces" else rng.choice(JOBS), rng)
+        content = damaged(kind, rng)
+        form = kind if kind != "stored" and rng.random() < 0.5 else None
         try:
-            end = (try_trace if kind == "traces" else try_job)(content, path)
+            end = try_job(content, path) if kind == "jobs" else try_trace(content, path, form)
         except Exception as error:
-            raise AssertionError(f"{kind}, seed {seed}, case {case}: {content!r}") from error
+            shown = content[:10_000]
+            raise AssertionError(f"{kind}, seed {seed}, case {case}: {shown!r}") from error
         ends[end] = ends.get(end, 0) + 1
     return ends
 

@@ -58,3 +58,15 @@ def test_one_thread_does_not_write_into_the_chunks_it_takes() -> None:
     chunk.thread[:] = 9
     list(on_one_thread(Trace("t", iter([chunk]), {})).chunks)
     assert chunk.thread.tolist() == [9]
+
+
+def test_closed_trace_lets_go_of_what_it_holds_though_nothing_was_taken() -> None:
+    closed = []
+
+    class Held:
+        def close(self) -> None:
+            closed.append(self)
+
+    held = Held()
+    Trace("t", (chunk for chunk in ()), {}, held=held).close()
+    assert closed == [held]

@@ -7,13 +7,39 @@ import pytest
 from tests import fuzz
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_damaged_traces_play_or_are_refused(tmp_path: Path, seed: int) -> None:
-    count = fuzz.cases(compiled=1000, pure=17)
-    ends = fuzz.run("traces", count, seed, tmp_path / "trace.txt")
+@pytest.mark.parametrize("form", fuzz.RECORDED)
+def test_damaged_traces_play_or_are_refused(tmp_path: Path, form: str) -> None:
+    count = fuzz.cases(compiled=600, pure=12)
+    if form == "memray":  # whose reader is a process for each case
+        count //= 12
+    ends = fuzz.run(form, count, 1, tmp_path / "trace.txt")
     assert sum(ends.values()) == count
-    assert ends["TraceError"] > count / 10
     assert ends["success"] > count / 10
+    if form not in ("valgrind", "ltrace"):  # which leave out what is not of the format
+        assert ends["TraceError"] > count / 10
+
+
+LINES = [form for form in fuzz.RECORDED if fuzz.RECORDED[form][0].isascii()]
+
+
+@pytest.mark.parametrize("form", LINES)
+@pytest.mark.parametrize("piece", [b"9", b"x", b"0x7f"], ids=repr)
+def test_line_of_10_megabytes_is_refused_or_left_out(
+    tmp_path: Path, form: str, piece: bytes
+) -> None:
+    (recorded, *_) = fuzz.RECORDED[form]
+    lines = recorded.splitlines(keepends=True)
+    lines[5:5] = [lines[5].rstrip() + piece * ((10 << 20) // len(piece)) + b"\n"]
+    end = fuzz.try_trace(b"".join(lines), tmp_path / "trace.txt", form)
+    assert end == ("success" if form in ("valgrind", "ltrace") else "TraceError")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_damaged_files_of_our_own_play_or_are_refused(tmp_path: Path, seed: int) -> None:
+    count = fuzz.cases(compiled=1000, pure=15)
+    ends = fuzz.run("stored", count, seed, tmp_path / "trace.allocsim")
+    assert sum(ends.values()) == count
+    assert all(ends[end] > count / 50 for end in ("TraceError", "success"))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -30,5 +56,7 @@ def test_undamaged_job_plays(tmp_path: Path, job: bytes) -> None:
     assert fuzz.try_job(job, tmp_path / "job.toml") == "success"
 
 
-def test_undamaged_trace_plays(tmp_path: Path) -> None:
-    assert fuzz.try_trace(fuzz.RECORDED, tmp_path / "trace.txt") == "success"
+@pytest.mark.parametrize("form", fuzz.RECORDED)
+def test_undamaged_trace_plays(tmp_path: Path, form: str) -> None:
+    for recorded in fuzz.RECORDED[form]:
+        assert fuzz.try_trace(recorded, tmp_path / "trace.txt") == "success"

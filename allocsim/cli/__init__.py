@@ -8,9 +8,12 @@ prints errors and decides the exit status: 0 done, 1 a check failed, 2 usage or 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -22,31 +25,44 @@ COMMANDS = {
     "repeat": "allocsim.cli.repeat",
     "sizeclass-check": "allocsim.cli.sizeclass_check",
     "run": "allocsim.cli.run",
+    "empirical": "allocsim.cli.empirical",
     "replay": "allocsim.cli.replay",
     "compare": "allocsim.cli.compare",
     "check": "allocsim.cli.check",
+    "trace": "allocsim.cli.trace",
+    "record": "allocsim.cli.record",
     "list": "allocsim.cli.list",
 }
 """Each command and the module that defines it as `command`."""
 
 
+OUTPUT_REFUSED = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
+"""What the system answers when the output cannot be written."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
+    def __init__(self, *args: Any, modules: dict[str, str], **kwargs: Any) -> None:
+        """`modules` names each command's module, which defines it as `command`."""
+        super().__init__(*args, **kwargs)
+        self.modules = modules
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the help page."""
-        return [*COMMANDS]  # the command `list` hides Python's here
+        return [*self.modules]  # the command `list` hides Python's here
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None if there is none."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.modules:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command: click.Command = import_module(self.modules[cmd_name]).command
         return command
 
 
 @click.group(
     cls=LazyGroup,
+    modules=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 done, 1 a check failed, 2 usage or unreadable input, 3 the "
     "environment lacks something, 130 interrupted.",
@@ -55,7 +71,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Drive memory allocators with workloads and see where every byte went.
 
-    Workloads are synthetic (random, repeat, run) or recorded from a real program (replay).
+    Workloads are synthetic (random, repeat, run) or recorded from a real program (replay, trace).
     """
 
 
@@ -70,7 +86,7 @@ def main() -> None:
     except BrokenPipeError:
         status = 141
     except OSError as error:
-        status = _complain(f"cannot write the output: {error.strerror or error}", 3)
+        status = _complain(_explained(error), 3)
     if status == 141 or status == 3:
         _drop_output()
     sys.exit(status)
@@ -84,7 +100,8 @@ def _status() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return 2
     except click.ClickException as error:
         return _complain(error.format_message(), 2)
@@ -99,9 +116,20 @@ def _status() -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    """Print an error on stderr; `status`."""
-    sys.stderr.write(f"allocsim: error: {message}\n")
+    """Print an error on stderr, if that can be written; `status`."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"allocsim: error: {message}\n")
+        sys.stderr.flush()
     return status
+
+
+def _explained(error: OSError) -> str:
+    """What an error of the system means that nobody below has explained."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the current directory does not exist any more: change to one that does"
+    if error.errno in OUTPUT_REFUSED:
+        return f"cannot write the output: {error.strerror}"
+    return f"the system refused: {error}"
 
 
 def _drop_output() -> None:

@@ -31,8 +31,9 @@ def _workloads() -> dict[str, str]:
 def _formats() -> dict[str, str]:
     """Every format of traces, with an example."""
     from allocsim.traces import FORMATS
+    from allocsim.traces.store import NAME, SUMMARY
 
-    return {form.name: form.summary for form in FORMATS}
+    return {form.name: form.summary for form in FORMATS} | {NAME: SUMMARY}
 
 
 def _libraries() -> dict[str, str]:

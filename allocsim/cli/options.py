@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     """The shared options of a driver, as the user gave them."""
 
     design: str
-    set: tuple[tuple[str, int], ...]
+    set: tuple[tuple[str, int | str], ...]
     reserve: int
     touch: str
     limit: int | None

@@ -6,16 +6,20 @@ and a run of less than a second never shows it.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 
 from allocsim.events import Trace
-from allocsim.player import Player
+from allocsim.interrupts import undone
 
 PATIENCE = 1.0
 """Seconds before the bar appears."""
@@ -24,13 +28,25 @@ REFRESH = 0.1
 """Seconds between two looks at the run."""
 
 
-def compiling() -> Status:
-    """A status line for the first run, in which the kernels are compiled."""
-    return Console(stderr=True).status("compiling the kernels: only this first time, some 10 s")
+class Counts(Protocol):
+    """What goes through a trace and counts its events: a player, a writer."""
+
+    @property
+    def events(self) -> int:
+        """Events done so far."""
 
 
 @contextmanager
-def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
+def compiling() -> Iterator[Status]:
+    """A status line for the first run, in which the kernels are compiled."""
+    console = Console(stderr=True)
+    line = console.status("compiling the kernels: only this first time, some 10 s")
+    with undone(lambda: _clear(console)), line:
+        yield line
+
+
+@contextmanager
+def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
     """A bar with rate and remaining time; gives the call that keeps it up to date."""
     columns = (
         TextColumn("{task.description}"),
@@ -39,11 +55,12 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
     task = bar.add_task(trace.name, total=1.0, rate="")
     begun = shown = time.monotonic()
 
-    def watch(player: Player) -> None:
+    def watch(doer: Counts) -> None:
         """Bring the bar up to date, if it is time to."""
         nonlocal shown
         now = time.monotonic()
@@ -51,18 +68,53 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Player], None]]:
             return
         shown = now
         bar.start()
-        rate = f"{player.events / (now - begun) / 1e6:.1f} M events/s"
-        bar.update(task, completed=_share(trace, player), rate=rate)
+        rate = f"{doer.events / (now - begun) / 1e6:.1f} M events/s"
+        bar.update(task, completed=_share(trace, doer), rate=rate)
         bar.refresh()
 
-    try:
-        yield watch
-    finally:
-        bar.stop()
+    with undone(lambda: _clear(console)):
+        try:
+            yield watch
+        finally:
+            bar.stop()
 
 
-def _share(trace: Trace, player: Player) -> float:
+def _clear(console: Console) -> None:
+    """Wipe the line that is shown and bring the cursor back, past all buffers and locks."""
+    if not console.is_dumb_terminal:
+        os.write(2, b"\r\x1b[2K\x1b[?25h")
+
+
+def _share(trace: Trace, doer: Counts) -> float:
     """How much of the trace has been played, 0 to 1."""
     if trace.length:
-        return player.events / trace.length
+        return doer.events / trace.length
     return trace.progress() if trace.progress else 0.0
+
+
+@dataclass
+class _Count:
+    """Events that went by."""
+
+    events: int = 0
+
+
+@contextmanager
+def watched(trace: Trace) -> Iterator[None]:
+    """Show a bar, on a terminal, while the chunks of `trace` are taken in the block."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with progress_bar(trace) as watch:
+        trace.chunks = _counted(trace.chunks, watch)
+        yield
+
+
+def _counted(chunks: Iterator[Any], watch: Callable[[Counts], None]) -> Iterator[Any]:
+    """The same chunks, each told to `watch` when it is done."""
+    count = _Count()
+    with closing(Trace("", chunks, {})):
+        for chunk in chunks:
+            yield chunk
+            count.events += len(chunk)
+            watch(count)

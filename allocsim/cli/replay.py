@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from allocsim.cli.options import Settings, driver_options
+from allocsim.cli.types import CountType
 
 
 @click.command("replay")
@@ -16,16 +17,30 @@ from allocsim.cli.options import Settings, driver_options
     show_default=True,
     help="A cache for each recorded thread, or one for all.",
 )
+@click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    help="The trace's format, if its content does not tell: see allocsim list formats.",
+)
+@click.option(
+    "--process",
+    type=CountType(0, 2**62),
+    metavar="PID",
+    help="Whose calls to replay, of a recording of several; otherwise the first one's.",
+)
 @driver_options
-def command(settings: Settings, trace: str, threads: str) -> None:
-    """Replay a recorded trace: a file (plain, .gz, .zip), or - for standard input.
+def command(
+    settings: Settings, trace: str, threads: str, form: str | None, process: int | None
+) -> None:
+    """Replay a recorded trace: a file (plain, .gz, .zst, .xz, .bz2, .zip), or - for standard input.
 
-    `allocsim list formats` shows what can be read. What the recording holds that cannot be
-    replayed is left out, counted and reported.
+    `allocsim list formats` shows what can be read; the content tells which it is. What the
+    recording holds that cannot be replayed is left out, counted and reported.
     """
     from allocsim.cli.drive import drive
     from allocsim.events import on_one_thread
     from allocsim.workloads import open_recording
 
-    recorded = open_recording(trace)
+    recorded = open_recording(trace, form, process)
     drive(on_one_thread(recorded) if threads == "one" else recorded, settings)

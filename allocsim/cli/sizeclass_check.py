@@ -11,7 +11,7 @@ from allocsim.cli.types import SettingType
 @click.option("--design", default="go2008", show_default=True, help="The allocator's design.")
 @click.option("--set", type=SettingType(), multiple=True, help="A parameter of the design.")
 @click.option("--json", is_flag=True, help="Print the table as one JSON object.")
-def command(design: str, set: tuple[tuple[str, int], ...], json: bool) -> None:  # noqa: A002
+def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> None:  # noqa: A002
     """Take every size through the class table, both ways, and show what the table wastes.
 
     Each size from 0 to beyond the largest class must map to the smallest class that holds it, and

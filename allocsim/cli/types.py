@@ -83,18 +83,40 @@ class TimeType(click.ParamType[float]):
         return float(number)
 
 
-class SettingType(click.ParamType[tuple[str, int]]):
-    """KEY=VALUE, the value a number or a size."""
+class ShareType(click.ParamType[float]):
+    """A share of a whole: 1/100, 0.01 or 1%."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share, above 0 and up to 1, or a usage error."""
+        part, slash, whole = str(value).removesuffix("%").partition("/")
+        try:
+            share = float(part) / (float(whole) if slash else 1)
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"'{value}' is no share: expected 1/100, 0.01 or 1%", param, ctx)
+        share /= 100 if str(value).endswith("%") else 1
+        if not 0 < share <= 1:
+            self.fail(f"{value} is not above 0 and up to 1", param, ctx)
+        return share
+
+
+class SettingType(click.ParamType[tuple[str, int | str]]):
+    """KEY=VALUE, the value a number, a size or a name."""
 
     name = "key=value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
+    ) -> tuple[str, int | str]:
         """The key and its value, or a usage error."""
         key, equals, text = str(value).partition("=")
         if not key or not equals:
             self.fail(f"'{value}' is no setting: expected KEY=VALUE", param, ctx)
+        if text.isidentifier():
+            return key, text
         try:
             return key, parse_size(text)
         except InputError as error:

@@ -19,6 +19,7 @@ from allocsim.core.linked_spans import (
     RETURNED_HEAD,
 )
 from allocsim.core.memory import OS_PAGE, Reservation
+from allocsim.core.metadata_chunks import AREA
 from allocsim.core.records import HeapState, SpanState
 from allocsim.core.span_classes import PAGE_SHIFT
 from allocsim.core.two_level_pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS
@@ -58,17 +59,22 @@ def spans_of(heap: HeapState) -> dict[int, Span]:
 
 
 def runs_tile_the_heap(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """Sorted by address, the spans cover what was obtained, with no gap and no page in two."""
-    spans, expected = spans_of(heap), memory.address
+    """Sorted by address, the spans cover what was obtained, no page in two; gaps are metadata."""
+    spans, expected, gaps = spans_of(heap), memory.address, 0
     for span in spans.values():
-        if span.pages < 1 or span.address != expected:
+        if span.pages >= 1 and span.address > expected and (span.address - expected) % AREA == 0:
+            gaps += span.address - expected
+        elif span.pages < 1 or span.address != expected:
             yield (
                 f"span {span.number} of {span.pages} pages begins at {span.address:#x}, "
                 f"expected {expected:#x}"
             )
         expected = span.behind
-    if expected != heap.system[0].next:
-        yield f"spans end at {expected:#x}, the heap at {int(heap.system[0].next):#x}"
+    end = int(heap.system[0].next)
+    if expected > end or (end - expected) % AREA:
+        yield f"spans end at {expected:#x}, the heap at {end:#x}"
+    if expected - memory.address - gaps != heap.system[0].heap:
+        yield f"heap counts {heap.system[0].heap} bytes, not those of its spans"
     if heap.counters[0].spans != len(spans):
         yield f"{heap.counters[0].spans} spans counted, {len(spans)} found"
 

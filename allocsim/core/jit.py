@@ -17,6 +17,7 @@ import numba
 from numba.extending import overload
 
 from allocsim.core.kernel_cache import kernel_cache_directory
+from allocsim.core.kernel_files import kernel_files
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,7 +52,9 @@ _KERNELS: dict[Callable[..., Any], tuple[dict[type, Any], inspect.Signature]] = 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on its first call, and keep the machine code on disk for the next run."""
-    compiled: Callable[P, R] = numba.njit(cache=CACHE is not None, **OPTIONS)(function)
+    compiled: Any = numba.njit(**OPTIONS)(function)
+    if CACHE is not None and not PURE:
+        compiled._cache = kernel_files(function)  # what njit(cache=True) sets to Numba's own
     return compiled
 
 

@@ -12,15 +12,19 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 KEPT = 4
-"""How many directories of earlier sources stay beside the newest."""
+"""How many directories of other sources stay, however long nobody has used them."""
+
+UNUSED = 7 * 24 * 3600
+"""Seconds after which a directory that nobody has used may be deleted."""
 
 SOURCES = (
     *("core", "designs", "generators", "traces", "rivals"),
-    *("replay.py", "stamps.py", "events.py", "quantities.py"),
+    *("replay.py", "survey.py", "pieces.py", "stamps.py", "events.py", "quantities.py"),
 )
 """What of the package holds kernels, or the constants and records that kernels read."""
 
@@ -30,12 +34,14 @@ def kernel_cache_directory() -> Path | None:
 
     It lies in NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG).
     """
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for parent in (Path(named) if named else home / "allocsim", _private_temporary()):
+    for place in (_named_or_home, _private_temporary):
+        try:
+            parent = place()
+        except (RuntimeError, OSError):  # there is no home, or no temporary directory
+            continue
         directory = parent / f"kernels-{fingerprint()}"
         if _writable(directory):
-            _forget_old(parent, directory)
+            _forget_unused(parent, directory)
             return directory
     return None
 
@@ -64,29 +70,45 @@ def mark_warm(directory: Path | None, kernels: str) -> None:
             (directory / f"warm-{kernels}").touch()
 
 
+def _named_or_home() -> Path:
+    """Where the user wants caches to be; RuntimeError if the user has no home."""
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    return Path(named or _cache_home() / "allocsim")
+
+
+def _cache_home() -> Path:
+    """The user's cache directory (XDG)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
 def _private_temporary() -> Path:
     """A directory of this user's own below the system's temporary directory."""
     return Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
 
 
 def _writable(directory: Path) -> bool:
-    """Make `directory` for this user alone and say whether files can be made in it."""
+    """Make `directory` for this user alone, note its use, and say whether it can be written."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+        os.utime(directory)
+        return os.access(directory, os.W_OK | os.X_OK) and directory.stat().st_uid == os.getuid()
+    except OSError:  # a file in its place, a full disk, or another process that has deleted it
         return False
-    return os.access(directory, os.W_OK | os.X_OK) and directory.stat().st_uid == os.getuid()
 
 
-def _forget_old(parent: Path, current: Path) -> None:
-    """Delete all but the newest directories of earlier sources."""
+def _forget_unused(parent: Path, current: Path) -> None:
+    """Delete the directories of other sources that nobody has used for long, but the newest.
+
+    A process that runs now may be using one of other sources, even an older version's.
+    """
     others = [place for place in parent.glob("kernels-*") if place != current]
     for place in sorted(others, key=_modified, reverse=True)[KEPT:]:
-        shutil.rmtree(place, ignore_errors=True)
+        if _modified(place) < time.time() - UNUSED:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _modified(place: Path) -> float:
-    """When `place` was last changed; 0 if another process has just deleted it."""
+    """When `place` was last used; 0 if another process has just deleted it."""
     try:
         return place.stat().st_mtime
     except OSError:

@@ -20,7 +20,7 @@ OS_PAGE = mmap.PAGESIZE
 """Bytes in a page of the operating system."""
 
 # MAP_NORESERVE has a name in the mmap module from Python 3.13 on; this is Linux's number for it.
-_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
+NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 class Reservation:
@@ -37,7 +37,7 @@ class Reservation:
                 "allocsim maps memory as Linux does; this system offers no such mmap"
             )
         self.length = -(-length // OS_PAGE) * OS_PAGE
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
         try:
             self.mapping = mmap.mmap(-1, self.length + alignment - OS_PAGE, flags=flags)
         except (OSError, OverflowError, ValueError) as refusal:

@@ -42,7 +42,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     def call(*arguments: Any) -> int:
         return int(compiled(*arguments))
 
-    class Typed(AbstractTemplate):  # type: ignore[misc]
+    class Typed(AbstractTemplate):
         """The type of a call: whatever integers come are passed as int64."""
 
         key = call

@@ -70,19 +70,31 @@ def delete_run(heap: HeapState, span: int) -> int:
 
 @out_of_line
 def release_pages(heap: HeapState, pages: int) -> int:
-    """Give whole free spans back until `pages` pages are; how many were: all there are, or more."""
+    """Give whole free spans back until `pages` pages are; how many were: all there are, or more.
+
+    A round through the lists ends early only when enough is given back, not when nothing is left.
+    """
     page_heap, released = heap.page_heap[0], 0
     while released < pages and page_heap.free > 0:
-        index = page_heap.release_index
-        span = _next_to_release(heap, index)
-        if span:
-            released += heap.span[span].pages
-            take_off(heap, span)
-            decommit(heap, span)
-            heap.span[span].state = SpanState.RETURNED
-            join(heap, span)
-        page_heap.release_index = index + 1 if index < LONG else 0
+        looked = 0
+        while released < pages and looked <= LONG:
+            index = page_heap.release_index
+            span = _next_to_release(heap, index)
+            if span:
+                released += heap.span[span].pages
+                _release_span(heap, span)
+            page_heap.release_index = index + 1 if index < LONG else 0
+            looked += 1
     return released
+
+
+@kernel
+def _release_span(heap: HeapState, span: int) -> None:
+    """Give the pages of a FREE span back, and join it with its neighbours."""
+    take_off(heap, span)
+    decommit(heap, span)
+    heap.span[span].state = SpanState.RETURNED
+    join(heap, span)
 
 
 @kernel
@@ -142,20 +154,15 @@ def _is_worth_joining(heap: HeapState, pages: int) -> bool:
 def _grow(heap: HeapState, pages: int) -> bool:
     """Obtain `pages` fresh pages and free them, so that they join what is free; False: refused."""
     length = pages << PAGE_SHIFT
-    address = heap.system[0].next
-    if length <= heap.system[0].limit - address and not ensure_leaves(heap, address, length):
-        heap.system[0].refusal = Status.OUT_OF_MEMORY
+    address = take_pages(heap, length)
+    if address == 0:
         return False
-    if take_pages(heap, length) == 0:
-        return False
-    span = new_span(heap, address, pages, SpanState.IN_USE)
-    if span == 0:
-        return False
-    counters = heap.counters[0]
+    counters, page_heap = heap.counters[0], heap.page_heap[0]
     counters.grows += 1
-    heap.page_heap[0].commits += 1
-    heap.page_heap[0].committed_pages += pages
+    page_heap.commits += 1
+    page_heap.committed_pages += pages
     if counters.grows > 1:
         book_record(heap, int(counters.grows), GROWTHS_PER_CHUNK)
-    delete_run(heap, span)
+    ensure_leaves(heap, address, length)
+    delete_run(heap, new_span(heap, address, pages, SpanState.IN_USE))
     return True

@@ -142,6 +142,7 @@ PAGE_HEAP = np.dtype(
         ("most_long_spans", np.int64),  # the most that ever were
         ("numbered", np.int64),  # the highest number that a span has had
         ("spare", np.int64),  # first span record that can be used again, by `next`; 0: none
+        ("area_left", np.int64),  # bytes left in the last area of metadata
         ("leaves", np.int64),  # leaves of the page map, the null leaf counted
         ("countdown", np.int64),  # pages to be freed before some are given back to the OS
         ("release_rate", np.int64),  # pages given back for 1000 freed; 0: none ever

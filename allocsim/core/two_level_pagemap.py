@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from allocsim.core.jit import kernel
+from allocsim.core.metadata_chunks import book_metadata
 from allocsim.core.records import HeapState
 from allocsim.core.span_classes import PAGE_SHIFT
 
@@ -74,22 +75,19 @@ def enter_class(heap: HeapState, span: int, size_class: int) -> None:
 
 
 @kernel
-def ensure_leaves(heap: HeapState, address: int, length: int) -> bool:
+def ensure_leaves(heap: HeapState, address: int, length: int) -> None:
     """Make the leaves of the pages from `address` on, and of one more on each side.
 
-    False if there is no room for one more leaf.
+    There are rows for them: see `rows_for`.
     """
     first = (address >> PAGE_SHIFT) - 1
     last = first + 1 + (length >> PAGE_SHIFT)
     pages = heap.page_heap[0]
     for root in range(first >> LEAF_BITS, (last >> LEAF_BITS) + 1):
         if heap.page_map[root] == 0:
-            if ROOT_ROWS + (pages.leaves + 1) * LEAF_ROWS > len(heap.page_map):
-                return False
             heap.page_map[root] = pages.leaves
             pages.leaves += 1
-            heap.system[0].footprint += LEAF_BYTES
-    return True
+            book_metadata(heap, LEAF_BYTES)
 
 
 def rows_for(length: int) -> int:

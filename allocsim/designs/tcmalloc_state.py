@@ -14,7 +14,7 @@ import numpy as np
 from allocsim.core.cache_budget import LEAST
 from allocsim.core.linked_spans import LIST_HEADS, LONG
 from allocsim.core.memory import Reservation, table
-from allocsim.core.metadata_chunks import CHUNK
+from allocsim.core.metadata_chunks import AREA, CHUNK
 from allocsim.core.records import (
     CACHE,
     CACHE_BUDGET,
@@ -104,6 +104,7 @@ def new_state(
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length // PAGE * PAGE
     heap.system[0].footprint = 3 * CHUNK  # of span records, growths and caches
+    heap.page_heap[0].area_left = AREA - 3 * CHUNK
     heap.page_heap[0].leaves = 1
     heap.page_heap[0].numbered = LIST_HEADS
     heap.page_heap[0].release_index = LONG

@@ -15,7 +15,7 @@ from allocsim.designs import ClassUse
 from allocsim.profile import PART_MEANINGS, Profile, Snapshot
 from allocsim.quantities import format_bytes
 from allocsim.reports import Result
-from allocsim.reports.words import bar, headline, percent, sparkline, verdict
+from allocsim.reports.words import bar, headline, left_out, percent, sparkline, verdict
 
 WIDE = 132
 """Columns of a table that goes into a pipe or a file."""
@@ -51,8 +51,7 @@ def print_result(result: Result, with_classes: bool) -> None:
     console.print(_timeline(profile))
     console.print(_counts(profile))
     if result.trace.dropped:
-        dropped = ", ".join(f"{name} {count:,}" for name, count in result.trace.dropped.items())
-        console.print(Text(f"left out of the recording: {dropped}", style="yellow"))
+        console.print(Text(left_out(result.trace), style="yellow"))
     if with_classes:
         console.print(_classes_table(profile.classes))
 

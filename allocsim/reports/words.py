@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from allocsim.events import Trace
 from allocsim.profile import Profile
 from allocsim.quantities import format_bytes
 from allocsim.reports import Result
@@ -35,6 +36,19 @@ def verdict(profile: Profile) -> str:
         f"The footprint peaks at {footprint}, {peak.footprint / profile.peak_live:.2f} times the "
         f"{live} that were live at most; fragmentation then {100 * peak.fragmentation:.1f} %."
     )
+
+
+def threads(count: int) -> str:
+    """How many threads, as in "1 thread"."""
+    return "1 thread" if count == 1 else f"{count:,} threads"
+
+
+def left_out(trace: Trace) -> str:
+    """What an import left out, in a line; empty if it was nothing."""
+    if not trace.dropped:
+        return ""
+    dropped = ", ".join(f"{name} {count:,}" for name, count in trace.dropped.items())
+    return f"left out of the recording: {dropped}"
 
 
 def percent(part: int, whole: int) -> str:

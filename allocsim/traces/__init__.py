@@ -8,54 +8,111 @@ bounded by the objects that are live at once, not by the length of the recording
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import aosp
+from allocsim.traces import (
+    aosp,
+    csapp,
+    glibc_mtrace,
+    heaptrack,
+    logalloc,
+    ltrace,
+    lttng,
+    malloc_bench,
+    memray,
+    mtrace,
+    store,
+    valgrind,
+    wl,
+)
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.container import open_source
-from allocsim.traces.identity import REASONS, Reason, grown, identify, no_identities
+from allocsim.traces.formats import Format, Reader, format_named, format_of
+from allocsim.traces.identity import (
+    REASONS,
+    Identities,
+    Reason,
+    grown,
+    identify,
+    no_identities,
+)
 from allocsim.traces.read_ahead import read_ahead
-from allocsim.traces.text import CallReader, TextFormat
+from allocsim.traces.store_header import MAGIC
 
-FORMATS: tuple[TextFormat, ...] = (aosp.FORMAT,)
-"""Every format that can be read."""
+FORMATS: tuple[Format, ...] = (
+    aosp.FORMAT,
+    heaptrack.FORMAT,
+    csapp.FORMAT,
+    memray.FORMAT,
+    wl.FORMAT,
+    glibc_mtrace.FORMAT,
+    malloc_bench.FORMAT,
+    mtrace.FORMAT,
+    lttng.FORMAT,
+    logalloc.FORMAT,
+    valgrind.FORMAT,
+    ltrace.FORMAT,
+)
+"""Every format that can be read; the first that knows a file's beginning reads it."""
+
+SHOWN_PROCESSES = 5
+"""Processes that a note names of those that were left out."""
 
 
-def open_trace(path: str) -> Trace:
-    """The trace in a file, or on standard input when `path` is '-'; read as it is taken."""
-    reader = CallReader(open_source(path), aosp.FORMAT)
+def open_trace(path: str, form: str | None = None, process: int | None = None) -> Trace:
+    """The trace in a file, or on standard input when `path` is '-'; read as it is taken.
+
+    `form` names the format, which is otherwise told by the content; `process` is the one whose
+    calls are taken, otherwise that of the first call.
+    """
+    if store.is_stored(path):
+        return store.read_trace(Path(path))
+    source = open_source(path)
+    with ExitStack() as failing:
+        failing.enter_context(closing(source))
+        is_stored = source.head(len(MAGIC)) == MAGIC
+        if not is_stored:
+            found = format_of(source, FORMATS) if form is None else format_named(form, FORMATS)
+            reader = found.open(source)
+        failing.pop_all()  # closed with the stream; now only if it failed
+    if is_stored:
+        return store.read_stream(source)
     trace = Trace(
         name=path,
         chunks=iter(()),
-        description={"kind": "trace", "file": path, "format": reader.form.name},
+        description={"kind": "trace", "file": path, "format": found.name},
         notes=reader.notes,
-        progress=reader.source.share_read,
+        progress=source.share_read,
+        held=source,
     )
-    trace.chunks = _events(reader, trace)
+    trace.chunks = _events(reader, trace, process)
     return trace
 
 
-def _events(reader: CallReader, trace: Trace) -> Iterator[Any]:
+def _events(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
     """The events of the whole source, which is closed then."""
     with closing(reader.source):
         total = 0
-        for chunk in _identified(reader, trace):
+        for chunk in _identified(reader, trace, process):
             total += len(chunk)
             yield chunk
-        if reader.lines == 0:
+        if reader.is_empty:
             raise TraceError(f"{trace.name}: the trace is empty")
+        if total == 0 and process is not None and trace.dropped.get(REASONS[Reason.OTHER_PROCESS]):
+            raise TraceError(f"{trace.name}: no call of process {process}; {trace.notes[-1]}")
         if total == 0:
             trace.notes.append("no call of the recording reaches the heap")
 
 
-def _identified(reader: CallReader, trace: Trace) -> Iterator[Any]:
+def _identified(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
     """The events of all calls, in chunks; keeps the trace's account of what was dropped."""
-    known, chunk = no_identities(), no_events(2 * BATCH)
+    known, chunk = no_identities(process=process), no_events(2 * BATCH)
     for calls in read_ahead(reader.batches()):
         position = 0
         while position < len(calls):
@@ -68,6 +125,23 @@ def _identified(reader: CallReader, trace: Trace) -> Iterator[Any]:
             elif counts.halt == Halt.THREADS:
                 raise TraceError(f"{trace.name}: more than {MOST_THREADS} threads")
         _account(trace, known.dropped)
+    if known.counts[0].processes:
+        _note_processes(trace, known)
+
+
+def _note_processes(trace: Trace, known: Identities) -> None:
+    """Say whose calls were taken and whose were not."""
+    others = {
+        int(entry.key) - 1: int(entry.number) for entry in known.processes[known.processes.key != 0]
+    }
+    most = sorted(others, key=lambda process: (-others[process], process))[:SHOWN_PROCESSES]
+    told = ", ".join(f"{process} ({others[process]:,})" for process in most)
+    if len(most) < len(others):
+        told += f" and {len(others) - len(most)} more"
+    trace.notes.append(
+        f"only the calls of process {known.counts[0].process} are taken; left out are those of "
+        f"{told}: choose with --process PID"
+    )
 
 
 def _account(trace: Trace, dropped: np.ndarray) -> None:

@@ -8,21 +8,35 @@ for all formats, in `identity`.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 CALL = np.dtype(
     [
+        ("op", np.int64),  # an Op of `events`
         ("address", np.int64),  # what the call returned, or freed; 0: NULL
         ("old", np.int64),  # REALLOC: the address that was passed; else 0
         ("request", np.int64),  # bytes; calloc: the product; HUGE if that is beyond any heap
         ("alignment", np.int64),  # MEMALIGN: as recorded; else 0
-        ("thread", np.int64),  # the recorded thread id
-        ("op", np.int64),  # an Op of `events`
+        ("thread", np.int64),  # the recorded thread id; 0 when a format has none
+        ("process", np.int64),  # the recorded process id; 0 when a format has none
     ],
     align=True,
 )
+
+
+class Call(NamedTuple):
+    """A row of CALL, for readers in plain Python."""
+
+    op: int
+    address: int = 0
+    old: int = 0
+    request: int = 0
+    alignment: int = 0
+    thread: int = 0
+    process: int = 0
+
 
 ADDRESS_BITS = 60
 """Bits of an address that count: the top four hold a tag on some systems."""
@@ -31,7 +45,7 @@ HUGE = 1 << 62
 """A request that no heap can meet."""
 
 BATCH = 1 << 14
-"""Calls in a full batch: 768 KiB."""
+"""Calls in a full batch: 896 KiB."""
 
 
 class Halt(IntEnum):

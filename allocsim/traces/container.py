@@ -1,4 +1,4 @@
-"""Containers: the bytes of a trace out of a plain file, .gz, .zip or standard input.
+"""Containers: the bytes of a trace out of a plain file, a packed one or standard input.
 
 Below the readers, which see one stream of bytes whatever it came in. The container is told by its
 first bytes, not by its name. Its one rule: what is read is handed on as it is unpacked, so a
@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
 import sys
 import tempfile
 import zipfile
@@ -20,11 +21,17 @@ from pathlib import Path
 from typing import IO, cast
 
 from allocsim.errors import TraceError
+from allocsim.traces import unpacking
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 IN_MEMORY = 16 << 20
 """Bytes of a zip on standard input that are kept in memory; a larger one goes to a file."""
+
+
+MOST_COPIED = 4 << 30
+"""Bytes of a container, or of a pipe, that are copied to a file for a format that needs one."""
 
 
 class Source:
@@ -36,14 +43,28 @@ class Source:
         self.truncated = False
         """True when the container ended before its contents did."""
         self._raw = raw
+        self._head = b""
         self._length = _length_of(raw)
         with contextlib.ExitStack() as opened, self._clear_errors():
             opened.enter_context(raw)
             self._stream = self._unpacked(opened)
             self._opened = opened.pop_all()  # closed with this source; if it failed, now
 
+    def head(self, size: int) -> bytes:
+        """The next bytes, at most `size`, which stay to be read."""
+        ahead = bytearray(max(size - len(self._head), 0))
+        self._head += ahead[: self._unpack_into(memoryview(ahead))]
+        return self._head[:size]
+
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with the next bytes; how many, 0 only at the end."""
+        known = min(len(self._head), len(buffer))
+        buffer[:known] = self._head[:known]
+        self._head = self._head[known:]
+        return known + self._unpack_into(buffer[known:])
+
+    def _unpack_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` with the next bytes from the container; how many."""
         filled = 0
         with self._clear_errors():
             while filled < len(buffer):
@@ -53,9 +74,35 @@ class Source:
                 filled += read
         return filled
 
+    def as_file(self) -> IO[bytes]:
+        """The unpacked bytes as a regular file: the file itself, if it is plain, else a copy.
+
+        Nothing may have been read; the copy has no name and is gone when it is closed.
+        """
+        with self._clear_errors():
+            if self._stream is self._raw and self._length:
+                return os.fdopen(os.dup(self._raw.fileno()), "rb")
+            with contextlib.ExitStack() as failing:
+                copy = failing.enter_context(tempfile.TemporaryFile())
+                self._copy_to(copy)
+                failing.pop_all()
+            return copy
+
+    def _copy_to(self, copy: IO[bytes]) -> None:
+        """Write all bytes to `copy`, and go back to its beginning."""
+        block = memoryview(bytearray(1 << 20))
+        while length := self.read_into(block):
+            copy.write(block[:length])
+            if copy.tell() > MOST_COPIED:
+                raise TraceError(
+                    f"{self.name}: holds more than {MOST_COPIED >> 30} GiB, and its format is read "
+                    "from a file only: unpack it, and give the file"
+                )
+        copy.seek(0)
+
     def share_read(self) -> float:
         """How much of the file has been read, 0 to 1; 0 when its length is not known."""
-        if not self._length:
+        if not self._length or self._head:
             return 0.0
         try:
             return min(self._raw.tell() / self._length, 1.0)
@@ -79,11 +126,14 @@ class Source:
 
     def _unpacked(self, opened: contextlib.ExitStack) -> io.BufferedIOBase:
         """The stream inside the container."""
-        head = self._raw.peek(4)[:4]
+        head = self._raw.peek(6)[:6]
         if head.startswith(GZIP):
             return opened.enter_context(gzip.GzipFile(fileobj=self._raw))
         if head.startswith(ZIP):
             return self._zip_member(opened)
+        for magic, begin in _PARTS.items():
+            if head.startswith(magic):
+                return unpacking.Unpacked(self._raw, begin)
         return self._raw
 
     def _zip_member(self, opened: contextlib.ExitStack) -> io.BufferedIOBase:
@@ -118,6 +168,13 @@ class Source:
                 f"{self.name}: its container is damaged or not supported: {error}"
             ) from error
 
+
+_PARTS = {
+    BZIP2: unpacking.bzip2_part,
+    XZ: unpacking.xz_part,
+    ZSTD: unpacking.zstd_part,
+}
+"""What unpacks a part of a container that begins with these bytes."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
 """What the containers raise; RuntimeError also for what they do not support."""

@@ -4,7 +4,7 @@ Above `calls`; below nothing: every reader's calls pass here. An address means t
 lives there now, and numbers of dead objects are used again, so memory is bounded by the objects
 that are live at once. The rules:
 
-    NULL returned, bytes asked for      a failed call; nothing happens
+    NULL returned, whatever was asked   a failed call; nothing happens
     free of NULL                        nothing happens
     free of an address not live         dropped: allocated before the recording began
     malloc at an address that is live   overlap: the free was lost, so one is put before it
@@ -12,6 +12,7 @@ that are live at once. The rules:
     realloc to 0 bytes giving NULL      free
     realloc of an address not live      malloc of the new size: the old one is unknown
     a size or alignment beyond any heap dropped
+    a call by another process           left out: one process has one heap
 
 Whatever is dropped or mended is counted under its reason.
 """
@@ -39,6 +40,7 @@ class Reason(IntEnum):
     OVERLAP = 3
     UNKNOWN_REALLOC = 4
     IMPOSSIBLE = 5
+    OTHER_PROCESS = 6
 
 
 REASONS = {
@@ -48,6 +50,7 @@ REASONS = {
     Reason.OVERLAP: "overlap",
     Reason.UNKNOWN_REALLOC: "realloc of unknown",
     Reason.IMPOSSIBLE: "impossible size",
+    Reason.OTHER_PROCESS: "other process",
 }
 """The reasons in the words of reports."""
 
@@ -59,6 +62,8 @@ COUNTS = np.dtype(
         ("threads", np.int64),  # threads seen
         ("thread", np.int64),  # the id of the last call's thread, which is mostly the next one's
         ("thread_number", np.int64),  # its number; -1 before the first
+        ("process", np.int64),  # the one whose calls become events; -1: that of the first call
+        ("processes", np.int64),  # other processes in their table
         ("events", np.int64),  # events written to the current output
         ("halt", np.int64),  # a Halt
     ],
@@ -67,6 +72,9 @@ COUNTS = np.dtype(
 
 LARGEST_ALIGNMENT = 1 << 30
 
+MOST_PROCESSES = 1 << 8
+"""Other processes whose calls are counted one by one; those of further ones only in all."""
+
 
 class Identities(NamedTuple):
     """Which object lives where: the state of an import."""
@@ -74,18 +82,21 @@ class Identities(NamedTuple):
     counts: np.recarray  # one COUNTS
     objects: np.recarray  # ENTRY: address -> object number; a power of two of slots
     threads: np.recarray  # ENTRY: thread id + 1 -> thread number; a power of two of slots
+    processes: np.recarray  # ENTRY: process id + 1 -> its calls, which were left out
     spare: np.ndarray  # int64, a stack of object numbers to use again
     dropped: np.ndarray  # int64 by Reason
 
 
-def no_identities(slots: int = 1 << 12) -> Identities:
-    """The state before the first call, with room for slots / 2 live objects."""
+def no_identities(slots: int = 1 << 12, process: int | None = None) -> Identities:
+    """The state before the first call of `process`, with room for slots / 2 live objects."""
     counts = np.zeros(1, COUNTS).view(np.recarray)
     counts[0].thread_number = -1
+    counts[0].process = -1 if process is None else process
     return Identities(
         counts,
         np.zeros(slots, ENTRY).view(np.recarray),
         np.zeros(2 * MOST_THREADS, ENTRY).view(np.recarray),
+        np.zeros(2 * MOST_PROCESSES, ENTRY).view(np.recarray),
         np.zeros(slots, np.int64),
         np.zeros(len(Reason), np.int64),
     )
@@ -119,16 +130,22 @@ def identify(known: Identities, calls: np.recarray, start: int, events: np.recar
         if counts.events + 2 > len(events):
             counts.halt = Halt.FULL
             break
-        if call.op == Op.FREE:
+        if counts.process < 0:
+            counts.process = call.process
+        if call.process != counts.process:
+            _leave_out(known, call.process)
+        elif call.op == Op.FREE:
             _free(known, call.address, call.thread, events)
         elif call.op == Op.THREAD_DONE:
             _thread_done(known, call.thread, events)
+        elif call.op == Op.REALLOC and call.old != 0 and call.address == call.request == 0:
+            _free(known, call.old, call.thread, events)
+        elif call.address == 0:
+            known.dropped[Reason.FAILED] += 1
         elif call.request > LARGEST or call.alignment > LARGEST_ALIGNMENT:
             known.dropped[Reason.IMPOSSIBLE] += 1
         elif call.op == Op.REALLOC and call.old != 0:
             _realloc(known, call, events)
-        elif call.address == 0:
-            known.dropped[Reason.FAILED] += 1
         else:
             _allocate(known, call, Op.MALLOC if call.op == Op.REALLOC else call.op, events)
         if counts.halt != Halt.NONE:
@@ -177,13 +194,7 @@ def _free(known: Identities, address: int, thread: int, events: np.recarray) -> 
 
 @kernel
 def _realloc(known: Identities, call: np.record, events: np.recarray) -> None:
-    """The object at call.old moves to call.address, or ends, or stays as it was."""
-    if call.address == 0 and call.request == 0:
-        _free(known, call.old, call.thread, events)
-        return
-    if call.address == 0:
-        known.dropped[Reason.FAILED] += 1
-        return
+    """The object at call.old moves to call.address, or begins there if it is unknown."""
     number = remove(known.objects, call.old)
     if number < 0:
         known.dropped[Reason.UNKNOWN_REALLOC] += 1
@@ -202,6 +213,18 @@ def _end_overlapped(known: Identities, call: np.record, events: np.recarray) -> 
     if slot_of(known.objects, call.address) >= 0:
         known.dropped[Reason.OVERLAP] += 1
         _free(known, call.address, call.thread, events)
+
+
+@kernel
+def _leave_out(known: Identities, process: int) -> None:
+    """Count a call of another process."""
+    known.dropped[Reason.OTHER_PROCESS] += 1
+    slot = slot_of(known.processes, process + 1)
+    if slot >= 0:
+        known.processes[slot].number += 1
+    elif known.counts[0].processes < MOST_PROCESSES:
+        known.counts[0].processes += 1
+        insert(known.processes, process + 1, 1)
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +40,12 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
     out, err = ((text or b"").decode(errors="replace") for text in (child.stdout, child.stderr))
     assert "Traceback" not in err, err
     return Ended(child.returncode, out, err)
+
+
+def heed_by_default() -> None:
+    """A shell starts what runs in its background with interrupts ignored, and children inherit."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:

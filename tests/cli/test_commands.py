@@ -102,6 +102,25 @@ def test_replay_plays_a_recording(run: Run, file: File) -> None:
     assert "left out of the recording: free of unknown 1" in ended.out
 
 
+def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
+    file("log", "noise\n--7-- malloc(5) = 0x10\n--8-- malloc(6) = 0x20\n--8-- free(0x20)\n")
+    assert workload(run, "replay log")["events"] == 1
+    found = workload(run, "replay log --format valgrind --process 8")
+    assert (found["format"], found["events"]) == ("valgrind", 2)
+    assert run("replay log --format valgrind").err.splitlines() == [
+        "note: lines not of the format, left out: 1",
+        "note: only the calls of process 7 are taken; left out are those of 8 (2): choose with "
+        "--process PID",
+    ]
+
+
+def test_replay_of_an_unknown_format_names_the_nearest(run: Run, file: File) -> None:
+    file("log", "--7-- malloc(5) = 0x10\n")
+    ended = run("replay log --format walgrind")
+    assert ended.status == 2
+    assert "unknown format 'walgrind': did you mean 'valgrind'?" in ended.err
+
+
 def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
     """What one thread has freed serves the other only when both are one."""
     file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n2: malloc 0x20 5\n")
@@ -172,7 +191,9 @@ def test_list_workloads(run: Run) -> None:
 
 
 def test_list_formats(run: Run) -> None:
-    assert listed(run, "formats").startswith("aosp Android memory_replay text")
+    shown = listed(run, "formats")
+    assert shown.startswith("aosp Android memory_replay text")
+    assert "allocsim allocsim's own file" in shown
 
 
 def test_list_libraries(run: Run) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.cli.running import ENVIRONMENT, command, process, read_until
+from tests.cli.running import ENVIRONMENT, command, heed_by_default, process, read_until
 from tests.conftest import SCALE
 
 File = Callable[[str, str], Path]
@@ -190,11 +190,6 @@ def test_smaller_reservation_helps_where_the_system_refuses() -> None:
     assert json.loads(ended.out)["events"] == 100
 
 
-def heed_interrupts() -> None:
-    """A shell starts what runs in its background with interrupts ignored, and children inherit."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_interrupt_is_130() -> None:
     """As soon as the progress bar says that events are being played."""
     terminal, end = pty.openpty()
@@ -203,7 +198,7 @@ def test_interrupt_is_130() -> None:
         stdout=subprocess.PIPE,
         stderr=end,
         env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
-        preexec_fn=heed_interrupts,
+        preexec_fn=heed_by_default,
     )
     os.close(end)
     try:
@@ -218,6 +213,7 @@ def test_interrupt_is_130() -> None:
     assert (child.returncode, out) == (130, b"")
     assert re.search(rb"allocsim: error: interrupted after [\d,]+ events", shown)
     assert b"Traceback" not in shown
+    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l"), "the cursor stays hidden"
 
 
 def test_interrupt_of_the_player_says_how_far_it_came(

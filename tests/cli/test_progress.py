@@ -85,7 +85,8 @@ def test_bar_is_stopped_when_the_run_fails(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_status_of_the_first_run_goes_to_stderr() -> None:
-    assert compiling().console.stderr
+    with compiling() as line:
+        assert line.console.stderr
 
 
 def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
@@ -118,3 +119,29 @@ def test_error_on_a_terminal_is_one_line() -> None:
     assert (status, out) == (1, b"")
     assert b"allocsim: error: the footprint" in shown
     assert b"Traceback" not in shown
+
+
+def test_trace_that_is_watched_gives_its_chunks_and_shows_them(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[float] = []
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(
+        progress.Progress, "refresh", lambda bar: shown.append(bar.tasks[0].completed)
+    )
+    monkeypatch.setattr(progress.Progress, "start", lambda _: None)
+    trace = trace_of(4)
+    trace.chunks = iter([[1, 2], [3, 4]])
+    with progress.watched(trace):
+        for chunk in trace.chunks:
+            clock[0] += 2.0
+            assert chunk
+    assert shown[:3] == [0.0, 0.5, 1.0]
+
+
+def test_trace_is_not_watched_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: False, raising=False)
+    trace = trace_of(4)
+    chunks = trace.chunks
+    with progress.watched(trace):
+        assert trace.chunks is chunks

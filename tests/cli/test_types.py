@@ -1,11 +1,11 @@
-"""What options accept: sizes, counts, settings."""
+"""What options accept: sizes, counts, shares, settings."""
 
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocsim.cli.types import CountType, SettingType, SizeType
+from allocsim.cli.types import CountType, SettingType, ShareType, SizeType
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,17 @@ def test_setting(text: str, setting: tuple[str, int]) -> None:
 def test_text_that_is_no_setting_is_refused(text: str, message: str) -> None:
     with pytest.raises(click.BadParameter, match=message):
         SettingType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("1/100", 0.01), ("0.01", 0.01), ("1%", 0.01), ("100%", 1.0), ("1", 1.0), ("1e-6", 1e-6)],
+)
+def test_share_is_read(text: str, share: float) -> None:
+    assert ShareType().convert(text, None, None) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["0", "-1/2", "2", "101%", "1/0", "a", "", "1/2/3", "inf", "nan"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        ShareType().convert(text, None, None)

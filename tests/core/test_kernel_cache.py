@@ -6,13 +6,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from allocsim.core import kernel_cache
 from allocsim.core.jit import PURE
-from allocsim.core.kernel_cache import KEPT, fingerprint, is_cold, kernel_cache_directory, mark_warm
+from allocsim.core.kernel_cache import (
+    KEPT,
+    UNUSED,
+    fingerprint,
+    is_cold,
+    kernel_cache_directory,
+    mark_warm,
+)
 from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "allocsim"
@@ -162,16 +170,63 @@ def test_no_directory_is_none(places: Path) -> None:
     assert kernel_cache_directory() is None
 
 
-def test_only_the_newest_directories_of_earlier_sources_are_kept(places: Path) -> None:
+@pytest.fixture
+def others(places: Path) -> Path:
+    """The user's cache with directories of other sources, used one after another long ago."""
     parent = places / "cache" / "allocsim"
     for age in range(KEPT + 3):
         (parent / f"kernels-{age}").mkdir(parents=True)
         os.utime(parent / f"kernels-{age}", (1000 - age, 1000 - age))
-    (parent / "something else").mkdir()
+    return parent
+
+
+def test_user_without_a_home_gets_the_temporary_directory(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    directory = kernel_cache_directory()
+    assert directory is not None
+    assert directory.parent == places / "temporary" / f"allocsim-{os.getuid()}"
+
+
+def test_neither_home_nor_temporary_directory_is_none(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    (places / "cache").write_text("a file")
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    assert kernel_cache_directory() is None
+
+
+def test_of_the_directories_long_unused_only_the_newest_are_kept(others: Path) -> None:
+    (others / "something else").mkdir()
     current = kernel_cache_directory()
     kept = {f"kernels-{age}" for age in range(KEPT)}
     assert current is not None
-    assert {place.name for place in parent.iterdir()} == kept | {current.name, "something else"}
+    assert {place.name for place in others.iterdir()} == kept | {current.name, "something else"}
+
+
+def test_directory_that_was_used_of_late_is_kept(others: Path) -> None:
+    """Its kernels may be loading now, in a process of other sources."""
+    for place in others.iterdir():
+        os.utime(place, (time.time() - UNUSED / 2,) * 2)
+    before = set(others.iterdir())
+    current = kernel_cache_directory()
+    assert set(others.iterdir()) == before | {current}
+
+
+def test_use_is_noted(places: Path) -> None:
+    directory = kernel_cache_directory()
+    assert directory is not None
+    os.utime(directory, (1000, 1000))
+    assert kernel_cache_directory() == directory
+    assert directory.stat().st_mtime > time.time() - 1000
 
 
 def test_directory_that_vanishes_meanwhile_is_no_trouble(places: Path) -> None:

@@ -13,11 +13,11 @@ Recorded = Callable[[bytes | str], tuple[list[Event], Trace]]
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Recorded:
-    """A call that writes a recording into trace.txt and reads it: its events and its trace."""
+    """A call that writes a recording of Android's text into trace.txt: its events and trace."""
 
     def write_and_read(text: bytes | str) -> tuple[list[Event], Trace]:
         path = tmp_path / "trace.txt"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read(path)
+        return read(path, "aosp")
 
     return write_and_read

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from allocsim.events import Op, Trace, no_events
 from allocsim.traces import _events, open_trace
 from allocsim.traces.aosp import FORMAT
 from allocsim.traces.container import Source
-from allocsim.traces.text import CallReader
+from allocsim.traces.formats import Format
 
 Event = tuple[int, int, int, int, int]
 """Operation, bytes, log2 of the alignment, thread, object."""
@@ -37,18 +38,26 @@ def rows_of(events: Any) -> list[Event]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def read(path: Path | str) -> tuple[list[Event], Trace]:
+def read(
+    path: Path | str, form: str | None = None, process: int | None = None
+) -> tuple[list[Event], Trace]:
     """The events of a file, and its trace, which is at its end."""
-    trace = open_trace(str(path))
+    trace = open_trace(str(path), form, process)
     return rows_of(events_of(trace)), trace
 
 
-def read_bytes(text: bytes, name: str = "memory") -> tuple[list[Event], Trace]:
-    """The events of a recording that lies in memory."""
-    source = Source(name, io.BufferedReader(io.BytesIO(text)))  # type: ignore[arg-type]
-    reader = CallReader(source, FORMAT)
-    trace = Trace(name, iter(()), {}, notes=reader.notes)
-    trace.chunks = _events(reader, trace)
+def in_memory(content: bytes, name: str = "memory") -> Source:
+    """A source whose bytes lie in memory."""
+    return Source(name, io.BufferedReader(io.BytesIO(content)))  # type: ignore[arg-type]
+
+
+def read_bytes(
+    content: bytes, form: Format = FORMAT, process: int | None = None
+) -> tuple[list[Event], Trace]:
+    """The events of a recording that lies in memory, Android's text if nothing else is said."""
+    reader = form.open(in_memory(content))
+    trace = Trace("memory", iter(()), {}, notes=reader.notes)
+    trace.chunks = _events(reader, trace, process)
     return rows_of(events_of(trace)), trace
 
 
@@ -71,14 +80,18 @@ class Plain:
         arguments = {"calloc": 3, "realloc": 3, "memalign": 3, "malloc": 2}.get(call, 1)
         at, *given = numbers[:arguments]
         at &= ADDRESS
-        if call == "malloc":
-            self.allocate(Op.MALLOC, thread, at, given[0])
-        elif call == "calloc":
-            self.allocate(Op.CALLOC, thread, at, given[0] * given[1])
+        sizes = given[1:] if call in ("realloc", "memalign") else given
+        first = given[0] if given else 0
+        self.call(call, thread, at, first, prod(sizes) if sizes else 0)
+
+    def call(self, call: str, thread: str, at: int, first: int = 0, request: int = 0) -> None:
+        """Take a call over; `first` is the old address, or the alignment, if it has one."""
+        if call in ("malloc", "calloc"):
+            self.allocate(Op[call.upper()], thread, at, request)
         elif call == "memalign":
-            self.allocate(Op.MEMALIGN, thread, at, given[1], given[0])
+            self.allocate(Op.MEMALIGN, thread, at, request, first)
         elif call == "realloc":
-            self.reallocate(thread, at, given[0] & ADDRESS, given[1])
+            self.reallocate(thread, at, first & ADDRESS, request)
         elif call == "free":
             self.free(thread, at)
         elif call == "thread_done" and thread in self.threads:
@@ -91,10 +104,10 @@ class Plain:
 
     def allocate(self, op: Op, thread: str, at: int, request: int, alignment: int = 0) -> None:
         """malloc and its kin."""
-        if request > LARGEST or alignment > LARGEST_ALIGNMENT:
-            self.dropped["impossible size"] += 1
-        elif at == 0:
+        if at == 0:
             self.dropped["failed call"] += 1
+        elif request > LARGEST or alignment > LARGEST_ALIGNMENT:
+            self.dropped["impossible size"] += 1
         else:
             self.end_overlapped(thread, at)
             self.live[at] = next(self.serial)
@@ -105,12 +118,12 @@ class Plain:
         """realloc."""
         if old == 0:
             self.allocate(Op.MALLOC, thread, at, request)
-        elif request > LARGEST:
-            self.dropped["impossible size"] += 1
         elif at == 0 and request == 0:
             self.free(thread, old)
         elif at == 0:
             self.dropped["failed call"] += 1
+        elif request > LARGEST:
+            self.dropped["impossible size"] += 1
         elif old not in self.live:
             self.dropped["realloc of unknown"] += 1
             self.allocate(Op.MALLOC, thread, at, request)
@@ -166,7 +179,7 @@ def assert_same(found: list[Event], expected: list[Event]) -> None:
 
 
 ADDRESSES = (0, 0x1000, 0x1008, 0x1010, 0x7F00_0000_1000, 0x7FFF_FFFF_FFF8, (1 << 64) - 16, 1 << 60)
-SIZES = (0, 1, 24, 4096, 10**6, (1 << 47) - 1, 1 << 47, (1 << 47) + 1, 10**18 - 1)
+SIZES = (0, 1, 24, 4096, 10**6, (1 << 47) - 1, 1 << 47, (1 << 47) + 1, 10**18 - 1, (1 << 64) - 1)
 THREADS = (0, 1, 7, 32768, 10**18 - 1)
 
 _thread = st.sampled_from(THREADS)
@@ -184,7 +197,7 @@ _call = st.one_of(
     st.builds("free {}".format, _address),
     st.just("thread_done 0x0"),
 )
-_times = st.sampled_from(("", " 1 2", " 999999999999999999 0"))
+_times = st.sampled_from(("", " 1 2", " 1764021942000000000 0"))
 _end = st.sampled_from(("\n", "\n", "\n", "\r\n", "\n\n", "\r\n\r\n\n"))
 _line = st.builds("{}: {}{}{}".format, _thread, _call, _times, _end)
 recordings = st.lists(_line, min_size=1, max_size=60).map(lambda lines: "".join(lines).encode())

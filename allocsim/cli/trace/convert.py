@@ -1,0 +1,34 @@
+"""`allocsim trace convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from allocsim.cli.types import CountType
+
+
+@click.command("convert")
+@click.argument("trace", metavar="IN")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    type=click.Choice(["allocsim", "aosp", "parquet"]),
+    help="The format to write; otherwise the suffix of OUT decides.",
+)
+@click.option("--seed", type=CountType(0, 2**62), help="Instead of a job's own seed.")
+@click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
+def command(trace: str, out: Path, to: str | None, seed: int | None, force: bool) -> None:
+    """Write a trace in another format.
+
+    .allocsim is allocsim's own file, which is mapped and not read: the way to replay a trace often.
+    .txt and .txt.gz are Android's text, as memory_replay takes it. .parquet is for notebooks.
+    """
+    from allocsim.cli.trace.taking import require_free, write_to
+    from allocsim.traces.conversion import writer_for
+    from allocsim.workloads import open_workload
+
+    writer = writer_for(out, to)
+    require_free(out, force)
+    write_to(open_workload(trace, seed), out, writer)

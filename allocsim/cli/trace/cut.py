@@ -1,0 +1,38 @@
+"""`allocsim trace cut`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from allocsim.cli.types import CountType
+
+
+@click.command("cut")
+@click.argument("trace", metavar="TRACE")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--from", "first", type=CountType(0), default=0, show_default=True, help="Events to skip."
+)
+@click.option("--to", "last", type=CountType(1), help="The last event; otherwise the trace's own.")
+@click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
+def command(trace: str, out: Path, first: int, last: int | None, force: bool) -> None:
+    """Write a stretch of a trace.
+
+    `--from 1000 --to 3000` holds at most 2,000 calls and is sound in itself. What is allocated
+    before the stretch is absent, with its later frees and reallocations, which are counted as
+    left out. What is freed after it is live at the end. The suffix of OUT decides the format,
+    as for convert.
+    """
+    from allocsim.cli.trace.taking import require_free, write_to
+    from allocsim.pieces import ENDLESS, Choice, piece_of
+    from allocsim.traces.conversion import writer_for
+    from allocsim.workloads import open_workload
+
+    if last is not None and last <= first:
+        raise click.UsageError(f"--to {last} leaves nothing behind --from {first}")
+    writer = writer_for(out)
+    require_free(out, force)
+    choice = Choice(first=first, last=ENDLESS if last is None else last)
+    write_to(piece_of(open_workload(trace), choice), out, writer)

@@ -1,0 +1,27 @@
+"""`allocsim trace info`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("info")
+@click.argument("trace", metavar="TRACE")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def command(trace: str, as_json: bool) -> None:
+    """Show what is in a trace.
+
+    Calls, sizes, lifetimes, threads, the peak of live bytes. A lifetime is counted in events,
+    from the allocation of an object to its free.
+    """
+    from allocsim.cli.drive import command_line
+    from allocsim.cli.trace.taking import surveyed
+    from allocsim.reports.survey_json import survey_text
+
+    recorded, seen = surveyed(trace)
+    if as_json:
+        click.echo(survey_text(recorded, seen, command_line()))
+        return
+    from allocsim.reports.survey_screen import print_survey
+
+    print_survey(recorded, seen)

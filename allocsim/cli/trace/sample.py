@@ -1,0 +1,33 @@
+"""`allocsim trace sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from allocsim.cli.options import seed_option
+from allocsim.cli.types import ShareType
+
+
+@click.command("sample")
+@click.argument("trace", metavar="TRACE")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--keep", type=ShareType(), required=True, help="The share of objects to keep.")
+@seed_option
+@click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
+def command(trace: str, out: Path, keep: float, seed: int, force: bool) -> None:
+    """Write a share of a trace's objects.
+
+    `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
+    same objects. The suffix of OUT decides the format, as for convert.
+    """
+    from allocsim.cli.trace.taking import require_free, write_to
+    from allocsim.pieces import ALL, Choice, piece_of
+    from allocsim.traces.conversion import writer_for
+    from allocsim.workloads import open_workload
+
+    writer = writer_for(out)
+    require_free(out, force)
+    choice = Choice(keep=max(round(keep * ALL), 1), seed=seed)
+    write_to(piece_of(open_workload(trace), choice), out, writer)

@@ -1,0 +1,108 @@
+"""The program that is recorded: found, run, waited for.
+
+Below the recorders, which say in what environment it runs. Its one rule: what the user does to
+allocsim while it runs (keys, signals) is meant for the program, which decides what comes of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from allocsim.errors import InputError
+from allocsim.interrupts import Deferred
+
+
+class Program(NamedTuple):
+    """A command as the user gave it, and the file that it runs."""
+
+    arguments: tuple[str, ...]
+    """With the command itself, as typed, in front."""
+    file: str
+
+    @property
+    def name(self) -> str:
+        """The last part of what the user typed."""
+        return Path(self.arguments[0]).name
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    process: int
+    """Its number, until it ended."""
+    status: int
+    """As a shell gives it: 128 and the signal for what was killed."""
+    seconds: float
+    """From its start to its end, with the recorder at work."""
+
+    @property
+    def story(self) -> str:
+        """What became of it, in words."""
+        if self.status > 128 and self.status - 128 in signal.valid_signals():
+            return f"was ended by {signal.Signals(self.status - 128).name}"
+        return f"ended with status {self.status}"
+
+
+def find_program(arguments: Sequence[str]) -> Program:
+    """The program that a shell would run; InputError if there is none."""
+    file = shutil.which(arguments[0])
+    if file is not None:
+        return Program(tuple(arguments), file)
+    if "/" not in arguments[0]:
+        raise InputError(f"'{arguments[0]}' is no command here: no directory of PATH holds it")
+    if Path(arguments[0]).is_file():
+        raise InputError(f"'{arguments[0]}' may not be run: it is not executable (chmod +x)")
+    raise InputError(f"'{arguments[0]}' cannot be run: there is no such file")
+
+
+def run_program(
+    program: Program, added: Mapping[str, str], arguments: Sequence[str] | None = None
+) -> Ended:
+    """Run the program, or itself with other arguments, with `added` in its environment."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int) -> None:
+        """Give a signal to the program, unless the terminal has done so."""
+        if running and not (number == signal.SIGINT and _is_in_foreground()):
+            running[0].send_signal(number)
+
+    begun = time.monotonic()
+    with Deferred(pass_on):
+        try:
+            child = subprocess.Popen(
+                arguments or program.arguments,
+                executable=program.file,
+                env={**os.environ, **added},
+                close_fds=False,  # a file that the shell opened for it is for it
+            )
+        except OSError as error:
+            raise InputError(f"'{program.file}' cannot be run: {error.strerror}") from error
+        running.append(child)
+        status = child.wait()
+    seconds = time.monotonic() - begun
+    return Ended(child.pid, status if status >= 0 else 128 - status, seconds)
+
+
+def preloading(*libraries: str | Path) -> dict[str, str]:
+    """The variable that loads `libraries` into a program, before those that it has anyway."""
+    before = os.environ.get("LD_PRELOAD", "")
+    return {"LD_PRELOAD": " ".join([*map(str, libraries), before]).strip()}
+
+
+def _is_in_foreground() -> bool:
+    """Whether keys of a terminal reach this process, and with it the program."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)

@@ -1,0 +1,80 @@
+"""Formats: what each can say of itself, what a reader gives, and which format a file is in.
+
+Between the readers, one file each, and `open_trace`, which knows them all. A format is told by the
+first bytes inside the container, never by a name. Its one rule: content that no format knows is
+refused with its beginning and the list of formats, and is never guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from allocsim.errors import TraceError, UnknownName
+from allocsim.traces.container import Source
+
+HEAD = 1 << 16
+"""Bytes of the unpacked content that a format may look at to know itself."""
+
+CUT_CONTAINER = "the container stops early; what it held was read"
+"""The note of a reader whose source was truncated."""
+
+
+class Reader(Protocol):
+    """The calls of a source, in batches, and what there is to say of them."""
+
+    source: Source
+    notes: list[str]
+    """What the user should know; complete when the batches are at their end."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the source, read to its end, held nothing at all."""
+
+    def batches(self) -> Iterator[Any]:
+        """Arrays of CALL; each may be used again when AHEAD + 2 more were made."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of recordings."""
+
+    name: str
+    summary: str
+    """What it is, with an example, in a line."""
+    looks_like: Callable[[bytes], bool]
+    """Whether content that begins with these bytes, at most HEAD, is of the format."""
+    open: Callable[[Source], Reader]
+    """A reader of a source, whose first bytes look like it unless the user forced the format."""
+
+
+def format_of(source: Source, formats: Sequence[Format]) -> Format:
+    """The first format that knows the beginning of `source`; TraceError if none does."""
+    head = source.head(HEAD)
+    for form in formats:
+        if form.looks_like(head):
+            return form
+    if not head.strip():
+        raise TraceError(f"{source.name}: the trace is empty")
+    names = ", ".join(form.name for form in formats)
+    raise TraceError(
+        f"{source.name}: found {shown(head)}, which is the beginning of no known format ({names}); "
+        f"if it is one of these, name it with --format; `allocsim list formats` shows examples"
+    )
+
+
+def format_named(name: str, formats: Sequence[Format]) -> Format:
+    """The format of that name; UnknownName if there is none."""
+    for form in formats:
+        if form.name == name:
+            return form
+    raise UnknownName("format", name, [form.name for form in formats])
+
+
+def shown(content: bytes | bytearray) -> str:
+    """The first line of `content`, in quotes, shortened to what a message can hold."""
+    line, *_ = content[:200].split(b"\n")
+    text = line.decode("utf-8", "backslashreplace")
+    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return f"'{printable[:80]}{'…' if len(printable) > 80 else ''}'"

@@ -1,0 +1,108 @@
+"""Damage to files of allocsim's own: to their bytes, to what they say, to their events.
+
+Beside `fuzz`, which tries the results. Most damage to the front would end at its checksum, so some
+of it is sealed again, as an attacker would do it.
+"""
+
+import gzip
+import random
+import struct
+import tempfile
+import zlib
+from functools import cache
+from pathlib import Path
+
+from allocsim.traces.store import write_trace
+from allocsim.traces.store_header import HEADER
+from tests.traces.streams import sound_calls, trace_of
+
+ROWS = 60
+NUMBERS = (0, 1, -1, 255, 65535, 1 << 31, (1 << 32) - 1, 1 << 47, (1 << 47) + 1, (1 << 63) - 1)
+
+
+@cache
+def stored() -> bytes:
+    """A small file without damage, its sizes small enough for a small heap."""
+    calls = [
+        call if call.request <= 100_000 else type(call)(call.op, call.object, 9, call.thread)
+        for call in sound_calls(11, ROWS, freezes=False)
+    ]
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "whole.allocsim"
+        write_trace(trace_of(calls), path)
+        return path.read_bytes()
+
+
+def mutated_store(rng: random.Random) -> bytes:
+    """A file with a few things wrong, in any of its parts; sometimes packed."""
+    content = bytearray(stored())
+    begin = len(content) - 16 * ROWS
+    for _ in range(rng.choice((0, 1, 1, 2, 5))):
+        kind = rng.random()
+        if kind < 0.6:
+            _damage_rows(content, begin, rng)
+        elif kind < 0.75:
+            _damage_text(content, rng)
+        elif kind < 0.85:
+            _damage_header(content, rng)
+        else:
+            _damage_bytes(content, rng)
+        if not content:
+            break
+    return gzip.compress(content, 1) if rng.random() < 0.2 else bytes(content)
+
+
+def _damage_rows(content: bytearray, begin: int, rng: random.Random) -> None:
+    """Change a field of an event, or put one event in the place of another."""
+    row = begin + 16 * rng.randrange(ROWS)
+    field, length = rng.choice(((0, 8), (8, 4), (12, 2), (14, 1), (15, 1)))
+    kind = rng.randrange(4)
+    if kind == 0:
+        content[row + field : row + field + length] = rng.randbytes(length)
+    elif kind == 1:
+        number = rng.choice(NUMBERS) & ((1 << 8 * length) - 1)
+        content[row + field : row + field + length] = number.to_bytes(length, "little")
+    elif kind == 2:
+        other = begin + 16 * rng.randrange(ROWS)
+        content[row : row + 16] = content[other : other + 16].ljust(16, b"\0")
+    elif row + field < len(content):
+        content[row + field] ^= 1 << rng.randrange(8)
+
+
+def _damage_text(content: bytearray, rng: random.Random) -> None:
+    """Change the file's account of itself, and seal it again."""
+    place = rng.randrange(HEADER, HEADER + 400)
+    token = rng.choice((b"-1", b"null", b"[", b"}", b'"', b"9" * 25, b"\xff", b"1e400", b"{}"))
+    content[place : place + len(token)] = token
+    _seal(content)
+
+
+def _damage_header(content: bytearray, rng: random.Random) -> None:
+    """Change a number of the header, and seal it again."""
+    place, length = rng.choice(((12, 4), (16, 8), (24, 8), (32, 8), (40, 8)))
+    number = rng.choice((*NUMBERS, 4096, 16 * ROWS, ROWS + 1)) & ((1 << 8 * length) - 1)
+    content[place : place + length] = number.to_bytes(length, "little")
+    _seal(content)
+
+
+def _damage_bytes(content: bytearray, rng: random.Random) -> None:
+    """Flip a bit, cut the file, lengthen it, or take a piece out of it."""
+    here = rng.randrange(len(content))
+    kind = rng.randrange(4)
+    if kind == 0:
+        content[here] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        del content[here:]
+    elif kind == 2:
+        content += rng.randbytes(rng.randrange(1, 40))
+    else:
+        del content[here : here + rng.randrange(1, 40)]
+
+
+def _seal(content: bytearray) -> None:
+    """Make the checksum right, for the front that the header claims."""
+    if len(content) < HEADER:
+        return
+    begin = struct.unpack_from("<Q", content, 24)[0]
+    checksum = zlib.crc32(content[HEADER:begin], zlib.crc32(content[: HEADER - 4]))
+    struct.pack_into("<I", content, HEADER - 4, checksum)

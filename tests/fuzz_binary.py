@@ -1,0 +1,29 @@
+"""What to damage of the formats that are not simple lines: the first calls of real programs.
+
+Below `fuzz`, which damages them. Two are recordings; the others are one, written in the format.
+"""
+
+from tests.traces import test_csapp, test_glibc_mtrace, test_malloc_bench, test_wl
+from tests.traces.recordings import Event, read
+from tests.traces.totals import SAMPLES, contents
+
+
+def first_lines(name: str, count: int) -> bytes:
+    """The beginning of a sample."""
+    return b"".join(contents(name).splitlines(keepends=True)[:count])
+
+
+def calls(count: int) -> list[Event]:
+    """The first events of a program with four threads."""
+    return read(SAMPLES / "git.lttng.gz")[0][:count]
+
+
+RECORDED: dict[str, tuple[bytes, ...]] = {
+    "heaptrack": (first_lines("ls.heaptrack-raw.zst", 80), first_lines("ls.heaptrack.zst", 150)),
+    "csapp": (test_csapp.written(calls(60)).encode(),),
+    "memray": ((SAMPLES / "memray-default.bin").read_bytes(),),
+    "glibc-wl": (test_wl.written(calls(100)),),
+    "glibc-mtrace": (test_glibc_mtrace.written(calls(40)),),
+    "malloc-bench": (test_malloc_bench.written(calls(80)),),
+}
+"""For each format what to damage."""

@@ -1,0 +1,144 @@
+"""The workload `empirical`: a steady heap as the table says, from the first event behind it on."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allocsim.errors import InputError, JobError
+from allocsim.events import CHUNK, MOST_OBJECTS, Op
+from allocsim.generators import empirical
+from allocsim.generators.empirical import Empirical
+from allocsim.jobs import find_job, read_job
+from allocsim.quantities import Size, format_bytes
+from tests.conftest import SCALE
+from tests.generators.streams import assert_sound, digest, events_of
+
+TABLE = "8, 30, 100\n100, 10, 50\n24, 60, 400\n1000, 0.5, 4\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    """A table of four sizes."""
+    path = tmp_path / "table.csv"
+    path.write_text(TABLE)
+    return str(path)
+
+
+def steady(table: str, *, heap: int = 30_000, ops: int = 300, **more: float) -> Empirical:
+    return Empirical(file=table, heap=Size(heap), ops=ops, **more)  # type: ignore[arg-type]
+
+
+def test_stream_of_seed_1_is_the_same_for_good(table: str) -> None:
+    assert digest(steady(table, ops=500, threads=3), 1000) == "0abfbc99f1488e57"
+
+
+def test_seed_decides_the_events(table: str) -> None:
+    """Two seeds found populations that need not be as many objects."""
+    assert (events_of(steady(table)) == events_of(steady(table))).all()
+    first, second = events_of(steady(table)), events_of(steady(table, seed=2))
+    assert first.tobytes() != second.tobytes()
+
+
+def test_events_are_sound(table: str) -> None:
+    assert_sound(steady(table, ops=200 * SCALE, threads=3))
+
+
+def test_population_comes_first_and_is_reported(table: str) -> None:
+    trace = steady(table, heap=60_000).trace("mine")
+    rows = [tuple(row) for chunk in trace.chunks for row in chunk[["op", "request"]].tolist()]
+    founded, live = 0, 0
+    for op, request in rows:
+        if live >= 60_000:
+            break
+        assert op == Op.MALLOC
+        founded, live = founded + 1, live + request
+    assert len(rows) == founded + 300
+    (note,) = trace.notes
+    held = format_bytes(live)
+    assert note == f"the first {founded:,} events found the population: {held} in as many objects"
+
+
+def test_live_bytes_stay_and_sizes_are_as_the_table_says(table: str) -> None:
+    """Little's law with some 60 times the births of a life: within 10 % of what it says."""
+    events = events_of(steady(table, heap=40_000, ops=3000 * SCALE))
+    sizes, live, seen = dict[int, int](), Counter[int](), Counter[int]()
+    for request, number, _, op, _ in events.tolist():
+        if op == Op.MALLOC:
+            sizes[number] = request
+            live[request] += 1
+        else:
+            live[sizes.pop(number)] -= 1
+        seen.update(live)
+    scale = 40_000 / (8 * 100 + 100 * 50 + 24 * 400 + 1000 * 4)
+    for size, expected in {8: 100, 100: 50, 24: 400, 1000: 4}.items():
+        tolerance = 0.1 if SCALE > 1 else 0.4
+        assert seen[size] / len(events) == pytest.approx(expected * scale, rel=tolerance)
+
+
+def test_births_come_by_their_rates(table: str) -> None:
+    events = events_of(steady(table, heap=40_000, ops=3000 * SCALE))
+    steps = events[len(events) - 3000 * SCALE :]
+    births = steps.request[steps.op == Op.MALLOC]
+    assert len(births) == pytest.approx(1500 * SCALE, rel=0.1)
+    for size, rate in {8: 30, 100: 10, 24: 60}.items():
+        assert np.mean(births == size) == pytest.approx(rate / 100.5, rel=0.1)
+
+
+def test_threads_share_the_events(table: str) -> None:
+    assert set(events_of(steady(table, threads=4)).thread.tolist()) == set(range(4))
+    assert set(events_of(steady(table)).thread.tolist()) == {0}
+
+
+def test_sizes_above_a_share_of_the_heap_are_left_out_and_noted(table: str) -> None:
+    trace = steady(table, heap=10_000, largest=0.01).trace("mine")
+    sizes = {request for chunk in trace.chunks for request in chunk.request.tolist()}
+    assert sizes == {0, 8, 24, 100}
+    assert trace.notes[0] == (
+        "left out 1 of 4 sizes, those above 100 B: they hold 20.6% of the table's live bytes"
+    )
+
+
+def test_heap_in_which_nothing_fits_is_refused(table: str) -> None:
+    with pytest.raises(InputError, match=r"no size of at most 5 B.*give a larger heap"):
+        steady(table, heap=100)
+
+
+def test_heap_of_too_many_objects_is_refused(table: str) -> None:
+    with pytest.raises(InputError, match="too many objects"):
+        steady(table, heap=50 * MOST_OBJECTS)
+
+
+def test_first_chunk_of_a_thousand_million_events_comes_at_once(table: str) -> None:
+    chunks = steady(table, ops=10**9).events()
+    next(chunks)
+    assert len(next(chunks)) == CHUNK
+
+
+def test_founding_goes_on_over_chunks(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(empirical, "CHUNK", 64)
+    events = assert_sound(steady(table, ops=10))
+    assert events.request[:-10].sum() >= 30_000
+
+
+def test_file_of_a_job_lies_beside_it(table: str, tmp_path: Path) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text('kind = "empirical"\nfile = "table.csv"\nheap = "30KiB"\nops = 5\n')
+    generator = read_job(job)
+    assert isinstance(generator, Empirical)
+    assert (generator.file, generator.heap) == (table, 30 << 10)
+
+
+def test_broken_table_of_a_job_names_both(table: str, tmp_path: Path) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text('kind = "empirical"\nfile = "job.toml"\n')
+    with pytest.raises(JobError, match=r"job\.toml: .*job\.toml, line 1: found 'kind"):
+        read_job(job)
+
+
+def test_shipped_job_is_steady() -> None:
+    generator = read_job(find_job("sqlite-steady"))
+    assert isinstance(generator, Empirical)
+    chunk = next(generator.events())
+    assert chunk.request.sum() >= generator.heap

@@ -1,0 +1,74 @@
+"""Tables of births: what a line may say, and how a table is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from allocsim.errors import InputError
+from allocsim.generators import rates
+from allocsim.generators.rates import Rate, read_rates
+
+GOOD = {
+    "fleetbench's form": ("8, 2323.17, 17155.9\n16, 1, 2\n", [(8, 2323.17, 17155.9), (16, 1, 2)]),
+    "no blanks": ("8,1,2", [(8, 1, 2)]),
+    "comments and blank lines": ("# sizes\n\n  # more\n8, 1, 2\r\n\r\n", [(8, 1, 2)]),
+    "exponents": ("8, 1e3, 2E-5", [(8, 1000, 2e-5)]),
+    "a size that is never born": ("8, 0, 2\n9, 1, 0", [(8, 0, 2), (9, 1, 0)]),
+    "a size of nothing": ("0, 1, 2\n8, 1, 2", [(0, 1, 2), (8, 1, 2)]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), GOOD.values(), ids=GOOD)
+def test_line_makes_its_rate(
+    tmp_path: Path, text: str, expected: list[tuple[int, float, float]]
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    assert read_rates(str(path)) == [Rate(*row) for row in expected]
+
+
+BROKEN = (
+    "8, 1",
+    "8, 1, 2, 3",
+    "x, 1, 2",
+    "8, y, 2",
+    "8.5, 1, 2",
+    "-8, 1, 2",
+    "8, -1, 2",
+    "8, 1, nan",
+    "8, inf, 1",
+    "8, 1, 1e31",
+    "140737488355329, 1, 1",
+    "size, rate, live",
+)
+
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_broken_line_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"8, 1, 2\n{line}\n")
+    with pytest.raises(InputError, match=r"table\.csv, line 2: found '.*', expected SIZE, ALLOC_"):
+        read_rates(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "8, 0, 5", "8, 5, 0", "0, 5, 5"])
+def test_table_with_nothing_to_play_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match="nothing to play"):
+        read_rates(str(path))
+
+
+def test_missing_file_and_impossible_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_rates(str(tmp_path / "none.csv"))
+    with pytest.raises(InputError, match="null"):
+        read_rates("a\0b")
+
+
+def test_long_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "LONGEST", 20)
+    path = tmp_path / "table.csv"
+    path.write_text("8, 1, 2\n" * 3)
+    with pytest.raises(InputError, match="longer than"):
+        read_rates(str(path))

@@ -1,0 +1,19 @@
+"""What the tests of all formats of text share: a recording of lines, read from memory."""
+
+from allocsim.events import Trace
+from allocsim.traces import FORMATS
+from allocsim.traces.formats import format_named
+from tests.traces.recordings import Event, read_bytes
+
+
+def read_lines(form: str, *lines: str) -> tuple[list[Event], Trace]:
+    """The events of these lines, and their trace."""
+    content = "".join(f"{line}\n" for line in lines)
+    return read_bytes(content.encode(), format_named(form, FORMATS))
+
+
+def first_event(form: str, before: str, line: str) -> tuple[Event | None, dict[str, int]]:
+    """The event that a line makes behind `before`, which makes one; what was dropped."""
+    events, trace = read_lines(form, before, line)
+    assert len(events) <= 2
+    return (events[1] if len(events) == 2 else None), trace.dropped

@@ -1,0 +1,144 @@
+"""The obvious reader of each format of text: a regular expression a line, and a dictionary.
+
+Independent of the readers under test: nothing here is shared with them.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from tests.traces.recordings import Plain, read_plainly
+
+Row = tuple[str, str, int, int, int]
+"""Name, thread, address, old address or alignment, bytes."""
+
+POINTER = r"(0x[0-9a-fA-F]+|\(nil\))"
+
+
+def number(text: str | None) -> int:
+    """What a number in a recording says."""
+    if not text or text == "(nil)":
+        return 0
+    return int(text, 16 if text.startswith("0x") else 10)
+
+
+def mtrace(text: str) -> Iterator[Row]:
+    """glibc's mtrace."""
+    old = 0
+    for line in text.splitlines():
+        if not (found := re.fullmatch(rf"(?:@ .* )?([-+<>!]) {POINTER}(?: (0x\w+|0))?", line)):
+            continue
+        sign, address, size = found[1], number(found[2]), number(found[3])
+        if sign == "<":
+            old = address
+        elif sign == "!":
+            yield "realloc", "", 0, address, size
+        elif sign == ">":
+            yield "realloc", "", address, old, size
+        else:
+            yield ("malloc" if sign == "+" else "free"), "", address, 0, size
+
+
+def lttng(text: str) -> Iterator[Row]:
+    """LTTng's wrapper: the calls of the first process."""
+    first = None
+    for line in text.splitlines():
+        name, _, rest = line.partition(" lttng_ust_libc:")[2].partition(":")
+        fields = dict(re.findall(r"(\w+) = (\w+)", rest))
+        first = first or fields["vpid"]
+        if fields["vpid"] != first:
+            continue
+        size = number(fields.get("size")) * number(fields.get("nmemb", "1"))
+        address = number(fields.get("ptr") or fields["out_ptr"])
+        old = number(fields.get("in_ptr") or fields.get("alignment"))
+        yield name.replace("posix_", ""), fields["vtid"], address, old, size
+
+
+NEW = r"(?:_Zn[wa]\w*|malloc)"
+DELETE = r"(?:_Zd[la]Pv\w*|free)"
+
+
+def valgrind(text: str) -> Iterator[Row]:
+    """Valgrind's lines."""
+    for line in text.splitlines():
+        if found := re.search(rf"--\d+-- (?:realloc\(0x0,\d+\))?{NEW}\((\d+)\) = (0x\w+)$", line):
+            yield "malloc", "", number(found[2]), 0, number(found[1])
+        elif found := re.search(rf"--\d+-- (?:realloc\(0x\w+,0\))?{DELETE}\((0x\w+)\)$", line):
+            yield "free", "", number(found[1]), 0, 0
+        elif found := re.search(r"--\d+-- calloc\((\d+),(\d+)\) = (0x\w+)$", line):
+            yield "calloc", "", number(found[3]), 0, number(found[1]) * number(found[2])
+        elif found := re.search(r"--\d+-- realloc\((0x\w+),(\d+)\) = (0x\w+)$", line):
+            yield "realloc", "", number(found[3]), number(found[1]), number(found[2])
+
+
+def logalloc(text: str) -> Iterator[Row]:
+    """Firefox's log: the calls of the first process."""
+    first = text.split()[0]
+    for line in text.splitlines():
+        process, thread, call = line.split(" ", 2)
+        name, values = call.split("(")
+        arguments, _, result = values.partition(")")
+        if process != first or not arguments:
+            continue
+        given = [number(value.replace("#", "0x")) for value in arguments.split(",")]
+        address = number(result.lstrip("=").replace("#", "0x"))
+        if name == "free":
+            yield "free", thread, given[0], 0, 0
+        elif name == "calloc":
+            yield "calloc", thread, address, 0, given[0] * given[1]
+        elif name == "malloc":
+            yield "malloc", thread, address, 0, given[0]
+        else:
+            yield name.removeprefix("posix_"), thread, address, given[0], given[1]
+
+
+def ltrace(text: str) -> Iterator[Row]:
+    """What ltrace prints, with calls that are cut in two put together by thread and name."""
+    begun: dict[tuple[str, str], list[str]] = {}
+    for line in text.splitlines():
+        thread = (re.match(r"(\d+) ", line) or [""])[0].strip()
+        if found := re.search(r"(\S+)->(\w+)\(([^)]*) <unfinished", line):
+            begun[thread, found[2]] = [found[1], found[3]]
+            if found[2] == "free":  # another thread may get the address before the call returns
+                yield "free", thread, number(found[3]), 0, 0
+            continue
+        if found := re.search(r"<\.\.\. (\w+) resumed> \) += (\S+)", line):
+            if found[1] == "free":
+                continue
+            library, arguments = begun.pop((thread, found[1]))
+            name, result = found[1], found[2]
+        elif found := re.search(r"(\S+)->(\w+)\(([^)]*)\) += (\S+)", line):
+            library, name, arguments, result = found.groups()
+        else:
+            continue
+        if library.startswith("libc.so"):
+            continue
+        given = [number(value) for value in arguments.split(", ")]
+        if name == "free":
+            yield "free", thread, given[0], 0, 0
+        elif name == "realloc":
+            yield "realloc", thread, number(result), given[0], given[1]
+        elif name == "reallocarray":
+            yield "realloc", thread, number(result), given[0], given[1] * given[2]
+        elif name == "calloc":
+            yield "calloc", thread, number(result), 0, given[0] * given[1]
+        else:
+            yield name, thread, number(result), 0, given[0]
+
+
+ROWS: dict[str, Callable[[str], Iterator[Row]]] = {
+    "mtrace": mtrace,
+    "lttng": lttng,
+    "valgrind": valgrind,
+    "logalloc": logalloc,
+    "ltrace": ltrace,
+}
+
+
+def read_format_plainly(form: str, content: bytes) -> Plain:
+    """What the obvious reader of a format makes of a recording."""
+    if form == "aosp":
+        return read_plainly(content)
+    plain = Plain()
+    for row in ROWS[form](content.decode("utf-8", "replace")):
+        plain.call(*row)
+    return plain

@@ -1,0 +1,134 @@
+"""Formats: each knows its own recordings and no other, and the unknown is refused with the list."""
+
+from pathlib import Path
+
+import pytest
+
+from allocsim.errors import TraceError, UnknownName
+from allocsim.traces import FORMATS, open_trace
+from allocsim.traces.formats import HEAD, format_named, format_of, shown
+from tests.traces.recordings import events_of, in_memory, read, read_bytes
+from tests.traces.test_samples import KNOWN, SAMPLES, content_of
+
+EXAMPLES = {form.name: form.summary.partition("as in: ")[2].encode() for form in FORMATS}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_sample_is_known_by_its_own_format_alone(name: str) -> None:
+    head = content_of(name)[:HEAD]
+    known_by = [form.name for form in FORMATS if form.looks_like(head)]
+    assert known_by == [name.partition(".")[2]]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_is_known_by_its_own_format_alone_and_is_read(name: str) -> None:
+    example = EXAMPLES[name]
+    assert [form.name for form in FORMATS if form.looks_like(example)] == [name]
+    events, trace = read_bytes(example, format_named(name, FORMATS))
+    assert (len(events), trace.dropped, trace.notes) == (1, {}, [])
+
+
+UNKNOWN = {
+    "words": b"hello, world\n",
+    "zeros": bytes(1000),
+    "an executable": b"\x7fELF\x02\x01\x01" + bytes(200),
+    "XML": b"<?xml version='1.0'?>\n<trace/>\n",
+    "a log": b"2026-11-24 10:11:12 INFO malloc failed\n",
+    "C": b"int main(void) { free(malloc(10)); }\n",
+    "a Valgrind report without calls": b"==11== Memcheck, a memory error detector\n",
+}
+
+
+@pytest.mark.parametrize("content", UNKNOWN.values(), ids=UNKNOWN)
+def test_unknown_content_is_refused_with_its_beginning_and_the_formats(content: bytes) -> None:
+    with pytest.raises(TraceError) as refusal:
+        format_of(in_memory(content), FORMATS)
+    message = str(refusal.value)
+    assert message.startswith(f"memory: found {shown(content)}, which is the beginning of no known")
+    assert all(form.name in message for form in FORMATS)
+    assert "--format" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n\r\n  "], ids=["nothing", "blank"])
+def test_nothing_is_empty(content: bytes) -> None:
+    with pytest.raises(TraceError, match="memory: the trace is empty"):
+        format_of(in_memory(content), FORMATS)
+
+
+def test_forced_format_reads_what_it_would_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    path.write_bytes(b"- 0x10\n+ 0x10 0x20\n")
+    with pytest.raises(TraceError, match="no known format"):
+        open_trace(str(path))
+    events, trace = read(path, "mtrace")
+    assert (len(events), trace.description["format"]) == (1, "mtrace")
+
+
+def test_forced_format_that_does_not_exist_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="unknown format 'valgrin': did you mean 'valgrind'"):
+        open_trace(str(SAMPLES / "ls.valgrind.gz"), "valgrin")
+
+
+def test_forced_format_that_is_not_the_file_s_is_an_error_of_its_first_line() -> None:
+    with pytest.raises(TraceError, match="line 1: found '= Start', expected TID: "):
+        read(SAMPLES / "sqlite.mtrace.gz", "aosp")
+
+
+def test_refused_file_is_closed(tmp_path: Path) -> None:
+    """Warnings are errors: an open file would be found when it is collected."""
+    path = tmp_path / "trace"
+    path.write_bytes(b"hello\n")
+    for form in (None, "nonsense"):
+        with pytest.raises((TraceError, UnknownName)):
+            open_trace(str(path), form)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"one\ntwo", "'one'"),
+        (b"x" * 90, f"'{'x' * 80}…'"),
+        (b"\xff\x00\x1b[1m", r"'\xff\x00\x1b[1m'"),
+    ],
+    ids=["first line", "long", "not printable"],
+)
+def test_shown_text_is_short_and_printable(content: bytes, text: str) -> None:
+    assert shown(content) == text
+
+
+PROCESSES = b"1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n3 3 malloc(3)=0x10\n"
+
+
+def test_process_seen_first_is_taken_and_the_others_are_named() -> None:
+    events, trace = read_bytes(PROCESSES, format_named("logalloc", FORMATS))
+    assert [event[1] for event in events] == [1]
+    assert trace.dropped == {"other process": 3}
+    assert trace.notes == [
+        "only the calls of process 1 are taken; left out are those of 2 (2), 3 (1): "
+        "choose with --process PID"
+    ]
+
+
+def test_note_names_the_processes_with_most_calls() -> None:
+    lines = b"".join(b"%d 1 malloc(1)=0x10\n" % pid for pid in (1, *range(2, 9), 8))
+    _, trace = read_bytes(lines, format_named("logalloc", FORMATS))
+    assert "those of 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more: choose" in trace.notes[0]
+
+
+def test_chosen_process_that_made_no_call_is_an_error() -> None:
+    with pytest.raises(TraceError, match=r"no call of process 9; .*those of 2 \(2\), 1 \(1\)"):
+        read_bytes(PROCESSES, format_named("logalloc", FORMATS), process=9)
+
+
+def test_format_without_processes_has_process_0() -> None:
+    aosp = format_named("aosp", FORMATS)
+    assert len(read_bytes(b"1: malloc 0x10 1\n", aosp, process=0)[0]) == 1
+    with pytest.raises(TraceError, match="no call of process 5"):
+        read_bytes(b"1: malloc 0x10 1\n", aosp, process=5)
+
+
+def test_progress_is_0_until_the_first_chunk() -> None:
+    trace = open_trace(str(SAMPLES / "sqlite.mtrace.gz"))
+    assert trace.progress() == 0.0
+    events_of(trace)
+    assert trace.progress() == 1.0

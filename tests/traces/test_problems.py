@@ -1,0 +1,57 @@
+"""What is wrong with a trace, in words: faults of its events, holes, claims that do not hold."""
+
+from pathlib import Path
+
+import pytest
+
+from allocsim.surveyor import survey
+from allocsim.traces.problems import problems_of
+from allocsim.traces.store import CLAIMS, read_trace, write_trace
+from tests.driving import Call, free, malloc, realloc
+from tests.traces.streams import sound_calls, trace_of
+
+PROBLEMS = {
+    "born twice": ([malloc(0, 1), malloc(0, 1)], "event 2 allocates an object that is live"),
+    "freed dead": ([malloc(0, 1), free(1)], "event 2 frees an object that is not live"),
+    "resized dead": ([realloc(0, 1)], "event 1 resizes an object that is not live"),
+    "hole": (
+        [malloc(0, 1, 0), malloc(1, 1, 7)],
+        "thread numbers have holes: 2 threads call, and the last has the number 7",
+    ),
+}
+
+
+@pytest.mark.parametrize(("calls", "problem"), PROBLEMS.values(), ids=PROBLEMS)
+def test_problem_is_told(calls: list[Call], problem: str) -> None:
+    trace = trace_of(calls)
+    (found,) = problems_of(trace, survey(trace))
+    assert problem in found
+
+
+def test_problem_that_comes_again_is_counted() -> None:
+    trace = trace_of([malloc(0, 1), free(1), free(1)])
+    found = problems_of(trace, survey(trace))
+    assert found == ["event 2 frees an object that is not live (2 such events)"]
+
+
+def test_all_problems_are_told() -> None:
+    trace = trace_of([malloc(0, 1), malloc(0, 1), free(3), free(3), realloc(7, 1, 9)])
+    assert len(problems_of(trace, survey(trace))) == 4
+
+
+def test_sound_trace_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "sound.allocsim"
+    write_trace(trace_of(sound_calls(3, 100)), path)
+    trace = read_trace(path)
+    assert problems_of(trace, survey(trace)) == []
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_claim_that_does_not_hold_is_a_problem(tmp_path: Path, claim: str) -> None:
+    path = tmp_path / "claims.allocsim"
+    write_trace(trace_of([malloc(0, 5), malloc(1, 7), free(0)]), path)
+    trace = read_trace(path)
+    told = trace.description["claims"][claim]
+    trace.description["claims"][claim] = told + 1000
+    (found,) = problems_of(trace, survey(trace))
+    assert found == f"the file says {claim} = {told + 1000:,}, its events make it {told:,}"

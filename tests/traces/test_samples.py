@@ -1,0 +1,125 @@
+"""Recordings of real programs: every event is that of the obvious reader, and the totals are known.
+
+`samples/README.md` says what each is and how it was made.
+"""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from allocsim.core.jit import PURE
+from allocsim.events import Op
+from tests.traces.plain_formats import read_format_plainly
+from tests.traces.recordings import Event, assert_same, read
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What is in a recording."""
+
+    allocations: int
+    reallocations: int
+    frees: int
+    requested: int
+    peak_live: int
+    objects_left: int
+    bytes_left: int
+
+
+KNOWN = {
+    "sqlite.mtrace": Totals(3032, 552, 3032, 1_063_967, 328_084, 0, 0),
+    "python.mtrace": Totals(839, 82, 836, 1_142_097, 746_289, 3, 393_984),
+    "sqlite.lttng": Totals(3036, 552, 3032, 1_064_279, 328_396, 4, 8288),
+    "shell.lttng": Totals(54, 0, 5, 3019, 2491, 49, 1827),
+    "git.lttng": Totals(376, 7, 241, 1_259_570, 1_080_417, 135, 1_063_541),
+    "sqlite.valgrind": Totals(3032, 552, 3032, 1_063_967, 328_084, 0, 0),
+    "ls.valgrind": Totals(66, 0, 49, 87_245, 60_261, 17, 21_454),
+    "apt.valgrind": Totals(5580, 15, 5301, 540_871, 252_344, 279, 22_334),
+    "sqlite.ltrace": Totals(3027, 552, 3027, 1_050_735, 319_892, 0, 0),
+    "ls.ltrace": Totals(14, 0, 11, 23_880, 21_080, 3, 21_064),
+    "git.ltrace": Totals(261, 6, 121, 1_181_954, 1_090_302, 140, 1_082_530),
+    "shell.logalloc": Totals(54, 0, 5, 3019, 2491, 49, 1827),
+    "munged.logalloc": Totals(54, 0, 5, 3019, 2491, 49, 1827),
+}
+"""What is in each."""
+
+LARGE = 2000
+"""Lines beyond which pure mode would take long."""
+
+samples = pytest.mark.parametrize("name", KNOWN)
+
+
+def content_of(name: str) -> bytes:
+    """The text of a sample; its beginning in pure mode."""
+    content = gzip.decompress((SAMPLES / f"{name}.gz").read_bytes())
+    lines = content.splitlines(keepends=True)
+    return b"".join(lines[:LARGE]) if PURE else content
+
+
+def totals_of(events: list[Event]) -> Totals:
+    """What is in a stream of events."""
+    live: dict[int, int] = {}
+    now = peak = requested = 0
+    for op, request, _, _, number in events:
+        now += request - live.pop(number, 0)
+        requested += request
+        peak = max(peak, now)
+        if op != Op.FREE:
+            live[number] = request
+    counts = [sum(event[0] in ops for event in events) for ops in (ALLOCATING, (Op.REALLOC,))]
+    frees = sum(event[0] == Op.FREE for event in events)
+    return Totals(*counts, frees, requested, peak, len(live), sum(live.values()))
+
+
+ALLOCATING = (Op.MALLOC, Op.CALLOC, Op.MEMALIGN)
+
+
+@samples
+def test_sample_is_read_as_the_obvious_reader_does(tmp_path: Path, name: str) -> None:
+    content = content_of(name)
+    path = tmp_path / "recording"
+    path.write_bytes(content)
+    events, trace = read(path)
+    plain = read_format_plainly(name.partition(".")[2], content)
+    assert trace.description["format"] == name.partition(".")[2]
+    assert_same(events, plain.events)
+    others = trace.dropped.pop("other process", 0)
+    assert trace.dropped == plain.dropped
+    assert (others > 0) == (name in ("shell.lttng", "shell.logalloc", "munged.logalloc"))
+
+
+@pytest.mark.skipif(PURE, reason="pure mode reads only the beginnings")
+@samples
+def test_sample_has_the_known_totals(name: str) -> None:
+    events, _ = read(SAMPLES / f"{name}.gz")
+    assert totals_of(events) == KNOWN[name]
+
+
+@pytest.mark.skipif(PURE, reason="pure mode reads only the beginnings")
+def test_recorders_agree_on_the_same_run() -> None:
+    """Valgrind and mtrace see the same calls; LTTng sees four more, made before sqlite3 begins.
+
+    ltrace sees only what the program and its libraries ask for, not what libc asks for itself.
+    """
+    mtrace, lttng, valgrind, ltrace = (
+        totals_of(read(SAMPLES / f"sqlite.{tool}.gz")[0])
+        for tool in ("mtrace", "lttng", "valgrind", "ltrace")
+    )
+    before = 100 + 48 + 116 + 48
+    assert mtrace == valgrind
+    assert lttng.peak_live == mtrace.peak_live + before
+    assert lttng.allocations == mtrace.allocations + 4
+    assert ltrace.peak_live == pytest.approx(mtrace.peak_live, rel=0.03)
+    assert mtrace.allocations - 5 == ltrace.allocations
+
+
+def test_each_process_of_a_recording_can_be_chosen() -> None:
+    calls = 0
+    for process in (17159, 17162, 17165):
+        events, trace = read(SAMPLES / "shell.lttng.gz", process=process)
+        calls += len(events) + sum(trace.dropped.values()) - trace.dropped["other process"]
+    assert calls == len(content_of("shell.lttng").splitlines())
