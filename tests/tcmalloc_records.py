@@ -1,4 +1,4 @@
-"""What tests look up in the records of a tcmalloc heap, and how they bring it where they want it."""
+"""What tests look up in the records of a tcmalloc heap, and how they prepare one."""
 
 from allocsim import Heap
 from allocsim.core.check_runs import listed, spans_of

@@ -270,9 +270,7 @@ class Runs:
         assert run is not None
         if run[1] > pages:
             self.clock += 1
-            self.runs.insert(
-                self.runs.index(run) + 1, [run[0] + pages, run[1] - pages, self.clock]
-            )
+            self.runs.insert(self.runs.index(run) + 1, [run[0] + pages, run[1] - pages, self.clock])
         run[1], run[2] = pages, 0
         return run[0]
 
@@ -302,7 +300,6 @@ class Runs:
 def test_random_runs_agree_with_a_sorted_list(
     tcmalloc_heap: Heap, tcmalloc: HeapState, seed: int
 ) -> None:
-    print(f"seed {seed}")
     rng, model, held = random.Random(seed), Runs(), list[int]()
     base = tcmalloc_heap.memory.address
     for _ in range(100 * SCALE):

@@ -37,9 +37,7 @@ def test_heap_grows_by_128_pages_or_by_what_is_needed(tcmalloc: HeapState, pages
     assert tcmalloc.page_heap[0].committed_pages == max(pages, 128)
 
 
-def test_growth_joins_the_free_end_of_the_heap(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
+def test_growth_joins_the_free_end_of_the_heap(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     new_run(tcmalloc, 100)
     span = new_run(tcmalloc, 130)
     assert tcmalloc.span[span].address == tcmalloc_heap.memory.address + 100 * PAGE
@@ -268,9 +266,7 @@ def all_returned(state: HeapState) -> None:
     release_pages(state, 60 * MIB)
 
 
-@pytest.mark.parametrize(
-    "prepare", [not_past_128_mib, less_than_a_quarter, all_free, all_returned]
-)
+@pytest.mark.parametrize("prepare", [not_past_128_mib, less_than_a_quarter, all_free, all_returned])
 def test_growth_joins_nothing_when_it_is_not_worth_it(
     tcmalloc: HeapState, prepare: Callable[[HeapState], None]
 ) -> None:

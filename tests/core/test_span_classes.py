@@ -1,6 +1,7 @@
 """Size classes made by a rule: the library's own table, and the smallest class for every size."""
 
 import csv
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,7 +71,14 @@ def test_batches_change_the_table(most_in_batch: int, count: int) -> None:
 
 @pytest.mark.parametrize(
     ("size", "most", "batch"),
-    [(8, 32, 32), (2048, 32, 32), (2049, 32, 31), (32768, 32, 2), (262144, 32, 2), (8, 1 << 16, 8192)],
+    [
+        (8, 32, 32),
+        (2048, 32, 32),
+        (2049, 32, 31),
+        (32768, 32, 2),
+        (262144, 32, 2),
+        (8, 1 << 16, 8192),
+    ],
 )
 def test_batch_is_64_kib_within_bounds(size: int, most: int, batch: int) -> None:
     assert batch_of(size, most) == batch
@@ -90,7 +98,7 @@ def test_no_class_has_as_many_objects_in_as_many_pages_as_the_one_before(
     most_in_batch: int,
 ) -> None:
     shapes = [(found.pages, found.objects) for found in span_classes(most_in_batch)]
-    assert all(one != other for one, other in zip(shapes, shapes[1:], strict=False))
+    assert all(one != other for one, other in pairwise(shapes))
 
 
 @BATCHES

@@ -89,7 +89,6 @@ def test_set_stays_shallow_when_it_is_filled_in_order(tcmalloc: HeapState, step:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_sets_agree_with_sorted_lists(tcmalloc: HeapState, seed: int) -> None:
-    print(f"seed {seed}")
     rng = random.Random(seed)
     count, lengths = 15 * SCALE, (130, 150) if seed % 2 else (129, 100_000)
     keys = [define(tcmalloc, n, rng.randint(*lengths), n * 8192) for n in range(count)]
