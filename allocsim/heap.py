@@ -19,7 +19,7 @@ from allocsim.core.check import violations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState
-from allocsim.designs import DEFAULT, find_design
+from allocsim.designs import DEFAULT, CacheUse, find_design
 from allocsim.errors import DoubleFree, HeapFrozen, InputError, InvalidFree, OutOfMemory
 from allocsim.events import MOST_THREADS
 from allocsim.profile import Snapshot
@@ -160,6 +160,12 @@ class Heap:
         """Give about `length` bytes of free pages back to the OS; how many were given back."""
         with self._lock:
             return operations.release(self.state, max(length, 0))
+
+    def caches(self) -> list[CacheUse]:
+        """The thread caches, where they have a bound."""
+        with self._lock:
+            caches = self.design.caches
+            return caches(self.state) if caches else []
 
     def native_counters(self) -> dict[str, int]:
         """The statistics of the real library under its own names; empty for other designs."""

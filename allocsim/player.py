@@ -121,6 +121,8 @@ class Player:
             seconds=self.seconds,
             samples=kept,
             classes=self.heap.design.classes(self.heap.state),
+            caches=self.heap.caches(),
+            native_counters=self.heap.native_counters(),
         )
 
     @property

@@ -7,13 +7,13 @@ the parts of a snapshot sum exactly to its heap, or there is no snapshot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from allocsim.core.records import COUNTS, PARTS, Record
-from allocsim.designs import ClassUse
+from allocsim.designs import CacheUse, ClassUse
 from allocsim.errors import Corruption
 
 PART_MEANINGS = {
@@ -109,6 +109,10 @@ class Profile:
     """SAMPLE rows in order of their events."""
     classes: list[ClassUse]
     """Use of each size class, at the end."""
+    caches: list[CacheUse] = field(default_factory=list)
+    """The thread caches, at the end, where they have a bound."""
+    native_counters: dict[str, int] = field(default_factory=dict)
+    """The real library's statistics under its own names, at the end; empty for other designs."""
 
     @property
     def ns_per_event(self) -> float:

@@ -16,7 +16,7 @@ LARGEST = 1 << 47
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 _SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kKMGT]?)(i?)(B?)")
-_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?%")
+_PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 class Size(int):

@@ -63,6 +63,14 @@ def read_standings(path: str) -> list[Standing]:
     )
 
 
+def workload_of(path: str) -> str | None:
+    """What a saved result was measured with, as the user called it; None if it does not say."""
+    result = json.loads(Path(path).read_text("utf-8"))
+    workload = result.get("workload")
+    name = workload.get("name") if isinstance(workload, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def _of_profile(path: str, result: dict[str, Any]) -> Standing:
     """The standing of the design that a driver has played on."""
     return Standing(

@@ -3,6 +3,8 @@
 Below `fuzz`, which damages them. Two are recordings; the others are one, written in the format.
 """
 
+from importlib.util import find_spec
+
 from tests.traces import test_csapp, test_glibc_mtrace, test_malloc_bench, test_wl
 from tests.traces.recordings import Event, read
 from tests.traces.totals import SAMPLES, contents
@@ -21,9 +23,11 @@ def calls(count: int) -> list[Event]:
 RECORDED: dict[str, tuple[bytes, ...]] = {
     "heaptrack": (first_lines("ls.heaptrack-raw.zst", 80), first_lines("ls.heaptrack.zst", 150)),
     "csapp": (test_csapp.written(calls(60)).encode(),),
-    "memray": ((SAMPLES / "memray-default.bin").read_bytes(),),
     "glibc-wl": (test_wl.written(calls(100)),),
     "glibc-mtrace": (test_glibc_mtrace.written(calls(40)),),
     "malloc-bench": (test_malloc_bench.written(calls(80)),),
 }
 """For each format what to damage."""
+
+if find_spec("memray"):
+    RECORDED["memray"] = ((SAMPLES / "memray-default.bin").read_bytes(),)

@@ -19,7 +19,7 @@ def test_calls_come_before_notes() -> None:
     assert [op.name for op in Op if op <= Op.FREE] == [
         "MALLOC", "CALLOC", "MEMALIGN", "REALLOC", "FREE",
     ]  # fmt: skip
-    assert [op.name for op in Op if op > Op.FREE] == ["THREAD_DONE", "FREEZE"]
+    assert [op.name for op in Op if op > Op.FREE] == ["THREAD_DONE", "FREEZE", "RELEASE"]
     assert [op for op in Op if op < Op.REALLOC] == [Op.MALLOC, Op.CALLOC, Op.MEMALIGN]
 
 

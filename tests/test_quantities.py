@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.errors import InputError
-from allocsim.quantities import LARGEST, Size, format_bytes, parse_size
+from allocsim.quantities import LARGEST, Size, format_bytes, parse_percent, parse_size
 
 SIZES = {
     "0": 0,
@@ -139,3 +139,22 @@ def test_bytes_are_shown_with_a_binary_unit(count: float, text: str) -> None:
 @given(st.integers(0, LARGEST))
 def test_shown_bytes_are_close_to_the_bytes(count: int) -> None:
     assert parse_size(format_bytes(count).replace(" B", "")) == pytest.approx(count, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("25%", 0.25), ("0%", 0.0), ("100%", 1.0), (" 3.5 % ", 0.035)]
+)
+def test_percentage(text: str, share: float) -> None:
+    assert parse_percent(text, 100) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "25", "0.25", "-1%", "1e2%", "nan%", "1 %%", "٣%"])
+def test_text_that_is_no_percentage_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no percentage: expected a number and a sign"):
+        parse_percent(text, 100)
+
+
+def test_percentage_has_an_upper_end() -> None:
+    assert parse_percent("150%", 200) == 1.5
+    with pytest.raises(InputError, match="'150%' is more than 100%"):
+        parse_percent("150%", 100)

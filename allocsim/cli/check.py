@@ -58,9 +58,11 @@ def _standings(subject: str, base: list[Standing], options: dict[str, Any]) -> l
     if subject.endswith(".json"):
         return read_standings(subject)
     from allocsim.cli.measuring import measured, subjects_of
+    from allocsim.designs import DEFAULT
     from allocsim.standing import Standing
 
-    subjects = subjects_of(options["on"] or "go2008")
+    click.echo(f"note: {subject} is played on one thread", err=True)
+    subjects = subjects_of(options["on"] or DEFAULT)
     timed = options["max_ns"] is not None or any(standing.ns is not None for standing in base)
     return [
         Standing(

@@ -14,7 +14,7 @@ import click
 
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
-from allocsim.standing import read_standings
+from allocsim.standing import read_standings, workload_of
 
 SCHEMA = "allocsim/check/1"
 """Changes when a key changes its meaning or goes."""
@@ -28,10 +28,13 @@ def tolerance_of(options: dict[str, Any]) -> Tolerance:
 
 def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
     """Hold one saved result against another; CheckFailed if it is worse."""
-    base = read_standings(before)
-    findings = hold_against(base, read_standings(after), tolerance_of(options))
+    base, result = read_standings(before), read_standings(after)
+    findings = hold_against(base, result, tolerance_of(options))
     if not findings:
         raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
+    first, second = workload_of(before), workload_of(after)
+    if first != second:
+        click.echo(f"note: {before} is of {first}, {after} of {second}", err=True)
     report(findings, options["json"])
 
 

@@ -39,7 +39,7 @@ def drive(trace: Trace, settings: Settings) -> None:
     if settings.json:
         click.echo(json_text(result))
     else:
-        print_result(result, settings.classes)
+        print_result(result, settings.classes, settings.native_counters)
 
 
 def command_line() -> str:

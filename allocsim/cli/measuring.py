@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from allocsim.cli.options import DEFAULT_RESERVE
 from allocsim.cli.types import CountType, SizeType
 from allocsim.errors import InputError
 
@@ -48,6 +49,13 @@ _OPTIONS = (
         help="Seconds that each of a subject's processes may take; then it is killed.",
     ),
     click.option("--limit", type=SizeType(), help="The most memory that a subject may take."),
+    click.option(
+        "--reserve",
+        type=SizeType(),
+        default=DEFAULT_RESERVE,
+        show_default="64GiB",
+        help="Address space for a design's heap: its upper bound, free until used.",
+    ),
     click.option("--seed", type=CountType(0, 2**62), help="Instead of the job's own seed."),
     click.option(
         "--keep-settings",
@@ -96,6 +104,7 @@ def measured(
         touch=Touch[options["touch"].upper()],
         timeout=options["timeout"],
         limit=NEVER if options["limit"] is None else options["limit"],
+        reserve=options["reserve"],
         keep_settings=options["keep_settings"],
         timed=times,
     )

@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     export_csv: str | None
     export_markdown: str | None
     classes: bool
+    native_counters: bool
 
     def exports(self) -> list[str]:
         """Every file that is to be written."""
@@ -79,7 +80,14 @@ _OPTIONS = (
     click.option(
         "--check-every", type=CountType(), help="Prove all invariants after each so many events."
     ),
-    click.option("--classes", is_flag=True, help="Also show the spans of each size class."),
+    click.option(
+        "--classes", is_flag=True, help="Also show each size class, and thread caches with a bound."
+    ),
+    click.option(
+        "--native-counters",
+        is_flag=True,
+        help="Also show what the real library's own statistics would say, under its names.",
+    ),
     click.option("--json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--export-json", type=_FILE, help="Write the result as JSON to a file."),
     click.option("--export-csv", type=_FILE, help="Write the samples as CSV to a file."),

@@ -78,7 +78,7 @@ class TimeType(click.ParamType[float]):
     ) -> float:
         """The nanoseconds, or a usage error."""
         number = str(value).removesuffix("ns").strip()
-        if not re.fullmatch(r"\d{1,12}(\.\d{1,9})?", number) or float(number) == 0:
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", number) or float(number) == 0:
             self.fail(f"'{value}' is no time: expected nanoseconds, as in 30 or 30ns", param, ctx)
         return float(number)
 

@@ -62,8 +62,30 @@ class ClassUse:
     spans: int
     in_use: int
     """Objects handed out."""
-    free: int
-    """Objects that wait in caches or central lists."""
+    cached: int
+    """Free objects in thread caches."""
+    transfer: int = 0
+    """Free objects in transfer slots."""
+    central: int = 0
+    """Free objects in central lists."""
+    slots: int = 0
+    """Transfer slots that the class has now, used or not."""
+
+    @property
+    def free(self) -> int:
+        """Objects that wait, wherever it is."""
+        return self.cached + self.transfer + self.central
+
+
+@dataclass(frozen=True)
+class CacheUse:
+    """What one thread's cache holds at a moment, where caches have a bound; bytes."""
+
+    thread: int | None
+    """None: of a thread that was before the program's own."""
+    held: int
+    most: int
+    """What it may hold before it is trimmed."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +103,8 @@ class Design:
     zeroed: bool
     """Whether malloc promises objects that are all zeros."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    caches: Callable[[HeapState], list[CacheUse]] | None = None
+    """The thread caches; None where they have no bound."""
     native_counters: Callable[[HeapState], dict[str, int]] | None = None
     """What the real library's own statistics would say, under its own names."""
     placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from allocsim.core import check_tiers, operations
 from allocsim.core.bounded_caches import (
     empty_cache,
@@ -43,7 +45,7 @@ from allocsim.core.span_classes import LARGEST, PAGE, PAGE_SHIFT, class_of
 from allocsim.core.tiered_account import cached_bytes, tail_of, tiered_account
 from allocsim.core.transfer_slots import insert_range
 from allocsim.core.two_level_pagemap import ADDRESS_BITS, CLASS_BITS, entry_of
-from allocsim.designs import ClassUse, Design
+from allocsim.designs import CacheUse, ClassUse, Design
 from allocsim.designs.tcmalloc_state import (
     PARAMETERS,
     STARTUPS,
@@ -301,10 +303,24 @@ def classes(heap: Tcmalloc) -> list[ClassUse]:
     cached = heap.object_list.length[heap.cache.alive == 1].sum(axis=0).tolist()
     uses = []
     for number, kind in list(enumerate(heap.size_class))[1:]:
-        free = int(kind.free + kind.used * kind.batch) + cached[number]
-        in_use = int(kind.spans * kind.objects) - free
-        uses.append(ClassUse(number, int(kind.object_size), int(kind.spans), in_use, free))
+        moving, central = int(kind.used * kind.batch), int(kind.free)
+        in_use = int(kind.spans * kind.objects) - central - moving - cached[number]
+        sizes = (int(kind.object_size), int(kind.spans), in_use)
+        uses.append(ClassUse(number, *sizes, cached[number], moving, central, int(kind.slots)))
     return uses
+
+
+def caches(heap: Tcmalloc) -> list[CacheUse]:
+    """The caches alive, the one of the library's start last."""
+    alive = np.flatnonzero(heap.cache.alive).tolist()
+    return [
+        CacheUse(
+            None if number == orphan(heap) else number,
+            int(heap.cache[number].held),
+            int(heap.cache[number].most),
+        )
+        for number in alive
+    ]
 
 
 def native_counters(heap: Tcmalloc) -> dict[str, int]:
@@ -345,6 +361,7 @@ DESIGN = Design(
     invariants=check_tiers.INVARIANTS,
     zeroed=False,
     parameters=PARAMETERS,
+    caches=caches,
     native_counters=native_counters,
     placement=placement,
 )

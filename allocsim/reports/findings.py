@@ -32,9 +32,10 @@ def conclusions(shown: Compared) -> list[str]:
 def conditions(comparison: Comparison) -> str:
     """How it was measured, in a sentence."""
     taken = comparison.conditions
+    runs = f"{taken.runs} run{'s' * (taken.runs != 1)} after {taken.warmup} to warm up"
     return (
         f"Played on one thread, {taken.touch.name.lower()} touched; each subject in fresh "
-        f"processes: one for memory, one for time ({taken.runs} runs after {taken.warmup})."
+        f"processes: one for memory, one for time ({runs})."
     )
 
 

@@ -35,6 +35,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "peak_live": profile.peak_live,
         "spans": end.spans,
         "counters": end.counters,
+        "native_counters": profile.native_counters,
         "time": {
             "seconds": profile.seconds,
             "ns_per_event": profile.ns_per_event,

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from allocsim.designs import ClassUse
 from allocsim.profile import PART_MEANINGS, Profile, Snapshot
 from allocsim.quantities import format_bytes
 from allocsim.reports import Result
+from allocsim.reports.levels import caches_table, classes_table, native_table
 from allocsim.reports.words import bar, headline, left_out, percent, sparkline, verdict
 
 WIDE = 132
@@ -42,8 +42,8 @@ def screen() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
-def print_result(result: Result, with_classes: bool) -> None:
-    """Print the whole report."""
+def print_result(result: Result, with_classes: bool = False, natively: bool = False) -> None:
+    """Print the whole report; `natively`: also the real library's counters."""
     console, profile = screen(), result.profile
     console.print(Text(headline(result), style="bold"))
     console.print(Text(verdict(profile), style="bold green" if profile.at_peak.live else ""))
@@ -53,7 +53,11 @@ def print_result(result: Result, with_classes: bool) -> None:
     if result.trace.dropped:
         console.print(Text(left_out(result.trace), style="yellow"))
     if with_classes:
-        console.print(_classes_table(profile.classes))
+        console.print(classes_table(profile.classes))
+        if profile.caches:
+            console.print(caches_table(profile.caches))
+    if natively:
+        console.print(native_table(profile.native_counters))
 
 
 def print_names(names: dict[str, str]) -> None:
@@ -134,23 +138,3 @@ def _counts(profile: Profile) -> Text:
         f"\nspans {spans} · {counters}\n"
         f"resident {format_bytes(profile.resident)} of {format_bytes(end.heap)} heap · {rate}"
     )
-
-
-def _classes_table(classes: list[ClassUse]) -> Table:
-    """The spans of each size class that has any."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="size classes", title_justify="left")
-    for name in ("class", "bytes", "spans", "in use", "free", "free bytes"):
-        table.add_column(name, justify="right")
-    table.add_column("in use of all", min_width=20)
-    for use in classes:
-        if use.spans:
-            table.add_row(
-                str(use.size_class),
-                f"{use.object_size:,}",
-                f"{use.spans:,}",
-                f"{use.in_use:,}",
-                f"{use.free:,}",
-                format_bytes(use.free * use.object_size),
-                bar(use.in_use, use.in_use + use.free),
-            )
-    return table

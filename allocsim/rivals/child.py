@@ -46,6 +46,8 @@ class Request(msgspec.Struct, kw_only=True):
     limit: int
     """The most bytes of footprint."""
     reserve: int
+    later: float = 1.0
+    """Seconds after which what is kept is measured once more."""
     runs: int = 1
     warmup: int = 0
 
@@ -86,7 +88,7 @@ def _measure(request: Request) -> None:
     about = _about(request.subject, subject)
     _say(request, Said(stage="ready", resident=status_bytes("VmRSS")))
     if isinstance(prepared, memory.Play):
-        found = memory.measure(prepared, subject, before)
+        found = memory.measure(prepared, subject, before, request.later)
         _require_within(found, request.limit)
         _say(request, Said(stage="done", memory=found, about=about))
     else:

@@ -36,6 +36,8 @@ class Conditions:
     limit: int = NEVER
     """Bytes of footprint that a subject may take."""
     reserve: int = RESERVE
+    later: float = 1.0
+    """Seconds after which what is kept is measured once more."""
     timed: bool = True
     """Measure times too, not only memory."""
     keep_settings: bool = False
@@ -102,6 +104,7 @@ def measure(subject: str, figures: str, workload: Recorded, conditions: Conditio
         touch=conditions.touch,
         limit=conditions.limit,
         reserve=conditions.reserve,
+        later=conditions.later,
         runs=conditions.runs,
         warmup=conditions.warmup,
     )

@@ -21,6 +21,14 @@ TCMALLOC = (
     "tcmalloc.central_cache_free_bytes",
     "tcmalloc.transfer_cache_free_bytes",
     "tcmalloc.thread_cache_free_bytes",
+    "tcmalloc.pageheap_committed_bytes",
+    "tcmalloc.pageheap_scavenge_count",
+    "tcmalloc.pageheap_commit_count",
+    "tcmalloc.pageheap_total_commit_bytes",
+    "tcmalloc.pageheap_decommit_count",
+    "tcmalloc.pageheap_total_decommit_bytes",
+    "tcmalloc.pageheap_reserve_count",
+    "tcmalloc.pageheap_total_reserve_bytes",
 )
 """Properties of gperftools' MallocExtension."""
 

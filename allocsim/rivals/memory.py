@@ -33,9 +33,6 @@ POINTS = 400
 FEWER = 40
 """The same where reading it takes long: see `meter`."""
 
-LATER = 1.0
-"""Seconds that the program is idle before what is kept is measured once more."""
-
 SMALL_CALLS = 1000
 """Pairs of malloc and free after that, in which a library may give back what it is done with."""
 
@@ -60,20 +57,24 @@ def prepare(events: Any, touch: Touch, limit: int) -> Play:
     return Play(events, new_run(objects, touch, limit), steps, meter)
 
 
-def measure(play: Play, subject: Subject, before: int) -> Memory:
-    """Play and measure; `before` is what was resident before the subject was loaded."""
+def measure(play: Play, subject: Subject, before: int, later: float) -> Memory:
+    """Play and measure; `before` is what was resident before the subject was loaded.
+
+    `later` is how many seconds the program is idle before what is kept is measured once more.
+    """
     started = resident(play.meter) - before
     water = _reset_high_water()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     play_all(subject, play.run, play.events, play.steps, play.meter)
+    _settle(subject, play)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     counters, high = subject.counters(), _growth_since(water)
-    kept = _kept(subject, play, before)
+    figures = _at_peak(subject, play, before) | _at_end(subject, play, before)
+    kept = _kept(subject, play, before, later)
     if subject.library:
         require_served(subject.library)
     return Memory(
-        **_at_peak(subject, play, before),
-        **_at_end(subject, play, before),
+        **figures,
         started=started,
         high_water=None if high is None else high + started,
         faults=faults,
@@ -136,15 +137,22 @@ def _at_end(subject: Subject, play: Play, before: int) -> dict[str, int]:
     }
 
 
-def _kept(subject: Subject, play: Play, before: int) -> tuple[int, int]:
-    """The footprint when all is freed, at once and LATER."""
+def _settle(subject: Subject, play: Play) -> None:
+    """Have a design do what it has put off and its original did at once, before the last look."""
+    if subject.heap and len(play.steps):
+        operations.settle(subject.state)
+        play.steps[-1].resident = resident(play.meter)
+
+
+def _kept(subject: Subject, play: Play, before: int, later: float) -> tuple[int, int]:
+    """The footprint when all is freed, at once and later."""
     held = resident(play.meter)
     last, pairs = frees(play.run), _pairs(SMALL_CALLS)
     steps = steps_to([len(last)] if len(last) else []), steps_to([len(pairs)])
     before += resident(play.meter) - held  # these are the driver's own
     play_all(subject, play.run, last, steps[0], play.meter)
     at_once = _now(subject, play.meter, before)
-    time.sleep(LATER)
+    time.sleep(later)
     play_all(subject, play.run, pairs, steps[1], play.meter)
     return at_once, _now(subject, play.meter, before)
 

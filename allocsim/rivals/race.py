@@ -12,7 +12,7 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
 from allocsim.jobs import make_generator
 from allocsim.rivals.comparison import Conditions, measure
-from allocsim.rivals.library import KNOWN, PREFIX, require_library
+from allocsim.rivals.library import PREFIX, require_library
 from allocsim.rivals.process import SubjectFailed
 from allocsim.rivals.recorded import record
 from allocsim.rivals.subject import require_subject
@@ -22,17 +22,16 @@ from allocsim.traces import open_trace
 def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
     """Nanoseconds an event of each of `runs` runs in one fresh child process, the first cold.
 
-    `subject` is a design or a library of KNOWN, `workload` the parameters of a generator, or
+    `subject` is a design or "lib:" and a library, `workload` the parameters of a generator, or
     {"kind": "trace", "file": ...}, which is played on one thread. EnvironmentLacks if the library
     is not here or the child fails.
     """
-    name = PREFIX + subject if subject in KNOWN else subject
-    require_subject(name)
-    if subject in KNOWN:
-        require_library(subject)
+    require_subject(subject)
+    if subject.startswith(PREFIX):
+        require_library(subject.removeprefix(PREFIX))
     recorded = record(_trace(workload))
     try:
-        said = measure(name, "times", recorded, Conditions(runs=runs, warmup=0))
+        said = measure(subject, "times", recorded, Conditions(runs=runs, warmup=0))
     except SubjectFailed as failure:
         raise EnvironmentLacks(f"{subject}: {failure}") from None
     finally:

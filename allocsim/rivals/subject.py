@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.core.records import HeapState
-from allocsim.designs import SUMMARIES
+from allocsim.designs import SUMMARIES, find_design
 from allocsim.errors import UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.rivals.calls import FUNCTIONS, Library
 from allocsim.rivals.counters import read_counters, read_version
 from allocsim.rivals.library import KNOWN, PREFIX, LoadedLibrary, is_path, load
+
+LOADED = {"startup": "dlopen"}
+"""What a design is told that has such a parameter: the libraries beside it are loaded late too."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def require_subject(name: str) -> None:
 def unready(name: str) -> HeapState | Library:
     """A state of the type that the subject will have, to compile the kernels with."""
     if library_of(name) is None:
-        return Heap(name, reserve=1 << 30).state
+        return Heap(name, reserve=1 << 20).state
     return Library(np.zeros(len(FUNCTIONS), np.int64))
 
 
@@ -67,7 +70,9 @@ def make_subject(name: str, reserve: int = RESERVE) -> Subject:
     """The subject of that name, loaded or reserved now."""
     library = library_of(name)
     if library is None:
-        heap = Heap(name, reserve=reserve)
+        parameters = find_design(name).parameters
+        told = {key: value for key, value in LOADED.items() if key in parameters}
+        heap = Heap(name, reserve=reserve, **told)
         return Subject(heap.state, heap=heap)
     loaded = load(library)
     return Subject(loaded.state, library=loaded)

@@ -12,6 +12,7 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import sys
 import tempfile
 import zipfile
@@ -152,8 +153,26 @@ class Source:
                 f"{self.name}: a zip with one trace is expected, it holds {len(members)} files "
                 f"({names}): unpack the one that you mean"
             )
+        if members[0].compress_type == zipfile.ZIP_LZMA:
+            self._refuse_large_dictionary(file, members[0].header_offset)
         member = opened.enter_context(archive.open(members[0]))
         return cast("io.BufferedIOBase", member)
+
+    def _refuse_large_dictionary(self, file: IO[bytes], header: int) -> None:
+        """TraceError if LZMA would need more memory for a member than xz may have.
+
+        The size stands behind the local header (30 bytes, a name and an extra field), the version
+        of LZMA and the length of its properties (2 bytes each), and the first property.
+        """
+        file.seek(header + 26)
+        name, extra = struct.unpack("<HH", file.read(4).ljust(4, b"\0"))
+        file.seek(header + 30 + name + extra + 5)
+        needed = int.from_bytes(file.read(4), "little")
+        if needed > unpacking.XZ_MEMORY:
+            raise TraceError(
+                f"{self.name}: unpacking it takes {needed >> 20:,} MiB of memory, more than the "
+                f"{unpacking.XZ_MEMORY >> 20} MiB that are allowed: pack it anew"
+            )
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:

@@ -39,7 +39,7 @@ _RESUMED = pattern(_WHO + rb"<\.\.\. " + _NAME + rb" resumed> [^=\n]{0,200}= (?P
 _OTHER = pattern(_WHO + rb"(?:\+\+\+ |--- |[^\s()<>]{1,200}->\w|<\.\.\. )")
 _FIRST = pattern(rb"^" + _CALL, MULTILINE)
 
-DEEPEST = 64
+DEEPEST = 16
 """Calls of one thread that may be unfinished; the oldest beyond that is lost."""
 
 MOST_THREADS = 1 << 12
@@ -105,10 +105,12 @@ class Lines:
         """The thread's last unfinished call, if it has that name; a free was done as it began."""
         if _is_free(name):
             return None
-        stack = self.unfinished.get(thread, [])
+        stack = self.unfinished.pop(thread, [])
         while stack:
             begun = stack.pop()
             if begun.name == name:
+                if stack:
+                    self.unfinished[thread] = stack
                 return begun
             self.left_out[LOST] += 1
         self.left_out[LOST] += 1

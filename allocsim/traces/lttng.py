@@ -178,8 +178,8 @@ def _behind_string(text: np.ndarray, position: int) -> int:
 
 FORMAT = Format(
     name="lttng",
-    summary="LTTng's libc wrapper by babeltrace2, as in: [09:41:07.551437105] (+0.000001512) host "
-    "lttng_ust_libc:malloc: { cpu_id = 1 }, { vpid = 4, vtid = 4 }, { size = 24, ptr = 0x55D02A0 }",
+    summary="LTTng's libc wrapper by babeltrace2, as in: [09:41:07.551437105] host "
+    "lttng_ust_libc:malloc: { vpid = 4, vtid = 4 }, { size = 24, ptr = 0x55D02A0 }",
     looks_like=looks_like,
     open=partial(
         TextReader,

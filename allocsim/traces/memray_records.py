@@ -36,7 +36,9 @@ MASK = (1 << 60) - 1
 
 def main() -> int:
     """Write the records; the exit status."""
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    _, allowed = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed == resource.RLIM_INFINITY or allowed > MOST_MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     try:
         from memray import FileFormat, FileReader
     except ImportError:

@@ -50,9 +50,12 @@ _DASH, _COLON, _OPEN, _CLOSE, _COMMA, _E = (ord(character) for character in "-:(
 LONGEST_NAME = 64
 """Characters that a function's name may have."""
 
+LONGEST_TIME = 32
+"""Characters that a time before the process may have."""
+
 _BEGINNING = pattern(
-    rb"--(\d+:)*[\d.:]*( ?\d+)?-- "
-    rb"(malloc|calloc|realloc|memalign|free|_Z(n|d)\w+|__builtin_\w+)\("
+    rb"--(?:[\d.:]{1,32} )?\d{1,18}-- "
+    rb"(?:malloc|calloc|realloc|memalign|free|_Z[nd]\w{1,64}|__builtin_\w{1,64})\("
 )
 
 
@@ -116,8 +119,10 @@ def _behind_mark(text: np.ndarray, state: np.record, position: int, call: np.rec
 def _behind_time(text: np.ndarray, state: np.record) -> int:
     """Read the rest of a time, a blank and a process id."""
     position = state.position
-    while text[position] != SPACE and text[position] != NEWLINE:
+    end = position + LONGEST_TIME
+    while position < end and text[position] != SPACE and text[position] != NEWLINE:
         position += 1
+    state.position = -1
     return decimal(text, position + 1, state) if text[position] == SPACE else 0
 
 

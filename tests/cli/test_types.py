@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocsim.cli.types import CountType, SettingType, ShareType, SizeType
+from allocsim.cli.types import (
+    CountType,
+    PercentType,
+    SettingType,
+    ShareType,
+    SizeType,
+    TimeType,
+)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +118,10 @@ def test_text_that_is_no_setting_is_refused(text: str, message: str) -> None:
         SettingType().convert(text, None, None)
 
 
+def test_value_of_a_setting_may_be_a_name() -> None:
+    assert SettingType().convert("startup=dlopen", None, None) == ("startup", "dlopen")
+
+
 @pytest.mark.parametrize(
     ("text", "share"),
     [("1/100", 0.01), ("0.01", 0.01), ("1%", 0.01), ("100%", 1.0), ("1", 1.0), ("1e-6", 1e-6)],
@@ -123,3 +134,21 @@ def test_share_is_read(text: str, share: float) -> None:
 def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         ShareType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "ns"), [("30", 30.0), ("30.5", 30.5), ("30ns", 30.0)])
+def test_time(text: str, ns: float) -> None:
+    assert TimeType().convert(text, None, None) == ns
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e3", "30us", "30 s", "ns", "٣"])
+def test_text_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no time: expected nanoseconds"):
+        TimeType().convert(text, None, None)
+
+
+def test_percentage_is_a_share() -> None:
+    assert PercentType().convert("25%", None, None) == 0.25
+    assert PercentType().convert(0.25, None, None) == 0.25
+    with pytest.raises(click.BadParameter, match="is no percentage"):
+        PercentType().convert("25", None, None)

@@ -1,5 +1,6 @@
 """The workload `empirical`: a steady heap as the table says, from the first event behind it on."""
 
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from allocsim.generators.empirical import Empirical
 from allocsim.jobs import find_job, read_job
 from allocsim.quantities import Size, format_bytes
 from tests.conftest import SCALE
+from tests.fuzz import cases, mutated
 from tests.generators.streams import assert_sound, digest, events_of
 
 TABLE = "8, 30, 100\n100, 10, 50\n24, 60, 400\n1000, 0.5, 4\n"
@@ -135,6 +137,20 @@ def test_broken_table_of_a_job_names_both(table: str, tmp_path: Path) -> None:
     job.write_text('kind = "empirical"\nfile = "job.toml"\n')
     with pytest.raises(JobError, match=r"job\.toml: .*job\.toml, line 1: found 'kind"):
         read_job(job)
+
+
+def test_damaged_tables_play_or_are_refused(tmp_path: Path) -> None:
+    rng, path, played = random.Random(3), tmp_path / "table.csv", 0
+    count = cases(compiled=200, pure=20)
+    for _ in range(count):
+        path.write_bytes(mutated(TABLE.encode(), rng))
+        try:
+            chunks = steady(str(path), ops=20).events()
+        except InputError:
+            continue
+        next(chunks)
+        played += 1
+    assert count / 10 < played < count
 
 
 def test_shipped_job_is_steady() -> None:

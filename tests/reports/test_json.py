@@ -12,7 +12,7 @@ from allocsim.reports.json import SCHEMA, as_json, json_text
 
 PROMISED = {
     "schema", "version", "command", "seed", "workload", "design", "at_peak", "at_end",
-    "peak_live", "spans", "counters", "time",
+    "peak_live", "spans", "counters", "native_counters", "time",
 }  # fmt: skip
 EXTRAS = {"dropped", "notes", "parameters", "events"}
 

@@ -7,7 +7,7 @@ import pytest
 
 from allocsim.core.jit import PURE
 from allocsim.errors import InputError
-from allocsim.rivals.library import KNOWN
+from allocsim.rivals.library import KNOWN, PREFIX
 from allocsim.rivals.race import race
 from tests.conftest import SCALE
 from tests.rivals.children import require
@@ -25,14 +25,14 @@ def assert_times(times: list[float], runs: int) -> None:
     assert all(0 < time < 1e9 for time in times)
 
 
-@pytest.mark.parametrize("subject", ["go2008", *KNOWN])
+@pytest.mark.parametrize("subject", ["go2008", "tcmalloc", *(PREFIX + name for name in KNOWN)])
 def test_subject_plays_a_workload(subject: str) -> None:
-    if subject in KNOWN:
-        require(subject)
+    if subject.startswith(PREFIX):
+        require(subject.removeprefix(PREFIX))
     assert_times(race(subject, SMALL, runs=2), 2)
 
 
-@pytest.mark.parametrize("subject", ["go2008", "glibc"])
+@pytest.mark.parametrize("subject", ["go2008", "lib:glibc"])
 def test_subject_plays_a_recording_with_every_call(tmp_path: Path, subject: str) -> None:
     path = tmp_path / "trace.txt"
     path.write_text(
@@ -45,15 +45,15 @@ def test_subject_plays_a_recording_with_every_call(tmp_path: Path, subject: str)
 @pytest.mark.parametrize("kind", ["repeat", "sweep", "pipeline"])
 def test_subject_plays_other_kinds(kind: str) -> None:
     fewer = {"repeat": {"rounds": 2}, "sweep": {"last": 200}, "pipeline": {"ops": 100}}
-    assert_times(race("glibc", {"kind": kind, **fewer[kind]}, runs=1), 1)
+    assert_times(race("lib:glibc", {"kind": kind, **fewer[kind]}, runs=1), 1)
 
 
 @pytest.mark.parametrize(
     ("subject", "workload", "message"),
     [
         ("nothing", SMALL, "unknown subject 'nothing'"),
-        ("glibc", {"kind": "trace", "file": "/gone"}, "No such file"),
-        ("glibc", {"kind": "rendom"}, "did you mean 'random'"),
+        ("lib:glibc", {"kind": "trace", "file": "/gone"}, "No such file"),
+        ("lib:glibc", {"kind": "rendom"}, "did you mean 'random'"),
     ],
     ids=["subject", "file", "kind"],
 )
@@ -64,5 +64,5 @@ def test_race_that_cannot_be_says_why(subject: str, workload: dict[str, Any], me
 
 def test_compiled_kernels_race_compiled_and_pure_ones_pure() -> None:
     """The child has the mode of its parent: pure Python is a thousand times slower."""
-    fastest = min(race("glibc", SMALL, runs=3))
+    fastest = min(race("lib:glibc", SMALL, runs=3))
     assert (fastest > 1000) == PURE

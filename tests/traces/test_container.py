@@ -13,12 +13,13 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from allocsim.errors import AllocsimError, TraceError
-from allocsim.traces import open_trace, unpacking
+from allocsim.traces import container, open_trace, unpacking
 from allocsim.traces.container import Source, open_source
 from allocsim.traces.unpacking import zstd_module
 from tests.conftest import SCALE
@@ -304,6 +305,15 @@ def test_xz_that_needs_more_memory_than_is_allowed_is_refused(
         read(path)
 
 
+def test_zip_that_needs_more_memory_than_is_allowed_is_refused(path: Path) -> None:
+    packed = bytearray(zipped(("trace.txt", SHORT), method=zipfile.ZIP_LZMA))
+    properties = packed.index(b"trace.txt") + len("trace.txt") + 4
+    packed[properties + 1 : properties + 5] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(packed)
+    with pytest.raises(TraceError, match="takes 1,024 MiB of memory, more than the 256 MiB"):
+        read(path)
+
+
 def test_zip_of_many_files_names_five(path: Path) -> None:
     path.write_bytes(zipped(*((f"file{i}", b"") for i in range(9))))
     with pytest.raises(TraceError, match=r"9 files \(file0, file1, file2, file3, file4\)"):
@@ -381,6 +391,34 @@ def test_reading_fills_the_buffer_until_the_end(path: Path) -> None:
     assert source.read_into(memoryview(buffer)) == 10
     assert source.read_into(memoryview(buffer)) == 0
     source.close()
+
+
+def test_plain_file_is_its_own_file(path: Path) -> None:
+    path.write_bytes(SHORT)
+    with closing(open_source(str(path))) as source, source.as_file() as file:
+        assert os.fstat(file.fileno()).st_ino == path.stat().st_ino
+        assert os.pread(file.fileno(), len(SHORT) + 1, 0) == SHORT
+
+
+def test_packed_file_is_copied_to_one_without_a_name(path: Path) -> None:
+    path.write_bytes(gzip.compress(SHORT))
+    with closing(open_source(str(path))) as source:
+        source.head(10)
+        with source.as_file() as file:
+            assert (file.tell(), os.fstat(file.fileno()).st_nlink) == (0, 0)
+            assert file.read() == SHORT
+
+
+def test_packed_file_that_is_too_large_to_copy_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "MOST_COPIED", 1 << 20)
+    path.write_bytes(gzip.compress(bytes(3 << 20)))
+    with (
+        closing(open_source(str(path))) as source,
+        pytest.raises(TraceError, match=r"read from a file only: unpack it"),
+    ):
+        source.as_file()
 
 
 def test_damaged_containers_give_events_or_an_error_of_ours(path: Path) -> None:

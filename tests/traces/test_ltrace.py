@@ -117,6 +117,17 @@ LEFT_OUT = {
         ["ls->malloc(5 <unfinished ...>"] * (ltrace.DEEPEST + 2),
         f"calls without a beginning or an end, left out: {ltrace.DEEPEST + 2}",
     ),
+    "many threads, one after the other": (
+        [
+            line
+            for thread in range(2 * ltrace.MOST_THREADS)
+            for line in (
+                f"{thread} ls->malloc(5 <unfinished ...>",
+                f"{thread} <... malloc resumed> ) = 0",
+            )
+        ],
+        None,
+    ),
     "too many threads": (
         [f"{thread} ls->malloc(5 <unfinished ...>" for thread in range(ltrace.MOST_THREADS + 9)],
         f"calls without a beginning or an end, left out: {ltrace.MOST_THREADS + 9:,}",

@@ -161,3 +161,17 @@ def test_record_becomes_a_call_by_its_allocator() -> None:
     assert calls.address.tolist() == [16 * kind for kind in range(1, 14)]
     assert set(calls.thread) == {7}
     assert reader._left_out == 5
+
+
+def test_lower_limit_of_memory_is_left_as_it_is() -> None:
+    records_of(DEFAULT)
+    lower = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32)); "
+        f"runpy.run_path({memray_records.__file__!r}, run_name='__main__')"
+    )
+    with DEFAULT.open("rb") as capture:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-c", lower], stdin=capture, check=False, capture_output=True
+        )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert len(ended.stdout) == memray.NUMBER + memray.RECORD * len(records_of(DEFAULT))

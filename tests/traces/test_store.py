@@ -195,7 +195,7 @@ def test_longer_file_is_refused(stored: Path, mapped: bool) -> None:
 
 
 UNSOUND = {
-    "operation": ({"op": 255}, "operation 255, expected 0 to 6"),
+    "operation": ({"op": 255}, "operation 255, expected 0 to 7"),
     "object": ({"op": 0, "object": (1 << 32) - 1, "alignment": 0}, "object 4294967295, expected"),
     "size": ({"op": 0, "request": 1 << 62, "alignment": 0, "object": 0}, "4,611,686,018,427,387"),
     "alignment": ({"op": 2, "object": 0, "alignment": 200, "request": 1}, r"2\*\*200 bytes"),

@@ -9,7 +9,7 @@ from allocsim import traces
 from allocsim.core.jit import PURE
 from allocsim.errors import TraceError
 from allocsim.events import Op, on_one_thread
-from allocsim.traces import FORMATS, identity, open_trace
+from allocsim.traces import identity, open_trace
 from tests.traces.conftest import Recorded
 from tests.traces.recordings import events_of, read, read_bytes, rows_of
 
@@ -24,16 +24,6 @@ def test_trace_says_where_it_came_from(tmp_path: Path) -> None:
     assert trace.progress() == 0.0
     events_of(trace)
     assert trace.progress() == 1.0
-
-
-def test_every_format_has_a_name_and_a_summary_with_an_example() -> None:
-    for form in FORMATS:
-        assert form.name
-        assert form.summary
-    for form in (form for form in FORMATS if ", as in: " in form.summary):
-        example = form.summary.partition("as in: ")[2]
-        assert form.looks_like(example.encode())
-        assert len(read_bytes(example.encode())[0]) == 1
 
 
 def test_dropped_calls_are_counted_under_all_their_reasons(recorded: Recorded) -> None:

@@ -99,6 +99,8 @@ FOREIGN = {
     "process of 19 digits": "--1234567890123456789-- malloc(24) = 0x20",
     "dashes at the end": "--",
     "time without a process": "--00:00:00",
+    "time that is too long": "--" + "00:" * 11 + "00 9-- malloc(24) = 0x20",
+    "many beginnings of a time": "--1:" * 10_000,
 }
 
 
@@ -125,9 +127,11 @@ def test_line_longer_than_a_block_is_left_out(monkeypatch: pytest.MonkeyPatch, l
         (b"--00:00:00:00.123 1-- free(0x0)\n", True),
         (b"==1== Memcheck\n", False),
         (b"--1-- Reading syms\n", False),
+        (b"--1:" * 16_000, False),
+        (b"--" + b"1:" * 32_000, False),
         (b"", False),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:40],
 )
 def test_format_is_told_by_a_call_in_the_beginning(head: bytes, is_it: bool) -> None:
     assert valgrind.looks_like(head) is is_it

@@ -1,0 +1,115 @@
+"""Benchmarks: designs beside the malloc libraries, and the driver beside a plain loop in C.
+
+Each subject plays the same events with the same compiled driver in fresh processes, the subjects
+taking turns, so that a slow minute of the machine falls on all of them. What counts is the ratio.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from allocsim.designs import SUMMARIES
+from allocsim.errors import EnvironmentLacks
+from allocsim.events import EVENT, Trace
+from allocsim.rivals.comparison import Conditions, measure
+from allocsim.rivals.environment import child_environment
+from allocsim.rivals.library import KNOWN, PREFIX, find_library
+from allocsim.rivals.race import race
+from allocsim.rivals.recorded import Recorded, record
+
+LOOP_IN_C = Path(__file__).parents[1] / "tests" / "rivals" / "replay_events.c"
+SUBJECTS = (*SUMMARIES, *(PREFIX + name for name in KNOWN))
+WARM_RUNS = 8
+
+
+def uniform(most: int) -> dict[str, object]:
+    """2^20 events over 1,000 slots with sizes up to `most` bytes."""
+    return {"kind": "random", "size": {"distribution": "uniform", "max": most}}
+
+
+def warm(times: list[float]) -> float:
+    """The median of the warm runs of a process."""
+    return statistics.median(times[1:])
+
+
+def race_all(
+    workload: dict[str, object], rounds: int, runs: int, figure: Callable[[list[float]], float]
+) -> dict[str, float]:
+    """Nanoseconds an event for each subject that is here, subjects taking turns."""
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for subject in SUBJECTS:
+            try:
+                found.setdefault(subject, []).append(figure(race(subject, workload, runs)))
+            except EnvironmentLacks as missing:
+                Console(stderr=True).print(f"left out: {missing}")
+    return {subject: statistics.median(times) for subject, times in found.items()}
+
+
+def report(console: Console, title: str, times: dict[str, float]) -> None:
+    """Print the times, and what each design takes of each subject's."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("subject")
+    table.add_column("ns an event", justify="right")
+    for design in SUMMARIES:
+        table.add_column(f"{design} takes, times this", justify="right")
+    for subject, ns in times.items():
+        ratios = [f"{times[design] / ns:.2f}" for design in SUMMARIES]
+        table.add_row(subject, f"{ns:.1f}", *ratios)
+    console.print(table)
+
+
+def time_beside_c(console: Console, name: str, trace: Trace, rounds: int) -> None:
+    """Print each library's time in allocsim's driver beside that in a plain loop in C.
+
+    Fresh processes take turns; each figure is the median of the rounds' warm medians. The C program
+    has the library preloaded and shares only the file of events.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        console.print("left out: the loop in C, since there is no C compiler here")
+        return
+    table = Table(title=f"{name}, warm, beside a loop in C", title_justify="left")
+    for head in (
+        "library",
+        "allocsim, ns an event",
+        "C, ns an event",
+        "allocsim takes, times this",
+    ):
+        table.add_column(head, justify="left" if head == "library" else "right")
+    recorded = record(trace)
+    with tempfile.TemporaryDirectory() as place:
+        program = f"{place}/replay_events"
+        subprocess.run([compiler, "-O2", "-o", program, str(LOOP_IN_C)], check=True)
+        for library in filter(find_library, KNOWN):
+            ours, theirs = [], []
+            for _ in range(rounds):
+                said = measure(f"lib:{library}", "times", recorded, Conditions(runs=WARM_RUNS))
+                ours.append(said.times.ns)
+                theirs.append(warm(loop_in_c(program, library, recorded)))
+            ns, c = statistics.median(ours), statistics.median(theirs)
+            table.add_row(library, f"{ns:.1f}", f"{c:.1f}", f"{ns / c:.3f}")
+    recorded.close()
+    console.print(table)
+
+
+def loop_in_c(program: str, library: str, recorded: Recorded) -> list[float]:
+    """Nanoseconds an event of each run of the C program with a library preloaded."""
+    path = f"/proc/{os.getpid()}/fd/{recorded.descriptor}"
+    objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
+    environment = dict(child_environment(None))
+    if library != "glibc":
+        environment["LD_PRELOAD"] = find_library(library)
+    command = [program, path, str(objects), "0", str(WARM_RUNS + 1)]
+    out = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    return [float(word) for word in out.split()[3:]]

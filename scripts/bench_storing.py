@@ -1,0 +1,73 @@
+"""Benchmarks: a trace file of our own, opened and replayed beside the same from memory."""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import statistics
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+from bench_racing import uniform
+from rich.console import Console
+from rich.table import Table
+
+from allocsim.events import CHUNK, EVENT, Trace
+from allocsim.heap import Heap
+from allocsim.jobs import make_generator
+from allocsim.player import Options, Player
+from allocsim.traces.store import read_trace, write_trace
+
+MEMORY = 1 << 24
+"""Events that are replayed from memory: 256 MiB."""
+
+
+def time_stored(console: Console, events: int, rounds: int) -> None:
+    """Print how fast a file of our own opens, and is replayed beside the same from memory."""
+    generator = make_generator(uniform(64) | {"ops": events})
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "large.allocsim"
+        if shutil.disk_usage(place).free < max(4 << 30, 3 * EVENT.itemsize * events):
+            console.print(f"left out: {place} has no room for a trace of {events:,} events")
+            return
+        write_trace(generator.trace("large"), path)
+        opening = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            read_trace(path)
+            opening.append(time.perf_counter() - begun)
+        few = [chunk.copy() for chunk in islice(read_trace(path).chunks, MEMORY // CHUNK)]
+        before = resident()
+        file_rates, memory_rates = [], []
+        for _ in range(rounds):
+            file_rates.append(replay_rate(read_trace(path)))
+            memory_rates.append(replay_rate(Trace("memory", iter(few), {})))
+        grown = resident() - before
+    ours, engine = statistics.median(file_rates), statistics.median(memory_rates)
+    table = Table(title=f"an allocsim trace of {events:,} events", title_justify="left")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    table.add_row("opening it, seconds", f"{statistics.median(opening):.5f}")
+    table.add_row("replaying it, ns an event, all counted", f"{ours:.2f}")
+    table.add_row(f"replaying {MEMORY:,} events from memory", f"{engine:.2f}")
+    table.add_row("the file takes, times that", f"{ours / engine:.3f}")
+    table.add_row("memory more than at the begin, MiB", f"{grown / 2**20:.1f}")
+    console.print(table)
+
+
+def replay_rate(trace: Trace) -> float:
+    """Nanoseconds an event of a replay, from the first chunk to the last, reading included."""
+    with Heap() as heap:
+        player = Player(heap, Options(), trace.length)
+        begun = time.perf_counter()
+        for chunk in trace.chunks:
+            player.play(chunk)
+        return (time.perf_counter() - begun) * 1e9 / player.events
+
+
+def resident() -> int:
+    """Bytes of this process that are resident."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * mmap.PAGESIZE

@@ -1,0 +1,98 @@
+"""`allocsim check`: limits on a saved result or on a workload that is played now."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.test_compare import TRACE, result
+from tests.reports.comparisons import MIB
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture(autouse=True)
+def files(file: Write) -> None:
+    """A saved result of 100 MiB and 10 ns, its successor of 104 MiB, and a recording."""
+    file("a.json", result(100 * MIB))
+    file("b.json", result(104 * MIB))
+    file("untimed.json", result(MIB, ns=None))
+    file("trace.txt", TRACE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        ("a.json --max-footprint 100MiB", 0, "ok      lib:glibc: footprint at the peak 100.0 MiB"),
+        ("a.json --max-footprint 64MiB", 1, "--max-footprint 64.0 MiB: over by 36.0 MiB (56.2%)"),
+        ("a.json --max-fragmentation 50%", 0, "fragmentation at the peak 50.00%"),
+        ("a.json --max-fragmentation 25%", 1, "--max-fragmentation 25.00%: over by 25.00 points"),
+        ("a.json --max-ns 10", 0, "time an event 10.0 ns"),
+        ("a.json --max-ns 8ns", 1, "--max-ns 8.0 ns: over by 2.0 ns (25.0%)"),
+        ("untimed.json --max-ns 8", 1, "time an event is not known: it was not measured"),
+        ("b.json --against a.json", 1, "(+4.0%): worse by more than 3.0%, over by 1.0 MiB"),
+        ("b.json --against a.json --tolerance 5%", 0, "100.0 MiB -> 104.0 MiB (+4.0%)"),
+        ("a.json --against b.json", 0, "104.0 MiB -> 100.0 MiB (-3.8%)"),
+    ],
+)
+def test_each_limit_is_named_with_its_figure(
+    run: Run, arguments: str, status: int, told: str
+) -> None:
+    ended = run(f"check {arguments}")
+    assert (ended.status, told in ended.out) == (status, True), ended
+    assert ("do not hold" in ended.err) == (status == 1)
+
+
+def test_every_limit_is_told_not_only_the_first(run: Run) -> None:
+    ended = run("check a.json --max-footprint 1MiB --max-ns 1 --max-fragmentation 90%")
+    assert ended.out.count("FAILED") == 2
+    assert ended.out.count("ok  ") == 1
+    assert "2 of 3 limits do not hold" in ended.err
+
+
+def test_workload_is_played_and_held_to_its_limits(run: Run) -> None:
+    kept = run("check trace.txt --on lib:glibc --max-footprint 8MiB --max-fragmentation 100%")
+    assert kept.status == 0, kept.err
+    broken = run("check trace.txt --on lib:glibc --max-footprint 100KiB")
+    assert broken.status == 1
+    assert "--max-footprint 100.0 KiB: over by" in broken.out
+
+
+def test_findings_as_json(run: Run) -> None:
+    ended = run("check b.json --max-footprint 100MiB --json")
+    assert ended.status == 1
+    found = json.loads(ended.out)
+    assert (found["schema"], found["passed"]) == ("allocsim/check/1", False)
+    [finding] = found["findings"]
+    assert finding["figure"] == 104 * MIB
+    assert finding["bound"] == 100 * MIB
+    assert finding["limit"] == "--max-footprint"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("a.json", "nothing to check"),
+        ("a.json --max-fragmentation 25", "'25' is no percentage"),
+        ("a.json --max-fragmentation 125%", "'125%' is more than 100%"),
+        ("a.json --max-footprint 64MB2", "is no size"),
+        ("a.json --max-ns -5", "is no time"),
+        ("a.json --max-ns 0", "is no time"),
+        ("a.json --max-ns nan", "is no time"),
+        ("gone.json --max-ns 5", "gone.json: No such file"),
+        ("a.json --against gone.json", "gone.json: No such file"),
+        ("gone.txt --max-ns 5", "gone.txt"),
+        ("trace.txt --max-ns 5 --on nothing", "unknown subject 'nothing'"),
+    ],
+)
+def test_what_cannot_be_is_status_2(run: Run, arguments: str, message: str) -> None:
+    ended = run(f"check {arguments}")
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err
+
+
+def test_missing_library_is_status_3_when_it_is_the_only_subject(run: Run) -> None:
+    ended = run("check trace.txt --on lib:/gone/libx.so --max-ns 5")
+    assert ended.status == 3

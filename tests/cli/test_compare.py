@@ -1,0 +1,196 @@
+"""`allocsim compare`: subjects measured side by side, and saved results held against each other."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allocsim.rivals.library import find_library
+from tests.cli.conftest import Run
+from tests.cli.running import ENVIRONMENT, command
+from tests.conftest import SCALE
+from tests.reports.comparisons import MIB
+
+TRACE = "1: malloc 0x10 500000\n1: malloc 0x20 50\n1: free 0x10\n1: calloc 0x10 3 50\n"
+QUICK = "--runs 1 --warmup 0"
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def trace(file: Write) -> Path:
+    """A recording of a few calls."""
+    return file("trace.txt", TRACE)
+
+
+def result(peak: float, ns: float | None = 10.0, subject: str = "lib:glibc") -> str:
+    """A saved comparison of one subject."""
+    memory = {"peak": peak, "end": peak, "fragmentation": 0.5}
+    row: dict[str, Any] = {"subject": subject, "failure": None, "memory": memory}
+    row["times"] = None if ns is None else {"ns_per_event": ns}
+    return json.dumps({"schema": "allocsim/comparison/1", "subjects": [row]})
+
+
+def test_every_report_of_a_run_says_the_same(run: Run, trace: Path) -> None:
+    files = "--export-json a.json --export-csv a.csv --export-markdown a.md"
+    ended = run(f"compare {trace.name} --on lib:glibc {QUICK} --json {files}")
+    assert ended.status == 0, ended.err
+    printed = json.loads(ended.out)
+    assert printed == json.loads(Path("a.json").read_text())
+    assert printed["events"] == 4
+    [row] = printed["subjects"]
+    assert row["memory"]["peak_live"] == 500_050
+    assert row["memory"]["peak"] > 400_000
+    assert len(row["times"]["runs"]) == 1
+    _, line = csv.reader(Path("a.csv").read_text().splitlines())
+    assert line[:3] == ["lib:glibc", row["version"], str(row["memory"]["peak"])]
+    assert "| lib:glibc |" in Path("a.md").read_text()
+    assert ended.err.count("wrote a.") == 3
+
+
+def test_subject_that_is_missing_is_a_row_and_the_others_go_on(run: Run, trace: Path) -> None:
+    ended = run(f"compare {trace.name} --on lib:/gone/libx.so,lib:glibc {QUICK}")
+    assert ended.status == 0
+    assert "there is no library '/gone/libx.so'" in ended.out
+    assert any(line.split()[0] == "lib:glibc" for line in ended.out.splitlines() if line.strip())
+
+
+def test_only_subject_that_is_missing_is_status_3(run: Run, trace: Path) -> None:
+    ended = run(f"compare {trace.name} --on lib:/gone/libx.so {QUICK}")
+    assert (ended.status, ended.out) == (3, "")
+    assert "no subject could run: lib:/gone/libx.so: there is no library" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("x.txt --on go2009", "unknown subject 'go2009': did you mean 'go2008'"),
+        ("x.txt --on lib:gemalloc", "unknown library 'gemalloc': did you mean 'jemalloc'"),
+        ("x.txt --on lib:glibc,lib:glibc", "--on names 'lib:glibc' twice"),
+        ("x.txt --on lib:glibc --reference go2008", "unknown subject for --reference 'go2008'"),
+        ("x.txt --on lib:glibc --sort peek", "unknown column 'peek'"),
+        ("gone.txt --on lib:glibc", "gone.txt"),
+        ("a.json b.json c.json", "3 names: expected one WORKLOAD, or A.json B.json"),
+        ("a.json b.json", "a.json: No such file"),
+        ("x.txt --tolerance 3", "'3' is no percentage"),
+        ("x.txt --on lib:glibc --export-json /gone/a.json", "no directory"),
+        ("x.txt --timeout 0", "0.0"),
+    ],
+)
+def test_what_cannot_be_is_status_2(run: Run, arguments: str, message: str) -> None:
+    ended = run(f"compare {arguments}")
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err
+
+
+def test_recording_that_is_broken_is_status_2(run: Run, file: Write) -> None:
+    file("bad.txt", "1: malloc 0x10 5\nnonsense\n1: free 0x10\n")
+    ended = run(f"compare bad.txt --on lib:glibc {QUICK}")
+    assert ended.status == 2
+    assert "bad.txt" in ended.err
+    assert "2" in ended.err
+
+
+def test_result_that_is_worse_fails(run: Run, file: Write) -> None:
+    file("a.json", result(100 * MIB))
+    file("b.json", result(104 * MIB))
+    assert run("compare a.json a.json").status == 0
+    assert run("compare b.json a.json").status == 0
+    worse = run("compare a.json b.json")
+    assert worse.status == 1
+    assert "FAILED  lib:glibc: footprint at the peak 100.0 MiB -> 104.0 MiB (+4.0%)" in worse.out
+    assert "ok      lib:glibc: time an event" in worse.out
+    assert "2 of 3 limits do not hold" in worse.err
+    assert run("compare a.json b.json --tolerance 4%").status == 0
+
+
+def test_results_of_different_workloads_get_a_note(run: Run, file: Write) -> None:
+    for name in ("a", "b"):
+        found = json.loads(result(MIB)) | {"workload": {"name": f"trace {name}"}}
+        file(f"{name}.json", json.dumps(found))
+    assert "note: a.json is of trace a, b.json of trace b" in run("compare a.json b.json").err
+    assert "note" not in run("compare a.json a.json").err
+
+
+def test_times_have_a_tolerance_of_their_own_if_it_is_given(run: Run, file: Write) -> None:
+    file("a.json", result(MIB, ns=10.0))
+    file("b.json", result(MIB, ns=11.0))
+    assert run("compare a.json b.json").status == 1
+    assert run("compare a.json b.json --time-tolerance 10%").status == 0
+
+
+def test_result_without_figures_is_nothing_to_compare_with(run: Run, file: Write) -> None:
+    failed = {"subject": "x", "failure": "hung", "memory": None, "times": None}
+    schema = "allocsim/comparison/1"
+    file("a.json", json.dumps({"schema": schema, "subjects": [failed]}))
+    assert run("compare a.json a.json").status == 2
+
+
+def test_without_on_every_design_and_library_that_is_here_is_taken() -> None:
+    from allocsim.cli.measuring import subjects_of
+
+    found = subjects_of(None)
+    assert found[0] == "go2008"
+    assert "lib:glibc" in found
+    assert ("lib:jemalloc" in found) == (find_library("jemalloc") is not None)
+
+
+def test_interrupt_ends_every_process(tmp_path: Path) -> None:
+    """Ctrl-C while a child plays a workload that takes minutes."""
+    (tmp_path / "long.toml").write_text(f'kind = "random"\nops = {100_000 * SCALE}\n')
+    line = command("compare", str(tmp_path / "long.toml"), "--on", "lib:glibc", "--runs", "1000")
+    parent = subprocess.Popen(
+        line, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: bool(children_of(parent.pid)))
+        time.sleep(0.3)
+        [child] = children_of(parent.pid)
+        parent.send_signal(signal.SIGINT)
+        out, err = parent.communicate(timeout=60)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert (parent.returncode, out) == (130, ""), err
+    assert "every process of a subject is ended" in err
+    assert not Path(f"/proc/{child}").exists()
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it is so; a failure after two minutes."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_help_does_not_import_the_engine() -> None:
+    for name in ("compare", "check"):
+        code = (
+            "import sys; from allocsim import cli\n"
+            f"sys.argv = ['allocsim', '{name}', '--help']\n"
+            "try: cli.main()\n"
+            "except SystemExit: pass\n"
+            "print(sorted({'numba', 'numpy', 'rich', 'msgspec'} & set(sys.modules)))"
+        )
+        child = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            check=True,
+        )
+        assert child.stdout.splitlines()[-1] == "[]"

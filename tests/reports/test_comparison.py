@@ -1,0 +1,123 @@
+"""The table of a comparison and the sentences below it."""
+
+import pytest
+
+from allocsim.errors import UnknownName
+from allocsim.reports.comparison import COLUMNS, cells, column_of, label, titles
+from allocsim.reports.findings import conclusions, conditions, twins, warnings
+from allocsim.rivals.figures import Row
+from tests.reports.comparisons import MIB, compared, memory, rows, times
+
+
+def test_every_row_has_a_cell_for_every_title() -> None:
+    found = cells(compared())
+    assert list(found) == ["go2008", "lib:glibc", "lib:tcmalloc"]
+    assert {len(row) for row in found.values()} == {len(titles())}
+
+
+def test_best_of_each_column_is_marked_once_and_the_spread_never() -> None:
+    found = cells(compared())
+    heads = titles()
+    best = [
+        [subject for subject, row in found.items() if row[index].best]
+        for index in range(len(heads))
+    ]
+    marked = dict(zip(heads, best, strict=True))
+    assert marked["peak"] == ["lib:glibc"]
+    assert marked["ns/event"] == ["lib:tcmalloc"]
+    assert marked["spread"] == marked["rel."] == []
+
+
+def test_relative_columns_hold_the_ratio_to_the_reference() -> None:
+    found = cells(compared(reference="lib:glibc"))
+    assert [row[1].text for row in found.values()] == ["8.33", "1.00", "1.67"]
+    of_failed = cells(compared(reference="lib:/a/b/libodd.so"))
+    assert {row[1].text for row in of_failed.values()} == {"-"}
+
+
+def test_figure_that_is_missing_is_a_dash_and_never_the_best() -> None:
+    found = cells(compared([*rows()[:2], Row(subject="lib:mimalloc", memory=memory(8 * MIB))]))
+    ns = titles().index("ns/event")
+    assert found["lib:mimalloc"][ns].text == "-"
+    assert found["lib:glibc"][ns].best
+
+
+def test_single_row_is_no_best() -> None:
+    assert not any(cell.best for cell in cells(compared(rows()[:1]))["go2008"])
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"), [("footprint", "lib:glibc"), ("ns", "lib:tcmalloc"), (None, "go2008")]
+)
+def test_rows_are_sorted_and_failures_come_last(sort: str | None, first: str) -> None:
+    order = [row.subject for row in compared(sort=sort).rows()]
+    assert (order[0], order[-1]) == (first, "lib:/a/b/libodd.so")
+
+
+def test_column_that_is_not_there_gets_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'footprint'"):
+        column_of("footprnt")
+    assert {column_of(column.key) for column in COLUMNS} == set(COLUMNS)
+
+
+def test_library_by_path_is_called_by_its_file() -> None:
+    assert [label(row) for row in rows()][-2:] == ["lib:tcmalloc", "lib:libodd.so"]
+
+
+def test_sentences_say_who_is_smallest_fastest_and_keeps_most() -> None:
+    assert conclusions(compared()) == [
+        "Smallest at the peak is lib:glibc with 6.0 MiB; go2008 takes 50.0 MiB, 8.33 times that.",
+        "Fastest is lib:tcmalloc with 8.1 ns an event; go2008 takes 20.2.",
+        "When all is freed, go2008 keeps most: 25.0 MiB.",
+    ]
+    assert conclusions(compared(rows()[:1])) == []
+
+
+def test_runs_that_overlap_are_not_ranked() -> None:
+    made = rows()[:3]
+    made[1].times = times(7.9, 8.3, 8.4)
+    assert conclusions(compared(made))[1] == (
+        "Fastest is lib:tcmalloc with 8.1 ns an event, but its runs overlap those of lib:glibc."
+    )
+
+
+def test_wide_spread_is_a_caution() -> None:
+    made = rows()[:3]
+    assert warnings(compared(made).comparison) == []
+    made[1].times = times(10.0, 12.0, 14.0)
+    [told] = warnings(compared(made).comparison)
+    assert "(lib:glibc 33%)" in told
+
+
+def test_glibc_that_served_python_too_is_a_caution() -> None:
+    made = [Row(subject="lib:glibc", memory=memory(MIB))]
+    [told] = warnings(compared(made, reference="lib:glibc").comparison)
+    assert "served Python" in told
+
+
+def test_peak_that_no_sample_saw_is_a_caution() -> None:
+    made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=60 * MIB))]
+    assert "go2008: the kernel noted a peak of 60.0 MiB" in warnings(compared(made).comparison)[0]
+    made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=None))]
+    assert warnings(compared(made).comparison) == []
+
+
+def test_design_and_its_library_are_equal_or_not() -> None:
+    ours = Row(subject="glibc", memory=memory(MIB, counters={"arena": 5, "ours": 1, "x": 2}))
+    theirs = Row(subject="lib:glibc", memory=memory(MIB, counters={"arena": 5, "x": 2}))
+    assert twins(compared([ours, theirs], reference="glibc").comparison) == [
+        "glibc and lib:glibc: all 2 counters are equal at the end."
+    ]
+    assert theirs.memory is not None
+    theirs.memory.counters["x"] = 1_000
+    assert twins(compared([ours, theirs], reference="glibc").comparison) == [
+        "glibc and lib:glibc: 1 of 2 counters differ at the end: x 2 and 1,000."
+    ]
+    theirs.memory.counters.clear()
+    assert twins(compared([ours, theirs], reference="glibc").comparison) == []
+
+
+def test_conditions_are_said() -> None:
+    told = conditions(compared().comparison)
+    assert "one thread, page touched" in told
+    assert "5 runs after 1 to warm up" in told
