@@ -60,6 +60,26 @@ def state(heap: Heap) -> HeapState:
     return heap.state
 
 
+@pytest.fixture
+def tcmalloc_heap() -> Iterator[Heap]:
+    """A heap of 1 GiB of the design tcmalloc, without what the library allocates at its start."""
+    with Heap("tcmalloc", reserve=RESERVE, startup="none") as heap:
+        yield heap
+
+
+@pytest.fixture
+def small_tcmalloc_heap() -> Iterator[Heap]:
+    """Such a heap of 4 MiB, which can be used up."""
+    with Heap("tcmalloc", reserve=4 << 20, startup="none") as heap:
+        yield heap
+
+
+@pytest.fixture
+def tcmalloc(tcmalloc_heap: Heap) -> HeapState:
+    """The records of `tcmalloc_heap`; such a test calls kernels only."""
+    return tcmalloc_heap.state
+
+
 Unsound = Callable[[], list[str]]
 
 

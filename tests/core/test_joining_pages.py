@@ -1,0 +1,317 @@
+"""The joining page heap: best fit over both states, newest first, joined with its like."""
+
+import random
+
+import pytest
+
+from allocsim import Heap
+from allocsim.core.check_runs import spans_of
+from allocsim.core.joining_pages import LONG_SPANS_PER_CHUNK, best_fit, cut
+from allocsim.core.linked_spans import LONG
+from allocsim.core.metadata_chunks import CHUNK
+from allocsim.core.operations import Status
+from allocsim.core.page_release import delete_run, new_run, release_pages
+from allocsim.core.records import HeapState, SpanState
+from allocsim.core.span_classes import PAGE
+from tests.conftest import SCALE
+from tests.tcmalloc_records import free_lengths, give_back, on_list, pages_of, separated, unsound
+
+FREE, RETURNED = SpanState.FREE, SpanState.RETURNED
+
+EVERYTHING = 1 << 30
+"""Pages, more than there are."""
+
+
+def returned(state: HeapState, *spans: int) -> None:
+    """Free runs one after the other, each given back to the OS at once; nothing else is FREE."""
+    for span in spans:
+        delete_run(state, span)
+        release_pages(state, EVERYTHING)
+
+
+def test_empty_heap_has_no_fit(tcmalloc: HeapState) -> None:
+    assert [best_fit(tcmalloc, pages) for pages in (1, LONG, LONG + 1)] == [0, 0, 0]
+
+
+def test_low_pages_are_taken_and_the_rest_is_free(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+    span = new_run(tcmalloc, 100)
+    assert tcmalloc.span[span].address == tcmalloc_heap.memory.address
+    (rest,) = on_list(tcmalloc, FREE, 28)
+    assert tcmalloc.span[rest].address == tcmalloc_heap.memory.address + 100 * PAGE
+    assert (tcmalloc.counters[0].splits, tcmalloc.page_heap[0].free) == (1, 28)
+    assert unsound(tcmalloc_heap) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fit"), [(1, 3), (3, 3), (4, 7), (8, 128), (128, 128), (129, 150), (151, 400)]
+)
+def test_shortest_run_that_is_long_enough_is_used(
+    tcmalloc: HeapState, wanted: int, fit: int
+) -> None:
+    lengths = (7, 400, 3, 150, 128)
+    spans = dict(zip(lengths, separated(tcmalloc, *lengths), strict=True))
+    give_back(tcmalloc, *spans.values())
+    assert best_fit(tcmalloc, wanted) == spans[fit]
+    assert pages_of(tcmalloc, spans[fit]) == [wanted]
+    assert best_fit(tcmalloc, 401) == 0
+
+
+@pytest.mark.parametrize("pages", [5, LONG, 300])
+def test_exact_fit_is_not_cut(tcmalloc: HeapState, pages: int) -> None:
+    (span,) = separated(tcmalloc, pages)
+    give_back(tcmalloc, span)
+    splits = int(tcmalloc.counters[0].splits)
+    assert best_fit(tcmalloc, pages) == span
+    assert (tcmalloc.counters[0].splits, tcmalloc.page_heap[0].free) == (splits, 0)
+
+
+@pytest.mark.parametrize("state", [FREE, RETURNED])
+def test_equal_short_runs_are_used_newest_first(tcmalloc: HeapState, state: SpanState) -> None:
+    one, two, three = separated(tcmalloc, 6, 6, 6)
+    (give_back if state == FREE else returned)(tcmalloc, two, three, one)
+    assert on_list(tcmalloc, state, 6) == [one, three, two]
+    assert [best_fit(tcmalloc, 6) for _ in range(3)] == [one, three, two]
+
+
+@pytest.mark.parametrize("freed", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_equal_long_runs_are_used_from_the_lowest_address(
+    tcmalloc: HeapState, freed: tuple[int, ...]
+) -> None:
+    spans = separated(tcmalloc, 200, 200, 200)
+    give_back(tcmalloc, *[spans[number] for number in freed])
+    assert [best_fit(tcmalloc, 200) for _ in range(3)] == spans
+
+
+@pytest.mark.parametrize(
+    ("free", "given", "wanted", "used"),
+    [
+        (9, 9, 9, FREE),
+        (10, 9, 9, RETURNED),
+        (9, 10, 9, FREE),
+        (LONG, LONG, 5, FREE),
+        (LONG + 1, LONG, LONG, RETURNED),
+        (200, 190, 150, RETURNED),
+        (190, 200, 150, FREE),
+        (LONG + 1, 5, 6, FREE),
+        (5, LONG + 1, 6, RETURNED),
+    ],
+)
+def test_shorter_run_is_used_whatever_its_state_and_free_before_returned(
+    tcmalloc: HeapState, free: int, given: int, wanted: int, used: SpanState
+) -> None:
+    spans = dict(zip((FREE, RETURNED), separated(tcmalloc, free, given), strict=True))
+    returned(tcmalloc, spans[RETURNED])
+    give_back(tcmalloc, spans[FREE])
+    assert best_fit(tcmalloc, wanted) == spans[used]
+
+
+@pytest.mark.parametrize("lower", [FREE, RETURNED])
+def test_of_equal_long_runs_of_both_states_the_lower_is_used(
+    tcmalloc: HeapState, lower: SpanState
+) -> None:
+    one, other = separated(tcmalloc, 200, 200)
+    returned(tcmalloc, one if lower == RETURNED else other)
+    give_back(tcmalloc, other if lower == RETURNED else one)
+    assert [best_fit(tcmalloc, 150), best_fit(tcmalloc, 200)] == [one, other]
+
+
+@pytest.mark.parametrize("pages", [20, 300])
+def test_rest_of_a_returned_run_stays_returned(
+    tcmalloc_heap: Heap, tcmalloc: HeapState, pages: int
+) -> None:
+    (span,) = separated(tcmalloc, pages)
+    returned(tcmalloc, span)
+    page_heap, system = tcmalloc.page_heap[0], tcmalloc.system[0]
+    footprint, commits = int(system.footprint), int(page_heap.commits)
+    committed = int(page_heap.committed_pages)
+    assert best_fit(tcmalloc, 7) == span
+    assert free_lengths(tcmalloc, RETURNED) == [pages - 7]
+    assert (page_heap.free, page_heap.returned) == (0, pages - 7)
+    assert system.footprint == footprint + 7 * PAGE
+    assert (page_heap.commits, page_heap.committed_pages) == (commits + 1, committed + 7)
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_run_in_use_is_no_neighbour_to_join(tcmalloc: HeapState) -> None:
+    spans = separated(tcmalloc, 3, 4)
+    give_back(tcmalloc, *spans)
+    assert free_lengths(tcmalloc, FREE) == [3, 4]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2)])
+@pytest.mark.parametrize("pages", [5, 100])
+def test_free_neighbours_become_one(
+    tcmalloc_heap: Heap, tcmalloc: HeapState, order: tuple[int, ...], pages: int
+) -> None:
+    (whole,) = separated(tcmalloc, 3 * pages)
+    parts = [whole, cut(tcmalloc, whole, pages)]
+    parts.append(cut(tcmalloc, parts[1], pages))
+    before = int(tcmalloc.counters[0].coalesces)
+    give_back(tcmalloc, *[parts[number] for number in order])
+    assert free_lengths(tcmalloc, FREE) == [3 * pages]
+    assert tcmalloc.counters[0].coalesces - before == 2
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_neighbours_in_different_states_stay_apart(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
+    (one,) = separated(tcmalloc, 30)
+    two = cut(tcmalloc, one, 10)
+    three = cut(tcmalloc, two, 10)
+    returned(tcmalloc, two)
+    give_back(tcmalloc, one, three)
+    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([10, 10], [10])
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_returned_neighbours_become_one(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+    (one,) = separated(tcmalloc, 30)
+    two = cut(tcmalloc, one, 10)
+    three = cut(tcmalloc, two, 10)
+    for span in (one, three, two):
+        returned(tcmalloc, span)
+    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [30])
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_aggressive_heap_returns_what_is_freed_and_its_free_neighbours(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
+    (one,) = separated(tcmalloc, 60)
+    two = cut(tcmalloc, one, 10)
+    three = cut(tcmalloc, two, 20)
+    give_back(tcmalloc, one)
+    returned(tcmalloc, three)
+    give_back(tcmalloc, two)
+    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([20], [10, 30])
+    tcmalloc.page_heap[0].aggressive = 1
+    again = best_fit(tcmalloc, 20)
+    footprint = int(tcmalloc.system[0].footprint)
+    give_back(tcmalloc, again)
+    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [60])
+    assert tcmalloc.system[0].footprint == footprint - 20 * PAGE
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_aggressive_heap_gives_back_a_free_neighbour_too(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
+    (one,) = separated(tcmalloc, 30)
+    two = cut(tcmalloc, one, 10)
+    give_back(tcmalloc, two)
+    footprint, decommits = (
+        int(tcmalloc.system[0].footprint),
+        int(tcmalloc.page_heap[0].decommits),
+    )
+    tcmalloc.page_heap[0].aggressive = 1
+    give_back(tcmalloc, one)
+    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [30])
+    assert tcmalloc.system[0].footprint == footprint - 30 * PAGE
+    assert tcmalloc.page_heap[0].decommits == decommits + 2
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_cut_leaves_two_runs_in_use(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+    (span,) = separated(tcmalloc, 30)
+    rest = cut(tcmalloc, span, 12)
+    assert pages_of(tcmalloc, span, rest) == [12, 18]
+    assert tcmalloc.span[rest].address == tcmalloc.span[span].address + 12 * PAGE
+    assert tcmalloc.span[rest].state == SpanState.IN_USE
+    assert unsound(tcmalloc_heap) == []
+
+
+@pytest.mark.parametrize("pages", [10, 300])
+def test_heap_without_a_record_for_the_rest_refuses_and_is_sound(
+    small_tcmalloc_heap: Heap, pages: int
+) -> None:
+    state = small_tcmalloc_heap.state
+    (span,) = separated(state, pages)
+    give_back(state, span)
+    state.page_heap[0].numbered = len(state.span) - 1
+    assert state.page_heap[0].spare == 0
+    assert best_fit(state, 7) == 0
+    assert state.system[0].refusal == Status.OUT_OF_MEMORY
+    assert free_lengths(state, FREE) == [pages]
+    assert best_fit(state, pages) == span
+    assert cut(state, span, 3) == 0
+    assert pages_of(state, span) == [pages]
+    assert unsound(small_tcmalloc_heap) == []
+
+
+def test_first_long_free_run_costs_a_chunk_of_nodes(tcmalloc: HeapState) -> None:
+    spans = separated(tcmalloc, 200, 200, 200)
+    before = int(tcmalloc.system[0].footprint)
+    give_back(tcmalloc, *spans[:2])
+    for _ in range(2):
+        give_back(tcmalloc, best_fit(tcmalloc, 200))
+    nodes = int(tcmalloc.page_heap[0].most_long_spans)
+    assert (nodes, tcmalloc.page_heap[0].long_spans) == (2, 2)
+    assert tcmalloc.system[0].footprint == before
+    tcmalloc.page_heap[0].most_long_spans = LONG_SPANS_PER_CHUNK
+    tcmalloc.page_heap[0].long_spans = LONG_SPANS_PER_CHUNK
+    give_back(tcmalloc, spans[2])
+    assert tcmalloc.system[0].footprint == before + CHUNK
+
+
+class Runs:
+    """The page heap as a sorted list of runs: [address in pages, pages, free since; 0: in use]."""
+
+    def __init__(self) -> None:
+        self.runs: list[list[int]] = []
+        self.clock = 0
+
+    def take(self, pages: int) -> int:
+        """The first page of the best fit; the heap grows if there is none."""
+        run = self.fit(pages)
+        if run is None:
+            self.grow(max(pages, 128))
+            run = self.fit(pages)
+        assert run is not None
+        if run[1] > pages:
+            self.clock += 1
+            self.runs.insert(self.runs.index(run) + 1, [run[0] + pages, run[1] - pages, self.clock])
+        run[1], run[2] = pages, 0
+        return run[0]
+
+    def fit(self, pages: int) -> list[int] | None:
+        """The shortest, then the newest, or the lowest of long ones."""
+        fitting = [run for run in self.runs if run[2] and run[1] >= pages]
+        return min(fitting, key=lambda r: (r[1], -r[2] if r[1] <= LONG else r[0]), default=None)
+
+    def grow(self, pages: int) -> None:
+        """Fresh pages at the end."""
+        end = sum(self.runs[-1][:2]) if self.runs else 0
+        self.runs.append([end, pages, 0])
+        self.give_back(end)
+
+    def give_back(self, first: int) -> None:
+        """Free the run and join it with its neighbours."""
+        place = next(n for n, run in enumerate(self.runs) if run[0] == first)
+        self.clock += 1
+        self.runs[place][2] = self.clock
+        for left in (place, place - 1):
+            if 0 <= left < len(self.runs) - 1 and self.runs[left][2] and self.runs[left + 1][2]:
+                self.runs[left][1] += self.runs.pop(left + 1)[1]
+                self.runs[left][2] = self.clock
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_runs_agree_with_a_sorted_list(
+    tcmalloc_heap: Heap, tcmalloc: HeapState, seed: int
+) -> None:
+    rng, model, held = random.Random(seed), Runs(), list[int]()
+    base = tcmalloc_heap.memory.address
+    for _ in range(100 * SCALE):
+        if held and rng.random() < 0.5:
+            span = held.pop(rng.randrange(len(held)))
+            model.give_back((int(tcmalloc.span[span].address) - base) // PAGE)
+            delete_run(tcmalloc, span)
+        else:
+            pages = int(2 ** rng.uniform(0, 9))
+            held.append(new_run(tcmalloc, pages))
+            assert (tcmalloc.span[held[-1]].address - base) // PAGE == model.take(pages)
+    found = [[(s.address - base) // PAGE, s.pages, s.state] for s in spans_of(tcmalloc).values()]
+    expected = [[a, n, FREE if free else SpanState.IN_USE] for a, n, free in model.runs]
+    assert found == expected
+    assert unsound(tcmalloc_heap) == []

@@ -1,0 +1,121 @@
+"""Kernels out of line: called through an address in the heap's record, as any other call."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from allocsim import Heap
+from allocsim.core.jit import PURE, kernel
+from allocsim.core.out_of_line import code_record, link, out_of_line
+
+
+class Toy(NamedTuple):
+    """The state of a toy design."""
+
+    code: np.recarray
+    numbers: np.ndarray
+
+
+@out_of_line
+def weighted_sum(heap: Toy, one: int, two: int, three: int) -> int:
+    """A sum in which no argument can stand for another, and the heap's number."""
+    return one + 10 * two + 100 * three + heap.numbers[0]
+
+
+@out_of_line
+def twice_the_sum(heap: Toy, one: int) -> int:
+    """A kernel out of line that calls another, and changes the heap."""
+    heap.numbers[1] += 1
+    return weighted_sum(heap, one, one, one) + weighted_sum(heap, one, one, one)
+
+
+@out_of_line
+def no_arguments(heap: Toy) -> int:
+    """A kernel that takes the heap alone."""
+    return heap.numbers[0]
+
+
+CODE = code_record(weighted_sum, twice_the_sum, no_arguments)
+
+
+@kernel
+def call_with_fields(heap: Toy, small: np.ndarray, place: int) -> int:
+    """A caller that passes integers of other widths, as records have them."""
+    return weighted_sum(heap, small[place], np.uint8(2), place)
+
+
+@kernel
+def call_nested(heap: Toy, one: int) -> int:
+    """A caller of a caller."""
+    return twice_the_sum(heap, one) + no_arguments(heap)
+
+
+@pytest.fixture
+def toy() -> Toy:
+    """A linked heap whose number is 5000."""
+    heap = Toy(np.zeros(1, CODE).view(np.recarray), np.array([5000, 0]))
+    link(heap)
+    return heap
+
+
+def test_record_has_a_field_for_each_kernel_by_its_name(toy: Toy) -> None:
+    assert toy.code.dtype.names == ("weighted_sum", "twice_the_sum", "no_arguments")
+
+
+@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+def test_link_fills_the_record(toy: Toy) -> None:
+    addresses = [int(toy.code[0][name]) for name in CODE.names or ()]
+    assert all(addresses)
+    assert len(set(addresses)) == 3
+
+
+@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+def test_two_heaps_of_one_type_share_the_code(toy: Toy) -> None:
+    other = Toy(np.zeros(1, CODE).view(np.recarray), np.array([1, 0]))
+    link(other)
+    assert other.code.tobytes() == toy.code.tobytes()
+
+
+@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+def test_code_of_a_heap_is_filled_when_it_is_made(tcmalloc_heap: Heap) -> None:
+    assert all(tcmalloc_heap.state.code[0].tolist())
+
+
+@pytest.mark.skipif(not PURE, reason="compiled, the record is filled")
+def test_pure_heap_needs_no_code(toy: Toy) -> None:
+    assert not any(toy.code[0].tolist())
+
+
+def test_kernel_is_callable_from_python(toy: Toy) -> None:
+    assert weighted_sum(toy, 1, 2, 3) == 5321
+    assert no_arguments(toy) == 5000
+
+
+def test_calls_may_nest_and_change_the_heap(toy: Toy) -> None:
+    assert call_nested(toy, 7) == 2 * (777 + 5000) + 5000
+    assert toy.numbers[1] == 1
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32], ids=str
+)
+def test_integers_of_any_width_are_passed_as_they_are(toy: Toy, dtype: type) -> None:
+    limits = np.iinfo(dtype)
+    for value in (0, 1, limits.max // 2, limits.min // 2):
+        small = np.array([0, value], dtype)
+        assert call_with_fields(toy, small, 1) == value + 20 + 100 + 5000
+
+
+def test_two_kernels_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two kernels out of line are called no_arguments"):
+
+        @out_of_line
+        def no_arguments(heap: Toy) -> int:
+            """Another of the name."""
+            return 0
+
+
+def test_kernel_keeps_its_name_and_docstring() -> None:
+    assert weighted_sum.__name__ == "weighted_sum"
+    assert (weighted_sum.__doc__ or "").startswith("A sum in which")
