@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from allocsim.cli.options import recording_options, touch_option
+from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.types import CountType, SizeType
 from allocsim.errors import InputError
 
