@@ -109,7 +109,7 @@ def test_recording_of_sqlite_is_replayed(record: Record, tmp_path: Path, name: s
     assert f"recording with {name}: " in ended.err
     with Heap(reserve=RESERVE) as heap:
         trace = open_trace(str(tmp_path / "place" / "sqlite3.allocsim"))
-        profile = play(heap, trace, Options(verify=True))
+        profile = play(heap, trace, Options(verify=True, every=1000))
     assert profile.events > 500
     assert profile.peak_live > 50_000
 
