@@ -155,5 +155,5 @@ def test_child_that_fails_is_told_by_its_last_line(
     failing.write_text("#!/bin/sh\necho one >&2\necho there is no library >&2\nexit 1\n")
     failing.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(failing))
-    with pytest.raises(EnvironmentLacks, match="^tcmalloc: there is no library$"):
+    with pytest.raises(EnvironmentLacks, match=r"^tcmalloc: there is no library$"):
         compare_with_library(few(), 10)
