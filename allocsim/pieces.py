@@ -1,14 +1,9 @@
 """Pieces of a trace: a stretch of it, or a share of its objects, sound in themselves.
 
-Above `events`; below the commands that cut and sample. An object is in a piece from its allocation
-on or not at all:
-
-    allocated before the stretch    absent; its later frees and reallocations are dropped, counted
-    allocated in it, freed after    live at the end of the piece, as if the recording had ended
-    not chosen for a sample         absent, with all its calls
-
-Objects and threads get new numbers, dense in order of appearance. Its one rule: which objects are
-chosen depends on the seed and on how many were allocated before, on nothing else.
+Above `cuts`, which says what is in a stretch; below the commands that cut and sample. An object is
+in a piece with all its calls or not at all. Objects and threads get new numbers, dense in order of
+appearance; what is left out by intention is told in notes, and is no drop. Its one rule: which
+objects are chosen depends on the seed and on how many were allocated before, on nothing else.
 """
 
 from __future__ import annotations
@@ -22,16 +17,11 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
+from allocsim.cuts import ENDLESS, Stretch, longer
 from allocsim.events import MOST_THREADS, Op, Trace, no_events
 
 ALL = 1 << 31
 """The share of all objects; half of it is half of them."""
-
-ENDLESS = 1 << 62
-"""An event that no stream reaches."""
-
-BORN_BEFORE = "born before the cut"
-"""Why a free or a reallocation is not in a piece, in the words of reports."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +39,13 @@ class Choice:
 
 PICK = np.dtype(
     [
-        ("first", np.int64),  # as in Choice, and the next three
-        ("last", np.int64),
-        ("keep", np.int64),
-        ("seed", np.int64),
-        ("events", np.int64),  # calls of the whole so far
-        ("births", np.int64),  # objects allocated so far
+        ("keep", np.int64),  # as in Choice
+        ("seed", np.int64),  # as in Choice
+        ("births", np.int64),  # objects allocated in the stretch so far
         ("written", np.int64),  # events and notes in the current output
         ("numbers", np.int64),  # object numbers of the piece given out so far
         ("spare", np.int64),  # of those, numbers on the stack of spare ones
         ("threads", np.int64),  # threads of the piece so far
-        ("unborn", np.int64),  # calls dropped since their object was allocated before the piece
         ("freezes", np.int64),  # notes left out since they hold for the whole only
     ],
     align=True,
@@ -99,36 +85,34 @@ def _described(choice: Choice) -> dict[str, Any]:
 
 
 def _picked(whole: Trace, choice: Choice, piece: Trace) -> Iterator[Any]:
-    """The events of the piece; what was dropped is told at the end."""
-    kept = _nothing_kept(choice)
+    """The events of the piece; what was left out is told at the end."""
+    kept, stretch = _nothing_kept(choice), Stretch(choice.first, choice.last)
     pick = kept.pick[0]
     with closing(whole):
-        for chunk in whole.chunks:
+        for chunk in stretch.of(whole.chunks):
             position, out = 0, no_events(len(chunk))
             while position < len(chunk):
                 position = keep_chosen(kept, chunk, position, out)
                 if pick.written:
                     yield out[: pick.written]
-                if position < len(chunk) and pick.events < pick.last:
+                if position < len(chunk):
                     kept = _with_room_for(kept, int(chunk[position].object))
-                    pick = kept.pick[0]
-                elif pick.events >= pick.last:
-                    break
-            if pick.events >= pick.last:
-                break
-    if pick.unborn:
-        piece.dropped[BORN_BEFORE] = int(pick.unborn)
+    _tell(piece, "left out by the cut", stretch.left_out())
     if pick.freezes:
         piece.notes.append("a sample never freezes its heap: the whole does")
-    if whole.dropped:
-        told = ", ".join(f"{reason} {count:,}" for reason, count in whole.dropped.items())
-        piece.notes.append(f"left out of the whole: {told}")
+    _tell(piece, "left out of the whole", whole.dropped)
+
+
+def _tell(piece: Trace, what: str, counts: dict[str, int]) -> None:
+    """Note what was left out, and why, if anything was."""
+    if counts:
+        told = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+        piece.notes.append(f"{what}: {told}")
 
 
 def _nothing_kept(choice: Choice, objects: int = 1 << 12) -> Kept:
     """The state before the first event."""
     pick = np.zeros(1, PICK).view(np.recarray)
-    pick.first, pick.last = choice.first, choice.last
     pick.keep, pick.seed = choice.keep, choice.seed
     zeros = (np.zeros(count, np.int64) for count in (objects, objects, MOST_THREADS))
     return Kept(pick, *zeros)
@@ -136,10 +120,7 @@ def _nothing_kept(choice: Choice, objects: int = 1 << 12) -> Kept:
 
 def _with_room_for(kept: Kept, number: int) -> Kept:
     """The same state with room for the object of that number in the whole."""
-    rows = 2 << number.bit_length()
-    numbers, spare = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-    numbers[: len(kept.numbers)] = kept.numbers
-    spare[: len(kept.spare)] = kept.spare
+    numbers, spare = longer(kept.numbers, number), longer(kept.spare, number)
     return kept._replace(numbers=numbers, spare=spare)
 
 
@@ -147,23 +128,20 @@ def _with_room_for(kept: Kept, number: int) -> Kept:
 def keep_chosen(kept: Kept, events: np.recarray, start: int, out: np.recarray) -> int:
     """Copy what is chosen of events[start:]; the position of the first that is not looked at.
 
-    It stops at an object beyond the table, and when the piece is complete.
+    It stops at an object beyond the table.
     """
     pick = kept.pick[0]
     pick.written = 0
     position = start
-    while position < len(events) and pick.events < pick.last:
+    while position < len(events):
         event = events[position]
         if event.op > Op.FREE:
-            if pick.events >= pick.first:
-                _keep_note(kept, pick, event, out)
+            _keep_note(kept, pick, event, out)
         elif event.object >= len(kept.numbers):
             break
         else:
             pick.births += event.op < Op.REALLOC
-            if pick.events >= pick.first:
-                _keep_call(kept, pick, event, out)
-            pick.events += 1
+            _keep_call(kept, pick, event, out)
         position += 1
     return position
 
@@ -172,11 +150,9 @@ def keep_chosen(kept: Kept, events: np.recarray, start: int, out: np.recarray) -
 def _keep_call(kept: Kept, pick: Record, event: Record, out: np.recarray) -> None:
     """Copy a call if its object is in the piece, or comes into it now."""
     number = kept.numbers[event.object] - 1
-    if event.op >= Op.REALLOC and number < 0:
-        pick.unborn += pick.keep == ALL
-        return
     if number < 0:
-        if pick.keep < ALL and share_of(pick.births, pick.seed) >= pick.keep:
+        is_birth = event.op < Op.REALLOC
+        if not is_birth or share_of(pick.births, pick.seed) >= pick.keep:
             return
         if pick.spare:
             pick.spare -= 1

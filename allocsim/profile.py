@@ -22,7 +22,7 @@ PART_MEANINGS = {
     "tail": "ends of spans too short for an object",
     "thread_cache": "free objects in thread caches",
     "transfer": "free objects in transfer slots",
-    "central": "free objects in central lists or their spans",
+    "central": "free objects in central lists",
     "free_spans": "free pages kept",
     "released": "free pages given back to the OS",
 }

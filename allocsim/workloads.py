@@ -16,15 +16,22 @@ from allocsim.jobs import find_job, find_trace, read_job, shipped_jobs, shipped_
 from allocsim.traces import open_trace
 
 
-def open_workload(name: str, seed: int | None = None) -> Trace:
-    """The stream of a trace file, '-', a shipped trace, a job file (.toml), or a shipped job."""
+def open_workload(
+    name: str, seed: int | None = None, form: str | None = None, process: int | None = None
+) -> Trace:
+    """The stream of a trace file, '-', a shipped trace, a job file (.toml), or a shipped job.
+
+    `form` and `process` are those of `open_trace`.
+    """
     if name.endswith(".toml") or name in _jobs():
+        if form is not None or process is not None:
+            raise InputError(f"'{name}' is no recording: leave --format and --process out")
         return open_job(name, seed)
     if seed is not None:
         raise InputError(f"'{name}' is a recording, which has no seed: leave --seed out")
     if not _is_path(name) and name not in shipped_traces():
         raise UnknownName("workload", name, [*_jobs(), *shipped_traces()])
-    return open_recording(name)
+    return open_recording(name, form, process)
 
 
 def open_job(name: str, seed: int | None = None) -> Trace:

@@ -1,8 +1,6 @@
 """Pieces of a trace: whole objects or none, sound in themselves, the same for the same seed."""
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +8,10 @@ from hypothesis import strategies as st
 
 from allocsim.core.jit import PURE
 from allocsim.events import Op, Trace
-from allocsim.pieces import ALL, BORN_BEFORE, Choice, piece_of, share_of
+from allocsim.pieces import ALL, Choice, piece_of, share_of
 from allocsim.surveyor import survey
 from tests.driving import Call, free, malloc, realloc
+from tests.test_cuts import whole_objects
 from tests.traces.recordings import Event, events_of, rows_of
 from tests.traces.streams import sound_calls, streams, trace_of
 
@@ -27,23 +26,21 @@ def taken(calls: list[Call], choice: Choice) -> tuple[list[Event], Trace]:
 
 def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]]:
     """The same piece by way of dictionaries; objects are left out, threads numbered anew."""
+    stretch = whole_objects(calls, choice.first, choice.last)
     inside: dict[int, bool] = {}
     threads: dict[int, int] = {}
     piece = []
-    event = births = 0
-    for call in calls:
-        within = choice.first <= event < choice.last
+    births = 0
+    for call in stretch:
         if call.op > Op.FREE:
             known = call.thread in threads or call.op == Op.FREEZE
-            if within and known and (call.op != Op.FREEZE or choice.keep == ALL):
+            if known and (call.op != Op.FREEZE or choice.keep == ALL):
                 piece.append((call.op, 0, 0, threads.get(call.thread, 0)))
             continue
-        event += 1
         if call.op < Op.REALLOC:
             births += 1
-            chosen = choice.keep == ALL or share_of(births, choice.seed) < choice.keep
-            inside[call.object] = within and chosen
-        if within and inside[call.object]:
+            inside[call.object] = share_of(births, choice.seed) < choice.keep
+        if inside[call.object]:
             thread = threads.setdefault(call.thread, len(threads))
             piece.append((call.op, call.request, call.alignment, thread))
     return piece
@@ -80,19 +77,16 @@ def test_piece_is_sound_and_its_numbers_are_dense(calls: list[Call], choice: Cho
 CALLS = [malloc(0, 1), malloc(1, 2), realloc(0, 3), free(1), malloc(1, 4), free(0), free(1)]
 
 
-def test_cut_leaves_out_what_was_born_before() -> None:
+def test_cut_leaves_out_what_was_born_before_or_is_freed_after() -> None:
     events, piece = taken(CALLS, Choice(first=1, last=6))
-    assert events == [
-        (Op.MALLOC, 2, 0, 0, 0),
-        (Op.FREE, 0, 0, 0, 0),
-        (Op.MALLOC, 4, 0, 0, 0),
-    ]
-    assert piece.dropped == {BORN_BEFORE: 2}
+    assert events == [(Op.MALLOC, 2, 0, 0, 0), (Op.FREE, 0, 0, 0, 0)]
+    assert piece.dropped == {}
+    assert piece.notes == ["left out by the cut: born before the cut 2, freed after the cut 1"]
 
 
-def test_what_is_freed_after_the_cut_is_live_at_its_end() -> None:
-    seen = survey(piece_of(trace_of(CALLS), Choice(first=1, last=6)))
-    assert (seen.live_objects, seen.live_bytes) == (1, 4)
+def test_what_is_never_freed_is_live_at_the_end_of_the_cut() -> None:
+    seen = survey(piece_of(trace_of(CALLS[:-1]), Choice(first=1, last=5)))
+    assert (seen.allocations, seen.frees, seen.live_objects, seen.live_bytes) == (2, 1, 1, 4)
 
 
 def test_cut_of_everything_is_everything() -> None:
@@ -109,21 +103,6 @@ def test_cut_counts_events_and_not_notes() -> None:
     calls = [malloc(0, 1), Call(Op.THREAD_DONE), Call(Op.FREEZE), malloc(1, 2), malloc(2, 3)]
     events, _ = taken(calls, Choice(first=1, last=2))
     assert [event[:2] for event in events] == [(Op.FREEZE, 0), (Op.MALLOC, 2)]
-
-
-def test_cut_takes_no_more_of_the_trace_than_it_needs_and_closes_it() -> None:
-    closed = []
-
-    def chunks() -> Iterator[Any]:
-        try:
-            yield from trace_of(CALLS, chunk=2).chunks
-        finally:
-            closed.append(True)
-
-    whole = Trace("t", chunks(), {})
-    assert len(events_of(piece_of(whole, Choice(last=2)))) == 2
-    assert closed == [True]
-    assert list(whole.chunks) == []
 
 
 def test_sample_keeps_whole_objects() -> None:
@@ -170,11 +149,15 @@ def test_sample_never_freezes_and_says_so() -> None:
 
 def test_piece_tells_of_its_whole() -> None:
     whole = trace_of(CALLS, seed=7, dropped={"overlap": 2000}, notes=["a note"])
-    piece = piece_of(whole, Choice(first=1, last=3))
-    assert len(events_of(piece)) == 1
-    assert piece.description["source"] == whole.description | {"piece": {"from": 1, "to": 3}}
+    piece = piece_of(whole, Choice(first=1, last=4))
+    assert len(events_of(piece)) == 2
+    assert piece.description["source"] == whole.description | {"piece": {"from": 1, "to": 4}}
     assert (piece.seed, piece.length) == (7, None)
-    assert piece.notes == ["a note", "left out of the whole: overlap 2,000"]
+    assert piece.notes == [
+        "a note",
+        "left out by the cut: born before the cut 1",
+        "left out of the whole: overlap 2,000",
+    ]
 
 
 def test_piece_of_a_piece_tells_of_the_first_whole() -> None:

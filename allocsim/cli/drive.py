@@ -58,12 +58,13 @@ def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
     )
     if not sys.stderr.isatty():
         return play(heap, trace, options)
-    from allocsim.cli.progress import compiling, progress_bar
+    from allocsim.cli.progress import compiling, progress_bar, warm_up
 
     if is_cold(CACHE, settings.design) and not PURE:
         with compiling():
             Player(heap, options)
         mark_warm(CACHE, settings.design)
+    warm_up(trace)
     with progress_bar(trace) as watch:
         return play(heap, trace, options, watch)
 

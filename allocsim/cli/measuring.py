@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from allocsim.cli.options import DEFAULT_RESERVE
+from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.types import CountType, SizeType
 from allocsim.errors import InputError
 
@@ -34,13 +34,7 @@ _OPTIONS = (
         show_default=True,
         help="Plays before them, in the same process.",
     ),
-    click.option(
-        "--touch",
-        type=click.Choice(["none", "first", "page", "full"]),
-        default="page",
-        show_default=True,
-        help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
-    ),
+    touch_option,
     click.option(
         "--timeout",
         type=click.FloatRange(0.1, 1e6),
@@ -67,7 +61,7 @@ _OPTIONS = (
 
 def measuring_options(command: Command) -> Command:
     """Give a command the options that say on what and how a workload is measured."""
-    for option in reversed(_OPTIONS):
+    for option in (recording_options, *reversed(_OPTIONS)):
         option(command)
     return command
 
@@ -92,6 +86,7 @@ def measured(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
     """The Comparison of the subjects on a workload; `times`: also how fast they are."""
+    from allocsim.cli.progress import warm_up
     from allocsim.player import NEVER
     from allocsim.replay import Touch
     from allocsim.rivals.comparison import Conditions, compare
@@ -108,7 +103,10 @@ def measured(
         keep_settings=options["keep_settings"],
         timed=times,
     )
-    recorded = record(open_workload(workload, options["seed"]))
+    read = open_workload(workload, options["seed"], options["form"], options["process"])
+    if sys.stderr.isatty():
+        warm_up(read)
+    recorded = record(read)
     try:
         for note in recorded.trace.notes:
             click.echo(f"note: {note}", err=True)

@@ -46,6 +46,15 @@ class Settings(NamedTuple):
 
 _FILE = click.Path(dir_okay=False)
 
+touch_option = click.option(
+    "--touch",
+    type=click.Choice(["none", "first", "page", "full"]),
+    default="page",
+    show_default=True,
+    help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
+)
+"""What an object's first writing touches: the same choice for drivers and comparisons."""
+
 _OPTIONS = (
     click.option("--design", default="go2008", show_default=True, help="The allocator's design."),
     click.option(
@@ -61,13 +70,7 @@ _OPTIONS = (
         show_default="64GiB",
         help="Address space for the heap: its upper bound, free until used.",
     ),
-    click.option(
-        "--touch",
-        type=click.Choice(["none", "first", "page", "full"]),
-        default="page",
-        show_default=True,
-        help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
-    ),
+    touch_option,
     click.option(
         "--limit", type=SizeType(), help="Fail (exit 1) when the footprint passes this size."
     ),
@@ -109,6 +112,23 @@ def driver_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         option(with_settings)
     return with_settings  # type: ignore[return-value]
+
+
+def recording_options(command: Command) -> Command:
+    """Give a command the options that say how a recording is read, as `form` and `process`."""
+    form = click.option(
+        "--format",
+        "form",
+        metavar="NAME",
+        help="The recording's format, if its content does not tell: see allocsim list formats.",
+    )
+    process = click.option(
+        "--process",
+        type=CountType(0, 2**62),
+        metavar="PID",
+        help="Whose calls to take, of a recording of several; otherwise the first one's.",
+    )
+    return form(process(command))
 
 
 def seed_option(command: Command) -> Command:

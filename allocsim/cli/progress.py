@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 
+from allocsim.core.jit import CACHE, PURE
+from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.events import Trace
 from allocsim.interrupts import undone
 
@@ -43,6 +45,25 @@ def compiling() -> Iterator[Status]:
     line = console.status("compiling the kernels: only this first time, some 10 s")
     with undone(lambda: _clear(console)), line:
         yield line
+
+
+def warm_up(trace: Trace) -> None:
+    """Begin to read a recording, with a status line if its reader has yet to be compiled."""
+    kernels = f"format-{trace.description.get('format')}"
+    if PURE or "format" not in trace.description or not is_cold(CACHE, kernels):
+        return
+    with compiling():
+        first = next(trace.chunks, None)
+    mark_warm(CACHE, kernels)
+    if first is not None:
+        trace.chunks = _with_first(first, trace.chunks)
+
+
+def _with_first(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    """The chunk that was taken already, then the rest."""
+    with closing(Trace("", rest, {})):
+        yield first
+        yield from rest
 
 
 @contextmanager
@@ -105,6 +126,7 @@ def watched(trace: Trace) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
+    warm_up(trace)
     with progress_bar(trace) as watch:
         trace.chunks = _counted(trace.chunks, watch)
         yield

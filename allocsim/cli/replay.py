@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from allocsim.cli.options import Settings, driver_options
-from allocsim.cli.types import CountType
+from allocsim.cli.options import Settings, driver_options, recording_options
 
 
 @click.command("replay")
@@ -17,18 +16,7 @@ from allocsim.cli.types import CountType
     show_default=True,
     help="A cache for each recorded thread, or one for all.",
 )
-@click.option(
-    "--format",
-    "form",
-    metavar="NAME",
-    help="The trace's format, if its content does not tell: see allocsim list formats.",
-)
-@click.option(
-    "--process",
-    type=CountType(0, 2**62),
-    metavar="PID",
-    help="Whose calls to replay, of a recording of several; otherwise the first one's.",
-)
+@recording_options
 @driver_options
 def command(
     settings: Settings, trace: str, threads: str, form: str | None, process: int | None

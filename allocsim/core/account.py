@@ -8,6 +8,7 @@ something.
 from __future__ import annotations
 
 from allocsim.core.chunk_refill import chunk_bytes
+from allocsim.core.counts import fill_counts
 from allocsim.core.jit import kernel
 from allocsim.core.pagemap import PAGE_SHIFT
 from allocsim.core.records import HeapState, Record
@@ -36,10 +37,4 @@ def account(heap: HeapState, live: int, sample: Record) -> None:
     sample.heap = heap.system[0].heap
     sample.footprint = heap.system[0].footprint
     sample.metadata = sample.footprint - sample.heap
-    sample.spans_total = counters.spans
-    sample.spans_free = counters.free_spans
-    sample.spans_in_use = counters.spans - counters.free_spans
-    sample.grows = counters.grows
-    sample.splits = counters.splits
-    sample.coalesces = counters.coalesces
-    sample.refills = counters.refills
+    fill_counts(counters, sample)

@@ -24,7 +24,7 @@ UNUSED = 7 * 24 * 3600
 
 SOURCES = (
     *("core", "designs", "generators", "traces", "rivals"),
-    *("replay.py", "survey.py", "pieces.py", "stamps.py", "events.py", "quantities.py"),
+    *("replay.py", "survey.py", "cuts.py", "pieces.py", "stamps.py", "events.py", "quantities.py"),
 )
 """What of the package holds kernels, or the constants and records that kernels read."""
 

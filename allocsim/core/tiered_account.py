@@ -8,6 +8,7 @@ its own, none is a remainder, so that their sum proves something.
 
 from __future__ import annotations
 
+from allocsim.core.counts import fill_counts
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState, Record
 from allocsim.core.span_classes import PAGE_SHIFT
@@ -39,13 +40,7 @@ def tiered_account(heap: HeapState, live: int, sample: Record) -> None:
     sample.heap = system.heap
     sample.footprint = system.footprint
     sample.metadata = system.footprint - system.heap + sample.released
-    sample.spans_total = counters.spans
-    sample.spans_free = counters.free_spans
-    sample.spans_in_use = counters.spans - counters.free_spans
-    sample.grows = counters.grows
-    sample.splits = counters.splits
-    sample.coalesces = counters.coalesces
-    sample.refills = counters.refills
+    fill_counts(counters, sample)
 
 
 @kernel

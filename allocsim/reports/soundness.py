@@ -23,7 +23,6 @@ EXPLANATIONS = {
     "overlap": "malloc gave what was live: the free was lost, and one was put before it",
     "impossible size": "beyond any heap: a failed call, or damage",
     "other process": "of another process of the recording: one process has one heap",
-    "born before the cut": "of what was allocated before the piece begins",
 }
 """What each reason for a drop means."""
 

@@ -58,9 +58,12 @@ def format_of(source: Source, formats: Sequence[Format]) -> Format:
     if not head.strip():
         raise TraceError(f"{source.name}: the trace is empty")
     names = ", ".join(form.name for form in formats)
+    way_out = "if it is one of these, name it with --format; `allocsim list formats` shows examples"
+    if _is_table_of_rates(head):
+        way_out = f"a table of sizes and rates is a workload: allocsim empirical {source.name}"
     raise TraceError(
         f"{source.name}: found {shown(head)}, which is the beginning of no known format ({names}); "
-        f"if it is one of these, name it with --format; `allocsim list formats` shows examples"
+        f"{way_out}"
     )
 
 
@@ -70,6 +73,17 @@ def format_named(name: str, formats: Sequence[Format]) -> Format:
         if form.name == name:
             return form
     raise UnknownName("format", name, [form.name for form in formats])
+
+
+def _is_table_of_rates(head: bytes) -> bool:
+    """Whether the first line that says something is SIZE, ALLOC_RATE, NUM_LIVE."""
+    lines = (line.strip() for line in head.splitlines())
+    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
+    try:
+        size, births, live = first.split(b",")
+        return int(size) >= 0 and float(births) >= 0 and float(live) >= 0
+    except ValueError:
+        return False
 
 
 def shown(content: bytes | bytearray) -> str:

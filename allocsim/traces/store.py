@@ -2,8 +2,8 @@
 
 Beside the readers of recordings, but with nothing to read: a plain file is mapped, and its chunks
 are views of the mapping. Packed or on standard input the same bytes are streamed. Its one rule:
-no event leaves here that the driver could stumble over, whoever wrote the file; what happens to
-files that change while they are mapped is the user's own doing.
+no event leaves here that the driver could stumble over, whoever wrote the file. A file that is cut
+while it is mapped is refused at its next chunk; only one that is cut under a chunk in use is not.
 """
 
 from __future__ import annotations
@@ -163,6 +163,7 @@ def _views(mapping: mmap.mmap, layout: Layout, bounds: Bounds, name: str) -> Ite
     """The events as views of the mapping; the pages of each are given back behind it."""
     begun = layout.begin // mmap.PAGESIZE * mmap.PAGESIZE
     for row in range(0, layout.rows, CHUNK):
+        _require_length(mapping.size(), layout, name)  # of the file, which may have changed
         count, offset = min(CHUNK, layout.rows - row), layout.begin + row * EVENT.itemsize
         chunk = np.frombuffer(mapping, EVENT, count, offset).view(np.recarray)
         _require_sound(chunk, bounds, row, name)

@@ -193,10 +193,14 @@ def test_trace_may_be_converted_onto_itself_by_force(run: Run, text: Path) -> No
 def test_cut_writes_a_stretch(run: Run, text: Path) -> None:
     ended = run("trace cut mine.txt out.allocsim --from 1 --to 5")
     assert (ended.status, ended.out) == (0, "")
-    assert ended.err.endswith("wrote out.allocsim\n")
+    assert ended.err == (
+        "note: left out by the cut: born before the cut 1, freed after the cut 2\n"
+        "note: left out of the whole: free of NULL 1, free of unknown 1\n"
+        "wrote out.allocsim\n"
+    )
     found = info(run, "out.allocsim")
-    assert (found["events"], found["dropped"]) == (3, {"born before the cut": 1})
-    assert run("trace check out.allocsim").status == 0
+    assert (found["events"], found["dropped"]) == (1, {})
+    assert run("trace check out.allocsim --strict").status == 0
 
 
 def test_sample_writes_a_share_of_the_objects(run: Run, file: File) -> None:
@@ -257,6 +261,40 @@ def test_wrong_usage_is_2_and_writes_nothing(run: Run, text: Path, line: str, me
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
     assert [path.name for path in Path().iterdir()] == ["mine.txt"]
+
+
+TWO = "1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n"
+"""Firefox's log of two processes."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "info {} --json",
+        "check {}",
+        "convert {} out.allocsim",
+        "cut {} out.allocsim",
+        "sample {} out.allocsim --keep 1",
+    ],
+)
+def test_format_and_process_are_chosen_as_for_replay(run: Run, file: File, line: str) -> None:
+    file("two.txt", TWO)
+    told = []
+    for options in ("", " --process 2"):
+        ended = run(f"trace {line.format('two.txt')} --format logalloc{options}")
+        assert ended.status == 0, ended.err
+        told.append(ended.err)
+        for written in Path().glob("out.allocsim"):
+            assert info(run, "out.allocsim")["events"] == (2 if options else 1)
+            written.unlink()
+    assert "only the calls of process 1 are taken" in told[0]
+    assert "only the calls of process 2 are taken" in told[1]
+    ended = run(f"trace {line.format('two.txt')} --format valgrin")
+    assert (ended.status, ended.out) == (2, "")
+    assert "did you mean 'valgrind'" in ended.err
+    ended = run(f"trace {line.format('server')} --process 2")
+    assert (ended.status, ended.out) == (2, "")
+    assert "'server' is no recording: leave --format and --process out" in ended.err
 
 
 @pytest.mark.parametrize("name", ["out.allocsim", "out.txt"])

@@ -53,6 +53,27 @@ def test_unknown_content_is_refused_with_its_beginning_and_the_formats(content: 
     assert "--format" in message
 
 
+TABLES = {
+    "fleetbench's form": (b"8, 2323.17, 17155.9\n16, 1, 2\n", True),
+    "comments": (b"# sizes\n\n  8,1e3,2", True),
+    "two columns": (b"8, 2\n", False),
+    "words": (b"size, alloc_rate, num_live\n", False),
+    "negative": (b"8, -1, 2\n", False),
+    "one comment": (b"# 8, 1, 2\n", False),
+    "no text": (b"\xff, 1, 2\n", False),
+}
+
+
+@pytest.mark.parametrize(("content", "is_table"), TABLES.values(), ids=TABLES)
+def test_table_of_rates_is_refused_with_the_command_that_takes_it(
+    content: bytes, is_table: bool
+) -> None:
+    with pytest.raises(TraceError) as refusal:
+        format_of(in_memory(content), FORMATS)
+    assert ("a workload: allocsim empirical memory" in str(refusal.value)) == is_table
+    assert ("--format" in str(refusal.value)) != is_table
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n\r\n  "], ids=["nothing", "blank"])
 def test_nothing_is_empty(content: bytes) -> None:
     with pytest.raises(TraceError, match="memory: the trace is empty"):

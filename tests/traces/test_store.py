@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import resource
 import sys
 import zipfile
@@ -127,6 +128,23 @@ def test_what_lies_behind_the_reader_is_given_back(long: Path) -> None:
     for chunk in read_trace(long).chunks:
         last = chunk
     assert resident_of(last) < 4 << 20
+
+
+@pytest.mark.parametrize("rows", [0, 1, CHUNK, 2 * CHUNK])
+def test_file_that_is_cut_while_it_is_mapped_is_refused(long: Path, rows: int) -> None:
+    trace = read_trace(long)
+    next(trace.chunks)
+    os.truncate(long, store_header.PAGE + rows * EVENT.itemsize)
+    with pytest.raises(TraceError, match=r"long\.allocsim: the file ends after .*: it was cut"):
+        next(trace.chunks)
+
+
+def test_file_that_is_replaced_while_it_is_mapped_is_read_as_it_was(long: Path) -> None:
+    trace = read_trace(long)
+    next(trace.chunks)
+    (long.parent / "other").write_bytes(b"another")
+    (long.parent / "other").replace(long)
+    assert sum(map(len, trace.chunks)) == 127 * CHUNK + 5
 
 
 def test_writing_into_a_chunk_leaves_the_file(stored: Path) -> None:

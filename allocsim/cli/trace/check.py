@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
+from allocsim.cli.options import recording_options
+
 
 @click.command("check")
 @click.argument("trace", metavar="TRACE")
 @click.option("--strict", is_flag=True, help="Fail (exit 1) if the import left anything out.")
-def command(trace: str, strict: bool) -> None:
+@recording_options
+def command(trace: str, strict: bool, form: str | None, process: int | None) -> None:
     """Say whether a trace is sound.
 
     And what its import left out, and why. Fails (exit 1) if an event allocates what is live, or
@@ -20,7 +23,7 @@ def command(trace: str, strict: bool) -> None:
     from allocsim.reports.soundness import print_soundness
     from allocsim.traces.problems import problems_of
 
-    recorded, seen = surveyed(trace)
+    recorded, seen = surveyed(trace, form, process)
     problems = problems_of(recorded, seen)
     print_soundness(recorded, seen, problems)
     if problems:

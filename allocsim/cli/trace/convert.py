@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from allocsim.cli.options import recording_options
 from allocsim.cli.types import CountType
 
 
@@ -19,16 +21,19 @@ from allocsim.cli.types import CountType
 )
 @click.option("--seed", type=CountType(0, 2**62), help="Instead of a job's own seed.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
-def command(trace: str, out: Path, to: str | None, seed: int | None, force: bool) -> None:
+@recording_options
+def command(
+    trace: str, out: Path, to: str | None, seed: int | None, force: bool, **reading: Any
+) -> None:
     """Write a trace in another format.
 
     .allocsim is allocsim's own file, which is mapped and not read: the way to replay a trace often.
     .txt and .txt.gz are Android's text, as memory_replay takes it. .parquet is for notebooks.
     """
-    from allocsim.cli.trace.taking import require_free, write_to
+    from allocsim.cli.trace.taking import require_free, write_whole
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 
     writer = writer_for(out, to)
     require_free(out, force)
-    write_to(open_workload(trace, seed), out, writer)
+    write_whole(open_workload(trace, seed, **reading), out, writer)

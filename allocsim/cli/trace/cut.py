@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from allocsim.cli.options import recording_options
 from allocsim.cli.types import CountType
 
 
@@ -17,16 +19,21 @@ from allocsim.cli.types import CountType
 )
 @click.option("--to", "last", type=CountType(1), help="The last event; otherwise the trace's own.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
-def command(trace: str, out: Path, first: int, last: int | None, force: bool) -> None:
+@recording_options
+def command(
+    trace: str, out: Path, first: int, last: int | None, force: bool, **reading: Any
+) -> None:
     """Write a stretch of a trace.
 
-    `--from 1000 --to 3000` holds at most 2,000 calls and is sound in itself. What is allocated
-    before the stretch is absent, with its later frees and reallocations, which are counted as
-    left out. What is freed after it is live at the end. The suffix of OUT decides the format,
-    as for convert.
+    `--from 1000 --to 3000` holds at most 2,000 calls and is sound in itself: an object is in it
+    with all its calls or not at all. What is allocated before the stretch or freed after it is left
+    out and counted; what is never freed is live at the end. With --to the events of the stretch
+    are held in memory while the rest of the trace is read, 17 bytes each. The suffix of OUT decides
+    the format, as for convert.
     """
-    from allocsim.cli.trace.taking import require_free, write_to
-    from allocsim.pieces import ENDLESS, Choice, piece_of
+    from allocsim.cli.trace.taking import require_free, write_piece
+    from allocsim.cuts import ENDLESS
+    from allocsim.pieces import Choice
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 
@@ -35,4 +42,4 @@ def command(trace: str, out: Path, first: int, last: int | None, force: bool) ->
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(first=first, last=ENDLESS if last is None else last)
-    write_to(piece_of(open_workload(trace), choice), out, writer)
+    write_piece(open_workload(trace, **reading), choice, out, writer)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
+from allocsim.cli.options import recording_options
+
 
 @click.command("info")
 @click.argument("trace", metavar="TRACE")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
-def command(trace: str, as_json: bool) -> None:
+@recording_options
+def command(trace: str, as_json: bool, form: str | None, process: int | None) -> None:
     """Show what is in a trace.
 
     Calls, sizes, lifetimes, threads, the peak of live bytes. A lifetime is counted in events,
@@ -18,7 +21,7 @@ def command(trace: str, as_json: bool) -> None:
     from allocsim.cli.trace.taking import surveyed
     from allocsim.reports.survey_json import survey_text
 
-    recorded, seen = surveyed(trace)
+    recorded, seen = surveyed(trace, form, process)
     if as_json:
         click.echo(survey_text(recorded, seen, command_line()))
         return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from allocsim.cli.options import seed_option
+from allocsim.cli.options import recording_options, seed_option
 from allocsim.cli.types import ShareType
 
 
@@ -16,18 +17,19 @@ from allocsim.cli.types import ShareType
 @click.option("--keep", type=ShareType(), required=True, help="The share of objects to keep.")
 @seed_option
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
-def command(trace: str, out: Path, keep: float, seed: int, force: bool) -> None:
+@recording_options
+def command(trace: str, out: Path, keep: float, seed: int, force: bool, **reading: Any) -> None:
     """Write a share of a trace's objects.
 
     `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
     same objects. The suffix of OUT decides the format, as for convert.
     """
-    from allocsim.cli.trace.taking import require_free, write_to
-    from allocsim.pieces import ALL, Choice, piece_of
+    from allocsim.cli.trace.taking import require_free, write_piece
+    from allocsim.pieces import ALL, Choice
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(keep=max(round(keep * ALL), 1), seed=seed)
-    write_to(piece_of(open_workload(trace), choice), out, writer)
+    write_piece(open_workload(trace, **reading), choice, out, writer)

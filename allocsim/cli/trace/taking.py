@@ -16,6 +16,7 @@ from allocsim.cli.options import require_writable
 from allocsim.cli.progress import watched
 from allocsim.errors import InputError
 from allocsim.events import Trace
+from allocsim.pieces import Choice, piece_of
 from allocsim.surveyor import Survey, survey
 from allocsim.traces.conversion import Writer
 from allocsim.workloads import open_workload
@@ -23,21 +24,31 @@ from allocsim.workloads import open_workload
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def surveyed(name: str) -> tuple[Trace, Survey]:
-    """The trace of that name, at its end, and what was in it; its notes are told."""
-    trace = open_workload(name)
+def surveyed(name: str, form: str | None, process: int | None) -> tuple[Trace, Survey]:
+    """The trace of that name, at its end, and what was in it; its notes are told.
+
+    `form` and `process` are those of `open_trace`.
+    """
+    trace = open_workload(name, form=form, process=process)
     with watched(trace):
         seen = survey(trace)
     _tell_notes(trace)
     return trace, seen
 
 
-def write_to(trace: Trace, path: Path, writer: Writer) -> None:
+def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
     """Write the whole trace and tell what was written."""
     with watched(trace):
         writer.write(trace, path)
-    _tell_notes(trace)
-    click.echo(f"wrote {path}", err=True)
+    _tell(trace, path)
+
+
+def write_piece(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None:
+    """Write the chosen piece of a trace, watch the whole go by, and tell what was written."""
+    piece = piece_of(whole, choice)
+    with watched(whole):
+        writer.write(piece, path)
+    _tell(piece, path)
 
 
 def require_free(path: Path, force: bool) -> None:
@@ -47,6 +58,12 @@ def require_free(path: Path, force: bool) -> None:
         raise InputError(f"'{path}' is a directory; expected a file to write")
     if path.is_file() and not force:
         raise InputError(f"'{path}' is there already: choose another name, or replace it: --force")
+
+
+def _tell(trace: Trace, path: Path) -> None:
+    """Print the notes of a trace, and that it was written."""
+    _tell_notes(trace)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _tell_notes(trace: Trace) -> None:
