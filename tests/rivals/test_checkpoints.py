@@ -32,7 +32,7 @@ def test_run_has_a_place_for_every_object_and_no_samples() -> None:
 
 def test_event_that_fails_is_an_error(small_tcmalloc_heap: Heap) -> None:
     events = stream(malloc(0, 100), malloc(1, 8 << 20))
-    with pytest.raises(RuntimeError, match="stopped for .* after 1 events"):
+    with pytest.raises(RuntimeError, match=r"stopped for .* after 1 events"):
         play_all(small_tcmalloc_heap.state, quiet_run(events), events)
 
 
