@@ -11,6 +11,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.records import SpanState
+from allocsim.designs import SUMMARIES
 from allocsim.errors import (
     AllocsimError,
     DoubleFree,
@@ -412,6 +413,105 @@ def in_thread(work: Callable[[], None]) -> None:
         raise raised[0]
 
 
+@pytest.fixture(params=SUMMARIES)
+def any_heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
+    """A heap of each design, as it begins by default."""
+    with Heap(request.param, reserve=RESERVE) as heap:
+        yield heap
+
+
+@sizes
+def test_object_is_as_long_as_asked_for_and_can_be_freed_once(any_heap: Heap, size: int) -> None:
+    address = any_heap.malloc(size)
+    any_heap.view(address)[:] = b"x" * size
+    assert (any_heap.usable_size(address) >= size, any_heap.live) == (True, size)
+    any_heap.free(address)
+    with pytest.raises(InvalidFree, match=r"free already|freed already"):
+        any_heap.free(address)
+    assert (any_heap.live, any_heap.check()) == (0, [])
+
+
+@pytest.mark.parametrize("beyond", [8, -1, 1 << 40, 1 << 63, 1 << 70])
+def test_no_design_takes_what_is_no_object(any_heap: Heap, beyond: int) -> None:
+    address = int(any_heap.malloc(300_000)) + beyond
+    with pytest.raises(InvalidFree) as raised:
+        any_heap.free(address)
+    assert raised.value.address == address
+    assert any_heap.check() == []
+
+
+@sizes
+def test_calloc_of_every_design_gives_zeros(any_heap: Heap, size: int) -> None:
+    any_heap.view(address := any_heap.malloc(size))[:] = b"y" * size
+    any_heap.free(address)
+    assert bytes(any_heap.view(any_heap.calloc(1, size))) == bytes(size)
+
+
+@pytest.mark.parametrize("alignment", [1, 32, 4096, 1 << 16, 1 << 20], ids=hex)
+def test_aligned_object_of_every_design_is_aligned(any_heap: Heap, alignment: int) -> None:
+    any_heap.malloc(100)
+    address = any_heap.memalign(alignment, 100)
+    assert (address % alignment, len(any_heap.view(address))) == (0, 100)
+    any_heap.free(address)
+    assert any_heap.check() == []
+
+
+@sizes
+@pytest.mark.parametrize("new", [1, 25, 1000, 300_000])
+def test_realloc_of_every_design_keeps_what_fits(any_heap: Heap, size: int, new: int) -> None:
+    written = random.Random(size).randbytes(size)
+    any_heap.view(address := any_heap.malloc(size))[:] = written
+    moved = any_heap.realloc(address, new)
+    assert bytes(any_heap.view(moved)[:size]) == written[:new]
+    assert (any_heap.live, any_heap.check()) == (new, [])
+
+
+def test_refused_realloc_of_every_design_leaves_the_object(any_heap: Heap) -> None:
+    any_heap.view(address := any_heap.malloc(3))[:] = b"abc"
+    any_heap.freeze()
+    with pytest.raises(HeapFrozen):
+        any_heap.realloc(address, 8 << 20)
+    assert (bytes(any_heap.view(address)), any_heap.live) == (b"abc", 3)
+    any_heap.free(address)
+    assert any_heap.check() == []
+
+
+@pytest.mark.parametrize("size", HUGE, ids=hex)
+@pytest.mark.parametrize("call", ALLOCATING.values(), ids=ALLOCATING)
+def test_huge_size_is_out_of_memory_for_every_design(
+    any_heap: Heap, call: Callable[[Heap, int], int], size: int
+) -> None:
+    with pytest.raises(OutOfMemory):
+        call(any_heap, size)
+    assert any_heap.check() == []
+
+
+def test_stack_segment_is_memory_that_only_free_stack_takes(any_heap: Heap) -> None:
+    address = any_heap.allocate_stack(10_000)
+    any_heap.view(address)[:] = b"s" * 10_000
+    with pytest.raises(InvalidFree):
+        any_heap.free(address)
+    any_heap.free_stack(address)
+    with pytest.raises(InvalidFree, match="it is no stack segment in use"):
+        any_heap.free_stack(address)
+    assert (any_heap.live, any_heap.check()) == (0, [])
+
+
+def test_parts_sum_to_the_heap_and_name_what_is_live(any_heap: Heap) -> None:
+    any_heap.malloc(100)
+    any_heap.free(any_heap.malloc(300_000))
+    taken = any_heap.profile()
+    assert (taken.live, sum(taken.parts.values())) == (100, taken.heap)
+
+
+def test_threads_may_use_one_heap_and_end(any_heap: Heap) -> None:
+    address = any_heap.malloc(24)
+    in_thread(lambda: any_heap.free(address))
+    in_thread(lambda: any_heap.free(any_heap.malloc(24)))
+    gc.collect()
+    assert (any_heap.live, any_heap.check()) == (0, [])
+
+
 def test_each_thread_has_a_cache_of_its_own(heap: Heap) -> None:
     heap.malloc(24)
     in_thread(lambda: heap.free(heap.malloc(24)))
@@ -536,3 +636,18 @@ def test_two_threads_may_use_one_heap_at_once(heap: Heap) -> None:
     assert failed == []
     assert (heap.live, heap.check()) == (0, [])
     assert heap.state.counters[0].threads == 2
+
+
+def test_objects_of_an_ended_thread_of_tcmalloc_go_to_the_others(tcmalloc_heap: Heap) -> None:
+    def work() -> None:
+        for address in [tcmalloc_heap.malloc(24) for _ in range(50)]:
+            tcmalloc_heap.free(address)
+
+    tcmalloc_heap.malloc(8)
+    in_thread(work)
+    gc.collect()
+    counters = tcmalloc_heap.native_counters()
+    assert counters["tcmalloc.thread_cache_free_bytes"] == 0
+    assert counters["generic.current_allocated_bytes"] == 8
+    assert tcmalloc_heap.state.budget[0].caches == 1
+    assert tcmalloc_heap.check() == []

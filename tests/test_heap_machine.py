@@ -11,7 +11,7 @@ from allocsim import Heap
 from allocsim.errors import DoubleFree, InvalidFree
 from tests.conftest import RESERVE, SCALE
 
-BORDERS = [0, 1, 7, 8, 9, 24, 120, 121, 128, 1000, 4096, 32767, 32768, 32769, 100_000]
+BORDERS = [0, 1, 7, 8, 9, 24, 120, 121, 128, 1000, 4096, 32767, 32768, 32769, 100_000, 262_145]
 
 sizes = st.one_of(st.sampled_from(BORDERS), st.integers(0, 300), st.integers(0, 70_000))
 picks = st.integers(0, 1 << 16)
@@ -23,9 +23,11 @@ patterns = st.binary(min_size=1, max_size=9)
 class HeapMachine(RuleBasedStateMachine):
     """Live objects and stack segments by address, with the bytes that were written there last."""
 
+    design = "go2008"
+
     def __init__(self) -> None:
         super().__init__()
-        self.heap = Heap(reserve=RESERVE)
+        self.heap = Heap(self.design, reserve=RESERVE)
         self.objects: dict[int, bytearray] = {}
         self.stacks: dict[int, bytearray] = {}
         self.freed: set[int] = set()
@@ -35,10 +37,17 @@ class HeapMachine(RuleBasedStateMachine):
         """One of the addresses of a model."""
         return list(among)[number % len(among)]
 
-    def hold(self, address: int, size: int) -> None:
-        """A fresh object is all zeros, and overlaps no other."""
-        assert bytes(self.heap.view(address)) == bytes(size)
-        self.objects[address] = bytearray(size)
+    def fresh(self, address: int, size: int, zeroed: bool = False) -> bytearray:
+        """What a fresh object holds: zeros where the design or the call promises them."""
+        content = bytearray(self.heap.view(address))
+        assert len(content) == size
+        if zeroed or self.heap.design.zeroed:
+            assert content == bytes(size)
+        return content
+
+    def hold(self, address: int, size: int, zeroed: bool = False) -> None:
+        """Keep a fresh object, which overlaps no other."""
+        self.objects[address] = self.fresh(address, size, zeroed)
         self.freed.discard(address)
 
     @rule(size=sizes)
@@ -47,7 +56,7 @@ class HeapMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 50), size=st.integers(0, 1000))
     def calloc(self, count: int, size: int) -> None:
-        self.hold(self.heap.calloc(count, size), count * size)
+        self.hold(self.heap.calloc(count, size), count * size, zeroed=True)
 
     @rule(exponent=st.integers(0, 14), size=sizes)
     def memalign(self, exponent: int, size: int) -> None:
@@ -63,7 +72,10 @@ class HeapMachine(RuleBasedStateMachine):
         moved = self.heap.realloc(address, size)
         self.freed.add(address)
         self.freed.discard(moved)
-        self.objects[moved] = (content + bytes(size))[:size]
+        kept = content[:size]
+        behind = self.heap.view(moved)[len(kept) :]
+        assert not self.heap.design.zeroed or not any(behind)
+        self.objects[moved] = kept + behind
 
     @precondition(lambda self: self.objects)
     @rule(number=picks)
@@ -87,8 +99,7 @@ class HeapMachine(RuleBasedStateMachine):
     @rule(size=st.integers(0, 20_000))
     def allocate_stack(self, size: int) -> None:
         address = self.heap.allocate_stack(size)
-        assert bytes(self.heap.view(address)) == bytes(size)
-        self.stacks[address] = bytearray(size)
+        self.stacks[address] = self.fresh(address, size)
         self.freed.discard(address)
 
     @precondition(lambda self: self.stacks)
@@ -121,6 +132,13 @@ class HeapMachine(RuleBasedStateMachine):
     @rule(beyond=st.integers(0, 1 << 40))
     def free_beyond_the_heap(self, beyond: int) -> None:
         refuse(self.heap.free, self.heap.memory.address + self.heap.profile().heap + beyond)
+
+    @rule(length=st.sampled_from([0, 1, 100_000, 1 << 40]))
+    def release(self, length: int) -> None:
+        before = self.heap.profile()
+        given = self.heap.release(length)
+        assert self.heap.profile().footprint == before.footprint - given
+        assert 0 <= given <= before.parts["free_spans"]
 
     @rule()
     def end_the_thread(self) -> None:
@@ -161,14 +179,22 @@ def refuse(call: Callable[[int], object], address: int) -> None:
     assert raised.value.address == address
 
 
-HeapMachine.TestCase.settings = settings(
+class TcmallocMachine(HeapMachine):
+    """The same for tcmalloc, whose fresh objects hold what was left there."""
+
+    design = "tcmalloc"
+
+
+HeapMachine.TestCase.settings = TcmallocMachine.TestCase.settings = settings(
     settings.get_profile("allocsim"), max_examples=SCALE + 1, stateful_step_count=40
 )
 TestHeapAgreesWithItsModel = HeapMachine.TestCase
+TestTcmallocAgreesWithItsModel = TcmallocMachine.TestCase
 
 
-def test_second_free_of_a_small_object_is_told_apart() -> None:
-    machine = HeapMachine()
+@pytest.mark.parametrize("kind", [HeapMachine, TcmallocMachine])
+def test_second_free_of_a_small_object_is_told_apart(kind: type[HeapMachine]) -> None:
+    machine = kind()
     machine.malloc(8)
     (address,) = machine.objects
     machine.free(0)

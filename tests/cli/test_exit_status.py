@@ -25,6 +25,14 @@ USAGE: dict[str, tuple[str, str]] = {
     "unknown option": ("random --opps 5", "--ops"),
     "unknown design": ("random --design go2009", "unknown design 'go2009': did you mean 'go2008'"),
     "unknown parameter": ("random --set cache=5", "unknown parameter of the design go2008 'cache'"),
+    "startup without its name": (
+        "random --design tcmalloc --set startup=linked",
+        "startup=linked: expected one of preload, dlopen, none",
+    ),
+    "parameter of tcmalloc out of range": (
+        "random --design tcmalloc --set release_rate=1001",
+        "release_rate=1001: expected a number from 0 to 1000",
+    ),
     "setting without value": ("random --set cache", "is no setting: expected KEY=VALUE"),
     "setting of sizeclass-check": ("sizeclass-check --set x=1", "unknown parameter"),
     "design of sizeclass-check": ("sizeclass-check --design x", "unknown design 'x'"),

@@ -47,6 +47,15 @@ def test_json_has_the_promised_keys(run: Run) -> None:
     assert all(type(size) is int for size in found["at_peak"]["parts"].values())
 
 
+def test_settings_of_a_design_are_told_as_they_were_given(run: Run) -> None:
+    settings = "--design tcmalloc --set startup=none --set release_rate=0"
+    found = told(run, f"random --ops 20 --slots 10 {settings}")
+    assert (found["parameters"]["startup"], found["parameters"]["release_rate"]) == ("none", 0)
+    allocated = found["native_counters"]["generic.current_allocated_bytes"]
+    parts = found["at_end"]["parts"]
+    assert allocated == parts["live"] + parts["rounding"]
+
+
 def test_same_command_gives_the_same_figures(run: Run) -> None:
     one, two = told(run, SMALL), told(run, SMALL)
     for found in (one, two):

@@ -48,7 +48,7 @@ def keep_busy(state: HeapState) -> None:
         put_back(state, 1 - thread, held[::2])
     put_back(state, 0, many(state, 60, 9216))  # until batches go into transfer slots
     one, two = many(state, 2, 200 * PAGE)
-    shorter = many(state, 8, 40 * PAGE)
+    shorter = many(state, 16, 40 * PAGE)
     operations.allocate_stack(state, 2 * PAGE)
     put_back(state, 0, [one, *shorter[::4]])
     release_pages(state, 1 << 20)

@@ -1,7 +1,5 @@
 """The invariants: silent on a sound heap, and each speaks when a record is really corrupted."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from allocsim.core.splitting_pages import LONG
 from allocsim.designs.go2008 import DESIGN
 from tests.conftest import PAGE, contents
 from tests.core.test_size_classes import SIZES
+from tests.corruptions import Corrupt, Corruptions, invariants_in
 
 SMALL = (8, 100, 3000)
 """Sizes of small objects in the busy heap; the last class has spans with a tail."""
@@ -77,18 +76,8 @@ def leaf_entry(state: HeapState, page: int) -> tuple[int, int]:
     return node, page % ENTRIES
 
 
-Corrupt = Callable[[HeapState, Reservation], object]
-CORRUPTIONS: list[tuple[Invariant, Corrupt, str]] = []
-
-
-def speaks(invariant: Invariant, sentence: str) -> Callable[[Corrupt], Corrupt]:
-    """Decorate a corruption that makes `invariant` say `sentence`."""
-
-    def register(corrupt: Corrupt) -> Corrupt:
-        CORRUPTIONS.append((invariant, corrupt, sentence))
-        return corrupt
-
-    return register
+CORRUPTIONS = Corruptions()
+speaks = CORRUPTIONS.speaks
 
 
 @speaks(check.spans_tile_the_heap, "span 2 begins at")
@@ -308,9 +297,7 @@ def null_node_written(state: HeapState, memory: Reservation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("invariant", "corrupt", "sentence"),
-    CORRUPTIONS,
-    ids=[corrupt.__name__ for _, corrupt, _ in CORRUPTIONS],
+    ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
 )
 def test_corruption_is_told(
     heap: Heap, busy: HeapState, invariant: Invariant, corrupt: Corrupt, sentence: str
@@ -328,13 +315,11 @@ def test_null_span_is_untouched_in_every_field(heap: Heap, busy: HeapState, fiel
 
 
 def test_every_invariant_of_the_design_has_a_corruption() -> None:
-    assert {invariant for invariant, _, _ in CORRUPTIONS} == set(DESIGN.invariants)
+    assert CORRUPTIONS.invariants == set(DESIGN.invariants)
 
 
 def test_design_names_every_invariant_that_there_is() -> None:
-    taken = ["heap", "memory", "return"]
-    found = [f for f in vars(check).values() if list(getattr(f, "__annotations__", ())) == taken]
-    assert set(found) == set(DESIGN.invariants)
+    assert invariants_in(check) == set(DESIGN.invariants)
 
 
 GARBAGE: dict[str, Corrupt] = {

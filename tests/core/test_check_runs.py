@@ -6,7 +6,7 @@ import pytest
 from allocsim import Heap
 from allocsim.core import check_runs
 from allocsim.core.check import Invariant, violations
-from allocsim.core.check_runs import spans_of
+from allocsim.core.check_runs import listed, spans_of
 from allocsim.core.linked_spans import FREE_HEAD, LIST_HEADS, LONG, RETURNED_HEAD
 from allocsim.core.memory import Reservation
 from allocsim.core.metadata_chunks import AREA
@@ -169,6 +169,12 @@ def span_on_two_lists(state: HeapState, memory: Reservation) -> None:
 def list_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
     number = some(state, SpanState.FREE)
     state.span[number].next = state.span[number].previous = number
+
+
+@speaks(check_runs.free_spans_are_listed_once, "is listed 0 times")
+def span_does_not_lead_back_to_the_one_before(state: HeapState, memory: Reservation) -> None:
+    first, second = listed(state, FREE_HEAD + 40)[:2]
+    state.span[first].previous = second
 
 
 @speaks(check_runs.free_spans_are_listed_once, "is in the set of long spans in state 2")

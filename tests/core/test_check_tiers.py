@@ -179,11 +179,6 @@ def dead_cache_listed(state: HeapState, memory: Reservation) -> None:
     state.cache[0].alive = 0
 
 
-@speaks(check_tiers.caches_keep_their_budget, "caches counted")
-def caches_listed_in_a_circle(state: HeapState, memory: Reservation) -> None:
-    state.cache[0].next = state.budget[0].first
-
-
 @speaks(check_tiers.caches_keep_their_budget, "cache 1 counts")
 def bytes_of_a_cache_miscounted(state: HeapState, memory: Reservation) -> None:
     state.cache[1].held += 8
@@ -219,6 +214,12 @@ def test_corruption_is_told(
     corrupt(busy_tcmalloc, busy_heap.memory)
     found = violations(busy_tcmalloc, busy_heap.memory, (invariant,))
     assert any(sentence in line for line in found), found
+
+
+def test_caches_listed_in_a_circle_are_told(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
+    busy_tcmalloc.cache[0].next = busy_tcmalloc.budget[0].first
+    said = next(check_tiers.caches_keep_their_budget(busy_tcmalloc, busy_heap.memory))
+    assert said.startswith("2 caches counted, ")
 
 
 def test_every_invariant_of_the_tiers_has_a_corruption() -> None:

@@ -379,6 +379,17 @@ def test_classes_tell_what_each_holds(tcmalloc: HeapState) -> None:
     assert [use.object_size for use in DESIGN.classes(tcmalloc)] == SIZES[1:]
 
 
+def test_caches_tell_what_they_hold_and_may_hold() -> None:
+    with Heap("tcmalloc", reserve=1 << 30) as heap:
+        for address in [malloc(heap.state, 100, 3) for _ in range(3)]:
+            operations.free(heap.state, 3, address)
+        assert DESIGN.caches is not None
+        found = {use.thread: (use.held, use.most) for use in DESIGN.caches(heap.state)}
+        held = int(heap.state.cache[3].held)
+    assert held > 0
+    assert found == {None: (0, 65536), 0: (0, 65536), 3: (held, 65536)}
+
+
 def calls(seed: int, count: int) -> list[Call]:
     """Sound calls of all kinds by four threads, with releases, and threads that end."""
     found = random_calls(seed, count, objects=2000 if count > 10_000 else 100, threads=4)
