@@ -21,19 +21,19 @@ from allocsim import __version__
 from allocsim.errors import AllocsimError
 
 COMMANDS = {
-    "random": "allocsim.cli.random",
-    "repeat": "allocsim.cli.repeat",
-    "sizeclass-check": "allocsim.cli.sizeclass_check",
-    "run": "allocsim.cli.run",
-    "empirical": "allocsim.cli.empirical",
-    "replay": "allocsim.cli.replay",
-    "compare": "allocsim.cli.compare",
-    "check": "allocsim.cli.check",
-    "trace": "allocsim.cli.trace",
-    "record": "allocsim.cli.record",
-    "list": "allocsim.cli.list",
+    "random": "Put objects of random sizes into random slots, and free what is there.",
+    "repeat": "Allocate and free the same sizes again and again, frozen after the first round.",
+    "sizeclass-check": "Take every size through the class table, both ways, and show its waste.",
+    "run": "Run a job: a shipped workload by its name, or a job file of your own.",
+    "empirical": "Keep a heap in the steady state that a table of sizes and rates describes.",
+    "replay": "Replay a recorded trace: a file, packed or not, or - for standard input.",
+    "compare": "Put designs and the malloc libraries of this machine side by side.",
+    "check": "Fail (exit 1) if a result passes a limit: for CI jobs.",
+    "trace": "Look at traces, convert them, take pieces of them.",
+    "record": "Run PROGRAM, record its malloc calls, and keep them as a trace to replay.",
+    "list": "Show the designs, the shipped workloads, the trace formats, or the libraries here.",
 }
-"""Each command and the module that defines it as `command`."""
+"""Each command in a line; the module that defines it as `command` has its name, with _ for -."""
 
 
 OUTPUT_REFUSED = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
@@ -41,28 +41,35 @@ OUTPUT_REFUSED = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for."""
+    """A group that imports a command's module when the command is asked for, not to list it."""
 
-    def __init__(self, *args: Any, modules: dict[str, str], **kwargs: Any) -> None:
-        """`modules` names each command's module, which defines it as `command`."""
+    def __init__(self, *args: Any, package: str, summaries: dict[str, str], **kwargs: Any) -> None:
+        """`summaries` names each command, whose module lies in `package`, and says what it does."""
         super().__init__(*args, **kwargs)
-        self.modules = modules
+        self.package, self.summaries = package, summaries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the help page."""
-        return [*self.modules]  # the command `list` hides Python's here
+        return [*self.summaries]  # the command `list` hides Python's here
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None if there is none."""
-        if cmd_name not in self.modules:
+        if cmd_name not in self.summaries:
             return None
-        command: click.Command = import_module(self.modules[cmd_name]).command
+        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by their summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*self.summaries.items()])
 
 
 @click.group(
     cls=LazyGroup,
-    modules=COMMANDS,
+    package=__name__,
+    summaries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 done, 1 a check failed, 2 usage or unreadable input, 3 the "
     "environment lacks something, 130 interrupted.",

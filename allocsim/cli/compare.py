@@ -32,7 +32,7 @@ _FILE = click.Path(dir_okay=False)
 @click.option("--export-csv", type=_FILE, help="Write a row for each subject to a file.")
 @click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
 def command(names: tuple[str, ...], **options: Any) -> None:
-    """Put designs and the malloc libraries of this machine side by side, on one workload.
+    """Put designs and the malloc libraries of this machine side by side.
 
     WORKLOAD is a trace, a job file, or a shipped workload. Two saved results are compared row by
     row, and it is a failure (exit 1) if B is worse than A by more than the tolerance.

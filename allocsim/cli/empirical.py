@@ -30,7 +30,7 @@ from allocsim.cli.types import CountType, SizeType
 @seed_option
 @driver_options
 def command(settings: Settings, file: str, heap: int, ops: int, threads: int, seed: int) -> None:
-    """Keep a heap in the steady state that a table of sizes, rates and counts describes.
+    """Keep a heap in the steady state that a table of sizes and rates describes.
 
     Each line of the table is `SIZE, ALLOC_RATE, NUM_LIVE`, as in fleetbench's tables of Google's
     programs. A population as it lives is allocated first; then sizes are born by their rates and

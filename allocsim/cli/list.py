@@ -8,7 +8,7 @@ import click
 @click.command("list")
 @click.argument("what", type=click.Choice(["designs", "workloads", "formats", "libraries"]))
 def command(what: str) -> None:
-    """Show the designs, the shipped workloads, the trace formats, or the malloc libraries here."""
+    """Show the designs, the shipped workloads, the trace formats, or the libraries here."""
     from allocsim.reports.screen import print_names
 
     print_names(_LISTS[what]())

@@ -21,7 +21,7 @@ from allocsim.cli.options import Settings, driver_options, recording_options
 def command(
     settings: Settings, trace: str, threads: str, form: str | None, process: int | None
 ) -> None:
-    """Replay a recorded trace: a file (plain, .gz, .zst, .xz, .bz2, .zip), or - for standard input.
+    """Replay a recorded trace: a file, packed or not, or - for standard input.
 
     `allocsim list formats` shows what can be read; the content tells which it is. What the
     recording holds that cannot be replayed is left out, counted and reported.

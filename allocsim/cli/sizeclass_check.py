@@ -12,7 +12,7 @@ from allocsim.cli.types import SettingType
 @click.option("--set", type=SettingType(), multiple=True, help="A parameter of the design.")
 @click.option("--json", is_flag=True, help="Print the table as one JSON object.")
 def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> None:  # noqa: A002
-    """Take every size through the class table, both ways, and show what the table wastes.
+    """Take every size through the class table, both ways, and show its waste.
 
     Each size from 0 to beyond the largest class must map to the smallest class that holds it, and
     each class to itself; the first mismatch is named (exit 1). This is testsizetoclass of Go's

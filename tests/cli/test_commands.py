@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from allocsim import __version__
-from allocsim.cli import COMMANDS, cli
+from allocsim.cli import COMMANDS, LazyGroup, cli, trace
 from allocsim.core.jit import PURE
 from allocsim.designs import SUMMARIES
 from allocsim.jobs import shipped_jobs, story
@@ -18,6 +19,14 @@ from allocsim.rivals.library import KNOWN
 from tests.cli.conftest import Run
 
 File = Callable[[str, str], Path]
+
+
+@pytest.mark.parametrize("group", [cli, trace.command], ids=lambda group: group.name)
+def test_commands_are_listed_by_the_first_line_of_their_help(group: LazyGroup) -> None:
+    context = click.Context(group)
+    told = {name: group.get_command(context, name) for name in group.summaries}
+    shown = {name: command.get_short_help_str(200) for name, command in told.items() if command}
+    assert shown == group.summaries
 
 
 def workload(run: Run, line: str) -> dict[str, Any]:

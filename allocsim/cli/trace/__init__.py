@@ -11,16 +11,16 @@ import click
 from allocsim.cli import LazyGroup
 
 COMMANDS = {
-    "info": "allocsim.cli.trace.info",
-    "check": "allocsim.cli.trace.check",
-    "convert": "allocsim.cli.trace.convert",
-    "cut": "allocsim.cli.trace.cut",
-    "sample": "allocsim.cli.trace.sample",
+    "info": "Show what is in a trace.",
+    "check": "Say whether a trace is sound.",
+    "convert": "Write a trace in another format.",
+    "cut": "Write a stretch of a trace.",
+    "sample": "Write a share of a trace's objects.",
 }
-"""Each command and the module that defines it as `command`."""
+"""Each command in a line; the module that defines it as `command` has its name."""
 
 
-@click.group("trace", cls=LazyGroup, modules=COMMANDS)
+@click.group("trace", cls=LazyGroup, package=__name__, summaries=COMMANDS)
 def command() -> None:
     """Look at traces, convert them, take pieces of them.
 
