@@ -43,7 +43,7 @@ def test_line_of_10_megabytes_is_refused_or_left_out(
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_files_of_our_own_play_or_are_refused(tmp_path: Path, seed: int) -> None:
-    count = fuzz.cases(compiled=1000, pure=15)
+    count = fuzz.cases(compiled=600, pure=15)
     ends = fuzz.run("stored", count, seed, tmp_path / "trace.allocsim")
     assert sum(ends.values()) == count
     assert all(ends[end] > count / 50 for end in ("TraceError", "success"))
@@ -51,7 +51,7 @@ def test_damaged_files_of_our_own_play_or_are_refused(tmp_path: Path, seed: int)
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_jobs_play_or_are_refused(tmp_path: Path, seed: int) -> None:
-    count = fuzz.cases(compiled=1500, pure=25)
+    count = fuzz.cases(compiled=700, pure=25)
     ends = fuzz.run("jobs", count, seed, tmp_path / "job.toml")
     assert sum(ends.values()) == count
     assert ends["JobError"] > count / 10

@@ -8,6 +8,8 @@ import pytest
 from allocsim.errors import InputError, JobError, TraceError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import shipped, shipped_jobs, shipped_traces
+from allocsim.traces import text
+from allocsim.traces.calls import no_calls
 from allocsim.workloads import open_job, open_recording, open_workload
 
 CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
@@ -16,6 +18,12 @@ CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
 @pytest.fixture(autouse=True)
 def _empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def _short_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are read 64 calls at a time: pure, a full batch takes seconds."""
+    monkeypatch.setattr(text, "no_calls", lambda: no_calls(64))
 
 
 def begun(trace: Trace) -> Trace:
@@ -32,6 +40,7 @@ def test_shipped_job_is_found_by_its_name(name: str) -> None:
     assert trace.description["kind"] in name or trace.seed is not None
 
 
+@pytest.mark.usefixtures("_short_batches")
 @pytest.mark.parametrize("name", shipped_traces())
 def test_shipped_trace_is_found_by_its_name(name: str) -> None:
     trace = begun(open_workload(name))
@@ -98,6 +107,7 @@ def test_name_that_no_file_can_have_is_an_error_of_ours(name: str) -> None:
         open_workload(name)
 
 
+@pytest.mark.usefixtures("_short_batches")
 def test_recording_is_called_as_the_user_called_it() -> None:
     trace = begun(open_recording("sqlite-orders"))
     assert trace.name == "sqlite-orders"

@@ -41,6 +41,7 @@ from allocsim.core.size_classes import (
     go2008_object_size,
 )
 from allocsim.core.splitting_pages import LONG
+from allocsim.core.system_answers import answer_from_system
 from allocsim.core.thread_lists import pop_aligned_object, pop_object, push_object, write_links
 from allocsim.core.trivial import take_metadata
 from allocsim.designs import ClassUse, Design
@@ -91,6 +92,9 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     heap.counters[0].nodes = ROOT + 1
     heap.size_class.object_size = SIZE_CLASSES.sizes()
     return heap
+
+
+answer_from_system(Go2008)
 
 
 @answers(operations.malloc, Go2008)
@@ -230,28 +234,6 @@ def settle(heap: Go2008) -> int:
     """The links of all fresh objects, which a refill writes."""
     write_links(heap)
     return Status.OK
-
-
-@answers(operations.freeze, Go2008)
-@kernel
-def freeze(heap: Go2008) -> int:
-    """The trivial allocator refuses everything from now on."""
-    heap.system[0].frozen = 1
-    return Status.OK
-
-
-@answers(operations.refusal, Go2008)
-@kernel
-def refusal(heap: Go2008) -> int:
-    """What the trivial allocator, or a full table, answered last."""
-    return heap.system[0].refusal
-
-
-@answers(operations.footprint, Go2008)
-@kernel
-def footprint(heap: Go2008) -> int:
-    """All that the trivial allocator obtained: nothing is ever given back."""
-    return heap.system[0].footprint
 
 
 @answers(operations.measure, Go2008)

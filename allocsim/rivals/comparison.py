@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allocsim.errors import EnvironmentLacks, Interrupted
+from allocsim.errors import EnvironmentLacks
 from allocsim.heap import RESERVE
+from allocsim.interrupts import telling
 from allocsim.player import NEVER
 from allocsim.replay import Touch
 from allocsim.rivals.child import Request, Said
@@ -65,15 +66,13 @@ def compare(
     EnvironmentLacks if not one of them could run.
     """
     rows = [Row(subject=subject) for subject in subjects]
-    try:
+    with telling(lambda: "and every process of a subject is ended"):
         for figures in ("memory", "times")[: 1 + conditions.timed]:
             for row in rows:
                 if row.failure is None:
                     if watch is not None:
                         watch(row.subject, figures)
                     _fill(row, figures, workload, conditions)
-    except KeyboardInterrupt:
-        raise Interrupted("interrupted; every process of a subject is ended") from None
     if all(row.failure for row in rows):
         told = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
         raise EnvironmentLacks(f"no subject could run: {told}")

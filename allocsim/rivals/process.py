@@ -16,11 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import IO
 
 import msgspec
 
 from allocsim.errors import AllocsimError
+from allocsim.interrupts import undone
 from allocsim.quantities import format_bytes
 from allocsim.rivals.child import Request, Said
 from allocsim.rivals.environment import child_environment
@@ -54,10 +56,11 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             child = _start(request, errors, keep_settings)
         finally:
             os.close(writing)
-        try:
-            return _Watch(child, request, timeout).last_word(answers.fileno(), errors)
-        finally:
-            _end(child)
+        with undone(partial(_end, child)):
+            try:
+                return _Watch(child, request, timeout).last_word(answers.fileno(), errors)
+            finally:
+                _end(child)
 
 
 def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subprocess.Popen[bytes]:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from allocsim.errors import EnvironmentLacks, Interrupted
+from allocsim.errors import EnvironmentLacks
 from allocsim.events import Op, Trace, on_one_thread
+from allocsim.interrupts import telling
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,15 @@ def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded
     descriptor = os.memfd_create("allocsim-events")
     count = 0
     try:
-        for chunk in on_one_thread(trace).chunks:
-            kept = chunk[chunk.op <= Op.FREE]
-            _write(descriptor, kept)
-            count += len(kept)
-            if watch is not None:
-                watch(count)
-    except BaseException as error:
+        with telling(lambda: f"after {count:,} events were read"):
+            for chunk in on_one_thread(trace).chunks:
+                kept = chunk[chunk.op <= Op.FREE]
+                _write(descriptor, kept)
+                count += len(kept)
+                if watch is not None:
+                    watch(count)
+    except BaseException:
         os.close(descriptor)
-        if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"interrupted after {count:,} events were read") from None
         raise
     finally:
         trace.close()

@@ -198,11 +198,22 @@ def test_smaller_reservation_helps_where_the_system_refuses() -> None:
     assert json.loads(ended.out)["events"] == 100
 
 
-def test_interrupt_is_130() -> None:
+ENDLESS = """
+kind = "phases"
+rounds = 1_000_000_000_000
+[[phase]]
+allocate = 500
+size = { distribution = "fixed", bytes = 100 }
+free = 1
+"""
+"""A job whose chunks are short, so that a bar appears soon in pure mode too."""
+
+
+def test_interrupt_is_130(file: File) -> None:
     """As soon as the progress bar says that events are being played."""
     terminal, end = pty.openpty()
     child = subprocess.Popen(
-        command("random", "--ops", "1e12"),
+        command("run", file("my.toml", ENDLESS), "--every", "1e9"),
         stdout=subprocess.PIPE,
         stderr=end,
         env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},

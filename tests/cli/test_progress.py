@@ -125,7 +125,7 @@ def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
 
 
 def test_progress_on_a_terminal_leaves_stdout_alone() -> None:
-    status, out, shown = on_terminal("random", "--ops", "1000", "--json")
+    status, out, shown = on_terminal("random", "--ops", "1000", "--every", "500", "--json")
     assert status == 0
     assert json.loads(out)["events"] == 1000
     assert b"schema" not in shown

@@ -151,7 +151,7 @@ def test_caches_are_taken_from_in_turn_and_never_from_oneself(tcmalloc: HeapStat
 
 
 def test_a_few_caches_are_looked_at_and_then_none_gives(tcmalloc: HeapState) -> None:
-    begin(tcmalloc, LOOKED + 2)
+    begin(tcmalloc, LOOKED + 1)
     tcmalloc.budget[0].unclaimed = 0
     tcmalloc.cache[1].most = 20 * STEP
     tcmalloc.budget[0].victim = 1  # then comes the newest, and thread 1 last of all

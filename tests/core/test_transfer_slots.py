@@ -137,6 +137,19 @@ def test_own_turn_fails_and_the_next_is_forced(tcmalloc: HeapState) -> None:
     assert slots(tcmalloc, CLASS + 1) == (0, START_SLOTS - 1)
 
 
+def test_class_gives_itself_nothing_even_when_it_is_forced(tcmalloc_heap: Heap) -> None:
+    state = tcmalloc_heap.state
+    fill(state, CLASS, 2)
+    stored = [int(state.slot[CLASS, slot]) for slot in (0, 1)]
+    state.size_class[CLASS - 1].slots = 0
+    state.budget[0].evictions = CLASS - 1
+    insert(state)
+    assert slots(state) == (2, 2)
+    assert [len(chained(chain)) for chain in stored] == [BATCH, BATCH]
+    assert state.size_class[CLASS].spans == 2  # the new batch went to its span, which left
+    assert tcmalloc_heap.check() == []
+
+
 def test_full_class_yields_only_when_it_is_forced(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     fill(state, CLASS, 2)

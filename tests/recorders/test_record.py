@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from allocsim import Heap
+from allocsim.core.jit import PURE
 from allocsim.events import Op
 from allocsim.player import Options, play
 from allocsim.recorders import RECORDERS
@@ -20,6 +23,7 @@ from allocsim.recorders.program import find_program
 from allocsim.traces import open_trace
 from tests.cli.running import ENVIRONMENT, PATIENCE, Ended, command, heed_by_default
 from tests.conftest import RESERVE
+from tests.traces.recordings import events_of
 
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
 
@@ -29,11 +33,19 @@ Record = Callable[..., Ended]
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
+def record(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Record]:
     """Run `allocsim record` in an empty directory, with a temporary directory of its own."""
-    place, temporary = tmp_path / "place", tmp_path / "temporary"
-    for directory in (place, temporary):
-        directory.mkdir()
+    parameters = getattr(request.node, "callspec", None)
+    with recording(tmp_path, parameters and parameters.params.get("name")) as call:
+        yield call
+
+
+@contextmanager
+def recording(directory: Path, name: str | None) -> Iterator[Record]:
+    """A call that runs `allocsim record` in directory/place; `name` is the recorder's, if known."""
+    place, temporary = directory / "place", directory / "temporary"
+    for needed in (place, temporary):
+        needed.mkdir()
 
     def call(*arguments: str, **options: object) -> Ended:
         given = {"stdin": subprocess.DEVNULL, "env": ENVIRONMENT | {"TMPDIR": str(temporary)}}
@@ -50,12 +62,13 @@ def record(tmp_path: Path) -> Iterator[Record]:
         return Ended(child.returncode, os.fsdecode(child.stdout), os.fsdecode(child.stderr))
 
     with socket.socket(socket.AF_UNIX) as lock:
-        _wait_for(lock)
+        if name == "lttng":
+            _wait_for(lock)
         yield call
 
 
 def _wait_for(lock: socket.socket) -> None:
-    """Be the only worker that records: root's LTTng does it for one at a time."""
+    """Be the only worker that records with LTTng: root's does it for one at a time."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -96,31 +109,56 @@ def test_recording_of_sqlite_is_replayed(record: Record, tmp_path: Path, name: s
     assert f"recording with {name}: " in ended.err
     with Heap(reserve=RESERVE) as heap:
         trace = open_trace(str(tmp_path / "place" / "sqlite3.allocsim"))
-        profile = play(heap, trace, Options(verify=True))
+        profile = play(heap, trace, Options(verify=True, every=1000))
     assert profile.events > 500
     assert profile.peak_live > 50_000
 
 
-ECHO = r"""
-import sys
-blocks = [bytes(600) for _ in range(500)]
+EVERYTHING = r"""
+import os, sys
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        blocks = [bytes(5000) for _ in range(%d)]
+        os._exit(0)
+    os.waitpid(child, 0)
+blocks = [bytes(7001) for _ in range(500)]
 sys.stdout.buffer.write(sys.stdin.buffer.read())
 sys.stderr.buffer.write(b"to \xff stderr\n")
 sys.exit(7)
 """
+"""Python that forks, allocates, and gives back what it is given."""
+
+NOISE = bytes(range(256)) * 300
 
 
-@pytest.mark.parametrize("name", PRELOADED)
-def test_everything_passes_through_byte_for_byte(record: Record, tmp_path: Path, name: str) -> None:
-    require(name, PYTHON)
-    noise = bytes(range(256)) * 300
-    program = (PYTHON, "-S", "-c", ECHO)
-    ended = record("--with", name, "-o", "out", "--", *program, stdin=None, input=noise)
+@pytest.fixture(scope="module", params=PRELOADED)
+def everything(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ended, Any]:
+    """How a recording of EVERYTHING ended, and the events of its trace; each recorder once."""
+    require(request.param, PYTHON)
+    program = (PYTHON, "-S", "-c", EVERYTHING % (200 if PURE else 3000))
+    directory = tmp_path_factory.mktemp(request.param)
+    with recording(directory, request.param) as record:
+        given = ("--with", request.param, "-o", "out", "--", *program)
+        ended = record(*given, stdin=None, input=NOISE)
+    return ended, events_of(open_trace(str(directory / "place" / "out")))
+
+
+def test_everything_passes_through_byte_for_byte(everything: tuple[Ended, Any]) -> None:
+    ended, events = everything
     assert ended.status == 7
-    assert os.fsencode(ended.out) == noise
+    assert os.fsencode(ended.out) == NOISE
     lines = [line for line in ended.err.splitlines() if not line.startswith("allocsim: ")]
     assert [os.fsencode(line) for line in lines] == [b"to \xff stderr"]
-    assert allocations(tmp_path / "place" / "out") >= 500
+    assert (events.op <= Op.MEMALIGN).sum() >= 500
+
+
+def test_children_are_left_out(everything: tuple[Ended, Any]) -> None:
+    requests = everything[1].request
+    assert ((requests > 5000) & (requests < 5100)).sum() < 100, "the children's"
+    assert ((requests > 7001) & (requests < 7100)).sum() >= 500, "its own"
 
 
 @pytest.mark.parametrize("name", PRELOADED)
@@ -131,29 +169,6 @@ def test_program_that_is_killed_gives_128_and_the_signal(record: Record, name: s
     assert ended.status == 137
     assert "was ended by SIGKILL" in ended.err
     assert "wrote out: " in ended.err
-
-
-FORKING = """
-import os
-for _ in range(3):
-    child = os.fork()
-    if child == 0:
-        blocks = [bytes(5000) for _ in range(3000)]
-        os._exit(0)
-    os.waitpid(child, 0)
-blocks = [bytes(7001) for _ in range(100)]
-"""
-
-
-@pytest.mark.parametrize("name", PRELOADED)
-def test_children_are_left_out(record: Record, tmp_path: Path, name: str) -> None:
-    require(name, PYTHON)
-    ended = record("--with", name, "-o", "out", "--", PYTHON, "-S", "-c", FORKING)
-    assert ended.status == 0
-    trace = open_trace(str(tmp_path / "place" / "out"))
-    requests = [int(size) for chunk in trace.chunks for size in chunk.request]
-    assert sum(5000 < size < 5100 for size in requests) < 100, "the children's"
-    assert sum(7001 < size < 7100 for size in requests) >= 100, "its own"
 
 
 @pytest.mark.parametrize("name", PRELOADED)

@@ -9,7 +9,8 @@ from allocsim import traces
 from allocsim.core.jit import PURE
 from allocsim.errors import TraceError
 from allocsim.events import Op, on_one_thread
-from allocsim.traces import identity, open_trace
+from allocsim.traces import identity, open_trace, text
+from allocsim.traces.calls import no_calls
 from tests.traces.conftest import Recorded
 from tests.traces.recordings import events_of, read, read_bytes, rows_of
 
@@ -85,7 +86,10 @@ def test_more_threads_than_a_stream_can_hold_are_an_error(
         recorded("\n".join(lines))
 
 
-def test_trace_that_is_left_early_ends_its_thread_and_closes_its_file(tmp_path: Path) -> None:
+def test_trace_that_is_left_early_ends_its_thread_and_closes_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(text, "no_calls", lambda: no_calls(64))
     path = tmp_path / "trace.txt"
     path.write_text("1: malloc 0x10 5\n1: free 0x10\n" * 50_000)
     before = threading.active_count()
