@@ -26,6 +26,9 @@ from allocsim.core.two_level_pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, RO
 
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
+NOWHERE = 0
+"""Where a list leads that breaks off: the number of no span that could be on one."""
+
 
 class Span(NamedTuple):
     """A span's record in plain numbers, which are much faster to read than a record's fields."""
@@ -158,28 +161,27 @@ def _named(span: Span | None, number: int) -> str:
 
 
 def listed(heap: HeapState, head: int) -> list[int]:
-    """The numbers on a circular list, as far as it can be followed."""
-    found: list[int] = []
-    number = int(heap.span[head].next)
-    while number != head and 0 < number < len(heap.span) and len(found) <= len(heap.span):
+    """The numbers on a circular list; NOWHERE ends one whose links do not lead there and back."""
+    found, before, number = list[int](), head, int(heap.span[head].next)
+    while number != head:
+        if not 0 < number < len(heap.span) or heap.span[number].previous != before:
+            return [*found, NOWHERE]
         found.append(number)
-        if heap.span[int(heap.span[number].previous)].next != number:
-            break
-        number = int(heap.span[number].next)
-    return found
+        before, number = number, int(heap.span[number].next)
+    return found if heap.span[head].previous == before else [*found, NOWHERE]
 
 
 def _in_order(spans: dict[int, Span], root: int) -> list[int]:
-    """The numbers of a set from its first to its last; a circle is cut."""
+    """The numbers of a set from its first to its last; NOWHERE ends one that leads astray."""
     found, above, number = list[int](), list[int](), root
     while (number or above) and len(found) + len(above) <= len(spans):
-        while number and number in spans and len(above) <= len(spans):
+        while number in spans and len(above) <= len(spans):
             above.append(number)
             number = spans[number].left
-        if not above:
-            return [*found, number]
+        if number:
+            return [*found, NOWHERE]
         found.append(above.pop())
-        number = spans[found[-1]].right if found[-1] in spans else 0
+        number = spans[found[-1]].right
     return found
 
 
@@ -198,7 +200,8 @@ def page_counts_agree(heap: HeapState, memory: Reservation) -> Iterator[str]:
     ):
         if counted != found:
             yield f"{counted} {name} counted, {found} found"
-    present = memory.present(int(heap.system[0].next) - memory.address)
+    obtained = int(heap.system[0].next) - memory.address
+    present = memory.present(min(max(obtained, 0), memory.length))
     for span in spans:
         first, behind = ((at - memory.address) // OS_PAGE for at in (span.address, span.behind))
         if span.state == SpanState.RETURNED and present[first:behind].any():

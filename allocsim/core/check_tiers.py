@@ -54,7 +54,8 @@ def _chains(
 ) -> Iterator[tuple[str, int, int, Iterator[int]]]:
     """Every chain of free objects: where it is, its class, its length as counted, its objects."""
     for span in spans.values():
-        if span.size_class and span.state == SpanState.IN_USE:
+        # Of a class that there is not, the page map tells.
+        if 0 < span.size_class < len(heap.size_class) and span.state == SpanState.IN_USE:
             kind = heap.size_class[span.size_class]
             left = int(kind.objects) - span.handed_out
             chain = _chain(heap, memory, span.objects)
@@ -115,12 +116,15 @@ def caches_keep_their_budget(heap: HeapState, memory: Reservation) -> Iterator[s
     threads, budget = _caches(heap), heap.budget[0]
     if len(threads) != budget.caches or heap.cache.alive.sum() != budget.caches:
         yield f"{budget.caches} caches counted, {len(threads)} listed"
+    behind = heap.cache[threads[-1]].next if threads else budget.first
+    if behind:
+        yield f"the list of caches leads astray, to {behind}"
     for thread in threads:
         cache, lists = heap.cache[thread], heap.object_list[thread]
         held = int((lists.length * lists.object_size.astype(int)).sum())
         if cache.held != held:
             yield f"cache {thread} counts {cache.held} bytes, its lists hold {held}"
-        if (lists.low_water > lists.length).any() or lists.length.min() < 0:
+        if (lists.low_water > lists.length).any() or lists.low_water.min() < 0:
             yield f"cache {thread} has a list that is shorter than its low water"
     most = sum(int(heap.cache[thread].most) for thread in threads)
     if most + budget.unclaimed != budget.total:
@@ -128,12 +132,11 @@ def caches_keep_their_budget(heap: HeapState, memory: Reservation) -> Iterator[s
 
 
 def _caches(heap: HeapState) -> list[int]:
-    """The caches alive, newest first."""
-    found: list[int] = []
-    place = int(heap.budget[0].first)
-    while place and len(found) <= len(heap.cache):
+    """The caches alive, newest first, as far as their links lead there and back."""
+    found, before, place = list[int](), 0, int(heap.budget[0].first)
+    while 0 < place <= len(heap.cache) and heap.cache[place - 1].previous == before:
         found.append(place - 1)
-        place = int(heap.cache[place - 1].next)
+        before, place = place, int(heap.cache[place - 1].next)
     return found
 
 

@@ -158,7 +158,9 @@ def free_span_on_no_list(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.STACK)].state = SpanState.FREE
 
 
-@speaks(check_runs.free_spans_are_listed_once, "in state 2 is on the list of state 4, 7 pages")
+@speaks(
+    check_runs.free_spans_are_listed_once, "span 0, which there is not, is on the list of state 4"
+)
 def span_on_two_lists(state: HeapState, memory: Reservation) -> None:
     number = some(state, SpanState.FREE)
     head = RETURNED_HEAD + 7
@@ -175,6 +177,24 @@ def list_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
 def span_does_not_lead_back_to_the_one_before(state: HeapState, memory: Reservation) -> None:
     first, second = listed(state, FREE_HEAD + 40)[:2]
     state.span[first].previous = second
+
+
+@speaks(check_runs.free_spans_are_listed_once, "span 0, which there is not, is on the list")
+def last_span_of_a_list_leads_nowhere(state: HeapState, memory: Reservation) -> None:
+    state.span[listed(state, FREE_HEAD + 40)[-1]].next = 1 << 40
+
+
+@speaks(check_runs.free_spans_are_listed_once, "span 0, which there is not, is on the list")
+def head_of_a_list_does_not_lead_back_to_its_last_span(
+    state: HeapState, memory: Reservation
+) -> None:
+    state.span[FREE_HEAD + 40].previous = FREE_HEAD + 40
+
+
+@speaks(check_runs.free_spans_are_listed_once, "span 0, which there is not, is in the set")
+def only_span_of_a_set_leads_to_itself(state: HeapState, memory: Reservation) -> None:
+    root = int(state.page_heap[0].returned_set)
+    state.span[root].left = root
 
 
 @speaks(check_runs.free_spans_are_listed_once, "is in the set of long spans in state 2")
@@ -273,7 +293,7 @@ def test_hole_of_an_area_of_metadata_is_no_gap(tcmalloc_heap: Heap) -> None:
 GARBAGE = (-(2**62), -1, 2**31, 2**62)
 
 
-@pytest.mark.parametrize("field", ["address", "pages", "handed_out", "objects", "right"])
+@pytest.mark.parametrize("field", [name for name in LINKED_SPAN.names if name != "state"])
 def test_number_beyond_its_table_in_a_span_is_told(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:
@@ -303,9 +323,12 @@ def test_garbage_in_the_page_map_is_told(busy_heap: Heap, busy_tcmalloc: HeapSta
         assert busy_heap.check() != [], value
 
 
-def test_garbage_in_the_size_of_the_heap_is_told(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
+@pytest.mark.parametrize("field", ["next", "heap"])
+def test_garbage_in_the_account_of_the_system_is_told(
+    busy_heap: Heap, busy_tcmalloc: HeapState, field: str
+) -> None:
     for value in GARBAGE:
-        busy_tcmalloc.system[0].heap = value
+        busy_tcmalloc.system[0][field] = value
         assert busy_heap.check() != [], value
 
 
