@@ -2,8 +2,8 @@
 
 Beside `account`; above the records alone. Objects in use are not counted one by one: they are what
 the spans of a class hold less what lies free in each tier, list by list, while the bytes of the
-caches are counted by the caches themselves. Its one rule: each part is worked out from counts of
-its own, none is a remainder, so that their sum proves something.
+caches are counted by the caches themselves. Its one rule: no part is what is left of the heap, so
+that their sum proves something: pages against spans, and lists against the bytes of their caches.
 """
 
 from __future__ import annotations
