@@ -13,7 +13,7 @@ import os
 import sys
 from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -95,7 +95,11 @@ def main() -> None:
     except OSError as error:
         status = _complain(_explained(error), 3)
     if status == 141 or status == 3:
-        _drop_output()
+        _drop(sys.stdout)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _drop(sys.stderr)
     sys.exit(status)
 
 
@@ -139,7 +143,7 @@ def _explained(error: OSError) -> str:
     return f"the system refused: {error}"
 
 
-def _drop_output() -> None:
+def _drop(stream: TextIO) -> None:
     """Keep the interpreter from flushing what cannot be written as it ends."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())

@@ -25,7 +25,10 @@ class Ended:
     err: str
 
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
+    "PYTHONPATH": str(REPOSITORY)
+}
+"""What commands run in; with buffered files, as a user has them."""
 
 
 def command(*arguments: str | Path) -> list[str]:
