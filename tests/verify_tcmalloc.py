@@ -17,7 +17,7 @@ import numpy as np
 
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import on_one_thread
-from allocsim.rivals.equality import EVERY, compare_with_library
+from allocsim.rivals.equality import EVERY, compare_with_library, require_proved_library
 from allocsim.traces import open_trace
 from tests import tcmalloc_workloads as made
 
@@ -84,14 +84,15 @@ def cases() -> Iterator[Case]:
 def main(every: int, only: str) -> None:
     """Compare the design tcmalloc with the installed library, counter by counter."""
     compared = equal = 0
+    try:
+        require_proved_library()
+    except EnvironmentLacks as missing:
+        click.echo(f"skipped: {missing}", err=True)
+        sys.exit(3)
     for name, make, setting in cases():
         if only not in name:
             continue
-        try:
-            result = compare_with_library(make(), every, **setting)
-        except EnvironmentLacks as missing:
-            click.echo(f"skipped: {missing}", err=True)
-            sys.exit(3)
+        result = compare_with_library(make(), every, **setting)
         settings = " ".join(f"{key}={value}" for key, value in setting.items())
         click.echo(f"{result.equal:>5} of {result.checkpoints:>5} equal  {name}  {settings}")
         if result.first_difference():

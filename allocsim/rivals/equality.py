@@ -23,6 +23,10 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.heap import Heap
 from allocsim.rivals.checkpoints import COUNTERS, ROW, cuts, play_all, quiet_run, row
 from allocsim.rivals.environment import child_environment
+from allocsim.rivals.versions import describe_libraries
+
+PROVED = "gperftools 2.10"
+"""What the library must say of its version: others count in other ways."""
 
 EVERY = 1000
 """Events between two checkpoints."""
@@ -59,6 +63,13 @@ class Equality:
             if real[name] != simulated[name]
         ]
         return f"after {real['event']:,} events: " + "; ".join(said)
+
+
+def require_proved_library() -> None:
+    """EnvironmentLacks unless the tcmalloc of this machine is of the version that the design is."""
+    found = describe_libraries()["tcmalloc"]
+    if not found.startswith(PROVED):
+        raise EnvironmentLacks(f"the design tcmalloc is {PROVED}; of the library: {found}")
 
 
 def compare_with_library(events: Any, every: int = EVERY, **parameters: int) -> Equality:

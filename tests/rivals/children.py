@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
+from allocsim.errors import EnvironmentLacks
 from allocsim.rivals.environment import child_environment
+from allocsim.rivals.equality import require_proved_library
 from allocsim.rivals.library import KNOWN, find_library
 from tests.conftest import REPOSITORY
 
@@ -16,6 +19,22 @@ def require(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed: apt install {KNOWN[name].package}")
     return found
+
+
+@cache
+def _why_not_proved() -> str:
+    """Why the design tcmalloc cannot be compared with the library here; empty if it can be."""
+    try:
+        require_proved_library()
+    except EnvironmentLacks as lacking:
+        return str(lacking)
+    return ""
+
+
+def require_proved() -> None:
+    """Skips, saying why, unless the library is here that the design tcmalloc is equal to."""
+    if _why_not_proved():
+        pytest.skip(_why_not_proved())
 
 
 def in_child(code: str, name: str, *more: str) -> str:

@@ -12,9 +12,9 @@ import pytest
 from allocsim.core.jit import PURE
 from allocsim.errors import EnvironmentLacks
 from allocsim.rivals.checkpoints import COUNTERS, ROW, cuts
-from allocsim.rivals.equality import Equality, compare_with_library
+from allocsim.rivals.equality import Equality, compare_with_library, require_proved_library
 from tests import tcmalloc_workloads as made
-from tests.rivals.children import require
+from tests.rivals.children import require_proved
 
 MEDIUM = made.log_uniform(4 << 20, 1 << 14)
 
@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 @cache
 def compared(make: Callable[[], Any], every: int, *parameters: tuple[str, int]) -> Equality:
     """A comparison, made once."""
-    require("tcmalloc")
+    require_proved()
     return compare_with_library(make(), every, **dict(parameters))
 
 
@@ -157,3 +157,12 @@ def test_child_that_fails_is_told_by_its_last_line(
     monkeypatch.setattr(sys, "executable", str(failing))
     with pytest.raises(EnvironmentLacks, match=r"^tcmalloc: there is no library$"):
         compare_with_library(few(), 10)
+
+
+@pytest.mark.parametrize("here", ["gperftools 2.16, /lib/x.so", "not here; Debian's package is y"])
+def test_library_of_another_version_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    monkeypatch.setattr("allocsim.rivals.equality.describe_libraries", lambda: {"tcmalloc": here})
+    with pytest.raises(EnvironmentLacks, match=r"is gperftools 2\.10; of the library: " + here[:9]):
+        require_proved_library()
