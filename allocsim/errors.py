@@ -68,7 +68,8 @@ class UnknownName(InputError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        super().__init__(f"unknown {kind} '{name}': {hint}There is: {', '.join(names)}")
+        there_is = f"There is: {', '.join(names)}" if names else "there is none"
+        super().__init__(f"unknown {kind} '{name}': {hint}{there_is}")
 
 
 class InvalidFree(AllocsimError):

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.errors import InputError
+
 
 class Op(IntEnum):
     """What an event asks for."""
@@ -68,6 +70,17 @@ def on_one_thread(trace: Trace) -> Trace:
 
     trace.chunks = alone()
     return trace
+
+
+def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
+    """The same chunks; at their end InputError, with `complaint`, if there was no event."""
+    count = 0
+    with closing(Trace("", chunks, {})):
+        for chunk in chunks:
+            count += len(chunk)
+            yield chunk
+    if not count:
+        raise InputError(f"{complaint}: nothing was written")
 
 
 def no_events(count: int = 0) -> Any:

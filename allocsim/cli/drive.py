@@ -29,7 +29,7 @@ from allocsim.reports.screen import print_result
 
 def drive(trace: Trace, settings: Settings) -> None:
     """Play `trace` as `settings` say and report the result."""
-    with Heap(settings.design, reserve=settings.reserve, **dict(settings.set)) as heap:
+    with _compiled(settings) as heap:
         profile = _played(heap, trace, settings)
         shown = heap.design.shown(heap.parameters)
         result = Result(trace, profile, heap.design.name, shown, command_line())
@@ -47,6 +47,24 @@ def command_line() -> str:
     return shlex.join(["allocsim", *sys.argv[1:]])
 
 
+def _compiled(settings: Settings) -> Heap:
+    """An empty heap whose kernels are compiled; on a terminal a status line, if that takes long."""
+
+    def made() -> Heap:
+        heap = Heap(settings.design, reserve=settings.reserve, **dict(settings.set))
+        Player(heap, Options())
+        return heap
+
+    if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
+        return made()
+    from allocsim.cli.progress import compiling
+
+    with compiling():
+        heap = made()
+    mark_warm(CACHE, settings.design)
+    return heap
+
+
 def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
     """Play the trace, with a status line and a progress bar on a terminal."""
     options = Options(
@@ -58,12 +76,8 @@ def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
     )
     if not sys.stderr.isatty():
         return play(heap, trace, options)
-    from allocsim.cli.progress import compiling, progress_bar, warm_up
+    from allocsim.cli.progress import progress_bar, warm_up
 
-    if is_cold(CACHE, settings.design) and not PURE:
-        with compiling():
-            Player(heap, options)
-        mark_warm(CACHE, settings.design)
     warm_up(trace)
     with progress_bar(trace) as watch:
         return play(heap, trace, options, watch)

@@ -28,7 +28,7 @@ def command(out: str | None, wanted: str | None, force: bool, program: tuple[str
     """Run PROGRAM, record its malloc calls, and keep them as a trace to replay.
 
     PROGRAM reads and writes as ever, and its exit status is this command's. What allocsim has to
-    say goes to standard error. The processes that PROGRAM starts run too, but are not recorded.
+    say goes to standard error. The processes that PROGRAM starts run too, but are not in the trace.
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")
     _require_free(path, force)
@@ -44,6 +44,11 @@ def command(out: str | None, wanted: str | None, force: bool, program: tuple[str
 
 def _require_free(path: Path, force: bool) -> None:
     """A usage error now, before the program has run, for a file that must not be written."""
+    if path.name.endswith((".txt", ".gz", ".parquet")):
+        raise click.UsageError(
+            f"'{path}': what is recorded is kept as allocsim's own trace: end the name with "
+            ".allocsim, and write it otherwise with `allocsim trace convert`"
+        )
     if path.exists() and not force:
         raise click.UsageError(f"'{path}' is there already: --force writes over it, -o elsewhere")
     if path.exists() and not path.is_file():

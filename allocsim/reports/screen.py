@@ -23,6 +23,9 @@ WIDE = 132
 ROOMY = 110
 """Columns from which on each part is explained in its row."""
 
+NARROW = 92
+"""Columns below which bars and names are shorter, and shares stand at the peak alone."""
+
 COLOURS = {
     "live": "green",
     "rounding": "yellow",
@@ -47,8 +50,8 @@ def print_result(result: Result, with_classes: bool = False, natively: bool = Fa
     console, profile = screen(), result.profile
     console.print(Text(headline(result), style="bold"))
     console.print(Text(verdict(profile), style="bold green" if profile.at_peak.live else ""))
-    console.print(_parts_table(profile, console.width >= ROOMY))
-    console.print(_timeline(profile))
+    console.print(_parts_table(profile, console.width))
+    console.print(_timeline(profile, max(min(60, console.width - 32), 8)))
     console.print(_counts(profile))
     if result.trace.dropped:
         console.print(Text(left_out(result.trace), style="yellow"))
@@ -70,59 +73,72 @@ def print_names(names: dict[str, str]) -> None:
     screen().print(table)
 
 
-def _parts_table(profile: Profile, explained: bool) -> Table:
-    """Where the bytes are, at the peak and at the end; explained: with what each part is."""
+def _parts_table(profile: Profile, width: int) -> Table:
+    """Where the bytes are, at the peak and at the end; with room also what each part is."""
     peak, end = profile.at_peak, profile.at_end
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("where the bytes are")
-    table.add_column("at the peak", justify="right")
-    table.add_column("", justify="right")
-    table.add_column("of the footprint", min_width=20)
-    table.add_column("at the end", justify="right")
-    table.add_column("", justify="right")
-    if explained:
+    table.add_column("where the bytes are" if width >= NARROW else "part", no_wrap=True)
+    table.add_column("at the peak", justify="right", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    bars = 20 if width >= NARROW else 6
+    table.add_column("of the footprint" if width >= NARROW else "", min_width=bars, no_wrap=True)
+    table.add_column("at the end", justify="right", no_wrap=True)
+    if width >= NARROW:
+        table.add_column("", justify="right", no_wrap=True)
+    if width >= ROOMY:
         table.add_column("what it is", style="dim")
-    for name, meaning in PART_MEANINGS.items():
-        now, later = peak.parts[name], end.parts[name]
-        if now or later or name == "live":
-            table.add_row(
-                Text(name, style=COLOURS[name]),
-                format_bytes(now),
-                percent(now, peak.footprint),
-                Text(bar(now, peak.footprint), style=COLOURS[name]),
-                format_bytes(later),
-                percent(later, end.footprint),
-                *([meaning] if explained else []),
-            )
-    _add_sum(table, "metadata", peak, end, ["page map, span records, caches"] * explained)
+    shown = [name for name in PART_MEANINGS if peak.parts[name] or end.parts[name]]
+    for name in shown if "live" in shown else ["live", *shown]:
+        moments = (peak.parts[name], end.parts[name])
+        row = _row(name, moments, (peak.footprint, end.footprint), PART_MEANINGS[name], bars)
+        table.add_row(*row[: len(table.columns)])
+    moments = (peak.metadata, end.metadata)
+    meaning = "page map, span records, caches"
+    row = _row("metadata", moments, (peak.footprint, end.footprint), meaning, bars)
+    table.add_row(*row[: len(table.columns)])
     table.add_section()
-    _add_sum(table, "footprint", peak, end, ["heap - released + metadata"] * explained)
+    table.add_row(*_sum_row(peak, end, width)[: len(table.columns)])
     return table
 
 
-def _add_sum(table: Table, name: str, peak: Snapshot, end: Snapshot, meaning: list[str]) -> None:
-    """Add the row of a figure that both snapshots have under `name`."""
-    now, later = getattr(peak, name), getattr(end, name)
-    bold = "bold" if name == "footprint" else ""
-    table.add_row(
-        Text(name, style=bold),
-        Text(format_bytes(now), style=bold),
-        percent(now, peak.footprint),
-        bar(now, peak.footprint) if name != "footprint" else f"after {peak.event:,} events",
-        Text(format_bytes(later), style=bold),
-        percent(later, end.footprint),
-        *meaning,
-    )
+def _row(
+    name: str, moments: tuple[int, int], wholes: tuple[int, int], meaning: str, bars: int
+) -> list[Text | str]:
+    """The cells of a part, bytes at the peak and at the end: the widest table's."""
+    style = COLOURS.get(name, "")
+    return [
+        Text(name, style=style),
+        format_bytes(moments[0]),
+        percent(moments[0], wholes[0]),
+        Text(bar(moments[0], wholes[0], bars), style=style),
+        format_bytes(moments[1]),
+        percent(moments[1], wholes[1]),
+        meaning,
+    ]
 
 
-def _timeline(profile: Profile) -> Table:
+def _sum_row(peak: Snapshot, end: Snapshot, width: int) -> list[Text | str]:
+    """The cells of the footprint, with the moment of its peak."""
+    events = f"after {peak.event:,} events" if width >= NARROW else ""
+    return [
+        Text("footprint", style="bold"),
+        Text(format_bytes(peak.footprint), style="bold"),
+        percent(peak.footprint, peak.footprint),
+        events,
+        Text(format_bytes(end.footprint), style="bold"),
+        percent(end.footprint, end.footprint),
+        "heap - released + metadata",
+    ]
+
+
+def _timeline(profile: Profile, width: int) -> Table:
     """Footprint and live bytes over the run, each to the height of its own peak."""
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     table.add_column()
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(no_wrap=True)
     for name, peak in (("footprint", profile.at_peak.footprint), ("live", profile.peak_live)):
-        line = sparkline(profile.samples[name].tolist(), peak)
+        line = sparkline(profile.samples[name].tolist(), peak, width)
         style = "green" if name == "live" else "bold"
         table.add_row(name, Text(line, style=style), f"peak {format_bytes(peak)}")
     return table

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.errors import TraceError
+from allocsim.errors import InputError, TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
 from allocsim.traces import (
     aosp,
@@ -72,6 +72,7 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     calls are taken, otherwise that of the first call.
     """
     if store.is_stored(path):
+        _require_neither(path, form, process)
         return store.read_trace(Path(path))
     source = open_source(path)
     with ExitStack() as failing:
@@ -82,6 +83,7 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
             reader = found.open(source)
         failing.pop_all()  # closed with the stream; now only if it failed
     if is_stored:
+        _require_neither(path, form, process)
         return store.read_stream(source)
     trace = Trace(
         name=path,
@@ -93,6 +95,15 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     )
     trace.chunks = _events(reader, trace, process)
     return trace
+
+
+def _require_neither(path: str, form: str | None, process: int | None) -> None:
+    """InputError for a choice that a file of our own does not leave."""
+    if form is not None or process is not None:
+        raise InputError(
+            f"{path}: a trace file of allocsim's own holds the calls of one process: leave "
+            "--format and --process out, or read the recording that it was made of"
+        )
 
 
 def _events(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:

@@ -245,7 +245,10 @@ WRONG = {
     "seed of a recording": ("trace convert mine.txt o.txt --seed 5", "has no seed"),
     "empty cut": ("trace cut mine.txt out.txt --from 5 --to 5", "--to 5 leaves nothing"),
     "negative cut": ("trace cut mine.txt out.txt --from -1", "-1 is not from 0 to"),
-    "cut of no call": ("trace cut mine.txt out.txt --from 99", "it holds no call"),
+    "cut of no call": (
+        "trace cut mine.txt out.txt --from 99",
+        "no object of mine.txt is in that piece: nothing was written",
+    ),
     "sample of nothing": ("trace sample mine.txt out.txt --keep 0", "0 is not above 0 and up to 1"),
     "sample of too much": ("trace sample mine.txt out.txt --keep 3/2", "3/2 is not above 0"),
     "sample in words": ("trace sample mine.txt out.txt --keep few", "'few' is no share"),
@@ -308,7 +311,8 @@ def test_full_disk_is_3_and_leaves_what_was_there(text: Path, name: str) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
     line = ("trace", "convert", "mine.txt", name, "--force")
-    ended = process(*line, cwd=directory, preexec_fn=limit)
+    bare = {n: value for n, value in ENVIRONMENT.items() if not n.startswith("COVERAGE")}
+    ended = process(*line, cwd=directory, preexec_fn=limit, env=bare)
     assert (ended.status, ended.out) == (3, "")
     assert ended.err == f"allocsim: error: cannot write '{name}': File too large\n"
     assert sorted(path.name for path in directory.iterdir()) == sorted(["mine.txt", name])
@@ -343,3 +347,13 @@ def test_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
     assert child.returncode == 130
     assert re.search(rb"allocsim: error: interrupted.*\n$", told)
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]
+
+
+@pytest.mark.parametrize("option", ["--process 5", "--format aosp"])
+def test_our_own_file_leaves_no_choice_of_process_or_format(
+    run: Run, text: Path, option: str
+) -> None:
+    assert run("trace convert mine.txt mine.allocsim").status == 0
+    ended = run(f"trace info mine.allocsim {option}")
+    assert ended.status == 2
+    assert "holds the calls of one process: leave --format and --process out" in ended.err

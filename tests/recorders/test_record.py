@@ -223,6 +223,7 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "memray of no Python": (["--with", "memray", "--", "true"], 3, "memray records Python only"),
     "no directory": (["-o", "gone/out", "--", "touch", "ran"], 2, "there is no directory for it"),
     "directory": (["-o", ".", "--", "touch", "ran"], 2, "is a directory"),
+    "other format": (["-o", "x.txt.gz", "--", "touch", "ran"], 2, "end the name with .allocsim"),
 }
 
 

@@ -15,7 +15,7 @@ import click
 from allocsim.cli.options import require_writable
 from allocsim.cli.progress import watched
 from allocsim.errors import InputError
-from allocsim.events import Trace
+from allocsim.events import Trace, not_empty
 from allocsim.pieces import Choice, piece_of
 from allocsim.surveyor import Survey, survey
 from allocsim.traces.conversion import Writer
@@ -46,6 +46,7 @@ def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
 def write_piece(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None:
     """Write the chosen piece of a trace, watch the whole go by, and tell what was written."""
     piece = piece_of(whole, choice)
+    piece.chunks = not_empty(piece.chunks, f"no object of {whole.name} is in that piece")
     with watched(whole):
         writer.write(piece, path)
     _tell(piece, path)
