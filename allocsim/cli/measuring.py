@@ -108,6 +108,8 @@ def measured(
         warm_up(read)
     recorded = record(read)
     try:
+        if not recorded.events:
+            raise InputError(f"{workload}: it holds no event, so there is nothing to measure")
         for note in recorded.trace.notes:
             click.echo(f"note: {note}", err=True)
         return compare(recorded, subjects, conditions, _watch)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.errors import EnvironmentLacks
 from allocsim.events import Op, Trace, on_one_thread
 from allocsim.interrupts import telling
 
@@ -43,8 +43,6 @@ def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded
                 count += len(kept)
                 if watch is not None:
                     watch(count)
-        if not count:
-            raise InputError(f"{trace.name}: it holds no event, so there is nothing to measure")
     except BaseException:
         os.close(descriptor)
         raise

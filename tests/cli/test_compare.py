@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from allocsim.events import Trace
 from allocsim.rivals.library import find_library
+from allocsim.traces.store import write_trace
 from tests.cli.conftest import Run
 from tests.cli.running import ENVIRONMENT, command
 from tests.conftest import SCALE
@@ -194,3 +196,11 @@ def test_help_does_not_import_the_engine() -> None:
             check=True,
         )
         assert child.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("line", ["compare x.allocsim --on go2008", "check x.allocsim --max-ns 9"])
+def test_workload_without_an_event_is_refused(run: Run, tmp_path: Path, line: str) -> None:
+    write_trace(Trace("x", iter(()), {}), tmp_path / "x.allocsim")
+    ended = run(line)
+    assert (ended.status, ended.out) == (2, "")
+    assert "x.allocsim: it holds no event" in ended.err

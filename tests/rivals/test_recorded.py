@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocsim.errors import EnvironmentLacks, InputError, TraceError
-from allocsim.events import EVENT, Op, Trace, no_events
+from allocsim.errors import EnvironmentLacks, TraceError
+from allocsim.events import EVENT, Op, Trace
 from allocsim.rivals.recorded import Recorded, record
 from tests.driving import FREEZE, Call, free, malloc, stream
 
@@ -67,10 +67,3 @@ def test_memory_that_is_full_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(EnvironmentLacks, match="do not fit in memory: No space left"):
         record(Trace("large", iter([stream(malloc(0, 5))]), {}))
-
-
-def test_workload_without_an_event_cannot_be_measured() -> None:
-    before = open_files()
-    with pytest.raises(InputError, match="empty: it holds no event"):
-        record(Trace("empty", iter([no_events()]), {}))
-    assert open_files() == before
