@@ -49,18 +49,14 @@ def command_line() -> str:
 
 def _compiled(settings: Settings) -> Heap:
     """An empty heap whose kernels are compiled; on a terminal a status line, if that takes long."""
-
-    def made() -> Heap:
-        heap = Heap(settings.design, reserve=settings.reserve, **dict(settings.set))
-        Player(heap, Options())
-        return heap
-
+    parameters = dict(settings.set)
     if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
-        return made()
+        return Heap(settings.design, reserve=settings.reserve, **parameters)
     from allocsim.cli.progress import compiling
 
     with compiling():
-        heap = made()
+        heap = Heap(settings.design, reserve=settings.reserve, **parameters)
+        Player(heap, Options())  # compiles the driver
     mark_warm(CACHE, settings.design)
     return heap
 
