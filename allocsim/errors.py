@@ -62,14 +62,15 @@ class JobError(InputError):
 class UnknownName(InputError):
     """A name that is not in its list; the message offers the nearest that is."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], other: str = "") -> None:
+        """`other`: what the name may also be, besides one of the list, as in "or a file"."""
         import difflib  # here, since --help must not pay for it
 
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        there_is = f"There is: {', '.join(names)}" if names else "there is none"
-        super().__init__(f"unknown {kind} '{name}': {hint}{there_is}")
+        hint = f": did you mean '{near[0]}'? There is" if near else "; there is"
+        listed = ", ".join([*names, other] if other else names)
+        super().__init__(f"unknown {kind} '{name}'{hint}{': ' + listed if listed else ' none'}")
 
 
 class InvalidFree(AllocsimError):

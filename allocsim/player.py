@@ -31,8 +31,8 @@ from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.interrupts import telling
 from allocsim.profile import Profile, Snapshot, require_exact
-from allocsim.quantities import format_bytes
-from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, replay
+from allocsim.quantities import counted, format_bytes
+from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
 
 SAMPLES = 2000
 """The most samples that are kept unless an interval is asked for."""
@@ -50,7 +50,7 @@ class Options:
 
     touch: Touch = Touch.PAGE
     verify: bool = False
-    """Stamp every object over its whole length and check the stamp when it is freed."""
+    """Stamp every object over its whole length; check the stamp when it is freed, or at the end."""
     limit: int = NEVER
     """Stop with an error when the footprint passes so many bytes."""
     every: int | None = None
@@ -67,6 +67,7 @@ class Player:
         self.heap = heap
         self.options = options
         self.seconds = 0.0
+        self._checks = 0
         self._samples: list[np.ndarray] = []
         self._run = Run(
             _records(DRIVER), _records(OBJECT, 4096), _records(SAMPLE, BUFFER), _records(SAMPLE)
@@ -100,8 +101,7 @@ class Player:
 
     def profile(self) -> Profile:
         """What was measured; Corruption if the parts of any sample do not sum to its heap."""
-        if self.options.check_every:
-            self._check()
+        self._prove_the_end()
         end = _records(SAMPLE)
         end[0].event = self.events
         operations.measure(self.heap.state, int(self._driver.live), end[0])
@@ -123,6 +123,8 @@ class Player:
             classes=self.heap.design.classes(self.heap.state),
             caches=self.heap.caches(),
             native_counters=self.heap.native_counters(),
+            stamps=int(self._driver.stamps),
+            checks=self._checks,
         )
 
     @property
@@ -170,8 +172,18 @@ class Player:
         while self._driver.next_sample <= self._driver.events:
             self._driver.next_sample += self._driver.interval
 
+    def _prove_the_end(self) -> None:
+        """Corruption unless the heap, and every object that is still live, is as it should be."""
+        if self.options.check_every:
+            self._check()
+        if self.options.verify:
+            broken = first_broken(self._run, np.flatnonzero(self._run.objects.address))
+            if broken >= 0:
+                raise Corruption(f"at the end, object {broken}: {_FAILURES[Stop.STAMP]}")
+
     def _check(self) -> None:
         """Corruption, with the first violations, unless every invariant holds."""
+        self._checks += 1
         found = self.heap.check()
         if found:
             more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
@@ -201,7 +213,7 @@ class Player:
         if stop == Stop.LIMIT:
             return LimitExceeded(
                 f"the footprint of {format_bytes(int(self._driver.peak_footprint))} passed the "
-                f"limit of {format_bytes(self.options.limit)} after {self.events:,} events"
+                f"limit of {format_bytes(self.options.limit)} after {counted(self.events, 'event')}"
             )
         if stop in (Stop.REFUSED, Stop.THREADS):
             return self._refusal(where)
@@ -237,7 +249,7 @@ def play(
 
     def how_far() -> str:
         """The events done so far, in words."""
-        return f"after {player.events:,} events"
+        return f"after {counted(player.events, 'event')}"
 
     try:
         with telling(how_far):

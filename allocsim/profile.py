@@ -113,6 +113,10 @@ class Profile:
     """The thread caches, at the end, where they have a bound."""
     native_counters: dict[str, int] = field(default_factory=dict)
     """The real library's statistics under its own names, at the end; empty for other designs."""
+    stamps: int = 0
+    """Stamps of objects that were checked, and were whole."""
+    checks: int = 0
+    """How often every invariant was proved."""
 
     @property
     def ns_per_event(self) -> float:

@@ -1,4 +1,4 @@
-"""Bytes as people write them: "64KiB" to 65536 and back.
+"""Quantities as people write them: "64KiB" to 65536 and back, "1e6", "25%".
 
 At the bottom beside `errors`; the command line and job files read sizes with it, reports write
 them. Its one rule: KiB, K and k are 2**10, kB is 10**3, and so on for M, G and T.
@@ -38,6 +38,22 @@ def parse_size(text: str) -> int:
     return size
 
 
+def parse_count(text: str) -> int | None:
+    """The whole number that `text` means, as in "1000000", "1e6" or "2^20"; None if it is none."""
+    base, power, exponent = text.partition("^")
+    try:
+        if power:
+            return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+        return int(number) if number == int(number) and abs(number) < 1e18 else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def parse_percent(text: str, most: float) -> float:
     """The share that `text` means, 0.25 for "25%"; InputError if it is none up to `most` %."""
     match = _PERCENT.fullmatch(text.strip())
@@ -46,6 +62,11 @@ def parse_percent(text: str, most: float) -> float:
     if float(match[1]) > most:
         raise InputError(f"'{text}' is more than {most:g}%")
     return float(match[1]) / 100
+
+
+def counted(count: int, thing: str) -> str:
+    """How many of a thing, as in "1 event" and "82,717 events"."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def format_bytes(count: float) -> str:

@@ -76,6 +76,7 @@ DRIVER = np.dtype(
         ("due", np.int64),  # the smaller of the two
         ("touch", np.int64),  # a Touch
         ("verify", np.int64),  # 1: stamp every object and check the stamps
+        ("stamps", np.int64),  # stamps that were checked
         ("zeroed", np.int64),  # 1: fresh objects must be all zeros
         ("stop", np.int64),  # a Stop
     ],
@@ -167,8 +168,7 @@ def _play(heap: HeapState, driver: Record, target: Record, event: Record) -> boo
 @kernel
 def _free(heap: HeapState, driver: Record, target: Record, event: Record) -> bool:
     """Give an object back to the heap."""
-    if driver.verify and not is_stamped(target.address, target.request, event.object):
-        driver.stop = Stop.STAMP
+    if driver.verify and not _is_whole(driver, target, event.object):
         return False
     if operations.free(heap, event.thread, target.address) != Status.OK:
         driver.stop = Stop.BAD_FREE
@@ -181,22 +181,39 @@ def _free(heap: HeapState, driver: Record, target: Record, event: Record) -> boo
 @kernel
 def _realloc(heap: HeapState, driver: Record, target: Record, event: Record) -> bool:
     """Resize an object; under verification what it keeps must bear its stamp before and after."""
-    if driver.verify and not is_stamped(target.address, target.request, event.object):
-        driver.stop = Stop.STAMP
+    if driver.verify and not _is_whole(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
     if address == 0:
         driver.stop = Stop.REFUSED
         return False
-    kept = min(target.request, event.request)
-    target.address = address
     driver.live += event.request - target.request
     driver.peak_live = max(driver.peak_live, driver.live)
-    target.request = event.request
-    if driver.verify and not is_stamped(address, kept, event.object):
-        driver.stop = Stop.STAMP
+    target.address = address
+    target.request = min(target.request, event.request)
+    if driver.verify and not _is_whole(driver, target, event.object):
         return False
+    target.request = event.request
     return _write(driver, target, event, False)
+
+
+@kernel
+def _is_whole(driver: Record, target: Record, number: int) -> bool:
+    """Whether an object bears its stamp from end to end; if not, that is why the driver stops."""
+    driver.stamps += 1
+    if is_stamped(target.address, target.request, number):
+        return True
+    driver.stop = Stop.STAMP
+    return False
+
+
+@kernel
+def first_broken(run: Run, numbers: np.ndarray) -> int:
+    """The number of the first of these live objects that does not bear its stamp; -1: all do."""
+    for number in numbers:
+        if not _is_whole(run.driver[0], run.objects[number], number):
+            return int(number)
+    return -1
 
 
 @kernel

@@ -58,8 +58,10 @@ def read_standings(path: str) -> list[Standing]:
         return [
             _of_row(path, result, index) for index in range(len(_list(path, result, "subjects")))
         ]
+    found = "none" if schema is None else f"schema {schema!r}"
     raise InputError(
-        f"{path}: expected a result of allocsim (--export-json), found schema {schema!r}"
+        f"{path}: expected a result of allocsim (--export-json), whose schema is "
+        f"{PROFILE}1 or {COMPARISON}1; found {found}"
     )
 
 

@@ -23,19 +23,24 @@ def open_workload(
 
     `form` and `process` are those of `open_trace`.
     """
-    if name.endswith(".toml") or name in _jobs():
+    if _is_job(name):
         if form is not None or process is not None:
             raise InputError(f"'{name}' is no recording: leave --format and --process out")
         return open_job(name, seed)
     if seed is not None:
         raise InputError(f"'{name}' is a recording, which has no seed: leave --seed out")
     if not _is_path(name) and name not in shipped_traces():
-        raise UnknownName("workload", name, [*_jobs(), *shipped_traces()])
+        raise UnknownName("workload", name, [*_jobs(), *shipped_traces()], "or a file")
     return open_recording(name, form, process)
 
 
 def open_job(name: str, seed: int | None = None) -> Trace:
     """The stream of a job file or a shipped job, under its own seed or another."""
+    job = name.endswith(".toml") or "/" in name or name in [job.stem for job in shipped_jobs()]
+    if name in shipped_traces() or (not job and _is_path(name)):
+        raise InputError(
+            f"'{name}' is no job file (.toml): a recording is for `allocsim replay {name}`"
+        )
     generator = read_job(find_job(name))
     if seed is not None:
         generator = msgspec.structs.replace(generator, seed=seed)
@@ -47,9 +52,18 @@ def open_recording(name: str, form: str | None = None, process: int | None = Non
 
     `form` and `process` are those of `open_trace`.
     """
+    if form is None and _is_job(name):
+        raise InputError(f"'{name}' is no recording: a job is for `allocsim run {name}`")
+    if not _is_path(name) and name not in shipped_traces():
+        raise UnknownName("recording", name, shipped_traces(), "or a file")
     trace = open_trace(find_trace(name), form, process)
     trace.name = name
     return trace
+
+
+def _is_job(name: str) -> bool:
+    """Whether `name` is meant as a job: a job file, or a shipped one that no file here hides."""
+    return name.endswith(".toml") or name in _jobs()
 
 
 def _jobs() -> list[str]:

@@ -47,12 +47,20 @@ def test_error_says_what_it_means(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("go2009", "did you mean 'go2008'? "), ("jemalloc", "")], ids=str
+    ("name", "hint"),
+    [("go2009", ": did you mean 'go2008'? There is: "), ("jemalloc", "; there is: ")],
+    ids=["near", "far"],
 )
 def test_unknown_name_offers_the_nearest_and_all(name: str, hint: str) -> None:
-    known = ["tcmalloc", "go2008"] if hint else ["go2008"]
-    expected = f"unknown design '{name}': {hint}There is: {', '.join(sorted(known))}"
-    assert str(UnknownName("design", name, known)) == expected
+    expected = f"unknown design '{name}'{hint}go2008, pool"
+    assert str(UnknownName("design", name, ["pool", "go2008"])) == expected
+    assert str(UnknownName("design", name, ["pool", "go2008"], "or a file")) == (
+        f"{expected}, or a file"
+    )
+
+
+def test_unknown_name_of_nothing_says_so() -> None:
+    assert str(UnknownName("recording", "x", [])) == "unknown recording 'x'; there is none"
 
 
 @pytest.mark.parametrize("error", [InvalidFree, DoubleFree])

@@ -368,6 +368,27 @@ def test_verify_finds_a_stamp_that_was_overwritten_before_realloc(heap: Heap) ->
         played.play(stream(realloc(0, 20)))
 
 
+def test_verify_finds_an_overwritten_stamp_of_an_object_that_is_never_freed(heap: Heap) -> None:
+    played = Player(heap, Options(verify=True))
+    played.play(stream(malloc(0, 10), malloc(1, 10), free(0)))
+    heap.memory.view(int(played._run.objects[1].address), 1)[0] ^= 1
+    with pytest.raises(Corruption, match=r"at the end, object 1: .*stamp was overwritten"):
+        played.profile()
+
+
+def test_stamps_and_checks_that_held_are_counted(heap: Heap) -> None:
+    calls = malloc(0, 10), malloc(1, 10), realloc(0, 20), free(0), malloc(2, 10)
+    profile = play(heap, trace_of(stream(*calls)), Options(verify=True, check_every=2))
+    resized, freed, left = 2, 1, 2
+    assert profile.stamps == resized + freed + left
+    assert profile.checks == 3  # after 2 and 4 events, and at the end
+
+
+def test_nothing_counts_as_verified_unasked(heap: Heap) -> None:
+    profile = play(heap, trace_of(stream(malloc(0, 10), free(0))), QUIET)
+    assert (profile.stamps, profile.checks) == (0, 0)
+
+
 def test_verify_finds_a_fresh_object_that_is_not_zero(heap: Heap) -> None:
     played = Player(heap, Options(verify=True))
     played.play(stream(malloc(0, 100), free(0)))

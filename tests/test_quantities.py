@@ -1,11 +1,11 @@
-"""Bytes as people write them: binary and decimal units, and what is no size."""
+"""Quantities as people write them: binary and decimal units, what is no size, one and many."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.errors import InputError
-from allocsim.quantities import LARGEST, Size, format_bytes, parse_percent, parse_size
+from allocsim.quantities import LARGEST, Size, counted, format_bytes, parse_percent, parse_size
 
 SIZES = {
     "0": 0,
@@ -158,3 +158,10 @@ def test_percentage_has_an_upper_end() -> None:
     assert parse_percent("150%", 200) == 1.5
     with pytest.raises(InputError, match="'150%' is more than 100%"):
         parse_percent("150%", 100)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (1234, "1,234 events")]
+)
+def test_one_of_a_thing_is_singular(count: int, text: str) -> None:
+    assert counted(count, "event") == text

@@ -36,7 +36,7 @@ def test_result_of_a_driver_is_one_standing(tmp_path: Path) -> None:
     [
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("[]", r"expected a result of allocsim .*schema None"),
+        ("[]", r"expected a result of allocsim .*found none"),
         ('{"schema": 5}', "found schema 5"),
         ('{"schema": "allocsim/check/1"}', "found schema 'allocsim/check/1'"),
         ('{"schema": "allocsim/profile/1"}', "a result has 'design'"),

@@ -90,6 +90,29 @@ def test_unknown_name_offers_jobs_and_traces() -> None:
     assert all(name in str(raised.value) for name in ("server", "sqlite-orders"))
 
 
+def test_name_of_no_recording_offers_those_that_are_shipped() -> None:
+    with pytest.raises(UnknownName, match=r"did you mean 'sqlite-orders'\? .*, or a file"):
+        open_recording("sqlite-order")
+
+
+@pytest.mark.parametrize("name", ["server", "mine.toml"])
+def test_job_is_no_recording_and_the_message_says_how_to_run_it(name: str) -> None:
+    with pytest.raises(InputError, match=f"allocsim run {name}"):
+        open_recording(name)
+
+
+def test_file_of_calls_that_ends_as_toml_is_read_when_its_format_is_named() -> None:
+    Path("mine.toml").write_text(CALLS)
+    assert [len(chunk) for chunk in open_recording("mine.toml", "aosp").chunks] == [2]
+
+
+@pytest.mark.parametrize("name", ["sqlite-orders", "mine.allocsim", "mine"])
+def test_recording_is_no_job_and_the_message_says_how_to_replay_it(name: str) -> None:
+    Path("mine").write_text(CALLS)
+    with pytest.raises(InputError, match=f"allocsim replay {name}"):
+        open_job(name)
+
+
 @pytest.mark.parametrize("name", ["gone.txt", "gone/", "./gone"])
 def test_missing_file_is_named(name: str) -> None:
     with pytest.raises(TraceError, match=name):

@@ -28,6 +28,11 @@ def tolerance_of(options: dict[str, Any]) -> Tolerance:
 
 def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
     """Hold one saved result against another; CheckFailed if it is worse."""
+    for name in (before, after):
+        if not name.endswith(".json"):
+            raise InputError(
+                f"'{name}': two names are two saved results, A.json B.json; a workload is one name"
+            )
     base, result = read_standings(before), read_standings(after)
     findings = hold_against(base, result, tolerance_of(options))
     if not findings:

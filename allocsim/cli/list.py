@@ -6,19 +6,33 @@ import click
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["designs", "workloads", "formats", "libraries"]))
-def command(what: str) -> None:
-    """Show the designs, the shipped workloads, the trace formats, or the libraries here."""
+@click.argument(
+    "what",
+    type=click.Choice(["designs", "workloads", "formats", "libraries"]),
+    required=False,
+)
+def command(what: str | None) -> None:
+    """Show the designs, the shipped workloads, the trace formats, or the libraries here.
+
+    Without a word all four.
+    """
     from allocsim.reports.screen import print_names
 
-    print_names(_LISTS[what]())
+    for name in [what] if what else _LISTS:
+        print_names(_LISTS[name](), None if what else name)
 
 
 def _designs() -> dict[str, str]:
-    """Every design, with what it is."""
-    from allocsim.designs import SUMMARIES
+    """Every design, with what it is, and its parameters with what they do."""
+    from allocsim.designs import SUMMARIES, find_design
 
-    return SUMMARIES
+    found = {}
+    for name, summary in SUMMARIES.items():
+        found[name] = summary
+        for key, parameter in find_design(name).parameters.items():
+            default = parameter.shown(parameter.default)
+            found[f"  --set {key}={default}"] = f"{parameter.meaning}; {parameter.expected}"
+    return found
 
 
 def _workloads() -> dict[str, str]:

@@ -19,7 +19,10 @@ from allocsim.errors import InputError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--on", help="Designs and libraries, as in go2008,lib:glibc,lib:/a/libx.so:x_."),
+    click.option(
+        "--on",
+        help="Designs and libraries: go2008,tcmalloc:release_rate=10,lib:glibc,lib:/a/libx.so:x_.",
+    ),
     click.option(
         "--runs",
         type=CountType(1, 1000),

@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     """The shared options of a driver, as the user gave them."""
 
     design: str
-    set: tuple[tuple[str, int | str], ...]
+    set: tuple[tuple[str, str], ...]
     reserve: int
     touch: str
     limit: int | None
@@ -61,7 +61,7 @@ _OPTIONS = (
         "--set",
         type=SettingType(),
         multiple=True,
-        help="A parameter of the design; may be repeated.",
+        help="A parameter, as `allocsim list designs` shows them; may be repeated.",
     ),
     click.option(
         "--reserve",

@@ -19,7 +19,7 @@ from allocsim.cli.types import CountType, SizeType
 )
 @click.option(
     "--max-size",
-    type=SizeType(),
+    type=SizeType(0, 4 << 30),
     default=1 << 20,
     show_default="1MiB",
     help="Upper end of the sizes; with --sizes fixed, every size.",
@@ -48,6 +48,11 @@ def command(
     Each step picks a slot: if it holds an object, that is freed, otherwise one is allocated. This
     is testrandom of Go's first malloc.
     """
+    if sizes == "log-uniform" and not max_size:
+        raise click.BadParameter(
+            "0 is no upper end of log-uniform sizes: expected 1 byte or more",
+            param_hint="--max-size",
+        )
     from allocsim.cli.drive import drive
     from allocsim.jobs import make_generator
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from allocsim.errors import InputError
-from allocsim.quantities import parse_percent, parse_size
+from allocsim.quantities import LARGEST, format_bytes, parse_count, parse_percent, parse_size
 
 
 class SizeType(click.ParamType[int]):
@@ -20,14 +20,21 @@ class SizeType(click.ParamType[int]):
 
     name = "size"
 
+    def __init__(self, least: int = 0, most: int = LARGEST) -> None:
+        self.least, self.most = least, most
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The bytes, or a usage error."""
         if isinstance(value, int):
             return value
         try:
-            return parse_size(value)
+            size = parse_size(value)
         except InputError as error:
             self.fail(str(error), param, ctx)
+        if not self.least <= size <= self.most:
+            bounds = f"{format_bytes(self.least)} to {format_bytes(self.most)}"
+            self.fail(f"{value} is not from {bounds}", param, ctx)
+        return size
 
 
 class CountType(click.ParamType[int]):
@@ -40,7 +47,7 @@ class CountType(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number, or a usage error."""
-        count = value if isinstance(value, int) else _whole(value)
+        count = value if isinstance(value, int) else parse_count(value)
         if count is None:
             self.fail(f"'{value}' is no count: expected 1000000, 1e6 or 2^20", param, ctx)
         if not self.least <= count <= self.most:
@@ -103,37 +110,18 @@ class ShareType(click.ParamType[float]):
         return share
 
 
-class SettingType(click.ParamType[tuple[str, int | str]]):
-    """KEY=VALUE, the value a number, a size or a name."""
+class SettingType(click.ParamType[tuple[str, str]]):
+    """KEY=VALUE; what the value may be, the design knows."""
 
     name = "key=value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int | str]:
+    ) -> tuple[str, str]:
         """The key and its value, or a usage error."""
-        key, equals, text = str(value).partition("=")
-        if not key or not equals:
-            self.fail(f"'{value}' is no setting: expected KEY=VALUE", param, ctx)
-        if text.isidentifier():
-            return key, text
+        from allocsim.designs import parse_setting
+
         try:
-            return key, parse_size(text)
+            return parse_setting(str(value))
         except InputError as error:
             self.fail(str(error), param, ctx)
-
-
-def _whole(text: str) -> int | None:
-    """The whole number that `text` means; None if it means none."""
-    base, power, exponent = text.partition("^")
-    try:
-        if power:
-            return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-        return int(number) if number == int(number) and abs(number) < 1e18 else None
-    except (ValueError, OverflowError):
-        return None

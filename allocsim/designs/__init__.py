@@ -16,6 +16,7 @@ from allocsim.core.check import Invariant
 from allocsim.core.records import HeapState
 from allocsim.core.size_classes import SizeClasses
 from allocsim.errors import InputError, UnknownName
+from allocsim.quantities import parse_count, parse_size
 
 SUMMARIES = {
     "go2008": "the first Go malloc, November 2008: thread lists, no coalescing, nothing returned",
@@ -38,19 +39,44 @@ class Parameter:
     """Names of the values from 0 on, where a user gives a name and no number."""
 
     def value_of(self, key: str, found: Any) -> int:
-        """The value that a user means by `found`; InputError if there is none such."""
+        """The value that a user means by `found`, a number or a text; InputError for any other."""
         if self.names:
             if found not in self.names:
-                expected = ", ".join(self.names)
-                raise InputError(f"{key}={found}: expected one of {expected}")
+                raise InputError(f"{key}={found}: expected {self.expected}")
             return self.names.index(found)
-        if not isinstance(found, int) or not self.least <= found <= self.most:
-            raise InputError(f"{key}={found}: expected a number from {self.least} to {self.most}")
-        return found
+        value = _number(found)
+        if value is None and self.most == 1:
+            value = SWITCH.get(found)
+        if value is None or not self.least <= value <= self.most:
+            raise InputError(f"{key}={found}: expected {self.expected}")
+        return value
+
+    @property
+    def expected(self) -> str:
+        """What values there are, in words."""
+        if self.names:
+            return f"one of {', '.join(self.names)}"
+        return "0 or 1" if (self.least, self.most) == (0, 1) else f"{self.least} to {self.most:,}"
 
     def shown(self, value: int) -> int | str:
         """A value as a user gives it."""
         return self.names[value] if self.names else value
+
+
+SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
+"""Other words for a parameter that is 0 or 1."""
+
+
+def _number(found: Any) -> int | None:
+    """The whole number, or the bytes, that a user means by `found`; None if it is neither."""
+    if not isinstance(found, str):
+        return found if isinstance(found, int) else None
+    if (count := parse_count(found)) is not None:
+        return count
+    try:
+        return parse_size(found)
+    except InputError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -123,6 +149,14 @@ class Design:
     def shown(self, values: Mapping[str, int]) -> dict[str, int | str]:
         """Checked parameters as a user gives them."""
         return {name: self.parameters[name].shown(value) for name, value in values.items()}
+
+
+def parse_setting(text: str) -> tuple[str, str]:
+    """The parameter and its value, as yet unread, of KEY=VALUE; InputError for any other text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier() or not value:
+        raise InputError(f"'{text}' is no setting: expected KEY=VALUE")
+    return key, value
 
 
 def find_design(name: str) -> Design:

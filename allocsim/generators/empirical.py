@@ -18,7 +18,7 @@ from allocsim.events import CHUNK, MOST_OBJECTS, Trace, no_events
 from allocsim.generators import Count, Generator, Share, Threads, pick, random_bits
 from allocsim.generators.births import Population, found, populate, room, step, words_of
 from allocsim.generators.rates import Rate, is_playable, read_rates
-from allocsim.quantities import Size, format_bytes
+from allocsim.quantities import Size, counted, format_bytes
 
 
 class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="empirical"):
@@ -57,7 +57,9 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             total += len(chunk)
             yield chunk
         live = format_bytes(int(population.state[0].live))
-        notes.append(f"the first {total:,} events found the population: {live} in as many objects")
+        notes.append(
+            f"the first {counted(total, 'event')} found the population: {live} in as many objects"
+        )
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
             chunk = no_events(count)

@@ -15,7 +15,7 @@ from typing import Any
 
 from allocsim.errors import EnvironmentLacks, InputError, TraceError, UnknownName
 from allocsim.events import Trace
-from allocsim.quantities import format_bytes
+from allocsim.quantities import counted, format_bytes
 from allocsim.recorders import heaptrack, lttng, memray, mtrace
 from allocsim.recorders.program import Ended, Program
 from allocsim.recorders.recorder import CannotBegin, Recorder, workplace
@@ -119,8 +119,9 @@ def _account(out: Path, seconds: float, recorded: int) -> str:
     with closing(open_trace(str(out))) as written:
         left_out = ", ".join(f"{reason} {count:,}" for reason, count in written.dropped.items())
         return (
-            f"wrote {out}: {written.length:,} events, {format_bytes(out.stat().st_size)} from the "
-            f"{format_bytes(recorded)} that were recorded, in {seconds:.2f} s"
+            f"wrote {out}: {counted(written.length or 0, 'event')}, "
+            f"{format_bytes(out.stat().st_size)} from the {format_bytes(recorded)} that were "
+            f"recorded, in {seconds:.2f} s"
             + "".join(f"; {note}" for note in written.notes)
             + (f"; left out: {left_out}" if left_out else "")
         )

@@ -21,6 +21,7 @@ from typing import Any
 from allocsim.errors import TraceError
 from allocsim.events import Trace
 from allocsim.interrupts import undone
+from allocsim.quantities import counted
 from allocsim.recorders.lttng_daemon import daemon, session
 from allocsim.recorders.program import Ended, Program, preloading, run_program
 from allocsim.recorders.recorder import Recorder, recorded
@@ -91,7 +92,7 @@ def _told(
         raise TraceError(f"babeltrace2 cannot print the recording: {text.strip()[-300:]}")
     lost = sum(map(int, _DISCARDED.findall(text)))
     if lost:
-        notes.append(f"the tracer discarded {lost:,} events: the trace is not whole")
+        notes.append(f"the tracer discarded {counted(lost, 'event')}: the trace is not whole")
 
 
 RECORDER = Recorder(

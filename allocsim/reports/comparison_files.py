@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from allocsim import __version__
+from allocsim.quantities import counted
 from allocsim.reports.comparison import COLUMNS, MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.findings import conclusions, conditions, twins, warnings
 from allocsim.rivals.figures import Row
@@ -65,9 +66,9 @@ def comparison_csv(shown: Compared) -> str:
 
 def comparison_markdown(shown: Compared) -> str:
     """The table and its sentences, ending with a newline; the best of a column is bold."""
-    heads = titles()
+    heads, workload = titles(), shown.comparison.workload
     lines = [
-        f"## {shown.comparison.workload.trace.name}: {shown.comparison.workload.events:,} events",
+        f"## {workload.trace.name}: {counted(workload.events, 'event')}",
         "",
         f"| subject | {' | '.join(heads)} |",
         f"|---|{'---:|' * len(heads)}",

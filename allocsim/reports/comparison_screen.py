@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from allocsim.quantities import format_bytes
+from allocsim.quantities import counted, format_bytes
 from allocsim.reports.comparison import MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.findings import conclusions, conditions, twins, warnings
 from allocsim.reports.screen import screen
@@ -54,8 +54,8 @@ def _headline(shown: Compared) -> str:
     workload = shown.comparison.workload
     live = max((row.memory.peak_live for row in shown.comparison.rows if row.memory), default=0)
     return (
-        f"{workload.trace.name}: {workload.events:,} events, at most {format_bytes(live)} live; "
-        f"relative to {shown.reference}"
+        f"{workload.trace.name}: {counted(workload.events, 'event')}, at most "
+        f"{format_bytes(live)} live; relative to {shown.reference}"
     )
 
 

@@ -58,10 +58,10 @@ def warnings(comparison: Comparison) -> list[str]:
 
 def _spreads(comparison: Comparison) -> str:
     """Whose runs lie too far apart; empty if nobody's do."""
-    wide = [row for row in comparison.rows if row.times and row.times.spread > WIDE]
+    wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > WIDE]
     if not wide:
         return ""
-    told = ", ".join(f"{label(row)} {row.times.spread:.0%}" for row in wide if row.times)
+    told = ", ".join(f"{label(row)} {row.times.spread or 0:.0%}" for row in wide if row.times)
     return (
         f"the runs lie too far apart to conclude much from times ({told}): "
         "quieten the machine, or ask for more --runs"

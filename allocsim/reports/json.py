@@ -36,6 +36,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "spans": end.spans,
         "counters": end.counters,
         "native_counters": profile.native_counters,
+        "verified": {"stamps": profile.stamps, "checks": profile.checks},
         "time": {
             "seconds": profile.seconds,
             "ns_per_event": profile.ns_per_event,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from allocsim.profile import PART_MEANINGS, Snapshot
 from allocsim.quantities import format_bytes
 from allocsim.reports import Result
-from allocsim.reports.words import headline, percent, verdict
+from allocsim.reports.words import headline, percent, proved, verdict
 
 
 def markdown_text(result: Result) -> str:
@@ -29,6 +29,7 @@ def markdown_text(result: Result) -> str:
         "",
         f"Resident at the end: {format_bytes(profile.resident)}. "
         + " · ".join(f"{name} {count:,}" for name, count in {**end.spans, **end.counters}.items()),
+        *(["", proved(profile)] if proved(profile) else []),
         "",
         f"`{result.command}`",
         "",

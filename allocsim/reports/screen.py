@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from allocsim.profile import PART_MEANINGS, Profile, Snapshot
-from allocsim.quantities import format_bytes
+from allocsim.quantities import counted, format_bytes
 from allocsim.reports import Result
 from allocsim.reports.levels import caches_table, classes_table, native_table
-from allocsim.reports.words import bar, headline, left_out, percent, sparkline, verdict
+from allocsim.reports.words import bar, headline, left_out, percent, proved, sparkline, verdict
 
 WIDE = 132
 """Columns of a table that goes into a pipe or a file."""
@@ -53,6 +53,8 @@ def print_result(result: Result, with_classes: bool = False, natively: bool = Fa
     console.print(_parts_table(profile, console.width))
     console.print(_timeline(profile, max(min(60, console.width - 32), 8)))
     console.print(_counts(profile))
+    if proved(profile):
+        console.print(Text(proved(profile), style="green"))
     if result.trace.dropped:
         console.print(Text(left_out(result.trace), style="yellow"))
     if with_classes:
@@ -63,14 +65,17 @@ def print_result(result: Result, with_classes: bool = False, natively: bool = Fa
         console.print(native_table(profile.native_counters))
 
 
-def print_names(names: dict[str, str]) -> None:
-    """Print a list of names with what each is."""
+def print_names(names: dict[str, str], heading: str | None = None) -> None:
+    """Print a list of names with what each is; under a heading, if it is one of several."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, meaning in names.items():
         table.add_row(name, Text(meaning))
-    screen().print(table)
+    if heading is None:
+        screen().print(table)
+    else:
+        screen().print(Text(heading, style="bold underline"), table, "", sep="\n")
 
 
 def _parts_table(profile: Profile, width: int) -> Table:
@@ -119,7 +124,7 @@ def _row(
 
 def _sum_row(peak: Snapshot, end: Snapshot, width: int) -> list[Text | str]:
     """The cells of the footprint, with the moment of its peak."""
-    events = f"after {peak.event:,} events" if width >= NARROW else ""
+    events = f"after {counted(peak.event, 'event')}" if width >= NARROW else ""
     return [
         Text("footprint", style="bold"),
         Text(format_bytes(peak.footprint), style="bold"),

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from allocsim.events import Trace
+from allocsim.quantities import counted
 from allocsim.reports.screen import screen
-from allocsim.reports.words import percent, threads
+from allocsim.reports.words import percent
 from allocsim.surveyor import Survey
 
 EXPLANATIONS = {
@@ -35,7 +36,8 @@ def print_soundness(trace: Trace, seen: Survey, problems: list[str]) -> None:
         for problem in problems:
             console.print(Text(f"  {problem}"))
     else:
-        verdict = f"{trace.name} is sound: {seen.events:,} events of {threads(seen.threads)}"
+        events = f"{counted(seen.events, 'event')} of {counted(seen.threads, 'thread')}"
+        verdict = f"{trace.name} is sound: {events}"
         console.print(Text(verdict, style="bold green"))
     if trace.dropped:
         console.print(_dropped_table(trace, seen))

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from allocsim.events import Op, Trace
-from allocsim.quantities import format_bytes
+from allocsim.quantities import counted, format_bytes
 from allocsim.reports.screen import ROOMY, screen
 from allocsim.reports.survey_json import format_of
-from allocsim.reports.words import bar, left_out, percent, threads
+from allocsim.reports.words import bar, left_out, percent
 from allocsim.surveyor import Bin, Survey
 
 BAR = 12
@@ -38,14 +38,15 @@ def print_survey(trace: Trace, seen: Survey) -> None:
 
 def _headline(trace: Trace, seen: Survey) -> str:
     """What it is, and how long."""
-    events = f"{seen.events:,} events of {threads(seen.threads)}"
+    events = f"{counted(seen.events, 'event')} of {counted(seen.threads, 'thread')}"
     return f"{trace.name} ({format_of(trace)}): {events}"
 
 
 def _verdict(seen: Survey) -> str:
     """The peak of live bytes, and what is left."""
     return (
-        f"{format_bytes(seen.peak_live)} were live at most, after {seen.peak_event:,} events; "
+        f"{format_bytes(seen.peak_live)} were live at most, "
+        f"after {counted(seen.peak_event, 'event')}; "
         f"{format_bytes(seen.requested)} were asked for in all."
     )
 
@@ -125,7 +126,8 @@ def _remarks(trace: Trace, seen: Survey) -> list[Text]:
     lines = []
     if seen.by_lifetime:
         lines.append(
-            f"half of the objects that are freed live at most {seen.median_lifetime:,} events, "
+            "half of the objects that are freed live at most "
+            f"{counted(seen.median_lifetime, 'event')}, "
             f"the mean is {seen.mean_lifetime:,.0f}, the longest {seen.longest:,}"
         )
         share = percent(seen.frees_by_another, seen.frees)

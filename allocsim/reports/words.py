@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from allocsim.events import Trace
 from allocsim.profile import Profile
-from allocsim.quantities import format_bytes
+from allocsim.quantities import counted, format_bytes
 from allocsim.reports import Result
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -21,7 +21,7 @@ def headline(result: Result) -> str:
     """What was played on what, and how fast."""
     profile = result.profile
     return (
-        f"{result.trace.name} on {result.design}: {profile.events:,} events, "
+        f"{result.trace.name} on {result.design}: {counted(profile.events, 'event')}, "
         f"{profile.ns_per_event:.1f} ns an event"
     )
 
@@ -38,9 +38,11 @@ def verdict(profile: Profile) -> str:
     )
 
 
-def threads(count: int) -> str:
-    """How many threads, as in "1 thread"."""
-    return "1 thread" if count == 1 else f"{count:,} threads"
+def proved(profile: Profile) -> str:
+    """What was verified and held, in a line; empty if nothing was to be."""
+    stamps = f"{counted(profile.stamps, 'stamp')} whole" if profile.stamps else ""
+    checks = f"every invariant held {counted(profile.checks, 'time')}" if profile.checks else ""
+    return f"verified: {' · '.join(filter(None, (stamps, checks)))}" if stamps or checks else ""
 
 
 def left_out(trace: Trace) -> str:

@@ -21,6 +21,7 @@ from allocsim.core.span_classes import PAGE
 from allocsim.core.two_level_pagemap import LEAF_ROWS
 from allocsim.errors import EnvironmentLacks
 from allocsim.heap import Heap
+from allocsim.quantities import counted
 from allocsim.rivals.checkpoints import COUNTERS, ROW, cuts, play_all, quiet_run, row
 from allocsim.rivals.environment import child_environment
 from allocsim.rivals.versions import describe_libraries
@@ -62,7 +63,7 @@ class Equality:
             for name in (*COUNTERS, "places")
             if real[name] != simulated[name]
         ]
-        return f"after {real['event']:,} events: " + "; ".join(said)
+        return f"after {counted(real['event'], 'event')}: " + "; ".join(said)
 
 
 def require_proved_library() -> None:

@@ -82,8 +82,10 @@ class Times(msgspec.Struct, kw_only=True):
         return low, high
 
     @property
-    def spread(self) -> float:
-        """How far the runs lie apart: from the fastest to the slowest, over the median."""
+    def spread(self) -> float | None:
+        """How far the runs lie apart: fastest to slowest, over the median; None of a single run."""
+        if len(self.runs) < 2:
+            return None
         return (max(self.runs) - min(self.runs)) / self.ns
 
 

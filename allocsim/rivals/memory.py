@@ -19,7 +19,7 @@ from allocsim.core import operations
 from allocsim.core.memory import table
 from allocsim.errors import Corruption, LimitExceeded
 from allocsim.events import Op, no_events
-from allocsim.quantities import format_bytes
+from allocsim.quantities import counted, format_bytes
 from allocsim.replay import Run, Stop, Touch
 from allocsim.rivals.figures import Memory
 from allocsim.rivals.meter import Meter, open_meter, resident, status_bytes
@@ -91,8 +91,12 @@ def play_all(subject: Subject, run: Run, events: Any, steps: Any, meter: Meter) 
         stop, events_done = Stop(int(run.driver[0].stop)), int(run.driver[0].events)
         if stop == Stop.LIMIT:
             peak = format_bytes(int(run.driver[0].peak_footprint))
-            raise LimitExceeded(f"passed the limit with {peak} after {events_done:,} events")
-        raise Corruption(f"stopped after {events_done:,} events: {_STOPS.get(stop, stop.name)}")
+            raise LimitExceeded(
+                f"passed the limit with {peak} after {counted(events_done, 'event')}"
+            )
+        raise Corruption(
+            f"stopped after {counted(events_done, 'event')}: {_STOPS.get(stop, stop.name)}"
+        )
 
 
 _STOPS = {

@@ -15,6 +15,7 @@ from typing import Any
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Op, Trace, on_one_thread
 from allocsim.interrupts import telling
+from allocsim.quantities import counted
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded
     descriptor = os.memfd_create("allocsim-events")
     count = 0
     try:
-        with telling(lambda: f"after {count:,} events were read"):
+        with telling(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in on_one_thread(trace).chunks:
                 kept = chunk[chunk.op <= Op.FREE]
                 _write(descriptor, kept)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.core.records import HeapState
-from allocsim.designs import SUMMARIES, find_design
+from allocsim.designs import SUMMARIES, find_design, parse_setting
 from allocsim.errors import UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.rivals.calls import FUNCTIONS, Library
@@ -49,12 +49,21 @@ def library_of(name: str) -> str | None:
     return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
 
 
+def design_of(name: str) -> tuple[str, dict[str, str]]:
+    """The design and its settings that a subject's name means: "tcmalloc:release_rate=10"."""
+    design, *settings = name.split(":")
+    return design, dict(parse_setting(text) for text in settings)
+
+
 def require_subject(name: str) -> None:
-    """UnknownName unless `name` is a design or a library by name or path."""
+    """InputError unless `name` is a design with settings it knows, or a library."""
     library = library_of(name)
-    if library is None and name not in SUMMARIES:
-        known = [*SUMMARIES, *(PREFIX + each for each in KNOWN)]
-        raise UnknownName("subject", name, known)
+    if library is None:
+        design, settings = design_of(name)
+        if design not in SUMMARIES:
+            known = [*SUMMARIES, *(PREFIX + each for each in KNOWN)]
+            raise UnknownName("subject", design, known)
+        find_design(design).checked(settings)
     if library is not None and not is_path(library) and library not in KNOWN:
         raise UnknownName("library", library, KNOWN)
 
@@ -62,7 +71,7 @@ def require_subject(name: str) -> None:
 def unready(name: str) -> HeapState | Library:
     """A state of the type that the subject will have, to compile the kernels with."""
     if library_of(name) is None:
-        return Heap(name, reserve=1 << 20).state
+        return Heap(design_of(name)[0], reserve=1 << 20).state
     return Library(np.zeros(len(FUNCTIONS), np.int64))
 
 
@@ -70,9 +79,10 @@ def make_subject(name: str, reserve: int = RESERVE) -> Subject:
     """The subject of that name, loaded or reserved now."""
     library = library_of(name)
     if library is None:
-        parameters = find_design(name).parameters
+        design, settings = design_of(name)
+        parameters = find_design(design).parameters
         told = {key: value for key, value in LOADED.items() if key in parameters}
-        heap = Heap(name, reserve=reserve, **told)
+        heap = Heap(design, reserve=reserve, **(told | settings))
         return Subject(heap.state, heap=heap)
     loaded = load(library)
     return Subject(loaded.state, library=loaded)

@@ -59,7 +59,9 @@ def format_of(source: Source, formats: Sequence[Format]) -> Format:
         raise TraceError(f"{source.name}: the trace is empty")
     names = ", ".join(form.name for form in formats)
     way_out = "if it is one of these, name it with --format; `allocsim list formats` shows examples"
-    if _is_table_of_rates(head):
+    if head.lstrip().startswith(b"{") and b'"allocsim/' in head[:200]:
+        way_out = "a saved result is for `allocsim check` and `allocsim compare A.json B.json`"
+    elif _is_table_of_rates(head):
         way_out = f"a table of sizes and rates is a workload: allocsim empirical {source.name}"
     raise TraceError(
         f"{source.name}: found {shown(head)}, which is the beginning of no known format ({names}); "

@@ -193,6 +193,17 @@ def test_list_designs(run: Run) -> None:
     assert all(f"{name} {summary}" in out for name, summary in SUMMARIES.items())
 
 
+def test_list_designs_shows_their_parameters(run: Run) -> None:
+    assert "--set release_rate=1 " in listed(run, "designs")
+    assert "one of preload, dlopen, none" in listed(run, "designs")
+
+
+def test_list_alone_shows_all_lists_each_under_its_name(run: Run) -> None:
+    lines = run("list").out.splitlines()
+    places = [lines.index(name) for name in ("designs", "workloads", "formats", "libraries")]
+    assert places == sorted(places)
+
+
 def test_list_workloads(run: Run) -> None:
     out = listed(run, "workloads")
     assert all(f"{path.stem} {story(path)}" in out for path in shipped_jobs())

@@ -37,9 +37,14 @@ def test_setting_is_laid_over_the_default(tunable: Design, value: int) -> None:
     assert tunable.checked({"objects": value}) == {"objects": value, "slots": 0}
 
 
-@pytest.mark.parametrize("value", [0, 1001, -1, "5", 5.0, None])
+@pytest.mark.parametrize(("text", "value"), [("1", 1), ("1e3", 1000), ("0.5K", 512), ("2^9", 512)])
+def test_setting_may_be_a_text_as_people_write_it(tunable: Design, text: str, value: int) -> None:
+    assert tunable.checked({"objects": text})["objects"] == value
+
+
+@pytest.mark.parametrize("value", [0, 1001, -1, "0", "-1", "1e9", "yes", "", "x", 5.0, None])
 def test_setting_out_of_range_is_an_input_error(tunable: Design, value: Any) -> None:
-    with pytest.raises(InputError, match=r"objects=.*: expected a number from 1 to 1000"):
+    with pytest.raises(InputError, match=r"objects=.*: expected 1 to 1,000"):
         tunable.checked({"objects": value})
 
 

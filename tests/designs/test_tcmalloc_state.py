@@ -178,8 +178,16 @@ WRONG = {
 
 @pytest.mark.parametrize(("name", "value"), WRONG.items())
 def test_parameter_out_of_range_is_refused(name: str, value: int) -> None:
-    with pytest.raises(InputError, match=f"{name}={value}: expected a number from"):
+    with pytest.raises(
+        InputError, match=f"{name}={value}: expected 0 |{name}={value}: expected 2 to"
+    ):
         Heap("tcmalloc", **{name: value})
+
+
+@pytest.mark.parametrize(("text", "value"), [("yes", 1), ("off", 0), ("true", 1), ("1", 1)])
+def test_switch_may_be_a_word(text: str, value: int) -> None:
+    with Heap("tcmalloc", aggressive_decommit=text) as heap:
+        assert heap.parameters["aggressive_decommit"] == value
 
 
 def test_every_number_has_a_wrong_value() -> None:

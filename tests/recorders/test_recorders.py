@@ -97,7 +97,7 @@ def test_next_one_records_where_the_best_does_not_work(
         "recording with b: exact",
     ]
     assert said[3].startswith("prog ended with status 5 after 0.25 s; b took ")
-    assert "1 events" in said[4]
+    assert "out: 1 event, " in said[4]
     assert "from the 2.0 KiB that were recorded" in said[4]
     assert said[4].endswith("left out: free of NULL 1,234")
 

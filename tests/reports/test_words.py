@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.reports import Result
-from allocsim.reports.words import bar, headline, percent, sparkline, verdict
+from allocsim.reports.words import bar, headline, percent, proved, sparkline, verdict
 
 COUNTS = st.integers(0, 1 << 50)
 
@@ -31,6 +31,19 @@ def test_verdict_compares_footprint_and_live_bytes(result: Result) -> None:
         "The footprint peaks at 3.0 MiB, 3.00 times the 1.0 MiB that were live at most; "
         "fragmentation then 75.0 %."
     )
+
+
+@pytest.mark.parametrize(
+    ("stamps", "checks", "text"),
+    [
+        (0, 0, ""),
+        (1, 0, "verified: 1 stamp whole"),
+        (0, 2, "verified: every invariant held 2 times"),
+        (1234, 1, "verified: 1,234 stamps whole · every invariant held 1 time"),
+    ],
+)
+def test_what_was_verified_is_told(result: Result, stamps: int, checks: int, text: str) -> None:
+    assert proved(replace(result.profile, stamps=stamps, checks=checks)) == text
 
 
 def test_verdict_on_nothing(nothing: Result) -> None:
