@@ -8,6 +8,7 @@ format of traces.
 import gzip
 import os
 import random
+import resource
 import sys
 from pathlib import Path
 
@@ -239,7 +240,8 @@ def main() -> None:
     kind, count, *seed = sys.argv[1:]
     with tempfile.TemporaryDirectory() as directory:
         ends = run(kind, int(count), int(*seed or [1]), Path(directory) / "input.toml")
-    print(dict(sorted(ends.items())))  # noqa: T201
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(dict(sorted(ends.items())), f"peak memory {peak} MiB")  # noqa: T201
 
 
 if __name__ == "__main__":

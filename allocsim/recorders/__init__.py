@@ -45,6 +45,7 @@ def record(program: Program, out: Path, wanted: str | None, tell: Tell) -> int:
         begun = time.monotonic()
         with recorder.read(place, ended) as trace:
             trace.name = program.name
+            trace.description.pop("file", None)  # which is gone when this ends
             trace.description |= {"program": [*program.arguments], "recorder": recorder.name}
             trace.chunks = _required(trace.chunks, program, recorder)
             write_trace(trace, out)

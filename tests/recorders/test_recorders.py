@@ -44,7 +44,7 @@ def fake(
             if broken:
                 raise TraceError("raw, line 5: broken")
 
-        yield Trace("raw", chunks(), {"format": "fake"}, dropped={"free of NULL": 1234})
+        yield Trace("raw", chunks(), {"format": "fake", "file": "/gone/raw"}, dropped={"free of NULL": 1234})
 
     return Recorder(name, "exact", f"apt install {name}", lambda _: missing, run, read)
 
@@ -117,7 +117,7 @@ def test_trace_tells_of_program_and_recorder(
     given(monkeypatch, fake("a"))
     record(PROGRAM, tmp_path / "out", None, lambda _: None)
     source = open_trace(str(tmp_path / "out")).description["source"]
-    assert (source["program"], source["recorder"], source["format"]) == (["prog", "x"], "a", "fake")
+    assert source == {"format": "fake", "program": ["prog", "x"], "recorder": "a"}
 
 
 @pytest.mark.parametrize("broken", [False, True])
