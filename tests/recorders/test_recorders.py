@@ -44,7 +44,8 @@ def fake(
             if broken:
                 raise TraceError("raw, line 5: broken")
 
-        yield Trace("raw", chunks(), {"format": "fake", "file": "/gone/raw"}, dropped={"free of NULL": 1234})
+        about = {"format": "fake", "file": "/gone/raw"}
+        yield Trace("raw", chunks(), about, dropped={"free of NULL": 1234})
 
     return Recorder(name, "exact", f"apt install {name}", lambda _: missing, run, read)
 
