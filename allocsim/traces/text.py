@@ -41,6 +41,7 @@ SCAN = np.dtype(
         ("foreign", np.int64),  # lines left out so far
         ("held", np.int64),  # what a format keeps while it reads on; 0 at first
         ("factor", np.int64),  # how many of call.request a line has asked for so far
+        ("column", np.int64),  # where in its line what a format looks for stood last; 0 at first
     ],
     align=True,
 )
