@@ -1,22 +1,26 @@
 """What the commands on traces share: taking a whole stream, and writing one.
 
 Below the commands, as `drive` is below the drivers. Its one rule: an existing file is replaced
-only if the user says so, and "wrote FILE" goes to stderr.
+only if the user says so, and what was written and left out goes to stderr.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import numpy as np
 
 from allocsim.cli.options import require_writable
 from allocsim.cli.progress import watched
 from allocsim.errors import InputError
-from allocsim.events import Trace, not_empty
+from allocsim.events import Op, Trace, not_empty
 from allocsim.pieces import Choice, piece_of
+from allocsim.quantities import counted, format_bytes
 from allocsim.surveyor import Survey, survey
 from allocsim.traces.conversion import Writer
 from allocsim.workloads import open_workload
@@ -38,18 +42,21 @@ def surveyed(name: str, form: str | None, process: int | None) -> tuple[Trace, S
 
 def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
     """Write the whole trace and tell what was written."""
+    tally = _Tally()
     with watched(trace):
+        trace.chunks = _tallied(trace.chunks, tally)
         writer.write(trace, path)
-    _tell(trace, path)
+    _tell(trace, path, tally)
 
 
 def write_piece(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None:
     """Write the chosen piece of a trace, watch the whole go by, and tell what was written."""
     piece = piece_of(whole, choice)
-    piece.chunks = not_empty(piece.chunks, f"no object of {whole.name} is in that piece")
+    tally, complaint = _Tally(), f"no object of {whole.name} is in that piece"
+    piece.chunks = not_empty(_tallied(piece.chunks, tally), complaint)
     with watched(whole):
         writer.write(piece, path)
-    _tell(piece, path)
+    _tell(piece, path, tally)
 
 
 def require_free(path: Path, force: bool) -> None:
@@ -61,10 +68,28 @@ def require_free(path: Path, force: bool) -> None:
         raise InputError(f"'{path}' is there already: choose another name, or replace it: --force")
 
 
-def _tell(trace: Trace, path: Path) -> None:
-    """Print the notes of a trace, and that it was written."""
+@dataclass
+class _Tally:
+    """Events that went by."""
+
+    events: int = 0
+
+
+def _tallied(chunks: Iterator[Any], tally: _Tally) -> Iterator[Any]:
+    """The same chunks, their events counted; notes are none."""
+    with closing(Trace("", chunks, {})):
+        for chunk in chunks:
+            tally.events += int(np.count_nonzero(chunk.op <= Op.FREE))
+            yield chunk
+
+
+def _tell(trace: Trace, path: Path, written: _Tally) -> None:
+    """Print the notes of a trace, what was written, and what was not."""
     _tell_notes(trace)
-    click.echo(f"wrote {path}", err=True)
+    size = format_bytes(path.stat().st_size)
+    line = f"wrote {path}: {counted(written.events, 'event')}, {size}"
+    left_out = ", ".join(f"{reason} {count:,}" for reason, count in trace.dropped.items())
+    click.echo(f"{line}; left out: {left_out}" if left_out else line, err=True)
 
 
 def _tell_notes(trace: Trace) -> None:
