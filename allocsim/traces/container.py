@@ -207,6 +207,11 @@ def open_source(path: str) -> Source:
         return Source("standard input", open(sys.stdin.fileno(), "rb", closefd=False))
     try:
         return Source(path, Path(path).open("rb"))
+    except IsADirectoryError as error:
+        raise TraceError(
+            f"{path}: is a directory; one of LTTng's is read through its printer: "
+            f"babeltrace2 {path} | allocsim replay -"
+        ) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise TraceError(
