@@ -28,7 +28,7 @@ from allocsim.core.jit import kernel
 from allocsim.events import MOST_THREADS, Op
 from allocsim.quantities import LARGEST
 from allocsim.traces.calls import Halt
-from allocsim.traces.tables import ENTRY, enter_all, insert, remove, slot_of
+from allocsim.traces.tables import empty_table, enter_all, insert, remove, slot_of, slots_of
 
 
 class Reason(IntEnum):
@@ -80,9 +80,9 @@ class Identities(NamedTuple):
     """Which object lives where: the state of an import."""
 
     counts: np.recarray  # one COUNTS
-    objects: np.recarray  # ENTRY: address -> object number; a power of two of slots
-    threads: np.recarray  # ENTRY: thread id + 1 -> thread number; a power of two of slots
-    processes: np.recarray  # ENTRY: process id + 1 -> its calls, which were left out
+    objects: np.recarray  # a table: address -> object number
+    threads: np.recarray  # a table: thread id + 1 -> thread number
+    processes: np.recarray  # a table: process id + 1 -> its calls, which were left out
     spare: np.ndarray  # int64, a stack of object numbers to use again
     dropped: np.ndarray  # int64 by Reason
 
@@ -94,9 +94,9 @@ def no_identities(slots: int = 1 << 12, process: int | None = None) -> Identitie
     counts[0].process = -1 if process is None else process
     return Identities(
         counts,
-        np.zeros(slots, ENTRY).view(np.recarray),
-        np.zeros(2 * MOST_THREADS, ENTRY).view(np.recarray),
-        np.zeros(2 * MOST_PROCESSES, ENTRY).view(np.recarray),
+        empty_table(slots),
+        empty_table(2 * MOST_THREADS),
+        empty_table(2 * MOST_PROCESSES),
         np.zeros(slots, np.int64),
         np.zeros(len(Reason), np.int64),
     )
@@ -105,7 +105,7 @@ def no_identities(slots: int = 1 << 12, process: int | None = None) -> Identitie
 def grown(known: Identities) -> Identities:
     """The same state with room for twice as many live objects."""
     larger = known._replace(
-        objects=np.zeros(2 * len(known.objects), ENTRY).view(np.recarray),
+        objects=empty_table(2 * slots_of(known.objects)),
         spare=np.concatenate([known.spare, np.zeros_like(known.spare)]),
     )
     enter_all(larger.objects, known.objects)
@@ -124,7 +124,7 @@ def identify(known: Identities, calls: np.recarray, start: int, events: np.recar
     position = start
     while position < len(calls):
         call = calls[position]
-        if 2 * (counts.live + 1) > len(known.objects):
+        if 2 * (counts.live + 1) > slots_of(known.objects):
             counts.halt = Halt.ROOM
             break
         if counts.events + 2 > len(events):

@@ -1,11 +1,15 @@
 """Tables from a recorded address, or thread id, to a small number.
 
-Below `identity`, which keeps two of them. Open addressing with linear probing; the number of slots
-is a power of two, at most half of them in use. Its one rule: key 0 means a free slot, so nobody
-looks up 0.
+Below `identity`, which keeps three of them. Open addressing with linear probing; the number of
+slots is a power of two, at most half of them in use. Its one rule: key 0 means a free slot, so
+nobody looks up 0. Where a key's home is depends on a secret of the table, its last entry: else a
+recording could be made whose keys all have one home, and reading it would take hours.
 """
 
 from __future__ import annotations
+
+import secrets
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +18,33 @@ from allocsim.core.jit import kernel
 ENTRY = np.dtype([("key", np.int64), ("number", np.int64)])
 """A slot of a table."""
 
+LOW = 0x7FFFFFFF
+"""31 bits, so that a product of two stays below 2**63."""
+
+
+def empty_table(slots: int) -> Any:
+    """A table of that many slots, a power of two, with a secret of its own behind them."""
+    table = np.zeros(slots + 1, ENTRY).view(np.recarray)
+    table[slots].number = secrets.randbits(30) | 1 << 30
+    return table
+
+
+@kernel
+def slots_of(table: np.recarray) -> int:
+    """How many slots a table has."""
+    return len(table) - 1
+
 
 @kernel
 def _home(table: np.recarray, key: int) -> int:
-    """The slot where a key is looked for first: multiplicative hashing of 31 folded bits."""
-    folded = (key ^ (key >> 29)) >> 3 & 0x7FFFFFFF
-    return ((folded * 0x5851F42D) >> 24) & (len(table) - 1)
+    """The slot where a key is looked for first: multiplicative hashing of 31 folded bits.
+
+    The high bits, and a secret that nobody outside knows, turn the low ones; neighbours stay as
+    far apart as without.
+    """
+    slots = slots_of(table)
+    turned = (key >> 3) ^ ((key >> 34) + 1) * table[slots].number >> 8
+    return ((turned & LOW) * 0x5851F42D >> 24) & (slots - 1)
 
 
 @kernel
@@ -29,7 +54,7 @@ def slot_of(table: np.recarray, key: int) -> int:
     while table[slot].key != key:
         if table[slot].key == 0:
             return -1
-        slot = (slot + 1) & (len(table) - 1)
+        slot = (slot + 1) & (slots_of(table) - 1)
     return slot
 
 
@@ -38,7 +63,7 @@ def insert(table: np.recarray, key: int, number: int) -> None:
     """Put a key that is not there into the first free slot from its home on."""
     slot = _home(table, key)
     while table[slot].key != 0:
-        slot = (slot + 1) & (len(table) - 1)
+        slot = (slot + 1) & (slots_of(table) - 1)
     table[slot].key = key
     table[slot].number = number
 
@@ -54,7 +79,7 @@ def remove(table: np.recarray, key: int) -> int:
     if hole < 0:
         return -1
     number = table[hole].number
-    mask = len(table) - 1
+    mask = slots_of(table) - 1
     slot = (hole + 1) & mask
     while table[slot].key != 0:
         home = _home(table, table[slot].key)
@@ -70,6 +95,6 @@ def remove(table: np.recarray, key: int) -> int:
 @kernel
 def enter_all(table: np.recarray, entries: np.recarray) -> None:
     """Put every entry of a smaller table into this empty one."""
-    for slot in range(len(entries)):
+    for slot in range(slots_of(entries)):
         if entries[slot].key != 0:
             insert(table, entries[slot].key, entries[slot].number)

@@ -321,7 +321,9 @@ def test_zip_of_many_files_names_five(path: Path) -> None:
 
 
 def test_directory_is_an_error_that_says_how_to_read_lttngs(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match=rf"is a directory; .*: babeltrace2 {tmp_path} \| allocsim"):
+    with pytest.raises(
+        TraceError, match=rf"is a directory; .*: babeltrace2 {tmp_path} \| allocsim"
+    ):
         open_trace(str(tmp_path))
 
 

@@ -19,6 +19,7 @@ from allocsim.traces.identity import (
     identify,
     no_identities,
 )
+from allocsim.traces.tables import slots_of
 from tests.conftest import SCALE
 from tests.traces.recordings import Event, rows_of
 
@@ -262,8 +263,8 @@ def test_table_grows_with_the_live_objects(slots: int) -> None:
     found, dropped, known = identified(*calls, slots=slots)
     assert dropped == {}
     assert [event[4] for event in found] == [*range(count), *reversed(range(count))]
-    assert len(known.objects) >= 2 * count
-    assert len(known.spare) == len(known.objects)
+    assert slots_of(known.objects) >= 2 * count
+    assert len(known.spare) == slots_of(known.objects)
     assert known.counts[0].live == 0
     assert (known.objects.key == 0).all()
 
@@ -274,7 +275,7 @@ def test_table_is_never_more_than_half_full() -> None:
     assert identify(known, calls, 0, events) == 4
     assert known.counts[0].halt == Halt.ROOM
     known = grown(known)
-    assert len(known.objects) == 16
+    assert slots_of(known.objects) == 16
     assert identify(known, calls, 4, events) == 8
 
 

@@ -1,26 +1,20 @@
 """The table of what is live is a dictionary, whatever goes in and out."""
 
-from typing import Any
-
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.traces.calls import ADDRESS_BITS
-from allocsim.traces.tables import ENTRY, _home, enter_all, insert, remove, slot_of
+from allocsim.traces.tables import _home, empty_table, enter_all, insert, remove, slot_of
 
 keys = st.integers(1, 40).map(lambda n: 8 * n) | st.integers(1, (1 << ADDRESS_BITS) - 1)
 steps = st.lists(st.tuples(st.sampled_from(["insert", "remove", "find"]), keys), max_size=120)
 
 
-def table(slots: int) -> Any:
-    """An empty table."""
-    return np.zeros(slots, ENTRY).view(np.recarray)
-
-
 @given(steps, st.sampled_from([64, 128]))
 def test_table_is_a_dictionary(given_steps: list[tuple[str, int]], slots: int) -> None:
-    ours, model = table(slots), dict[int, int]()
+    ours, model = empty_table(slots), dict[int, int]()
     for number, (what, key) in enumerate(given_steps):
         if what == "insert" and key not in model and len(model) < slots - 1:
             insert(ours, key, number)
@@ -37,7 +31,7 @@ def test_table_is_a_dictionary(given_steps: list[tuple[str, int]], slots: int) -
 
 @given(st.lists(keys, max_size=31, unique=True))
 def test_entries_are_all_in_the_larger_table(given_keys: list[int]) -> None:
-    small, large = table(32), table(64)
+    small, large = empty_table(32), empty_table(64)
     for number, key in enumerate(given_keys):
         insert(small, key, number)
     enter_all(large, small)
@@ -48,15 +42,16 @@ def test_entries_are_all_in_the_larger_table(given_keys: list[int]) -> None:
 
 @given(keys, st.sampled_from([4, 64, 1 << 17]))
 def test_home_lies_in_the_table(key: int, slots: int) -> None:
-    assert 0 <= _home(table(slots), key) < slots
+    assert 0 <= _home(empty_table(slots), key) < slots
 
 
 def test_run_of_keys_with_one_home_loses_none_when_one_goes() -> None:
-    wanted = _home(table(16), 8)
-    same = [key for key in range(8, 4000, 8) if _home(table(16), key) == wanted][:6]
+    ours = empty_table(16)
+    wanted = _home(ours, 8)
+    same = [key for key in range(8, 8000, 8) if _home(ours, key) == wanted][:6]
     assert len(same) == 6
     for gone in same:
-        ours = table(16)
+        ours.key[:] = 0
         for key in same:
             insert(ours, key, key)
         assert remove(ours, gone) == gone
@@ -66,5 +61,35 @@ def test_run_of_keys_with_one_home_loses_none_when_one_goes() -> None:
 
 
 def test_keys_that_lie_in_order_are_spread() -> None:
-    homes = {int(_home(table(1024), 0x7F00_0000_0000 + 16 * i)) for i in range(512)}
+    ours = empty_table(1024)
+    homes = {int(_home(ours, 0x7F00_0000_0000 + 16 * i)) for i in range(512)}
     assert len(homes) > 250
+
+
+def folded_to(low: int, high: int) -> int:
+    """A key with these high bits that key ^ (key >> 29), from bit 3 on, takes to `low`."""
+    key = high << 34
+    for place in range(33, 2, -1):
+        key |= ((low >> (place - 3) ^ key >> (place + 29)) & 1) << place
+    return key
+
+
+CRAFTED = {
+    "one home if high bits are only folded": [folded_to(5, high) for high in range(1, 513)],
+    "one home without a secret": [
+        low << 3 for low in range(1, 1 << 17) if (low * 0x5851F42D >> 24) & 1023 == 7
+    ],
+    "low bits alike": [5 << 3 | high << 34 for high in range(512)],
+}
+"""Keys that someone could choose who has read the source."""
+
+
+@pytest.mark.parametrize("crafted", CRAFTED.values(), ids=CRAFTED)
+def test_keys_that_were_chosen_to_collide_are_spread(crafted: list[int]) -> None:
+    ours = empty_table(1024)
+    assert len({int(_home(ours, key)) for key in crafted}) > len(crafted) / 4
+
+
+def test_no_two_tables_have_the_same_homes() -> None:
+    one, other = empty_table(1024), empty_table(1024)
+    assert [_home(one, 16 * i) for i in range(99)] != [_home(other, 16 * i) for i in range(99)]
