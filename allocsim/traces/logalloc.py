@@ -5,8 +5,8 @@ A reader: bytes to calls, by a compiled scanner. A line is PID [TID] and then on
     malloc(N)=0xP     calloc(N,M)=0xP     realloc(0xP,N)=0xQ     free(0xP)     valloc(N)=0xP
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
-A munged log has small ids and #SLOT for addresses. Its one rule: a call without arguments is a mark
-that does nothing to the heap.
+A munged log has small ids and #SLOT for addresses. One slot is NULL's: a free of it counts as one
+of an unknown object. Its one rule: a call without arguments is a mark that does nothing to the heap.
 """
 
 from __future__ import annotations
