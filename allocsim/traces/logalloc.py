@@ -6,7 +6,7 @@ A reader: bytes to calls, by a compiled scanner. A line is PID [TID] and then on
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
 A munged log has small ids and #SLOT for addresses. One slot is NULL's: a free of it counts as one
-of an unknown object. Its one rule: a call without arguments is a mark that does nothing to the heap.
+of an unknown object. The one rule here: a call without arguments does nothing to the heap.
 """
 
 from __future__ import annotations
