@@ -135,6 +135,11 @@ def test_each_process_of_a_recording_can_be_chosen(name: str) -> None:
     assert calls == len(content_of(name).splitlines())
 
 
+NULL_HAS_A_SLOT = (
+    "a munged log gives NULL a slot of its own: the objects counted as unknown are NULL"
+)
+
+
 def test_munged_log_has_the_events_of_the_log() -> None:
     """But NULL has a slot in it, so its frees and reallocations are those of an unknown object."""
     events, trace = read(SAMPLES / "git.logalloc.gz")
@@ -142,3 +147,4 @@ def test_munged_log_has_the_events_of_the_log() -> None:
     assert munged == events
     assert trace.dropped == {"free of NULL": 75}
     assert munged_trace.dropped == {"free of unknown": 75, "realloc of unknown": 196}
+    assert (len(trace.notes), munged_trace.notes) == (0, [NULL_HAS_A_SLOT])
