@@ -60,7 +60,7 @@ RECORDED = {
     "mtrace": (excerpt("sqlite.mtrace"), excerpt("python.mtrace")),
     "lttng": (excerpt("shell.lttng"), excerpt("git.lttng"), excerpt("sqlite.lttng")),
     "valgrind": (excerpt("ls.valgrind"), excerpt("apt.valgrind"), excerpt("sqlite.valgrind")),
-    "logalloc": (excerpt("shell.logalloc"), excerpt("munged.logalloc")),
+    "logalloc": (excerpt("shell.logalloc"), excerpt("munged.logalloc"), excerpt("ls.logalloc")),
     "ltrace": (excerpt("ls.ltrace"), excerpt("git.ltrace"), excerpt("sqlite.ltrace")),
     **fuzz_binary.RECORDED,
 }

@@ -1,6 +1,6 @@
 """What to damage of the formats that are not simple lines: the first calls of real programs.
 
-Below `fuzz`, which damages them. Two are recordings; the others are one, written in the format.
+Below `fuzz`, which damages them. Some are recordings; the others are one, written in the format.
 """
 
 from importlib.util import find_spec
@@ -25,7 +25,10 @@ RECORDED: dict[str, tuple[bytes, ...]] = {
     "csapp": (test_csapp.written(calls(60)).encode(),),
     "glibc-wl": (test_wl.written(calls(100)),),
     "glibc-mtrace": (test_glibc_mtrace.written(calls(40)),),
-    "malloc-bench": (test_malloc_bench.written(calls(80)),),
+    "malloc-bench": (
+        test_malloc_bench.written(calls(80)),
+        contents(test_malloc_bench.WRITTEN)[:700],
+    ),
 }
 """For each format what to damage."""
 

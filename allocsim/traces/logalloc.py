@@ -5,15 +5,16 @@ A reader: bytes to calls, by a compiled scanner. A line is PID [TID] and then on
     malloc(N)=0xP     calloc(N,M)=0xP     realloc(0xP,N)=0xQ     free(0xP)     valloc(N)=0xP
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
-A munged log has small ids and #SLOT for addresses. Its one rule: a call without arguments is a mark
-that does nothing to the heap.
+A munged log has small ids and #SLOT for addresses. One slot is NULL's: a free of it counts as one
+of an unknown object. Its one rule: a call without arguments does nothing to the heap.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from re import compile as pattern
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,9 @@ _NINE = ord("9")
 
 PAGE = 4096
 """The alignment of valloc."""
+
+MUNGED = 1
+"""What the scan holds once it has read a slot."""
 
 _BEGINNING = pattern(
     rb"\d+ (\d+ )?(malloc\(\d|calloc\(\d|realloc\([0#(]|free\([0#(]|valloc\(\d|memalign\(\d"
@@ -149,8 +153,21 @@ def _second(text: np.ndarray, state: np.record) -> int:
 def _address(text: np.ndarray, position: int, state: np.record) -> int:
     """Read an address, or the # and number of a slot."""
     if text[position] == _SLOT:
+        state.held = MUNGED
         return decimal(text, position + 1, state)
     return pointer(text, position, state)
+
+
+class LogallocReader(TextReader):
+    """The calls of a log, with a note on what looks lost if the log is munged."""
+
+    def batches(self) -> Iterator[Any]:
+        """Arrays of CALL."""
+        yield from super().batches()
+        if self._state[0].held == MUNGED:
+            self.notes.append(
+                "a munged log gives NULL a slot of its own: the objects counted as unknown are NULL"
+            )
 
 
 FORMAT = Format(
@@ -158,7 +175,7 @@ FORMAT = Format(
     summary="Firefox's logalloc, plain or munged, as in: 18545 18562 malloc(32)=0x7f90495120e0",
     looks_like=looks_like,
     open=partial(
-        TextReader,
+        LogallocReader,
         lines=Lines(scan=LogallocScan, grammar="PID [TID] FUNCTION(ARGUMENTS)=0xPTR or #SLOT"),
     ),
 )

@@ -74,11 +74,12 @@ def logalloc(text: str) -> Iterator[Row]:
     """Firefox's log: the calls of the first process."""
     first = text.split()[0]
     for line in text.splitlines():
-        process, thread, call = line.split(" ", 2)
-        name, values = call.split("(")
+        before, values = line.split("(")
+        process, *threads, name = before.split()
         arguments, _, result = values.partition(")")
         if process != first or not arguments:
             continue
+        thread = "".join(threads)
         given = [number(value.replace("#", "0x")) for value in arguments.split(",")]
         address = number(result.lstrip("=").replace("#", "0x"))
         if name == "free":

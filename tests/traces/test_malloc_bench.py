@@ -9,10 +9,13 @@ from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces import malloc_bench, records
 from tests.traces.recordings import Event, assert_same, read, read_bytes
-from tests.traces.totals import PROGRAM
+from tests.traces.totals import PROGRAM, SAMPLES, Totals, totals_of
 
 FORMAT = malloc_bench.FORMAT
 MALLOC, FREE, REALLOC, CALLOC = 1, 2, 3, 4
+
+WRITTEN = "sqlite.malloc-bench.gz"
+"""What malloc-bench's own parser made of sqlite.valgrind.gz; `protoc --decode` was counted."""
 
 
 def varint(value: int) -> bytes:
@@ -153,3 +156,10 @@ def test_real_program_written_as_trace_is_read_as_it_was(tmp_path: Path) -> None
     events, trace = read(path)
     assert_same(events, recorded)
     assert (trace.description["format"], trace.dropped, trace.notes) == ("malloc-bench", {}, [])
+
+
+def test_trace_of_its_own_parser_has_the_events_of_the_log_and_known_totals() -> None:
+    events, trace = read(SAMPLES / WRITTEN)
+    assert_same(events, read(SAMPLES / "sqlite.valgrind.gz")[0])
+    assert totals_of(events) == Totals(3032, 3032, 1_063_967, 328_084, 0, 0)
+    assert (len(events), trace.dropped, trace.notes) == (6616, {"free of NULL": 82}, [])
