@@ -22,9 +22,13 @@ def calls(count: int) -> list[Event]:
 
 RECORDED: dict[str, tuple[bytes, ...]] = {
     "heaptrack": (first_lines("ls.heaptrack-raw.zst", 80), first_lines("ls.heaptrack.zst", 150)),
-    "csapp": (test_csapp.written(calls(60)).encode(),),
-    "glibc-wl": (test_wl.written(calls(100)),),
-    "glibc-mtrace": (test_glibc_mtrace.written(calls(40)),),
+    "csapp": (test_csapp.written(calls(60)).encode(), first_lines("sqlite.csapp.gz", 80)),
+    "glibc-wl": (test_wl.written(calls(100)), contents("calls.glibc-wl.gz")),
+    "glibc-mtrace": (
+        test_glibc_mtrace.written(calls(40)),
+        contents("calls.glibc-mtrace.gz"),
+        contents("git.glibc-mtrace.gz")[: 64 * 40],
+    ),
     "malloc-bench": (
         test_malloc_bench.written(calls(80)),
         contents(test_malloc_bench.WRITTEN)[:700],

@@ -44,6 +44,9 @@ ADDRESS_BITS = 60
 HUGE = 1 << 62
 """A request that no heap can meet."""
 
+PAGE = 4096
+"""What valloc and pvalloc align to."""
+
 BATCH = 1 << 14
 """Calls in a full batch: 896 KiB."""
 

@@ -1,18 +1,21 @@
 """The .rep files of the malloc lab of Computer Systems: A Programmer's Perspective (CS:APP).
 
-A reader: bytes to calls, by a compiled scanner. Four numbers stand first, one a line, then calls:
+A reader: bytes to calls, by a compiled scanner. Numbers stand first, one a line, then calls; lines
+that begin with # are comments, as in the .script files of Stanford's CS107, which have no header.
 
     2002: suggested heap, ids, operations, weight      a ID SIZE     malloc
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
-                                                       f ID          free; of NULL if ID is negative
+    others: ids, operations; or nothing                f ID          free; of NULL if ID is negative
 
-Ids and operations are lines 2 and 3 of both, and of those only the operations are looked at: a file
-with more or fewer is read, and a note says so. Its one rule: an ID is an address of its own, STEP
-apart. Memory is bounded by the live blocks and two blocks of text.
+Of the header only the operations are looked at: a file with more or fewer is read, and a note says
+so. A call without a size takes that of the call before it, as the lab's driver reads it, and a note
+counts those. Its one rule: an ID is an address of its own, STEP apart. Memory is bounded by the
+live blocks and two blocks of text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,25 +26,30 @@ from allocsim.events import Op
 from allocsim.traces.calls import HUGE
 from allocsim.traces.container import Source
 from allocsim.traces.formats import Format
-from allocsim.traces.numbers import SPACE, behind_newline, decimal
+from allocsim.traces.numbers import NEWLINE, RETURN, SPACE, behind_newline, decimal, next_line
 from allocsim.traces.text import Lines, TextReader, read_line
 
 STEP = 16
 """The invented address of ID is this times ID + 1."""
 
-HEADER, OPERATIONS = 4, 2
-"""Numbers of the header, and which of them, from 0 on, counts the operations."""
+HEADER = 4
+"""Numbers of the header at most; there may be none or two as well."""
 
 FILE = np.dtype(
     [
         ("header", np.int64),  # numbers of the header read so far
-        ("promised", np.int64),  # operations, as the header says
+        ("promised", np.int64),  # operations, as the header says, if it is whole
         ("operations", np.int64),  # operations read so far
+        ("request", np.int64),  # bytes that the last call with a size asked for
+        ("sized", np.int64),  # calls with a size
+        ("unsized", np.int64),  # calls that took the size of another
     ]
 )
 """What is known of the file so far."""
 
-_ALLOCATE, _REALLOCATE, _FREE, _MINUS, _TAB = (ord(letter) for letter in "arf-\t")
+_ALLOCATE, _REALLOCATE, _FREE, _MINUS, _TAB, _COMMENT = (ord(letter) for letter in "arf-\t#")
+
+_CALL = re.compile(rb"[ar][ \t]+\d+[ \t]+\d+|f[ \t]+-?\d+")
 
 
 class CsappScan(NamedTuple):
@@ -53,15 +61,15 @@ class CsappScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with four numbers, one a line, and then a call."""
-    lines = [line.strip() for line in head[:400].split(b"\n")]
-    first = [line for line in lines if line][: HEADER + 1]
-    numbers, call = first[:HEADER], first[HEADER:]
-    return (
-        all(line.isdigit() for line in numbers)
-        and all(line[:2] in (b"a ", b"r ", b"f ") for line in call)
-        and len(first) > HEADER
-    )
+    """Whether a file begins with none, two or four numbers, one a line, and then a call."""
+    numbers = 0
+    for line in head.split(b"\n"):
+        line = line.strip()
+        if line.isdigit():
+            numbers += 1
+        elif line and not line.startswith(b"#"):
+            return numbers in (0, 2, HEADER) and _CALL.fullmatch(line) is not None
+    return False
 
 
 @answers(read_line, CsappScan)
@@ -69,30 +77,36 @@ def looks_like(head: bytes) -> bool:
 def _line(scan: CsappScan, position: int, call: np.record) -> int:
     """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
     file, state = scan.file[0], scan.state[0]
-    if file.header < HEADER:
-        state.made = 0
-        return _header(scan, position)
     letter = scan.text[position]
+    if letter == _COMMENT:
+        state.made = 0
+        return next_line(scan.text, state, position)
     if letter == _FREE:
         call.op = Op.FREE
     elif letter in (_ALLOCATE, _REALLOCATE):
         call.op = Op.MALLOC if letter == _ALLOCATE else Op.REALLOC
     else:
+        state.made = 0
+        return _header(scan, position)
+    if file.header % 2:  # one or three numbers are no header
         return -1
     call.address = _id(scan, position + 1, letter == _FREE)
     call.old = call.address if letter == _REALLOCATE else 0
-    call.request = 0 if letter == _FREE else _number(scan, state.position)
+    call.request = 0 if letter == _FREE else _size(scan, state.position)
     file.operations += 1
     return _end(scan, state.position)
 
 
 @kernel
 def _header(scan: CsappScan, position: int) -> int:
-    """Read a line of the header."""
+    """Read a line of the header: the last number of two, or the third of four, is promised."""
+    file = scan.file[0]
+    if file.header == HEADER or file.operations:
+        return -1
     number = decimal(scan.text, position, scan.state[0])
-    if scan.file[0].header == OPERATIONS:
-        scan.file[0].promised = number
-    scan.file[0].header += 1
+    if file.header in (1, 2):
+        file.promised = number
+    file.header += 1
     return _end(scan, scan.state[0].position)
 
 
@@ -109,13 +123,20 @@ def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
 
 
 @kernel
-def _number(scan: CsappScan, position: int) -> int:
-    """Read blanks and a number at `position`, unless that is -1."""
-    start = _behind_blanks(scan.text, position) if position > 0 else 0
-    if start <= position or position < 0:
-        scan.state[0].position = -1
+def _size(scan: CsappScan, position: int) -> int:
+    """Read blanks and a size at `position`, unless that is -1; without one, the size before it."""
+    file, state = scan.file[0], scan.state[0]
+    if position < 0:
         return 0
-    return decimal(scan.text, start, scan.state[0])
+    start = _behind_blanks(scan.text, position)
+    if scan.text[start] in (NEWLINE, RETURN) and file.sized:
+        file.unsized += 1
+    elif start == position:
+        state.position = -1
+    else:
+        file.request = decimal(scan.text, start, state)
+        file.sized += 1
+    return file.request
 
 
 @kernel
@@ -139,7 +160,7 @@ def _begun(text: Any, state: Any) -> CsappScan:
 
 LINES = Lines(
     scan=_begun,
-    grammar="four numbers, one a line, then a ID SIZE, r ID SIZE or f ID, in decimal",
+    grammar="none, two or four numbers, one a line, then a ID SIZE, r ID SIZE or f ID, in decimal",
 )
 
 
@@ -150,19 +171,24 @@ class CsappReader(TextReader):
         super().__init__(source, LINES)
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; notes at the end whether they are as many as the header says."""
+        """Arrays of CALL; notes at the end what the header or the calls do not say."""
         yield from super().batches()
         file = self._scan.file[0]
-        if file.header == HEADER and file.operations != file.promised:
+        if file.header and file.operations != file.promised:
             self.notes.append(
                 f"the header promises {file.promised:,} operations, and the file has "
                 f"{file.operations:,}"
+            )
+        if file.unsized:
+            self.notes.append(
+                f"calls without a size: {file.unsized:,}; each took that of the call before it, as "
+                "the driver of the lab reads them"
             )
 
 
 FORMAT = Format(
     name="csapp",
-    summary="the .rep files of CS:APP's malloc lab",
+    summary="the .rep files of CS:APP's malloc lab, the .script files of CS107's",
     looks_like=looks_like,
     open=CsappReader,
 )

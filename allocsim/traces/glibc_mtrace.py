@@ -1,7 +1,8 @@
 """The raw traces of glibc's trace-utils: .mtrace files, which its libmtrace writes.
 
-A reader: bytes to calls. A file is an array of records of 64 bytes, little-endian, with room left
-unused at its end; the first says so: type MAGIC, and two numbers that are known.
+A reader: bytes to calls. A file is an array of records of 64 bytes, little-endian; the first says
+so: type MAGIC, and two numbers that are known. Room is left unused at the end, and where a thread
+lost the race for a record.
 
     type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign, 0 unused
 
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.events import Op
-from allocsim.traces.calls import ADDRESS_BITS, HUGE
+from allocsim.traces.calls import ADDRESS_BITS, HUGE, PAGE
 from allocsim.traces.formats import Format
 from allocsim.traces.records import RecordReader
 
@@ -37,9 +38,6 @@ UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 
 """Types that are read in ways of their own."""
 
 MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
-
-PAGE = 4096
-"""What valloc and pvalloc align to."""
 
 _ADDRESS = np.uint64((1 << ADDRESS_BITS) - 1)
 _OPS = np.full(256, -1, np.int64)

@@ -21,7 +21,7 @@ import numpy as np
 from allocsim.core.jit import answers, kernel
 from allocsim.core.raw import load_word
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE
+from allocsim.traces.calls import HUGE, PAGE
 from allocsim.traces.formats import Format
 from allocsim.traces.numbers import (
     SPACE,
@@ -40,9 +40,6 @@ _REALLOC, _VALLOC = word(b"realloc("), word(b"valloc(")
 _MEMALIGN, _POSIX, _ALIGNED = word(b"memalign"), word(b"posix_me"), word(b"aligned_")
 _SLOT, _OPEN, _CLOSE, _COMMA, _EQUALS = (ord(character) for character in "#(),=")
 _NINE = ord("9")
-
-PAGE = 4096
-"""The alignment of valloc."""
 
 MUNGED = 1
 """What the scan holds once it has read a slot."""

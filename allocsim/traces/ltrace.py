@@ -21,7 +21,7 @@ from re import compile as pattern
 from typing import NamedTuple
 
 from allocsim.events import Op
-from allocsim.traces.calls import ADDRESS_BITS, HUGE, Call
+from allocsim.traces.calls import ADDRESS_BITS, HUGE, PAGE, Call
 from allocsim.traces.formats import Format
 from allocsim.traces.generated import GeneratedReader
 
@@ -44,9 +44,6 @@ DEEPEST = 16
 
 MOST_THREADS = 1 << 12
 """Threads that may have unfinished calls."""
-
-PAGE = 4096
-"""The alignment of valloc."""
 
 LOST = "calls without a beginning or an end, left out"
 HIDDEN = "calls whose address ltrace does not show (posix_memalign), left out"

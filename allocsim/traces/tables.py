@@ -2,7 +2,7 @@
 
 Below `identity`, which keeps three of them. Open addressing with linear probing; the number of
 slots is a power of two, at most half of them in use. Its one rule: key 0 means a free slot, so
-nobody looks up 0. Where a key's home is depends on a secret of the table, its last entry: else a
+nobody looks up 0. Where a key's home is depends on secrets of the table, its last entries: else a
 recording could be made whose keys all have one home, and reading it would take hours.
 """
 
@@ -19,32 +19,34 @@ ENTRY = np.dtype([("key", np.int64), ("number", np.int64)])
 """A slot of a table."""
 
 LOW = 0x7FFFFFFF
-"""31 bits, so that a product of two stays below 2**63."""
+"""31 bits, so that a product of two stays below 2**62."""
+
+SECRETS = 2
+"""Entries behind the slots."""
 
 
 def empty_table(slots: int) -> Any:
-    """A table of that many slots, a power of two, with a secret of its own behind them."""
-    table = np.zeros(slots + 1, ENTRY).view(np.recarray)
-    table[slots].number = secrets.randbits(30) | 1 << 30
+    """A table of that many slots, a power of two, with two secrets of its own behind them."""
+    table = np.zeros(slots + SECRETS, ENTRY).view(np.recarray)
+    table.number[slots:] = [secrets.randbits(30) | 1 << 30 | 1 for _ in range(SECRETS)]
     return table
 
 
 @kernel
 def slots_of(table: np.recarray) -> int:
     """How many slots a table has."""
-    return len(table) - 1
+    return len(table) - SECRETS
 
 
 @kernel
 def _home(table: np.recarray, key: int) -> int:
-    """The slot where a key is looked for first: multiplicative hashing of 31 folded bits.
+    """The slot where a key is looked for first: its halves times two secrets, folded, and again.
 
-    The high bits, and a secret that nobody outside knows, turn the low ones; neighbours stay as
-    far apart as without.
+    One multiplication without a secret is not enough, nor is one with a secret that is only added.
     """
     slots = slots_of(table)
-    turned = (key >> 3) ^ ((key >> 34) + 1) * table[slots].number >> 8
-    return ((turned & LOW) * 0x5851F42D >> 24) & (slots - 1)
+    mixed = (key & LOW) * table[slots].number + (key >> 31) * table[slots + 1].number
+    return (((mixed ^ mixed >> 31) & LOW) * 0x5851F42D >> 24) & (slots - 1)
 
 
 @kernel

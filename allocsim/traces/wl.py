@@ -3,9 +3,9 @@
 A reader: bytes to calls. The header says how many pointers, syncs and threads there are, and where
 the stream of each thread begins; `wl_threads` runs these by their syncs into a single stream. Slots
 stand for addresses, not for blocks: what is put where a block lives ends that block, as trace_run
-does. Its one rule: the threads' streams lie anywhere in the file, so the file is mapped, not read;
-in a container or from a pipe it is first copied to an unnamed file. Memory is bounded by the live
-blocks, the syncs, 16 bytes each, and what the kernel keeps of the mapping.
+does but in realloc. Its one rule: the threads' streams lie anywhere in the file, so the file is
+mapped, not read; in a container or from a pipe it is first copied to an unnamed file. Memory is
+bounded by the live blocks, the syncs, 16 bytes each, and what the kernel keeps of the mapping.
 """
 
 from __future__ import annotations
@@ -129,8 +129,7 @@ class WlReader:
         """The error for bytes that are no call."""
         return TraceError(
             f"{self.source.name}, byte {position}: no call is here, or it is cut off, or it names "
-            f"what was not promised; expected one of {CODES}, and its numbers; 13 to 15 are "
-            "valloc's kin, which trace_run does not play either"
+            f"what was not promised; expected one of {CODES}, and its numbers"
         )
 
 

@@ -7,8 +7,9 @@ it is.
 
 Byte codes, with numbers in base 128, most significant group first, all but the last with bit 7 set:
 
-    2 malloc SLOT SIZE    4 realloc SLOT OLD SIZE    6 write SYNC     12 memalign SLOT ALIGN SIZE
-    3 calloc SLOT SIZE    5 free SLOT                7 wait SYNC       0 nothing     1 done
+    2 malloc SLOT SIZE    4 realloc SLOT OLD SIZE    12 memalign SLOT ALIGN SIZE    0 nothing
+    3 calloc SLOT SIZE    5 free SLOT                13 valloc SLOT SIZE            1 done
+    6 write SYNC          7 wait SYNC                14 pvalloc SLOT SIZE
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE
+from allocsim.traces.calls import HUGE, PAGE
 
 TURN = 64
 """Calls after which another thread goes on."""
@@ -45,6 +46,8 @@ class Code(IntEnum):
     THREADS = 10
     START = 11
     MEMALIGN = 12
+    VALLOC = 13
+    PVALLOC = 14
 
 
 class Stop(IntEnum):
@@ -182,6 +185,9 @@ def _call(state: Threads, code: int, call: np.record) -> None:
     elif code == Code.MEMALIGN:
         call.op = Op.MEMALIGN
         call.alignment = number(state.content, state.run[0])
+    elif code in (Code.VALLOC, Code.PVALLOC):
+        call.op = Op.MEMALIGN
+        call.alignment = PAGE
     elif code != Code.MALLOC:
         state.run[0].position = -1
         return

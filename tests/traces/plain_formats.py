@@ -6,10 +6,8 @@ Independent of the readers under test: nothing here is shared with them.
 import re
 from collections.abc import Callable, Iterator
 
+from tests.traces.plain_records import RECORDS, Row
 from tests.traces.recordings import Plain, read_plainly
-
-Row = tuple[str, str, int, int, int]
-"""Name, thread, address, old address or alignment, bytes."""
 
 POINTER = r"(0x[0-9a-fA-F]+|\(nil\))"
 
@@ -126,12 +124,22 @@ def ltrace(text: str) -> Iterator[Row]:
             yield name, thread, number(result), 0, given[0]
 
 
+def csapp(text: str) -> Iterator[Row]:
+    """A .rep file: an address for each ID."""
+    for line in text.splitlines()[4:]:
+        call, at, *size = line.split()
+        request = int(size[0]) if size else 0
+        name = {"a": "malloc", "r": "realloc", "f": "free"}[call]
+        yield name, "", int(at) + 1, int(at) + 1, request
+
+
 ROWS: dict[str, Callable[[str], Iterator[Row]]] = {
     "mtrace": mtrace,
     "lttng": lttng,
     "valgrind": valgrind,
     "logalloc": logalloc,
     "ltrace": ltrace,
+    "csapp": csapp,
 }
 
 
@@ -140,6 +148,10 @@ def read_format_plainly(form: str, content: bytes) -> Plain:
     if form == "aosp":
         return read_plainly(content)
     plain = Plain()
-    for row in ROWS[form](content.decode("utf-8", "replace")):
+    if form in RECORDS:
+        rows = RECORDS[form](content)
+    else:
+        rows = ROWS[form](content.decode(errors="replace"))
+    for row in rows:
         plain.call(*row)
     return plain

@@ -1,4 +1,4 @@
-"""The .rep files of CS:APP: both headers, each kind of line, and a real program written as one."""
+"""The .rep files of CS:APP: every header, each kind of line, and a real program written as one."""
 
 import pytest
 
@@ -27,8 +27,11 @@ EVENTS = [
 ]
 
 
-@pytest.mark.parametrize("header", [OLD, MODERN, "20000 \n3\r\n5 \n1\t\n\n"])
-def test_both_headers_are_passed_by(header: str) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [OLD, MODERN, "20000 \n3\r\n5 \n1\t\n\n", "2\n5\n", "", "# one\n\n# 2 3\n", "#\n3\n#4\n5\n"],
+)
+def test_headers_are_passed_by(header: str) -> None:
     assert csapp.looks_like((header + CALLS).encode())
     assert rows(header + CALLS) == EVENTS
 
@@ -55,13 +58,35 @@ def test_promise_that_is_not_kept_is_noted() -> None:
     assert trace.notes == []
 
 
+def test_id_may_come_again_after_its_free() -> None:
+    assert rows("a 1 5\nf 1\na 1 6\nr 1 0\nf 1\n") == [
+        (Op.MALLOC, 5, 0), (Op.FREE, 0, 0), (Op.MALLOC, 6, 0), (Op.REALLOC, 0, 0), (Op.FREE, 0, 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("blank", ["", " ", " \r", "\t \r"])
+def test_call_without_size_takes_that_of_the_call_before(blank: str) -> None:
+    """The driver's scanf finds no number in the next line, and leaves the variable as it was."""
+    content = f"{MODERN}a 0 512\na 1{blank}\nr 0 640\nf 1\nr 0{blank}\n"
+    events, trace = read_bytes(content.encode(), csapp.FORMAT)
+    assert [event[1] for event in events] == [512, 512, 640, 0, 640]
+    (note,) = trace.notes
+    assert note.startswith("calls without a size: 2; each took that of the call before it")
+
+
+def test_first_call_needs_a_size() -> None:
+    with pytest.raises(TraceError, match=r"memory, line 6: found 'a 1'"):
+        rows(f"{MODERN}f 7\na 1\na 2 5\n")
+
+
 BROKEN = (
     "a",
-    "a 0",
-    "a 0 ",
+    "a ",
     "a -1 5",
     "a 0 -5",
-    "r 0",
+    "a -1",
+    "r",
+    "7",
     "f",
     "f x",
     "f --1",
@@ -77,20 +102,27 @@ BROKEN = (
 
 @pytest.mark.parametrize("line", BROKEN)
 def test_broken_line_is_named(line: str) -> None:
-    with pytest.raises(TraceError, match=r"memory, line 6: found '.*', expected four numbers"):
+    with pytest.raises(
+        TraceError, match=r"memory, line 6: found '.*', expected none, two or four numbers"
+    ):
         rows(f"{MODERN}a 0 5\n{line}\nf 0\n")
 
 
-@pytest.mark.parametrize("header", ["1\n3\nx\n0\n", "1\n3\n-5\n0\n", "1 3 5 0\n"])
+@pytest.mark.parametrize(
+    "header", ["1\n3\nx\n0\n", "1\n3\n-5\n0\n", "1 3 5 0\n", "1\n", "1\n3\n5\n", "1\n3\n5\n0\n7\n"]
+)
 def test_broken_header_is_named(header: str) -> None:
-    with pytest.raises(TraceError, match=r"memory, line [13]: found"):
+    with pytest.raises(TraceError, match=r"memory, line [1-5]: found"):
         rows(header + CALLS)
 
 
 @pytest.mark.parametrize(
     ("head", "known"),
     [("1\n3\n5\n0\n", False), ("1\n3\n5\na 0 5\n", False), ("1\n3\n5\n0\nb 0 5", False),
-     ("1: malloc 0x10 5\n", False), ("", False), ("1\n3\n5\n0\na 0 5", True)],
+     ("1: malloc 0x10 5\n", False), ("", False), ("1\n3\n5\n0\na 0 5", True),
+     ("a 0 5\n", True), ("a 0\n", False), ("a 0 0x5\n", False), ("3\n5\nf -1\n", True),
+     ("# of make\n\na 1 5\n", True), ("# of make\n", False), ("3\na 1 5\n", False),
+     ("a 1f 5\n", False), ("1\n3\n5\n0\n7\na 1 5\n", False)],
 )  # fmt: skip
 def test_file_is_known_by_its_header_and_first_call(head: str, known: bool) -> None:
     assert csapp.looks_like(head.encode()) == known

@@ -1,6 +1,6 @@
 """Raw traces of glibc's trace-utils: each type of record, damage, a real program written as one.
 
-No tool of Debian's writes such a file, so the tests do, by the grammar.
+The tests write them, by the grammar; `test_samples` reads those of glibc's own malloc.
 """
 
 import struct
@@ -84,6 +84,11 @@ def test_cut_end_is_noted(cut: int) -> None:
     assert note.startswith(
         f"the recording stops early: its last record is cut off after {64 - cut}"
     )
+
+
+def test_record_that_a_thread_reserved_and_left_is_passed_by() -> None:
+    content = MAGIC + record(1, 0, 0x20, 5) + record(0) + record(3, 0x20)
+    assert [event[0] for event in read_bytes(content, FORMAT)[0]] == [Op.MALLOC, Op.FREE]
 
 
 def test_blocks_and_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,10 +60,18 @@ def test_run_of_keys_with_one_home_loses_none_when_one_goes() -> None:
             assert (slot < 0) == (key == gone)
 
 
-def test_keys_that_lie_in_order_are_spread() -> None:
-    ours = empty_table(1024)
-    homes = {int(_home(ours, 0x7F00_0000_0000 + 16 * i)) for i in range(512)}
-    assert len(homes) > 250
+def spread(keys: list[int]) -> float:
+    """How many homes keys have in 1,024 slots, as a share of the keys: 0.79 of 512 at random.
+
+    It is the best of three tables, since one in hundreds has secrets that spread less.
+    """
+    tables = [empty_table(1024) for _ in range(3)]
+    return max(len({int(_home(ours, key)) for key in keys}) for ours in tables) / len(keys)
+
+
+@pytest.mark.parametrize("step", [1, 16, 64, 4096, 1 << 20])
+def test_keys_that_lie_in_order_are_spread(step: int) -> None:
+    assert spread([0x7F00_0000_0000 + step * i for i in range(512)]) > 0.5
 
 
 def folded_to(low: int, high: int) -> int:
@@ -86,8 +94,7 @@ CRAFTED = {
 
 @pytest.mark.parametrize("crafted", CRAFTED.values(), ids=CRAFTED)
 def test_keys_that_were_chosen_to_collide_are_spread(crafted: list[int]) -> None:
-    ours = empty_table(1024)
-    assert len({int(_home(ours, key)) for key in crafted}) > len(crafted) / 4
+    assert spread(crafted) > 0.5
 
 
 def test_no_two_tables_have_the_same_homes() -> None:

@@ -1,6 +1,6 @@
 """Workloads of glibc's trace-utils: each code, threads by their syncs, damage, a program as one.
 
-No tool of Debian's writes such a file, so the tests do, by the grammar.
+The tests write them, by the grammar; `test_samples` reads those of glibc's own tools.
 """
 
 import gzip
@@ -60,6 +60,8 @@ CODES = {
     "malloc": (code(2, 1, 300), (Op.MALLOC, 300, 0, 0, 0)),
     "calloc": (code(3, 1, 70_000), (Op.CALLOC, 70_000, 0, 0, 0)),
     "memalign": (code(12, 1, 4096, 5), (Op.MEMALIGN, 5, 12, 0, 0)),
+    "valloc": (code(13, 1, 5), (Op.MEMALIGN, 5, 12, 0, 0)),
+    "pvalloc": (code(14, 1, 5), (Op.MEMALIGN, 5, 12, 0, 0)),
     "realloc of NULL": (code(4, 1, 0, 5), (Op.MALLOC, 5, 0, 0, 0)),
     "nothing before": (code(0) + code(2, 1, 5), (Op.MALLOC, 5, 0, 0, 0)),
     "largest size": (code(2, 1, 1 << 47), (Op.MALLOC, 1 << 47, 0, 0, 0)),
@@ -115,7 +117,7 @@ def test_order_of_threads_is_noted(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "unknown code": (b"\x0d\1\1", 0),
+    "unknown code": (b"\x0f\1\1", 0),
     "code of the header": (b"\x08\1", 0),
     "slot beyond the promise": (code(2, 101, 5), 0),
     "sync beyond the promise": (code(0) + code(6, 101), 1),
