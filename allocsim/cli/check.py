@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allocsim.cli.measuring import measuring_options
+from allocsim.cli.measuring import measuring_options, tolerance_options
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 @click.option("--max-fragmentation", type=PercentType(), help="At the peak, as in 25%.")
 @click.option("--max-ns", type=TimeType(), help="The most nanoseconds an event.")
 @click.option("--against", metavar="BASE.json", help="A saved result that this must not be behind.")
-@click.option(
-    "--tolerance",
-    type=PercentType(10_000),
-    default="3%",
-    show_default=True,
-    help="How much worse than BASE it may be.",
-)
-@click.option("--time-tolerance", type=PercentType(10_000), help="The same for times.")
+@tolerance_options
 @click.option("--json", is_flag=True, help="Print the findings as one JSON object.")
 @measuring_options
 def command(subject: str, **options: Any) -> None:

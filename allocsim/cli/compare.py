@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from allocsim.cli.measuring import measuring_options
+from allocsim.cli.measuring import measuring_options, tolerance_options
 from allocsim.cli.options import require_writable
-from allocsim.cli.types import PercentType
 
 _FILE = click.Path(dir_okay=False)
 
@@ -19,14 +18,7 @@ _FILE = click.Path(dir_okay=False)
 @measuring_options
 @click.option("--reference", help="The subject that is 1.00; without it the first.")
 @click.option("--sort", metavar="COLUMN", help="As in footprint, kept, ns; see the CSV's head.")
-@click.option(
-    "--tolerance",
-    type=PercentType(10_000),
-    default="3%",
-    show_default=True,
-    help="How much worse B may be.",
-)
-@click.option("--time-tolerance", type=PercentType(10_000), help="The same for times.")
+@tolerance_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
 @click.option("--export-csv", type=_FILE, help="Write a row for each subject to a file.")

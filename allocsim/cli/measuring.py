@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
-from allocsim.cli.types import CountType, SizeType
+from allocsim.cli.types import CountType, PercentType, SizeType
 from allocsim.errors import InputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,7 +21,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--on",
-        help="Designs and libraries: go2008,tcmalloc:release_rate=10,lib:glibc,lib:/a/libx.so:x_.",
+        help="Designs and libraries, commas between: go2008, tcmalloc:release_rate=10, lib:glibc, "
+        "lib:/a/libx.so:x_.",
     ),
     click.option(
         "--runs",
@@ -60,6 +61,25 @@ _OPTIONS = (
         help="Leave MALLOC_CONF, TCMALLOC_*, MIMALLOC_*, LD_PRELOAD as they are.",
     ),
 )
+
+
+_TOLERANCES = (
+    click.option(
+        "--tolerance",
+        type=PercentType(10_000),
+        default="3%",
+        show_default=True,
+        help="How much worse than the result before it may be.",
+    ),
+    click.option("--time-tolerance", type=PercentType(10_000), help="The same for times."),
+)
+
+
+def tolerance_options(command: Command) -> Command:
+    """Give a command the options that say how much worse one result may be than another."""
+    for option in reversed(_TOLERANCES):
+        option(command)
+    return command
 
 
 def measuring_options(command: Command) -> Command:
