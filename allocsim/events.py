@@ -109,6 +109,9 @@ class Trace:
     progress: Any = None
     """A call that gives the share of the input read so far, 0 to 1, when length is unknown."""
 
+    processes: dict[int, int] = field(default_factory=dict)
+    """Processes whose calls an import left out -> how many; complete at the end."""
+
     held: Any = None
     """What the stream holds open: a stream of which nothing was taken cannot close it itself."""
 

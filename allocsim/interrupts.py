@@ -62,6 +62,22 @@ class Deferred:
             signal.signal(number, handler)
 
 
+class Reluctant(Deferred):
+    """A block whose work would be lost: the first signal only says so, the next one ends it."""
+
+    def __init__(self, warning: str) -> None:
+        super().__init__(self._warn)
+        self.warning = warning
+        self.warned = False
+
+    def _warn(self, number: int) -> None:
+        """Say what is under way; when that was said, end as before this block."""
+        if self.warned:
+            self.before[number](number, None)
+        self.warned = True
+        os.write(2, f"\nallocsim: {self.warning}\n".encode())
+
+
 class _Kept:
     """A block; while it runs, `item` is in the list of its kind."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from allocsim import interrupts
 from allocsim.core.jit import PURE
-from allocsim.interrupts import Deferred, heed_interrupts, telling, undone
+from allocsim.interrupts import Deferred, Reluctant, heed_interrupts, telling, undone
 from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default
 
 RAISE = "os.kill(os.getpid(), signal.SIGINT)"
@@ -117,7 +117,7 @@ import os, signal
 from collections.abc import Iterator
 from pathlib import Path
 from allocsim.beside import written_beside
-from allocsim.interrupts import Deferred, heed_interrupts, telling, undone
+from allocsim.interrupts import Deferred, Reluctant, heed_interrupts, telling, undone
 heed_interrupts()
 with written_beside(Path("out")) as file:
     file.write(b"half")
@@ -196,6 +196,19 @@ def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGHUP)
     assert came == [signal.SIGINT, signal.SIGHUP]
+    with pytest.raises(Exited):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("heeding")
+def test_first_interrupt_of_work_that_would_be_lost_is_a_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with Reluctant("nearly done"):
+        signal.raise_signal(signal.SIGINT)
+        assert capfd.readouterr().err == "\nallocsim: nearly done\n"
+        with pytest.raises(Exited):
+            signal.raise_signal(signal.SIGINT)
     with pytest.raises(Exited):
         signal.raise_signal(signal.SIGINT)
 

@@ -22,24 +22,38 @@ import click
     type=click.Choice(["lttng", "heaptrack", "mtrace", "memray"]),
     help="The recorder; otherwise the best that is here, in this order.",
 )
+@click.option(
+    "--children",
+    is_flag=True,
+    help="Also keep the processes that PROGRAM starts, each in a file of its own (LTTng).",
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(out: str | None, wanted: str | None, force: bool, program: tuple[str, ...]) -> int:
+def command(
+    out: str | None, wanted: str | None, children: bool, force: bool, program: tuple[str, ...]
+) -> int:
     """Run PROGRAM, record its malloc calls, and keep them as a trace to replay.
 
     PROGRAM reads and writes as ever, and its exit status is this command's. What allocsim has to
-    say goes to standard error. The processes that PROGRAM starts run too, but are not in the trace.
+    say goes to standard error. The processes that PROGRAM starts run too, but are not in the trace:
+    PROGRAM may be `sh -c '…'`, with --children.
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")
     _require_free(path, force)
 
-    from allocsim.recorders import record
+    from allocsim.cli.progress import watched
+    from allocsim.recorders import Choice, record
     from allocsim.recorders.program import find_program
 
-    found = find_program(program)
-    status = record(found, path, wanted, lambda line: click.echo(f"allocsim: {line}", err=True))
-    click.echo(f"allocsim: see it with: allocsim replay {path}", err=True)
+    found, choice = find_program(program), Choice(wanted, children, force)
+    status = record(found, path, choice, _tell, watched)
+    _tell(f"see what is in it: allocsim trace info {path}; play it: allocsim replay {path}")
     return status
+
+
+def _tell(line: str) -> None:
+    """A line for the user, apart from what the program prints."""
+    click.echo(f"allocsim: {line}", err=True)
 
 
 def _require_free(path: Path, force: bool) -> None:

@@ -50,11 +50,11 @@ def _library() -> Path | None:
 
 RECORDER = Recorder(
     name="heaptrack",
-    why="every call, but not which thread's; 1.9 times as slow (measured with sqlite3)",
+    why="all but memalign, without threads; 1.9 times as slow (measured with sqlite3)",
     install=INSTALL,
     lacks=lacks,
     run=run,
     read=read,
-    blind_to="static and set-uid programs, those with an allocator of their own, and short ones "
-    "that end by _exit, as sh does (--with lttng or mtrace)",
+    blind_to="static and set-uid programs, those with an allocator of their own, those that become "
+    "another program (exec), and short ones that end by _exit, as sh does (--with lttng)",
 )

@@ -97,7 +97,7 @@ def _told(
 
 RECORDER = Recorder(
     name="lttng",
-    why="every call, with its thread; 1.7 times as slow (measured with sqlite3)",
+    why="all but aligned_alloc and valloc, with threads; 1.7 times as slow (measured with sqlite3)",
     install=INSTALL,
     lacks=lacks,
     run=run,

@@ -79,7 +79,7 @@ def read(place: Path, _: Ended) -> AbstractContextManager[Trace]:
 
 RECORDER = Recorder(
     name="mtrace",
-    why="every call, but not which thread's; 7.6 times as slow (measured with sqlite3)",
+    why="every call, without threads; 7.6 times as slow (measured with sqlite3; threads wait more)",
     install=INSTALL,
     lacks=lacks,
     run=run,

@@ -56,7 +56,10 @@ def find_program(arguments: Sequence[str]) -> Program:
     if file is not None:
         return Program(tuple(arguments), file)
     if "/" not in arguments[0]:
-        raise InputError(f"'{arguments[0]}' is no command here: no directory of PATH holds it")
+        way = "; a line of the shell is recorded as: sh -c '…'" if " " in arguments[0] else ""
+        if Path(arguments[0]).is_file():
+            way = f"; the file here is ./{arguments[0]}"
+        raise InputError(f"'{arguments[0]}' is no command here: no directory of PATH holds it{way}")
     if Path(arguments[0]).is_file():
         raise InputError(f"'{arguments[0]}' may not be run: it is not executable (chmod +x)")
     raise InputError(f"'{arguments[0]}' cannot be run: there is no such file")

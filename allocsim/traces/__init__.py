@@ -61,6 +61,9 @@ FORMATS: tuple[Format, ...] = (
 )
 """Every format that can be read; the first that knows a file's beginning reads it."""
 
+CHOOSE = ": choose with --process PID"
+"""How a user of a recording gets at the calls of another process."""
+
 SHOWN_PROCESSES = 5
 """Processes that a note names of those that were left out."""
 
@@ -145,13 +148,14 @@ def _note_processes(trace: Trace, known: Identities) -> None:
     others = {
         int(entry.key) - 1: int(entry.number) for entry in known.processes[known.processes.key != 0]
     }
+    trace.processes.update(others)
     most = sorted(others, key=lambda process: (-others[process], process))[:SHOWN_PROCESSES]
     told = ", ".join(f"{process} ({others[process]:,})" for process in most)
     if len(most) < len(others):
         told += f" and {len(others) - len(most)} more"
     trace.notes.append(
         f"only the calls of process {known.counts[0].process} are taken; left out are those of "
-        f"{told}: choose with --process PID"
+        f"{told}{CHOOSE}"
     )
 
 

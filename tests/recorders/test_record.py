@@ -253,6 +253,26 @@ def test_file_that_is_not_executable_is_refused(record: Record, tmp_path: Path) 
     assert "'./script' may not be run: it is not executable" in ended.err
 
 
+def test_children_are_kept_each_in_a_file_of_its_own(record: Record, tmp_path: Path) -> None:
+    require("lttng", "sh")
+    line = "/bin/echo a | cat; exit 3"
+    ended = record("--with", "lttng", "--children", "--", "sh", "-c", line)
+    assert (ended.status, ended.out) == (3, "a\n"), ended.err
+    written = {path.name for path in (tmp_path / "place").glob("*.allocsim")}
+    assert len(written) == 3
+    assert "sh.allocsim" in written
+    assert "choose with --process" not in ended.err
+    assert all(f"wrote {name}: " in ended.err for name in written)
+    assert all(allocations(tmp_path / "place" / name) > 10 for name in written)
+
+
+def test_note_on_children_names_the_option_that_keeps_them(record: Record) -> None:
+    require("lttng", "sh")
+    ended = record("--with", "lttng", "--", "sh", "-c", "/bin/echo; true")
+    assert ended.status == 0, ended.err
+    assert "--children keeps each in a file of its own" in ended.err
+
+
 def test_program_that_nobody_can_watch_is_an_error_and_keeps_the_old_file(
     record: Record, tmp_path: Path
 ) -> None:
@@ -265,7 +285,7 @@ def test_program_that_nobody_can_watch_is_an_error_and_keeps_the_old_file(
         pytest.skip("the compiler links nothing statically here")
     (place / "out").write_text("old")
     ended = record("--with", "heaptrack", "--force", "-o", "out", "--", "./static")
-    assert ended.status == 2
+    assert ended.status == 5  # the program's own
     assert "static ended with status 5" in ended.err
     assert "no call of static was recorded" in ended.err
     assert (place / "out").read_text() == "old"

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from allocsim import recorders
 from allocsim.errors import EnvironmentLacks, InputError, TraceError, UnknownName
 from allocsim.events import Trace, no_events
-from allocsim.recorders import RECORDERS, heaptrack, lttng, memray, mtrace, record, usable
+from allocsim.recorders import RECORDERS, Choice, heaptrack, lttng, memray, mtrace, record, usable
 from allocsim.recorders.program import Ended, Program, find_program, run_program
 from allocsim.recorders.recorder import CannotBegin, Recorder, workplace
 from allocsim.traces import open_trace
@@ -77,7 +77,7 @@ def test_nothing_here_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None
     message = r"nothing here records prog; best is apt install a \(a: a is missing; b: b is miss"
     with pytest.raises(EnvironmentLacks, match=message):
         usable(PROGRAM, None)
-    with pytest.raises(EnvironmentLacks, match=r"best is apt install b \(b: b is missing\)"):
+    with pytest.raises(EnvironmentLacks, match="b cannot record prog: b is missing"):
         usable(PROGRAM, "b")
 
 
@@ -91,7 +91,7 @@ def test_next_one_records_where_the_best_does_not_work(
 ) -> None:
     given(monkeypatch, fake("a", fails=True), fake("b"))
     said: list[str] = []
-    assert record(PROGRAM, tmp_path / "out", None, said.append) == 5
+    assert record(PROGRAM, tmp_path / "out", Choice(), said.append, nullcontext) == 5
     assert said[:3] == [
         "recording with a: exact",
         "a does not work here: no daemon",
@@ -108,7 +108,7 @@ def test_last_one_that_does_not_work_is_an_error(
 ) -> None:
     given(monkeypatch, fake("a", fails=True))
     with pytest.raises(EnvironmentLacks, match="no daemon"):
-        record(PROGRAM, tmp_path / "out", None, lambda _: None)
+        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
     assert not (tmp_path / "out").exists()
 
 
@@ -116,7 +116,7 @@ def test_trace_tells_of_program_and_recorder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given(monkeypatch, fake("a"))
-    record(PROGRAM, tmp_path / "out", None, lambda _: None)
+    record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
     source = open_trace(str(tmp_path / "out")).description["source"]
     assert source == {"format": "fake", "program": ["prog", "x"], "recorder": "a"}
 
@@ -127,15 +127,16 @@ def test_recording_of_nothing_is_an_error_and_the_old_file_stays(
 ) -> None:
     given(monkeypatch, fake("a", events=0, broken=broken))
     (tmp_path / "out").write_text("old")
-    with pytest.raises(InputError, match="no call of prog was recorded"):
-        record(PROGRAM, tmp_path / "out", None, lambda _: None)
+    with pytest.raises(InputError, match="no call of prog was recorded") as raised:
+        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
     assert (tmp_path / "out").read_text() == "old"
+    assert raised.value.exit_status == 5  # the program's own
 
 
 def test_recording_that_breaks_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given(monkeypatch, fake("a", broken=True))
     with pytest.raises(TraceError, match="line 5: broken"):
-        record(PROGRAM, tmp_path / "out", None, lambda _: None)
+        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
 
 
 @pytest.mark.parametrize("module", [lttng, heaptrack, mtrace])
