@@ -16,6 +16,7 @@ from allocsim.core import operations
 from allocsim.core.check import violations
 from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
+from allocsim.designs import SUMMARIES
 from allocsim.designs.go2008 import DESIGN
 
 SCALE = 1 if PURE else 20
@@ -25,6 +26,9 @@ RESERVE = 1 << 30
 """Bytes of address space of a test's heap."""
 
 PAGE = 4096
+
+each_size = pytest.mark.parametrize("size", [0, 1, 24, 100, 32767, 32768, 200_000])
+"""Small and large objects of all kinds."""
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -49,6 +53,13 @@ def heap() -> Iterator[Heap]:
 def small_heap() -> Iterator[Heap]:
     """An empty heap of 4 MiB, which can be used up."""
     with Heap(reserve=4 << 20) as heap:
+        yield heap
+
+
+@pytest.fixture(params=SUMMARIES)
+def any_heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
+    """A heap of each design, as it begins by default."""
+    with Heap(request.param, reserve=RESERVE) as heap:
         yield heap
 
 
