@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 import pytest
 
-from allocsim import Heap, player
+from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.jit import PURE
 from allocsim.core.memory import Reservation
@@ -25,6 +25,7 @@ from tests.driving import (
     any_alignment,
     few_sizes,
     free,
+    live_after,
     malloc,
     mixed_sizes,
     new_run,
@@ -44,16 +45,6 @@ STEPS = 100 * SCALE
 def state(heap: Heap) -> HeapState:
     """The records of `heap`; the kernel begins its threads itself."""
     return heap.state
-
-
-def live_after(calls: list[Call]) -> list[int]:
-    """Bytes that are live after each call, as a plain sum."""
-    held: dict[int, int] = {}
-    live = []
-    for call in calls:
-        held[call.object] = 0 if call.op == Op.FREE else call.request
-        live.append(sum(held.values()))
-    return live
 
 
 def test_event_has_16_bytes() -> None:
@@ -271,18 +262,6 @@ def test_full_buffer_stops_after_the_event_of_its_last_sample(state: HeapState) 
         position, stop = play(state, run, events, position)
     found += taken_samples(run)["event"].tolist()
     assert (position, stop, found) == (5, Stop.END, [1, 2, 3, 4, 5])
-
-
-def test_check_that_is_due_when_the_buffer_fills_is_not_lost(
-    heap: Heap, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(player, "BUFFER", 2)
-    checked = []
-    playing = player.Player(heap, player.Options(every=1, check_every=2))
-    monkeypatch.setattr(heap, "check", lambda: checked.append(playing.events) or [])
-    playing.play(stream_of(malloc(number, 8) for number in range(7)))
-    assert checked == [2, 4, 6]
-    assert playing.profile().samples["event"].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.fixture(params=[mixed_sizes, few_sizes], ids=["mixed sizes", "few sizes"])
