@@ -64,11 +64,17 @@ def any_heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
 
 
 @pytest.fixture
-def state(heap: Heap) -> HeapState:
+def fresh(heap: Heap) -> HeapState:
+    """The records of `heap`, where no thread has begun: the kernel of replay begins them itself."""
+    return heap.state
+
+
+@pytest.fixture
+def state(fresh: HeapState) -> HeapState:
     """The records of `heap`, with caches for threads 0 and 1; such a test calls kernels only."""
     for thread in (0, 1):
-        operations.thread_begin(heap.state, thread)
-    return heap.state
+        operations.thread_begin(fresh, thread)
+    return fresh
 
 
 @pytest.fixture
