@@ -13,11 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from allocsim import Heap
 from allocsim.core import operations
-from allocsim.core.check import violations
 from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
 from allocsim.designs import SUMMARIES
-from allocsim.designs.go2008 import DESIGN
 
 SCALE = 1 if PURE else 20
 """How many times the work of pure mode a test does."""
@@ -103,7 +101,7 @@ Unsound = Callable[[], list[str]]
 @pytest.fixture
 def unsound(heap: Heap) -> Unsound:
     """A call that gives the violated invariants of `heap`."""
-    return lambda: violations(heap.state, heap.memory, DESIGN.invariants)
+    return heap.check
 
 
 def contents(heap: Heap, address: int, length: int) -> np.ndarray:

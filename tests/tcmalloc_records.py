@@ -4,12 +4,15 @@ from allocsim import Heap
 from allocsim.core.check_runs import listed, spans_of
 from allocsim.core.linked_spans import FREE_HEAD, LONG, RETURNED_HEAD
 from allocsim.core.page_release import delete_run, new_run
-from allocsim.core.raw import load_word
 from allocsim.core.records import HeapState, SpanState
-from allocsim.core.span_classes import span_classes
+from allocsim.core.span_classes import LARGEST, PAGE, span_classes
+from tests.calling import chained
 
 SIZES = [0, *(found.object_size for found in span_classes(32))]
 """The object size of each class, from class 1 on, as the library has them by default."""
+
+MEDIUM = 300_000
+"""Bytes of a large object: 37 pages."""
 
 
 def class_for(size: int) -> int:
@@ -17,13 +20,9 @@ def class_for(size: int) -> int:
     return next(number for number, held in enumerate(SIZES) if number and held >= size)
 
 
-def chained(address: int) -> list[int]:
-    """The addresses of a chain of objects."""
-    found: list[int] = []
-    while address:
-        found.append(int(address))
-        address = load_word(address)
-    return found
+def slot(size: int) -> int:
+    """Bytes that the object for a request really has."""
+    return SIZES[class_for(size)] if size <= LARGEST else -(-size // PAGE) * PAGE
 
 
 def cached(state: HeapState, thread: int, size_class: int) -> list[int]:

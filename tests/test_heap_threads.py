@@ -13,8 +13,8 @@ from allocsim import Heap
 from allocsim.errors import AllocsimError
 from allocsim.events import MOST_THREADS
 from tests.conftest import RESERVE, SCALE
-from tests.core.test_chunk_refill import links
 from tests.core.test_size_classes import SIZES
+from tests.go2008_records import links
 
 
 def in_threads(*works: Callable[[], None]) -> None:

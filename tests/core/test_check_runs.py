@@ -12,13 +12,7 @@ from allocsim.core.memory import Reservation
 from allocsim.core.metadata_chunks import AREA
 from allocsim.core.records import LINKED_SPAN, HeapState, SpanState
 from allocsim.core.span_classes import PAGE
-from allocsim.core.two_level_pagemap import (
-    CLASS_BITS,
-    LEAF_BITS,
-    LEAF_ROWS,
-    ROOT_ROWS,
-    set_entry,
-)
+from allocsim.core.two_level_pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS, set_entry
 from tests.corruptions import Corrupt, Corruptions, invariants_in
 
 INVARIANTS = sorted(invariants_in(check_runs), key=lambda invariant: invariant.__name__)

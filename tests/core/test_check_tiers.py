@@ -10,12 +10,7 @@ from allocsim.core.check_runs import listed, spans_of
 from allocsim.core.linked_spans import FULL_HEAD, PARTIAL_HEAD, prepend, unlink
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import load_word, store_word
-from allocsim.core.records import (
-    CACHED_LIST,
-    CENTRAL_CLASS,
-    HeapState,
-    SpanState,
-)
+from allocsim.core.records import CACHED_LIST, CENTRAL_CLASS, HeapState, SpanState
 from tests.corruptions import Corrupt, Corruptions, invariants_in
 from tests.tcmalloc_records import class_for
 
