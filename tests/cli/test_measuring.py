@@ -1,13 +1,8 @@
 """How `compare` and `check` read the workload that they measure."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from tests.cli.conftest import Run
-
-File = Callable[[str, str], Path]
+from tests.cli.conftest import File, Run
 
 TWO = "1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n"
 """Firefox's log of two processes."""
