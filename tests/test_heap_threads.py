@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from allocsim import Heap
-from allocsim.errors import AllocsimError
+from allocsim.errors import OutOfMemory
 from allocsim.events import MOST_THREADS
 from tests.conftest import RESERVE, SCALE
 from tests.core.test_size_classes import SIZES
@@ -116,7 +116,7 @@ def test_more_threads_than_there_are_caches_is_told(heap: Heap) -> None:
     heap.malloc(1)
     heap._threads = MOST_THREADS
     heap.state.counters[0].threads = MOST_THREADS
-    with pytest.raises(AllocsimError, match="thread"):
+    with pytest.raises(OutOfMemory, match=f"caches for {MOST_THREADS} threads, and all are used"):
         in_threads(lambda: heap.free(heap.malloc(1)))
 
 

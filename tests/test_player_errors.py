@@ -137,12 +137,12 @@ def test_interrupt_while_events_are_made_is_told_too(heap: Heap) -> None:
 
 def test_run_that_fails_leaves_no_thread_and_no_open_file(heap: Heap, tmp_path: Path) -> None:
     path = tmp_path / "trace.txt"
-    path.write_text("".join(f"1: malloc {16 * i + 16:#x} 1000000\n" for i in range(100_000)))
-    if PURE:
-        path.write_text("".join(f"1: malloc {16 * i + 16:#x} 10000000\n" for i in range(200)))
+    count = 200 if PURE else 100_000
+    path.write_text("".join(f"1: malloc {16 * i + 16:#x} 1000000\n" for i in range(count)))
     threads = set(threading.enumerate())
     trace = open_trace(str(path))
     with pytest.raises(LimitExceeded):
         play(heap, trace, Options(limit=2 << 20, touch=Touch.NONE))
     assert trace.progress() == 1.0  # what a closed file says
+    assert path.resolve() not in {link.resolve() for link in Path("/proc/self/fd").iterdir()}
     assert set(threading.enumerate()) == threads
