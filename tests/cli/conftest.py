@@ -59,6 +59,23 @@ def text(file: File) -> Path:
     return file("mine.txt", TEXT)
 
 
+@pytest.fixture
+def two(file: File) -> Path:
+    """Firefox's log of two processes in the empty directory."""
+    return file("two.txt", "1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n")
+
+
+def require_way_to_read(run: Run, line: str) -> None:
+    """`line` of two.txt takes no unknown format, and of a job no process: 2, and what to do."""
+    for source, option, message in (
+        ("two.txt", "--format valgrin", "did you mean 'valgrind'"),
+        ("server", "--process 2", "'server' is no recording: leave --format and --process out"),
+    ):
+        ended = run(f"{line.format(source)} {option}")
+        assert (ended.status, ended.out) == (2, "")
+        assert message in ended.err
+
+
 def info(run: Run, name: str) -> dict[str, object]:
     """The figures of a trace."""
     ended = run(f"trace info {name} --json")
