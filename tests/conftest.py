@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from allocsim import Heap
 from allocsim.core import operations
-from allocsim.core.check import violations
 from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
-from allocsim.designs.go2008 import DESIGN
+from allocsim.designs import SUMMARIES
 
 SCALE = 1 if PURE else 20
 """How many times the work of pure mode a test does."""
@@ -25,6 +24,9 @@ RESERVE = 1 << 30
 """Bytes of address space of a test's heap."""
 
 PAGE = 4096
+
+each_size = pytest.mark.parametrize("size", [0, 1, 24, 100, 32767, 32768, 200_000])
+"""Small and large objects of all kinds."""
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -52,12 +54,25 @@ def small_heap() -> Iterator[Heap]:
         yield heap
 
 
+@pytest.fixture(params=SUMMARIES)
+def any_heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
+    """A heap of each design, as it begins by default."""
+    with Heap(request.param, reserve=RESERVE) as heap:
+        yield heap
+
+
 @pytest.fixture
-def state(heap: Heap) -> HeapState:
+def fresh(heap: Heap) -> HeapState:
+    """The records of `heap`, where no thread has begun: the kernel of replay begins them itself."""
+    return heap.state
+
+
+@pytest.fixture
+def state(fresh: HeapState) -> HeapState:
     """The records of `heap`, with caches for threads 0 and 1; such a test calls kernels only."""
     for thread in (0, 1):
-        operations.thread_begin(heap.state, thread)
-    return heap.state
+        operations.thread_begin(fresh, thread)
+    return fresh
 
 
 @pytest.fixture
@@ -86,7 +101,7 @@ Unsound = Callable[[], list[str]]
 @pytest.fixture
 def unsound(heap: Heap) -> Unsound:
     """A call that gives the violated invariants of `heap`."""
-    return lambda: violations(heap.state, heap.memory, DESIGN.invariants)
+    return heap.check
 
 
 def contents(heap: Heap, address: int, length: int) -> np.ndarray:

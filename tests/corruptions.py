@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 
-from allocsim.core.check import Invariant
+from allocsim import Heap
+from allocsim.core.check import Invariant, violations
 from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
 
 Corrupt = Callable[[HeapState, Reservation], object]
 
+GARBAGE = (-(2**62), -1, 2**31, 2**62)
+"""Numbers that lead beyond every table."""
+
 
 class Corruptions:
     """Corruptions, each with the invariant that speaks then and a part of its sentence."""
 
-    def __init__(self) -> None:
-        self.all: list[tuple[Invariant, Corrupt, str]] = []
+    def __init__(self, *parts: "Corruptions") -> None:
+        self.all: list[tuple[Invariant, Corrupt, str]] = [one for part in parts for one in part.all]
 
     def speaks(self, invariant: Invariant, sentence: str) -> Callable[[Corrupt], Corrupt]:
         """Decorate a corruption that makes `invariant` say `sentence`."""
@@ -33,6 +37,13 @@ class Corruptions:
     def invariants(self) -> set[Invariant]:
         """The invariants that some corruption makes speak."""
         return {invariant for invariant, _, _ in self.all}
+
+
+def require_told(heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str) -> None:
+    """Once the heap is corrupted, `invariant` says `sentence`."""
+    corrupt(heap.state, heap.memory)
+    found = violations(heap.state, heap.memory, (invariant,))
+    assert any(sentence in line for line in found), found
 
 
 def invariants_in(module: object) -> set[Invariant]:

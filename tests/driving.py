@@ -57,6 +57,16 @@ def stream_of(calls: Iterable[Call]) -> Any:
     return events
 
 
+def live_after(calls: list[Call]) -> list[int]:
+    """Bytes that are live after each call, as a plain sum."""
+    held: dict[int, int] = {}
+    live = list[int]()
+    for call in calls:
+        held[call.object] = 0 if call.op == Op.FREE else call.request
+        live.append(sum(held.values()))
+    return live
+
+
 def records(record: np.dtype[Any], count: int = 1) -> Any:
     """`count` records, all zero."""
     return np.zeros(count, record).view(np.recarray)

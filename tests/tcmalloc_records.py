@@ -3,13 +3,21 @@
 from allocsim import Heap
 from allocsim.core.check_runs import listed, spans_of
 from allocsim.core.linked_spans import FREE_HEAD, LONG, RETURNED_HEAD
-from allocsim.core.page_release import delete_run, new_run
-from allocsim.core.raw import load_word
+from allocsim.core.page_release import delete_run, new_run, release_pages
 from allocsim.core.records import HeapState, SpanState
-from allocsim.core.span_classes import span_classes
+from allocsim.core.span_classes import LARGEST, PAGE, span_classes
+from tests.calling import chained
 
 SIZES = [0, *(found.object_size for found in span_classes(32))]
 """The object size of each class, from class 1 on, as the library has them by default."""
+
+FREE, RETURNED = SpanState.FREE, SpanState.RETURNED
+
+EVERYTHING = 1 << 30
+"""Pages, more than there are."""
+
+MEDIUM = 300_000
+"""Bytes of a large object: 37 pages."""
 
 
 def class_for(size: int) -> int:
@@ -17,13 +25,9 @@ def class_for(size: int) -> int:
     return next(number for number, held in enumerate(SIZES) if number and held >= size)
 
 
-def chained(address: int) -> list[int]:
-    """The addresses of a chain of objects."""
-    found: list[int] = []
-    while address:
-        found.append(int(address))
-        address = load_word(address)
-    return found
+def slot(size: int) -> int:
+    """Bytes that the object for a request really has."""
+    return SIZES[class_for(size)] if size <= LARGEST else -(-size // PAGE) * PAGE
 
 
 def cached(state: HeapState, thread: int, size_class: int) -> list[int]:
@@ -45,7 +49,7 @@ def separated(state: HeapState, *lengths: int) -> list[int]:
     for pages in lengths:
         runs.append(new_run(state, pages))
         new_run(state, 1)
-    for span in [span for span in spans_of(state).values() if span.state == SpanState.FREE]:
+    for span in [span for span in spans_of(state).values() if span.state == FREE]:
         new_run(state, span.pages)
     assert state.page_heap[0].free == 0
     return runs
@@ -57,6 +61,13 @@ def give_back(state: HeapState, *spans: int) -> None:
         delete_run(state, span)
 
 
+def returned(state: HeapState, *spans: int) -> None:
+    """Free runs one after the other, each given back to the OS at once; nothing else is FREE."""
+    for span in spans:
+        delete_run(state, span)
+        release_pages(state, EVERYTHING)
+
+
 def free_lengths(state: HeapState, wanted: SpanState) -> list[int]:
     """The lengths of the free runs in a state, in the order of their addresses."""
     return [span.pages for span in spans_of(state).values() if span.state == wanted]
@@ -65,7 +76,7 @@ def free_lengths(state: HeapState, wanted: SpanState) -> list[int]:
 def on_list(state: HeapState, wanted: SpanState, pages: int) -> list[int]:
     """The spans on the list for a state and a length of at most LONG pages, from its front."""
     assert 1 <= pages <= LONG
-    return listed(state, (FREE_HEAD if wanted == SpanState.FREE else RETURNED_HEAD) + pages)
+    return listed(state, (FREE_HEAD if wanted == FREE else RETURNED_HEAD) + pages)
 
 
 def unsound(heap: Heap) -> list[str]:

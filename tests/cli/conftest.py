@@ -1,5 +1,6 @@
 """Fixtures for the command line."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -11,6 +12,14 @@ from allocsim import cli
 from tests.cli.running import Ended
 
 Run = Callable[..., Ended]
+
+File = Callable[[str, str], Path]
+
+TEXT = (
+    "7: malloc 0x10 100\n7: free 0x0\n8: calloc 0x100 2 8\n7: free 0x10\n8: memalign 0x200 32 5\n"
+    "8: realloc 0x300 0x100 50\n7: free 0x999\n8: free 0x300\n8: thread_done 0x0\n"
+)
+"""Six events on two threads, and two calls that are dropped."""
 
 
 @pytest.fixture
@@ -33,7 +42,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Callable[[str, str], Path]:
+def file(tmp_path: Path) -> File:
     """A call that writes a file into the empty directory."""
 
     def write(name: str, text: str) -> Path:
@@ -42,3 +51,34 @@ def file(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def text(file: File) -> Path:
+    """A recording in the empty directory."""
+    return file("mine.txt", TEXT)
+
+
+@pytest.fixture
+def two(file: File) -> Path:
+    """Firefox's log of two processes in the empty directory."""
+    return file("two.txt", "1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n")
+
+
+def require_way_to_read(run: Run, line: str) -> None:
+    """`line` of two.txt takes no unknown format, and of a job no process: 2, and what to do."""
+    for source, option, message in (
+        ("two.txt", "--format valgrin", "did you mean 'valgrind'"),
+        ("server", "--process 2", "'server' is no recording: leave --format and --process out"),
+    ):
+        ended = run(f"{line.format(source)} {option}")
+        assert (ended.status, ended.out) == (2, "")
+        assert message in ended.err
+
+
+def info(run: Run, name: str) -> dict[str, object]:
+    """The figures of a trace."""
+    ended = run(f"trace info {name} --json")
+    assert ended.status == 0, ended.err
+    found: dict[str, object] = json.loads(ended.out)
+    return found

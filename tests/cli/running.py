@@ -1,11 +1,13 @@
 """Running the command line: in this process, or in one of its own."""
 
 import os
+import resource
 import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,11 @@ def heed_by_default() -> None:
     """A shell starts what runs in its background with interrupts ignored, and children inherit."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+def limited(kind: int, most: int) -> Callable[[], None]:
+    """A call that lets a process have so much of a resource and no more."""
+    return lambda: resource.setrlimit(kind, (most, most))
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,7 @@ from allocsim.core.jit import PURE
 from allocsim.designs import SUMMARIES
 from allocsim.jobs import shipped_jobs, story
 from allocsim.rivals.library import KNOWN
-from tests.cli.conftest import Run
-
-File = Callable[[str, str], Path]
+from tests.cli.conftest import File, Run
 
 
 @pytest.mark.parametrize("group", [cli, trace.command], ids=lambda group: group.name)

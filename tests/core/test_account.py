@@ -6,8 +6,8 @@ import pytest
 from allocsim.core.account import account
 from allocsim.core.records import PARTS, SAMPLE, HeapState, SpanState
 from tests.conftest import PAGE, SCALE
-from tests.core.test_chunk_refill import links
 from tests.driving import Sizes, few_sizes, mixed_sizes, new_run, play, random_calls, stream_of
+from tests.go2008_records import links
 
 
 def counted(state: HeapState, live: int) -> dict[str, int]:

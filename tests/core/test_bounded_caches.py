@@ -16,7 +16,8 @@ from allocsim.core.bounded_caches import (
 from allocsim.core.cache_budget import STEP
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
-from tests.tcmalloc_records import SIZES, cached, chained, class_for
+from tests.calling import chained
+from tests.tcmalloc_records import SIZES, cached, class_for
 
 CLASS, SIZE, BATCH = class_for(64), 64, 32
 EIGHT = class_for(8)

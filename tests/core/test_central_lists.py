@@ -12,8 +12,9 @@ from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState, SpanState
 from allocsim.core.span_classes import PAGE
 from allocsim.core.two_level_pagemap import span_at
+from tests.calling import chained
 from tests.conftest import SCALE
-from tests.tcmalloc_records import SIZES, chained, class_for
+from tests.tcmalloc_records import SIZES, class_for
 
 CLASS = class_for(2800)
 """2,816 bytes, 8 objects in 3 pages with a tail, 23 in a batch."""

@@ -7,19 +7,20 @@ from allocsim import Heap
 from allocsim.core import check, operations
 from allocsim.core.check import Invariant, violations
 from allocsim.core.memory import Reservation
-from allocsim.core.pagemap import ENTRIES, enter
-from allocsim.core.raw import load_word, store_word
-from allocsim.core.records import SPAN, HeapState, SpanState
-from allocsim.core.splitting_pages import LONG
+from allocsim.core.raw import store_word
+from allocsim.core.records import SPAN, HeapState
 from allocsim.designs.go2008 import DESIGN
 from tests.conftest import PAGE, contents
-from tests.core.test_size_classes import SIZES
-from tests.corruptions import Corrupt, Corruptions, invariants_in
+from tests.core import spoilt_objects, spoilt_spans
+from tests.core.spoilt_objects import CLASS_8, head_of, relink
+from tests.core.spoilt_spans import free_span, heap_miscounted, leaf_entry, null_node_written
+from tests.corruptions import Corrupt, Corruptions, invariants_in, require_told
+
+CORRUPTIONS = Corruptions(spoilt_spans.CORRUPTIONS, spoilt_objects.CORRUPTIONS)
+
 
 SMALL = (8, 100, 3000)
 """Sizes of small objects in the busy heap; the last class has spans with a tail."""
-
-CLASS_8, CLASS_100, CLASS_3000 = (SIZES.index(size) for size in (8, 104, 3072))
 
 
 @pytest.fixture
@@ -48,262 +49,13 @@ def test_empty_heap_is_silent(heap: Heap, state: HeapState, invariant: Invariant
     assert list(invariant(state, heap.memory)) == []
 
 
-def spans_in(state: HeapState, wanted: SpanState) -> list[int]:
-    """The spans in a state, in the order of their numbers."""
-    return np.flatnonzero(state.span.state[: int(state.counters[0].spans) + 1] == wanted).tolist()
-
-
-def free_span(state: HeapState) -> int:
-    """A free span that is first on its list."""
-    return next(s for s in spans_in(state, SpanState.FREE) if s in state.page_list.head)
-
-
-def head_of(state: HeapState, size_class: int) -> int:
-    """The first free object of thread 0."""
-    return int(state.object_list[0, size_class].head)
-
-
-def relink(state: HeapState, size_class: int, target: int) -> None:
-    """Make the first free object of thread 0 link to `target`."""
-    store_word(head_of(state, size_class), target)
-
-
-def leaf_entry(state: HeapState, page: int) -> tuple[int, int]:
-    """Where in the table of nodes the entry of a page is."""
-    node = 1
-    for shift in (39, 26, 13):
-        node = int(state.node[node, (page >> shift) % ENTRIES])
-    return node, page % ENTRIES
-
-
-CORRUPTIONS = Corruptions()
-speaks = CORRUPTIONS.speaks
-
-
-@speaks(check.spans_tile_the_heap, "span 2 begins at")
-def span_moved(state: HeapState, memory: Reservation) -> None:
-    state.span[2].address += PAGE
-
-
-@speaks(check.spans_tile_the_heap, "begins at")
-def span_too_long(state: HeapState, memory: Reservation) -> None:
-    state.span[1].pages += 1
-
-
-@speaks(check.spans_tile_the_heap, "has 0 pages")
-def span_empty(state: HeapState, memory: Reservation) -> None:
-    state.span[3].pages = 0
-
-
-@speaks(check.spans_tile_the_heap, "begins at")
-def two_spans_at_one_place(state: HeapState, memory: Reservation) -> None:
-    state.span[4].address = state.span[3].address
-
-
-@speaks(check.spans_tile_the_heap, "spans end at")
-def page_handed_out_to_no_span(state: HeapState, memory: Reservation) -> None:
-    state.system[0].next += PAGE
-    state.system[0].heap += PAGE
-
-
-@speaks(check.spans_tile_the_heap, "heap counts")
-def heap_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.system[0].heap += PAGE
-
-
-@speaks(check.page_map_matches_spans, "leads to span 3, expected 1")
-def page_of_another_span(state: HeapState, memory: Reservation) -> None:
-    state.node[leaf_entry(state, memory.address // PAGE)] = 3
-
-
-@speaks(check.page_map_matches_spans, "leads to span 0, expected")
-def page_forgotten(state: HeapState, memory: Reservation) -> None:
-    state.node[leaf_entry(state, int(state.system[0].next) // PAGE - 1)] = 0
-
-
-@speaks(check.page_map_matches_spans, "is no span's and leads to span 1")
-def page_behind_the_heap_entered(state: HeapState, memory: Reservation) -> None:
-    node, index = leaf_entry(state, int(state.system[0].next) // PAGE - 1)
-    assert index < ENTRIES - 1, "the heap ends on a leaf's border: no entry behind it"
-    state.node[node, index + 1] = 1
-
-
-@speaks(check.page_map_matches_spans, "page 0x0 is no span's")
-def page_zero_entered(state: HeapState, memory: Reservation) -> None:
-    enter(state, 0, 1, 1)
-
-
-@speaks(check.page_lists_hold_the_free_spans, "in state 1")
-def span_in_use_listed(state: HeapState, memory: Reservation) -> None:
-    state.span[free_span(state)].state = SpanState.IN_USE
-
-
-@speaks(check.page_lists_hold_the_free_spans, "is misplaced on list")
-def span_on_the_wrong_list(state: HeapState, memory: Reservation) -> None:
-    span = free_span(state)
-    listed = min(int(state.span[span].pages), LONG)
-    state.page_list[listed - 1] = state.page_list[listed]
-    state.page_list[listed].head = state.page_list[listed].spans = 0
-
-
-@speaks(check.page_lists_hold_the_free_spans, f"is misplaced on list {LONG}")
-def long_spans_out_of_order(state: HeapState, memory: Reservation) -> None:
-    first = int(state.page_list[LONG].head)
-    second = int(state.span[first].next)
-    state.span[first].next = state.span[second].next
-    state.span[second].next = first
-    state.page_list[LONG].head = second
-    state.span[second].pages += 1000
-
-
-@speaks(check.page_lists_hold_the_free_spans, "is listed twice")
-def list_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
-    span = int(state.page_list[LONG].head)
-    state.span[span].next = span
-
-
-@speaks(check.page_lists_hold_the_free_spans, "is listed twice")
-def span_on_two_lists(state: HeapState, memory: Reservation) -> None:
-    state.page_list[1] = state.page_list[LONG]
-
-
-@speaks(check.page_lists_hold_the_free_spans, "counted")
-def list_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.page_list[LONG].spans += 1
-
-
-@speaks(check.page_lists_hold_the_free_spans, "wrong side of the lists")
-def free_span_on_no_list(state: HeapState, memory: Reservation) -> None:
-    state.span[spans_in(state, SpanState.STACK)[0]].state = SpanState.FREE
-
-
-@speaks(check.span_counts_agree, "free spans counted")
-def free_spans_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.counters[0].free_spans += 1
-
-
-@speaks(check.span_counts_agree, "free pages counted")
-def free_pages_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.counters[0].free_pages -= 1
-
-
-@speaks(check.span_counts_agree, "large pages counted")
-def large_pages_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.counters[0].large_pages += 1
-
-
-@speaks(check.free_objects_are_counted_once, "is free twice")
-def object_links_to_itself(state: HeapState, memory: Reservation) -> None:
-    relink(state, CLASS_8, head_of(state, CLASS_8))
-
-
-@speaks(check.free_objects_are_counted_once, "is free twice")
-def object_on_two_lists(state: HeapState, memory: Reservation) -> None:
-    state.object_list[1, CLASS_8].head = head_of(state, CLASS_8)
-
-
-@speaks(check.free_objects_are_counted_once, "lies in a span of class")
-def object_on_the_list_of_another_class(state: HeapState, memory: Reservation) -> None:
-    state.object_list[0, CLASS_8].head = head_of(state, CLASS_100)
-
-
-@speaks(check.free_objects_are_counted_once, "is not the start of an object of 104 bytes")
-def link_into_an_object(state: HeapState, memory: Reservation) -> None:
-    relink(state, CLASS_100, int(load_word(head_of(state, CLASS_100))) + 8)
-
-
-@speaks(check.free_objects_are_counted_once, "is not the start of an object of 3072 bytes")
-def link_into_the_tail(state: HeapState, memory: Reservation) -> None:
-    span = np.flatnonzero(state.span.size_class == CLASS_3000)[0]
-    relink(state, CLASS_3000, int(state.span[span].address + state.span[span].objects * 3072))
-
-
-@speaks(check.free_objects_are_counted_once, "in state 2")
-def link_into_a_free_span(state: HeapState, memory: Reservation) -> None:
-    relink(state, CLASS_8, int(state.span[free_span(state)].address))
-
-
-@speaks(check.free_objects_are_counted_once, "not as counted")
-def link_out_of_the_heap(state: HeapState, memory: Reservation) -> None:
-    relink(state, CLASS_8, 12345)
-
-
-@speaks(check.free_objects_are_counted_once, "list 0 of thread 0 holds")
-def object_lost(state: HeapState, memory: Reservation) -> None:
-    state.object_list[0, CLASS_8].head = load_word(head_of(state, CLASS_8))
-
-
-@speaks(check.free_objects_are_counted_once, "list 0 of thread 1 holds")
-def list_length_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.object_list[1, CLASS_8].length += 1
-
-
-@speaks(check.free_objects_are_counted_once, "class 12 holds")
-def cached_objects_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.size_class[12].cached += 1
-
-
-@speaks(check.class_counts_agree, "class 0 counts")
-def objects_in_use_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.size_class[0].in_use += 1
-
-
-@speaks(check.class_counts_agree, "class 0 counts")
-def spans_of_a_class_miscounted(state: HeapState, memory: Reservation) -> None:
-    state.size_class[0].spans += 1
-
-
-@speaks(check.class_counts_agree, "has -1 objects in use")
-def more_objects_free_than_there_are(state: HeapState, memory: Reservation) -> None:
-    count = state.size_class[0]
-    count.cached, count.in_use = count.cached + count.in_use + 1, -1
-
-
-@speaks(check.free_memory_is_zero, "is not all zeros")
-def last_byte_of_a_free_span_written(state: HeapState, memory: Reservation) -> None:
-    record = state.span[free_span(state)]
-    memory.view(int(record.address + record.pages * PAGE) - 1, 1)[0] = 1
-
-
-@speaks(check.free_memory_is_zero, "is not all zeros")
-def first_byte_behind_a_link_written(state: HeapState, memory: Reservation) -> None:
-    memory.view(head_of(state, CLASS_100) + 8, 1)[0] = 1
-
-
-@speaks(check.free_memory_is_zero, "is not all zeros")
-def last_byte_of_a_free_object_written(state: HeapState, memory: Reservation) -> None:
-    second = int(load_word(head_of(state, CLASS_100)))
-    memory.view(second + 103, 1)[0] = 0x80
-
-
-@speaks(check.free_objects_are_counted_once, "is not the start of an object of 8 bytes")
-def fresh_objects_begin_inside_one(state: HeapState, memory: Reservation) -> None:
-    state.object_list[0, CLASS_8].fresh += 4
-
-
-@speaks(check.free_objects_are_counted_once, "is free twice")
-def object_given_back_is_fresh_too(state: HeapState, memory: Reservation) -> None:
-    state.object_list[0, CLASS_8].fresh -= 8 * 18
-
-
-@speaks(check.free_memory_is_zero, "is not all zeros")
-def fresh_object_written(state: HeapState, memory: Reservation) -> None:
-    memory.view(int(state.object_list[0, CLASS_100].end) - 1, 1)[0] = 1
-
-
-@speaks(check.null_records_are_untouched, "null node")
-def null_node_written(state: HeapState, memory: Reservation) -> None:
-    state.node[0, ENTRIES - 1] = 1
-
-
 @pytest.mark.parametrize(
     ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
 )
 def test_corruption_is_told(
     heap: Heap, busy: HeapState, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
-    corrupt(busy, heap.memory)
-    assert any(sentence in line for line in violations(busy, heap.memory, (invariant,)))
+    require_told(heap, invariant, corrupt, sentence)
     assert heap.check() != []
 
 

@@ -7,26 +7,16 @@ from allocsim import Heap
 from allocsim.core.chunk_refill import chunk_bytes, refill
 from allocsim.core.operations import Status
 from allocsim.core.pagemap import span_of
-from allocsim.core.raw import load_word
 from allocsim.core.records import RECIPROCAL_SHIFT, HeapState
 from allocsim.core.thread_lists import write_links
 from tests.conftest import PAGE, Unsound, contents
 from tests.core.test_size_classes import SIZES
+from tests.go2008_records import links
 
 SOME = [0, 1, 2, 14, 15, 46, 47, 59, 60, 100, 167]
 """Classes with chunks that end with an object and chunks that do not, short and long ones."""
 
 some_classes = pytest.mark.parametrize("size_class", SOME, ids=lambda c: f"{SIZES[c]} bytes")
-
-
-def links(state: HeapState, thread: int, size_class: int) -> list[int]:
-    """The addresses on a thread's list, head first, fresh ones last."""
-    objects = state.object_list[thread, size_class]
-    found, address = [], int(objects.head)
-    while address:
-        found.append(address)
-        address = int(load_word(address))
-    return found + list(range(int(objects.fresh), int(objects.end), SIZES[size_class]))
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,26 @@
-"""The joining page heap: best fit over both states, newest first, joined with its like."""
-
-import random
+"""The joining page heap: best fit over both states, newest first, and the rest cut off."""
 
 import pytest
 
 from allocsim import Heap
-from allocsim.core.check_runs import spans_of
 from allocsim.core.joining_pages import LONG_SPANS_PER_CHUNK, best_fit, cut
 from allocsim.core.linked_spans import LONG
 from allocsim.core.metadata_chunks import CHUNK
 from allocsim.core.operations import Status
-from allocsim.core.page_release import delete_run, new_run, release_pages
+from allocsim.core.page_release import new_run
 from allocsim.core.records import HeapState, SpanState
 from allocsim.core.span_classes import PAGE
-from tests.conftest import SCALE
-from tests.tcmalloc_records import free_lengths, give_back, on_list, pages_of, separated, unsound
-
-FREE, RETURNED = SpanState.FREE, SpanState.RETURNED
-
-EVERYTHING = 1 << 30
-"""Pages, more than there are."""
-
-
-def returned(state: HeapState, *spans: int) -> None:
-    """Free runs one after the other, each given back to the OS at once; nothing else is FREE."""
-    for span in spans:
-        delete_run(state, span)
-        release_pages(state, EVERYTHING)
+from tests.tcmalloc_records import (
+    FREE,
+    RETURNED,
+    free_lengths,
+    give_back,
+    on_list,
+    pages_of,
+    returned,
+    separated,
+    unsound,
+)
 
 
 def test_empty_heap_has_no_fit(tcmalloc: HeapState) -> None:
@@ -132,86 +126,6 @@ def test_rest_of_a_returned_run_stays_returned(
     assert unsound(tcmalloc_heap) == []
 
 
-def test_run_in_use_is_no_neighbour_to_join(tcmalloc: HeapState) -> None:
-    spans = separated(tcmalloc, 3, 4)
-    give_back(tcmalloc, *spans)
-    assert free_lengths(tcmalloc, FREE) == [3, 4]
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2)])
-@pytest.mark.parametrize("pages", [5, 100])
-def test_free_neighbours_become_one(
-    tcmalloc_heap: Heap, tcmalloc: HeapState, order: tuple[int, ...], pages: int
-) -> None:
-    (whole,) = separated(tcmalloc, 3 * pages)
-    parts = [whole, cut(tcmalloc, whole, pages)]
-    parts.append(cut(tcmalloc, parts[1], pages))
-    before = int(tcmalloc.counters[0].coalesces)
-    give_back(tcmalloc, *[parts[number] for number in order])
-    assert free_lengths(tcmalloc, FREE) == [3 * pages]
-    assert tcmalloc.counters[0].coalesces - before == 2
-    assert unsound(tcmalloc_heap) == []
-
-
-def test_neighbours_in_different_states_stay_apart(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
-    (one,) = separated(tcmalloc, 30)
-    two = cut(tcmalloc, one, 10)
-    three = cut(tcmalloc, two, 10)
-    returned(tcmalloc, two)
-    give_back(tcmalloc, one, three)
-    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([10, 10], [10])
-    assert unsound(tcmalloc_heap) == []
-
-
-def test_returned_neighbours_become_one(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
-    (one,) = separated(tcmalloc, 30)
-    two = cut(tcmalloc, one, 10)
-    three = cut(tcmalloc, two, 10)
-    for span in (one, three, two):
-        returned(tcmalloc, span)
-    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [30])
-    assert unsound(tcmalloc_heap) == []
-
-
-def test_aggressive_heap_returns_what_is_freed_and_its_free_neighbours(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
-    (one,) = separated(tcmalloc, 60)
-    two = cut(tcmalloc, one, 10)
-    three = cut(tcmalloc, two, 20)
-    give_back(tcmalloc, one)
-    returned(tcmalloc, three)
-    give_back(tcmalloc, two)
-    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([20], [10, 30])
-    tcmalloc.page_heap[0].aggressive = 1
-    again = best_fit(tcmalloc, 20)
-    footprint = int(tcmalloc.system[0].footprint)
-    give_back(tcmalloc, again)
-    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [60])
-    assert tcmalloc.system[0].footprint == footprint - 20 * PAGE
-    assert unsound(tcmalloc_heap) == []
-
-
-def test_aggressive_heap_gives_back_a_free_neighbour_too(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
-    (one,) = separated(tcmalloc, 30)
-    two = cut(tcmalloc, one, 10)
-    give_back(tcmalloc, two)
-    footprint, decommits = (
-        int(tcmalloc.system[0].footprint),
-        int(tcmalloc.page_heap[0].decommits),
-    )
-    tcmalloc.page_heap[0].aggressive = 1
-    give_back(tcmalloc, one)
-    assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [30])
-    assert tcmalloc.system[0].footprint == footprint - 30 * PAGE
-    assert tcmalloc.page_heap[0].decommits == decommits + 2
-    assert unsound(tcmalloc_heap) == []
-
-
 def test_cut_leaves_two_runs_in_use(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 30)
     rest = cut(tcmalloc, span, 12)
@@ -252,66 +166,3 @@ def test_first_long_free_run_costs_a_chunk_of_nodes(tcmalloc: HeapState) -> None
     tcmalloc.page_heap[0].long_spans = LONG_SPANS_PER_CHUNK
     give_back(tcmalloc, spans[2])
     assert tcmalloc.system[0].footprint == before + CHUNK
-
-
-class Runs:
-    """The page heap as a sorted list of runs: [address in pages, pages, free since; 0: in use]."""
-
-    def __init__(self) -> None:
-        self.runs: list[list[int]] = []
-        self.clock = 0
-
-    def take(self, pages: int) -> int:
-        """The first page of the best fit; the heap grows if there is none."""
-        run = self.fit(pages)
-        if run is None:
-            self.grow(max(pages, 128))
-            run = self.fit(pages)
-        assert run is not None
-        if run[1] > pages:
-            self.clock += 1
-            self.runs.insert(self.runs.index(run) + 1, [run[0] + pages, run[1] - pages, self.clock])
-        run[1], run[2] = pages, 0
-        return run[0]
-
-    def fit(self, pages: int) -> list[int] | None:
-        """The shortest, then the newest, or the lowest of long ones."""
-        fitting = [run for run in self.runs if run[2] and run[1] >= pages]
-        return min(fitting, key=lambda r: (r[1], -r[2] if r[1] <= LONG else r[0]), default=None)
-
-    def grow(self, pages: int) -> None:
-        """Fresh pages at the end."""
-        end = sum(self.runs[-1][:2]) if self.runs else 0
-        self.runs.append([end, pages, 0])
-        self.give_back(end)
-
-    def give_back(self, first: int) -> None:
-        """Free the run and join it with its neighbours."""
-        place = next(n for n, run in enumerate(self.runs) if run[0] == first)
-        self.clock += 1
-        self.runs[place][2] = self.clock
-        for left in (place, place - 1):
-            if 0 <= left < len(self.runs) - 1 and self.runs[left][2] and self.runs[left + 1][2]:
-                self.runs[left][1] += self.runs.pop(left + 1)[1]
-                self.runs[left][2] = self.clock
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_runs_agree_with_a_sorted_list(
-    tcmalloc_heap: Heap, tcmalloc: HeapState, seed: int
-) -> None:
-    rng, model, held = random.Random(seed), Runs(), list[int]()
-    base = tcmalloc_heap.memory.address
-    for _ in range(100 * SCALE):
-        if held and rng.random() < 0.5:
-            span = held.pop(rng.randrange(len(held)))
-            model.give_back((int(tcmalloc.span[span].address) - base) // PAGE)
-            delete_run(tcmalloc, span)
-        else:
-            pages = int(2 ** rng.uniform(0, 9))
-            held.append(new_run(tcmalloc, pages))
-            assert (tcmalloc.span[held[-1]].address - base) // PAGE == model.take(pages)
-    found = [[(s.address - base) // PAGE, s.pages, s.state] for s in spans_of(tcmalloc).values()]
-    expected = [[a, n, FREE if free else SpanState.IN_USE] for a, n, free in model.runs]
-    assert found == expected
-    assert unsound(tcmalloc_heap) == []

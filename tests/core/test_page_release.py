@@ -17,12 +17,18 @@ from allocsim.core.page_release import (
     release_bytes,
     release_pages,
 )
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.core.span_classes import PAGE
 from allocsim.core.two_level_pagemap import LEAF_BYTES
-from tests.tcmalloc_records import free_lengths, give_back, pages_of, separated, unsound
-
-FREE, RETURNED = SpanState.FREE, SpanState.RETURNED
+from tests.tcmalloc_records import (
+    FREE,
+    RETURNED,
+    free_lengths,
+    give_back,
+    pages_of,
+    separated,
+    unsound,
+)
 
 MIB = (1 << 20) // PAGE
 """Pages of a MiB."""

@@ -16,8 +16,8 @@ from allocsim.core.thread_lists import (
     write_links,
 )
 from tests.conftest import PAGE, Unsound, contents
-from tests.core.test_chunk_refill import links
 from tests.core.test_size_classes import SIZES
+from tests.go2008_records import links
 
 CLASS_8, CLASS_24, CLASS_48 = SIZES.index(8), SIZES.index(24), SIZES.index(48)
 

@@ -2,24 +2,16 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from allocsim.core import operations
 from allocsim.core.check_runs import spans_of
-from allocsim.core.records import PARTS, SAMPLE, HeapState, Record
+from allocsim.core.records import PARTS, HeapState, Record
 from allocsim.core.span_classes import PAGE
 from allocsim.core.tiered_account import cached_bytes, tail_of
+from tests.calling import measured
 from tests.tcmalloc_records import cached, class_for
 
 SMALL, TAILED = class_for(9216), class_for(2800)
-
-
-def measured(state: HeapState, live: int = 0) -> Record:
-    """A sample of the heap."""
-    samples = np.zeros(1, SAMPLE).view(np.recarray)
-    operations.measure(state, live, samples[0])
-    return samples[0]
 
 
 def total(sample: Record) -> int:

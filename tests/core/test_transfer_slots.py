@@ -15,8 +15,9 @@ from allocsim.core.transfer_slots import (
     most_slots,
     remove_range,
 )
+from tests.calling import chained
 from tests.core.test_span_classes import library_rows
-from tests.tcmalloc_records import SIZES, chained, class_for
+from tests.tcmalloc_records import SIZES, class_for
 
 CLASS, BATCH = class_for(64), 32
 OTHER = class_for(128)

@@ -1,0 +1,117 @@
+"""How a run ends that cannot begin: 2, and a message that says what was wrong."""
+
+import pytest
+
+from tests.cli.conftest import File, Run
+
+USAGE: dict[str, tuple[str, str]] = {
+    "no command": ("", "Usage: allocsim"),
+    "unknown command": ("rnadom", "No such command 'rnadom'"),
+    "unknown option": ("random --opps 5", "--ops"),
+    "unknown design": ("random --design go2009", "unknown design 'go2009': did you mean 'go2008'"),
+    "unknown parameter": ("random --set cache=5", "unknown parameter of the design go2008 'cache'"),
+    "startup without its name": (
+        "random --design tcmalloc --set startup=linked",
+        "startup=linked: expected one of preload, dlopen, none",
+    ),
+    "parameter of tcmalloc out of range": (
+        "random --design tcmalloc --set release_rate=1001",
+        "release_rate=1001: expected 0 to 1,000",
+    ),
+    "setting without value": ("random --set cache", "is no setting: expected KEY=VALUE"),
+    "setting of sizeclass-check": ("sizeclass-check --set x=1", "unknown parameter"),
+    "design of sizeclass-check": ("sizeclass-check --design x", "unknown design 'x'"),
+    "unknown touch": ("random --touch all", "'all' is not one of"),
+    "no ops": ("random --ops 0", "0 is not from 1 to"),
+    "negative ops": ("random --ops -5", "-5 is not from 1 to"),
+    "ops in words": ("random --ops many", "'many' is no count"),
+    "option without value": ("random --ops", "requires an argument"),
+    "no slots": ("random --slots 0", "0 is not from 1 to"),
+    "too many threads": ("random --threads 65537", "65537 is not from 1 to 65536"),
+    "negative seed": ("random --seed -1", "-1 is not from 0 to"),
+    "seed too large": ("random --seed 2^63", "is not from 0 to"),
+    "negative size": ("repeat --size -1", "'-1' is no size"),
+    "size in words": ("repeat --size big", "'big' is no size"),
+    "size of 128 TiB and more": ("repeat --size 129TiB", "more than the largest size"),
+    "size of 30 digits": ("repeat --size " + "9" * 30, "more than the largest size"),
+    "size of 5,000 digits": ("repeat --size " + "9" * 5000, "size"),
+    "limit of 5,000 digits": ("repeat --limit " + "9" * 5000, "size"),
+    "setting of 5,000 digits": ("repeat --set a=" + "9" * 5000, "unknown parameter"),
+    "size beyond the reserve": ("repeat --size 65GiB", "are more than the 68719476736 that"),
+    "size beyond a small reserve": ("repeat --size 2M --reserve 1M", "are more than the 1048576"),
+    "largest size of a law": ("random --max-size 5GiB", "5GiB is not from 0 B to 4.0 GiB"),
+    "no size of a law": ("random --max-size 0", "--max-size: 0 is no upper end of log-uniform"),
+    "no reserve": ("random --reserve 0", "a reservation of 0 bytes: expected 1 MiB to 32 TiB"),
+    "reserve beyond 32 TiB": ("random --reserve 33TiB", "expected 1 MiB to 32 TiB"),
+    "negative limit": ("random --limit -1", "'-1' is no size"),
+    "every 0": ("random --every 0", "0 is not from 1 to"),
+    "check every 0": ("random --check-every 0", "0 is not from 1 to"),
+    "unknown job": ("run servr", "unknown workload 'servr': did you mean 'server'"),
+    "missing job": ("run gone.toml", "gone.toml: No such file"),
+    "job that is a directory": ("run ./", "Is a directory"),
+    "job of 300 letters": ("run " + "a" * 300, "aaaa"),
+    "job file of 300 letters": ("run " + "a" * 300 + ".toml", "File name too long"),
+    "missing trace": ("replay gone.txt", "gone.txt: No such file"),
+    "trace that is a directory": ("replay .", "is a directory; one of LTTng's"),
+    "trace of 300 letters": ("replay " + "a" * 300, "aaaa"),
+    "threads of a trace": ("replay x --threads 5", "'5' is not one of"),
+    "two traces": ("replay a b", "unexpected extra argument"),
+    "unknown list": ("list thing", "'thing' is not one of"),
+    "parameter of tcmalloc in words": (
+        "random --design tcmalloc --set release_rate=fast",
+        "release_rate=fast: expected 0 to 1,000",
+    ),
+    "recording as a job": ("run sqlite-orders", "is for `allocsim replay sqlite-orders`"),
+    "job as a recording": ("replay server", "is for `allocsim run server`"),
+    "two workloads to compare": ("compare server repeat", "two names are two saved results"),
+    "setting of a subject": ("compare server --on tcmalloc:rate=3", "unknown parameter"),
+    "value of a subject's setting": (
+        "compare server --on tcmalloc:release_rate=-1",
+        "release_rate=-1: expected 0 to 1,000",
+    ),
+    "no setting of a subject": ("compare server --on tcmalloc:fast", "expected KEY=VALUE"),
+    "export to a directory": ("random --export-csv .", "is a directory"),
+    "export to nowhere": ("random --export-csv gone/x", "there is no directory for it"),
+}
+
+
+@pytest.mark.parametrize(("line", "message"), USAGE.values(), ids=USAGE)
+def test_wrong_usage_is_2(run: Run, line: str, message: str) -> None:
+    ended = run(line)
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err
+
+
+FILES: dict[str, tuple[str, str, str]] = {
+    "unknown key": ("my.toml", 'kind = "random"\noops = 5', "`oops`"),
+    "no TOML": ("my.toml", "this is none", "my.toml: not TOML"),
+    "unknown kind": ("my.toml", 'kind = "rendom"', "did you mean 'random'"),
+    "no kind": ("my.toml", "", "a job needs a kind"),
+    "too many live": (
+        "my.toml",
+        'kind = "phases"\n[[phase]]\nallocate = 5',
+        "phase 1 allocates objects: it needs a size",
+    ),
+    "empty trace": ("my.txt", "", "my.txt: the trace is empty"),
+    "binary trace": ("my.txt", "\x7fELF\0\0", "my.txt: found '\\x7fELF"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    FILES.values(),
+    ids=FILES,
+)
+def test_unusable_file_is_2(run: Run, file: File, name: str, text: str, message: str) -> None:
+    file(name, text)
+    ended = run(f"{'run' if name.endswith('toml') else 'replay'} {name}")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("allocsim: error: my.")
+    assert message in ended.err
+
+
+def test_broken_line_1000_is_2_and_named(run: Run, file: File) -> None:
+    file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n" * 499 + "1: free 0x10\n1: oops\n")
+    ended = run("replay my.txt")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("allocsim: error: my.txt, line 1000: found '1: oops', expected TID")

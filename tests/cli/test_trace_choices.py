@@ -1,0 +1,41 @@
+"""`allocsim trace`: the format and the process of a recording are chosen as for `replay`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, info, require_way_to_read
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "info {} --json",
+        "check {}",
+        "convert {} out.allocsim",
+        "cut {} out.allocsim",
+        "sample {} out.allocsim --keep 1",
+    ],
+)
+def test_format_and_process_are_chosen_as_for_replay(run: Run, two: Path, line: str) -> None:
+    told = []
+    for options in ("", " --process 2"):
+        ended = run(f"trace {line.format('two.txt')} --format logalloc{options}")
+        assert ended.status == 0, ended.err
+        told.append(ended.err)
+        if "out.allocsim" in line:
+            assert info(run, "out.allocsim")["events"] == (2 if options else 1)
+            Path("out.allocsim").unlink()
+    assert "only the calls of process 1 are taken" in told[0]
+    assert "only the calls of process 2 are taken" in told[1]
+    require_way_to_read(run, f"trace {line}")
+
+
+@pytest.mark.parametrize("option", ["--process 5", "--format aosp"])
+def test_our_own_file_leaves_no_choice_of_process_or_format(
+    run: Run, text: Path, option: str
+) -> None:
+    assert run("trace convert mine.txt mine.allocsim").status == 0
+    ended = run(f"trace info mine.allocsim {option}")
+    assert ended.status == 2
+    assert "holds the calls of one process: leave --format and --process out" in ended.err

@@ -1,0 +1,118 @@
+"""Playing: checks and stamps find what was spoilt, say after which event, and are counted."""
+
+import pytest
+
+from allocsim import Heap
+from allocsim.errors import Corruption
+from allocsim.generators.random import Random
+from allocsim.generators.sizes import LogUniform
+from allocsim.player import Options, Player, play
+from allocsim.quantities import Size
+from allocsim.replay import Touch
+from tests.conftest import SCALE
+from tests.driving import free, malloc, random_calls, realloc, stream, stream_of
+from tests.playing import QUIET, toggling, trace_of
+
+
+def corrupt_free_list(heap: Heap) -> None:
+    """Count one free object too many."""
+    heap.state.object_list[0].length += 1
+
+
+def test_check_every_finds_corruption_where_it_is_first_looked_for(heap: Heap) -> None:
+    played = Player(heap, Options(touch=Touch.NONE, check_every=10))
+    played.play(toggling(15))
+    corrupt_free_list(heap)
+    with pytest.raises(Corruption, match="after event 20: "):
+        played.play(toggling(25)[1:])
+
+
+def test_check_every_also_checks_at_the_end(heap: Heap) -> None:
+    played = Player(heap, Options(touch=Touch.NONE, check_every=10**9))
+    played.play(toggling(14))
+    corrupt_free_list(heap)
+    with pytest.raises(Corruption, match="after event 14: "):
+        played.profile()
+
+
+def test_sound_heap_passes_every_check(heap: Heap) -> None:
+    events = stream_of(random_calls(8, 20 * SCALE))
+    profile = play(heap, trace_of(events), Options(check_every=len(events) // 3))
+    assert profile.events == len(events)
+
+
+def test_many_violations_are_told_in_part(heap: Heap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "check", lambda: ["one", "two", "three", "four", "five"])
+    with pytest.raises(Corruption, match=r"after event 5: one; two; three \(and 2 more\)"):
+        play(heap, trace_of(toggling(9)), Options(check_every=5))
+
+
+def test_sums_that_are_wrong_are_corruption_without_any_check(heap: Heap) -> None:
+    played = Player(heap, QUIET)
+    played.play(toggling(5))
+    heap.state.system[0].heap += 4096
+    with pytest.raises(Corruption, match="the parts do not sum to the heap"):
+        played.profile()
+
+
+def test_verify_finds_a_stamp_that_was_overwritten(heap: Heap) -> None:
+    played = Player(heap, Options(verify=True))
+    played.play(stream(malloc(0, 10), malloc(1, 10)))
+    address = int(played._run.objects[1].address)
+    heap.memory.view(address + 9, 1)[0] ^= 1
+    with pytest.raises(Corruption, match=r"event 4 .object 1, .*stamp was overwritten"):
+        played.play(stream(free(0), free(1)))
+
+
+def test_verify_finds_a_stamp_that_was_overwritten_before_realloc(heap: Heap) -> None:
+    played = Player(heap, Options(verify=True))
+    played.play(stream(malloc(0, 10)))
+    heap.memory.view(int(played._run.objects[0].address), 1)[0] ^= 1
+    with pytest.raises(Corruption, match=r"event 2 .*stamp was overwritten"):
+        played.play(stream(realloc(0, 20)))
+
+
+def test_verify_finds_an_overwritten_stamp_of_an_object_that_is_never_freed(heap: Heap) -> None:
+    played = Player(heap, Options(verify=True))
+    played.play(stream(malloc(0, 10), malloc(1, 10), free(0)))
+    heap.memory.view(int(played._run.objects[1].address), 1)[0] ^= 1
+    with pytest.raises(Corruption, match=r"at the end, object 1: .*stamp was overwritten"):
+        played.profile()
+
+
+def test_stamps_and_checks_that_held_are_counted(heap: Heap) -> None:
+    calls = malloc(0, 10), malloc(1, 10), realloc(0, 20), free(0), malloc(2, 10)
+    profile = play(heap, trace_of(stream(*calls)), Options(verify=True, check_every=2))
+    resized, freed, left = 2, 1, 2
+    assert profile.stamps == resized + freed + left
+    assert profile.checks == 3  # after 2 and 4 events, and at the end
+
+
+def test_nothing_counts_as_verified_unasked(heap: Heap) -> None:
+    profile = play(heap, trace_of(stream(malloc(0, 10), free(0))), QUIET)
+    assert (profile.stamps, profile.checks) == (0, 0)
+
+
+def test_verify_finds_a_fresh_object_that_is_not_zero(heap: Heap) -> None:
+    played = Player(heap, Options(verify=True))
+    played.play(stream(malloc(0, 100), free(0)))
+    head = int(heap.state.object_list[0].head[heap.state.object_list[0].head != 0][0])
+    heap.memory.view(head + 50, 1)[0] = 1
+    with pytest.raises(Corruption, match=r"event 3 .*the fresh object is not all zeros"):
+        played.play(stream(malloc(1, 100)))
+
+
+def test_object_that_the_heap_does_not_take_back_is_corruption(heap: Heap) -> None:
+    played = Player(heap, QUIET)
+    played.play(stream(malloc(0, 100)))
+    played._run.objects[0].address = 12345
+    with pytest.raises(Corruption, match=r"event 2 .*did not take back"):
+        played.play(stream(free(0)))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_workload_is_sound_to_the_end(heap: Heap, seed: int) -> None:
+    law = LogUniform(max=Size(2000))
+    trace = Random(ops=100 * SCALE, slots=30, threads=3, seed=seed, size=law).trace("random")
+    profile = play(heap, trace, Options(verify=True, check_every=50 * SCALE))
+    assert profile.events == 100 * SCALE
