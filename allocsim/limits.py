@@ -51,7 +51,8 @@ class Tolerance:
     """By what share a result may be worse than the one before."""
 
     memory: float
-    time: float
+    time: float | None = None
+    """None: times are no matter."""
 
 
 def hold_to(standing: Standing, option: str, figure: Figure, bound: float) -> Finding:
@@ -78,7 +79,7 @@ def hold_against(
         for figure in (FOOTPRINT, END, TIME):
             allowed = tolerance.time if figure is TIME else tolerance.memory
             old = figure.of(before)
-            if old is not None:
+            if old is not None and allowed is not None:
                 findings.append(_compared(before.subject, figure, old, after, allowed))
     return findings
 

@@ -71,7 +71,11 @@ _TOLERANCES = (
         show_default=True,
         help="How much worse than the result before it may be.",
     ),
-    click.option("--time-tolerance", type=PercentType(10_000), help="The same for times."),
+    click.option(
+        "--time-tolerance",
+        type=PercentType(10_000),
+        help="The same for times; without it, times are not compared.",
+    ),
 )
 
 

@@ -41,7 +41,7 @@ def conditions(comparison: Comparison) -> str:
 
 def warnings(comparison: Comparison) -> list[str]:
     """What the reader should know before concluding anything."""
-    found = [_spreads(comparison)] if _spreads(comparison) else []
+    found = [text for text in (_threads(comparison), _spreads(comparison)) if text]
     for row in comparison.rows:
         if row.subject == f"{PREFIX}glibc" and row.memory and row.about.host is None:
             found.append(
@@ -54,6 +54,18 @@ def warnings(comparison: Comparison) -> list[str]:
                 f"{format_bytes(row.memory.high_water or 0)}, between two of the samples"  # type: ignore[union-attr]
             )
     return found
+
+
+def _threads(comparison: Comparison) -> str:
+    """What one thread does not show of a workload that had several; empty if it had one."""
+    threads = comparison.workload.threads
+    if threads < 2:
+        return ""
+    return (
+        f"the workload has {threads:,} threads and was played on one: what a library keeps for each "
+        "of them (arenas, caches) and waiting for locks are not in these figures, and in the "
+        "program itself the order may be another"
+    )
 
 
 def _spreads(comparison: Comparison) -> str:

@@ -38,7 +38,9 @@ def print_soundness(trace: Trace, seen: Survey, problems: list[str]) -> None:
     else:
         events = f"{counted(seen.events, 'event')} of {counted(seen.threads, 'thread')}"
         verdict = f"{trace.name} is sound: {events}"
-        console.print(Text(verdict, style="bold green"))
+        if not seen.events:
+            verdict = f"{trace.name} holds no event"
+        console.print(Text(verdict, style="bold green" if seen.events else "bold red"))
     if trace.dropped:
         console.print(_dropped_table(trace, seen))
     else:

@@ -8,7 +8,8 @@ it is gone with the last process that knows it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class Recorded:
     """What is known of it; its stream is used up."""
     descriptor: int
     events: int
+    threads: int = 1
+    """How many it had before it was put on one."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -35,7 +38,8 @@ class Recorded:
 def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded:
     """Read a whole workload into memory; `watch` gets the count of events after each chunk."""
     descriptor = os.memfd_create("allocsim-events")
-    count = 0
+    count, threads = 0, [0]
+    trace.chunks = _counting(trace.chunks, threads)
     try:
         with telling(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in on_one_thread(trace).chunks:
@@ -49,7 +53,15 @@ def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded
         raise
     finally:
         trace.close()
-    return Recorded(trace, descriptor, count)
+    return Recorded(trace, descriptor, count, max(threads))
+
+
+def _counting(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
+    """The same chunks; how many threads each needs is put into the list."""
+    with closing(Trace("", chunks, {})):
+        for chunk in chunks:
+            threads[0] = max(threads[0], int(chunk.thread.max(initial=-1)) + 1)
+            yield chunk
 
 
 def _write(descriptor: int, events: Any) -> None:

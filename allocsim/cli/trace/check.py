@@ -14,7 +14,7 @@ from allocsim.cli.options import recording_options
 def command(trace: str, strict: bool, form: str | None, process: int | None) -> None:
     """Say whether a trace is sound.
 
-    And what its import left out, and why. Fails (exit 1) if an event allocates what is live, or
+    And what its import left out, and why. Fails (exit 1) if it holds no event, if an event allocates what is live, or
     frees or resizes what is not, if thread numbers have holes, or if a file of allocsim's own
     does not hold what it says.
     """
@@ -26,6 +26,8 @@ def command(trace: str, strict: bool, form: str | None, process: int | None) -> 
     recorded, seen = surveyed(trace, form, process)
     problems = problems_of(recorded, seen)
     print_soundness(recorded, seen, problems)
+    if not seen.events:
+        raise CheckFailed(f"{trace}: it holds no event, so there is nothing to replay")
     if problems:
         raise CheckFailed(f"{trace} is not sound: {problems[0]}")
     if strict and recorded.dropped:
