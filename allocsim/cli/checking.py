@@ -14,7 +14,7 @@ import click
 
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
-from allocsim.standing import read_standings, workload_of
+from allocsim.standing import read_saved
 
 SCHEMA = "allocsim/check/1"
 """Changes when a key changes its meaning or goes."""
@@ -33,13 +33,13 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
             raise InputError(
                 f"'{name}': two names are two saved results, A.json B.json; a workload is one name"
             )
-    base, result = read_standings(before), read_standings(after)
-    findings = hold_against(base, result, tolerance_of(options))
+    base, result = read_saved(before), read_saved(after)
+    findings = hold_against(base.standings, result.standings, tolerance_of(options))
     if not findings:
         raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
-    first, second = workload_of(before), workload_of(after)
-    if first != second:
-        click.echo(f"note: {before} is of {first}, {after} of {second}", err=True)
+    if base.workload != result.workload:
+        told = f"note: {before} is of {base.workload}, {after} of {result.workload}"
+        click.echo(told, err=True)
     report(findings, options["json"])
 
 
