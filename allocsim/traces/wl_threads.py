@@ -29,7 +29,7 @@ TURN = 64
 STEP = 16
 """The invented address of a slot is this times its number; slot 0 is NULL."""
 
-MOST_GROUPS = 20
+MOST_GROUPS = 64
 """Groups of a number; 10 hold 64 bits. All threads may wait for the same one, and each reads it."""
 
 
