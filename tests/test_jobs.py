@@ -219,7 +219,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "deeply nested and closed": ('kind = "random"\nops = ' + "[" * 5000 + "]" * 5000, "not TOML"),
     "deep key": ("a." * 128 + "a = 1", "a key of more than 128 parts"),
     "deep key of quoted parts": (
-        '"a,=" . ' * 64 + "'b\"' . \"\\\"\" . " * 32 + "a = 1",
+        '"a,=" . ' * 64 + '\'b"\' . "\\"" . ' * 32 + "a = 1",
         "a key of more than 128 parts",
     ),
     "key as deep as can be": ("a." * 127 + "a = 1", "a job needs a kind"),

@@ -12,8 +12,10 @@ from typing import Any
 
 import click
 
+from allocsim.cli.telling import tell
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
+from allocsim.printable import printable
 from allocsim.standing import read_saved
 
 SCHEMA = "allocsim/check/1"
@@ -38,8 +40,7 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
     if not findings:
         raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
     if base.workload != result.workload:
-        told = f"note: {before} is of {base.workload}, {after} of {result.workload}"
-        click.echo(told, err=True)
+        tell(f"note: {before} is of {base.workload}, {after} of {result.workload}")
     report(findings, options["json"])
 
 
@@ -56,6 +57,6 @@ def report(findings: Sequence[Finding], as_json: bool) -> None:
     else:
         for finding in findings:
             mark = "ok    " if finding.holds else "FAILED"
-            click.echo(f"{mark}  {finding.subject}: {finding.text}")
+            click.echo(printable(f"{mark}  {finding.subject}: {finding.text}"))
     if failed:
         raise CheckFailed(f"{len(failed)} of {len(findings)} limits do not hold")

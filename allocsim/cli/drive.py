@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from allocsim.cli.options import Settings
+from allocsim.cli.telling import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.events import Trace
@@ -34,7 +35,7 @@ def drive(trace: Trace, settings: Settings) -> None:
         shown = heap.design.shown(heap.parameters)
         result = Result(trace, profile, heap.design.name, shown, command_line())
     for note in trace.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     _export(result, settings)
     if settings.json:
         click.echo(json_text(result))
@@ -89,4 +90,4 @@ def _export(result: Result, settings: Settings) -> None:
     for path, write in writers:
         if path is not None:
             write(Path(path), result)
-            click.echo(f"wrote {path}", err=True)
+            tell(f"wrote {path}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from allocsim.cli.telling import tell
+
 
 @click.command("record", context_settings={"allow_interspersed_args": False})
 @click.option(
@@ -37,8 +39,8 @@ def command(out: str | None, wanted: str | None, force: bool, program: tuple[str
     from allocsim.recorders.program import find_program
 
     found = find_program(program)
-    status = record(found, path, wanted, lambda line: click.echo(f"allocsim: {line}", err=True))
-    click.echo(f"allocsim: see it with: allocsim replay {path}", err=True)
+    status = record(found, path, wanted, lambda line: tell(f"allocsim: {line}"))
+    tell(f"allocsim: see it with: allocsim replay {path}")
     return status
 
 

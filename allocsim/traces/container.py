@@ -35,6 +35,10 @@ MOST_COPIED = 4 << 30
 """Bytes of a container, or of a pipe, that are copied to a file for a format that needs one."""
 
 
+SHOWN = 80
+"""Characters of the name of a file in a zip that a message shows."""
+
+
 class Source:
     """The unpacked bytes of a trace."""
 
@@ -148,7 +152,7 @@ class Source:
         archive = opened.enter_context(zipfile.ZipFile(file))
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
-            names = ", ".join(member.filename for member in members[:5]) or "none"
+            names = ", ".join(member.filename[:SHOWN] for member in members[:5]) or "none"
             raise TraceError(
                 f"{self.name}: a zip with one trace is expected, it holds {len(members)} files "
                 f"({names}): unpack the one that you mean"

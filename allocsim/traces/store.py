@@ -22,6 +22,7 @@ from allocsim.beside import written_whole
 from allocsim.core.memory import NO_RESERVE
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
+from allocsim.printable import printable
 from allocsim.surveyor import Surveyor
 from allocsim.traces.container import Source
 from allocsim.traces.soundness import Bounds, first_unsound, wrong_with
@@ -142,7 +143,7 @@ def _trace(name: str, about: About, chunks: Iterator[Any]) -> Trace:
         },
         length=about.events,
         seed=about.seed,
-        dropped=dict(about.dropped),
+        dropped={printable(reason): count for reason, count in about.dropped.items()},
         notes=list(about.notes),
     )
 

@@ -87,6 +87,12 @@ def test_file_tells_what_is_known_of_the_trace(stored: Path) -> None:
     assert claims["requested"] == sum(call.request for call in CALLS)
 
 
+def test_reason_of_a_drop_is_shown_without_what_controls_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.allocsim"
+    write_trace(Trace("calls", iter(()), {}, dropped={"\x1b[2J": 2}), path)
+    assert read_trace(path).dropped == {"\\x1b[2J": 2}
+
+
 def test_file_written_again_tells_of_the_first_source(stored: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.allocsim"
     write_trace(read_trace(stored), again)
