@@ -34,6 +34,7 @@ from allocsim.traces.store_header import (
     Layout,
     about_of,
     front,
+    is_dense,
     layout_of,
     room_for,
 )
@@ -58,8 +59,14 @@ def write_trace(trace: Trace, path: Path) -> None:
             file.write(np.ascontiguousarray(chunk).view(np.uint8).data)
             rows += len(chunk)
         surveyor.require_sound(trace.name)
+        about = _about(trace, surveyor)
+        if not is_dense(about.objects, rows):
+            raise InputError(
+                f"{trace.name}: {rows:,} events number {about.objects:,} objects, too far apart "
+                "for a file; `allocsim trace cut` numbers them anew"
+            )
         file.seek(0)
-        file.write(front(_about(trace, surveyor), begin, rows))
+        file.write(front(about, begin, rows))
 
 
 def _plain(path: Path) -> Path:
