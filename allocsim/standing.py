@@ -19,8 +19,9 @@ PROFILE = "allocsim/profile/"
 COMPARISON = "allocsim/comparison/"
 """What the schema of a comparison begins with."""
 
-LONGEST = 1 << 28
-"""Bytes of the longest result that is read."""
+LONGEST = 1 << 24
+"""Bytes of the longest result that is read: a comparison has some KiB, and JSON takes twenty times
+its length in memory."""
 
 LARGEST = 1e30
 """No figure is larger, nor smaller than its negative."""
@@ -62,6 +63,8 @@ def read_saved(path: str) -> Saved:
     try:
         with Path(path).open("rb") as file:
             text = file.read(LONGEST + 1)
+        if len(text) > LONGEST:
+            raise InputError(f"{path}: longer than 16 MiB, which no saved result is")
         result = json.loads(text.decode())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
