@@ -17,6 +17,7 @@ from allocsim.cli.options import Settings
 from allocsim.cli.telling import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
+from allocsim.designs import find_design
 from allocsim.events import Trace
 from allocsim.heap import Heap
 from allocsim.player import NEVER, Options, Player, play
@@ -51,6 +52,7 @@ def command_line() -> str:
 def _compiled(settings: Settings) -> Heap:
     """An empty heap whose kernels are compiled; on a terminal a status line, if that takes long."""
     parameters = dict(settings.set)
+    find_design(settings.design).checked(parameters)  # before they could be taken for Heap's own
     if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
         return Heap(settings.design, reserve=settings.reserve, **parameters)
     from allocsim.cli.progress import compiling
