@@ -54,16 +54,16 @@ def test_file_that_is_no_result_is_refused(tmp_path: Path, text: str, message: s
 
 
 @pytest.mark.parametrize("value", [None, "5", True, float("nan"), [1], 10**400, -1e31])
-def test_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a\.json: longer than 16 MiB"):
-        read_standings(saved(tmp_path / "a.json", " " * (LONGEST + 1)))
-
-
 def test_figure_that_is_no_number_is_named(tmp_path: Path, value: Any) -> None:
     result = json.loads(json_text(small_result()))
     result["at_peak"]["footprint"] = value
     with pytest.raises(InputError, match=r"'at_peak\.footprint' is .*: expected a number"):
         read_standings(saved(tmp_path / "a.json", result))
+
+
+def test_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.json: longer than 16 MiB"):
+        read_standings(saved(tmp_path / "a.json", " " * (LONGEST + 1)))
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
