@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ELOOP
 from pathlib import Path
 from typing import IO
 
@@ -41,7 +42,7 @@ def written_beside(path: Path) -> Iterator[IO[bytes]]:
 
     A link goes on leading to its file. OSError, and the old file as it was, if that fails.
     """
-    path = path.resolve()
+    path = _target(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     beside = path.with_name(f".allocsim-{secrets.token_hex(8)}")
 
@@ -59,6 +60,14 @@ def written_beside(path: Path) -> Iterator[IO[bytes]]:
             beside.replace(path)
         finally:
             remove()
+
+
+def _target(path: Path) -> Path:
+    """The file that a name leads to; OSError if its links go in a circle."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # what pathlib makes of it before Python 3.13
+        raise OSError(ELOOP, os.strerror(ELOOP)) from error
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

@@ -6,6 +6,7 @@ parameters. Its one rule: what a job file says and nobody understands is an erro
 
 from __future__ import annotations
 
+import re
 from glob import escape as glob_escape
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +39,11 @@ KINDS: dict[str, type[Generator]] = {
 LONGEST = 1 << 20
 """Bytes of the longest job file."""
 
+_PART = rb"""[ \t]*+(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP_KEY = re.compile(rb"(?:\." + _PART + rb"){128}")
+"""A key of more than 128 parts. A parser of TOML walks them all for each key that stands below, so
+a file of 1 MiB could take it an hour."""
+
 
 def make_generator(parameters: dict[str, Any]) -> Generator:
     """The generator of these parameters; InputError, naming the key, if they cannot be."""
@@ -63,6 +69,8 @@ def read_job(path: Path) -> Generator:
         raise JobError(f"{path}: {error.strerror or error}") from error
     if len(text) > LONGEST:
         raise JobError(f"{path}: longer than 1 MiB, which no job file is")
+    if _DEEP_KEY.search(text):
+        raise JobError(f"{path}: a key of more than 128 parts, which no job file has")
     try:
         return make_generator(_beside(path, msgspec.toml.decode(text)))
     except InputError as error:

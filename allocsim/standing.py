@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from allocsim.errors import InputError
 
@@ -20,8 +19,12 @@ PROFILE = "allocsim/profile/"
 COMPARISON = "allocsim/comparison/"
 """What the schema of a comparison begins with."""
 
-LONGEST = 1 << 28
-"""Bytes of the longest result that is read."""
+LONGEST = 1 << 24
+"""Bytes of the longest result that is read: a comparison has some KiB, and JSON takes twenty times
+its length in memory."""
+
+LARGEST = 1e30
+"""No figure is larger, nor smaller than its negative."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,37 @@ class Standing:
     """Why there are no figures."""
 
 
+class Saved(NamedTuple):
+    """A saved result."""
+
+    standings: list[Standing]
+    """Every subject."""
+    workload: str | None
+    """What was played, as the user called it; None if it does not say."""
+
+
 def read_standings(path: str) -> list[Standing]:
     """Every subject of a saved result; InputError if the file is none."""
+    return read_saved(path).standings
+
+
+def read_saved(path: str) -> Saved:
+    """A saved result, read once, since it may be a pipe; InputError if the file is none."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(LONGEST + 1)
+        if len(text) > LONGEST:
+            raise InputError(f"{path}: longer than 16 MiB, which no saved result is")
         result = json.loads(text.decode())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
+    return Saved(_standings(path, result), _workload(result))
+
+
+def _standings(path: str, result: Any) -> list[Standing]:
+    """Every subject of what a file holds."""
     schema = result.get("schema") if isinstance(result, dict) else None
     if isinstance(schema, str) and schema.startswith(PROFILE):
         return [_of_profile(path, result)]
@@ -65,9 +89,8 @@ def read_standings(path: str) -> list[Standing]:
     )
 
 
-def workload_of(path: str) -> str | None:
-    """What a saved result was measured with, as the user called it; None if it does not say."""
-    result = json.loads(Path(path).read_text("utf-8"))
+def _workload(result: dict[str, Any]) -> str | None:
+    """What a result was measured with."""
     workload = result.get("workload")
     name = workload.get("name") if isinstance(workload, dict) else None
     return name if isinstance(name, str) else None
@@ -116,10 +139,11 @@ def _value(path: str, result: Any, *keys: str | int) -> Any:
 def _number(path: str, result: Any, *keys: str | int) -> float:
     """The number under the keys."""
     found = _value(path, result, *keys)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    if not is_number or not -LARGEST <= found <= LARGEST:  # nor is NaN
         place = ".".join(map(str, keys))
-        raise InputError(f"{path}: '{place}' is {found!r}: expected a number")
-    return found
+        raise InputError(f"{path}: '{place}' is {repr(found)[:80]}: expected a number")
+    return float(found)
 
 
 def _list(path: str, result: Any, key: str) -> list[Any]:

@@ -13,6 +13,7 @@ import msgspec
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import find_job, find_trace, read_job, shipped_jobs, shipped_traces
+from allocsim.printable import printable
 from allocsim.traces import open_trace
 
 
@@ -44,7 +45,7 @@ def open_job(name: str, seed: int | None = None) -> Trace:
     generator = read_job(find_job(name))
     if seed is not None:
         generator = msgspec.structs.replace(generator, seed=seed)
-    return generator.trace(name)
+    return generator.trace(printable(name))
 
 
 def open_recording(name: str, form: str | None = None, process: int | None = None) -> Trace:
@@ -57,7 +58,7 @@ def open_recording(name: str, form: str | None = None, process: int | None = Non
     if not _is_path(name) and name not in shipped_traces():
         raise UnknownName("recording", name, shipped_traces(), "or a file")
     trace = open_trace(find_trace(name), form, process)
-    trace.name = name
+    trace.name = printable(name)
     return trace
 
 

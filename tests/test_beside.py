@@ -46,6 +46,13 @@ def test_system_error_is_one_of_ours_that_names_the_file(tmp_path: Path) -> None
         raise AssertionError("there is nothing to write to")
 
 
+def test_link_to_itself_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("out")
+    refused = pytest.raises(EnvironmentLacks, match=r"cannot write '.*/out': Too many levels of s")
+    with refused, written_whole(tmp_path / "out"):
+        raise AssertionError("there is nothing to write to")
+
+
 def test_device_is_written_to_as_it_is() -> None:
     with written_whole(Path("/dev/null")) as file:
         file.write(b"new")

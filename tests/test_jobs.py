@@ -217,6 +217,12 @@ WRONG: dict[str, tuple[str, str]] = {
     "number of 5,000 digits": ('kind = "random"\nops = ' + "9" * 5000, "not TOML"),
     "deeply nested": ('kind = "random"\nops = ' + "[" * 5000, "not TOML"),
     "deeply nested and closed": ('kind = "random"\nops = ' + "[" * 5000 + "]" * 5000, "not TOML"),
+    "deep key": ("a." * 128 + "a = 1", "a key of more than 128 parts"),
+    "deep key of quoted parts": (
+        '"a,=" . ' * 64 + '\'b"\' . "\\"" . ' * 32 + "a = 1",
+        "a key of more than 128 parts",
+    ),
+    "key as deep as can be": ("a." * 127 + "a = 1", "a job needs a kind"),
     "too long": ("#" * (LONGEST + 1), "longer than 1 MiB"),
 }
 

@@ -1,6 +1,8 @@
 """Saved results: what is read of them, and what is no result."""
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from allocsim.errors import InputError
 from allocsim.reports.json import json_text
-from allocsim.standing import Standing, read_standings
+from allocsim.standing import LONGEST, Standing, read_saved, read_standings
 from tests.reports.results import small_result
 
 
@@ -51,12 +53,17 @@ def test_file_that_is_no_result_is_refused(tmp_path: Path, text: str, message: s
         read_standings(name)
 
 
-@pytest.mark.parametrize("value", [None, "5", True, float("nan"), [1]])
+@pytest.mark.parametrize("value", [None, "5", True, float("nan"), [1], 10**400, -1e31])
 def test_figure_that_is_no_number_is_named(tmp_path: Path, value: Any) -> None:
     result = json.loads(json_text(small_result()))
     result["at_peak"]["footprint"] = value
     with pytest.raises(InputError, match=r"'at_peak\.footprint' is .*: expected a number"):
         read_standings(saved(tmp_path / "a.json", result))
+
+
+def test_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.json: longer than 16 MiB"):
+        read_standings(saved(tmp_path / "a.json", " " * (LONGEST + 1)))
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -65,3 +72,14 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not JSON"):
         read_standings(str(tmp_path / "bytes.json"))
+
+
+def test_result_in_a_pipe_is_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    text = json_text(small_result())
+    writer = threading.Thread(target=(tmp_path / "pipe.json").write_text, args=[text])
+    writer.start()
+    found = read_saved(str(tmp_path / "pipe.json"))
+    writer.join()
+    assert found.workload == json.loads(text)["workload"]["name"]
+    assert found.standings == read_standings(saved(tmp_path / "a.json", text))

@@ -19,6 +19,7 @@ import click
 
 from allocsim import __version__
 from allocsim.errors import AllocsimError
+from allocsim.printable import printable, printable_lines
 
 COMMANDS = {
     "random": "Put objects of random sizes into random slots, and free what is there.",
@@ -111,8 +112,9 @@ def _status() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
+        message = printable_lines(error.format_message())
         with contextlib.suppress(OSError):
-            error.show()
+            click.UsageError(message, error.ctx).show()
         return 2
     except click.ClickException as error:
         return _complain(error.format_message(), 2)
@@ -129,7 +131,7 @@ def _status() -> int:
 def _complain(message: str, status: int) -> int:
     """Print an error on stderr, if that can be written; `status`."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"allocsim: error: {message}\n")
+        sys.stderr.write(f"allocsim: error: {printable(message)}\n")
         sys.stderr.flush()
     return status
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allocsim.cli.measuring import measuring_options, tolerance_options
+from allocsim.cli.telling import tell
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _standings(subject: str, base: list[Standing], options: dict[str, Any]) -> l
     from allocsim.designs import DEFAULT
     from allocsim.standing import Standing
 
-    click.echo(f"note: {subject} is played on one thread", err=True)
+    tell(f"note: {subject} is played on one thread")
     subjects = subjects_of(options["on"] or DEFAULT)
     timed = options["max_ns"] is not None or any(standing.ns is not None for standing in base)
     return [

@@ -12,9 +12,11 @@ from typing import Any
 
 import click
 
+from allocsim.cli.telling import tell
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
-from allocsim.standing import read_standings, workload_of
+from allocsim.printable import printable
+from allocsim.standing import read_saved
 
 SCHEMA = "allocsim/check/1"
 """Changes when a key changes its meaning or goes."""
@@ -32,13 +34,12 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
             raise InputError(
                 f"'{name}': two names are two saved results, A.json B.json; a workload is one name"
             )
-    base, result = read_standings(before), read_standings(after)
-    findings = hold_against(base, result, tolerance_of(options))
+    base, result = read_saved(before), read_saved(after)
+    findings = hold_against(base.standings, result.standings, tolerance_of(options))
     if not findings:
         raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
-    first, second = workload_of(before), workload_of(after)
-    if first != second:
-        click.echo(f"note: {before} is of {first}, {after} of {second}", err=True)
+    if base.workload != result.workload:
+        tell(f"note: {before} is of {base.workload}, {after} of {result.workload}")
     report(findings, options["json"])
 
 
@@ -55,6 +56,6 @@ def report(findings: Sequence[Finding], as_json: bool) -> None:
     else:
         for finding in findings:
             mark = "ok    " if finding.holds else "FAILED"
-            click.echo(f"{mark}  {finding.subject}: {finding.text}")
+            click.echo(printable(f"{mark}  {finding.subject}: {finding.text}"))
     if failed:
         raise CheckFailed(f"{len(failed)} of {len(findings)} limits do not hold")

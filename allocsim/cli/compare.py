@@ -9,6 +9,7 @@ import click
 
 from allocsim.cli.measuring import measuring_options, tolerance_options
 from allocsim.cli.options import require_writable
+from allocsim.cli.telling import tell
 
 _FILE = click.Path(dir_okay=False)
 
@@ -68,7 +69,7 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
         if path is not None:
             text = texts[kind](shown)
             write_whole(Path(path), text if text.endswith("\n") else text + "\n")
-            click.echo(f"wrote {path}", err=True)
+            tell(f"wrote {path}")
     if options["json"]:
         click.echo(comparison_json(shown))
     else:

@@ -14,8 +14,10 @@ from pathlib import Path
 import click
 
 from allocsim.cli.options import Settings
+from allocsim.cli.telling import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
+from allocsim.designs import find_design
 from allocsim.events import Trace
 from allocsim.heap import Heap
 from allocsim.player import NEVER, Options, Player, play
@@ -34,7 +36,7 @@ def drive(trace: Trace, settings: Settings) -> None:
         shown = heap.design.shown(heap.parameters)
         result = Result(trace, profile, heap.design.name, shown, command_line())
     for note in trace.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     _export(result, settings)
     if settings.json:
         click.echo(json_text(result))
@@ -50,6 +52,7 @@ def command_line() -> str:
 def _compiled(settings: Settings) -> Heap:
     """An empty heap whose kernels are compiled; on a terminal a status line, if that takes long."""
     parameters = dict(settings.set)
+    find_design(settings.design).checked(parameters)  # before they could be taken for Heap's own
     if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
         return Heap(settings.design, reserve=settings.reserve, **parameters)
     from allocsim.cli.progress import compiling
@@ -89,4 +92,4 @@ def _export(result: Result, settings: Settings) -> None:
     for path, write in writers:
         if path is not None:
             write(Path(path), result)
-            click.echo(f"wrote {path}", err=True)
+            tell(f"wrote {path}")

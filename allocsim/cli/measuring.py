@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
+from allocsim.cli.telling import tell
 from allocsim.cli.types import CountType, PercentType, SizeType
 from allocsim.errors import InputError
 
@@ -138,7 +139,7 @@ def measured(
         if not recorded.events:
             raise InputError(f"{workload}: it holds no event, so there is nothing to measure")
         for note in recorded.trace.notes:
-            click.echo(f"note: {note}", err=True)
+            tell(f"note: {note}")
         return compare(recorded, subjects, conditions, _watch)
     finally:
         recorded.close()
@@ -147,4 +148,4 @@ def measured(
 def _watch(subject: str, measure: str) -> None:
     """Say on a terminal what is being measured."""
     if sys.stderr.isatty():
-        click.echo(f"measuring {subject}: {measure}", err=True)
+        tell(f"measuring {subject}: {measure}")

@@ -70,7 +70,7 @@ def _with_first(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
 def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
     """A bar with rate and remaining time; gives the call that keeps it up to date."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TextColumn("{task.fields[rate]}"),

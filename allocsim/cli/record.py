@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from allocsim.cli.telling import tell
+
 
 @click.command("record", context_settings={"allow_interspersed_args": False})
 @click.option(
@@ -53,7 +55,7 @@ def command(
 
 def _tell(line: str) -> None:
     """A line for the user, apart from what the program prints."""
-    click.echo(f"allocsim: {line}", err=True)
+    tell(f"allocsim: {line}")
 
 
 def _require_free(path: Path, force: bool) -> None:

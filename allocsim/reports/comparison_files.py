@@ -44,7 +44,7 @@ def comparison_json(shown: Compared) -> str:
         "runs": taken.runs,
         "warmup": taken.warmup,
         "events": comparison.workload.events,
-        "threads": comparison.workload.threads,
+        "threads_of_workload": comparison.workload.threads,
         "machine": _machine(),
         "reference": shown.reference,
         "subjects": [_subject(row) for row in shown.rows()],

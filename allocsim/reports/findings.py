@@ -62,8 +62,8 @@ def _threads(comparison: Comparison) -> str:
     if threads < 2:
         return ""
     return (
-        f"the workload has {threads:,} threads and was played on one: what a library keeps for each "
-        "of them (arenas, caches) and waiting for locks are not in these figures, and in the "
+        f"the workload has {threads:,} threads and was played on one: what a library keeps for "
+        "each of them (arenas, caches) and waiting for locks are not in these figures, and in the "
         "program itself the order may be another"
     )
 

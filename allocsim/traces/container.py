@@ -34,6 +34,13 @@ IN_MEMORY = 16 << 20
 MOST_COPIED = 4 << 30
 """Bytes of a container, or of a pipe, that are copied to a file for a format that needs one."""
 
+LONGEST_DIRECTORY = 1 << 20
+"""Bytes of the directory in a zip, which zipfile reads at once and makes ten times as much of; that
+of one file has some hundred."""
+
+SHOWN = 80
+"""Characters of the name of a file in a zip that a message shows."""
+
 
 class Source:
     """The unpacked bytes of a trace."""
@@ -145,10 +152,12 @@ class Source:
             file = opened.enter_context(spool)
             for block in iter(lambda: self._raw.read(1 << 20), b""):
                 file.write(block)
-        archive = opened.enter_context(zipfile.ZipFile(file))
+        guarded = _Guarded(file)
+        archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", guarded)))
+        guarded.most = sys.maxsize
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
-            names = ", ".join(member.filename for member in members[:5]) or "none"
+            names = ", ".join(member.filename[:SHOWN] for member in members[:5]) or "none"
             raise TraceError(
                 f"{self.name}: a zip with one trace is expected, it holds {len(members)} files "
                 f"({names}): unpack the one that you mean"
@@ -186,6 +195,21 @@ class Source:
             raise TraceError(
                 f"{self.name}: its container is damaged or not supported: {error}"
             ) from error
+
+
+class _Guarded:
+    """A file, of which zipfile reads at most so much at once."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.most = LONGEST_DIRECTORY
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; BadZipFile if they are too many."""
+        if size > self.most:
+            raise zipfile.BadZipFile(f"a directory of {size:,} bytes is not that of one file")
+        return self._file.read(size)
 
 
 _PARTS = {

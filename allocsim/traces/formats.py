@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from allocsim.errors import TraceError, UnknownName
+from allocsim.printable import printable
 from allocsim.traces.container import Source
 
 HEAD = 1 << 16
@@ -92,5 +93,5 @@ def shown(content: bytes | bytearray) -> str:
     """The first line of `content`, in quotes, shortened to what a message can hold."""
     line, *_ = content[:200].split(b"\n")
     text = line.decode("utf-8", "backslashreplace")
-    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return f"'{printable[:80]}{'…' if len(printable) > 80 else ''}'"
+    told = printable(text)
+    return f"'{told[:80]}{'…' if len(told) > 80 else ''}'"

@@ -114,7 +114,7 @@ def _known_line(scan: HeaptrackScan, position: int, call: np.record) -> int:
 
 @kernel
 def _allocated(scan: HeaptrackScan, position: int, call: np.record) -> int:
-    """Read the numbers of an allocation."""
+    """Read the numbers of an allocation; a line that is broken makes no block, as room has it."""
     text, state = scan.text, scan.state[0]
     number = hexadecimal(text, position, state)
     call.op = Op.MALLOC
@@ -124,7 +124,11 @@ def _allocated(scan: HeaptrackScan, position: int, call: np.record) -> int:
         call.address = _next(text, state)
         call.request = number
         scan.file[0].raw = 1
-    elif scan.file[0].raw or number >= scan.blocks.counts[0].sites:
+    elif (
+        scan.file[0].raw
+        or number >= scan.blocks.counts[0].sites
+        or behind_newline(text, state.position) < 0
+    ):
         return -1
     else:
         call.address = allocate(scan.blocks, number)
@@ -136,15 +140,16 @@ def _allocated(scan: HeaptrackScan, position: int, call: np.record) -> int:
 def _freed(scan: HeaptrackScan, position: int, call: np.record) -> int:
     """Read the number of a free: an address, or a site once there are any."""
     number = hexadecimal(scan.text, position, scan.state[0])
+    behind = behind_newline(scan.text, scan.state[0].position)
     call.op = Op.FREE
     scan.state[0].made = 1
     if scan.file[0].raw or scan.blocks.counts[0].sites == 0:
         call.address = number
-    elif number >= scan.blocks.counts[0].sites:
+    elif number >= scan.blocks.counts[0].sites or behind < 0:
         return -1
     else:
         call.address = free(scan.blocks, number)
-    return behind_newline(scan.text, scan.state[0].position)
+    return behind
 
 
 @kernel
@@ -152,10 +157,11 @@ def _site(scan: HeaptrackScan, position: int) -> int:
     """Read the definition of an allocation site."""
     request = hexadecimal(scan.text, position, scan.state[0])
     _next(scan.text, scan.state[0])
-    if scan.state[0].position < 0 or scan.file[0].raw:
+    behind = behind_newline(scan.text, scan.state[0].position)
+    if behind < 0 or scan.file[0].raw:
         return -1
     add_site(scan.blocks, request)
-    return behind_newline(scan.text, scan.state[0].position)
+    return behind
 
 
 @kernel

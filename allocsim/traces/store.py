@@ -22,6 +22,7 @@ from allocsim.beside import written_whole
 from allocsim.core.memory import NO_RESERVE
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
+from allocsim.printable import printable
 from allocsim.surveyor import Surveyor
 from allocsim.traces.container import Source
 from allocsim.traces.soundness import Bounds, first_unsound, wrong_with
@@ -33,6 +34,7 @@ from allocsim.traces.store_header import (
     Layout,
     about_of,
     front,
+    is_dense,
     layout_of,
     room_for,
 )
@@ -57,8 +59,14 @@ def write_trace(trace: Trace, path: Path) -> None:
             file.write(np.ascontiguousarray(chunk).view(np.uint8).data)
             rows += len(chunk)
         surveyor.require_sound(trace.name)
+        about = _about(trace, surveyor)
+        if not is_dense(about.objects, rows):
+            raise InputError(
+                f"{trace.name}: {rows:,} events number {about.objects:,} objects, too far apart "
+                "for a file; `allocsim trace cut` numbers them anew"
+            )
         file.seek(0)
-        file.write(front(_about(trace, surveyor), begin, rows))
+        file.write(front(about, begin, rows))
 
 
 def _plain(path: Path) -> Path:
@@ -142,7 +150,7 @@ def _trace(name: str, about: About, chunks: Iterator[Any]) -> Trace:
         },
         length=about.events,
         seed=about.seed,
-        dropped=dict(about.dropped),
+        dropped={printable(reason): count for reason, count in about.dropped.items()},
         notes=list(about.notes),
     )
 

@@ -38,6 +38,12 @@ PAGE = 4096
 LONGEST = 16 << 20
 """Bytes of the longest front."""
 
+FEW = 1 << 22
+"""Object numbers that a file may always have; beyond them MOST_A_ROW for each event. Whoever takes
+the events has a row in memory for each number, and numbers far apart cost a page each."""
+
+MOST_A_ROW = 4
+
 AGAIN = "make it again from its recording with `allocsim trace convert`"
 """The way out of a file that is damaged."""
 
@@ -152,7 +158,17 @@ def about_of(whole: bytes, layout: Layout, name: str) -> About:
         raise TraceError(
             f"{name}: it claims {about.events:,} events and holds {layout.rows:,}; {AGAIN}"
         )
+    if not is_dense(about.objects, layout.rows):
+        raise TraceError(
+            f"{name}: it claims {about.objects:,} objects for {layout.rows:,} events, which no "
+            f"recording has; {AGAIN}"
+        )
     return about
+
+
+def is_dense(objects: int, rows: int) -> bool:
+    """Whether so many events may have so many object numbers."""
+    return objects <= FEW + MOST_A_ROW * rows
 
 
 def _checksum(whole: bytes | bytearray) -> int:

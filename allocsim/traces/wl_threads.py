@@ -29,6 +29,9 @@ TURN = 64
 STEP = 16
 """The invented address of a slot is this times its number; slot 0 is NULL."""
 
+MOST_GROUPS = 64
+"""Groups of a number; 10 hold 64 bits. All threads may wait for the same one, and each reads it."""
+
 
 class Code(IntEnum):
     """The byte codes."""
@@ -254,8 +257,9 @@ def _slot(state: Threads) -> int:
 def number(content: np.ndarray, run: np.record) -> int:
     """Read a number at run.position, unless that is -1; HUGE if it is larger."""
     value, group, position = 0, 0x80, run.position
+    end = min(position + MOST_GROUPS, len(content))
     while group & 0x80:
-        if not 0 <= position < len(content):
+        if not 0 <= position < end:
             run.position = -1
             return 0
         group = int(content[position])

@@ -69,6 +69,8 @@ USAGE: dict[str, tuple[str, str]] = {
         "compare server --on tcmalloc:release_rate=-1",
         "release_rate=-1: expected 0 to 1,000",
     ),
+    "setting named as Heap's own": ("random --set reserve=5", "unknown parameter of the design"),
+    "setting named self": ("random --design tcmalloc --set self=5", "unknown parameter"),
     "no setting of a subject": ("compare server --on tcmalloc:fast", "expected KEY=VALUE"),
     "export to a directory": ("random --export-csv .", "is a directory"),
     "export to nowhere": ("random --export-csv gone/x", "there is no directory for it"),

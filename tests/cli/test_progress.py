@@ -162,3 +162,15 @@ def test_trace_is_not_watched_without_a_terminal(monkeypatch: pytest.MonkeyPatch
     chunks = trace.chunks
     with progress.watched(trace):
         assert trace.chunks is chunks
+
+
+def test_name_is_no_markup(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    trace = trace_of(1000)
+    trace.name = "a[/b]"
+    with progress_bar(trace) as watch:
+        clock[0] += 10
+        watch(FakePlayer(500))
+    assert "a[/b]" in capsys.readouterr().err

@@ -320,6 +320,13 @@ def test_zip_of_many_files_names_five(path: Path) -> None:
         read(path)
 
 
+def test_zip_of_very_many_files_is_refused_before_its_directory_is_read(path: Path) -> None:
+    packed = zipped(*((f"{i:0999}", b"") for i in range(1050)))
+    path.write_bytes(packed)
+    with pytest.raises(TraceError, match=r"a directory of 1,097,250 bytes is not that of one"):
+        read(path)
+
+
 def test_directory_is_an_error_that_says_how_to_read_lttngs(tmp_path: Path) -> None:
     with pytest.raises(
         TraceError, match=rf"is a directory; .*: babeltrace2 {tmp_path} \| allocsim"

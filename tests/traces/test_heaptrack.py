@@ -59,6 +59,16 @@ def test_command_may_go_on_over_lines(line: str) -> None:
     assert rows(f"v 10400 3\n{line}\n+ 18 1 55d0\n") == [(Op.MALLOC, 24, 0)]
 
 
+@pytest.mark.parametrize("line", ["+ ", "+ 0x", "- ", "- 0x", "a 1 1x"])
+def test_line_of_a_command_makes_no_block_and_no_site(line: str) -> None:
+    """There is room for as many as whole lines can make: further ones lay behind the table."""
+    content = f"v 10400 2\na 18 1\nt 1 0\n+ 0\nX a\n{line}\n{line}\n"
+    reader = heaptrack.HeaptrackReader(in_memory(content.encode()))
+    made = [len(calls) for calls in reader.batches()]
+    counts = reader._scan.blocks.counts[0]
+    assert (made, counts.sites, counts.used, counts.spare) == ([1], 1, 1, 0)
+
+
 def test_text_of_format_3_ends_where_its_length_says() -> None:
     assert rows(RAW + "s b a\n+ 1 1 1\n\n\n\n+ 18 1 55d0\n") == [(Op.MALLOC, 24, 0)]
 

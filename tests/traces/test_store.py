@@ -17,10 +17,11 @@ from hypothesis import given
 
 from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
-from allocsim.events import CHUNK, EVENT, Op, Trace, on_one_thread
+from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
 from allocsim.traces import open_trace, store, store_header
 from allocsim.traces.container import Source
 from allocsim.traces.store import is_stored, read_stream, read_trace, write_trace
+from allocsim.traces.store_header import FEW, MOST_A_ROW
 from tests.driving import Call, free, malloc, stream_of
 from tests.traces.recordings import events_of
 from tests.traces.streams import sound_calls, streams, trace_of
@@ -85,6 +86,12 @@ def test_file_tells_what_is_known_of_the_trace(stored: Path) -> None:
     assert claims["objects"] == max(call.object for call in CALLS) + 1
     assert claims["threads"] == max(call.thread for call in calls) + 1
     assert claims["requested"] == sum(call.request for call in CALLS)
+
+
+def test_reason_of_a_drop_is_shown_without_what_controls_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.allocsim"
+    write_trace(Trace("calls", iter(()), {}, dropped={"\x1b[2J": 2}), path)
+    assert read_trace(path).dropped == {"\\x1b[2J": 2}
 
 
 def test_file_written_again_tells_of_the_first_source(stored: Path, tmp_path: Path) -> None:
@@ -230,6 +237,22 @@ def test_row_that_is_no_event_is_refused_before_anyone_sees_it(
     trace = read_trace(stored) if mapped else streamed(stored.read_bytes())
     with pytest.raises(TraceError, match=rf"row 31: found .*{message}"):
         next(trace.chunks)
+
+
+def test_objects_too_far_apart_are_not_written_nor_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.allocsim"
+    events = no_events(1)
+    events.object = FEW + MOST_A_ROW
+    with pytest.raises(InputError, match=r"1 events number 4,194,309 objects, too far apart"):
+        write_trace(Trace("mine", iter([events]), {}), path)
+    monkeypatch.setattr("allocsim.traces.store_header.FEW", FEW + 1)
+    write_trace(Trace("mine", iter([events]), {}), path)
+    assert read_trace(path).description["claims"]["objects"] == FEW + MOST_A_ROW + 1
+    monkeypatch.undo()
+    with pytest.raises(TraceError, match=r"a\.allocsim: it claims 4,194,309 objects for 1 events"):
+        read_trace(path)
 
 
 def test_stream_that_is_not_sound_is_not_written(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ BROKEN = {
     "slot beyond the promise": (code(2, 101, 5), 0),
     "sync beyond the promise": (code(0) + code(6, 101), 1),
     "end in a call": (code(2, 1)[:-1], 0),
+    "number of 65 groups": (code(5, 1) + b"\5" + b"\x80" * 64 + b"\1\1", 2),
     "end in a number": (code(5, 1) + b"\2\1\x81\x80", 2),
     "no end": (code(5, 1), 2),
 }

@@ -14,9 +14,9 @@ from allocsim.cli.options import recording_options
 def command(trace: str, strict: bool, form: str | None, process: int | None) -> None:
     """Say whether a trace is sound.
 
-    And what its import left out, and why. Fails (exit 1) if it holds no event, if an event allocates what is live, or
-    frees or resizes what is not, if thread numbers have holes, or if a file of allocsim's own
-    does not hold what it says.
+    And what its import left out, and why. Fails (exit 1) if it holds no event, if an event
+    allocates what is live, or frees or resizes what is not, if thread numbers have holes, or if a
+    file of allocsim's own does not hold what it says.
     """
     from allocsim.cli.trace.taking import surveyed
     from allocsim.errors import CheckFailed

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import numpy as np
 
 from allocsim.cli.options import require_writable
 from allocsim.cli.progress import watched
+from allocsim.cli.telling import tell
 from allocsim.errors import InputError
 from allocsim.events import Op, Trace, not_empty
 from allocsim.pieces import Choice, piece_of
@@ -89,10 +89,10 @@ def _tell(trace: Trace, path: Path, written: _Tally) -> None:
     size = format_bytes(path.stat().st_size)
     line = f"wrote {path}: {counted(written.events, 'event')}, {size}"
     left_out = ", ".join(f"{reason} {count:,}" for reason, count in trace.dropped.items())
-    click.echo(f"{line}; left out: {left_out}" if left_out else line, err=True)
+    tell(f"{line}; left out: {left_out}" if left_out else line)
 
 
 def _tell_notes(trace: Trace) -> None:
     """Print what the user should know of the import."""
     for note in trace.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
