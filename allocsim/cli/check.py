@@ -12,7 +12,7 @@ from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
     from allocsim.limits import Finding
-    from allocsim.standing import Standing
+    from allocsim.standing import Saved, Standing
 
 
 @click.command("check")
@@ -34,31 +34,35 @@ def command(subject: str, **options: Any) -> None:
         raise click.UsageError(
             "nothing to check: give --max-footprint, --max-fragmentation, --max-ns or --against"
         )
-    from allocsim.cli.checking import report
-    from allocsim.standing import read_standings
+    from allocsim.cli.checking import note_workloads, report, require_comparable
+    from allocsim.standing import Saved, read_saved
 
-    base = read_standings(options["against"]) if options["against"] else []
-    standings = _standings(subject, base, options)
-    report(_findings(standings, base, options), options["json"])
+    against = options["against"]
+    base = read_saved(against) if against else Saved([], None)
+    result = _result(subject, options)
+    if against:
+        require_comparable(base, result.standings, (against, subject))
+        note_workloads((against, base.workload), (subject, result.workload))
+    report(_findings(result.standings, base.standings, options), options["json"])
 
 
 _LIMITS = ("max_footprint", "max_fragmentation", "max_ns")
 
 
-def _standings(subject: str, base: list[Standing], options: dict[str, Any]) -> list[Standing]:
+def _result(subject: str, options: dict[str, Any]) -> Saved:
     """The figures of a saved result, or of a workload that is played now."""
-    from allocsim.standing import read_standings
+    from allocsim.standing import Saved, read_saved
 
     if subject.endswith(".json"):
-        return read_standings(subject)
+        return read_saved(subject)
     from allocsim.cli.measuring import measured, subjects_of
     from allocsim.designs import DEFAULT
     from allocsim.standing import Standing
 
     tell(f"note: {subject} is played on one thread")
     subjects = subjects_of(options["on"] or DEFAULT)
-    timed = options["max_ns"] is not None or any(standing.ns is not None for standing in base)
-    return [
+    timed = options["max_ns"] is not None or options["time_tolerance"] is not None
+    standings = [
         Standing(
             subject=row.subject,
             footprint=row.memory.peak if row.memory else None,
@@ -69,6 +73,7 @@ def _standings(subject: str, base: list[Standing], options: dict[str, Any]) -> l
         )
         for row in measured(subject, subjects, options, timed).rows
     ]
+    return Saved(standings, subject)
 
 
 def _findings(

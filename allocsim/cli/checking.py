@@ -16,7 +16,7 @@ from allocsim.cli.telling import tell
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
 from allocsim.printable import printable
-from allocsim.standing import read_saved
+from allocsim.standing import Saved, Standing, read_saved
 
 SCHEMA = "allocsim/check/1"
 """Changes when a key changes its meaning or goes."""
@@ -35,12 +35,26 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
                 f"'{name}': two names are two saved results, A.json B.json; a workload is one name"
             )
     base, result = read_saved(before), read_saved(after)
+    require_comparable(base, result.standings, (before, after))
     findings = hold_against(base.standings, result.standings, tolerance_of(options))
     if not findings:
         raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
-    if base.workload != result.workload:
-        tell(f"note: {before} is of {base.workload}, {after} of {result.workload}")
+    note_workloads((before, base.workload), (after, result.workload))
     report(findings, options["json"])
+
+
+def require_comparable(base: Saved, later: Sequence[Standing], names: tuple[str, str]) -> None:
+    """InputError if two results have no subject in common; `names` are those of their files."""
+    subjects = [[standing.subject for standing in each] for each in (base.standings, later)]
+    if not {*subjects[0]} & {*subjects[1]}:
+        listed = "; ".join(", ".join(each) for each in subjects)
+        raise InputError(f"{names[0]} and {names[1]} have no subject in common: {listed}")
+
+
+def note_workloads(before: tuple[str, str | None], after: tuple[str, str | None]) -> None:
+    """Say so if two results, each a file and its workload, are not of the same workload."""
+    if before[1] != after[1]:
+        tell(f"note: {before[0]} is of {before[1]}, {after[0]} of {after[1]}")
 
 
 def report(findings: Sequence[Finding], as_json: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from allocsim.cli.measuring import measuring_options, tolerance_options
 from allocsim.cli.options import require_writable
@@ -31,6 +32,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     row, and it is a failure (exit 1) if B is worse than A by more than the tolerance.
     """
     if len(names) == 2:
+        _require_no_measuring()
         from allocsim.cli.checking import compare_saved
 
         compare_saved(*names, options)
@@ -38,6 +40,19 @@ def command(names: tuple[str, ...], **options: Any) -> None:
         _compare(names[0], options)
     else:
         raise click.UsageError(f"{len(names)} names: expected one WORKLOAD, or A.json B.json")
+
+
+FOR_RESULTS = ("names", "tolerance", "time_tolerance", "json")
+"""What may be said of two saved results."""
+
+
+def _require_no_measuring() -> None:
+    """A usage error for an option that says how to measure, where nothing is measured."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        if given and option.name not in FOR_RESULTS:
+            raise click.UsageError(f"{option.opts[0]} is for a WORKLOAD that is measured")
 
 
 def _compare(workload: str, options: dict[str, Any]) -> None:

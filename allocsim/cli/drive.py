@@ -17,7 +17,8 @@ from allocsim.cli.options import Settings
 from allocsim.cli.telling import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
-from allocsim.designs import find_design
+from allocsim.designs import SUMMARIES, find_design
+from allocsim.errors import InputError
 from allocsim.events import Trace
 from allocsim.heap import Heap
 from allocsim.player import NEVER, Options, Player, play
@@ -51,6 +52,7 @@ def command_line() -> str:
 
 def _compiled(settings: Settings) -> Heap:
     """An empty heap whose kernels are compiled; on a terminal a status line, if that takes long."""
+    _require_no_library(settings.design)
     parameters = dict(settings.set)
     find_design(settings.design).checked(parameters)  # before they could be taken for Heap's own
     if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
@@ -62,6 +64,15 @@ def _compiled(settings: Settings) -> Heap:
         Player(heap, Options())  # compiles the driver
     mark_warm(CACHE, settings.design)
     return heap
+
+
+def _require_no_library(design: str) -> None:
+    """InputError for a malloc library, which is no design."""
+    from allocsim.rivals.library import KNOWN, PREFIX
+
+    name = design.removeprefix(PREFIX)
+    if design != name or name in set(KNOWN) - set(SUMMARIES):
+        raise InputError(f"'{design}' is a library: allocsim compare WORKLOAD --on {PREFIX}{name}")
 
 
 def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:

@@ -60,7 +60,7 @@ def _counting(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
     """The same chunks; how many threads each needs is put into the list."""
     with closing(Trace("", chunks, {})):
         for chunk in chunks:
-            threads[0] = max(threads[0], int(chunk.thread.max(initial=-1)) + 1)
+            threads[0] = max(threads[0], int(chunk.thread.max(initial=0)) + 1)
             yield chunk
 
 

@@ -58,11 +58,12 @@ def format_of(source: Source, formats: Sequence[Format]) -> Format:
             return form
     if not head.strip():
         raise TraceError(f"{source.name}: the trace is empty")
+    if head.lstrip().startswith(b"{") and b'"allocsim/' in head[:200]:
+        found = "a saved result is for `allocsim check` and `allocsim compare A.json B.json`"
+        raise TraceError(f"{source.name}: {found}")
     names = ", ".join(form.name for form in formats)
     way_out = "if it is one of these, name it with --format; `allocsim list formats` shows examples"
-    if head.lstrip().startswith(b"{") and b'"allocsim/' in head[:200]:
-        way_out = "a saved result is for `allocsim check` and `allocsim compare A.json B.json`"
-    elif _is_table_of_rates(head):
+    if _is_table_of_rates(head):
         way_out = f"a table of sizes and rates is a workload: allocsim empirical {source.name}"
     raise TraceError(
         f"{source.name}: found {shown(head)}, which is the beginning of no known format ({names}); "

@@ -6,7 +6,7 @@ from tests.cli.conftest import File, Run
 
 USAGE: dict[str, tuple[str, str]] = {
     "no command": ("", "Usage: allocsim"),
-    "unknown command": ("rnadom", "No such command 'rnadom'"),
+    "unknown command": ("rnadom", "No such command 'rnadom'. Did you mean 'random'?"),
     "unknown option": ("random --opps 5", "--ops"),
     "unknown design": ("random --design go2009", "unknown design 'go2009': did you mean 'go2008'"),
     "unknown parameter": ("random --set cache=5", "unknown parameter of the design go2008 'cache'"),
@@ -71,6 +71,11 @@ USAGE: dict[str, tuple[str, str]] = {
     ),
     "setting named as Heap's own": ("random --set reserve=5", "unknown parameter of the design"),
     "setting named self": ("random --design tcmalloc --set self=5", "unknown parameter"),
+    "library as a design": (
+        "random --design lib:x",
+        "is a library: allocsim compare",
+    ),
+    "name of a library as a design": ("random --design jemalloc", "--on lib:jemalloc"),
     "no setting of a subject": ("compare server --on tcmalloc:fast", "expected KEY=VALUE"),
     "export to a directory": ("random --export-csv .", "is a directory"),
     "export to nowhere": ("random --export-csv gone/x", "there is no directory for it"),

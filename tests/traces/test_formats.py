@@ -157,3 +157,10 @@ def test_progress_is_0_until_the_first_chunk() -> None:
     assert trace.progress() == 0.0
     events_of(trace)
     assert trace.progress() == 1.0
+
+
+def test_saved_result_is_sent_to_the_commands_that_take_one(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text('{\n  "schema": "allocsim/profile/1"')
+    with pytest.raises(TraceError, match="a saved result is for `allocsim check`"):
+        open_trace(str(path))
