@@ -58,6 +58,8 @@ class Lines:
     """What a line is expected to be, for messages."""
     mixed: bool = False
     """Whether lines of others, a program's output, may stand between those of the format."""
+    lost: str = ""
+    """What to say of the lines that state.held counts, which were left out though of the format."""
 
 
 @operation
@@ -108,7 +110,7 @@ class TextReader:
     def __init__(self, source: Source, lines: Lines) -> None:
         self.source = source
         self.notes: list[str] = []
-        self._grammar = lines.grammar
+        self._grammar, self._lost = lines.grammar, lines.lost
         self._block = bytearray(BLOCK + PADDING)
         self._text = np.frombuffer(self._block, np.uint8)
         self._state = np.zeros(1, SCAN).view(np.recarray)
@@ -140,8 +142,11 @@ class TextReader:
             yield from self._scanned(arrays, end, at_end)
             filled -= end
             self._block[:filled] = self._block[end : end + filled]
-        if self._state[0].foreign:
-            self.notes.append(f"lines not of the format, left out: {self._state[0].foreign:,}")
+        lost = int(self._state[0].held) if self._lost else 0
+        if foreign := int(self._state[0].foreign) - lost:
+            self.notes.append(f"lines not of the format, left out: {foreign:,}")
+        if lost:
+            self.notes.append(f"{self._lost}: {lost:,}")
 
     def _scanned(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
         """Batches of the calls in the whole lines before `end`."""

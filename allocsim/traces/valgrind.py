@@ -7,7 +7,8 @@ A reader: bytes to calls, by a compiled scanner. A line is --PID-- and then one 
 
 A call without a result of its own is followed, on its line, by the one that did its work:
 realloc(0x0,N)malloc(N) = 0xP. Its one rule: the program's output stands among the lines, and even
-before the --PID-- of one, so whatever is no call is left out and counted.
+before the --PID-- of one, so whatever is no call is left out and counted; so are calls that cannot
+be read, which are counted apart: state.held.
 """
 
 from __future__ import annotations
@@ -83,10 +84,19 @@ def _line(scan: ValgrindScan, position: int, call: np.record) -> int:
     if word_at(state, position, 4) == _NO_RESULT:  # the end of realloc(P,0)free(P)
         state.made = 0
         return behind_newline(text, position + 4)
-    while position >= 0:
-        place = _operation(text, state, position, call)
-        if place < 0:
-            return -1
+    place = _operation(text, state, position, call)
+    if place < 0:
+        return -1
+    position = _call(scan, place, call)
+    state.held += position < 0
+    return position
+
+
+@kernel
+def _call(scan: ValgrindScan, place: int, call: np.record) -> int:
+    """Read the call whose parenthesis is at `place`; the position behind its line, or -1."""
+    text, state = scan.text, scan.state[0]
+    while place >= 0:
         position = _arguments(scan, place, call)
         if position < 0:
             return -1
@@ -97,6 +107,7 @@ def _line(scan: ValgrindScan, position: int, call: np.record) -> int:
             return behind_newline(text, state.position)
         if text[position] <= SPACE:
             return -1  # an aligned call of newer versions, which does not say its address
+        place = _operation(text, state, position, call)
     return -1
 
 
@@ -211,6 +222,8 @@ FORMAT = Format(
             scan=ValgrindScan,
             grammar="--PID-- malloc(N) = 0xPTR",
             mixed=True,
+            lost="calls that cannot be read, left out (cut off, without an address, or run into "
+            "the line of another process: --log-file=%p.log gives each its own)",
         ),
     ),
 )

@@ -82,16 +82,6 @@ FOREIGN = {
     "report": "==9== Memcheck, a memory error detector",
     "chatter": "--9-- Reading syms from /usr/bin/ls",
     "another call": "--9-- malloc_usable_size(0x10) = 24",
-    "aligned call that does not say its address": "--9-- posix_memalign(al 64, size 100)",
-    "call without a result": "--9-- malloc(24)",
-    "call with another result": "--9-- malloc(24) = 24",
-    "call cut": "--9-- malloc(2",
-    "negative size": "--9-- malloc(-24) = 0x20",
-    "one factor": "--9-- calloc(3) = 0x20",
-    "size without a number": "--9-- memalign(al 64, size ) = 0x40",
-    "free without an address": "--9-- free()",
-    "more behind a call": "--9-- free(0x10) and more",
-    "more behind a result": "--9-- malloc(24) = 0x20 and more",
     "no name": "--9-- (24) = 0x20",
     "name of a thousand letters": "--9-- " + "m" * 1000 + "(24) = 0x20",
     "no process": "---- malloc(24) = 0x20",
@@ -103,12 +93,37 @@ FOREIGN = {
     "many beginnings of a time": "--1:" * 10_000,
 }
 
+UNREADABLE = {
+    "aligned call that does not say its address": "--9-- posix_memalign(al 64, size 100)",
+    "call without a result": "--9-- malloc(24)",
+    "call with another result": "--9-- malloc(24) = 24",
+    "call cut": "--9-- malloc(2",
+    "negative size": "--9-- malloc(-24) = 0x20",
+    "one factor": "--9-- calloc(3) = 0x20",
+    "size without a number": "--9-- memalign(al 64, size ) = 0x40",
+    "free without an address": "--9-- free()",
+    "more behind a call": "--9-- free(0x10) and more",
+    "more behind a result": "--9-- malloc(24) = 0x20 and more",
+    "two processes in one line": "--9-- malloc(2--8-- malloc(24) = 0x20",
+}
+"""Calls that are lost."""
+
 
 @pytest.mark.parametrize("line", FOREIGN.values(), ids=FOREIGN)
 def test_line_of_others_is_left_out_and_counted(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
     assert trace.notes == ["lines not of the format, left out: 1"]
+
+
+@pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
+def test_call_that_cannot_be_read_is_counted_apart_from_lines_of_others(line: str) -> None:
+    events, trace = read_lines("valgrind", BEFORE, line, "hello", "--9-- free(0x10)")
+    assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
+    foreign, lost = trace.notes
+    assert foreign == "lines not of the format, left out: 1"
+    assert lost.startswith("calls that cannot be read, left out (")
+    assert lost.endswith("): 1")
 
 
 @pytest.mark.parametrize("length", [98, 99, 100, 101, 199, 1000])
