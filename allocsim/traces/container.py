@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from allocsim.errors import TraceError
+from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.traces import unpacking
 
 GZIP = b"\x1f\x8b"
@@ -90,7 +90,7 @@ class Source:
         with self._clear_errors():
             if self._stream is self._raw and self._length:
                 return os.fdopen(os.dup(self._raw.fileno()), "rb")
-            with contextlib.ExitStack() as failing:
+            with contextlib.ExitStack() as failing, _copying(self.name):
                 copy = failing.enter_context(tempfile.TemporaryFile())
                 self._copy_to(copy)
                 failing.pop_all()
@@ -151,7 +151,9 @@ class Source:
             spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - opened closes it
             file = opened.enter_context(spool)
             for block in iter(lambda: self._raw.read(1 << 20), b""):
-                file.write(block)
+                with _copying(self.name):
+                    file.write(block)
+                    file.flush()
         guarded = _Guarded(file)
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", guarded)))
         guarded.most = sys.maxsize
@@ -195,6 +197,18 @@ class Source:
             raise TraceError(
                 f"{self.name}: its container is damaged or not supported: {error}"
             ) from error
+
+
+@contextlib.contextmanager
+def _copying(name: str) -> Iterator[None]:
+    """A block that writes a copy; EnvironmentLacks if there is no room for it."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"{name}: no room for the copy that it is read from: {error.strerror or error}; "
+            "the variable TMPDIR names the directory of such copies"
+        ) from error
 
 
 class _Guarded:

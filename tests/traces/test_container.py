@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import random
+import resource
 import subprocess
 import sys
 import tracemalloc
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.errors import AllocsimError, TraceError
+from allocsim.errors import AllocsimError, EnvironmentLacks, TraceError
 from allocsim.traces import container, open_trace, unpacking
 from allocsim.traces.container import Source, open_source
 from allocsim.traces.unpacking import zstd_module
@@ -428,6 +429,19 @@ def test_packed_file_that_is_too_large_to_copy_is_refused(
         pytest.raises(TraceError, match=r"read from a file only: unpack it"),
     ):
         source.as_file()
+
+
+def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -> None:
+    path.write_bytes(gzip.compress(bytes(1 << 20)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    source = open_source(str(path))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        with pytest.raises(EnvironmentLacks, match=r"no room for the copy .*: File too large"):
+            source.as_file()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        source.close()
 
 
 def test_damaged_containers_give_events_or_an_error_of_ours(path: Path) -> None:
