@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import click
 
 from allocsim import __version__
+from allocsim.cli.plain import HANDLER, write_plainly
 from allocsim.errors import AllocsimError
 from allocsim.printable import printable, printable_lines
 
@@ -98,9 +99,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
+    write_plainly()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=HANDLER)
     try:
         status = _status()
         sys.stdout.flush()
