@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -67,15 +68,22 @@ def print_result(result: Result, with_classes: bool = False, natively: bool = Fa
 
 def print_names(names: dict[str, str], heading: str | None = None) -> None:
     """Print a list of names with what each is; under a heading, if it is one of several."""
+    console = screen()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    for name, meaning in names.items():
-        table.add_row(name, Text(meaning))
+    roomy = 2 * max(map(len, names), default=0) <= console.width
+    table.add_column(style="bold", no_wrap=roomy)
+    if roomy:
+        table.add_column()
+        for name, meaning in names.items():
+            table.add_row(name, Text(meaning))
+    else:  # no room beside the names: what each is stands below it
+        for name, meaning in names.items():
+            table.add_row(name)
+            table.add_row(Padding(Text(meaning, style="not bold"), (0, 0, 0, 6)))
     if heading is None:
-        screen().print(table)
+        console.print(table)
     else:
-        screen().print(Text(heading, style="bold underline"), table, "", sep="\n")
+        console.print(Text(heading, style="bold underline"), table, "", sep="\n")
 
 
 def _parts_table(profile: Profile, width: int) -> Table:

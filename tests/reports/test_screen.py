@@ -149,3 +149,17 @@ def test_names_with_brackets_are_no_markup(
         assert in_pipe(result, capsys).startswith("[bold]x[/bold] on go2008")
     finally:
         result.trace.name = "random"
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(80, True), (40, False)])
+def test_meaning_stands_below_a_name_that_leaves_no_room(
+    monkeypatch: pytest.MonkeyPatch, columns: int, beside: bool
+) -> None:
+    terminal, name = Terminal(), "a name of thirty characters ok"
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_names({name: "what it is, in more words than such a line would hold"})
+    lines = bare(terminal.getvalue()).splitlines()
+    assert (lines[0].strip() == name) is not beside
+    words = " ".join(" ".join(lines).split())
+    assert words == f"{name} what it is, in more words than such a line would hold"
