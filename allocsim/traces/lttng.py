@@ -105,7 +105,8 @@ def _line(scan: LttngScan, position: int, call: np.record) -> int:
 def _event_name(text: np.ndarray, state: np.record, position: int) -> int:
     """Where the event's name begins behind its provider's; 0 if the line has no such event.
 
-    It is first looked for where it stood in the line before: that saves 40 ns of 150.
+    It is first looked for where it stood in the line before. With the larger steps of _usual_fields
+    that made 86 ns a line of 148.
     """
     first, likely = position, position + state.column
     while position < likely and not has_newline(load_word(state.text + position)):
@@ -168,8 +169,8 @@ def _fields(scan: LttngScan, position: int, call: np.record) -> None:
 def _usual_fields(scan: LttngScan, position: int, call: np.record) -> int:
     """Read the fields from `position` on as babeltrace2 usually has them; where that ends.
 
-    Nothing here that _fields would not do, in larger steps: 60 ns a line less. state.position is
-    -1 if a value is wrong.
+    Nothing here that _fields would not do, in larger steps. state.position is -1 if a value is
+    wrong.
     """
     text, state = scan.text, scan.state[0]
     state.position = position
