@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from allocsim.interrupts import heed_interrupts, ignore_interrupts
+from allocsim.signals import heed_interrupts, ignore_interrupts
 
 
 def main() -> None:

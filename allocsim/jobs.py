@@ -23,7 +23,7 @@ from allocsim.generators.random import Random
 from allocsim.generators.repeat import Repeat
 from allocsim.generators.server import Server
 from allocsim.generators.sweep import Sweep
-from allocsim.quantities import Size, parse_size
+from allocsim.text import Size, parse_size
 
 KINDS: dict[str, type[Generator]] = {
     "random": Random,

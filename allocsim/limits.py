@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allocsim.quantities import format_bytes
-from allocsim.standing import Standing
+from allocsim.saved_results import Standing
+from allocsim.text import format_bytes
 
 
 @dataclass(frozen=True)

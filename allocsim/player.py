@@ -29,10 +29,10 @@ from allocsim.errors import (
 )
 from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
 from allocsim.heap import Heap
-from allocsim.interrupts import telling
 from allocsim.profile import Profile, Snapshot, require_exact
-from allocsim.quantities import counted, format_bytes
 from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
+from allocsim.signals import telling
+from allocsim.text import counted, format_bytes
 
 SAMPLES = 2000
 """The most samples that are kept unless an interval is asked for."""

@@ -18,14 +18,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from allocsim.compare.comparison import Conditions, measure
+from allocsim.compare.event_file import Recorded, record
 from allocsim.designs import SUMMARIES
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, Trace
-from allocsim.rivals.comparison import Conditions, measure
-from allocsim.rivals.environment import child_environment
-from allocsim.rivals.library import KNOWN, PREFIX, find_library
-from allocsim.rivals.race import race
-from allocsim.rivals.recorded import Recorded, record
+from allocsim.libraries.environment import child_environment
+from allocsim.libraries.find import KNOWN, PREFIX, find_library
+from tests.equality.timing import race
 
 LOOP_IN_C = Path(__file__).parents[1] / "tests" / "rivals" / "replay_events.c"
 SUBJECTS = (*SUMMARIES, *(PREFIX + name for name in KNOWN))

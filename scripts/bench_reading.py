@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allocsim.traces import open_trace
-from allocsim.traces.container import open_source
+from allocsim.traces.source import open_source
 
 Numbers = Callable[[list[str]], None]
 

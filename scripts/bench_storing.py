@@ -18,7 +18,7 @@ from allocsim.events import CHUNK, EVENT, Trace
 from allocsim.heap import Heap
 from allocsim.jobs import make_generator
 from allocsim.player import Options, Player
-from allocsim.traces.store import read_trace, write_trace
+from allocsim.traces.native.file import read_trace, write_trace
 
 MEMORY = 1 << 24
 """Events that are replayed from memory: 256 MiB."""

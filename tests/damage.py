@@ -12,8 +12,8 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-from allocsim.traces.store import write_trace
-from allocsim.traces.store_header import HEADER
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.native.header import HEADER
 from tests.traces.streams import sound_calls, trace_of
 
 ROWS = 60

@@ -5,7 +5,7 @@ Below `fuzz`, which damages them. Some are recordings; the others are one, writt
 
 from importlib.util import find_spec
 
-from tests.traces import test_csapp, test_glibc_mtrace, test_malloc_bench, test_wl
+from tests.traces.readers import test_csapp, test_glibc_mtrace, test_glibc_wl, test_malloc_bench
 from tests.traces.recordings import Event, read
 from tests.traces.totals import SAMPLES, contents
 
@@ -23,7 +23,7 @@ def calls(count: int) -> list[Event]:
 RECORDED: dict[str, tuple[bytes, ...]] = {
     "heaptrack": (first_lines("ls.heaptrack-raw.zst", 80), first_lines("ls.heaptrack.zst", 150)),
     "csapp": (test_csapp.written(calls(60)).encode(), first_lines("sqlite.csapp.gz", 80)),
-    "glibc-wl": (test_wl.written(calls(100)), contents("calls.glibc-wl.gz")),
+    "glibc-wl": (test_glibc_wl.written(calls(100)), contents("calls.glibc-wl.gz")),
     "glibc-mtrace": (
         test_glibc_mtrace.written(calls(40)),
         contents("calls.glibc-mtrace.gz"),

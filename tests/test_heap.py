@@ -8,7 +8,7 @@ from allocsim import Heap
 from allocsim.core.records import SpanState
 from allocsim.errors import DoubleFree, InvalidFree
 from tests.conftest import PAGE, contents, each_size
-from tests.core.test_size_classes import SIZES
+from tests.designs.test_size_classes import SIZES
 
 
 @each_size

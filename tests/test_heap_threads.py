@@ -13,8 +13,8 @@ from allocsim import Heap
 from allocsim.errors import OutOfMemory
 from allocsim.events import MOST_THREADS
 from tests.conftest import RESERVE, SCALE
-from tests.core.test_size_classes import SIZES
-from tests.go2008_records import links
+from tests.designs.go2008.lookup import links
+from tests.designs.test_size_classes import SIZES
 
 
 def in_threads(*works: Callable[[], None]) -> None:

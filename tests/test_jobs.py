@@ -20,7 +20,7 @@ from allocsim.jobs import (
     shipped_traces,
     story,
 )
-from allocsim.quantities import Size
+from allocsim.text import Size
 from tests.conftest import REPOSITORY
 
 NAMES = [path.stem for path in shipped_jobs()]

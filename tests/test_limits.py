@@ -11,7 +11,7 @@ from allocsim.limits import (
     hold_against,
     hold_to,
 )
-from allocsim.standing import Standing
+from allocsim.saved_results import Standing
 
 MIB = 1 << 20
 BASE = Standing("x", 100.0 * MIB, 50.0 * MIB, 0.5, 20.0)

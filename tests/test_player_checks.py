@@ -7,8 +7,8 @@ from allocsim.errors import Corruption
 from allocsim.generators.random import Random
 from allocsim.generators.sizes import LogUniform
 from allocsim.player import Options, Player, play
-from allocsim.quantities import Size
 from allocsim.replay import Touch
+from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.driving import free, malloc, random_calls, realloc, stream, stream_of
 from tests.playing import QUIET, toggling, trace_of

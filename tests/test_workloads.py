@@ -8,8 +8,8 @@ import pytest
 from allocsim.errors import InputError, JobError, TraceError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import shipped, shipped_jobs, shipped_traces
-from allocsim.traces import text
 from allocsim.traces.calls import no_calls
+from allocsim.traces.scan import line_reader
 from allocsim.workloads import open_job, open_recording, open_workload
 
 CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
@@ -23,7 +23,7 @@ def _empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def _short_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts are read 64 calls at a time: pure, a full batch takes seconds."""
-    monkeypatch.setattr(text, "no_calls", lambda: no_calls(64))
+    monkeypatch.setattr(line_reader, "no_calls", lambda: no_calls(64))
 
 
 def begun(trace: Trace) -> Trace:

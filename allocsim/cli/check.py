@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allocsim.cli.measuring import measuring_options, tolerance_options
-from allocsim.cli.telling import tell
+from allocsim.cli.measure_options import measuring_options, tolerance_options
+from allocsim.cli.output import tell
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
     from allocsim.limits import Finding
-    from allocsim.standing import Saved, Standing
+    from allocsim.saved_results import Saved, Standing
 
 
 @click.command("check")
@@ -34,8 +34,8 @@ def command(subject: str, **options: Any) -> None:
         raise click.UsageError(
             "nothing to check: give --max-footprint, --max-fragmentation, --max-ns or --against"
         )
-    from allocsim.cli.checking import note_workloads, report, require_comparable
-    from allocsim.standing import Saved, read_saved
+    from allocsim.cli.thresholds import note_workloads, report, require_comparable
+    from allocsim.saved_results import Saved, read_saved
 
     against = options["against"]
     base = read_saved(against) if against else Saved([], None)
@@ -51,13 +51,13 @@ _LIMITS = ("max_footprint", "max_fragmentation", "max_ns")
 
 def _result(subject: str, options: dict[str, Any]) -> Saved:
     """The figures of a saved result, or of a workload that is played now."""
-    from allocsim.standing import Saved, read_saved
+    from allocsim.saved_results import Saved, read_saved
 
     if subject.endswith(".json"):
         return read_saved(subject)
-    from allocsim.cli.measuring import measured, subjects_of
+    from allocsim.cli.measure_options import measured, subjects_of
     from allocsim.designs import DEFAULT
-    from allocsim.standing import Standing
+    from allocsim.saved_results import Standing
 
     tell(f"note: {subject} is played on one thread")
     subjects = subjects_of(options["on"] or DEFAULT)
@@ -80,7 +80,7 @@ def _findings(
     standings: list[Standing], base: list[Standing], options: dict[str, Any]
 ) -> list[Finding]:
     """Every limit that was asked for, on every subject."""
-    from allocsim.cli.checking import tolerance_of
+    from allocsim.cli.thresholds import tolerance_of
     from allocsim.limits import FOOTPRINT, FRAGMENTATION, TIME, hold_against, hold_to
 
     figures = dict(zip(_LIMITS, (FOOTPRINT, FRAGMENTATION, TIME), strict=True))

@@ -8,9 +8,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from allocsim.cli.measuring import measuring_options, tolerance_options
+from allocsim.cli.measure_options import measuring_options, tolerance_options
 from allocsim.cli.options import require_writable
-from allocsim.cli.telling import tell
+from allocsim.cli.output import tell
 
 _FILE = click.Path(dir_okay=False)
 
@@ -33,7 +33,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     """
     if len(names) == 2:
         _require_no_measuring()
-        from allocsim.cli.checking import compare_saved
+        from allocsim.cli.thresholds import compare_saved
 
         compare_saved(*names, options)
     elif len(names) == 1:
@@ -60,10 +60,10 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
     exports = {kind: options[f"export_{kind}"] for kind in ("json", "csv", "markdown")}
     require_writable([path for path in exports.values() if path is not None])
     from allocsim.cli.drive import command_line
-    from allocsim.cli.measuring import measured, subjects_of
+    from allocsim.cli.measure_options import measured, subjects_of
     from allocsim.errors import UnknownName
     from allocsim.reports.comparison import Compared, column_of
-    from allocsim.reports.comparison_files import (
+    from allocsim.reports.comparison_output import (
         comparison_csv,
         comparison_json,
         comparison_markdown,

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from allocsim.cli.options import Settings
-from allocsim.cli.telling import tell
+from allocsim.cli.output import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.designs import SUMMARIES, find_design
@@ -27,7 +27,7 @@ from allocsim.replay import Touch
 from allocsim.reports import Result
 from allocsim.reports.files import write_csv, write_json, write_markdown
 from allocsim.reports.json import json_text
-from allocsim.reports.screen import print_result
+from allocsim.reports.run_screen import print_result
 
 
 def drive(trace: Trace, settings: Settings) -> None:
@@ -70,7 +70,7 @@ def _require_no_library(design: str) -> None:
     """InputError for a malloc library, which is no design."""
     if design in SUMMARIES:
         return
-    from allocsim.rivals.library import KNOWN, PREFIX
+    from allocsim.libraries.find import KNOWN, PREFIX
 
     name = design.removeprefix(PREFIX)
     if design != name or name in KNOWN:

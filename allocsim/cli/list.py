@@ -16,7 +16,7 @@ def command(what: str | None) -> None:
 
     Without a word all four.
     """
-    from allocsim.reports.screen import print_names
+    from allocsim.reports.run_screen import print_names
 
     for name in [what] if what else _LISTS:
         print_names(_LISTS[name](), None if what else name)
@@ -45,14 +45,14 @@ def _workloads() -> dict[str, str]:
 def _formats() -> dict[str, str]:
     """Every format of traces, with an example."""
     from allocsim.traces import FORMATS
-    from allocsim.traces.store import NAME, SUMMARY
+    from allocsim.traces.native.file import NAME, SUMMARY
 
     return {form.name: form.summary for form in FORMATS} | {NAME: SUMMARY}
 
 
 def _libraries() -> dict[str, str]:
     """Every malloc library that is known, with its version and file or what brings it."""
-    from allocsim.rivals.library import PREFIX
+    from allocsim.libraries.find import PREFIX
     from allocsim.rivals.versions import describe_libraries
 
     return {PREFIX + name: told for name, told in describe_libraries().items()}

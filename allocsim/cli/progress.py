@@ -21,7 +21,7 @@ from rich.status import Status
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.events import Trace
-from allocsim.interrupts import undone
+from allocsim.signals import undone
 
 PATIENCE = 1.0
 """Seconds before the bar appears."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from allocsim.cli.telling import tell
+from allocsim.cli.output import tell
 
 
 @click.command("record", context_settings={"allow_interspersed_args": False})

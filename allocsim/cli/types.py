@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from allocsim.errors import InputError
-from allocsim.quantities import LARGEST, format_bytes, parse_count, parse_percent, parse_size
+from allocsim.text import LARGEST, format_bytes, parse_count, parse_percent, parse_size
 
 
 class SizeType(click.ParamType[int]):

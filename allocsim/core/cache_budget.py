@@ -9,8 +9,8 @@ that was set, so the unclaimed can be negative. (gperftools 2.10, src/thread_cac
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.metadata_chunks import book_record
 from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.metadata import book_record
 
 STEP = 64 << 10
 """Bytes that a cache claims at a time."""

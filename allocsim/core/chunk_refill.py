@@ -9,10 +9,10 @@ written when somebody wants to see the memory (`write_links`), since nobody else
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.pagemap import PAGE, PAGE_SHIFT
 from allocsim.core.records import RECIPROCAL_SHIFT, HeapState
-from allocsim.core.splitting_pages import take_run
-from allocsim.core.thread_lists import fill_list
+from allocsim.designs.go2008.page_heap import take_run
+from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
+from allocsim.designs.go2008.thread_cache import fill_list
 
 OBJECTS = 1024
 """Objects of a chunk, unless it would pass LONGEST."""

@@ -23,8 +23,9 @@ UNUSED = 7 * 24 * 3600
 """Seconds after which a directory that nobody has used may be deleted."""
 
 SOURCES = (
-    *("core", "designs", "generators", "traces", "rivals"),
-    *("replay.py", "survey.py", "cuts.py", "pieces.py", "stamps.py", "events.py", "quantities.py"),
+    *("core", "designs", "generators", "traces", "libraries", "compare"),
+    *("replay.py", "trace_stats_kernel.py", "trace_slice.py", "trace_subset.py"),
+    *("stamps.py", "events.py", "text.py"),
 )
 """What of the package holds kernels, or the constants and records that kernels read."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.pagemap import PAGE_SHIFT, enter
 from allocsim.core.records import LARGE, SPAN, HeapState, SpanState
-from allocsim.core.trivial import take_metadata
+from allocsim.core.system import take_metadata
+from allocsim.designs.go2008.pagemap import PAGE_SHIFT, enter
 
 SPAN_BYTES = SPAN.itemsize
 

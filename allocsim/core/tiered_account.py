@@ -11,7 +11,7 @@ from __future__ import annotations
 from allocsim.core.counts import fill_counts
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState, Record
-from allocsim.core.span_classes import PAGE_SHIFT
+from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 
 
 @kernel

@@ -8,11 +8,11 @@ in or out. (gperftools 2.10, src/central_freelist.cc.)
 
 from __future__ import annotations
 
-from allocsim.core.central_lists import return_objects, take_objects
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.central_free_list import return_objects, take_objects
 
 START_SLOTS = 16
 """Slots of a class at the start, unless it can have fewer."""

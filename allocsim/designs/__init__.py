@@ -16,7 +16,7 @@ from allocsim.core.check import Invariant
 from allocsim.core.records import HeapState
 from allocsim.core.size_classes import SizeClasses
 from allocsim.errors import InputError, UnknownName
-from allocsim.quantities import parse_count, parse_size
+from allocsim.text import parse_count, parse_size
 
 SUMMARIES = {
     "go2008": "the first Go malloc, November 2008: thread lists, no coalescing, nothing returned",

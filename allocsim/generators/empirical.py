@@ -16,9 +16,9 @@ import numpy as np
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, MOST_OBJECTS, Trace, no_events
 from allocsim.generators import Count, Generator, Share, Threads, pick, random_bits
-from allocsim.generators.births import Population, found, populate, room, step, words_of
+from allocsim.generators.population import Population, found, populate, room, step, words_of
 from allocsim.generators.rates import Rate, is_playable, read_rates
-from allocsim.quantities import Size, counted, format_bytes
+from allocsim.text import Size, counted, format_bytes
 
 
 class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="empirical"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.quantities import LARGEST
+from allocsim.text import LARGEST
 
 LONGEST = 16 << 20
 """Bytes of the longest table; fleetbench's have 50 KiB."""

@@ -15,7 +15,7 @@ import numpy as np
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators import Count, Generator
-from allocsim.quantities import Size
+from allocsim.text import Size
 
 POWERS = 23
 """Sizes of a round unless told otherwise: 1, 2, 4 ... 2**22 bytes."""

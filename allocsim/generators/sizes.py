@@ -14,7 +14,7 @@ import numpy as np
 
 from allocsim.errors import InputError
 from allocsim.generators import pick
-from allocsim.quantities import Size
+from allocsim.text import Size
 
 MOST = 1 << 32
 """The largest size of a law, 4 GiB: a product with 31 random bits stays below 2**63."""

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from allocsim.events import Trace
+from allocsim.recorders.base import Recorder, recorded
 from allocsim.recorders.program import Ended, Program, preloading, run_program
-from allocsim.recorders.recorder import Recorder, recorded
 
 INSTALL = "apt install heaptrack"
 

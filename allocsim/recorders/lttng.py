@@ -20,11 +20,11 @@ from typing import Any
 
 from allocsim.errors import TraceError
 from allocsim.events import Trace
-from allocsim.interrupts import undone
-from allocsim.quantities import counted
+from allocsim.recorders.base import Recorder, recorded
 from allocsim.recorders.lttng_daemon import daemon, session
 from allocsim.recorders.program import Ended, Program, preloading, run_program
-from allocsim.recorders.recorder import Recorder, recorded
+from allocsim.signals import undone
+from allocsim.text import counted
 from allocsim.traces import open_trace
 
 INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"

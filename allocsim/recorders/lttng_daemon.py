@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from allocsim.interrupts import undone
-from allocsim.recorders.recorder import CannotBegin, answer
+from allocsim.recorders.base import CannotBegin, answer
+from allocsim.signals import undone
 
 PATIENCE = 20.0
 """Seconds that the daemon may take to answer, and to end."""

@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from allocsim.events import Trace
+from allocsim.recorders.base import Recorder, answer, recorded
 from allocsim.recorders.program import Ended, Program, run_program
-from allocsim.recorders.recorder import Recorder, answer, recorded
 
 INSTALL = "pip install memray"
 

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from allocsim.events import Trace
+from allocsim.recorders.base import CannotBegin, Recorder, answer, recorded
 from allocsim.recorders.program import Ended, Program, preloading, run_program
-from allocsim.recorders.recorder import CannotBegin, Recorder, answer, recorded
 
 INSTALL = "apt install gcc libc6-dev"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.interrupts import Deferred
+from allocsim.signals import Deferred
 
 
 class Program(NamedTuple):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from allocsim.compare.comparison import Comparison
+from allocsim.compare.figures import Memory, Row, Times
 from allocsim.errors import UnknownName
-from allocsim.quantities import format_bytes
-from allocsim.rivals.comparison import Comparison
-from allocsim.rivals.figures import Memory, Row, Times
+from allocsim.text import format_bytes
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from allocsim.quantities import counted, format_bytes
 from allocsim.reports.comparison import MEANINGS, Cell, Compared, cells, label, titles
-from allocsim.reports.findings import conclusions, conditions, twins, warnings
-from allocsim.reports.screen import screen
+from allocsim.reports.conclusions import conclusions, conditions, twins, warnings
+from allocsim.reports.run_screen import screen
+from allocsim.text import counted, format_bytes
 
 FEWEST = 3
 """Figures that are shown however narrow the terminal is."""

@@ -10,10 +10,10 @@ import csv
 import io
 from pathlib import Path
 
-from allocsim.beside import written_whole
+from allocsim.atomic_file import written_whole
 from allocsim.reports import Result
 from allocsim.reports.json import json_text
-from allocsim.reports.markdown import markdown_text
+from allocsim.reports.run_text import markdown_text
 
 
 def write_json(path: Path, result: Result) -> None:

@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 
 from allocsim.designs import CacheUse, ClassUse
-from allocsim.quantities import format_bytes
-from allocsim.reports.words import bar
+from allocsim.reports.phrases import bar
+from allocsim.text import format_bytes
 
 MOST_CACHES = 30
 """Thread caches that are shown, the fullest ones."""

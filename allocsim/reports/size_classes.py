@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from allocsim.core.size_classes import ClassRow, SizeClasses
-from allocsim.reports.screen import screen
+from allocsim.reports.run_screen import screen
 
 
 def print_classes(design: str, classes: SizeClasses) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from allocsim import __version__
 from allocsim.events import Op, Trace
-from allocsim.surveyor import Survey
+from allocsim.trace_stats import Survey
 
 SCHEMA = "allocsim/trace-info/1"
 """Changes when a key changes its meaning or goes."""

@@ -11,9 +11,9 @@ import subprocess
 import sys
 
 from allocsim.errors import AllocsimError
-from allocsim.rivals.counters import read_version
-from allocsim.rivals.environment import child_environment
-from allocsim.rivals.library import KNOWN, find_library, load
+from allocsim.libraries.counters import read_version
+from allocsim.libraries.environment import child_environment
+from allocsim.libraries.find import KNOWN, find_library, load
 
 PATIENCE = 60
 """Seconds that it may take."""

@@ -16,10 +16,16 @@ import numpy as np
 
 from allocsim.errors import InputError, TraceError
 from allocsim.events import MOST_THREADS, Trace, no_events
-from allocsim.traces import (
-    aosp,
+from allocsim.traces.calls import BATCH, Halt
+from allocsim.traces.formats import Format, Reader, format_named, format_of
+from allocsim.traces.native import file
+from allocsim.traces.native.header import MAGIC
+from allocsim.traces.object_ids import REASONS, Identities, Reason, grown, identify, no_identities
+from allocsim.traces.prefetch import read_ahead
+from allocsim.traces.readers import (
     csapp,
     glibc_mtrace,
+    glibc_wl,
     heaptrack,
     logalloc,
     ltrace,
@@ -27,30 +33,17 @@ from allocsim.traces import (
     malloc_bench,
     memray,
     mtrace,
-    store,
     valgrind,
-    wl,
 )
-from allocsim.traces.calls import BATCH, Halt
-from allocsim.traces.container import open_source
-from allocsim.traces.formats import Format, Reader, format_named, format_of
-from allocsim.traces.identity import (
-    REASONS,
-    Identities,
-    Reason,
-    grown,
-    identify,
-    no_identities,
-)
-from allocsim.traces.read_ahead import read_ahead
-from allocsim.traces.store_header import MAGIC
+from allocsim.traces.source import open_source
+from allocsim.traces.writers import aosp
 
 FORMATS: tuple[Format, ...] = (
     aosp.FORMAT,
     heaptrack.FORMAT,
     csapp.FORMAT,
     memray.FORMAT,
-    wl.FORMAT,
+    glibc_wl.FORMAT,
     glibc_mtrace.FORMAT,
     malloc_bench.FORMAT,
     mtrace.FORMAT,
@@ -74,9 +67,9 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     `form` names the format, which is otherwise told by the content; `process` is the one whose
     calls are taken, otherwise that of the first call.
     """
-    if store.is_stored(path):
+    if file.is_stored(path):
         _require_neither(path, form, process)
-        return store.read_trace(Path(path))
+        return file.read_trace(Path(path))
     source = open_source(path)
     with ExitStack() as failing:
         failing.enter_context(closing(source))
@@ -87,7 +80,7 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
         failing.pop_all()  # closed with the stream; now only if it failed
     if is_stored:
         _require_neither(path, form, process)
-        return store.read_stream(source)
+        return file.read_stream(source)
     trace = Trace(
         name=path,
         chunks=iter(()),

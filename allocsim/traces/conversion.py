@@ -12,9 +12,9 @@ from pathlib import Path
 
 from allocsim.errors import InputError
 from allocsim.events import Trace
-from allocsim.traces.aosp_text import write_aosp
-from allocsim.traces.parquet import write_parquet
-from allocsim.traces.store import write_trace
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.readers.aosp import write_aosp
+from allocsim.traces.writers.parquet import write_parquet
 
 
 @dataclass(frozen=True)

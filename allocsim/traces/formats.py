@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from allocsim.errors import TraceError, UnknownName
 from allocsim.printable import printable
-from allocsim.traces.container import Source
+from allocsim.traces.source import Source
 
 HEAD = 1 << 16
 """Bytes of the unpacked content that a format may look at to know itself."""

@@ -7,7 +7,7 @@ who replays the trace; what an import left out is none.
 from __future__ import annotations
 
 from allocsim.events import Trace
-from allocsim.surveyor import Survey
+from allocsim.trace_stats import Survey
 
 _COUNTED = {
     "events": "events",

@@ -14,7 +14,7 @@ from allocsim.cli import COMMANDS, LazyGroup, cli, trace
 from allocsim.core.jit import PURE
 from allocsim.designs import SUMMARIES
 from allocsim.jobs import shipped_jobs, story
-from allocsim.rivals.library import KNOWN
+from allocsim.libraries.find import KNOWN
 from tests.cli.conftest import File, Run
 
 

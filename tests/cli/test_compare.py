@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from allocsim.events import Trace
-from allocsim.rivals.library import find_library
-from allocsim.traces.store import write_trace
+from allocsim.libraries.find import find_library
+from allocsim.traces.native.file import write_trace
 from tests.cli.conftest import Run
 from tests.cli.running import ENVIRONMENT, command
 from tests.conftest import SCALE
@@ -170,7 +170,7 @@ def test_result_without_figures_is_nothing_to_compare_with(run: Run, file: Write
 
 
 def test_without_on_every_design_and_library_that_is_here_is_taken() -> None:
-    from allocsim.cli.measuring import subjects_of
+    from allocsim.cli.measure_options import subjects_of
 
     found = subjects_of(None)
     assert found[0] == "go2008"

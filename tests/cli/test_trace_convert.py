@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.traces.store import is_stored
+from allocsim.traces.native.file import is_stored
 from tests.cli.conftest import File, Run, info
 from tests.cli.running import ENVIRONMENT, command, heed_by_default, limited, process
 

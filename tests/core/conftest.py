@@ -6,9 +6,9 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core import operations
-from allocsim.core.page_release import release_pages
 from allocsim.core.records import HeapState
-from allocsim.core.span_classes import PAGE
+from allocsim.designs.tcmalloc.page_release import release_pages
+from allocsim.designs.tcmalloc.size_classes import PAGE
 
 SIZES_OF_THREADS = (8, 100, 2800, 20_000)
 

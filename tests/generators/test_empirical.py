@@ -12,7 +12,7 @@ from allocsim.events import CHUNK, MOST_OBJECTS, Op
 from allocsim.generators import empirical
 from allocsim.generators.empirical import Empirical
 from allocsim.jobs import find_job, read_job
-from allocsim.quantities import Size, format_bytes
+from allocsim.text import Size, format_bytes
 from tests.conftest import SCALE
 from tests.fuzz import cases, mutated
 from tests.generators.streams import assert_sound, digest, events_of

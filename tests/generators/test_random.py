@@ -6,7 +6,7 @@ import pytest
 from allocsim.events import CHUNK, Op
 from allocsim.generators.random import Random
 from allocsim.generators.sizes import Fixed
-from allocsim.quantities import Size
+from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,

@@ -7,7 +7,7 @@ from allocsim.errors import InputError
 from allocsim.events import CHUNK, MOST_OBJECTS, Op
 from allocsim.generators.server import Population, Server
 from allocsim.generators.sizes import Fixed, LogUniform
-from allocsim.quantities import Size
+from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,

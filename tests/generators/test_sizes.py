@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from allocsim.errors import InputError
 from allocsim.generators import random_bits
 from allocsim.generators.sizes import MOST, Fixed, LogUniform, SizeLaw, Uniform
-from allocsim.quantities import Size
+from allocsim.text import Size
 
 WORDS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50)
 SIZES = st.integers(1, MOST)

@@ -5,7 +5,7 @@ import pytest
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op
 from allocsim.generators.sweep import Sweep
-from allocsim.quantities import Size
+from allocsim.text import Size
 from tests.generators.streams import assert_sound, chunk_lengths, digest, events_of
 
 

@@ -12,8 +12,8 @@ from allocsim import recorders
 from allocsim.errors import EnvironmentLacks, InputError, TraceError, UnknownName
 from allocsim.events import Trace, no_events
 from allocsim.recorders import RECORDERS, Choice, heaptrack, lttng, memray, mtrace, record, usable
+from allocsim.recorders.base import CannotBegin, Recorder, workplace
 from allocsim.recorders.program import Ended, Program, find_program, run_program
-from allocsim.recorders.recorder import CannotBegin, Recorder, workplace
 from allocsim.traces import open_trace
 
 PROGRAM = Program(("prog", "x"), "/bin/prog")

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from allocsim.compare.comparison import Comparison, Conditions
+from allocsim.compare.event_file import Recorded
+from allocsim.compare.figures import About, Memory, Row, Times
 from allocsim.events import Trace
 from allocsim.reports.comparison import Compared
-from allocsim.rivals.comparison import Comparison, Conditions
-from allocsim.rivals.figures import About, Memory, Row, Times
-from allocsim.rivals.recorded import Recorded
 
 MIB = 1 << 20
 

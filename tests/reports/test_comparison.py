@@ -2,10 +2,10 @@
 
 import pytest
 
+from allocsim.compare.figures import Row
 from allocsim.errors import UnknownName
 from allocsim.reports.comparison import COLUMNS, cells, column_of, label, titles
-from allocsim.reports.findings import conclusions, conditions, twins, warnings
-from allocsim.rivals.figures import Row
+from allocsim.reports.conclusions import conclusions, conditions, twins, warnings
 from tests.reports.comparisons import MIB, compared, memory, rows, times
 
 

@@ -8,7 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from allocsim.traces.wl_threads import TURN
+from allocsim.traces.readers.glibc_wl_threads import TURN
 
 Row = tuple[str, str, int, int, int]
 """Name, thread, address, old address or alignment, bytes."""

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from allocsim.events import Op, Trace, no_events
 from allocsim.traces import _events, open_trace
-from allocsim.traces.aosp import FORMAT
-from allocsim.traces.container import Source
 from allocsim.traces.formats import Format
+from allocsim.traces.source import Source
+from allocsim.traces.writers.aosp import FORMAT
 
 Event = tuple[int, int, int, int, int]
 """Operation, bytes, log2 of the alignment, thread, object."""

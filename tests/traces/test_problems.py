@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.surveyor import survey
+from allocsim.trace_stats import survey
+from allocsim.traces.native.file import CLAIMS, read_trace, write_trace
 from allocsim.traces.problems import problems_of
-from allocsim.traces.store import CLAIMS, read_trace, write_trace
 from tests.driving import Call, free, malloc, realloc
 from tests.traces.streams import sound_calls, trace_of
 

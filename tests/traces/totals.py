@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from allocsim.core.jit import PURE
 from allocsim.events import Op
-from allocsim.traces.container import open_source
+from allocsim.traces.source import open_source
 from tests.traces.recordings import Event
 
 SAMPLES = Path(__file__).parent / "samples"

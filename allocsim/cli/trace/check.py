@@ -18,9 +18,9 @@ def command(trace: str, strict: bool, form: str | None, process: int | None) -> 
     allocates what is live, or frees or resizes what is not, if thread numbers have holes, or if a
     file of allocsim's own does not hold what it says.
     """
-    from allocsim.cli.trace.taking import surveyed
+    from allocsim.cli.trace._io import surveyed
     from allocsim.errors import CheckFailed
-    from allocsim.reports.soundness import print_soundness
+    from allocsim.reports.trace_check import print_soundness
     from allocsim.traces.problems import problems_of
 
     recorded, seen = surveyed(trace, form, process)

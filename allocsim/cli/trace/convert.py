@@ -30,7 +30,7 @@ def command(
     .allocsim is allocsim's own file, which is mapped and not read: the way to replay a trace often.
     .txt and .txt.gz are Android's text, as memory_replay takes it. .parquet is for notebooks.
     """
-    from allocsim.cli.trace.taking import require_free, write_whole
+    from allocsim.cli.trace._io import require_free, write_whole
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 

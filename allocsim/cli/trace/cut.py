@@ -31,9 +31,9 @@ def command(
     are held in memory while the rest of the trace is read, 17 bytes each. The suffix of OUT decides
     the format, as for convert.
     """
-    from allocsim.cli.trace.taking import require_free, write_piece
-    from allocsim.cuts import ENDLESS
-    from allocsim.pieces import Choice
+    from allocsim.cli.trace._io import require_free, write_piece
+    from allocsim.trace_slice import ENDLESS
+    from allocsim.trace_subset import Choice
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 

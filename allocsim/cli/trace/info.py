@@ -18,13 +18,13 @@ def command(trace: str, as_json: bool, form: str | None, process: int | None) ->
     from the allocation of an object to its free.
     """
     from allocsim.cli.drive import command_line
-    from allocsim.cli.trace.taking import surveyed
+    from allocsim.cli.trace._io import surveyed
     from allocsim.reports.survey_json import survey_text
 
     recorded, seen = surveyed(trace, form, process)
     if as_json:
         click.echo(survey_text(recorded, seen, command_line()))
         return
-    from allocsim.reports.survey_screen import print_survey
+    from allocsim.reports.trace_info import print_survey
 
     print_survey(recorded, seen)

@@ -24,8 +24,8 @@ def command(trace: str, out: Path, keep: float, seed: int, force: bool, **readin
     `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
     same objects. The suffix of OUT decides the format, as for convert.
     """
-    from allocsim.cli.trace.taking import require_free, write_piece
-    from allocsim.pieces import ALL, Choice
+    from allocsim.cli.trace._io import require_free, write_piece
+    from allocsim.trace_subset import ALL, Choice
     from allocsim.traces.conversion import writer_for
     from allocsim.workloads import open_workload
 

@@ -1,0 +1,71 @@
+"""What a tcmalloc heap shows of itself: its classes, its caches, the library's own counters.
+
+Beside the wiring in `tcmalloc`, over the state in `tcmalloc_state`. Plain Python over the records.
+Its one rule: a counter has the name and the meaning that the library gives it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.tiered_account import cached_bytes, tail_of
+from allocsim.designs import CacheUse, ClassUse
+from allocsim.designs.tcmalloc.size_classes import PAGE
+from allocsim.designs.tcmalloc.state import Tcmalloc, orphan
+
+
+def classes(heap: Tcmalloc) -> list[ClassUse]:
+    """What each size class holds now."""
+    cached = heap.object_list.length[heap.cache.alive == 1].sum(axis=0).tolist()
+    uses = []
+    for number, kind in list(enumerate(heap.size_class))[1:]:
+        moving, central = int(kind.used * kind.batch), int(kind.free)
+        in_use = int(kind.spans * kind.objects) - central - moving - cached[number]
+        sizes = (int(kind.object_size), int(kind.spans), in_use)
+        uses.append(ClassUse(number, *sizes, cached[number], moving, central, int(kind.slots)))
+    return uses
+
+
+def caches(heap: Tcmalloc) -> list[CacheUse]:
+    """The caches alive, the one of the library's start last."""
+    alive = np.flatnonzero(heap.cache.alive).tolist()
+    return [
+        CacheUse(
+            None if number == orphan(heap) else number,
+            int(heap.cache[number].held),
+            int(heap.cache[number].most),
+        )
+        for number in alive
+    ]
+
+
+def native_counters(heap: Tcmalloc) -> dict[str, int]:
+    """The properties that MallocExtension::GetNumericProperty tells, under their names."""
+    system, page_heap, counters = heap.system[0], heap.page_heap[0], heap.counters[0]
+    kinds: Any = heap.size_class[1:]
+    tails = int(sum(int(kind.spans) * int(tail_of(kind)) for kind in kinds if kind.spans))
+    size = int(system.heap)
+    free, unmapped = int(page_heap.free) * PAGE, int(page_heap.returned) * PAGE
+    central = int((kinds.free * kinds.object_size).sum()) + tails
+    transfer = int((kinds.used * kinds.batch * kinds.object_size).sum())
+    thread = int(cached_bytes(heap))
+    return {
+        "generic.heap_size": size,
+        "generic.current_allocated_bytes": size - free - unmapped - central - transfer - thread,
+        "generic.total_physical_bytes": int(system.footprint),
+        "tcmalloc.pageheap_free_bytes": free,
+        "tcmalloc.pageheap_unmapped_bytes": unmapped,
+        "tcmalloc.central_cache_free_bytes": central,
+        "tcmalloc.transfer_cache_free_bytes": transfer,
+        "tcmalloc.thread_cache_free_bytes": thread,
+        "tcmalloc.pageheap_committed_bytes": size - unmapped,
+        "tcmalloc.pageheap_scavenge_count": int(page_heap.releases),
+        "tcmalloc.pageheap_commit_count": int(page_heap.commits),
+        "tcmalloc.pageheap_total_commit_bytes": int(page_heap.committed_pages) * PAGE,
+        "tcmalloc.pageheap_decommit_count": int(page_heap.decommits),
+        "tcmalloc.pageheap_total_decommit_bytes": int(page_heap.decommitted_pages) * PAGE,
+        "tcmalloc.pageheap_reserve_count": int(counters.grows),
+        "tcmalloc.pageheap_total_reserve_bytes": size,
+    }

@@ -1,0 +1,1 @@
+"""The malloc libraries installed on this machine: how they are found, loaded and called."""

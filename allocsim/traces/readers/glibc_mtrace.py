@@ -1,0 +1,101 @@
+"""The raw traces of glibc's trace-utils: .mtrace files, which its libmtrace writes.
+
+A reader: bytes to calls. A file is an array of records of 64 bytes, little-endian; the first says
+so: type MAGIC, and two numbers that are known. Room is left unused at the end, and where a thread
+lost the race for a record.
+
+    type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign, 0 unused
+
+Its one rule: a record says what `calls` want in columns, so it is mapped by columns, with no scan.
+Memory is bounded by the live blocks and two blocks of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.events import Op
+from allocsim.traces.calls import ADDRESS_BITS, HUGE, PAGE
+from allocsim.traces.formats import Format
+from allocsim.traces.scan.block_reader import RecordReader
+
+RECORD = np.dtype(
+    [
+        ("thread", "<i4"),
+        ("type", "<u4"),  # the low 8 bits; the others say which path the call took
+        ("pointer1", "<u8"),  # free, realloc: what was passed; posix_memalign: the error
+        ("pointer2", "<u8"),  # what was returned
+        ("size", "<u8"),  # bytes asked for; calloc: the product
+        ("size2", "<u8"),  # memalign, posix_memalign: the alignment
+        ("size3", "<u8"),
+        ("padding", "<u8", 2),
+    ]
+)
+
+UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 4, 5, 6, 7, 8, 255
+"""Types that are read in ways of their own."""
+
+MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
+
+_ADDRESS = np.uint64((1 << ADDRESS_BITS) - 1)
+_OPS = np.full(256, -1, np.int64)
+_OPS[1:9] = (
+    Op.MALLOC, Op.CALLOC, Op.FREE, Op.REALLOC,
+    Op.MEMALIGN, Op.MEMALIGN, Op.MEMALIGN, Op.MEMALIGN,
+)  # fmt: skip
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a file begins with the record that says what it is."""
+    if len(head) < RECORD.itemsize:
+        return False
+    first = np.frombuffer(head, RECORD, 1)[0]
+    told = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
+    return told == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
+
+
+class GlibcMtraceReader(RecordReader):
+    """The calls of a raw trace."""
+
+    grammar = (
+        "a record of glibc's libmtrace, 64 bytes whose fifth is the type: 0 to 8, or 255 first"
+    )
+
+    def scan(self, start: int, end: int, calls: Any) -> tuple[int, int, bool]:
+        """The calls of the whole records."""
+        count = min((end - start) // RECORD.itemsize, len(calls))
+        records = np.frombuffer(self._block, RECORD, count, start)
+        types = records["type"] & 0xFF
+        known = (_OPS[types] >= 0) | (types == UNUSED) | (types == MAGIC)
+        whole = count if known.all() else int(known.argmin())
+        kept = _OPS[types[:whole]] >= 0
+        _fill(calls[: kept.sum()], records[:whole][kept])
+        return start + whole * RECORD.itemsize, int(kept.sum()), whole < count
+
+
+def _fill(calls: Any, records: Any) -> None:
+    """Write the calls that the records tell."""
+    types = records["type"] & 0xFF
+    calls.op[:] = _OPS[types]
+    calls.thread[:] = records["thread"].astype(np.int64) & 0xFFFFFFFF
+    first, second = (records[name] & _ADDRESS for name in ("pointer1", "pointer2"))
+    calls.address[:] = np.where(types == FREE, first, second)
+    calls.old[:] = np.where(types == REALLOC, first, 0)
+    calls.request[:] = np.where(types == FREE, 0, np.minimum(records["size"], np.uint64(HUGE)))
+    calls.alignment[:] = np.where(
+        (types == MEMALIGN) | (types == POSIX_MEMALIGN),
+        np.minimum(records["size2"], np.uint64(HUGE)),
+        np.where((types == VALLOC) | (types == PVALLOC), PAGE, 0),
+    )
+    failed = (types == POSIX_MEMALIGN) & (records["pointer1"] != 0)
+    calls.address[failed] = 0
+
+
+FORMAT = Format(
+    name="glibc-mtrace",
+    summary="raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes",
+    looks_like=looks_like,
+    open=GlibcMtraceReader,
+)

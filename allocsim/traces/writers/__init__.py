@@ -1,0 +1,1 @@
+"""Formats that traces can be exported to."""

@@ -1,0 +1,98 @@
+"""Writing Parquet: the events as columns, for notebooks.
+
+Beside the other writers. pyarrow, which does it, is an extra of the package. Its one rule: the
+columns are those of an event, with the operation as a word and the alignment in bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocsim import __version__
+from allocsim.atomic_file import written_whole
+from allocsim.errors import EnvironmentLacks
+from allocsim.events import CHUNK, Op, Trace
+
+GROUP = 32 * CHUNK
+"""Rows of a row group: 16 MiB of events are in memory at a time."""
+
+
+def write_parquet(trace: Trace, path: Path) -> None:
+    """Write the whole stream; `path` is whole or as it was."""
+    with ExitStack() as opened:
+        opened.enter_context(closing(trace))
+        pyarrow = _pyarrow()
+        names = pyarrow.array([op.name.lower() for op in Op])
+        schema = _batch(pyarrow, names, np.zeros(0, np.uint8), {}).schema
+        file = opened.enter_context(written_whole(path))
+        writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
+        opened.enter_context(writer)
+        for events in _grouped(trace.chunks):
+            writer.write_batch(_batch(pyarrow, names, events.op, _columns(events)))
+        writer.add_key_value_metadata({"allocsim": json.dumps(_about(trace))})
+
+
+def _pyarrow() -> Any:
+    """The package that does it; EnvironmentLacks if it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise EnvironmentLacks(
+            "Parquet needs pyarrow, which is not here: pip install 'allocsim[parquet]'"
+        ) from error
+    return pyarrow
+
+
+def _columns(events: Any) -> dict[str, Any]:
+    """The columns of events by name, but for the operation."""
+    shift = events.alignment.astype(np.int64)
+    return {
+        "thread": events.thread,
+        "object": events.object,
+        "request": events.request,
+        "alignment": np.where(events.op == Op.MEMALIGN, np.int64(1) << shift, 0),
+    }
+
+
+def _batch(pyarrow: Any, names: Any, operations: Any, columns: dict[str, Any]) -> Any:
+    """Events as a record batch of pyarrow."""
+    kinds = {"thread": "uint16", "object": "uint32", "request": "int64", "alignment": "int64"}
+    arrays = [
+        pyarrow.array(np.ascontiguousarray(columns.get(name, [])), kind)
+        for name, kind in kinds.items()
+    ]
+    indices = pyarrow.array(np.ascontiguousarray(operations), "int8")
+    op = pyarrow.DictionaryArray.from_arrays(indices, names)
+    return pyarrow.RecordBatch.from_arrays([op, *arrays], ["op", *kinds])
+
+
+def _grouped(chunks: Iterator[Any]) -> Iterator[Any]:
+    """The same events in arrays of GROUP or little more."""
+    kept: list[Any] = []
+    rows = 0
+    for chunk in chunks:
+        kept.append(chunk.copy())
+        rows += len(chunk)
+        if rows >= GROUP:
+            yield np.concatenate(kept).view(np.recarray)
+            kept, rows = [], 0
+    if rows:
+        yield np.concatenate(kept).view(np.recarray)
+
+
+def _about(trace: Trace) -> dict[str, Any]:
+    """What is known of the trace, for the file's metadata."""
+    return {
+        "tool": f"allocsim {__version__}",
+        "name": trace.name,
+        "source": trace.description.get("source", trace.description),
+        "seed": trace.seed,
+        "dropped": trace.dropped,
+        "notes": trace.notes,
+    }

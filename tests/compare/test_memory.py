@@ -1,0 +1,163 @@
+"""The memory of a subject, measured in a child: it is that of an independent program in C."""
+
+import os
+import statistics
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allocsim import Heap
+from allocsim.compare.comparison import Conditions, measure
+from allocsim.compare.event_file import Recorded
+from allocsim.compare.figures import Memory
+from allocsim.core.jit import PURE
+from allocsim.events import EVENT, Trace
+from allocsim.jobs import make_generator
+from allocsim.libraries.environment import child_environment
+from allocsim.libraries.find import KNOWN
+from allocsim.player import Options, play
+from tests.driving import free, malloc, stream
+from tests.libraries.children import require
+from tests.libraries.conftest import HERE
+
+
+@pytest.fixture
+def workload(recorded: Callable[..., Recorded]) -> Recorded:
+    """A thousand calls, at most some 50 MiB live."""
+    size = {"distribution": "log-uniform", "max": 1 << 21}
+    generator = make_generator({"kind": "random", "ops": 1000, "slots": 400, "size": size})
+    return recorded(*(chunk.copy() for chunk in generator.events()))
+
+
+def measured(subject: str, workload: Recorded) -> Memory:
+    """The memory of a subject."""
+    said = measure(subject, "memory", workload, Conditions(later=0.1))
+    assert said.memory is not None
+    return said.memory
+
+
+@dataclass(frozen=True)
+class Replayer:
+    """replay_events.c, compiled."""
+
+    program: Path
+
+    def growth(self, workload: Recorded, library: str, points: int = 100) -> tuple[int, int]:
+        """What a library adds to the program's anonymous memory: at the peak, and at the end."""
+        idle = self._anonymous(workload, None, 0)
+        _, peak, end = self._anonymous(workload, library, points)
+        return peak - idle[0], end - idle[0]
+
+    def _anonymous(self, workload: Recorded, library: str | None, points: int) -> list[int]:
+        """Bytes before the first event, at the peak, after the last."""
+        path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
+        objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
+        environment = dict(child_environment(None))
+        if library not in (None, "glibc"):
+            environment["LD_PRELOAD"] = require(library)
+        command = [str(self.program), path, str(objects), str(points), "0"]
+        out = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+        return [int(word) for word in out.split()]
+
+
+@pytest.fixture
+def replayer(compiler: str, tmp_path: Path) -> Replayer:
+    """The independent measurement."""
+    program = tmp_path / "replay_events"
+    source = str(HERE / "replay_events.c")
+    subprocess.run([compiler, "-O2", "-Wall", "-Werror", "-o", str(program), source], check=True)
+    return Replayer(program)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_footprint_is_that_of_an_independent_program(
+    replayer: Replayer, workload: Recorded, name: str
+) -> None:
+    require(name)
+    found = measured(f"lib:{name}", workload)
+    peak, end = replayer.growth(workload, name)
+    assert found.peak == pytest.approx(peak, rel=0.05)
+    assert found.end == pytest.approx(end, rel=0.05)
+
+
+def test_figures_of_a_library_belong_together(workload: Recorded) -> None:
+    found = measured("lib:glibc", workload)
+    assert found.peak >= found.end > 0
+    assert found.peak >= found.peak_live > 0.9 * found.live_at_peak > 0
+    assert found.peak == found.resident_peak
+    assert found.overhead == found.peak / found.peak_live
+    assert found.faults * 4096 > 0.9 * found.peak
+    assert found.high_water == pytest.approx(found.peak, rel=0.1)
+    assert found.counters["uordblks"] + found.counters["hblkhd"] >= found.live_at_end
+
+
+def test_nothing_but_the_library_is_counted(recorded: Callable[..., Recorded]) -> None:
+    """Of a workload that takes nearly nothing, nearly nothing is reported."""
+    found = measured("lib:glibc", recorded(stream(malloc(0, 100), free(0))))
+    assert found.peak < 256 << 10
+    assert found.live_at_end == 0
+
+
+def test_what_is_freed_at_once_is_given_back(recorded: Callable[..., Recorded]) -> None:
+    """Objects of 1 MiB have mappings of their own in glibc."""
+    calls = [malloc(number, 1 << 20) for number in range(40)]
+    found = measured("lib:glibc", recorded(stream(*calls)))
+    assert found.peak >= 40 << 20
+    assert found.end == found.peak
+    assert found.kept < 3 << 20
+    assert found.kept_later <= found.kept + (64 << 10)
+
+
+def test_peak_between_two_samples_is_seen(recorded: Callable[..., Recorded]) -> None:
+    """The moment when most is live is a sample of its own."""
+    short = [call for number in range(1000) for call in (malloc(number, 50), free(number))]
+    spike = [malloc(5000, 30 << 20), free(5000)]
+    found = measured("lib:glibc", recorded(stream(*short[:999], *spike, *short[999:])))
+    assert found.peak >= 30 << 20
+    assert found.peak_event == 1000
+    assert found.end < 1 << 20
+
+
+def test_design_is_measured_by_its_definition(workload: Recorded) -> None:
+    found = measured("go2008", workload)
+    path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
+    events = np.fromfile(path, EVENT).view(np.recarray)
+    with Heap("go2008") as heap:
+        profile = play(heap, Trace("again", iter([events]), {}), Options())
+    assert (found.peak, found.peak_event) == (profile.at_peak.footprint, profile.at_peak.event)
+    assert found.end == profile.at_end.footprint
+    assert found.peak_live == profile.peak_live
+    assert found.fragmentation == profile.at_peak.fragmentation
+    assert found.resident_end == pytest.approx(profile.resident, rel=0.1)
+
+
+def test_workload_without_events_is_no_error(recorded: Callable[..., Recorded]) -> None:
+    found = measured("lib:glibc", recorded())
+    assert (found.peak, found.end, found.peak_live, found.overhead) == (0, 0, 0, None)
+
+
+@pytest.mark.skipif(PURE, reason="pure Python is a thousand times slower")
+def test_times_are_those_of_a_loop_at_malloc_speed(workload: Recorded) -> None:
+    said = measure("lib:glibc", "times", workload, Conditions(runs=4, warmup=2))
+    assert said.times is not None
+    assert len(said.times.runs) == 4
+    assert said.times.ns == statistics.median(said.times.runs)
+    assert said.times.p50 is not None
+    assert said.times.p99 is not None
+    assert said.times.p999 is not None
+    assert 0 < said.times.p50 <= said.times.p99 <= said.times.p999
+    assert 0 < said.times.clock < 100_000
+
+
+def test_simulated_tcmalloc_has_the_counters_of_the_real_one(workload: Recorded) -> None:
+    require("tcmalloc")
+    ours = measured("tcmalloc", workload).counters
+    theirs = measured("lib:tcmalloc", workload).counters
+    # The page map has a leaf for each 2 GiB, so metadata depend on where the kernel puts the heap.
+    told = set(theirs) - {"generic.total_physical_bytes"}
+    assert len(told) == 15
+    assert {key: ours[key] for key in told} == {key: theirs[key] for key in told}

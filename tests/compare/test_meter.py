@@ -1,0 +1,55 @@
+"""Readings of memory and clock from inside a kernel."""
+
+import mmap
+import time
+
+import pytest
+
+from allocsim.compare import meter as module
+from allocsim.compare.meter import Meter, now, open_meter, resident, status_bytes
+from allocsim.core.memory import OS_PAGE
+
+PAGES = 500
+
+
+@pytest.fixture(params=["whatever is best", "rollup"])
+def meter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Meter:
+    """A meter of each kind."""
+    if request.param == "rollup":
+        monkeypatch.setattr(module, "_is_exact", lambda _: False)
+    return open_meter()
+
+
+def test_touched_pages_are_counted_and_reserved_ones_are_not(meter: Meter) -> None:
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    before = resident(meter)
+    pages = mmap.mmap(-1, PAGES * OS_PAGE, flags=flags)
+    pages.madvise(mmap.MADV_NOHUGEPAGE)
+    reserved = resident(meter)
+    for index in range(PAGES):
+        pages[index * OS_PAGE] = 1
+    touched = resident(meter)
+    pages.close()
+    assert abs(reserved - before) < 50 * OS_PAGE
+    assert abs(touched - reserved - PAGES * OS_PAGE) < 50 * OS_PAGE
+    assert touched - resident(meter) > (PAGES - 50) * OS_PAGE
+
+
+def test_both_kinds_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    swift = open_meter()
+    if not swift.means[0].swift:
+        pytest.skip("this kernel's statm is not exact")
+    monkeypatch.setattr(module, "_is_exact", lambda _: False)
+    slow = open_meter()
+    assert not slow.means[0].swift
+    assert abs(resident(swift) - resident(slow)) < 64 * OS_PAGE
+
+
+def test_clock_is_that_of_python(meter: Meter) -> None:
+    before = time.monotonic_ns()
+    assert before <= now(meter) <= time.monotonic_ns()
+
+
+def test_status_has_what_is_resident() -> None:
+    assert status_bytes("VmRSS") > 10 << 20
+    assert status_bytes("Nothing") == 0

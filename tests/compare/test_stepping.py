@@ -1,0 +1,82 @@
+"""Playing in steps, on a design in this process: what each step notes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from allocsim import Heap
+from allocsim.compare.meter import Meter, open_meter
+from allocsim.compare.stepping import frees, new_run, peak_of_live, play_steps, steps_to
+from allocsim.player import NEVER
+from allocsim.replay import Stop, Touch
+from tests.conftest import RESERVE
+from tests.driving import free, malloc, realloc, stream
+
+EVENTS = stream(malloc(0, 100), malloc(1, 5000), free(0), realloc(1, 200), malloc(0, 40_000))
+LIVE = [100, 5100, 5000, 200, 40_200]
+
+
+@pytest.fixture
+def heap() -> Iterator[Heap]:
+    with Heap(reserve=RESERVE) as heap:
+        yield heap
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return open_meter()
+
+
+def test_each_step_notes_what_is_so_at_its_end(heap: Heap, meter: Meter) -> None:
+    steps, run = steps_to([1, 2, 4, 5]), new_run(2, Touch.PAGE)
+    assert play_steps(heap.state, run, EVENTS, steps, meter) == 4
+    assert steps.live.tolist() == [LIVE[0], LIVE[1], LIVE[3], LIVE[4]]
+    assert (np.diff(steps.footprint) >= 0).all()
+    assert steps.footprint[0] > 0
+    assert (steps.resident > 1 << 20).all()
+    times = np.stack([steps.begun, steps.ended], axis=1).ravel()
+    assert (np.diff(times) >= 0).all()
+    assert run.driver[0].events == 5
+    assert run.driver[0].peak_live == 40_200
+
+
+def test_second_play_counts_its_own_events(heap: Heap, meter: Meter) -> None:
+    run, step = new_run(2, Touch.NONE), steps_to([5])
+    for _ in range(3):
+        last = frees(run)
+        assert play_steps(heap.state, run, last, steps_to([len(last)][: len(last)]), meter) <= 1
+        assert play_steps(heap.state, run, EVENTS, step, meter) == 1
+        assert step.live[0] == LIVE[-1]
+
+
+def test_memory_is_not_read_where_only_the_clock_is_wanted(heap: Heap) -> None:
+    step = steps_to([5])
+    play_steps(heap.state, new_run(2, Touch.NONE), EVENTS, step, open_meter(memory=False))
+    assert step.resident[0] == 0
+    assert step.ended[0] > step.begun[0]
+
+
+def test_event_that_cannot_be_ends_the_play(heap: Heap, meter: Meter) -> None:
+    run = new_run(2, Touch.NONE)
+    assert play_steps(heap.state, run, stream(malloc(0, 1), free(1)), steps_to([1, 2]), meter) == 1
+    assert run.driver[0].stop == Stop.BAD_EVENT
+
+
+def test_limit_ends_the_play(heap: Heap, meter: Meter) -> None:
+    run = new_run(2, Touch.NONE, limit=1 << 20)
+    assert play_steps(heap.state, run, stream(malloc(0, 8 << 20)), steps_to([1]), meter) == 0
+    assert run.driver[0].stop == Stop.LIMIT
+    assert new_run(1, Touch.NONE).driver[0].limit == NEVER
+
+
+def test_frees_name_what_is_live(heap: Heap, meter: Meter) -> None:
+    run = new_run(3, Touch.NONE)
+    play_steps(heap.state, run, EVENTS, steps_to([5]), meter)
+    assert frees(run).object.tolist() == [0, 1]
+
+
+def test_peak_of_live_is_found() -> None:
+    assert peak_of_live(EVENTS, np.zeros(2, np.int64)) == 5
+    assert peak_of_live(EVENTS[:4], np.zeros(2, np.int64)) == 2
+    assert peak_of_live(EVENTS[:0], np.zeros(2, np.int64)) == 0

@@ -1,0 +1,79 @@
+"""The seed's refusals: what does not fit, what a frozen heap lacks, a thread too many."""
+
+import pytest
+
+from allocsim import Heap
+from allocsim.core import operations
+from allocsim.core.memory import Reservation
+from allocsim.core.operations import Status
+from allocsim.core.records import HeapState
+from allocsim.designs.go2008 import create
+from tests.calling import malloc
+from tests.conftest import PAGE, Unsound
+from tests.designs.go2008.lookup import SMALL
+
+
+@pytest.mark.parametrize("alignment", [64, 8192, 1 << 20])
+@pytest.mark.parametrize("size", [100, 100_000, 2**40, 2**62])
+def test_aligned_object_that_does_not_fit_is_refused(
+    small_heap: Heap, alignment: int, size: int
+) -> None:
+    state = small_heap.state
+    malloc(state, 4 << 20)
+    assert operations.memalign(state, 0, alignment, size) == 0
+    assert operations.refusal(state) == Status.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize("alignment", [2**40, 2**46, 2**62], ids=hex)
+def test_huge_alignment_is_refused(state: HeapState, unsound: Unsound, alignment: int) -> None:
+    assert operations.memalign(state, 0, alignment, 1) == 0
+    assert operations.refusal(state) == Status.OUT_OF_MEMORY
+    assert unsound() == []
+
+
+@pytest.mark.parametrize("size", [2**30 + 1, 2**40, 2**47, 2**62, 2**63 - 1], ids=hex)
+def test_huge_request_is_refused(state: HeapState, unsound: Unsound, size: int) -> None:
+    for call in (
+        lambda: malloc(state, size),
+        lambda: operations.calloc(state, 0, size),
+        lambda: operations.memalign(state, 0, 16, size),
+        lambda: operations.memalign(state, 0, 2 * PAGE, size),
+        lambda: operations.allocate_stack(state, size),
+    ):
+        state.system[0].refusal = Status.OK
+        assert call() == 0
+        assert operations.refusal(state) == Status.OUT_OF_MEMORY
+    assert unsound() == []
+
+
+def test_frozen_heap_gives_what_it_has_and_refuses_the_rest(
+    state: HeapState, unsound: Unsound
+) -> None:
+    malloc(state, 8)
+    operations.free(state, 0, malloc(state, SMALL))
+    assert operations.freeze(state) == Status.OK
+    assert malloc(state, 8)
+    assert malloc(state, SMALL)
+    assert (malloc(state, 16), malloc(state, SMALL)) == (0, 0)
+    assert operations.refusal(state) == Status.FROZEN
+    assert unsound() == []
+
+
+def test_frozen_heap_takes_objects_back(state: HeapState, unsound: Unsound) -> None:
+    held = [malloc(state, 8), malloc(state, SMALL)]
+    operations.freeze(state)
+    assert [operations.free(state, 0, address) for address in held] == [Status.OK] * 2
+    assert unsound() == []
+
+
+def test_thread_beyond_the_table_is_refused() -> None:
+    state = create(Reservation(1 << 20), 2, {})
+    began = [operations.thread_begin(state, thread) for thread in range(3)]
+    assert began == [Status.OK, Status.OK, Status.OUT_OF_MEMORY]
+    assert state.counters[0].threads == 2
+
+
+def test_frozen_heap_begins_no_thread(heap: Heap) -> None:
+    operations.freeze(heap.state)
+    assert operations.thread_begin(heap.state, 0) == Status.FROZEN
+    assert heap.state.counters[0].threads == 0

@@ -1,0 +1,145 @@
+"""The page map: every page leads to its span, every other to none, wherever in 64 bits it lies."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocsim import Heap
+from allocsim.core.memory import table
+from allocsim.core.operations import Status
+from allocsim.core.records import HeapState
+from allocsim.designs.go2008.pagemap import ENTRIES, NODE_BYTES, ROOT, enter, nodes_for, span_of
+from tests.conftest import PAGE
+
+LAST_PAGE = 2**51 - 1
+"""The last page whose addresses lie below 2**63."""
+
+BORDERS = {"leaf": 2**13, "node": 2**26, "node of nodes": 2**39, "upper half": 2**50}
+"""The first page number behind a border of each level."""
+
+borders = pytest.mark.parametrize("border", BORDERS.values(), ids=BORDERS)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [0, 1, PAGE, 2**25, 2**38, 2**46, 2**62, 2**63 - 1],
+    ids=lambda address: f"{address:#x}",
+)
+def test_unknown_page_leads_to_no_span(state: HeapState, address: int) -> None:
+    assert span_of(state, address) == 0
+
+
+@borders
+def test_run_across_a_border_is_entered_on_both_sides(state: HeapState, border: int) -> None:
+    assert enter(state, (border - 2) * PAGE, 4, 7)
+    found = [span_of(state, page * PAGE) for page in range(border - 3, border + 3)]
+    assert found == [0, 7, 7, 7, 7, 0]
+
+
+@borders
+def test_runs_on_either_side_of_a_border_stay_apart(state: HeapState, border: int) -> None:
+    enter(state, (border - 1) * PAGE, 1, 3)
+    enter(state, border * PAGE, 1, 4)
+    assert [span_of(state, page * PAGE) for page in (border - 1, border)] == [3, 4]
+
+
+@pytest.mark.parametrize("page", [1, ENTRIES - 1, 2**39 + 5, LAST_PAGE], ids=hex)
+def test_every_byte_of_a_page_leads_to_its_span(state: HeapState, page: int) -> None:
+    enter(state, page * PAGE, 1, 9)
+    inside = (page * PAGE, page * PAGE + 1, page * PAGE + PAGE - 1)
+    assert [span_of(state, address) for address in inside] == [9, 9, 9]
+    assert span_of(state, page * PAGE - 1) == 0
+
+
+def test_last_pages_below_two_to_the_63_can_be_entered(state: HeapState) -> None:
+    assert enter(state, (LAST_PAGE - 1) * PAGE, 2, 5)
+    assert span_of(state, 2**63 - 1) == 5
+    assert span_of(state, (LAST_PAGE - 1) * PAGE) == 5
+    assert span_of(state, (LAST_PAGE - 2) * PAGE) == 0
+
+
+def test_page_that_is_entered_again_leads_to_the_newer_span(state: HeapState) -> None:
+    enter(state, PAGE, 4, 1)
+    enter(state, 3 * PAGE, 2, 2)
+    assert [span_of(state, page * PAGE) for page in range(1, 5)] == [1, 1, 2, 2]
+
+
+def test_pages_far_apart_share_no_node_but_the_root(state: HeapState) -> None:
+    for page in (0, 2**39, 2**40):
+        enter(state, page * PAGE, 1, 1)
+    assert state.counters[0].nodes == ROOT + 1 + 3 * 3
+
+
+def test_pages_of_one_leaf_take_its_nodes_once(state: HeapState) -> None:
+    before = int(state.system[0].footprint)
+    enter(state, 0, 1, 1)
+    enter(state, (ENTRIES - 1) * PAGE, 1, 2)
+    assert state.counters[0].nodes == ROOT + 1 + 3
+    assert state.system[0].footprint == before + 3 * NODE_BYTES
+
+
+def test_null_node_is_never_written(state: HeapState) -> None:
+    for border in BORDERS.values():
+        enter(state, (border - 1) * PAGE, 2, 6)
+    assert not state.node[0].any()
+
+
+def test_frozen_map_takes_no_node_but_enters_pages_that_need_none(state: HeapState) -> None:
+    enter(state, 0, 1, 1)
+    state.system[0].frozen = 1
+    assert enter(state, PAGE, 1, 2)
+    assert not enter(state, 2**39 * PAGE, 1, 3)
+    assert state.system[0].refusal == Status.FROZEN
+    assert span_of(state, 2**39 * PAGE) == 0
+
+
+def test_full_table_of_nodes_refuses_and_says_so(state: HeapState) -> None:
+    room = len(state.node) - int(state.counters[0].nodes)
+    for number in range(room // 3):
+        assert enter(state, (number << 39) * PAGE, 1, 1)
+    assert not enter(state, ((room // 3) << 39) * PAGE, 1, 1)
+    assert state.counters[0].nodes <= len(state.node)
+    assert state.system[0].refusal == Status.OUT_OF_MEMORY
+
+
+def nodes_needed(first: int, pages: int) -> int:
+    """Nodes that a run of pages needs, null node and root counted: its distinct prefixes."""
+    last = first + pages - 1
+    return 2 + sum((last >> shift) - (first >> shift) + 1 for shift in (13, 26, 39))
+
+
+@pytest.mark.parametrize("pages", [1, 2, 2**13, 2**13 + 1, 3 * 2**13, 2**26, 2**26 + 2, 2**33])
+def test_nodes_for_is_enough_wherever_the_range_begins(pages: int) -> None:
+    starts = [border + ahead for border in BORDERS.values() for ahead in (-pages, -1, 0, 1)]
+    worst = max(nodes_needed(max(start, 0), pages) for start in starts)
+    assert worst <= nodes_for(pages * PAGE) <= worst + 3
+
+
+def test_nodes_for_two_pages_is_exact() -> None:
+    assert nodes_for(2 * PAGE) == nodes_needed(2**39 - 1, 2) == 8
+
+
+runs = st.tuples(
+    st.sampled_from([0, *BORDERS.values(), LAST_PAGE - 100]), st.integers(0, 60), st.integers(1, 40)
+)
+
+
+@given(st.lists(runs, max_size=8))
+def test_map_equals_a_dictionary(entered: list[tuple[int, int, int]]) -> None:
+    expected: dict[int, int] = {}
+    with Heap(reserve=1 << 20) as heap:
+        state = heap.state._replace(node=table(np.int64, 64, ENTRIES))
+        for span, (near, ahead, pages) in enumerate(entered, 1):
+            first = near + ahead
+            assert enter(state, first * PAGE, pages, span)
+            expected |= dict.fromkeys(range(first, first + pages), span)
+        asked = {page + beside for page in expected for beside in (-1, 0, 1)} - {-1}
+        for page in sorted(asked):
+            assert span_of(state, page * PAGE) == expected.get(page, 0)
+
+
+def test_borders_are_in_ascending_order() -> None:
+    assert all(low < high for low, high in pairwise(BORDERS.values()))

@@ -1,0 +1,218 @@
+"""Corruptions of a joining page heap, for `test_check_runs`: runs, their bounds, lists and sets."""
+
+from allocsim.core.memory import Reservation
+from allocsim.core.records import HeapState, SpanState
+from allocsim.designs.tcmalloc import check_page_heap
+from allocsim.designs.tcmalloc.check_page_heap import listed, spans_of
+from allocsim.designs.tcmalloc.metadata import AREA
+from allocsim.designs.tcmalloc.pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS, set_entry
+from allocsim.designs.tcmalloc.size_classes import PAGE
+from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, LONG, RETURNED_HEAD
+from tests.corruptions import Corruptions
+
+FIRST = LIST_HEADS + 1
+
+
+def some(state: HeapState, wanted: SpanState, long: bool = False, classed: bool = False) -> int:
+    """A span in a state, short or long, of small objects or of none."""
+    return next(
+        span.number
+        for span in spans_of(state).values()
+        if span.state == wanted
+        and (span.pages > LONG) is long
+        and bool(span.size_class) is classed
+        and span.pages > 1
+    )
+
+
+CORRUPTIONS = Corruptions()
+speaks = CORRUPTIONS.speaks
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "expected 0x")
+def span_moved(state: HeapState, memory: Reservation) -> None:
+    state.span[some(state, SpanState.FREE)].address += PAGE
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "expected 0x")
+def span_too_long(state: HeapState, memory: Reservation) -> None:
+    state.span[some(state, SpanState.IN_USE, classed=True)].pages += 1
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "of 0 pages begins at")
+def span_empty(state: HeapState, memory: Reservation) -> None:
+    state.span[some(state, SpanState.STACK)].pages = 0
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "spans end at")
+def page_obtained_for_no_span(state: HeapState, memory: Reservation) -> None:
+    state.system[0].next += PAGE
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "spans end at")
+def heap_ends_before_its_spans(state: HeapState, memory: Reservation) -> None:
+    state.system[0].next -= AREA
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "bytes, not those of its spans")
+def heap_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.system[0].heap += PAGE
+
+
+@speaks(check_page_heap.runs_tile_the_heap, "spans counted")
+def spans_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.counters[0].spans += 1
+
+
+@speaks(check_page_heap.bounds_lead_to_their_span, "leads to span 0 and class 0")
+def last_page_forgotten(state: HeapState, memory: Reservation) -> None:
+    span = state.span[some(state, SpanState.FREE)]
+    set_entry(state, int(span.address + (span.pages - 1) * PAGE), 0, 0)
+
+
+@speaks(check_page_heap.bounds_lead_to_their_span, f"leads to span {FIRST} and class 0")
+def first_page_of_another_span(state: HeapState, memory: Reservation) -> None:
+    span = state.span[some(state, SpanState.RETURNED)]
+    set_entry(state, int(span.address), FIRST, 0)
+
+
+@speaks(check_page_heap.bounds_lead_to_their_span, "and class 85")
+def inner_page_of_another_class(state: HeapState, memory: Reservation) -> None:
+    number = some(state, SpanState.IN_USE, classed=True)
+    set_entry(state, int(state.span[number].address) + PAGE, number, 85)
+
+
+@speaks(check_page_heap.bounds_lead_to_their_span, "leads to span -1 and class -1")
+def leaf_that_there_is_not(state: HeapState, memory: Reservation) -> None:
+    state.page_map[memory.address // PAGE >> LEAF_BITS] = 1 << 40
+
+
+@speaks(check_page_heap.null_span_is_untouched, "null leaf")
+def null_leaf_written(state: HeapState, memory: Reservation) -> None:
+    state.page_map[ROOT_ROWS + LEAF_ROWS - 1] = 1 << CLASS_BITS
+
+
+@speaks(check_page_heap.neighbours_in_one_state_are_joined, "lie side by side in state 4")
+def free_neighbour_of_a_returned_span_is_returned(state: HeapState, memory: Reservation) -> None:
+    free = [span for span in spans_of(state).values() if span.state == SpanState.FREE]
+    before = {s.behind for s in spans_of(state).values() if s.state == SpanState.RETURNED}
+    span = next(span for span in free if span.address in before)
+    state.span[span.number].state = SpanState.RETURNED
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "is on the list of state 2")
+def span_in_use_listed(state: HeapState, memory: Reservation) -> None:
+    state.span[some(state, SpanState.FREE)].state = SpanState.IN_USE
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "is on the list of state 4")
+def span_on_the_list_of_another_length(state: HeapState, memory: Reservation) -> None:
+    state.span[some(state, SpanState.RETURNED)].pages -= 1
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "which there is not, is on the list")
+def span_listed_that_there_is_not(state: HeapState, memory: Reservation) -> None:
+    number = int(state.page_heap[0].numbered) + 5
+    head = FREE_HEAD + 3
+    state.span[head].next = state.span[head].previous = number
+    state.span[number].next = state.span[number].previous = head
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
+def free_span_on_no_list(state: HeapState, memory: Reservation) -> None:
+    state.span[some(state, SpanState.STACK)].state = SpanState.FREE
+
+
+@speaks(
+    check_page_heap.free_spans_are_listed_once,
+    "span 0, which there is not, is on the list of state 4",
+)
+def span_on_two_lists(state: HeapState, memory: Reservation) -> None:
+    number = some(state, SpanState.FREE)
+    head = RETURNED_HEAD + 7
+    state.span[head].next = number
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "times")
+def list_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
+    number = some(state, SpanState.FREE)
+    state.span[number].next = state.span[number].previous = number
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
+def span_does_not_lead_back_to_the_one_before(state: HeapState, memory: Reservation) -> None:
+    first, second = listed(state, FREE_HEAD + 40)[:2]
+    state.span[first].previous = second
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "span 0, which there is not, is on the list")
+def last_span_of_a_list_leads_nowhere(state: HeapState, memory: Reservation) -> None:
+    state.span[listed(state, FREE_HEAD + 40)[-1]].next = 1 << 40
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "span 0, which there is not, is on the list")
+def head_of_a_list_does_not_lead_back_to_its_last_span(
+    state: HeapState, memory: Reservation
+) -> None:
+    state.span[FREE_HEAD + 40].previous = FREE_HEAD + 40
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "span 0, which there is not, is in the set")
+def only_span_of_a_set_leads_to_itself(state: HeapState, memory: Reservation) -> None:
+    root = int(state.page_heap[0].returned_set)
+    state.span[root].left = root
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "is in the set of long spans in state 2")
+def returned_span_in_the_set_of_free_ones(state: HeapState, memory: Reservation) -> None:
+    state.page_heap[0].free_set = state.page_heap[0].returned_set
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "which there is not, is in the set")
+def set_leads_to_a_span_that_there_is_not(state: HeapState, memory: Reservation) -> None:
+    state.span[int(state.page_heap[0].returned_set)].right = 1
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "times")
+def set_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
+    root = int(state.page_heap[0].free_set)
+    state.span[root].left = root
+
+
+@speaks(check_page_heap.free_spans_are_listed_once, "is out of order")
+def set_out_of_order(state: HeapState, memory: Reservation) -> None:
+    root = int(state.page_heap[0].free_set)
+    record = state.span[root]
+    assert record.left or record.right
+    record.left, record.right = int(record.right), int(record.left)
+
+
+@speaks(check_page_heap.page_counts_agree, "free pages counted")
+def free_pages_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.page_heap[0].free += 1
+
+
+@speaks(check_page_heap.page_counts_agree, "returned pages counted")
+def returned_pages_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.page_heap[0].returned -= 1
+
+
+@speaks(check_page_heap.page_counts_agree, "long free spans counted")
+def long_spans_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.page_heap[0].long_spans += 1
+
+
+@speaks(check_page_heap.page_counts_agree, "free spans counted")
+def free_spans_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.counters[0].free_spans -= 1
+
+
+@speaks(check_page_heap.page_counts_agree, "pages of large objects counted")
+def large_pages_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.counters[0].large_pages += 1
+
+
+@speaks(check_page_heap.page_counts_agree, "was given back, and its pages are resident")
+def returned_page_written(state: HeapState, memory: Reservation) -> None:
+    span = state.span[some(state, SpanState.RETURNED)]
+    memory.view(int(span.address + span.pages * PAGE) - 1, 1)[0] = 1

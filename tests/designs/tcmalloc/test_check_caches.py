@@ -1,0 +1,97 @@
+"""The invariants of the tiers: silent on a sound heap, and each speaks when it is not."""
+
+import numpy as np
+import pytest
+
+from allocsim import Heap
+from allocsim.core.check import Invariant
+from allocsim.core.raw import store_word
+from allocsim.core.records import CACHED_LIST, CENTRAL_CLASS, HeapState
+from allocsim.designs.tcmalloc import check_caches, check_page_heap
+from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
+from tests.designs.tcmalloc.corrupt_caches import CORRUPTIONS, SMALL, TAILED, head_of
+
+INVARIANTS = check_caches.INVARIANTS
+
+own = sorted(invariants_in(check_caches), key=lambda invariant: invariant.__name__)
+each_invariant = pytest.mark.parametrize("invariant", own, ids=lambda i: i.__name__)
+
+
+@each_invariant
+def test_busy_heap_is_silent(
+    busy_heap: Heap, busy_tcmalloc: HeapState, invariant: Invariant
+) -> None:
+    assert list(invariant(busy_tcmalloc, busy_heap.memory)) == []
+
+
+@each_invariant
+def test_empty_heap_is_silent(tcmalloc_heap: Heap, invariant: Invariant) -> None:
+    assert list(invariant(tcmalloc_heap.state, tcmalloc_heap.memory)) == []
+
+
+def test_busy_heap_has_free_objects_in_every_tier(
+    busy_heap: Heap, busy_tcmalloc: HeapState
+) -> None:
+    kind = busy_tcmalloc.size_class[SMALL]
+    assert 0 < kind.used <= kind.slots
+    assert kind.free > 0
+    assert all(part for name, part in busy_heap.profile().parts.items() if name != "live")
+    assert busy_tcmalloc.object_list[0, TAILED].head
+    assert busy_tcmalloc.object_list[1, TAILED].length
+
+
+@pytest.mark.parametrize(
+    ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
+)
+def test_corruption_is_told(
+    busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
+) -> None:
+    require_told(busy_heap, invariant, corrupt, sentence)
+
+
+def test_every_invariant_of_the_tiers_has_a_corruption() -> None:
+    assert CORRUPTIONS.invariants == set(own)
+
+
+def test_design_names_every_invariant_that_there_is() -> None:
+    assert set(INVARIANTS) == invariants_in(check_page_heap) | invariants_in(check_caches)
+    assert len(INVARIANTS) == len(set(INVARIANTS))
+
+
+UNPROVED = ("object_size", "pages", "batch", "most_slots")
+"""Constants of a class: no invariant holds them against the rule that made them."""
+
+TABLES = [
+    *(("size_class", name) for name in CENTRAL_CLASS.names if name not in UNPROVED),
+    *(("cache", name) for name in ("held", "most", "next", "previous")),
+    *(("budget", name) for name in ("total", "unclaimed", "first", "caches")),
+    *(("object_list", name) for name in CACHED_LIST.names[:3]),
+    ("slot", ""),
+]
+
+
+@pytest.mark.parametrize(("table", "field"), TABLES, ids=str)
+def test_number_beyond_its_table_is_told(
+    busy_heap: Heap, busy_tcmalloc: HeapState, table: str, field: str
+) -> None:
+    place = {"size_class": SMALL, "object_list": (0, SMALL), "slot": (SMALL, 0)}.get(table, 0)
+    found = getattr(busy_tcmalloc, table)
+    if field:
+        found = found[field]
+    limits = np.iinfo(found.dtype)
+    for value in GARBAGE:
+        found[place] = min(max(value, limits.min), limits.max)
+        assert busy_heap.check() != [], value
+
+
+def test_link_of_any_number_is_told(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
+    for link in (-(2**62), -1, 8, 2**31, 2**62):
+        store_word(head_of(busy_tcmalloc, SMALL), link)
+        assert busy_heap.check() != [], link
+
+
+def test_link_in_the_last_bytes_of_the_heap_is_told(
+    busy_heap: Heap, busy_tcmalloc: HeapState
+) -> None:
+    store_word(head_of(busy_tcmalloc, SMALL), int(busy_tcmalloc.system[0].next) - 1)
+    assert busy_heap.check() != []

@@ -1,0 +1,120 @@
+"""The invariants of a joining page heap: silent on a sound one, and each speaks when it is not."""
+
+import numpy as np
+import pytest
+
+from allocsim import Heap
+from allocsim.core.check import Invariant, violations
+from allocsim.core.records import LINKED_SPAN, HeapState, SpanState
+from allocsim.designs.tcmalloc import check_page_heap
+from allocsim.designs.tcmalloc.metadata import AREA
+from allocsim.designs.tcmalloc.pagemap import LEAF_BITS
+from allocsim.designs.tcmalloc.size_classes import PAGE
+from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
+from tests.designs.tcmalloc.corrupt_page_heap import CORRUPTIONS, some
+
+INVARIANTS = sorted(invariants_in(check_page_heap), key=lambda invariant: invariant.__name__)
+
+each_invariant = pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda i: i.__name__)
+
+
+@each_invariant
+def test_busy_heap_is_silent(
+    busy_heap: Heap, busy_tcmalloc: HeapState, invariant: Invariant
+) -> None:
+    assert list(invariant(busy_tcmalloc, busy_heap.memory)) == []
+
+
+@each_invariant
+def test_empty_heap_is_silent(tcmalloc_heap: Heap, invariant: Invariant) -> None:
+    assert list(invariant(tcmalloc_heap.state, tcmalloc_heap.memory)) == []
+
+
+def test_busy_heap_has_runs_of_every_kind(busy_tcmalloc: HeapState) -> None:
+    for state in (SpanState.FREE, SpanState.RETURNED):
+        assert some(busy_tcmalloc, state, long=False) != some(busy_tcmalloc, state, long=True)
+    assert some(busy_tcmalloc, SpanState.STACK)
+    assert some(busy_tcmalloc, SpanState.IN_USE, classed=True)
+    assert some(busy_tcmalloc, SpanState.IN_USE, long=True)
+
+
+@pytest.mark.parametrize(
+    ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
+)
+def test_corruption_is_told(
+    busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
+) -> None:
+    require_told(busy_heap, invariant, corrupt, sentence)
+
+
+@pytest.mark.parametrize("field", LINKED_SPAN.names)
+def test_null_span_is_untouched_in_every_field(
+    busy_heap: Heap, busy_tcmalloc: HeapState, field: str
+) -> None:
+    busy_tcmalloc.span[0][field] = 1
+    found = violations(busy_tcmalloc, busy_heap.memory, (check_page_heap.null_span_is_untouched,))
+    assert any("null span was written" in line for line in found)
+
+
+def test_every_invariant_has_a_corruption() -> None:
+    assert CORRUPTIONS.invariants == set(INVARIANTS)
+
+
+def test_hole_of_an_area_of_metadata_is_no_gap(tcmalloc_heap: Heap) -> None:
+    state = tcmalloc_heap.state
+    tcmalloc_heap.malloc(300_000)
+    state.system[0].next += AREA
+    assert tcmalloc_heap.check() == []
+    tcmalloc_heap.malloc(2 << 20)
+    assert tcmalloc_heap.check() == []
+
+
+@pytest.mark.parametrize("field", [name for name in LINKED_SPAN.names if name != "state"])
+def test_number_beyond_its_table_in_a_span_is_told(
+    busy_heap: Heap, busy_tcmalloc: HeapState, field: str
+) -> None:
+    spans = [
+        some(busy_tcmalloc, SpanState.FREE),
+        some(busy_tcmalloc, SpanState.RETURNED, long=True),
+        some(busy_tcmalloc, SpanState.IN_USE, classed=True),
+    ]
+    for value in GARBAGE:
+        for number in spans:
+            busy_tcmalloc.span[number][field] = value
+        assert busy_heap.check() != [], value
+
+
+@pytest.mark.parametrize("field", ["free_set", "returned_set", "free", "returned", "long_spans"])
+def test_garbage_in_the_page_heap_is_told(
+    busy_heap: Heap, busy_tcmalloc: HeapState, field: str
+) -> None:
+    for value in GARBAGE:
+        busy_tcmalloc.page_heap[0][field] = value
+        assert busy_heap.check() != [], value
+
+
+def test_garbage_in_the_page_map_is_told(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
+    for value in GARBAGE:
+        busy_tcmalloc.page_map[busy_heap.memory.address // PAGE >> LEAF_BITS] = value
+        assert busy_heap.check() != [], value
+
+
+@pytest.mark.parametrize("field", ["next", "heap"])
+def test_garbage_in_the_account_of_the_system_is_told(
+    busy_heap: Heap, busy_tcmalloc: HeapState, field: str
+) -> None:
+    for value in GARBAGE:
+        busy_tcmalloc.system[0][field] = value
+        assert busy_heap.check() != [], value
+
+
+def test_check_changes_no_record_and_touches_no_page(
+    busy_heap: Heap, busy_tcmalloc: HeapState
+) -> None:
+    def everything() -> list[bytes]:
+        tables = [np.asarray(table[:1000]) for table in busy_tcmalloc[:10]]
+        return [table.tobytes() for table in tables]
+
+    before, resident = everything(), busy_heap.resident()
+    assert busy_heap.check() == []
+    assert (everything(), busy_heap.resident()) == (before, resident)

@@ -1,0 +1,284 @@
+"""Release and growth: in turn through the lists, by a countdown, and when growth would not join."""
+
+from collections.abc import Callable
+
+import pytest
+
+from allocsim import Heap
+from allocsim.core.operations import Status
+from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.metadata import CHUNK
+from allocsim.designs.tcmalloc.page_release import (
+    DELAY,
+    GROWTHS_PER_CHUNK,
+    LONGEST_DELAY,
+    delete_run,
+    new_run,
+    release_bytes,
+    release_pages,
+)
+from allocsim.designs.tcmalloc.pagemap import LEAF_BYTES
+from allocsim.designs.tcmalloc.size_classes import PAGE
+from allocsim.designs.tcmalloc.span import LONG
+from tests.designs.tcmalloc.lookup import (
+    FREE,
+    RETURNED,
+    free_lengths,
+    give_back,
+    pages_of,
+    separated,
+    unsound,
+)
+
+MIB = (1 << 20) // PAGE
+"""Pages of a MiB."""
+
+
+@pytest.mark.parametrize("pages", [1, 127, 128, 129, 1000])
+def test_heap_grows_by_128_pages_or_by_what_is_needed(tcmalloc: HeapState, pages: int) -> None:
+    assert pages_of(tcmalloc, new_run(tcmalloc, pages)) == [pages]
+    assert tcmalloc.system[0].heap == max(pages, 128) * PAGE
+    assert tcmalloc.counters[0].grows == 1
+    assert tcmalloc.page_heap[0].commits == 1
+    assert tcmalloc.page_heap[0].committed_pages == max(pages, 128)
+
+
+def test_growth_joins_the_free_end_of_the_heap(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+    new_run(tcmalloc, 100)
+    span = new_run(tcmalloc, 130)
+    assert tcmalloc.span[span].address == tcmalloc_heap.memory.address + 100 * PAGE
+    assert tcmalloc.system[0].heap == (128 + 130) * PAGE
+    assert free_lengths(tcmalloc, FREE) == [28]
+
+
+def test_growth_counts_down_as_freed_pages_do(tcmalloc: HeapState) -> None:
+    span = new_run(tcmalloc, 5)
+    assert tcmalloc.page_heap[0].countdown == DELAY - 128
+    delete_run(tcmalloc, span)
+    assert tcmalloc.page_heap[0].countdown == DELAY - 128 - 5
+
+
+def test_a_chunk_of_records_of_growth_is_booked_when_it_is_needed(tcmalloc: HeapState) -> None:
+    new_run(tcmalloc, 128)
+    for grows, cost in ((1, 0), (GROWTHS_PER_CHUNK - 1, 0), (GROWTHS_PER_CHUNK, CHUNK)):
+        tcmalloc.counters[0].grows = grows
+        before = tcmalloc.system[0].footprint - tcmalloc.system[0].heap
+        new_run(tcmalloc, 128)
+        assert tcmalloc.system[0].footprint - tcmalloc.system[0].heap - before == cost
+
+
+def test_first_growth_costs_a_leaf_of_the_page_map(tcmalloc: HeapState) -> None:
+    before = tcmalloc.system[0].footprint
+    new_run(tcmalloc, 128)
+    assert tcmalloc.system[0].footprint - before == LEAF_BYTES + 128 * PAGE
+
+
+def test_growth_asks_for_less_at_the_end_of_the_reservation() -> None:
+    with Heap("tcmalloc", reserve=(1 << 20) + 7 * PAGE, startup="none") as heap:
+        new_run(heap.state, 128)
+        assert new_run(heap.state, 8) == 0
+        assert heap.state.system[0].refusal == Status.OUT_OF_MEMORY
+        assert new_run(heap.state, 7)
+        assert (heap.state.counters[0].grows, heap.state.system[0].heap) == (2, 135 * PAGE)
+        assert new_run(heap.state, 1) == 0
+        assert unsound(heap) == []
+
+
+def test_frozen_heap_gives_what_it_has_and_does_not_grow(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
+    new_run(tcmalloc, 100)
+    tcmalloc.system[0].frozen = 1
+    assert new_run(tcmalloc, 29) == 0
+    assert tcmalloc.system[0].refusal == Status.FROZEN
+    assert new_run(tcmalloc, 28)
+    assert unsound(tcmalloc_heap) == []
+
+
+def freed(state: HeapState, *lengths: int) -> list[int]:
+    """Free runs of these lengths that have no free neighbours, freed in this order."""
+    spans = separated(state, *lengths)
+    give_back(state, *spans)
+    return spans
+
+
+def returned_in_turn(state: HeapState, times: int) -> list[int]:
+    """The lengths of what is given back when a page is asked for so many times."""
+    return [int(release_pages(state, 1)) for _ in range(times)]
+
+
+def test_lists_give_in_turn_and_the_first_is_that_of_long_runs(tcmalloc: HeapState) -> None:
+    freed(tcmalloc, 3, 1, 2, 1, 300, 200, LONG)
+    assert returned_in_turn(tcmalloc, 8) == [200, 1, 2, 3, LONG, 300, 1, 0]
+
+
+def test_turn_goes_on_where_it_stopped(tcmalloc: HeapState) -> None:
+    spans = freed(tcmalloc, 5, 9)
+    assert returned_in_turn(tcmalloc, 1) == [5]
+    assert tcmalloc.page_heap[0].release_index == 5
+    give_back(tcmalloc, new_run(tcmalloc, 5))
+    assert returned_in_turn(tcmalloc, 2) == [9, 5]
+    assert tcmalloc.span[spans[0]].state == RETURNED
+
+
+@pytest.mark.parametrize("pages", [1, 70, LONG])
+def test_oldest_run_of_a_list_is_given_first(tcmalloc: HeapState, pages: int) -> None:
+    one, two, three = separated(tcmalloc, pages, pages, pages)
+    give_back(tcmalloc, two, three, one)
+    for gone, left in ((two, [one, three]), (three, [one]), (one, [])):
+        assert release_pages(tcmalloc, 1) == pages
+        assert tcmalloc.span[gone].state == RETURNED
+        assert all(tcmalloc.span[span].state == FREE for span in left)
+
+
+@pytest.mark.parametrize(
+    ("pages", "given"), [(0, 0), (1, 10), (10, 10), (11, 30), (30, 30), (31, 60), (1000, 60)]
+)
+def test_whole_runs_are_given_until_it_is_enough(
+    tcmalloc_heap: Heap, tcmalloc: HeapState, pages: int, given: int
+) -> None:
+    freed(tcmalloc, 10, 20, 30)
+    assert release_pages(tcmalloc, pages) == given
+    assert (tcmalloc.page_heap[0].returned, tcmalloc.page_heap[0].free) == (given, 60 - given)
+    assert unsound(tcmalloc_heap) == []
+
+
+@pytest.mark.parametrize("rate", [1, 10, 1000])
+def test_countdown_that_runs_out_gives_back_and_waits_longer_for_more(
+    tcmalloc: HeapState, rate: int
+) -> None:
+    two, seven = separated(tcmalloc, 2, 7)
+    page_heap = tcmalloc.page_heap[0]
+    page_heap.countdown, page_heap.release_rate = 2, rate
+    delete_run(tcmalloc, two)
+    assert (page_heap.countdown, page_heap.returned, page_heap.releases) == (0, 0, 0)
+    delete_run(tcmalloc, seven)
+    assert (page_heap.returned, page_heap.releases) == (2, 1)
+    assert page_heap.countdown == 1000 // rate * 2
+
+
+def test_countdown_is_of_the_pages_freed_not_of_those_joined(tcmalloc: HeapState) -> None:
+    span = new_run(tcmalloc, 3)
+    before = int(tcmalloc.page_heap[0].countdown)
+    delete_run(tcmalloc, span)  # joins 125 free pages behind it
+    assert tcmalloc.page_heap[0].countdown == before - 3
+
+
+def test_longest_wait_is_bounded(tcmalloc: HeapState) -> None:
+    (span,) = separated(tcmalloc, 2000)
+    tcmalloc.page_heap[0].countdown = 0
+    delete_run(tcmalloc, span)
+    assert tcmalloc.page_heap[0].returned == 2000
+    assert tcmalloc.page_heap[0].countdown == LONGEST_DELAY < 2000 * 1000
+
+
+def test_rate_of_0_gives_nothing_back(tcmalloc: HeapState) -> None:
+    (span,) = separated(tcmalloc, 20)
+    page_heap = tcmalloc.page_heap[0]
+    page_heap.countdown, page_heap.release_rate = 19, 0
+    delete_run(tcmalloc, span)
+    assert (page_heap.countdown, page_heap.returned, page_heap.releases) == (DELAY, 0, 0)
+
+
+def test_countdown_that_finds_nothing_to_give_starts_again(tcmalloc: HeapState) -> None:
+    (span,) = separated(tcmalloc, 20)
+    page_heap = tcmalloc.page_heap[0]
+    page_heap.countdown, page_heap.aggressive = 0, 1
+    delete_run(tcmalloc, span)
+    assert (page_heap.countdown, page_heap.returned, page_heap.releases) == (DELAY, 20, 1)
+
+
+@pytest.mark.parametrize(
+    ("length", "given", "credit"),
+    [
+        (1, 10 * PAGE, 10 * PAGE - 1),
+        (10 * PAGE - 1, 10 * PAGE, 1),
+        (10 * PAGE, 10 * PAGE, 0),
+        (10 * PAGE + 1, 10 * PAGE, 0),
+        (11 * PAGE, 20 * PAGE, 9 * PAGE),
+        (1 << 40, 20 * PAGE, 0),
+    ],
+)
+def test_what_was_given_too_much_is_a_credit(
+    tcmalloc: HeapState, length: int, given: int, credit: int
+) -> None:
+    freed(tcmalloc, 10, 10)
+    assert release_bytes(tcmalloc, length) == given
+    assert tcmalloc.page_heap[0].release_credit == credit
+
+
+def test_credit_is_used_up_before_more_is_given(tcmalloc: HeapState) -> None:
+    freed(tcmalloc, 10, 10)
+    release_bytes(tcmalloc, 1)
+    assert release_bytes(tcmalloc, 10 * PAGE - 2) == 0
+    assert tcmalloc.page_heap[0].release_credit == 1
+    assert release_bytes(tcmalloc, 2) == 10 * PAGE
+    assert tcmalloc.page_heap[0].release_credit == 10 * PAGE - 1
+
+
+def test_release_of_no_bytes_is_nothing(tcmalloc: HeapState) -> None:
+    freed(tcmalloc, 10)
+    assert release_bytes(tcmalloc, 0) == 0
+    assert tcmalloc.page_heap[0].returned == 0
+
+
+def side_by_side(state: HeapState, used: int, length: int = 40 * MIB) -> None:
+    """A heap of `used` pages in use, then `length` pages RETURNED and as many FREE beside them."""
+    new_run(state, used)
+    one, two = new_run(state, length), new_run(state, length)
+    delete_run(state, one)
+    release_pages(state, length)
+    delete_run(state, two)
+
+
+def test_growth_past_128_mib_joins_everything_first(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
+    side_by_side(tcmalloc, 47 * MIB)
+    span = new_run(tcmalloc, 60 * MIB)
+    assert tcmalloc.span[span].address == tcmalloc_heap.memory.address + (47 << 20)
+    assert tcmalloc.system[0].heap == 127 << 20
+    assert free_lengths(tcmalloc, RETURNED) == [20 * MIB]
+    assert free_lengths(tcmalloc, FREE) == []
+    assert unsound(tcmalloc_heap) == []
+
+
+def test_growth_goes_on_when_joining_does_not_suffice(tcmalloc: HeapState) -> None:
+    side_by_side(tcmalloc, 47 * MIB)
+    new_run(tcmalloc, 81 * MIB)
+    assert tcmalloc.system[0].heap == (127 + 81) << 20
+    assert free_lengths(tcmalloc, RETURNED) == [80 * MIB]
+
+
+def not_past_128_mib(state: HeapState) -> None:
+    """The heap stays below the border."""
+    side_by_side(state, 4 * MIB, 30 * MIB)
+
+
+def less_than_a_quarter(state: HeapState) -> None:
+    """Both states are there, of too few pages."""
+    side_by_side(state, 107 * MIB, 10 * MIB)
+
+
+def all_free(state: HeapState) -> None:
+    """Nothing is RETURNED."""
+    new_run(state, 67 * MIB)
+    delete_run(state, new_run(state, 60 * MIB))
+
+
+def all_returned(state: HeapState) -> None:
+    """Nothing is FREE."""
+    all_free(state)
+    release_pages(state, 60 * MIB)
+
+
+@pytest.mark.parametrize("prepare", [not_past_128_mib, less_than_a_quarter, all_free, all_returned])
+def test_growth_joins_nothing_when_it_is_not_worth_it(
+    tcmalloc: HeapState, prepare: Callable[[HeapState], None]
+) -> None:
+    prepare(tcmalloc)
+    before = int(tcmalloc.system[0].heap)
+    decommits = int(tcmalloc.page_heap[0].decommits)
+    assert new_run(tcmalloc, 61 * MIB)
+    assert tcmalloc.system[0].heap == before + (61 << 20)
+    assert tcmalloc.page_heap[0].decommits == decommits

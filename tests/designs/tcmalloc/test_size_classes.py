@@ -1,0 +1,128 @@
+"""Size classes made by a rule: the library's own table, and the smallest class for every size."""
+
+import csv
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.size_classes import (
+    LARGEST,
+    PAGE,
+    SpanClass,
+    batch_of,
+    class_index,
+    class_of,
+    row_of,
+    span_classes,
+)
+from tests.conftest import REPOSITORY
+
+TABLE = REPOSITORY.parent / "shared" / "reference" / "tcmalloc-2.10-classes.csv"
+
+BATCHES = pytest.mark.parametrize("most_in_batch", [2, 8, 32, 64, 1 << 16])
+
+
+def library_rows() -> list[dict[str, int]]:
+    """The classes of the installed library, as they were read from it; skips without the file."""
+    if not TABLE.exists():
+        pytest.skip(f"no {TABLE.name} here")
+    with TABLE.open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    return [{name: int(row[name]) for name in row if "pct" not in name} for row in rows]
+
+
+def test_every_class_is_the_librarys() -> None:
+    rows = library_rows()
+    names = ("class_index", "class_size", "span_pages", "objects_per_span", "num_objects_to_move")
+    expected = [tuple(row[name] for name in names) for row in rows]
+    assert [(n, *found) for n, found in enumerate(span_classes(32), start=1)] == expected
+
+
+def test_spans_and_their_tails_are_the_librarys() -> None:
+    found = [(c.pages * PAGE, c.pages * PAGE % c.object_size) for c in span_classes(32)]
+    assert found == [(row["span_bytes"], row["tail_waste_bytes"]) for row in library_rows()]
+
+
+def test_first_request_of_each_class_is_the_librarys() -> None:
+    rows = class_index(span_classes(32))
+    for row in library_rows():
+        assert rows[row_of(row["min_request"])] == row["class_index"]
+        assert rows[row_of(max(row["min_request"] - 1, 0))] in (row["class_index"] - 1, 1)
+
+
+def test_table_has_its_known_shape() -> None:
+    classes = span_classes(32)
+    assert len(classes) == 85
+    assert [c.object_size for c in classes[:9]] == [8, 16, 32, 48, 64, 80, 96, 112, 128]
+    assert classes[0] == SpanClass(8, 1, 1024, 32)
+    assert classes[-1] == SpanClass(262144, 32, 1, 2)
+    sums = [sum(c[field] for c in classes) for field in range(4)]
+    assert sums == [4477448, 628, 3149, 1460]
+
+
+@pytest.mark.parametrize(("most_in_batch", "count"), [(8, 85), (64, 87), (128, 87), (1 << 16, 87)])
+def test_batches_change_the_table(most_in_batch: int, count: int) -> None:
+    classes = span_classes(most_in_batch)
+    assert len(classes) == count
+    assert [c.object_size for c in classes] != [c.object_size for c in span_classes(32)]
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "batch"),
+    [
+        (8, 32, 32),
+        (2048, 32, 32),
+        (2049, 32, 31),
+        (32768, 32, 2),
+        (262144, 32, 2),
+        (8, 1 << 16, 8192),
+    ],
+)
+def test_batch_is_64_kib_within_bounds(size: int, most: int, batch: int) -> None:
+    assert batch_of(size, most) == batch
+
+
+@BATCHES
+def test_span_wastes_an_eighth_at_most_and_holds_a_quarter_of_a_batch(most_in_batch: int) -> None:
+    for found in span_classes(most_in_batch):
+        length = found.pages * PAGE
+        assert found.objects == length // found.object_size
+        assert length - found.objects * found.object_size <= length // 8
+        assert found.objects >= found.batch // 4
+
+
+@BATCHES
+def test_no_class_has_as_many_objects_in_as_many_pages_as_the_one_before(
+    most_in_batch: int,
+) -> None:
+    shapes = [(found.pages, found.objects) for found in span_classes(most_in_batch)]
+    assert all(one != other for one, other in pairwise(shapes))
+
+
+@BATCHES
+def test_every_size_is_in_the_smallest_class_that_holds_it(most_in_batch: int) -> None:
+    classes = span_classes(most_in_batch)
+    rows = class_index(classes)
+    sizes = np.array([found.object_size for found in classes])
+    found = rows[[row_of(request) for request in range(LARGEST + 1)]]
+    assert (found == np.searchsorted(sizes, np.arange(LARGEST + 1)) + 1).all()
+
+
+@BATCHES
+@pytest.mark.parametrize("alignment", [16, 64, 512, 1024, 4096, PAGE])
+def test_class_for_a_multiple_of_an_alignment_is_a_multiple_too(
+    most_in_batch: int, alignment: int
+) -> None:
+    classes = span_classes(most_in_batch)
+    rows = class_index(classes)
+    for request in range(alignment, LARGEST + 1, alignment):
+        assert classes[int(rows[row_of(request)]) - 1].object_size % alignment == 0
+
+
+@pytest.mark.parametrize("request_", [0, 1, 8, 9, 1024, 1025, LARGEST - 1, LARGEST])
+def test_a_heap_finds_the_class_in_its_own_table(tcmalloc: HeapState, request_: int) -> None:
+    number = class_of(tcmalloc, request_)
+    sizes = tcmalloc.size_class.object_size
+    assert sizes[number - 1] < max(request_, 1) <= sizes[number]

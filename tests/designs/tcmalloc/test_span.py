@@ -1,0 +1,126 @@
+"""Linked spans: circular lists through heads, and records that are used again."""
+
+import pytest
+
+from allocsim.core.operations import Status
+from allocsim.core.records import HeapState, SpanState
+from allocsim.designs.tcmalloc.check_page_heap import listed
+from allocsim.designs.tcmalloc.metadata import CHUNK
+from allocsim.designs.tcmalloc.pagemap import ensure_leaves, span_at
+from allocsim.designs.tcmalloc.size_classes import PAGE
+from allocsim.designs.tcmalloc.span import (
+    FREE_HEAD,
+    FULL_HEAD,
+    LIST_HEADS,
+    LONG,
+    MOST_CLASSES,
+    PARTIAL_HEAD,
+    RETURNED_HEAD,
+    SPANS_PER_CHUNK,
+    forget_span,
+    new_span,
+    prepend,
+    unlink,
+)
+
+HEAD = FREE_HEAD + 5
+FIRST = LIST_HEADS + 1
+A, B, C = FIRST, FIRST + 1, FIRST + 2
+
+
+@pytest.fixture
+def mapped(tcmalloc: HeapState) -> HeapState:
+    """A heap whose page map has leaves for its first 100 pages."""
+    ensure_leaves(tcmalloc, int(tcmalloc.system[0].next), 100 * PAGE)
+    return tcmalloc
+
+
+def links_back(state: HeapState, head: int) -> list[int]:
+    """The numbers on a list from its end to its front."""
+    found, number = [], int(state.span[head].previous)
+    while number != head:
+        found.append(number)
+        number = int(state.span[number].previous)
+    return found
+
+
+def test_heads_of_lists_do_not_overlap() -> None:
+    heads = [
+        *(first + length for first in (FREE_HEAD, RETURNED_HEAD) for length in range(1, LONG + 1)),
+        *(first + n for first in (PARTIAL_HEAD, FULL_HEAD) for n in range(1, MOST_CLASSES + 1)),
+    ]
+    assert sorted(heads) == list(range(1, LIST_HEADS + 1))
+
+
+def test_every_list_is_empty_at_first(tcmalloc: HeapState) -> None:
+    heads = range(1, LIST_HEADS + 1)
+    assert all(listed(tcmalloc, head) == links_back(tcmalloc, head) == [] for head in heads)
+    assert {int(tcmalloc.span[head].state) for head in heads} == {SpanState.LIST}
+
+
+def test_newest_span_of_a_list_stands_in_front(tcmalloc: HeapState) -> None:
+    for span in (A, B, C):
+        prepend(tcmalloc, HEAD, span)
+    assert listed(tcmalloc, HEAD) == [C, B, A]
+    assert links_back(tcmalloc, HEAD) == [A, B, C]
+
+
+@pytest.mark.parametrize("gone", [A, B, C], ids=["last", "middle", "first"])
+def test_span_leaves_its_list_wherever_it_stands(tcmalloc: HeapState, gone: int) -> None:
+    for span in (A, B, C):
+        prepend(tcmalloc, HEAD, span)
+    unlink(tcmalloc, gone)
+    left = [span for span in (C, B, A) if span != gone]
+    assert listed(tcmalloc, HEAD) == left
+    assert links_back(tcmalloc, HEAD) == left[::-1]
+    assert (tcmalloc.span[gone].next, tcmalloc.span[gone].previous) == (0, 0)
+
+
+def test_list_is_empty_again_when_its_last_span_left(tcmalloc: HeapState) -> None:
+    prepend(tcmalloc, HEAD, A)
+    unlink(tcmalloc, A)
+    assert listed(tcmalloc, HEAD) == links_back(tcmalloc, HEAD) == []
+
+
+def test_new_span_is_entered_in_the_page_map_and_counted(mapped: HeapState) -> None:
+    address = int(mapped.system[0].next)
+    span = new_span(mapped, address, 7, SpanState.FREE)
+    record = mapped.span[span]
+    assert (record.address, record.pages, record.state) == (address, 7, SpanState.FREE)
+    assert (record.size_class, record.next, record.previous) == (0, 0, 0)
+    assert span_at(mapped, address) == span_at(mapped, address + 7 * PAGE - 1) == span
+    assert mapped.counters[0].spans == 1
+
+
+def test_forgotten_records_are_used_again_the_newest_first(mapped: HeapState) -> None:
+    address = int(mapped.system[0].next)
+    spans = [new_span(mapped, address + n * PAGE, 1, SpanState.IN_USE) for n in range(3)]
+    assert spans == [A, B, C]
+    for span in (A, C):
+        forget_span(mapped, span)
+    assert mapped.counters[0].spans == 1
+    assert mapped.span[A].state == SpanState.NONE
+    again = [new_span(mapped, address, 1, SpanState.IN_USE) for _ in range(3)]
+    assert again == [C, A, C + 1]
+    assert (mapped.counters[0].spans, mapped.page_heap[0].numbered) == (4, C + 1)
+
+
+def test_a_chunk_of_records_is_booked_when_it_is_needed(mapped: HeapState) -> None:
+    before, address = mapped.system[0].footprint, int(mapped.system[0].next)
+    mapped.page_heap[0].numbered += SPANS_PER_CHUNK - 3
+    new_span(mapped, address, 1, SpanState.IN_USE)  # with the library's two, 2,730 records
+    assert mapped.system[0].footprint == before
+    new_span(mapped, address, 1, SpanState.IN_USE)
+    assert mapped.system[0].footprint == before + CHUNK
+    forget_span(mapped, int(mapped.page_heap[0].numbered))
+    new_span(mapped, address, 1, SpanState.IN_USE)
+    assert mapped.system[0].footprint == before + CHUNK
+
+
+def test_full_table_of_spans_refuses(mapped: HeapState) -> None:
+    mapped.page_heap[0].numbered = len(mapped.span) - 2
+    address = int(mapped.system[0].next)
+    assert new_span(mapped, address, 1, SpanState.IN_USE) == len(mapped.span) - 1
+    assert new_span(mapped, address, 1, SpanState.IN_USE) == 0
+    assert mapped.system[0].refusal == Status.OUT_OF_MEMORY
+    assert mapped.counters[0].spans == 1

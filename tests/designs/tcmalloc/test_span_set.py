@@ -1,0 +1,113 @@
+"""Sets of long spans: in order of length and address whatever the order of calls, and shallow."""
+
+import random
+from bisect import bisect_left, insort
+
+import pytest
+
+from allocsim.core.records import HeapState, SpanState
+from allocsim.designs.tcmalloc.span import LIST_HEADS
+from allocsim.designs.tcmalloc.span_set import (
+    FREE_SEAT,
+    RETURNED_SEAT,
+    add_to_set,
+    first_of_length,
+    seat_of_set,
+    sitting,
+    take_from_set,
+)
+from tests.conftest import SCALE
+
+FIRST = LIST_HEADS + 1
+
+Key = tuple[int, int, int]
+"""Pages, address and number of a span: a sorted list of them is the model of a set."""
+
+
+def define(state: HeapState, number: int, pages: int, address: int) -> Key:
+    """A span record with a length and an address, as a member of the model."""
+    state.span[FIRST + number].pages = pages
+    state.span[FIRST + number].address = address
+    return pages, address, FIRST + number
+
+
+def members(state: HeapState, root: int) -> tuple[list[int], int]:
+    """The spans of a set in its order, and how deep it is."""
+
+    def walk(span: int) -> tuple[list[int], int]:
+        if span == 0:
+            return [], 0
+        before, one = walk(int(state.span[span].left))
+        behind, other = walk(int(state.span[span].right))
+        return [*before, span, *behind], 1 + max(one, other)
+
+    return walk(int(sitting(state, root)))
+
+
+def numbers(model: list[Key]) -> list[int]:
+    """The spans of the model in order."""
+    return [number for _, _, number in model]
+
+
+def test_each_state_has_a_set_of_its_own() -> None:
+    assert seat_of_set(SpanState.FREE) == FREE_SEAT
+    assert seat_of_set(SpanState.RETURNED) == RETURNED_SEAT
+
+
+def test_empty_set_has_no_fit(tcmalloc: HeapState) -> None:
+    assert [first_of_length(tcmalloc, root, 1) for root in (FREE_SEAT, RETURNED_SEAT)] == [0, 0]
+
+
+def test_equal_lengths_are_ordered_by_address(tcmalloc: HeapState) -> None:
+    keys = [define(tcmalloc, n, 200, at) for n, at in enumerate((0x5000, 0x1000, 0x9000))]
+    for key in keys:
+        add_to_set(tcmalloc, FREE_SEAT, key[2])
+    assert members(tcmalloc, FREE_SEAT)[0] == [FIRST + 1, FIRST, FIRST + 2]
+    assert first_of_length(tcmalloc, FREE_SEAT, 150) == FIRST + 1
+    assert first_of_length(tcmalloc, FREE_SEAT, 201) == 0
+
+
+def test_span_that_leaves_has_no_branches(tcmalloc: HeapState) -> None:
+    keys = [define(tcmalloc, n, 200 + n, 0) for n in range(20)]
+    for _, _, span in keys:
+        add_to_set(tcmalloc, RETURNED_SEAT, span)
+    for _, _, span in keys:
+        take_from_set(tcmalloc, RETURNED_SEAT, span)
+        assert (tcmalloc.span[span].left, tcmalloc.span[span].right) == (0, 0)
+    assert tcmalloc.page_heap[0].returned_set == 0
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["ascending", "descending"])
+def test_set_stays_shallow_when_it_is_filled_in_order(tcmalloc: HeapState, step: int) -> None:
+    count = 50 * SCALE
+    for number in range(count)[::step]:
+        add_to_set(tcmalloc, FREE_SEAT, define(tcmalloc, number, 129 + number, 0)[2])
+    found, depth = members(tcmalloc, FREE_SEAT)
+    assert found == list(range(FIRST, FIRST + count))
+    assert depth < 4 * count.bit_length()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_sets_agree_with_sorted_lists(tcmalloc: HeapState, seed: int) -> None:
+    rng = random.Random(seed)
+    count, lengths = 15 * SCALE, (130, 150) if seed % 2 else (129, 100_000)
+    keys = [define(tcmalloc, n, rng.randint(*lengths), n * 8192) for n in range(count)]
+    models: dict[int, list[Key]] = {FREE_SEAT: [], RETURNED_SEAT: []}
+    outside = list(keys)
+    for _ in range(150 * SCALE):
+        root = rng.choice((FREE_SEAT, RETURNED_SEAT))
+        model = models[root]
+        if outside and rng.random() < 0.5:
+            key = outside.pop(rng.randrange(len(outside)))
+            insort(model, key)
+            add_to_set(tcmalloc, root, key[2])
+        elif model:
+            key = model.pop(rng.randrange(len(model)))
+            outside.append(key)
+            take_from_set(tcmalloc, root, key[2])
+        wanted = rng.randint(lengths[0] - 1, lengths[1] + 1)
+        place = bisect_left(model, (wanted, 0, 0))
+        expected = model[place][2] if place < len(model) else 0
+        assert first_of_length(tcmalloc, root, wanted) == expected
+    for root, model in models.items():
+        assert members(tcmalloc, root)[0] == numbers(model)

@@ -1,0 +1,216 @@
+"""How a heap of tcmalloc begins: its tables, its parameters, and the three ways to start."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from allocsim import Heap
+from allocsim.core.cache_budget import LEAST, STEP
+from allocsim.core.memory import Reservation
+from allocsim.designs.tcmalloc import DESIGN, create
+from allocsim.designs.tcmalloc.page_release import DELAY
+from allocsim.designs.tcmalloc.pagemap import COVERED, LEAF_ROWS
+from allocsim.designs.tcmalloc.size_classes import PAGE, span_classes
+from allocsim.designs.tcmalloc.state import PARAMETERS, STARTUPS, orphan, placement, size_classes
+from allocsim.designs.tcmalloc.thread_cache import fetch
+from allocsim.errors import InputError, UnknownName
+from tests.conftest import RESERVE
+from tests.designs.tcmalloc.lookup import cached, class_for
+
+MIB = 1 << 20
+
+COUNTERS = {
+    "none": (0, 0, 0, 0),
+    "dlopen": (MIB, 126 * PAGE, 1023 * 8 + 511 * 16, 24),
+    "preload": (MIB, 117 * PAGE, 1023 * 8 + 511 * 16, 73752),
+}
+"""At main(): heap, free pages, what lies free in the centre, what is allocated; bytes."""
+
+
+@pytest.fixture(params=STARTUPS)
+def begun(request: pytest.FixtureRequest) -> Iterator[Heap]:
+    """A heap as each way to start leaves it."""
+    with Heap("tcmalloc", reserve=RESERVE, startup=request.param) as heap:
+        yield heap
+
+
+def startup(heap: Heap) -> str:
+    """How a heap was started."""
+    return STARTUPS[heap.parameters["startup"]]
+
+
+def test_heap_counts_what_the_library_counts_at_main(begun: Heap) -> None:
+    size, free, central, allocated = COUNTERS[startup(begun)]
+    started = startup(begun) != "none"
+    assert begun.native_counters() == {
+        "generic.heap_size": size,
+        "generic.current_allocated_bytes": allocated,
+        "generic.total_physical_bytes": size + (2_490_368 if started else 3 << 17),
+        "tcmalloc.pageheap_free_bytes": free,
+        "tcmalloc.pageheap_unmapped_bytes": 0,
+        "tcmalloc.central_cache_free_bytes": central,
+        "tcmalloc.transfer_cache_free_bytes": 0,
+        "tcmalloc.thread_cache_free_bytes": 0,
+        "tcmalloc.pageheap_committed_bytes": size,
+        "tcmalloc.pageheap_scavenge_count": 0,
+        "tcmalloc.pageheap_commit_count": int(started),
+        "tcmalloc.pageheap_total_commit_bytes": size,
+        "tcmalloc.pageheap_decommit_count": 0,
+        "tcmalloc.pageheap_total_decommit_bytes": 0,
+        "tcmalloc.pageheap_reserve_count": int(started),
+        "tcmalloc.pageheap_total_reserve_bytes": size,
+    }
+
+
+def test_started_heap_is_sound_and_nothing_of_it_is_live(begun: Heap) -> None:
+    assert begun.check() == []
+    assert begun.live == begun.profile().live == 0
+
+
+def test_started_heap_lost_a_cache_that_holds_a_step(begun: Heap) -> None:
+    state, started = begun.state, startup(begun) != "none"
+    assert state.cache[orphan(state)].alive == state.cache[0].alive == started
+    caches = 2 if started else 0
+    assert state.budget[0].unclaimed == (32 << 20) - caches * STEP
+    assert state.budget[0].caches == caches
+
+
+def test_live_cache_has_allocated_8_bytes_twice_and_16_once(begun: Heap) -> None:
+    lists, started = begun.state.object_list[0], startup(begun) != "none"
+    assert [int(lists[class_for(size)].most) for size in (8, 16)] == ([2, 2] if started else [0, 0])
+    assert cached(begun.state, 0, class_for(8)) == []
+
+
+def test_nothing_is_released_before_2_gib_were_freed(begun: Heap) -> None:
+    # The first growth sets the countdown, then the span of the first object is freed.
+    expected = DELAY if startup(begun) == "none" else DELAY - 1
+    assert begun.state.page_heap[0].countdown == expected
+    assert begun.state.page_heap[0].release_rate == 1
+
+
+def test_metadata_at_the_start_is_a_leaf_and_three_chunks(begun: Heap) -> None:
+    leaf = (2 << 20) if startup(begun) != "none" else 0
+    assert begun.profile().metadata == leaf + 3 * (128 << 10)
+
+
+@pytest.mark.parametrize("start_page", [0, 1, 1000, LEAF_ROWS - 1])
+def test_heap_begins_at_its_page_of_a_region_of_2_gib(start_page: int) -> None:
+    with Heap("tcmalloc", reserve=RESERVE, start_page=start_page) as heap:
+        assert heap.memory.address % COVERED == start_page * PAGE
+        regions = 2 if start_page in (0, LEAF_ROWS - 1) else 1
+        assert heap.profile().metadata == regions * (2 << 20) + 3 * (128 << 10)
+
+
+def test_placement_is_in_bytes() -> None:
+    assert placement({"start_page": 5}) == (2 << 30, 5 * 8192)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [(0, LEAST), (1, LEAST), (LEAST, LEAST), (5 * MIB, 5 * MIB), (1 << 31, 1 << 30)],
+)
+def test_budget_of_caches_is_bounded_as_the_library_bounds_it(asked: int, taken: int) -> None:
+    with Heap(
+        "tcmalloc", reserve=RESERVE, startup="none", max_total_thread_cache_bytes=asked
+    ) as heap:
+        assert heap.state.budget[0].total == heap.state.budget[0].unclaimed == taken
+
+
+@pytest.mark.parametrize("objects", [2, 8, 32, 64])
+def test_batches_change_the_classes(objects: int) -> None:
+    table = size_classes(DESIGN.checked({"transfer_num_obj": objects}))
+    expected = span_classes(objects)
+    assert table.count == len(expected)
+    assert [table.object_size(n) for n in range(1, table.count + 1)] == [
+        found.object_size for found in expected
+    ]
+    with Heap("tcmalloc", reserve=RESERVE, transfer_num_obj=objects) as heap:
+        kinds = heap.state.size_class[1:]
+        assert kinds.batch.max() == objects
+        assert [tuple(kind)[:4] for kind in kinds.tolist()] == [tuple(f) for f in expected]
+        heap.free(heap.malloc(100))
+        assert heap.check() == []
+
+
+def test_request_beyond_the_largest_class_has_none() -> None:
+    table = size_classes(DESIGN.checked({}))
+    assert (table.first, table.count, table.page_size) == (1, 85, 8192)
+    assert [table.class_of(request) for request in (0, 1, 8, 9, 262144)] == [1, 1, 1, 2, 85]
+    assert table.class_of(262145) == 86
+    assert (table.chunk_of(8), table.chunk_of(262144)) == (PAGE, 262144)
+
+
+@pytest.mark.parametrize("rate", [0, 7, 1000])
+def test_release_rate_is_kept(rate: int) -> None:
+    with Heap("tcmalloc", reserve=RESERVE, release_rate=rate) as heap:
+        assert heap.state.page_heap[0].release_rate == rate
+
+
+def test_aggressive_heap_gives_back_what_it_frees_and_all_it_has_free() -> None:
+    with Heap("tcmalloc", reserve=RESERVE, aggressive_decommit=1) as heap:
+        address = heap.malloc(1_000_000)
+        heap.view(address)[:] = b"x" * 1_000_000
+        heap.free(address)
+        parts = heap.profile().parts
+        assert (parts["free_spans"], parts["released"] > 1_000_000) == (0, True)
+        assert heap.check() == []
+
+
+def test_defaults_are_the_librarys() -> None:
+    assert DESIGN.checked({}) == {
+        "max_total_thread_cache_bytes": 32 << 20,
+        "transfer_num_obj": 32,
+        "release_rate": 1,
+        "aggressive_decommit": 0,
+        "start_page": 1,
+        "startup": 0,
+    }
+
+
+WRONG = {
+    "max_total_thread_cache_bytes": -1,
+    "transfer_num_obj": 1,
+    "release_rate": 1001,
+    "aggressive_decommit": 2,
+    "start_page": LEAF_ROWS,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG.items())
+def test_parameter_out_of_range_is_refused(name: str, value: int) -> None:
+    with pytest.raises(
+        InputError, match=f"{name}={value}: expected 0 |{name}={value}: expected 2 to"
+    ):
+        Heap("tcmalloc", **{name: value})
+
+
+@pytest.mark.parametrize(("text", "value"), [("yes", 1), ("off", 0), ("true", 1), ("1", 1)])
+def test_switch_may_be_a_word(text: str, value: int) -> None:
+    with Heap("tcmalloc", aggressive_decommit=text) as heap:
+        assert heap.parameters["aggressive_decommit"] == value
+
+
+def test_every_number_has_a_wrong_value() -> None:
+    assert set(WRONG) == {name for name, known in PARAMETERS.items() if not known.names}
+
+
+@pytest.mark.parametrize("value", ["", "linked", 0, 3])
+def test_startup_goes_by_its_name(value: int | str) -> None:
+    with pytest.raises(InputError, match=r"startup=.*: expected one of preload, dlopen, none"):
+        Heap("tcmalloc", startup=value)
+
+
+def test_startup_is_shown_by_its_name() -> None:
+    assert DESIGN.shown(DESIGN.checked({"startup": "none"}))["startup"] == "none"
+
+
+def test_parameter_of_no_such_name_is_refused() -> None:
+    with pytest.raises(UnknownName, match="release_rate"):
+        Heap("tcmalloc", release_rat=1)
+
+
+def test_caches_are_for_so_many_threads_and_one_of_no_thread() -> None:
+    memory = Reservation(1 << 20, *placement({"start_page": 1}))
+    heap = create(memory, 3, DESIGN.checked({}))
+    assert (len(heap.cache), len(heap.object_list), orphan(heap)) == (4, 4, 3)
+    assert memory.address < fetch(heap, 2, 1) < memory.address + memory.length

@@ -1,0 +1,46 @@
+"""One subject on one workload, timed in a process of its own: for benchmarks.
+
+Above the child processes of the comparison, of which it asks only for times. Its one rule: a run
+that is timed begins with an empty heap; only the first is cold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allocsim.compare.comparison import Conditions, measure
+from allocsim.compare.event_file import record
+from allocsim.compare.parent import SubjectFailed
+from allocsim.compare.subject import require_subject
+from allocsim.errors import EnvironmentLacks
+from allocsim.events import Trace
+from allocsim.jobs import make_generator
+from allocsim.libraries.find import PREFIX, require_library
+from allocsim.traces import open_trace
+
+
+def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
+    """Nanoseconds an event of each of `runs` runs in one fresh child process, the first cold.
+
+    `subject` is a design or "lib:" and a library, `workload` the parameters of a generator, or
+    {"kind": "trace", "file": ...}, which is played on one thread. EnvironmentLacks if the library
+    is not here or the child fails.
+    """
+    require_subject(subject)
+    if subject.startswith(PREFIX):
+        require_library(subject.removeprefix(PREFIX))
+    recorded = record(_trace(workload))
+    try:
+        said = measure(subject, "times", recorded, Conditions(runs=runs, warmup=0))
+    except SubjectFailed as failure:
+        raise EnvironmentLacks(f"{subject}: {failure}") from None
+    finally:
+        recorded.close()
+    return said.times.runs if said.times else []
+
+
+def _trace(workload: dict[str, Any]) -> Trace:
+    """The stream of a workload."""
+    if workload["kind"] == "trace":
+        return open_trace(workload["file"])
+    return make_generator(workload).trace("race")

@@ -1,0 +1,51 @@
+"""What tests of libraries share: processes in which one may be loaded, and which are here."""
+
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from allocsim.errors import EnvironmentLacks
+from allocsim.libraries.environment import child_environment
+from allocsim.libraries.find import KNOWN, find_library
+from tests.conftest import REPOSITORY
+from tests.equality.equality import require_proved_library
+
+
+def require(name: str) -> str:
+    """The file of a library; skips, naming the package, unless it is installed."""
+    found = find_library(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: apt install {KNOWN[name].package}")
+    return found
+
+
+@cache
+def _why_not_proved() -> str:
+    """Why the design tcmalloc cannot be compared with the library here; empty if it can be."""
+    try:
+        require_proved_library()
+    except EnvironmentLacks as lacking:
+        return str(lacking)
+    return ""
+
+
+def require_proved() -> None:
+    """Skips, saying why, unless the library is here that the design tcmalloc is equal to."""
+    if _why_not_proved():
+        pytest.skip(_why_not_proved())
+
+
+def in_child(code: str, name: str, *more: str) -> str:
+    """What Python code prints in a fresh process, in which the library `name` can be loaded."""
+    environment = {**child_environment(name), "PYTHONPATH": str(REPOSITORY)}
+    child = subprocess.run(
+        [sys.executable, "-c", code, name, *more],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    return child.stdout

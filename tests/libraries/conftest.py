@@ -1,0 +1,58 @@
+"""Fixtures for tests of libraries: compiled C, and events as children get them."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allocsim.compare.event_file import Recorded, record
+from allocsim.events import Trace
+
+HERE = Path(__file__).parent
+WAYS = (
+    *("nothing", "abort", "hang", "kill", "refuse", "grow", "leave"),
+    *("fork-and-hang", "segfault", "chatter"),
+)
+"""In the order of odd_malloc.c."""
+
+Compiler = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def compiler() -> str:
+    """The C compiler of this machine."""
+    found = shutil.which("cc") or shutil.which("gcc")
+    if found is None:
+        pytest.skip("no C compiler here: apt install gcc")
+    return found
+
+
+@pytest.fixture
+def odd_library(compiler: str, tmp_path: Path) -> Compiler:
+    """A call that makes a library which misbehaves in a given way after so many calls."""
+
+    def make(way: str, calls: int = 20) -> Path:
+        path = tmp_path / f"lib{way}.so"
+        options = [f"-DWAY={WAYS.index(way)}", f"-DCALLS={calls}", "-shared", "-fPIC", "-O1"]
+        source = str(HERE / "odd_malloc.c")
+        subprocess.run([compiler, *options, "-o", str(path), source], check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def recorded() -> Iterator[Callable[..., Recorded]]:
+    """A call that puts the events of arrays into a file without a name; it is closed later."""
+    made: list[Recorded] = []
+
+    def put(*chunks: Any) -> Recorded:
+        made.append(record(Trace("a workload", iter(chunks), {"kind": "test"})))
+        return made[-1]
+
+    yield put
+    for each in made:
+        each.close()

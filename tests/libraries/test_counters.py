@@ -1,0 +1,116 @@
+"""The libraries' own counters: they follow the driver's calls, and agree with each one's dump."""
+
+import json
+
+import pytest
+
+from allocsim.libraries.counters import allocated
+from allocsim.libraries.find import KNOWN
+from tests.libraries.children import in_child, require
+
+COUNTED = """
+import ctypes, json, os, sys, tempfile
+from allocsim.core import operations
+from allocsim.libraries.counters import read_counters
+from allocsim.libraries.find import load
+from allocsim.compare.proof import require_served
+
+library = load(sys.argv[1])
+before = read_counters(library)
+kept = [operations.malloc(library.state, 0, 5000) for _ in range(8000)]
+for address in kept[::2]:
+    operations.free(library.state, 0, address)
+require_served(library)
+found = read_counters(library)
+parts, buffer = [], ctypes.create_string_buffer(1 << 16)
+text = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p)
+opaque = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
+handle = library.handle
+if library.address("MallocExtension_GetStats"):
+    handle.MallocExtension_GetStats(buffer, len(buffer))
+    parts.append(buffer.value)
+elif library.address("malloc_stats_print"):
+    handle.malloc_stats_print(opaque(lambda _, part: parts.append(part)), None, b"")
+elif library.address("mi_stats_print_out"):
+    handle.mi_stats_print_out(text(lambda part, _: parts.append(part)), None)
+else:
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        handle.malloc_stats()
+        file.seek(0)
+        parts.append(file.read())
+print(json.dumps([before, found, b"".join(parts).decode()]))
+"""
+
+Counted = tuple[dict[str, int], dict[str, int], str]
+
+
+def counted(name: str) -> Counted:
+    """Counters before and after 40 MB were handed out and half were taken back, and the dump."""
+    require(name)
+    before, after, dump = json.loads(in_child(COUNTED, name))
+    return before, after, dump
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_counters_agree_with_the_dump(name: str) -> None:
+    before, after, dump = counted(name)  # mimalloc counts what is committed, in 32 MiB
+    rise = (allocated(after) or 0) - (allocated(before) or 0)
+    assert 4000 * 5000 <= rise <= 80 << 20
+    assert _DUMPED[name](after, dump), dump
+
+
+def _tcmalloc(found: dict[str, int], dump: str) -> bool:
+    """MALLOC: lines, as in "MALLOC:  24 (  0.0 MiB) Bytes in use by application"."""
+    lines = {line.split(") ")[-1].strip(): line for line in dump.splitlines() if "MiB)" in line}
+    named = {
+        "Bytes in use by application": "generic.current_allocated_bytes",
+        "Bytes in page heap freelist": "tcmalloc.pageheap_free_bytes",
+        "Bytes in central cache freelist": "tcmalloc.central_cache_free_bytes",
+        "Bytes in transfer cache freelist": "tcmalloc.transfer_cache_free_bytes",
+        "Bytes in thread cache freelists": "tcmalloc.thread_cache_free_bytes",
+        "Bytes released to OS (aka unmapped)": "tcmalloc.pageheap_unmapped_bytes",
+    }
+    return all(found[key] == _numbers(lines[title])[0] for title, key in named.items())
+
+
+def _jemalloc(found: dict[str, int], dump: str) -> bool:
+    """The line "Allocated: 1, active: 2, metadata: 3 ...", which has printing's 64 KiB in it."""
+    line = next(line for line in dump.splitlines() if line.startswith("Allocated:"))
+    fields = dict(part.strip().split(": ") for part in line.lower().split(","))
+    return all(
+        abs(found[f"stats.{name}"] - int(fields[name].split()[0])) < 1 << 17
+        for name in ("allocated", "active", "metadata", "resident", "mapped", "retained")
+    )
+
+
+def _glibc(found: dict[str, int], dump: str) -> bool:
+    """The total over arenas and what was mapped besides, to a few KiB: printing allocates."""
+    total = dump[dump.index("Total (incl. mmap):") :]
+    system, in_use = _numbers(total)[:2]
+    return (
+        abs(found["arena"] + found["hblkhd"] - system) < 1 << 18
+        and abs(found["uordblks"] + found["hblkhd"] - in_use) < 1 << 14
+    )
+
+
+def _mimalloc(found: dict[str, int], dump: str) -> bool:
+    """The line of what is committed: peak, total, freed, current."""
+    line = next(line for line in dump.splitlines() if line.strip().startswith("committed:"))
+    shown = line.split(":")[1].split()
+    current = float(shown[6]) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[shown[7]]
+    return abs(found["current_commit"] - current) <= 0.06 * current
+
+
+def _numbers(text: str) -> list[int]:
+    """The whole numbers in a text that stand alone."""
+    return [int(word) for word in text.split() if word.isdigit()]
+
+
+_DUMPED = {"tcmalloc": _tcmalloc, "jemalloc": _jemalloc, "glibc": _glibc, "mimalloc": _mimalloc}
+
+
+def test_nothing_is_allocated_that_nobody_counts() -> None:
+    assert allocated({}) is None
+    assert allocated({"arena": 5}) is None
+    assert allocated({"uordblks": 5, "hblkhd": 2}) == 7

@@ -1,0 +1,55 @@
+"""What surrounds a subject: no setting of the user's, and another malloc for Python."""
+
+import pytest
+
+from allocsim.libraries import environment as module
+from allocsim.libraries.environment import TOP_PAD, child_environment, host_of
+from allocsim.libraries.find import find_library
+
+SETTINGS = {
+    "MALLOC_CONF": "narenas:1",
+    "MALLOC_ARENA_MAX": "1",
+    "TCMALLOC_RELEASE_RATE": "0",
+    "MIMALLOC_PURGE_DELAY": "0",
+    "LD_PRELOAD": "/a/libuser.so",
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
+}
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's settings of every library."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("library", [None, "jemalloc", "glibc", "/a/libx.so"])
+def test_settings_of_the_user_are_taken_out(library: str | None) -> None:
+    found = child_environment(library)
+    assert not {"MALLOC_CONF", "MALLOC_ARENA_MAX", "TCMALLOC_RELEASE_RATE"} & set(found)
+    assert "libuser" not in found.get("LD_PRELOAD", "")
+    assert "tcache_count" not in found.get("GLIBC_TUNABLES", "")
+    assert "PATH" in found
+
+
+def test_settings_stay_when_they_are_asked_for() -> None:
+    found = child_environment("tcmalloc", keep_settings=True)
+    assert found["MALLOC_CONF"] == "narenas:1"
+    assert found["LD_PRELOAD"] == "/a/libuser.so"
+    assert found["GLIBC_TUNABLES"].endswith(SETTINGS["GLIBC_TUNABLES"])
+    assert TOP_PAD in found["GLIBC_TUNABLES"]
+
+
+def test_glibc_is_measured_without_python_in_its_heap() -> None:
+    host = host_of("glibc")
+    if host is None:
+        pytest.skip("neither mimalloc nor jemalloc is installed")
+    assert child_environment("glibc")["LD_PRELOAD"] == find_library(host)
+    assert TOP_PAD not in child_environment("glibc")["GLIBC_TUNABLES"]
+    assert host_of("jemalloc") is None
+
+
+def test_without_another_library_glibc_serves_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_library", lambda _: None)
+    assert host_of("glibc") is None
+    assert child_environment("glibc")["LD_PRELOAD"] == ""

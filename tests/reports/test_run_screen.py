@@ -1,0 +1,165 @@
+"""The table on the screen: everything in it, never cut in a pipe, no colours where none belong."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from allocsim.profile import PART_MEANINGS
+from allocsim.reports import Result
+from allocsim.reports.phrases import headline, verdict
+from allocsim.reports.run_screen import COLOURS, WIDE, print_names, print_result, screen
+from allocsim.text import format_bytes
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_terminal(
+    result: Result, monkeypatch: pytest.MonkeyPatch, columns: int, **environment: str
+) -> str:
+    """What a terminal of so many columns shows."""
+    terminal = Terminal()
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", "COLUMNS": str(columns), **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_result(result, with_classes=True)
+    return terminal.getvalue()
+
+
+def bare(shown: str) -> str:
+    """What is shown, without escape sequences."""
+    return re.sub(r"\x1b\[[\d;]*m", "", shown)
+
+
+def in_pipe(result: Result, capsys: pytest.CaptureFixture[str], *, classes: bool = False) -> str:
+    """What a pipe gets."""
+    print_result(result, with_classes=classes)
+    return capsys.readouterr().out
+
+
+def test_every_part_has_a_colour() -> None:
+    assert list(COLOURS) == list(PART_MEANINGS)
+
+
+def test_answer_comes_first(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = in_pipe(result, capsys).splitlines()
+    assert lines[:2] == [headline(result), verdict(result.profile)]
+
+
+def test_every_part_that_holds_bytes_is_shown(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = in_pipe(result, capsys).splitlines()
+    for name, meaning in PART_MEANINGS.items():
+        now, later = result.profile.at_peak.parts[name], result.profile.at_end.parts[name]
+        row = [line for line in lines if line.split()[:1] == [name] and meaning in line]
+        assert len(row) == bool(now or later or name == "live")
+        assert not row or (format_bytes(now) in row[0] and format_bytes(later) in row[0])
+
+
+@pytest.mark.parametrize("columns", ["20", "60", "300"])
+def test_width_in_a_pipe_is_that_of_no_terminal(
+    result: Result,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert screen().width == WIDE
+    out = in_pipe(result, capsys, classes=True)
+    assert "…" not in out
+    assert "heap - released + metadata" in out
+    assert "\x1b" not in out
+
+
+def test_figures_are_not_cut_on_a_narrow_terminal(
+    result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = on_terminal(result, monkeypatch, 80, NO_COLOR="1")
+    peak = result.profile.at_peak
+    assert format_bytes(peak.footprint) in shown
+    assert format_bytes(peak.metadata) in shown
+    assert max(len(line) for line in bare(shown).splitlines()) <= 80
+
+
+def test_terminal_has_colours_and_no_color_takes_them_away(
+    result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colour = re.compile(r"\x1b\[(\d+;)*(3[0-8]|9[0-7])[;m]")
+    assert colour.search(on_terminal(result, monkeypatch, 120))
+    assert not colour.search(on_terminal(result, monkeypatch, 120, NO_COLOR="1"))
+
+
+def test_roomy_terminal_explains_the_parts(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    meaning = PART_MEANINGS["live"]
+    assert meaning in on_terminal(result, monkeypatch, 140)
+    assert meaning not in on_terminal(result, monkeypatch, 90)
+
+
+def test_classes_are_shown_when_asked_for(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "size classes" not in in_pipe(result, capsys)
+    lines = in_pipe(result, capsys, classes=True).partition("size classes")[2].splitlines()
+    shown = [line.split()[:2] for line in lines if line.strip()[:1].isdigit()]
+    used = [use for use in result.profile.classes if use.spans]
+    assert shown == [[str(use.size_class), f"{use.object_size:,}"] for use in used]
+
+
+def test_dropped_calls_are_told(nothing: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing.trace.dropped["free of unknown"] = 1234
+    try:
+        out = in_pipe(nothing, capsys)
+    finally:
+        nothing.trace.dropped.clear()
+    assert "left out of the recording: free of unknown 1,234" in out
+    assert "left out" not in in_pipe(nothing, capsys)
+
+
+def test_counts_are_told(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    out, end = in_pipe(result, capsys), result.profile.at_end
+    for name, count in end.counters.items():
+        assert f"{name} {count:,}" in out
+    assert f"spans {end.spans['total']:,} ({end.spans['in_use']:,} in use" in out
+    assert f"resident {format_bytes(result.profile.resident)} of" in out
+
+
+def test_names_are_listed_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    meaning = "a long story " * 30 + "[red]not a colour[/red]"
+    print_names({"one": meaning, "two": "short"})
+    out = capsys.readouterr().out
+    assert " ".join(out.split()) == f"one {' '.join(meaning.split())} two short"
+
+
+def test_names_with_brackets_are_no_markup(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result.trace.name = "[bold]x[/bold]"
+    try:
+        assert in_pipe(result, capsys).startswith("[bold]x[/bold] on go2008")
+    finally:
+        result.trace.name = "random"
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(80, True), (40, False)])
+def test_meaning_stands_below_a_name_that_leaves_no_room(
+    monkeypatch: pytest.MonkeyPatch, columns: int, beside: bool
+) -> None:
+    terminal, name = Terminal(), "a name of thirty characters ok"
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_names({name: "what it is, in more words than such a line would hold"})
+    lines = bare(terminal.getvalue()).splitlines()
+    assert (lines[0].strip() == name) is not beside
+    words = " ".join(" ".join(lines).split())
+    assert words == f"{name} what it is, in more words than such a line would hold"

@@ -1,0 +1,55 @@
+"""The Markdown report: one table with every part, and the command that made it."""
+
+import re
+
+from allocsim.profile import PART_MEANINGS
+from allocsim.reports import Result
+from allocsim.reports.phrases import headline, verdict
+from allocsim.reports.run_text import markdown_text
+from allocsim.text import format_bytes
+
+
+def rows(result: Result) -> dict[str, list[str]]:
+    """The cells of each row, by the first."""
+    lines = [line for line in markdown_text(result).splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {first: rest for first, *rest in cells}
+
+
+def test_report_begins_with_headline_and_verdict(result: Result) -> None:
+    lines = markdown_text(result).splitlines()
+    assert lines[0] == f"## {headline(result)}"
+    assert lines[2] == verdict(result.profile)
+
+
+def test_every_row_has_six_cells(result: Result) -> None:
+    assert {len(cells) for cells in rows(result).values()} == {5}
+    assert list(rows(result)) == ["part", *PART_MEANINGS, "heap", "metadata", "**footprint**"]
+
+
+def test_parts_are_shown_at_both_moments(result: Result) -> None:
+    peak, end = result.profile.at_peak, result.profile.at_end
+    for name, meaning in PART_MEANINGS.items():
+        cells = rows(result)[name]
+        assert cells[0] == format_bytes(peak.parts[name])
+        assert cells[2] == format_bytes(end.parts[name])
+        assert cells[4] == meaning
+    assert rows(result)["heap"][0] == format_bytes(peak.heap)
+    assert rows(result)["**footprint**"][2] == format_bytes(end.footprint)
+
+
+def test_report_ends_with_counts_and_the_command(result: Result) -> None:
+    text = markdown_text(result)
+    assert text.endswith(f"`{result.command}`\n")
+    for name, count in {**result.profile.at_end.spans, **result.profile.at_end.counters}.items():
+        assert f"{name} {count:,}" in text
+    assert f"Resident at the end: {format_bytes(result.profile.resident)}." in text
+
+
+def test_report_is_plain_text(result: Result) -> None:
+    assert not re.search(r"[\x00-\x09\x0b-\x1f█]", markdown_text(result))
+
+
+def test_run_of_nothing_has_a_report(nothing: Result) -> None:
+    assert "nothing was ever live" in markdown_text(nothing)
+    assert rows(nothing)["live"][:4] == ["0 B", "", "0 B", ""]

@@ -1,0 +1,219 @@
+"""Ctrl-C at any moment: one line, status 130, and nothing half done left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from allocsim import signals
+from allocsim.core.jit import PURE
+from allocsim.signals import Deferred, Reluctant, heed_interrupts, telling, undone
+from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default
+
+RAISE = "os.kill(os.getpid(), signal.SIGINT)"
+
+AT_IMPORT = """
+import os, signal, sys
+class Trap:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.{signal})
+sys.meta_path.insert(0, Trap())
+"""
+"""Python that interrupts its process when it begins to import a module."""
+
+IN_A_CALLBACK = """
+import os, signal, sys
+class Trap:
+    def find_spec(self, name, *_):
+        if name == "allocsim.core.jit":
+            sys.meta_path.remove(self)
+            from numba.core.codegen import JITCodeLibrary
+            def interrupted(*_):
+                os.kill(os.getpid(), signal.SIGINT)
+            JITCodeLibrary._object_compiled_hook = classmethod(interrupted)
+sys.meta_path.insert(0, Trap())
+"""
+"""Python that interrupts its process inside a callback of LLVM, where Numba takes its code."""
+
+IN_A_FINALISER = """
+import os, signal, sys
+class Finalised:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+class Trap:
+    def find_spec(self, name, *_):
+        if name == "allocsim.player":
+            sys.meta_path.remove(self)
+            Finalised()
+sys.meta_path.insert(0, Trap())
+"""
+
+
+def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
+    """Run allocsim with `trap` in its process, with a cache of its own; how it ended."""
+    (place / "sitecustomize.py").write_text(trap)
+    paths = os.pathsep.join([str(place), ENVIRONMENT["PYTHONPATH"]])
+    environment = ENVIRONMENT | {"PYTHONPATH": paths, "XDG_CACHE_HOME": str(place / "cache")}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    child = subprocess.run(
+        command(*(arguments or ("random", "--ops", "1e12"))),
+        capture_output=True,
+        env=environment,
+        check=False,
+        timeout=100,
+        preexec_fn=heed_by_default,
+    )
+    return Ended(child.returncode, child.stdout.decode(), child.stderr.decode())
+
+
+INTERRUPTED = Ended(130, "", "allocsim: error: interrupted\n")
+
+MODULES = ["allocsim.cli", "click", "numpy", "llvmlite", "numba", "allocsim.replay", "rich"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_interrupt_while_a_module_is_loaded_is_130(tmp_path: Path, module: str) -> None:
+    trap = AT_IMPORT.format(module=module, signal="SIGINT")
+    assert run_trapped(tmp_path, trap) == INTERRUPTED
+
+
+@pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
+def test_interrupt_inside_a_callback_of_the_compiler_is_not_swallowed(tmp_path: Path) -> None:
+    assert run_trapped(tmp_path, IN_A_CALLBACK) == INTERRUPTED
+
+
+def test_interrupt_inside_a_finaliser_is_not_swallowed(tmp_path: Path) -> None:
+    assert run_trapped(tmp_path, IN_A_FINALISER) == INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "story"),
+    [("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal is gone")],
+)
+def test_other_signals_end_in_order_too(tmp_path: Path, name: str, status: int, story: str) -> None:
+    ended = run_trapped(tmp_path, AT_IMPORT.format(module="numpy", signal=name))
+    assert ended == Ended(status, "", f"allocsim: error: {story}\n")
+
+
+def test_interrupt_that_was_ignored_from_the_start_stays_ignored(tmp_path: Path) -> None:
+    """As a shell leaves it for what runs in its background."""
+    trap = AT_IMPORT.format(module="click", signal="SIGINT")
+    ignoring = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    ended = run_trapped(tmp_path, ignoring + trap, "list", "designs")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out
+
+
+WRITING = f"""
+import os, signal
+from collections.abc import Iterator
+from pathlib import Path
+from allocsim.atomic_file import written_beside
+from allocsim.signals import Deferred, Reluctant, heed_interrupts, telling, undone
+heed_interrupts()
+with written_beside(Path("out")) as file:
+    file.write(b"half")
+    file.flush()
+    assert len(os.listdir()) == 2, os.listdir()
+    {RAISE}
+"""
+
+
+def test_interrupt_leaves_the_old_file_and_no_half_of_the_new(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("old")
+    child = subprocess.run(
+        [sys.executable, "-c", WRITING],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=False,
+        preexec_fn=heed_by_default,
+    )
+    assert (child.returncode, child.stderr) == (130, b"allocsim: error: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_text() == "old"
+
+
+class Exited(Exception):
+    """The process would have ended here."""
+
+
+@pytest.fixture
+def heeding(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Interrupts are heeded, and the end of the process is an exception that gives its status."""
+
+    def end(status: int) -> None:
+        raise Exited(status)
+
+    before = {number: signal.getsignal(number) for number in signals.STORIES}
+    monkeypatch.setattr(os, "_exit", end)
+    heed_interrupts()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heeding")
+def test_what_is_half_done_is_undone_in_reverse_order(capfd: pytest.CaptureFixture[str]) -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        done.append("failed")
+        raise OSError
+
+    with undone(lambda: done.append("never")):
+        pass
+    with (
+        undone(lambda: done.append("first")),
+        undone(fail),
+        undone(lambda: done.append("last")),
+        pytest.raises(Exited, match="130"),
+    ):
+        signal.raise_signal(signal.SIGINT)
+    assert done == ["last", "failed", "first"]
+    assert capfd.readouterr().err == "allocsim: error: interrupted\n"
+
+
+@pytest.mark.usefixtures("heeding")
+def test_how_far_the_run_came_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    with telling(lambda: "after 7 events"), pytest.raises(Exited, match="143"):
+        signal.raise_signal(signal.SIGTERM)
+    assert capfd.readouterr().err == "allocsim: error: terminated after 7 events\n"
+
+
+@pytest.mark.usefixtures("heeding")
+def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
+    came: list[int] = []
+    with Deferred(came.append):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGHUP)
+    assert came == [signal.SIGINT, signal.SIGHUP]
+    with pytest.raises(Exited):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("heeding")
+def test_first_interrupt_of_work_that_would_be_lost_is_a_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with Reluctant("nearly done"):
+        signal.raise_signal(signal.SIGINT)
+        assert capfd.readouterr().err == "\nallocsim: nearly done\n"
+        with pytest.raises(Exited):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(Exited):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("heeding")
+def test_interrupt_after_the_run_changes_nothing() -> None:
+    signals.ignore_interrupts()
+    signal.raise_signal(signal.SIGINT)

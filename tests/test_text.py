@@ -1,0 +1,167 @@
+"""Quantities as people write them: binary and decimal units, what is no size, one and many."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocsim.errors import InputError
+from allocsim.text import LARGEST, Size, counted, format_bytes, parse_percent, parse_size
+
+SIZES = {
+    "0": 0,
+    "65536": 65536,
+    "5B": 5,
+    "1k": 1024,
+    "1K": 1024,
+    "1KiB": 1024,
+    "1kiB": 1024,
+    "1Ki": 1024,
+    "1kB": 1000,
+    "1KB": 1000,
+    "64KiB": 65536,
+    "64K": 65536,
+    "64kB": 64000,
+    "1M": 1 << 20,
+    "1MiB": 1 << 20,
+    "1MB": 10**6,
+    "1GiB": 1 << 30,
+    "1GB": 10**9,
+    "1TiB": 1 << 40,
+    "1TB": 10**12,
+    "128TiB": LARGEST,
+    "140737488355328": LARGEST,
+    "1.5KiB": 1536,
+    "1.5kB": 1500,
+    "0.5": 0,
+    "0.1KiB": 102,
+    "2.999": 2,
+    "1_000_000": 10**6,
+    " 12 KiB ": 12288,
+    "007": 7,
+}
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES.items(), ids=SIZES)
+def test_text_means_bytes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+NO_SIZES = (
+    "", " ", "_", "KiB", "B", "-1", "+1", "1e3", "0x10", "1.", ".5", "1..5", "1,5", "1KiBB",
+    "1KK", "1 K B", "1PiB", "1b", "1m", "1gib", "one", "64 bytes", "nan", "inf", "1\n2", "²",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_SIZES, ids=repr)
+def test_text_that_is_no_size_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse_size(text)
+    assert f"'{text}' is no size: expected bytes, as in 65536, 64KiB, 64K or 64kB" in str(
+        refusal.value
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["140737488355329", "128.001TiB", "129TiB", "1000TB", "9" * 4000, "9" * 5000, "1" * 5000 + "K"],
+    ids=["a byte", "a bit", "TiB", "TB", "4000 digits", "5000 digits", "5000 digits and a unit"],
+)
+def test_size_beyond_the_address_space_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_size(text)
+
+
+def test_size_just_too_large_is_told_the_largest() -> None:
+    with pytest.raises(InputError, match="'129TiB' is more than the largest size, 128TiB"):
+        parse_size("129TiB")
+
+
+def test_fraction_of_many_digits_is_read_or_refused() -> None:
+    try:
+        assert parse_size("1." + "5" * 5000 + "K") == 1592
+    except InputError as refusal:
+        assert "is no size" in str(refusal) or "digits" in str(refusal)  # noqa: PT017
+
+
+@given(st.integers(0, LARGEST))
+def test_plain_bytes_are_themselves(size: int) -> None:
+    assert parse_size(str(size)) == parse_size(f"{size:_}") == size
+
+
+@given(st.integers(0, 127), st.integers(1, 4))
+def test_units_are_powers(count: int, power: int) -> None:
+    letter = "KMGT"[power - 1]
+    assert parse_size(f"{count}{letter}iB") == parse_size(f"{count}{letter}") == count << 10 * power
+    assert parse_size(f"{count}{letter}B") == count * 1000**power
+
+
+@given(st.integers(0, 10**9), st.integers(0, 999))
+def test_fractions_are_exact(whole: int, thousandths: int) -> None:
+    assert parse_size(f"{whole}.{thousandths:03}kB") == whole * 1000 + thousandths
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_size_or_refused(text: str) -> None:
+    try:
+        assert 0 <= parse_size(text) <= LARGEST
+    except InputError as refusal:
+        assert text in str(refusal)  # noqa: PT017
+
+
+def test_a_size_is_a_number() -> None:
+    assert Size(5) + 1 == 6
+    assert isinstance(Size(5), int)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1, "1 B"),
+        (999, "999 B"),
+        (1000, "1.0 KiB"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (10 * 1024, "10.0 KiB"),
+        (116391936, "111.0 MiB"),
+        (1 << 30, "1.0 GiB"),
+        (1 << 40, "1.0 TiB"),
+        (5000 << 40, "5,000.0 TiB"),
+        (-1536, "-1.5 KiB"),
+        (0.4, "0 B"),
+    ],
+    ids=str,
+)
+def test_bytes_are_shown_with_a_binary_unit(count: float, text: str) -> None:
+    assert format_bytes(count) == text
+
+
+@given(st.integers(0, LARGEST))
+def test_shown_bytes_are_close_to_the_bytes(count: int) -> None:
+    assert parse_size(format_bytes(count).replace(" B", "")) == pytest.approx(count, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("25%", 0.25), ("0%", 0.0), ("100%", 1.0), (" 3.5 % ", 0.035)]
+)
+def test_percentage(text: str, share: float) -> None:
+    assert parse_percent(text, 100) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "25", "0.25", "-1%", "1e2%", "nan%", "1 %%", "٣%"])
+def test_text_that_is_no_percentage_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no percentage: expected a number and a sign"):
+        parse_percent(text, 100)
+
+
+def test_percentage_has_an_upper_end() -> None:
+    assert parse_percent("150%", 200) == 1.5
+    with pytest.raises(InputError, match="'150%' is more than 100%"):
+        parse_percent("150%", 100)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (1234, "1,234 events")]
+)
+def test_one_of_a_thing_is_singular(count: int, text: str) -> None:
+    assert counted(count, "event") == text

@@ -1,0 +1,337 @@
+"""allocsim's own file: what is written is read, from a mapping or unpacked; damage is refused."""
+
+import gzip
+import io
+import os
+import resource
+import sys
+import zipfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from allocsim import __version__
+from allocsim.errors import EnvironmentLacks, InputError, TraceError
+from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
+from allocsim.traces import open_trace
+from allocsim.traces.native import file, header
+from allocsim.traces.native.file import is_stored, read_stream, read_trace, write_trace
+from allocsim.traces.native.header import FEW, MOST_A_ROW
+from allocsim.traces.source import Source
+from tests.driving import Call, free, malloc, stream_of
+from tests.traces.recordings import events_of
+from tests.traces.streams import sound_calls, streams, trace_of
+
+CALLS = sound_calls(1, 40)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A small trace in a file."""
+    path = tmp_path / "small.allocsim"
+    known = {"seed": 9, "dropped": {"overlap": 2}, "notes": ["a note"]}
+    write_trace(trace_of(CALLS, **known), path)
+    return path
+
+
+def changed(path: Path, row: int, **fields: int) -> Path:
+    """The same file with another event in a row."""
+    content = bytearray(path.read_bytes())
+    begin = len(content) - EVENT.itemsize * len(CALLS)
+    events = np.frombuffer(content, EVENT, offset=begin)
+    for name, value in fields.items():
+        events[name][row] = value
+    path.write_bytes(content)
+    return path
+
+
+def streamed(content: bytes, name: str = "memory") -> Trace:
+    """The trace in bytes that are unpacked, not mapped."""
+    return read_stream(Source(name, io.BufferedReader(io.BytesIO(content))))  # type: ignore[arg-type]
+
+
+@given(calls=streams)
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, calls: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "same.allocsim"
+    write_trace(trace_of(calls), path)
+    assert events_of(read_trace(path)).tolist() == stream_of(calls).tolist()
+    assert events_of(streamed(path.read_bytes())).tolist() == stream_of(calls).tolist()
+
+
+def test_trace_of_nothing_is_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.allocsim"
+    write_trace(trace_of([]), path)
+    assert len(events_of(read_trace(path))) == len(events_of(streamed(path.read_bytes()))) == 0
+    assert read_trace(path).length == 0
+
+
+def test_file_tells_what_is_known_of_the_trace(stored: Path) -> None:
+    trace = read_trace(stored)
+    calls = [call for call in CALLS if call.op <= Op.FREE]
+    assert (trace.name, trace.length, trace.seed) == (str(stored), len(calls), 9)
+    assert (trace.dropped, trace.notes) == ({"overlap": 2}, ["a note"])
+    claims = trace.description.pop("claims")
+    assert trace.description == {
+        "kind": "trace",
+        "file": str(stored),
+        "format": "allocsim",
+        "written_by": f"allocsim {__version__}",
+        "source": {"kind": "trace", "file": "calls", "format": "test"},
+    }
+    assert claims["events"] == len(calls)
+    assert claims["objects"] == max(call.object for call in CALLS) + 1
+    assert claims["threads"] == max(call.thread for call in calls) + 1
+    assert claims["requested"] == sum(call.request for call in CALLS)
+
+
+def test_reason_of_a_drop_is_shown_without_what_controls_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.allocsim"
+    write_trace(Trace("calls", iter(()), {}, dropped={"\x1b[2J": 2}), path)
+    assert read_trace(path).dropped == {"\\x1b[2J": 2}
+
+
+def test_file_written_again_tells_of_the_first_source(stored: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.allocsim"
+    write_trace(read_trace(stored), again)
+    first, second = read_trace(stored), read_trace(again)
+    assert second.description["source"] == first.description["source"]
+    assert second.description["claims"] == first.description["claims"]
+    assert (second.seed, second.dropped, second.notes) == (9, {"overlap": 2}, ["a note"])
+
+
+@pytest.fixture
+def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of 128 chunks and 5 rows, a hole on disk; its rows, all zeros, are only looked at."""
+    path = tmp_path / "long.allocsim"
+    write_trace(trace_of([malloc(0, 1)]), path)
+    content = path.read_bytes()[: -EVENT.itemsize]
+    rows = 128 * CHUNK + 5
+    layout = header.layout_of(content, "long")
+    about = header.about_of(content, layout, "long")
+    path.write_bytes(header.front(about, layout.begin, rows))
+    with path.open("r+b") as file:
+        file.truncate(layout._replace(rows=rows).length)
+    monkeypatch.setattr(file, "_require_sound", lambda chunk, *_: chunk.request.max())
+    return path
+
+
+def test_chunks_are_views_of_one_mapping(long: Path) -> None:
+    addresses, lengths = [], []
+    for chunk in read_trace(long).chunks:
+        assert isinstance(chunk, np.recarray)
+        assert not chunk.flags.owndata
+        addresses.append(chunk.ctypes.data)
+        lengths.append(len(chunk))
+    assert lengths == [CHUNK] * 128 + [5]
+    assert {there - here for here, there in pairwise(addresses)} == {CHUNK * EVENT.itemsize}
+
+
+def test_what_lies_behind_the_reader_is_given_back(long: Path) -> None:
+    """Of 64 MiB few are resident at the end."""
+    for chunk in read_trace(long).chunks:
+        last = chunk
+    assert resident_of(last) < 4 << 20
+
+
+@pytest.mark.parametrize("rows", [0, 1, CHUNK, 2 * CHUNK])
+def test_file_that_is_cut_while_it_is_mapped_is_refused(long: Path, rows: int) -> None:
+    trace = read_trace(long)
+    next(trace.chunks)
+    os.truncate(long, header.PAGE + rows * EVENT.itemsize)
+    with pytest.raises(TraceError, match=r"long\.allocsim: the file ends after .*: it was cut"):
+        next(trace.chunks)
+
+
+def test_file_that_is_replaced_while_it_is_mapped_is_read_as_it_was(long: Path) -> None:
+    trace = read_trace(long)
+    next(trace.chunks)
+    (long.parent / "other").write_bytes(b"another")
+    (long.parent / "other").replace(long)
+    assert sum(map(len, trace.chunks)) == 127 * CHUNK + 5
+
+
+def test_writing_into_a_chunk_leaves_the_file(stored: Path) -> None:
+    before = stored.read_bytes()
+    for chunk in read_trace(stored).chunks:
+        chunk.thread[:] = 7
+    assert stored.read_bytes() == before
+
+
+def test_chunk_outlives_its_trace(stored: Path) -> None:
+    """The mapping goes with the last view of it."""
+    first, *_ = read_trace(stored).chunks
+    stored.unlink()
+    assert first.tolist() == stream_of(CALLS).tolist()
+
+
+def test_mapped_trace_is_put_on_one_thread(stored: Path) -> None:
+    events = events_of(on_one_thread(read_trace(stored)))
+    assert set(events.thread.tolist()) == {0}
+    assert set(events_of(read_trace(stored)).thread.tolist()) != {0}
+
+
+@pytest.mark.parametrize("container", ["plain", "gz", "zip", "stdin", "zip on stdin"])
+def test_same_trace_in_any_container(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    path, content = tmp_path / "packed", stored.read_bytes()
+    if container == "gz":
+        content = gzip.compress(content)
+    elif container.startswith("zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("small.allocsim", content)
+        content = path.read_bytes()
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        trace = open_trace("-" if "stdin" in container else str(path))
+        assert events_of(trace).tolist() == stream_of(CALLS).tolist()
+    assert (trace.description["format"], trace.seed) == ("allocsim", 9)
+    assert (trace.dropped, trace.notes) == ({"overlap": 2}, ["a note"])
+
+
+def test_only_a_plain_file_of_ours_is_mapped(stored: Path, tmp_path: Path) -> None:
+    assert is_stored(str(stored))
+    packed = tmp_path / "packed.gz"
+    packed.write_bytes(gzip.compress(stored.read_bytes()))
+    assert not any(map(is_stored, (str(packed), "-", str(tmp_path), str(tmp_path / "gone"), "\0")))
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
+@pytest.mark.parametrize("keep", [0, 5, 12, 63, 64, 100, 4096, -16 * len(CALLS), -17, -16, -1])
+def test_cut_file_is_refused(stored: Path, mapped: bool, keep: int) -> None:
+    content = stored.read_bytes()[:keep] if keep else b""
+    stored.write_bytes(content)
+    with pytest.raises(TraceError, match=stored.name if mapped else "memory") as raised:
+        events_of(read_trace(stored) if mapped else streamed(content))
+    assert "make it again from its recording with `allocsim trace convert`" in str(raised.value)
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
+def test_longer_file_is_refused(stored: Path, mapped: bool) -> None:
+    content = stored.read_bytes() + b"x"
+    stored.write_bytes(content)
+    with pytest.raises(TraceError, match="something was added to it"):
+        events_of(read_trace(stored) if mapped else streamed(content))
+
+
+UNSOUND = {
+    "operation": ({"op": 255}, "operation 255, expected 0 to 7"),
+    "object": ({"op": 0, "object": (1 << 32) - 1, "alignment": 0}, "object 4294967295, expected"),
+    "size": ({"op": 0, "request": 1 << 62, "alignment": 0, "object": 0}, "4,611,686,018,427,387"),
+    "alignment": ({"op": 2, "object": 0, "alignment": 200, "request": 1}, r"2\*\*200 bytes"),
+    "thread": ({"op": 0, "thread": 65535, "object": 0, "alignment": 0}, "thread 65535, expected"),
+}
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
+@pytest.mark.parametrize(("fields", "message"), UNSOUND.values(), ids=UNSOUND)
+def test_row_that_is_no_event_is_refused_before_anyone_sees_it(
+    stored: Path, fields: dict[str, int], message: str, mapped: bool
+) -> None:
+    changed(stored, 30, **fields)
+    trace = read_trace(stored) if mapped else streamed(stored.read_bytes())
+    with pytest.raises(TraceError, match=rf"row 31: found .*{message}"):
+        next(trace.chunks)
+
+
+def test_objects_too_far_apart_are_not_written_nor_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.allocsim"
+    events = no_events(1)
+    events.object = FEW + MOST_A_ROW
+    with pytest.raises(InputError, match=r"1 events number 4,194,309 objects, too far apart"):
+        write_trace(Trace("mine", iter([events]), {}), path)
+    monkeypatch.setattr("allocsim.traces.native.header.FEW", FEW + 1)
+    write_trace(Trace("mine", iter([events]), {}), path)
+    assert read_trace(path).description["claims"]["objects"] == FEW + MOST_A_ROW + 1
+    monkeypatch.undo()
+    with pytest.raises(TraceError, match=r"a\.allocsim: it claims 4,194,309 objects for 1 events"):
+        read_trace(path)
+
+
+def test_stream_that_is_not_sound_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "bad.allocsim"
+    with pytest.raises(InputError, match="event 3 frees an object that is not live"):
+        write_trace(trace_of([malloc(0, 1), free(0), free(0)]), path)
+    with pytest.raises(TraceError, match="row 2: found a malloc with -5 bytes"):
+        write_trace(trace_of([malloc(0, 1), malloc(1, -5)]), path)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Stop(BaseException):
+    """What is raised in the midst of a stream, as KeyboardInterrupt is."""
+
+
+def interrupted(calls: list[Call]) -> Iterator[Any]:
+    """The calls, then a stop."""
+    yield stream_of(calls)
+    raise Stop
+
+
+@pytest.mark.parametrize("old", [b"what was there", None])
+def test_interrupted_writing_leaves_what_was_there(tmp_path: Path, old: bytes | None) -> None:
+    path = tmp_path / "out.allocsim"
+    if old is not None:
+        path.write_bytes(old)
+    with pytest.raises(Stop):
+        write_trace(Trace("t", interrupted(CALLS), {}), path)
+    assert [place.read_bytes() for place in tmp_path.iterdir()] == ([old] if old else [])
+
+
+def test_full_disk_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.allocsim"
+    path.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        with pytest.raises(EnvironmentLacks, match=r"cannot write '.*out\.allocsim': File too la"):
+            write_trace(trace_of(CALLS), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [place.read_bytes() for place in tmp_path.iterdir()] == [b"old"]
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/full", "/"])
+def test_what_is_no_file_is_not_written_to(path: str) -> None:
+    with pytest.raises(InputError, match="is no file"):
+        write_trace(trace_of(CALLS), Path(path))
+
+
+def test_writing_takes_the_name_of_a_link_target(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.allocsim", tmp_path / "link.allocsim"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_trace(trace_of(CALLS), link)
+    assert link.is_symlink()
+    assert is_stored(str(target))
+
+
+def test_file_that_cannot_be_mapped_is_an_error(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> object:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(file, "_mapped", refuse)
+    with pytest.raises(TraceError, match=r"small\.allocsim: cannot be read: Cannot allocate"):
+        read_trace(stored)
+
+
+def resident_of(chunk: Any) -> int:
+    """Bytes of the mapping around a chunk that are resident, as the kernel lists it."""
+    address, inside = chunk.ctypes.data, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first, *rest = line.split()
+        if "-" in first and not first.endswith(":"):
+            low, high = (int(end, 16) for end in first.split("-"))
+            inside = low <= address < high
+        elif inside and first == "Rss:":
+            return int(rest[0]) << 10
+    raise AssertionError("no such mapping")

@@ -1,0 +1,181 @@
+"""The front of our trace file: every byte is checked, and each damage has its message."""
+
+import struct
+import zlib
+from typing import Any
+
+import msgspec
+import pytest
+
+from allocsim.errors import TraceError
+from allocsim.traces.native.header import (
+    HEADER,
+    LONGEST,
+    MAGIC,
+    PAGE,
+    About,
+    Layout,
+    about_of,
+    front,
+    layout_of,
+    room_for,
+)
+
+ABOUT = About(
+    tool="allocsim 1",
+    name="it",
+    source={"kind": "trace"},
+    seed=5,
+    events=3,
+    objects=2,
+    threads=1,
+    requested=100,
+    peak_live=80,
+    dropped={"overlap": 1},
+    notes=["one", "two"],
+)
+BEGIN = room_for(ABOUT)
+
+
+def parsed(whole: bytes) -> tuple[Layout, About]:
+    """What the front says."""
+    layout = layout_of(whole[:HEADER], "it.allocsim")
+    return layout, about_of(whole[: layout.begin], layout, "it.allocsim")
+
+
+def sealed(whole: bytes) -> bytes:
+    """The same front with the checksum that it should have."""
+    checksum = zlib.crc32(whole[HEADER:], zlib.crc32(whole[: HEADER - 4]))
+    return whole[: HEADER - 4] + struct.pack("<I", checksum) + whole[HEADER:]
+
+
+def with_text(text: bytes, rows: int = 4) -> bytes:
+    """A front that says anything at all, rightly sealed."""
+    begin = -(-(HEADER + len(text)) // PAGE) * PAGE
+    header = struct.pack("<12sIQQQ24s", MAGIC, 1, len(text), begin, rows, b"")
+    return sealed((header + text).ljust(begin, b"\0"))
+
+
+def test_front_says_what_it_was_made_of() -> None:
+    whole = front(ABOUT, BEGIN, 4)
+    assert len(whole) == BEGIN
+    assert BEGIN % PAGE == 0
+    layout, about = parsed(whole)
+    assert about == ABOUT
+    assert (layout.begin, layout.rows, layout.length) == (BEGIN, 4, BEGIN + 64)
+
+
+def test_layout_on_disk_stays_as_it_is() -> None:
+    """The offsets that the module's docstring promises."""
+    whole = front(ABOUT, BEGIN, 4)
+    text = msgspec.json.encode(ABOUT)
+    assert whole[:12] == b"allocsim\r\n\x1a\n"
+    assert struct.unpack_from("<IQQQ", whole, 12) == (1, len(text), BEGIN, 4)
+    assert whole[40:60] == bytes(20)
+    assert whole[64 : 64 + len(text)] == text
+    assert whole == sealed(whole)
+
+
+def test_every_byte_is_checked() -> None:
+    """One bit wrong anywhere is an error that names the file."""
+    whole = front(ABOUT, BEGIN, 4)
+    for place in range(len(whole)):
+        wrong = bytearray(whole)
+        wrong[place] ^= 1 << place % 8
+        with pytest.raises(TraceError, match=r"^it\.allocsim: "):
+            parsed(bytes(wrong))
+
+
+def test_newer_version_is_refused_with_the_way_out() -> None:
+    whole = bytearray(front(ABOUT, BEGIN, 4))
+    whole[12] = 2
+    with pytest.raises(TraceError, match="version 2 of the format; this allocsim reads version 1"):
+        parsed(sealed(bytes(whole)))
+
+
+@pytest.mark.parametrize(
+    ("text", "begin", "rows"),
+    [
+        (1 << 63, PAGE, 1),
+        (PAGE, PAGE, 1),
+        (10, PAGE + 1, 1),
+        (10, 0, 1),
+        (10, LONGEST + PAGE, 1),
+        (10, PAGE, 1 << 63),
+    ],
+)
+def test_layout_that_cannot_be_is_refused(text: int, begin: int, rows: int) -> None:
+    header = struct.pack("<12sIQQQ24s", MAGIC, 1, text, begin, rows, b"")
+    with pytest.raises(TraceError, match="its header is damaged"):
+        layout_of(header, "it")
+
+
+def test_other_content_is_refused() -> None:
+    with pytest.raises(TraceError, match=r"found b'1: malloc 0x', expected an allocsim trace"):
+        layout_of(b"1: malloc 0x10 5\n" * 10, "it")
+
+
+def body(**fields: Any) -> bytes:
+    """The JSON text with some fields changed."""
+    return msgspec.json.encode(msgspec.to_builtins(ABOUT) | fields)
+
+
+HOSTILE = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "an array": b"[1, 2]",
+    "no text": b"\xff\xfe" * 10,
+    "depth": b"[" * 100_000,
+    "depth of the source": b'{"source":' + b'{"a":' * 50_000,
+    "missing keys": b"{}",
+    "negative events": body(events=-1),
+    "events in words": body(events="many"),
+    "half an event": body(events=0.5),
+    "events of 70 bits": body().replace(b'"events":3', b'"events":' + b"9" * 21),
+    "too many objects": body(objects=(1 << 31) + 1),
+    "too many threads": body(threads=65537),
+    "drops of no number": body(dropped={"a": "b"}),
+    "negative drops": body(dropped={"a": -1}),
+    "notes of no words": body(notes=[1]),
+    "source in words": body(source="there"),
+    "seed in words": body(seed="1"),
+    "more events than rows": body(events=5),
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_under_a_right_checksum_is_refused(text: bytes) -> None:
+    with pytest.raises(TraceError, match="make it again from its recording"):
+        parsed(with_text(text))
+
+
+def test_unknown_keys_are_left_alone() -> None:
+    """A later allocsim may say more under the same version."""
+    _, about = parsed(with_text(body(later="more")))
+    assert about == ABOUT
+
+
+def test_there_is_room_for_what_becomes_known_later() -> None:
+    begin = room_for(ABOUT)
+    late = msgspec.structs.replace(
+        ABOUT,
+        dropped={f"reason {number}": 1 << 60 for number in range(50)},
+        notes=["a note of some length, which says what there is to say"] * 20,
+        requested=1 << 62,
+    )
+    _, about = parsed(front(late, begin, 4))
+    assert about == late
+
+
+def test_notes_that_do_not_fit_are_counted() -> None:
+    late = msgspec.structs.replace(ABOUT, notes=["x" * 1000] * 50)
+    _, about = parsed(front(late, BEGIN, 4))
+    assert about.notes[0] == "x" * 1000
+    assert about.notes[-1] == f"{51 - len(about.notes)} more notes did not fit into the file"
+    assert 5 < len(about.notes) < 13
+
+
+def test_drops_that_do_not_fit_are_an_error() -> None:
+    late = msgspec.structs.replace(ABOUT, dropped={"x" * 20_000: 1})
+    with pytest.raises(TraceError, match="does not fit"):
+        front(late, BEGIN, 4)

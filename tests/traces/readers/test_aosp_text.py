@@ -1,0 +1,135 @@
+"""Android's text, written: read again it gives the same events; each line to the letter."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from allocsim.core.jit import PURE
+from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.events import Op
+from allocsim.traces import open_trace
+from allocsim.traces.readers import aosp
+from allocsim.traces.readers.aosp import write_aosp
+from allocsim.traces.writers import synthetic_addresses
+from allocsim.workloads import open_workload
+from tests.driving import Call, free, malloc, random_calls, realloc, stream_of
+from tests.traces.recordings import assert_same, events_of, read, rows_of
+from tests.traces.streams import streams, trace_of
+
+
+def written(calls: list[Call], path: Path) -> str:
+    """The text of the calls."""
+    write_aosp(trace_of(calls), path)
+    return path.read_text()
+
+
+@settings(max_examples=5 if PURE else 40)  # each makes all that a reader needs: 60 ms
+@given(calls=streams)
+def test_what_came_from_a_reader_is_read_again_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[Call]
+) -> None:
+    calls = [call for call in calls if call.op != Op.FREEZE]
+    if not calls:
+        return
+    path = tmp_path_factory.getbasetemp() / "again.txt"
+    write_aosp(trace_of(calls), path)
+    again = open_trace(str(path))
+    assert events_of(again).tolist() == stream_of(calls).tolist()
+    assert again.dropped == {}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_sound_stream_is_read_again_under_other_numbers(tmp_path: Path, seed: int) -> None:
+    calls = random_calls(seed, 150 if PURE else 3000, objects=5000, threads=1)
+    path = tmp_path / "again.txt"
+    write_aosp(trace_of(calls), path)
+    lives: dict[int, int] = {}
+    expected = []
+    for birth, call in enumerate(calls):  # each object by the number of the call that made it
+        lives[call.object] = birth if call.op < Op.REALLOC else lives[call.object]
+        row = (call.op, call.request, call.alignment, call.thread, lives[call.object])
+        expected.append(row)
+    found, trace = read(path)
+    assert_same(found, expected)
+    assert trace.dropped == {}
+
+
+LINES = {
+    "malloc": ([malloc(0, 24)], "1: malloc 0x10000 24\n"),
+    "thread": ([malloc(0, 24, 65535)], "65536: malloc 0x10000 24\n"),
+    "calloc": ([Call(Op.CALLOC, 0, 7)], "1: calloc 0x10000 1 7\n"),
+    "memalign": ([Call(Op.MEMALIGN, 0, 7, 0, 12)], "1: memalign 0x10000 4096 7\n"),
+    "memalign to a byte": ([Call(Op.MEMALIGN, 0, 7)], "1: memalign 0x10000 1 7\n"),
+    "largest": (
+        [Call(Op.MEMALIGN, 0, 1 << 47, 65535, 30)],
+        "65536: memalign 0x800000000000 1073741824 140737488355328\n",
+    ),
+    "realloc": (
+        [malloc(0, 24), realloc(0, 100), realloc(0, 99)],
+        "1: malloc 0x10000 24\n1: realloc 0x10080 0x10000 100\n1: realloc 0x10080 0x10080 99\n",
+    ),
+    "free": ([malloc(0, 0), free(0)], "1: malloc 0x10000 0\n1: free 0x10000\n"),
+    "thread_done": (
+        [malloc(0, 1, 3), Call(Op.THREAD_DONE, thread=3)],
+        "4: malloc 0x10000 1\n4: thread_done 0x0\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("calls", "text"), LINES.values(), ids=LINES)
+def test_line_of_each_call(tmp_path: Path, calls: list[Call], text: str) -> None:
+    assert written(calls, tmp_path / "out.txt") == text
+
+
+def test_name_that_ends_as_gz_is_packed_and_the_same_each_time(tmp_path: Path) -> None:
+    plain = written([malloc(0, 24)], tmp_path / "out.txt")
+    for name in ("a.txt.gz", "b.txt.gz"):
+        write_aosp(trace_of([malloc(0, 24)]), tmp_path / name)
+    packed = (tmp_path / "a.txt.gz").read_bytes()
+    assert gzip.decompress(packed).decode() == plain
+    assert packed == (tmp_path / "b.txt.gz").read_bytes()
+
+
+def test_frozen_heap_is_left_out_and_told(tmp_path: Path) -> None:
+    trace = trace_of([malloc(0, 1), Call(Op.FREEZE), free(0)])
+    write_aosp(trace, tmp_path / "out.txt")
+    assert trace.notes == ["the text cannot tell a heap to freeze or to release: left out 1 times"]
+
+
+@pytest.mark.parametrize("calls", [[], [Call(Op.FREEZE)]], ids=["nothing", "a note"])
+def test_trace_without_a_call_is_not_written(tmp_path: Path, calls: list[Call]) -> None:
+    with pytest.raises(InputError, match="it holds no call"):
+        write_aosp(trace_of(calls), tmp_path / "out.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_beyond_all_addresses_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [malloc(number, 1 << 47) for number in range(10)]
+    monkeypatch.setattr(synthetic_addresses, "FIRST", (1 << 60) - (1 << 50))
+    with pytest.raises(InputError, match="do not fit into the text's addresses"):
+        write_aosp(trace_of(calls), tmp_path / "out.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_grow_as_objects_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aosp, "no_places", lambda: synthetic_addresses.no_places(4))
+    calls = [malloc(number, 8) for number in range(100)]
+    assert written(calls, tmp_path / "out.txt").count("\n") == 100
+
+
+def test_full_device_is_an_error_of_ours() -> None:
+    with pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left"):
+        write_aosp(trace_of([malloc(0, 24)]), Path("/dev/full"))
+
+
+@pytest.mark.skipif(PURE, reason="82,717 events take minutes there")
+def test_shipped_recording_is_read_again_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "again.txt.gz"
+    write_aosp(open_workload("sqlite-orders"), path)
+    assert rows_of(events_of(open_trace(str(path)))) == rows_of(
+        events_of(open_workload("sqlite-orders"))
+    )

@@ -1,0 +1,168 @@
+"""The reader of ltrace: each call, calls cut in two, and what is left out and why."""
+
+import pytest
+
+from allocsim.events import Op
+from allocsim.traces.readers import ltrace
+from tests.traces.lines import read_lines
+from tests.traces.recordings import Event
+
+BEFORE = "ls->malloc(1)                      = 0x10"
+
+GOOD: dict[str, tuple[str, Event]] = {
+    "malloc": ("malloc(24)          = 0x55eca71b62a0", (Op.MALLOC, 24, 0, 0, 1)),
+    "malloc of nothing": ("malloc(0) = 0x20", (Op.MALLOC, 0, 0, 0, 1)),
+    "calloc": ("calloc(3, 8) = 0x20", (Op.CALLOC, 24, 0, 0, 1)),
+    "realloc": ("realloc(0x10, 24) = 0x20", (Op.REALLOC, 24, 0, 0, 0)),
+    "realloc of NULL": ("realloc(0, 24) = 0x20", (Op.MALLOC, 24, 0, 0, 1)),
+    "realloc to nothing": ("realloc(0x10, 0) = 0", (Op.FREE, 0, 0, 0, 0)),
+    "reallocarray": ("reallocarray(0x10, 3, 8, 0x99) = 0x20", (Op.REALLOC, 24, 0, 0, 0)),
+    "free": ("free(0x10) = <void>", (Op.FREE, 0, 0, 0, 0)),
+    "cfree": ("cfree(0x10) = <void>", (Op.FREE, 0, 0, 0, 0)),
+    "free that is lost": ("free(0x10 <no return ...>", (Op.FREE, 0, 0, 0, 0)),
+    "memalign": ("memalign(64, 9, 0x5622, 1) = 0x40", (Op.MEMALIGN, 9, 6, 0, 1)),
+    "aligned_alloc": ("aligned_alloc(64, 9, 0x10000, 4) = 0x40", (Op.MEMALIGN, 9, 6, 0, 1)),
+    "valloc": ("valloc(9, 1, 2, 3) = 0x1000", (Op.MEMALIGN, 9, 12, 0, 1)),
+}
+
+HEADS = {
+    "library": "libsqlite3.so.0->",
+    "none": "",
+    "time": "22:14:35.772411 ls->",
+    "seconds": "1795558473.445173 ls->",
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize(("line", "event"), GOOD.values(), ids=GOOD)
+def test_line_makes_its_event(head: str, line: str, event: Event) -> None:
+    events, trace = read_lines("ltrace", BEFORE, head + line)
+    assert events[1:] == [event]
+    assert (trace.dropped, trace.notes) == ({}, [])
+
+
+@pytest.mark.parametrize("who", ["{} ", "[pid {}] "])
+def test_threads_are_told_apart(who: str) -> None:
+    lines = [f"{who.format(thread)}ls->malloc(1) = {16 * thread:#x}" for thread in (7, 8, 7)]
+    events, trace = read_lines("ltrace", *lines)
+    assert [event[3] for event in events if event[0] == Op.MALLOC] == [0, 1, 0]
+    assert trace.dropped == {"overlap": 1}
+
+
+def test_calls_that_are_cut_in_two_are_put_together_by_their_thread() -> None:
+    events, trace = read_lines(
+        "ltrace",
+        "1 ls->malloc(10 <unfinished ...>",
+        "2 ls->malloc(20 <unfinished ...>",
+        "1 <... malloc resumed> )               = 0x10",
+        "2 <... malloc resumed> )               = 0x20",
+    )
+    assert events == [(Op.MALLOC, 10, 0, 0, 0), (Op.MALLOC, 20, 0, 1, 1)]
+    assert trace.notes == []
+
+
+def test_nested_calls_are_put_together_from_the_inside() -> None:
+    events, trace = read_lines(
+        "ltrace",
+        "ls->reallocarray(0, 100, 208, 0x99 <unfinished ...>",
+        "ls->calloc(1, 8 <unfinished ...>",
+        "<... calloc resumed> ) = 0x10",
+        "libc.so.6->calloc(0, 20800)  = 0x20",
+        "<... reallocarray resumed> ) = 0x20",
+    )
+    assert [event[:2] for event in events] == [(Op.CALLOC, 8), (Op.MALLOC, 20_800)]
+    assert trace.notes == ["calls inside libc, which ltrace gets wrong, left out: 1"]
+
+
+def test_free_is_done_as_it_begins() -> None:
+    """Another thread may get the address before the call returns."""
+    events, trace = read_lines(
+        "ltrace",
+        "1 ls->malloc(10) = 0x10",
+        "1 ls->free(0x10 <unfinished ...>",
+        "2 ls->malloc(20) = 0x10",
+        "1 <... free resumed> ) = <void>",
+    )
+    assert [event[0] for event in events] == [Op.MALLOC, Op.FREE, Op.MALLOC]
+    assert (trace.dropped, trace.notes) == ({}, [])
+
+
+def test_failed_call_is_dropped_under_its_reason() -> None:
+    _, trace = read_lines("ltrace", "ls->malloc(18446744073709551615) = 0", BEFORE)
+    assert trace.dropped == {"failed call": 1}
+
+
+LEFT_OUT = {
+    "posix_memalign": (
+        ["ls->posix_memalign(0x7ffc, 256, 300, 61) = 0"],
+        "calls whose address ltrace does not show (posix_memalign), left out: 1",
+    ),
+    "inside libc": (
+        ["libc.so.6->calloc(0, 99) = 0x30"],
+        "calls inside libc, which ltrace gets wrong, left out: 1",
+    ),
+    "no beginning": (
+        ["<... malloc resumed> ) = 0x30"],
+        "calls without a beginning or an end, left out: 1",
+    ),
+    "no end": (
+        ["ls->malloc(5 <unfinished ...>"],
+        "calls without a beginning or an end, left out: 1",
+    ),
+    "another end": (
+        ["ls->malloc(5 <unfinished ...>", "<... calloc resumed> ) = 0x30"],
+        "calls without a beginning or an end, left out: 2",
+    ),
+    "too deep": (
+        ["ls->malloc(5 <unfinished ...>"] * (ltrace.DEEPEST + 2),
+        f"calls without a beginning or an end, left out: {ltrace.DEEPEST + 2}",
+    ),
+    "many threads, one after the other": (
+        [
+            line
+            for thread in range(2 * ltrace.MOST_THREADS)
+            for line in (
+                f"{thread} ls->malloc(5 <unfinished ...>",
+                f"{thread} <... malloc resumed> ) = 0",
+            )
+        ],
+        None,
+    ),
+    "too many threads": (
+        [f"{thread} ls->malloc(5 <unfinished ...>" for thread in range(ltrace.MOST_THREADS + 9)],
+        f"calls without a beginning or an end, left out: {ltrace.MOST_THREADS + 9:,}",
+    ),
+    "output": (["hello"], "lines not of the format, left out: 1"),
+    "negative size": (["ls->malloc(-1) = 0x20"], "lines not of the format, left out: 1"),
+    "one argument": (["ls->calloc(1) = 0x20"], "lines not of the format, left out: 1"),
+    "no argument": (["ls->malloc() = 0x20"], "lines not of the format, left out: 1"),
+    "letters": (["ls->malloc(lots) = 0x20"], "lines not of the format, left out: 1"),
+    "a string": (['ls->malloc("(") = 0x20'], None),
+    "size of 1,000 digits": ([f"ls->malloc({'9' * 1000}) = 0x20"], None),
+    "exit": (["123 +++ exited (status 0) +++"], None),
+    "signal": (["--- SIGCHLD (Child exited) ---"], None),
+    "another function": (['ls->strlen("x") = 1'], None),
+}
+
+
+@pytest.mark.parametrize(("lines", "note"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_line_is_left_out_with_a_note(lines: list[str], note: str | None) -> None:
+    events, trace = read_lines("ltrace", BEFORE, *lines)
+    assert len(events) == 1
+    assert trace.notes == ([note] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("head", "is_it"),
+    [
+        (b"ls->malloc(472)  = 0x55eca71b62a0\n", True),
+        (b"total 20\n[pid 7] ls->malloc(10 <unfinished ...>\n", True),
+        (b"11457 22:14:35.772411 sh->malloc(32)  = 0x55cc13ab32a0\n", True),
+        (b"p = malloc(10) = 0x10\n", False),
+        (b"--1-- malloc(5) = 0x10\n", False),
+        (b"", False),
+    ],
+    ids=repr,
+)
+def test_format_is_told_by_a_call_in_the_beginning(head: bytes, is_it: bool) -> None:
+    assert ltrace.looks_like(head) is is_it

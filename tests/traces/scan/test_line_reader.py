@@ -1,0 +1,106 @@
+"""Text in blocks: batches of calls, whole lines only, and notes on a cut end."""
+
+import numpy as np
+import pytest
+
+from allocsim.errors import TraceError
+from allocsim.events import Op
+from allocsim.traces import calls
+from allocsim.traces.calls import Call
+from allocsim.traces.prefetch import AHEAD
+from allocsim.traces.scan import line_reader
+from allocsim.traces.scan.line_reader import TextReader
+from allocsim.traces.writers.aosp import FORMAT
+from tests.traces.recordings import in_memory
+
+LINES = "".join(f"{i % 3}: malloc {16 * i + 16:#x} {i}\n" for i in range(50)).encode()
+
+
+def reader_of(content: bytes) -> TextReader:
+    """A reader of a recording that lies in memory."""
+    reader = FORMAT.open(in_memory(content))
+    assert isinstance(reader, TextReader)
+    return reader
+
+
+def calls_of(reader: TextReader) -> np.ndarray:
+    """All calls of a reader."""
+    return np.concatenate([batch.copy() for batch in reader.batches()])
+
+
+def test_call_says_what_its_line_says() -> None:
+    found = calls_of(
+        reader_of(
+            b"1: malloc 0x10 5\n2: calloc 0x20 3 4\n3: realloc 0x30 0x10 6\n"
+            b"4: memalign 0x40 64 7\n5: free 0x20\n6: thread_done 0x0\n"
+        )
+    )
+    assert [tuple(call) for call in found.tolist()] == [
+        Call(Op.MALLOC, 0x10, request=5, thread=1),
+        Call(Op.CALLOC, 0x20, request=12, thread=2),
+        Call(Op.REALLOC, 0x30, 0x10, 6, thread=3),
+        Call(Op.MEMALIGN, 0x40, request=7, alignment=64, thread=4),
+        Call(Op.FREE, 0x20, thread=5),
+        Call(Op.THREAD_DONE, thread=6),
+    ]
+
+
+def test_overflowing_product_is_huge() -> None:
+    (call,) = calls_of(reader_of(b"1: calloc 0x10 999999999999999999 999999999999999999\n"))
+    assert call["request"] == calls.HUGE
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 49, 50, 51])
+def test_batches_hold_every_call_once_and_in_order(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(line_reader, "no_calls", lambda: calls.no_calls(size))
+    lengths, requests = [], []
+    for batch in reader_of(LINES).batches():
+        lengths.append(len(batch))
+        requests += batch.request.tolist()
+    assert requests == list(range(50))
+    assert lengths == [size] * (50 // size) + [50 % size] * (50 % size > 0)
+
+
+def test_batch_stays_as_it_is_while_as_many_as_may_wait_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_reader, "no_calls", lambda: calls.no_calls(1))
+    batches = reader_of(LINES).batches()
+    first = next(batches)
+    for _ in range(AHEAD + 1):
+        next(batches)
+    assert first.request.tolist() == [0]
+
+
+def test_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_reader, "BLOCK", 64)
+    reader = reader_of(LINES + b"\n\r\n1: free 0x10")
+    assert len(calls_of(reader)) == 51
+    assert reader.lines == 53
+
+
+def test_nothing_has_no_lines_and_no_batches() -> None:
+    reader = reader_of(b"")
+    assert list(reader.batches()) == []
+    assert (reader.lines, reader.notes) == (0, [])
+
+
+def test_error_names_the_source() -> None:
+    with pytest.raises(TraceError, match=r"^memory, line 51: found 'x', expected TID: "):
+        calls_of(reader_of(LINES + b"x\n"))
+
+
+def test_shown_text_of_a_long_line_is_short() -> None:
+    with pytest.raises(TraceError) as refusal:
+        calls_of(reader_of(b"y" * 5000 + b"\n"))
+    assert f"'{'y' * 80}…'" in str(refusal.value)
+
+
+def test_end_of_the_last_block_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a longer block left behind the last line is no part of it."""
+    monkeypatch.setattr(line_reader, "BLOCK", 100)
+    content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10"
+    found = calls_of(reader_of(content))
+    assert found["request"].tolist() == [111111, 111111, 1, 0]
