@@ -77,3 +77,15 @@ def format_bytes(count: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:,.1f} TiB"
+
+
+def printable(text: str) -> str:
+    """The text with every character that is none to look at as Python would write it."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of our own in several lines, in which others' words stand."""
+    return "\n".join(map(printable, text.expandtabs(4).split("\n")))

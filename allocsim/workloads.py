@@ -13,7 +13,7 @@ import msgspec
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import find_job, find_trace, read_job, shipped_jobs, shipped_traces
-from allocsim.printable import printable
+from allocsim.text import printable
 from allocsim.traces import open_trace
 
 

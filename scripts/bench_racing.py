@@ -27,7 +27,7 @@ from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import KNOWN, PREFIX, find_library
 from tests.equality.timing import race
 
-LOOP_IN_C = Path(__file__).parents[1] / "tests" / "rivals" / "replay_events.c"
+LOOP_IN_C = Path(__file__).parents[1] / "tests" / "libraries" / "replay_events.c"
 SUBJECTS = (*SUMMARIES, *(PREFIX + name for name in KNOWN))
 WARM_RUNS = 8
 

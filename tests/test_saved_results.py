@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from allocsim.errors import InputError
-from allocsim.reports.json import json_text
+from allocsim.reports.run_text import json_text
 from allocsim.saved_results import LONGEST, Standing, read_saved, read_standings
 from tests.reports.results import small_result
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocsim.printable import printable, printable_lines
+from allocsim.text import printable, printable_lines
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from typing import Any, TextIO
 import click
 
 from allocsim import __version__
-from allocsim.cli.plain import HANDLER, write_plainly
+from allocsim.cli.output import HANDLER, write_plainly
 from allocsim.errors import AllocsimError
-from allocsim.printable import printable, printable_lines
+from allocsim.text import printable, printable_lines
 
 COMMANDS = {
     "random": "Put objects of random sizes into random slots, and free what is there.",

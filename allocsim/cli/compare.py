@@ -67,9 +67,9 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
         comparison_csv,
         comparison_json,
         comparison_markdown,
+        print_comparison,
     )
-    from allocsim.reports.comparison_screen import print_comparison
-    from allocsim.reports.files import write_whole
+    from allocsim.reports.run_text import write_whole
 
     subjects = subjects_of(options["on"])
     reference = options["reference"] or subjects[0]

@@ -25,9 +25,8 @@ from allocsim.player import NEVER, Options, Player, play
 from allocsim.profile import Profile
 from allocsim.replay import Touch
 from allocsim.reports import Result
-from allocsim.reports.files import write_csv, write_json, write_markdown
-from allocsim.reports.json import json_text
 from allocsim.reports.run_screen import print_result
+from allocsim.reports.run_text import json_text, write_csv, write_json, write_markdown
 
 
 def drive(trace: Trace, settings: Settings) -> None:

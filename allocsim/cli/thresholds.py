@@ -15,8 +15,8 @@ import click
 from allocsim.cli.output import tell
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
-from allocsim.printable import printable
 from allocsim.saved_results import Saved, Standing, read_saved
+from allocsim.text import printable
 
 SCHEMA = "allocsim/check/1"
 """Changes when a key changes its meaning or goes."""

@@ -19,7 +19,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE, table
 from allocsim.core.raw import fill, load_byte, load_word
 from allocsim.errors import PlatformError
-from allocsim.rivals.foreign import call_with_four, call_with_two
+from allocsim.libraries.state import call_with_four, call_with_two
 
 METER = np.dtype(
     [

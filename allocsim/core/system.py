@@ -7,18 +7,10 @@ moved, and here is booked what they cost. Its one rule: when frozen, it refuses 
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core import operations
+from allocsim.core.jit import answers, kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-
-CHUNK = 1 << 20
-"""Bytes mapped at a time for small metadata."""
-
-DIRECT = 4096
-"""Metadata of this many bytes or more is mapped by itself, rounded up to pages of this size."""
-
-GRANULE = 16
-"""Small metadata is rounded up to a multiple of this many bytes."""
+from allocsim.core.records import HeapState, Record
 
 
 @kernel
@@ -39,18 +31,38 @@ def take_pages(heap: HeapState, length: int) -> int:
 
 
 @kernel
-def take_metadata(heap: HeapState, length: int) -> bool:
-    """Book `length` bytes for a record, or for a node of the page map; False: refused."""
-    system = heap.system[0]
-    if system.frozen:
-        system.refusal = Status.FROZEN
-        return False
-    if length >= DIRECT:
-        system.footprint += (length + DIRECT - 1) // DIRECT * DIRECT
-        return True
-    rounded = (length + GRANULE - 1) // GRANULE * GRANULE
-    if rounded > system.chunk_left:
-        system.chunk_left = CHUNK
-        system.footprint += CHUNK
-    system.chunk_left -= rounded
-    return True
+def fill_counts(counters: Record, sample: Record) -> None:
+    """Fill the counts of `sample` (a SAMPLE) from COUNTERS."""
+    sample.spans_total = counters.spans
+    sample.spans_free = counters.free_spans
+    sample.spans_in_use = counters.spans - counters.free_spans
+    sample.grows = counters.grows
+    sample.splits = counters.splits
+    sample.coalesces = counters.coalesces
+    sample.refills = counters.refills
+
+
+@kernel
+def freeze(heap: HeapState) -> int:
+    """The operating system is asked for nothing from now on."""
+    heap.system[0].frozen = 1
+    return Status.OK
+
+
+@kernel
+def refusal(heap: HeapState) -> int:
+    """Why the last request was refused."""
+    return heap.system[0].refusal
+
+
+@kernel
+def footprint(heap: HeapState) -> int:
+    """What was obtained, less what was given back."""
+    return heap.system[0].footprint
+
+
+def answer_from_system(state: type) -> None:
+    """Let heaps of type `state` answer these three from their SYSTEM record."""
+    answers(operations.freeze, state)(freeze)
+    answers(operations.refusal, state)(refusal)
+    answers(operations.footprint, state)(footprint)

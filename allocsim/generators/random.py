@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.events import CHUNK, no_events
+from allocsim.core.jit import kernel
+from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators import Count, Generator, Objects, Threads, pick, random_bits
 from allocsim.generators.sizes import LogUniform, SizeLaw
-from allocsim.generators.slots import toggle
 
 
 class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random"):
@@ -43,3 +43,22 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
                 chunk.thread[:] = pick(where >> np.uint64(32), self.threads)
             toggle(filled, pick(where, self.slots), self.size.draw(what), chunk)
             yield chunk
+
+
+@kernel
+def toggle(filled: np.ndarray, slots: np.ndarray, sizes: np.ndarray, events: np.recarray) -> None:
+    """Step i is on slots[i]: free what it holds, or allocate sizes[i] bytes; into events[i].
+
+    `filled` (uint8 by slot) is kept up to date. Threads are left as they are.
+    """
+    for step in range(len(slots)):
+        slot = slots[step]
+        event = events[step]
+        event.object = slot
+        if filled[slot]:
+            event.op = Op.FREE
+            event.request = 0
+        else:
+            event.op = Op.MALLOC
+            event.request = sizes[step]
+        filled[slot] = 1 - filled[slot]

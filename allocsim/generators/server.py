@@ -16,8 +16,8 @@ import numpy as np
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, MOST_OBJECTS, no_events
 from allocsim.generators import Count, Generator, Objects, Threads, pick, random_bits
+from allocsim.generators.random import toggle
 from allocsim.generators.sizes import SizeLaw
-from allocsim.generators.slots import toggle
 
 
 class Population(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

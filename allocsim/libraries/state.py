@@ -7,15 +7,18 @@ rule: nothing but the call itself stands between the driver and the library.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import ctypes
+from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from allocsim.core import operations
-from allocsim.core.jit import answers, kernel
+from allocsim.core.jit import PURE, answers, kernel
 from allocsim.core.operations import Status
 from allocsim.core.records import Record
-from allocsim.rivals.foreign import call_with_one, call_with_two
 
 FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign")
 """What the driver calls, in the order of Library.function."""
@@ -111,3 +114,65 @@ def measure(heap: Library, live: int, sample: Record) -> int:
 def settle(heap: Library) -> int:
     """Nothing: a library puts nothing off that could be told."""
     return Status.OK
+
+
+_INT = ctypes.c_int64
+
+if PURE:
+
+    def call_with_one(function: int, first: int) -> int:
+        """function(first)."""
+        return int(ctypes.CFUNCTYPE(_INT, _INT)(int(function))(int(first)))
+
+    def call_with_two(function: int, first: int, second: int) -> int:
+        """function(first, second)."""
+        call = ctypes.CFUNCTYPE(_INT, _INT, _INT)(int(function))
+        return int(call(int(first), int(second)))
+
+    def call_with_four(function: int, first: int, second: int, third: int, fourth: int) -> int:
+        """function(first, second, third, fourth)."""
+        call = ctypes.CFUNCTYPE(_INT, _INT, _INT, _INT, _INT)(int(function))
+        return int(call(int(first), int(second), int(third), int(fourth)))
+
+else:
+    _WORD = ir.IntType(64)
+
+    def _caller(count: int) -> Any:
+        """The code of a call with `count` arguments."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            """The instructions."""
+            function = ir.FunctionType(_WORD, [_WORD] * count)
+            pointer = builder.inttoptr(arguments[0], ir.PointerType(function))
+            return builder.call(pointer, arguments[1:])
+
+        return generate
+
+    @intrinsic
+    def _call_with_one(typing: Any, function: Any, first: Any) -> Any:
+        return types.int64(types.int64, types.int64), _caller(1)
+
+    @intrinsic
+    def _call_with_two(typing: Any, function: Any, first: Any, second: Any) -> Any:
+        return types.int64(types.int64, types.int64, types.int64), _caller(2)
+
+    @intrinsic
+    def _call_with_four(
+        typing: Any, function: Any, first: Any, second: Any, third: Any, fourth: Any
+    ) -> Any:
+        return types.int64(*[types.int64] * 5), _caller(4)
+
+    @kernel
+    def call_with_one(function: int, first: int) -> int:
+        """function(first)."""
+        return _call_with_one(function, first)
+
+    @kernel
+    def call_with_two(function: int, first: int, second: int) -> int:
+        """function(first, second)."""
+        return _call_with_two(function, first, second)
+
+    @kernel
+    def call_with_four(function: int, first: int, second: int, third: int, fourth: int) -> int:
+        """function(first, second, third, fourth)."""
+        return _call_with_four(function, first, second, third, fourth)

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 from allocsim.errors import EnvironmentLacks, InputError, TraceError, UnknownName
 from allocsim.events import Trace
 from allocsim.recorders import heaptrack, lttng, memray, mtrace
-from allocsim.recorders.advice import advice_on
 from allocsim.recorders.base import CannotBegin, Recorder, workplace
-from allocsim.recorders.program import Ended, Program
+from allocsim.recorders.program import Ended, Program, advice_on
 from allocsim.signals import Reluctant
 from allocsim.text import counted, format_bytes
 from allocsim.traces import CHOOSE, open_trace

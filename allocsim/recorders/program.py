@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,3 +109,31 @@ def _is_in_foreground() -> bool:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     finally:
         os.close(terminal)
+
+
+BECOMING = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
+"""Programs whose purpose is to become, or to start, another."""
+
+
+def advice_on(program: Program, recorder: str, ended: Ended) -> Iterator[str]:
+    """Each thing to know of a program that the recorder of that name has recorded."""
+    if recorder == "heaptrack" and ended.status > 128:
+        yield "heaptrack's buffer is lost with the program: its last calls are missing"
+    if recorder in ("heaptrack", "mtrace") and _may_become_another(program):
+        yield f"should {program.name} become another program (exec), {recorder} sees none of that"
+    if recorder != "memray" and program.name.startswith("python") and not _shows_objects():
+        yield "Python's objects come from pools of its own: PYTHONMALLOC=malloc shows each"
+
+
+def _may_become_another(program: Program) -> bool:
+    """Whether the program is a script, or one of BECOMING."""
+    try:
+        with Path(program.file).open("rb") as file:
+            return program.name in BECOMING or file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _shows_objects() -> bool:
+    """Whether Python has been told to take each object from malloc."""
+    return os.environ.get("PYTHONMALLOC", "").startswith("malloc")

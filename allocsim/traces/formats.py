@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
-from allocsim.errors import TraceError, UnknownName
-from allocsim.printable import printable
+from allocsim.errors import InputError, TraceError, UnknownName
+from allocsim.events import Trace
+from allocsim.text import printable
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.readers.aosp import write_aosp
 from allocsim.traces.source import Source
+from allocsim.traces.writers.parquet import write_parquet
 
 HEAD = 1 << 16
 """Bytes of the unpacked content that a format may look at to know itself."""
@@ -96,3 +101,32 @@ def shown(content: bytes | bytearray) -> str:
     text = line.decode("utf-8", "backslashreplace")
     told = printable(text)
     return f"'{told[:80]}{'…' if len(told) > 80 else ''}'"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A format that can be written."""
+
+    suffixes: tuple[str, ...]
+    """How the names of its files end."""
+    write: Callable[[Trace, Path], None]
+    """Writes a whole stream; the file is whole or as it was."""
+
+
+WRITERS = {
+    "allocsim": Writer((".allocsim",), write_trace),
+    "aosp": Writer((".txt", ".txt.gz"), write_aosp),
+    "parquet": Writer((".parquet",), write_parquet),
+}
+"""Every format that can be written, by name."""
+
+
+def writer_for(path: Path, named: str | None = None) -> Writer:
+    """The writer of a format that is named, or that the name of the file means; else InputError."""
+    if named is not None:
+        return WRITERS[named]
+    for writer in WRITERS.values():
+        if path.name.endswith(writer.suffixes):
+            return writer
+    known = ", ".join(f"{' or '.join(one.suffixes)} ({name})" for name, one in WRITERS.items())
+    raise InputError(f"'{path}': its name does not say in which format to write; known are {known}")

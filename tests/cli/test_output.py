@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocsim.cli.plain import HANDLER, write_plainly
+from allocsim.cli.output import HANDLER, write_plainly
 from allocsim.reports.phrases import bar, sparkline
 
 

@@ -20,9 +20,9 @@ from allocsim.jobs import make_generator
 from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import KNOWN
 from allocsim.player import Options, play
+from tests.compiled_libraries import HERE
 from tests.driving import free, malloc, stream
 from tests.libraries.children import require
-from tests.libraries.conftest import HERE
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from allocsim.compare.event_file import Recorded
 from allocsim.compare.parent import SubjectFailed
 from allocsim.replay import Touch
 from tests.cli.running import ENVIRONMENT
+from tests.compiled_libraries import Compiler
 from tests.driving import malloc, stream
-from tests.libraries.conftest import Compiler
 
 EVENTS = 60
 
@@ -115,7 +115,7 @@ def test_child_dies_with_its_parent(odd_library: Compiler, tmp_path: Path) -> No
     )
     parent = subprocess.Popen([sys.executable, "-c", code, f"lib:{library}:odd_"], env=ENVIRONMENT)
     try:
-        wait_for(lambda: any("rivals.child" in text for text in in_session_of(str(library))))
+        wait_for(lambda: any("compare.child" in text for text in in_session_of(str(library))))
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         wait_for(lambda: not in_session_of(str(library)))

@@ -8,7 +8,7 @@ from allocsim.compare import proof
 from allocsim.compare.proof import PROBE, require_served
 from allocsim.errors import Corruption
 from allocsim.libraries.find import load
-from tests.libraries.conftest import Compiler
+from tests.compiled_libraries import Compiler
 
 
 def test_library_that_served_is_believed() -> None:

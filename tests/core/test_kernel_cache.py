@@ -58,7 +58,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_kernel_sources_are_found() -> None:
-    some = {"core/pagemap.py", "designs/go2008.py", "replay.py", "stamps.py"}
+    some = {"core/system.py", "designs/go2008/pagemap.py", "replay.py", "stamps.py"}
     assert some < set(kernel_sources())
 
 
@@ -78,7 +78,7 @@ def test_new_kernel_source_changes_the_fingerprint(copied: Path) -> None:
 
 def test_renamed_kernel_source_changes_the_fingerprint(copied: Path) -> None:
     before = fingerprint(copied)
-    (copied / "core" / "spans.py").rename(copied / "core" / "zzz.py")
+    (copied / "core" / "system.py").rename(copied / "core" / "zzz.py")
     assert fingerprint(copied) != before
 
 

@@ -10,7 +10,7 @@ import numba
 import pytest
 
 from allocsim.core.jit import PURE
-from allocsim.core.kernel_files import KernelFiles, kernel_files
+from allocsim.core.kernel_cache import KernelFiles, kernel_files
 
 pytestmark = pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from allocsim.core.memory import OS_PAGE, Reservation, table
-from allocsim.core.records import SPAN
+from allocsim.designs.go2008.records import SPAN
 from allocsim.errors import AddressSpaceError, PlatformError
 
 SHORT = 16 * OS_PAGE

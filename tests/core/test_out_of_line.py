@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.core.jit import PURE, kernel
-from allocsim.core.out_of_line import code_record, link, out_of_line
+from allocsim.core.jit import PURE, code_record, kernel, link, out_of_line
 
 
 class Toy(NamedTuple):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from allocsim import Heap
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
-from allocsim.core.system import take_metadata, take_pages
+from allocsim.core.system import take_pages
+from allocsim.designs.go2008.metadata import take_metadata
 from tests.conftest import PAGE
 
 MIB = 1 << 20

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from allocsim.core.size_classes import SizeClasses, go2008_class_of, go2008_object_size
+from allocsim.core.size_classes import SizeClasses
 from allocsim.designs.go2008 import SIZE_CLASSES
+from allocsim.designs.go2008.size_classes import go2008_class_of, go2008_object_size
 
 RANGES = [
     (8, 120, 8),

@@ -21,7 +21,7 @@ from allocsim.traces import open_trace
 from tests.equality import workloads as made
 from tests.equality.equality import EVERY, compare_with_library, require_proved_library
 
-SYSTEMUI = Path(__file__).parents[2] / "shared" / "traces" / "systemui.zip"
+SYSTEMUI = Path(__file__).parents[3] / "shared" / "traces" / "systemui.zip"
 
 Case = tuple[str, Callable[[], Any], dict[str, int]]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.events import Op, no_events
-from allocsim.generators.slots import toggle
+from allocsim.generators.random import toggle
 
 
 @given(st.lists(st.integers(0, 7), max_size=40), st.integers(0, 255))

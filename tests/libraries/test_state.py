@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from allocsim.rivals.foreign import call_with_one, call_with_two
+from allocsim.libraries.state import call_with_one, call_with_two
 
 C = ctypes.CDLL(None)
 

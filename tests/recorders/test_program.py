@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.recorders.advice import advice_on
-from allocsim.recorders.program import Ended, Program
+from allocsim.recorders.program import Ended, Program, advice_on
 
 WELL, KILLED = Ended(1, 0, 0.5), Ended(1, 139, 0.5)
 

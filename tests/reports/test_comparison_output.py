@@ -10,8 +10,12 @@ import pytest
 
 from allocsim.compare.figures import Row
 from allocsim.reports.comparison import COLUMNS, titles
-from allocsim.reports.comparison_output import comparison_csv, comparison_json, comparison_markdown
-from allocsim.reports.comparison_screen import print_comparison
+from allocsim.reports.comparison_output import (
+    comparison_csv,
+    comparison_json,
+    comparison_markdown,
+    print_comparison,
+)
 from allocsim.saved_results import Standing, read_standings
 from tests.reports.comparisons import MIB, compared, memory, rows
 

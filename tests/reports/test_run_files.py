@@ -13,9 +13,14 @@ import pytest
 from allocsim.core.records import SAMPLE
 from allocsim.errors import EnvironmentLacks
 from allocsim.reports import Result
-from allocsim.reports.files import write_csv, write_json, write_markdown, write_whole
-from allocsim.reports.json import as_json
-from allocsim.reports.run_text import markdown_text
+from allocsim.reports.run_text import (
+    as_json,
+    markdown_text,
+    write_csv,
+    write_json,
+    write_markdown,
+    write_whole,
+)
 from tests.reports.results import plain
 
 

@@ -8,7 +8,7 @@ import pytest
 from allocsim import __version__
 from allocsim.core.records import PARTS
 from allocsim.reports import Result
-from allocsim.reports.json import SCHEMA, as_json, json_text
+from allocsim.reports.run_text import SCHEMA, as_json, json_text
 
 PROMISED = {
     "schema", "version", "command", "seed", "workload", "design", "at_peak", "at_end",

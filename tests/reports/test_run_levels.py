@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allocsim.designs import CacheUse, ClassUse
-from allocsim.reports.levels import MOST_CACHES, caches_table, classes_table, native_table
+from allocsim.reports.run_screen import MOST_CACHES, caches_table, classes_table, native_table
 
 
 def shown(table: Table) -> str:

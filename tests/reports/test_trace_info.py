@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from allocsim.events import Op, Trace
-from allocsim.reports.survey_json import SCHEMA, survey_text
 from allocsim.reports.trace_check import EXPLANATIONS, print_soundness
-from allocsim.reports.trace_info import print_survey
+from allocsim.reports.trace_info import SCHEMA, print_survey, survey_text
 from allocsim.trace_stats import Survey, survey
 from allocsim.traces.object_ids import REASONS
 from tests.driving import Call, free, malloc, realloc

@@ -6,7 +6,7 @@ import pytest
 
 from allocsim.errors import InputError
 from allocsim.traces import open_trace
-from allocsim.traces.conversion import WRITERS, writer_for
+from allocsim.traces.formats import WRITERS, writer_for
 from tests.traces.recordings import events_of
 from tests.traces.streams import sound_calls, trace_of
 

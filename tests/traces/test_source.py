@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.errors import AllocsimError, EnvironmentLacks, TraceError
-from allocsim.traces import decompress, open_trace, source
+from allocsim.traces import decompress, open_trace
 from allocsim.traces.decompress import zstd_module
 from allocsim.traces.source import Source, open_source
 from tests.conftest import SCALE
@@ -422,7 +422,7 @@ def test_packed_file_is_copied_to_one_without_a_name(path: Path) -> None:
 def test_packed_file_that_is_too_large_to_copy_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "MOST_COPIED", 1 << 20)
+    monkeypatch.setattr("allocsim.traces.source.MOST_COPIED", 1 << 20)
     path.write_bytes(gzip.compress(bytes(3 << 20)))
     with (
         closing(open_source(str(path))) as source,

@@ -22,7 +22,7 @@ from allocsim.events import Op, Trace, not_empty
 from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Survey, survey
 from allocsim.trace_subset import Choice, piece_of
-from allocsim.traces.conversion import Writer
+from allocsim.traces.formats import Writer
 from allocsim.workloads import open_workload
 
 Command = TypeVar("Command", bound=Callable[..., Any])

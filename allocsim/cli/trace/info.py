@@ -19,7 +19,7 @@ def command(trace: str, as_json: bool, form: str | None, process: int | None) ->
     """
     from allocsim.cli.drive import command_line
     from allocsim.cli.trace._io import surveyed
-    from allocsim.reports.survey_json import survey_text
+    from allocsim.reports.trace_info import survey_text
 
     recorded, seen = surveyed(trace, form, process)
     if as_json:

@@ -14,35 +14,23 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core import operations
-from allocsim.core.addresses import address_status
-from allocsim.core.chunk_refill import chunk_bytes, refill
 from allocsim.core.jit import answers, kernel
 from allocsim.core.memory import Reservation, table
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy
-from allocsim.core.records import (
-    COUNTERS,
-    LARGE,
-    OBJECT_LIST,
-    PAGE_LIST,
-    SIZE_CLASS,
-    SPAN,
-    SYSTEM,
-    Record,
-    SpanState,
-)
-from allocsim.core.size_classes import (
-    GO2008_CLASSES,
-    SizeClasses,
-    go2008_class_of,
-    go2008_object_size,
-)
-from allocsim.core.system import take_metadata
-from allocsim.core.system_answers import answer_from_system
+from allocsim.core.records import COUNTERS, LARGE, SYSTEM, Record, SpanState
+from allocsim.core.size_classes import SizeClasses
+from allocsim.core.system import answer_from_system
 from allocsim.designs import ClassUse, Design
 from allocsim.designs.go2008 import check
 from allocsim.designs.go2008.account import account
-from allocsim.designs.go2008.large_objects import allocate_aligned_pages, allocate_pages, free_pages
+from allocsim.designs.go2008.large_objects import (
+    address_status,
+    allocate_aligned_pages,
+    allocate_pages,
+    free_pages,
+)
+from allocsim.designs.go2008.metadata import take_metadata
 from allocsim.designs.go2008.page_heap import LONG
 from allocsim.designs.go2008.pagemap import (
     ENTRIES,
@@ -53,10 +41,14 @@ from allocsim.designs.go2008.pagemap import (
     nodes_for,
     span_of,
 )
+from allocsim.designs.go2008.records import OBJECT_LIST, PAGE_LIST, SIZE_CLASS, SPAN
+from allocsim.designs.go2008.size_classes import GO2008_CLASSES, go2008_class_of, go2008_object_size
 from allocsim.designs.go2008.thread_cache import (
+    chunk_bytes,
     pop_aligned_object,
     pop_object,
     push_object,
+    refill,
     write_links,
 )
 

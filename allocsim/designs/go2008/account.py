@@ -7,11 +7,11 @@ something.
 
 from __future__ import annotations
 
-from allocsim.core.chunk_refill import chunk_bytes
-from allocsim.core.counts import fill_counts
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState, Record
+from allocsim.core.system import fill_counts
 from allocsim.designs.go2008.pagemap import PAGE_SHIFT
+from allocsim.designs.go2008.thread_cache import chunk_bytes
 
 
 @kernel

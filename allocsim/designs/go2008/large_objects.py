@@ -9,9 +9,10 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import clear_pages
-from allocsim.core.records import LARGE, HeapState, SpanState
+from allocsim.core.records import LARGE, HeapState, Record, SpanState
 from allocsim.designs.go2008.page_heap import give_back, take_aligned_run, take_run
 from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
+from allocsim.designs.go2008.records import RECIPROCAL_SHIFT
 
 
 @kernel
@@ -55,3 +56,17 @@ def free_pages(heap: HeapState, span: int) -> None:
     heap.counters[0].large_pages -= record.pages
     clear_pages(record.address, record.pages << PAGE_SHIFT)
     give_back(heap, span)
+
+
+@kernel
+def address_status(record: Record, address: int) -> int:
+    """Whether free would take `address`, which lies on a page of the span `record`."""
+    if record.state != SpanState.IN_USE:
+        return Status.UNKNOWN_POINTER
+    offset = address - record.address
+    if record.size_class == LARGE:
+        return Status.OK if offset == 0 else Status.NOT_SPAN_START
+    index = offset * record.reciprocal >> RECIPROCAL_SHIFT
+    if index * record.object_size != offset or index >= record.objects:
+        return Status.NOT_OBJECT_START
+    return Status.OK

@@ -8,10 +8,12 @@ length, a new span before its equals. Its one rule: a span on a list is FREE, an
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
 from allocsim.core.records import LARGE, HeapState, SpanState
-from allocsim.core.spans import make_span, push, remove_after, split
 from allocsim.core.system import take_pages
-from allocsim.designs.go2008.pagemap import PAGE_SHIFT
+from allocsim.designs.go2008.metadata import take_metadata
+from allocsim.designs.go2008.pagemap import PAGE_SHIFT, enter
+from allocsim.designs.go2008.records import SPAN
 
 LONG = 256
 """Spans of this many pages and more share one list; also the least that the heap grows by."""
@@ -123,3 +125,59 @@ def _insert_long(heap: HeapState, span: int) -> None:
     heap.span[span].next = heap.span[before].next
     heap.span[before].next = span
     heap.page_list[LONG].spans += 1
+
+
+SPAN_BYTES = SPAN.itemsize
+
+
+@kernel
+def make_span(heap: HeapState, address: int, pages: int) -> int:
+    """A new span over `pages` pages from `address` on, entered in the page map; 0: refused."""
+    counters = heap.counters[0]
+    span = counters.spans + 1
+    if span >= len(heap.span):
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return 0
+    if not take_metadata(heap, SPAN_BYTES) or not enter(heap, address, pages, span):
+        return 0
+    counters.spans = span
+    record = heap.span[span]
+    record.address = address
+    record.pages = pages
+    record.size_class = LARGE
+    record.state = SpanState.IN_USE
+    return span
+
+
+@kernel
+def split(heap: HeapState, span: int, pages: int) -> int:
+    """Cut `span` behind its first `pages` pages; the new span of the rest, or 0: refused."""
+    record = heap.span[span]
+    rest = make_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages)
+    if rest:
+        record.pages = pages
+        heap.counters[0].splits += 1
+    return rest
+
+
+@kernel
+def push(heap: HeapState, listed: int, span: int) -> None:
+    """Put a span at the head of page list `listed`."""
+    page_list = heap.page_list[listed]
+    heap.span[span].next = page_list.head
+    page_list.head = span
+    page_list.spans += 1
+
+
+@kernel
+def remove_after(heap: HeapState, listed: int, before: int) -> int:
+    """Take the span behind `before` (0: the head) off its non-empty page list, and return it."""
+    page_list = heap.page_list[listed]
+    span = heap.span[before].next if before else page_list.head
+    if before:
+        heap.span[before].next = heap.span[span].next
+    else:
+        page_list.head = heap.span[span].next
+    heap.span[span].next = 0
+    page_list.spans -= 1
+    return span

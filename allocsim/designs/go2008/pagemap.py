@@ -14,7 +14,7 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
-from allocsim.core.system import take_metadata
+from allocsim.designs.go2008.metadata import take_metadata
 
 PAGE_SHIFT = 12
 PAGE = 1 << PAGE_SHIFT

@@ -13,19 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from allocsim.core import operations
-from allocsim.core.cache_budget import end_cache
-from allocsim.core.jit import answers, kernel
+from allocsim.core.jit import answers, code_record, kernel, link, out_of_line
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
-from allocsim.core.out_of_line import code_record, link, out_of_line
 from allocsim.core.raw import copy, fill
 from allocsim.core.records import Record, SpanState
-from allocsim.core.system_answers import answer_from_system
-from allocsim.core.tiered_account import tiered_account
-from allocsim.core.transfer_slots import insert_range
+from allocsim.core.system import answer_from_system
 from allocsim.designs import Design
 from allocsim.designs.tcmalloc import check_caches
-from allocsim.designs.tcmalloc.central_free_list import populate, return_objects
+from allocsim.designs.tcmalloc.central_free_list import insert_range, populate, return_objects
 from allocsim.designs.tcmalloc.large_objects import (
     allocate_aligned_run,
     allocate_run,
@@ -52,9 +48,10 @@ from allocsim.designs.tcmalloc.state import (
     placement,
     size_classes,
 )
-from allocsim.designs.tcmalloc.stats import caches, classes, native_counters
+from allocsim.designs.tcmalloc.stats import caches, classes, native_counters, tiered_account
 from allocsim.designs.tcmalloc.thread_cache import (
     empty_cache,
+    end_cache,
     fetch,
     overflow,
     pop_object,

@@ -6,9 +6,8 @@ class 0 for them, so free tells them from small objects before it reads a span.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
-from allocsim.core.out_of_line import out_of_line
 from allocsim.core.records import HeapState, SpanState
 from allocsim.designs.tcmalloc.page_heap import cut
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run

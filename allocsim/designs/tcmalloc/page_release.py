@@ -8,9 +8,8 @@ they are freed, before they are joined, and pages of growth as well. (gperftools
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
-from allocsim.core.out_of_line import out_of_line
 from allocsim.core.records import HeapState, SpanState
 from allocsim.core.system import take_pages
 from allocsim.designs.tcmalloc.metadata import book_record

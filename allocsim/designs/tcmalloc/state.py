@@ -11,24 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from allocsim.core.cache_budget import LEAST
 from allocsim.core.memory import Reservation, table
-from allocsim.core.records import (
+from allocsim.core.records import COUNTERS, SYSTEM, SpanState
+from allocsim.core.size_classes import SizeClasses
+from allocsim.designs import Parameter
+from allocsim.designs.tcmalloc.central_free_list import MOST_SLOTS, START_SLOTS, most_slots
+from allocsim.designs.tcmalloc.metadata import AREA, CHUNK
+from allocsim.designs.tcmalloc.pagemap import COVERED, LEAF_ROWS, rows_for
+from allocsim.designs.tcmalloc.records import (
     CACHE,
     CACHE_BUDGET,
     CACHED_LIST,
     CENTRAL_CLASS,
-    COUNTERS,
     LINKED_SPAN,
     PAGE_HEAP,
-    SYSTEM,
-    SpanState,
 )
-from allocsim.core.size_classes import SizeClasses
-from allocsim.core.transfer_slots import MOST_SLOTS, START_SLOTS, most_slots
-from allocsim.designs import Parameter
-from allocsim.designs.tcmalloc.metadata import AREA, CHUNK
-from allocsim.designs.tcmalloc.pagemap import COVERED, LEAF_ROWS, rows_for
 from allocsim.designs.tcmalloc.size_classes import (
     LARGEST,
     PAGE,
@@ -38,6 +35,7 @@ from allocsim.designs.tcmalloc.size_classes import (
     span_classes,
 )
 from allocsim.designs.tcmalloc.span import LIST_HEADS, LONG
+from allocsim.designs.tcmalloc.thread_cache import LEAST
 
 STARTUPS = ("preload", "dlopen", "none")
 """What a heap holds at first: what a program finds at main() when the library is linked or

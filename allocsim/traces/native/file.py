@@ -22,7 +22,7 @@ from allocsim.atomic_file import written_whole
 from allocsim.core.memory import NO_RESERVE
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
-from allocsim.printable import printable
+from allocsim.text import printable
 from allocsim.trace_stats import Surveyor
 from allocsim.traces.native.header import (
     AGAIN,

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from allocsim.core.addresses import address_status
 from allocsim.core.operations import Status
-from allocsim.core.records import LARGE, RECIPROCAL_SHIFT, SPAN, Record, SpanState
+from allocsim.core.records import LARGE, Record, SpanState
+from allocsim.designs.go2008.large_objects import address_status
+from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, SPAN
 from tests.conftest import PAGE, SCALE
 from tests.designs.test_size_classes import SIZES
 

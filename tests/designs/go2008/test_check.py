@@ -8,8 +8,9 @@ from allocsim.core import operations
 from allocsim.core.check import Invariant, violations
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import store_word
-from allocsim.core.records import SPAN, HeapState
+from allocsim.core.records import HeapState
 from allocsim.designs.go2008 import DESIGN, check
+from allocsim.designs.go2008.records import SPAN
 from tests.conftest import PAGE, contents
 from tests.corruptions import Corrupt, Corruptions, invariants_in, require_told
 from tests.designs.go2008 import corrupt_objects, corrupt_spans

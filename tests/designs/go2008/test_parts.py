@@ -4,9 +4,10 @@ from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
-from allocsim.core.records import PARTS, SPAN, HeapState
+from allocsim.core.records import PARTS, HeapState
 from allocsim.designs.go2008 import CACHE_BYTES, DESIGN, create
 from allocsim.designs.go2008.pagemap import NODE_BYTES
+from allocsim.designs.go2008.records import SPAN
 from tests.calling import malloc, measured
 from tests.conftest import PAGE
 from tests.designs.test_size_classes import SIZES

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.core.chunk_refill import chunk_bytes, refill
 from allocsim.core.operations import Status
-from allocsim.core.records import RECIPROCAL_SHIFT, HeapState
+from allocsim.core.records import HeapState
 from allocsim.designs.go2008.pagemap import span_of
-from allocsim.designs.go2008.thread_cache import write_links
+from allocsim.designs.go2008.records import RECIPROCAL_SHIFT
+from allocsim.designs.go2008.thread_cache import chunk_bytes, refill, write_links
 from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import links
 from tests.designs.test_size_classes import SIZES

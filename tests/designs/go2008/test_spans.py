@@ -4,9 +4,10 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import LARGE, SPAN, HeapState, SpanState
-from allocsim.core.spans import make_span, push, remove_after, split
+from allocsim.core.records import LARGE, HeapState, SpanState
+from allocsim.designs.go2008.page_heap import make_span, push, remove_after, split
 from allocsim.designs.go2008.pagemap import span_of
+from allocsim.designs.go2008.records import SPAN
 from tests.conftest import PAGE
 
 FIRST = 1 << 40

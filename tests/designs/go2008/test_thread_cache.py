@@ -3,7 +3,6 @@
 import pytest
 
 from allocsim import Heap
-from allocsim.core.chunk_refill import refill
 from allocsim.core.raw import load_word
 from allocsim.core.records import HeapState
 from allocsim.designs.go2008.thread_cache import (
@@ -13,6 +12,7 @@ from allocsim.designs.go2008.thread_cache import (
     pop_aligned_object,
     pop_object,
     push_object,
+    refill,
     write_links,
 )
 from tests.conftest import PAGE, Unsound, contents

@@ -6,8 +6,9 @@ import pytest
 from allocsim import Heap
 from allocsim.core.check import Invariant
 from allocsim.core.raw import store_word
-from allocsim.core.records import CACHED_LIST, CENTRAL_CLASS, HeapState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_caches, check_page_heap
+from allocsim.designs.tcmalloc.records import CACHED_LIST, CENTRAL_CLASS
 from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
 from tests.designs.tcmalloc.corrupt_caches import CORRUPTIONS, SMALL, TAILED, head_of
 

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from allocsim import Heap
-from allocsim.core.cache_budget import LEAST, STEP
 from allocsim.core.memory import Reservation
 from allocsim.designs.tcmalloc import DESIGN, create
 from allocsim.designs.tcmalloc.page_release import DELAY
 from allocsim.designs.tcmalloc.pagemap import COVERED, LEAF_ROWS
 from allocsim.designs.tcmalloc.size_classes import PAGE, span_classes
 from allocsim.designs.tcmalloc.state import PARAMETERS, STARTUPS, orphan, placement, size_classes
-from allocsim.designs.tcmalloc.thread_cache import fetch
+from allocsim.designs.tcmalloc.thread_cache import LEAST, STEP, fetch
 from allocsim.errors import InputError, UnknownName
 from tests.conftest import RESERVE
 from tests.designs.tcmalloc.lookup import cached, class_for

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from allocsim.core.records import PARTS, HeapState, Record
-from allocsim.core.tiered_account import cached_bytes, tail_of
 from allocsim.designs.tcmalloc.check_page_heap import spans_of
 from allocsim.designs.tcmalloc.size_classes import PAGE
+from allocsim.designs.tcmalloc.stats import cached_bytes, tail_of
 from tests.calling import measured
 from tests.designs.tcmalloc.lookup import cached, class_for
 

@@ -3,12 +3,12 @@
 import pytest
 
 from allocsim import Heap
-from allocsim.core.cache_budget import STEP
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.thread_cache import (
     LONGEST,
     MOST_OVERAGES,
+    STEP,
     empty_cache,
     fetch,
     pop_object,

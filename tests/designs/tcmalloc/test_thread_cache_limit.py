@@ -2,7 +2,9 @@
 
 import pytest
 
-from allocsim.core.cache_budget import (
+from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.metadata import CHUNK
+from allocsim.designs.tcmalloc.thread_cache import (
     CACHES_PER_CHUNK,
     LEAST,
     LOOKED,
@@ -11,8 +13,6 @@ from allocsim.core.cache_budget import (
     end_cache,
     raise_limit,
 )
-from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.metadata import CHUNK
 
 TOTAL = 32 << 20
 

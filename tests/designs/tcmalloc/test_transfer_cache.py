@@ -6,14 +6,14 @@ from allocsim import Heap
 from allocsim.core.operations import Status
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
-from allocsim.core.transfer_slots import (
+from allocsim.designs.tcmalloc.central_free_list import (
     MOST_SLOTS,
     START_SLOTS,
     insert_range,
     most_slots,
+    populate,
     remove_range,
 )
-from allocsim.designs.tcmalloc.central_free_list import populate
 from allocsim.designs.tcmalloc.size_classes import span_classes
 from tests.calling import chained
 from tests.designs.tcmalloc.lookup import SIZES, class_for

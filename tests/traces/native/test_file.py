@@ -19,7 +19,7 @@ from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
 from allocsim.traces import open_trace
-from allocsim.traces.native import file, header
+from allocsim.traces.native import header
 from allocsim.traces.native.file import is_stored, read_stream, read_trace, write_trace
 from allocsim.traces.native.header import FEW, MOST_A_ROW
 from allocsim.traces.source import Source
@@ -116,7 +116,9 @@ def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_bytes(header.front(about, layout.begin, rows))
     with path.open("r+b") as file:
         file.truncate(layout._replace(rows=rows).length)
-    monkeypatch.setattr(file, "_require_sound", lambda chunk, *_: chunk.request.max())
+    monkeypatch.setattr(
+        "allocsim.traces.native.file._require_sound", lambda chunk, *_: chunk.request.max()
+    )
     return path
 
 
@@ -319,7 +321,7 @@ def test_file_that_cannot_be_mapped_is_an_error(
     def refuse(*_: object) -> object:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(file, "_mapped", refuse)
+    monkeypatch.setattr("allocsim.traces.native.file._mapped", refuse)
     with pytest.raises(TraceError, match=r"small\.allocsim: cannot be read: Cannot allocate"):
         read_trace(stored)
 

@@ -118,7 +118,7 @@ def test_end_of_the_other_process_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     kind, message = ENDS[text]
-    monkeypatch.setattr(memray.memray_records, "__file__", program(tmp_path, text).__file__)
+    monkeypatch.setattr(memray.memray_child, "__file__", program(tmp_path, text).__file__)
     with pytest.raises(kind, match=message):
         read(DEFAULT)
 

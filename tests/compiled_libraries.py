@@ -11,7 +11,7 @@ import pytest
 from allocsim.compare.event_file import Recorded, record
 from allocsim.events import Trace
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "libraries"
 WAYS = (
     *("nothing", "abort", "hang", "kill", "refuse", "grow", "leave"),
     *("fork-and-hang", "segfault", "chatter"),

@@ -1,0 +1,36 @@
+"""Metadata of Go's first malloc: records and page map nodes, and what they cost."""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
+from allocsim.core.records import HeapState
+
+CHUNK = 1 << 20
+"""Bytes mapped at a time for small metadata."""
+
+
+DIRECT = 4096
+"""Metadata of this many bytes or more is mapped by itself, rounded up to pages of this size."""
+
+
+GRANULE = 16
+"""Small metadata is rounded up to a multiple of this many bytes."""
+
+
+@kernel
+def take_metadata(heap: HeapState, length: int) -> bool:
+    """Book `length` bytes for a record, or for a node of the page map; False: refused."""
+    system = heap.system[0]
+    if system.frozen:
+        system.refusal = Status.FROZEN
+        return False
+    if length >= DIRECT:
+        system.footprint += (length + DIRECT - 1) // DIRECT * DIRECT
+        return True
+    rounded = (length + GRANULE - 1) // GRANULE * GRANULE
+    if rounded > system.chunk_left:
+        system.chunk_left = CHUNK
+        system.footprint += CHUNK
+    system.chunk_left -= rounded
+    return True
