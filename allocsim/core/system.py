@@ -1,21 +1,40 @@
-"""The trivial allocator: the one door to the operating system, and the account of what passed it.
+"""The one door to the operating system: pages, metadata, release, and the account of each.
 
-Above `memory`; every stage that needs pages or a record asks here. Pages for spans come from the
-heap's reservation, one after the other; records live in tables of their own, which are never
-moved, and here is booked what they cost. Its one rule: when frozen, it refuses everything.
+Every design takes memory here and nowhere else, so a frozen heap fails every request, metadata
+included. Pages for spans come from the heap's reservation in address order; records live in tables
+of their own, and only their bytes are counted here.
+
+Invariant: footprint = heap - released + metadata. Each of the four is counted by itself.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from allocsim.core import operations
 from allocsim.core.jit import answers, kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, Record
+from allocsim.core.raw import advise
+from allocsim.core.records import Counters, Sample, System, Table
+
+RELEASE = 4
+"""Linux's MADV_DONTNEED: the contents of the pages are lost, and they use no memory."""
+
+
+class HasSystem(Protocol):
+    """A heap's state, as far as this module knows it."""
+
+    @property
+    def system(self) -> Table[System]:
+        """One record."""
 
 
 @kernel
-def take_pages(heap: HeapState, length: int) -> int:
-    """The address of `length` fresh bytes for a span, a multiple of the page size; 0: refused."""
+def take_pages(heap: HasSystem, length: int) -> int:
+    """Obtain `length` bytes for a span; return their address, or 0 on failure (see `refusal`).
+
+    `length` is a multiple of the design's page size, and so is the address.
+    """
     system = heap.system[0]
     if system.frozen:
         system.refusal = Status.FROZEN
@@ -31,7 +50,48 @@ def take_pages(heap: HeapState, length: int) -> int:
 
 
 @kernel
-def fill_counts(counters: Record, sample: Record) -> None:
+def count_metadata(heap: HasSystem, length: int) -> bool:
+    """Count `length` bytes of metadata as obtained; return False if the heap is frozen."""
+    system = heap.system[0]
+    if system.frozen:
+        system.refusal = Status.FROZEN
+        return False
+    system.metadata += length
+    system.footprint += length
+    return True
+
+
+@kernel
+def release_pages(heap: HasSystem, address: int, length: int) -> None:
+    """Give `length` bytes of whole pages back to the operating system; their contents are lost."""
+    advise(address, length, RELEASE)
+    system = heap.system[0]
+    system.released += length
+    system.footprint -= length
+
+
+@kernel
+def reuse_pages(heap: HasSystem, length: int) -> None:
+    """Count `length` released bytes as in use again; the kernel maps them when they are written.
+
+    Never fails: a frozen heap may use what it has obtained.
+    """
+    system = heap.system[0]
+    system.released -= length
+    system.footprint += length
+
+
+@kernel
+def fill_system(heap: HasSystem, sample: Sample) -> None:
+    """Fill heap, metadata and footprint; a design fills `released` from its own count of pages."""
+    system = heap.system[0]
+    sample.heap = system.heap
+    sample.metadata = system.metadata
+    sample.footprint = system.footprint
+
+
+@kernel
+def fill_counts(counters: Counters, sample: Sample) -> None:
     """Fill the counts of `sample` (a SAMPLE) from COUNTERS."""
     sample.spans_total = counters.spans
     sample.spans_free = counters.free_spans
@@ -43,20 +103,20 @@ def fill_counts(counters: Record, sample: Record) -> None:
 
 
 @kernel
-def freeze(heap: HeapState) -> int:
+def freeze(heap: HasSystem) -> int:
     """The operating system is asked for nothing from now on."""
     heap.system[0].frozen = 1
     return Status.OK
 
 
 @kernel
-def refusal(heap: HeapState) -> int:
+def refusal(heap: HasSystem) -> int:
     """Why the last request was refused."""
     return heap.system[0].refusal
 
 
 @kernel
-def footprint(heap: HeapState) -> int:
+def footprint(heap: HasSystem) -> int:
     """What was obtained, less what was given back."""
     return heap.system[0].footprint
 

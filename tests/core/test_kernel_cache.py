@@ -285,6 +285,6 @@ def test_edited_constant_of_a_called_kernel_is_used(copied: Path) -> None:
     assert compiled
     assert run_first_refill(place) == "8 1023 1\n"
     assert machine_code(place) == compiled, "the second run had to compile"
-    source = copied / "core" / "chunk_refill.py"
+    source = copied / "designs" / "go2008" / "thread_cache.py"
     source.write_text(source.read_text().replace("OBJECTS = 1024", "OBJECTS = 512"))
     assert run_first_refill(place) == "8 511 1\n"

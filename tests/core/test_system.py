@@ -75,7 +75,9 @@ def test_frozen_refuses_metadata_that_the_open_chunk_could_hold(heap: Heap) -> N
 def test_large_metadata_costs_whole_pages_of_its_own(heap: Heap, length: int, cost: int) -> None:
     before = booked(heap.state)
     assert take_metadata(heap.state, length)
-    assert booked(heap.state) == before | {"footprint": before["footprint"] + cost}
+    assert booked(heap.state) == before | {
+        name: before[name] + cost for name in ("metadata", "footprint")
+    }
 
 
 def test_small_metadata_costs_a_chunk_when_the_last_one_is_full(heap: Heap) -> None:

@@ -18,9 +18,18 @@ from allocsim.core.jit import answers, kernel
 from allocsim.core.memory import Reservation, table
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy
-from allocsim.core.records import COUNTERS, LARGE, SYSTEM, Record, SpanState
+from allocsim.core.records import (
+    COUNTERS,
+    LARGE,
+    SYSTEM,
+    Counters,
+    Record,
+    SpanState,
+    System,
+    Table,
+)
 from allocsim.core.size_classes import SizeClasses
-from allocsim.core.system import answer_from_system
+from allocsim.core.system import answer_from_system, count_metadata
 from allocsim.designs import ClassUse, Design
 from allocsim.designs.go2008 import check
 from allocsim.designs.go2008.account import account
@@ -72,8 +81,8 @@ SIZE_CLASSES = SizeClasses(
 class Go2008(NamedTuple):
     """The state of a go2008 heap."""
 
-    system: np.recarray  # one SYSTEM: what was obtained from the OS
-    counters: np.recarray  # one COUNTERS
+    system: Table[System]  # one record: what was obtained from the OS
+    counters: Table[Counters]  # one record
     node: np.ndarray  # page map nodes, int64 span or node numbers
     span: np.recarray  # SPAN by span number; 0 is the null span
     page_list: np.recarray  # PAGE_LIST by length in pages; the last for all longer ones
@@ -94,7 +103,7 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     )
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length
-    heap.system[0].footprint = NODE_BYTES  # the root of the page map
+    count_metadata(heap, NODE_BYTES)  # the root of the page map
     heap.counters[0].nodes = ROOT + 1
     heap.size_class.object_size = SIZE_CLASSES.sizes()
     return heap

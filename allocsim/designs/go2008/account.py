@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState, Record
-from allocsim.core.system import fill_counts
+from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs.go2008.pagemap import PAGE_SHIFT
 from allocsim.designs.go2008.thread_cache import chunk_bytes
 
@@ -34,7 +34,5 @@ def account(heap: HeapState, live: int, sample: Record) -> None:
     sample.central = 0
     sample.free_spans = counters.free_pages << PAGE_SHIFT
     sample.released = 0
-    sample.heap = heap.system[0].heap
-    sample.footprint = heap.system[0].footprint
-    sample.metadata = sample.footprint - sample.heap
+    fill_system(heap, sample)
     fill_counts(counters, sample)

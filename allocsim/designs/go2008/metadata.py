@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
+from allocsim.core.system import count_metadata
 
 CHUNK = 1 << 20
 """Bytes mapped at a time for small metadata."""
@@ -22,15 +22,13 @@ GRANULE = 16
 def take_metadata(heap: HeapState, length: int) -> bool:
     """Book `length` bytes for a record, or for a node of the page map; False: refused."""
     system = heap.system[0]
-    if system.frozen:
-        system.refusal = Status.FROZEN
-        return False
     if length >= DIRECT:
-        system.footprint += (length + DIRECT - 1) // DIRECT * DIRECT
-        return True
+        return count_metadata(heap, (length + DIRECT - 1) // DIRECT * DIRECT)
     rounded = (length + GRANULE - 1) // GRANULE * GRANULE
+    if system.frozen:
+        return count_metadata(heap, 0)
     if rounded > system.chunk_left:
+        count_metadata(heap, CHUNK)
         system.chunk_left = CHUNK
-        system.footprint += CHUNK
     system.chunk_left -= rounded
     return True

@@ -30,6 +30,7 @@ def book_record(heap: HeapState, count: int, per_chunk: int) -> None:
 def book_metadata(heap: HeapState, length: int) -> None:
     """Book `length` bytes of metadata, from a new area if the last one has not so much left."""
     page_heap, system = heap.page_heap[0], heap.system[0]
+    system.metadata += length
     system.footprint += length
     if page_heap.area_left < length:
         page_heap.area_left = AREA

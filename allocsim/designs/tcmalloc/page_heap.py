@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState, SpanState
+from allocsim.core.system import reuse_pages
 from allocsim.designs.tcmalloc.metadata import book_record
 from allocsim.designs.tcmalloc.pagemap import enter_bounds, span_at
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
@@ -81,7 +82,7 @@ def _carve(heap: HeapState, span: int, pages: int) -> int:
         heap.counters[0].splits += 1
     record.state = SpanState.IN_USE
     if state == SpanState.RETURNED:
-        heap.system[0].footprint += pages << PAGE_SHIFT
+        reuse_pages(heap, pages << PAGE_SHIFT)
         heap.page_heap[0].commits += 1
         heap.page_heap[0].committed_pages += pages
     return span

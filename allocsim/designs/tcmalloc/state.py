@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.memory import Reservation, table
-from allocsim.core.records import COUNTERS, SYSTEM, SpanState
+from allocsim.core.records import COUNTERS, SYSTEM, Counters, SpanState, System, Table
 from allocsim.core.size_classes import SizeClasses
+from allocsim.core.system import count_metadata
 from allocsim.designs import Parameter
 from allocsim.designs.tcmalloc.central_free_list import MOST_SLOTS, START_SLOTS, most_slots
 from allocsim.designs.tcmalloc.metadata import AREA, CHUNK
@@ -64,8 +65,8 @@ class Tcmalloc(NamedTuple):
     """The state of a tcmalloc heap."""
 
     code: np.recarray  # one record: the addresses of the kernels out of line
-    system: np.recarray  # one SYSTEM: what was obtained from the OS
-    counters: np.recarray  # one COUNTERS
+    system: Table[System]  # one record: what was obtained from the OS
+    counters: Table[Counters]  # one record
     page_heap: np.recarray  # one PAGE_HEAP
     page_map: np.ndarray  # the root, then the leaves of the page map: int64
     span: np.recarray  # LINKED_SPAN by span number; 0 is the null span, then the lists' heads
@@ -108,7 +109,7 @@ def new_state(
     )
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length // PAGE * PAGE
-    heap.system[0].footprint = 3 * CHUNK  # of span records, growths and caches
+    count_metadata(heap, 3 * CHUNK)  # of span records, growths and caches
     heap.page_heap[0].area_left = AREA - 3 * CHUNK
     heap.page_heap[0].leaves = 1
     heap.page_heap[0].numbered = LIST_HEADS

@@ -12,7 +12,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState, Record
-from allocsim.core.system import fill_counts
+from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs import CacheUse, ClassUse
 from allocsim.designs.tcmalloc.size_classes import PAGE, PAGE_SHIFT
 from allocsim.designs.tcmalloc.state import Tcmalloc, orphan
@@ -76,7 +76,7 @@ def native_counters(heap: Tcmalloc) -> dict[str, int]:
 @kernel
 def tiered_account(heap: HeapState, live: int, sample: Record) -> None:
     """Fill all of `sample` (a SAMPLE) but its event; `live` is the bytes asked for."""
-    counters, page_heap, system = heap.counters[0], heap.page_heap[0], heap.system[0]
+    counters, page_heap = heap.counters[0], heap.page_heap[0]
     occupied = counters.large_pages << PAGE_SHIFT
     sample.tail = 0
     sample.central = 0
@@ -95,9 +95,7 @@ def tiered_account(heap: HeapState, live: int, sample: Record) -> None:
     sample.thread_cache = cached_bytes(heap)
     sample.free_spans = page_heap.free << PAGE_SHIFT
     sample.released = page_heap.returned << PAGE_SHIFT
-    sample.heap = system.heap
-    sample.footprint = system.footprint
-    sample.metadata = system.footprint - system.heap + sample.released
+    fill_system(heap, sample)
     fill_counts(counters, sample)
 
 

@@ -8,12 +8,9 @@ Its one rule: `footprint` falls by what is given back and rises by what is taken
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.raw import advise
 from allocsim.core.records import HeapState
+from allocsim.core.system import release_pages
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
-
-DONT_NEED = 4
-"""Linux's MADV_DONTNEED: the pages' contents are lost, and so is what they cost."""
 
 
 @kernel
@@ -21,7 +18,6 @@ def decommit(heap: HeapState, span: int) -> None:
     """Give the pages of `span` back to the operating system."""
     record, page_heap = heap.span[span], heap.page_heap[0]
     length = record.pages << PAGE_SHIFT
-    advise(record.address, length, DONT_NEED)
-    heap.system[0].footprint -= length
+    release_pages(heap, record.address, length)
     page_heap.decommits += 1
     page_heap.decommitted_pages += record.pages
