@@ -17,6 +17,7 @@ import numpy as np
 from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE
+from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
 from allocsim.errors import (
     AllocsimError,
     Corruption,
@@ -30,7 +31,6 @@ from allocsim.errors import (
 from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.profile import Profile, Snapshot, require_exact
-from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
 from allocsim.signals import telling
 from allocsim.text import counted, format_bytes
 

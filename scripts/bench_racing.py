@@ -18,8 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from allocsim.compare.comparison import Conditions, measure
-from allocsim.compare.event_file import Recorded, record
+from allocsim.benchmark.comparison import Conditions, measure
+from allocsim.benchmark.event_file import Recorded, record
 from allocsim.designs import SUMMARIES
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, Trace

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from allocsim.compare.event_file import Recorded, record
+from allocsim.benchmark.event_file import Recorded, record
 from allocsim.events import Trace
 
 HERE = Path(__file__).parent / "libraries"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from allocsim.core.records import SAMPLE, HeapState
+from allocsim.driver import DRIVER, OBJECT, Run, Stop, replay
 from allocsim.events import Op, no_events
-from allocsim.replay import DRIVER, OBJECT, Run, Stop, replay
 
 NEVER = 1 << 62
 """A count of events, or of bytes, that no test reaches."""

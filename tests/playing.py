@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from allocsim.driver import Touch
 from allocsim.events import Op, Trace, no_events
 from allocsim.player import Options
-from allocsim.replay import Touch
 
 QUIET = Options(touch=Touch.NONE)
 """Events alone: no memory is touched, nothing is checked."""

@@ -3,9 +3,9 @@
 import pytest
 
 from allocsim import Heap, player
+from allocsim.driver import Touch
 from allocsim.player import Options, Player, play
 from allocsim.profile import Profile
-from allocsim.replay import Touch
 from tests.conftest import SCALE
 from tests.driving import free, live_after, malloc, random_calls, realloc, stream, stream_of
 from tests.playing import QUIET, cut, toggling, trace_of

@@ -3,11 +3,11 @@
 import pytest
 
 from allocsim import Heap
+from allocsim.driver import Touch
 from allocsim.errors import Corruption
 from allocsim.generators.random import Random
 from allocsim.generators.sizes import LogUniform
 from allocsim.player import Options, Player, play
-from allocsim.replay import Touch
 from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.driving import free, malloc, random_calls, realloc, stream, stream_of

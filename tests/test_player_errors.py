@@ -10,6 +10,7 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.jit import PURE
+from allocsim.driver import Touch
 from allocsim.errors import (
     EnvironmentLacks,
     HeapFrozen,
@@ -21,7 +22,6 @@ from allocsim.errors import (
 from allocsim.events import Op, Trace
 from allocsim.generators.repeat import Repeat
 from allocsim.player import Options, Player, play
-from allocsim.replay import Touch
 from allocsim.text import Size
 from allocsim.traces import open_trace
 from tests.driving import Call, free, malloc, realloc, stream

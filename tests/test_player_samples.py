@@ -6,9 +6,9 @@ import pytest
 from allocsim import Heap, player
 from allocsim.core.jit import PURE
 from allocsim.core.records import PARTS
+from allocsim.driver import Touch
 from allocsim.events import Op
 from allocsim.player import SAMPLES, Options, Player, play
-from allocsim.replay import Touch
 from tests.conftest import SCALE
 from tests.driving import Call, free, malloc, random_calls, stream, stream_of
 from tests.playing import QUIET, cut, toggling, trace_of

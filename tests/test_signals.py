@@ -76,7 +76,7 @@ def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
 
 INTERRUPTED = Ended(130, "", "allocsim: error: interrupted\n")
 
-MODULES = ["allocsim.cli", "click", "numpy", "llvmlite", "numba", "allocsim.replay", "rich"]
+MODULES = ["allocsim.cli", "click", "numpy", "llvmlite", "numba", "allocsim.driver", "rich"]
 
 
 @pytest.mark.parametrize("module", MODULES)

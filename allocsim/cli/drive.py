@@ -18,12 +18,12 @@ from allocsim.cli.output import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.designs import SUMMARIES, find_design
+from allocsim.driver import Touch
 from allocsim.errors import InputError
 from allocsim.events import Trace
 from allocsim.heap import Heap
 from allocsim.player import NEVER, Options, Player, play
 from allocsim.profile import Profile
-from allocsim.replay import Touch
 from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
 from allocsim.reports.run_text import json_text, write_csv, write_json, write_markdown

@@ -96,7 +96,7 @@ def measuring_options(command: Command) -> Command:
 
 def subjects_of(text: str | None) -> list[str]:
     """The subjects that --on names; without it every design and every library that is here."""
-    from allocsim.compare.subject import require_subject
+    from allocsim.benchmark.subject import require_subject
     from allocsim.designs import SUMMARIES
     from allocsim.libraries.find import KNOWN, PREFIX, find_library
 
@@ -114,11 +114,11 @@ def measured(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
     """The Comparison of the subjects on a workload; `times`: also how fast they are."""
+    from allocsim.benchmark.comparison import Conditions, compare
+    from allocsim.benchmark.event_file import record
     from allocsim.cli.progress import warm_up
-    from allocsim.compare.comparison import Conditions, compare
-    from allocsim.compare.event_file import record
+    from allocsim.driver import Touch
     from allocsim.player import NEVER
-    from allocsim.replay import Touch
     from allocsim.workloads import open_workload
 
     conditions = Conditions(

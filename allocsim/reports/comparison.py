@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from allocsim.compare.comparison import Comparison
-from allocsim.compare.figures import Memory, Row, Times
+from allocsim.benchmark.comparison import Comparison
+from allocsim.benchmark.figures import Memory, Row, Times
 from allocsim.errors import UnknownName
 from allocsim.text import format_bytes
 

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from allocsim import __version__
-from allocsim.compare.figures import Row
+from allocsim.benchmark.figures import Row
 from allocsim.reports.comparison import COLUMNS, MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.conclusions import conclusions, conditions, twins, warnings
 from allocsim.reports.run_screen import screen

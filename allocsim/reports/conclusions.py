@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocsim.compare.comparison import WIDE, Comparison
-from allocsim.compare.figures import Row
+from allocsim.benchmark.comparison import WIDE, Comparison
+from allocsim.benchmark.figures import Row
 from allocsim.libraries.find import PREFIX
 from allocsim.reports.comparison import FOOTPRINT, KEPT, TIME, Compared, label
 from allocsim.text import format_bytes

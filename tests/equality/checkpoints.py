@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from allocsim.core.records import SAMPLE
+from allocsim.driver import DRIVER, OBJECT, Run, Touch, replay
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, no_events
 from allocsim.libraries.counters import read_counters
 from allocsim.libraries.find import load
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.player import NEVER
-from allocsim.replay import DRIVER, OBJECT, Run, Touch, replay
 from tests.equality.lockstep import LockStep
 
 COUNTERS = (

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocsim.compare.comparison import Conditions, measure
-from allocsim.compare.event_file import record
-from allocsim.compare.parent import SubjectFailed
-from allocsim.compare.subject import require_subject
+from allocsim.benchmark.comparison import Conditions, measure
+from allocsim.benchmark.event_file import record
+from allocsim.benchmark.parent import SubjectFailed
+from allocsim.benchmark.subject import require_subject
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
 from allocsim.jobs import make_generator

@@ -13,7 +13,7 @@ import ctypes, json, os, sys, tempfile
 from allocsim.core import operations
 from allocsim.libraries.counters import read_counters
 from allocsim.libraries.find import load
-from allocsim.compare.proof import require_served
+from allocsim.benchmark.proof import require_served
 
 library = load(sys.argv[1])
 before = read_counters(library)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from allocsim.compare.comparison import Comparison, Conditions
-from allocsim.compare.event_file import Recorded
-from allocsim.compare.figures import About, Memory, Row, Times
+from allocsim.benchmark.comparison import Comparison, Conditions
+from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.figures import About, Memory, Row, Times
 from allocsim.events import Trace
 from allocsim.reports.comparison import Compared
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocsim.compare.figures import Row
+from allocsim.benchmark.figures import Row
 from allocsim.errors import UnknownName
 from allocsim.reports.comparison import COLUMNS, cells, column_of, label, titles
 from allocsim.reports.conclusions import conclusions, conditions, twins, warnings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.compare.figures import Row
+from allocsim.benchmark.figures import Row
 from allocsim.reports.comparison import COLUMNS, titles
 from allocsim.reports.comparison_output import (
     comparison_csv,

@@ -13,8 +13,8 @@ from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.jit import PURE
 from allocsim.core.records import SAMPLE, HeapState
+from allocsim.driver import Run, Stop
 from allocsim.events import Op
-from allocsim.replay import Run, Stop
 from tests.conftest import REPOSITORY, RESERVE, SCALE
 from tests.designs.go2008.page_model import SMALL, PageModel, object_size
 from tests.driving import (

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from allocsim.compare.figures import Times
-from allocsim.compare.memory import play_all
-from allocsim.compare.meter import Meter, now, open_meter
-from allocsim.compare.stepping import frees, new_run, steps_to
-from allocsim.compare.subject import Subject
+from allocsim.benchmark.figures import Times
+from allocsim.benchmark.memory import play_all
+from allocsim.benchmark.meter import Meter, now, open_meter
+from allocsim.benchmark.stepping import frees, new_run, steps_to
+from allocsim.benchmark.subject import Subject
 from allocsim.core.jit import kernel
-from allocsim.replay import Run, Touch
+from allocsim.driver import Run, Touch
 
 BATCH = 64
 """Events between two looks at the clock: at malloc's speed it takes as long as two events."""

@@ -21,8 +21,8 @@ from typing import IO
 
 import msgspec
 
-from allocsim.compare.child import Request, Said
-from allocsim.compare.subject import library_of
+from allocsim.benchmark.child import Request, Said
+from allocsim.benchmark.subject import library_of
 from allocsim.errors import AllocsimError
 from allocsim.libraries.environment import child_environment
 from allocsim.signals import undone
@@ -67,7 +67,7 @@ def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subproce
     """Start the child."""
     text = msgspec.json.encode(request).decode()
     return subprocess.Popen(
-        [sys.executable, "-m", "allocsim.compare.child", text],
+        [sys.executable, "-m", "allocsim.benchmark.child", text],
         env=child_environment(library_of(request.subject), keep_settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from allocsim.compare import proof
-from allocsim.compare.proof import PROBE, require_served
+from allocsim.benchmark import proof
+from allocsim.benchmark.proof import PROBE, require_served
 from allocsim.errors import Corruption
 from allocsim.libraries.find import load
 from tests.compiled_libraries import Compiler

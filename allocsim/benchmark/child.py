@@ -1,6 +1,6 @@
 """The child process: one subject, one measurement, then it ends.
 
-Started by `process` as `python -m allocsim.compare.child REQUEST`, with the events in a file
+Started by `process` as `python -m allocsim.benchmark.child REQUEST`, with the events in a file
 without a name and a pipe for what it has to say. Its one rule: it prepares all that it needs, says
 so, makes the subject, says so, and measures; so its parent knows in which of them it died.
 """
@@ -18,15 +18,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from allocsim.compare import memory, times
-from allocsim.compare.figures import About, Memory, Times
-from allocsim.compare.meter import resident, status_bytes
-from allocsim.compare.stepping import new_run, play_steps, steps_to
-from allocsim.compare.subject import Subject, library_of, make_subject, unready
+from allocsim.benchmark import memory, times
+from allocsim.benchmark.figures import About, Memory, Times
+from allocsim.benchmark.meter import resident, status_bytes
+from allocsim.benchmark.stepping import new_run, play_steps, steps_to
+from allocsim.benchmark.subject import Subject, library_of, make_subject, unready
+from allocsim.driver import Touch
 from allocsim.errors import AllocsimError, LimitExceeded
 from allocsim.events import EVENT, no_events
 from allocsim.libraries.environment import host_of
-from allocsim.replay import Touch
 from allocsim.text import format_bytes
 
 PR_SET_PDEATHSIG = 1

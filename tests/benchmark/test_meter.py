@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from allocsim.compare import meter as module
-from allocsim.compare.meter import Meter, now, open_meter, resident, status_bytes
+from allocsim.benchmark import meter as module
+from allocsim.benchmark.meter import Meter, now, open_meter, resident, status_bytes
 from allocsim.core.memory import OS_PAGE
 
 PAGES = 500

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocsim.compare.event_file import Recorded, record
+from allocsim.benchmark.event_file import Recorded, record
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import EVENT, Op, Trace
 from tests.driving import FREEZE, Call, free, malloc, stream

@@ -6,8 +6,8 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.records import HeapState
+from allocsim.driver import TOUCHED, Stop, Touch
 from allocsim.events import Op
-from allocsim.replay import TOUCHED, Stop, Touch
 from allocsim.stamps import is_stamped
 from tests.conftest import PAGE, contents
 from tests.driving import Call, free, malloc, new_run, play, realloc, stream

@@ -7,8 +7,8 @@ from allocsim.core.memory import Reservation
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
 from allocsim.designs.go2008 import create
+from allocsim.driver import Stop
 from allocsim.events import Op
-from allocsim.replay import Stop
 from tests.conftest import contents
 from tests.driving import (
     FREEZE,

@@ -4,8 +4,8 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.records import HeapState
+from allocsim.driver import Stop
 from allocsim.events import EVENT, Op, no_events
-from allocsim.replay import Stop
 from tests.conftest import PAGE
 from tests.driving import (
     FREEZE,

@@ -8,8 +8,8 @@ import pytest
 from allocsim import Heap
 from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
+from allocsim.driver import Stop
 from allocsim.profile import require_exact
-from allocsim.replay import Stop
 from tests.conftest import RESERVE, SCALE
 from tests.driving import (
     Call,

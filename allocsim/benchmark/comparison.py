@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allocsim.compare.child import Request, Said
-from allocsim.compare.event_file import Recorded
-from allocsim.compare.figures import Row
-from allocsim.compare.parent import SubjectFailed, run_child
-from allocsim.compare.subject import library_of
+from allocsim.benchmark.child import Request, Said
+from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.figures import Row
+from allocsim.benchmark.parent import SubjectFailed, run_child
+from allocsim.benchmark.subject import library_of
+from allocsim.driver import Touch
 from allocsim.errors import EnvironmentLacks
 from allocsim.heap import RESERVE
 from allocsim.libraries.find import require_library
 from allocsim.player import NEVER
-from allocsim.replay import Touch
 from allocsim.signals import telling
 
 WIDE = 0.10

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.compare.comparison import Conditions, measure
-from allocsim.compare.event_file import Recorded
-from allocsim.compare.figures import Memory
+from allocsim.benchmark.comparison import Conditions, measure
+from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.figures import Memory
 from allocsim.core.jit import PURE
 from allocsim.events import EVENT, Trace
 from allocsim.jobs import make_generator

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.compare.meter import Meter, open_meter
-from allocsim.compare.stepping import frees, new_run, peak_of_live, play_steps, steps_to
+from allocsim.benchmark.meter import Meter, open_meter
+from allocsim.benchmark.stepping import frees, new_run, peak_of_live, play_steps, steps_to
+from allocsim.driver import Stop, Touch
 from allocsim.player import NEVER
-from allocsim.replay import Stop, Touch
 from tests.conftest import RESERVE
 from tests.driving import free, malloc, realloc, stream
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.compare.comparison import Conditions, measure
-from allocsim.compare.event_file import Recorded
-from allocsim.compare.parent import SubjectFailed
-from allocsim.replay import Touch
+from allocsim.benchmark.comparison import Conditions, measure
+from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.parent import SubjectFailed
+from allocsim.driver import Touch
 from tests.cli.running import ENVIRONMENT
 from tests.compiled_libraries import Compiler
 from tests.driving import malloc, stream
@@ -107,8 +107,8 @@ def test_child_dies_with_its_parent(odd_library: Compiler, tmp_path: Path) -> No
     code = (
         "import sys\n"
         "from allocsim.jobs import make_generator\n"
-        "from allocsim.compare.comparison import Conditions, measure\n"
-        "from allocsim.compare.event_file import record\n"
+        "from allocsim.benchmark.comparison import Conditions, measure\n"
+        "from allocsim.benchmark.event_file import record\n"
         "trace = make_generator({'kind': 'random', 'ops': 400, 'slots': 20, 'size': "
         "{'distribution': 'fixed', 'bytes': 100}}).trace('x')\n"
         "measure(sys.argv[1], 'memory', record(trace), Conditions(later=0.0))\n"

@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from allocsim.compare.figures import Memory
-from allocsim.compare.meter import Meter, open_meter, resident, status_bytes
-from allocsim.compare.proof import require_served
-from allocsim.compare.stepping import frees, new_run, peak_of_live, play_steps, steps_to
-from allocsim.compare.subject import Subject
+from allocsim.benchmark.figures import Memory
+from allocsim.benchmark.meter import Meter, open_meter, resident, status_bytes
+from allocsim.benchmark.proof import require_served
+from allocsim.benchmark.stepping import frees, new_run, peak_of_live, play_steps, steps_to
+from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
 from allocsim.core.memory import table
+from allocsim.driver import Run, Stop, Touch
 from allocsim.errors import Corruption, LimitExceeded
 from allocsim.events import Op, no_events
-from allocsim.replay import Run, Stop, Touch
 from allocsim.text import counted, format_bytes
 
 POINTS = 400

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.compare.meter import Meter, now, resident
+from allocsim.benchmark.meter import Meter, now, resident
 from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.memory import table
 from allocsim.core.records import SAMPLE, HeapState
+from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, replay
 from allocsim.events import Op, no_events
 from allocsim.player import NEVER
-from allocsim.replay import DRIVER, OBJECT, Run, Stop, Touch, replay
 
 STEP = np.dtype(
     [
