@@ -115,7 +115,7 @@ def test_child_dies_with_its_parent(odd_library: Compiler, tmp_path: Path) -> No
     )
     parent = subprocess.Popen([sys.executable, "-c", code, f"lib:{library}:odd_"], env=ENVIRONMENT)
     try:
-        wait_for(lambda: any("compare.child" in text for text in in_session_of(str(library))))
+        wait_for(lambda: any("benchmark.child" in text for text in in_session_of(str(library))))
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         wait_for(lambda: not in_session_of(str(library)))
