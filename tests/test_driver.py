@@ -73,13 +73,13 @@ def test_notes_are_no_events(fresh: HeapState) -> None:
 def test_end_of_a_thread_that_never_began_begins_none(fresh: HeapState) -> None:
     run = new_run()
     play(fresh, run, stream(Call(Op.THREAD_DONE, thread=5)))
-    assert run.driver[0].threads == fresh.counters[0].threads == 0
+    assert run.driver[0].threads == fresh.static[0].threads == 0
 
 
 def test_threads_begin_in_order_at_their_first_event(fresh: HeapState) -> None:
     run = new_run()
     play(fresh, run, stream(malloc(0, 8, 3)))
-    assert run.driver[0].threads == fresh.counters[0].threads == 4
+    assert run.driver[0].threads == fresh.static[0].threads == 4
 
 
 def test_samples_are_taken_at_their_interval(fresh: HeapState) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from allocsim import Heap
-from allocsim.core.records import SpanState
+from allocsim.designs.go2008.records import SpanState
 from allocsim.errors import DoubleFree, InvalidFree
 from tests.conftest import PAGE, contents, each_size
 from tests.designs.test_size_classes import SIZES

@@ -78,12 +78,12 @@ def test_thread_that_goes_on_after_its_end_gets_a_new_cache(heap: Heap) -> None:
     heap.thread_done()
     heap.free(first)
     assert links(heap.state, 1, SIZES.index(24)) == [first]
-    assert heap.state.counters[0].threads == 2
+    assert heap.state.static[0].threads == 2
 
 
 def test_end_of_a_thread_that_never_called_is_nothing(heap: Heap) -> None:
     heap.thread_done()
-    assert heap.state.counters[0].threads == 0
+    assert heap.state.static[0].threads == 0
 
 
 def test_thread_does_not_keep_a_heap_alive() -> None:
@@ -115,7 +115,7 @@ def test_thread_may_end_after_its_heap_was_closed() -> None:
 def test_more_threads_than_there_are_caches_is_told(heap: Heap) -> None:
     heap.malloc(1)
     heap._threads = MOST_THREADS
-    heap.state.counters[0].threads = MOST_THREADS
+    heap.state.static[0].threads = MOST_THREADS
     with pytest.raises(OutOfMemory, match=f"caches for {MOST_THREADS} threads, and all are used"):
         in_threads(lambda: heap.free(heap.malloc(1)))
 
@@ -158,7 +158,7 @@ def test_two_threads_may_use_one_heap_at_once(heap: Heap) -> None:
 
     in_threads(lambda: work(1), lambda: work(2))
     assert (heap.live, heap.check()) == (0, [])
-    assert heap.state.counters[0].threads == 2
+    assert heap.state.static[0].threads == 2
 
 
 def test_objects_of_an_ended_thread_of_tcmalloc_go_to_the_others(tcmalloc_heap: Heap) -> None:

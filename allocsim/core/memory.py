@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from allocsim.core.records import Grid, S, Table
 from allocsim.errors import AddressSpaceError, PlatformError
 
 OS_PAGE = mmap.PAGESIZE
@@ -92,7 +93,13 @@ class Reservation:
         return (present & 1).astype(bool)
 
 
-def table(record: Any, *shape: int) -> Any:
+@overload
+def table(record: type[S], rows: int, /) -> Table[S]: ...
+@overload
+def table(record: type[S], rows: int, columns: int, /) -> Grid[S]: ...
+@overload
+def table(record: Any, /, *shape: int) -> Any: ...
+def table(record: Any, /, *shape: int) -> Any:
     """An array of records in a reservation of its own: untouched rows cost nothing."""
     count = int(np.prod(shape))
     return Reservation(count * np.dtype(record).itemsize).table(record, shape)

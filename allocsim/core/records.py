@@ -7,8 +7,8 @@ counts says what it counts; equations that must hold are written here and proved
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -17,27 +17,6 @@ HeapState: TypeAlias = Any
 
 Record: TypeAlias = Any
 """One element of a record array."""
-
-
-class SpanState(IntEnum):
-    """What a run of pages is used for."""
-
-    NONE = 0
-    """No span: the null record, which the page map gives for every unknown page."""
-    IN_USE = 1
-    """Small objects of one class, or one large object."""
-    FREE = 2
-    """On the free list for its length."""
-    STACK = 3
-    """A stack segment: whole pages that free() does not accept."""
-    RETURNED = 4
-    """Free, and its pages given back to the operating system."""
-    LIST = 5
-    """No run of pages but the head of a list of spans."""
-
-
-LARGE = -1
-"""The size class of a span that holds one large object, or a stack segment."""
 
 
 Int64: TypeAlias = int
@@ -50,30 +29,58 @@ _TYPES = {"Int64": np.int64, "Int32": np.int32, "UInt32": np.uint32}
 
 
 class Struct:
-    """Base of the declarations of records; a field is `name: Int64`, as in a C struct.
+    """Base of record declarations; a field is `name: Int64`, as in a C struct.
 
-    The type checker reads the declaration, so a misspelt field of a kernel fails the check;
-    Numba and NumPy get the structured dtype that is made of it.
+    The type checker reads the declaration, so a misspelt field in a kernel is an error. NumPy and
+    Numba use the structured dtype that is made from it, aligned as C aligns.
     """
 
     dtype: ClassVar[np.dtype[Any]]
 
     def __init_subclass__(cls) -> None:
-        cls.dtype = np.dtype(
-            [(name, _TYPES[kind]) for name, kind in cls.__annotations__.items()], align=True
-        )
+        """Make the dtype from the annotations."""
+        fields = [(name, _TYPES[field]) for name, field in cls.__annotations__.items()]
+        cls.dtype = np.dtype(fields, align=True)
+
+    if TYPE_CHECKING:  # what NumPy's records can do besides
+
+        def __getitem__(self, field: str) -> int: ...
+        def __setitem__(self, field: str, value: int) -> None: ...
+        def tobytes(self) -> bytes:
+            """Return the bytes of the record."""
+            ...
 
 
-S_co = TypeVar("S_co", covariant=True)
+S = TypeVar("S", bound=Struct)
 
 
-class Table(Protocol[S_co]):
-    """An array of records as the type checker sees it: indexed, it gives a record.
+class Table(Protocol[S]):
+    """A one-dimensional array of records, as the type checker sees it; `table[i]` is a record.
 
-    A whole column (`table.name`) is an array that the checker does not look into.
+    A column (`table.pages`) is a NumPy array. The checker does not know the names of columns: it
+    accepts any, because a protocol cannot derive array attributes from the fields of `S`. A
+    misspelt column fails when it is read.
     """
 
-    def __getitem__(self, index: Any) -> S_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> Table[S]: ...
+    @overload
+    def __getitem__(self, index: int | np.integer[Any]) -> S: ...
+    @overload
+    def __getitem__(self, index: str) -> np.ndarray: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[S]: ...
+    def __getattr__(self, column: str) -> Any: ...
+    def __setattr__(self, column: str, values: Any) -> None: ...
+
+
+class Grid(Protocol[S]):
+    """A two-dimensional array of records: `grid[i, j]` is a record, `grid[i]` a row."""
+
+    @overload
+    def __getitem__(self, index: int | slice) -> Table[S]: ...
+    @overload
+    def __getitem__(self, index: tuple[int | np.integer[Any], int | np.integer[Any]]) -> S: ...
     def __len__(self) -> int: ...
     def __getattr__(self, column: str) -> Any: ...
 
@@ -87,7 +94,6 @@ class System(Struct):
     metadata: Int64  # bytes obtained for the allocator's own records
     released: Int64  # bytes of the heap that were given back and not taken again
     footprint: Int64  # heap - released + metadata, kept up to date so that reading it is one load
-    chunk_left: Int64  # bytes left in the current chunk for small metadata
     frozen: Int64  # 1: every further request fails
     refusal: Int64  # the Status of the last request that failed; 0: none has
 
@@ -106,8 +112,6 @@ class Counters(Struct):
     free_spans: Int64  # of those, spans on a free list
     free_pages: Int64  # pages of those
     large_pages: Int64  # pages of large objects and stack segments in use
-    nodes: Int64  # page map nodes in use, the null node counted
-    threads: Int64  # threads that have a cache
 
 
 COUNTERS = Counters.dtype

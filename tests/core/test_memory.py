@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from allocsim.core.memory import OS_PAGE, Reservation, table
-from allocsim.designs.go2008.records import SPAN
+from allocsim.designs.go2008.records import Span
 from allocsim.errors import AddressSpaceError, PlatformError
 
 SHORT = 16 * OS_PAGE
@@ -103,7 +103,7 @@ def test_system_without_such_a_mapping_is_a_platform_error(
 
 
 def test_table_of_records_is_all_zeros_with_its_fields_as_attributes() -> None:
-    spans = table(SPAN, 100)
+    spans = table(Span, 100)
     spans[99].pages = 7
     assert (spans.shape, spans[99].pages, spans[98].pages) == ((100,), 7, 0)
     assert not spans[:99].view(np.uint8).any()

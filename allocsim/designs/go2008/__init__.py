@@ -9,7 +9,6 @@ Its one rule: objects are always all zeros, because free clears them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,16 +17,7 @@ from allocsim.core.jit import answers, kernel
 from allocsim.core.memory import Reservation, table
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy
-from allocsim.core.records import (
-    COUNTERS,
-    LARGE,
-    SYSTEM,
-    Counters,
-    Record,
-    SpanState,
-    System,
-    Table,
-)
+from allocsim.core.records import Counters, Sample, System
 from allocsim.core.size_classes import SizeClasses
 from allocsim.core.system import answer_from_system, count_metadata
 from allocsim.designs import ClassUse, Design
@@ -50,7 +40,16 @@ from allocsim.designs.go2008.pagemap import (
     nodes_for,
     span_of,
 )
-from allocsim.designs.go2008.records import OBJECT_LIST, PAGE_LIST, SIZE_CLASS, SPAN
+from allocsim.designs.go2008.records import (
+    LARGE,
+    Go2008,
+    ObjectList,
+    PageList,
+    SizeClass,
+    Span,
+    SpanState,
+    Static,
+)
 from allocsim.designs.go2008.size_classes import GO2008_CLASSES, go2008_class_of, go2008_object_size
 from allocsim.designs.go2008.thread_cache import (
     chunk_bytes,
@@ -66,7 +65,7 @@ SMALL = 32768
 large all the same."""
 
 CACHE_BYTES = GO2008_CLASSES * 16
-"""Metadata of one thread's lists, each a head and a length; what else OBJECT_LIST holds is the
+"""Metadata of one thread's lists, each a head and a length; what else ObjectList holds is the
 engine's own, which puts off the links of fresh objects."""
 
 SIZE_CLASSES = SizeClasses(
@@ -78,33 +77,22 @@ SIZE_CLASSES = SizeClasses(
 )
 
 
-class Go2008(NamedTuple):
-    """The state of a go2008 heap."""
-
-    system: Table[System]  # one record: what was obtained from the OS
-    counters: Table[Counters]  # one record
-    node: np.ndarray  # page map nodes, int64 span or node numbers
-    span: np.recarray  # SPAN by span number; 0 is the null span
-    page_list: np.recarray  # PAGE_LIST by length in pages; the last for all longer ones
-    size_class: np.recarray  # SIZE_CLASS by class
-    object_list: np.recarray  # OBJECT_LIST by thread and class
-
-
 def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Go2008:
     """An empty heap over `memory`, for at most `threads` threads; there are no parameters."""
     heap = Go2008(
-        system=table(SYSTEM, 1),
-        counters=table(COUNTERS, 1),
+        system=table(System, 1),
+        counters=table(Counters, 1),
+        static=table(Static, 1),
         node=table(np.int64, nodes_for(memory.length), ENTRIES),
-        span=table(SPAN, memory.length // PAGE + 2),
-        page_list=table(PAGE_LIST, LONG + 1),
-        size_class=table(SIZE_CLASS, GO2008_CLASSES),
-        object_list=table(OBJECT_LIST, threads, GO2008_CLASSES),
+        span=table(Span, memory.length // PAGE + 2),
+        page_list=table(PageList, LONG + 1),
+        size_class=table(SizeClass, GO2008_CLASSES),
+        object_list=table(ObjectList, threads, GO2008_CLASSES),
     )
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length
     count_metadata(heap, NODE_BYTES)  # the root of the page map
-    heap.counters[0].nodes = ROOT + 1
+    heap.static[0].nodes = ROOT + 1
     heap.size_class.object_size = SIZE_CLASSES.sizes()
     return heap
 
@@ -225,7 +213,7 @@ def thread_begin(heap: Go2008, thread: int) -> int:
         return Status.OUT_OF_MEMORY
     if not take_metadata(heap, CACHE_BYTES):
         return heap.system[0].refusal
-    heap.counters[0].threads += 1
+    heap.static[0].threads += 1
     return Status.OK
 
 
@@ -253,7 +241,7 @@ def settle(heap: Go2008) -> int:
 
 @answers(operations.measure, Go2008)
 @kernel
-def measure(heap: Go2008, live: int, sample: Record) -> int:
+def measure(heap: Go2008, live: int, sample: Sample) -> int:
     """Each part by a count of its own."""
     account(heap, live, sample)
     return Status.OK

@@ -8,14 +8,15 @@ something.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState, Record
+from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs.go2008.pagemap import PAGE_SHIFT
+from allocsim.designs.go2008.records import Go2008
 from allocsim.designs.go2008.thread_cache import chunk_bytes
 
 
 @kernel
-def account(heap: HeapState, live: int, sample: Record) -> None:
+def account(heap: Go2008, live: int, sample: Sample) -> None:
     """Fill all of `sample` (a SAMPLE) but its event; `live` is the bytes asked for."""
     counters = heap.counters[0]
     occupied = counters.large_pages << PAGE_SHIFT

@@ -15,8 +15,8 @@ import numpy as np
 
 from allocsim.core.memory import OS_PAGE, Reservation
 from allocsim.core.raw import WORD
-from allocsim.core.records import LARGE, HeapState, SpanState
 from allocsim.designs.go2008.pagemap import ENTRIES, LEVEL_BITS, PAGE_SHIFT, ROOT
+from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
 
 
 class _Span(NamedTuple):
@@ -31,20 +31,20 @@ class _Span(NamedTuple):
     next: int
     state: int
 
-    def lies_in(self, heap: HeapState, memory: Reservation) -> bool:
+    def lies_in(self, heap: Go2008, memory: Reservation) -> bool:
         """Whether the span lies in what was obtained: if not, spans_tile_the_heap says so."""
         end = self.address + (self.pages << PAGE_SHIFT)
         return memory.address <= self.address < end <= heap.system[0].next
 
 
-def _spans(heap: HeapState) -> list[_Span]:
+def _spans(heap: Go2008) -> list[_Span]:
     """All spans, in the order of their numbers, from 1."""
     rows = heap.span[1 : int(heap.counters[0].spans) + 1]
     columns = [rows[name].tolist() for name in _Span._fields[1:]]
     return [_Span(number, *row) for number, row in enumerate(zip(*columns, strict=True), start=1)]
 
 
-def _mapped(heap: HeapState, page: int) -> int:
+def _mapped(heap: Go2008, page: int) -> int:
     """The span that the page map gives for a page number, level by level; -1: it leads astray."""
     node = ROOT
     for level in (3, 2, 1, 0):
@@ -54,7 +54,7 @@ def _mapped(heap: HeapState, page: int) -> int:
     return node
 
 
-def spans_tile_the_heap(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def spans_tile_the_heap(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """Sorted by address, the spans cover what was obtained, with no gap and no page in two."""
     expected = memory.address
     for span in sorted(_spans(heap), key=lambda span: span.address):
@@ -69,7 +69,7 @@ def spans_tile_the_heap(heap: HeapState, memory: Reservation) -> Iterator[str]:
         yield f"heap counts {heap.system[0].heap} bytes, not those handed out"
 
 
-def page_map_matches_spans(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def page_map_matches_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """Every page of every span leads to that span, the pages beside the heap to none."""
     for span in _spans(heap):
         first = span.address >> PAGE_SHIFT
@@ -86,7 +86,7 @@ def page_map_matches_spans(heap: HeapState, memory: Reservation) -> Iterator[str
             yield f"page {page:#x} is no span's and leads to span {_mapped(heap, page)}"
 
 
-def null_records_are_untouched(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def null_records_are_untouched(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """Span 0 and page map node 0 are all zeros: unknown pages rest on it."""
     if any(heap.span[0].tobytes()):
         yield f"the null span was written: {heap.span[0]}"
@@ -94,7 +94,7 @@ def null_records_are_untouched(heap: HeapState, memory: Reservation) -> Iterator
         yield "the null node of the page map was written"
 
 
-def page_lists_hold_the_free_spans(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """A span is FREE exactly if it is on the one list for its length; counts and order agree."""
     spans, seen = _spans(heap), set[int]()
     longest = len(heap.page_list) - 1
@@ -120,7 +120,7 @@ def page_lists_hold_the_free_spans(heap: HeapState, memory: Reservation) -> Iter
             yield f"span {span.number} in state {span.state} is on the wrong side of the lists"
 
 
-def span_counts_agree(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def span_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """The counters of free spans, free pages and large pages equal a count of the spans."""
     counters, spans = heap.counters[0], _spans(heap)
     free = [span.pages for span in spans if span.state == SpanState.FREE]
@@ -136,11 +136,11 @@ def span_counts_agree(heap: HeapState, memory: Reservation) -> Iterator[str]:
             yield f"{counted} {name} counted, {found} found"
 
 
-def free_objects_are_counted_once(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """Each thread's lists hold objects of spans of their class, none twice, as many as counted."""
     spans, seen = _spans(heap), set[int]()
     cached = [0] * len(heap.size_class)
-    for thread in range(int(heap.counters[0].threads)):
+    for thread in range(int(heap.static[0].threads)):
         for size_class in _filled(heap, thread):
             where = f"list {size_class} of thread {thread}"
             length = 0
@@ -162,7 +162,7 @@ def free_objects_are_counted_once(heap: HeapState, memory: Reservation) -> Itera
             yield f"class {size_class} holds {found} free objects, not as counted"
 
 
-def class_counts_agree(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """In each class, objects in use and cached are all the objects of its spans."""
     spans = heap.span[1 : int(heap.counters[0].spans) + 1]
     small = spans[spans.size_class != LARGE]
@@ -174,7 +174,7 @@ def class_counts_agree(heap: HeapState, memory: Reservation) -> Iterator[str]:
             yield f"class {size_class} has {count.in_use} objects in use"
 
 
-def free_memory_is_zero(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def free_memory_is_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """Free spans are all zeros, and so are free objects behind their link word.
 
     Only pages that the kernel keeps are looked at: reading another would make it resident.
@@ -186,7 +186,7 @@ def free_memory_is_zero(heap: HeapState, memory: Reservation) -> Iterator[str]:
             continue
         if _is_written(memory, present, span.address, length):
             yield f"free span {span.number} is not all zeros"
-    for thread in range(int(heap.counters[0].threads)):
+    for thread in range(int(heap.static[0].threads)):
         for size_class in _filled(heap, thread):
             length = int(heap.size_class[size_class].object_size) - WORD
             for address in _chain(heap, memory, thread, size_class):
@@ -195,13 +195,13 @@ def free_memory_is_zero(heap: HeapState, memory: Reservation) -> Iterator[str]:
                     yield f"free object {address:#x} is not all zeros"
 
 
-def _filled(heap: HeapState, thread: int) -> list[int]:
+def _filled(heap: Go2008, thread: int) -> list[int]:
     """The classes of which a thread has free objects."""
     lists = heap.object_list[thread]
     return np.flatnonzero((lists.head != 0) | (lists.fresh != lists.end)).tolist()
 
 
-def _chain(heap: HeapState, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
+def _chain(heap: Go2008, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
     """The addresses on one list, as far as it stays inside the heap; a circle once."""
     objects = heap.object_list[thread, size_class]
     address = int(objects.head)
@@ -218,7 +218,7 @@ def _chain(heap: HeapState, memory: Reservation, thread: int, size_class: int) -
     yield from range(fresh, behind, int(heap.size_class[size_class].object_size))
 
 
-def _not_an_object(heap: HeapState, spans: list[_Span], address: int, size_class: int) -> str:
+def _not_an_object(heap: Go2008, spans: list[_Span], address: int, size_class: int) -> str:
     """Why `address` is not the start of an object of `size_class`; empty if it is."""
     number = _mapped(heap, address >> PAGE_SHIFT)
     if not 1 <= number <= len(spans):

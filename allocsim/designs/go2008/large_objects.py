@@ -9,14 +9,13 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import clear_pages
-from allocsim.core.records import LARGE, HeapState, Record, SpanState
 from allocsim.designs.go2008.page_heap import give_back, take_aligned_run, take_run
 from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
-from allocsim.designs.go2008.records import RECIPROCAL_SHIFT
+from allocsim.designs.go2008.records import LARGE, RECIPROCAL_SHIFT, Go2008, Span, SpanState
 
 
 @kernel
-def allocate_pages(heap: HeapState, request: int, state: int) -> int:
+def allocate_pages(heap: Go2008, request: int, state: int) -> int:
     """The address of a large object or stack segment of its own span; 0: refused."""
     system = heap.system[0]
     if request > system.limit:  # rounding it up to pages could overflow
@@ -27,7 +26,7 @@ def allocate_pages(heap: HeapState, request: int, state: int) -> int:
 
 
 @kernel
-def allocate_aligned_pages(heap: HeapState, request: int, alignment: int) -> int:
+def allocate_aligned_pages(heap: Go2008, request: int, alignment: int) -> int:
     """The address of a large object at a multiple of more than a page; 0: refused."""
     system = heap.system[0]
     if max(request, alignment) > system.limit:
@@ -38,7 +37,7 @@ def allocate_aligned_pages(heap: HeapState, request: int, alignment: int) -> int
 
 
 @kernel
-def _large(heap: HeapState, span: int, state: int) -> int:
+def _large(heap: Go2008, span: int, state: int) -> int:
     """Make `span` a large object or a stack segment; its address, or 0 if it is the null span."""
     if span == 0:
         return 0
@@ -50,7 +49,7 @@ def _large(heap: HeapState, span: int, state: int) -> int:
 
 
 @kernel
-def free_pages(heap: HeapState, span: int) -> None:
+def free_pages(heap: Go2008, span: int) -> None:
     """Clear a large object or stack segment, and give its pages back."""
     record = heap.span[span]
     heap.counters[0].large_pages -= record.pages
@@ -59,7 +58,7 @@ def free_pages(heap: HeapState, span: int) -> None:
 
 
 @kernel
-def address_status(record: Record, address: int) -> int:
+def address_status(record: Span, address: int) -> int:
     """Whether free would take `address`, which lies on a page of the span `record`."""
     if record.state != SpanState.IN_USE:
         return Status.UNKNOWN_POINTER

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState
 from allocsim.core.system import count_metadata
+from allocsim.designs.go2008.records import Go2008
 
 CHUNK = 1 << 20
 """Bytes mapped at a time for small metadata."""
@@ -19,16 +19,16 @@ GRANULE = 16
 
 
 @kernel
-def take_metadata(heap: HeapState, length: int) -> bool:
+def take_metadata(heap: Go2008, length: int) -> bool:
     """Book `length` bytes for a record, or for a node of the page map; False: refused."""
-    system = heap.system[0]
     if length >= DIRECT:
         return count_metadata(heap, (length + DIRECT - 1) // DIRECT * DIRECT)
     rounded = (length + GRANULE - 1) // GRANULE * GRANULE
-    if system.frozen:
+    if heap.system[0].frozen:
         return count_metadata(heap, 0)
-    if rounded > system.chunk_left:
+    static = heap.static[0]
+    if rounded > static.chunk_left:
         count_metadata(heap, CHUNK)
-        system.chunk_left = CHUNK
-    system.chunk_left -= rounded
+        static.chunk_left = CHUNK
+    static.chunk_left -= rounded
     return True

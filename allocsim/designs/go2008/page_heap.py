@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import LARGE, HeapState, SpanState
 from allocsim.core.system import take_pages
 from allocsim.designs.go2008.metadata import take_metadata
 from allocsim.designs.go2008.pagemap import PAGE_SHIFT, enter
-from allocsim.designs.go2008.records import SPAN
+from allocsim.designs.go2008.records import LARGE, Go2008, Span, SpanState
 
 LONG = 256
 """Spans of this many pages and more share one list; also the least that the heap grows by."""
 
 
 @kernel
-def take_run(heap: HeapState, pages: int) -> int:
+def take_run(heap: Go2008, pages: int) -> int:
     """A span of exactly `pages` pages, in use, of no class yet; 0: refused."""
     span = _best_fit(heap, pages)
     if span == 0:
@@ -39,7 +38,7 @@ def take_run(heap: HeapState, pages: int) -> int:
 
 
 @kernel
-def take_aligned_run(heap: HeapState, pages: int, alignment: int) -> int:
+def take_aligned_run(heap: Go2008, pages: int, alignment: int) -> int:
     """A span of `pages` pages whose address is a multiple of `alignment`, a power of two."""
     spare = (alignment >> PAGE_SHIFT) - 1
     span = take_run(heap, pages + spare)
@@ -55,7 +54,7 @@ def take_aligned_run(heap: HeapState, pages: int, alignment: int) -> int:
 
 
 @kernel
-def give_back(heap: HeapState, span: int) -> None:
+def give_back(heap: Go2008, span: int) -> None:
     """Put a span on the free list for its length."""
     record = heap.span[span]
     record.state = SpanState.FREE
@@ -69,7 +68,7 @@ def give_back(heap: HeapState, span: int) -> None:
 
 
 @kernel
-def _cut(heap: HeapState, span: int, pages: int, keep_front: bool) -> int:
+def _cut(heap: Go2008, span: int, pages: int, keep_front: bool) -> int:
     """Cut a span in use behind `pages` pages, free the part not kept; the other, or 0: refused."""
     rest = split(heap, span, pages)
     if rest == 0:
@@ -80,7 +79,7 @@ def _cut(heap: HeapState, span: int, pages: int, keep_front: bool) -> int:
 
 
 @kernel
-def _best_fit(heap: HeapState, pages: int) -> int:
+def _best_fit(heap: Go2008, pages: int) -> int:
     """Take the shortest free span of at least `pages` pages off its list; 0 if there is none."""
     listed, before = pages, 0
     while listed < LONG and heap.page_list[listed].head == 0:
@@ -97,7 +96,7 @@ def _best_fit(heap: HeapState, pages: int) -> int:
 
 
 @kernel
-def _grow(heap: HeapState, pages: int) -> int:
+def _grow(heap: Go2008, pages: int) -> int:
     """A new span of `pages` pages from the operating system; 0: refused."""
     address = take_pages(heap, pages << PAGE_SHIFT)
     if address == 0:
@@ -107,7 +106,7 @@ def _grow(heap: HeapState, pages: int) -> int:
 
 
 @kernel
-def _long_behind(heap: HeapState, pages: int) -> tuple[int, int]:
+def _long_behind(heap: Go2008, pages: int) -> tuple[int, int]:
     """The first long free span of at least `pages` pages, and the one before it; 0 for none."""
     before, span = 0, int(heap.page_list[LONG].head)
     while span and heap.span[span].pages < pages:
@@ -116,7 +115,7 @@ def _long_behind(heap: HeapState, pages: int) -> tuple[int, int]:
 
 
 @kernel
-def _insert_long(heap: HeapState, span: int) -> None:
+def _insert_long(heap: Go2008, span: int) -> None:
     """Put a span on the list of long ones, behind all shorter and before its equals."""
     before, _ = _long_behind(heap, heap.span[span].pages)
     if before == 0:
@@ -127,11 +126,11 @@ def _insert_long(heap: HeapState, span: int) -> None:
     heap.page_list[LONG].spans += 1
 
 
-SPAN_BYTES = SPAN.itemsize
+SPAN_BYTES = Span.dtype.itemsize
 
 
 @kernel
-def make_span(heap: HeapState, address: int, pages: int) -> int:
+def make_span(heap: Go2008, address: int, pages: int) -> int:
     """A new span over `pages` pages from `address` on, entered in the page map; 0: refused."""
     counters = heap.counters[0]
     span = counters.spans + 1
@@ -150,7 +149,7 @@ def make_span(heap: HeapState, address: int, pages: int) -> int:
 
 
 @kernel
-def split(heap: HeapState, span: int, pages: int) -> int:
+def split(heap: Go2008, span: int, pages: int) -> int:
     """Cut `span` behind its first `pages` pages; the new span of the rest, or 0: refused."""
     record = heap.span[span]
     rest = make_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages)
@@ -161,7 +160,7 @@ def split(heap: HeapState, span: int, pages: int) -> int:
 
 
 @kernel
-def push(heap: HeapState, listed: int, span: int) -> None:
+def push(heap: Go2008, listed: int, span: int) -> None:
     """Put a span at the head of page list `listed`."""
     page_list = heap.page_list[listed]
     heap.span[span].next = page_list.head
@@ -170,7 +169,7 @@ def push(heap: HeapState, listed: int, span: int) -> None:
 
 
 @kernel
-def remove_after(heap: HeapState, listed: int, before: int) -> int:
+def remove_after(heap: Go2008, listed: int, before: int) -> int:
     """Take the span behind `before` (0: the head) off its non-empty page list, and return it."""
     page_list = heap.page_list[listed]
     span = heap.span[before].next if before else page_list.head

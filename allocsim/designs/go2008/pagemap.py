@@ -13,8 +13,8 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
 from allocsim.designs.go2008.metadata import take_metadata
+from allocsim.designs.go2008.records import Go2008
 
 PAGE_SHIFT = 12
 PAGE = 1 << PAGE_SHIFT
@@ -33,7 +33,7 @@ _LAST = ENTRIES - 1
 
 
 @kernel
-def span_of(heap: HeapState, address: int) -> int:
+def span_of(heap: Go2008, address: int) -> int:
     """The span that `address` lies in; 0 if it lies on a page that was never entered."""
     page = address >> PAGE_SHIFT
     # Unsigned node numbers: a signed index costs a test for negative ones at each level.
@@ -44,7 +44,7 @@ def span_of(heap: HeapState, address: int) -> int:
 
 
 @kernel
-def enter(heap: HeapState, address: int, pages: int, span: int) -> bool:
+def enter(heap: Go2008, address: int, pages: int, span: int) -> bool:
     """Map `pages` pages from `address` on to `span`; False if a node was refused."""
     first = address >> PAGE_SHIFT
     page, leaf = first, 0
@@ -59,20 +59,20 @@ def enter(heap: HeapState, address: int, pages: int, span: int) -> bool:
 
 
 @kernel
-def _leaf(heap: HeapState, page: int) -> int:
+def _leaf(heap: Go2008, page: int) -> int:
     """The leaf that holds `page`, taking the nodes that are missing on the way; 0: refused."""
     node = ROOT
     for level in range(3, 0, -1):
         index = (page >> level * LEVEL_BITS) & _LAST
         below = heap.node[node, index]
         if below == 0:
-            below = heap.counters[0].nodes
+            below = heap.static[0].nodes
             if below >= len(heap.node):
                 heap.system[0].refusal = Status.OUT_OF_MEMORY
                 return 0
             if not take_metadata(heap, NODE_BYTES):
                 return 0
-            heap.counters[0].nodes = below + 1
+            heap.static[0].nodes = below + 1
             heap.node[node, index] = below
         node = below
     return node

@@ -1,22 +1,46 @@
-"""The records of a go2008 heap: one structured dtype each, as C structs would be."""
+"""The records of a go2008 heap, and the state that holds them.
+
+The originals are in malloc.c: struct Span, struct Central, and the free lists of each M.
+"""
 
 from __future__ import annotations
 
+from enum import IntEnum
+from typing import NamedTuple
+
 import numpy as np
 
-SPAN = np.dtype(
-    [
-        ("address", np.int64),  # first byte; a multiple of the page size
-        ("pages", np.int64),  # length in pages, >= 1
-        ("object_size", np.int64),  # bytes of each object; 0 unless the span holds small objects
-        ("reciprocal", np.int64),  # ceil(2**RECIPROCAL_SHIFT / object_size): divides by multiplying
-        ("objects", np.int32),  # floor(bytes / object_size); the rest of the span is its tail
-        ("size_class", np.int32),  # LARGE, or the class of its objects
-        ("next", np.uint32),  # next span on the same list; 0 ends it
-        ("state", np.int32),  # a SpanState
-    ],
-    align=True,
-)
+from allocsim.core.records import Counters, Grid, Int32, Int64, Struct, System, Table, UInt32
+
+
+class SpanState(IntEnum):
+    """What a span is used for (SpanInUse, SpanFree)."""
+
+    NONE = 0
+    """The null span, which the page map gives for every unknown page."""
+    IN_USE = 1
+    """Small objects of one class, or one large object."""
+    FREE = 2
+    """On the free list for its length."""
+    STACK = 3
+    """A stack segment: whole pages that free() does not accept."""
+
+
+LARGE = -1
+"""The size class of a span that holds one large object, or a stack segment."""
+
+
+class Span(Struct):
+    """A run of pages (struct Span)."""
+
+    address: Int64  # first byte; a multiple of the page size
+    pages: Int64  # length in pages, >= 1
+    object_size: Int64  # bytes of each object; 0 unless the span holds small objects
+    reciprocal: Int64  # ceil(2**RECIPROCAL_SHIFT / object_size): divides by multiplying
+    objects: Int32  # floor(bytes / object_size); the rest of the span is its tail
+    size_class: Int32  # LARGE, or the class of its objects
+    next: UInt32  # next span on the same list; 0 ends it
+    state: Int32  # a SpanState
 
 
 RECIPROCAL_SHIFT = 40
@@ -24,33 +48,47 @@ RECIPROCAL_SHIFT = 40
 chunks end at 2**20 bytes and small objects at 2**15."""
 
 
-PAGE_LIST = np.dtype(
-    [
-        ("head", np.uint32),  # first free span of this length; 0 when empty
-        ("spans", np.uint32),  # spans on the list
-    ],
-    align=True,
-)
+class PageList(Struct):
+    """Free spans of one length, last in first out (Central.free, Central.large)."""
+
+    head: UInt32  # first free span; 0 when empty
+    spans: UInt32  # spans on the list
 
 
-OBJECT_LIST = np.dtype(
-    [
-        ("head", np.int64),  # newest object that was given back; its first word is the next one's
-        ("fresh", np.int64),  # address of the first object of the chunk that nobody has had yet
-        ("end", np.int64),  # address behind the last such object; equals fresh when there is none
-        ("length", np.int64),  # free objects: those given back, then those that are fresh
-    ],
-    align=True,
-)
+class ObjectList(Struct):
+    """A thread's free objects of one class (m->freelist)."""
+
+    head: Int64  # newest object that was freed; its first word links to the next; 0: none
+    fresh: Int64  # address of the first object of the newest chunk that was never used
+    end: Int64  # end address of the last such object (exclusive); equals fresh if none is left
+    length: Int64  # free objects: those freed, then those that are fresh
 
 
-SIZE_CLASS = np.dtype(
-    [
-        ("object_size", np.int64),  # bytes of an object of this class
-        ("in_use", np.int64),  # objects handed out and not freed
-        ("cached", np.int64),  # objects on the lists of all threads together
-        ("spans", np.int64),  # spans that were carved into this class
-        # in_use + cached = sum of `objects` over the class's spans
-    ],
-    align=True,
-)
+class SizeClass(Struct):
+    """Counts of one size class. in_use + cached = the sum of `objects` over its spans."""
+
+    object_size: Int64  # bytes of an object of this class
+    in_use: Int64  # objects allocated and not freed
+    cached: Int64  # objects on the lists of all threads together
+    spans: Int64  # spans that were carved into this class
+
+
+class Static(Struct):
+    """What the original keeps in static variables, and counts of this implementation."""
+
+    chunk_left: Int64  # bytes left in the current chunk for small metadata (trivalloc's n)
+    nodes: Int64  # page map nodes in use, the null node counted
+    threads: Int64  # threads that have free lists
+
+
+class Go2008(NamedTuple):
+    """The state of a go2008 heap."""
+
+    system: Table[System]  # one record: what was obtained from the OS
+    counters: Table[Counters]  # one record
+    static: Table[Static]  # one record
+    node: np.ndarray  # page map nodes, int64 span or node numbers
+    span: Table[Span]  # by span number; 0 is the null span
+    page_list: Table[PageList]  # by length in pages; the last for all longer ones
+    size_class: Table[SizeClass]  # by class
+    object_list: Grid[ObjectList]  # by thread and class

@@ -13,10 +13,9 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.raw import WORD, clear_words, fill, load_word, store_word
-from allocsim.core.records import HeapState
 from allocsim.designs.go2008.page_heap import take_run
 from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
-from allocsim.designs.go2008.records import RECIPROCAL_SHIFT
+from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
 
 MASKED = 8 * WORD
 """Bytes that one masked store clears."""
@@ -30,7 +29,7 @@ LOOKED = 64
 
 
 @kernel
-def fill_list(heap: HeapState, thread: int, size_class: int, address: int, count: int) -> None:
+def fill_list(heap: Go2008, thread: int, size_class: int, address: int, count: int) -> None:
     """Make `count` objects that lie side by side from `address` on the empty list of `thread`."""
     objects = heap.object_list[thread, size_class]
     objects.fresh = address
@@ -39,7 +38,7 @@ def fill_list(heap: HeapState, thread: int, size_class: int, address: int, count
 
 
 @kernel
-def pop_object(heap: HeapState, thread: int, size_class: int) -> int:
+def pop_object(heap: Go2008, thread: int, size_class: int) -> int:
     """Hand out the newest free object of `thread`; 0 if its list is empty."""
     objects = heap.object_list[thread, np.uint64(size_class)]
     address = objects.head
@@ -55,7 +54,7 @@ def pop_object(heap: HeapState, thread: int, size_class: int) -> int:
 
 
 @kernel
-def pop_aligned_object(heap: HeapState, thread: int, size_class: int, alignment: int) -> int:
+def pop_aligned_object(heap: Go2008, thread: int, size_class: int, alignment: int) -> int:
     """Hand out the newest object at a multiple of `alignment`; 0 if the first LOOKED have none."""
     objects = heap.object_list[thread, size_class]
     before, address = 0, _next_object(heap, thread, size_class, 0)
@@ -74,7 +73,7 @@ def pop_aligned_object(heap: HeapState, thread: int, size_class: int, alignment:
 
 
 @kernel
-def _next_object(heap: HeapState, thread: int, size_class: int, before: int) -> int:
+def _next_object(heap: Go2008, thread: int, size_class: int, before: int) -> int:
     """The object behind `before` (0: the first), by its link, which is written if need be; or 0."""
     objects = heap.object_list[thread, size_class]
     address = load_word(before) if before else objects.head
@@ -91,9 +90,9 @@ def _next_object(heap: HeapState, thread: int, size_class: int, before: int) -> 
 
 
 @kernel
-def write_links(heap: HeapState) -> None:
+def write_links(heap: Go2008) -> None:
     """Write the links through all fresh objects, so that their memory is as a chain leaves it."""
-    for thread in range(heap.counters[0].threads):
+    for thread in range(heap.static[0].threads):
         for size_class in range(len(heap.size_class)):
             objects = heap.object_list[thread, size_class]
             object_size = heap.size_class[size_class].object_size
@@ -105,7 +104,7 @@ def write_links(heap: HeapState) -> None:
 
 
 @kernel
-def _hand_out(heap: HeapState, thread: int, size_class: int, address: int) -> None:
+def _hand_out(heap: Go2008, thread: int, size_class: int, address: int) -> None:
     """Make an object that was taken off its list all zeros, and count it as in use."""
     store_word(address, 0)
     heap.object_list[thread, np.uint64(size_class)].length -= 1
@@ -117,7 +116,7 @@ def _hand_out(heap: HeapState, thread: int, size_class: int, address: int) -> No
 
 
 @kernel
-def push_object(heap: HeapState, thread: int, size_class: int, address: int) -> None:
+def push_object(heap: Go2008, thread: int, size_class: int, address: int) -> None:
     """Clear an object that was in use, and make it the newest free one of `thread`."""
     count = heap.size_class[np.uint64(size_class)]
     clear(address, count.object_size)
@@ -156,7 +155,7 @@ def chunk_bytes(object_size: int) -> int:
 
 
 @kernel
-def refill(heap: HeapState, thread: int, size_class: int) -> bool:
+def refill(heap: Go2008, thread: int, size_class: int) -> bool:
     """Fill the empty list of `thread` and class from a fresh span; False: refused."""
     count = heap.size_class[size_class]
     object_size = count.object_size

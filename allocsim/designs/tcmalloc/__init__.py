@@ -17,7 +17,7 @@ from allocsim.core.jit import answers, code_record, kernel, link, out_of_line
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy, fill
-from allocsim.core.records import Record, SpanState
+from allocsim.core.records import Record
 from allocsim.core.system import answer_from_system
 from allocsim.designs import Design
 from allocsim.designs.tcmalloc import check_caches
@@ -38,6 +38,7 @@ from allocsim.designs.tcmalloc.page_release import (
     release_pages,
 )
 from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, CLASS_BITS, entry_of
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import LARGEST, PAGE, PAGE_SHIFT, class_of
 from allocsim.designs.tcmalloc.state import (
     PARAMETERS,
@@ -181,7 +182,6 @@ def thread_begin(heap: Tcmalloc, thread: int) -> int:
     if thread >= len(heap.cache) - 1:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY
-    heap.counters[0].threads += 1
     return Status.OK
 
 

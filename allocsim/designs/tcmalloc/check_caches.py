@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import WORD
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import (
     Span,
     bounds_lead_to_their_span,
@@ -26,6 +26,7 @@ from allocsim.designs.tcmalloc.check_page_heap import (
     runs_tile_the_heap,
     spans_of,
 )
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.span import FULL_HEAD, PARTIAL_HEAD
 
 

@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from allocsim.core.memory import OS_PAGE, Reservation
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.metadata import AREA
 from allocsim.designs.tcmalloc.pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, LONG, RETURNED_HEAD
 

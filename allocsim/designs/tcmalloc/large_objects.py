@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.page_heap import cut
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run
 from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, span_at
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE, PAGE_SHIFT
 from allocsim.designs.tcmalloc.thread_cache import require_cache
 

@@ -10,10 +10,11 @@ that a cut leaves, which has no such neighbour. (gperftools 2.10, src/page_heap.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.core.system import reuse_pages
 from allocsim.designs.tcmalloc.metadata import book_record
 from allocsim.designs.tcmalloc.pagemap import enter_bounds, span_at
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 from allocsim.designs.tcmalloc.span import (
     FREE_HEAD,

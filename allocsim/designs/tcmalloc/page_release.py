@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.core.system import take_pages
 from allocsim.designs.tcmalloc.metadata import book_record
 from allocsim.designs.tcmalloc.page_heap import best_fit, join, take_off
 from allocsim.designs.tcmalloc.pagemap import ensure_leaves, enter_class
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 from allocsim.designs.tcmalloc.span import FREE_HEAD, LONG, new_span
 from allocsim.designs.tcmalloc.span_set import FREE_SEAT, first_of_length

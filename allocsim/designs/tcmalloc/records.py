@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import numpy as np
+
+
+class SpanState(IntEnum):
+    """What a run of pages is used for."""
+
+    NONE = 0
+    """No span: the null record, which the page map gives for every unknown page."""
+    IN_USE = 1
+    """Small objects of one class, or one large object."""
+    FREE = 2
+    """On a free list or in a set; its pages are committed."""
+    STACK = 3
+    """A stack segment: whole pages that free() does not accept."""
+    RETURNED = 4
+    """Free, and its pages released to the operating system."""
+    LIST = 5
+    """No run of pages but the head of a list of spans."""
+
 
 LINKED_SPAN = np.dtype(
     [

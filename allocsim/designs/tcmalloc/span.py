@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.metadata import book_record
 from allocsim.designs.tcmalloc.pagemap import enter_bounds
+from allocsim.designs.tcmalloc.records import SpanState
 
 LONG = 128
 """Spans up to so many pages have a list for their length; longer ones are kept in sets."""

@@ -10,7 +10,8 @@ left branch, 2 * span + 1 for its right one, and 0 or 1 for the roots of the two
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.records import SpanState
 
 FREE_SEAT, RETURNED_SEAT = 0, 1
 """The seats of the roots: of the FREE spans, and of the RETURNED ones."""

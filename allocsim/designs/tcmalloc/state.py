@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.memory import Reservation, table
-from allocsim.core.records import COUNTERS, SYSTEM, Counters, SpanState, System, Table
+from allocsim.core.records import COUNTERS, SYSTEM, Counters, System, Table
 from allocsim.core.size_classes import SizeClasses
 from allocsim.core.system import count_metadata
 from allocsim.designs import Parameter
@@ -26,6 +26,7 @@ from allocsim.designs.tcmalloc.records import (
     CENTRAL_CLASS,
     LINKED_SPAN,
     PAGE_HEAP,
+    SpanState,
 )
 from allocsim.designs.tcmalloc.size_classes import (
     LARGEST,

@@ -3,10 +3,11 @@
 import numpy as np
 
 from allocsim.core.memory import Reservation
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.go2008 import check
 from allocsim.designs.go2008.page_heap import LONG
 from allocsim.designs.go2008.pagemap import ENTRIES, enter
+from allocsim.designs.go2008.records import SpanState
 from tests.conftest import PAGE
 from tests.corruptions import Corruptions
 

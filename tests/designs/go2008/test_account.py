@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from allocsim.core.records import PARTS, SAMPLE, HeapState, SpanState
+from allocsim.core.records import PARTS, SAMPLE, HeapState
 from allocsim.designs.go2008.account import account
+from allocsim.designs.go2008.records import SpanState
 from tests.conftest import PAGE, SCALE
 from tests.designs.go2008.lookup import links
 from tests.driving import Sizes, few_sizes, mixed_sizes, new_run, play, random_calls, stream_of
@@ -18,7 +19,7 @@ def counted(state: HeapState, live: int) -> dict[str, int]:
     tail = sum(int(s.pages) * PAGE - int(s.objects) * int(s.object_size) for s in small)
     cached = sum(
         len(links(state, thread, size_class)) * int(state.size_class[size_class].object_size)
-        for thread in range(int(state.counters[0].threads))
+        for thread in range(int(state.static[0].threads))
         for size_class in range(len(state.size_class))
     )
     rest = int(state.system[0].heap) - free - tail - cached

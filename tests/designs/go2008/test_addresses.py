@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from allocsim.core.operations import Status
-from allocsim.core.records import LARGE, Record, SpanState
+from allocsim.core.records import Record
 from allocsim.designs.go2008.large_objects import address_status
-from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, SPAN
+from allocsim.designs.go2008.records import LARGE, RECIPROCAL_SHIFT, Span, SpanState
 from tests.conftest import PAGE, SCALE
 from tests.designs.test_size_classes import SIZES
 
@@ -17,7 +17,7 @@ BASE = 1 << 40
 def span_of(size: int, state: SpanState = SpanState.IN_USE) -> Record:
     """A span of objects of a size, or of one large object if it is 0."""
     chunk = min(1024 * size, 1 << 20) if size else 16 * PAGE
-    record = np.zeros(1, SPAN).view(np.recarray)[0]
+    record = np.zeros(1, Span.dtype).view(np.recarray)[0]
     record.address, record.pages, record.state = BASE, -(-chunk // PAGE), state
     record.object_size, record.size_class = size, SIZES.index(size) if size else LARGE
     if size:

@@ -10,7 +10,7 @@ from allocsim.core.memory import Reservation
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
 from allocsim.designs.go2008 import DESIGN, check
-from allocsim.designs.go2008.records import SPAN
+from allocsim.designs.go2008.records import Span
 from tests.conftest import PAGE, contents
 from tests.corruptions import Corrupt, Corruptions, invariants_in, require_told
 from tests.designs.go2008 import corrupt_objects, corrupt_spans
@@ -65,7 +65,7 @@ def test_corruption_is_told(
     assert heap.check() != []
 
 
-@pytest.mark.parametrize("field", SPAN.names)
+@pytest.mark.parametrize("field", Span.dtype.names)
 def test_null_span_is_untouched_in_every_field(heap: Heap, busy: HeapState, field: str) -> None:
     busy.span[0][field] = 1
     found = violations(busy, heap.memory, (check.null_records_are_untouched,))

@@ -70,10 +70,10 @@ def test_thread_beyond_the_table_is_refused() -> None:
     state = create(Reservation(1 << 20), 2, {})
     began = [operations.thread_begin(state, thread) for thread in range(3)]
     assert began == [Status.OK, Status.OK, Status.OUT_OF_MEMORY]
-    assert state.counters[0].threads == 2
+    assert state.static[0].threads == 2
 
 
 def test_frozen_heap_begins_no_thread(heap: Heap) -> None:
     operations.freeze(heap.state)
     assert operations.thread_begin(heap.state, 0) == Status.FROZEN
-    assert heap.state.counters[0].threads == 0
+    assert heap.state.static[0].threads == 0

@@ -4,9 +4,10 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.go2008.large_objects import allocate_aligned_pages, allocate_pages, free_pages
 from allocsim.designs.go2008.pagemap import span_of
+from allocsim.designs.go2008.records import SpanState
 from tests.conftest import PAGE, Unsound, contents
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.go2008.page_heap import LONG, give_back, take_aligned_run, take_run
+from allocsim.designs.go2008.records import SpanState
 from tests.conftest import PAGE, SCALE, Unsound
 from tests.designs.go2008.test_spans import chain
 

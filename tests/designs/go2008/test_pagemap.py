@@ -70,14 +70,14 @@ def test_page_that_is_entered_again_leads_to_the_newer_span(state: HeapState) ->
 def test_pages_far_apart_share_no_node_but_the_root(state: HeapState) -> None:
     for page in (0, 2**39, 2**40):
         enter(state, page * PAGE, 1, 1)
-    assert state.counters[0].nodes == ROOT + 1 + 3 * 3
+    assert state.static[0].nodes == ROOT + 1 + 3 * 3
 
 
 def test_pages_of_one_leaf_take_its_nodes_once(state: HeapState) -> None:
     before = int(state.system[0].footprint)
     enter(state, 0, 1, 1)
     enter(state, (ENTRIES - 1) * PAGE, 1, 2)
-    assert state.counters[0].nodes == ROOT + 1 + 3
+    assert state.static[0].nodes == ROOT + 1 + 3
     assert state.system[0].footprint == before + 3 * NODE_BYTES
 
 
@@ -97,11 +97,11 @@ def test_frozen_map_takes_no_node_but_enters_pages_that_need_none(state: HeapSta
 
 
 def test_full_table_of_nodes_refuses_and_says_so(state: HeapState) -> None:
-    room = len(state.node) - int(state.counters[0].nodes)
+    room = len(state.node) - int(state.static[0].nodes)
     for number in range(room // 3):
         assert enter(state, (number << 39) * PAGE, 1, 1)
     assert not enter(state, ((room // 3) << 39) * PAGE, 1, 1)
-    assert state.counters[0].nodes <= len(state.node)
+    assert state.static[0].nodes <= len(state.node)
     assert state.system[0].refusal == Status.OUT_OF_MEMORY
 
 

@@ -7,7 +7,7 @@ from allocsim.core.operations import Status
 from allocsim.core.records import PARTS, HeapState
 from allocsim.designs.go2008 import CACHE_BYTES, DESIGN, create
 from allocsim.designs.go2008.pagemap import NODE_BYTES
-from allocsim.designs.go2008.records import SPAN
+from allocsim.designs.go2008.records import Span
 from tests.calling import malloc, measured
 from tests.conftest import PAGE
 from tests.designs.test_size_classes import SIZES
@@ -21,8 +21,8 @@ def test_thread_is_booked_when_it_begins(heap: Heap) -> None:
     before = operations.footprint(heap.state)
     assert operations.thread_begin(heap.state, 0) == Status.OK
     assert operations.footprint(heap.state) == before + (1 << 20)
-    assert heap.state.system[0].chunk_left == (1 << 20) - CACHE_BYTES
-    assert heap.state.counters[0].threads == 1
+    assert heap.state.static[0].chunk_left == (1 << 20) - CACHE_BYTES
+    assert heap.state.static[0].threads == 1
 
 
 def test_empty_heap_has_nothing_but_its_page_map() -> None:
@@ -54,10 +54,10 @@ def test_each_part_is_what_was_done_to_it(state: HeapState) -> None:
 def test_metadata_is_page_map_span_records_and_caches(state: HeapState) -> None:
     for _ in range(3):
         malloc(state, 40_000)
-    sample, nodes = measured(state, 0), int(state.counters[0].nodes) - 1
-    small = 2 * CACHE_BYTES + 4 * -(-SPAN.itemsize // 16) * 16
+    sample, nodes = measured(state, 0), int(state.static[0].nodes) - 1
+    small = 2 * CACHE_BYTES + 4 * -(-Span.dtype.itemsize // 16) * 16
     assert sample.metadata == nodes * NODE_BYTES + (1 << 20)
-    assert state.system[0].chunk_left == (1 << 20) - small
+    assert state.static[0].chunk_left == (1 << 20) - small
     assert sample.footprint == sample.heap + sample.metadata
 
 

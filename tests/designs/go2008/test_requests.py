@@ -6,7 +6,8 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
+from allocsim.designs.go2008.records import SpanState
 from tests.calling import Place, malloc
 from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import SMALL, links, records, slot

@@ -4,10 +4,10 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import LARGE, HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.go2008.page_heap import make_span, push, remove_after, split
 from allocsim.designs.go2008.pagemap import span_of
-from allocsim.designs.go2008.records import SPAN
+from allocsim.designs.go2008.records import LARGE, Span, SpanState
 from tests.conftest import PAGE
 
 FIRST = 1 << 40
@@ -48,9 +48,9 @@ def test_new_span_is_entered_in_the_page_map(state: HeapState) -> None:
 
 def test_record_of_a_span_is_booked_as_metadata(state: HeapState) -> None:
     make_span(state, FIRST, 1)
-    before = int(state.system[0].chunk_left)
+    before = int(state.static[0].chunk_left)
     make_span(state, FIRST + PAGE, 1)
-    assert before - state.system[0].chunk_left == -(-SPAN.itemsize // 16) * 16
+    assert before - state.static[0].chunk_left == -(-Span.dtype.itemsize // 16) * 16
 
 
 def test_full_table_refuses_a_span(small_heap: Heap) -> None:

@@ -2,9 +2,10 @@
 
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import load_word, store_word
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_caches
 from allocsim.designs.tcmalloc.check_page_heap import listed, spans_of
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.span import FULL_HEAD, PARTIAL_HEAD, prepend, unlink
 from tests.corruptions import Corruptions
 from tests.designs.tcmalloc.lookup import class_for

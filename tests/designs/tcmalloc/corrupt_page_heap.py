@@ -1,11 +1,12 @@
 """Corruptions of a joining page heap, for `test_check_runs`: runs, their bounds, lists and sets."""
 
 from allocsim.core.memory import Reservation
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_page_heap
 from allocsim.designs.tcmalloc.check_page_heap import listed, spans_of
 from allocsim.designs.tcmalloc.metadata import AREA
 from allocsim.designs.tcmalloc.pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS, set_entry
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, LONG, RETURNED_HEAD
 from tests.corruptions import Corruptions

@@ -1,9 +1,10 @@
 """What tests look up in the records of a tcmalloc heap, and how they prepare one."""
 
 from allocsim import Heap
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import listed, spans_of
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run, release_pages
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import LARGEST, PAGE, span_classes
 from allocsim.designs.tcmalloc.span import FREE_HEAD, LONG, RETURNED_HEAD
 from tests.calling import chained

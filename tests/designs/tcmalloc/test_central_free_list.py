@@ -6,10 +6,11 @@ from allocsim import Heap
 from allocsim.core.memory import OS_PAGE
 from allocsim.core.operations import Status
 from allocsim.core.raw import store_word
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.central_free_list import populate, return_objects, take_objects
 from allocsim.designs.tcmalloc.check_page_heap import listed
 from allocsim.designs.tcmalloc.pagemap import span_at
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import FULL_HEAD, PARTIAL_HEAD
 from tests.calling import chained

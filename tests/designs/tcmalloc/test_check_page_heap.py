@@ -5,11 +5,11 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.check import Invariant, violations
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_page_heap
 from allocsim.designs.tcmalloc.metadata import AREA
 from allocsim.designs.tcmalloc.pagemap import LEAF_BITS
-from allocsim.designs.tcmalloc.records import LINKED_SPAN
+from allocsim.designs.tcmalloc.records import LINKED_SPAN, SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
 from tests.designs.tcmalloc.corrupt_page_heap import CORRUPTIONS, some

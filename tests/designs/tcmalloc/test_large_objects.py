@@ -6,7 +6,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.large_objects import (
     allocate_aligned_run,
     allocate_run,
@@ -16,6 +16,7 @@ from allocsim.designs.tcmalloc.large_objects import (
     run_status,
 )
 from allocsim.designs.tcmalloc.pagemap import span_at
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from tests.designs.tcmalloc.lookup import free_lengths
 

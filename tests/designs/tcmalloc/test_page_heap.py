@@ -4,10 +4,11 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.metadata import CHUNK
 from allocsim.designs.tcmalloc.page_heap import LONG_SPANS_PER_CHUNK, best_fit, cut
 from allocsim.designs.tcmalloc.page_release import new_run
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LONG
 from tests.designs.tcmalloc.lookup import (

@@ -5,9 +5,10 @@ import random
 import pytest
 
 from allocsim import Heap
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import spans_of
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LONG
 from tests.conftest import SCALE

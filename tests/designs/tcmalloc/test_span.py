@@ -3,10 +3,11 @@
 import pytest
 
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import listed
 from allocsim.designs.tcmalloc.metadata import CHUNK
 from allocsim.designs.tcmalloc.pagemap import ensure_leaves, span_at
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import (
     FREE_HEAD,

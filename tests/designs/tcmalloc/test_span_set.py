@@ -5,7 +5,8 @@ from bisect import bisect_left, insort
 
 import pytest
 
-from allocsim.core.records import HeapState, SpanState
+from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.span import LIST_HEADS
 from allocsim.designs.tcmalloc.span_set import (
     FREE_SEAT,
