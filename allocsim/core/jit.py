@@ -94,11 +94,19 @@ def answers(
     def register(function: Callable[..., R]) -> Callable[..., R]:
         """Take `function` as the answer."""
         plain: Any = getattr(function, "py_func", function)
+        if plain.__code__.co_argcount != len(signature.parameters):
+            expected = ", ".join(signature.parameters)
+            raise TypeError(f"the kernel of {called.__name__} must take ({expected})")
         plain.__signature__ = signature
         kernels[state] = function
         return function
 
     return register
+
+
+def has_answer(called: Callable[..., Any], state: type) -> bool:
+    """Whether a kernel answers the operation `called` for heaps of type `state`."""
+    return state in _KERNELS[called][0]
 
 
 def _bare(function: Callable[..., Any]) -> inspect.Signature:

@@ -27,6 +27,8 @@ class Status(IntEnum):
     """The reservation, or a table, is used up."""
     FROZEN = 5
     """The heap was frozen and had to ask the operating system."""
+    UNSUPPORTED = 6
+    """The design cannot do this: it has no such operation, or not with this alignment."""
 
 
 @operation

@@ -273,6 +273,7 @@ def classes(heap: Go2008) -> list[ClassUse]:
 
 DESIGN = Design(
     name="go2008",
+    state=Go2008,
     create=create,
     size_classes=size_classes,
     classes=classes,

@@ -283,6 +283,7 @@ def _begin(heap: Tcmalloc, preloaded: bool) -> None:
 
 DESIGN = Design(
     name="tcmalloc",
+    state=Tcmalloc,
     create=create,
     size_classes=size_classes,
     classes=classes,

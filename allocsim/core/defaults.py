@@ -1,0 +1,137 @@
+"""Default kernels for the operations that a design may leave out.
+
+A design must answer malloc, free, usable_size and measure. The others follow from these, or from
+the heap's SYSTEM record, or do nothing. The bundled designs answer every operation themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from allocsim.core import operations, system
+from allocsim.core.jit import answers, has_answer, kernel
+from allocsim.core.operations import Status
+from allocsim.core.raw import copy, fill
+from allocsim.core.records import HeapState
+
+MANDATORY: tuple[Callable[..., Any], ...] = (
+    operations.malloc,
+    operations.free,
+    operations.usable_size,
+    operations.measure,
+)
+"""The operations without a default."""
+
+
+def unanswered(state: type) -> list[str]:
+    """Return the names of the mandatory operations that no kernel answers for `state`."""
+    return [each.__name__ for each in MANDATORY if not has_answer(each, state)]
+
+
+def answer_the_rest(state: type) -> None:
+    """Let the defaults answer every operation that `state` has no kernel for."""
+    for operation, default in DEFAULTS.items():
+        if not has_answer(operation, state):
+            answers(operation, state)(default)
+
+
+@kernel
+def calloc(heap: HeapState, thread: int, request: int) -> int:
+    """Allocate with malloc and clear the object."""
+    address = operations.malloc(heap, thread, request)
+    if address:
+        fill(address, request, 0)
+    return address
+
+
+@kernel
+def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
+    """Allocate with malloc, and again with a power of two >= alignment if the address is not right.
+
+    This serves designs that align an object to its size. For others it fails with UNSUPPORTED.
+    """
+    address = operations.malloc(heap, thread, request)
+    if address & (alignment - 1) == 0:
+        return address
+    operations.free(heap, thread, address)
+    larger = alignment
+    while larger < request:
+        larger <<= 1
+    address = operations.malloc(heap, thread, larger)
+    if address & (alignment - 1) == 0:
+        return address
+    operations.free(heap, thread, address)
+    heap.system[0].refusal = Status.UNSUPPORTED
+    return 0
+
+
+@kernel
+def realloc(heap: HeapState, thread: int, address: int, request: int) -> int:
+    """Allocate a new object, copy, and free the old one."""
+    moved = operations.malloc(heap, thread, request)
+    if moved:
+        copy(moved, address, min(operations.usable_size(heap, address), max(request, 0)))
+        operations.free(heap, thread, address)
+    return moved
+
+
+@kernel
+def inspect(heap: HeapState, address: int) -> int:
+    """Return OK for an address that has a usable size."""
+    return Status.OK if operations.usable_size(heap, address) else Status.UNKNOWN_POINTER
+
+
+@kernel
+def allocate_stack(heap: HeapState, request: int) -> int:
+    """Fail: without a kernel for it, a design has no stack segments."""
+    heap.system[0].refusal = Status.UNSUPPORTED
+    return 0
+
+
+@kernel
+def free_stack(heap: HeapState, address: int) -> int:
+    """Return UNKNOWN_POINTER: there are no stack segments."""
+    return Status.UNKNOWN_POINTER
+
+
+@kernel
+def thread_begin(heap: HeapState, thread: int) -> int:
+    """Do nothing: the design has no thread caches."""
+    return Status.OK
+
+
+@kernel
+def thread_done(heap: HeapState, thread: int) -> int:
+    """Do nothing: the design has no thread caches."""
+    return Status.OK
+
+
+@kernel
+def release(heap: HeapState, length: int) -> int:
+    """Release nothing."""
+    return 0
+
+
+@kernel
+def flush_deferred_writes(heap: HeapState) -> int:
+    """Do nothing: the design writes at once."""
+    return Status.OK
+
+
+DEFAULTS: dict[Callable[..., Any], Callable[..., Any]] = {
+    operations.calloc: calloc,
+    operations.memalign: memalign,
+    operations.realloc: realloc,
+    operations.inspect: inspect,
+    operations.allocate_stack: allocate_stack,
+    operations.free_stack: free_stack,
+    operations.thread_begin: thread_begin,
+    operations.thread_done: thread_done,
+    operations.release: release,
+    operations.settle: flush_deferred_writes,
+    operations.freeze: system.freeze,
+    operations.refusal: system.refusal,
+    operations.footprint: system.footprint,
+}
+"""The default kernel of each operation that has one."""

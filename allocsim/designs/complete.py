@@ -1,0 +1,78 @@
+"""Check a design from outside when it is loaded, and give it the default operations.
+
+What can be wrong is found here, with a message that names the file and the field, and not later in
+a traceback of Numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from allocsim.core.defaults import answer_the_rest, unanswered
+from allocsim.core.records import PARTS
+from allocsim.designs.design import Design
+from allocsim.designs.parameter import Parameter
+from allocsim.errors import InputError
+
+
+def complete(found: object, source: str) -> Design:
+    """Return `found` as a usable design; raise InputError, starting with `source`, if it is not."""
+    if not isinstance(found, Design):
+        raise InputError(f"{source}: DESIGN is of type {type(found).__name__}, expected Design")
+    for field, (holds, expected) in _FIELDS.items():
+        value = getattr(found, field)
+        if not holds(value):
+            raise InputError(f"{source}: Design.{field} is {value!r}, expected {expected}")
+    if missing := unanswered(found.state):
+        raise InputError(
+            f"{source}: the design '{found.name}' does not answer {', '.join(missing)}; "
+            f"write a kernel under @answers(operations.{missing[0]}, {found.state.__name__})"
+        )
+    answer_the_rest(found.state)
+    return found
+
+
+def _is_state(value: Any) -> bool:
+    """Whether `value` is a NamedTuple type with a field `system`."""
+    return isinstance(value, type) and "system" in getattr(value, "_fields", ())
+
+
+def _is_optional_function(value: Any) -> bool:
+    return value is None or callable(value)
+
+
+def _are_functions(value: Any) -> bool:
+    return isinstance(value, tuple) and all(callable(each) for each in value)
+
+
+def _are_parameters(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(key, str) and key.isidentifier() and isinstance(each, Parameter)
+        for key, each in value.items()
+    )
+
+
+def _are_parts(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        key in (*PARTS, "metadata") and isinstance(each, str) for key, each in value.items()
+    )
+
+
+_OPTIONAL = (_is_optional_function, "a function or None")
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str) and value.isidentifier(), "a short name"),
+    "state": (_is_state, "a NamedTuple type with a field 'system'"),
+    "create": (callable, "a function"),
+    "size_classes": _OPTIONAL,
+    "classes": _OPTIONAL,
+    "invariants": (_are_functions, "a tuple of functions"),
+    "zeroed": (lambda value: isinstance(value, bool), "True or False"),
+    "parameters": (_are_parameters, "a dict of Parameter by name"),
+    "caches": _OPTIONAL,
+    "native_counters": _OPTIONAL,
+    "placement": (callable, "a function"),
+    "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
+}
+"""For each field of Design a check of its value, and what the message says was expected."""

@@ -1,0 +1,107 @@
+"""What a design declares about itself: its `Design`, and the tables that reports ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from allocsim.core.check import Invariant
+from allocsim.core.memory import Reservation
+from allocsim.core.records import HeapState
+from allocsim.core.size_classes import SizeClasses
+from allocsim.designs.parameter import Parameter
+from allocsim.errors import InputError, UnknownName
+
+
+@dataclass(frozen=True)
+class ClassUse:
+    """Use of one size class at one moment: numbers of objects, but for `object_size` in bytes."""
+
+    size_class: int
+    object_size: int
+    spans: int
+    in_use: int
+    """Objects allocated and not freed."""
+    cached: int
+    """Free objects in thread caches."""
+    transfer: int = 0
+    """Free objects in the transfer cache."""
+    central: int = 0
+    """Free objects in the central free list."""
+    slots: int = 0
+    """Transfer slots that the class has now, used or not."""
+
+    @property
+    def free(self) -> int:
+        """Free objects of the class, wherever they are."""
+        return self.cached + self.transfer + self.central
+
+
+@dataclass(frozen=True)
+class CacheUse:
+    """Use of one thread cache at one moment, in bytes, for designs that limit their caches."""
+
+    thread: int | None
+    """None: a cache of the library's startup, before the program's first thread."""
+    held: int
+    most: int
+    """The cache's limit: beyond it, it is scavenged."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design: its state, its tables, and what it promises. Its kernels are found by `state`."""
+
+    name: str
+    state: type
+    """The type of its heaps' state, a NamedTuple. Its field `system` is a table of one SYSTEM."""
+    create: Callable[..., HeapState]
+    """create(memory, threads, parameters): a new, empty heap."""
+    size_classes: Callable[[Mapping[str, int]], SizeClasses] | None = None
+    """The size class table under the given parameters; None for a design without classes."""
+    classes: Callable[[HeapState], list[ClassUse]] | None = None
+    """Use of each size class; None for a design without classes."""
+    invariants: tuple[Invariant, ...] = ()
+    zeroed: bool = False
+    """Whether malloc returns objects that are all zeros."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    caches: Callable[[HeapState], list[CacheUse]] | None = None
+    """Use of each thread cache; None for a design without limits on its caches."""
+    native_counters: Callable[[HeapState], dict[str, int]] | None = None
+    """The statistics that the real library would report, under its own names."""
+    placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
+    """(alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`. With the
+    range of a page map leaf as alignment, the number of leaves does not depend on where the kernel
+    maps the heap."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Meanings of parts of the heap, or of "metadata", where the shared words do not fit."""
+
+    def new(self, memory: Reservation, threads: int, values: Mapping[str, int]) -> HeapState:
+        """Create an empty heap of this design; `values` are checked parameters."""
+        heap = self.create(memory, threads, values)
+        if not isinstance(heap, self.state):
+            raise InputError(
+                f"the design '{self.name}': create returned {type(heap).__name__}, "
+                f"expected {self.state.__name__}"
+            )
+        return heap
+
+    def table(self, values: Mapping[str, int]) -> SizeClasses:
+        """Return the size class table; raise InputError if the design has none."""
+        if self.size_classes is None:
+            raise InputError(f"the design '{self.name}' has no size classes")
+        return self.size_classes(values)
+
+    def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
+        """Return all parameters: the defaults, replaced by `settings` after checking them."""
+        values = {name: parameter.default for name, parameter in self.parameters.items()}
+        for name, value in settings.items():
+            if name not in self.parameters:
+                raise UnknownName(f"parameter of the design {self.name}", name, self.parameters)
+            values[name] = self.parameters[name].value_of(name, value)
+        return values
+
+    def shown(self, values: Mapping[str, int]) -> dict[str, int | str]:
+        """Return checked parameters as users write them."""
+        return {name: self.parameters[name].shown(value) for name, value in values.items()}

@@ -1,0 +1,80 @@
+"""Designs from a file that the user names: `--design ./mine.py`, `Heap("./mine.py")`.
+
+Loading runs the file's code. The name of its module contains a hash of its path and content.
+Numba's types and cached kernels carry that name, so an edited file never meets a kernel of its
+former content, and a notebook that loads it again gets the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from allocsim.designs.complete import complete
+from allocsim.designs.design import Design
+from allocsim.errors import InputError
+
+PREFIX = "allocsim_design_"
+"""How the module names of design files start."""
+
+_LOADED: dict[str, Design] = {}
+"""Designs already loaded, by the name of their module."""
+
+
+def load_file(name: str) -> Design:
+    """Load the design of a file, once for each content; raise InputError if it has none."""
+    path = Path(name)
+    if path.suffix != ".py":
+        raise InputError(f"'{name}' is not a design: expected a Python file (.py)")
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
+    module = _module_name(path.resolve(), content)
+    if module not in _LOADED:
+        found = getattr(_run(module, path.resolve(), content, name), "DESIGN", None)
+        if found is None:
+            raise InputError(f"{name}: no design here; expected DESIGN = Design(...)")
+        _LOADED[module] = complete(found, name)
+    return _LOADED[module]
+
+
+def _module_name(path: Path, content: bytes) -> str:
+    """Return a name that is the same in every process while path and content are the same."""
+    digest = hashlib.sha256(str(path).encode(errors="surrogateescape") + b"\0" + content)
+    return f"{PREFIX}{re.sub(r'\W', '_', path.stem)}_{digest.hexdigest()[:16]}"
+
+
+def _run(module: str, path: Path, content: bytes, name: str) -> ModuleType:
+    """Run the file as a module that pickles and Numba find by its name."""
+    made = ModuleType(module)
+    made.__file__ = str(path)
+    sys.modules[module] = made
+    try:
+        exec(compile(content, str(path), "exec"), made.__dict__)
+    except BaseException as error:
+        del sys.modules[module]
+        if not isinstance(error, Exception):
+            raise
+        raise InputError(f"{name}{_line_of(error, str(path))}: {_said(error)}") from error
+    return made
+
+
+def _line_of(error: Exception, path: str) -> str:
+    """Return ", line N" for the last line of the file that the error came through."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path
+    ]
+    return f", line {frames[-1].lineno}" if frames else ""
+
+
+def _said(error: Exception) -> str:
+    """Return the kind of an error and its message."""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"

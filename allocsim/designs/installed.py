@@ -1,0 +1,36 @@
+"""Designs of installed packages: entry points of the group `allocsim.designs`."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from allocsim.designs.complete import complete
+from allocsim.designs.design import Design
+from allocsim.errors import InputError
+
+GROUP = "allocsim.designs"
+
+
+def installed_designs() -> dict[str, EntryPoint]:
+    """Return the entry points by name. Nothing is imported."""
+    from allocsim.designs import SUMMARIES
+
+    return {each.name: each for each in entry_points(group=GROUP) if each.name not in SUMMARIES}
+
+
+def installed_summary(entry: EntryPoint) -> str:
+    """Return one line about an installed design, from the metadata of its package."""
+    if entry.dist is None:
+        return entry.value
+    summary = entry.dist.metadata["Summary"]
+    return f"{summary or entry.value} ({entry.dist.name} {entry.dist.version})"
+
+
+def load_installed(entry: EntryPoint) -> Design:
+    """Import an installed design; raise InputError if that fails or if it is incomplete."""
+    source = f"the installed design '{entry.name}' ({entry.value})"
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise InputError(f"{source}: {type(error).__name__}: {error}") from error
+    return complete(found, source)
