@@ -19,7 +19,7 @@ from allocsim.core.check import violations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState
-from allocsim.designs import DEFAULT, CacheUse, find_design
+from allocsim.designs import DEFAULT, CacheUse, ClassUse, find_design
 from allocsim.errors import DoubleFree, HeapFrozen, InputError, InvalidFree, OutOfMemory
 from allocsim.events import MOST_THREADS
 from allocsim.profile import Snapshot
@@ -51,7 +51,7 @@ class Heap:
         self.design = find_design(design)
         self.parameters = self.design.checked(parameters)
         self.memory = Reservation(reserve, *self.design.placement(self.parameters))
-        self._state: HeapState = self.design.create(self.memory, MOST_THREADS, self.parameters)
+        self._state: HeapState = self.design.new(self.memory, MOST_THREADS, self.parameters)
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}
         self._lock = threading.RLock()
@@ -161,6 +161,12 @@ class Heap:
         with self._lock:
             return operations.release(self.state, max(length, 0))
 
+    def classes(self) -> list[ClassUse]:
+        """Use of each size class; empty for a design without classes."""
+        with self._lock:
+            classes = self.design.classes
+            return classes(self.state) if classes else []
+
     def caches(self) -> list[CacheUse]:
         """The thread caches, where they have a bound."""
         with self._lock:
@@ -201,6 +207,8 @@ class Heap:
 
     def check(self) -> list[str]:
         """Every violated invariant as a sentence; an empty list for a sound heap."""
+        if not self.design.invariants:
+            raise InputError(f"the design '{self.design.name}' has no invariants to check")
         with self._lock:
             return violations(self.state, self.memory, self.design.invariants)
 
@@ -239,6 +247,8 @@ class Heap:
 
     def _refusal(self, size: int) -> Exception:
         """The error for a request that was refused."""
+        if operations.refusal(self.state) == Status.UNSUPPORTED:
+            return InputError(f"the design '{self.design.name}' does not support this request")
         if operations.refusal(self.state) == Status.FROZEN:
             return HeapFrozen(
                 f"a request of {size} bytes needs more memory, and the heap is frozen"

@@ -68,6 +68,8 @@ class Player:
         self.options = options
         self.seconds = 0.0
         self._checks = 0
+        if options.check_every and not heap.design.invariants:
+            raise InputError(f"the design '{heap.design.name}' has no invariants to check")
         self._samples: list[np.ndarray] = []
         self._run = Run(
             _records(DRIVER), _records(OBJECT, 4096), _records(SAMPLE, BUFFER), _records(SAMPLE)
@@ -120,7 +122,7 @@ class Player:
             events=self.events,
             seconds=self.seconds,
             samples=kept,
-            classes=self.heap.design.classes(self.heap.state),
+            classes=self.heap.classes(),
             caches=self.heap.caches(),
             native_counters=self.heap.native_counters(),
             stamps=int(self._driver.stamps),
@@ -223,6 +225,8 @@ class Player:
 
     def _refusal(self, where: str) -> AllocsimError:
         """The error for memory that the heap did not get."""
+        if operations.refusal(self.heap.state) == Status.UNSUPPORTED:
+            return InputError(f"{where}: the design '{self.heap.design.name}' does not support it")
         if operations.refusal(self.heap.state) == Status.FROZEN:
             return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
         if self._driver.threads >= MOST_THREADS:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.core.records import HeapState
-from allocsim.designs import SUMMARIES, find_design, parse_setting
+from allocsim.designs import design_summaries, find_design, is_design_file, parse_setting
 from allocsim.errors import UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.libraries.counters import read_counters, read_version
@@ -60,8 +60,8 @@ def require_subject(name: str) -> None:
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)
-        if design not in SUMMARIES:
-            known = [*SUMMARIES, *(PREFIX + each for each in KNOWN)]
+        if not is_design_file(design) and design not in design_summaries():
+            known = [*design_summaries(), *(PREFIX + each for each in KNOWN)]
             raise UnknownName("subject", design, known)
         find_design(design).checked(settings)
     if library is not None and not is_path(library) and library not in KNOWN:

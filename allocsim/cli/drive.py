@@ -17,7 +17,7 @@ from allocsim.cli.options import Settings
 from allocsim.cli.output import tell
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
-from allocsim.designs import SUMMARIES, find_design
+from allocsim.designs import design_summaries, find_design
 from allocsim.driver import Touch
 from allocsim.errors import InputError
 from allocsim.events import Trace
@@ -67,7 +67,7 @@ def _compiled(settings: Settings) -> Heap:
 
 def _require_no_library(design: str) -> None:
     """InputError for a malloc library, which is no design."""
-    if design in SUMMARIES:
+    if design in design_summaries():
         return
     from allocsim.libraries.find import KNOWN, PREFIX
 

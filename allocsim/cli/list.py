@@ -24,11 +24,13 @@ def command(what: str | None) -> None:
 
 def _designs() -> dict[str, str]:
     """Every design, with what it is, and its parameters with what they do."""
-    from allocsim.designs import SUMMARIES, find_design
+    from allocsim.designs import SUMMARIES, design_summaries, find_design
 
     found = {}
-    for name, summary in SUMMARIES.items():
+    for name, summary in design_summaries().items():
         found[name] = summary
+        if name not in SUMMARIES:
+            continue  # listing does not run the code of an installed design
         for key, parameter in find_design(name).parameters.items():
             default = parameter.shown(parameter.default)
             found[f"  --set {key}={default}"] = f"{parameter.meaning}; {parameter.expected}"

@@ -23,7 +23,7 @@ def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> 
     from allocsim.reports.size_classes import print_classes, print_classes_as_json
 
     found = find_design(design)
-    table = found.size_classes(found.checked(dict(set)))
+    table = found.table(found.checked(dict(set)))
     mismatches = list(table.mismatches())
     if mismatches:
         more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""

@@ -68,4 +68,4 @@ def design_summaries() -> dict[str, str]:
     from allocsim.designs.installed import installed_designs, installed_summary
 
     installed = {name: installed_summary(entry) for name, entry in installed_designs().items()}
-    return SUMMARIES | installed
+    return SUMMARIES | {name: text for name, text in installed.items() if name not in SUMMARIES}

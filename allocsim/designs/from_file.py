@@ -46,7 +46,8 @@ def load_file(name: str) -> Design:
 def _module_name(path: Path, content: bytes) -> str:
     """Return a name that is the same in every process while path and content are the same."""
     digest = hashlib.sha256(str(path).encode(errors="surrogateescape") + b"\0" + content)
-    return f"{PREFIX}{re.sub(r'\W', '_', path.stem)}_{digest.hexdigest()[:16]}"
+    stem = re.sub(r"\W", "_", path.stem)
+    return f"{PREFIX}{stem}_{digest.hexdigest()[:16]}"
 
 
 def _run(module: str, path: Path, content: bytes, name: str) -> ModuleType:
@@ -68,10 +69,9 @@ def _line_of(error: Exception, path: str) -> str:
     """Return ", line N" for the last line of the file that the error came through."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path
-    ]
-    return f", line {frames[-1].lineno}" if frames else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _said(error: Exception) -> str:

@@ -13,9 +13,7 @@ GROUP = "allocsim.designs"
 
 def installed_designs() -> dict[str, EntryPoint]:
     """Return the entry points by name. Nothing is imported."""
-    from allocsim.designs import SUMMARIES
-
-    return {each.name: each for each in entry_points(group=GROUP) if each.name not in SUMMARIES}
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 def installed_summary(entry: EntryPoint) -> str:
