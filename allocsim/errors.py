@@ -11,6 +11,7 @@ AllocsimError                 exit status
     UnknownName               2   a design, a workload, a parameter that does not exist
   InvalidFree                 2   free() of something that is not a live object
     DoubleFree                2   of an object that is free already
+    UseAfterFree              2   view() of an object that has been freed
   EnvironmentLacks            3   something that this machine does not offer
     AddressSpaceError         3   the OS refused to reserve the address space
     OutOfMemory               3   the reservation is used up
@@ -83,6 +84,10 @@ class InvalidFree(AllocsimError):
 
 class DoubleFree(InvalidFree):
     """free() of an object that is free already."""
+
+
+class UseAfterFree(InvalidFree):
+    """view() or usable_size() of an object that has been freed."""
 
 
 class EnvironmentLacks(AllocsimError):

@@ -1,180 +1,203 @@
-"""The Python face of a design: a heap that owns its memory and speaks in errors, not statuses.
+"""Heap: an allocator over real memory, called from Python.
 
-Between the designs and whoever uses them: the driver, a test, a student in a notebook. It keeps
-what an allocator does not, the size that was asked for each object, so that it can show live
-bytes and catch a second free of the same object. Its one rule: one thread is inside at a time.
+It adds to a design what an allocator does not do itself: it checks arguments, raises errors where
+a kernel returns a Status, numbers the calling threads, and remembers the requested size of every
+object, which gives the live bytes and tells a double free from a valid one.
+
+Invariant: at most one thread is inside a kernel of a heap at a time.
 """
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Callable
-from types import TracebackType
 
 import numpy as np
 
+from allocsim.arguments import (
+    checked_alignment,
+    checked_count,
+    checked_integer,
+    checked_length,
+    checked_size,
+)
 from allocsim.core import operations
 from allocsim.core.check import violations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState
 from allocsim.designs import DEFAULT, CacheUse, ClassUse, find_design
-from allocsim.errors import DoubleFree, HeapFrozen, InputError, InvalidFree, OutOfMemory
+from allocsim.errors import DoubleFree, InputError, InvalidFree, OutOfMemory, UseAfterFree
 from allocsim.events import MOST_THREADS
+from allocsim.fork_lock import fork_lock
+from allocsim.heap_errors import REASONS, failure, not_live
 from allocsim.profile import Snapshot
+from allocsim.text import counted, format_bytes
+from allocsim.thread_ids import ThreadIds
 
 RESERVE = 64 << 30
-"""Address space that a heap reserves unless told otherwise; it costs nothing until touched."""
-
-REASONS = {
-    Status.UNKNOWN_POINTER: "it lies in no span in use: it was never allocated, or freed already",
-    Status.NOT_SPAN_START: "it lies inside a large object",
-    Status.NOT_OBJECT_START: "it lies inside a small object, or behind the last one of its span",
-}
+"""Default size of a heap's address range, in bytes; it uses no memory until it is written to."""
 
 
 class Heap:
     """An allocator over real memory: `with Heap(design="go2008") as heap: heap.malloc(100)`.
 
-    Several Python threads may use one heap. Each gets a cache of its own at its first call, and a
-    lock is held during every call. When a thread ends, the design is told: go2008 does nothing,
-    so the free objects of that thread's cache stay there, and no other thread will get them.
+    Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
+    could accept (a negative size, a float) is an InputError. Several threads may use one heap:
+    each gets a thread cache at its first call, and a lock is held during every call. The design is
+    notified when a thread ends. A child made by os.fork() can go on using its copy of the heap.
     """
 
     def __init__(
         self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int | str
     ) -> None:
-        """An empty heap; `parameters` are those of the design. `reserve` bounds the heap, bytes."""
-        if not 1 << 20 <= reserve <= 1 << 45:
-            raise InputError(f"a reservation of {reserve} bytes: expected 1 MiB to 32 TiB")
+        """Make an empty heap of at most `reserve` bytes; `parameters` are those of the design."""
+        length = checked_integer("Heap", "reserve", reserve)
+        if not 1 << 20 <= length <= 1 << 45:
+            raise InputError(f"Heap: reserve is {length} bytes; expected 1 MiB to 32 TiB")
         self.design = find_design(design)
         self.parameters = self.design.checked(parameters)
-        self.memory = Reservation(reserve, *self.design.placement(self.parameters))
+        self.memory = Reservation(length, *self.design.placement(self.parameters))
         self._state: HeapState = self.design.new(self.memory, MOST_THREADS, self.parameters)
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}
-        self._lock = threading.RLock()
-        self._local = threading.local()
-        self._threads = 0
+        self._live = 0
+        self._lock = fork_lock()
+        self._threads = ThreadIds()
 
     @property
     def state(self) -> HeapState:
-        """The records of the design; InputError when the heap is closed."""
+        """The design's records; InputError if the heap is closed."""
         if self._state is None:
             raise InputError("this heap is closed")
         return self._state
 
     def malloc(self, size: int) -> int:
-        """The address of a fresh object of at least `size` bytes."""
+        """Return the address of a new object of at least `size` bytes."""
         return self._allocate(
-            size, lambda thread, room: operations.malloc(self.state, thread, room)
+            checked_size("malloc", size),
+            lambda thread, room: operations.malloc(self.state, thread, room),
         )
 
     def calloc(self, count: int, size: int) -> int:
-        """The address of a fresh object for `count` elements of `size` bytes, all zeros."""
-        if count < 0 or size < 0:
-            raise ValueError(f"calloc({count}, {size}): neither can be negative")
+        """Return the address of a new object for `count` elements of `size` bytes, zeroed."""
+        product = checked_count("calloc", "count", count) * checked_count("calloc", "size", size)
         return self._allocate(
-            count * size, lambda thread, room: operations.calloc(self.state, thread, room)
+            checked_size("calloc", product, "count * size"),
+            lambda thread, room: operations.calloc(self.state, thread, room),
         )
 
     def memalign(self, alignment: int, size: int) -> int:
-        """The address of a fresh object, a multiple of `alignment`, which is a power of two."""
-        if alignment < 1 or alignment & (alignment - 1):
-            raise ValueError(f"an alignment of {alignment}: expected a power of two")
-        _require_possible(alignment)
+        """Return the address of a new object, a multiple of `alignment`, a power of two."""
+        power = checked_alignment("memalign", alignment)
         return self._allocate(
-            size, lambda thread, room: operations.memalign(self.state, thread, alignment, room)
+            checked_size("memalign", size),
+            lambda thread, room: operations.memalign(self.state, thread, power, room),
         )
 
     def realloc(self, address: int, size: int) -> int:
-        """Resize an object and keep its contents; its address now. C's rules for 0 hold:
+        """Resize an object, keep its contents, and return its address, which may be another.
 
-        realloc(0, n) is malloc(n), and realloc(p, 0) frees p and gives 0.
+        As in C, realloc(0, n) is malloc(n), and realloc(p, 0) frees p and returns 0.
         """
-        if address == 0:
-            return self.malloc(size)
-        if size == 0:
-            self.free(address)
+        old = checked_integer("realloc", "address", address)
+        new_size = checked_size("realloc", size)
+        if old == 0:
+            return self.malloc(new_size)
+        if new_size == 0:
+            self.free(old)
             return 0
         with self._lock:
-            self._require_live(address)
+            self._require_live(old)
+            old_size = self._requested[old]
             moved = self._allocate(
-                size, lambda thread, room: operations.realloc(self.state, thread, address, room)
+                new_size, lambda thread, room: operations.realloc(self.state, thread, old, room)
             )
-            if moved != address:
-                del self._requested[address]
+            if moved != old:
+                del self._requested[old]
+            self._live -= old_size
             return moved
 
     def free(self, address: int) -> None:
-        """Take an object back; free(0) is nothing. InvalidFree or DoubleFree if it is not live."""
-        if address == 0:
+        """Free an object; free(0) does nothing. InvalidFree or DoubleFree if it is not live."""
+        target = checked_integer("free", "address", address)
+        if target == 0:
             return
         with self._lock:
-            self._require_live(address)
-            status = operations.free(self.state, self._thread(), address)
+            self._require_live(target)
+            status = operations.free(self.state, self._thread(), target)
             if status != Status.OK:
-                raise InvalidFree(address, REASONS[Status(status)])
-            del self._requested[address]
+                raise InvalidFree(target, REASONS[Status(status)])
+            self._live -= self._requested.pop(target)
 
     def usable_size(self, address: int) -> int:
-        """Bytes that the live object at `address` really has, as much as was asked or more."""
+        """Return how many bytes the live object at `address` occupies, its rounding included."""
+        target = checked_integer("usable_size", "address", address)
         with self._lock:
-            self._require_live(address)
-            return operations.usable_size(self.state, address)
+            self._require_live(target, UseAfterFree)
+            return int(operations.usable_size(self.state, target))
 
     def view(self, address: int) -> memoryview:
-        """The bytes that were asked for at `address`, writable: its own memory, no copy."""
+        """Return the requested bytes of a live object or stack segment: its memory, not a copy.
+
+        A view outlives its object, as a pointer in C does. After free() it can still be read
+        without a fault, but shows what the allocator or the next owner writes there; writing
+        through it corrupts the heap. After close() it keeps the memory mapped.
+        """
+        target = checked_integer("view", "address", address)
         with self._lock:
-            if address in self._stacks:
-                return self.memory.view(address, self._stacks[address])
-            self._require_live(address)
-            return self.memory.view(address, self._requested[address])
+            if target in self._stacks:
+                return self.memory.view(target, self._stacks[target])
+            self._require_live(target, UseAfterFree)
+            return self.memory.view(target, self._requested[target])
 
     def allocate_stack(self, size: int) -> int:
-        """The address of a stack segment of whole pages; only free_stack takes it back."""
-        size = max(size, 0)
-        _require_possible(size)
+        """Return the address of a stack segment of whole pages; only free_stack frees it."""
+        request = checked_size("allocate_stack", size)
         with self._lock:
-            address = operations.allocate_stack(self.state, size)
+            address = int(operations.allocate_stack(self.state, request))
             if address == 0:
-                raise self._refusal(size)
-            self._stacks[address] = size
+                raise self._failure(request)
+            self._stacks[address] = request
+            self._live += request
             return address
 
     def free_stack(self, address: int) -> None:
-        """Take a stack segment back."""
+        """Free a stack segment."""
+        target = checked_integer("free_stack", "address", address)
         with self._lock:
-            known = address if address in self._stacks else 0
+            known = target if target in self._stacks else 0
             if operations.free_stack(self.state, known) != Status.OK:
-                raise InvalidFree(address, "it is no stack segment in use")
-            del self._stacks[address]
+                raise InvalidFree(target, "it is not a stack segment in use")
+            self._live -= self._stacks.pop(target)
 
     def freeze(self) -> None:
-        """From now on the heap may ask the OS for nothing; a call that would raises HeapFrozen."""
+        """Forbid the heap to grow: a call that needs more memory from the OS raises HeapFrozen."""
         with self._lock:
             operations.freeze(self.state)
 
     def release(self, length: int) -> int:
-        """Give about `length` bytes of free pages back to the OS; how many were given back."""
+        """Release about `length` bytes of free pages to the OS; return how many were released."""
+        wanted = checked_length("release", length)
         with self._lock:
-            return operations.release(self.state, max(length, 0))
+            return int(operations.release(self.state, wanted))
 
     def classes(self) -> list[ClassUse]:
-        """Use of each size class; empty for a design without classes."""
+        """Return the use of each size class; empty for a design without size classes."""
         with self._lock:
             classes = self.design.classes
             return classes(self.state) if classes else []
 
     def caches(self) -> list[CacheUse]:
-        """The thread caches, where they have a bound."""
+        """Return what each thread cache holds; empty for a design whose caches have no limit."""
         with self._lock:
             caches = self.design.caches
             return caches(self.state) if caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """The statistics of the real library under its own names; empty for other designs."""
+        """Return the statistics that the modelled library would report, under its names for them.
+
+        Empty for a design that models no library.
+        """
         with self._lock:
             counters = self.design.native_counters
             return counters(self.state) if counters else {}
@@ -182,128 +205,95 @@ class Heap:
     def thread_done(self) -> None:
         """Tell the design that the calling thread has ended; its next call gets a new cache."""
         with self._lock:
-            if hasattr(self._local, "thread"):
-                operations.thread_done(self.state, self._local.thread)
-                self._local.ended.detach()
-                del self._local.thread, self._local.token, self._local.ended
+            thread = self._threads.remove()
+            if thread is not None:
+                operations.thread_done(self.state, thread)
 
     @property
     def live(self) -> int:
-        """Bytes that were asked for through this object and not freed."""
-        return sum(self._requested.values()) + sum(self._stacks.values())
+        """Bytes requested through this object and not yet freed."""
+        return self._live
 
     def profile(self) -> Snapshot:
-        """Where the bytes of the heap are now."""
+        """Measure the heap: what each of its bytes is used for now."""
         with self._lock:
             sample = np.zeros(1, SAMPLE).view(np.recarray)
             operations.measure(self.state, self.live, sample[0])
             return Snapshot.of(sample[0])
 
     def resident(self) -> int:
-        """Bytes of the heap that the kernel keeps in memory."""
+        """Return how many bytes of the heap are in physical memory."""
         with self._lock:
             operations.settle(self.state)
             return self.memory.resident(int(self.state.system[0].next) - self.memory.address)
 
     def check(self) -> list[str]:
-        """Every violated invariant as a sentence; an empty list for a sound heap."""
+        """Check every invariant; return the violations as sentences, none for a valid heap."""
         if not self.design.invariants:
             raise InputError(f"the design '{self.design.name}' has no invariants to check")
         with self._lock:
             return violations(self.state, self.memory, self.design.invariants)
 
     def close(self) -> None:
-        """Give the memory back as soon as no view of it is left."""
+        """Unmap the memory, or have it unmapped with the last view of it."""
         with self._lock:
             self._state = None
             self._requested.clear()
             self._stacks.clear()
+            self._live = 0
             self.memory.close()
 
     def __enter__(self) -> Heap:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _allocate(self, size: int, call: Callable[[int, int], int]) -> int:
-        """Run an allocating call on this thread's cache, and remember what was asked for.
+    def __repr__(self) -> str:
+        # No lock: a debugger shows a heap while another thread is stopped inside it.
+        state = self._state
+        if state is None:
+            return f"<Heap {self.design.name}, closed>"
+        footprint = format_bytes(int(operations.footprint(state)))
+        objects = counted(len(self._requested) + len(self._stacks), "live object")
+        live = format_bytes(self.live)
+        return f"<Heap {self.design.name}: footprint {footprint}, {objects} of {live}>"
 
-        Less than nothing is nothing, as in the seed.
-        """
-        size = max(size, 0)
-        _require_possible(size)
+    def _allocate(self, size: int, call: Callable[[int, int], int]) -> int:
+        """Call `call(thread, size)`, which allocates, and remember the requested size."""
         with self._lock:
-            address = call(self._thread(), size)
+            address = int(call(self._thread(), size))
             if address == 0:
-                raise self._refusal(size)
+                raise self._failure(size)
             self._requested[address] = size
+            self._live += size
             return address
 
-    def _refusal(self, size: int) -> Exception:
-        """The error for a request that was refused."""
-        if operations.refusal(self.state) == Status.UNSUPPORTED:
-            return InputError(f"the design '{self.design.name}' does not support this request")
-        if operations.refusal(self.state) == Status.FROZEN:
-            return HeapFrozen(
-                f"a request of {size} bytes needs more memory, and the heap is frozen"
-            )
-        reserved = self.memory.length / 2**30
-        return OutOfMemory(
-            f"a request of {size} bytes does not fit in the {reserved:g} GiB reserved"
-        )
+    def _failure(self, size: int) -> Exception:
+        """Return the error for a request that the design could not satisfy."""
+        return failure(self.state, self.design.name, self.memory.length, size)
 
-    def _require_live(self, address: int) -> None:
-        """InvalidFree, with the design's own reason, unless `address` is a live object."""
-        if address in self._requested:
-            return
-        real = 0 < address < 1 << 63
-        status = operations.inspect(self.state, address) if real else Status.UNKNOWN_POINTER
-        if status == Status.OK:
-            raise DoubleFree(address, "the object is free already")
-        raise InvalidFree(address, REASONS[Status(status)])
+    def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
+        """Raise InvalidFree unless `address` is a live object, `freed` if it is a free one."""
+        if address not in self._requested:
+            raise not_live(self.state, address, freed)
 
     def _thread(self) -> int:
-        """The number of the calling thread, which gets its cache now if it has none."""
-        if not hasattr(self._local, "thread"):
-            status = operations.thread_begin(self.state, self._threads)
-            if status != Status.OK and self._threads >= MOST_THREADS:
-                raise OutOfMemory(f"a heap has caches for {MOST_THREADS} threads, and all are used")
-            if status != Status.OK:
-                raise self._refusal(0)
-            self._local.thread = self._threads
-            self._local.token = _Token()
-            ended = weakref.finalize(self._local.token, _tell, weakref.ref(self), self._threads)
-            ended.atexit = False
-            self._local.ended = ended
-            self._threads += 1
-        thread: int = self._local.thread
-        return thread
+        """Return the number of the calling thread, which gets a cache at its first call."""
+        thread = self._threads.current()
+        return self._begin_thread() if thread is None else thread
 
-    def _ended(self, thread: int) -> None:
+    def _begin_thread(self) -> int:
+        """Give the calling thread a cache; OutOfMemory if there are too many threads."""
+        number = self._threads.count
+        if operations.thread_begin(self.state, number) == Status.OK:
+            return self._threads.add(self._end_thread)
+        if number >= MOST_THREADS:
+            raise OutOfMemory(f"a heap has caches for {MOST_THREADS} threads, and all are used")
+        raise self._failure(0)
+
+    def _end_thread(self, thread: int) -> None:
         """Tell the design that a thread has ended, unless the heap is closed."""
         with self._lock:
             if self._state is not None:
                 operations.thread_done(self._state, thread)
-
-
-def _require_possible(size: int) -> None:
-    """OutOfMemory for a size, or an alignment, that no address space can hold."""
-    if size >= 1 << 62:
-        raise OutOfMemory(f"{size} bytes are more than any heap can hold")
-
-
-class _Token:
-    """Dies with the thread that holds it."""
-
-
-def _tell(heap: weakref.ref[Heap], thread: int) -> None:
-    """Pass the end of a thread on to its heap, which the thread must not keep alive."""
-    alive = heap()
-    if alive is not None:
-        alive._ended(thread)

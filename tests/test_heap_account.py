@@ -4,7 +4,7 @@ from allocsim import Heap
 from tests.conftest import PAGE
 
 
-def test_live_is_what_was_asked_for_and_not_freed(heap: Heap) -> None:
+def test_live_is_what_was_requested_and_not_freed(heap: Heap) -> None:
     kept, freed = heap.malloc(100), heap.calloc(10, 10)
     heap.memalign(64, 30)
     heap.allocate_stack(7)

@@ -1,4 +1,4 @@
-"""Heap: how one begins, and how it ends, with what still holds its memory."""
+"""Heap: construction and close(), and what keeps its memory mapped."""
 
 import gc
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def test_reservation_out_of_range_is_an_input_error(reserve: int) -> None:
         Heap(reserve=reserve)
 
 
-def test_smallest_reservation_serves() -> None:
+def test_smallest_reservation_is_enough_for_an_object() -> None:
     with Heap(reserve=1 << 20) as heap:
         assert heap.malloc(1)
 
@@ -56,7 +56,7 @@ def test_closed_heap_says_so(call: Callable[[Heap], object]) -> None:
         call(heap)
 
 
-def test_heap_can_be_closed_twice_and_gives_its_memory_back() -> None:
+def test_heap_can_be_closed_twice_and_unmaps_its_memory() -> None:
     with Heap(reserve=RESERVE) as heap:
         base = heap.memory.address
         assert is_mapped(base)
@@ -64,7 +64,7 @@ def test_heap_can_be_closed_twice_and_gives_its_memory_back() -> None:
     assert not is_mapped(base)
 
 
-def test_memory_of_a_closed_heap_goes_with_its_last_view() -> None:
+def test_memory_of_a_closed_heap_is_unmapped_with_its_last_view() -> None:
     with Heap(reserve=RESERVE) as heap:
         base = heap.memory.address
         view = heap.view(heap.malloc(3))

@@ -1,4 +1,4 @@
-"""A state machine drives Heap against an obvious model: addresses and the bytes that lie there."""
+"""A state machine compares Heap with a model: live addresses and the bytes stored there."""
 
 from collections.abc import Callable
 
@@ -15,13 +15,13 @@ BORDERS = [0, 1, 7, 8, 9, 24, 120, 121, 128, 1000, 4096, 32767, 32768, 32769, 10
 
 sizes = st.one_of(st.sampled_from(BORDERS), st.integers(0, 300), st.integers(0, 70_000))
 picks = st.integers(0, 1 << 16)
-"""Which of the objects there are, counted around."""
+"""Which object to take, modulo their number."""
 
 patterns = st.binary(min_size=1, max_size=9)
 
 
 class HeapMachine(RuleBasedStateMachine):
-    """Live objects and stack segments by address, with the bytes that were written there last."""
+    """The model: live objects and stack segments by address, with the bytes last written."""
 
     design = "go2008"
 
@@ -34,35 +34,35 @@ class HeapMachine(RuleBasedStateMachine):
         self.steps = 0
 
     def pick(self, number: int, among: dict[int, bytearray]) -> int:
-        """One of the addresses of a model."""
+        """Return one of the addresses of a model."""
         return list(among)[number % len(among)]
 
     def fresh(self, address: int, size: int, zeroed: bool = False) -> bytearray:
-        """What a fresh object holds: zeros where the design or the call promises them."""
+        """Return the contents of a new object: zeros if the design or the call promises them."""
         content = bytearray(self.heap.view(address))
         assert len(content) == size
         if zeroed or self.heap.design.zeroed:
             assert content == bytes(size)
         return content
 
-    def hold(self, address: int, size: int, zeroed: bool = False) -> None:
-        """Keep a fresh object, which overlaps no other."""
+    def add(self, address: int, size: int, zeroed: bool = False) -> None:
+        """Add a new object to the model."""
         self.objects[address] = self.fresh(address, size, zeroed)
         self.freed.discard(address)
 
     @rule(size=sizes)
     def malloc(self, size: int) -> None:
-        self.hold(self.heap.malloc(size), size)
+        self.add(self.heap.malloc(size), size)
 
     @rule(count=st.integers(0, 50), size=st.integers(0, 1000))
     def calloc(self, count: int, size: int) -> None:
-        self.hold(self.heap.calloc(count, size), count * size, zeroed=True)
+        self.add(self.heap.calloc(count, size), count * size, zeroed=True)
 
     @rule(exponent=st.integers(0, 14), size=sizes)
     def memalign(self, exponent: int, size: int) -> None:
         address = self.heap.memalign(1 << exponent, size)
         assert address % (1 << exponent) == 0
-        self.hold(address, size)
+        self.add(address, size)
 
     @precondition(lambda self: self.objects)
     @rule(number=picks, size=sizes.filter(bool))
@@ -73,9 +73,9 @@ class HeapMachine(RuleBasedStateMachine):
         self.freed.add(address)
         self.freed.discard(moved)
         kept = content[:size]
-        behind = self.heap.view(moved)[len(kept) :]
-        assert not self.heap.design.zeroed or not any(behind)
-        self.objects[moved] = kept + behind
+        added = self.heap.view(moved)[len(kept) :]
+        assert not self.heap.design.zeroed or not any(added)
+        self.objects[moved] = kept + added
 
     @precondition(lambda self: self.objects)
     @rule(number=picks)
@@ -113,32 +113,32 @@ class HeapMachine(RuleBasedStateMachine):
     @rule(number=picks, offset=st.integers(1, 7))
     def free_inside_an_object(self, number: int, offset: int) -> None:
         address = self.pick(number, self.objects)
-        refuse(self.heap.free, address + offset)
-        refuse(self.heap.free_stack, address)
+        rejects(self.heap.free, address + offset)
+        rejects(self.heap.free_stack, address)
 
     @precondition(lambda self: self.stacks)
     @rule(number=picks, size=sizes)
     def free_a_stack_as_an_object(self, number: int, size: int) -> None:
         address = self.pick(number, self.stacks)
-        refuse(self.heap.free, address)
-        refuse(lambda wrong: self.heap.realloc(wrong, size), address)
+        rejects(self.heap.free, address)
+        rejects(lambda wrong: self.heap.realloc(wrong, size), address)
 
     @precondition(lambda self: self.freed - self.stacks.keys())
     @rule(number=picks)
     def free_twice(self, number: int) -> None:
         dead = sorted(self.freed - self.stacks.keys())
-        refuse(self.heap.free, dead[number % len(dead)])
+        rejects(self.heap.free, dead[number % len(dead)])
 
     @rule(beyond=st.integers(0, 1 << 40))
     def free_beyond_the_heap(self, beyond: int) -> None:
-        refuse(self.heap.free, self.heap.memory.address + self.heap.profile().heap + beyond)
+        rejects(self.heap.free, self.heap.memory.address + self.heap.profile().heap + beyond)
 
     @rule(length=st.sampled_from([0, 1, 100_000, 1 << 40]))
     def release(self, length: int) -> None:
         before = self.heap.profile()
-        given = self.heap.release(length)
-        assert self.heap.profile().footprint == before.footprint - given
-        assert 0 <= given <= before.parts["free_spans"]
+        released = self.heap.release(length)
+        assert self.heap.profile().footprint == before.footprint - released
+        assert 0 <= released <= before.parts["free_spans"]
 
     @rule()
     def end_the_thread(self) -> None:
@@ -151,18 +151,18 @@ class HeapMachine(RuleBasedStateMachine):
 
     @invariant()
     def objects_do_not_overlap(self) -> None:
-        behind = 0
+        end = 0
         for address, content in sorted((self.objects | self.stacks).items()):
-            assert address >= behind
-            behind = address + max(len(content), 1)
+            assert address >= end
+            end = address + max(len(content), 1)
 
     @invariant()
     def live_bytes_are_those_of_the_model(self) -> None:
-        held = sum(len(content) for content in (self.objects | self.stacks).values())
-        assert self.heap.live == self.heap.profile().live == held
+        live = sum(len(content) for content in (self.objects | self.stacks).values())
+        assert self.heap.live == self.heap.profile().live == live
 
     @invariant()
-    def heap_is_sound(self) -> None:
+    def heap_is_valid(self) -> None:
         self.steps += 1
         if self.steps % 10 == 0:
             assert self.heap.check() == []
@@ -172,15 +172,15 @@ class HeapMachine(RuleBasedStateMachine):
         self.heap.close()
 
 
-def refuse(call: Callable[[int], object], address: int) -> None:
-    """The call takes the address for no live object."""
+def rejects(call: Callable[[int], object], address: int) -> None:
+    """The call raises InvalidFree for the address."""
     with pytest.raises(InvalidFree) as raised:
         call(address)
     assert raised.value.address == address
 
 
 class TcmallocMachine(HeapMachine):
-    """The same for tcmalloc, whose fresh objects hold what was left there."""
+    """The same for tcmalloc, whose new objects are not zeroed."""
 
     design = "tcmalloc"
 
@@ -193,7 +193,7 @@ TestTcmallocAgreesWithItsModel = TcmallocMachine.TestCase
 
 
 @pytest.mark.parametrize("kind", [HeapMachine, TcmallocMachine])
-def test_second_free_of_a_small_object_is_told_apart(kind: type[HeapMachine]) -> None:
+def test_second_free_of_a_small_object_is_a_double_free(kind: type[HeapMachine]) -> None:
     machine = kind()
     machine.malloc(8)
     (address,) = machine.objects

@@ -1,4 +1,4 @@
-"""Heap: zeroed, aligned, resized objects and stack segments, and what is wrong with asking so."""
+"""Heap: calloc, memalign, realloc and stack segments."""
 
 import random
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from allocsim import Heap
-from allocsim.errors import DoubleFree, HeapFrozen, InvalidFree, OutOfMemory
+from allocsim.errors import DoubleFree, HeapFrozen, InputError, InvalidFree, OutOfMemory
 from tests.conftest import PAGE, each_size
 
 
@@ -15,12 +15,6 @@ def test_calloc_gives_zeros_for_all_elements(heap: Heap, count: int, size: int) 
     heap.view(address := heap.malloc(count * size))[:] = b"y" * (count * size)
     heap.free(address)
     assert bytes(heap.view(heap.calloc(count, size))) == bytes(count * size)
-
-
-@pytest.mark.parametrize(("count", "size"), [(-1, 5), (5, -1), (-1, -1)])
-def test_calloc_of_a_negative_number_is_a_value_error(heap: Heap, count: int, size: int) -> None:
-    with pytest.raises(ValueError, match="neither can be negative"):
-        heap.calloc(count, size)
 
 
 def test_calloc_does_not_overflow(heap: Heap) -> None:
@@ -42,8 +36,8 @@ def test_aligned_object_is_aligned_and_an_object(heap: Heap, alignment: int, siz
 
 
 @pytest.mark.parametrize("alignment", [0, -8, 3, 24, 2**63 - 1], ids=str)
-def test_alignment_that_is_no_power_of_two_is_a_value_error(heap: Heap, alignment: int) -> None:
-    with pytest.raises(ValueError, match="expected a power of two"):
+def test_alignment_that_is_not_a_power_of_two_is_an_input_error(heap: Heap, alignment: int) -> None:
+    with pytest.raises(InputError, match=r"memalign: alignment is .*; expected a power of two"):
         heap.memalign(alignment, 8)
 
 
@@ -64,7 +58,7 @@ def test_realloc_of_null_is_malloc(heap: Heap) -> None:
     assert len(heap.view(heap.realloc(0, 50))) == 50
 
 
-def test_realloc_to_nothing_is_free(heap: Heap) -> None:
+def test_realloc_to_zero_is_free(heap: Heap) -> None:
     address = heap.malloc(50)
     assert heap.realloc(address, 0) == 0
     assert heap.live == 0
@@ -79,7 +73,7 @@ def test_realloc_of_a_freed_object_is_a_double_free(heap: Heap) -> None:
         heap.realloc(address, 60)
 
 
-def test_refused_realloc_leaves_the_object_as_it_was(heap: Heap) -> None:
+def test_failed_realloc_leaves_the_object_as_it_was(heap: Heap) -> None:
     heap.view(address := heap.malloc(3))[:] = b"abc"
     heap.freeze()
     with pytest.raises(HeapFrozen):
@@ -90,14 +84,14 @@ def test_refused_realloc_leaves_the_object_as_it_was(heap: Heap) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 10_000])
-def test_stack_segment_is_pages_that_only_free_stack_takes(heap: Heap, size: int) -> None:
+def test_stack_segment_is_pages_that_only_free_stack_frees(heap: Heap, size: int) -> None:
     address = heap.allocate_stack(size)
     assert (address % PAGE, len(heap.view(address)), heap.live) == (0, size, size)
     with pytest.raises(InvalidFree):
         heap.free(address)
     heap.free_stack(address)
     assert heap.live == 0
-    with pytest.raises(InvalidFree, match="it is no stack segment in use"):
+    with pytest.raises(InvalidFree, match="it is not a stack segment in use"):
         heap.free_stack(address)
     assert heap.check() == []
 
@@ -105,13 +99,13 @@ def test_stack_segment_is_pages_that_only_free_stack_takes(heap: Heap, size: int
 @pytest.mark.parametrize(
     "call", [Heap.free, Heap.usable_size, lambda heap, address: heap.realloc(address, 5)]
 )
-def test_stack_segment_is_no_object(heap: Heap, call: Callable[[Heap, int], object]) -> None:
+def test_stack_segment_is_not_an_object(heap: Heap, call: Callable[[Heap, int], object]) -> None:
     address = heap.allocate_stack(1)
-    with pytest.raises(InvalidFree, match="lies in no span in use"):
+    with pytest.raises(InvalidFree, match="is in no span in use"):
         call(heap, address)
 
 
-NO_STACKS: dict[str, Callable[[Heap], int]] = {
+NOT_STACKS: dict[str, Callable[[Heap], int]] = {
     "small object": lambda heap: heap.malloc(24),
     "large object": lambda heap: heap.malloc(40_000),
     "inside a segment": lambda heap: heap.allocate_stack(100) + 8,
@@ -123,11 +117,11 @@ NO_STACKS: dict[str, Callable[[Heap], int]] = {
 }
 
 
-@pytest.mark.parametrize("place", NO_STACKS.values(), ids=NO_STACKS)
-def test_what_is_no_stack_segment_is_an_invalid_pointer(
+@pytest.mark.parametrize("place", NOT_STACKS.values(), ids=NOT_STACKS)
+def test_address_that_is_not_a_stack_segment_is_an_invalid_free(
     heap: Heap, place: Callable[[Heap], int]
 ) -> None:
     address = place(heap)
-    with pytest.raises(InvalidFree, match="it is no stack segment in use"):
+    with pytest.raises(InvalidFree, match="it is not a stack segment in use"):
         heap.free_stack(address)
     assert heap.check() == []

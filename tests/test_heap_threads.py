@@ -1,4 +1,4 @@
-"""Heap: threads that share one, each with a cache of its own, and what is left when they end."""
+"""Heap: threads that share one, each with its own cache, and what remains when they end."""
 
 import gc
 import random
@@ -18,7 +18,7 @@ from tests.designs.test_size_classes import SIZES
 
 
 def in_threads(*works: Callable[[], None]) -> None:
-    """Run each on a thread of its own, all at once, to their ends; an exception is the caller's."""
+    """Run each on its own thread, all at once; wait for them and raise the first exception."""
     raised: list[BaseException] = []
 
     def guarded(work: Callable[[], None]) -> None:
@@ -58,11 +58,11 @@ def test_object_goes_to_the_cache_of_the_thread_that_frees_it(heap: Heap) -> Non
     assert links(heap.state, 1, SIZES.index(24)) == [address]
 
 
-@pytest.mark.parametrize("said", [True, False], ids=["said", "seen"])
-def test_free_objects_of_an_ended_thread_stay_on_its_lists(heap: Heap, said: bool) -> None:
+@pytest.mark.parametrize("explicit", [True, False], ids=["thread_done", "thread ends"])
+def test_go2008_keeps_the_free_objects_of_an_ended_thread(heap: Heap, explicit: bool) -> None:
     def work() -> None:
         heap.free(heap.malloc(24))
-        if said:
+        if explicit:
             heap.thread_done()
 
     in_threads(work)
@@ -73,7 +73,7 @@ def test_free_objects_of_an_ended_thread_stay_on_its_lists(heap: Heap, said: boo
     assert heap.check() == []
 
 
-def test_thread_that_goes_on_after_its_end_gets_a_new_cache(heap: Heap) -> None:
+def test_thread_that_calls_again_after_thread_done_gets_a_new_cache(heap: Heap) -> None:
     first = heap.malloc(24)
     heap.thread_done()
     heap.free(first)
@@ -81,7 +81,7 @@ def test_thread_that_goes_on_after_its_end_gets_a_new_cache(heap: Heap) -> None:
     assert heap.state.static[0].threads == 2
 
 
-def test_end_of_a_thread_that_never_called_is_nothing(heap: Heap) -> None:
+def test_thread_done_of_a_thread_that_never_called_does_nothing(heap: Heap) -> None:
     heap.thread_done()
     assert heap.state.static[0].threads == 0
 
@@ -112,9 +112,9 @@ def test_thread_may_end_after_its_heap_was_closed() -> None:
     thread.join()
 
 
-def test_more_threads_than_there_are_caches_is_told(heap: Heap) -> None:
+def test_more_threads_than_caches_is_out_of_memory(heap: Heap) -> None:
     heap.malloc(1)
-    heap._threads = MOST_THREADS
+    heap._threads.count = MOST_THREADS
     heap.state.static[0].threads = MOST_THREADS
     with pytest.raises(OutOfMemory, match=f"caches for {MOST_THREADS} threads, and all are used"):
         in_threads(lambda: heap.free(heap.malloc(1)))
@@ -161,7 +161,7 @@ def test_two_threads_may_use_one_heap_at_once(heap: Heap) -> None:
     assert heap.state.static[0].threads == 2
 
 
-def test_objects_of_an_ended_thread_of_tcmalloc_go_to_the_others(tcmalloc_heap: Heap) -> None:
+def test_tcmalloc_reuses_the_cached_objects_of_an_ended_thread(tcmalloc_heap: Heap) -> None:
     def work() -> None:
         for address in [tcmalloc_heap.malloc(24) for _ in range(50)]:
             tcmalloc_heap.free(address)

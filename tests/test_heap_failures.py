@@ -1,4 +1,4 @@
-"""Heap: what cannot be had, by whatever call, is an error, and the heap stays sound."""
+"""Heap: requests that fail raise an error and leave the heap valid."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ def test_huge_size_is_out_of_memory(
 
 
 @pytest.mark.parametrize("call", ALLOCATING.values(), ids=ALLOCATING)
-def test_full_reservation_is_out_of_memory_and_sound(
+def test_full_reservation_is_out_of_memory_and_leaves_a_valid_heap(
     small_heap: Heap, call: Callable[[Heap, int], int]
 ) -> None:
     small_heap.malloc(3 << 20)
@@ -41,7 +41,7 @@ def test_full_reservation_is_out_of_memory_and_sound(
 
 
 @pytest.mark.parametrize("call", ALLOCATING.values(), ids=ALLOCATING)
-def test_frozen_heap_that_has_to_grow_says_so_and_is_sound(
+def test_frozen_heap_that_has_to_grow_raises_and_stays_valid(
     heap: Heap, call: Callable[[Heap, int], int]
 ) -> None:
     heap.malloc(1)
@@ -51,7 +51,7 @@ def test_frozen_heap_that_has_to_grow_says_so_and_is_sound(
     assert heap.check() == []
 
 
-def test_frozen_heap_gives_what_it_has(heap: Heap) -> None:
+def test_frozen_heap_allocates_from_its_free_memory(heap: Heap) -> None:
     address = heap.malloc(50_000)
     heap.free(address)
     heap.freeze()

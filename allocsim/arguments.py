@@ -1,0 +1,64 @@
+"""Checks of what a caller passes to a heap.
+
+Every argument that no heap could accept is an InputError that names the call: a size that is
+negative or not an integer, an alignment that is not a power of two. Kernels take 64-bit integers,
+and would wrap or truncate such a value. A size that is valid but too large is OutOfMemory; an
+address that is an integer but not an object is InvalidFree.
+"""
+
+from __future__ import annotations
+
+from operator import index
+
+from allocsim.errors import InputError, OutOfMemory
+
+MAX_SIZE = (1 << 62) - 1
+"""Bytes of the largest request; page arithmetic on it stays below 2**63."""
+
+
+def checked_integer(call: str, name: str, value: object) -> int:
+    """Return `value` as an int; NumPy's integers are accepted, bool is not."""
+    if not isinstance(value, bool):
+        try:
+            return index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise InputError(f"{call}: {name} is {_shown(value)}; expected an integer")
+
+
+def checked_count(call: str, name: str, value: object) -> int:
+    """Return `value` as an int that is not negative."""
+    number = checked_integer(call, name, value)
+    if number < 0:
+        raise InputError(f"{call}: {name} is {number}; expected 0 or more")
+    return number
+
+
+def checked_size(call: str, value: object, name: str = "size") -> int:
+    """Return a size in bytes that an address space can hold."""
+    size = checked_count(call, name, value)
+    if size > MAX_SIZE:
+        raise OutOfMemory(f"{call}: {name} is {size} bytes; no heap can hold more than 2**62 - 1")
+    return size
+
+
+def checked_length(call: str, value: object) -> int:
+    """Return a length in bytes, for a call that allocates nothing."""
+    length = checked_count(call, "length", value)
+    if length > MAX_SIZE:
+        raise InputError(f"{call}: length is {length}; expected at most 2**62 - 1")
+    return length
+
+
+def checked_alignment(call: str, value: object) -> int:
+    """Return an alignment in bytes, a power of two."""
+    alignment = checked_integer(call, "alignment", value)
+    if alignment < 1 or alignment & (alignment - 1):
+        raise InputError(f"{call}: alignment is {alignment}; expected a power of two")
+    return checked_size(call, alignment, "alignment")
+
+
+def _shown(value: object) -> str:
+    """Return a value and its type, shortened, for a message."""
+    text = repr(value)
+    return f"{text if len(text) <= 40 else text[:40] + '...'} ({type(value).__name__})"

@@ -1,0 +1,47 @@
+"""A lock that fork waits for, so that no child inherits it from a thread that it does not have.
+
+After os.fork() only the calling thread exists in the child. A lock that another thread held at
+that moment would never be released there, and what it protects would be half changed: kernels run
+without the GIL, so a fork can fall into the middle of a malloc. Therefore fork acquires every such
+lock first and releases it on both sides.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Any
+
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+_registry = threading.RLock()
+"""Protects `_locks`, and lets one thread fork at a time."""
+
+_acquired: list[Any] = []
+"""What the fork under way has acquired."""
+
+
+def fork_lock() -> Any:
+    """Return a new re-entrant lock that no other thread holds when a process forks."""
+    lock = threading.RLock()
+    with _registry:
+        _locks.add(lock)
+    return lock
+
+
+def _acquire_all() -> None:
+    """Before the fork: wait until no other thread holds a lock. No thread holds two of them."""
+    _registry.acquire()
+    for lock in list(_locks):
+        lock.acquire()
+        _acquired.append(lock)
+
+
+def _release_all() -> None:
+    """After the fork, in the parent and in the child."""
+    while _acquired:
+        _acquired.pop().release()
+    _registry.release()
+
+
+os.register_at_fork(before=_acquire_all, after_in_parent=_release_all, after_in_child=_release_all)

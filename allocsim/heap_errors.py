@@ -1,0 +1,39 @@
+"""From the Status of a kernel to the error that a caller of Heap sees."""
+
+from __future__ import annotations
+
+from allocsim.core import operations
+from allocsim.core.operations import Status
+from allocsim.core.records import HeapState
+from allocsim.errors import AllocsimError, HeapFrozen, InputError, InvalidFree, OutOfMemory
+
+REASONS = {
+    Status.UNKNOWN_POINTER: "it is in no span in use: it was never allocated, or has been freed",
+    Status.NOT_SPAN_START: "it is inside a large object",
+    Status.NOT_OBJECT_START: "it is inside a small object, or in the tail of its span",
+}
+"""Why an address is not an object, by what free() or inspect() returns for it."""
+
+
+def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimError:
+    """Return the error for a request of `size` bytes that has just failed."""
+    refusal = operations.refusal(state)
+    if refusal == Status.UNSUPPORTED:
+        return InputError(f"the design '{design}' does not support this request")
+    if refusal == Status.FROZEN:
+        return HeapFrozen(f"a request of {size} bytes needs more memory, and the heap is frozen")
+    return OutOfMemory(
+        f"a request of {size} bytes does not fit in the {reserve / 2**30:g} GiB reserved"
+    )
+
+
+def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
+    """Return the error for an address that is not a live object: `freed` if it is a free one.
+
+    A large object that was freed can't be told from memory that never was one.
+    """
+    valid = 0 < address < 1 << 63  # what a kernel takes
+    status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER
+    if status == Status.OK:
+        return freed(address, "the object has been freed")
+    return InvalidFree(address, REASONS[Status(status)])

@@ -1,0 +1,53 @@
+"""Numbers for the threads that call a heap, and a callback when one of them ends."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+
+
+class ThreadIds:
+    """Numbers threads from 0 in the order in which they are added; a number is never reused."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Threads added so far."""
+        self._local = threading.local()
+
+    def current(self) -> int | None:
+        """Return the number of the calling thread, or None if it has none."""
+        number: int | None = getattr(self._local, "number", None)
+        return number
+
+    def add(self, on_end: Callable[[int], None]) -> int:
+        """Give the calling thread the next number; `on_end`, a bound method, is called at its end.
+
+        The object of that method is referenced weakly: a thread does not keep a heap alive.
+        """
+        number = self.count
+        token = _Token()
+        end = weakref.finalize(token, _call, weakref.WeakMethod(on_end), number)
+        end.atexit = False
+        self._local.number, self._local.token, self._local.end = number, token, end
+        self.count += 1
+        return number
+
+    def remove(self) -> int | None:
+        """Take the number from the calling thread, without the callback, and return it."""
+        number = self.current()
+        if number is not None:
+            self._local.end.detach()
+            del self._local.number, self._local.token, self._local.end
+        return number
+
+
+class _Token:
+    """Only the locals of a thread reference it, so it is finalised when the thread ends."""
+
+
+def _call(method: weakref.WeakMethod[Callable[[int], None]], number: int) -> None:
+    """Call a method with `number` if its object still exists."""
+    alive = method()
+    if alive is not None:
+        alive(number)
