@@ -44,8 +44,8 @@ def command(
     _require_free(path, force)
 
     from allocsim.cli.progress import watched
-    from allocsim.recorders import Choice, record
     from allocsim.recorders.program import find_program
+    from allocsim.recorders.recording import Choice, record
 
     found, choice = find_program(program), Choice(wanted, children, force)
     status = record(found, path, choice, _tell, watched)

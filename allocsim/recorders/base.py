@@ -1,7 +1,6 @@
-"""What a recorder is, and what all of them need: a place, a command's answer, a trace to read.
+"""What every recorder provides, and what they share: a work directory and reading a recording.
 
-Below the recorders. Its one rule: what a recorder writes goes into the workplace, and that is
-removed however the run ends.
+A recorder writes only into the work directory, which is removed however the run ends.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from pathlib import Path
 
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
-from allocsim.recorders.program import Ended, Program
+from allocsim.recorders.program import Outcome, Program
 from allocsim.signals import undone
 from allocsim.traces import open_trace
 
 
-class CannotBegin(EnvironmentLacks):
-    """The recorder is here but does not work; the program has not been run."""
+class RecorderFailed(EnvironmentLacks):
+    """The recorder is installed but does not work; the program was not run."""
 
 
 @dataclass(frozen=True)
@@ -31,53 +30,53 @@ class Recorder:
     """A way to record a program's malloc calls."""
 
     name: str
-    why: str
-    """What it sees and what it costs, in a line for the user."""
+    summary: str
+    """What it records and its cost, one line for the user."""
     install: str
     """The command that installs it on Debian."""
-    lacks: Callable[[Program], str | None]
-    """What is missing to record this program, with the way out; None if nothing is."""
-    run: Callable[[Program, Path], Ended]
-    """Run the program and record it into a workplace; CannotBegin if it was not run."""
-    read: Callable[[Path, Ended], AbstractContextManager[Trace]]
-    """The trace of what was recorded into a workplace."""
+    missing: Callable[[Program], str | None]
+    """Why it cannot record this program, with the remedy; None if it can."""
+    run: Callable[[Program, Path], Outcome]
+    """Run the program, recording into a work directory; RecorderFailed if it was not run."""
+    read: Callable[[Path, Outcome], AbstractContextManager[Trace]]
+    """Open the trace recorded into a work directory."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
-    """What it records nothing of."""
+    """Programs of which it records nothing."""
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
-    """A temporary directory of this user alone."""
-    place = Path(tempfile.gettempdir()) / f"allocsim-{secrets.token_hex(4)}"
+def work_directory() -> Iterator[Path]:
+    """Create a temporary directory, readable by this user only, for the time of a block."""
+    directory = Path(tempfile.gettempdir()) / f"allocsim-{secrets.token_hex(4)}"
 
     def remove() -> None:
-        """Remove the directory and all in it."""
-        shutil.rmtree(place, ignore_errors=True)
+        """Remove the directory and its contents."""
+        shutil.rmtree(directory, ignore_errors=True)
 
     with undone(remove):
         try:
-            place.mkdir(0o700)
+            directory.mkdir(0o700)
         except OSError as error:
-            raise EnvironmentLacks(f"cannot make '{place}': {error.strerror}") from error
+            raise EnvironmentLacks(f"cannot create '{directory}': {error.strerror}") from error
         try:
-            yield place
+            yield directory
         finally:
             remove()
 
 
 @contextmanager
-def recorded(path: Path) -> Iterator[Trace]:
-    """The trace in a file that a recorder has left; an empty one if it has left none."""
+def open_recording(path: Path) -> Iterator[Trace]:
+    """Open the file that a recorder wrote; an empty trace if it wrote none."""
     if path.exists() and path.stat().st_size:
         yield open_trace(str(path))
     else:
         yield Trace(str(path), iter(()), {"kind": "trace"})
 
 
-def answer(
+def run_command(
     *command: str | Path, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and keep what it says."""
+    """Run a command without input and return its exit status and output."""
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=env
     )

@@ -1,8 +1,7 @@
-"""heaptrack's recorder, as `heaptrack -r` runs it, without its script.
+"""The heaptrack recorder: preloads heaptrack's library, as `heaptrack -r` does.
 
-A recorder. The script writes about itself on the program's standard output; the library that it
-preloads is all that is needed. It sees no thread numbers, no arguments of calloc and no memalign,
-and unwinds the stack at each call. Its one rule: what the library writes stays raw, with addresses.
+The heaptrack script is not used because it prints to the program's standard output. heaptrack
+unwinds the stack at each call, and records neither thread ids nor calloc's arguments nor memalign.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from allocsim.events import Trace
-from allocsim.recorders.base import Recorder, recorded
-from allocsim.recorders.program import Ended, Program, preloading, run_program
+from allocsim.recorders.base import Recorder, open_recording
+from allocsim.recorders.program import Outcome, Program, preload, run_program
 
 INSTALL = "apt install heaptrack"
 
@@ -22,39 +21,39 @@ LIBRARY = "libheaptrack_preload.so"
 _FILE = "heaptrack.raw"
 
 
-def lacks(_: Program) -> str | None:
-    """What is missing to run heaptrack."""
+def missing(_: Program) -> str | None:
+    """Why heaptrack cannot be used, with the remedy; None if it can."""
     return None if _library() else f"{LIBRARY} is missing: {INSTALL}"
 
 
-def run(program: Program, place: Path) -> Ended:
-    """Run the program with heaptrack's library in it."""
-    output = {"DUMP_HEAPTRACK_OUTPUT": str(place / _FILE)}
-    return run_program(program, preloading(_library() or LIBRARY) | output)
+def run(program: Program, directory: Path) -> Outcome:
+    """Run the program with heaptrack's library preloaded."""
+    output = {"DUMP_HEAPTRACK_OUTPUT": str(directory / _FILE)}
+    return run_program(program, preload(_library() or LIBRARY) | output)
 
 
-def read(place: Path, _: Ended) -> AbstractContextManager[Trace]:
-    """The trace of what the library wrote."""
-    return recorded(place / _FILE)
+def read(directory: Path, _: Outcome) -> AbstractContextManager[Trace]:
+    """Open the library's raw output."""
+    return open_recording(directory / _FILE)
 
 
 def _library() -> Path | None:
-    """The library, which lies where heaptrack's script looks for it: beside its own directory."""
+    """Find the library where heaptrack's script does: in ../lib relative to the script."""
     script = shutil.which("heaptrack")
-    beside = Path(script).resolve().parents[1] / "lib" if script else Path("/usr/lib")
-    for place in (beside, *beside.glob("*-linux-gnu*")):
-        if (place / "heaptrack" / LIBRARY).is_file():
-            return place / "heaptrack" / LIBRARY
+    lib = Path(script).resolve().parents[1] / "lib" if script else Path("/usr/lib")
+    for directory in (lib, *lib.glob("*-linux-gnu*")):
+        if (directory / "heaptrack" / LIBRARY).is_file():
+            return directory / "heaptrack" / LIBRARY
     return None
 
 
 RECORDER = Recorder(
     name="heaptrack",
-    why="all but memalign, without threads; 1.9 times as slow (measured with sqlite3)",
+    summary="all calls but memalign, without threads; 1.9x run time (measured with sqlite3)",
     install=INSTALL,
-    lacks=lacks,
+    missing=missing,
     run=run,
     read=read,
-    blind_to="static and set-uid programs, those with an allocator of their own, those that become "
-    "another program (exec), and short ones that end by _exit, as sh does (--with lttng)",
+    blind_to="static and set-uid programs, programs with an allocator of their own, programs that "
+    "exec another, and short programs that end by _exit, such as sh (use --with lttng)",
 )

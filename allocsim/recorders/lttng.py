@@ -1,9 +1,9 @@
-"""LTTng's recorder: the wrapper of its user-space tracer around libc's malloc.
+"""The LTTng recorder: LTTng-UST's libc wrapper, the most complete recorder.
 
-A recorder, the best one: it sees threads, and all arguments of every call but aligned_alloc, valloc
-and pvalloc. The program's events go through `lttng_daemon` to the workplace; babeltrace2 prints
-them. Its one rule: nothing is lost in silence: when the buffers are full the program waits, and
-what the tracer says it discarded is told.
+It records threads and every call with its arguments, except aligned_alloc, valloc and pvalloc. The
+events go through the daemon of `lttng_daemon` into the work directory, and babeltrace2 prints
+them. No event is lost silently: the program waits while the buffers are full, and what the tracer
+reports as discarded becomes a note of the trace.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 
 from allocsim.errors import TraceError
 from allocsim.events import Trace
-from allocsim.recorders.base import Recorder, recorded
-from allocsim.recorders.lttng_daemon import daemon, session
-from allocsim.recorders.program import Ended, Program, preloading, run_program
+from allocsim.recorders.base import Recorder, open_recording
+from allocsim.recorders.lttng_daemon import running_daemon, tracing_session
+from allocsim.recorders.program import Outcome, Program, preload, run_program
 from allocsim.signals import undone
 from allocsim.text import counted
 from allocsim.traces import open_trace
@@ -31,75 +31,78 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
-WAITS = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
-"""Let a full buffer stop the program, and the program wait for the daemon, milliseconds."""
+LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork")
+"""The second tells the tracer of a forked child, which otherwise counts as its parent."""
+
+WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
+"""Let a full buffer block the program, and let it wait for the daemon for up to 10,000 ms."""
 
 _DISCARDED = re.compile(r"discarded (\d+) event")
 
 
-def lacks(_: Program) -> str | None:
-    """What is missing to use LTTng."""
+def missing(_: Program) -> str | None:
+    """Why LTTng cannot be used, with the remedy; None if it can."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
             return f"{tool} is missing: {INSTALL}"
-    if ctypes.util.find_library("lttng-ust-libc-wrapper") is None:
-        return f"liblttng-ust-libc-wrapper is missing: {INSTALL}"
+    if ctypes.util.find_library(LIBRARIES[0]) is None:
+        return f"lib{LIBRARIES[0]} is missing: {INSTALL}"
     return None
 
 
-def run(program: Program, place: Path) -> Ended:
-    """Run the program with the wrapper in it, in a session of its own."""
-    libraries = map(ctypes.util.find_library, ("lttng-ust-libc-wrapper", "lttng-ust-fork"))
-    with daemon(place) as home, session(place, home):
-        # The second tells the tracer of a forked child, which otherwise is taken for its parent.
-        return run_program(program, preloading(*filter(None, libraries)) | WAITS | home)
+def run(program: Program, directory: Path) -> Outcome:
+    """Run the program with the wrapper preloaded, in a tracing session of its own."""
+    libraries = filter(None, map(ctypes.util.find_library, LIBRARIES))
+    with running_daemon(directory) as daemon, tracing_session(directory, daemon):
+        return run_program(program, preload(*libraries) | WAITING | daemon.variables)
 
 
 @contextmanager
-def read(place: Path, ended: Ended) -> Iterator[Trace]:
-    """The trace of the program's own process, read as babeltrace2 prints it."""
-    if not any(place.glob("trace/**/metadata")):
-        with recorded(place / "nothing") as trace:
+def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
+    """Open the trace of the program's own process, read from babeltrace2 through a pipe."""
+    if not any(directory.glob("trace/**/metadata")):
+        with open_recording(directory / "nothing") as trace:
             yield trace
         return
-    said = place / "babeltrace2.txt"
+    messages = directory / "babeltrace2.txt"
     reading, writing = os.pipe()
-    command = ["babeltrace2", "--no-delta", "--clock-seconds", str(place / "trace")]
-    with said.open("wb") as errors:
+    command = ["babeltrace2", "--no-delta", "--clock-seconds", str(directory / "trace")]
+    with messages.open("wb") as errors:
         printing = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors, process_group=0
         )
     os.close(writing)
     with undone(printing.kill), printing:
         try:
-            trace = open_trace(f"/dev/fd/{reading}", "lttng", ended.process)
+            trace = open_trace(f"/dev/fd/{reading}", "lttng", outcome.process)
             os.close(reading)
-            trace.chunks = _told(trace.chunks, trace.notes, printing, said)
+            trace.chunks = _require_complete(trace.chunks, trace.notes, printing, messages)
             with closing(trace):
                 yield trace
         finally:
-            printing.kill()  # it has ended, unless the consumer has stopped
+            printing.kill()  # no effect unless the consumer stopped early
 
 
-def _told(
-    chunks: Iterator[Any], notes: list[str], printing: subprocess.Popen[bytes], said: Path
+def _require_complete(
+    chunks: Iterator[Any], notes: list[str], printing: subprocess.Popen[bytes], messages: Path
 ) -> Iterator[Any]:
-    """The same events; at their end TraceError or a note if babeltrace2 has said something."""
+    """Pass the events on; then TraceError if babeltrace2 failed, a note if events are missing."""
     with closing(Trace("", chunks, {})):
         yield from chunks
-    status, text = printing.wait(), said.read_text("utf-8", "replace")
+    status, text = printing.wait(), messages.read_text("utf-8", "replace")
     if status != 0:
         raise TraceError(f"babeltrace2 cannot print the recording: {text.strip()[-300:]}")
-    lost = sum(map(int, _DISCARDED.findall(text)))
-    if lost:
-        notes.append(f"the tracer discarded {counted(lost, 'event')}: the trace is not whole")
+    discarded = sum(map(int, _DISCARDED.findall(text)))
+    if discarded:
+        notes.append(f"the tracer discarded {counted(discarded, 'event')}: the trace is incomplete")
 
 
 RECORDER = Recorder(
     name="lttng",
-    why="all but aligned_alloc and valloc, with threads; 1.7 times as slow (measured with sqlite3)",
+    summary="all calls but aligned_alloc and valloc, with threads; 1.7x run time (measured with "
+    "sqlite3)",
     install=INSTALL,
-    lacks=lacks,
+    missing=missing,
     run=run,
     read=read,
 )

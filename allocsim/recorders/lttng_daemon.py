@@ -1,8 +1,12 @@
-"""LTTng's session daemon and a session in it, for the time of one recording.
+"""A private LTTng session daemon, and a tracing session in it, for the time of one recording.
 
-Below `lttng`. The daemon's files lie in the workplace, so nothing of the user's is touched; only
-root's daemon always uses the same socket, so root records one program at a time, and a daemon that
-root runs already is used and left running. Its one rule: both end with the block, however it ends.
+LTTNG_HOME puts a normal user's daemon into the work directory, where no other recording and no
+daemon of the user's meets it. Root's daemon and client ignore it: both use /var/run/lttng. For root
+they are therefore run in a mount namespace each, with a directory of the work directory mounted
+there; the program runs outside, and finds the daemon's socket through LTTNG_HOME.
+
+Where root may not mount (most containers), /var/run/lttng is shared: a running daemon is used and
+left running, and only one recording at a time may start one.
 """
 
 from __future__ import annotations
@@ -14,113 +18,180 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from allocsim.recorders.base import CannotBegin, answer
+from allocsim.recorders.base import RecorderFailed, run_command
 from allocsim.signals import undone
 
-PATIENCE = 20.0
-"""Seconds that the daemon may take to answer, and to end."""
+START_TIMEOUT = 120.0
+"""Seconds that the daemon may take to answer: a tenth of a second, unless the machine is busy."""
 
-ROOM = ("--blocking-timeout=inf", "--subbuf-size=4M", "--num-subbuf=8")
-"""When the buffers are full the program waits: nothing is discarded."""
+STOP_TIMEOUT = 20.0
+"""Seconds that it may take to end."""
 
-Home = dict[str, str]
-"""The variable that makes LTTng keep its files in the workplace."""
+CHANNEL = ("--blocking-timeout=inf", "--subbuf-size=4M", "--num-subbuf=8")
+"""Buffers of the channel; the program waits while they are full, so no event is discarded."""
+
+MAX_SOCKET_PATH = 107
+"""Bytes of a Unix socket's path (sun_path, without the final zero)."""
+
+LONGEST_NAME = ".lttng/ustconsumerd64/command"
+"""The longest path of a socket below LTTNG_HOME."""
+
+LOCK = "\0allocsim-lttng"
+"""An abstract socket, bound by the one recording of a root that cannot mount: such a name
+disappears with its process."""
+
+MESSAGES = "daemon.txt"
+"""What the daemon prints, in the work directory."""
+
+MOUNT = 'mkdir -p /var/run/lttng && mount --bind "$0" /var/run/lttng && exec "$@"'
+"""A shell script: give a command a directory ($0) of its own as /var/run/lttng."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """How to reach a session daemon."""
+
+    variables: dict[str, str]
+    """Environment of its clients, and of the programs to be traced."""
+    prefix: tuple[str, ...] = ()
+    """Command that runs LTTng's tools in a mount namespace of their own."""
+    options: tuple[str, ...] = ()
+    """Options of lttng-sessiond."""
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Send a command to the daemon."""
+        command = (*self.prefix, "lttng", "--no-sessiond", *arguments)
+        return run_command(*command, env=os.environ | self.variables)
+
+    def require(self, *arguments: str) -> None:
+        """Send a command; RecorderFailed with its message if it fails."""
+        done = self.call(*arguments)
+        if done.returncode != 0:
+            message = (done.stderr or done.stdout).strip()
+            raise RecorderFailed(f"lttng {arguments[0]} failed: {message[-200:]}")
+
+    def answers(self) -> bool:
+        """Whether the daemon is running."""
+        return self.call("list").returncode == 0
 
 
 @contextmanager
-def daemon(place: Path) -> Iterator[Home]:
-    """A daemon that answers while the block runs; what its clients' environment needs."""
-    home = {"LTTNG_HOME": str(place)}
-    with ExitStack() as held:
-        if os.geteuid() == 0:
-            held.enter_context(_alone())
-        if not _answers(home):
-            held.enter_context(_own_daemon(place, home))
-        yield home
+def running_daemon(directory: Path) -> Iterator[Daemon]:
+    """A daemon that runs during the block: a private one wherever that is possible."""
+    if len(os.fsencode(directory / LONGEST_NAME)) > MAX_SOCKET_PATH:
+        raise RecorderFailed(
+            f"'{directory.parent}' is too long a path for its sockets; set TMPDIR to a shorter one"
+        )
+    is_root = os.geteuid() == 0
+    daemon = Daemon({"LTTNG_HOME": str(directory)})
+    if is_root and can_mount():
+        daemon = _in_namespace(directory)
+    with ExitStack() as stack:
+        if is_root and not daemon.prefix:
+            stack.enter_context(_only_recording())
+        # A member of the group `tracing` is always sent to root's daemon if that is running.
+        if not daemon.answers():
+            stack.enter_context(_started(directory, daemon))
+        yield daemon
 
 
 @contextmanager
-def session(place: Path, home: Home) -> Iterator[None]:
-    """A session that writes the wrapper's events below the workplace while the block runs."""
+def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
+    """A session that writes the wrapper's events into the work directory during the block."""
     name = f"allocsim-{os.getpid()}-{secrets.token_hex(4)}"
-    channel = ("--userspace", f"--session={name}", "--channel=heap")
+    session = f"--session={name}"
+    channel = ("--userspace", session, "--channel=heap")
 
     def destroy() -> None:
-        """End the session, if there is one."""
-        answer("lttng", "--no-sessiond", "destroy", name, env=os.environ | home)
+        """End the session, if it exists."""
+        daemon.call("destroy", name)
 
     with undone(destroy):
         try:
-            _lttng(home, "create", name, f"--output={place / 'trace'}")
-            _lttng(home, "enable-channel", "--userspace", f"--session={name}", *ROOM, "heap")
-            _lttng(home, "enable-event", *channel, "lttng_ust_libc:*")
-            _lttng(home, "add-context", *channel, "--type=vpid", "--type=vtid")
-            _lttng(home, "start", name)
+            daemon.require("create", name, f"--output={directory / 'trace'}")
+            daemon.require("enable-channel", "--userspace", session, *CHANNEL, "heap")
+            daemon.require("enable-event", *channel, "lttng_ust_libc:*")
+            daemon.require("add-context", *channel, "--type=vpid", "--type=vtid")
+            daemon.require("start", name)
             yield
-            _lttng(home, "stop", name)
+            daemon.require("stop", name)
         finally:
             destroy()
 
 
+def can_mount() -> bool:
+    """Whether this process may mount in a namespace of its own (CAP_SYS_ADMIN)."""
+    if shutil.which("unshare") is None:
+        return False
+    return run_command("unshare", "--mount", "mount", "--bind", "/var", "/var").returncode == 0
+
+
+def _in_namespace(directory: Path) -> Daemon:
+    """Root's daemon, with its /var/run/lttng in the work directory."""
+    run, home = directory / "run", directory / ".lttng"
+    for needed in (run, home):
+        needed.mkdir(exist_ok=True)
+    return Daemon(
+        {"LTTNG_HOME": str(directory)},
+        ("unshare", "--mount", "sh", "-c", MOUNT, str(run)),
+        (f"--apps-sock={home / 'lttng-ust-sock-8'}",),
+    )
+
+
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other recordings of root's away: they would lose the daemon when this one ends."""
+def _only_recording() -> Iterator[None]:
+    """Keep other recordings of root's out: this one's daemon would end while they use it."""
     with socket.socket(socket.AF_UNIX) as lock:
         try:
-            lock.bind("\0allocsim-lttng")  # a name without a file, gone with the process
+            lock.bind(LOCK)
         except OSError as error:
-            raise CannotBegin("root records with LTTng already, one at a time") from error
+            raise RecorderFailed(
+                "another recording by root is running; without CAP_SYS_ADMIN LTTng serves one at "
+                "a time"
+            ) from error
         yield
 
 
 @contextmanager
-def _own_daemon(place: Path, home: Home) -> Iterator[None]:
-    """A daemon that runs while the block does, and dies with this process."""
-    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    with (place / "daemon.txt").open("wb") as said:
+def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
+    """Start the daemon for the block; the kernel ends it if this process is killed."""
+    guard = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+    command = (*guard, *daemon.prefix, "lttng-sessiond", "--no-kernel", "--quiet", *daemon.options)
+    with (directory / MESSAGES).open("wb") as messages:
         process = subprocess.Popen(
-            [*guard, "lttng-sessiond", "--no-kernel", "--quiet"],
+            command,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            env=os.environ | home,
+            stdout=messages,
+            stderr=messages,
+            env=os.environ | daemon.variables,
             start_new_session=True,  # Ctrl-C is not for the daemon
         )
 
-    def end() -> None:
-        """Let it end its consumers and itself."""
+    def stop() -> None:
+        """Let the daemon end its consumers and itself."""
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE)
-
-    with undone(end):
         try:
-            _await(process, home)
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    with undone(stop):
+        try:
+            _wait_for_answer(process, daemon, directory)
             yield
         finally:
-            end()
+            stop()
 
 
-def _await(process: subprocess.Popen[bytes], home: Home) -> None:
-    """Wait until the daemon answers; CannotBegin if it does not."""
-    deadline = time.monotonic() + PATIENCE
-    while not _answers(home):
+def _wait_for_answer(process: subprocess.Popen[bytes], daemon: Daemon, directory: Path) -> None:
+    """Wait until the daemon answers; RecorderFailed if it ends first, or takes too long."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while not daemon.answers():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise CannotBegin("its daemon, lttng-sessiond, does not start here")
+            message = (directory / MESSAGES).read_text("utf-8", "replace").strip()[-200:]
+            raise RecorderFailed(f"its daemon, lttng-sessiond, does not start: {message}")
         time.sleep(0.02)
-
-
-def _answers(home: Home) -> bool:
-    """Whether a daemon answers."""
-    return answer("lttng", "--no-sessiond", "list", env=os.environ | home).returncode == 0
-
-
-def _lttng(home: Home, *arguments: str) -> None:
-    """Give the daemon a command; CannotBegin with its own message if it refuses."""
-    done = answer("lttng", "--no-sessiond", *arguments, env=os.environ | home)
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()
-        raise CannotBegin(f"lttng {arguments[0]} failed: {said[-200:]}")

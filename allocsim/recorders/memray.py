@@ -1,8 +1,8 @@
-"""memray's recorder, for programs that are run by a Python which has memray.
+"""The memray recorder, for programs run by a Python that has memray installed.
 
-A recorder, and the last: it sees what Python's own process asks of malloc once memray is at work,
-not what the interpreter asked before. It has to run inside: `python SCRIPT` becomes `python -m
-memray run SCRIPT`. Its one rule: a command line that is not understood is not recorded.
+memray runs inside the interpreter: `python SCRIPT` becomes `python -m memray run SCRIPT`. It
+records what the Python process allocates once memray is active, not what the interpreter allocated
+before. A command line that it cannot rewrite with certainty is not recorded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from allocsim.events import Trace
-from allocsim.recorders.base import Recorder, answer, recorded
-from allocsim.recorders.program import Ended, Program, run_program
+from allocsim.recorders.base import Recorder, open_recording, run_command
+from allocsim.recorders.program import Outcome, Program, run_program
 
 INSTALL = "pip install memray"
 
@@ -24,39 +24,42 @@ RUN = ("-m", "memray", "run", "--quiet", "--no-compress", "-o")
 _PYTHON = re.compile(r"python[\d.]*")
 
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
-"""Python's options that take the next word."""
+"""Python's options that take the next argument as their value."""
 
 _FILE = "memray.bin"
 
 
-def lacks(program: Program) -> str | None:
-    """What is missing to record the program with memray."""
+def missing(program: Program) -> str | None:
+    """Why memray cannot record the program, with the remedy; None if it can."""
     if not _PYTHON.fullmatch(program.name):
         return "memray records Python only: allocsim record --with memray -- python3 SCRIPT"
-    if _options_of(program.arguments[1:]) is None:
+    if _count_options(program.arguments[1:]) is None:
         return "memray needs a script, -m MODULE or -c COMMAND, with Python's options before it"
-    if answer(program.file, "-c", "import memray").returncode != 0:
-        return f"{program.file} has no memray: {program.file} -m {INSTALL}"
+    if run_command(program.file, "-c", "import memray").returncode != 0:
+        return f"memray is not installed for {program.file}: {program.file} -m {INSTALL}"
     if find_spec("memray") is None:
-        return f"allocsim's own Python has no memray to read it with: {INSTALL}"
+        return f"memray is not installed for allocsim's own Python, which reads it: {INSTALL}"
     return None
 
 
-def run(program: Program, place: Path) -> Ended:
-    """Run the program inside memray."""
+def run(program: Program, directory: Path) -> Outcome:
+    """Run the program under memray."""
     given = program.arguments[1:]
-    options = _options_of(given) or 0
-    tracked = [*given[:options], *RUN, str(place / _FILE), *given[options:]]
+    options = _count_options(given) or 0
+    tracked = [*given[:options], *RUN, str(directory / _FILE), *given[options:]]
     return run_program(program, {}, [program.arguments[0], *tracked])
 
 
-def read(place: Path, _: Ended) -> AbstractContextManager[Trace]:
-    """The trace of the capture."""
-    return recorded(place / _FILE)
+def read(directory: Path, _: Outcome) -> AbstractContextManager[Trace]:
+    """Open memray's capture."""
+    return open_recording(directory / _FILE)
 
 
-def _options_of(arguments: Sequence[str]) -> int | None:
-    """How many words are options of Python itself; None if no script, module or command follows."""
+def _count_options(arguments: Sequence[str]) -> int | None:
+    """Count the leading arguments that are Python's own options.
+
+    Returns None if no script, -m or -c follows them, or if -m or -c is joined with other letters.
+    """
     position = 0
     while position < len(arguments):
         word = arguments[position]
@@ -70,9 +73,9 @@ def _options_of(arguments: Sequence[str]) -> int | None:
 
 RECORDER = Recorder(
     name="memray",
-    why="what a Python program asks of malloc once it runs, with its thread",
+    summary="malloc calls of a Python program once it runs, with threads",
     install=INSTALL,
-    lacks=lacks,
+    missing=missing,
     run=run,
     read=read,
 )

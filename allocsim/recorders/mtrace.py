@@ -1,8 +1,9 @@
-"""glibc's own recorder, mtrace, switched on by a library that the C compiler makes on the spot.
+"""The mtrace recorder: glibc's own mtrace(), called by a small preloaded library.
 
-A recorder. Since glibc 2.34 mtrace() does nothing without libc_malloc_debug.so.0, which is part of
-Debian's libc6. It sees no threads and writes 78 bytes of text for each call. Its one rule: only the
-program itself is recorded; a child that it forks would write into the same file, without saying so.
+The library is compiled for each recording. Since glibc 2.34 mtrace() does nothing unless
+libc_malloc_debug.so.0, part of Debian's libc6, is preloaded too. It records no threads and writes
+78 bytes of text per call. Only the program itself is recorded: a forked child would write into the
+same file, and nothing there tells its calls apart.
 """
 
 from __future__ import annotations
@@ -13,35 +14,36 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from allocsim.events import Trace
-from allocsim.recorders.base import CannotBegin, Recorder, answer, recorded
-from allocsim.recorders.program import Ended, Program, preloading, run_program
+from allocsim.recorders.base import Recorder, RecorderFailed, open_recording, run_command
+from allocsim.recorders.program import Outcome, Program, preload, run_program
 
 INSTALL = "apt install gcc libc6-dev"
 
 DEBUG = "libc_malloc_debug.so.0"
 
-# The stream's number is the lowest that is free when mtrace() opens it. A forked child holds a copy
-# of the stream's buffer: its descriptor leads to nowhere, so that nothing is written twice.
-SWITCH = r"""
+# mtrace() does not tell which descriptor its stream has, but it takes the lowest free one: open and
+# close a file to learn it. A forked child has a copy of the stream's buffer; pointing its
+# descriptor at /dev/null keeps the child from writing those calls a second time.
+STARTER = r"""
 #include <fcntl.h>
 #include <mcheck.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 static int stream = -1;
-static void forget(void) {
-    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (nowhere >= 0 && stream >= 0) {
-        dup3(nowhere, stream, O_CLOEXEC);
-        close(nowhere);
+static void detach_child(void) {
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null >= 0 && stream >= 0) {
+        dup3(null, stream, O_CLOEXEC);
+        close(null);
     }
 }
-static void __attribute__((constructor)) begin(void) {
+static void __attribute__((constructor)) start(void) {
     const char *preload = getenv("ALLOCSIM_LD_PRELOAD");
     stream = open("/dev/null", O_RDONLY);
     close(stream);
     mtrace();
-    pthread_atfork(NULL, NULL, forget);
+    pthread_atfork(NULL, NULL, detach_child);
     if (preload && *preload) setenv("LD_PRELOAD", preload, 1); else unsetenv("LD_PRELOAD");
     unsetenv("ALLOCSIM_LD_PRELOAD");
     unsetenv("MALLOC_TRACE");
@@ -51,37 +53,37 @@ static void __attribute__((constructor)) begin(void) {
 _FILE = "mtrace.txt"
 
 
-def lacks(_: Program) -> str | None:
-    """What is missing to use mtrace."""
+def missing(_: Program) -> str | None:
+    """Why mtrace cannot be used, with the remedy; None if it can."""
     if shutil.which("cc") is None:
-        return f"there is no C compiler: {INSTALL}"
+        return f"no C compiler is installed: {INSTALL}"
     if ctypes.util.find_library("c_malloc_debug") is None:
         return f"{DEBUG} is missing: it is part of glibc 2.34 and newer"
     return None
 
 
-def run(program: Program, place: Path) -> Ended:
-    """Run the program with mtrace switched on."""
-    source, switch = place / "switch.c", place / "switch.so"
-    source.write_text(SWITCH)
-    made = answer("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-O1", "-o", switch, source)
-    if made.returncode != 0:
-        raise CannotBegin(f"the C compiler failed: {made.stderr.strip()[-200:]}; {INSTALL}")
-    preload = preloading(DEBUG, switch)
-    before = {"ALLOCSIM_LD_PRELOAD": preloading()["LD_PRELOAD"]}
-    return run_program(program, preload | before | {"MALLOC_TRACE": str(place / _FILE)})
+def run(program: Program, directory: Path) -> Outcome:
+    """Run the program with mtrace started before its main()."""
+    source, starter = directory / "starter.c", directory / "starter.so"
+    source.write_text(STARTER)
+    compiled = run_command("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-O1", "-o", starter, source)
+    if compiled.returncode != 0:
+        raise RecorderFailed(f"the C compiler failed: {compiled.stderr.strip()[-200:]}; {INSTALL}")
+    inherited = {"ALLOCSIM_LD_PRELOAD": preload()["LD_PRELOAD"]}
+    output = {"MALLOC_TRACE": str(directory / _FILE)}
+    return run_program(program, preload(DEBUG, starter) | inherited | output)
 
 
-def read(place: Path, _: Ended) -> AbstractContextManager[Trace]:
-    """The trace of what glibc wrote."""
-    return recorded(place / _FILE)
+def read(directory: Path, _: Outcome) -> AbstractContextManager[Trace]:
+    """Open the text that glibc wrote."""
+    return open_recording(directory / _FILE)
 
 
 RECORDER = Recorder(
     name="mtrace",
-    why="every call, without threads; 7.6 times as slow (measured with sqlite3; threads wait more)",
+    summary="all calls, without threads; 7.6x run time (measured with sqlite3; more with threads)",
     install=INSTALL,
-    lacks=lacks,
+    missing=missing,
     run=run,
     read=read,
 )

@@ -1,7 +1,7 @@
-"""The program that is recorded: found, run, waited for.
+"""The program to record: finding it, running it, and what its recording may not show.
 
-Below the recorders, which say in what environment it runs. Its one rule: what the user does to
-allocsim while it runs (keys, signals) is meant for the program, which decides what comes of it.
+While the program runs, keys and signals are the program's: allocsim passes them on and waits until
+the program has ended.
 """
 
 from __future__ import annotations
@@ -18,89 +18,103 @@ from typing import NamedTuple
 from allocsim.errors import InputError
 from allocsim.signals import Deferred
 
+EXEC_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
+"""Programs that run another program in their place."""
+
 
 class Program(NamedTuple):
-    """A command as the user gave it, and the file that it runs."""
+    """A command line, and the executable file that it runs."""
 
     arguments: tuple[str, ...]
-    """With the command itself, as typed, in front."""
+    """As typed; the first is the command itself."""
     file: str
 
     @property
     def name(self) -> str:
-        """The last part of what the user typed."""
+        """The command without its directory."""
         return Path(self.arguments[0]).name
 
 
-class Ended(NamedTuple):
+class Outcome(NamedTuple):
     """How a program ended."""
 
     process: int
-    """Its number, until it ended."""
+    """The process id that it had."""
     status: int
-    """As a shell gives it: 128 and the signal for what was killed."""
+    """The exit status as a shell reports it: 128 + N if signal N killed it."""
     seconds: float
-    """From its start to its end, with the recorder at work."""
+    """Wall time of the program under the recorder."""
 
     @property
-    def story(self) -> str:
-        """What became of it, in words."""
+    def description(self) -> str:
+        """As in "exited with status 1" or "was killed by SIGSEGV"."""
         if self.status > 128 and self.status - 128 in signal.valid_signals():
-            return f"was ended by {signal.Signals(self.status - 128).name}"
-        return f"ended with status {self.status}"
+            return f"was killed by {signal.Signals(self.status - 128).name}"
+        return f"exited with status {self.status}"
 
 
 def find_program(arguments: Sequence[str]) -> Program:
-    """The program that a shell would run; InputError if there is none."""
-    file = shutil.which(arguments[0])
+    """Find the executable that a shell would run; InputError if there is none."""
+    command = arguments[0]
+    file = shutil.which(command)
     if file is not None:
         return Program(tuple(arguments), file)
-    if "/" not in arguments[0]:
-        way = "; a line of the shell is recorded as: sh -c '…'" if " " in arguments[0] else ""
-        if Path(arguments[0]).is_file():
-            way = f"; the file here is ./{arguments[0]}"
-        raise InputError(f"'{arguments[0]}' is no command here: no directory of PATH holds it{way}")
-    if Path(arguments[0]).is_file():
-        raise InputError(f"'{arguments[0]}' may not be run: it is not executable (chmod +x)")
-    raise InputError(f"'{arguments[0]}' cannot be run: there is no such file")
+    if "/" not in command:
+        hint = "; to record a shell command line, use: sh -c '…'" if " " in command else ""
+        if Path(command).is_file():
+            hint = f"; for the file in this directory, use ./{command}"
+        raise InputError(f"'{command}': command not found in PATH{hint}")
+    if Path(command).is_file():
+        raise InputError(f"'{command}' is not executable (chmod +x)")
+    raise InputError(f"'{command}': no such file")
 
 
 def run_program(
     program: Program, added: Mapping[str, str], arguments: Sequence[str] | None = None
-) -> Ended:
-    """Run the program, or itself with other arguments, with `added` in its environment."""
+) -> Outcome:
+    """Run the program with `added` in its environment, optionally with other arguments."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def pass_on(number: int) -> None:
-        """Give a signal to the program, unless the terminal has done so."""
+    def forward(number: int) -> None:
+        """Send a signal to the program, unless the terminal has already done so."""
         if running and not (number == signal.SIGINT and _is_in_foreground()):
             running[0].send_signal(number)
 
     begun = time.monotonic()
-    with Deferred(pass_on):
+    with Deferred(forward):
         try:
             child = subprocess.Popen(
                 arguments or program.arguments,
                 executable=program.file,
                 env={**os.environ, **added},
-                close_fds=False,  # a file that the shell opened for it is for it
+                close_fds=False,  # descriptors that the shell opened for the program
             )
         except OSError as error:
-            raise InputError(f"'{program.file}' cannot be run: {error.strerror}") from error
+            raise InputError(f"cannot run '{program.file}': {error.strerror}") from error
         running.append(child)
         status = child.wait()
     seconds = time.monotonic() - begun
-    return Ended(child.pid, status if status >= 0 else 128 - status, seconds)
+    return Outcome(child.pid, status if status >= 0 else 128 - status, seconds)
 
 
-def preloading(*libraries: str | Path) -> dict[str, str]:
-    """The variable that loads `libraries` into a program, before those that it has anyway."""
-    before = os.environ.get("LD_PRELOAD", "")
-    return {"LD_PRELOAD": " ".join([*map(str, libraries), before]).strip()}
+def preload(*libraries: str | Path) -> dict[str, str]:
+    """The LD_PRELOAD that loads `libraries` before those that the user preloads anyway."""
+    inherited = os.environ.get("LD_PRELOAD", "")
+    return {"LD_PRELOAD": " ".join([*map(str, libraries), inherited]).strip()}
+
+
+def caveats(program: Program, recorder: str, outcome: Outcome) -> Iterator[str]:
+    """What may be missing from a recording made with the recorder of that name."""
+    if recorder == "heaptrack" and outcome.status > 128:
+        yield "the last calls are missing: heaptrack's buffer was lost when the program was killed"
+    if recorder in ("heaptrack", "mtrace") and _may_exec(program):
+        yield f"if {program.name} runs another program by exec, {recorder} does not record that one"
+    if recorder != "memray" and program.name.startswith("python") and not _pools_are_off():
+        yield "Python allocates small objects in its own pools; set PYTHONMALLOC=malloc to see them"
 
 
 def _is_in_foreground() -> bool:
-    """Whether keys of a terminal reach this process, and with it the program."""
+    """Whether the terminal's Ctrl-C reaches this process, and so the program as well."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:
@@ -111,29 +125,15 @@ def _is_in_foreground() -> bool:
         os.close(terminal)
 
 
-BECOMING = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
-"""Programs whose purpose is to become, or to start, another."""
-
-
-def advice_on(program: Program, recorder: str, ended: Ended) -> Iterator[str]:
-    """Each thing to know of a program that the recorder of that name has recorded."""
-    if recorder == "heaptrack" and ended.status > 128:
-        yield "heaptrack's buffer is lost with the program: its last calls are missing"
-    if recorder in ("heaptrack", "mtrace") and _may_become_another(program):
-        yield f"should {program.name} become another program (exec), {recorder} sees none of that"
-    if recorder != "memray" and program.name.startswith("python") and not _shows_objects():
-        yield "Python's objects come from pools of its own: PYTHONMALLOC=malloc shows each"
-
-
-def _may_become_another(program: Program) -> bool:
-    """Whether the program is a script, or one of BECOMING."""
+def _may_exec(program: Program) -> bool:
+    """Whether the program is a script or one of EXEC_WRAPPERS."""
     try:
         with Path(program.file).open("rb") as file:
-            return program.name in BECOMING or file.read(2) == b"#!"
+            return program.name in EXEC_WRAPPERS or file.read(2) == b"#!"
     except OSError:
         return False
 
 
-def _shows_objects() -> bool:
-    """Whether Python has been told to take each object from malloc."""
+def _pools_are_off() -> bool:
+    """Whether Python is set to allocate every object by malloc."""
     return os.environ.get("PYTHONMALLOC", "").startswith("malloc")
