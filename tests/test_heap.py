@@ -9,7 +9,7 @@ from allocsim.designs.go2008.records import SpanState
 from allocsim.errors import DoubleFree, InvalidFree, UseAfterFree
 from allocsim.text import format_bytes
 from tests.conftest import PAGE, contents, each_size
-from tests.designs.test_size_classes import SIZES
+from tests.designs.go2008.lookup import SIZES
 
 
 @each_size

@@ -13,8 +13,7 @@ from allocsim import Heap
 from allocsim.errors import OutOfMemory
 from allocsim.events import MOST_THREADS
 from tests.conftest import RESERVE, SCALE
-from tests.designs.go2008.lookup import links
-from tests.designs.test_size_classes import SIZES
+from tests.designs.go2008.lookup import SIZES, links
 
 
 def in_threads(*works: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Invariants: what one is, and how all of a design are checked."""
+"""Invariants: facts about a heap's records that hold after every call, checked in plain Python."""
 
 from __future__ import annotations
 
@@ -6,20 +6,44 @@ from collections.abc import Callable, Iterator
 
 from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
+from allocsim.core.system import HasSystem
 
 Invariant = Callable[[HeapState, Reservation], Iterator[str]]
-"""Yields a sentence for every violation of one fact."""
+"""Yields a sentence for each violation of one fact. Its docstring states the fact; it changes
+neither the records nor the memory."""
+
+MAX_VIOLATIONS = 20
+"""Violations reported of each invariant: one wrong link often causes thousands."""
 
 
 def violations(
-    heap: HeapState, memory: Reservation, invariants: tuple[Invariant, ...], most: int = 20
+    heap: HeapState,
+    memory: Reservation,
+    invariants: tuple[Invariant, ...],
+    limit: int = MAX_VIOLATIONS,
 ) -> list[str]:
-    """What does not hold of `heap`, as sentences, at most `most` for each invariant."""
-    found: list[str] = []
+    """Return the violations found in `heap`, as sentences, at most `limit` of each invariant."""
+    sentences: list[str] = []
     for invariant in invariants:
         for count, sentence in enumerate(invariant(heap, memory)):
-            if count == most:
-                found.append(f"... and more of the same ({invariant.__name__})")
+            if count == limit:
+                sentences.append(f"... and more of the same ({invariant.__name__})")
                 break
-            found.append(sentence)
-    return found
+            sentences.append(sentence)
+    return sentences
+
+
+def footprint_is_what_was_obtained(heap: HasSystem, _: Reservation) -> Iterator[str]:
+    """footprint = heap - released + metadata, each counted separately and none negative."""
+    system = heap.system[0]
+    expected = system.heap - system.released + system.metadata
+    if system.footprint != expected:
+        yield (
+            f"footprint counts {system.footprint} bytes; heap {system.heap} - released "
+            f"{system.released} + metadata {system.metadata} is {expected}"
+        )
+    if not 0 <= system.released <= system.heap or system.metadata < 0:
+        yield (
+            f"heap {system.heap}, released {system.released} and metadata {system.metadata} "
+            "cannot all be right"
+        )

@@ -1,29 +1,33 @@
-"""The account: where the bytes of a heap with thread lists and a splitting page heap are.
+"""Account: where the bytes of a go2008 heap are, and what each size class holds.
 
-Above the records and the refill's rule for chunks; below the designs, whose measure it is. Its one
-rule: each part is worked out from counts of its own, none is a remainder, so that their sum proves
-something.
+Each part is computed from counts of its own and none is the remainder, so that the check that the
+parts sum to the heap means something.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
+from allocsim.designs import ClassUse
 from allocsim.designs.go2008.pagemap import PAGE_SHIFT
 from allocsim.designs.go2008.records import Go2008
-from allocsim.designs.go2008.thread_cache import chunk_bytes
+from allocsim.designs.go2008.thread_cache import chunk_size
 
 
 @kernel
-def account(heap: Go2008, live: int, sample: Sample) -> None:
-    """Fill all of `sample` (a SAMPLE) but its event; `live` is the bytes asked for."""
+def account(heap: Go2008, live: int, sample: Sample) -> int:
+    """Fill `sample` except its event; `live` is the bytes requested and not freed.
+
+    Returns Status.OK.
+    """
     counters = heap.counters[0]
     occupied = counters.large_pages << PAGE_SHIFT
     cached, tail = 0, 0
     for size_class in range(len(heap.size_class)):
         count = heap.size_class[size_class]
-        chunk = chunk_bytes(count.object_size)
+        chunk = chunk_size(count.object_size)
         occupied += count.in_use * count.object_size
         cached += count.cached * count.object_size
         tail += count.spans * (chunk - chunk // count.object_size * count.object_size)
@@ -37,3 +41,18 @@ def account(heap: Go2008, live: int, sample: Sample) -> None:
     sample.released = 0
     fill_system(heap, sample)
     fill_counts(counters, sample)
+    return Status.OK
+
+
+def class_uses(heap: Go2008) -> list[ClassUse]:
+    """Return what each size class holds now."""
+    return [
+        ClassUse(
+            size_class,
+            int(count.object_size),
+            int(count.spans),
+            int(count.in_use),
+            int(count.cached),
+        )
+        for size_class, count in enumerate(heap.size_class)
+    ]

@@ -1,4 +1,9 @@
-"""Metadata of Go's first malloc: records and page map nodes, and what they cost."""
+"""Metadata: span records, page map nodes and thread caches (trivalloc in triv.c).
+
+The records are in tables of their own; what trivalloc would have mapped for them is counted here.
+Small records are cut from chunks of 1 MiB, and what is left of a chunk is lost when the next record
+does not fit. Metadata is never freed.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +12,24 @@ from allocsim.core.system import count_metadata
 from allocsim.designs.go2008.records import Go2008
 
 CHUNK = 1 << 20
-"""Bytes mapped at a time for small metadata."""
+"""Bytes mapped at a time for small records."""
 
+MIN_DIRECT = 4096
+"""Records of this many bytes or more are mapped separately, rounded up to a multiple of it."""
 
-DIRECT = 4096
-"""Metadata of this many bytes or more is mapped by itself, rounded up to pages of this size."""
-
-
-GRANULE = 16
-"""Small metadata is rounded up to a multiple of this many bytes."""
+ALIGNMENT = 16
+"""Small records are rounded up to a multiple of this many bytes."""
 
 
 @kernel
-def take_metadata(heap: Go2008, length: int) -> bool:
-    """Book `length` bytes for a record, or for a node of the page map; False: refused."""
-    if length >= DIRECT:
-        return count_metadata(heap, (length + DIRECT - 1) // DIRECT * DIRECT)
-    rounded = (length + GRANULE - 1) // GRANULE * GRANULE
+def allocate_metadata(heap: Go2008, length: int) -> bool:
+    """Count `length` bytes for a record or a page map node; return False if the heap is frozen."""
+    if length >= MIN_DIRECT:
+        return count_metadata(heap, (length + MIN_DIRECT - 1) // MIN_DIRECT * MIN_DIRECT)
     if heap.system[0].frozen:
+        # A frozen trivalloc fails always, also when the open chunk has room: so does this.
         return count_metadata(heap, 0)
+    rounded = (length + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     static = heap.static[0]
     if rounded > static.chunk_left:
         count_metadata(heap, CHUNK)

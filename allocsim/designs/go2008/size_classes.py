@@ -1,20 +1,25 @@
-"""The size classes of Go's first malloc: closed forms in both directions."""
+"""Size classes of go2008: closed forms in both directions (sizetoclass, classtosize)."""
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
 
-GO2008_CLASSES = 168
-"""Classes of the first Go malloc: 8 to 120 by 8, 128 to 240 by 16, 256 to 480 by 32, 512 to 960
-by 64, 1024 to 1920 by 128, 2048 to 32768 by 256."""
+LARGE_SIZE = 32768
+"""Requests of this many bytes or more are large (LargeSize). The last class holds exactly this many
+bytes, but malloc never uses it for them."""
+
+CLASS_COUNT = 168
+"""Number of classes (SmallFreeClasses): 8 to 120 bytes by 8, 128 to 240 by 16, 256 to 480 by 32,
+512 to 960 by 64, 1024 to 1920 by 128, 2048 to 32768 by 256."""
 
 
 @kernel
-def go2008_class_of(request: int) -> int:
-    """The class of `request` bytes, 0 to 167; 0 or less is class 0. Valid up to 32768.
+def size_to_class(request: int) -> int:
+    """Return the class of `request` bytes, 0 to 167; 0 or less is class 0. Valid up to 32768.
 
-    Steps grow with the size as 2**step, from 8 below 128 bytes to 256 above 2 KiB, with eight
-    classes to each doubling between: the comparisons count the doublings, without a branch.
+    The step between classes is 2**step bytes. It grows with the size, from 8 below 128 bytes to
+    256 above 2 KiB, so that each doubling between has eight classes. The original branches on the
+    range; the sum of comparisons gives the same classes without a branch to mispredict.
     """
     last = max(request - 1, 0)
     step = 3 + (last >= 128) + (last >= 256) + (last >= 512) + (last >= 1024) + (last >= 2048)
@@ -22,7 +27,7 @@ def go2008_class_of(request: int) -> int:
 
 
 @kernel
-def go2008_object_size(size_class: int) -> int:
-    """Bytes of an object of `size_class`, 0 to 167: the inverse of go2008_class_of."""
+def class_to_size(size_class: int) -> int:
+    """Return the bytes of an object of `size_class`, 0 to 167: the inverse of size_to_class."""
     step = 3 + min(max(size_class - 8, 0) >> 3, 5)
     return (size_class + 1 - 8 * (step - 3)) << step

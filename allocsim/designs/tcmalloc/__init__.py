@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from allocsim.core import operations
+from allocsim.core.check import footprint_is_what_was_obtained
 from allocsim.core.jit import answers, code_record, kernel, link, out_of_line
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
@@ -287,7 +288,7 @@ DESIGN = Design(
     create=create,
     size_classes=size_classes,
     classes=classes,
-    invariants=check_caches.INVARIANTS,
+    invariants=(footprint_is_what_was_obtained, *check_caches.INVARIANTS),
     zeroed=False,
     parameters=PARAMETERS,
     caches=caches,

@@ -1,31 +1,51 @@
-"""What tests look up in the records of a heap of the seed's design."""
+"""What tests look up in the records of a go2008 heap."""
 
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
+from allocsim.designs.go2008.records import Go2008
 from tests.calling import chained
 from tests.conftest import PAGE
-from tests.designs.test_size_classes import SIZES
 
-SMALL = 32768
-"""The first size that is not small."""
+RANGES = [
+    (8, 120, 8),
+    (128, 240, 16),
+    (256, 480, 32),
+    (512, 960, 64),
+    (1024, 1920, 128),
+    (2048, 32768, 256),
+]
+"""First size, last size and step of each range of classes, from the original's table."""
+
+SIZES = [size for first, last, step in RANGES for size in range(first, last + 1, step)]
+
+LARGE_SIZE = 32768
+"""The smallest large request."""
 
 
 def slot(size: int) -> int:
-    """Bytes that the object for a request really has, from the description."""
-    if size >= SMALL:
+    """Return the usable bytes of an object for a request, from the description."""
+    if size >= LARGE_SIZE:
         return -(-size // PAGE) * PAGE
     return next(known for known in SIZES if known >= size)
 
 
-def links(state: HeapState, thread: int, size_class: int) -> list[int]:
-    """The addresses on a thread's list, head first, fresh ones last."""
+def span_list(state: Go2008, index: int) -> list[int]:
+    """Return the spans of a page list, head first."""
+    spans, span = [], int(state.page_list[index].head)
+    while span:
+        spans.append(span)
+        span = int(state.span[span].next)
+    return spans
+
+
+def links(state: Go2008, thread: int, size_class: int) -> list[int]:
+    """Return the addresses on a thread's list, head first, fresh ones last."""
     objects = state.object_list[thread, size_class]
     fresh = range(int(objects.fresh), int(objects.end), SIZES[size_class])
     return chained(int(objects.head)) + list(fresh)
 
 
-def records(state: HeapState) -> list[bytes]:
-    """Every record, but the last refusal and the lists of threads that do not exist."""
+def records(state: Go2008) -> list[bytes]:
+    """Return every record except the last failure and the lists of threads that do not exist."""
     system = state.system.copy()
     system.refusal = Status.OK
     return [table.tobytes() for table in (system, *state[1:-1], state.object_list[:4])]

@@ -10,7 +10,7 @@ from allocsim.events import Op
 
 PAGE = 4096
 SMALL = 32768
-LONG = 256
+LARGE_LIST = 256
 MIB = 1 << 20
 
 SIZES = [
@@ -86,7 +86,7 @@ class PageModel:
 
     def take(self, pages: int) -> Span:
         """A span of exactly so many pages."""
-        first, length = self.best_fit(pages) or self.grow(max(pages, LONG))
+        first, length = self.best_fit(pages) or self.grow(max(pages, LARGE_LIST))
         if length > pages:
             self.splits += 1
             self.spans += 1
@@ -95,7 +95,7 @@ class PageModel:
 
     def best_fit(self, pages: int) -> Span | None:
         """The shortest free span that is long enough, off its list."""
-        for length in range(pages, LONG):
+        for length in range(pages, LARGE_LIST):
             if self.short.get(length):
                 return self.short[length].pop()
         for place, span in enumerate(self.long):
@@ -113,7 +113,7 @@ class PageModel:
     def give(self, span: Span) -> None:
         """Onto the list for its length."""
         length = span[1]
-        if length < LONG:
+        if length < LARGE_LIST:
             self.short.setdefault(length, []).append(span)
             return
         place = sum(1 for _, other in self.long if other < length)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from allocsim.core.records import PARTS, SAMPLE, HeapState
+from allocsim.core.records import PARTS, SAMPLE
 from allocsim.designs.go2008.account import account
-from allocsim.designs.go2008.records import SpanState
+from allocsim.designs.go2008.records import Go2008, SpanState
 from tests.conftest import PAGE, SCALE
 from tests.designs.go2008.lookup import links
 from tests.driving import Sizes, few_sizes, mixed_sizes, new_run, play, random_calls, stream_of
 
 
-def counted(state: HeapState, live: int) -> dict[str, int]:
+def counted(state: Go2008, live: int) -> dict[str, int]:
     """The parts that are not zero, by walking all spans and all lists."""
     spans = state.span[1 : int(state.counters[0].spans) + 1]
     free = sum(int(s.pages) * PAGE for s in spans if s.state == SpanState.FREE)
@@ -29,9 +29,7 @@ def counted(state: HeapState, live: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("sizes", [few_sizes, mixed_sizes], ids=["few sizes", "mixed sizes"])
-def test_parts_are_what_a_walk_over_the_heap_counts(
-    state: HeapState, seed: int, sizes: Sizes
-) -> None:
+def test_parts_are_what_a_walk_over_the_heap_counts(state: Go2008, seed: int, sizes: Sizes) -> None:
     run = new_run()
     run.driver[0].threads = 2  # begun by the fixture
     play(state, run, stream_of(random_calls(seed, 25 * SCALE, threads=2, sizes=sizes)))

@@ -5,24 +5,23 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core import operations
-from allocsim.core.check import Invariant, violations
+from allocsim.core.check import Invariant, footprint_is_what_was_obtained, violations
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import store_word
-from allocsim.core.records import HeapState
-from allocsim.designs.go2008 import DESIGN, check
-from allocsim.designs.go2008.records import Span
+from allocsim.designs.go2008 import DESIGN, check_caches, check_page_heap
+from allocsim.designs.go2008.records import Go2008, Span
 from tests.conftest import PAGE, contents
 from tests.corruptions import Corrupt, Corruptions, invariants_in, require_told
-from tests.designs.go2008 import corrupt_objects, corrupt_spans
-from tests.designs.go2008.corrupt_objects import CLASS_8, head_of, relink
-from tests.designs.go2008.corrupt_spans import (
+from tests.designs.go2008 import corrupt_caches, corrupt_page_heap
+from tests.designs.go2008.corrupt_caches import CLASS_8, head_of, relink
+from tests.designs.go2008.corrupt_page_heap import (
     free_span,
     heap_miscounted,
     leaf_entry,
     null_node_written,
 )
 
-CORRUPTIONS = Corruptions(corrupt_spans.CORRUPTIONS, corrupt_objects.CORRUPTIONS)
+CORRUPTIONS = Corruptions(corrupt_page_heap.CORRUPTIONS, corrupt_caches.CORRUPTIONS)
 
 
 SMALL = (8, 100, 3000)
@@ -30,7 +29,7 @@ SMALL = (8, 100, 3000)
 
 
 @pytest.fixture
-def busy(heap: Heap, state: HeapState) -> HeapState:
+def busy(heap: Heap, state: Go2008) -> Go2008:
     """Small and large objects of two threads, in use and free; stacks; all kinds of free spans."""
     for thread in (0, 1):
         held = [operations.malloc(state, thread, size) for size in SMALL * 6]
@@ -46,12 +45,12 @@ def busy(heap: Heap, state: HeapState) -> HeapState:
 
 
 @pytest.mark.parametrize("invariant", DESIGN.invariants, ids=lambda i: i.__name__)
-def test_sound_heap_is_silent(heap: Heap, busy: HeapState, invariant: Invariant) -> None:
+def test_sound_heap_is_silent(heap: Heap, busy: Go2008, invariant: Invariant) -> None:
     assert list(invariant(busy, heap.memory)) == []
 
 
 @pytest.mark.parametrize("invariant", DESIGN.invariants, ids=lambda i: i.__name__)
-def test_empty_heap_is_silent(heap: Heap, state: HeapState, invariant: Invariant) -> None:
+def test_empty_heap_is_silent(heap: Heap, state: Go2008, invariant: Invariant) -> None:
     assert list(invariant(state, heap.memory)) == []
 
 
@@ -59,25 +58,25 @@ def test_empty_heap_is_silent(heap: Heap, state: HeapState, invariant: Invariant
     ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
 )
 def test_corruption_is_told(
-    heap: Heap, busy: HeapState, invariant: Invariant, corrupt: Corrupt, sentence: str
+    heap: Heap, busy: Go2008, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
     require_told(heap, invariant, corrupt, sentence)
     assert heap.check() != []
 
 
 @pytest.mark.parametrize("field", Span.dtype.names)
-def test_null_span_is_untouched_in_every_field(heap: Heap, busy: HeapState, field: str) -> None:
+def test_null_span_is_untouched_in_every_field(heap: Heap, busy: Go2008, field: str) -> None:
     busy.span[0][field] = 1
-    found = violations(busy, heap.memory, (check.null_records_are_untouched,))
+    found = violations(busy, heap.memory, (check_page_heap.null_records_are_zero,))
     assert any("null span was written" in line for line in found)
 
 
 def test_every_invariant_of_the_design_has_a_corruption() -> None:
-    assert CORRUPTIONS.invariants == set(DESIGN.invariants)
+    assert CORRUPTIONS.invariants == invariants_in(check_page_heap) | invariants_in(check_caches)
 
 
 def test_design_names_every_invariant_that_there_is() -> None:
-    assert invariants_in(check) == set(DESIGN.invariants)
+    assert {footprint_is_what_was_obtained, *CORRUPTIONS.invariants} == set(DESIGN.invariants)
 
 
 GARBAGE: dict[str, Corrupt] = {
@@ -94,7 +93,7 @@ GARBAGE: dict[str, Corrupt] = {
 
 
 @pytest.mark.parametrize("corrupt", GARBAGE.values(), ids=GARBAGE)
-def test_number_beyond_its_table_is_told_too(heap: Heap, busy: HeapState, corrupt: Corrupt) -> None:
+def test_number_beyond_its_table_is_told_too(heap: Heap, busy: Go2008, corrupt: Corrupt) -> None:
     corrupt(busy, heap.memory)
     assert heap.check() != []
 
@@ -108,15 +107,15 @@ def test_link_in_the_last_bytes_of_a_full_reservation_is_told(small_heap: Heap) 
     assert small_heap.check() != []
 
 
-def test_violations_name_at_most_so_many_of_a_kind(heap: Heap, busy: HeapState) -> None:
+def test_violations_name_at_most_so_many_of_a_kind(heap: Heap, busy: Go2008) -> None:
     busy.size_class.spans += 1
-    found = violations(busy, heap.memory, (check.class_counts_agree,), most=5)
+    found = violations(busy, heap.memory, (check_caches.class_counts_agree,), limit=5)
     assert len(found) == 6
     assert found[5] == "... and more of the same (class_counts_agree)"
-    assert len(violations(busy, heap.memory, (check.class_counts_agree,), most=168)) == 168
+    assert len(violations(busy, heap.memory, (check_caches.class_counts_agree,), limit=168)) == 168
 
 
-def test_violations_of_all_invariants_are_told(heap: Heap, busy: HeapState) -> None:
+def test_violations_of_all_invariants_are_told(heap: Heap, busy: Go2008) -> None:
     null_node_written(busy, heap.memory)
     heap_miscounted(busy, heap.memory)
     text = " ".join(heap.check())
@@ -124,7 +123,7 @@ def test_violations_of_all_invariants_are_told(heap: Heap, busy: HeapState) -> N
     assert "heap counts" in text
 
 
-def test_check_changes_no_record_and_no_byte_of_the_heap(heap: Heap, busy: HeapState) -> None:
+def test_check_changes_no_record_and_no_byte_of_the_heap(heap: Heap, busy: Go2008) -> None:
     def everything() -> list[bytes]:
         tables = [table[:4] if len(table) == len(busy.object_list) else table for table in busy]
         return [table.tobytes() for table in tables] + [
@@ -159,7 +158,7 @@ class CountingReservation:
         return self.memory.present(length)
 
 
-def test_circle_of_free_objects_is_walked_once(heap: Heap, busy: HeapState) -> None:
+def test_circle_of_free_objects_is_walked_once(heap: Heap, busy: Go2008) -> None:
     address = head_of(busy, CLASS_8)
     for _ in range(2):
         operations.free(busy, 0, address)

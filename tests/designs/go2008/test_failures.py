@@ -6,11 +6,11 @@ from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
 from allocsim.designs.go2008 import create
+from allocsim.designs.go2008.records import Go2008
 from tests.calling import malloc
 from tests.conftest import PAGE, Unsound
-from tests.designs.go2008.lookup import SMALL
+from tests.designs.go2008.lookup import LARGE_SIZE
 
 
 @pytest.mark.parametrize("alignment", [64, 8192, 1 << 20])
@@ -25,14 +25,14 @@ def test_aligned_object_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("alignment", [2**40, 2**46, 2**62], ids=hex)
-def test_huge_alignment_is_refused(state: HeapState, unsound: Unsound, alignment: int) -> None:
+def test_huge_alignment_is_refused(state: Go2008, unsound: Unsound, alignment: int) -> None:
     assert operations.memalign(state, 0, alignment, 1) == 0
     assert operations.refusal(state) == Status.OUT_OF_MEMORY
     assert unsound() == []
 
 
 @pytest.mark.parametrize("size", [2**30 + 1, 2**40, 2**47, 2**62, 2**63 - 1], ids=hex)
-def test_huge_request_is_refused(state: HeapState, unsound: Unsound, size: int) -> None:
+def test_huge_request_is_refused(state: Go2008, unsound: Unsound, size: int) -> None:
     for call in (
         lambda: malloc(state, size),
         lambda: operations.calloc(state, 0, size),
@@ -47,20 +47,20 @@ def test_huge_request_is_refused(state: HeapState, unsound: Unsound, size: int) 
 
 
 def test_frozen_heap_gives_what_it_has_and_refuses_the_rest(
-    state: HeapState, unsound: Unsound
+    state: Go2008, unsound: Unsound
 ) -> None:
     malloc(state, 8)
-    operations.free(state, 0, malloc(state, SMALL))
+    operations.free(state, 0, malloc(state, LARGE_SIZE))
     assert operations.freeze(state) == Status.OK
     assert malloc(state, 8)
-    assert malloc(state, SMALL)
-    assert (malloc(state, 16), malloc(state, SMALL)) == (0, 0)
+    assert malloc(state, LARGE_SIZE)
+    assert (malloc(state, 16), malloc(state, LARGE_SIZE)) == (0, 0)
     assert operations.refusal(state) == Status.FROZEN
     assert unsound() == []
 
 
-def test_frozen_heap_takes_objects_back(state: HeapState, unsound: Unsound) -> None:
-    held = [malloc(state, 8), malloc(state, SMALL)]
+def test_frozen_heap_takes_objects_back(state: Go2008, unsound: Unsound) -> None:
+    held = [malloc(state, 8), malloc(state, LARGE_SIZE)]
     operations.freeze(state)
     assert [operations.free(state, 0, address) for address in held] == [Status.OK] * 2
     assert unsound() == []

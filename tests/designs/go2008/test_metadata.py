@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-from allocsim.designs.go2008.metadata import take_metadata
+from allocsim.designs.go2008.metadata import allocate_metadata
+from allocsim.designs.go2008.records import Go2008
 
 MIB = 1 << 20
 
 
-def counts(state: HeapState) -> dict[str, int]:
+def counts(state: Go2008) -> dict[str, int]:
     """What the heap has obtained, and what is left of the current chunk."""
     record = state.system[0]
     names = ("heap", "metadata", "released", "footprint")
@@ -21,10 +21,10 @@ def counts(state: HeapState) -> dict[str, int]:
 
 @pytest.mark.parametrize("length", [16, 4096, 65536])
 def test_frozen_heap_obtains_no_metadata(heap: Heap, length: int) -> None:
-    take_metadata(heap.state, 16)  # the open chunk could hold 16 bytes more
+    allocate_metadata(heap.state, 16)  # the open chunk could hold 16 bytes more
     heap.state.system[0].frozen = 1
     before = counts(heap.state)
-    assert not take_metadata(heap.state, length)
+    assert not allocate_metadata(heap.state, length)
     assert heap.state.system[0].refusal == Status.FROZEN
     assert counts(heap.state) == before
 
@@ -35,7 +35,7 @@ def test_frozen_heap_obtains_no_metadata(heap: Heap, length: int) -> None:
 )
 def test_large_metadata_costs_whole_pages_of_its_own(heap: Heap, length: int, cost: int) -> None:
     before = counts(heap.state)
-    assert take_metadata(heap.state, length)
+    assert allocate_metadata(heap.state, length)
     assert counts(heap.state) == before | {
         name: before[name] + cost for name in ("metadata", "footprint")
     }
@@ -44,23 +44,23 @@ def test_large_metadata_costs_whole_pages_of_its_own(heap: Heap, length: int, co
 def test_small_metadata_costs_a_chunk_when_the_last_one_is_full(heap: Heap) -> None:
     before = counts(heap.state)["footprint"]
     for left in (MIB - 4080, MIB - 8160):
-        assert take_metadata(heap.state, 4080)
+        assert allocate_metadata(heap.state, 4080)
         assert counts(heap.state)["chunk_left"] == left
     assert counts(heap.state)["footprint"] == before + MIB
 
 
 @pytest.mark.parametrize(("length", "rounded"), [(1, 16), (16, 16), (17, 32), (4095, 4096)])
 def test_small_metadata_is_rounded_up_to_16_bytes(heap: Heap, length: int, rounded: int) -> None:
-    take_metadata(heap.state, length)
+    allocate_metadata(heap.state, length)
     assert counts(heap.state)["chunk_left"] == MIB - rounded
 
 
 def test_chunk_is_left_when_it_is_too_short_and_not_before(heap: Heap) -> None:
     heap.state.static[0].chunk_left = 48
     before = counts(heap.state)["footprint"]
-    take_metadata(heap.state, 48)
+    allocate_metadata(heap.state, 48)
     assert counts(heap.state)["footprint"] == before
-    take_metadata(heap.state, 1)
+    allocate_metadata(heap.state, 1)
     assert counts(heap.state)["footprint"] == before + MIB
     assert counts(heap.state)["chunk_left"] == MIB - 16
 
@@ -71,7 +71,7 @@ def test_metadata_costs_what_a_bump_allocator_would_map(lengths: list[int]) -> N
     with Heap(reserve=MIB) as heap:
         before = counts(heap.state)["footprint"]
         for length in lengths:
-            take_metadata(heap.state, length)
+            allocate_metadata(heap.state, length)
             if length >= 4096:
                 mapped += -(-length // 4096) * 4096
                 continue

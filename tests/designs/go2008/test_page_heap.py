@@ -6,15 +6,19 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-from allocsim.designs.go2008.page_heap import LONG, give_back, take_aligned_run, take_run
-from allocsim.designs.go2008.records import SpanState
+from allocsim.designs.go2008.page_heap import (
+    LARGE_LIST,
+    allocate_aligned_span,
+    allocate_span,
+    free_span,
+)
+from allocsim.designs.go2008.records import Go2008, SpanState
 from tests.conftest import PAGE, SCALE, Unsound
 from tests.designs.go2008.test_spans import chain
 
 
 @pytest.fixture
-def unsound(state: HeapState, unsound: Unsound) -> Unsound:
+def unsound(state: Go2008, unsound: Unsound) -> Unsound:
     """The invariants that are violated if all runs in use are large objects."""
 
     def call() -> list[str]:
@@ -25,38 +29,38 @@ def unsound(state: HeapState, unsound: Unsound) -> Unsound:
     return call
 
 
-def counters(state: HeapState) -> dict[str, int]:
+def counters(state: Go2008) -> dict[str, int]:
     """What the page heap counts."""
     names = ("grows", "splits", "spans", "free_spans", "free_pages")
     return {name: int(state.counters[0][name]) for name in names}
 
 
-def pages_of(state: HeapState, spans: list[int]) -> list[int]:
+def pages_of(state: Go2008, spans: list[int]) -> list[int]:
     """The lengths of spans."""
     return [int(state.span[span].pages) for span in spans]
 
 
-def taken(state: HeapState, *lengths: int) -> list[int]:
+def taken(state: Go2008, *lengths: int) -> list[int]:
     """Runs of these lengths."""
-    return [take_run(state, pages) for pages in lengths]
+    return [allocate_span(state, pages) for pages in lengths]
 
 
-def freed(state: HeapState, *lengths: int) -> list[int]:
+def freed(state: Go2008, *lengths: int) -> list[int]:
     """Free spans of exactly these lengths, given back in this order, with no other free one.
 
-    They are cut from one growth, which leaves a rest only when it is shorter than LONG.
+    They are cut from one growth, which leaves a rest only when it is shorter than LARGE_LIST.
     """
     spans = taken(state, *lengths)
     while state.counters[0].free_pages:
-        taken(state, *[listed for listed in range(LONG) if state.page_list[listed].head])
+        taken(state, *[listed for listed in range(LARGE_LIST) if state.page_list[listed].head])
     for span in spans:
-        give_back(state, span)
+        free_span(state, span)
     return spans
 
 
 @pytest.mark.parametrize("pages", [1, 8, 255, 256, 257, 1000])
-def test_empty_heap_grows_by_256_pages_or_by_what_is_needed(state: HeapState, pages: int) -> None:
-    span = take_run(state, pages)
+def test_empty_heap_grows_by_256_pages_or_by_what_is_needed(state: Go2008, pages: int) -> None:
+    span = allocate_span(state, pages)
     assert state.system[0].heap == max(pages, 256) * PAGE
     assert pages_of(state, [span]) == [pages]
     cut = pages < 256
@@ -69,55 +73,53 @@ def test_empty_heap_grows_by_256_pages_or_by_what_is_needed(state: HeapState, pa
     }
 
 
-def test_low_part_is_handed_out_and_the_rest_listed(heap: Heap, state: HeapState) -> None:
-    span = take_run(state, 100)
+def test_low_part_is_handed_out_and_the_rest_listed(heap: Heap, state: Go2008) -> None:
+    span = allocate_span(state, 100)
     (rest,) = chain(state, 156)
     assert state.span[span].address == heap.memory.address
     assert state.span[rest].address == heap.memory.address + 100 * PAGE
     assert (state.span[span].state, state.span[rest].state) == (SpanState.IN_USE, SpanState.FREE)
 
 
-def test_second_run_is_cut_from_the_rest_of_the_first(heap: Heap, state: HeapState) -> None:
+def test_second_run_is_cut_from_the_rest_of_the_first(heap: Heap, state: Go2008) -> None:
     taken(state, 100)
-    assert state.span[take_run(state, 50)].address == heap.memory.address + 100 * PAGE
+    assert state.span[allocate_span(state, 50)].address == heap.memory.address + 100 * PAGE
     assert counters(state)["grows"] == 1
 
 
 @pytest.mark.parametrize(
     ("wanted", "used"), [(1, 3), (3, 3), (4, 5), (6, 9), (9, 9), (10, 300), (260, 300), (301, 400)]
 )
-def test_shortest_span_that_is_long_enough_is_used(
-    state: HeapState, wanted: int, used: int
-) -> None:
+def test_shortest_span_that_is_long_enough_is_used(state: Go2008, wanted: int, used: int) -> None:
     spans = dict(zip((9, 400, 3, 300, 5), freed(state, 9, 400, 3, 300, 5), strict=True))
     grows = counters(state)["grows"]
-    assert take_run(state, wanted) == spans[used]
+    assert allocate_span(state, wanted) == spans[used]
     assert counters(state)["grows"] == grows
 
 
-def test_no_span_that_is_long_enough_means_growth(state: HeapState) -> None:
+def test_no_span_that_is_long_enough_means_growth(state: Go2008) -> None:
     spans = freed(state, 400, 200)
     before = counters(state)
-    assert take_run(state, 401) not in spans
+    assert allocate_span(state, 401) not in spans
     assert counters(state)["grows"] == before["grows"] + 1
     assert counters(state)["free_pages"] == before["free_pages"]
 
 
-def test_exact_fit_is_not_cut(state: HeapState) -> None:
+def test_exact_fit_is_not_cut(state: Go2008) -> None:
     (span,) = freed(state, 20)
     before = counters(state)
-    assert take_run(state, 20) == span
+    assert allocate_span(state, 20) == span
     assert counters(state) == before | {"free_spans": 0, "free_pages": 0}
 
 
-def test_rest_of_a_short_span_goes_on_the_list_of_its_length(state: HeapState) -> None:
+def test_rest_of_a_short_span_goes_on_the_list_of_its_length(state: Go2008) -> None:
     freed(state, 20)
     taken(state, 13)
     assert pages_of(state, chain(state, 7)) == [7]
     assert chain(state, 20) == []
 
 
-def test_equal_spans_are_used_last_in_first_out(state: HeapState) -> None:
+def test_equal_spans_are_used_last_in_first_out(state: Go2008) -> None:
     first, second, third = freed(state, 6, 6, 6)
     assert chain(state, 6) == [third, second, first]
     assert taken(state, 6, 6, 6) == [third, second, first]
@@ -128,65 +130,63 @@ def test_equal_spans_are_used_last_in_first_out(state: HeapState) -> None:
     [(300, 256, 400, 300, 257), (256, 257, 300, 300, 400), (400, 300, 300, 257, 256)],
     ids=["mixed", "ascending", "descending"],
 )
-def test_long_spans_are_listed_in_ascending_length(
-    state: HeapState, order: tuple[int, ...]
-) -> None:
+def test_long_spans_are_listed_in_ascending_length(state: Go2008, order: tuple[int, ...]) -> None:
     freed(state, *order)
-    assert pages_of(state, chain(state, LONG)) == sorted(order)
-    assert state.page_list[LONG].spans == 5
+    assert pages_of(state, chain(state, LARGE_LIST)) == sorted(order)
+    assert state.page_list[LARGE_LIST].spans == 5
 
 
-def test_new_long_span_stands_before_its_equals(state: HeapState) -> None:
+def test_new_long_span_stands_before_its_equals(state: Go2008) -> None:
     spans = freed(state, 300, 256, 300, 400, 300)
-    assert chain(state, LONG) == [spans[1], spans[4], spans[2], spans[0], spans[3]]
-    assert take_run(state, 300) == spans[4]
+    assert chain(state, LARGE_LIST) == [spans[1], spans[4], spans[2], spans[0], spans[3]]
+    assert allocate_span(state, 300) == spans[4]
 
 
-def test_span_of_255_pages_is_short_and_one_of_256_long(state: HeapState) -> None:
+def test_span_of_255_pages_is_short_and_one_of_256_long(state: Go2008) -> None:
     short, long = freed(state, 255, 256)
     assert (chain(state, 255), chain(state, 256)) == ([short], [long])
 
 
-def test_rest_of_a_long_span_stays_in_order(state: HeapState) -> None:
+def test_rest_of_a_long_span_stays_in_order(state: Go2008) -> None:
     freed(state, 300, 900)
     taken(state, 301)
-    assert pages_of(state, chain(state, LONG)) == [300, 599]
+    assert pages_of(state, chain(state, LARGE_LIST)) == [300, 599]
 
 
-def test_adjacent_free_runs_are_not_joined(state: HeapState) -> None:
+def test_adjacent_free_runs_are_not_joined(state: Go2008) -> None:
     spans = taken(state, 128, 128)
     for span in spans:
-        give_back(state, span)
+        free_span(state, span)
     before = counters(state)
-    take_run(state, 129)
+    allocate_span(state, 129)
     assert counters(state)["grows"] == before["grows"] + 1
     assert state.counters[0].coalesces == 0
     assert pages_of(state, spans) == [128, 128]
 
 
-def test_frozen_heap_does_not_grow_and_stays_sound(state: HeapState, unsound: Unsound) -> None:
+def test_frozen_heap_does_not_grow_and_stays_sound(state: Go2008, unsound: Unsound) -> None:
     freed(state, 10)
     state.system[0].frozen = 1
     before = counters(state)
-    assert take_run(state, 11) == 0
+    assert allocate_span(state, 11) == 0
     assert state.system[0].refusal == Status.FROZEN
     assert (counters(state), unsound()) == (before, [])
 
 
 @pytest.mark.parametrize("pages", [9, 299, 350], ids=["short", "first of long", "second of long"])
 def test_frozen_heap_does_not_cut_and_keeps_its_lists(
-    state: HeapState, unsound: Unsound, pages: int
+    state: Go2008, unsound: Unsound, pages: int
 ) -> None:
     freed(state, 10, 300, 400, 10, 400)
-    lists = [chain(state, listed) for listed in (10, LONG)]
+    lists = [chain(state, listed) for listed in (10, LARGE_LIST)]
     state.system[0].frozen = 1
     before = counters(state)
-    assert take_run(state, pages) == 0
-    assert [chain(state, listed) for listed in (10, LONG)] == lists
+    assert allocate_span(state, pages) == 0
+    assert [chain(state, listed) for listed in (10, LARGE_LIST)] == lists
     assert (counters(state), unsound()) == (before, [])
 
 
-def test_frozen_heap_gives_an_exact_fit(state: HeapState) -> None:
+def test_frozen_heap_gives_an_exact_fit(state: Go2008) -> None:
     short, long = freed(state, 10, 300)
     state.system[0].frozen = 1
     assert taken(state, 300, 10) == [long, short]
@@ -196,7 +196,7 @@ def test_reservation_can_be_used_to_its_last_page(small_heap: Heap) -> None:
     state = small_heap.state
     pages = small_heap.memory.length // PAGE
     assert all(taken(state, *[256] * (pages // 256)))
-    assert take_run(state, 1) == 0
+    assert allocate_span(state, 1) == 0
     assert state.system[0].refusal == Status.OUT_OF_MEMORY
     assert state.system[0].heap == small_heap.memory.length
 
@@ -206,13 +206,13 @@ def test_heap_without_room_refuses_and_stays_sound(small_heap: Heap, pages: int)
     state = small_heap.state
     taken(state, 1000)
     before = counters(state)
-    assert take_run(state, pages) == 0
+    assert allocate_span(state, pages) == 0
     assert counters(state) == before
 
 
 def test_growth_by_256_is_refused_although_less_would_do(small_heap: Heap) -> None:
-    assert take_run(small_heap.state, 1024 - 255)
-    assert take_run(small_heap.state, 1) == 0
+    assert allocate_span(small_heap.state, 1024 - 255)
+    assert allocate_span(small_heap.state, 1) == 0
 
 
 ALIGNMENTS = [2 * PAGE, 4 * PAGE, 64 * PAGE, 1 << 20, 1 << 22]
@@ -221,20 +221,20 @@ ALIGNMENTS = [2 * PAGE, 4 * PAGE, 64 * PAGE, 1 << 20, 1 << 22]
 @pytest.mark.parametrize("alignment", ALIGNMENTS, ids=hex)
 @pytest.mark.parametrize("pages", [1, 3, 256, 300])
 def test_aligned_run_is_aligned_and_exactly_as_long(
-    state: HeapState, unsound: Unsound, pages: int, alignment: int
+    state: Go2008, unsound: Unsound, pages: int, alignment: int
 ) -> None:
-    spans = [take_aligned_run(state, pages, alignment) for _ in range(3)]
+    spans = [allocate_aligned_span(state, pages, alignment) for _ in range(3)]
     assert all(state.span[span].address % alignment == 0 for span in spans)
     assert pages_of(state, spans) == [pages] * 3
     assert counters(state)["splits"] == counters(state)["spans"] - counters(state)["grows"]
     for span in spans:
-        give_back(state, span)
+        free_span(state, span)
     assert unsound() == []
 
 
-def test_pages_ahead_of_an_aligned_run_and_behind_it_are_free(state: HeapState) -> None:
+def test_pages_ahead_of_an_aligned_run_and_behind_it_are_free(state: Go2008) -> None:
     taken(state, 1)
-    span = take_aligned_run(state, 3, 64 * PAGE)
+    span = allocate_aligned_span(state, 3, 64 * PAGE)
     in_use = 1 + 3
     assert counters(state)["free_pages"] == state.system[0].heap // PAGE - in_use
     assert state.span[span].state == SpanState.IN_USE
@@ -242,18 +242,18 @@ def test_pages_ahead_of_an_aligned_run_and_behind_it_are_free(state: HeapState) 
 
 @pytest.mark.parametrize("ahead", [0, 1], ids=["cut behind", "cut ahead"])
 def test_frozen_heap_refuses_an_aligned_run_and_stays_sound(
-    heap: Heap, state: HeapState, unsound: Unsound, ahead: int
+    heap: Heap, state: Go2008, unsound: Unsound, ahead: int
 ) -> None:
     first = -(heap.memory.address // PAGE) % 4  # pages ahead of a multiple of four
     freed(state, *[pages for pages in (first + ahead,) if pages], 7)
     state.system[0].frozen = 1
     before = counters(state)
-    assert take_aligned_run(state, 4, 4 * PAGE) == 0
+    assert allocate_aligned_span(state, 4, 4 * PAGE) == 0
     assert (counters(state), unsound()) == (before, [])
 
 
 def test_aligned_run_that_does_not_fit_is_refused(small_heap: Heap) -> None:
-    assert take_aligned_run(small_heap.state, 1000, 1 << 20) == 0
+    assert allocate_aligned_span(small_heap.state, 1000, 1 << 20) == 0
     assert small_heap.state.system[0].refusal == Status.OUT_OF_MEMORY
 
 
@@ -279,19 +279,19 @@ class Lengths:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_runs_agree_with_a_list_of_lengths(
-    state: HeapState, unsound: Unsound, seed: int
+    state: Go2008, unsound: Unsound, seed: int
 ) -> None:
     rng, model, held = random.Random(seed), Lengths(), []
     for _ in range(100 * SCALE):
         if held and rng.random() < 0.5:
             span = held.pop(rng.randrange(len(held)))
             model.free.append(int(state.span[span].pages))
-            give_back(state, span)
+            free_span(state, span)
         else:
             pages = int(2 ** rng.uniform(0, 9.5))
             model.take(pages)
-            held.append(take_run(state, pages))
-    spans = [span for listed in range(LONG + 1) for span in chain(state, listed)]
+            held.append(allocate_span(state, pages))
+    spans = [span for listed in range(LARGE_LIST + 1) for span in chain(state, listed)]
     assert sorted(pages_of(state, spans)) == sorted(model.free)
     assert (state.counters[0].grows, state.counters[0].splits) == (model.grows, model.splits)
     assert unsound() == []

@@ -12,7 +12,8 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.jit import PURE
-from allocsim.core.records import SAMPLE, HeapState
+from allocsim.core.records import SAMPLE
+from allocsim.designs.go2008.records import Go2008
 from allocsim.driver import Run, Stop
 from allocsim.events import Op
 from tests.conftest import REPOSITORY, RESERVE, SCALE
@@ -57,7 +58,7 @@ STREAMS: dict[str, tuple[int, int, Callable[[random.Random], int]]] = {
 """Objects, threads and sizes of the random streams."""
 
 
-def figures(state: HeapState, run: Run) -> dict[str, int]:
+def figures(state: Go2008, run: Run) -> dict[str, int]:
     """What the heap says of itself, in the model's words."""
     sample = records(SAMPLE)
     operations.measure(state, int(run.driver[0].live), sample[0])

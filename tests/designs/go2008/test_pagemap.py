@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from allocsim import Heap
 from allocsim.core.memory import table
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-from allocsim.designs.go2008.pagemap import ENTRIES, NODE_BYTES, ROOT, enter, nodes_for, span_of
+from allocsim.designs.go2008.pagemap import (
+    LEVEL_SIZE,
+    NODE_BYTES,
+    ROOT,
+    insert_span,
+    max_nodes,
+    span_of,
+)
+from allocsim.designs.go2008.records import Go2008
 from tests.conftest import PAGE
 
 LAST_PAGE = 2**51 - 1
@@ -28,79 +35,79 @@ borders = pytest.mark.parametrize("border", BORDERS.values(), ids=BORDERS)
     [0, 1, PAGE, 2**25, 2**38, 2**46, 2**62, 2**63 - 1],
     ids=lambda address: f"{address:#x}",
 )
-def test_unknown_page_leads_to_no_span(state: HeapState, address: int) -> None:
+def test_unknown_page_leads_to_no_span(state: Go2008, address: int) -> None:
     assert span_of(state, address) == 0
 
 
 @borders
-def test_run_across_a_border_is_entered_on_both_sides(state: HeapState, border: int) -> None:
-    assert enter(state, (border - 2) * PAGE, 4, 7)
+def test_run_across_a_border_is_entered_on_both_sides(state: Go2008, border: int) -> None:
+    assert insert_span(state, (border - 2) * PAGE, 4, 7)
     found = [span_of(state, page * PAGE) for page in range(border - 3, border + 3)]
     assert found == [0, 7, 7, 7, 7, 0]
 
 
 @borders
-def test_runs_on_either_side_of_a_border_stay_apart(state: HeapState, border: int) -> None:
-    enter(state, (border - 1) * PAGE, 1, 3)
-    enter(state, border * PAGE, 1, 4)
+def test_runs_on_either_side_of_a_border_stay_apart(state: Go2008, border: int) -> None:
+    insert_span(state, (border - 1) * PAGE, 1, 3)
+    insert_span(state, border * PAGE, 1, 4)
     assert [span_of(state, page * PAGE) for page in (border - 1, border)] == [3, 4]
 
 
-@pytest.mark.parametrize("page", [1, ENTRIES - 1, 2**39 + 5, LAST_PAGE], ids=hex)
-def test_every_byte_of_a_page_leads_to_its_span(state: HeapState, page: int) -> None:
-    enter(state, page * PAGE, 1, 9)
+@pytest.mark.parametrize("page", [1, LEVEL_SIZE - 1, 2**39 + 5, LAST_PAGE], ids=hex)
+def test_every_byte_of_a_page_leads_to_its_span(state: Go2008, page: int) -> None:
+    insert_span(state, page * PAGE, 1, 9)
     inside = (page * PAGE, page * PAGE + 1, page * PAGE + PAGE - 1)
     assert [span_of(state, address) for address in inside] == [9, 9, 9]
     assert span_of(state, page * PAGE - 1) == 0
 
 
-def test_last_pages_below_two_to_the_63_can_be_entered(state: HeapState) -> None:
-    assert enter(state, (LAST_PAGE - 1) * PAGE, 2, 5)
+def test_last_pages_below_two_to_the_63_can_be_entered(state: Go2008) -> None:
+    assert insert_span(state, (LAST_PAGE - 1) * PAGE, 2, 5)
     assert span_of(state, 2**63 - 1) == 5
     assert span_of(state, (LAST_PAGE - 1) * PAGE) == 5
     assert span_of(state, (LAST_PAGE - 2) * PAGE) == 0
 
 
-def test_page_that_is_entered_again_leads_to_the_newer_span(state: HeapState) -> None:
-    enter(state, PAGE, 4, 1)
-    enter(state, 3 * PAGE, 2, 2)
+def test_page_that_is_entered_again_leads_to_the_newer_span(state: Go2008) -> None:
+    insert_span(state, PAGE, 4, 1)
+    insert_span(state, 3 * PAGE, 2, 2)
     assert [span_of(state, page * PAGE) for page in range(1, 5)] == [1, 1, 2, 2]
 
 
-def test_pages_far_apart_share_no_node_but_the_root(state: HeapState) -> None:
+def test_pages_far_apart_share_no_node_but_the_root(state: Go2008) -> None:
     for page in (0, 2**39, 2**40):
-        enter(state, page * PAGE, 1, 1)
+        insert_span(state, page * PAGE, 1, 1)
     assert state.static[0].nodes == ROOT + 1 + 3 * 3
 
 
-def test_pages_of_one_leaf_take_its_nodes_once(state: HeapState) -> None:
+def test_pages_of_one_leaf_take_its_nodes_once(state: Go2008) -> None:
     before = int(state.system[0].footprint)
-    enter(state, 0, 1, 1)
-    enter(state, (ENTRIES - 1) * PAGE, 1, 2)
+    insert_span(state, 0, 1, 1)
+    insert_span(state, (LEVEL_SIZE - 1) * PAGE, 1, 2)
     assert state.static[0].nodes == ROOT + 1 + 3
     assert state.system[0].footprint == before + 3 * NODE_BYTES
 
 
-def test_null_node_is_never_written(state: HeapState) -> None:
+def test_null_node_is_never_written(state: Go2008) -> None:
     for border in BORDERS.values():
-        enter(state, (border - 1) * PAGE, 2, 6)
+        insert_span(state, (border - 1) * PAGE, 2, 6)
     assert not state.node[0].any()
 
 
-def test_frozen_map_takes_no_node_but_enters_pages_that_need_none(state: HeapState) -> None:
-    enter(state, 0, 1, 1)
+def test_frozen_map_takes_no_node_but_enters_pages_that_need_none(state: Go2008) -> None:
+    insert_span(state, 0, 1, 1)
     state.system[0].frozen = 1
-    assert enter(state, PAGE, 1, 2)
-    assert not enter(state, 2**39 * PAGE, 1, 3)
+    assert insert_span(state, PAGE, 1, 2)
+    assert not insert_span(state, 2**39 * PAGE, 1, 3)
     assert state.system[0].refusal == Status.FROZEN
     assert span_of(state, 2**39 * PAGE) == 0
 
 
-def test_full_table_of_nodes_refuses_and_says_so(state: HeapState) -> None:
+def test_full_table_of_nodes_refuses_and_says_so(state: Go2008) -> None:
     room = len(state.node) - int(state.static[0].nodes)
     for number in range(room // 3):
-        assert enter(state, (number << 39) * PAGE, 1, 1)
-    assert not enter(state, ((room // 3) << 39) * PAGE, 1, 1)
+        assert insert_span(state, (number << 39) * PAGE, 1, 1)
+    assert not insert_span(state, ((room // 3) << 39) * PAGE, 1, 1)
     assert state.static[0].nodes <= len(state.node)
     assert state.system[0].refusal == Status.OUT_OF_MEMORY
 
@@ -115,11 +122,11 @@ def nodes_needed(first: int, pages: int) -> int:
 def test_nodes_for_is_enough_wherever_the_range_begins(pages: int) -> None:
     starts = [border + ahead for border in BORDERS.values() for ahead in (-pages, -1, 0, 1)]
     worst = max(nodes_needed(max(start, 0), pages) for start in starts)
-    assert worst <= nodes_for(pages * PAGE) <= worst + 3
+    assert worst <= max_nodes(pages * PAGE) <= worst + 3
 
 
 def test_nodes_for_two_pages_is_exact() -> None:
-    assert nodes_for(2 * PAGE) == nodes_needed(2**39 - 1, 2) == 8
+    assert max_nodes(2 * PAGE) == nodes_needed(2**39 - 1, 2) == 8
 
 
 runs = st.tuples(
@@ -131,10 +138,10 @@ runs = st.tuples(
 def test_map_equals_a_dictionary(entered: list[tuple[int, int, int]]) -> None:
     expected: dict[int, int] = {}
     with Heap(reserve=1 << 20) as heap:
-        state = heap.state._replace(node=table(np.int64, 64, ENTRIES))
+        state = heap.state._replace(node=table(np.int64, 64, LEVEL_SIZE))
         for span, (near, ahead, pages) in enumerate(entered, 1):
             first = near + ahead
-            assert enter(state, first * PAGE, pages, span)
+            assert insert_span(state, first * PAGE, pages, span)
             expected |= dict.fromkeys(range(first, first + pages), span)
         asked = {page + beside for page in expected for beside in (-1, 0, 1)} - {-1}
         for page in sorted(asked):

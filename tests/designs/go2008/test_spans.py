@@ -4,17 +4,16 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-from allocsim.designs.go2008.page_heap import make_span, push, remove_after, split
+from allocsim.designs.go2008.page_heap import new_span, push_span, remove_after, split
 from allocsim.designs.go2008.pagemap import span_of
-from allocsim.designs.go2008.records import LARGE, Span, SpanState
+from allocsim.designs.go2008.records import LARGE, Go2008, Span, SpanState
 from tests.conftest import PAGE
 
 FIRST = 1 << 40
 """An address for spans of which no byte is touched."""
 
 
-def chain(state: HeapState, listed: int) -> list[int]:
+def chain(state: Go2008, listed: int) -> list[int]:
     """The spans of a page list, head first."""
     found, span = [], int(state.page_list[listed].head)
     while span:
@@ -23,33 +22,33 @@ def chain(state: HeapState, listed: int) -> list[int]:
     return found
 
 
-def extent(state: HeapState, span: int) -> tuple[int, int]:
+def extent(state: Go2008, span: int) -> tuple[int, int]:
     """First page behind FIRST and length of a span, in pages."""
     return (int(state.span[span].address) - FIRST) // PAGE, int(state.span[span].pages)
 
 
-def test_spans_are_numbered_from_one_in_order(state: HeapState) -> None:
-    numbers = [make_span(state, FIRST + 8 * page * PAGE, 8) for page in range(3)]
+def test_spans_are_numbered_from_one_in_order(state: Go2008) -> None:
+    numbers = [new_span(state, FIRST + 8 * page * PAGE, 8) for page in range(3)]
     assert numbers == [1, 2, 3]
     assert state.counters[0].spans == 3
 
 
-def test_new_span_is_in_use_and_of_no_class(state: HeapState) -> None:
-    record = state.span[make_span(state, FIRST, 5)]
+def test_new_span_is_in_use_and_of_no_class(state: Go2008) -> None:
+    record = state.span[new_span(state, FIRST, 5)]
     assert (record.address, record.pages, record.next) == (FIRST, 5, 0)
     assert (record.state, record.size_class) == (SpanState.IN_USE, LARGE)
 
 
-def test_new_span_is_entered_in_the_page_map(state: HeapState) -> None:
-    span = make_span(state, FIRST, 2)
+def test_new_span_is_entered_in_the_page_map(state: Go2008) -> None:
+    span = new_span(state, FIRST, 2)
     pages = [span_of(state, FIRST + page * PAGE) for page in (-1, 0, 1, 2)]
     assert pages == [0, span, span, 0]
 
 
-def test_record_of_a_span_is_booked_as_metadata(state: HeapState) -> None:
-    make_span(state, FIRST, 1)
+def test_record_of_a_span_is_booked_as_metadata(state: Go2008) -> None:
+    new_span(state, FIRST, 1)
     before = int(state.static[0].chunk_left)
-    make_span(state, FIRST + PAGE, 1)
+    new_span(state, FIRST + PAGE, 1)
     assert before - state.static[0].chunk_left == -(-Span.dtype.itemsize // 16) * 16
 
 
@@ -57,36 +56,36 @@ def test_full_table_refuses_a_span(small_heap: Heap) -> None:
     state = small_heap.state
     room = len(state.span) - 1
     state.counters[0].spans = room - 1
-    assert make_span(state, FIRST, 1) == room
-    assert make_span(state, FIRST + PAGE, 1) == 0
+    assert new_span(state, FIRST, 1) == room
+    assert new_span(state, FIRST + PAGE, 1) == 0
     assert state.system[0].refusal == Status.OUT_OF_MEMORY
     assert state.counters[0].spans == room
 
 
-def test_frozen_refuses_a_span(state: HeapState) -> None:
+def test_frozen_refuses_a_span(state: Go2008) -> None:
     state.system[0].frozen = 1
-    assert make_span(state, FIRST, 1) == 0
+    assert new_span(state, FIRST, 1) == 0
     assert (state.counters[0].spans, span_of(state, FIRST)) == (0, 0)
 
 
 @pytest.mark.parametrize("pages", [1, 4, 9])
-def test_cut_keeps_the_front_and_makes_a_span_of_the_rest(state: HeapState, pages: int) -> None:
-    span = make_span(state, FIRST, 10)
+def test_cut_keeps_the_front_and_makes_a_span_of_the_rest(state: Go2008, pages: int) -> None:
+    span = new_span(state, FIRST, 10)
     rest = split(state, span, pages)
     assert extent(state, span) == (0, pages)
     assert extent(state, rest) == (pages, 10 - pages)
     assert state.counters[0].splits == 1
 
 
-def test_cut_enters_the_rest_in_the_page_map(state: HeapState) -> None:
-    span = make_span(state, FIRST, 4)
+def test_cut_enters_the_rest_in_the_page_map(state: Go2008) -> None:
+    span = new_span(state, FIRST, 4)
     rest = split(state, span, 1)
     pages = [span_of(state, FIRST + page * PAGE) for page in range(5)]
     assert pages == [span, rest, rest, rest, 0]
 
 
-def test_refused_cut_leaves_the_span_whole(state: HeapState) -> None:
-    span = make_span(state, FIRST, 10)
+def test_refused_cut_leaves_the_span_whole(state: Go2008) -> None:
+    span = new_span(state, FIRST, 10)
     state.system[0].frozen = 1
     assert split(state, span, 4) == 0
     assert extent(state, span) == (0, 10)
@@ -95,14 +94,14 @@ def test_refused_cut_leaves_the_span_whole(state: HeapState) -> None:
 
 
 @pytest.fixture
-def listed(state: HeapState) -> HeapState:
+def listed(state: Go2008) -> Go2008:
     """Spans 1 to 4 on list 8, the newest first."""
     for page in range(0, 32, 8):
-        push(state, 8, make_span(state, FIRST + page * PAGE, 8))
+        push_span(state, 8, new_span(state, FIRST + page * PAGE, 8))
     return state
 
 
-def test_spans_are_listed_newest_first(listed: HeapState) -> None:
+def test_spans_are_listed_newest_first(listed: Go2008) -> None:
     assert chain(listed, 8) == [4, 3, 2, 1]
     assert listed.page_list[8].spans == 4
 
@@ -113,20 +112,20 @@ def test_spans_are_listed_newest_first(listed: HeapState) -> None:
     ids=["head", "middle", "last"],
 )
 def test_span_is_taken_from_anywhere_on_its_list(
-    listed: HeapState, before: int, taken: int, left: list[int]
+    listed: Go2008, before: int, taken: int, left: list[int]
 ) -> None:
     assert remove_after(listed, 8, before) == taken
     assert chain(listed, 8) == left
     assert (listed.span[taken].next, listed.page_list[8].spans) == (0, 3)
 
 
-def test_list_can_be_emptied_and_filled_again(listed: HeapState) -> None:
+def test_list_can_be_emptied_and_filled_again(listed: Go2008) -> None:
     assert [remove_after(listed, 8, 0) for _ in range(4)] == [4, 3, 2, 1]
     assert (listed.page_list[8].head, listed.page_list[8].spans) == (0, 0)
-    push(listed, 8, 2)
+    push_span(listed, 8, 2)
     assert chain(listed, 8) == [2]
 
 
-def test_lists_do_not_touch_each_other(listed: HeapState) -> None:
-    push(listed, 9, remove_after(listed, 8, 0))
+def test_lists_do_not_touch_each_other(listed: Go2008) -> None:
+    push_span(listed, 9, remove_after(listed, 8, 0))
     assert (chain(listed, 8), chain(listed, 9)) == ([3, 2, 1], [4])

@@ -4,58 +4,57 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.raw import load_word
-from allocsim.core.records import HeapState
+from allocsim.designs.go2008.records import Go2008
 from allocsim.designs.go2008.thread_cache import (
-    LOOKED,
-    MASKED,
+    CLEAR_STEP,
+    MAX_PROBES,
+    central_grab,
     clear,
     pop_aligned_object,
     pop_object,
     push_object,
-    refill,
     write_links,
 )
 from tests.conftest import PAGE, Unsound, contents
-from tests.designs.go2008.lookup import links
-from tests.designs.test_size_classes import SIZES
+from tests.designs.go2008.lookup import SIZES, links
 
 CLASS_8, CLASS_24, CLASS_48 = SIZES.index(8), SIZES.index(24), SIZES.index(48)
 
 
 @pytest.fixture
-def filled(state: HeapState) -> HeapState:
+def filled(state: Go2008) -> Go2008:
     """1024 objects each of 8, 24 and 48 bytes on the lists of thread 0."""
     for size_class in (CLASS_8, CLASS_24, CLASS_48):
-        refill(state, 0, size_class)
+        central_grab(state, 0, size_class)
     return state
 
 
-def counts(state: HeapState, size_class: int) -> tuple[int, int]:
+def counts(state: Go2008, size_class: int) -> tuple[int, int]:
     """Objects in use and cached, of a class."""
     count = state.size_class[size_class]
     return int(count.in_use), int(count.cached)
 
 
-def test_empty_list_gives_nothing(state: HeapState) -> None:
+def test_empty_list_gives_nothing(state: Go2008) -> None:
     assert pop_object(state, 0, 0) == 0
     assert pop_aligned_object(state, 0, 0, 16) == 0
     assert counts(state, 0) == (0, 0)
 
 
-def test_objects_come_in_the_order_of_the_list(filled: HeapState) -> None:
+def test_objects_come_in_the_order_of_the_list(filled: Go2008) -> None:
     expected = links(filled, 0, CLASS_24)
     assert [pop_object(filled, 0, CLASS_24) for _ in range(1024)] == expected
     assert pop_object(filled, 0, CLASS_24) == 0
 
 
-def test_last_object_freed_is_the_first_handed_out(filled: HeapState) -> None:
+def test_last_object_freed_is_the_first_handed_out(filled: Go2008) -> None:
     first, second = (pop_object(filled, 0, CLASS_24) for _ in range(2))
     push_object(filled, 0, CLASS_24, first)
     push_object(filled, 0, CLASS_24, second)
     assert [pop_object(filled, 0, CLASS_24) for _ in range(2)] == [second, first]
 
 
-def test_link_threads_through_the_first_word(filled: HeapState) -> None:
+def test_link_threads_through_the_first_word(filled: Go2008) -> None:
     first, second = (pop_object(filled, 0, CLASS_24) for _ in range(2))
     push_object(filled, 1, CLASS_24, first)
     assert load_word(first) == 0
@@ -64,7 +63,7 @@ def test_link_threads_through_the_first_word(filled: HeapState) -> None:
     assert links(filled, 1, CLASS_24) == [second, first]
 
 
-def test_object_that_is_handed_out_is_all_zeros(heap: Heap, filled: HeapState) -> None:
+def test_object_that_is_handed_out_is_all_zeros(heap: Heap, filled: Go2008) -> None:
     address = pop_object(filled, 0, CLASS_24)
     assert not contents(heap, address, 24).any()
     contents(heap, address, 24)[:] = 0xFF
@@ -74,14 +73,14 @@ def test_object_that_is_handed_out_is_all_zeros(heap: Heap, filled: HeapState) -
     assert not contents(heap, address, 24).any()
 
 
-def test_push_clears_no_byte_of_the_next_object(heap: Heap, filled: HeapState) -> None:
+def test_push_clears_no_byte_of_the_next_object(heap: Heap, filled: Go2008) -> None:
     first, second = (pop_object(filled, 0, CLASS_48) for _ in range(2))
     contents(heap, first, 96)[:] = 0xFF
     push_object(filled, 0, CLASS_48, first)
     assert contents(heap, second, 48).min() == 0xFF
 
 
-def test_lists_of_threads_are_apart(filled: HeapState) -> None:
+def test_lists_of_threads_are_apart(filled: Go2008) -> None:
     assert pop_object(filled, 1, CLASS_24) == 0
     address = pop_object(filled, 0, CLASS_24)
     push_object(filled, 1, CLASS_24, address)
@@ -89,14 +88,14 @@ def test_lists_of_threads_are_apart(filled: HeapState) -> None:
     assert pop_object(filled, 1, CLASS_24) == address
 
 
-def test_lists_of_classes_are_apart(filled: HeapState) -> None:
+def test_lists_of_classes_are_apart(filled: Go2008) -> None:
     before = links(filled, 0, CLASS_8)
     push_object(filled, 0, CLASS_24, pop_object(filled, 0, CLASS_24))
     pop_object(filled, 0, CLASS_48)
     assert links(filled, 0, CLASS_8) == before
 
 
-def test_every_object_is_counted_in_use_or_cached(filled: HeapState, unsound: Unsound) -> None:
+def test_every_object_is_counted_in_use_or_cached(filled: Go2008, unsound: Unsound) -> None:
     popped = [pop_object(filled, 0, CLASS_24) for _ in range(10)]
     popped.append(pop_aligned_object(filled, 0, CLASS_24, 16))
     assert counts(filled, CLASS_24) == (11, 1013)
@@ -107,7 +106,7 @@ def test_every_object_is_counted_in_use_or_cached(filled: HeapState, unsound: Un
 
 
 @pytest.mark.parametrize("alignment", [1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
-def test_aligned_object_is_the_newest_that_lies_right(filled: HeapState, alignment: int) -> None:
+def test_aligned_object_is_the_newest_that_lies_right(filled: Go2008, alignment: int) -> None:
     pop_object(filled, 0, CLASS_24)  # the first lies right for any alignment
     right = next(a for a in links(filled, 0, CLASS_24) if a % alignment == 0)
     others = [address for address in links(filled, 0, CLASS_24) if address != right]
@@ -116,14 +115,14 @@ def test_aligned_object_is_the_newest_that_lies_right(filled: HeapState, alignme
     assert filled.object_list[0, CLASS_24].length == len(others)
 
 
-def test_aligned_object_is_all_zeros(heap: Heap, filled: HeapState) -> None:
+def test_aligned_object_is_all_zeros(heap: Heap, filled: Go2008) -> None:
     pop_object(filled, 0, CLASS_48)
     address = pop_aligned_object(filled, 0, CLASS_48, 64)
     assert address % 64 == 0
     assert not contents(heap, address, 48).any()
 
 
-def test_list_without_an_aligned_object_stays_as_it_is(filled: HeapState) -> None:
+def test_list_without_an_aligned_object_stays_as_it_is(filled: Go2008) -> None:
     kept = [pop_object(filled, 0, CLASS_8) for _ in range(4)]
     for address in kept[1:]:
         push_object(filled, 1, CLASS_8, address)
@@ -132,24 +131,24 @@ def test_list_without_an_aligned_object_stays_as_it_is(filled: HeapState) -> Non
     assert links(filled, 1, CLASS_8) == before
 
 
-@pytest.mark.parametrize("ahead", [LOOKED - 1, LOOKED], ids=["within", "beyond"])
-def test_search_for_an_aligned_object_has_a_bound(filled: HeapState, ahead: int) -> None:
+@pytest.mark.parametrize("ahead", [MAX_PROBES - 1, MAX_PROBES], ids=["within", "beyond"])
+def test_search_for_an_aligned_object_has_a_bound(filled: Go2008, ahead: int) -> None:
     taken = [pop_object(filled, 0, CLASS_8) for _ in range(ahead + 1)]
     for address in taken:  # the first one, which is aligned, goes to the end of the list
         push_object(filled, 1, CLASS_8, address)
     found = pop_aligned_object(filled, 1, CLASS_8, PAGE)
-    assert found == (taken[0] if ahead < LOOKED else 0)
+    assert found == (taken[0] if ahead < MAX_PROBES else 0)
 
 
 def test_fresh_objects_are_not_touched_before_they_are_handed_out(
-    heap: Heap, filled: HeapState
+    heap: Heap, filled: Go2008
 ) -> None:
     resident = heap.memory.resident(1 << 20)
     pop_object(filled, 0, CLASS_24)
     assert (resident, heap.memory.resident(1 << 20)) == (0, PAGE)
 
 
-def test_links_written_late_are_those_of_a_chain(filled: HeapState) -> None:
+def test_links_written_late_are_those_of_a_chain(filled: Go2008) -> None:
     for _ in range(3):
         pop_object(filled, 0, CLASS_24)
     expected = links(filled, 0, CLASS_24)
@@ -161,13 +160,13 @@ def test_links_written_late_are_those_of_a_chain(filled: HeapState) -> None:
     assert [pop_object(filled, 0, CLASS_24) for _ in expected] == expected
 
 
-def test_list_of_fresh_objects_only_can_be_used_up_by_aligned_ones(filled: HeapState) -> None:
+def test_list_of_fresh_objects_only_can_be_used_up_by_aligned_ones(filled: Go2008) -> None:
     expected = links(filled, 0, CLASS_48)
     assert [pop_aligned_object(filled, 0, CLASS_48, 1) for _ in range(1024)] == expected
     assert pop_aligned_object(filled, 0, CLASS_48, 1) == 0
 
 
-@pytest.mark.parametrize("length", [8, 16, 56, MASKED, MASKED + 8, 128, 32768])
+@pytest.mark.parametrize("length", [8, 16, 56, CLEAR_STEP, CLEAR_STEP + 8, 128, 32768])
 def test_clear_zeroes_its_bytes_and_no_other(heap: Heap, length: int) -> None:
     page = contents(heap, heap.memory.address, 40960)
     page[:] = 0xAA

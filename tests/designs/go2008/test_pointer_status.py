@@ -5,10 +5,10 @@ import pytest
 
 from allocsim.core.operations import Status
 from allocsim.core.records import Record
-from allocsim.designs.go2008.large_objects import address_status
+from allocsim.designs.go2008.malloc import pointer_status
 from allocsim.designs.go2008.records import LARGE, RECIPROCAL_SHIFT, Span, SpanState
 from tests.conftest import PAGE, SCALE
-from tests.designs.test_size_classes import SIZES
+from tests.designs.go2008.lookup import SIZES
 
 BASE = 1 << 40
 """Where the span begins; nothing is touched there."""
@@ -36,16 +36,16 @@ def test_object_begins_at_its_multiples_only(size: int) -> None:
     for offset in offsets:
         begins = offset % size == 0 and offset // size < record.objects
         expected = Status.OK if begins else Status.NOT_OBJECT_START
-        assert address_status(record, BASE + offset) == expected
+        assert pointer_status(record, BASE + offset) == expected
 
 
 @pytest.mark.parametrize("offset", [0, 1, 8, PAGE, 16 * PAGE - 1])
 def test_large_object_begins_where_its_span_does(offset: int) -> None:
     expected = Status.NOT_SPAN_START if offset else Status.OK
-    assert address_status(span_of(0), BASE + offset) == expected
+    assert pointer_status(span_of(0), BASE + offset) == expected
 
 
 @pytest.mark.parametrize("size", [0, 24])
 @pytest.mark.parametrize("state", [SpanState.NONE, SpanState.FREE, SpanState.STACK])
 def test_no_object_begins_in_a_span_that_is_not_in_use(state: SpanState, size: int) -> None:
-    assert address_status(span_of(size, state), BASE) == Status.UNKNOWN_POINTER
+    assert pointer_status(span_of(size, state), BASE) == Status.UNKNOWN_POINTER

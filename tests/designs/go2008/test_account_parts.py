@@ -4,13 +4,14 @@ from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
-from allocsim.core.records import PARTS, HeapState
-from allocsim.designs.go2008 import CACHE_BYTES, DESIGN, create
+from allocsim.core.records import PARTS
+from allocsim.designs.go2008 import DESIGN, create
 from allocsim.designs.go2008.pagemap import NODE_BYTES
-from allocsim.designs.go2008.records import Span
+from allocsim.designs.go2008.records import Go2008, Span
+from allocsim.designs.go2008.thread_cache import CACHE_BYTES
 from tests.calling import malloc, measured
 from tests.conftest import PAGE
-from tests.designs.test_size_classes import SIZES
+from tests.designs.go2008.lookup import SIZES
 
 
 def test_a_cache_is_booked_as_a_head_and_a_length_for_each_class() -> None:
@@ -32,7 +33,7 @@ def test_empty_heap_has_nothing_but_its_page_map() -> None:
     assert (sample.heap, sample.metadata, sample.footprint) == (0, NODE_BYTES, NODE_BYTES)
 
 
-def test_each_part_is_what_was_done_to_it(state: HeapState) -> None:
+def test_each_part_is_what_was_done_to_it(state: Go2008) -> None:
     malloc(state, 3000)  # a chunk of 1 MiB: 341 objects of 3072 bytes and a tail of 1024
     malloc(state, 40_000)  # 10 pages of the next growth
     operations.free(state, 0, malloc(state, 60_000))  # 15 pages behind them
@@ -51,7 +52,7 @@ def test_each_part_is_what_was_done_to_it(state: HeapState) -> None:
     assert (sample.refills, sample.coalesces) == (1, 0)
 
 
-def test_metadata_is_page_map_span_records_and_caches(state: HeapState) -> None:
+def test_metadata_is_page_map_span_records_and_caches(state: Go2008) -> None:
     for _ in range(3):
         malloc(state, 40_000)
     sample, nodes = measured(state, 0), int(state.static[0].nodes) - 1
@@ -61,7 +62,7 @@ def test_metadata_is_page_map_span_records_and_caches(state: HeapState) -> None:
     assert sample.footprint == sample.heap + sample.metadata
 
 
-def test_classes_tell_what_each_holds(state: HeapState) -> None:
+def test_classes_tell_what_each_holds(state: Go2008) -> None:
     held = [malloc(state, 24) for _ in range(5)]
     operations.free(state, 1, held[0])
     used = [use for use in DESIGN.classes(state) if use.spans]

@@ -1,4 +1,4 @@
-"""Size classes: the closed forms against a plain table of the ranges in the seed's description."""
+"""Tables of size classes: rows, waste, and what a wrong policy is caught by."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -8,19 +8,7 @@ import pytest
 
 from allocsim.core.size_classes import SizeClasses
 from allocsim.designs.go2008 import SIZE_CLASSES
-from allocsim.designs.go2008.size_classes import go2008_class_of, go2008_object_size
-
-RANGES = [
-    (8, 120, 8),
-    (128, 240, 16),
-    (256, 480, 32),
-    (512, 960, 64),
-    (1024, 1920, 128),
-    (2048, 32768, 256),
-]
-"""First and last size and step of each range, from the description."""
-
-SIZES = [size for first, last, step in RANGES for size in range(first, last + 1, step)]
+from allocsim.designs.go2008.size_classes import class_to_size, size_to_class
 
 
 def table_of(class_of: Callable[[int], int], sizes: list[int]) -> SizeClasses:
@@ -33,32 +21,6 @@ def smallest_class(sizes: list[int]) -> Callable[[int], int]:
     return lambda request: bisect_left(sizes, request)
 
 
-def test_there_are_168_classes_of_the_described_sizes() -> None:
-    assert len(SIZES) == 168
-    assert SIZE_CLASSES.sizes() == SIZES
-
-
-def test_every_size_maps_to_the_smallest_class_that_holds_it() -> None:
-    expected = [bisect_left(SIZES, request) for request in range(32769)]
-    assert [go2008_class_of(request) for request in range(32769)] == expected
-
-
-def test_every_size_above_the_table_maps_to_no_class_of_it() -> None:
-    assert min(go2008_class_of(request) for request in range(32769, 36865)) >= 168
-
-
-def test_every_class_maps_to_itself_and_a_byte_more_to_the_next() -> None:
-    for size_class, size in enumerate(SIZES):
-        assert go2008_object_size(size_class) == size
-        assert go2008_class_of(size) == size_class
-        assert go2008_class_of(size + 1) == size_class + 1
-
-
-@pytest.mark.parametrize("request_", [0, -1, -8, -(2**62), -(2**63)], ids=str)
-def test_zero_and_less_are_class_zero(request_: int) -> None:
-    assert go2008_class_of(request_) == 0
-
-
 def test_sound_table_has_no_mismatch() -> None:
     assert list(SIZE_CLASSES.mismatches()) == []
     assert list(table_of(smallest_class([3, 7, 20]), [3, 7, 20]).mismatches()) == []
@@ -66,27 +28,27 @@ def test_sound_table_has_no_mismatch() -> None:
 
 def off_by_one(request: int) -> int:
     """The closed form with < where <= belongs."""
-    return int(go2008_class_of(request + 1))
+    return int(size_to_class(request + 1))
 
 
 def one_size_wrong(request: int) -> int:
     """The closed form, but for one size."""
-    return int(go2008_class_of(request)) + (request == 777)
+    return int(size_to_class(request)) + (request == 777)
 
 
 def bounded(request: int) -> int:
     """The closed form, which gives the last class for whatever is too large."""
-    return min(int(go2008_class_of(request)), 167)
+    return min(int(size_to_class(request)), 167)
 
 
 def late_step(size_class: int) -> int:
     """The inverse, wrong for one class."""
-    return int(go2008_object_size(size_class)) - 8 * (size_class == 100)
+    return int(class_to_size(size_class)) - 8 * (size_class == 100)
 
 
 def early_step(size_class: int) -> int:
     """The inverse, which gives one size twice."""
-    return int(go2008_object_size(size_class - (size_class == 100)))
+    return int(class_to_size(size_class - (size_class == 100)))
 
 
 @pytest.mark.parametrize(
@@ -122,14 +84,6 @@ def test_rows_tell_refill_and_waste_of_each_class() -> None:
 def test_rows_round_a_refill_up_to_pages() -> None:
     narrow = replace(table_of(smallest_class([10]), [10]), page_size=50)
     assert (narrow.rows()[0].chunk, narrow.rows()[0].tail) == (100, 40)
-
-
-def test_rows_of_the_seed_are_those_of_its_description() -> None:
-    for row, size in zip(SIZE_CLASSES.rows(), SIZES, strict=True):
-        taken = min(1024 * size, 1 << 20)
-        pages = -(-taken // 4096)
-        assert (row.chunk, row.objects) == (pages * 4096, taken // size)
-        assert row.tail == row.chunk - row.objects * size
 
 
 def test_mean_waste_is_the_mean_over_all_sizes() -> None:

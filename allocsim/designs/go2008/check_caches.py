@@ -1,0 +1,121 @@
+"""Invariants of thread caches and size classes of a go2008 heap.
+
+Plain Python over the records, like `check_page_heap`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from allocsim.core.check import Invariant
+from allocsim.core.memory import Reservation
+from allocsim.core.raw import WORD
+from allocsim.designs.go2008.check_page_heap import (
+    SpanRow,
+    any_byte_set,
+    mapped_span,
+    span_rows,
+)
+from allocsim.designs.go2008.pagemap import PAGE_SHIFT
+from allocsim.designs.go2008.records import Go2008, SpanState
+
+
+def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """A thread's lists hold objects of spans of their class, none twice, as many as counted."""
+    spans, seen = span_rows(heap), set[int]()
+    cached = [0] * len(heap.size_class)
+    for thread in range(int(heap.static[0].threads)):
+        for size_class in _filled(heap, thread):
+            where = f"list {size_class} of thread {thread}"
+            length = 0
+            for address in _addresses(heap, memory, thread, size_class):
+                length += 1
+                if address in seen:
+                    yield f"{where}: object {address:#x} is free twice"
+                    break
+                seen.add(address)
+                problem = _problem(heap, spans, address, size_class)
+                if problem:
+                    yield f"{where}: {address:#x} {problem}"
+                    break
+            counted = heap.object_list[thread, size_class].length
+            if length != counted:
+                yield f"{where} holds {length} objects, counted {counted}"
+            cached[size_class] += length
+    for size_class, found in enumerate(cached):
+        counted = heap.size_class[size_class].cached
+        if found != counted:
+            yield f"class {size_class} has {found} free objects, counted {counted}"
+
+
+def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """In each class, objects in use and cached are all the objects of its spans."""
+    spans = heap.span[1 : int(heap.counters[0].spans) + 1]
+    classes, objects = spans["size_class"], spans["objects"]
+    for size_class, count in enumerate(heap.size_class):
+        is_mine = classes == size_class
+        total = int(objects[is_mine].sum())
+        if count.spans != is_mine.sum() or count.in_use + count.cached != total:
+            yield f"class {size_class} counts {count}, its spans hold {total} objects"
+        if count.in_use < 0:
+            yield f"class {size_class} has {count.in_use} objects in use"
+
+
+def free_objects_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """A free object is all zeros after its link."""
+    end = int(heap.system[0].next)
+    present = memory.present(end - memory.address)
+    for thread in range(int(heap.static[0].threads)):
+        for size_class in _filled(heap, thread):
+            length = int(heap.size_class[size_class].object_size) - WORD
+            for address in _addresses(heap, memory, thread, size_class):
+                inside = min(length, end - address - WORD)
+                if any_byte_set(memory, present, address + WORD, inside):
+                    yield f"free object {address:#x} is not all zeros"
+
+
+def _filled(heap: Go2008, thread: int) -> list[int]:
+    """Return the classes of which a thread has free objects."""
+    lists = heap.object_list[thread]
+    return np.flatnonzero((lists.head != 0) | (lists.fresh != lists.end)).tolist()
+
+
+def _addresses(heap: Go2008, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
+    """Yield the objects of a list up to the first link out of the heap; a cycle once."""
+    objects = heap.object_list[thread, size_class]
+    address = int(objects.head)
+    end, walked = int(heap.system[0].next), set[int]()
+    while memory.address <= address <= end - WORD:
+        yield address
+        if address in walked:
+            break
+        walked.add(address)
+        address = int.from_bytes(memory.view(address, WORD), sys.byteorder, signed=True)
+    if address:  # a link out of the heap: the list is shorter than its count
+        return
+    first, last = max(int(objects.fresh), memory.address), min(int(objects.end), end)
+    yield from range(first, last, int(heap.size_class[size_class].object_size))
+
+
+def _problem(heap: Go2008, spans: list[SpanRow], address: int, size_class: int) -> str:
+    """Return why `address` is not the start of an object of `size_class`, or "" if it is."""
+    number = mapped_span(heap, address >> PAGE_SHIFT)
+    if not 1 <= number <= len(spans):
+        return f"is on a page of span {number}, which does not exist"
+    span = spans[number - 1]
+    if span.state != SpanState.IN_USE or span.size_class != size_class:
+        return f"is in a span of class {span.size_class} in state {span.state}"
+    index, remainder = divmod(address - span.address, span.object_size)
+    if remainder or index >= span.objects:
+        return f"is not the start of an object of {span.object_size} bytes"
+    return ""
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    free_objects_are_counted_once,
+    class_counts_agree,
+    free_objects_are_zero,
+)

@@ -1,0 +1,193 @@
+"""Invariants of spans, page map, page lists and metadata of a go2008 heap.
+
+Plain Python over the records: nothing here is compiled or calls a kernel, so that a mistake in a
+kernel cannot hide itself. A check changes no record and makes no page resident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.check import Invariant
+from allocsim.core.memory import OS_PAGE, Reservation
+from allocsim.designs.go2008.metadata import CHUNK
+from allocsim.designs.go2008.pagemap import (
+    LEVEL_BITS,
+    LEVEL_SIZE,
+    LEVELS,
+    NODE_BYTES,
+    PAGE_SHIFT,
+    ROOT,
+)
+from allocsim.designs.go2008.records import LARGE, Go2008, Span, SpanState
+from allocsim.designs.go2008.thread_cache import CACHE_BYTES
+
+
+class SpanRow(NamedTuple):
+    """A span as plain numbers, which are much faster to read than the fields of a record."""
+
+    number: int
+    address: int
+    pages: int
+    object_size: int
+    objects: int
+    size_class: int
+    next: int
+    state: int
+
+    def is_inside(self, heap: Go2008, memory: Reservation) -> bool:
+        """Whether the span is inside the heap; `spans_tile_the_heap` reports it if not."""
+        end = self.address + (self.pages << PAGE_SHIFT)
+        return memory.address <= self.address < end <= heap.system[0].next
+
+
+def span_rows(heap: Go2008) -> list[SpanRow]:
+    """Return all spans in the order of their numbers, from 1."""
+    rows = heap.span[1 : int(heap.counters[0].spans) + 1]
+    columns = [rows[name].tolist() for name in SpanRow._fields[1:]]
+    return [SpanRow(n, *row) for n, row in enumerate(zip(*columns, strict=True), start=1)]
+
+
+def mapped_span(heap: Go2008, page: int) -> int:
+    """Return the span that the page map gives for a page number, or -1 if a node is invalid."""
+    node = ROOT
+    for level in range(LEVELS - 1, -1, -1):
+        if not 0 <= node < len(heap.node):
+            return -1
+        node = int(heap.node[node, (page >> level * LEVEL_BITS) % LEVEL_SIZE])
+    return node
+
+
+def spans_tile_the_heap(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """Sorted by address, the spans cover the heap without a gap or an overlap."""
+    expected = memory.address
+    for span in sorted(span_rows(heap), key=lambda span: span.address):
+        if span.pages < 1:
+            yield f"span {span.number} has {span.pages} pages"
+        if span.address != expected:
+            yield f"span {span.number} begins at {span.address:#x}, expected {expected:#x}"
+        expected = span.address + (span.pages << PAGE_SHIFT)
+    system = heap.system[0]
+    if expected != system.next:
+        yield f"spans end at {expected:#x}, the heap at {system.next:#x}"
+    if system.heap != system.next - memory.address:
+        yield f"heap counts {system.heap} bytes, expected {system.next - memory.address}"
+
+
+def page_map_matches_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """Every page of a span is mapped to it; pages next to the heap are mapped to no span."""
+    for span in span_rows(heap):
+        first = span.address >> PAGE_SHIFT
+        for page in range(first, first + span.pages) if span.is_inside(heap, memory) else ():
+            mapped = mapped_span(heap, page)
+            if mapped != span.number:
+                yield f"page {page:#x} is mapped to span {mapped}, expected {span.number}"
+    before, after = (memory.address >> PAGE_SHIFT) - 1, int(heap.system[0].next) >> PAGE_SHIFT
+    for page in (before, after, 0):
+        mapped = mapped_span(heap, page)
+        if mapped != 0:
+            yield f"page {page:#x} outside the heap is mapped to span {mapped}"
+
+
+def null_records_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """Span 0 and page map node 0 are all zeros: lookups of unknown pages rely on it."""
+    if any(heap.span[0].tobytes()):
+        yield f"the null span was written: {heap.span[0]}"
+    if heap.node[0].any():
+        yield "the null node of the page map was written"
+
+
+def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """A span is FREE exactly if it is on the one list for its length; counts and order agree."""
+    spans, seen = span_rows(heap), set[int]()
+    last_list = len(heap.page_list) - 1
+    for index in range(last_list + 1):
+        number, count, previous_pages = int(heap.page_list[index].head), 0, 0
+        while number and number not in seen:
+            if number > len(spans):
+                yield f"list {index} links to span {number}, which does not exist"
+                break
+            seen.add(number)
+            span = spans[number - 1]
+            if span.state != SpanState.FREE:
+                yield f"span {number} is on list {index} and in state {span.state}"
+            if min(span.pages, last_list) != index or span.pages < previous_pages:
+                yield f"span {number} of {span.pages} pages is misplaced on list {index}"
+            number, count, previous_pages = span.next, count + 1, span.pages
+        if number in seen:
+            yield f"span {number} is listed twice"
+        if count != heap.page_list[index].spans:
+            yield f"list {index} holds {count} spans, counted {heap.page_list[index].spans}"
+    for span in spans:
+        if (span.state == SpanState.FREE) != (span.number in seen):
+            listed = "on a list" if span.number in seen else "on no list"
+            yield f"span {span.number} is in state {span.state} and {listed}"
+
+
+def span_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """The counters of free spans, free pages and large pages equal a count of the spans."""
+    counters, spans = heap.counters[0], span_rows(heap)
+    free = [span.pages for span in spans if span.state == SpanState.FREE]
+    large = [
+        span.pages for span in spans if span.size_class == LARGE and span.state != SpanState.FREE
+    ]
+    for name, counted, found in (
+        ("free spans", counters.free_spans, len(free)),
+        ("free pages", counters.free_pages, sum(free)),
+        ("large pages", counters.large_pages, sum(large)),
+    ):
+        if counted != found:
+            yield f"{counted} {name} counted, {found} found"
+
+
+def metadata_covers_the_records(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """Metadata is page map nodes and whole chunks, and the chunks hold all small records."""
+    static = heap.static[0]
+    chunks = heap.system[0].metadata - int(static.nodes - ROOT) * NODE_BYTES
+    used = int(heap.counters[0].spans) * -(-Span.dtype.itemsize // 16) * 16
+    used += int(static.threads) * -(-CACHE_BYTES // 16) * 16
+    if chunks % CHUNK:
+        yield f"metadata is {chunks} bytes apart from the page map, not whole chunks of {CHUNK}"
+    if used + static.chunk_left > chunks:
+        yield f"records take {used} bytes of metadata, counted {chunks - static.chunk_left}"
+
+
+def free_spans_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
+    """The memory of free spans is all zeros."""
+    present = memory.present(int(heap.system[0].next) - memory.address)
+    for span in span_rows(heap):
+        length = span.pages << PAGE_SHIFT
+        if span.state != SpanState.FREE or not span.is_inside(heap, memory):
+            continue
+        if any_byte_set(memory, present, span.address, length):
+            yield f"free span {span.number} is not all zeros"
+
+
+def any_byte_set(memory: Reservation, present: np.ndarray, address: int, length: int) -> bool:
+    """Whether a byte of the range is not 0.
+
+    Only OS pages that are `present` are read: reading another would make it resident.
+    """
+    end = address + length
+    while address < end:
+        page = (address - memory.address) // OS_PAGE
+        next_page = min(end, memory.address + (page + 1) * OS_PAGE)
+        length = next_page - address
+        if present[page] and np.frombuffer(memory.view(address, length), np.uint8).any():
+            return True
+        address = next_page
+    return False
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    spans_tile_the_heap,
+    page_map_matches_spans,
+    null_records_are_zero,
+    page_lists_hold_the_free_spans,
+    span_counts_agree,
+    metadata_covers_the_records,
+    free_spans_are_zero,
+)

@@ -1,0 +1,124 @@
+"""malloc, free and their relatives: which stage serves a call (alloc and free in malloc.c)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
+from allocsim.core.raw import copy
+from allocsim.designs.go2008.large_objects import (
+    allocate_aligned_large,
+    allocate_large,
+    free_large,
+)
+from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT, span_of
+from allocsim.designs.go2008.records import LARGE, RECIPROCAL_SHIFT, Go2008, Span, SpanState
+from allocsim.designs.go2008.size_classes import LARGE_SIZE, size_to_class
+from allocsim.designs.go2008.thread_cache import (
+    allocate_aligned_small,
+    allocate_small,
+    push_object,
+)
+
+
+@kernel
+def malloc(heap: Go2008, thread: int, request: int) -> int:
+    """Allocate a small object from the thread's list, or whole pages; 0 on failure (alloc)."""
+    if request >= LARGE_SIZE:
+        return allocate_large(heap, request, SpanState.IN_USE)
+    return allocate_small(heap, thread, size_to_class(request))
+
+
+@kernel
+def calloc(heap: Go2008, thread: int, request: int) -> int:
+    """malloc: every object is all zeros."""
+    return operations.malloc(heap, thread, request)
+
+
+@kernel
+def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
+    """Allocate an object at a multiple of `alignment`; 0 on failure. The original has no such call.
+
+    Spans begin on pages, so up to a page only small objects can be misaligned.
+    """
+    if alignment > PAGE:
+        return allocate_aligned_large(heap, request, alignment)
+    if request >= LARGE_SIZE:
+        return allocate_large(heap, request, SpanState.IN_USE)
+    return allocate_aligned_small(heap, thread, size_to_class(request), alignment)
+
+
+@kernel
+def realloc(heap: Go2008, thread: int, address: int, request: int) -> int:
+    """Allocate a new object, copy, free the old one, in that order; 0 on failure.
+
+    The original has no such call. On failure the old object is unchanged.
+    """
+    moved = operations.malloc(heap, thread, request)
+    if moved:
+        copy(moved, address, min(operations.usable_size(heap, address), max(request, 0)))
+        operations.free(heap, thread, address)
+    return moved
+
+
+@kernel
+def free(heap: Go2008, thread: int, address: int) -> int:
+    """Push a small object on the calling thread's list, or free a large one; return a Status."""
+    span = span_of(heap, address)
+    record = heap.span[np.uint64(span)]
+    status = pointer_status(record, address)
+    if status == Status.OK:
+        if record.size_class == LARGE:
+            free_large(heap, span)
+        else:
+            push_object(heap, thread, record.size_class, address)
+    return status
+
+
+@kernel
+def inspect(heap: Go2008, address: int) -> int:
+    """Return the Status that free would."""
+    return pointer_status(heap.span[span_of(heap, address)], address)
+
+
+@kernel
+def usable_size(heap: Go2008, address: int) -> int:
+    """Return the bytes of the object at `address`, or 0 if there is none."""
+    record = heap.span[span_of(heap, address)]
+    if pointer_status(record, address) != Status.OK:
+        return 0
+    if record.size_class == LARGE:
+        return record.pages << PAGE_SHIFT
+    return record.object_size
+
+
+@kernel
+def pointer_status(record: Span, address: int) -> int:
+    """Return whether an object begins at `address`, in the span `record`.
+
+    The three failures are free's "invalid pointer1" to "3". The original divides the offset by the
+    size and accepts the tail of a span; here the tail is no object.
+    """
+    if record.state != SpanState.IN_USE:
+        return Status.UNKNOWN_POINTER
+    offset = address - record.address
+    if record.size_class == LARGE:
+        return Status.OK if offset == 0 else Status.NOT_SPAN_START
+    index = offset * record.reciprocal >> RECIPROCAL_SHIFT
+    if index * record.object_size != offset or index >= record.objects:
+        return Status.NOT_OBJECT_START
+    return Status.OK
+
+
+@kernel
+def thread_done(heap: Go2008, thread: int) -> int:
+    """Do nothing: the original knows no end of a thread, and its free objects stay cached."""
+    return Status.OK
+
+
+@kernel
+def release(heap: Go2008, length: int) -> int:
+    """Release nothing: this design returns no page to the operating system."""
+    return 0
