@@ -7,10 +7,11 @@ a small number that is its own while it lives; numbers are used again, addresses
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntEnum
+from inspect import GEN_CREATED, getgeneratorstate, isgenerator
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,22 @@ class Trace:
             close()
         if self.held is not None:
             self.held.close()
+
+    reopen: Callable[[], Trace] | None = None
+    """Opens the same trace again; None if it can be read only once, as standard input."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether some of the stream has been consumed, or it has been closed."""
+        generator = self.chunks
+        return isgenerator(generator) and getgeneratorstate(generator) != GEN_CREATED
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        length = "" if self.length is None else f", {self.length:,} events"
+        return f"<Trace {self.name}: {self.description.get('kind')}{length}>"

@@ -1,7 +1,7 @@
-"""Job files: a workload's parameters in TOML, checked, and where the shipped ones lie.
+"""Job files: the parameters of a generated workload in TOML, and where the bundled ones are.
 
-Above the generators, below the command line. `kind` names the generator, the other keys are its
-parameters. Its one rule: what a job file says and nobody understands is an error, never ignored.
+`kind` names the generator, the other keys are its parameters. A key that the generator does not
+know is an error: it would be a misspelt one.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ KINDS: dict[str, type[Generator]] = {
     "phases": Phases,
     "empirical": Empirical,
 }
-"""The generators by the name of their kind."""
+"""The generators by their kind."""
 
-LONGEST = 1 << 20
-"""Bytes of the longest job file."""
+MAX_JOB_FILE = 1 << 20
+"""Maximum size of a job file, in bytes."""
 
 _PART = rb"""[ \t]*+(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP_KEY = re.compile(rb"(?:\." + _PART + rb"){128}")
-"""A key of more than 128 parts. A parser of TOML walks them all for each key that stands below, so
-a file of 1 MiB could take it an hour."""
+"""A key of more than 128 parts. A TOML parser walks all of them again for every key in that table,
+so a file of 1 MiB could take an hour."""
 
 
 def make_generator(parameters: dict[str, Any]) -> Generator:
-    """The generator of these parameters; InputError, naming the key, if they cannot be."""
+    """Return the generator of these parameters; InputError names the key that is wrong."""
     given = dict(parameters)
     kind = given.pop("kind", None)
     if not isinstance(kind, str):
-        raise InputError(f'a job needs a kind, as in kind = "random"; there is: {", ".join(KINDS)}')
+        raise InputError(f'a job needs a kind, as in kind = "random"; one of: {", ".join(KINDS)}')
     if kind not in KINDS:
         raise UnknownName("kind of workload", kind, KINDS)
     try:
@@ -61,68 +61,67 @@ def make_generator(parameters: dict[str, Any]) -> Generator:
 
 
 def read_job(path: Path) -> Generator:
-    """The generator that a job file describes; JobError, naming file and key, if it does not."""
+    """Return the generator that a job file describes; JobError names the file and the key."""
     try:
         with path.open("rb") as file:
-            text = file.read(LONGEST + 1)
+            text = file.read(MAX_JOB_FILE + 1)
     except OSError as error:
         raise JobError(f"{path}: {error.strerror or error}") from error
-    if len(text) > LONGEST:
-        raise JobError(f"{path}: longer than 1 MiB, which no job file is")
+    if len(text) > MAX_JOB_FILE:
+        raise JobError(f"{path}: larger than 1 MiB, the maximum for a job file")
     if _DEEP_KEY.search(text):
-        raise JobError(f"{path}: a key of more than 128 parts, which no job file has")
+        raise JobError(f"{path}: a key of more than 128 parts, the maximum for a job file")
     try:
-        return make_generator(_beside(path, msgspec.toml.decode(text)))
+        return make_generator(_relative_to(path, msgspec.toml.decode(text)))
     except InputError as error:
         raise JobError(f"{path}: {error}") from error
     except (msgspec.DecodeError, ValueError, RecursionError, AttributeError) as error:
         raise JobError(f"{path}: not TOML: {error}") from error
 
 
-def _beside(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with the path of a file that they name counted from the job file."""
+def _relative_to(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with `file`, if it is given, relative to the job file."""
     file = parameters.get("file")
     return parameters | {"file": str(path.parent / file)} if isinstance(file, str) else parameters
 
 
 def find_job(name: str) -> Path:
-    """The job file that the user means: a path, or the name of a shipped workload."""
+    """Return the path of a job file, given by its path or as the name of a bundled one."""
     if name.endswith(".toml") or "/" in name:
         return Path(name)
-    place = shipped() / f"{name}.toml"
-    if not _is_file(place):
-        known = [job.stem for job in shipped_jobs()]
-        raise UnknownName("workload", name, known)
-    return place
+    path = bundled_workloads() / f"{name}.toml"
+    if not _is_file(path):
+        raise UnknownName("workload", name, [job.stem for job in bundled_jobs()])
+    return path
 
 
-def shipped_jobs() -> list[Path]:
-    """The job files that come with allocsim, by name."""
-    return sorted(shipped().glob("*.toml"))
+def bundled_jobs() -> list[Path]:
+    """Return the job files that come with allocsim, sorted by name."""
+    return sorted(bundled_workloads().glob("*.toml"))
 
 
 def find_trace(name: str) -> str:
-    """The trace that the user means: a path, or the name of a shipped one."""
+    """Return the path of a trace, given by its path or as the name of a bundled one."""
     if "/" not in name and not _is_file(Path(name)):
-        for place in shipped().glob(f"{glob_escape(name)}.*.gz"):
-            return str(place)
+        for path in bundled_workloads().glob(f"{glob_escape(name)}.*.gz"):
+            return str(path)
     return name
 
 
-def shipped_traces() -> dict[str, str]:
-    """The recorded traces that come with allocsim: name -> what was recorded."""
-    names = [place.name.partition(".")[0] for place in sorted(shipped().glob("*.gz"))]
-    return dict.fromkeys(names, "a recording, for replay; workloads/README.md says of what")
+def bundled_traces() -> dict[str, str]:
+    """Return the recorded traces that come with allocsim, each with a description."""
+    names = [path.name.partition(".")[0] for path in sorted(bundled_workloads().glob("*.gz"))]
+    return dict.fromkeys(names, "a recording, for replay; see workloads/README.md")
 
 
-def shipped() -> Path:
-    """Where the shipped workloads lie: in the installed package, or beside it in a clone."""
+def bundled_workloads() -> Path:
+    """Return the directory of the bundled workloads: in the wheel, or at the top of a clone."""
     packaged = Path(str(files("allocsim"))) / "workloads"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "workloads"
 
 
-def story(path: Path) -> str:
-    """The comment that opens a job file: what it models and how to read the result."""
+def opening_comment(path: Path) -> str:
+    """Return the comment at the start of a job file: what it models and how to read the result."""
     lines = path.read_text("utf-8").splitlines()
     opening = []
     for line in lines:
@@ -133,18 +132,18 @@ def story(path: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that cannot be one is none."""
+    """Return whether there is such a file; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
         return False
 
 
-def _size(wanted: type, found: Any) -> Any:
-    """Read a Size from a number or from a text such as "64KiB"; a ValueError gets its place."""
-    if wanted is Size and isinstance(found, int | str) and not isinstance(found, bool):
+def _size(wanted: type, value: Any) -> Any:
+    """Convert a number or a text such as "64KiB" to a Size; msgspec adds the key to the error."""
+    if wanted is Size and isinstance(value, int | str) and not isinstance(value, bool):
         try:
-            return Size(parse_size(str(found)))
+            return Size(parse_size(str(value)))
         except InputError as error:
             raise ValueError(str(error)) from error
-    raise ValueError(f'expected a size, as in 65536 or "64KiB", found {found!r}')
+    raise ValueError(f'expected a size, as in 65536 or "64KiB"; found {value!r}')

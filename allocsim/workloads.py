@@ -1,18 +1,29 @@
-"""Workloads by the name that a user gives: a recording, a job file, or one that is shipped.
+"""Workloads by the name that a user gives: a recording, a job file, or a bundled one.
 
-Above jobs and traces; below the commands, and whatever else takes a WORKLOAD. Its one rule: a name
-means the same in every command, and whoever needs a stream a second time opens it a second time.
+A name means the same in every command. A trace is a stream that can be consumed once; `reopen`
+opens it again under the same options.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
-from allocsim.jobs import find_job, find_trace, read_job, shipped_jobs, shipped_traces
+from allocsim.generators import Generator
+from allocsim.jobs import (
+    bundled_jobs,
+    bundled_traces,
+    find_job,
+    find_trace,
+    make_generator,
+    read_job,
+)
 from allocsim.text import printable
 from allocsim.traces import open_trace
 
@@ -20,61 +31,75 @@ from allocsim.traces import open_trace
 def open_workload(
     name: str, seed: int | None = None, form: str | None = None, process: int | None = None
 ) -> Trace:
-    """The stream of a trace file, '-', a shipped trace, a job file (.toml), or a shipped job.
+    """Open a trace file, '-', a job file (.toml), or a bundled trace or job.
 
     `form` and `process` are those of `open_trace`.
     """
     if _is_job(name):
         if form is not None or process is not None:
-            raise InputError(f"'{name}' is no recording: leave --format and --process out")
+            raise InputError(f"'{name}' is a job, not a recording: omit --format and --process")
         return open_job(name, seed)
     if seed is not None:
-        raise InputError(f"'{name}' is a recording, which has no seed: leave --seed out")
-    if not _is_path(name) and name not in shipped_traces():
-        raise UnknownName("workload", name, [*_jobs(), *shipped_traces()], "or a file")
+        raise InputError(f"'{name}' is a recording and has no random seed: omit --seed")
+    if not _is_path(name) and name not in bundled_traces():
+        raise UnknownName("workload", name, [*_jobs(), *bundled_traces()], "or a file")
     return open_recording(name, form, process)
 
 
 def open_job(name: str, seed: int | None = None) -> Trace:
-    """The stream of a job file or a shipped job, under its own seed or another."""
-    job = name.endswith(".toml") or "/" in name or name in [job.stem for job in shipped_jobs()]
-    if name in shipped_traces() or (not job and _is_path(name)):
+    """Open the stream of a job file or a bundled job, with its own seed or another."""
+    is_job = name.endswith(".toml") or "/" in name or name in [job.stem for job in bundled_jobs()]
+    if name in bundled_traces() or (not is_job and _is_path(name)):
         raise InputError(
-            f"'{name}' is no job file (.toml): a recording is for `allocsim replay {name}`"
+            f"'{name}' is not a job file (.toml); use `allocsim replay {name}` for a recording"
         )
-    generator = read_job(find_job(name))
-    if seed is not None:
-        generator = msgspec.structs.replace(generator, seed=seed)
-    return generator.trace(printable(name))
+    return _generated(read_job(find_job(name)), printable(name), seed)
+
+
+def open_parameters(parameters: Mapping[str, Any], seed: int | None = None) -> Trace:
+    """Open the stream of a job given by its keys, as a job file has them."""
+    generator = make_generator(dict(parameters))
+    return _generated(generator, str(parameters["kind"]), seed)
 
 
 def open_recording(name: str, form: str | None = None, process: int | None = None) -> Trace:
-    """The stream of a trace file, of '-' or of a shipped trace, called as the user called it.
+    """Open a trace file, '-' or a bundled trace; the trace has the name that the user gave.
 
     `form` and `process` are those of `open_trace`.
     """
     if form is None and _is_job(name):
-        raise InputError(f"'{name}' is no recording: a job is for `allocsim run {name}`")
-    if not _is_path(name) and name not in shipped_traces():
-        raise UnknownName("recording", name, shipped_traces(), "or a file")
+        raise InputError(f"'{name}' is a job, not a recording; use `allocsim run {name}`")
+    if not _is_path(name) and name not in bundled_traces():
+        raise UnknownName("recording", name, bundled_traces(), "or a file")
     trace = open_trace(find_trace(name), form, process)
     trace.name = printable(name)
+    if name != "-":
+        trace.reopen = partial(open_recording, name, form, process)
+    return trace
+
+
+def _generated(generator: Generator, name: str, seed: int | None) -> Trace:
+    """Return the trace of a generator, which can be opened again."""
+    if seed is not None:
+        generator = msgspec.structs.replace(generator, seed=seed)
+    trace = generator.trace(name)
+    trace.reopen = partial(_generated, generator, name, None)
     return trace
 
 
 def _is_job(name: str) -> bool:
-    """Whether `name` is meant as a job: a job file, or a shipped one that no file here hides."""
+    """Return whether `name` is a job file, or a bundled job that no local file hides."""
     return name.endswith(".toml") or name in _jobs()
 
 
 def _jobs() -> list[str]:
-    """The names of the shipped jobs that no file here hides."""
-    return [job.stem for job in shipped_jobs() if not _is_path(job.stem)]
+    """Return the names of the bundled jobs that no local file hides."""
+    return [job.stem for job in bundled_jobs() if not _is_path(job.stem)]
 
 
 def _is_path(name: str) -> bool:
-    """Whether `name` is meant as a file: standard input, one that is there, or has a suffix."""
+    """Return whether `name` is meant as a file: '-', an existing file, or one with a suffix."""
     try:
         return name == "-" or "/" in name or "." in name or Path(name).is_file()
     except (OSError, ValueError):
-        return True  # the opener says what is wrong with it
+        return True  # opening it raises the right error

@@ -1,4 +1,4 @@
-"""Job files: shipped ones load, wrong ones name the file and the key."""
+"""Job files: the bundled ones load; an error names the file and the key."""
 
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,20 @@ from allocsim.events import no_events
 from allocsim.generators.random import Random
 from allocsim.jobs import (
     KINDS,
-    LONGEST,
+    MAX_JOB_FILE,
+    bundled_jobs,
+    bundled_traces,
+    bundled_workloads,
     find_job,
     find_trace,
     make_generator,
+    opening_comment,
     read_job,
-    shipped,
-    shipped_jobs,
-    shipped_traces,
-    story,
 )
 from allocsim.text import Size
 from tests.conftest import REPOSITORY
 
-NAMES = [path.stem for path in shipped_jobs()]
+NAMES = [path.stem for path in bundled_jobs()]
 
 
 @pytest.fixture
@@ -32,47 +32,47 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "my-job.toml"
 
 
-def test_shipped_jobs_are_those_of_the_repository() -> None:
-    assert sorted((REPOSITORY / "workloads").glob("*.toml")) == shipped_jobs()
-    assert shipped() == REPOSITORY / "workloads"
+def test_bundled_jobs_are_those_of_the_repository() -> None:
+    assert sorted((REPOSITORY / "workloads").glob("*.toml")) == bundled_jobs()
+    assert bundled_workloads() == REPOSITORY / "workloads"
     assert {"random", "repeat", "server"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shipped_job_loads_and_has_events(name: str) -> None:
+def test_bundled_job_loads_and_has_events(name: str) -> None:
     generator = read_job(find_job(name))
     assert generator.seed == 1
     assert len(next(generator.events())) > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shipped_job_opens_with_a_paragraph(name: str) -> None:
-    told = story(find_job(name))
-    assert len(told.split()) >= 25
-    assert told.endswith((".", "?"))
-    assert "#" not in told
-    assert "kind =" not in told
+def test_bundled_job_opens_with_a_paragraph(name: str) -> None:
+    comment = opening_comment(find_job(name))
+    assert len(comment.split()) >= 25
+    assert comment.endswith((".", "?"))
+    assert "#" not in comment
+    assert "kind =" not in comment
 
 
-def test_shipped_jobs_are_of_every_kind() -> None:
-    kinds = {read_job(path).trace("x").description["kind"] for path in shipped_jobs()}
+def test_bundled_jobs_are_of_every_kind() -> None:
+    kinds = {read_job(path).trace("x").description["kind"] for path in bundled_jobs()}
     assert kinds == set(KINDS)
 
 
-def test_story_is_the_comment_before_the_first_other_line(path: Path) -> None:
+def test_opening_comment_ends_at_the_first_other_line(path: Path) -> None:
     path.write_text("# One\n#  two.\n\n# not this\nkind = 'random'\n")
-    assert story(path) == "One two."
-    path.write_text("kind = 'random' # none\n")
-    assert story(path) == ""
+    assert opening_comment(path) == "One two."
+    path.write_text("kind = 'random' # not this\n")
+    assert opening_comment(path) == ""
 
 
-def test_shipped_trace_is_found_by_its_name() -> None:
-    assert list(shipped_traces()) == ["sqlite-orders"]
-    assert shipped_traces()["sqlite-orders"]
-    assert find_trace("sqlite-orders") == str(shipped() / "sqlite-orders.txt.gz")
+def test_bundled_trace_is_found_by_its_name() -> None:
+    assert list(bundled_traces()) == ["sqlite-orders"]
+    assert bundled_traces()["sqlite-orders"]
+    assert find_trace("sqlite-orders") == str(bundled_workloads() / "sqlite-orders.txt.gz")
 
 
-def test_trace_that_is_no_shipped_one_is_a_path(
+def test_name_of_no_bundled_trace_is_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -84,8 +84,8 @@ def test_trace_that_is_no_shipped_one_is_a_path(
 
 
 @pytest.mark.parametrize("find", [find_trace, find_job], ids=["trace", "job"])
-def test_name_that_is_too_long_is_no_name(find: Any) -> None:
-    """Whatever says so first, it is an error of ours."""
+def test_name_that_is_too_long_is_an_error_of_allocsim(find: Any) -> None:
+    """Whichever step finds it."""
     try:
         assert str(find("a" * 300)) == "a" * 300
     except AllocsimError as refusal:
@@ -97,7 +97,7 @@ def test_name_with_a_slash_or_suffix_is_a_path(name: str) -> None:
     assert find_job(name) == Path(name)
 
 
-def test_unknown_job_is_told_the_nearest() -> None:
+def test_error_for_an_unknown_job_suggests_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown workload 'servr': did you mean 'server'"):
         find_job("servr")
 
@@ -120,7 +120,7 @@ def test_size_is_a_number_or_a_text(given: Any, size: int) -> None:
     assert made.sizes == (size,)  # type: ignore[attr-defined]
 
 
-def test_parameters_that_are_given_are_left_as_they_are() -> None:
+def test_given_parameters_are_not_changed() -> None:
     given = {"kind": "random", "ops": 7}
     make_generator(given)
     assert given == {"kind": "random", "ops": 7}
@@ -140,7 +140,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "text for a count": ('kind = "random"\nops = "many"', r"\$.ops"),
     "text of digits for a count": ('kind = "random"\nops = "5"', r"\$.ops"),
     "fraction for a count": ('kind = "random"\nops = 1.5', r"\$.ops"),
-    "truth for a count": ('kind = "random"\nops = true', r"\$.ops"),
+    "bool for a count": ('kind = "random"\nops = true', r"\$.ops"),
     "list for a count": ('kind = "random"\nops = [1]', r"\$.ops"),
     "date for a count": ('kind = "random"\nops = 1979-05-27', r"\$.ops"),
     "no steps": ('kind = "random"\nops = 0', r"\$.ops"),
@@ -173,15 +173,15 @@ WRONG: dict[str, tuple[str, str]] = {
         f'kind = "random"\nsize = {{ distribution = "fixed", bytes = "{"9" * 5000}" }}',
         r"\$.size.bytes",
     ),
-    "truth for a size": (
+    "bool for a size": (
         'kind = "random"\nsize = { distribution = "fixed", bytes = true }',
-        r"expected a size, as in 65536 or \"64KiB\", found True",
+        r"expected a size, as in 65536 or \"64KiB\"; found True",
     ),
     "fraction for a size": (
         'kind = "random"\nsize = { distribution = "fixed", bytes = 1.5 }',
         "found 1.5",
     ),
-    "bounds the wrong way": (
+    "bounds in the wrong order": (
         'kind = "random"\nsize = { distribution = "uniform", min = 9, max = 8 }',
         "min = 9, max = 8: expected 0 to 4GiB",
     ),
@@ -201,10 +201,10 @@ WRONG: dict[str, tuple[str, str]] = {
     "unknown order": ('kind = "phases"\n[[phase]]\norder = "x"', r"\$.phase\[0\].order"),
     "phase without size": ('kind = "phases"\n[[phase]]\nallocate = 5', "phase 1 .* needs a size"),
     "phase of too many": ('kind = "phases"\n[[phase]]\nallocate = 134217729', "allocate"),
-    "sweep the wrong way": ('kind = "sweep"\nfirst = 9\nlast = 8', "first = 9, last = 8"),
+    "sweep in the wrong order": ('kind = "sweep"\nfirst = 9\nlast = 8', "first = 9, last = 8"),
     "sweep without step": ('kind = "sweep"\nstep = 0', "step = 0"),
     "sweep of too many": ('kind = "sweep"\nobjects = 16777217', "objects = 16777217"),
-    "no kind": ("ops = 5", 'a job needs a kind, as in kind = "random"; there is: random, repeat'),
+    "no kind": ("ops = 5", 'a job needs a kind, as in kind = "random"; one of: random, repeat'),
     "empty": ("", "a job needs a kind"),
     "kind as a number": ("kind = 5", "a job needs a kind"),
     "unknown kind": (
@@ -212,7 +212,7 @@ WRONG: dict[str, tuple[str, str]] = {
         "unknown kind of workload 'rendom': did you mean 'random'",
     ),
     "not TOML": ("this is no TOML", "not TOML"),
-    "cut": ('kind = "rand', "not TOML"),
+    "truncated": ('kind = "rand', "not TOML"),
     "key twice": ('kind = "random"\nkind = "random"', "not TOML"),
     "number of 5,000 digits": ('kind = "random"\nops = ' + "9" * 5000, "not TOML"),
     "deeply nested": ('kind = "random"\nops = ' + "[" * 5000, "not TOML"),
@@ -222,8 +222,8 @@ WRONG: dict[str, tuple[str, str]] = {
         '"a,=" . ' * 64 + '\'b"\' . "\\"" . ' * 32 + "a = 1",
         "a key of more than 128 parts",
     ),
-    "key as deep as can be": ("a." * 127 + "a = 1", "a job needs a kind"),
-    "too long": ("#" * (LONGEST + 1), "longer than 1 MiB"),
+    "key of 128 parts": ("a." * 127 + "a = 1", "a job needs a kind"),
+    "too large": ("#" * (MAX_JOB_FILE + 1), "larger than 1 MiB"),
 }
 
 
@@ -246,9 +246,9 @@ def test_binary_job_is_an_error(path: Path, content: bytes) -> None:
         read_job(path)
 
 
-def test_job_as_long_as_can_be_is_read(path: Path) -> None:
+def test_job_of_the_maximum_size_is_read(path: Path) -> None:
     text = 'kind = "random"\n'
-    path.write_text(text + "#" * (LONGEST - len(text)))
+    path.write_text(text + "#" * (MAX_JOB_FILE - len(text)))
     assert read_job(path) == Random()
 
 
@@ -257,24 +257,24 @@ def test_missing_job_is_an_error(path: Path) -> None:
         read_job(path)
 
 
-def test_directory_is_no_job(tmp_path: Path) -> None:
+def test_directory_is_not_a_job(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="Is a directory"):
         read_job(tmp_path)
 
 
-def test_keys_of_the_kind_are_told() -> None:
+def test_error_lists_the_keys_of_the_kind() -> None:
     with pytest.raises(InputError, match="the keys of kind 'pipeline' are: seed, ops, depth, size"):
         make_generator({"kind": "pipeline", "slots": 5})
 
 
 @pytest.mark.parametrize("kind", [None, 5, ["random"], {}], ids=repr)
-def test_kind_is_a_text(kind: Any) -> None:
+def test_kind_that_is_not_a_text_is_an_error(kind: Any) -> None:
     with pytest.raises(InputError, match="a job needs a kind"):
         make_generator({"kind": kind})
 
 
-def test_huge_sweep_can_be_begun(path: Path) -> None:
-    """Its length is beyond 64 bits."""
+def test_huge_sweep_can_start(path: Path) -> None:
+    """Its length exceeds 64 bits."""
     path.write_text('kind = "sweep"\nobjects = 1\nrounds = 1_000_000_000_000_000\nlast = "128TiB"')
     generator = read_job(path)
     assert (generator.length() or 0) > 1 << 63

@@ -1,4 +1,4 @@
-"""A workload's name: which stream it means, whatever the command."""
+"""Which trace the name of a workload means."""
 
 import shutil
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 
 from allocsim.errors import InputError, JobError, TraceError, UnknownName
 from allocsim.events import Trace
-from allocsim.jobs import shipped, shipped_jobs, shipped_traces
+from allocsim.jobs import bundled_jobs, bundled_traces, bundled_workloads
 from allocsim.traces.calls import no_calls
 from allocsim.traces.scan import line_reader
-from allocsim.workloads import open_job, open_recording, open_workload
+from allocsim.workloads import open_job, open_parameters, open_recording, open_workload
 
 CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
 
@@ -22,33 +22,33 @@ def _empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def _short_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts are read 64 calls at a time: pure, a full batch takes seconds."""
+    """Read texts 64 calls at a time: in pure mode a full batch takes seconds."""
     monkeypatch.setattr(line_reader, "no_calls", lambda: no_calls(64))
 
 
-def begun(trace: Trace) -> Trace:
-    """The same trace after its first events, closed."""
+def started(trace: Trace) -> Trace:
+    """Read the first events of a trace and close it."""
     assert len(next(trace.chunks)) > 0
     trace.close()
     return trace
 
 
-@pytest.mark.parametrize("name", [job.stem for job in shipped_jobs()])
-def test_shipped_job_is_found_by_its_name(name: str) -> None:
+@pytest.mark.parametrize("name", [job.stem for job in bundled_jobs()])
+def test_bundled_job_is_found_by_its_name(name: str) -> None:
     trace = open_workload(name)
     assert trace.name == name
     assert trace.description["kind"] in name or trace.seed is not None
 
 
 @pytest.mark.usefixtures("_short_batches")
-@pytest.mark.parametrize("name", shipped_traces())
-def test_shipped_trace_is_found_by_its_name(name: str) -> None:
-    trace = begun(open_workload(name))
+@pytest.mark.parametrize("name", bundled_traces())
+def test_bundled_trace_is_found_by_its_name(name: str) -> None:
+    trace = started(open_workload(name))
     assert (trace.name, trace.description["kind"]) == (name, "trace")
 
 
 @pytest.mark.parametrize("name", ["mine.txt", "./mine.txt", "mine"])
-def test_file_that_is_no_job_is_a_trace(name: str) -> None:
+def test_file_that_is_not_a_job_is_a_trace(name: str) -> None:
     Path(name).write_text(CALLS)
     trace = open_workload(name)
     assert [len(chunk) for chunk in trace.chunks] == [2]
@@ -56,31 +56,31 @@ def test_file_that_is_no_job_is_a_trace(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mine.toml", "./mine.toml"])
-def test_file_that_ends_as_toml_is_a_job(name: str) -> None:
+def test_file_that_ends_in_toml_is_a_job(name: str) -> None:
     Path(name).write_text('kind = "pipeline"\nops = 50\nseed = 4\n')
     trace = open_workload(name)
     assert (trace.name, trace.length, trace.seed) == (name, 50, 4)
 
 
-def test_file_here_hides_a_shipped_job_of_its_name() -> None:
+def test_local_file_hides_a_bundled_job_of_its_name() -> None:
     Path("server").write_text(CALLS)
-    assert begun(open_workload("server")).description["kind"] == "trace"
+    assert started(open_workload("server")).description["kind"] == "trace"
     assert open_job("server").description["kind"] == "server"
 
 
-def test_copied_job_is_the_shipped_one() -> None:
-    shutil.copy(shipped() / "server.toml", "mine.toml")
+def test_copy_of_a_bundled_job_is_the_same() -> None:
+    shutil.copy(bundled_workloads() / "server.toml", "mine.toml")
     assert open_workload("mine.toml").description == open_workload("server").description
 
 
-def test_seed_takes_the_place_of_the_jobs_own() -> None:
+def test_seed_replaces_that_of_the_job() -> None:
     assert open_workload("server", 77).seed == 77
     assert open_workload("server", 77).description["seed"] == 77
 
 
 def test_seed_of_a_recording_is_an_error() -> None:
     Path("mine.txt").write_text(CALLS)
-    with pytest.raises(InputError, match=r"'mine\.txt' is a recording, which has no seed"):
+    with pytest.raises(InputError, match=r"'mine\.txt' is a recording and has no random seed"):
         open_workload("mine.txt", 5)
 
 
@@ -90,24 +90,24 @@ def test_unknown_name_offers_jobs_and_traces() -> None:
     assert all(name in str(raised.value) for name in ("server", "sqlite-orders"))
 
 
-def test_name_of_no_recording_offers_those_that_are_shipped() -> None:
+def test_unknown_recording_offers_the_bundled_ones() -> None:
     with pytest.raises(UnknownName, match=r"did you mean 'sqlite-orders'\? .*, or a file"):
         open_recording("sqlite-order")
 
 
 @pytest.mark.parametrize("name", ["server", "mine.toml"])
-def test_job_is_no_recording_and_the_message_says_how_to_run_it(name: str) -> None:
+def test_job_is_not_a_recording_and_the_message_says_how_to_run_it(name: str) -> None:
     with pytest.raises(InputError, match=f"allocsim run {name}"):
         open_recording(name)
 
 
-def test_file_of_calls_that_ends_as_toml_is_read_when_its_format_is_named() -> None:
+def test_recording_that_ends_in_toml_is_read_if_its_format_is_given() -> None:
     Path("mine.toml").write_text(CALLS)
     assert [len(chunk) for chunk in open_recording("mine.toml", "aosp").chunks] == [2]
 
 
 @pytest.mark.parametrize("name", ["sqlite-orders", "mine.allocsim", "mine"])
-def test_recording_is_no_job_and_the_message_says_how_to_replay_it(name: str) -> None:
+def test_recording_is_not_a_job_and_the_message_says_how_to_replay_it(name: str) -> None:
     Path("mine").write_text(CALLS)
     with pytest.raises(InputError, match=f"allocsim replay {name}"):
         open_job(name)
@@ -125,13 +125,38 @@ def test_missing_job_is_named() -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
-def test_name_that_no_file_can_have_is_an_error_of_ours(name: str) -> None:
+def test_name_that_no_file_can_have_is_an_input_error(name: str) -> None:
     with pytest.raises(InputError):
         open_workload(name)
 
 
 @pytest.mark.usefixtures("_short_batches")
-def test_recording_is_called_as_the_user_called_it() -> None:
-    trace = begun(open_recording("sqlite-orders"))
+def test_recording_has_the_name_that_the_user_gave() -> None:
+    trace = started(open_recording("sqlite-orders"))
     assert trace.name == "sqlite-orders"
     assert trace.description["file"].endswith("sqlite-orders.txt.gz")
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "mine.toml"])
+def test_trace_can_be_opened_again(name: str) -> None:
+    Path("mine.txt").write_text(CALLS)
+    Path("mine.toml").write_text('kind = "pipeline"\nops = 50\n')
+    trace = open_workload(name)
+    first = [chunk.tolist() for chunk in trace.chunks]
+    assert trace.reopen
+    again = trace.reopen()
+    assert (again.name, again.reopen is not None) == (name, True)
+    assert [chunk.tolist() for chunk in again.chunks] == first
+
+
+def test_job_opened_again_has_the_same_seed() -> None:
+    trace = open_job("server", 77)
+    assert trace.reopen
+    assert trace.reopen().seed == 77
+
+
+def test_job_is_given_by_its_keys() -> None:
+    trace = open_parameters({"kind": "random", "ops": 7, "seed": 3}, 4)
+    assert (trace.name, trace.length, trace.seed) == ("random", 7, 4)
+    with pytest.raises(InputError, match="a job needs a kind"):
+        open_parameters({"ops": 7})

@@ -39,9 +39,9 @@ def _designs() -> dict[str, str]:
 
 def _workloads() -> dict[str, str]:
     """Every shipped job and trace, with what it models."""
-    from allocsim.jobs import shipped_jobs, shipped_traces, story
+    from allocsim.jobs import bundled_jobs, bundled_traces, opening_comment
 
-    return {path.stem: story(path) for path in shipped_jobs()} | shipped_traces()
+    return {path.stem: opening_comment(path) for path in bundled_jobs()} | bundled_traces()
 
 
 def _formats() -> dict[str, str]:

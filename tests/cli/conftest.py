@@ -69,7 +69,11 @@ def require_way_to_read(run: Run, line: str) -> None:
     """`line` of two.txt takes no unknown format, and of a job no process: 2, and what to do."""
     for source, option, message in (
         ("two.txt", "--format valgrin", "did you mean 'valgrind'"),
-        ("server", "--process 2", "'server' is no recording: leave --format and --process out"),
+        (
+            "server",
+            "--process 2",
+            "'server' is a job, not a recording: omit --format and --process",
+        ),
     ):
         ended = run(f"{line.format(source)} {option}")
         assert (ended.status, ended.out) == (2, "")

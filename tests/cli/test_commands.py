@@ -13,7 +13,7 @@ from allocsim import __version__
 from allocsim.cli import COMMANDS, LazyGroup, cli, trace
 from allocsim.core.jit import PURE
 from allocsim.designs import SUMMARIES
-from allocsim.jobs import shipped_jobs, story
+from allocsim.jobs import bundled_jobs, opening_comment
 from allocsim.libraries.find import KNOWN
 from tests.cli.conftest import File, Run
 
@@ -89,10 +89,10 @@ def test_run_plays_a_job_file(run: Run, file: File) -> None:
     assert workload(run, "run my.toml --seed 5")["seed"] == 5
 
 
-@pytest.mark.parametrize("name", ["repeat"] if PURE else [path.stem for path in shipped_jobs()])
+@pytest.mark.parametrize("name", ["repeat"] if PURE else [path.stem for path in bundled_jobs()])
 def test_run_plays_a_shipped_job(run: Run, name: str) -> None:
     if PURE:
-        assert "kind =" in next(p for p in shipped_jobs() if p.stem == name).read_text()
+        assert "kind =" in next(p for p in bundled_jobs() if p.stem == name).read_text()
     else:
         assert workload(run, f"run {name}")["name"] == name
 
@@ -203,7 +203,7 @@ def test_list_alone_shows_all_lists_each_under_its_name(run: Run) -> None:
 
 def test_list_workloads(run: Run) -> None:
     out = listed(run, "workloads")
-    assert all(f"{path.stem} {story(path)}" in out for path in shipped_jobs())
+    assert all(f"{path.stem} {opening_comment(path)}" in out for path in bundled_jobs())
     assert "sqlite-orders" in out
 
 

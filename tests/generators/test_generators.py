@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.generators import Generator, pick, random_bits
-from allocsim.jobs import KINDS, make_generator, shipped
+from allocsim.jobs import KINDS, bundled_workloads, make_generator
 from tests.conftest import SCALE
 
 WORDS = st.integers(0, 2**64 - 1)
@@ -17,7 +17,7 @@ REQUIRED = {
         "population": [{"weight": 1, "slots": 5, "size": {"distribution": "fixed", "bytes": 8}}]
     },
     "phases": {"phase": [{"allocate": 5, "size": {"distribution": "fixed", "bytes": 8}}]},
-    "empirical": {"file": str(shipped() / "sqlite-orders.csv")},
+    "empirical": {"file": str(bundled_workloads() / "sqlite-orders.csv")},
 }
 """Parameters without which a kind cannot be."""
 
