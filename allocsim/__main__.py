@@ -1,9 +1,9 @@
-"""Where the process begins: `allocsim` and `python -m allocsim`.
+"""Entry point of `allocsim` and `python -m allocsim`.
 
-Above everything, and all but empty: interrupts are heeded before the command line is imported,
-since the user may press Ctrl-C while Python is still loading it; and files 0 to 2 are open before
-any other is opened, since it would take the number of one that the caller has closed, and get
-what is written to that.
+Two things happen before the command line is imported. Signal handlers are installed, because
+Ctrl-C may come while Python is still loading. And file descriptors 0 to 2 are opened if the caller
+closed them, because the next file to be opened would otherwise get one of these numbers, and with
+it what is written to standard output or standard error.
 """
 
 from __future__ import annotations
@@ -11,31 +11,32 @@ from __future__ import annotations
 import os
 import sys
 
-from allocsim.signals import heed_interrupts, ignore_interrupts
+from allocsim.signals import handle_signals, ignore_signals
 
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
-    heed_interrupts()
+    handle_signals()
     open_standard_files()
     from allocsim.cli import main as command_line
 
     try:
         command_line()
     finally:
-        ignore_interrupts()
+        ignore_signals()
 
 
 def open_standard_files() -> None:
-    """Open those of files 0 to 2 that are closed: errors vanish, but results must not.
+    """Open those of descriptors 0 to 2 that are closed.
 
-    Standard output is opened for reading, so that whoever writes there is told.
+    Standard output is opened read-only, so that writing a result to it fails and is reported.
+    Error messages are discarded.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, flags)  # the lowest number that is free, so this one
+            os.open(os.devnull, flags)  # gets the lowest free number, which is this one
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 

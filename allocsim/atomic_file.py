@@ -1,7 +1,6 @@
-"""Files that are whole or not there: written beside their place, then renamed into it.
+"""Atomic file replacement: write a temporary file in the target directory, then rename it.
 
-Above `interrupts`, below everyone who writes a file. Its one rule: what existed under the name is
-lost only when its successor is complete, and nothing half-written stays, however the run ends.
+If the run fails or is interrupted, the old file survives and no partial file remains.
 """
 
 from __future__ import annotations
@@ -15,67 +14,67 @@ from pathlib import Path
 from typing import IO
 
 from allocsim.errors import EnvironmentLacks
-from allocsim.signals import undone
+from allocsim.signals import on_interrupt
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+"""Flags that open a new file and fail if it exists."""
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which is `path` at the end of the block.
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that replaces `path` at the end of the block.
 
-    EnvironmentLacks, and the old file as it was, if that fails. A device or a pipe cannot be
-    renamed over: it is written to as it is.
+    Raises EnvironmentLacks on failure; the old file is then unchanged. A device or a pipe cannot be
+    renamed over, so it is written to directly.
     """
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as device:
                 yield device
         else:
-            with written_beside(path) as file:
+            with atomic_replace(path) as file:
                 yield file
     except OSError as error:
         raise EnvironmentLacks(f"cannot write '{path}': {error.strerror or error}") from error
 
 
 @contextmanager
-def written_beside(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to; at the end of the block it is `path`, with the permissions of the old.
+def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that replaces the regular file `path`, and keeps its permissions.
 
-    A link goes on leading to its file. OSError, and the old file as it was, if that fails.
+    A symbolic link is followed and stays. Raises OSError on failure; the old file is then
+    unchanged.
     """
     path = _target(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    beside = path.with_name(f".allocsim-{secrets.token_hex(8)}")
+    temporary = path.with_name(f".allocsim-{secrets.token_hex(8)}")
 
     def remove() -> None:
-        """Remove what was written."""
-        beside.unlink(missing_ok=True)
+        """Remove the temporary file, if it still exists."""
+        temporary.unlink(missing_ok=True)
 
-    with undone(remove):
+    with on_interrupt(remove):
         try:
-            with os.fdopen(os.open(beside, _NEW, 0o600), "wb") as file:
+            with os.fdopen(os.open(temporary, _NEW, 0o600), "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            beside.chmod(mode)
-            beside.replace(path)
+            temporary.chmod(mode)
+            temporary.replace(path)
         finally:
             remove()
 
 
 def _target(path: Path) -> Path:
-    """The file that a name leads to; OSError if its links go in a circle."""
+    """Return the file that a path leads to; OSError if its links form a loop."""
     try:
         return path.resolve()
-    except RuntimeError as error:  # what pathlib makes of it before Python 3.13
+    except RuntimeError as error:  # pathlib before Python 3.13 raises it for a loop
         raise OSError(ELOOP, os.strerror(ELOOP)) from error
 
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-"""Open a file that must not exist yet."""
-
-
 def _umask() -> int:
-    """The process's mask for new files, which can only be read by setting it."""
+    """Return the process's umask, which can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -1,18 +1,18 @@
-"""Every error that allocsim raises on purpose; the command line prints them and nothing else does.
+"""The errors that allocsim raises on purpose. Only the command line prints them.
 
 AllocsimError                 exit status
-  CheckFailed                 1   a verification, a limit, a threshold did not hold
-    LimitExceeded             1   the footprint passed --limit
-    HeapFrozen                1   a frozen heap had to ask the OS
-    Corruption                1   a stamp was overwritten, or an invariant does not hold
-  InputError                  2   a file, a job or an option that cannot be used
-    TraceError                2   a line of a trace
-    JobError                  2   a job file
-    UnknownName               2   a design, a workload, a parameter that does not exist
-  InvalidFree                 2   free() of something that is not a live object
-    DoubleFree                2   of an object that is free already
-    UseAfterFree              2   view() of an object that has been freed
-  EnvironmentLacks            3   something that this machine does not offer
+  CheckFailed                 1   a verification, a limit or a threshold failed
+    LimitExceeded             1   the footprint exceeded --limit
+    HeapFrozen                1   a frozen heap needed more memory from the OS
+    Corruption                1   a fill pattern was overwritten, or an invariant does not hold
+  InputError                  2   an unusable file, job or option
+    TraceError                2   an unreadable trace
+    JobError                  2   an unusable job file
+    UnknownName               2   no such design, workload or parameter
+  InvalidFree                 2   free() of an address that is not a live object
+    DoubleFree                2   free() of an object that was freed before
+    UseAfterFree              2   view() of an object that was freed before
+  EnvironmentLacks            3   something is missing on this machine
     AddressSpaceError         3   the OS refused to reserve the address space
     OutOfMemory               3   the reservation is used up
     PlatformError             3   not Linux
@@ -25,57 +25,58 @@ from collections.abc import Iterable
 
 
 class AllocsimError(Exception):
-    """The root of the tree; `exit_status` is what the command line ends with."""
+    """The base of all errors; `exit_status` is that of the command line."""
 
     exit_status = 2
 
 
 class CheckFailed(AllocsimError):
-    """A check that was asked for did not hold."""
+    """A check that the user requested has failed."""
 
     exit_status = 1
 
 
 class LimitExceeded(CheckFailed):
-    """The footprint passed the limit that was set."""
+    """The footprint exceeded its limit."""
 
 
 class HeapFrozen(CheckFailed):
-    """A frozen heap had to ask the operating system for memory."""
+    """A frozen heap needed more memory from the operating system."""
 
 
 class Corruption(CheckFailed):
-    """An object's stamp was overwritten, or an invariant of the heap does not hold."""
+    """An object's fill pattern was overwritten, or an invariant of the heap does not hold."""
 
 
 class InputError(AllocsimError):
-    """Input that cannot be used; the message says where it stands and what was expected."""
+    """Unusable input; the message says where it is and what was expected."""
 
 
 class TraceError(InputError):
-    """A trace that cannot be read: the message names the file and the line."""
+    """An unreadable trace; the message names the file and the line."""
 
 
 class JobError(InputError):
-    """A job file that cannot be used: the message names the file and the key."""
+    """An unusable job file; the message names the file and the key."""
 
 
 class UnknownName(InputError):
-    """A name that is not in its list; the message offers the nearest that is."""
+    """A name that is not in its list; the message lists the names and suggests the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], other: str = "") -> None:
-        """`other`: what the name may also be, besides one of the list, as in "or a file"."""
-        import difflib  # here, since --help must not pay for it
+        """`other` says what is accepted besides the names, as in "a file"."""
+        import difflib  # imported here, because --help does not need it
 
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
-        hint = f": did you mean '{near[0]}'? There is" if near else "; there is"
-        listed = ", ".join([*names, other] if other else names)
-        super().__init__(f"unknown {kind} '{name}'{hint}{': ' + listed if listed else ' none'}")
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        listed = f"one of: {', '.join(names)}" if names else ""
+        expected = " or ".join(filter(None, (other, listed))) or f"no {kind}, as there is none"
+        super().__init__(f"unknown {kind} '{name}'{hint}; expected {expected}")
 
 
 class InvalidFree(AllocsimError):
-    """free() or realloc() of an address that is no live object."""
+    """free() or realloc() of an address that is not a live object."""
 
     def __init__(self, address: int, reason: str) -> None:
         super().__init__(f"invalid pointer {address:#x}: {reason}")
@@ -83,15 +84,15 @@ class InvalidFree(AllocsimError):
 
 
 class DoubleFree(InvalidFree):
-    """free() of an object that is free already."""
+    """free() of an object that was freed before."""
 
 
 class UseAfterFree(InvalidFree):
-    """view() or usable_size() of an object that has been freed."""
+    """view() or usable_size() of an object that was freed before."""
 
 
 class EnvironmentLacks(AllocsimError):
-    """Something is missing that this run needs; the message says how to get it."""
+    """Something that this run needs is missing; the message says how to get it."""
 
     exit_status = 3
 
@@ -101,8 +102,8 @@ class AddressSpaceError(EnvironmentLacks):
 
     def __init__(self, length: int, reason: str) -> None:
         super().__init__(
-            f"the operating system refused {length / 2**30:.1f} GiB of address space ({reason}); "
-            "reserve less with --reserve 1GiB, or raise the limit (ulimit -v, vm.overcommit_memory)"
+            f"cannot reserve {length / 2**30:.1f} GiB of address space ({reason}); use a smaller "
+            "--reserve, such as 1GiB, or raise the limit (ulimit -v, vm.overcommit_memory)"
         )
 
 
@@ -111,10 +112,10 @@ class OutOfMemory(EnvironmentLacks):
 
 
 class Interrupted(AllocsimError):
-    """The user has stopped the run; the message says how far it came."""
+    """The user has interrupted the run; the message says how far it got."""
 
     exit_status = 130
 
 
 class PlatformError(EnvironmentLacks):
-    """This operating system lacks a call that allocsim rests on."""
+    """This operating system lacks a call that allocsim needs."""

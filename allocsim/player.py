@@ -31,7 +31,7 @@ from allocsim.errors import (
 from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.profile import Profile, Snapshot, require_exact
-from allocsim.signals import telling
+from allocsim.signals import interrupt_message
 from allocsim.text import counted, format_bytes
 
 SAMPLES = 2000
@@ -256,7 +256,7 @@ def play(
         return f"after {counted(player.events, 'event')}"
 
     try:
-        with telling(how_far):
+        with interrupt_message(how_far):
             _play_all(player, trace.chunks, watch)
     except KeyboardInterrupt:  # of a caller whose interrupts raise, as Python's own do
         raise Interrupted(f"interrupted {how_far()}") from None

@@ -17,14 +17,14 @@ from allocsim.designs import CacheUse, ClassUse
 from allocsim.errors import Corruption
 
 PART_MEANINGS = {
-    "live": "asked for by the program and not freed",
-    "rounding": "what live objects occupy beyond that",
-    "tail": "ends of spans too short for an object",
+    "live": "requested, not yet freed",
+    "rounding": "allocated minus requested size",
+    "tail": "span end too small for an object",
     "thread_cache": "free objects in thread caches",
-    "transfer": "free objects in transfer slots",
-    "central": "free objects in central lists",
-    "free_spans": "free pages kept",
-    "released": "free pages given back to the OS",
+    "transfer": "free objects in the transfer cache",
+    "central": "free objects in central free lists",
+    "free_spans": "free pages in the page heap",
+    "released": "free pages released to the OS",
 }
 """Each part of a heap, in a phrase."""
 

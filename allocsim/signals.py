@@ -1,15 +1,14 @@
-"""Ctrl-C: how the process ends when the user stops it, at whatever moment that is.
+"""Signals: how the process ends on Ctrl-C, SIGTERM and SIGHUP.
 
-At the bottom, beside `errors`; `__main__` calls `heed_interrupts` before anything heavy is loaded.
-A KeyboardInterrupt would be raised wherever Python is just then: inside an import, inside a
-callback of the compiler, which swallows it, inside a finaliser, which swallows it too. So nothing
-is raised. The handler undoes what is half done, prints one line and ends the process. Its one
-rule: what must not be left behind is made inside `undone`.
+A KeyboardInterrupt would be raised wherever Python happens to be: inside an import, a compiler
+callback or a finaliser, and the last two swallow it. So nothing is raised. The handler runs the
+cleanups registered with `on_interrupt`, prints one line and ends the process.
 """
 
 from __future__ import annotations
 
-# Beneath `signal`, which takes 2 ms to import, as contextlib does: too long to be deaf.
+# `_signal`, because importing `signal` takes 2 ms, and contextlib as long: in that time Ctrl-C
+# would still print a traceback.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
@@ -18,52 +17,58 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-STORIES: dict[int, str] = {
+MESSAGES: dict[int, str] = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
-    signal.SIGHUP: "the terminal is gone",
+    signal.SIGHUP: "the terminal was closed",
 }
-"""The signals that end a run in order, and what is said of each."""
+"""The signals that are handled, and the message for each."""
+
+_cleanups: list[Callable[[], None]] = []
+"""Called before the process ends, the last one first."""
+
+_progress: list[Callable[[], str]] = []
+"""Called for what the message says about how far the run got."""
 
 
-def heed_interrupts() -> None:
-    """From now on every signal of STORIES that is not ignored ends the process in order."""
-    _answer(_end)
+def handle_signals() -> None:
+    """Make each signal of MESSAGES that is not ignored end the process in order."""
+    _install(_end)
 
 
-def ignore_interrupts() -> None:
-    """From now on they change nothing: the run is done and its results are out."""
-    for number in STORIES:
+def ignore_signals() -> None:
+    """Ignore the signals of MESSAGES: the run is done and its results are written."""
+    for number in MESSAGES:
         signal.signal(number, signal.SIG_IGN)
 
 
-def undone(undo: Callable[[], None]) -> _Kept:
-    """A block; if the process is interrupted while it runs, `undo` is called before it ends."""
-    return _Kept(_undo, undo)
+def on_interrupt(cleanup: Callable[[], None]) -> _Registered:
+    """Return a block; if a signal ends the process inside it, `cleanup` is called first."""
+    return _Registered(_cleanups, cleanup)
 
 
-def telling(how_far: Callable[[], str]) -> _Kept:
-    """A block; if the process is interrupted while it runs, `how_far` is told to the user."""
-    return _Kept(_how_far, how_far)
+def interrupt_message(progress: Callable[[], str]) -> _Registered:
+    """Return a block; if a signal ends the process inside it, its message includes `progress()`."""
+    return _Registered(_progress, progress)
 
 
-class Deferred:
-    """A block; while it runs, a signal of STORIES does not end the process but calls `act`."""
+class SignalsRedirected:
+    """A block in which a signal of MESSAGES calls `act` instead of ending the process."""
 
     def __init__(self, act: Callable[[int], None]) -> None:
         self.act = act
 
     def __enter__(self) -> None:
-        self.before = {number: signal.getsignal(number) for number in STORIES}
-        _answer(lambda number, _: self.act(number))
+        self.before = {number: signal.getsignal(number) for number in MESSAGES}
+        _install(lambda number, _: self.act(number))
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
 
-class Reluctant(Deferred):
-    """A block whose work would be lost: the first signal only says so, the next one ends it."""
+class InterruptConfirmed(SignalsRedirected):
+    """A block whose work would be lost: the first signal only warns, the second ends it."""
 
     def __init__(self, warning: str) -> None:
         super().__init__(self._warn)
@@ -71,15 +76,15 @@ class Reluctant(Deferred):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Say what is under way; when that was said, end as before this block."""
+        """Print the warning; if it was printed before, call the handler from before the block."""
         if self.warned:
             self.before[number](number, None)
         self.warned = True
         os.write(2, f"\nallocsim: {self.warning}\n".encode())
 
 
-class _Kept:
-    """A block; while it runs, `item` is in the list of its kind."""
+class _Registered:
+    """A block in which `item` is in the list `items`."""
 
     def __init__(self, items: list[Any], item: Any) -> None:
         self.items, self.item = items, item
@@ -91,29 +96,22 @@ class _Kept:
         self.items.remove(self.item)
 
 
-_undo: list[Callable[[], None]] = []
-"""What to do before the process ends, the last first."""
-
-_how_far: list[Callable[[], str]] = []
-"""What to add to the story: how far the run came."""
-
-
-def _answer(handler: Callable[[int, Any], None]) -> None:
-    """Make `handler` the answer to the signals of STORIES that are not ignored."""
-    for number in STORIES:
+def _install(handler: Callable[[int, Any], None]) -> None:
+    """Install `handler` for the signals of MESSAGES that are not ignored."""
+    for number in MESSAGES:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and a shell's `&` leave it
             signal.signal(number, handler)
 
 
 def _end(number: int, _: object) -> None:
-    """End the process now; what buffers hold is lost, as nobody waits for half a result."""
-    for undo in reversed(_undo):
+    """End the process now. Buffered output is discarded: half a result is of no use."""
+    for cleanup in reversed(_cleanups):
         try:
-            undo()
-        except Exception:  # the others must be undone all the same
+            cleanup()
+        except Exception:  # the other cleanups must run all the same
             continue
     try:
-        story = " ".join([STORIES[number], *(tell() for tell in _how_far)])
-        os.write(2, f"allocsim: error: {story}\n".encode())
+        message = " ".join([MESSAGES[number], *(progress() for progress in _progress)])
+        os.write(2, f"allocsim: error: {message}\n".encode())
     finally:
         os._exit(128 + number)

@@ -1,7 +1,6 @@
-"""Quantities as people write them: "64KiB" to 65536 and back, "1e6", "25%".
+"""Quantities as people write them, and text that is safe to print.
 
-At the bottom beside `errors`; the command line and job files read sizes with it, reports write
-them. Its one rule: KiB, K and k are 2**10, kB is 10**3, and so on for M, G and T.
+Sizes: KiB, K and k are 2**10, kB is 10**3, and so on for M, G and T.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ import re
 
 from allocsim.errors import InputError
 
-LARGEST = 1 << 47
-"""No size on the command line, in a job or in a trace is larger: the user's address space."""
+MAX_SIZE = 1 << 47
+"""The largest size on the command line, in a job or in a trace: the user address space of x86-64
+and arm64."""
 
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
@@ -20,26 +20,26 @@ _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 class Size(int):
-    """A number of bytes, in a job file either a number or a text such as "64KiB"."""
+    """A number of bytes; in a job file a number, or a string such as "64KiB"."""
 
 
 def parse_size(text: str) -> int:
-    """The bytes that `text` means; InputError if it means none."""
+    """Return the bytes that `text` means; InputError if it is not a size."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
-        raise InputError(f"'{text}' is no size: expected bytes, as in 65536, 64KiB, 64K or 64kB")
+        raise InputError(f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
     letter = match[2].upper()
-    decimal = match[4] and not match[3]
-    factor = (_DECIMAL if decimal else _BINARY)[letter] if letter else 1
+    is_decimal = match[4] and not match[3]
+    factor = (_DECIMAL if is_decimal else _BINARY)[letter] if letter else 1
     whole, _, fraction = match[1].partition(".")
     size: int = int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
-    if size > LARGEST:
-        raise InputError(f"'{text}' is more than the largest size, 128TiB")
+    if size > MAX_SIZE:
+        raise InputError(f"'{text}' is too large; expected at most 128TiB")
     return size
 
 
 def parse_count(text: str) -> int | None:
-    """The whole number that `text` means, as in "1000000", "1e6" or "2^20"; None if it is none."""
+    """Return the integer that `text` means ("1000000", "1e6", "2^20"), or None if it is not one."""
     base, power, exponent = text.partition("^")
     try:
         if power:
@@ -54,23 +54,23 @@ def parse_count(text: str) -> int | None:
         return None
 
 
-def parse_percent(text: str, most: float) -> float:
-    """The share that `text` means, 0.25 for "25%"; InputError if it is none up to `most` %."""
+def parse_percent(text: str, maximum: float) -> float:
+    """Return the share that `text` means, 0.25 for "25%"; InputError if not up to `maximum` %."""
     match = _PERCENT.fullmatch(text.strip())
     if not match:
-        raise InputError(f"'{text}' is no percentage: expected a number and a sign, as in 25%")
-    if float(match[1]) > most:
-        raise InputError(f"'{text}' is more than {most:g}%")
+        raise InputError(f"invalid percentage '{text}'; expected a number and a sign, as in 25%")
+    if float(match[1]) > maximum:
+        raise InputError(f"'{text}' is too large; expected at most {maximum:g}%")
     return float(match[1]) / 100
 
 
 def counted(count: int, thing: str) -> str:
-    """How many of a thing, as in "1 event" and "82,717 events"."""
+    """Return a count with its noun: "1 event", "82,717 events"."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def format_bytes(count: float) -> str:
-    """`count` bytes with three or four digits and a binary unit: "111.0 MiB"."""
+    """Return `count` bytes with three or four digits and a binary unit: "111.0 MiB"."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(size) < 1000:
@@ -80,12 +80,12 @@ def format_bytes(count: float) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with every character that is none to look at as Python would write it."""
+    """Return the text with non-printable characters escaped as in a Python string."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text of our own in several lines, in which others' words stand."""
+    """Return a text of several lines with the non-printable characters of each line escaped."""
     return "\n".join(map(printable, text.expandtabs(4).split("\n")))

@@ -42,7 +42,7 @@ def open_workload(
     if seed is not None:
         raise InputError(f"'{name}' is a recording and has no random seed: omit --seed")
     if not _is_path(name) and name not in bundled_traces():
-        raise UnknownName("workload", name, [*_jobs(), *bundled_traces()], "or a file")
+        raise UnknownName("workload", name, [*_jobs(), *bundled_traces()], "a file")
     return open_recording(name, form, process)
 
 
@@ -70,7 +70,7 @@ def open_recording(name: str, form: str | None = None, process: int | None = Non
     if form is None and _is_job(name):
         raise InputError(f"'{name}' is a job, not a recording; use `allocsim run {name}`")
     if not _is_path(name) and name not in bundled_traces():
-        raise UnknownName("recording", name, bundled_traces(), "or a file")
+        raise UnknownName("recording", name, bundled_traces(), "a file")
     trace = open_trace(find_trace(name), form, process)
     trace.name = printable(name)
     if name != "-":

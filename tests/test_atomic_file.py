@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.atomic_file import written_beside, written_whole
+from allocsim.atomic_file import atomic_replace, atomic_write
 from allocsim.errors import EnvironmentLacks
 
 
@@ -12,7 +12,7 @@ class Stop(BaseException):
     """What is raised in the midst of writing, as KeyboardInterrupt is."""
 
 
-@pytest.mark.parametrize("write", [written_beside, written_whole])
+@pytest.mark.parametrize("write", [atomic_replace, atomic_write])
 @pytest.mark.parametrize("old", [b"old", None])
 def test_file_is_whole_at_the_end_of_the_block(tmp_path: Path, write: object, old: bytes) -> None:
     path = tmp_path / "out"
@@ -26,7 +26,7 @@ def test_file_is_whole_at_the_end_of_the_block(tmp_path: Path, write: object, ol
 
 def write_and_fail(path: Path, error: type[BaseException]) -> None:
     """Write half, then raise."""
-    with written_beside(path) as file:
+    with atomic_replace(path) as file:
         file.write(b"new")
         raise error
 
@@ -42,22 +42,22 @@ def test_failed_block_leaves_what_was_there(tmp_path: Path, error: type[BaseExce
 
 def test_system_error_is_one_of_ours_that_names_the_file(tmp_path: Path) -> None:
     refused = pytest.raises(EnvironmentLacks, match=r"cannot write '.*gone/out': No such file")
-    with refused, written_whole(tmp_path / "gone" / "out"):
+    with refused, atomic_write(tmp_path / "gone" / "out"):
         raise AssertionError("there is nothing to write to")
 
 
 def test_link_to_itself_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("out")
     refused = pytest.raises(EnvironmentLacks, match=r"cannot write '.*/out': Too many levels of s")
-    with refused, written_whole(tmp_path / "out"):
+    with refused, atomic_write(tmp_path / "out"):
         raise AssertionError("there is nothing to write to")
 
 
 def test_device_is_written_to_as_it_is() -> None:
-    with written_whole(Path("/dev/null")) as file:
+    with atomic_write(Path("/dev/null")) as file:
         file.write(b"new")
     refused = pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left")
-    with refused, written_whole(Path("/dev/full")) as file:
+    with refused, atomic_write(Path("/dev/full")) as file:
         file.write(b"new")
     assert Path("/dev/null").is_char_device()
 
@@ -66,6 +66,6 @@ def test_permissions_stay_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"old")
     path.chmod(0o640)
-    with written_beside(path) as file:
+    with atomic_replace(path) as file:
         file.write(b"new")
     assert path.stat().st_mode & 0o777 == 0o640

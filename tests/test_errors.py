@@ -1,4 +1,4 @@
-"""The exception tree is what its docstring draws, and each message tells the next step."""
+"""The exception tree is what its docstring draws, and messages name the remedy."""
 
 import inspect
 import re
@@ -34,7 +34,7 @@ def test_every_error_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(("name", "above", "status"), drawn(), ids=lambda value: str(value))
-def test_error_stands_where_it_is_drawn(name: str, above: str | None, status: int | None) -> None:
+def test_error_is_where_it_is_drawn(name: str, above: str | None, status: int | None) -> None:
     error = getattr(errors, name)
     assert error.__bases__ == (getattr(errors, above) if above else Exception,)
     assert status is None or error.exit_status == status
@@ -48,19 +48,21 @@ def test_error_says_what_it_means(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("go2009", ": did you mean 'go2008'? There is: "), ("jemalloc", "; there is: ")],
+    [("go2009", " (did you mean 'go2008'?)"), ("jemalloc", "")],
     ids=["near", "far"],
 )
 def test_unknown_name_offers_the_nearest_and_all(name: str, hint: str) -> None:
-    expected = f"unknown design '{name}'{hint}go2008, pool"
-    assert str(UnknownName("design", name, ["pool", "go2008"])) == expected
-    assert str(UnknownName("design", name, ["pool", "go2008"], "or a file")) == (
-        f"{expected}, or a file"
+    unknown, listed = f"unknown design '{name}'{hint}; expected", "one of: go2008, pool"
+    assert str(UnknownName("design", name, ["pool", "go2008"])) == f"{unknown} {listed}"
+    assert str(UnknownName("design", name, ["pool", "go2008"], "a file")) == (
+        f"{unknown} a file or {listed}"
     )
 
 
 def test_unknown_name_of_nothing_says_so() -> None:
-    assert str(UnknownName("recording", "x", [])) == "unknown recording 'x'; there is none"
+    assert str(UnknownName("parameter", "x", [])) == (
+        "unknown parameter 'x'; expected no parameter, as there is none"
+    )
 
 
 @pytest.mark.parametrize("error", [InvalidFree, DoubleFree])
@@ -77,5 +79,5 @@ def test_address_space_error_says_how_much_and_what_to_do() -> None:
     assert "ulimit -v" in message
 
 
-def test_root_ends_with_status_2() -> None:
+def test_base_has_exit_status_2() -> None:
     assert AllocsimError.exit_status == 2

@@ -26,7 +26,7 @@ EXAMPLES = [
 OWN_FILES = ("mine.txt.gz", "./mine.toml")
 
 MEASURED = [
-    (re.compile(r"[\d.,]+ ns an event"), "T ns an event"),
+    (re.compile(r"[\d.,]+ ns/event"), "T ns/event"),
     (re.compile(r"[\d.]+ M events/s in [\d.]+ s"), "R M events/s in T s"),
     (re.compile(r"resident [\d.]+ MiB"), "resident M MiB"),
 ]

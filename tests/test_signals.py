@@ -11,7 +11,13 @@ import pytest
 
 from allocsim import signals
 from allocsim.core.jit import PURE
-from allocsim.signals import Deferred, Reluctant, heed_interrupts, telling, undone
+from allocsim.signals import (
+    InterruptConfirmed,
+    SignalsRedirected,
+    handle_signals,
+    interrupt_message,
+    on_interrupt,
+)
 from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default
 
 RAISE = "os.kill(os.getpid(), signal.SIGINT)"
@@ -96,7 +102,7 @@ def test_interrupt_inside_a_finaliser_is_not_swallowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "status", "story"),
-    [("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal is gone")],
+    [("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal was closed")],
 )
 def test_other_signals_end_in_order_too(tmp_path: Path, name: str, status: int, story: str) -> None:
     ended = run_trapped(tmp_path, AT_IMPORT.format(module="numpy", signal=name))
@@ -116,10 +122,11 @@ WRITING = f"""
 import os, signal
 from collections.abc import Iterator
 from pathlib import Path
-from allocsim.atomic_file import written_beside
-from allocsim.signals import Deferred, Reluctant, heed_interrupts, telling, undone
-heed_interrupts()
-with written_beside(Path("out")) as file:
+from allocsim.atomic_file import atomic_replace
+from allocsim.signals import InterruptConfirmed, SignalsRedirected
+from allocsim.signals import handle_signals, interrupt_message, on_interrupt
+handle_signals()
+with atomic_replace(Path("out")) as file:
     file.write(b"half")
     file.flush()
     assert len(os.listdir()) == 2, os.listdir()
@@ -153,9 +160,9 @@ def heeding(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def end(status: int) -> None:
         raise Exited(status)
 
-    before = {number: signal.getsignal(number) for number in signals.STORIES}
+    before = {number: signal.getsignal(number) for number in signals.MESSAGES}
     monkeypatch.setattr(os, "_exit", end)
-    heed_interrupts()
+    handle_signals()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -169,12 +176,12 @@ def test_what_is_half_done_is_undone_in_reverse_order(capfd: pytest.CaptureFixtu
         done.append("failed")
         raise OSError
 
-    with undone(lambda: done.append("never")):
+    with on_interrupt(lambda: done.append("never")):
         pass
     with (
-        undone(lambda: done.append("first")),
-        undone(fail),
-        undone(lambda: done.append("last")),
+        on_interrupt(lambda: done.append("first")),
+        on_interrupt(fail),
+        on_interrupt(lambda: done.append("last")),
         pytest.raises(Exited, match="130"),
     ):
         signal.raise_signal(signal.SIGINT)
@@ -184,7 +191,7 @@ def test_what_is_half_done_is_undone_in_reverse_order(capfd: pytest.CaptureFixtu
 
 @pytest.mark.usefixtures("heeding")
 def test_how_far_the_run_came_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    with telling(lambda: "after 7 events"), pytest.raises(Exited, match="143"):
+    with interrupt_message(lambda: "after 7 events"), pytest.raises(Exited, match="143"):
         signal.raise_signal(signal.SIGTERM)
     assert capfd.readouterr().err == "allocsim: error: terminated after 7 events\n"
 
@@ -192,7 +199,7 @@ def test_how_far_the_run_came_is_told(capfd: pytest.CaptureFixture[str]) -> None
 @pytest.mark.usefixtures("heeding")
 def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
     came: list[int] = []
-    with Deferred(came.append):
+    with SignalsRedirected(came.append):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGHUP)
     assert came == [signal.SIGINT, signal.SIGHUP]
@@ -204,7 +211,7 @@ def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
 def test_first_interrupt_of_work_that_would_be_lost_is_a_warning(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with Reluctant("nearly done"):
+    with InterruptConfirmed("nearly done"):
         signal.raise_signal(signal.SIGINT)
         assert capfd.readouterr().err == "\nallocsim: nearly done\n"
         with pytest.raises(Exited):
@@ -215,5 +222,5 @@ def test_first_interrupt_of_work_that_would_be_lost_is_a_warning(
 
 @pytest.mark.usefixtures("heeding")
 def test_interrupt_after_the_run_changes_nothing() -> None:
-    signals.ignore_interrupts()
+    signals.ignore_signals()
     signal.raise_signal(signal.SIGINT)

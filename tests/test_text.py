@@ -1,11 +1,11 @@
-"""Quantities as people write them: binary and decimal units, what is no size, one and many."""
+"""Quantities as people write them: sizes, counts, percentages, singular and plural."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.errors import InputError
-from allocsim.text import LARGEST, Size, counted, format_bytes, parse_percent, parse_size
+from allocsim.text import MAX_SIZE, Size, counted, format_bytes, parse_percent, parse_size
 
 SIZES = {
     "0": 0,
@@ -28,8 +28,8 @@ SIZES = {
     "1GB": 10**9,
     "1TiB": 1 << 40,
     "1TB": 10**12,
-    "128TiB": LARGEST,
-    "140737488355328": LARGEST,
+    "128TiB": MAX_SIZE,
+    "140737488355328": MAX_SIZE,
     "1.5KiB": 1536,
     "1.5kB": 1500,
     "0.5": 0,
@@ -53,10 +53,10 @@ NO_SIZES = (
 
 
 @pytest.mark.parametrize("text", NO_SIZES, ids=repr)
-def test_text_that_is_no_size_is_refused_with_an_example(text: str) -> None:
+def test_invalid_size_is_an_error_with_an_example(text: str) -> None:
     with pytest.raises(InputError) as refusal:
         parse_size(text)
-    assert f"'{text}' is no size: expected bytes, as in 65536, 64KiB, 64K or 64kB" in str(
+    assert f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB" in str(
         refusal.value
     )
 
@@ -66,24 +66,24 @@ def test_text_that_is_no_size_is_refused_with_an_example(text: str) -> None:
     ["140737488355329", "128.001TiB", "129TiB", "1000TB", "9" * 4000, "9" * 5000, "1" * 5000 + "K"],
     ids=["a byte", "a bit", "TiB", "TB", "4000 digits", "5000 digits", "5000 digits and a unit"],
 )
-def test_size_beyond_the_address_space_is_refused(text: str) -> None:
+def test_size_beyond_the_address_space_is_an_error(text: str) -> None:
     with pytest.raises(InputError):
         parse_size(text)
 
 
-def test_size_just_too_large_is_told_the_largest() -> None:
-    with pytest.raises(InputError, match="'129TiB' is more than the largest size, 128TiB"):
+def test_size_too_large_names_the_maximum() -> None:
+    with pytest.raises(InputError, match="'129TiB' is too large; expected at most 128TiB"):
         parse_size("129TiB")
 
 
-def test_fraction_of_many_digits_is_read_or_refused() -> None:
+def test_fraction_of_many_digits_is_read_or_an_error() -> None:
     try:
         assert parse_size("1." + "5" * 5000 + "K") == 1592
     except InputError as refusal:
-        assert "is no size" in str(refusal) or "digits" in str(refusal)  # noqa: PT017
+        assert "invalid size" in str(refusal) or "digits" in str(refusal)  # noqa: PT017
 
 
-@given(st.integers(0, LARGEST))
+@given(st.integers(0, MAX_SIZE))
 def test_plain_bytes_are_themselves(size: int) -> None:
     assert parse_size(str(size)) == parse_size(f"{size:_}") == size
 
@@ -101,9 +101,9 @@ def test_fractions_are_exact(whole: int, thousandths: int) -> None:
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_a_size_or_refused(text: str) -> None:
+def test_any_text_is_a_size_or_an_error(text: str) -> None:
     try:
-        assert 0 <= parse_size(text) <= LARGEST
+        assert 0 <= parse_size(text) <= MAX_SIZE
     except InputError as refusal:
         assert text in str(refusal)  # noqa: PT017
 
@@ -136,7 +136,7 @@ def test_bytes_are_shown_with_a_binary_unit(count: float, text: str) -> None:
     assert format_bytes(count) == text
 
 
-@given(st.integers(0, LARGEST))
+@given(st.integers(0, MAX_SIZE))
 def test_shown_bytes_are_close_to_the_bytes(count: int) -> None:
     assert parse_size(format_bytes(count).replace(" B", "")) == pytest.approx(count, rel=0.06)
 
@@ -149,19 +149,19 @@ def test_percentage(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "%", "25", "0.25", "-1%", "1e2%", "nan%", "1 %%", "٣%"])
-def test_text_that_is_no_percentage_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no percentage: expected a number and a sign"):
+def test_invalid_percentage_is_an_error(text: str) -> None:
+    with pytest.raises(InputError, match=r"invalid percentage .*; expected a number and a sign"):
         parse_percent(text, 100)
 
 
-def test_percentage_has_an_upper_end() -> None:
+def test_percentage_has_a_maximum() -> None:
     assert parse_percent("150%", 200) == 1.5
-    with pytest.raises(InputError, match="'150%' is more than 100%"):
+    with pytest.raises(InputError, match="'150%' is too large; expected at most 100%"):
         parse_percent("150%", 100)
 
 
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (1234, "1,234 events")]
 )
-def test_one_of_a_thing_is_singular(count: int, text: str) -> None:
+def test_count_of_one_is_singular(count: int, text: str) -> None:
     assert counted(count, "event") == text

@@ -91,7 +91,9 @@ def test_unknown_name_offers_jobs_and_traces() -> None:
 
 
 def test_unknown_recording_offers_the_bundled_ones() -> None:
-    with pytest.raises(UnknownName, match=r"did you mean 'sqlite-orders'\? .*, or a file"):
+    with pytest.raises(
+        UnknownName, match=r"did you mean 'sqlite-orders'.*; expected a file or one of"
+    ):
         open_recording("sqlite-order")
 
 

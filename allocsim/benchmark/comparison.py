@@ -19,7 +19,7 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.heap import RESERVE
 from allocsim.libraries.find import require_library
 from allocsim.player import NEVER
-from allocsim.signals import telling
+from allocsim.signals import interrupt_message
 
 WIDE = 0.10
 """A spread of the runs beyond which times are too far apart to conclude from."""
@@ -66,7 +66,7 @@ def compare(
     EnvironmentLacks if not one of them could run.
     """
     rows = [Row(subject=subject) for subject in subjects]
-    with telling(lambda: "and every process of a subject is ended"):
+    with interrupt_message(lambda: "and every process of a subject is ended"):
         for figures in ("memory", "times")[: 1 + conditions.timed]:
             for row in rows:
                 if row.failure is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Op, Trace, on_one_thread
-from allocsim.signals import telling
+from allocsim.signals import interrupt_message
 from allocsim.text import counted
 
 
@@ -41,7 +41,7 @@ def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded
     count, threads = 0, [0]
     trace.chunks = _counting(trace.chunks, threads)
     try:
-        with telling(lambda: f"after {counted(count, 'event')} were read"):
+        with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in on_one_thread(trace).chunks:
                 kept = chunk[chunk.op <= Op.FREE]
                 _write(descriptor, kept)

@@ -43,7 +43,12 @@ class Memory(msgspec.Struct, kw_only=True):
 
     @property
     def overhead(self) -> float | None:
-        """The peak of the footprint over the peak of live bytes; None when nothing was live."""
+        """footprint / live, both at the peak of the footprint; None if nothing was live then."""
+        return self.peak / self.live_at_peak if self.live_at_peak else None
+
+    @property
+    def x_live(self) -> float | None:
+        """Peak footprint / peak live, of two different moments; None if nothing was ever live."""
         return self.peak / self.peak_live if self.peak_live else None
 
     @property

@@ -25,7 +25,7 @@ from allocsim.benchmark.child import Request, Said
 from allocsim.benchmark.subject import library_of
 from allocsim.errors import AllocsimError
 from allocsim.libraries.environment import child_environment
-from allocsim.signals import undone
+from allocsim.signals import on_interrupt
 from allocsim.text import format_bytes
 
 STARTING = 600.0
@@ -56,7 +56,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             child = _start(request, errors, keep_settings)
         finally:
             os.close(writing)
-        with undone(partial(_end, child)):
+        with on_interrupt(partial(_end, child)):
             try:
                 return _Watch(child, request, timeout).last_word(answers.fileno(), errors)
             finally:

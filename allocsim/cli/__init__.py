@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import click
 
 from allocsim import __version__
-from allocsim.cli.output import HANDLER, write_plainly
+from allocsim.cli.output import ASCII_FALLBACK, register_ascii_fallback
 from allocsim.errors import AllocsimError
 from allocsim.text import printable, printable_lines
 
@@ -99,10 +99,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
-    write_plainly()
+    register_ascii_fallback()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=HANDLER)
+            stream.reconfigure(errors=ASCII_FALLBACK)
     try:
         status = _status()
         sys.stdout.flush()

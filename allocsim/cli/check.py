@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allocsim.cli.measure_options import measuring_options, tolerance_options
-from allocsim.cli.output import tell
+from allocsim.cli.output import log
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _result(subject: str, options: dict[str, Any]) -> Saved:
     from allocsim.designs import DEFAULT
     from allocsim.saved_results import Standing
 
-    tell(f"note: {subject} is played on one thread")
+    log(f"note: {subject} is played on one thread")
     subjects = subjects_of(options["on"] or DEFAULT)
     timed = options["max_ns"] is not None or options["time_tolerance"] is not None
     standings = [

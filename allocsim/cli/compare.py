@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import click
@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from allocsim.cli.measure_options import measuring_options, tolerance_options
 from allocsim.cli.options import require_writable
-from allocsim.cli.output import tell
+from allocsim.cli.output import export
 
 _FILE = click.Path(dir_okay=False)
 
@@ -56,20 +56,19 @@ def _require_no_measuring() -> None:
 
 
 def _compare(workload: str, options: dict[str, Any]) -> None:
-    """Measure and report."""
-    exports = {kind: options[f"export_{kind}"] for kind in ("json", "csv", "markdown")}
-    require_writable([path for path in exports.values() if path is not None])
+    """Measure the subjects and report."""
+    exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
+    require_writable([path for path in exports if path is not None])
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import measured, subjects_of
     from allocsim.errors import UnknownName
     from allocsim.reports.comparison import Compared, column_of
-    from allocsim.reports.comparison_output import (
+    from allocsim.reports.comparison_screen import print_comparison
+    from allocsim.reports.comparison_text import (
         comparison_csv,
         comparison_json,
         comparison_markdown,
-        print_comparison,
     )
-    from allocsim.reports.run_text import write_whole
 
     subjects = subjects_of(options["on"])
     reference = options["reference"] or subjects[0]
@@ -79,12 +78,8 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
         column_of(options["sort"])
     comparison = measured(workload, subjects, options)
     shown = Compared(comparison, reference, options["sort"], command_line())
-    texts = {"json": comparison_json, "csv": comparison_csv, "markdown": comparison_markdown}
-    for kind, path in exports.items():
-        if path is not None:
-            text = texts[kind](shown)
-            write_whole(Path(path), text if text.endswith("\n") else text + "\n")
-            tell(f"wrote {path}")
+    texts = (comparison_json, comparison_csv, comparison_markdown)
+    export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])
     if options["json"]:
         click.echo(comparison_json(shown))
     else:

@@ -1,20 +1,14 @@
-"""What every driver does once its stream of events is known: play, watch, report.
-
-Between the commands and the player. Its one rule: stdout carries the result and nothing else;
-progress, notes and "wrote FILE" go to stderr, progress only to a terminal.
-"""
+"""What every run command does with its workload: replay it, then report the result."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import click
 
 from allocsim.cli.options import Settings
-from allocsim.cli.output import tell
+from allocsim.cli.output import export, log
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.designs import design_summaries, find_design
@@ -26,18 +20,24 @@ from allocsim.player import NEVER, Options, Player, play
 from allocsim.profile import Profile
 from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
-from allocsim.reports.run_text import json_text, write_csv, write_json, write_markdown
+from allocsim.reports.run_text import csv_text, json_text, markdown_text
 
 
 def drive(trace: Trace, settings: Settings) -> None:
-    """Play `trace` as `settings` say and report the result."""
-    with _compiled(settings) as heap:
-        profile = _played(heap, trace, settings)
-        shown = heap.design.shown(heap.parameters)
-        result = Result(trace, profile, heap.design.name, shown, command_line())
+    """Replay `trace` as `settings` say and report the result."""
+    with _compiled_heap(settings) as heap:
+        profile = _replay(heap, trace, settings)
+        parameters = heap.design.shown(heap.parameters)
+        result = Result(trace, profile, heap.design.name, parameters, command_line())
     for note in trace.notes:
-        tell(f"note: {note}")
-    _export(result, settings)
+        log(f"note: {note}")
+    export(
+        [
+            (settings.export_json, lambda: json_text(result)),
+            (settings.export_csv, lambda: csv_text(result)),
+            (settings.export_markdown, lambda: markdown_text(result)),
+        ]
+    )
     if settings.json:
         click.echo(json_text(result))
     else:
@@ -45,15 +45,15 @@ def drive(trace: Trace, settings: Settings) -> None:
 
 
 def command_line() -> str:
-    """The command as the user could type it again."""
+    """Return the command, quoted so that it can be pasted into a shell."""
     return shlex.join(["allocsim", *sys.argv[1:]])
 
 
-def _compiled(settings: Settings) -> Heap:
-    """An empty heap whose kernels are compiled; on a terminal a status line, if that takes long."""
-    _require_no_library(settings.design)
+def _compiled_heap(settings: Settings) -> Heap:
+    """Return an empty heap; compiling its kernels shows a status line on a terminal."""
+    _reject_library(settings.design)
     parameters = dict(settings.set)
-    find_design(settings.design).checked(parameters)  # before they could be taken for Heap's own
+    find_design(settings.design).checked(parameters)  # a key could be an argument of Heap
     if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
         return Heap(settings.design, reserve=settings.reserve, **parameters)
     from allocsim.cli.progress import compiling
@@ -65,19 +65,22 @@ def _compiled(settings: Settings) -> Heap:
     return heap
 
 
-def _require_no_library(design: str) -> None:
-    """InputError for a malloc library, which is no design."""
+def _reject_library(design: str) -> None:
+    """Raise InputError if --design names a malloc library."""
     if design in design_summaries():
         return
     from allocsim.libraries.find import KNOWN, PREFIX
 
     name = design.removeprefix(PREFIX)
     if design != name or name in KNOWN:
-        raise InputError(f"'{design}' is a library: allocsim compare WORKLOAD --on {PREFIX}{name}")
+        raise InputError(
+            f"'{design}' is a library, not a design; use "
+            f"`allocsim compare WORKLOAD --on {PREFIX}{name}`"
+        )
 
 
-def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
-    """Play the trace, with a status line and a progress bar on a terminal."""
+def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:
+    """Replay the trace, with a progress bar on a terminal."""
     options = Options(
         touch=Touch[settings.touch.upper()],
         verify=settings.verify,
@@ -92,16 +95,3 @@ def _played(heap: Heap, trace: Trace, settings: Settings) -> Profile:
     warm_up(trace)
     with progress_bar(trace) as watch:
         return play(heap, trace, options, watch)
-
-
-def _export(result: Result, settings: Settings) -> None:
-    """Write the files that were asked for."""
-    writers: tuple[tuple[str | None, Callable[..., None]], ...] = (
-        (settings.export_json, write_json),
-        (settings.export_csv, write_csv),
-        (settings.export_markdown, write_markdown),
-    )
-    for path, write in writers:
-        if path is not None:
-            write(Path(path), result)
-            tell(f"wrote {path}")

@@ -16,7 +16,7 @@ def command(what: str | None) -> None:
 
     Without a word all four.
     """
-    from allocsim.reports.run_screen import print_names
+    from allocsim.reports.names import print_names
 
     for name in [what] if what else _LISTS:
         print_names(_LISTS[name](), None if what else name)

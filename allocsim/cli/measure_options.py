@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
-from allocsim.cli.output import tell
+from allocsim.cli.output import log
 from allocsim.cli.types import CountType, PercentType, SizeType
 from allocsim.errors import InputError
 
@@ -139,7 +139,7 @@ def measured(
         if not recorded.events:
             raise InputError(f"{workload}: it holds no event, so there is nothing to measure")
         for note in recorded.trace.notes:
-            tell(f"note: {note}")
+            log(f"note: {note}")
         return compare(recorded, subjects, conditions, _watch)
     finally:
         recorded.close()
@@ -148,4 +148,4 @@ def measured(
 def _watch(subject: str, measure: str) -> None:
     """Say on a terminal what is being measured."""
     if sys.stderr.isatty():
-        tell(f"measuring {subject}: {measure}")
+        log(f"measuring {subject}: {measure}")

@@ -1,42 +1,55 @@
-"""What a command tells the user beside its result and its errors: notes, what was written.
+"""Standard error and exported files, and characters that the output encoding lacks.
 
-Below the commands. Its one rule: it goes to standard error, a line at a time.
+Standard output carries the result and nothing else; every other line goes to standard error.
 """
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
 
 from allocsim.text import printable
 
+ASCII_FALLBACK = "allocsim.ascii"
+"""The name of the codec error handler that `register_ascii_fallback` registers."""
 
-def tell(line: str) -> None:
-    """Print a line."""
-    click.echo(printable(line), err=True)
-
-
-HANDLER = "allocsim.plain"
-"""The name of the way to write what an encoding lacks."""
-
-_MARKS = {
+_SUBSTITUTES = {
     **dict(zip("▁▂▃▄▅▆▇█", ".:-=+*%#", strict=True)),
     **dict.fromkeys("▏▎▍▌▋▊▉", "|"),
+    **dict.fromkeys("─━", "-"),
     "·": "-",
     "…": "~",
 }
-"""Characters of the reports and what stands for each."""
+"""ASCII characters for those that the reports draw with."""
 
 
-def write_plainly() -> None:
-    """Make HANDLER known."""
-    codecs.register_error(HANDLER, _plain)
+def log(line: str) -> None:
+    """Print a line to standard error: a note, a warning, a file that was written."""
+    click.echo(printable(line), err=True)
 
 
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    """What stands for the characters that cannot be written, and where to go on."""
+def export(paths: Iterable[tuple[str | None, Callable[[], str]]]) -> None:
+    """Write each file whose path is given; its text is made only then."""
+    from allocsim.reports.run_text import write_text
+
+    for path, make_text in paths:
+        if path is not None:
+            text = make_text()
+            write_text(Path(path), text if text.endswith("\n") else text + "\n")
+            log(f"wrote {path}")
+
+
+def register_ascii_fallback() -> None:
+    """Register ASCII_FALLBACK, so that a stream can be opened with it."""
+    codecs.register_error(ASCII_FALLBACK, _substitute)
+
+
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    """Return ASCII for the characters that cannot be encoded, and where to continue."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    return "".join(_MARKS.get(character, "?") for character in text), error.end
+    return "".join(_SUBSTITUTES.get(character, "?") for character in text), error.end

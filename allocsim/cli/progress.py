@@ -21,7 +21,7 @@ from rich.status import Status
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.events import Trace
-from allocsim.signals import undone
+from allocsim.signals import on_interrupt
 
 PATIENCE = 1.0
 """Seconds before the bar appears."""
@@ -43,7 +43,7 @@ def compiling() -> Iterator[Status]:
     """A status line for the first run, in which the kernels are compiled."""
     console = Console(stderr=True)
     line = console.status("compiling the kernels: only this first time, some 10 s")
-    with undone(lambda: _clear(console)), line:
+    with on_interrupt(lambda: _clear(console)), line:
         yield line
 
 
@@ -93,7 +93,7 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
         bar.update(task, completed=_share(trace, doer), rate=rate)
         bar.refresh()
 
-    with undone(lambda: _clear(console)):
+    with on_interrupt(lambda: _clear(console)):
         try:
             yield watch
         finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from allocsim.cli.output import tell
+from allocsim.cli.output import log
 
 
 @click.command("record", context_settings={"allow_interspersed_args": False})
@@ -55,7 +55,7 @@ def command(
 
 def _tell(line: str) -> None:
     """A line for the user, apart from what the program prints."""
-    tell(f"allocsim: {line}")
+    log(f"allocsim: {line}")
 
 
 def _require_free(path: Path, force: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from allocsim.cli.output import tell
+from allocsim.cli.output import log
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, hold_against
 from allocsim.saved_results import Saved, Standing, read_saved
@@ -54,7 +54,7 @@ def require_comparable(base: Saved, later: Sequence[Standing], names: tuple[str,
 def note_workloads(before: tuple[str, str | None], after: tuple[str, str | None]) -> None:
     """Say so if two results, each a file and its workload, are not of the same workload."""
     if before[1] != after[1]:
-        tell(f"note: {before[0]} is of {before[1]}, {after[0]} of {after[1]}")
+        log(f"note: {before[0]} is of {before[1]}, {after[0]} of {after[1]}")
 
 
 def report(findings: Sequence[Finding], as_json: bool) -> None:

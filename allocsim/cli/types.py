@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from allocsim.errors import InputError
-from allocsim.text import LARGEST, format_bytes, parse_count, parse_percent, parse_size
+from allocsim.text import MAX_SIZE, format_bytes, parse_count, parse_percent, parse_size
 
 
 class SizeType(click.ParamType[int]):
@@ -20,7 +20,7 @@ class SizeType(click.ParamType[int]):
 
     name = "size"
 
-    def __init__(self, least: int = 0, most: int = LARGEST) -> None:
+    def __init__(self, least: int = 0, most: int = MAX_SIZE) -> None:
         self.least, self.most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.text import LARGEST
+from allocsim.text import MAX_SIZE
 
 LONGEST = 16 << 20
 """Bytes of the longest table; fleetbench's have 50 KiB."""
@@ -66,7 +66,7 @@ def _rate(path: str, number: int, line: str) -> Rate:
     except ValueError:
         rate = Rate(-1, 0, 0)
     numbers = (rate.births, rate.live)
-    if not (0 <= rate.size <= LARGEST and all(isfinite(n) and 0 <= n <= 1e30 for n in numbers)):
+    if not (0 <= rate.size <= MAX_SIZE and all(isfinite(n) and 0 <= n <= 1e30 for n in numbers)):
         shown = line.strip()[:80]
         raise InputError(f"{path}, line {number}: found {shown!r}, expected {GRAMMAR}")
     return rate

@@ -17,7 +17,7 @@ from pathlib import Path
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
 from allocsim.recorders.program import Outcome, Program
-from allocsim.signals import undone
+from allocsim.signals import on_interrupt
 from allocsim.traces import open_trace
 
 
@@ -53,7 +53,7 @@ def work_directory() -> Iterator[Path]:
         """Remove the directory and its contents."""
         shutil.rmtree(directory, ignore_errors=True)
 
-    with undone(remove):
+    with on_interrupt(remove):
         try:
             directory.mkdir(0o700)
         except OSError as error:

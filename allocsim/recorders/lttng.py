@@ -23,7 +23,7 @@ from allocsim.events import Trace
 from allocsim.recorders.base import Recorder, open_recording
 from allocsim.recorders.lttng_daemon import running_daemon, tracing_session
 from allocsim.recorders.program import Outcome, Program, preload, run_program
-from allocsim.signals import undone
+from allocsim.signals import on_interrupt
 from allocsim.text import counted
 from allocsim.traces import open_trace
 
@@ -72,7 +72,7 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
             command, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors, process_group=0
         )
     os.close(writing)
-    with undone(printing.kill), printing:
+    with on_interrupt(printing.kill), printing:
         try:
             trace = open_trace(f"/dev/fd/{reading}", "lttng", outcome.process)
             os.close(reading)

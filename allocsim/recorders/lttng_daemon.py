@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allocsim.recorders.base import RecorderFailed, run_command
-from allocsim.signals import undone
+from allocsim.signals import on_interrupt
 
 START_TIMEOUT = 120.0
 """Seconds that the daemon may take to answer: a tenth of a second, unless the machine is busy."""
@@ -110,7 +110,7 @@ def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
         """End the session, if it exists."""
         daemon.call("destroy", name)
 
-    with undone(destroy):
+    with on_interrupt(destroy):
         try:
             daemon.require("create", name, f"--output={directory / 'trace'}")
             daemon.require("enable-channel", "--userspace", session, *CHANNEL, "heap")
@@ -179,7 +179,7 @@ def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
 
-    with undone(stop):
+    with on_interrupt(stop):
         try:
             _wait_for_answer(process, daemon, directory)
             yield

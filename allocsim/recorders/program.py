@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.signals import Deferred
+from allocsim.signals import SignalsRedirected
 
 EXEC_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
 """Programs that run another program in their place."""
@@ -81,7 +81,7 @@ def run_program(
             running[0].send_signal(number)
 
     begun = time.monotonic()
-    with Deferred(forward):
+    with SignalsRedirected(forward):
         try:
             child = subprocess.Popen(
                 arguments or program.arguments,

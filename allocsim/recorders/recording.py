@@ -17,7 +17,7 @@ from allocsim.events import Trace
 from allocsim.recorders import usable_recorders
 from allocsim.recorders.base import Recorder, RecorderFailed, work_directory
 from allocsim.recorders.program import Outcome, Program, caveats
-from allocsim.signals import Reluctant
+from allocsim.signals import InterruptConfirmed
 from allocsim.text import counted, format_bytes
 from allocsim.traces import CHOOSE, open_trace
 from allocsim.traces.native.file import write_trace
@@ -65,7 +65,9 @@ def record(program: Program, out: Path, choice: Choice, notify: Notify, progress
             notify(caveat)
         recording = Recording(program, recorder, directory, choice, notify, progress)
         try:
-            with Reluctant("writing the trace of the program; interrupt again to discard it"):
+            with InterruptConfirmed(
+                "writing the trace of the program; interrupt again to discard it"
+            ):
                 others = _write(recording, outcome, out)
                 if choice.children:
                     for process in sorted(others):

@@ -1,7 +1,7 @@
 """Reports: a result for people (screen, Markdown) and for machines (JSON, CSV).
 
-Above the profile, below the command line. Compute, then render, never both: a Result holds all
-there is to show. Its one rule: a figure has the same name and value in every report.
+A report computes nothing that it could not show elsewhere: a figure has the same name and value on
+the screen, in Markdown, in JSON and in CSV.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from allocsim.profile import Profile
 
 @dataclass(frozen=True)
 class Result:
-    """One run: what was played, on what, and what was measured."""
+    """One run: the workload, the design and its settings, and what was measured."""
 
     trace: Trace
     profile: Profile
     design: str
     parameters: Mapping[str, int | str]
     command: str
-    """The command line."""
+    """The command line that repeats the run."""

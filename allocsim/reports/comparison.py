@@ -1,7 +1,6 @@
-"""The table of a comparison: its columns, what is best in each, and the sentences below it.
+"""The table of a comparison: columns, ratios to the reference, and the best of each column.
 
-Above the figures of `rivals`; below the screen, Markdown, CSV and JSON, which only render it. Its
-one rule: a column says what smaller means, and the best of it is marked in every report alike.
+The screen, Markdown, CSV and JSON only render it.
 """
 
 from __future__ import annotations
@@ -18,144 +17,152 @@ from allocsim.text import format_bytes
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of every row; the smallest is the best."""
+    """A figure of every row; smaller is better."""
 
     key: str
-    """What --sort and the CSV call it."""
+    """Its name in --sort and in the CSV."""
     title: str
     of: Callable[[Row], float | None]
-    shown: Callable[[float], str]
+    format: Callable[[float], str]
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison and how it is to be shown."""
+    """A comparison and how it is shown."""
 
     comparison: Comparison
     reference: str
     """The subject whose figures are 1.00 in the relative columns."""
     sort: str | None
-    """A column's key; None: in the order in which the subjects were named."""
+    """The key of a column; None keeps the order in which the subjects were named."""
     command: str
 
     def rows(self) -> list[Row]:
-        """The rows in their order; those that failed come last when sorted."""
+        """Return the rows in order; if they are sorted, rows without the figure come last."""
         if self.sort is None:
             return self.comparison.rows
         column = column_of(self.sort)
-        return sorted(self.comparison.rows, key=lambda row: _or_last(column.of(row)))
+        return sorted(self.comparison.rows, key=lambda row: _or_infinity(column.of(row)))
 
-    def referred(self) -> Row:
-        """The row of the reference."""
+    def reference_row(self) -> Row:
+        """Return the row of the reference."""
         return next(row for row in self.comparison.rows if row.subject == self.reference)
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
-    """A figure of a row's memory, where there is one."""
+    """Read a figure of a row's memory, if it was measured."""
     return lambda row: figure(row.memory) if row.memory else None
 
 
 def _of_times(figure: Callable[[Times], float | None]) -> Callable[[Row], float | None]:
-    """A figure of a row's times, where there are any."""
+    """Read a figure of a row's times, if they were measured."""
     return lambda row: figure(row.times) if row.times else None
 
 
-def _times(value: float) -> str:
-    """A ratio: "1.42"."""
+def _ratio(value: float) -> str:
+    """Format a ratio: "1.42"."""
     return f"{value:.2f}"
 
 
 def _ns(value: float) -> str:
-    """Nanoseconds: "8.3"."""
+    """Format nanoseconds: "8.3"."""
     return f"{value:.1f}"
 
 
 FOOTPRINT = Column("footprint", "peak", _of_memory(lambda memory: memory.peak), format_bytes)
 TIME = Column("ns", "ns/event", _of_times(lambda times: times.ns), _ns)
-KEPT = Column("kept", "kept", _of_memory(lambda memory: memory.kept), format_bytes)
+AFTER_FREE = Column("kept", "after free", _of_memory(lambda memory: memory.kept), format_bytes)
+OVERHEAD = Column("overhead", "overhead", _of_memory(lambda memory: memory.overhead), _ratio)
 
 COLUMNS = (
     FOOTPRINT,
-    Column("overhead", "x live", _of_memory(lambda memory: memory.overhead), _times),
+    Column("x-live", "x live", _of_memory(lambda memory: memory.x_live), _ratio),
     Column("end", "end", _of_memory(lambda memory: memory.end), format_bytes),
-    KEPT,
-    Column("kept-later", "1 s on", _of_memory(lambda memory: memory.kept_later), format_bytes),
+    AFTER_FREE,
+    Column("kept-later", "+1 s", _of_memory(lambda memory: memory.kept_later), format_bytes),
     TIME,
-    Column("spread", "spread", _of_times(lambda times: times.spread), lambda x: f"{x:.0%}"),
+    Column("spread", "spread", _of_times(lambda times: times.spread), lambda x: f"{x:.1%}"),
     Column("p50", "p50", _of_times(lambda times: times.p50), _ns),
     Column("p99", "p99", _of_times(lambda times: times.p99), _ns),
     Column("p99.9", "p99.9", _of_times(lambda times: times.p999), _ns),
     Column("faults", "faults", _of_memory(lambda memory: memory.faults), lambda x: f"{x:,.0f}"),
 )
-"""Those that matter most first."""
+"""The columns of the table. A narrow terminal drops them from the right."""
+
+ALL_COLUMNS = (*COLUMNS, OVERHEAD)
+"""What --sort accepts and the CSV holds. Overhead is not in the table: next to `x live`, which
+compares two peaks, it would be misread."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
-"""Columns that are followed by what they are of the reference's."""
+"""Columns that are followed by their ratio to the reference."""
 
 MEANINGS = {
-    "peak": "the footprint's peak: of a design by its definition, of a library the growth of its "
-    "process's resident memory",
-    "rel.": "times the reference's",
-    "x live": "over the most bytes that were live",
-    "kept": "when everything had just been freed; 1 s on: a second later",
-    "p50, p99, p99.9": "ns an event in batches of 64",
-    "*": "the best of its column",
+    "peak": "peak footprint (design: heap - released + metadata; library: growth of anonymous RSS)",
+    "rel.": "relative to the reference",
+    "x live": "peak footprint / peak live",
+    "end": "footprint after the last event",
+    "after free": "footprint once everything is freed",
+    "+1 s": "one second and some calls later",
+    "spread": "(slowest - fastest run) / median",
+    "p50, p99, p99.9": "ns/event in batches of 64",
+    "faults": "page faults",
+    "*": "best in column",
 }
-"""What the short titles say."""
+"""What the titles mean."""
 
 
 def column_of(key: str) -> Column:
-    """The column of that key; UnknownName if there is none."""
-    for column in COLUMNS:
+    """Return the column with that key; UnknownName if there is none."""
+    for column in ALL_COLUMNS:
         if column.key == key:
             return column
-    raise UnknownName("column", key, [column.key for column in COLUMNS])
+    raise UnknownName("column", key, [column.key for column in ALL_COLUMNS])
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure, ready to be shown."""
+    """A figure as text."""
 
     text: str
-    best: bool = False
+    is_best: bool = False
 
 
 def titles() -> list[str]:
-    """The head of the table, from the first figure on."""
-    found = []
+    """Return the titles of all columns after the subject."""
+    heads = []
     for column in COLUMNS:
-        found += [column.title, "rel."] if column.key in RELATED else [column.title]
-    return found
+        heads += [column.title, "rel."] if column.key in RELATED else [column.title]
+    return heads
 
 
 def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
-    """The figures of each subject that has any, in the order of titles()."""
+    """Return the cells of each subject that has figures, in the order of titles()."""
     rows = [row for row in shown.rows() if row.memory or row.times]
     found: dict[str, list[Cell]] = {row.subject: [] for row in rows}
     for column in COLUMNS:
         values = [column.of(row) for row in rows]
         best = min((value for value in values if value is not None), default=None)
-        reference = column.of(shown.referred())
+        reference = column.of(shown.reference_row())
         for row, value in zip(rows, values, strict=True):
-            text = "-" if value is None else column.shown(value)
-            rank = value is not None and len(rows) > 1 and value == best
-            found[row.subject].append(Cell(text, rank and column.key != "spread"))
+            text = "-" if value is None else column.format(value)
+            is_best = value is not None and len(rows) > 1 and value == best
+            found[row.subject].append(Cell(text, is_best and column.key != "spread"))
             if column.key in RELATED:
                 found[row.subject].append(Cell(_relative(value, reference)))
     return found
 
 
 def label(row: Row) -> str:
-    """A subject's name; a library that was given by its path is called by its file."""
+    """Return a subject's name in the table; a library given by its path is named by its file."""
     name = row.subject
     return f"lib:{Path(name).name}" if "/" in name else name
 
 
 def _relative(value: float | None, reference: float | None) -> str:
-    """A value over the reference's: "1.42"."""
-    return f"{value / reference:.2f}" if value is not None and reference else "-"
+    """Format the ratio of a value to the reference's, or "-" if either is missing."""
+    return _ratio(value / reference) if value is not None and reference else "-"
 
 
-def _or_last(value: float | None) -> float:
-    """A key that sorts what is not known behind everything."""
+def _or_infinity(value: float | None) -> float:
+    """Return a sort key that puts missing figures last."""
     return float("inf") if value is None else value

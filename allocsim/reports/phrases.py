@@ -1,6 +1,6 @@
-"""The sentences and small marks that reports share: headline, verdict, percent, bar, sparkline.
+"""Text that several reports share: headline, summary, percent, bar, sparkline.
 
-Below the reports for people. Its one rule: plain text, so that screen and Markdown say the same.
+Plain text, so that the screen and Markdown say the same.
 """
 
 from __future__ import annotations
@@ -18,59 +18,71 @@ _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
 def headline(result: Result) -> str:
-    """What was played on what, and how fast."""
+    """Return the workload, the design, the events and the time per event."""
     profile = result.profile
     return (
         f"{result.trace.name} on {result.design}: {counted(profile.events, 'event')}, "
-        f"{profile.ns_per_event:.1f} ns an event"
+        f"{profile.ns_per_event:.1f} ns/event"
     )
 
 
-def verdict(profile: Profile) -> str:
-    """The answer in a sentence: the footprint at its peak against what was ever live."""
+def summary(profile: Profile) -> str:
+    """Return the peak footprint against peak live, and the fragmentation at that peak.
+
+    The two peaks are of different moments, so their ratio is not called overhead, which compares
+    footprint and live bytes of one moment.
+    """
     peak = profile.at_peak
     footprint, live = format_bytes(peak.footprint), format_bytes(profile.peak_live)
     if not profile.peak_live:
-        return f"The footprint peaks at {footprint}; nothing was ever live."
+        return f"Peak footprint {footprint}; nothing was ever live."
+    ratio = peak.footprint / profile.peak_live
     return (
-        f"The footprint peaks at {footprint}, {peak.footprint / profile.peak_live:.2f} times the "
-        f"{live} that were live at most; fragmentation then {100 * peak.fragmentation:.1f} %."
+        f"Peak footprint {footprint}, {ratio:.2f}x peak live ({live}). "
+        f"Fragmentation at the peak: {peak.fragmentation:.1%}."
     )
 
 
-def proved(profile: Profile) -> str:
-    """What was verified and held, in a line; empty if nothing was to be."""
-    stamps = f"{counted(profile.stamps, 'stamp')} whole" if profile.stamps else ""
-    checks = f"every invariant held {counted(profile.checks, 'time')}" if profile.checks else ""
-    return f"verified: {' · '.join(filter(None, (stamps, checks)))}" if stamps or checks else ""
+def verification(profile: Profile) -> str:
+    """Return what --verify and --check-every have checked; empty if neither was given."""
+    objects = f"{counted(profile.stamps, 'object')} intact" if profile.stamps else ""
+    checks = f"all invariants held in {counted(profile.checks, 'check')}" if profile.checks else ""
+    return f"verified: {' · '.join(filter(None, (objects, checks)))}" if objects or checks else ""
 
 
-def left_out(trace: Trace) -> str:
-    """What an import left out, in a line; empty if it was nothing."""
+def dropped_calls(trace: Trace) -> str:
+    """Return the calls of a recording that gave no event or a changed one; empty if none did."""
     if not trace.dropped:
         return ""
-    dropped = ", ".join(f"{name} {count:,}" for name, count in trace.dropped.items())
-    return f"left out of the recording: {dropped}"
+    return "dropped or repaired calls: " + reasons_of(trace)
+
+
+def reasons_of(trace: Trace) -> str:
+    """Return the reasons for dropping or repairing calls, each with its count."""
+    return ", ".join(f"{name} {count:,}" for name, count in trace.dropped.items())
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, as in "12.5 %"; empty for nothing."""
-    return f"{100 * part / whole:.1f} %" if part and whole else ""
+    """Return a share, as in "12.5%"; empty if there is nothing."""
+    return f"{part / whole:.1%}" if part and whole else ""
 
 
 def bar(part: int, whole: int, width: int = 20) -> str:
-    """A bar of at most `width` characters for a share of the whole, in eighths of a character."""
+    """Return a bar of at most `width` characters for a share, in eighths of a character."""
     if part <= 0 or whole <= 0:
         return ""
     eighths = max(round(8 * width * part / whole), 1)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
-def sparkline(values: Sequence[int], most: int, width: int = 60) -> str:
-    """`values` as a line of at most `width` blocks: each stretch's highest, scaled to `most`."""
+def sparkline(values: Sequence[int], top: int, width: int = 60) -> str:
+    """Return `values` as a line of at most `width` blocks, where a full block means `top`.
+
+    Each block shows the maximum of its share of the values, so that no peak is averaged away.
+    """
     count = min(width, len(values))
-    if not count or most <= 0:
+    if not count or top <= 0:
         return ""
-    cuts = [index * len(values) // count for index in range(count + 1)]
-    highest = [max(values[a:b]) for a, b in pairwise(cuts)]
-    return "".join(_HEIGHTS[min(int(8 * value / most), 7)] for value in highest)
+    bounds = [index * len(values) // count for index in range(count + 1)]
+    highest = [max(values[start:end]) for start, end in pairwise(bounds)]
+    return "".join(_HEIGHTS[min(int(8 * value / top), 7)] for value in highest)

@@ -1,7 +1,4 @@
-"""A result as Markdown, for a pull request or an issue.
-
-Beside the other reports. Its one rule: plain GitHub tables, no colours, no bars.
-"""
+"""A result as text: Markdown for a pull request or an issue, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -12,32 +9,38 @@ from pathlib import Path
 from typing import Any
 
 from allocsim import __version__
-from allocsim.atomic_file import written_whole
+from allocsim.atomic_file import atomic_write
 from allocsim.profile import PART_MEANINGS, Snapshot
 from allocsim.reports import Result
-from allocsim.reports.phrases import headline, percent, proved, verdict
+from allocsim.reports.phrases import headline, percent, summary, verification
+from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
 from allocsim.text import format_bytes
+
+SCHEMA = "allocsim/profile/1"
+"""Changes when a key of the JSON object changes its meaning or is removed."""
 
 
 def markdown_text(result: Result) -> str:
-    """The report, ending with a newline."""
+    """Return the report as plain GitHub Markdown, ending with a newline."""
     profile = result.profile
     peak, end = profile.at_peak, profile.at_end
+    counts = " · ".join(
+        f"{name} {count:,}" for name, count in {**end.spans, **end.counters}.items()
+    )
     lines = [
         f"## {headline(result)}",
         "",
-        verdict(profile),
+        summary(profile),
         "",
-        "| part | at the peak | share | at the end | share | what it is |",
+        "| part | at peak | share | at end | share | meaning |",
         "|---|---:|---:|---:|---:|---|",
-        *(_part(name, peak, end) for name in PART_MEANINGS),
-        _sum("heap", peak, end, "obtained from the OS for spans"),
-        _sum("metadata", peak, end, "the allocator's own records"),
-        _sum("**footprint**", peak, end, "heap - released + metadata"),
+        *(_part_row(name, peak, end) for name in PART_MEANINGS),
+        _sum_row("heap", peak, end, "obtained from the OS for spans"),
+        _sum_row("metadata", peak, end, METADATA_MEANING),
+        _sum_row("**footprint**", peak, end, FOOTPRINT_MEANING),
         "",
-        f"Resident at the end: {format_bytes(profile.resident)}. "
-        + " · ".join(f"{name} {count:,}" for name, count in {**end.spans, **end.counters}.items()),
-        *(["", proved(profile)] if proved(profile) else []),
+        f"Resident at the end: {format_bytes(profile.resident)}. {counts}",
+        *(["", verification(profile)] if verification(profile) else []),
         "",
         f"`{result.command}`",
         "",
@@ -45,32 +48,24 @@ def markdown_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _part(name: str, peak: Snapshot, end: Snapshot) -> str:
-    """The row of a part."""
-    cells = [
-        cell
-        for moment in (peak, end)
-        for cell in (
-            format_bytes(moment.parts[name]),
-            percent(moment.parts[name], moment.footprint),
-        )
-    ]
+def _part_row(name: str, peak: Snapshot, end: Snapshot) -> str:
+    """Return the row of a part."""
+    cells = []
+    for moment in (peak, end):
+        size = moment.parts[name]
+        cells += [format_bytes(size), percent(size, moment.footprint)]
     return f"| {name} | {' | '.join(cells)} | {PART_MEANINGS[name]} |"
 
 
-def _sum(name: str, peak: Snapshot, end: Snapshot, meaning: str) -> str:
-    """The row of a sum: the field of both snapshots that `name` says."""
+def _sum_row(name: str, peak: Snapshot, end: Snapshot, meaning: str) -> str:
+    """Return the row of a sum; `name`, with or without asterisks, is a field of Snapshot."""
     field = name.strip("*")
     cells = " | | ".join(format_bytes(getattr(moment, field)) for moment in (peak, end))
     return f"| {name} | {cells} | | {meaning} |"
 
 
-SCHEMA = "allocsim/profile/1"
-"""Changes when a key changes its meaning or goes."""
-
-
 def as_json(result: Result) -> dict[str, Any]:
-    """The object that --json prints."""
+    """Return the object that --json prints."""
     profile, end = result.profile, result.profile.at_end
     return {
         "schema": SCHEMA,
@@ -99,30 +94,20 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def json_text(result: Result) -> str:
-    """The object as text, indented."""
+    """Return the JSON object as indented text, without a newline at its end."""
     return json.dumps(as_json(result), indent=2)
 
 
-def write_json(path: Path, result: Result) -> None:
-    """Write the JSON object."""
-    write_whole(path, json_text(result) + "\n")
-
-
-def write_markdown(path: Path, result: Result) -> None:
-    """Write the report as Markdown."""
-    write_whole(path, markdown_text(result))
-
-
-def write_csv(path: Path, result: Result) -> None:
-    """Write the samples, one row each, under a row of names."""
+def csv_text(result: Result) -> str:
+    """Return the samples, one row each, below a row of column names."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(result.profile.samples.dtype.names or ())
     writer.writerows(result.profile.samples.tolist())
-    write_whole(path, text.getvalue())
+    return text.getvalue()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `path` hold `text`; EnvironmentLacks, and the old file as it was, if that fails."""
-    with written_whole(path) as file:
+def write_text(path: Path, text: str) -> None:
+    """Replace the file at `path`; on failure the old file is unchanged (EnvironmentLacks)."""
+    with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

@@ -1,60 +1,50 @@
-"""Whether a trace is sound, on the screen: what is wrong with it, and what its import left out.
-
-Beside `screen`, whose console it prints on. Its one rule: each reason is explained where it is
-counted.
-"""
+"""Whether a trace is valid, on the screen: its defects, and the calls dropped on import."""
 
 from __future__ import annotations
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from allocsim.events import Trace
 from allocsim.reports.phrases import percent
-from allocsim.reports.run_screen import screen
+from allocsim.reports.screen import Screen, simple_table
 from allocsim.text import counted
 from allocsim.trace_stats import Survey
 
 EXPLANATIONS = {
-    "failed call": "it returned NULL: nothing happened",
-    "free of NULL": "does nothing, as the C standard has it",
-    "free of unknown": "of what was allocated before the recording began, or unseen by it",
-    "realloc of unknown": "of what was allocated before or unseen: taken as a malloc",
-    "overlap": "malloc gave what was live: the free was lost, and one was put before it",
-    "impossible size": "beyond any heap: a failed call, or damage",
-    "other process": "of another process of the recording: one process has one heap",
+    "failed call": "returned NULL, so nothing was allocated",
+    "free of NULL": "does nothing (C standard)",
+    "free of unknown": "of an object allocated before the recording, or not seen by it",
+    "realloc of unknown": "of an object allocated before or not seen; replayed as malloc",
+    "overlap": "malloc returned a live address, so a free was lost; one was inserted",
+    "impossible size": "larger than any address space: a failed call, or damage",
+    "other process": "made by another process of the recording; see --process",
 }
-"""What each reason for a drop means."""
+"""What each reason for dropping or repairing a call means."""
 
 
-def print_soundness(trace: Trace, seen: Survey, problems: list[str]) -> None:
-    """Print the verdict, then what was left out and why."""
-    console = screen()
+def print_validity(trace: Trace, seen: Survey, problems: list[str]) -> None:
+    """Print whether the trace is valid, then the calls that were dropped or repaired."""
+    screen = Screen()
     if problems:
-        console.print(Text(f"{trace.name} is not sound:", style="bold red"))
-        for problem in problems:
-            console.print(Text(f"  {problem}"))
+        screen.print(Text(f"{trace.name} is not valid:", style="bold red"))
+        screen.print(*(f"  {problem}" for problem in problems))
+    elif seen.events:
+        events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
+        screen.print(Text(f"{trace.name} is valid: {events}", style="bold green"))
     else:
-        events = f"{counted(seen.events, 'event')} of {counted(seen.threads, 'thread')}"
-        verdict = f"{trace.name} is sound: {events}"
-        if not seen.events:
-            verdict = f"{trace.name} holds no event"
-        console.print(Text(verdict, style="bold green" if seen.events else "bold red"))
-    if trace.dropped:
-        console.print(_dropped_table(trace, seen))
-    else:
-        console.print(Text("nothing was left out"))
+        screen.print(Text(f"{trace.name} has no events", style="bold red"))
+    screen.print(_dropped_table(trace, seen) if trace.dropped else "no calls dropped or repaired")
 
 
 def _dropped_table(trace: Trace, seen: Survey) -> Table:
-    """What was left out or mended, and why."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("left out", no_wrap=True)
+    """Return the calls that were dropped or repaired, by reason."""
+    table = simple_table()
+    table.add_column("dropped or repaired", no_wrap=True)
     table.add_column("calls", justify="right")
-    table.add_column("for 100 events", justify="right")
-    table.add_column("why")
+    table.add_column("per event", justify="right")
+    table.add_column("reason")
     for reason, count in trace.dropped.items():
-        share = percent(count, seen.events).removesuffix(" %")
+        share = percent(count, seen.events)
         table.add_row(reason, f"{count:,}", share, EXPLANATIONS.get(reason, ""))
     return table

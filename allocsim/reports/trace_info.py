@@ -1,8 +1,4 @@
-"""A survey of a trace on the screen: what calls there are, how large, how long objects live.
-
-Beside `screen`, whose console it prints on. Its one rule: a row is there if anything is in it, and
-a bar shows the share that stands beside it.
-"""
+"""Trace statistics on the screen and as JSON: calls, sizes, lifetimes, live bytes."""
 
 from __future__ import annotations
 
@@ -10,79 +6,82 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from allocsim import __version__
 from allocsim.events import Op, Trace
-from allocsim.reports.phrases import bar, left_out, percent
-from allocsim.reports.run_screen import ROOMY, screen
+from allocsim.reports.phrases import bar, dropped_calls, percent
+from allocsim.reports.screen import ROOMY, Screen, simple_table
 from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Bin, Survey
+
+SCHEMA = "allocsim/trace-info/1"
+"""Changes when a key of the JSON object changes its meaning or is removed."""
 
 BAR = 12
 """Characters of a full bar."""
 
+MIN_COLUMNS = 3
+"""Columns of a histogram that are shown however narrow the terminal is."""
+
 
 def print_survey(trace: Trace, seen: Survey) -> None:
-    """Print the whole report."""
-    console = screen()
-    bars = console.width >= ROOMY
-    console.print(Text(_headline(trace, seen), style="bold"))
+    """Print the whole report; rows without anything in them are omitted."""
+    screen = Screen()
+    bars = screen.width >= ROOMY
+    screen.print(Text(_headline(trace, seen), style="bold"))
     if seen.events:
-        console.print(Text(_verdict(seen), style="bold green"))
-        console.print(_calls_table(seen))
-        console.print(_sizes_table(seen, bars))
+        screen.print(Text(_summary(seen), style="bold green"))
+        screen.print(_calls_table(seen))
+        screen.print_table(_sizes_table(seen, bars), MIN_COLUMNS)
     if seen.by_lifetime:
-        console.print(_lifetimes_table(seen, bars))
-    for line in _remarks(trace, seen):
-        console.print(line)
+        screen.print_table(_lifetimes_table(seen, bars), MIN_COLUMNS)
+    screen.print(*_remarks(trace, seen))
 
 
 def _headline(trace: Trace, seen: Survey) -> str:
-    """What it is, and how long."""
-    events = f"{counted(seen.events, 'event')} of {counted(seen.threads, 'thread')}"
+    """Return the trace, its format, its events and its threads."""
+    events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
     return f"{trace.name} ({format_of(trace)}): {events}"
 
 
-def _verdict(seen: Survey) -> str:
-    """The peak of live bytes, and what is left."""
+def _summary(seen: Survey) -> str:
+    """Return peak live bytes and the bytes requested in total."""
     return (
-        f"{format_bytes(seen.peak_live)} were live at most, "
-        f"after {counted(seen.peak_event, 'event')}; "
-        f"{format_bytes(seen.requested)} were asked for in all."
+        f"Peak live {format_bytes(seen.peak_live)} after {counted(seen.peak_event, 'event')}; "
+        f"{format_bytes(seen.requested)} requested in total."
     )
 
 
 def _calls_table(seen: Survey) -> Table:
-    """The calls of each kind."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    """Return the calls of each kind."""
+    table = simple_table()
     table.add_column("call", min_width=16)
     table.add_column("events", justify="right", min_width=12)
     table.add_column("", justify="right", min_width=7)
-    table.add_column("of all", min_width=BAR)
+    table.add_column("share", min_width=BAR)
     for op in Op:
         count = seen.operations[op.name]
         if count and op <= Op.FREE:
             table.add_row(op.name.lower(), f"{count:,}", *_share(count, seen.events))
         elif count:
-            table.add_row(op.name.lower(), f"{count:,}", "", "a note, no event")
+            table.add_row(op.name.lower(), f"{count:,}", "", "not an event")
     return table
 
 
 def _sizes_table(seen: Survey, bars: bool) -> Table:
-    """Where the calls are and where the bytes are, and what is never freed, by size."""
-    table = _histogram("bytes, up to", "calls", "bytes in all", bars)
-    table.add_column("never freed", justify="right")
-    table.add_column("", justify="right")
+    """Return calls and bytes by size, and what is never freed."""
+    table = _histogram("bytes, up to", "calls", "total bytes", bars)
+    table.add_column("never freed", justify="right", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
     left = {one.most: one for one in seen.left_by_size}
     for one in seen.by_size:
         if one.count:
             rest = left.get(one.most, Bin(0, 0, 0, 0))
             table.add_row(
                 format_bytes(one.most),
-                *_counted(one, seen.by_size, bars),
+                *_cells(one, seen.by_size, bars),
                 f"{rest.count:,}" if rest.count else "",
                 format_bytes(rest.bytes) if rest.count else "",
             )
@@ -90,28 +89,28 @@ def _sizes_table(seen: Survey, bars: bool) -> Table:
 
 
 def _lifetimes_table(seen: Survey, bars: bool) -> Table:
-    """How many objects, and how many bytes, live how long."""
-    table = _histogram("events, up to", "objects", "their bytes", bars)
+    """Return objects and their bytes by lifetime."""
+    table = _histogram("lifetime, up to", "objects", "bytes", bars)
     for one in seen.by_lifetime:
         if one.count:
-            table.add_row(f"{one.most:,}", *_counted(one, seen.by_lifetime, bars))
+            table.add_row(f"{one.most:,} events", *_cells(one, seen.by_lifetime, bars))
     return table
 
 
-def _histogram(what: str, counted: str, weighed: str, bars: bool) -> Table:
-    """A table of bins, still empty."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(what, justify="right")
-    for heading in (counted, weighed):
-        table.add_column(heading, justify="right", min_width=10)
-        table.add_column("", justify="right", min_width=7)
+def _histogram(key: str, counts: str, sizes: str, bars: bool) -> Table:
+    """Return an empty table of bins."""
+    table = simple_table()
+    table.add_column(key, justify="right", no_wrap=True)
+    for heading in (counts, sizes):
+        table.add_column(heading, justify="right", min_width=10, no_wrap=True)
+        table.add_column("", justify="right", min_width=7, no_wrap=True)
         if bars:
-            table.add_column("of all", min_width=BAR)
+            table.add_column("share", min_width=BAR, no_wrap=True)
     return table
 
 
-def _counted(one: Bin, bins: list[Bin], bars: bool) -> list[str]:
-    """The cells of a bin: its count and its bytes, each with its share of all."""
+def _cells(one: Bin, bins: list[Bin], bars: bool) -> list[str]:
+    """Return the cells of a bin: its count and its bytes, each with its share of all bins."""
     count, size = sum(each.count for each in bins), sum(each.bytes for each in bins)
     shares = 2 if bars else 1
     return [
@@ -121,42 +120,47 @@ def _counted(one: Bin, bins: list[Bin], bars: bool) -> list[str]:
 
 
 def _share(part: int, whole: int) -> tuple[str, str]:
-    """A share in percent and as a bar."""
+    """Return a share in percent and as a bar."""
     return percent(part, whole), bar(part, whole, BAR)
 
 
 def _remarks(trace: Trace, seen: Survey) -> list[Text]:
-    """What the tables do not say."""
+    """Return the lines below the tables."""
     lines = []
     if seen.by_lifetime:
-        lines.append(
-            "half of the objects that are freed live at most "
-            f"{counted(seen.median_lifetime, 'event')}, "
-            f"the mean is {seen.mean_lifetime:,.0f}, the longest {seen.longest:,}"
-        )
-        share = percent(seen.frees_by_another, seen.frees)
-        others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "none"
-        lines.append(f"freed by another thread than allocated or last resized it: {others}")
+        lines += [_lifetimes(seen), _frees_by_others(seen)]
     if seen.live_objects:
-        lines.append(
-            f"never freed: {seen.live_objects:,} objects of {format_bytes(seen.live_bytes)}"
-        )
-    lines += [f"not sound: an event {fault}; see `allocsim trace check`" for fault in seen.faults]
-    told = [Text(line) for line in lines]
-    return told + ([Text(left_out(trace), style="yellow")] if trace.dropped else [])
+        objects = counted(seen.live_objects, "object")
+        lines.append(f"never freed: {objects}, {format_bytes(seen.live_bytes)}")
+    lines += [f"not valid: an event {fault}; see `allocsim trace check`" for fault in seen.faults]
+    remarks = [Text(line) for line in lines]
+    if trace.dropped:
+        remarks.append(Text(dropped_calls(trace), style="yellow"))
+    return remarks
 
 
-SCHEMA = "allocsim/trace-info/1"
-"""Changes when a key changes its meaning or goes."""
+def _lifetimes(seen: Survey) -> str:
+    """Return median, mean and maximum lifetime; the median is the upper end of its bin."""
+    return (
+        f"lifetime in events: median up to {seen.median_lifetime:,}, "
+        f"mean {seen.mean_lifetime:,.0f}, max {seen.longest:,} (objects that are freed)"
+    )
+
+
+def _frees_by_others(seen: Survey) -> str:
+    """Return how many objects are freed by a thread that did not allocate or resize them last."""
+    share = percent(seen.frees_by_another, seen.frees)
+    others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "0"
+    return f"freed by another thread than the last to allocate or resize the object: {others}"
 
 
 def survey_text(trace: Trace, seen: Survey, command: str) -> str:
-    """The object as text, indented, without a newline at its end."""
+    """Return the JSON object as indented text, without a newline at its end."""
     return json.dumps(as_json(trace, seen, command), indent=2)
 
 
 def as_json(trace: Trace, seen: Survey, command: str) -> dict[str, Any]:
-    """The object that --json prints."""
+    """Return the object that --json prints."""
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -185,5 +189,5 @@ def as_json(trace: Trace, seen: Survey, command: str) -> dict[str, Any]:
 
 
 def format_of(trace: Trace) -> str:
-    """The format of a recording; "job" for a synthetic workload."""
+    """Return the format of a recording, or "job" for a synthetic workload."""
     return str(trace.description.get("format", "job"))

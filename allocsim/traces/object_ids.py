@@ -26,7 +26,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.events import MOST_THREADS, Op
-from allocsim.text import LARGEST
+from allocsim.text import MAX_SIZE
 from allocsim.traces.calls import Halt
 from allocsim.traces.hash_table import empty_table, enter_all, insert, remove, slot_of, slots_of
 
@@ -142,7 +142,7 @@ def identify(known: Identities, calls: np.recarray, start: int, events: np.recar
             _free(known, call.old, call.thread, events)
         elif call.address == 0:
             known.dropped[Reason.FAILED] += 1
-        elif call.request > LARGEST or call.alignment > LARGEST_ALIGNMENT:
+        elif call.request > MAX_SIZE or call.alignment > LARGEST_ALIGNMENT:
             known.dropped[Reason.IMPOSSIBLE] += 1
         elif call.op == Op.REALLOC and call.old != 0:
             _realloc(known, call, events)

@@ -89,7 +89,7 @@ def test_figures_of_a_library_belong_together(workload: Recorded) -> None:
     assert found.peak >= found.end > 0
     assert found.peak >= found.peak_live > 0.9 * found.live_at_peak > 0
     assert found.peak == found.resident_peak
-    assert found.overhead == found.peak / found.peak_live
+    assert found.x_live == found.peak / found.peak_live
     assert found.faults * 4096 > 0.9 * found.peak
     assert found.high_water == pytest.approx(found.peak, rel=0.1)
     assert found.counters["uordblks"] + found.counters["hblkhd"] >= found.live_at_end
@@ -137,7 +137,7 @@ def test_design_is_measured_by_its_definition(workload: Recorded) -> None:
 
 def test_workload_without_events_is_no_error(recorded: Callable[..., Recorded]) -> None:
     found = measured("lib:glibc", recorded())
-    assert (found.peak, found.end, found.peak_live, found.overhead) == (0, 0, 0, None)
+    assert (found.peak, found.end, found.peak_live, found.x_live) == (0, 0, 0, None)
 
 
 @pytest.mark.skipif(PURE, reason="pure Python is a thousand times slower")

@@ -75,9 +75,9 @@ def test_findings_as_json(run: Run) -> None:
     ("arguments", "message"),
     [
         ("a.json", "nothing to check"),
-        ("a.json --max-fragmentation 25", "'25' is no percentage"),
-        ("a.json --max-fragmentation 125%", "'125%' is more than 100%"),
-        ("a.json --max-footprint 64MB2", "is no size"),
+        ("a.json --max-fragmentation 25", "invalid percentage '25'"),
+        ("a.json --max-fragmentation 125%", "'125%' is too large; expected at most 100%"),
+        ("a.json --max-footprint 64MB2", "invalid size"),
         ("a.json --max-ns -5", "is no time"),
         ("a.json --max-ns 0", "is no time"),
         ("a.json --max-ns nan", "is no time"),

@@ -84,15 +84,15 @@ def test_only_subject_that_is_missing_is_status_3(run: Run, trace: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("x.txt --on go2009", "unknown subject 'go2009': did you mean 'go2008'"),
-        ("x.txt --on lib:gemalloc", "unknown library 'gemalloc': did you mean 'jemalloc'"),
+        ("x.txt --on go2009", "unknown subject 'go2009' (did you mean 'go2008'?)"),
+        ("x.txt --on lib:gemalloc", "unknown library 'gemalloc' (did you mean 'jemalloc'?)"),
         ("x.txt --on lib:glibc,lib:glibc", "--on names 'lib:glibc' twice"),
         ("x.txt --on lib:glibc --reference go2008", "unknown subject for --reference 'go2008'"),
         ("x.txt --on lib:glibc --sort peek", "unknown column 'peek'"),
         ("gone.txt --on lib:glibc", "gone.txt"),
         ("a.json b.json c.json", "3 names: expected one WORKLOAD, or A.json B.json"),
         ("a.json b.json", "a.json: No such file"),
-        ("x.txt --tolerance 3", "'3' is no percentage"),
+        ("x.txt --tolerance 3", "invalid percentage '3'"),
         ("x.txt --on lib:glibc --export-json /gone/a.json", "no directory"),
         ("x.txt --timeout 0", "0.0"),
     ],

@@ -64,8 +64,8 @@ def test_corruption_is_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reservation_that_the_system_refuses_is_3() -> None:
     ended = process("random", "--ops", "100", preexec_fn=limited(resource.RLIMIT_AS, 8 << 30))
     assert (ended.status, ended.out) == (3, "")
-    assert "refused 64.0 GiB of address space" in ended.err
-    assert "reserve less with --reserve 1GiB" in ended.err
+    assert "cannot reserve 64.0 GiB of address space" in ended.err
+    assert "use a smaller --reserve, such as 1GiB" in ended.err
 
 
 def test_smaller_reservation_helps_where_the_system_refuses() -> None:

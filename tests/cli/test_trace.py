@@ -39,8 +39,8 @@ def test_help_loads_nothing_heavy(module: str) -> None:
 def test_info_shows_what_is_in_a_trace(run: Run, text: Path) -> None:
     ended = run("trace info mine.txt")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.startswith("mine.txt (aosp): 6 events of 2 threads\n")
-    assert "left out of the recording: free of NULL 1, free of unknown 1" in ended.out
+    assert ended.out.startswith("mine.txt (aosp): 6 events, 2 threads\n")
+    assert "dropped or repaired calls: free of NULL 1, free of unknown 1" in ended.out
 
 
 def test_info_takes_a_job_too(run: Run, file: File) -> None:
@@ -60,16 +60,14 @@ def test_info_tells_notes_on_stderr(run: Run, file: File) -> None:
 def test_check_of_a_sound_trace_passes_and_explains_drops(run: Run, text: Path) -> None:
     ended = run("trace check mine.txt")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.startswith("mine.txt is sound: 6 events of 2 threads\n")
+    assert ended.out.startswith("mine.txt is valid: 6 events, 2 threads\n")
     assert "does nothing, as the C standard has it" in ended.out
 
 
 def test_strict_check_fails_on_drops(run: Run, text: Path, file: File) -> None:
     ended = run("trace check mine.txt --strict")
     assert ended.status == 1
-    assert ended.err == (
-        "allocsim: error: mine.txt: its import left out or mended 2 calls (--strict)\n"
-    )
+    assert ended.err == ("allocsim: error: mine.txt: 2 calls dropped or repaired (--strict)\n")
     file("clean.txt", "1: malloc 0x10 5\n")
     assert run("trace check clean.txt --strict").status == 0
 
@@ -83,8 +81,8 @@ def test_check_of_an_unsound_stream_fails(run: Run, text: Path) -> None:
     path.write_bytes(content)
     ended = run("trace check mine.allocsim")
     assert ended.status == 1
-    assert ended.out.startswith("mine.allocsim is not sound:\n  event ")
-    assert ended.err.startswith("allocsim: error: mine.allocsim is not sound: event ")
+    assert ended.out.startswith("mine.allocsim is not valid:\n  event ")
+    assert ended.err.startswith("allocsim: error: mine.allocsim is not valid: event ")
     assert run("replay mine.allocsim").status == 2
     assert run("trace convert mine.allocsim again.allocsim").status == 2
     assert not Path("again.allocsim").exists()
@@ -96,7 +94,7 @@ WRONG = {
     "no suffix": ("trace convert mine.txt out", "its name does not say in which format to write"),
     "unknown format": ("trace convert mine.txt out --to x", "'x' is not one of"),
     "missing trace": ("trace info gone.txt", "gone.txt: No such file"),
-    "unknown name": ("trace info servr", "unknown workload 'servr': did you mean 'server'"),
+    "unknown name": ("trace info servr", "unknown workload 'servr' (did you mean 'server'?)"),
     "missing source": ("trace convert gone.txt out.txt", "gone.txt: No such file"),
     "directory": ("trace convert mine.txt .", "its name does not say"),
     "directory of a name": ("trace convert mine.txt . --to aosp", "'.' is a directory"),

@@ -156,5 +156,5 @@ def test_text_that_is_no_time_is_refused(text: str) -> None:
 def test_percentage_is_a_share() -> None:
     assert PercentType().convert("25%", None, None) == 0.25
     assert PercentType().convert(0.25, None, None) == 0.25
-    with pytest.raises(click.BadParameter, match="is no percentage"):
+    with pytest.raises(click.BadParameter, match="invalid percentage"):
         PercentType().convert("25", None, None)

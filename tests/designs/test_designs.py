@@ -24,7 +24,7 @@ def test_every_design_is_found_by_its_name(name: str) -> None:
 
 
 def test_unknown_design_names_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="unknown design 'go2009': did you mean 'go2008'"):
+    with pytest.raises(UnknownName, match=r"unknown design 'go2009' \(did you mean 'go2008'"):
         find_design("go2009")
 
 
@@ -49,5 +49,5 @@ def test_setting_out_of_range_is_an_input_error(tunable: Design, value: Any) -> 
 
 
 def test_unknown_parameter_names_the_nearest(tunable: Design) -> None:
-    with pytest.raises(UnknownName, match="parameter of the design go2008 'slot': did you mean"):
+    with pytest.raises(UnknownName, match=r"parameter of the design go2008 'slot' \(did you mean"):
         tunable.checked({"slot": 1})

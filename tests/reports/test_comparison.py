@@ -4,8 +4,8 @@ import pytest
 
 from allocsim.benchmark.figures import Row
 from allocsim.errors import UnknownName
-from allocsim.reports.comparison import COLUMNS, cells, column_of, label, titles
-from allocsim.reports.conclusions import conclusions, conditions, twins, warnings
+from allocsim.reports.comparison import ALL_COLUMNS, cells, column_of, label, titles
+from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
 from tests.reports.comparisons import MIB, compared, memory, rows, times
 
 
@@ -19,7 +19,7 @@ def test_best_of_each_column_is_marked_once_and_the_spread_never() -> None:
     found = cells(compared())
     heads = titles()
     best = [
-        [subject for subject, row in found.items() if row[index].best]
+        [subject for subject, row in found.items() if row[index].is_best]
         for index in range(len(heads))
     ]
     marked = dict(zip(heads, best, strict=True))
@@ -39,11 +39,11 @@ def test_figure_that_is_missing_is_a_dash_and_never_the_best() -> None:
     found = cells(compared([*rows()[:2], Row(subject="lib:mimalloc", memory=memory(8 * MIB))]))
     ns = titles().index("ns/event")
     assert found["lib:mimalloc"][ns].text == "-"
-    assert found["lib:glibc"][ns].best
+    assert found["lib:glibc"][ns].is_best
 
 
 def test_single_row_is_no_best() -> None:
-    assert not any(cell.best for cell in cells(compared(rows()[:1]))["go2008"])
+    assert not any(cell.is_best for cell in cells(compared(rows()[:1]))["go2008"])
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,18 @@ def test_rows_are_sorted_and_failures_come_last(sort: str | None, first: str) ->
 def test_column_that_is_not_there_gets_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'footprint'"):
         column_of("footprnt")
-    assert {column_of(column.key) for column in COLUMNS} == set(COLUMNS)
+    assert {column_of(column.key) for column in ALL_COLUMNS} == set(ALL_COLUMNS)
 
 
 def test_library_by_path_is_called_by_its_file() -> None:
     assert [label(row) for row in rows()][-2:] == ["lib:tcmalloc", "lib:libodd.so"]
 
 
-def test_sentences_say_who_is_smallest_fastest_and_keeps_most() -> None:
+def test_conclusions_name_lowest_peak_fastest_and_largest_after_free() -> None:
     assert conclusions(compared()) == [
-        "Smallest at the peak is lib:glibc with 6.0 MiB; go2008 takes 50.0 MiB, 8.33 times that.",
-        "Fastest is lib:tcmalloc with 8.1 ns an event; go2008 takes 20.2.",
-        "When all is freed, go2008 keeps most: 25.0 MiB.",
+        "Lowest peak: lib:glibc, 6.0 MiB (go2008: 50.0 MiB, 8.33x).",
+        "Fastest: lib:tcmalloc, 8.1 ns/event (go2008: 20.2).",
+        "Largest after freeing everything: go2008, 25.0 MiB.",
     ]
     assert conclusions(compared(rows()[:1])) == []
 
@@ -77,27 +77,30 @@ def test_runs_that_overlap_are_not_ranked() -> None:
     made = rows()[:3]
     made[1].times = times(7.9, 8.3, 8.4)
     assert conclusions(compared(made))[1] == (
-        "Fastest is lib:tcmalloc with 8.1 ns an event, but its runs overlap those of lib:glibc."
+        "Fastest: lib:tcmalloc, 8.1 ns/event, but its runs overlap those of lib:glibc."
     )
 
 
-def test_wide_spread_is_a_caution() -> None:
+def test_wide_spread_is_a_warning() -> None:
     made = rows()[:3]
     assert warnings(compared(made).comparison) == []
     made[1].times = times(10.0, 12.0, 14.0)
-    [told] = warnings(compared(made).comparison)
-    assert "(lib:glibc 33%)" in told
+    [text] = warnings(compared(made).comparison)
+    assert "(lib:glibc 33.3%)" in text
 
 
-def test_glibc_that_served_python_too_is_a_caution() -> None:
+def test_glibc_that_served_python_too_is_a_warning() -> None:
     made = [Row(subject="lib:glibc", memory=memory(MIB))]
-    [told] = warnings(compared(made, reference="lib:glibc").comparison)
-    assert "served Python" in told
+    [text] = warnings(compared(made, reference="lib:glibc").comparison)
+    assert "served Python" in text
 
 
-def test_peak_that_no_sample_saw_is_a_caution() -> None:
+def test_peak_that_no_sample_saw_is_a_warning() -> None:
     made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=60 * MIB))]
-    assert "go2008: the kernel noted a peak of 60.0 MiB" in warnings(compared(made).comparison)[0]
+    assert (
+        "go2008: the kernel counted a peak RSS of 60.0 MiB"
+        in warnings(compared(made).comparison)[0]
+    )
     made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=None))]
     assert warnings(compared(made).comparison) == []
 
@@ -105,19 +108,19 @@ def test_peak_that_no_sample_saw_is_a_caution() -> None:
 def test_design_and_its_library_are_equal_or_not() -> None:
     ours = Row(subject="glibc", memory=memory(MIB, counters={"arena": 5, "ours": 1, "x": 2}))
     theirs = Row(subject="lib:glibc", memory=memory(MIB, counters={"arena": 5, "x": 2}))
-    assert twins(compared([ours, theirs], reference="glibc").comparison) == [
+    assert compare_counters(compared([ours, theirs], reference="glibc").comparison) == [
         "glibc and lib:glibc: all 2 counters are equal at the end."
     ]
     assert theirs.memory is not None
     theirs.memory.counters["x"] = 1_000
-    assert twins(compared([ours, theirs], reference="glibc").comparison) == [
+    assert compare_counters(compared([ours, theirs], reference="glibc").comparison) == [
         "glibc and lib:glibc: 1 of 2 counters differ at the end: x 2 and 1,000."
     ]
     theirs.memory.counters.clear()
-    assert twins(compared([ours, theirs], reference="glibc").comparison) == []
+    assert compare_counters(compared([ours, theirs], reference="glibc").comparison) == []
 
 
-def test_conditions_are_said() -> None:
-    told = conditions(compared().comparison)
-    assert "one thread, page touched" in told
-    assert "5 runs after 1 to warm up" in told
+def test_conditions_name_threads_touch_and_runs() -> None:
+    text = conditions(compared().comparison)
+    assert "one thread, --touch page" in text
+    assert "5 runs after 1 to warm up" in text

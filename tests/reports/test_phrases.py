@@ -1,4 +1,4 @@
-"""Sentences and small marks."""
+"""Headline, summary, percent, bar and sparkline."""
 
 from dataclasses import replace
 
@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.reports import Result
-from allocsim.reports.phrases import bar, headline, percent, proved, sparkline, verdict
+from allocsim.reports.phrases import bar, headline, percent, sparkline, summary, verification
 
 COUNTS = st.integers(0, 1 << 50)
 
 
-def test_headline_says_what_was_played_on_what(result: Result) -> None:
+def test_headline_names_workload_and_design(result: Result) -> None:
     assert headline(result).startswith("random on go2008: 120 events, ")
-    assert headline(result).endswith(" ns an event")
+    assert headline(result).endswith(" ns/event")
 
 
-def test_verdict_compares_footprint_and_live_bytes(result: Result) -> None:
+def test_summary_compares_peak_footprint_and_peak_live(result: Result) -> None:
     profile = replace(
         result.profile,
         peak_live=1 << 20,
@@ -27,9 +27,8 @@ def test_verdict_compares_footprint_and_live_bytes(result: Result) -> None:
             parts=result.profile.at_peak.parts | {"live": 3 << 18},
         ),
     )
-    assert verdict(profile) == (
-        "The footprint peaks at 3.0 MiB, 3.00 times the 1.0 MiB that were live at most; "
-        "fragmentation then 75.0 %."
+    assert summary(profile) == (
+        "Peak footprint 3.0 MiB, 3.00x peak live (1.0 MiB). Fragmentation at the peak: 75.0%."
     )
 
 
@@ -37,22 +36,24 @@ def test_verdict_compares_footprint_and_live_bytes(result: Result) -> None:
     ("stamps", "checks", "text"),
     [
         (0, 0, ""),
-        (1, 0, "verified: 1 stamp whole"),
-        (0, 2, "verified: every invariant held 2 times"),
-        (1234, 1, "verified: 1,234 stamps whole · every invariant held 1 time"),
+        (1, 0, "verified: 1 object intact"),
+        (0, 2, "verified: all invariants held in 2 checks"),
+        (1234, 1, "verified: 1,234 objects intact · all invariants held in 1 check"),
     ],
 )
-def test_what_was_verified_is_told(result: Result, stamps: int, checks: int, text: str) -> None:
-    assert proved(replace(result.profile, stamps=stamps, checks=checks)) == text
+def test_verification_counts_objects_and_checks(
+    result: Result, stamps: int, checks: int, text: str
+) -> None:
+    assert verification(replace(result.profile, stamps=stamps, checks=checks)) == text
 
 
-def test_verdict_on_nothing(nothing: Result) -> None:
-    assert verdict(nothing.profile).endswith("; nothing was ever live.")
+def test_summary_without_live_bytes(nothing: Result) -> None:
+    assert summary(nothing.profile).endswith("; nothing was ever live.")
 
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(1, 8, "12.5 %"), (8, 8, "100.0 %"), (0, 8, ""), (1, 0, ""), (1, 10**6, "0.0 %")],
+    [(1, 8, "12.5%"), (8, 8, "100.0%"), (0, 8, ""), (1, 0, ""), (1, 10**6, "0.0%")],
 )
 def test_percent(part: int, whole: int, text: str) -> None:
     assert percent(part, whole) == text

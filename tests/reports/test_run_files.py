@@ -15,11 +15,10 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.reports import Result
 from allocsim.reports.run_text import (
     as_json,
+    csv_text,
+    json_text,
     markdown_text,
-    write_csv,
-    write_json,
-    write_markdown,
-    write_whole,
+    write_text,
 )
 from tests.reports.results import plain
 
@@ -43,18 +42,17 @@ def mode(path: Path) -> int:
 
 
 def test_json_file_holds_the_object(path: Path, result: Result) -> None:
-    write_json(path, result)
+    write_text(path, json_text(result))
     assert json.loads(path.read_text()) == as_json(result)
-    assert path.read_text().endswith("}\n")
 
 
 def test_markdown_file_holds_the_report(path: Path, result: Result) -> None:
-    write_markdown(path, result)
+    write_text(path, markdown_text(result))
     assert path.read_text() == markdown_text(result)
 
 
 def test_csv_file_holds_the_samples(path: Path, result: Result) -> None:
-    write_csv(path, result)
+    write_text(path, csv_text(result))
     assert b"\r" not in path.read_bytes()
     with path.open(newline="") as file:
         names, *rows = csv.reader(file)
@@ -64,7 +62,7 @@ def test_csv_file_holds_the_samples(path: Path, result: Result) -> None:
 
 
 def test_columns_are_event_parts_sums_spans_and_counters(path: Path, result: Result) -> None:
-    write_csv(path, result)
+    write_text(path, csv_text(result))
     assert path.read_text().splitlines()[0] == (
         "event,live,rounding,tail,thread_cache,transfer,central,free_spans,released,"
         "heap,metadata,footprint,spans_total,spans_in_use,spans_free,"
@@ -77,7 +75,7 @@ def test_permissions_of_a_new_file_are_those_of_the_mask(
     path: Path, umask: Callable[[int], int], mask: int
 ) -> None:
     umask(mask)
-    write_whole(path, "text")
+    write_text(path, "text")
     assert mode(path) == 0o666 & ~mask
     assert umask(0o022) == mask
 
@@ -86,13 +84,13 @@ def test_permissions_of_a_new_file_are_those_of_the_mask(
 def test_permissions_of_an_old_file_are_kept(path: Path, before: int) -> None:
     path.write_text("old")
     path.chmod(before)
-    write_whole(path, "new")
+    write_text(path, "new")
     assert (path.read_text(), mode(path)) == ("new", before)
 
 
 def test_nothing_else_is_left_in_the_directory(path: Path) -> None:
-    write_whole(path, "one")
-    write_whole(path, "two")
+    write_text(path, "one")
+    write_text(path, "two")
     assert [found.name for found in path.parent.iterdir()] == ["report.out"]
 
 
@@ -115,7 +113,7 @@ def test_file_is_as_it_was_when_writing_fails(
     if call == "replace":
         monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(EnvironmentLacks, match=f"cannot write '{path}': No space left on device"):
-        write_whole(path, "new" * 10_000)
+        write_text(path, "new" * 10_000)
     monkeypatch.undo()
     assert [found.name for found in path.parent.iterdir()] == ["report.out"] * old
     assert not old or path.read_text() == "old"
@@ -127,23 +125,23 @@ def test_interrupt_leaves_no_temporary_file(path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(path, "new")
+        write_text(path, "new")
     monkeypatch.undo()
     assert list(path.parent.iterdir()) == []
 
 
 def test_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentLacks, match=r"cannot write '.*gone/report': No such file"):
-        write_whole(tmp_path / "gone" / "report", "text")
+        write_text(tmp_path / "gone" / "report", "text")
 
 
 def test_full_device_is_an_error() -> None:
     with pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left"):
-        write_whole(Path("/dev/full"), "text")
+        write_text(Path("/dev/full"), "text")
 
 
 def test_device_is_written_to_and_stays_a_device() -> None:
-    write_whole(Path("/dev/null"), "text")
+    write_text(Path("/dev/null"), "text")
     assert Path("/dev/null").is_char_device()
 
 
@@ -152,7 +150,7 @@ def test_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        write_whole(pipe, "text")
+        write_text(pipe, "text")
         assert os.read(reading, 100) == b"text"
         assert pipe.is_fifo()
     finally:
@@ -164,21 +162,21 @@ def test_link_still_leads_to_its_file(tmp_path: Path) -> None:
     real, link = tmp_path / "real.json", tmp_path / "latest.json"
     real.write_text("old")
     link.symlink_to(real)
-    write_whole(link, "new")
+    write_text(link, "new")
     assert link.is_symlink()
     assert real.read_text() == "new"
 
 
 def test_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
-    write_whole(path, "text")
+    write_text(path, "text")
     assert path.read_text() == "text"
 
 
 def test_text_that_is_not_utf_8_is_written_or_refused(path: Path) -> None:
     """A file name on the command line may hold any byte; the report repeats the command line."""
     try:
-        write_whole(path, "allocsim --export-json \udcff.json")
+        write_text(path, "allocsim --export-json \udcff.json")
         assert path.read_bytes().startswith(b"allocsim --export-json ")
     except EnvironmentLacks as refusal:
         assert "report.out" in str(refusal)  # noqa: PT017
@@ -188,5 +186,5 @@ def test_relative_path_is_written_where_the_process_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_whole(Path("report"), "text")
+    write_text(Path("report"), "text")
     assert (tmp_path / "report").read_text() == "text"

@@ -4,7 +4,7 @@ import re
 
 from allocsim.profile import PART_MEANINGS
 from allocsim.reports import Result
-from allocsim.reports.phrases import headline, verdict
+from allocsim.reports.phrases import headline, summary
 from allocsim.reports.run_text import markdown_text
 from allocsim.text import format_bytes
 
@@ -16,10 +16,10 @@ def rows(result: Result) -> dict[str, list[str]]:
     return {first: rest for first, *rest in cells}
 
 
-def test_report_begins_with_headline_and_verdict(result: Result) -> None:
+def test_report_begins_with_headline_and_summary(result: Result) -> None:
     lines = markdown_text(result).splitlines()
     assert lines[0] == f"## {headline(result)}"
-    assert lines[2] == verdict(result.profile)
+    assert lines[2] == summary(result.profile)
 
 
 def test_every_row_has_six_cells(result: Result) -> None:

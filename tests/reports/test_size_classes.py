@@ -16,28 +16,28 @@ def test_every_class_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     for shown, row in zip(rows, SIZE_CLASSES.rows(), strict=True):
         numbers = [int(cell.replace(",", "")) for cell in shown[1:5]]
         assert numbers == [row.object_size, row.chunk, row.objects, row.tail]
-        assert shown[5] == f"{100 * row.worst_waste:.2f}"
+        assert shown[5] == f"{row.worst_waste:.2%}"
 
 
-def test_mean_and_worst_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mean_and_worst_waste_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     print_classes("go2008", SIZE_CLASSES)
     out = " ".join(capsys.readouterr().out.split())
     assert f"go2008: {len(SIZE_CLASSES.rows())} classes" in out
-    assert f"Rounding up wastes {100 * SIZE_CLASSES.mean_waste():.2f} %" in out
+    assert f"Average rounding: {SIZE_CLASSES.mean_waste():.2%}" in out
     worst = [row.worst_waste for row in SIZE_CLASSES.rows()]
-    assert f"{100 * sum(worst) / len(worst):.2f} % in the mean" in out
-    assert f"at most {100 * max(worst):.1f} %" in out
+    assert f"{sum(worst) / len(worst):.2%} on average" in out
+    assert f"{max(worst):.2%} at most" in out
 
 
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     print_classes_as_json("go2008", SIZE_CLASSES)
-    told = json.loads(capsys.readouterr().out)
-    assert set(told) == {"schema", "design", "mean_waste", "mean_worst_waste", "classes"}
-    assert (told["schema"], told["design"]) == ("allocsim/size-classes/1", "go2008")
-    assert told["mean_waste"] == SIZE_CLASSES.mean_waste()
-    assert len(told["classes"]) == len(SIZE_CLASSES.rows())
+    table = json.loads(capsys.readouterr().out)
+    assert set(table) == {"schema", "design", "mean_waste", "mean_worst_waste", "classes"}
+    assert (table["schema"], table["design"]) == ("allocsim/size-classes/1", "go2008")
+    assert table["mean_waste"] == SIZE_CLASSES.mean_waste()
+    assert len(table["classes"]) == len(SIZE_CLASSES.rows())
     worst = [row.worst_waste for row in SIZE_CLASSES.rows()]
-    assert told["mean_worst_waste"] == pytest.approx(sum(worst) / len(worst))
+    assert table["mean_worst_waste"] == pytest.approx(sum(worst) / len(worst))
     first = SIZE_CLASSES.rows()[0]
-    assert told["classes"][0]["object_size"] == first.object_size
-    assert told["classes"][0]["worst_waste"] == first.worst_waste
+    assert table["classes"][0]["object_size"] == first.object_size
+    assert table["classes"][0]["worst_waste"] == first.worst_waste

@@ -1,4 +1,4 @@
-"""A survey as JSON and on the screen, and the verdict on a trace: the same figures everywhere."""
+"""Trace statistics as JSON and on the screen, and whether a trace is valid."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from allocsim.events import Op, Trace
-from allocsim.reports.trace_check import EXPLANATIONS, print_soundness
+from allocsim.reports.trace_check import EXPLANATIONS, print_validity
 from allocsim.reports.trace_info import SCHEMA, print_survey, survey_text
 from allocsim.trace_stats import Survey, survey
 from allocsim.traces.object_ids import REASONS
@@ -54,16 +54,18 @@ def test_screen_shows_the_figures(
 ) -> None:
     shown = printed(capsys, *seen)
     lines = [line.split() for line in shown.splitlines()]
-    assert shown.startswith("calls (test): 8 events of 2 threads\n")
-    assert "1.9 MiB were live at most, after 8 events; 1.9 MiB were asked for in all." in shown
-    assert ["malloc", "3", "37.5", "%", "████▌"] in lines
-    assert ["thread_done", "1", "a", "note,", "no", "event"] in lines
-    assert ["2.0", "MiB", "1", "16.7", "%", "██", "1.9", "MiB", "99.8", "%", "████████████",
+    assert shown.startswith("calls (test): 8 events, 2 threads\n")
+    assert "Peak live 1.9 MiB after 8 events; 1.9 MiB requested in total." in shown
+    assert ["malloc", "3", "37.5%", "████▌"] in lines
+    assert ["thread_done", "1", "not", "an", "event"] in lines
+    assert ["2.0", "MiB", "1", "16.7%", "██", "1.9", "MiB", "99.8%", "████████████",
             "1", "1.9", "MiB"] in lines  # fmt: skip
-    assert "live at most 4 events, the mean is 4, the longest 6" in shown
-    assert "freed by another thread than allocated or last resized it: 1 (50.0 %)" in shown
-    assert "never freed: 3 objects of 1.9 MiB" in shown
-    assert "left out of the recording: overlap 2, free of NULL 1,000" in shown
+    assert "lifetime in events: median up to 4, mean 4, max 6" in shown
+    assert (
+        "freed by another thread than the last to allocate or resize the object: 1 (50.0%)" in shown
+    )
+    assert "never freed: 3 objects, 1.9 MiB" in shown
+    assert "dropped or repaired calls: overlap 2, free of NULL 1,000" in shown
 
 
 def test_narrow_screen_has_no_bars_in_histograms(
@@ -71,30 +73,30 @@ def test_narrow_screen_has_no_bars_in_histograms(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("allocsim.reports.run_screen.WIDE", 80)
+    monkeypatch.setenv("COLUMNS", "80")
     shown = printed(capsys, *seen)
     assert max(map(len, shown.splitlines())) <= 80
-    assert shown.count("of all") == 1
+    assert shown.count("share") == 1
 
 
-def test_trace_of_nothing_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_trace_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([])
-    assert printed(capsys, trace, survey(trace)) == "calls (test): 0 events of 0 threads\n"
+    assert printed(capsys, trace, survey(trace)) == "calls (test): 0 events, 0 threads\n"
 
 
 def test_objects_that_are_never_freed_have_no_lifetimes(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([malloc(0, 5)])
     shown = printed(capsys, trace, survey(trace))
-    assert "of 1 thread\n" in shown
+    assert ", 1 thread\n" in shown
     assert "lifetime" not in shown
-    assert "never freed: 1 objects of 5 B" in shown
+    assert "never freed: 1 object, 5 B" in shown
 
 
-def test_unsound_trace_is_told_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_trace_is_reported_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([malloc(0, 5), free(1)])
     shown = printed(capsys, trace, survey(trace))
     assert (
-        "not sound: an event frees an object that is not live; see `allocsim trace check`" in shown
+        "not valid: an event frees an object that is not live; see `allocsim trace check`" in shown
     )
 
 
@@ -104,21 +106,24 @@ def test_job_has_the_format_job() -> None:
     assert json.loads(survey_text(trace, survey(trace), ""))["format"] == "job"
 
 
-def test_verdict_on_a_sound_trace(
+def test_valid_trace_is_reported(
     seen: tuple[Trace, Survey], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_soundness(*seen, [])
+    print_validity(*seen, [])
     shown = capsys.readouterr().out
-    assert shown.startswith("calls is sound: 8 events of 2 threads\n")
+    assert shown.startswith("calls is valid: 8 events, 2 threads\n")
     assert [line.split()[:4] for line in shown.splitlines() if "overlap" in line] == [
-        ["overlap", "2", "25.0", "malloc"]
+        ["overlap", "2", "25.0%", "malloc"]
     ]
 
 
-def test_verdict_on_an_unsound_trace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_trace_lists_its_problems(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([malloc(0, 5)])
-    print_soundness(trace, survey(trace), ["one", "two"])
-    assert capsys.readouterr().out == "calls is not sound:\n  one\n  two\nnothing was left out\n"
+    print_validity(trace, survey(trace), ["one", "two"])
+    assert (
+        capsys.readouterr().out
+        == "calls is not valid:\n  one\n  two\nno calls dropped or repaired\n"
+    )
 
 
 @pytest.mark.parametrize("reason", REASONS.values())

@@ -90,7 +90,7 @@ def test_forced_format_reads_what_it_would_not_know(tmp_path: Path) -> None:
 
 
 def test_forced_format_that_does_not_exist_is_named_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="unknown format 'valgrin': did you mean 'valgrind'"):
+    with pytest.raises(UnknownName, match=r"unknown format 'valgrin' \(did you mean 'valgrind'"):
         open_trace(str(SAMPLES / "ls.valgrind.gz"), "valgrin")
 
 

@@ -1,7 +1,7 @@
 """`allocsim trace`: look at traces, convert them, take pieces of them.
 
 A group as lazy as the command line itself; one file for each command. Its one rule: TRACE may be
-whatever `allocsim.workloads` understands, so a job is surveyed and written like a recording.
+whatever `allocsim.workloads` understands, so a job is read_statistics and written like a recording.
 """
 
 from __future__ import annotations

@@ -9,27 +9,28 @@ from allocsim.cli.options import recording_options
 
 @click.command("check")
 @click.argument("trace", metavar="TRACE")
-@click.option("--strict", is_flag=True, help="Fail (exit 1) if the import left anything out.")
+@click.option("--strict", is_flag=True, help="Fail (exit 1) if any call was dropped or repaired.")
 @recording_options
 def command(trace: str, strict: bool, form: str | None, process: int | None) -> None:
-    """Say whether a trace is sound.
+    """Check whether a trace is valid.
 
-    And what its import left out, and why. Fails (exit 1) if it holds no event, if an event
-    allocates what is live, or frees or resizes what is not, if thread numbers have holes, or if a
-    file of allocsim's own does not hold what it says.
+    Also shows the calls that were dropped or repaired on import, and why. Fails (exit 1) if the
+    trace has no events, if an event allocates a live object or frees or resizes one that is not
+    live, if thread numbers have gaps, or if a .allocsim file contradicts its header.
     """
-    from allocsim.cli.trace._io import surveyed
+    from allocsim.cli.trace._io import read_statistics
     from allocsim.errors import CheckFailed
-    from allocsim.reports.trace_check import print_soundness
+    from allocsim.reports.trace_check import print_validity
+    from allocsim.text import counted
     from allocsim.traces.problems import problems_of
 
-    recorded, seen = surveyed(trace, form, process)
+    recorded, seen = read_statistics(trace, form, process)
     problems = problems_of(recorded, seen)
-    print_soundness(recorded, seen, problems)
+    print_validity(recorded, seen, problems)
     if not seen.events:
-        raise CheckFailed(f"{trace}: it holds no event, so there is nothing to replay")
+        raise CheckFailed(f"{trace} has no events to replay")
     if problems:
-        raise CheckFailed(f"{trace} is not sound: {problems[0]}")
+        raise CheckFailed(f"{trace} is not valid: {problems[0]}")
     if strict and recorded.dropped:
-        left_out = sum(recorded.dropped.values())
-        raise CheckFailed(f"{trace}: its import left out or mended {left_out:,} calls (--strict)")
+        calls = counted(sum(recorded.dropped.values()), "call")
+        raise CheckFailed(f"{trace}: {calls} dropped or repaired (--strict)")

@@ -31,7 +31,7 @@ def command(
     are held in memory while the rest of the trace is read, 17 bytes each. The suffix of OUT decides
     the format, as for convert.
     """
-    from allocsim.cli.trace._io import require_free, write_piece
+    from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_slice import ENDLESS
     from allocsim.trace_subset import Choice
     from allocsim.traces.formats import writer_for
@@ -42,4 +42,4 @@ def command(
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(first=first, last=ENDLESS if last is None else last)
-    write_piece(open_workload(trace, **reading), choice, out, writer)
+    write_part(open_workload(trace, **reading), choice, out, writer)

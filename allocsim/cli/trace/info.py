@@ -18,10 +18,10 @@ def command(trace: str, as_json: bool, form: str | None, process: int | None) ->
     from the allocation of an object to its free.
     """
     from allocsim.cli.drive import command_line
-    from allocsim.cli.trace._io import surveyed
+    from allocsim.cli.trace._io import read_statistics
     from allocsim.reports.trace_info import survey_text
 
-    recorded, seen = surveyed(trace, form, process)
+    recorded, seen = read_statistics(trace, form, process)
     if as_json:
         click.echo(survey_text(recorded, seen, command_line()))
         return

@@ -24,7 +24,7 @@ def command(trace: str, out: Path, keep: float, seed: int, force: bool, **readin
     `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
     same objects. The suffix of OUT decides the format, as for convert.
     """
-    from allocsim.cli.trace._io import require_free, write_piece
+    from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_subset import ALL, Choice
     from allocsim.traces.formats import writer_for
     from allocsim.workloads import open_workload
@@ -32,4 +32,4 @@ def command(trace: str, out: Path, keep: float, seed: int, force: bool, **readin
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(keep=max(round(keep * ALL), 1), seed=seed)
-    write_piece(open_workload(trace, **reading), choice, out, writer)
+    write_part(open_workload(trace, **reading), choice, out, writer)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from allocsim import __version__
-from allocsim.atomic_file import written_whole
+from allocsim.atomic_file import atomic_write
 from allocsim.core.memory import NO_RESERVE
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
@@ -49,7 +49,7 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 
 def write_trace(trace: Trace, path: Path) -> None:
     """Write the whole stream, which is at its end then; `path` is whole or as it was."""
-    with closing(trace), written_whole(_plain(path)) as file:
+    with closing(trace), atomic_write(_plain(path)) as file:
         begin = room_for(_about(trace, Surveyor()))
         surveyor, rows = Surveyor(), 0
         file.seek(begin)

@@ -13,7 +13,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.events import MOST_OBJECTS, MOST_THREADS, Op
-from allocsim.text import LARGEST
+from allocsim.text import MAX_SIZE
 from allocsim.traces.object_ids import LARGEST_ALIGNMENT
 
 _LARGEST_SHIFT = LARGEST_ALIGNMENT.bit_length() - 1
@@ -50,7 +50,7 @@ def _unsound_rows(events: np.recarray, bounds: Bounds) -> int:
         is_sound = (
             (op <= Op.RELEASE)
             & (event.request >= 0)
-            & (event.request <= LARGEST)
+            & (event.request <= MAX_SIZE)
             & ((event.request == 0) | (op < Op.FREE) | (op == Op.RELEASE))
             & ((event.object < bounds.objects) | is_note)
             & ((event.thread < bounds.threads) | is_note)
@@ -75,8 +75,8 @@ def wrong_with(event: Any, bounds: Bounds) -> str:
         (event.alignment > (_LARGEST_SHIFT if event.op == Op.MEMALIGN else 0),
          f"an alignment of 2**{event.alignment} bytes, expected "
          f"{f'at most 2**{_LARGEST_SHIFT}' if event.op == Op.MEMALIGN else 'none'}"),
-        (not 0 <= event.request <= LARGEST,
-         f"{event.request:,} bytes, expected 0 to {LARGEST:,}"),
+        (not 0 <= event.request <= MAX_SIZE,
+         f"{event.request:,} bytes, expected 0 to {MAX_SIZE:,}"),
     )  # fmt: skip
     found = next((text for wrong, text in checks if wrong), "bytes or an object, expected none")
     return f"a {name} with {found}"

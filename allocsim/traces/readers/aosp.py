@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from allocsim.atomic_file import written_whole
+from allocsim.atomic_file import atomic_write
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
 from allocsim.errors import InputError
@@ -46,7 +46,7 @@ def write_aosp(trace: Trace, path: Path) -> None:
     """Write the whole stream as text, packed if the name ends so; `path` is whole or as it was."""
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
-        file: IO[bytes] = opened.enter_context(written_whole(path))
+        file: IO[bytes] = opened.enter_context(atomic_write(path))
         if path.name.endswith(".gz"):
             packed = gzip.GzipFile("", "wb", 6, file, mtime=0)
             file = cast("IO[bytes]", opened.enter_context(packed))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from allocsim import __version__
-from allocsim.atomic_file import written_whole
+from allocsim.atomic_file import atomic_write
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import CHUNK, Op, Trace
 
@@ -30,7 +30,7 @@ def write_parquet(trace: Trace, path: Path) -> None:
         pyarrow = _pyarrow()
         names = pyarrow.array([op.name.lower() for op in Op])
         schema = _batch(pyarrow, names, np.zeros(0, np.uint8), {}).schema
-        file = opened.enter_context(written_whole(path))
+        file = opened.enter_context(atomic_write(path))
         writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
         opened.enter_context(writer)
         for events in _grouped(trace.chunks):

@@ -1,0 +1,59 @@
+"""A comparison on the screen: the table, then what it shows and how it was measured."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from allocsim.reports.comparison import MEANINGS, Cell, Compared, cells, label, titles
+from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
+from allocsim.reports.screen import Screen, simple_table
+from allocsim.text import counted, format_bytes
+
+MIN_COLUMNS = 3
+"""Figures of a row that are shown however narrow the terminal is."""
+
+
+def print_comparison(shown: Compared) -> None:
+    """Print the whole report."""
+    screen, comparison = Screen(), shown.comparison
+    screen.print(Text(_headline(shown), style="bold"))
+    screen.print_table(_table(shown), 1 + MIN_COLUMNS)
+    for row in shown.rows():
+        if row.failure:
+            screen.print(Text(f"{label(row)}: {row.failure}", style="red"))
+    screen.print(*(Text(text, style="bold") for text in conclusions(shown)))
+    screen.print(*(Text(text, style="bold green") for text in compare_counters(comparison)))
+    screen.print(*(Text(f"warning: {text}", style="yellow") for text in warnings(comparison)))
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
+    screen.print(Text(conditions(comparison), style="dim"), Text(f"{meanings}.", style="dim"))
+
+
+def _headline(shown: Compared) -> str:
+    """Return the workload, its peak live bytes and the reference."""
+    workload = shown.comparison.workload
+    live = max((row.memory.peak_live for row in shown.comparison.rows if row.memory), default=0)
+    return (
+        f"{workload.trace.name}: {counted(workload.events, 'event')}, "
+        f"peak live {format_bytes(live)}; relative to {shown.reference}"
+    )
+
+
+def _table(shown: Compared) -> Table:
+    """Return a row for each subject."""
+    table = simple_table()
+    table.padding = (0, 1, 0, 0)
+    table.add_column("subject", no_wrap=True)
+    for title in titles():
+        table.add_column(title, justify="right", no_wrap=True)
+    figures = cells(shown)
+    for row in shown.rows():
+        found = figures.get(row.subject)
+        first = Text(label(row), style="" if found else "red")
+        table.add_row(first, *([_text(cell) for cell in found] if found else ["failed"]))
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    """Return a figure, with a star and a colour if it is the best."""
+    return Text(f"*{cell.text}", style="bold green") if cell.is_best else Text(cell.text)

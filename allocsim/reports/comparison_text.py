@@ -1,0 +1,123 @@
+"""A comparison as text: JSON and CSV for programs, Markdown for a pull request.
+
+JSON and CSV hold every figure as it was measured, bytes as integers; a figure that was not measured
+is null in JSON and an empty field in CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from allocsim import __version__
+from allocsim.benchmark.figures import Row
+from allocsim.reports.comparison import ALL_COLUMNS, MEANINGS, Cell, Compared, cells, label, titles
+from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
+from allocsim.text import counted
+
+SCHEMA = "allocsim/comparison/2"
+"""Changes when a key of the JSON object changes its meaning or is removed. Since 2, `overhead` is
+footprint / live at the peak, as in a profile; the ratio of the two peaks is `x_live`."""
+
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def comparison_json(shown: Compared) -> str:
+    """Return the whole comparison as an indented JSON object."""
+    comparison, trace = shown.comparison, shown.comparison.workload.trace
+    how = comparison.conditions
+    report = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "command": shown.command,
+        "seed": trace.seed,
+        "workload": {"name": trace.name, **trace.description},
+        "dropped": trace.dropped,
+        "notes": trace.notes,
+        "threads": "one",
+        "touch": how.touch.name.lower(),
+        "runs": how.runs,
+        "warmup": how.warmup,
+        "events": comparison.workload.events,
+        "threads_of_workload": comparison.workload.threads,
+        "machine": _machine(),
+        "reference": shown.reference,
+        "subjects": [_subject(row) for row in shown.rows()],
+        "conclusions": [*conclusions(shown), *compare_counters(comparison)],
+        "warnings": warnings(comparison),
+    }
+    return json.dumps(report, indent=2)
+
+
+def comparison_csv(shown: Compared) -> str:
+    """Return a row for each subject, below a row of column keys."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["subject", "version", *(column.key for column in ALL_COLUMNS), "failure"])
+    for row in shown.rows():
+        figures = [column.of(row) for column in ALL_COLUMNS]
+        writer.writerow([row.subject, row.about.version, *figures, row.failure])
+    return text.getvalue()
+
+
+def comparison_markdown(shown: Compared) -> str:
+    """Return the table and its notes, ending with a newline; the best of a column is bold."""
+    comparison = shown.comparison
+    notes = [*conclusions(shown), *compare_counters(comparison), conditions(comparison)]
+    notes += [f"Warning: {text}" for text in warnings(comparison)]
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items() if name != "*")
+    workload = comparison.workload
+    head = f"## {workload.trace.name}: {counted(workload.events, 'event')}"
+    return "\n".join(
+        [head, "", *_table(shown), "", *notes, "", f"{meanings}.", "", f"`{shown.command}`", ""]
+    )
+
+
+def _table(shown: Compared) -> list[str]:
+    """Return the lines of the Markdown table; a subject that failed has its failure in a row."""
+    figures = cells(shown)
+    lines = [f"| subject | {' | '.join(titles())} |", f"|---|{'---:|' * len(titles())}"]
+    for row in shown.rows():
+        if row.subject in figures:
+            found = " | ".join(_emphasised(cell) for cell in figures[row.subject])
+            lines.append(f"| {label(row)} | {found} |")
+        if row.failure:
+            lines.append(f"| {label(row)} | {row.failure.replace('|', ' ')} |")
+    return lines
+
+
+def _emphasised(cell: Cell) -> str:
+    """Return a figure, bold if it is the best."""
+    return f"**{cell.text}**" if cell.is_best else cell.text
+
+
+def _subject(row: Row) -> dict[str, Any]:
+    """Return a row's figures and those computed from them."""
+    subject: dict[str, Any] = msgspec.to_builtins(row)
+    subject |= subject.pop("about")
+    if row.memory:
+        subject["memory"] |= {
+            "overhead": row.memory.overhead,
+            "x_live": row.memory.x_live,
+            "fragmentation": row.memory.fragmentation,
+        }
+    if row.times:
+        subject["times"] |= {"ns_per_event": row.times.ns, "spread": row.times.spread}
+    return subject
+
+
+def _machine() -> dict[str, Any]:
+    """Return what the figures depend on of the machine."""
+    huge = _HUGE_PAGES.read_text().strip() if _HUGE_PAGES.is_file() else None
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "processor": platform.machine(),
+        "transparent_huge_pages": huge,
+    }

@@ -1,0 +1,40 @@
+"""A list of names, each with a description: what `allocsim list` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from allocsim.reports.screen import Screen
+
+_INDENT = 6
+"""Columns by which a description below its name is indented."""
+
+
+def print_names(names: Mapping[str, str], heading: str | None = None) -> None:
+    """Print a list of names; under a heading, if it is one of several lists."""
+    screen = Screen()
+    if heading is not None:
+        screen.print(Text(heading, style="bold underline"))
+    screen.print(_table(names, screen.width))
+    if heading is not None:
+        screen.print("")
+
+
+def _table(names: Mapping[str, str], width: int) -> Table:
+    """Put descriptions next to the names, or below them if names need over half of the width."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    has_room = 2 * max(map(len, names), default=0) <= width
+    table.add_column(style="bold", no_wrap=has_room)
+    if has_room:
+        table.add_column()
+    for name, meaning in names.items():
+        if has_room:
+            table.add_row(Text(name), Text(meaning))
+        else:
+            table.add_row(Text(name))
+            table.add_row(Padding(Text(meaning, style="not bold"), (0, 0, 0, _INDENT)))
+    return table

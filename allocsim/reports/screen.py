@@ -1,0 +1,112 @@
+"""Standard output for reports: its width, and lines without trailing blanks.
+
+A terminal has its own width. A pipe or a file is as wide as COLUMNS says, and WIDE otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 132
+"""Columns of a pipe or a file where COLUMNS is not set."""
+
+MIN_WIDTH = 40
+"""Columns below which a report would lose figures; a smaller COLUMNS counts as this many."""
+
+ROOMY = 110
+"""Columns from which on a table has room for a note in each row."""
+
+NARROW = 92
+"""Columns below which bars are shorter and the shares at the end are not shown."""
+
+_UNLIMITED = 10_000
+"""Columns that no report needs: the width at which a table is measured."""
+
+
+class Screen:
+    """Standard output as Rich renders it; the text of a plain `str` is not markup."""
+
+    def __init__(self) -> None:
+        console = Console(highlight=False)
+        self.is_fixed = console.is_terminal or _columns() is not None
+        """Whether the reader has a width, which the report has to fit into."""
+        if not console.is_terminal:
+            console.width = _columns() or WIDE
+        self.console = console
+
+    @property
+    def width(self) -> int:
+        """Columns of a line."""
+        return self.console.width
+
+    def print(self, *items: RenderableType) -> None:
+        """Print each item on lines of its own, without trailing blanks."""
+        for item in items:
+            self.console.print(_Trimmed(Text(item) if isinstance(item, str) else item))
+
+    def print_table(self, table: Table, min_columns: int = 1) -> None:
+        """Print a table whose columns do not wrap; if it is too wide, drop some from the right.
+
+        A screen without a fixed width is widened instead.
+        """
+        if not self.is_fixed:
+            self.console.width = max(self.console.width, self._needed_width(table))
+        hidden: list[str] = []
+        while self._needed_width(table) > self.width and len(table.columns) > min_columns:
+            hidden.insert(0, str(table.columns.pop().header))
+        self.print(table)
+        if named := ", ".join(filter(None, hidden)):
+            self.print(Text(f"not shown at this width: {named}", style="dim"))
+
+    def print_items(self, items: Sequence[str]) -> None:
+        """Print items on one line, or one below the other if that is too long."""
+        line = " · ".join(items)
+        self.print(*([line] if len(line) <= self.width else items))
+
+    def _needed_width(self, table: Table) -> int:
+        """Return the columns that a table needs to show every cell on one line."""
+        options = self.console.options.update(width=_UNLIMITED)
+        return Measurement.get(self.console, options, table).maximum
+
+
+def simple_table(title: str | None = None) -> Table:
+    """An empty table with a rule below its head, and with a title if one is given."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+
+
+class _Trimmed:
+    """Anything that Rich can render, without the blanks that pad its lines to the full width."""
+
+    def __init__(self, item: RenderableType) -> None:
+        self.item = item
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Render the item line by line."""
+        for line in console.render_lines(self.item, options, pad=False):
+            yield from _trim(line)
+            yield Segment.line()
+
+
+def _trim(line: Iterable[Segment]) -> list[Segment]:
+    """Return the segments of a line without trailing blanks."""
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        last = kept.pop()
+        kept.append(Segment(last.text.rstrip(), last.style, last.control))
+    return kept
+
+
+def _columns() -> int | None:
+    """Return the COLUMNS of the environment, or None if it holds no positive number."""
+    text = os.environ.get("COLUMNS", "")
+    return max(int(text), MIN_WIDTH) if text.isdecimal() and int(text) > 0 else None

@@ -1,0 +1,55 @@
+"""A comparison as JSON, CSV and Markdown."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from allocsim.reports.comparison import ALL_COLUMNS, titles
+from allocsim.reports.comparison_text import (
+    comparison_csv,
+    comparison_json,
+    comparison_markdown,
+)
+from allocsim.saved_results import Standing, read_standings
+from tests.reports.comparisons import MIB, compared
+
+
+def test_json_has_every_figure_and_what_follows_from_it() -> None:
+    found = json.loads(comparison_json(compared()))
+    assert found["schema"] == "allocsim/comparison/2"
+    assert found["workload"] == {"name": "orders", "kind": "trace", "format": "aosp"}
+    assert (found["events"], found["threads"], found["reference"]) == (82_717, "one", "go2008")
+    first, second, _, last = found["subjects"]
+    assert first["memory"]["peak"] == 50 * MIB
+    assert first["memory"]["x_live"] == 10.0
+    assert first["memory"]["overhead"] == 12.5
+    assert first["memory"]["fragmentation"] == 0.92
+    assert first["times"]["ns_per_event"] == 20.2
+    assert (second["version"], second["host"]) == ("2.36", "mimalloc")
+    assert last["memory"] is last["times"] is None
+    assert last["failure"].startswith("crashed")
+    assert len(found["conclusions"]) == 3
+
+
+def test_json_is_read_back_as_standings(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(comparison_json(compared()))
+    first, *_, last = read_standings(str(path))
+    assert first == Standing("go2008", 50 * MIB, 49 * MIB, 0.92, 20.2)
+    assert last == Standing("lib:/a/b/libodd.so", failure="crashed by SIGSEGV while playing")
+
+
+def test_csv_has_a_row_for_each_subject() -> None:
+    head, *found = csv.reader(io.StringIO(comparison_csv(compared())))
+    assert head == ["subject", "version", *(column.key for column in ALL_COLUMNS), "failure"]
+    assert found[0][:3] == ["go2008", "", str(50 * MIB)]
+    assert found[-1][2:-1] == [""] * len(ALL_COLUMNS)
+
+
+def test_markdown_is_a_table_with_the_best_in_bold() -> None:
+    lines = comparison_markdown(compared()).splitlines()
+    assert lines[0] == "## orders: 82,717 events"
+    assert lines[2].count("|") == lines[3].count("|") == len(titles()) + 2
+    assert lines[5].startswith("| lib:glibc | **6.0 MiB** | 0.12 | **1.20** |")
+    assert lines[7] == "| lib:libodd.so | crashed by SIGSEGV while playing |"
