@@ -78,7 +78,7 @@ def test_existing_file_is_replaced_only_by_force(run: Run, text: Path, file: Fil
     for line in ("convert mine.txt", "cut mine.txt", "sample mine.txt --keep 1/2"):
         ended = run(f"trace {line} out.allocsim")
         assert (ended.status, ended.out) == (2, "")
-        assert "'out.allocsim' is there already" in ended.err
+        assert "'out.allocsim' already exists" in ended.err
         assert "--force" in ended.err
         assert Path("out.allocsim").read_text() == "precious"
     assert run("trace convert mine.txt out.allocsim --force").status == 0

@@ -105,11 +105,11 @@ def test_setting_is_a_key_and_what_the_design_reads(text: str, setting: tuple[st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a", "is no setting: expected KEY=VALUE"),
-        ("=5", "is no setting"),
-        ("", "is no setting"),
-        ("a=", "is no setting"),
-        ("a b=5", "is no setting"),
+        ("a", "is not a setting: expected KEY=VALUE"),
+        ("=5", "is not a setting"),
+        ("", "is not a setting"),
+        ("a=", "is not a setting"),
+        ("a b=5", "is not a setting"),
     ],
 )
 def test_text_that_is_no_setting_is_refused(text: str, message: str) -> None:
