@@ -100,7 +100,7 @@ WRONG = {
     "directory of a name": ("trace convert mine.txt . --to aosp", "'.' is a directory"),
     "no directory": ("trace convert mine.txt gone/out.txt", "there is no directory for it"),
     "device": ("trace convert mine.txt /dev/null --to allocsim", "is no file"),
-    "seed of a recording": ("trace convert mine.txt o.txt --seed 5", "has no seed"),
+    "seed of a recording": ("trace convert mine.txt o.txt --seed 5", "has no random seed"),
     "empty cut": ("trace cut mine.txt out.txt --from 5 --to 5", "--to 5 leaves nothing"),
     "negative cut": ("trace cut mine.txt out.txt --from -1", "-1 is not from 0 to"),
     "cut of no call": (
