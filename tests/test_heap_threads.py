@@ -171,5 +171,5 @@ def test_tcmalloc_reuses_the_cached_objects_of_an_ended_thread(tcmalloc_heap: He
     counters = tcmalloc_heap.native_counters()
     assert counters["tcmalloc.thread_cache_free_bytes"] == 0
     assert counters["generic.current_allocated_bytes"] == 8
-    assert tcmalloc_heap.state.budget[0].caches == 1
+    assert tcmalloc_heap.state.static[0].thread_heap_count == 1
     assert tcmalloc_heap.check() == []

@@ -1,9 +1,12 @@
-"""The central lists: for each class the spans cut into its objects, shared by all threads.
+"""Central free lists and the transfer cache (src/central_freelist.cc).
 
-Above the page heap, which gives and takes their spans; below the transfer slots. Each span keeps
-its own list of free objects; spans with free objects are taken from newest first. Its one rule: a
-span whose last object comes back leaves for the page heap at once. (gperftools 2.10,
-src/central_freelist.cc.)
+A class's free objects that are in no thread cache are on the free lists of its spans, or in the
+transfer cache: full batches in transit between thread caches. Each class has a few LIFO slots. A
+full batch is stored without touching its spans; a class that is out of slots takes one from another
+class, round robin.
+
+Invariant: every used slot holds exactly one full batch. A span all of whose objects are on its own
+list belongs to the page heap.
 """
 
 from __future__ import annotations
@@ -11,20 +14,104 @@ from __future__ import annotations
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.core.raw import load_word, store_word
-from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run
-from allocsim.designs.tcmalloc.pagemap import enter_class, span_at
-from allocsim.designs.tcmalloc.span import FULL_HEAD, PARTIAL_HEAD, prepend, unlink
+from allocsim.designs.tcmalloc.pagemap import get_descriptor, register_size_class
+from allocsim.designs.tcmalloc.records import Tcmalloc
+from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD, dll_prepend, dll_remove
+
+INITIAL_TRANSFER_ENTRIES = 16
+"""Slots that a class has at first, unless its maximum is smaller."""
+
+MAX_TRANSFER_ENTRIES = 64
+"""Maximum of slots of a class (kMaxNumTransferEntries)."""
+
+MAX_TRANSFER_BYTES = 1 << 20
+"""Maximum of bytes in the slots of a class, unless one batch is larger."""
+
+
+def max_cache_size(object_size: int, batch: int) -> int:
+    """Return the maximum of slots of a class (CentralFreeList::Init)."""
+    return min(MAX_TRANSFER_ENTRIES, max(1, MAX_TRANSFER_BYTES // (object_size * batch)))
 
 
 @kernel
-def take_objects(heap: HeapState, size_class: int, wanted: int) -> tuple[int, int]:
-    """A chain of 1 to `wanted` objects from spans, and their count; (0, 0): refused.
+def remove_range(heap: Tcmalloc, size_class: int, count: int) -> tuple[int, int]:
+    """Remove a chain of up to `count` objects: the newest stored batch, or objects of spans.
 
-    Only the first piece may need a new span, so a class that is new gives one span's objects at
-    most. Later pieces go in front.
+    Returns (first object, count), or (0, 0) on failure (RemoveRange).
     """
-    head = PARTIAL_HEAD + size_class
+    info = heap.size_class[size_class]
+    if count == info.batch and info.used_slots > 0:
+        info.used_slots -= 1
+        return heap.tc_slots[size_class, info.used_slots], count
+    return fetch_from_one_spans_safe(heap, size_class, count)
+
+
+@out_of_line
+def insert_range(heap: Tcmalloc, size_class: int, chain: int, count: int) -> int:
+    """Insert a chain of `count` objects of one class (InsertRange). Returns a Status."""
+    info = heap.size_class[size_class]
+    if count == info.batch and _make_cache_space(heap, size_class):
+        heap.tc_slots[size_class, info.used_slots] = chain
+        info.used_slots += 1
+        return Status.OK
+    return release_list_to_spans(heap, size_class, chain)
+
+
+@kernel
+def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
+    """Return whether the class has an unused slot, taking one from another class if need be.
+
+    The second attempt, on the next class in turn, may evict a batch (MakeCacheSpace).
+    """
+    info = heap.size_class[size_class]
+    if info.used_slots < info.cache_size:
+        return True
+    if info.cache_size == info.max_cache_size:
+        return False
+    if _evict_random_size_class(heap, size_class, False) or _evict_random_size_class(
+        heap, size_class, True
+    ):
+        info.cache_size += 1
+        return True
+    return False
+
+
+@kernel
+def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> bool:
+    """Take a slot from the next size class in turn; return False if it cannot give one.
+
+    If all its slots are used, it gives one only when `forced`: that batch goes back to its spans.
+    Class 0, which has slots but no objects, gets two turns per round. (EvictRandomSizeClass, whose
+    "random" is a counter that threads race on; ShrinkCache.)
+    """
+    static = heap.static[0]
+    victim = static.race_counter
+    static.race_counter = victim + 1
+    if victim >= len(heap.size_class):
+        victim = 0
+        static.race_counter = 0
+    other = heap.size_class[victim]
+    if victim == size_class or other.cache_size == 0:
+        return False
+    if other.used_slots == other.cache_size:
+        if not forced:
+            return False
+        other.used_slots -= 1
+        release_list_to_spans(heap, victim, heap.tc_slots[victim, other.used_slots])
+    other.cache_size -= 1
+    return True
+
+
+@kernel
+def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> tuple[int, int]:
+    """Remove up to `wanted` objects from the class's spans, newest span first.
+
+    Returns (first object, count), or (0, 0) on failure. A span is added only if none has a free
+    object, so a new class yields at most one span's objects. Objects of later spans go in front of
+    the chain (FetchFromOneSpansSafe).
+    """
+    head = NONEMPTY_HEAD + size_class
     if heap.span[head].next == head and not populate(heap, size_class):
         return 0, 0
     chain, count = 0, 0
@@ -32,150 +119,85 @@ def take_objects(heap: HeapState, size_class: int, wanted: int) -> tuple[int, in
         span = heap.span[head].next
         if span == head:
             break
-        first, last, taken = _take_from_span(heap, span, wanted - count)
+        first, last, taken = _fetch_from_one_spans(heap, span, wanted - count)
         store_word(last, chain)
         chain = first
         count += taken
         if heap.span[span].objects == 0:
-            unlink(heap, span)
-            prepend(heap, FULL_HEAD + size_class, span)
-    heap.size_class[size_class].free -= count
+            dll_remove(heap, span)
+            dll_prepend(heap, EMPTY_HEAD + size_class, span)
+    heap.size_class[size_class].free_objects -= count
     return chain, count
 
 
 @kernel
-def _take_from_span(heap: HeapState, span: int, wanted: int) -> tuple[int, int, int]:
-    """The first and the last of up to `wanted` objects of a span's list, and how many."""
+def _fetch_from_one_spans(heap: Tcmalloc, span: int, wanted: int) -> tuple[int, int, int]:
+    """Remove up to `wanted` objects from a span's list (FetchFromOneSpans).
+
+    Returns the first and the last, still linked, and their count.
+    """
     record = heap.span[span]
     first = record.objects
-    last, behind, taken = first, load_word(first), 1
-    while taken < wanted and behind:
-        last = behind
-        behind = load_word(last)
+    last, following, taken = first, load_word(first), 1
+    while taken < wanted and following:
+        last = following
+        following = load_word(last)
         taken += 1
-    record.objects = behind
-    record.handed_out += taken
+    record.objects = following
+    record.refcount += taken
     return first, last, taken
 
 
 @out_of_line
-def return_objects(heap: HeapState, size_class: int, chain: int) -> int:
-    """Give each object of a chain back to its span; a Status."""
-    kind = heap.size_class[size_class]
+def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
+    """Return each object of a chain to its span (ReleaseListToSpans). Returns a Status.
+
+    A span that gets its last object back leaves for the page heap at once.
+    """
+    info = heap.size_class[size_class]
     while chain:
         address = chain
         chain = load_word(address)
-        span = span_at(heap, address)
+        span = get_descriptor(heap, address)
         record = heap.span[span]
         if record.objects == 0:
-            unlink(heap, span)
-            prepend(heap, PARTIAL_HEAD + size_class, span)
-        record.handed_out -= 1
-        if record.handed_out:
+            dll_remove(heap, span)
+            dll_prepend(heap, NONEMPTY_HEAD + size_class, span)
+        record.refcount -= 1
+        if record.refcount:
             store_word(address, record.objects)
             record.objects = address
-            kind.free += 1
+            info.free_objects += 1
         else:
-            kind.free -= kind.objects - 1
-            kind.spans -= 1
-            unlink(heap, span)
+            info.free_objects -= info.objects - 1
+            info.num_spans -= 1
+            dll_remove(heap, span)
             delete_run(heap, span)
     return Status.OK
 
 
 @out_of_line
-def populate(heap: HeapState, size_class: int) -> int:
-    """Give the class a new span, its objects chained in ascending addresses; 0: refused."""
-    kind = heap.size_class[size_class]
-    span = new_run(heap, kind.pages)
+def populate(heap: Tcmalloc, size_class: int) -> int:
+    """Carve a new span for the class, its objects linked by ascending address (Populate).
+
+    Returns the span, or 0 on failure. The link is written into every object, so all pages of the
+    span become resident, as in the library.
+    """
+    info = heap.size_class[size_class]
+    span = new_run(heap, info.pages)
     if span == 0:
         return 0
-    enter_class(heap, span, size_class)
+    register_size_class(heap, span, size_class)
     record = heap.span[span]
-    record.handed_out = 0
+    record.refcount = 0
     record.objects = record.address
-    address, last = record.address, record.address + (kind.objects - 1) * kind.object_size
+    address, last = record.address, record.address + (info.objects - 1) * info.object_size
     while address < last:
-        store_word(address, address + kind.object_size)
-        address += kind.object_size
+        store_word(address, address + info.object_size)
+        address += info.object_size
     store_word(last, 0)
-    prepend(heap, PARTIAL_HEAD + size_class, span)
-    kind.free += kind.objects
-    kind.spans += 1
+    dll_prepend(heap, NONEMPTY_HEAD + size_class, span)
+    info.free_objects += info.objects
+    info.num_spans += 1
     heap.counters[0].refills += 1
     return span
-
-
-START_SLOTS = 16
-"""Slots of a class at the start, unless it can have fewer."""
-
-MOST_SLOTS = 64
-"""Slots that a class can have."""
-
-SLOT_BYTES = 1 << 20
-"""Bytes of objects that the slots of a class may hold, or one batch."""
-
-
-def most_slots(object_size: int, batch: int) -> int:
-    """The slots that a class can have."""
-    return min(MOST_SLOTS, max(1, SLOT_BYTES // (object_size * batch)))
-
-
-@kernel
-def remove_range(heap: HeapState, size_class: int, wanted: int) -> tuple[int, int]:
-    """A chain of 1 to `wanted` objects, and their count; (0, 0): refused."""
-    kind = heap.size_class[size_class]
-    if wanted == kind.batch and kind.used > 0:
-        kind.used -= 1
-        return heap.slot[size_class, kind.used], wanted
-    return take_objects(heap, size_class, wanted)
-
-
-@out_of_line
-def insert_range(heap: HeapState, size_class: int, chain: int, count: int) -> int:
-    """Take a chain of `count` objects of one class; a Status."""
-    kind = heap.size_class[size_class]
-    if count == kind.batch and _make_space(heap, size_class):
-        heap.slot[size_class, kind.used] = chain
-        kind.used += 1
-        return Status.OK
-    return return_objects(heap, size_class, chain)
-
-
-@kernel
-def _make_space(heap: HeapState, size_class: int) -> bool:
-    """Whether the class has a free slot, if need be one taken from another class."""
-    kind = heap.size_class[size_class]
-    if kind.used < kind.slots:
-        return True
-    if kind.slots == kind.most_slots:
-        return False
-    if _evict(heap, size_class, False) or _evict(heap, size_class, True):
-        kind.slots += 1
-        return True
-    return False
-
-
-@kernel
-def _evict(heap: HeapState, size_class: int, forced: bool) -> bool:
-    """Take a slot from the class whose turn it is; False if it cannot be had.
-
-    A slot that is full yields only when forced: its batch goes back to the spans. The turn stands
-    on class 0, which has slots and no objects, for two calls of a lap.
-    """
-    budget = heap.budget[0]
-    victim = budget.evictions
-    budget.evictions = victim + 1
-    if victim >= len(heap.size_class):
-        victim = 0
-        budget.evictions = 0
-    other = heap.size_class[victim]
-    if victim == size_class or other.slots == 0:
-        return False
-    if other.used == other.slots:
-        if not forced:
-            return False
-        other.used -= 1
-        return_objects(heap, victim, heap.slot[victim, other.used])
-    other.slots -= 1
-    return True

@@ -1,8 +1,7 @@
-"""Every invariant of the tiers above a joining page heap: central lists, slots, caches.
+"""Invariants of central free lists, transfer cache and thread caches, checked in plain Python.
 
-Above `check_runs`, which proves the runs that all of it is cut from; named by the designs. Plain
-Python over the records, apart from the stages, so it does not share their mistakes. Its one rule:
-it reads the records and changes nothing.
+Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
+records and changes nothing.
 """
 
 from __future__ import annotations
@@ -13,26 +12,25 @@ from collections.abc import Iterator
 
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import WORD
-from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import (
-    Span,
-    bounds_lead_to_their_span,
+    SpanCopy,
+    free_neighbours_are_coalesced,
     free_spans_are_listed_once,
     listed,
     mapped,
-    neighbours_in_one_state_are_joined,
     null_span_is_untouched,
     page_counts_agree,
-    runs_tile_the_heap,
+    spans_are_mapped,
     spans_of,
+    spans_tile_the_heap,
 )
-from allocsim.designs.tcmalloc.records import SpanState
-from allocsim.designs.tcmalloc.span import FULL_HEAD, PARTIAL_HEAD
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
+from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD
 
 
-def objects_are_free_once(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """Every free object is one of its class, in one tier only, and counted there."""
-    spans, seen, away = spans_of(heap), set[int](), Counter[int]()
+def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """Every free object is one of its class, on one list only, and counted there."""
+    spans, seen, outside = spans_of(heap), set[int](), Counter[int]()
     for where, size_class, count, chain in _chains(heap, memory, spans):
         length = 0
         for address in chain:
@@ -42,38 +40,40 @@ def objects_are_free_once(heap: HeapState, memory: Reservation) -> Iterator[str]
                 yield f"{where}: {address:#x} {problem or 'is free twice'}"
                 break
             seen.add(address)
-            away[number] += not where.startswith("span")
+            outside[number] += not where.startswith("span")
         if length != count:
             yield f"{where} holds {length} objects, {count} counted"
     for span in spans.values():
-        if away[span.number] > span.handed_out:
-            yield f"span {span.number} has handed out {span.handed_out}, {away[span.number]} wait"
+        if outside[span.number] > span.refcount:
+            yield (
+                f"span {span.number} has refcount {span.refcount}, but {outside[span.number]} of "
+                f"its objects are free elsewhere"
+            )
 
 
 def _chains(
-    heap: HeapState, memory: Reservation, spans: dict[int, Span]
+    heap: Tcmalloc, memory: Reservation, spans: dict[int, SpanCopy]
 ) -> Iterator[tuple[str, int, int, Iterator[int]]]:
-    """Every chain of free objects: where it is, its class, its length as counted, its objects."""
+    """Yield every chain of free objects: its place, its class, its counted length, its objects."""
     for span in spans.values():
-        # Of a class that there is not, the page map tells.
+        # A class that does not exist is reported by the check of the page map.
         if 0 < span.size_class < len(heap.size_class) and span.state == SpanState.IN_USE:
-            kind = heap.size_class[span.size_class]
-            left = int(kind.objects) - span.handed_out
+            left = int(heap.size_class[span.size_class].objects) - span.refcount
             chain = _chain(heap, memory, span.objects)
             yield f"span {span.number}", span.size_class, left, chain
-    for number, kind in enumerate(heap.size_class):
-        for slot in range(int(kind.used)):
-            chain = _chain(heap, memory, int(heap.slot[number, slot]))
-            yield f"slot {slot} of class {number}", number, int(kind.batch), chain
+    for number, info in enumerate(heap.size_class):
+        for slot in range(int(info.used_slots)):
+            chain = _chain(heap, memory, int(heap.tc_slots[number, slot]))
+            yield f"slot {slot} of class {number}", number, int(info.batch), chain
     for thread in _caches(heap):
-        for number, objects in enumerate(heap.object_list[thread]):
+        for number, objects in enumerate(heap.free_list[thread]):
             if objects.head or objects.length:
                 chain = _chain(heap, memory, int(objects.head))
                 yield f"list {number} of cache {thread}", number, int(objects.length), chain
 
 
-def _chain(heap: HeapState, memory: Reservation, address: int) -> Iterator[int]:
-    """The addresses of a chain, as far as it stays inside the heap; a circle once."""
+def _chain(heap: Tcmalloc, memory: Reservation, address: int) -> Iterator[int]:
+    """Yield the addresses of a chain up to the first outside the heap, or seen before."""
     end, walked = int(heap.system[0].next), set[int]()
     while memory.address <= address <= end - WORD and address not in walked:
         yield address
@@ -84,72 +84,80 @@ def _chain(heap: HeapState, memory: Reservation, address: int) -> Iterator[int]:
 
 
 def _object_problem(
-    heap: HeapState, spans: dict[int, Span], address: int, size_class: int
+    heap: Tcmalloc, spans: dict[int, SpanCopy], address: int, size_class: int
 ) -> tuple[int, str]:
-    """The span of an address, and why no object of `size_class` begins there; empty: one does."""
+    """Return the span of an address, and why no object of the class starts there, or "" if so."""
     number, _ = mapped(heap, address)
     span = spans.get(number)
     if span is None or span.size_class != size_class:
-        return number, f"lies in no span of class {size_class}"
-    kind = heap.size_class[size_class]
-    index, inside = divmod(address - span.address, int(kind.object_size))
-    return number, "is not the start of an object" if inside or index >= kind.objects else ""
+        return number, f"is in no span of class {size_class}"
+    info = heap.size_class[size_class]
+    index, inside = divmod(address - span.address, int(info.object_size))
+    return number, "is not the start of an object" if inside or index >= info.objects else ""
 
 
-def classes_count_their_spans(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """A class counts its spans and their free objects, and lists each by whether it has some."""
+def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """A class counts its spans and their free objects, and lists each span where it belongs."""
     spans = spans_of(heap)
-    for number, kind in enumerate(heap.size_class):
-        mine = [s for s in spans.values() if s.size_class == number and number]
-        free = sum(int(kind.objects) - span.handed_out for span in mine)
-        if (kind.spans, kind.free) != (len(mine), free):
-            yield f"class {number} counts {kind}, found {len(mine)} spans with {free} objects free"
-        for head, wanted in ((PARTIAL_HEAD, True), (FULL_HEAD, False)):
-            expected = {span.number for span in mine if (span.objects != 0) is wanted}
+    for number, info in enumerate(heap.size_class):
+        own = [s for s in spans.values() if s.size_class == number and number]
+        free = sum(int(info.objects) - span.refcount for span in own)
+        if (info.num_spans, info.free_objects) != (len(own), free):
+            yield f"class {number} counts {info}, found {len(own)} spans with {free} free objects"
+        for head, nonempty in ((NONEMPTY_HEAD, True), (EMPTY_HEAD, False)):
+            expected = {span.number for span in own if (span.objects != 0) is nonempty}
             if number and set(listed(heap, head + number)) != expected:
                 yield f"class {number} lists wrong spans under head {head}"
-        if not 0 <= kind.used <= kind.slots <= kind.most_slots:
-            yield f"class {number} uses {kind.used} slots of {kind.slots}"
+        if not 0 <= info.used_slots <= info.cache_size <= info.max_cache_size:
+            yield f"class {number} uses {info.used_slots} slots of {info.cache_size}"
 
 
-def caches_keep_their_budget(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """A cache counts its bytes; all that caches may hold and what is unclaimed is constant."""
-    threads, budget = _caches(heap), heap.budget[0]
-    if len(threads) != budget.caches or heap.cache.alive.sum() != budget.caches:
-        yield f"{budget.caches} caches counted, {len(threads)} listed"
-    behind = heap.cache[threads[-1]].next if threads else budget.first
-    if behind:
-        yield f"the list of caches leads astray, to {behind}"
+def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """A cache counts its bytes; max_size of all caches and what is unclaimed sum to the limit."""
+    threads, static = _caches(heap), heap.static[0]
+    if len(threads) != static.thread_heap_count or heap.cache.alive.sum() != len(threads):
+        yield f"{static.thread_heap_count} caches counted, {len(threads)} listed"
+    after = heap.cache[threads[-1]].next if threads else static.thread_heaps
+    if after:
+        yield f"the list of caches has a broken link, to {after}"
     for thread in threads:
-        cache, lists = heap.cache[thread], heap.object_list[thread]
-        held = int((lists.length * lists.object_size.astype(int)).sum())
-        if cache.held != held:
-            yield f"cache {thread} counts {cache.held} bytes, its lists hold {held}"
-        if (lists.low_water > lists.length).any() or lists.low_water.min() < 0:
-            yield f"cache {thread} has a list that is shorter than its low water"
-    most = sum(int(heap.cache[thread].most) for thread in threads)
-    if most + budget.unclaimed != budget.total:
-        yield f"caches may hold {most}, {budget.unclaimed} are unclaimed, of {budget.total} bytes"
+        yield from _cache_problems(heap, thread)
+    limits = sum(int(heap.cache[thread].max_size) for thread in threads)
+    if limits + static.unclaimed_cache_space != static.overall_thread_cache_size:
+        yield (
+            f"caches may hold {limits} bytes and {static.unclaimed_cache_space} are unclaimed, of "
+            f"{static.overall_thread_cache_size}"
+        )
 
 
-def _caches(heap: HeapState) -> list[int]:
-    """The caches alive, newest first, as far as their links lead there and back."""
-    found, before, place = list[int](), 0, int(heap.budget[0].first)
-    while 0 < place <= len(heap.cache) and heap.cache[place - 1].previous == before:
-        found.append(place - 1)
-        before, place = place, int(heap.cache[place - 1].next)
-    return found
+def _cache_problems(heap: Tcmalloc, thread: int) -> Iterator[str]:
+    """Yield what is wrong with the counts of a cache."""
+    cache, lists = heap.cache[thread], heap.free_list[thread]
+    listed_bytes = int((lists.length * lists.object_size.astype(int)).sum())
+    if cache.size_ != listed_bytes:
+        yield f"cache {thread} counts {cache.size_} bytes, its lists hold {listed_bytes}"
+    if (lists.low_water_mark > lists.length).any() or lists.low_water_mark.min() < 0:
+        yield f"cache {thread} has a list shorter than its low-water mark"
+
+
+def _caches(heap: Tcmalloc) -> list[int]:
+    """Return the caches alive, newest first, up to the first broken link."""
+    threads, before, number = list[int](), 0, int(heap.static[0].thread_heaps)
+    while 0 < number <= len(heap.cache) and heap.cache[number - 1].previous == before:
+        threads.append(number - 1)
+        before, number = number, int(heap.cache[number - 1].next)
+    return threads
 
 
 INVARIANTS = (
-    runs_tile_the_heap,
-    bounds_lead_to_their_span,
+    spans_tile_the_heap,
+    spans_are_mapped,
     null_span_is_untouched,
-    neighbours_in_one_state_are_joined,
+    free_neighbours_are_coalesced,
     free_spans_are_listed_once,
     page_counts_agree,
     objects_are_free_once,
     classes_count_their_spans,
-    caches_keep_their_budget,
+    caches_share_the_limit,
 )
 """All of them."""

@@ -1,40 +1,39 @@
-"""Every invariant of a joining page heap and its page map, as plain Python over their records.
+"""Invariants of the page heap and the page map, checked in plain Python.
 
-Beside `check`, which proves the splitting one; below `check_tiers`, which proves what is cut from
-the runs. Nothing here is compiled or calls a kernel, so it does not share their mistakes. Its one
-rule: it reads the records and changes nothing.
+Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
+records and changes nothing. Records may hold any value, so a check follows no link before it has
+tested it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 from allocsim.core.memory import OS_PAGE, Reservation
-from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.metadata import AREA
+from allocsim.designs.tcmalloc.metadata import METADATA_ALLOC_CHUNK_SIZE
 from allocsim.designs.tcmalloc.pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS
-from allocsim.designs.tcmalloc.records import SpanState
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
-from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, LONG, RETURNED_HEAD
+from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, MAX_PAGES, RETURNED_HEAD
 
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
-NOWHERE = 0
-"""Where a list leads that breaks off: the number of no span that could be on one."""
+BROKEN_LINK = 0
+"""Stands for the rest of a list or set whose links are broken: span 0 is never on one."""
 
 
-class Span(NamedTuple):
-    """A span's record in plain numbers, which are much faster to read than a record's fields."""
+class SpanCopy(NamedTuple):
+    """A span's record as plain numbers, which are much faster to read than a record's fields."""
 
     number: int
     address: int
     pages: int
     size_class: int
     state: int
-    handed_out: int
+    refcount: int
     objects: int
     next: int
     previous: int
@@ -42,57 +41,58 @@ class Span(NamedTuple):
     right: int
 
     @property
-    def behind(self) -> int:
-        """The address behind its last byte."""
+    def end(self) -> int:
+        """The address after its last byte."""
         return self.address + (self.pages << PAGE_SHIFT)
 
 
-def spans_of(heap: HeapState) -> dict[int, Span]:
-    """All spans by number, in the order of their addresses."""
-    first, last = LIST_HEADS + 1, int(heap.page_heap[0].numbered)
+def spans_of(heap: Tcmalloc) -> dict[int, SpanCopy]:
+    """Return all spans by number, in the order of their addresses."""
+    first, last = LIST_HEADS + 1, int(heap.page_heap[0].last_span)
     rows = heap.span[first : last + 1]
-    columns = [rows[name].tolist() for name in Span._fields[1:]]
-    found = [Span(n, *row) for n, row in enumerate(zip(*columns, strict=True), start=first)]
-    alive = [span for span in found if span.state != SpanState.NONE]
-    return {span.number: span for span in sorted(alive, key=lambda span: span.address)}
+    columns = [rows[name].tolist() for name in SpanCopy._fields[1:]]
+    copies = [SpanCopy(n, *row) for n, row in enumerate(zip(*columns, strict=True), start=first)]
+    used = [span for span in copies if span.state != SpanState.NONE]
+    return {span.number: span for span in sorted(used, key=lambda span: span.address)}
 
 
-def runs_tile_the_heap(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """Sorted by address, the spans cover what was obtained, no page in two; gaps are metadata."""
+def spans_tile_the_heap(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """By address, spans cover what was obtained, each page once; gaps are areas of metadata."""
     spans, expected, gaps = spans_of(heap), memory.address, 0
     for span in spans.values():
-        if span.pages >= 1 and span.address > expected and (span.address - expected) % AREA == 0:
-            gaps += span.address - expected
-        elif span.pages < 1 or span.address != expected:
+        gap = span.address - expected
+        if span.pages >= 1 and gap > 0 and gap % METADATA_ALLOC_CHUNK_SIZE == 0:
+            gaps += gap
+        elif span.pages < 1 or gap != 0:
             yield (
-                f"span {span.number} of {span.pages} pages begins at {span.address:#x}, "
+                f"span {span.number} of {span.pages} pages starts at {span.address:#x}, "
                 f"expected {expected:#x}"
             )
-        expected = span.behind
+        expected = span.end
     end = int(heap.system[0].next)
-    if expected > end or (end - expected) % AREA:
+    if expected > end or (end - expected) % METADATA_ALLOC_CHUNK_SIZE:
         yield f"spans end at {expected:#x}, the heap at {end:#x}"
     if expected - memory.address - gaps != heap.system[0].heap:
-        yield f"heap counts {heap.system[0].heap} bytes, not those of its spans"
+        yield f"heap is {heap.system[0].heap} bytes, its spans are not"
     if heap.counters[0].spans != len(spans):
         yield f"{heap.counters[0].spans} spans counted, {len(spans)} found"
 
 
-def bounds_lead_to_their_span(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """The first and last page of a span lead to it, every page of one with a class to both."""
+def spans_are_mapped(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """The first and last page of a span are mapped to it, of one with a class every page."""
     for span in spans_of(heap).values():
-        whole = range(span.pages) if span.size_class else {0, span.pages - 1}
-        for page in whole:
+        checked = range(span.pages) if span.size_class else {0, span.pages - 1}
+        for page in checked:
             number, size_class = mapped(heap, span.address + (page << PAGE_SHIFT))
             if (number, size_class) != (span.number, span.size_class):
                 yield (
-                    f"page {page} of span {span.number} of class {span.size_class} leads to span "
-                    f"{number} and class {size_class}"
+                    f"page {page} of span {span.number} of class {span.size_class} is mapped to "
+                    f"span {number} and class {size_class}"
                 )
 
 
-def mapped(heap: HeapState, address: int) -> tuple[int, int]:
-    """The span and the class that the page map gives for an address; (-1, -1): it leads astray."""
+def mapped(heap: Tcmalloc, address: int) -> tuple[int, int]:
+    """Return the span and class that an address is mapped to; (-1, -1) if there is no entry."""
     page = address >> PAGE_SHIFT
     leaf = int(heap.page_map[page >> LEAF_BITS]) if 0 <= page >> LEAF_BITS < ROOT_ROWS else -1
     row = ROOT_ROWS + leaf * LEAF_ROWS + page % LEAF_ROWS
@@ -102,33 +102,33 @@ def mapped(heap: HeapState, address: int) -> tuple[int, int]:
     return entry >> CLASS_BITS, entry % (1 << CLASS_BITS)
 
 
-def null_span_is_untouched(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """Span 0 and leaf 0 of the page map are all zeros: unknown pages rest on it."""
+def null_span_is_untouched(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """Span 0 and leaf 0 of the page map, which unknown pages rely on, are all zeros."""
     if any(heap.span[0].tobytes()):
         yield f"the null span was written: {heap.span[0]}"
     if heap.page_map[ROOT_ROWS : ROOT_ROWS + LEAF_ROWS].any():
         yield "the null leaf of the page map was written"
 
 
-def neighbours_in_one_state_are_joined(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """No two free spans of the same state lie side by side."""
+def free_neighbours_are_coalesced(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """No two free spans in the same state are adjacent."""
     for one, other in pairwise(spans_of(heap).values()):
-        if one.state == other.state and one.state in _FREE_STATES and one.behind == other.address:
-            yield f"spans {one.number} and {other.number} lie side by side in state {one.state}"
+        if one.state == other.state and one.state in _FREE_STATES and one.end == other.address:
+            yield f"spans {one.number} and {other.number} in state {one.state} are adjacent"
 
 
-def free_spans_are_listed_once(heap: HeapState, memory: Reservation) -> Iterator[str]:
+def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     """A free span is on the list for its length, or in the set, of its state, and only there."""
     spans, seen = spans_of(heap), Counter[int]()
-    for state, first in zip(_FREE_STATES, (FREE_HEAD, RETURNED_HEAD), strict=True):
-        for length in range(1, LONG + 1):
+    roots = (heap.page_heap[0].large_normal, heap.page_heap[0].large_returned)
+    for state, first, root in zip(_FREE_STATES, (FREE_HEAD, RETURNED_HEAD), roots, strict=True):
+        for length in range(1, MAX_PAGES + 1):
             for number in listed(heap, first + length):
                 seen[number] += 1
                 span = spans.get(number)
                 if span is None or (span.state, span.pages) != (state, length):
                     yield f"{_named(span, number)} is on the list of state {state}, {length} pages"
-        root = heap.page_heap[0].free_set if state == SpanState.FREE else None
-        members = _in_order(spans, int(heap.page_heap[0].returned_set if root is None else root))
+        members = _in_order(spans, int(root))
         seen.update(members)
         yield from _set_problems(spans, members, state)
     for span in spans.values():
@@ -136,69 +136,76 @@ def free_spans_are_listed_once(heap: HeapState, memory: Reservation) -> Iterator
             yield f"span {span.number} in state {span.state} is listed {seen[span.number]} times"
 
 
-def _set_problems(spans: dict[int, Span], members: list[int], state: int) -> Iterator[str]:
-    """What is wrong with a set, whose members come in its order."""
+def _set_problems(spans: dict[int, SpanCopy], members: list[int], state: int) -> Iterator[str]:
+    """Yield what is wrong with a set whose members are given in order."""
     keys = []
     for number in members:
         span = spans.get(number)
-        if span is None or span.state != state or span.pages <= LONG:
-            yield f"{_named(span, number)} is in the set of long spans in state {state}"
+        if span is None or span.state != state or span.pages <= MAX_PAGES:
+            yield f"{_named(span, number)} is in the set of large spans in state {state}"
         else:
             keys.append((span.pages, span.address))
     if keys != sorted(keys):
         yield f"the set of spans in state {state} is out of order"
 
 
-def _named(span: Span | None, number: int) -> str:
-    """A span in words."""
+def _named(span: SpanCopy | None, number: int) -> str:
+    """Describe a span, which may not exist."""
     if span is None:
-        return f"span {number}, which there is not,"
+        return f"span {number}, which does not exist,"
     return f"span {number} of {span.pages} pages in state {span.state}"
 
 
-def listed(heap: HeapState, head: int) -> list[int]:
-    """The numbers on a circular list; NOWHERE ends one whose links do not lead there and back."""
-    found, before, number = list[int](), head, int(heap.span[head].next)
+def listed(heap: Tcmalloc, head: int) -> list[int]:
+    """Return the spans on a circular list; BROKEN_LINK ends one whose links do not agree."""
+    numbers, before, number = list[int](), head, int(heap.span[head].next)
     while number != head:
         if not 0 < number < len(heap.span) or heap.span[number].previous != before:
-            return [*found, NOWHERE]
-        found.append(number)
+            return [*numbers, BROKEN_LINK]
+        numbers.append(number)
         before, number = number, int(heap.span[number].next)
-    return found if heap.span[head].previous == before else [*found, NOWHERE]
+    return numbers if heap.span[head].previous == before else [*numbers, BROKEN_LINK]
 
 
-def _in_order(spans: dict[int, Span], root: int) -> list[int]:
-    """The numbers of a set from its first to its last; NOWHERE ends one that leads astray."""
-    found, above, number = list[int](), list[int](), root
-    while (number or above) and len(found) + len(above) <= len(spans):
+def _in_order(spans: dict[int, SpanCopy], root: int) -> list[int]:
+    """Return the spans of a set in order; BROKEN_LINK ends one with a link to no span."""
+    numbers, above, number = list[int](), list[int](), root
+    while (number or above) and len(numbers) + len(above) <= len(spans):
         while number in spans and len(above) <= len(spans):
             above.append(number)
             number = spans[number].left
         if number:
-            return [*found, NOWHERE]
-        found.append(above.pop())
-        number = spans[found[-1]].right
-    return found
+            return [*numbers, BROKEN_LINK]
+        numbers.append(above.pop())
+        number = spans[numbers[-1]].right
+    return numbers
 
 
-def page_counts_agree(heap: HeapState, memory: Reservation) -> Iterator[str]:
-    """What the page heap counts equals a count of the spans; pages given back are not resident."""
+def page_counts_agree(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """The page heap's counts equal those of its spans; released pages are not resident."""
     spans, page_heap = spans_of(heap).values(), heap.page_heap[0]
     free, returned = ([s.pages for s in spans if s.state == state] for state in _FREE_STATES)
     in_use = (SpanState.IN_USE, SpanState.STACK)
     large = [s.pages for s in spans if s.state in in_use and s.size_class == 0]
     for name, counted, found in (
-        ("free pages", page_heap.free, sum(free)),
-        ("returned pages", page_heap.returned, sum(returned)),
-        ("long free spans", page_heap.long_spans, sum(p > LONG for p in free + returned)),
+        ("free pages", page_heap.free_pages, sum(free)),
+        ("returned pages", page_heap.unmapped_pages, sum(returned)),
+        ("large free spans", page_heap.large_spans, sum(p > MAX_PAGES for p in free + returned)),
         ("free spans", heap.counters[0].free_spans, len(free) + len(returned)),
         ("pages of large objects", heap.counters[0].large_pages, sum(large)),
     ):
         if counted != found:
             yield f"{counted} {name} counted, {found} found"
+    yield from _resident_problems(heap, memory, spans)
+
+
+def _resident_problems(
+    heap: Tcmalloc, memory: Reservation, spans: Iterable[SpanCopy]
+) -> Iterator[str]:
+    """Yield the released spans that use memory."""
     obtained = int(heap.system[0].next) - memory.address
     present = memory.present(min(max(obtained, 0), memory.length))
     for span in spans:
-        first, behind = ((at - memory.address) // OS_PAGE for at in (span.address, span.behind))
-        if span.state == SpanState.RETURNED and present[first:behind].any():
-            yield f"span {span.number} was given back, and its pages are resident"
+        first, end = ((at - memory.address) // OS_PAGE for at in (span.address, span.end))
+        if span.state == SpanState.RETURNED and present[first:end].any():
+            yield f"span {span.number} was released, but some of its pages are resident"

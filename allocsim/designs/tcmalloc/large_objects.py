@@ -1,38 +1,42 @@
-"""Large objects and stack segments over a joining page heap: a run of pages for each.
+"""Large objects and stack segments: a span for each (do_malloc_pages in src/tcmalloc.cc).
 
-Beside `large_objects`, which does the same over a splitting one. Its one rule: the page map gives
-class 0 for them, so free tells them from small objects before it reads a span.
+The page map gives class 0 for their pages, so `free` tells them from small objects before it reads
+a span record.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.page_heap import cut
+from allocsim.designs.tcmalloc.cache_limit import create_cache_if_necessary
+from allocsim.designs.tcmalloc.page_heap import split
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run
-from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, span_at
-from allocsim.designs.tcmalloc.records import SpanState
+from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, get_descriptor
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE, PAGE_SHIFT
-from allocsim.designs.tcmalloc.thread_cache import require_cache
+from allocsim.designs.tcmalloc.span import can_make_spans
 
 
 @out_of_line
-def allocate_run(heap: HeapState, thread: int, request: int) -> int:
-    """The address of a large object in pages of its own; 0: refused."""
-    require_cache(heap, thread)
+def allocate_pages(heap: Tcmalloc, thread: int, request: int) -> int:
+    """Allocate a large object; return its address, or 0 on failure (do_malloc_pages).
+
+    The library gives every thread that allocates a cache, even if it is not used.
+    """
+    if not create_cache_if_necessary(heap, thread):
+        return 0
     return _allocate(heap, request, SpanState.IN_USE)
 
 
 @out_of_line
-def allocate_stack_run(heap: HeapState, request: int) -> int:
-    """The address of a stack segment; 0: refused."""
+def allocate_stack_pages(heap: Tcmalloc, request: int) -> int:
+    """Allocate a stack segment; return its address, or 0 on failure."""
     return _allocate(heap, max(request, 1), SpanState.STACK)
 
 
 @kernel
-def _allocate(heap: HeapState, request: int, state: int) -> int:
-    """The address of pages of their own for `request` bytes; 0: refused."""
+def _allocate(heap: Tcmalloc, request: int, state: int) -> int:
+    """Allocate whole pages for `request` bytes; return their address, or 0 on failure."""
     if request > heap.system[0].limit:  # rounding it up to pages could overflow
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return 0
@@ -46,76 +50,69 @@ def _allocate(heap: HeapState, request: int, state: int) -> int:
 
 
 @out_of_line
-def allocate_aligned_run(heap: HeapState, request: int, alignment: int) -> int:
-    """The address of a large object at a multiple of more than a page; 0: refused.
+def memalign_pages(heap: Tcmalloc, request: int, alignment: int) -> int:
+    """Allocate a large object aligned to more than a page (do_memalign); 0 on failure.
 
-    What lies before and behind the pages that are needed is freed again.
+    The pages before and after it are freed again. Three span records are the most that splitting
+    needs, for the remainder of the best fit and for each end; they are asked for first, so that a
+    failure leaves nothing half done.
     """
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return 0
+    if not can_make_spans(heap, 3):
         return 0
     request = max(request, 1)
     span = new_run(heap, (request + alignment + PAGE - 1) >> PAGE_SHIFT)
     if span == 0:
         return 0
     address = heap.span[span].address
-    ahead = (((address + alignment - 1) & -alignment) - address) >> PAGE_SHIFT
-    if ahead:
-        span = _cut_off(heap, span, ahead, False)
+    skipped = (((address + alignment - 1) & -alignment) - address) >> PAGE_SHIFT
+    if skipped:
+        aligned = split(heap, span, skipped)
+        delete_run(heap, span)
+        span = aligned
     needed = (request + PAGE - 1) >> PAGE_SHIFT
-    if span and heap.span[span].pages > needed:
-        span = _cut_off(heap, span, needed, True)
-    if span == 0:
-        return 0
+    if heap.span[span].pages > needed:
+        delete_run(heap, split(heap, span, needed))
     heap.counters[0].large_pages += heap.span[span].pages
     return heap.span[span].address
 
 
-@kernel
-def _cut_off(heap: HeapState, span: int, pages: int, keep_front: bool) -> int:
-    """Cut a span in use behind `pages` pages and free the part not kept; the other; 0: refused."""
-    rest = cut(heap, span, pages)
-    if rest == 0:
-        delete_run(heap, span)
-        return 0
-    delete_run(heap, rest if keep_front else span)
-    return span if keep_front else rest
-
-
 @out_of_line
-def free_run(heap: HeapState, address: int) -> int:
-    """Take a large object back; the Status says why not."""
-    status = run_status(heap, address, SpanState.IN_USE)
+def free_pages(heap: Tcmalloc, address: int) -> int:
+    """Free a large object (do_free_pages). Returns a Status; nothing changes unless it is OK."""
+    status = page_status(heap, address, SpanState.IN_USE)
     if status == Status.OK:
         _delete(heap, address)
     return status
 
 
 @out_of_line
-def free_stack_run(heap: HeapState, address: int) -> int:
-    """Take a stack segment back; the Status says why not."""
-    status = run_status(heap, address, SpanState.STACK)
+def free_stack_pages(heap: Tcmalloc, address: int) -> int:
+    """Free a stack segment. Returns a Status; nothing changes unless it is OK."""
+    status = page_status(heap, address, SpanState.STACK)
     if status == Status.OK:
         _delete(heap, address)
     return status
 
 
 @kernel
-def _delete(heap: HeapState, address: int) -> None:
-    """Free the pages of the run at `address`."""
-    span = span_at(heap, address)
+def _delete(heap: Tcmalloc, address: int) -> None:
+    """Free the pages of the span at `address`."""
+    span = get_descriptor(heap, address)
     heap.counters[0].large_pages -= heap.span[span].pages
     delete_run(heap, span)
 
 
 @kernel
-def run_status(heap: HeapState, address: int, state: int) -> int:
-    """Whether a run in `state`, which holds no small objects, begins at `address`."""
+def page_status(heap: Tcmalloc, address: int, state: int) -> int:
+    """Return OK if a span in `state`, without small objects, starts at `address`; else why not."""
     if address < 0 or address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER
-    record = heap.span[span_at(heap, address)]
-    behind = record.address + (record.pages << PAGE_SHIFT)
-    # Entries inside a run without a class may be left from spans that were there before.
-    if record.state != state or not record.address <= address < behind:
+    record = heap.span[get_descriptor(heap, address)]
+    end = record.address + (record.pages << PAGE_SHIFT)
+    # An entry inside a span without a class may be left over from an earlier span.
+    if record.state != state or not record.address <= address < end:
         return Status.UNKNOWN_POINTER
     return Status.OK if address == record.address else Status.NOT_SPAN_START

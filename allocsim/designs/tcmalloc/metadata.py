@@ -1,39 +1,54 @@
-"""Metadata by the chunk: what the records of a heap cost, and where its memory comes from.
+"""Metadata accounting: what the library's records cost, and where their memory comes from.
 
-Above the records; below the stages whose records are booked here. Records of a kind are obtained
-128 KiB at a time (gperftools' PageHeapAllocator), used again and never given back, so what counts
-is the most there ever were. All of it is cut from areas of 8 MiB that come from the same end of
-the address space as the heap's pages (src/common.cc). Its one rule: a new area leaves a hole in
-the addresses of the heap, so what is obtained behind it cannot join what lay before.
+Records live in tables of their own; only their bytes are counted. The library obtains them in
+128 KiB chunks per kind (PageHeapAllocator), reuses them and never releases them, so the accounted
+size is the high-water mark. Chunks come from 8 MiB areas in the heap's address range
+(src/common.cc): each new area leaves a gap across which spans cannot coalesce.
+
+A frozen heap gets no metadata. Callers ask first and change nothing if the answer is no.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState
+from allocsim.core.system import count_metadata
+from allocsim.designs.tcmalloc.records import Tcmalloc
 
-CHUNK = 128 << 10
-"""Bytes of metadata obtained at a time for one kind of record."""
+ALLOC_INCREMENT = 128 << 10
+"""Bytes of metadata obtained at a time for one kind of record (kAllocIncrement)."""
 
-AREA = 8 << 20
-"""Bytes obtained from the operating system at a time for metadata."""
-
-
-@kernel
-def book_record(heap: HeapState, count: int, per_chunk: int) -> None:
-    """Book the record with which there are `count`, if it is the first of a chunk."""
-    if count % per_chunk == 1:
-        book_metadata(heap, CHUNK)
+METADATA_ALLOC_CHUNK_SIZE = 8 << 20
+"""Bytes obtained from the OS at a time for metadata (kMetadataAllocChunkSize)."""
 
 
 @kernel
-def book_metadata(heap: HeapState, length: int) -> None:
-    """Book `length` bytes of metadata, from a new area if the last one has not so much left."""
+def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
+    """Count the `count`-th record of a kind: a chunk if it is the first in it, else nothing.
+
+    Returns False if a chunk is needed and the heap is frozen (PageHeapAllocator::New).
+    """
+    return count % per_chunk != 1 or allocate_metadata(heap, ALLOC_INCREMENT)
+
+
+@kernel
+def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
+    """Count `length` bytes, from a new area if the last has too few (MetaDataAlloc).
+
+    Returns False if the heap is frozen. At the end of the reservation an area leaves no gap: the
+    reservation's size is a setting, and metadata is not allocated from it.
+    """
+    if not count_metadata(heap, length):
+        return False
     page_heap, system = heap.page_heap[0], heap.system[0]
-    system.metadata += length
-    system.footprint += length
     if page_heap.area_left < length:
-        page_heap.area_left = AREA
-        if system.limit - system.next >= AREA:
-            system.next += AREA
+        page_heap.area_left = METADATA_ALLOC_CHUNK_SIZE
+        if system.limit - system.next >= METADATA_ALLOC_CHUNK_SIZE:
+            system.next += METADATA_ALLOC_CHUNK_SIZE
     page_heap.area_left -= length
+    return True
+
+
+@kernel
+def chunks_for(count: int, per_chunk: int) -> int:
+    """Return how many chunks hold `count` records of a kind."""
+    return (count + per_chunk - 1) // per_chunk

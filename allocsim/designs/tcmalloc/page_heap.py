@@ -1,61 +1,64 @@
-"""The joining page heap: free runs of pages, best fit, joined with their neighbours when freed.
+"""Coalescing page heap: free spans, best fit (src/page_heap.cc).
 
-Above the linked spans and their sets; below the central lists and the large objects. Free runs are
-of two states, FREE and RETURNED (given back to the OS): lists by exact length up to LONG pages,
-newest first, and a set for each state beyond. What the heap gives back, and when, is
-`page_release`. Its one rule: two neighbours in the same state are one span, except for the rest
-that a cut leaves, which has no such neighbour. (gperftools 2.10, src/page_heap.cc.)
+Free spans are FREE or RETURNED (released to the OS). Those of up to MAX_PAGES pages are on lists by
+exact length, newest first; large ones are in a set per state. When and what the heap releases is in
+`page_release`.
+
+Invariant: two neighbouring free spans in the same state are one span. The remainder of a split
+span keeps its state, and its neighbours were not free spans of that state before the split.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState
-from allocsim.core.system import reuse_pages
-from allocsim.designs.tcmalloc.metadata import book_record
-from allocsim.designs.tcmalloc.pagemap import enter_bounds, span_at
-from allocsim.designs.tcmalloc.records import SpanState
+from allocsim.designs.tcmalloc.metadata import allocate_record
+from allocsim.designs.tcmalloc.pagemap import get_descriptor, record_span
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 from allocsim.designs.tcmalloc.span import (
     FREE_HEAD,
-    LONG,
+    MAX_PAGES,
     RETURNED_HEAD,
-    forget_span,
+    delete_span,
+    dll_prepend,
+    dll_remove,
     new_span,
-    prepend,
-    unlink,
 )
 from allocsim.designs.tcmalloc.span_set import (
-    FREE_SEAT,
-    RETURNED_SEAT,
-    add_to_set,
-    first_of_length,
-    seat_of_set,
-    take_from_set,
+    FREE_ROOT,
+    RETURNED_ROOT,
+    erase_span,
+    insert_span,
+    lower_bound,
+    root_of,
 )
-from allocsim.designs.tcmalloc.system_alloc import decommit
+from allocsim.designs.tcmalloc.system_alloc import commit_span, decommit_span
 
-LONG_SPANS_PER_CHUNK = 2730
-"""Nodes of the sets in a chunk of metadata."""
+NODES_PER_CHUNK = 2730
+"""Nodes of the library's span sets in a chunk of metadata."""
 
 
 @kernel
-def best_fit(heap: HeapState, pages: int) -> int:
-    """A span of exactly `pages` pages, in use now, cut from the best fit; 0 if there is none."""
-    for length in range(pages, LONG + 1):
+def search_free_and_large_lists(heap: Tcmalloc, pages: int) -> int:
+    """Take a span of exactly `pages` pages out of the best fit; 0 on failure.
+
+    A RETURNED span of the same length is better than a FREE one that is longer, although its
+    pages must be committed (SearchFreeAndLargeLists).
+    """
+    for length in range(pages, MAX_PAGES + 1):
         for head in (FREE_HEAD + length, RETURNED_HEAD + length):
             span = heap.span[head].next
             if span != head:
                 return _carve(heap, span, pages)
-    span = _best_long(heap, pages)
+    span = _alloc_large(heap, pages)
     return _carve(heap, span, pages) if span else 0
 
 
 @kernel
-def _best_long(heap: HeapState, pages: int) -> int:
-    """The best fit among the long spans: the shortest, then the lowest; 0 if there is none."""
-    free = first_of_length(heap, FREE_SEAT, pages)
-    returned = first_of_length(heap, RETURNED_SEAT, pages)
+def _alloc_large(heap: Tcmalloc, pages: int) -> int:
+    """Return the shortest, then lowest, large span that is long enough; 0 if none (AllocLarge)."""
+    free = lower_bound(heap, FREE_ROOT, pages)
+    returned = lower_bound(heap, RETURNED_ROOT, pages)
     if free == 0 or returned == 0:
         return free or returned
     one, other = heap.span[free], heap.span[returned]
@@ -65,113 +68,126 @@ def _best_long(heap: HeapState, pages: int) -> int:
 
 
 @kernel
-def _carve(heap: HeapState, span: int, pages: int) -> int:
-    """Take the low `pages` pages of a free span; the rest stays free as it was. 0: refused."""
+def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
+    """Take the first `pages` pages of a free span; the remainder stays free, in its state (Carve).
+
+    Returns `span`, or 0, having changed nothing, if there is no record for the remainder.
+    """
     record = heap.span[span]
-    state = record.state
-    take_off(heap, span)
+    state, rest = int(record.state), 0
     if record.pages > pages:
-        rest = new_span(
-            heap, record.address + (pages << PAGE_SHIFT), record.pages - pages, int(state)
-        )
+        rest = new_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages, state)
         if rest == 0:
-            put_back(heap, span)
             return 0
-        put_back(heap, rest)
-        record.pages = pages
-        enter_bounds(heap, span)
-        heap.counters[0].splits += 1
+    remove_from_free_list(heap, span)
     record.state = SpanState.IN_USE
+    if rest:
+        prepend_to_free_list(heap, rest)
+        _shorten(heap, span, pages)
     if state == SpanState.RETURNED:
-        reuse_pages(heap, pages << PAGE_SHIFT)
-        heap.page_heap[0].commits += 1
-        heap.page_heap[0].committed_pages += pages
+        commit_span(heap, span)
     return span
 
 
 @kernel
-def cut(heap: HeapState, span: int, pages: int) -> int:
-    """Cut a span in use behind its first `pages` pages; the span of the rest, or 0: refused."""
+def split(heap: Tcmalloc, span: int, pages: int) -> int:
+    """Split a span in use after its first `pages` pages (PageHeap::Split).
+
+    Returns the span that holds the rest, or 0, having changed nothing, if there is no record for
+    it.
+    """
     record = heap.span[span]
     rest = new_span(
         heap, record.address + (pages << PAGE_SHIFT), record.pages - pages, SpanState.IN_USE
     )
     if rest:
-        record.pages = pages
-        enter_bounds(heap, span)
-        heap.counters[0].splits += 1
+        _shorten(heap, span, pages)
     return rest
 
 
 @kernel
-def join(heap: HeapState, span: int) -> None:
-    """Join a span, free and on no list yet, with its neighbours, and put it on its list."""
-    record = heap.span[span]
-    if heap.page_heap[0].aggressive and record.state == SpanState.FREE:
-        decommit(heap, span)
-        record.state = SpanState.RETURNED
-    before = span_at(heap, record.address - 1)
-    behind = span_at(heap, record.address + (record.pages << PAGE_SHIFT))
-    if _joins(heap, record.state, before):
-        record.address = heap.span[before].address
-        record.pages += heap.span[before].pages
-        forget_span(heap, before)
-    if _joins(heap, record.state, behind):
-        record.pages += heap.span[behind].pages
-        forget_span(heap, behind)
-    enter_bounds(heap, span)
-    put_back(heap, span)
+def _shorten(heap: Tcmalloc, span: int, pages: int) -> None:
+    """Let `span` keep its first `pages` pages; another span has the rest."""
+    heap.span[span].pages = pages
+    record_span(heap, span)
+    heap.counters[0].splits += 1
 
 
 @kernel
-def _joins(heap: HeapState, state: int, neighbour: int) -> bool:
-    """Whether `neighbour` can be joined to a span in `state`; then it is off its list."""
+def merge_into_free_list(heap: Tcmalloc, span: int) -> None:
+    """Coalesce a free span on no list with its neighbours and list it (MergeIntoFreeList)."""
+    record = heap.span[span]
+    if heap.page_heap[0].aggressive_decommit and record.state == SpanState.FREE:
+        decommit_span(heap, span)
+        record.state = SpanState.RETURNED
+    before = get_descriptor(heap, record.address - 1)
+    after = get_descriptor(heap, record.address + (record.pages << PAGE_SHIFT))
+    if _check_and_handle_pre_merge(heap, record.state, before):
+        record.address = heap.span[before].address
+        record.pages += heap.span[before].pages
+        delete_span(heap, before)
+    if _check_and_handle_pre_merge(heap, record.state, after):
+        record.pages += heap.span[after].pages
+        delete_span(heap, after)
+    record_span(heap, span)
+    prepend_to_free_list(heap, span)
+
+
+@kernel
+def _check_and_handle_pre_merge(heap: Tcmalloc, state: int, neighbour: int) -> bool:
+    """Return whether `neighbour` can merge with a span in `state`, and unlist it if so.
+
+    With aggressive decommit a FREE neighbour is released first, so that the two are in the same
+    state (CheckAndHandlePreMerge).
+    """
     other = heap.span[neighbour]
     if (
-        heap.page_heap[0].aggressive
+        heap.page_heap[0].aggressive_decommit
         and other.state == SpanState.FREE
         and state == SpanState.RETURNED
     ):
-        decommit(heap, neighbour)
+        decommit_span(heap, neighbour)
     elif other.state != state:
         return False
-    take_off(heap, neighbour)
+    remove_from_free_list(heap, neighbour)
     heap.counters[0].coalesces += 1
     return True
 
 
 @kernel
-def put_back(heap: HeapState, span: int) -> None:
-    """Put a free span on the list for its length, or into the set of its state, and count it."""
+def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
+    """Put a free span on the list for its length, or into the set (PrependToFreeList)."""
     record, page_heap = heap.span[span], heap.page_heap[0]
     head = FREE_HEAD
     if record.state == SpanState.FREE:
-        page_heap.free += record.pages
+        page_heap.free_pages += record.pages
     else:
-        page_heap.returned += record.pages
+        page_heap.unmapped_pages += record.pages
         head = RETURNED_HEAD
     heap.counters[0].free_spans += 1
-    if record.pages <= LONG:
-        prepend(heap, head + record.pages, span)
+    if record.pages <= MAX_PAGES:
+        dll_prepend(heap, head + record.pages, span)
         return
-    add_to_set(heap, seat_of_set(int(record.state)), span)
-    page_heap.long_spans += 1
-    if page_heap.long_spans > page_heap.most_long_spans:
-        page_heap.most_long_spans = page_heap.long_spans
-        book_record(heap, page_heap.long_spans, LONG_SPANS_PER_CHUNK)
+    insert_span(heap, root_of(int(record.state)), span)
+    page_heap.large_spans += 1
+    # Freeing must not fail, and our sets need no nodes: a frozen heap takes the span and counts no
+    # chunk for it.
+    if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
+        page_heap.max_large_spans = page_heap.large_spans
+        allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)
 
 
 @kernel
-def take_off(heap: HeapState, span: int) -> None:
-    """Take a free span off its list, or out of its set, and count it no more."""
+def remove_from_free_list(heap: Tcmalloc, span: int) -> None:
+    """Take a free span off its list, or out of its set (RemoveFromFreeList)."""
     record, page_heap = heap.span[span], heap.page_heap[0]
     if record.state == SpanState.FREE:
-        page_heap.free -= record.pages
+        page_heap.free_pages -= record.pages
     else:
-        page_heap.returned -= record.pages
+        page_heap.unmapped_pages -= record.pages
     heap.counters[0].free_spans -= 1
-    if record.pages <= LONG:
-        unlink(heap, span)
+    if record.pages <= MAX_PAGES:
+        dll_remove(heap, span)
     else:
-        take_from_set(heap, seat_of_set(int(record.state)), span)
-        page_heap.long_spans -= 1
+        erase_span(heap, root_of(int(record.state)), span)
+        page_heap.large_spans -= 1

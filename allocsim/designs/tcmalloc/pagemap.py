@@ -1,11 +1,12 @@
-"""The page map of two levels: from a page number to the span that holds the page, and its class.
+"""Page map: page number -> span and size class, a radix tree of two levels (src/pagemap.h).
 
-Beside `pagemap`, which takes four levels for all 64 bits: 48 bits of address and pages of 8 KiB
-leave 35, of which the root takes 17 and a leaf 18 (gperftools' PageMap2). An entry holds the
-number of the span and, in its low bits, the class of its objects, so that free of a small object
-reads no span. Its one rule: leaf 0 is all zeros and never written, so an unknown page leads to
-span 0 and class 0 without a test on the way; inside a span without a class only the first and the
-last entry are kept true.
+48 bits of address and pages of 8 KiB leave 35 bits, 17 for the root and 18 for a leaf (PageMap2).
+An entry is the span number and, in its low bits, the class of the span's objects, so freeing a
+small object reads no span record.
+
+Leaf 0 is all zeros and is never written: an unknown page gives span 0 and class 0 without a test
+on the way. In a span without a class only the first and last entries are valid; those between may
+be left over from earlier spans.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.metadata import book_metadata
+from allocsim.designs.tcmalloc.metadata import allocate_metadata
+from allocsim.designs.tcmalloc.records import Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 
 ROOT_BITS, LEAF_BITS = 17, 18
@@ -22,10 +23,10 @@ ROOT_ROWS = 1 << ROOT_BITS
 LEAF_ROWS = 1 << LEAF_BITS
 
 LEAF_BYTES = 8 * LEAF_ROWS
-"""Bytes of a leaf, which covers 2 GiB of addresses."""
+"""Bytes of a leaf."""
 
-COVERED = LEAF_ROWS << PAGE_SHIFT
-"""Bytes of addresses that a leaf covers."""
+LEAF_SPAN = LEAF_ROWS << PAGE_SHIFT
+"""Bytes of addresses that a leaf maps: 2 GiB."""
 
 CLASS_BITS = 8
 """Low bits of an entry that hold the class."""
@@ -34,8 +35,8 @@ ADDRESS_BITS = ROOT_BITS + LEAF_BITS + PAGE_SHIFT
 
 
 @kernel
-def entry_of(heap: HeapState, address: int) -> int:
-    """The entry of the page that `address` lies on, `address` below 2**48; 0 if it is unknown."""
+def entry_of(heap: Tcmalloc, address: int) -> int:
+    """Return the entry of the page at `address`, which is below 2**48; 0 if it is unknown."""
     page = address >> PAGE_SHIFT
     # Unsigned rows: a signed index costs a test for negative ones.
     leaf = heap.page_map[np.uint64(page >> LEAF_BITS)]
@@ -43,14 +44,17 @@ def entry_of(heap: HeapState, address: int) -> int:
 
 
 @kernel
-def span_at(heap: HeapState, address: int) -> int:
-    """The span that a boundary page, or a page of small objects, belongs to; 0: none."""
+def get_descriptor(heap: Tcmalloc, address: int) -> int:
+    """Return the span of a page, or 0 if the page is unknown (PageHeap::GetDescriptor).
+
+    Valid for the first and last page of a span, and for every page of one with a class.
+    """
     return entry_of(heap, address) >> CLASS_BITS
 
 
 @kernel
-def set_entry(heap: HeapState, address: int, span: int, size_class: int) -> None:
-    """Map the page at `address`, whose leaf is there, to a span and its class."""
+def set_entry(heap: Tcmalloc, address: int, span: int, size_class: int) -> None:
+    """Map the page at `address`, whose leaf exists, to a span and its class (PageMap2::set)."""
     page = address >> PAGE_SHIFT
     leaf = heap.page_map[page >> LEAF_BITS]
     row = ROOT_ROWS + (leaf << LEAF_BITS) + (page & (LEAF_ROWS - 1))
@@ -58,16 +62,19 @@ def set_entry(heap: HeapState, address: int, span: int, size_class: int) -> None
 
 
 @kernel
-def enter_bounds(heap: HeapState, span: int) -> None:
-    """Map the first and the last page of `span`, which has no class."""
+def record_span(heap: Tcmalloc, span: int) -> None:
+    """Map the first and last page of `span`, which has no class (PageHeap::RecordSpan)."""
     record = heap.span[span]
     set_entry(heap, record.address, span, 0)
     set_entry(heap, record.address + ((record.pages - 1) << PAGE_SHIFT), span, 0)
 
 
 @kernel
-def enter_class(heap: HeapState, span: int, size_class: int) -> None:
-    """Map every page of `span` to it and to `size_class`; 0 takes the class away."""
+def register_size_class(heap: Tcmalloc, span: int, size_class: int) -> None:
+    """Map every page of `span` to it and to `size_class` (PageHeap::RegisterSizeClass).
+
+    Class 0 makes it a span without a class again.
+    """
     record = heap.span[span]
     record.size_class = size_class
     for page in range(record.pages):
@@ -75,21 +82,27 @@ def enter_class(heap: HeapState, span: int, size_class: int) -> None:
 
 
 @kernel
-def ensure_leaves(heap: HeapState, address: int, length: int) -> None:
-    """Make the leaves of the pages from `address` on, and of one more on each side.
+def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
+    """Create the leaves of the pages from `address` on, and of one page on each side.
 
-    There are rows for them: see `rows_for`.
+    The library does the same (PageHeap::GrowHeap, PageMap2::Ensure), so that looking up a
+    neighbour needs no bounds check. The table has rows for all leaves, see `rows_for`. The caller
+    has just obtained pages, so the heap is not frozen.
     """
     first = (address >> PAGE_SHIFT) - 1
     last = first + 1 + (length >> PAGE_SHIFT)
-    pages = heap.page_heap[0]
+    page_heap = heap.page_heap[0]
     for root in range(first >> LEAF_BITS, (last >> LEAF_BITS) + 1):
         if heap.page_map[root] == 0:
-            heap.page_map[root] = pages.leaves
-            pages.leaves += 1
-            book_metadata(heap, LEAF_BYTES)
+            allocate_metadata(heap, LEAF_BYTES)
+            heap.page_map[root] = page_heap.leaves
+            page_heap.leaves += 1
 
 
 def rows_for(length: int) -> int:
-    """Rows of a page map, root and null leaf included, for `length` bytes at any address."""
-    return ROOT_ROWS + (length // COVERED + 4) * LEAF_ROWS
+    """Return the rows of a page map for `length` bytes at any address, root and null leaf included.
+
+    Besides the leaves of the heap there may be one partly used at each end, and one for the extra
+    page on each side.
+    """
+    return ROOT_ROWS + (length // LEAF_SPAN + 4) * LEAF_ROWS

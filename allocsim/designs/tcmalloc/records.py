@@ -1,126 +1,150 @@
-"""The records of a tcmalloc heap: one structured dtype each, as C structs would be."""
+"""The records of a tcmalloc heap, and the state that holds them.
+
+Each record is named after its class in gperftools 2.10, and each field after the member, without
+the trailing underscore. A field cannot be called `size`, which is an attribute of every NumPy
+record and would hide it in pure mode: it is `size_`.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
+from allocsim.core.records import Counters, Grid, Int32, Int64, Struct, System, Table
+
 
 class SpanState(IntEnum):
-    """What a run of pages is used for."""
+    """What a span is used for (Span::location)."""
 
     NONE = 0
-    """No span: the null record, which the page map gives for every unknown page."""
+    """Not a span: the null record, which unknown pages are mapped to, or an unused record."""
     IN_USE = 1
-    """Small objects of one class, or one large object."""
+    """Carved into objects of one class, or one large object."""
     FREE = 2
-    """On a free list or in a set; its pages are committed."""
+    """On a free list, its pages in memory (ON_NORMAL_FREELIST)."""
     STACK = 3
     """A stack segment: whole pages that free() does not accept."""
     RETURNED = 4
-    """Free, and its pages released to the operating system."""
+    """On a free list, its pages released to the OS (ON_RETURNED_FREELIST)."""
     LIST = 5
-    """No run of pages but the head of a list of spans."""
+    """Not a run of pages but the head of a list of spans."""
 
 
-LINKED_SPAN = np.dtype(
-    [
-        ("address", np.int64),  # first byte; a multiple of the page size
-        ("pages", np.int64),  # length in pages, >= 1
-        ("size_class", np.int64),  # the class of its objects; 0: it holds one large object, or none
-        ("state", np.int64),  # a SpanState
-        ("handed_out", np.int64),  # objects of it that are not in its own list
-        ("objects", np.int64),  # address of the first object in its own list; 0: there is none
-        ("next", np.int64),  # next span of the same list, which is a circle through its head
-        ("previous", np.int64),  # the one before
-        ("left", np.int64),  # in a set: root of the spans that come before it; 0: there is none
-        ("right", np.int64),  # in a set: root of those that come behind it
-    ],
-    align=True,
-)
-"""A span of a page heap that joins its runs: on a circular list, or in a set, never in both."""
+class Span(Struct):
+    """A span, on a circular list or in a set of large free spans, never in both (Span)."""
+
+    address: Int64  # first byte; a multiple of the page size
+    pages: Int64  # length in pages, >= 1
+    size_class: Int64  # the class of its objects; 0 if it is not carved into objects
+    state: Int64  # a SpanState
+    refcount: Int64  # objects of it that are not on its own free list
+    objects: Int64  # address of the first object on its own free list; 0 if empty
+    next: Int64  # next span of the same list, which is circular through its head
+    previous: Int64  # the one before
+    left: Int64  # in a set: root of the spans that come before this one; 0 if none
+    right: Int64  # in a set: root of the spans that come after this one; 0 if none
 
 
-PAGE_HEAP = np.dtype(
-    [
-        ("free", np.int64),  # pages of spans in state FREE
-        ("returned", np.int64),  # pages of spans in state RETURNED
-        ("free_set", np.int64),  # root of the set of long FREE spans
-        ("returned_set", np.int64),  # root of the set of long RETURNED ones
-        ("long_spans", np.int64),  # spans in both sets
-        ("most_long_spans", np.int64),  # the most that ever were
-        ("numbered", np.int64),  # the highest number that a span has had
-        ("spare", np.int64),  # first span record that can be used again, by `next`; 0: none
-        ("area_left", np.int64),  # bytes left in the last area of metadata
-        ("leaves", np.int64),  # leaves of the page map, the null leaf counted
-        ("countdown", np.int64),  # pages to be freed before some are given back to the OS
-        ("release_rate", np.int64),  # pages given back for 1000 freed; 0: none ever
-        ("release_index", np.int64),  # the list to look at next for pages to give back
-        ("release_credit", np.int64),  # bytes given back beyond what was asked for
-        ("aggressive", np.int64),  # 1: freed pages are given back at once
-        ("releases", np.int64),  # times that the countdown has run out
-        ("commits", np.int64),  # runs of pages taken into use, new or given back before
-        ("decommits", np.int64),  # runs of pages given back
-        ("committed_pages", np.int64),  # pages of those commits
-        ("decommitted_pages", np.int64),  # pages of those decommits
-    ],
-    align=True,
-)
+class PageHeap(Struct):
+    """The page heap and its statistics (PageHeap, PageHeap::Stats)."""
+
+    free_pages: Int64  # pages of spans in state FREE
+    unmapped_pages: Int64  # pages of spans in state RETURNED
+    large_normal: Int64  # root of the set of large FREE spans
+    large_returned: Int64  # root of the set of large RETURNED spans
+    large_spans: Int64  # spans in both sets
+    max_large_spans: Int64  # maximum of large_spans that metadata was counted for
+    last_span: Int64  # highest span number used so far
+    unused_span: Int64  # first unused span record, linked by `next`; 0 if none
+    area_left: Int64  # bytes left in the current 8 MiB area of metadata
+    leaves: Int64  # leaves of the page map, the null leaf included
+    scavenge_counter: Int64  # pages still to be freed before the next release
+    release_rate: Int64  # pages released per 1,000 freed; 0 disables releases
+    release_index: Int64  # list to inspect next for spans to release
+    extra_bytes_released: Int64  # bytes that earlier ReleaseToSystem calls released in excess
+    aggressive_decommit: Int64  # 1: pages are released as soon as they are freed
+    scavenge_count: Int64  # times that scavenge_counter ran out
+    commit_count: Int64  # runs of pages taken into use, fresh or released before
+    decommit_count: Int64  # runs of pages released
+    total_commit_pages: Int64  # pages of those commits
+    total_decommit_pages: Int64  # pages of those decommits
 
 
-CENTRAL_CLASS = np.dtype(
-    [
-        ("object_size", np.int64),  # bytes of an object of this class
-        ("pages", np.int64),  # pages of its spans
-        ("objects", np.int64),  # objects of a span: floor(bytes / object_size)
-        ("batch", np.int64),  # objects that move together between a cache and the centre
-        ("most_slots", np.int64),  # transfer slots that the class can have
-        ("slots", np.int64),  # transfer slots that it has now
-        ("used", np.int64),  # of those, slots that hold a batch
-        ("spans", np.int64),  # spans of the class
-        ("free", np.int64),  # objects in the lists of its spans
-        # objects in use = spans * objects - free - used * batch - those in thread caches
-    ],
-    align=True,
-)
+class CentralFreeList(Struct):
+    """A size class and its central free list, with the counts of its transfer cache.
+
+    objects in use = num_spans * objects - free_objects - used_slots * batch - cached objects
+    """
+
+    object_size: Int64  # bytes of an object of this class
+    pages: Int64  # pages of each of its spans
+    objects: Int64  # objects of each span: floor(bytes / object_size)
+    batch: Int64  # objects moved at once between a cache and this list (num_objects_to_move)
+    max_cache_size: Int64  # maximum of cache_size
+    cache_size: Int64  # transfer cache slots of this class, used or not
+    used_slots: Int64  # of those, slots that hold a batch
+    num_spans: Int64  # spans of the class
+    free_objects: Int64  # objects on the free lists of those spans (counter_)
 
 
-CACHED_LIST = np.dtype(
-    [
-        ("head", np.int64),  # address of the newest free object; its first word is the next one's
-        ("length", np.int32),  # objects on the list
-        ("low_water", np.int32),  # the least that `length` was since the cache was last trimmed
-        ("most", np.int32),  # `length` beyond which a batch goes back; 0: there is no cache
-        ("overages", np.int32),  # times that it went beyond, since `most` last shrank
-        ("object_size", np.int32),  # bytes of an object
-    ],
-    align=True,
-)
+class FreeList(Struct):
+    """A thread's free objects of one class (ThreadCache::FreeList)."""
+
+    head: Int64  # address of the newest free object, whose first word links to the next; 0 if empty
+    length: Int32  # objects on the list
+    low_water_mark: Int32  # minimum of `length` since the last scavenge (lowater_)
+    max_length: Int32  # `length` above which a batch is released; 0 if the thread has no cache
+    length_overages: Int32  # times that `length` exceeded it since it last shrank
+    object_size: Int32  # bytes of an object
 
 
-CACHE = np.dtype(
-    [
-        ("held", np.int64),  # bytes of the free objects on its lists
-        ("most", np.int64),  # bytes beyond which it is trimmed
-        ("alive", np.int64),  # 1: the thread has a cache
-        ("next", np.int64),  # the cache that was made before it, plus 1; 0: there is none
-        ("previous", np.int64),  # the one made after it, plus 1; 0: there is none
-    ],
-    align=True,
-)
+class ThreadCache(Struct):
+    """The cache of one thread (ThreadCache)."""
+
+    size_: Int64  # bytes of the free objects on its lists
+    max_size: Int64  # bytes above which it is scavenged
+    alive: Int64  # 1 if the thread has a cache
+    next: Int64  # next older cache, plus 1; 0 if none
+    previous: Int64  # next newer cache, plus 1; 0 if none
 
 
-CACHE_BUDGET = np.dtype(
-    [
-        ("total", np.int64),  # bytes that was set for all caches together
-        ("unclaimed", np.int64),  # bytes of it that no cache has claimed; may be negative
-        ("first", np.int64),  # the newest cache, plus 1; 0: there is none
-        ("victim", np.int64),  # the cache to take from next, plus 1; 0: begin at the newest
-        ("caches", np.int64),  # caches alive
-        ("most_caches", np.int64),  # the most that ever were
-        ("evictions", np.int64),  # the class whose transfer slot is to be taken next
-    ],
-    align=True,
-)
-"""unclaimed + the sum of `most` over all caches = total."""
+class Static(Struct):
+    """What the library keeps in static variables of ThreadCache and CentralFreeList.
+
+    unclaimed_cache_space + the sum of max_size over all caches = overall_thread_cache_size
+    """
+
+    overall_thread_cache_size: Int64  # bytes that all caches together may hold
+    unclaimed_cache_space: Int64  # bytes of it that no cache has claimed; may be negative
+    thread_heaps: Int64  # newest cache, plus 1; 0 if none
+    next_memory_steal: Int64  # cache to take bytes from next, plus 1; 0: start at the newest
+    thread_heap_count: Int64  # caches alive
+    max_thread_heap_count: Int64  # maximum of thread_heap_count
+    race_counter: Int64  # the class that gives up a transfer cache slot next
+
+
+class Tcmalloc(NamedTuple):
+    """The state of a tcmalloc heap.
+
+    `page_map`, `class_index` and `tc_slots` are plain numbers, so they have no record type.
+    """
+
+    code: np.recarray  # one record: the addresses of the kernels out of line
+    system: Table[System]  # one record
+    counters: Table[Counters]  # one record
+    page_heap: Table[PageHeap]  # one record
+    page_map: np.ndarray  # the root, then the leaves of the page map: int64
+    span: Table[Span]  # by span number: 0 is the null span, then come the list heads
+    class_index: np.ndarray  # class by row of sizes: uint8
+    size_class: Table[CentralFreeList]  # by class; class 0 is unused
+    tc_slots: np.ndarray  # first object of a batch, by class and slot: int64 addresses
+    static: Table[Static]  # one record
+    cache: Table[ThreadCache]  # by thread; the last belongs to no thread, see `orphan`
+    free_list: Grid[FreeList]  # by cache and class
+
+
+def orphan(heap: Tcmalloc) -> int:
+    """Return the number of the cache that the library creates at startup and then loses."""
+    return len(heap.cache) - 1

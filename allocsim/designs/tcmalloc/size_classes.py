@@ -1,10 +1,8 @@
-"""Size classes made by a rule: sizes and spans such that the end of a span wastes little.
+"""Size classes: sizes and spans chosen so that little of a span is wasted (src/common.cc, SizeMap).
 
-Beside `size_classes`, whose policies are closed forms; used by designs with central lists. The
-rule is gperftools 2.10's (src/common.cc): sizes step by their alignment, a span is as long as it
-must be to waste at most an eighth of itself and to fill a quarter of a batch, and a size that
-would give as many objects in as many pages as the one before replaces it. Its one rule: class 0
-is none, so a class is its place in the table.
+Sizes step by their alignment. A span is as long as it must be to waste at most an eighth of itself
+and to hold a quarter of a batch. A size that gives as many objects in as many pages as the class
+before it replaces that class. Class 0 is unused.
 """
 
 from __future__ import annotations
@@ -14,24 +12,24 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.records import Tcmalloc
 
 PAGE_SHIFT = 13
 PAGE = 1 << PAGE_SHIFT
 """Bytes of a page."""
 
-LARGEST = 256 * 1024
-"""Bytes of the largest class."""
+MAX_SIZE = 256 * 1024
+"""Bytes of the largest class (kMaxSize)."""
 
 BATCH_BYTES = 64 * 1024
-"""A batch moves about so many bytes."""
+"""Approximate bytes of a batch."""
 
-FINE = 1024
-"""Up to so many bytes the table of classes has a row for each 8, beyond for each 128."""
+MAX_SMALL_SIZE = 1024
+"""Up to this size the class index has a row for each 8 bytes, above it for each 128."""
 
 
-class SpanClass(NamedTuple):
-    """One class: bytes of its objects, pages of its spans, objects of a span and of a batch."""
+class SizeClass(NamedTuple):
+    """One class: bytes of an object, pages of a span, objects of a span and of a batch."""
 
     object_size: int
     pages: int
@@ -39,66 +37,69 @@ class SpanClass(NamedTuple):
     batch: int
 
 
-def batch_of(size: int, most: int) -> int:
-    """Objects of `size` bytes that move together: 64 KiB of them, 2 to `most`."""
-    return min(max(BATCH_BYTES // size, 2), most)
+def num_move_size(size: int, transfer_num_obj: int) -> int:
+    """Return the batch size: 64 KiB of objects, but 2 to `transfer_num_obj` (NumMoveSize)."""
+    return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 
 
-def span_classes(most_in_batch: int) -> list[SpanClass]:
-    """The classes in ascending order, the first of which has the number 1."""
-    classes: list[SpanClass] = []
+def size_map(transfer_num_obj: int) -> list[SizeClass]:
+    """Return the classes in ascending order, from class 1 on (SizeMap::Init)."""
+    classes: list[SizeClass] = []
     size = 8
-    while size <= LARGEST:
-        found = _fitted(size, batch_of(size, most_in_batch))
-        if classes and (found.pages, found.objects) == _fit_of(classes[-1], found):
+    while size <= MAX_SIZE:
+        info = _fitted(size, num_move_size(size, transfer_num_obj))
+        if classes and _fits_as_many(classes[-1], info):
             classes.pop()
-        classes.append(found)
-        size += _alignment(size)
+        classes.append(info)
+        size += _alignment_for_size(size)
     return classes
 
 
-def class_index(classes: list[SpanClass]) -> np.ndarray:
-    """The class by row (see class_of): uint8, for every size up to LARGEST."""
-    rows = np.zeros(row_of(LARGEST) + 1, np.uint8)
+def class_index(classes: list[SizeClass]) -> np.ndarray:
+    """Return the class by row (see `row_of`) for every size up to MAX_SIZE, as uint8."""
+    rows = np.zeros(row_of(MAX_SIZE) + 1, np.uint8)
     first = 0
-    for number, found in enumerate(classes, start=1):
-        behind = row_of(found.object_size) + 1
-        rows[first:behind] = number
-        first = behind
+    for number, info in enumerate(classes, start=1):
+        end = row_of(info.object_size) + 1
+        rows[first:end] = number
+        first = end
     return rows
 
 
 @kernel
 def row_of(request: int) -> int:
-    """The row of `request` bytes, 0 to LARGEST, in the table of classes."""
-    if request <= FINE:
+    """Return the row of the class index for `request` bytes, 0 to MAX_SIZE (ClassIndex)."""
+    if request <= MAX_SMALL_SIZE:
         return (request + 7) >> 3
     return (request + 127 + (120 << 7)) >> 7
 
 
 @kernel
-def class_of(heap: HeapState, request: int) -> int:
-    """The class of `request` bytes, 0 to LARGEST."""
+def class_of(heap: Tcmalloc, request: int) -> int:
+    """Return the class of `request` bytes, 0 to MAX_SIZE (SizeMap::SizeClass)."""
     return int(heap.class_index[np.uint64(row_of(request))])
 
 
-def _fitted(size: int, batch: int) -> SpanClass:
-    """The class of `size`: the shortest span that wastes little and holds a quarter of a batch."""
+def _fitted(size: int, batch: int) -> SizeClass:
+    """Return the class of `size` with the shortest span that wastes little and is long enough."""
     pages = 0
     while True:
         pages += 1
         length = pages * PAGE
         if length % size <= length // 8 and length // size >= batch // 4:
-            return SpanClass(size, pages, length // size, batch)
+            return SizeClass(size, pages, length // size, batch)
 
 
-def _fit_of(before: SpanClass, found: SpanClass) -> tuple[int, int]:
-    """Pages of the class before, and how many objects of it fit in the spans of `found`."""
-    return before.pages, found.pages * PAGE // before.object_size
+def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
+    """Return whether a span of `larger` is as long as one of `smaller` and holds as many of it."""
+    return (smaller.pages, smaller.pages * PAGE // smaller.object_size) == (
+        larger.pages,
+        larger.objects,
+    )
 
 
-def _alignment(size: int) -> int:
-    """Bytes by which sizes step from `size` on."""
+def _alignment_for_size(size: int) -> int:
+    """Return the step from `size` to the next size (AlignmentForSize)."""
     if size < 16:
         return 8
     if size < 128:

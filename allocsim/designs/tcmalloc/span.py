@@ -1,51 +1,52 @@
-"""Spans that come and go: their records are used again, and sit on circular lists.
+"""Span records and the circular lists they are linked on (src/span.cc).
 
-Beside `spans`, whose spans are never forgotten; below the page heap that joins its runs and the
-central lists. The head of each list is a record like any other, so a span goes on or off a list
-without a test: LIST_HEADS of them come first, then the spans. Its one rule: a span that is on no
-list and in no set is in use as a large object, or is being moved by its caller.
+A list's head is a record like any other, so a span is linked and unlinked without a test. The
+first LIST_HEADS span numbers are heads; spans follow. Records of deleted spans are reused, newest
+first.
+
+Invariant: a span on no list and in no set is a large object or a stack segment, or its caller is
+moving it.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.metadata import book_record
-from allocsim.designs.tcmalloc.pagemap import enter_bounds
-from allocsim.designs.tcmalloc.records import SpanState
+from allocsim.designs.tcmalloc.metadata import allocate_record, chunks_for
+from allocsim.designs.tcmalloc.pagemap import record_span
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 
-LONG = 128
-"""Spans up to so many pages have a list for their length; longer ones are kept in sets."""
+MAX_PAGES = 128
+"""Longest spans that have a free list for their length (kMaxPages); longer ones are *large*."""
 
-MOST_CLASSES = 128
-"""Size classes that the lists are laid out for."""
+MAX_CLASSES = 128
+"""Size classes that there are lists for (kClassSizesMax)."""
 
 FREE_HEAD = 0
-"""FREE_HEAD + n is the head of the list of FREE spans of n pages, 1 to LONG."""
+"""FREE_HEAD + n is the head of the list of FREE spans of n pages, 1 to MAX_PAGES."""
 
-RETURNED_HEAD = FREE_HEAD + LONG
-"""RETURNED_HEAD + n: the head of the list of RETURNED spans of n pages."""
+RETURNED_HEAD = FREE_HEAD + MAX_PAGES
+"""RETURNED_HEAD + n is the head of the list of RETURNED spans of n pages."""
 
-PARTIAL_HEAD = RETURNED_HEAD + LONG
-"""PARTIAL_HEAD + c: the head of the list of spans of class c, from 1, that have free objects."""
+NONEMPTY_HEAD = RETURNED_HEAD + MAX_PAGES
+"""NONEMPTY_HEAD + c is the head of the list of spans of class c, from 1, with free objects."""
 
-FULL_HEAD = PARTIAL_HEAD + MOST_CLASSES
-"""FULL_HEAD + c: the head of the list of spans of class c that have none."""
+EMPTY_HEAD = NONEMPTY_HEAD + MAX_CLASSES
+"""EMPTY_HEAD + c is the head of the list of spans of class c without free objects."""
 
-LIST_HEADS = FULL_HEAD + MOST_CLASSES
-"""The highest number of a list's head."""
+LIST_HEADS = EMPTY_HEAD + MAX_CLASSES
+"""Number of list heads, and the highest span number of one."""
 
 SPANS_PER_CHUNK = 2730
-"""Span records in a chunk of metadata: 48 bytes each in gperftools."""
+"""Span records in a chunk of metadata: 48 bytes each in the library."""
 
 RESERVED_SPANS = 2
-"""Records that the library takes for itself."""
+"""Span records that the library uses for itself."""
 
 
 @kernel
-def prepend(heap: HeapState, head: int, span: int) -> None:
-    """Put `span` at the front of the list that `head` heads."""
+def dll_prepend(heap: Tcmalloc, head: int, span: int) -> None:
+    """Link `span` at the front of a list (DLL_Prepend)."""
     first = heap.span[head].next
     record = heap.span[span]
     record.next = first
@@ -55,8 +56,8 @@ def prepend(heap: HeapState, head: int, span: int) -> None:
 
 
 @kernel
-def unlink(heap: HeapState, span: int) -> None:
-    """Take `span` off its list."""
+def dll_remove(heap: Tcmalloc, span: int) -> None:
+    """Unlink `span` from its list (DLL_Remove)."""
     record = heap.span[span]
     heap.span[record.previous].next = record.next
     heap.span[record.next].previous = record.previous
@@ -65,35 +66,66 @@ def unlink(heap: HeapState, span: int) -> None:
 
 
 @kernel
-def new_span(heap: HeapState, address: int, pages: int, state: int) -> int:
-    """A span over `pages` pages from `address` on, entered in the page map; 0: refused."""
+def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
+    """Make a span of `pages` pages from `address` on and record it in the page map (NewSpan).
+
+    Returns 0, having changed nothing, if there is no record for it (see `refusal`).
+    """
     page_heap = heap.page_heap[0]
-    span = page_heap.spare
+    span = page_heap.unused_span
     if span:
-        page_heap.spare = heap.span[span].next
+        page_heap.unused_span = heap.span[span].next
         heap.span[span].next = 0
     else:
-        span = page_heap.numbered + 1
-        if span >= len(heap.span):
-            heap.system[0].refusal = Status.OUT_OF_MEMORY
+        if not can_make_spans(heap, 1):
             return 0
-        page_heap.numbered = span
-        book_record(heap, span - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK)
+        span = page_heap.last_span + 1
+        page_heap.last_span = span
+        allocate_record(heap, _records(span), SPANS_PER_CHUNK)
     record = heap.span[span]
     record.address = address
     record.pages = pages
     record.size_class = 0
     record.state = state
     heap.counters[0].spans += 1
-    enter_bounds(heap, span)
+    record_span(heap, span)
     return span
 
 
 @kernel
-def forget_span(heap: HeapState, span: int) -> None:
-    """Let the record of a span that was joined to another be used again."""
-    record = heap.span[span]
+def can_make_spans(heap: Tcmalloc, count: int) -> bool:
+    """Return whether `count` more spans can be made; if not, `refusal` says why.
+
+    Spans are made of unused records first. New ones need a row of the table each and, in a frozen
+    heap, room in the last chunk of metadata.
+    """
+    page_heap, system = heap.page_heap[0], heap.system[0]
+    unused = page_heap.unused_span
+    while unused and count:
+        unused = heap.span[unused].next
+        count -= 1
+    last = page_heap.last_span + count
+    if last >= len(heap.span):
+        system.refusal = Status.OUT_OF_MEMORY
+        return False
+    obtained = chunks_for(_records(page_heap.last_span), SPANS_PER_CHUNK)
+    if system.frozen and chunks_for(_records(last), SPANS_PER_CHUNK) > obtained:
+        system.refusal = Status.FROZEN
+        return False
+    return True
+
+
+@kernel
+def _records(span: int) -> int:
+    """Return how many records the library has when `span` is the highest number used."""
+    return span - LIST_HEADS + RESERVED_SPANS
+
+
+@kernel
+def delete_span(heap: Tcmalloc, span: int) -> None:
+    """Make the record of a span that was merged into another available (DeleteSpan)."""
+    record, page_heap = heap.span[span], heap.page_heap[0]
     record.state = SpanState.NONE
-    record.next = heap.page_heap[0].spare
-    heap.page_heap[0].spare = span
+    record.next = page_heap.unused_span
+    page_heap.unused_span = span
     heap.counters[0].spans -= 1

@@ -1,160 +1,183 @@
-"""The state of a heap of the design `tcmalloc`: its tables, its parameters, and how it begins.
+"""The state of a heap of the design `tcmalloc`: its parameters, its tables, its startup state.
 
-Below `tcmalloc`, which wires the stages that work on it. Its one rule: what the library reads from
-its environment is a parameter here, under the library's own name.
+A parameter that the library reads from its environment has the library's name, in lower case and
+without the prefix TCMALLOC_.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from allocsim.core import operations
 from allocsim.core.memory import Reservation, table
-from allocsim.core.records import COUNTERS, SYSTEM, Counters, System, Table
+from allocsim.core.records import Counters, System
 from allocsim.core.size_classes import SizeClasses
 from allocsim.core.system import count_metadata
 from allocsim.designs import Parameter
-from allocsim.designs.tcmalloc.central_free_list import MOST_SLOTS, START_SLOTS, most_slots
-from allocsim.designs.tcmalloc.metadata import AREA, CHUNK
-from allocsim.designs.tcmalloc.pagemap import COVERED, LEAF_ROWS, rows_for
+from allocsim.designs.tcmalloc.cache_limit import MIN_THREAD_CACHE_SIZE
+from allocsim.designs.tcmalloc.central_free_list import (
+    INITIAL_TRANSFER_ENTRIES,
+    MAX_TRANSFER_ENTRIES,
+    max_cache_size,
+)
+from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT, METADATA_ALLOC_CHUNK_SIZE
+from allocsim.designs.tcmalloc.page_release import DEFAULT_RELEASE_DELAY
+from allocsim.designs.tcmalloc.pagemap import LEAF_ROWS, LEAF_SPAN, rows_for
 from allocsim.designs.tcmalloc.records import (
-    CACHE,
-    CACHE_BUDGET,
-    CACHED_LIST,
-    CENTRAL_CLASS,
-    LINKED_SPAN,
-    PAGE_HEAP,
+    CentralFreeList,
+    FreeList,
+    PageHeap,
+    Span,
     SpanState,
+    Static,
+    Tcmalloc,
+    ThreadCache,
+    orphan,
 )
 from allocsim.designs.tcmalloc.size_classes import (
-    LARGEST,
+    MAX_SIZE,
     PAGE,
-    SpanClass,
+    SizeClass,
     class_index,
     row_of,
-    span_classes,
+    size_map,
 )
-from allocsim.designs.tcmalloc.span import LIST_HEADS, LONG
-from allocsim.designs.tcmalloc.thread_cache import LEAST
+from allocsim.designs.tcmalloc.span import LIST_HEADS, MAX_PAGES
 
 STARTUPS = ("preload", "dlopen", "none")
-"""What a heap holds at first: what a program finds at main() when the library is linked or
-preloaded, what it finds after dlopen, or nothing."""
+"""Startup states: what a program finds at main() with the library linked or preloaded, what it
+finds after dlopen, or an empty heap."""
 
-MOST_CACHE_BYTES = 1 << 30
-"""The library takes no more than this for all caches together, and no less than LEAST."""
+MAX_OVERALL_THREAD_CACHE_SIZE = 1 << 30
+"""Maximum that the library accepts; its minimum is MIN_THREAD_CACHE_SIZE."""
 
 PARAMETERS: Mapping[str, Parameter] = {
     "max_total_thread_cache_bytes": Parameter(
         32 << 20, 0, 1 << 47, "bytes that all thread caches may hold, 512 KiB to 1 GiB"
     ),
     "transfer_num_obj": Parameter(
-        32, 2, 1 << 16, "objects that move at once; it changes the size classes too"
+        32, 2, 1 << 16, "maximum objects of a batch; also changes the size classes"
     ),
-    "release_rate": Parameter(1, 0, 1000, "pages given back for 1000 that are freed; 0: none"),
-    "aggressive_decommit": Parameter(0, 0, 1, "1: freed pages are given back at once"),
+    "release_rate": Parameter(1, 0, 1000, "pages released per 1000 freed; 0: none"),
+    "aggressive_decommit": Parameter(0, 0, 1, "1: release pages as soon as they are freed"),
     "start_page": Parameter(
-        1, 0, LEAF_ROWS - 1, "page of a 2 GiB region where the heap begins: memalign sees it"
+        1, 0, LEAF_ROWS - 1, "page of a 2 GiB region at which the heap starts; affects memalign"
     ),
-    "startup": Parameter(0, 0, 2, "what the heap holds at first", names=STARTUPS),
+    "startup": Parameter(0, 0, 2, "startup state of the heap", names=STARTUPS),
 }
 
 
-class Tcmalloc(NamedTuple):
-    """The state of a tcmalloc heap."""
-
-    code: np.recarray  # one record: the addresses of the kernels out of line
-    system: Table[System]  # one record: what was obtained from the OS
-    counters: Table[Counters]  # one record
-    page_heap: np.recarray  # one PAGE_HEAP
-    page_map: np.ndarray  # the root, then the leaves of the page map: int64
-    span: np.recarray  # LINKED_SPAN by span number; 0 is the null span, then the lists' heads
-    class_index: np.ndarray  # class by row of sizes: uint8
-    size_class: np.recarray  # CENTRAL_CLASS by class; 0 is none
-    slot: np.ndarray  # by class and slot, the first object of a batch: int64 addresses
-    budget: np.recarray  # one CACHE_BUDGET
-    cache: np.recarray  # CACHE by thread; the last is of no thread, see `orphan`
-    object_list: np.recarray  # CACHED_LIST by cache and class
-
-
 def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
-    """Where a heap begins: so many bytes (the second) behind a multiple of the first."""
-    return COVERED, parameters["start_page"] * PAGE
-
-
-def orphan(heap: Tcmalloc) -> int:
-    """The cache that the library makes before a program's threads have theirs, and then loses."""
-    return len(heap.cache) - 1
+    """Return (alignment, offset): a heap starts at `offset` modulo `alignment`, in bytes."""
+    return LEAF_SPAN, parameters["start_page"] * PAGE
 
 
 def new_state(
     memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any
 ) -> Tcmalloc:
-    """A heap over `memory` that has obtained nothing yet; `code` is the dtype of its kernels."""
-    classes = span_classes(parameters["transfer_num_obj"])
+    """Return a heap over `memory` that has obtained no page; `code` is the dtype of its kernels."""
+    classes = size_map(parameters["transfer_num_obj"])
     heap = Tcmalloc(
         code=table(code, 1),
-        system=table(SYSTEM, 1),
-        counters=table(COUNTERS, 1),
-        page_heap=table(PAGE_HEAP, 1),
+        system=table(System, 1),
+        counters=table(Counters, 1),
+        page_heap=table(PageHeap, 1),
         page_map=table(np.int64, rows_for(memory.length)),
-        span=table(LINKED_SPAN, LIST_HEADS + 1 + memory.length // PAGE + 1),
+        span=table(Span, LIST_HEADS + 1 + memory.length // PAGE + 1),
         class_index=class_index(classes),
-        size_class=table(CENTRAL_CLASS, len(classes) + 1),
-        slot=table(np.int64, len(classes) + 1, MOST_SLOTS),
-        budget=table(CACHE_BUDGET, 1),
-        cache=table(CACHE, threads + 1),
-        object_list=table(CACHED_LIST, threads + 1, len(classes) + 1),
+        size_class=table(CentralFreeList, len(classes) + 1),
+        tc_slots=table(np.int64, len(classes) + 1, MAX_TRANSFER_ENTRIES),
+        static=table(Static, 1),
+        cache=table(ThreadCache, threads + 1),
+        free_list=table(FreeList, threads + 1, len(classes) + 1),
     )
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length // PAGE * PAGE
-    count_metadata(heap, 3 * CHUNK)  # of span records, growths and caches
-    heap.page_heap[0].area_left = AREA - 3 * CHUNK
-    heap.page_heap[0].leaves = 1
-    heap.page_heap[0].numbered = LIST_HEADS
-    heap.page_heap[0].release_index = LONG
-    heap.page_heap[0].aggressive = parameters["aggressive_decommit"]
+    _init_page_heap(heap, parameters)
+    _init_lists(heap)
+    _init_classes(heap, classes)
     total = parameters["max_total_thread_cache_bytes"]
-    heap.budget[0].total = min(max(total, LEAST), MOST_CACHE_BYTES)
-    heap.budget[0].unclaimed = heap.budget[0].total
-    _lay_out_lists(heap)
-    _lay_out_classes(heap, classes)
+    total = min(max(total, MIN_THREAD_CACHE_SIZE), MAX_OVERALL_THREAD_CACHE_SIZE)
+    heap.static[0].overall_thread_cache_size = total
+    heap.static[0].unclaimed_cache_space = total
     return heap
 
 
-def _lay_out_lists(heap: Tcmalloc) -> None:
-    """Make every list of spans empty: a circle of its head alone."""
-    heads: Any = heap.span[1 : LIST_HEADS + 1]
+def _init_page_heap(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
+    """Set up the page heap, with a chunk each of span, growth and cache records."""
+    page_heap, chunks = heap.page_heap[0], 3 * ALLOC_INCREMENT
+    count_metadata(heap, chunks)
+    page_heap.area_left = METADATA_ALLOC_CHUNK_SIZE - chunks
+    page_heap.leaves = 1
+    page_heap.last_span = LIST_HEADS
+    page_heap.release_index = MAX_PAGES
+    page_heap.aggressive_decommit = parameters["aggressive_decommit"]
+
+
+def _init_lists(heap: Tcmalloc) -> None:
+    """Make every list of spans empty: its head, linked to itself (DLL_Init)."""
+    heads = heap.span[1 : LIST_HEADS + 1]
     heads.state = SpanState.LIST
     heads.next = heads.previous = np.arange(1, LIST_HEADS + 1)
 
 
-def _lay_out_classes(heap: Tcmalloc, classes: list[SpanClass]) -> None:
-    """Fill the table of classes, and give each its transfer slots; class 0 has some to lend."""
-    heap.size_class[0].slots = heap.size_class[0].most_slots = START_SLOTS
-    for number, found in enumerate(classes, start=1):
-        kind = heap.size_class[number]
-        kind.object_size, kind.pages, kind.objects, kind.batch = found
-        kind.most_slots = most_slots(found.object_size, found.batch)
-        kind.slots = min(START_SLOTS, kind.most_slots)
+def _init_classes(heap: Tcmalloc, classes: list[SizeClass]) -> None:
+    """Fill the table of classes; class 0, which is unused, has slots that others can take."""
+    unused = heap.size_class[0]
+    unused.cache_size = unused.max_cache_size = INITIAL_TRANSFER_ENTRIES
+    for number, source in enumerate(classes, start=1):
+        info = heap.size_class[number]
+        info.object_size, info.pages, info.objects, info.batch = source
+        info.max_cache_size = max_cache_size(source.object_size, source.batch)
+        info.cache_size = min(INITIAL_TRANSFER_ENTRIES, info.max_cache_size)
+
+
+def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
+    """Bring a new heap into its startup state, then set its release rate.
+
+    The library reads the rate after its first allocations, so during those it is 0: the first
+    growth finds the scavenge counter at 0 and only sets it.
+    """
+    startup = STARTUPS[parameters["startup"]]
+    if startup == "none":
+        heap.page_heap[0].scavenge_counter = DEFAULT_RELEASE_DELAY
+    else:
+        _allocate_as_library(heap, startup == "preload")
+    heap.page_heap[0].release_rate = parameters["release_rate"]
+
+
+def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
+    """Make the calls that are made before main(), or before dlopen returns.
+
+    The first cache is created before threads can own one, and is lost. One free happens on a
+    thread without a cache.
+    """
+    lost = orphan(heap)
+    if preloaded:
+        operations.malloc(heap, lost, 72704)  # libstdc++ keeps it for exceptions
+    operations.free(heap, 0, operations.malloc(heap, lost, 1))
+    operations.free(heap, 0, operations.malloc(heap, 0, 1))
+    operations.malloc(heap, 0, 16)
+    operations.malloc(heap, 0, 8)
 
 
 def size_classes(parameters: Mapping[str, int]) -> SizeClasses:
-    """The table of classes under `transfer_num_obj`."""
-    classes = span_classes(parameters["transfer_num_obj"])
-    rows, chunk = class_index(classes), {found.object_size: found for found in classes}
+    """Return the table of classes under `transfer_num_obj`."""
+    classes = size_map(parameters["transfer_num_obj"])
+    rows, pages = class_index(classes), {info.object_size: info.pages for info in classes}
 
     def class_of(request: int) -> int:
-        """The class of `request` bytes; one more than there are beyond the largest."""
-        return int(rows[row_of(request)]) if request <= LARGEST else len(classes) + 1
+        """Return the class of `request` bytes; the number of classes + 1 above the largest."""
+        return int(rows[row_of(request)]) if request <= MAX_SIZE else len(classes) + 1
 
     return SizeClasses(
         class_of=class_of,
         object_size=lambda number: classes[number - 1].object_size,
         count=len(classes),
-        chunk_of=lambda size: chunk[size].pages * PAGE,
+        chunk_of=lambda size: pages[size] * PAGE,
         page_size=PAGE,
         first=1,
     )

@@ -1,23 +1,30 @@
-"""Pages from and to the operating system: where a joining page heap commits and decommits.
+"""Releasing pages to the operating system, as in gperftools 2.10 (src/system-alloc.cc).
 
-Above `trivial`, which hands out fresh pages; below the page heap. Pages that are given back stay
-in the heap's range and cost no memory (madvise); they are taken into use again by being written.
-Its one rule: `footprint` falls by what is given back and rises by what is taken again.
+Released pages stay in the heap's address range but use no memory (madvise). Writing to them brings
+them back, so committing is only counted.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import HeapState
-from allocsim.core.system import release_pages
+from allocsim.core.system import release_pages, reuse_pages
+from allocsim.designs.tcmalloc.records import Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 
 
 @kernel
-def decommit(heap: HeapState, span: int) -> None:
-    """Give the pages of `span` back to the operating system."""
+def commit_span(heap: Tcmalloc, span: int) -> None:
+    """Count the released pages of `span` as in use again (PageHeap::CommitSpan)."""
+    page_heap, pages = heap.page_heap[0], heap.span[span].pages
+    reuse_pages(heap, pages << PAGE_SHIFT)
+    page_heap.commit_count += 1
+    page_heap.total_commit_pages += pages
+
+
+@kernel
+def decommit_span(heap: Tcmalloc, span: int) -> None:
+    """Release the pages of `span` to the OS (PageHeap::DecommitSpan)."""
     record, page_heap = heap.span[span], heap.page_heap[0]
-    length = record.pages << PAGE_SHIFT
-    release_pages(heap, record.address, length)
-    page_heap.decommits += 1
-    page_heap.decommitted_pages += record.pages
+    release_pages(heap, record.address, record.pages << PAGE_SHIFT)
+    page_heap.decommit_count += 1
+    page_heap.total_decommit_pages += record.pages

@@ -1,10 +1,11 @@
-"""Bounded caches: each thread's free objects by class, with lengths that grow and shrink by use.
+"""Thread caches, as in gperftools 2.10 (src/thread_cache.cc).
 
-Above the transfer slots, with which a cache exchanges batches; below the designs. The lists are
-last in first out, threaded through the free objects. A list may grow a little longer each time it
-is found empty or overflows (slow start), shrinks when it overflows often, and a cache that holds
-too many bytes gives up half of what each list did not need lately. Its one rule: the length of a
-list and the bytes of its cache change together. (gperftools 2.10, src/thread_cache.cc.)
+Each thread has a LIFO free list per size class, linked through the free objects. Its `max_length`
+adapts: up to the batch size, a miss or an overflow adds one (slow start); from there a miss adds a
+batch, and every fourth overflow, or a scavenge that finds idle objects, removes one. `max_size`
+bounds the bytes of the whole cache; see `cache_limit`.
+
+Invariant: outside this module, `cache.size_` is the sum of length * object_size over all lists.
 """
 
 from __future__ import annotations
@@ -14,143 +15,171 @@ import numpy as np
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.core.raw import load_word, store_word
-from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.cache_limit import (
+    create_cache_if_necessary,
+    increase_cache_limit,
+    unlink_cache,
+)
 from allocsim.designs.tcmalloc.central_free_list import insert_range, remove_range
-from allocsim.designs.tcmalloc.metadata import book_record
+from allocsim.designs.tcmalloc.records import Tcmalloc
 
-MOST_OVERAGES = 3
-"""Overflows of a list before it is made shorter."""
+MAX_OVERAGES = 3
+"""Overflows of a list that leave its `max_length` as it is; the next one shortens it."""
 
-LONGEST = 8192
-"""Objects that a list may be allowed to hold."""
+MAX_DYNAMIC_FREE_LIST_LENGTH = 8192
+"""Maximum of a list's `max_length`."""
 
 
 @kernel
-def pop_object(heap: HeapState, thread: int, size_class: int) -> int:
-    """Hand out the newest free object of `thread`; 0 if its list is empty."""
-    objects = heap.object_list[thread, np.uint64(size_class)]
+def allocate(heap: Tcmalloc, thread: int, size_class: int) -> int:
+    """Return an object of a class, or 0 on failure (ThreadCache::Allocate)."""
+    return pop(heap, thread, size_class) or fetch_from_central_cache(heap, thread, size_class)
+
+
+@kernel
+def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
+    """Pop the newest free object of a thread's list; 0 if it is empty (FreeList::TryPop)."""
+    objects = heap.free_list[thread, np.uint64(size_class)]
     address = objects.head
     if address:
         objects.head = load_word(address)
         length = objects.length - 1
         objects.length = length
-        if length < objects.low_water:
-            objects.low_water = length
-        heap.cache[thread].held -= objects.object_size
+        if length < objects.low_water_mark:
+            objects.low_water_mark = length
+        heap.cache[thread].size_ -= objects.object_size
     return address
 
 
 @kernel
-def push_object(heap: HeapState, thread: int, size_class: int, address: int) -> None:
-    """Make an object that was in use the newest free one of `thread`."""
-    objects, cache = heap.object_list[thread, np.uint64(size_class)], heap.cache[thread]
+def deallocate(heap: Tcmalloc, thread: int, size_class: int, address: int) -> None:
+    """Push a freed object on the thread's list (ThreadCache::Deallocate).
+
+    A thread without a cache has `max_length` 0, so it takes the slow path without a test here.
+    """
+    objects, cache = heap.free_list[thread, np.uint64(size_class)], heap.cache[thread]
     store_word(address, objects.head)
     objects.head = address
     length = objects.length + 1
     objects.length = length
-    if length > objects.most:
-        overflow(heap, thread, size_class)
+    if length > objects.max_length:
+        list_too_long(heap, thread, size_class)
         return
-    cache.held += objects.object_size
-    if cache.held > cache.most:
-        trim(heap, thread)
+    cache.size_ += objects.object_size
+    if cache.size_ > cache.max_size:
+        scavenge(heap, thread)
 
 
 @out_of_line
-def fetch(heap: HeapState, thread: int, size_class: int) -> int:
-    """Fill the empty list of `thread` from the centre, and hand out its first object; 0: refused.
+def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> int:
+    """Refill the thread's empty free list from the central free list (FetchFromCentralCache).
 
-    A thread gets its cache now if it has none.
+    Returns the first object, or 0 on failure. Creates the thread's cache if it has none.
     """
-    require_cache(heap, thread)
-    objects, kind = heap.object_list[thread, size_class], heap.size_class[size_class]
-    most = int(objects.most)
-    address, count = remove_range(heap, size_class, min(most, kind.batch))
+    if not create_cache_if_necessary(heap, thread):
+        return 0
+    objects, info = heap.free_list[thread, size_class], heap.size_class[size_class]
+    max_length = int(objects.max_length)
+    address, count = remove_range(heap, size_class, min(max_length, info.batch))
     if count == 0:
         return 0
     objects.head = load_word(address)
     objects.length = count - 1
-    heap.cache[thread].held += (count - 1) * kind.object_size
-    if most < kind.batch:
-        objects.most = most + 1
+    heap.cache[thread].size_ += (count - 1) * info.object_size
+    if max_length < info.batch:
+        objects.max_length = max_length + 1
     else:
-        most = min(most + kind.batch, LONGEST)
-        objects.most = most - most % kind.batch
+        max_length = min(max_length + info.batch, MAX_DYNAMIC_FREE_LIST_LENGTH)
+        objects.max_length = max_length - max_length % info.batch
     return address
 
 
-@kernel
-def require_cache(heap: HeapState, thread: int) -> None:
-    """Give `thread` a cache if it has none: it gets one when it first allocates."""
-    if not heap.cache[thread].alive:
-        begin_cache(heap, thread)
-
-
 @out_of_line
-def overflow(heap: HeapState, thread: int, size_class: int) -> int:
-    """A list is longer than it may be: a batch goes back, and the list's bound changes; a Status.
+def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
+    """Move a batch off an overlong list and adapt its `max_length` (ListTooLong); return a Status.
 
-    The object that made it so is on the list and not yet counted in the bytes of the cache. A
-    thread without a cache gives the object straight to the centre.
+    The object that overflowed is linked but not yet counted in `cache.size_`. A thread without a
+    cache has `max_length` 0: its object goes straight to the central free list.
     """
-    objects, cache = heap.object_list[thread, size_class], heap.cache[thread]
-    kind = heap.size_class[size_class]
+    objects, cache = heap.free_list[thread, size_class], heap.cache[thread]
+    info = heap.size_class[size_class]
     if not cache.alive:
-        return insert_range(heap, size_class, _pop_chain(heap, thread, size_class, 1), 1)
-    cache.held += kind.object_size
-    _give_back(heap, thread, size_class, kind.batch)
-    if objects.most < kind.batch:
-        objects.most += 1
-    elif objects.most > kind.batch:
-        objects.overages += 1
-        if objects.overages > MOST_OVERAGES:
-            objects.most -= kind.batch
-            objects.overages = 0
-    if cache.held > cache.most:
-        trim(heap, thread)
+        return insert_range(heap, size_class, _pop_range(heap, thread, size_class, 1), 1)
+    cache.size_ += info.object_size
+    _release_to_central_cache(heap, thread, size_class, info.batch)
+    if objects.max_length < info.batch:
+        objects.max_length += 1
+    elif objects.max_length > info.batch:
+        # One burst is normal; a list that keeps overflowing would stay this long for good.
+        objects.length_overages += 1
+        if objects.length_overages > MAX_OVERAGES:
+            objects.max_length -= info.batch
+            objects.length_overages = 0
+    if cache.size_ > cache.max_size:
+        scavenge(heap, thread)
     return Status.OK
 
 
 @out_of_line
-def trim(heap: HeapState, thread: int) -> int:
-    """Give back half of what each list has not needed lately, and claim more bytes; a Status."""
+def scavenge(heap: Tcmalloc, thread: int) -> int:
+    """Release half of each list's low-water mark, then try to raise the cache limit.
+
+    Objects below the mark were not needed since the last scavenge (ThreadCache::Scavenge).
+    Returns a Status.
+    """
     for size_class in range(1, len(heap.size_class)):
-        objects = heap.object_list[thread, size_class]
-        if objects.low_water > 0:
-            _give_back(heap, thread, size_class, max(int(objects.low_water) // 2, 1))
+        objects = heap.free_list[thread, size_class]
+        if objects.low_water_mark > 0:
+            idle = max(int(objects.low_water_mark) // 2, 1)
+            _release_to_central_cache(heap, thread, size_class, idle)
             batch = heap.size_class[size_class].batch
-            if objects.most > batch:
-                objects.most = max(objects.most - batch, batch)
-        objects.low_water = objects.length
-    raise_limit(heap, thread)
+            if objects.max_length > batch:
+                objects.max_length = max(objects.max_length - batch, batch)
+        objects.low_water_mark = objects.length
+    increase_cache_limit(heap, thread)
+    return Status.OK
+
+
+@out_of_line
+def delete_cache(heap: Tcmalloc, thread: int) -> int:
+    """Empty and delete the cache of `thread`, if it has one (DeleteCache). Returns a Status."""
+    if heap.cache[thread].alive:
+        cleanup(heap, thread)
+        unlink_cache(heap, thread)
     return Status.OK
 
 
 @kernel
-def empty_cache(heap: HeapState, thread: int) -> None:
-    """Give back all that the cache of `thread` holds."""
+def cleanup(heap: Tcmalloc, thread: int) -> None:
+    """Release all objects of a cache (ThreadCache::Cleanup)."""
     for size_class in range(1, len(heap.size_class)):
-        length = int(heap.object_list[thread, size_class].length)
+        length = int(heap.free_list[thread, size_class].length)
         if length > 0:
-            _give_back(heap, thread, size_class, length)
+            _release_to_central_cache(heap, thread, size_class, length)
 
 
 @kernel
-def _give_back(heap: HeapState, thread: int, size_class: int, count: int) -> None:
-    """Move `count` objects, or all there are, to the centre in batches; the last may be short."""
-    kind = heap.size_class[size_class]
-    left = min(count, int(heap.object_list[thread, size_class].length))
-    heap.cache[thread].held -= left * kind.object_size
+def _release_to_central_cache(heap: Tcmalloc, thread: int, size_class: int, count: int) -> None:
+    """Move `count` objects, or all if there are fewer, to the central free list.
+
+    They go in batches, the last of which may be short (ReleaseToCentralCache).
+    """
+    info = heap.size_class[size_class]
+    left = min(count, int(heap.free_list[thread, size_class].length))
+    heap.cache[thread].size_ -= left * info.object_size
     while left > 0:
-        together = min(left, kind.batch)
-        insert_range(heap, size_class, _pop_chain(heap, thread, size_class, together), together)
-        left -= together
+        moved = min(left, info.batch)
+        insert_range(heap, size_class, _pop_range(heap, thread, size_class, moved), moved)
+        left -= moved
 
 
 @kernel
-def _pop_chain(heap: HeapState, thread: int, size_class: int, count: int) -> int:
-    """Take the newest `count` objects, of which there are so many, off a list as a chain."""
-    objects = heap.object_list[thread, size_class]
+def _pop_range(heap: Tcmalloc, thread: int, size_class: int, count: int) -> int:
+    """Pop the newest `count` objects of a list as a chain, and return it (FreeList::PopRange).
+
+    The list has at least `count` objects.
+    """
+    objects = heap.free_list[thread, size_class]
     first = objects.head
     last = first
     for _ in range(count - 1):
@@ -158,93 +187,5 @@ def _pop_chain(heap: HeapState, thread: int, size_class: int, count: int) -> int
     objects.head = load_word(last)
     store_word(last, 0)
     objects.length -= count
-    objects.low_water = min(objects.low_water, objects.length)
+    objects.low_water_mark = min(objects.low_water_mark, objects.length)
     return first
-
-
-STEP = 64 << 10
-"""Bytes that a cache claims at a time."""
-
-LEAST = 512 << 10
-"""Bytes that a cache gets when there is nothing to claim, and below which none is taken from."""
-
-LOOKED = 10
-"""Caches that are looked at before giving up."""
-
-CACHES_PER_CHUNK = 31
-"""Records of caches in a chunk of metadata."""
-
-
-@kernel
-def begin_cache(heap: HeapState, thread: int) -> None:
-    """Give `thread` a cache with empty lists."""
-    cache, budget = heap.cache[thread], heap.budget[0]
-    cache.held = 0
-    cache.most = 0
-    raise_limit(heap, thread)
-    if cache.most == 0:
-        cache.most = LEAST
-        budget.unclaimed -= LEAST
-    cache.alive = 1
-    cache.previous = 0
-    cache.next = budget.first
-    if budget.first:
-        heap.cache[budget.first - 1].previous = thread + 1
-    else:
-        budget.victim = thread + 1
-    budget.first = thread + 1
-    budget.caches += 1
-    if budget.caches > budget.most_caches:
-        budget.most_caches = budget.caches
-        if budget.caches > 1:
-            book_record(heap, int(budget.caches), CACHES_PER_CHUNK)
-    for size_class in range(len(heap.size_class)):
-        objects = heap.object_list[thread, size_class]
-        objects.head = 0
-        objects.length = 0
-        objects.low_water = 0
-        objects.most = 1
-        objects.overages = 0
-        objects.object_size = heap.size_class[size_class].object_size
-
-
-@kernel
-def end_cache(heap: HeapState, thread: int) -> None:
-    """Take the cache of `thread`, which is empty, away: what it may hold is unclaimed again."""
-    cache, budget = heap.cache[thread], heap.budget[0]
-    if cache.next:
-        heap.cache[cache.next - 1].previous = cache.previous
-    if cache.previous:
-        heap.cache[cache.previous - 1].next = cache.next
-    else:
-        budget.first = cache.next
-    if budget.victim == thread + 1:
-        budget.victim = cache.next
-    if budget.victim == 0:
-        budget.victim = budget.first
-    budget.caches -= 1
-    budget.unclaimed += cache.most
-    cache.alive = 0
-    cache.most = 0
-    for size_class in range(len(heap.size_class)):
-        heap.object_list[thread, size_class].most = 0
-
-
-@kernel
-def raise_limit(heap: HeapState, thread: int) -> None:
-    """Let the cache of `thread` hold STEP bytes more, if they can be had."""
-    budget = heap.budget[0]
-    if budget.unclaimed > 0:
-        budget.unclaimed -= STEP
-        heap.cache[thread].most += STEP
-        return
-    for _ in range(LOOKED):
-        if budget.victim == 0:
-            budget.victim = budget.first
-        victim = budget.victim - 1
-        other = heap.cache[victim]
-        budget.victim = other.next
-        if victim != thread and other.most > LEAST:
-            other.most -= STEP
-            heap.cache[thread].most += STEP
-            return

@@ -7,7 +7,7 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.page_release import release_pages
+from allocsim.designs.tcmalloc.page_release import release_at_least_n_pages
 from allocsim.designs.tcmalloc.size_classes import PAGE
 
 SIZES_OF_THREADS = (8, 100, 2800, 20_000)
@@ -51,7 +51,7 @@ def keep_busy(state: HeapState) -> None:
     shorter = many(state, 16, 40 * PAGE)
     operations.allocate_stack(state, 2 * PAGE)
     put_back(state, 0, [one, *shorter[::4]])
-    release_pages(state, 1 << 20)
+    release_at_least_n_pages(state, 1 << 20)
     put_back(state, 0, [two, *shorter[2::4]])
     # From what was given back, and as the end of the heap.
     operations.free(state, 0, many(state, 2, 300 * PAGE)[0])

@@ -3,13 +3,13 @@
 from allocsim import Heap
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import listed, spans_of
-from allocsim.designs.tcmalloc.page_release import delete_run, new_run, release_pages
+from allocsim.designs.tcmalloc.page_release import delete_run, new_run, release_at_least_n_pages
 from allocsim.designs.tcmalloc.records import SpanState
-from allocsim.designs.tcmalloc.size_classes import LARGEST, PAGE, span_classes
-from allocsim.designs.tcmalloc.span import FREE_HEAD, LONG, RETURNED_HEAD
+from allocsim.designs.tcmalloc.size_classes import MAX_SIZE, PAGE, size_map
+from allocsim.designs.tcmalloc.span import FREE_HEAD, MAX_PAGES, RETURNED_HEAD
 from tests.calling import chained
 
-SIZES = [0, *(found.object_size for found in span_classes(32))]
+SIZES = [0, *(found.object_size for found in size_map(32))]
 """The object size of each class, from class 1 on, as the library has them by default."""
 
 FREE, RETURNED = SpanState.FREE, SpanState.RETURNED
@@ -28,12 +28,12 @@ def class_for(size: int) -> int:
 
 def slot(size: int) -> int:
     """Bytes that the object for a request really has."""
-    return SIZES[class_for(size)] if size <= LARGEST else -(-size // PAGE) * PAGE
+    return SIZES[class_for(size)] if size <= MAX_SIZE else -(-size // PAGE) * PAGE
 
 
 def cached(state: HeapState, thread: int, size_class: int) -> list[int]:
     """The objects on a list of a thread's cache, the next one first."""
-    return chained(int(state.object_list[thread, size_class].head))
+    return chained(int(state.free_list[thread, size_class].head))
 
 
 def pages_of(state: HeapState, *spans: int) -> list[int]:
@@ -52,7 +52,7 @@ def separated(state: HeapState, *lengths: int) -> list[int]:
         new_run(state, 1)
     for span in [span for span in spans_of(state).values() if span.state == FREE]:
         new_run(state, span.pages)
-    assert state.page_heap[0].free == 0
+    assert state.page_heap[0].free_pages == 0
     return runs
 
 
@@ -66,7 +66,7 @@ def returned(state: HeapState, *spans: int) -> None:
     """Free runs one after the other, each given back to the OS at once; nothing else is FREE."""
     for span in spans:
         delete_run(state, span)
-        release_pages(state, EVERYTHING)
+        release_at_least_n_pages(state, EVERYTHING)
 
 
 def free_lengths(state: HeapState, wanted: SpanState) -> list[int]:
@@ -76,7 +76,7 @@ def free_lengths(state: HeapState, wanted: SpanState) -> list[int]:
 
 def on_list(state: HeapState, wanted: SpanState, pages: int) -> list[int]:
     """The spans on the list for a state and a length of at most LONG pages, from its front."""
-    assert 1 <= pages <= LONG
+    assert 1 <= pages <= MAX_PAGES
     return listed(state, (FREE_HEAD if wanted == FREE else RETURNED_HEAD) + pages)
 
 

@@ -7,12 +7,16 @@ from allocsim.core.memory import OS_PAGE
 from allocsim.core.operations import Status
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.central_free_list import populate, return_objects, take_objects
+from allocsim.designs.tcmalloc.central_free_list import (
+    fetch_from_one_spans_safe,
+    populate,
+    release_list_to_spans,
+)
 from allocsim.designs.tcmalloc.check_page_heap import listed
-from allocsim.designs.tcmalloc.pagemap import span_at
+from allocsim.designs.tcmalloc.pagemap import get_descriptor
 from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from allocsim.designs.tcmalloc.span import FULL_HEAD, PARTIAL_HEAD
+from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD
 from tests.calling import chained
 from tests.conftest import SCALE
 from tests.designs.tcmalloc.lookup import SIZES, class_for
@@ -25,7 +29,7 @@ OBJECTS, BATCH = 8, 23
 
 def take(state: HeapState, wanted: int, size_class: int = CLASS) -> list[int]:
     """Objects as they come."""
-    chain, count = take_objects(state, size_class, wanted)
+    chain, count = fetch_from_one_spans_safe(state, size_class, wanted)
     found = chained(chain)
     assert len(found) == count
     return found
@@ -40,12 +44,12 @@ def link(*addresses: int) -> int:
 
 def counts(state: HeapState) -> tuple[int, int]:
     """Spans of CLASS, and objects free in them."""
-    return int(state.size_class[CLASS].spans), int(state.size_class[CLASS].free)
+    return int(state.size_class[CLASS].num_spans), int(state.size_class[CLASS].free_objects)
 
 
 def test_class_is_the_one_that_these_tests_mean(tcmalloc: HeapState) -> None:
-    kind = tcmalloc.size_class[CLASS]
-    assert (SIZES[CLASS], kind.pages, kind.objects, kind.batch) == (2816, 3, OBJECTS, BATCH)
+    info = tcmalloc.size_class[CLASS]
+    assert (SIZES[CLASS], info.pages, info.objects, info.batch) == (2816, 3, OBJECTS, BATCH)
 
 
 def test_fresh_span_hands_out_ascending_addresses(tcmalloc: HeapState) -> None:
@@ -60,7 +64,7 @@ def test_fresh_span_hands_out_ascending_addresses(tcmalloc: HeapState) -> None:
 def test_every_page_of_a_span_leads_to_it_and_to_its_class(tcmalloc: HeapState) -> None:
     span = populate(tcmalloc, CLASS)
     address = int(tcmalloc.span[span].address)
-    assert {span_at(tcmalloc, address + page * PAGE) for page in range(3)} == {span}
+    assert {get_descriptor(tcmalloc, address + page * PAGE) for page in range(3)} == {span}
     assert tcmalloc.span[span].size_class == CLASS
 
 
@@ -73,10 +77,10 @@ def test_first_fetch_of_a_cold_class_is_bound_by_one_span(tcmalloc: HeapState) -
 def test_every_class_gives_what_is_asked_for_or_a_span(
     tcmalloc: HeapState, size_class: int
 ) -> None:
-    kind = tcmalloc.size_class[size_class]
-    found = take(tcmalloc, int(kind.batch), size_class)
-    assert len(found) == min(kind.batch, kind.objects)
-    assert kind.free == kind.objects - len(found)
+    info = tcmalloc.size_class[size_class]
+    found = take(tcmalloc, int(info.batch), size_class)
+    assert len(found) == min(info.batch, info.objects)
+    assert info.free_objects == info.objects - len(found)
 
 
 def test_fetch_goes_on_to_spans_that_are_there_and_puts_their_objects_in_front(
@@ -84,8 +88,8 @@ def test_fetch_goes_on_to_spans_that_are_there_and_puts_their_objects_in_front(
 ) -> None:
     one = take(tcmalloc, OBJECTS)
     two = take(tcmalloc, OBJECTS)
-    return_objects(tcmalloc, CLASS, link(*one[:2]))
-    return_objects(tcmalloc, CLASS, link(two[0]))
+    release_list_to_spans(tcmalloc, CLASS, link(*one[:2]))
+    release_list_to_spans(tcmalloc, CLASS, link(two[0]))
     # The newest with free objects is the second; the objects of a span come last in, first out.
     assert take(tcmalloc, BATCH) == [one[1], one[0], two[0]]
     assert tcmalloc.counters[0].refills == 2
@@ -93,43 +97,45 @@ def test_fetch_goes_on_to_spans_that_are_there_and_puts_their_objects_in_front(
 
 def test_span_that_has_an_object_again_stands_in_front(tcmalloc: HeapState) -> None:
     one, two = take(tcmalloc, OBJECTS), take(tcmalloc, OBJECTS)
-    spans = [span_at(tcmalloc, found[0]) for found in (one, two)]
-    assert listed(tcmalloc, FULL_HEAD + CLASS) == spans[::-1]
-    return_objects(tcmalloc, CLASS, link(two[3]))
-    return_objects(tcmalloc, CLASS, link(one[3]))
-    assert listed(tcmalloc, PARTIAL_HEAD + CLASS) == spans
-    return_objects(tcmalloc, CLASS, link(two[4]))  # it has some already and stays where it is
-    assert listed(tcmalloc, PARTIAL_HEAD + CLASS) == spans
+    spans = [get_descriptor(tcmalloc, found[0]) for found in (one, two)]
+    assert listed(tcmalloc, EMPTY_HEAD + CLASS) == spans[::-1]
+    release_list_to_spans(tcmalloc, CLASS, link(two[3]))
+    release_list_to_spans(tcmalloc, CLASS, link(one[3]))
+    assert listed(tcmalloc, NONEMPTY_HEAD + CLASS) == spans
+    release_list_to_spans(
+        tcmalloc, CLASS, link(two[4])
+    )  # it has some already and stays where it is
+    assert listed(tcmalloc, NONEMPTY_HEAD + CLASS) == spans
     assert take(tcmalloc, 1) == [one[3]]
-    assert listed(tcmalloc, FULL_HEAD + CLASS) == [spans[0]]
+    assert listed(tcmalloc, EMPTY_HEAD + CLASS) == [spans[0]]
 
 
 def test_new_span_is_used_before_the_older(tcmalloc: HeapState) -> None:
     old = take(tcmalloc, 3)
     span = populate(tcmalloc, CLASS)
-    assert span_at(tcmalloc, old[0]) != span
-    assert span_at(tcmalloc, take(tcmalloc, 1)[0]) == span
+    assert get_descriptor(tcmalloc, old[0]) != span
+    assert get_descriptor(tcmalloc, take(tcmalloc, 1)[0]) == span
 
 
 def test_span_counts_what_it_has_handed_out(tcmalloc: HeapState) -> None:
     found = take(tcmalloc, 5)
-    record = tcmalloc.span[span_at(tcmalloc, found[0])]
-    assert record.handed_out == 5
-    return_objects(tcmalloc, CLASS, link(*found[:2]))
-    assert (record.handed_out, counts(tcmalloc)) == (3, (1, OBJECTS - 3))
+    record = tcmalloc.span[get_descriptor(tcmalloc, found[0])]
+    assert record.refcount == 5
+    release_list_to_spans(tcmalloc, CLASS, link(*found[:2]))
+    assert (record.refcount, counts(tcmalloc)) == (3, (1, OBJECTS - 3))
 
 
 def test_span_leaves_when_its_last_object_comes_back(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     found = take(tcmalloc, OBJECTS)
-    span = span_at(tcmalloc, found[0])
-    return_objects(tcmalloc, CLASS, link(*found[:-1]))
+    span = get_descriptor(tcmalloc, found[0])
+    release_list_to_spans(tcmalloc, CLASS, link(*found[:-1]))
     assert (tcmalloc.span[span].state, counts(tcmalloc)) == (SpanState.IN_USE, (1, OBJECTS - 1))
-    assert return_objects(tcmalloc, CLASS, link(found[-1])) == Status.OK
+    assert release_list_to_spans(tcmalloc, CLASS, link(found[-1])) == Status.OK
     assert counts(tcmalloc) == (0, 0)
-    assert tcmalloc.page_heap[0].free * PAGE == tcmalloc.system[0].heap
-    for head in (PARTIAL_HEAD, FULL_HEAD):
+    assert tcmalloc.page_heap[0].free_pages * PAGE == tcmalloc.system[0].heap
+    for head in (NONEMPTY_HEAD, EMPTY_HEAD):
         assert listed(tcmalloc, head + CLASS) == []
     assert tcmalloc_heap.check() == []
 
@@ -137,8 +143,11 @@ def test_span_leaves_when_its_last_object_comes_back(
 def test_span_of_one_object_leaves_at_once(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     largest = len(SIZES) - 1
     (address,) = take(tcmalloc, 1, largest)
-    assert return_objects(tcmalloc, largest, link(address)) == Status.OK
-    assert (tcmalloc.size_class[largest].spans, tcmalloc.size_class[largest].free) == (0, 0)
+    assert release_list_to_spans(tcmalloc, largest, link(address)) == Status.OK
+    assert (tcmalloc.size_class[largest].num_spans, tcmalloc.size_class[largest].free_objects) == (
+        0,
+        0,
+    )
     assert tcmalloc_heap.check() == []
 
 
@@ -147,10 +156,10 @@ def test_objects_of_a_chain_go_each_to_its_own_span(
 ) -> None:
     one, two = take(tcmalloc, OBJECTS), take(tcmalloc, OBJECTS)
     mixed = [address for pair in zip(one, two, strict=True) for address in pair]
-    return_objects(tcmalloc, CLASS, link(*mixed[:-2]))
-    handed_out = [int(tcmalloc.span[span_at(tcmalloc, a[0])].handed_out) for a in (one, two)]
-    assert handed_out == [1, 1]
-    return_objects(tcmalloc, CLASS, link(*mixed[-2:]))
+    release_list_to_spans(tcmalloc, CLASS, link(*mixed[:-2]))
+    refcount = [int(tcmalloc.span[get_descriptor(tcmalloc, a[0])].refcount) for a in (one, two)]
+    assert refcount == [1, 1]
+    release_list_to_spans(tcmalloc, CLASS, link(*mixed[-2:]))
     assert counts(tcmalloc) == (0, 0)
     assert tcmalloc_heap.check() == []
 
@@ -167,7 +176,7 @@ def test_frozen_heap_gives_no_objects_and_is_sound(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     tcmalloc.system[0].frozen = 1
-    assert take_objects(tcmalloc, CLASS, BATCH) == (0, 0)
+    assert fetch_from_one_spans_safe(tcmalloc, CLASS, BATCH) == (0, 0)
     assert populate(tcmalloc, CLASS) == 0
     assert tcmalloc.system[0].refusal == Status.FROZEN
     assert (counts(tcmalloc), tcmalloc_heap.check()) == ((0, 0), [])

@@ -8,7 +8,7 @@ from allocsim.core.check import Invariant
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_caches, check_page_heap
-from allocsim.designs.tcmalloc.records import CACHED_LIST, CENTRAL_CLASS
+from allocsim.designs.tcmalloc.records import CentralFreeList, FreeList
 from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
 from tests.designs.tcmalloc.corrupt_caches import CORRUPTIONS, SMALL, TAILED, head_of
 
@@ -33,12 +33,12 @@ def test_empty_heap_is_silent(tcmalloc_heap: Heap, invariant: Invariant) -> None
 def test_busy_heap_has_free_objects_in_every_tier(
     busy_heap: Heap, busy_tcmalloc: HeapState
 ) -> None:
-    kind = busy_tcmalloc.size_class[SMALL]
-    assert 0 < kind.used <= kind.slots
-    assert kind.free > 0
+    info = busy_tcmalloc.size_class[SMALL]
+    assert 0 < info.used_slots <= info.cache_size
+    assert info.free_objects > 0
     assert all(part for name, part in busy_heap.profile().parts.items() if name != "live")
-    assert busy_tcmalloc.object_list[0, TAILED].head
-    assert busy_tcmalloc.object_list[1, TAILED].length
+    assert busy_tcmalloc.free_list[0, TAILED].head
+    assert busy_tcmalloc.free_list[1, TAILED].length
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,23 @@ def test_design_names_every_invariant_that_there_is() -> None:
     assert len(INVARIANTS) == len(set(INVARIANTS))
 
 
-UNPROVED = ("object_size", "pages", "batch", "most_slots")
+UNPROVED = ("object_size", "pages", "batch", "max_cache_size")
 """Constants of a class: no invariant holds them against the rule that made them."""
 
 TABLES = [
-    *(("size_class", name) for name in CENTRAL_CLASS.names if name not in UNPROVED),
-    *(("cache", name) for name in ("held", "most", "next", "previous")),
-    *(("budget", name) for name in ("total", "unclaimed", "first", "caches")),
-    *(("object_list", name) for name in CACHED_LIST.names[:3]),
-    ("slot", ""),
+    *(("size_class", name) for name in CentralFreeList.dtype.names if name not in UNPROVED),
+    *(("cache", name) for name in ("size_", "max_size", "next", "previous")),
+    *(
+        ("static", name)
+        for name in (
+            "overall_thread_cache_size",
+            "unclaimed_cache_space",
+            "thread_heaps",
+            "thread_heap_count",
+        )
+    ),
+    *(("free_list", name) for name in FreeList.dtype.names[:3]),
+    ("tc_slots", ""),
 ]
 
 
@@ -75,7 +83,7 @@ TABLES = [
 def test_number_beyond_its_table_is_told(
     busy_heap: Heap, busy_tcmalloc: HeapState, table: str, field: str
 ) -> None:
-    place = {"size_class": SMALL, "object_list": (0, SMALL), "slot": (SMALL, 0)}.get(table, 0)
+    place = {"size_class": SMALL, "free_list": (0, SMALL), "tc_slots": (SMALL, 0)}.get(table, 0)
     found = getattr(busy_tcmalloc, table)
     if field:
         found = found[field]

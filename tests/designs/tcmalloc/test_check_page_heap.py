@@ -7,9 +7,9 @@ from allocsim import Heap
 from allocsim.core.check import Invariant, violations
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_page_heap
-from allocsim.designs.tcmalloc.metadata import AREA
+from allocsim.designs.tcmalloc.metadata import METADATA_ALLOC_CHUNK_SIZE
 from allocsim.designs.tcmalloc.pagemap import LEAF_BITS
-from allocsim.designs.tcmalloc.records import LINKED_SPAN, SpanState
+from allocsim.designs.tcmalloc.records import Span, SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
 from tests.designs.tcmalloc.corrupt_page_heap import CORRUPTIONS, some
@@ -48,7 +48,7 @@ def test_corruption_is_told(
     require_told(busy_heap, invariant, corrupt, sentence)
 
 
-@pytest.mark.parametrize("field", LINKED_SPAN.names)
+@pytest.mark.parametrize("field", Span.dtype.names)
 def test_null_span_is_untouched_in_every_field(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:
@@ -64,13 +64,13 @@ def test_every_invariant_has_a_corruption() -> None:
 def test_hole_of_an_area_of_metadata_is_no_gap(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     tcmalloc_heap.malloc(300_000)
-    state.system[0].next += AREA
+    state.system[0].next += METADATA_ALLOC_CHUNK_SIZE
     assert tcmalloc_heap.check() == []
     tcmalloc_heap.malloc(2 << 20)
     assert tcmalloc_heap.check() == []
 
 
-@pytest.mark.parametrize("field", [name for name in LINKED_SPAN.names if name != "state"])
+@pytest.mark.parametrize("field", [name for name in Span.dtype.names if name != "state"])
 def test_number_beyond_its_table_in_a_span_is_told(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:
@@ -85,7 +85,9 @@ def test_number_beyond_its_table_in_a_span_is_told(
         assert busy_heap.check() != [], value
 
 
-@pytest.mark.parametrize("field", ["free_set", "returned_set", "free", "returned", "long_spans"])
+@pytest.mark.parametrize(
+    "field", ["large_normal", "large_returned", "free_pages", "unmapped_pages", "large_spans"]
+)
 def test_garbage_in_the_page_heap_is_told(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:

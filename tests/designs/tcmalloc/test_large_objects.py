@@ -8,14 +8,14 @@ from allocsim import Heap
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.large_objects import (
-    allocate_aligned_run,
-    allocate_run,
-    allocate_stack_run,
-    free_run,
-    free_stack_run,
-    run_status,
+    allocate_pages,
+    allocate_stack_pages,
+    free_pages,
+    free_stack_pages,
+    memalign_pages,
+    page_status,
 )
-from allocsim.designs.tcmalloc.pagemap import span_at
+from allocsim.designs.tcmalloc.pagemap import get_descriptor
 from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from tests.designs.tcmalloc.lookup import free_lengths
@@ -26,31 +26,31 @@ LARGE = 300_000
 
 @pytest.mark.parametrize(("request_", "pages"), [(262145, 33), (33 * PAGE, 33), (LARGE, 37)])
 def test_large_object_has_pages_of_its_own(tcmalloc: HeapState, request_: int, pages: int) -> None:
-    address = allocate_run(tcmalloc, 0, request_)
-    record = tcmalloc.span[span_at(tcmalloc, address)]
+    address = allocate_pages(tcmalloc, 0, request_)
+    record = tcmalloc.span[get_descriptor(tcmalloc, address)]
     assert (record.address, record.pages, record.size_class) == (address, pages, 0)
     assert (record.state, tcmalloc.counters[0].large_pages) == (SpanState.IN_USE, pages)
 
 
 def test_thread_that_allocates_a_large_object_gets_its_cache(tcmalloc: HeapState) -> None:
-    allocate_run(tcmalloc, 3, LARGE)
+    allocate_pages(tcmalloc, 3, LARGE)
     assert tcmalloc.cache[3].alive == 1
 
 
 @pytest.mark.parametrize(("request_", "pages"), [(0, 1), (1, 1), (PAGE, 1), (PAGE + 1, 2)])
 def test_stack_segment_is_whole_pages(tcmalloc: HeapState, request_: int, pages: int) -> None:
-    address = allocate_stack_run(tcmalloc, request_)
-    record = tcmalloc.span[span_at(tcmalloc, address)]
+    address = allocate_stack_pages(tcmalloc, request_)
+    record = tcmalloc.span[get_descriptor(tcmalloc, address)]
     assert (record.pages, record.state) == (pages, SpanState.STACK)
     assert tcmalloc.counters[0].large_pages == pages
     assert tcmalloc.cache[0].alive == 0
 
 
 def test_freed_run_is_free_pages_again(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
-    address = allocate_run(tcmalloc, 0, LARGE)
-    stack = allocate_stack_run(tcmalloc, 3 * PAGE)
-    assert free_run(tcmalloc, address) == Status.OK
-    assert free_stack_run(tcmalloc, stack) == Status.OK
+    address = allocate_pages(tcmalloc, 0, LARGE)
+    stack = allocate_stack_pages(tcmalloc, 3 * PAGE)
+    assert free_pages(tcmalloc, address) == Status.OK
+    assert free_stack_pages(tcmalloc, stack) == Status.OK
     assert tcmalloc.counters[0].large_pages == 0
     assert free_lengths(tcmalloc, SpanState.FREE) == [128]
     assert tcmalloc_heap.check() == []
@@ -61,22 +61,22 @@ def test_freed_run_is_free_pages_again(tcmalloc_heap: Heap, tcmalloc: HeapState)
 def test_aligned_run_is_aligned_and_as_long_as_needed(
     tcmalloc_heap: Heap, tcmalloc: HeapState, request_: int, exponent: int
 ) -> None:
-    allocate_stack_run(tcmalloc, 1)  # so that the next pages are no multiple of anything
-    address = allocate_aligned_run(tcmalloc, request_, 1 << exponent)
+    allocate_stack_pages(tcmalloc, 1)  # so that the next pages are no multiple of anything
+    address = memalign_pages(tcmalloc, request_, 1 << exponent)
     assert address % (1 << exponent) == 0
     pages = max(-(-request_ // PAGE), 1)
-    assert tcmalloc.span[span_at(tcmalloc, address)].pages == pages
+    assert tcmalloc.span[get_descriptor(tcmalloc, address)].pages == pages
     assert tcmalloc.counters[0].large_pages == 1 + pages
     assert tcmalloc_heap.check() == []
-    assert free_run(tcmalloc, address) == Status.OK
+    assert free_pages(tcmalloc, address) == Status.OK
     assert tcmalloc_heap.check() == []
 
 
 def test_aligned_run_that_lies_right_by_itself_has_no_head_cut_off(tcmalloc: HeapState) -> None:
-    if allocate_stack_run(tcmalloc, PAGE) % (2 * PAGE) == 0:
-        allocate_stack_run(tcmalloc, PAGE)
+    if allocate_stack_pages(tcmalloc, PAGE) % (2 * PAGE) == 0:
+        allocate_stack_pages(tcmalloc, PAGE)
     splits = int(tcmalloc.counters[0].splits)
-    assert allocate_aligned_run(tcmalloc, PAGE, 2 * PAGE) % (2 * PAGE) == 0
+    assert memalign_pages(tcmalloc, PAGE, 2 * PAGE) % (2 * PAGE) == 0
     assert tcmalloc.counters[0].splits == splits + 2  # of the free run, and of its end
 
 
@@ -88,12 +88,15 @@ WRONG: dict[str, tuple[Place, Status]] = {
     "below the heap": (lambda state: int(state.system[0].next) - (2 << 20), Status.UNKNOWN_POINTER),
     "free pages": (lambda state: int(state.system[0].next) - PAGE, Status.UNKNOWN_POINTER),
     "behind the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
-    "in its first page": (lambda state: allocate_run(state, 0, LARGE) + 8, Status.NOT_SPAN_START),
+    "in its first page": (lambda state: allocate_pages(state, 0, LARGE) + 8, Status.NOT_SPAN_START),
     "in its last page": (
-        lambda state: allocate_run(state, 0, LARGE) + 36 * PAGE,
+        lambda state: allocate_pages(state, 0, LARGE) + 36 * PAGE,
         Status.NOT_SPAN_START,
     ),
-    "its inner pages": (lambda state: allocate_run(state, 0, LARGE) + PAGE, Status.UNKNOWN_POINTER),
+    "its inner pages": (
+        lambda state: allocate_pages(state, 0, LARGE) + PAGE,
+        Status.UNKNOWN_POINTER,
+    ),
 }
 wrong = pytest.mark.parametrize(("place", "status"), WRONG.values(), ids=WRONG)
 
@@ -102,29 +105,31 @@ wrong = pytest.mark.parametrize(("place", "status"), WRONG.values(), ids=WRONG)
 def test_what_is_no_run_is_refused_and_nothing_changes(
     tcmalloc_heap: Heap, tcmalloc: HeapState, place: Place, status: Status
 ) -> None:
-    allocate_run(tcmalloc, 0, LARGE)
+    allocate_pages(tcmalloc, 0, LARGE)
     address = place(tcmalloc)
     before = tcmalloc.page_heap.tobytes()
-    assert free_run(tcmalloc, address) == run_status(tcmalloc, address, SpanState.IN_USE) == status
+    assert (
+        free_pages(tcmalloc, address) == page_status(tcmalloc, address, SpanState.IN_USE) == status
+    )
     assert tcmalloc.page_heap.tobytes() == before
     assert tcmalloc_heap.check() == []
 
 
 def test_object_is_no_stack_segment_nor_the_other_way_round(tcmalloc: HeapState) -> None:
-    address, stack = allocate_run(tcmalloc, 0, LARGE), allocate_stack_run(tcmalloc, 100)
-    assert free_run(tcmalloc, stack) == Status.UNKNOWN_POINTER
-    assert free_stack_run(tcmalloc, address) == Status.UNKNOWN_POINTER
+    address, stack = allocate_pages(tcmalloc, 0, LARGE), allocate_stack_pages(tcmalloc, 100)
+    assert free_pages(tcmalloc, stack) == Status.UNKNOWN_POINTER
+    assert free_stack_pages(tcmalloc, address) == Status.UNKNOWN_POINTER
 
 
 def test_page_left_over_from_an_older_run_leads_nobody_astray(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
-    one, two = (allocate_run(tcmalloc, 0, LARGE) for _ in range(2))
+    one, two = (allocate_pages(tcmalloc, 0, LARGE) for _ in range(2))
     for address in (two, one):
-        free_run(tcmalloc, address)
-    address = allocate_run(tcmalloc, 0, 2 * LARGE)
+        free_pages(tcmalloc, address)
+    address = allocate_pages(tcmalloc, 0, 2 * LARGE)
     assert address == one
-    assert free_run(tcmalloc, two) in (Status.UNKNOWN_POINTER, Status.NOT_SPAN_START)
+    assert free_pages(tcmalloc, two) in (Status.UNKNOWN_POINTER, Status.NOT_SPAN_START)
     assert tcmalloc_heap.check() == []
 
 
@@ -133,10 +138,10 @@ def test_more_than_there_is_room_for_is_refused(
     tcmalloc_heap: Heap, tcmalloc: HeapState, request_: int
 ) -> None:
     for address in (
-        allocate_run(tcmalloc, 0, request_),
-        allocate_stack_run(tcmalloc, request_),
-        allocate_aligned_run(tcmalloc, request_, 2 * PAGE),
-        allocate_aligned_run(tcmalloc, 1, 1 << 62),
+        allocate_pages(tcmalloc, 0, request_),
+        allocate_stack_pages(tcmalloc, request_),
+        memalign_pages(tcmalloc, request_, 2 * PAGE),
+        memalign_pages(tcmalloc, 1, 1 << 62),
     ):
         assert address == 0
         assert tcmalloc.system[0].refusal == Status.OUT_OF_MEMORY
@@ -148,8 +153,8 @@ def test_aligned_run_is_refused_when_records_run_out_and_the_heap_is_sound(
     small_tcmalloc_heap: Heap, records: int
 ) -> None:
     state = small_tcmalloc_heap.state
-    allocate_stack_run(state, PAGE)
-    state.page_heap[0].numbered = len(state.span) - 1 - records
-    assert allocate_aligned_run(state, PAGE, 16 * PAGE) == 0
+    allocate_stack_pages(state, PAGE)
+    state.page_heap[0].last_span = len(state.span) - 1 - records
+    assert memalign_pages(state, PAGE, 16 * PAGE) == 0
     assert state.system[0].refusal == Status.OUT_OF_MEMORY
     assert small_tcmalloc_heap.check() == []

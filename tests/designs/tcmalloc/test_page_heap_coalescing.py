@@ -4,7 +4,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.page_heap import best_fit, cut
+from allocsim.designs.tcmalloc.page_heap import search_free_and_large_lists, split
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from tests.designs.tcmalloc.lookup import (
     FREE,
@@ -29,8 +29,8 @@ def test_free_neighbours_become_one(
     tcmalloc_heap: Heap, tcmalloc: HeapState, order: tuple[int, ...], pages: int
 ) -> None:
     (whole,) = separated(tcmalloc, 3 * pages)
-    parts = [whole, cut(tcmalloc, whole, pages)]
-    parts.append(cut(tcmalloc, parts[1], pages))
+    parts = [whole, split(tcmalloc, whole, pages)]
+    parts.append(split(tcmalloc, parts[1], pages))
     before = int(tcmalloc.counters[0].coalesces)
     give_back(tcmalloc, *[parts[number] for number in order])
     assert free_lengths(tcmalloc, FREE) == [3 * pages]
@@ -42,8 +42,8 @@ def test_neighbours_in_different_states_stay_apart(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (one,) = separated(tcmalloc, 30)
-    two = cut(tcmalloc, one, 10)
-    three = cut(tcmalloc, two, 10)
+    two = split(tcmalloc, one, 10)
+    three = split(tcmalloc, two, 10)
     returned(tcmalloc, two)
     give_back(tcmalloc, one, three)
     assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([10, 10], [10])
@@ -52,8 +52,8 @@ def test_neighbours_in_different_states_stay_apart(
 
 def test_returned_neighbours_become_one(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     (one,) = separated(tcmalloc, 30)
-    two = cut(tcmalloc, one, 10)
-    three = cut(tcmalloc, two, 10)
+    two = split(tcmalloc, one, 10)
+    three = split(tcmalloc, two, 10)
     for span in (one, three, two):
         returned(tcmalloc, span)
     assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [30])
@@ -64,14 +64,14 @@ def test_aggressive_heap_returns_what_is_freed_and_its_free_neighbours(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (one,) = separated(tcmalloc, 60)
-    two = cut(tcmalloc, one, 10)
-    three = cut(tcmalloc, two, 20)
+    two = split(tcmalloc, one, 10)
+    three = split(tcmalloc, two, 20)
     give_back(tcmalloc, one)
     returned(tcmalloc, three)
     give_back(tcmalloc, two)
     assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([20], [10, 30])
-    tcmalloc.page_heap[0].aggressive = 1
-    again = best_fit(tcmalloc, 20)
+    tcmalloc.page_heap[0].aggressive_decommit = 1
+    again = search_free_and_large_lists(tcmalloc, 20)
     footprint = int(tcmalloc.system[0].footprint)
     give_back(tcmalloc, again)
     assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [60])
@@ -83,15 +83,15 @@ def test_aggressive_heap_gives_back_a_free_neighbour_too(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (one,) = separated(tcmalloc, 30)
-    two = cut(tcmalloc, one, 10)
+    two = split(tcmalloc, one, 10)
     give_back(tcmalloc, two)
-    footprint, decommits = (
+    footprint, decommit_count = (
         int(tcmalloc.system[0].footprint),
-        int(tcmalloc.page_heap[0].decommits),
+        int(tcmalloc.page_heap[0].decommit_count),
     )
-    tcmalloc.page_heap[0].aggressive = 1
+    tcmalloc.page_heap[0].aggressive_decommit = 1
     give_back(tcmalloc, one)
     assert (free_lengths(tcmalloc, FREE), free_lengths(tcmalloc, RETURNED)) == ([], [30])
     assert tcmalloc.system[0].footprint == footprint - 30 * PAGE
-    assert tcmalloc.page_heap[0].decommits == decommits + 2
+    assert tcmalloc.page_heap[0].decommit_count == decommit_count + 2
     assert unsound(tcmalloc_heap) == []

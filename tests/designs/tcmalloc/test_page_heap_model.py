@@ -10,7 +10,7 @@ from allocsim.designs.tcmalloc.check_page_heap import spans_of
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run
 from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from allocsim.designs.tcmalloc.span import LONG
+from allocsim.designs.tcmalloc.span import MAX_PAGES
 from tests.conftest import SCALE
 from tests.designs.tcmalloc.lookup import FREE, unsound
 
@@ -38,7 +38,9 @@ class Runs:
     def fit(self, pages: int) -> list[int] | None:
         """The shortest, then the newest, or the lowest of long ones."""
         fitting = [run for run in self.runs if run[2] and run[1] >= pages]
-        return min(fitting, key=lambda r: (r[1], -r[2] if r[1] <= LONG else r[0]), default=None)
+        return min(
+            fitting, key=lambda r: (r[1], -r[2] if r[1] <= MAX_PAGES else r[0]), default=None
+        )
 
     def grow(self, pages: int) -> None:
         """Fresh pages at the end."""

@@ -7,19 +7,19 @@ import pytest
 from allocsim import Heap
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.metadata import CHUNK
+from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT
 from allocsim.designs.tcmalloc.page_release import (
-    DELAY,
+    DEFAULT_RELEASE_DELAY,
     GROWTHS_PER_CHUNK,
-    LONGEST_DELAY,
+    MAX_RELEASE_DELAY,
     delete_run,
     new_run,
-    release_bytes,
-    release_pages,
+    release_at_least_n_pages,
+    release_to_system,
 )
 from allocsim.designs.tcmalloc.pagemap import LEAF_BYTES
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from allocsim.designs.tcmalloc.span import LONG
+from allocsim.designs.tcmalloc.span import MAX_PAGES
 from tests.designs.tcmalloc.lookup import (
     FREE,
     RETURNED,
@@ -39,8 +39,8 @@ def test_heap_grows_by_128_pages_or_by_what_is_needed(tcmalloc: HeapState, pages
     assert pages_of(tcmalloc, new_run(tcmalloc, pages)) == [pages]
     assert tcmalloc.system[0].heap == max(pages, 128) * PAGE
     assert tcmalloc.counters[0].grows == 1
-    assert tcmalloc.page_heap[0].commits == 1
-    assert tcmalloc.page_heap[0].committed_pages == max(pages, 128)
+    assert tcmalloc.page_heap[0].commit_count == 1
+    assert tcmalloc.page_heap[0].total_commit_pages == max(pages, 128)
 
 
 def test_growth_joins_the_free_end_of_the_heap(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
@@ -53,14 +53,14 @@ def test_growth_joins_the_free_end_of_the_heap(tcmalloc_heap: Heap, tcmalloc: He
 
 def test_growth_counts_down_as_freed_pages_do(tcmalloc: HeapState) -> None:
     span = new_run(tcmalloc, 5)
-    assert tcmalloc.page_heap[0].countdown == DELAY - 128
+    assert tcmalloc.page_heap[0].scavenge_counter == DEFAULT_RELEASE_DELAY - 128
     delete_run(tcmalloc, span)
-    assert tcmalloc.page_heap[0].countdown == DELAY - 128 - 5
+    assert tcmalloc.page_heap[0].scavenge_counter == DEFAULT_RELEASE_DELAY - 128 - 5
 
 
 def test_a_chunk_of_records_of_growth_is_booked_when_it_is_needed(tcmalloc: HeapState) -> None:
     new_run(tcmalloc, 128)
-    for grows, cost in ((1, 0), (GROWTHS_PER_CHUNK - 1, 0), (GROWTHS_PER_CHUNK, CHUNK)):
+    for grows, cost in ((1, 0), (GROWTHS_PER_CHUNK - 1, 0), (GROWTHS_PER_CHUNK, ALLOC_INCREMENT)):
         tcmalloc.counters[0].grows = grows
         before = tcmalloc.system[0].footprint - tcmalloc.system[0].heap
         new_run(tcmalloc, 128)
@@ -104,12 +104,12 @@ def freed(state: HeapState, *lengths: int) -> list[int]:
 
 def returned_in_turn(state: HeapState, times: int) -> list[int]:
     """The lengths of what is given back when a page is asked for so many times."""
-    return [int(release_pages(state, 1)) for _ in range(times)]
+    return [int(release_at_least_n_pages(state, 1)) for _ in range(times)]
 
 
 def test_lists_give_in_turn_and_the_first_is_that_of_long_runs(tcmalloc: HeapState) -> None:
-    freed(tcmalloc, 3, 1, 2, 1, 300, 200, LONG)
-    assert returned_in_turn(tcmalloc, 8) == [200, 1, 2, 3, LONG, 300, 1, 0]
+    freed(tcmalloc, 3, 1, 2, 1, 300, 200, MAX_PAGES)
+    assert returned_in_turn(tcmalloc, 8) == [200, 1, 2, 3, MAX_PAGES, 300, 1, 0]
 
 
 def test_turn_goes_on_where_it_stopped(tcmalloc: HeapState) -> None:
@@ -121,12 +121,12 @@ def test_turn_goes_on_where_it_stopped(tcmalloc: HeapState) -> None:
     assert tcmalloc.span[spans[0]].state == RETURNED
 
 
-@pytest.mark.parametrize("pages", [1, 70, LONG])
+@pytest.mark.parametrize("pages", [1, 70, MAX_PAGES])
 def test_oldest_run_of_a_list_is_given_first(tcmalloc: HeapState, pages: int) -> None:
     one, two, three = separated(tcmalloc, pages, pages, pages)
     give_back(tcmalloc, two, three, one)
     for gone, left in ((two, [one, three]), (three, [one]), (one, [])):
-        assert release_pages(tcmalloc, 1) == pages
+        assert release_at_least_n_pages(tcmalloc, 1) == pages
         assert tcmalloc.span[gone].state == RETURNED
         assert all(tcmalloc.span[span].state == FREE for span in left)
 
@@ -138,8 +138,11 @@ def test_whole_runs_are_given_until_it_is_enough(
     tcmalloc_heap: Heap, tcmalloc: HeapState, pages: int, given: int
 ) -> None:
     freed(tcmalloc, 10, 20, 30)
-    assert release_pages(tcmalloc, pages) == given
-    assert (tcmalloc.page_heap[0].returned, tcmalloc.page_heap[0].free) == (given, 60 - given)
+    assert release_at_least_n_pages(tcmalloc, pages) == given
+    assert (tcmalloc.page_heap[0].unmapped_pages, tcmalloc.page_heap[0].free_pages) == (
+        given,
+        60 - given,
+    )
     assert unsound(tcmalloc_heap) == []
 
 
@@ -149,43 +152,55 @@ def test_countdown_that_runs_out_gives_back_and_waits_longer_for_more(
 ) -> None:
     two, seven = separated(tcmalloc, 2, 7)
     page_heap = tcmalloc.page_heap[0]
-    page_heap.countdown, page_heap.release_rate = 2, rate
+    page_heap.scavenge_counter, page_heap.release_rate = 2, rate
     delete_run(tcmalloc, two)
-    assert (page_heap.countdown, page_heap.returned, page_heap.releases) == (0, 0, 0)
+    assert (page_heap.scavenge_counter, page_heap.unmapped_pages, page_heap.scavenge_count) == (
+        0,
+        0,
+        0,
+    )
     delete_run(tcmalloc, seven)
-    assert (page_heap.returned, page_heap.releases) == (2, 1)
-    assert page_heap.countdown == 1000 // rate * 2
+    assert (page_heap.unmapped_pages, page_heap.scavenge_count) == (2, 1)
+    assert page_heap.scavenge_counter == 1000 // rate * 2
 
 
 def test_countdown_is_of_the_pages_freed_not_of_those_joined(tcmalloc: HeapState) -> None:
     span = new_run(tcmalloc, 3)
-    before = int(tcmalloc.page_heap[0].countdown)
+    before = int(tcmalloc.page_heap[0].scavenge_counter)
     delete_run(tcmalloc, span)  # joins 125 free pages behind it
-    assert tcmalloc.page_heap[0].countdown == before - 3
+    assert tcmalloc.page_heap[0].scavenge_counter == before - 3
 
 
 def test_longest_wait_is_bounded(tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 2000)
-    tcmalloc.page_heap[0].countdown = 0
+    tcmalloc.page_heap[0].scavenge_counter = 0
     delete_run(tcmalloc, span)
-    assert tcmalloc.page_heap[0].returned == 2000
-    assert tcmalloc.page_heap[0].countdown == LONGEST_DELAY < 2000 * 1000
+    assert tcmalloc.page_heap[0].unmapped_pages == 2000
+    assert tcmalloc.page_heap[0].scavenge_counter == MAX_RELEASE_DELAY < 2000 * 1000
 
 
 def test_rate_of_0_gives_nothing_back(tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 20)
     page_heap = tcmalloc.page_heap[0]
-    page_heap.countdown, page_heap.release_rate = 19, 0
+    page_heap.scavenge_counter, page_heap.release_rate = 19, 0
     delete_run(tcmalloc, span)
-    assert (page_heap.countdown, page_heap.returned, page_heap.releases) == (DELAY, 0, 0)
+    assert (page_heap.scavenge_counter, page_heap.unmapped_pages, page_heap.scavenge_count) == (
+        DEFAULT_RELEASE_DELAY,
+        0,
+        0,
+    )
 
 
 def test_countdown_that_finds_nothing_to_give_starts_again(tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 20)
     page_heap = tcmalloc.page_heap[0]
-    page_heap.countdown, page_heap.aggressive = 0, 1
+    page_heap.scavenge_counter, page_heap.aggressive_decommit = 0, 1
     delete_run(tcmalloc, span)
-    assert (page_heap.countdown, page_heap.returned, page_heap.releases) == (DELAY, 20, 1)
+    assert (page_heap.scavenge_counter, page_heap.unmapped_pages, page_heap.scavenge_count) == (
+        DEFAULT_RELEASE_DELAY,
+        20,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,23 +218,23 @@ def test_what_was_given_too_much_is_a_credit(
     tcmalloc: HeapState, length: int, given: int, credit: int
 ) -> None:
     freed(tcmalloc, 10, 10)
-    assert release_bytes(tcmalloc, length) == given
-    assert tcmalloc.page_heap[0].release_credit == credit
+    assert release_to_system(tcmalloc, length) == given
+    assert tcmalloc.page_heap[0].extra_bytes_released == credit
 
 
 def test_credit_is_used_up_before_more_is_given(tcmalloc: HeapState) -> None:
     freed(tcmalloc, 10, 10)
-    release_bytes(tcmalloc, 1)
-    assert release_bytes(tcmalloc, 10 * PAGE - 2) == 0
-    assert tcmalloc.page_heap[0].release_credit == 1
-    assert release_bytes(tcmalloc, 2) == 10 * PAGE
-    assert tcmalloc.page_heap[0].release_credit == 10 * PAGE - 1
+    release_to_system(tcmalloc, 1)
+    assert release_to_system(tcmalloc, 10 * PAGE - 2) == 0
+    assert tcmalloc.page_heap[0].extra_bytes_released == 1
+    assert release_to_system(tcmalloc, 2) == 10 * PAGE
+    assert tcmalloc.page_heap[0].extra_bytes_released == 10 * PAGE - 1
 
 
 def test_release_of_no_bytes_is_nothing(tcmalloc: HeapState) -> None:
     freed(tcmalloc, 10)
-    assert release_bytes(tcmalloc, 0) == 0
-    assert tcmalloc.page_heap[0].returned == 0
+    assert release_to_system(tcmalloc, 0) == 0
+    assert tcmalloc.page_heap[0].unmapped_pages == 0
 
 
 def side_by_side(state: HeapState, used: int, length: int = 40 * MIB) -> None:
@@ -227,7 +242,7 @@ def side_by_side(state: HeapState, used: int, length: int = 40 * MIB) -> None:
     new_run(state, used)
     one, two = new_run(state, length), new_run(state, length)
     delete_run(state, one)
-    release_pages(state, length)
+    release_at_least_n_pages(state, length)
     delete_run(state, two)
 
 
@@ -269,7 +284,7 @@ def all_free(state: HeapState) -> None:
 def all_returned(state: HeapState) -> None:
     """Nothing is FREE."""
     all_free(state)
-    release_pages(state, 60 * MIB)
+    release_at_least_n_pages(state, 60 * MIB)
 
 
 @pytest.mark.parametrize("prepare", [not_past_128_mib, less_than_a_quarter, all_free, all_returned])
@@ -278,7 +293,7 @@ def test_growth_joins_nothing_when_it_is_not_worth_it(
 ) -> None:
     prepare(tcmalloc)
     before = int(tcmalloc.system[0].heap)
-    decommits = int(tcmalloc.page_heap[0].decommits)
+    decommit_count = int(tcmalloc.page_heap[0].decommit_count)
     assert new_run(tcmalloc, 61 * MIB)
     assert tcmalloc.system[0].heap == before + (61 << 20)
-    assert tcmalloc.page_heap[0].decommits == decommits
+    assert tcmalloc.page_heap[0].decommit_count == decommit_count

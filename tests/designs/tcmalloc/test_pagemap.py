@@ -6,17 +6,17 @@ from allocsim import Heap
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.pagemap import (
     ADDRESS_BITS,
-    COVERED,
     LEAF_BYTES,
     LEAF_ROWS,
+    LEAF_SPAN,
     ROOT_ROWS,
     ensure_leaves,
-    enter_bounds,
-    enter_class,
     entry_of,
+    get_descriptor,
+    record_span,
+    register_size_class,
     rows_for,
     set_entry,
-    span_at,
 )
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LIST_HEADS
@@ -29,15 +29,17 @@ ROOT = 5
 
 def covered(state: HeapState, pages: int, first: int = 10) -> int:
     """The address of some pages whose leaf is there: they are no memory, only entries."""
-    address = ROOT * COVERED + first * PAGE
+    address = ROOT * LEAF_SPAN + first * PAGE
     ensure_leaves(state, address, pages * PAGE)
     state.span[SPAN].address, state.span[SPAN].pages = address, pages
     return address
 
 
-@pytest.mark.parametrize("address", [0, 8, COVERED - 1, COVERED, (1 << ADDRESS_BITS) - 1], ids=hex)
+@pytest.mark.parametrize(
+    "address", [0, 8, LEAF_SPAN - 1, LEAF_SPAN, (1 << ADDRESS_BITS) - 1], ids=hex
+)
 def test_unknown_page_leads_to_span_0_and_class_0(tcmalloc: HeapState, address: int) -> None:
-    assert (entry_of(tcmalloc, address), span_at(tcmalloc, address)) == (0, 0)
+    assert (entry_of(tcmalloc, address), get_descriptor(tcmalloc, address)) == (0, 0)
 
 
 @pytest.mark.parametrize("page", [0, 1, LEAF_ROWS // 2, LEAF_ROWS - 1])
@@ -46,21 +48,21 @@ def test_entry_holds_a_span_and_its_class(tcmalloc: HeapState, page: int, byte: 
     address = covered(tcmalloc, 1, page)
     set_entry(tcmalloc, address, SPAN, 85)
     assert entry_of(tcmalloc, address + byte) == SPAN << 8 | 85
-    assert span_at(tcmalloc, address + byte) == SPAN
+    assert get_descriptor(tcmalloc, address + byte) == SPAN
 
 
 def test_entry_is_of_its_page_alone(tcmalloc: HeapState) -> None:
     address = covered(tcmalloc, 3)
     set_entry(tcmalloc, address + PAGE, SPAN, 1)
-    found = [span_at(tcmalloc, address + page * PAGE) for page in range(-1, 4)]
+    found = [get_descriptor(tcmalloc, address + page * PAGE) for page in range(-1, 4)]
     assert found == [0, 0, SPAN, 0, 0]
 
 
 @pytest.mark.parametrize("pages", [1, 2, 5])
 def test_bounds_are_the_first_and_the_last_page(tcmalloc: HeapState, pages: int) -> None:
     address = covered(tcmalloc, pages)
-    enter_bounds(tcmalloc, SPAN)
-    found = [span_at(tcmalloc, address + page * PAGE) for page in range(-1, pages + 1)]
+    record_span(tcmalloc, SPAN)
+    found = [get_descriptor(tcmalloc, address + page * PAGE) for page in range(-1, pages + 1)]
     inside = [SPAN, *[0] * (pages - 2), SPAN][:pages] if pages > 1 else [SPAN]
     assert found == [0, *inside, 0]
 
@@ -68,7 +70,7 @@ def test_bounds_are_the_first_and_the_last_page(tcmalloc: HeapState, pages: int)
 def test_class_is_entered_on_every_page_and_taken_away(tcmalloc: HeapState) -> None:
     address = covered(tcmalloc, 4)
     for size_class in (7, 0):
-        enter_class(tcmalloc, SPAN, size_class)
+        register_size_class(tcmalloc, SPAN, size_class)
         entries = [entry_of(tcmalloc, address + page * PAGE) for page in range(-1, 5)]
         assert entries == [0, *[SPAN << 8 | size_class] * 4, 0]
         assert tcmalloc.span[SPAN].size_class == size_class
@@ -104,11 +106,11 @@ def test_leaf_is_made_once(tcmalloc: HeapState) -> None:
 
 
 def test_every_leaf_has_rows_of_its_own(tcmalloc: HeapState) -> None:
-    addresses = [(ROOT + leaf) * COVERED + 10 * PAGE for leaf in range(3)]
+    addresses = [(ROOT + leaf) * LEAF_SPAN + 10 * PAGE for leaf in range(3)]
     for number, address in enumerate(addresses, start=1):
         ensure_leaves(tcmalloc, address, PAGE)
         set_entry(tcmalloc, address, number, 0)
-    assert [span_at(tcmalloc, address) for address in addresses] == [1, 2, 3]
+    assert [get_descriptor(tcmalloc, address) for address in addresses] == [1, 2, 3]
     assert not tcmalloc.page_map[ROOT_ROWS : ROOT_ROWS + LEAF_ROWS].any()
 
 

@@ -55,6 +55,6 @@ def test_caches_tell_what_they_hold_and_may_hold() -> None:
             operations.free(heap.state, 3, address)
         assert DESIGN.caches is not None
         found = {use.thread: (use.held, use.most) for use in DESIGN.caches(heap.state)}
-        held = int(heap.state.cache[3].held)
+        held = int(heap.state.cache[3].size_)
     assert held > 0
     assert found == {None: (0, 65536), 0: (0, 65536), 3: (held, 65536)}

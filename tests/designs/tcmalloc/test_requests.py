@@ -7,13 +7,13 @@ from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc.size_classes import LARGEST, PAGE
+from allocsim.designs.tcmalloc.size_classes import MAX_SIZE, PAGE
 from tests.calling import malloc
 from tests.conftest import contents
 from tests.designs.tcmalloc.lookup import MEDIUM, cached, class_for, slot
 
 
-@pytest.mark.parametrize("size", [1, 100, 2800, LARGEST, MEDIUM])
+@pytest.mark.parametrize("size", [1, 100, 2800, MAX_SIZE, MEDIUM])
 def test_calloc_clears_the_whole_object_where_others_wrote(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int
 ) -> None:
@@ -25,7 +25,7 @@ def test_calloc_clears_the_whole_object_where_others_wrote(
 
 
 @pytest.mark.parametrize("exponent", range(14))
-@pytest.mark.parametrize("size", [0, 1, 100, 8192, 100_000, LARGEST])
+@pytest.mark.parametrize("size", [0, 1, 100, 8192, 100_000, MAX_SIZE])
 def test_alignment_up_to_a_page_is_malloc_of_a_multiple(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int, exponent: int
 ) -> None:
@@ -62,7 +62,7 @@ def test_alignment_beyond_a_page_is_pages_cut_out(
         (112, 139, 144),
         (112, 140, 144),
         (112, 200, 208),  # more than a quarter
-        (LARGEST, LARGEST + 1, 40 * PAGE),
+        (MAX_SIZE, MAX_SIZE + 1, 40 * PAGE),
         (40 * PAGE, 20 * PAGE, 40 * PAGE),
         (40 * PAGE, 20 * PAGE - 1, 20 * PAGE),
         (40 * PAGE, 41 * PAGE, 50 * PAGE),

@@ -5,23 +5,23 @@ import pytest
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.check_page_heap import listed
-from allocsim.designs.tcmalloc.metadata import CHUNK
-from allocsim.designs.tcmalloc.pagemap import ensure_leaves, span_at
+from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT
+from allocsim.designs.tcmalloc.pagemap import ensure_leaves, get_descriptor
 from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import (
+    EMPTY_HEAD,
     FREE_HEAD,
-    FULL_HEAD,
     LIST_HEADS,
-    LONG,
-    MOST_CLASSES,
-    PARTIAL_HEAD,
+    MAX_CLASSES,
+    MAX_PAGES,
+    NONEMPTY_HEAD,
     RETURNED_HEAD,
     SPANS_PER_CHUNK,
-    forget_span,
+    delete_span,
+    dll_prepend,
+    dll_remove,
     new_span,
-    prepend,
-    unlink,
 )
 
 HEAD = FREE_HEAD + 5
@@ -47,8 +47,12 @@ def links_back(state: HeapState, head: int) -> list[int]:
 
 def test_heads_of_lists_do_not_overlap() -> None:
     heads = [
-        *(first + length for first in (FREE_HEAD, RETURNED_HEAD) for length in range(1, LONG + 1)),
-        *(first + n for first in (PARTIAL_HEAD, FULL_HEAD) for n in range(1, MOST_CLASSES + 1)),
+        *(
+            first + length
+            for first in (FREE_HEAD, RETURNED_HEAD)
+            for length in range(1, MAX_PAGES + 1)
+        ),
+        *(first + n for first in (NONEMPTY_HEAD, EMPTY_HEAD) for n in range(1, MAX_CLASSES + 1)),
     ]
     assert sorted(heads) == list(range(1, LIST_HEADS + 1))
 
@@ -61,7 +65,7 @@ def test_every_list_is_empty_at_first(tcmalloc: HeapState) -> None:
 
 def test_newest_span_of_a_list_stands_in_front(tcmalloc: HeapState) -> None:
     for span in (A, B, C):
-        prepend(tcmalloc, HEAD, span)
+        dll_prepend(tcmalloc, HEAD, span)
     assert listed(tcmalloc, HEAD) == [C, B, A]
     assert links_back(tcmalloc, HEAD) == [A, B, C]
 
@@ -69,8 +73,8 @@ def test_newest_span_of_a_list_stands_in_front(tcmalloc: HeapState) -> None:
 @pytest.mark.parametrize("gone", [A, B, C], ids=["last", "middle", "first"])
 def test_span_leaves_its_list_wherever_it_stands(tcmalloc: HeapState, gone: int) -> None:
     for span in (A, B, C):
-        prepend(tcmalloc, HEAD, span)
-    unlink(tcmalloc, gone)
+        dll_prepend(tcmalloc, HEAD, span)
+    dll_remove(tcmalloc, gone)
     left = [span for span in (C, B, A) if span != gone]
     assert listed(tcmalloc, HEAD) == left
     assert links_back(tcmalloc, HEAD) == left[::-1]
@@ -78,8 +82,8 @@ def test_span_leaves_its_list_wherever_it_stands(tcmalloc: HeapState, gone: int)
 
 
 def test_list_is_empty_again_when_its_last_span_left(tcmalloc: HeapState) -> None:
-    prepend(tcmalloc, HEAD, A)
-    unlink(tcmalloc, A)
+    dll_prepend(tcmalloc, HEAD, A)
+    dll_remove(tcmalloc, A)
     assert listed(tcmalloc, HEAD) == links_back(tcmalloc, HEAD) == []
 
 
@@ -89,7 +93,7 @@ def test_new_span_is_entered_in_the_page_map_and_counted(mapped: HeapState) -> N
     record = mapped.span[span]
     assert (record.address, record.pages, record.state) == (address, 7, SpanState.FREE)
     assert (record.size_class, record.next, record.previous) == (0, 0, 0)
-    assert span_at(mapped, address) == span_at(mapped, address + 7 * PAGE - 1) == span
+    assert get_descriptor(mapped, address) == get_descriptor(mapped, address + 7 * PAGE - 1) == span
     assert mapped.counters[0].spans == 1
 
 
@@ -98,28 +102,28 @@ def test_forgotten_records_are_used_again_the_newest_first(mapped: HeapState) ->
     spans = [new_span(mapped, address + n * PAGE, 1, SpanState.IN_USE) for n in range(3)]
     assert spans == [A, B, C]
     for span in (A, C):
-        forget_span(mapped, span)
+        delete_span(mapped, span)
     assert mapped.counters[0].spans == 1
     assert mapped.span[A].state == SpanState.NONE
     again = [new_span(mapped, address, 1, SpanState.IN_USE) for _ in range(3)]
     assert again == [C, A, C + 1]
-    assert (mapped.counters[0].spans, mapped.page_heap[0].numbered) == (4, C + 1)
+    assert (mapped.counters[0].spans, mapped.page_heap[0].last_span) == (4, C + 1)
 
 
 def test_a_chunk_of_records_is_booked_when_it_is_needed(mapped: HeapState) -> None:
     before, address = mapped.system[0].footprint, int(mapped.system[0].next)
-    mapped.page_heap[0].numbered += SPANS_PER_CHUNK - 3
+    mapped.page_heap[0].last_span += SPANS_PER_CHUNK - 3
     new_span(mapped, address, 1, SpanState.IN_USE)  # with the library's two, 2,730 records
     assert mapped.system[0].footprint == before
     new_span(mapped, address, 1, SpanState.IN_USE)
-    assert mapped.system[0].footprint == before + CHUNK
-    forget_span(mapped, int(mapped.page_heap[0].numbered))
+    assert mapped.system[0].footprint == before + ALLOC_INCREMENT
+    delete_span(mapped, int(mapped.page_heap[0].last_span))
     new_span(mapped, address, 1, SpanState.IN_USE)
-    assert mapped.system[0].footprint == before + CHUNK
+    assert mapped.system[0].footprint == before + ALLOC_INCREMENT
 
 
 def test_full_table_of_spans_refuses(mapped: HeapState) -> None:
-    mapped.page_heap[0].numbered = len(mapped.span) - 2
+    mapped.page_heap[0].last_span = len(mapped.span) - 2
     address = int(mapped.system[0].next)
     assert new_span(mapped, address, 1, SpanState.IN_USE) == len(mapped.span) - 1
     assert new_span(mapped, address, 1, SpanState.IN_USE) == 0

@@ -9,13 +9,13 @@ from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.span import LIST_HEADS
 from allocsim.designs.tcmalloc.span_set import (
-    FREE_SEAT,
-    RETURNED_SEAT,
-    add_to_set,
-    first_of_length,
-    seat_of_set,
-    sitting,
-    take_from_set,
+    FREE_ROOT,
+    RETURNED_ROOT,
+    erase_span,
+    insert_span,
+    linked_span,
+    lower_bound,
+    root_of,
 )
 from tests.conftest import SCALE
 
@@ -42,7 +42,7 @@ def members(state: HeapState, root: int) -> tuple[list[int], int]:
         behind, other = walk(int(state.span[span].right))
         return [*before, span, *behind], 1 + max(one, other)
 
-    return walk(int(sitting(state, root)))
+    return walk(int(linked_span(state, root)))
 
 
 def numbers(model: list[Key]) -> list[int]:
@@ -51,39 +51,39 @@ def numbers(model: list[Key]) -> list[int]:
 
 
 def test_each_state_has_a_set_of_its_own() -> None:
-    assert seat_of_set(SpanState.FREE) == FREE_SEAT
-    assert seat_of_set(SpanState.RETURNED) == RETURNED_SEAT
+    assert root_of(SpanState.FREE) == FREE_ROOT
+    assert root_of(SpanState.RETURNED) == RETURNED_ROOT
 
 
 def test_empty_set_has_no_fit(tcmalloc: HeapState) -> None:
-    assert [first_of_length(tcmalloc, root, 1) for root in (FREE_SEAT, RETURNED_SEAT)] == [0, 0]
+    assert [lower_bound(tcmalloc, root, 1) for root in (FREE_ROOT, RETURNED_ROOT)] == [0, 0]
 
 
 def test_equal_lengths_are_ordered_by_address(tcmalloc: HeapState) -> None:
     keys = [define(tcmalloc, n, 200, at) for n, at in enumerate((0x5000, 0x1000, 0x9000))]
     for key in keys:
-        add_to_set(tcmalloc, FREE_SEAT, key[2])
-    assert members(tcmalloc, FREE_SEAT)[0] == [FIRST + 1, FIRST, FIRST + 2]
-    assert first_of_length(tcmalloc, FREE_SEAT, 150) == FIRST + 1
-    assert first_of_length(tcmalloc, FREE_SEAT, 201) == 0
+        insert_span(tcmalloc, FREE_ROOT, key[2])
+    assert members(tcmalloc, FREE_ROOT)[0] == [FIRST + 1, FIRST, FIRST + 2]
+    assert lower_bound(tcmalloc, FREE_ROOT, 150) == FIRST + 1
+    assert lower_bound(tcmalloc, FREE_ROOT, 201) == 0
 
 
 def test_span_that_leaves_has_no_branches(tcmalloc: HeapState) -> None:
     keys = [define(tcmalloc, n, 200 + n, 0) for n in range(20)]
     for _, _, span in keys:
-        add_to_set(tcmalloc, RETURNED_SEAT, span)
+        insert_span(tcmalloc, RETURNED_ROOT, span)
     for _, _, span in keys:
-        take_from_set(tcmalloc, RETURNED_SEAT, span)
+        erase_span(tcmalloc, RETURNED_ROOT, span)
         assert (tcmalloc.span[span].left, tcmalloc.span[span].right) == (0, 0)
-    assert tcmalloc.page_heap[0].returned_set == 0
+    assert tcmalloc.page_heap[0].large_returned == 0
 
 
 @pytest.mark.parametrize("step", [1, -1], ids=["ascending", "descending"])
 def test_set_stays_shallow_when_it_is_filled_in_order(tcmalloc: HeapState, step: int) -> None:
     count = 50 * SCALE
     for number in range(count)[::step]:
-        add_to_set(tcmalloc, FREE_SEAT, define(tcmalloc, number, 129 + number, 0)[2])
-    found, depth = members(tcmalloc, FREE_SEAT)
+        insert_span(tcmalloc, FREE_ROOT, define(tcmalloc, number, 129 + number, 0)[2])
+    found, depth = members(tcmalloc, FREE_ROOT)
     assert found == list(range(FIRST, FIRST + count))
     assert depth < 4 * count.bit_length()
 
@@ -93,22 +93,22 @@ def test_random_sets_agree_with_sorted_lists(tcmalloc: HeapState, seed: int) -> 
     rng = random.Random(seed)
     count, lengths = 15 * SCALE, (130, 150) if seed % 2 else (129, 100_000)
     keys = [define(tcmalloc, n, rng.randint(*lengths), n * 8192) for n in range(count)]
-    models: dict[int, list[Key]] = {FREE_SEAT: [], RETURNED_SEAT: []}
+    models: dict[int, list[Key]] = {FREE_ROOT: [], RETURNED_ROOT: []}
     outside = list(keys)
     for _ in range(150 * SCALE):
-        root = rng.choice((FREE_SEAT, RETURNED_SEAT))
+        root = rng.choice((FREE_ROOT, RETURNED_ROOT))
         model = models[root]
         if outside and rng.random() < 0.5:
             key = outside.pop(rng.randrange(len(outside)))
             insort(model, key)
-            add_to_set(tcmalloc, root, key[2])
+            insert_span(tcmalloc, root, key[2])
         elif model:
             key = model.pop(rng.randrange(len(model)))
             outside.append(key)
-            take_from_set(tcmalloc, root, key[2])
+            erase_span(tcmalloc, root, key[2])
         wanted = rng.randint(lengths[0] - 1, lengths[1] + 1)
         place = bisect_left(model, (wanted, 0, 0))
         expected = model[place][2] if place < len(model) else 0
-        assert first_of_length(tcmalloc, root, wanted) == expected
+        assert lower_bound(tcmalloc, root, wanted) == expected
     for root, model in models.items():
         assert members(tcmalloc, root)[0] == numbers(model)

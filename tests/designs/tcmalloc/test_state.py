@@ -7,11 +7,13 @@ import pytest
 from allocsim import Heap
 from allocsim.core.memory import Reservation
 from allocsim.designs.tcmalloc import DESIGN, create
-from allocsim.designs.tcmalloc.page_release import DELAY
-from allocsim.designs.tcmalloc.pagemap import COVERED, LEAF_ROWS
-from allocsim.designs.tcmalloc.size_classes import PAGE, span_classes
-from allocsim.designs.tcmalloc.state import PARAMETERS, STARTUPS, orphan, placement, size_classes
-from allocsim.designs.tcmalloc.thread_cache import LEAST, STEP, fetch
+from allocsim.designs.tcmalloc.cache_limit import MIN_THREAD_CACHE_SIZE, STEAL_AMOUNT
+from allocsim.designs.tcmalloc.page_release import DEFAULT_RELEASE_DELAY
+from allocsim.designs.tcmalloc.pagemap import LEAF_ROWS, LEAF_SPAN
+from allocsim.designs.tcmalloc.records import orphan
+from allocsim.designs.tcmalloc.size_classes import PAGE, size_map
+from allocsim.designs.tcmalloc.state import PARAMETERS, STARTUPS, placement, size_classes
+from allocsim.designs.tcmalloc.thread_cache import fetch_from_central_cache
 from allocsim.errors import InputError, UnknownName
 from tests.conftest import RESERVE
 from tests.designs.tcmalloc.lookup import cached, class_for
@@ -70,20 +72,22 @@ def test_started_heap_lost_a_cache_that_holds_a_step(begun: Heap) -> None:
     state, started = begun.state, startup(begun) != "none"
     assert state.cache[orphan(state)].alive == state.cache[0].alive == started
     caches = 2 if started else 0
-    assert state.budget[0].unclaimed == (32 << 20) - caches * STEP
-    assert state.budget[0].caches == caches
+    assert state.static[0].unclaimed_cache_space == (32 << 20) - caches * STEAL_AMOUNT
+    assert state.static[0].thread_heap_count == caches
 
 
 def test_live_cache_has_allocated_8_bytes_twice_and_16_once(begun: Heap) -> None:
-    lists, started = begun.state.object_list[0], startup(begun) != "none"
-    assert [int(lists[class_for(size)].most) for size in (8, 16)] == ([2, 2] if started else [0, 0])
+    lists, started = begun.state.free_list[0], startup(begun) != "none"
+    assert [int(lists[class_for(size)].max_length) for size in (8, 16)] == (
+        [2, 2] if started else [0, 0]
+    )
     assert cached(begun.state, 0, class_for(8)) == []
 
 
 def test_nothing_is_released_before_2_gib_were_freed(begun: Heap) -> None:
     # The first growth sets the countdown, then the span of the first object is freed.
-    expected = DELAY if startup(begun) == "none" else DELAY - 1
-    assert begun.state.page_heap[0].countdown == expected
+    expected = DEFAULT_RELEASE_DELAY if startup(begun) == "none" else DEFAULT_RELEASE_DELAY - 1
+    assert begun.state.page_heap[0].scavenge_counter == expected
     assert begun.state.page_heap[0].release_rate == 1
 
 
@@ -95,7 +99,7 @@ def test_metadata_at_the_start_is_a_leaf_and_three_chunks(begun: Heap) -> None:
 @pytest.mark.parametrize("start_page", [0, 1, 1000, LEAF_ROWS - 1])
 def test_heap_begins_at_its_page_of_a_region_of_2_gib(start_page: int) -> None:
     with Heap("tcmalloc", reserve=RESERVE, start_page=start_page) as heap:
-        assert heap.memory.address % COVERED == start_page * PAGE
+        assert heap.memory.address % LEAF_SPAN == start_page * PAGE
         regions = 2 if start_page in (0, LEAF_ROWS - 1) else 1
         assert heap.profile().metadata == regions * (2 << 20) + 3 * (128 << 10)
 
@@ -106,27 +110,37 @@ def test_placement_is_in_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "taken"),
-    [(0, LEAST), (1, LEAST), (LEAST, LEAST), (5 * MIB, 5 * MIB), (1 << 31, 1 << 30)],
+    [
+        (0, MIN_THREAD_CACHE_SIZE),
+        (1, MIN_THREAD_CACHE_SIZE),
+        (MIN_THREAD_CACHE_SIZE, MIN_THREAD_CACHE_SIZE),
+        (5 * MIB, 5 * MIB),
+        (1 << 31, 1 << 30),
+    ],
 )
 def test_budget_of_caches_is_bounded_as_the_library_bounds_it(asked: int, taken: int) -> None:
     with Heap(
         "tcmalloc", reserve=RESERVE, startup="none", max_total_thread_cache_bytes=asked
     ) as heap:
-        assert heap.state.budget[0].total == heap.state.budget[0].unclaimed == taken
+        assert (
+            heap.state.static[0].overall_thread_cache_size
+            == heap.state.static[0].unclaimed_cache_space
+            == taken
+        )
 
 
 @pytest.mark.parametrize("objects", [2, 8, 32, 64])
 def test_batches_change_the_classes(objects: int) -> None:
     table = size_classes(DESIGN.checked({"transfer_num_obj": objects}))
-    expected = span_classes(objects)
+    expected = size_map(objects)
     assert table.count == len(expected)
     assert [table.object_size(n) for n in range(1, table.count + 1)] == [
         found.object_size for found in expected
     ]
     with Heap("tcmalloc", reserve=RESERVE, transfer_num_obj=objects) as heap:
-        kinds = heap.state.size_class[1:]
-        assert kinds.batch.max() == objects
-        assert [tuple(kind)[:4] for kind in kinds.tolist()] == [tuple(f) for f in expected]
+        infos = heap.state.size_class[1:]
+        assert infos.batch.max() == objects
+        assert [tuple(info)[:4] for info in infos.tolist()] == [tuple(f) for f in expected]
         heap.free(heap.malloc(100))
         assert heap.check() == []
 
@@ -211,5 +225,5 @@ def test_parameter_of_no_such_name_is_refused() -> None:
 def test_caches_are_for_so_many_threads_and_one_of_no_thread() -> None:
     memory = Reservation(1 << 20, *placement({"start_page": 1}))
     heap = create(memory, 3, DESIGN.checked({}))
-    assert (len(heap.cache), len(heap.object_list), orphan(heap)) == (4, 4, 3)
-    assert memory.address < fetch(heap, 2, 1) < memory.address + memory.length
+    assert (len(heap.cache), len(heap.free_list), orphan(heap)) == (4, 4, 3)
+    assert memory.address < fetch_from_central_cache(heap, 2, 1) < memory.address + memory.length

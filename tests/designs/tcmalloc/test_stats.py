@@ -33,22 +33,22 @@ def test_parts_sum_to_the_heap(busy_tcmalloc: HeapState) -> None:
 
 
 def test_parts_are_what_the_lists_hold(busy_tcmalloc: HeapState) -> None:
-    sample, kinds = measured(busy_tcmalloc), busy_tcmalloc.size_class
+    sample, infos = measured(busy_tcmalloc), busy_tcmalloc.size_class
     spans = spans_of(busy_tcmalloc).values()
-    sizes = kinds.object_size.tolist()
+    sizes = infos.object_size.tolist()
     caches = [
         size * len(cached(busy_tcmalloc, thread, number))
         for thread in (0, 1)
         for number, size in enumerate(sizes)
     ]
     assert sample.thread_cache == sum(caches) == cached_bytes(busy_tcmalloc)
-    mine = [(span, kinds[span.size_class]) for span in spans if span.size_class]
-    held = sum((kind.objects - span.handed_out) * kind.object_size for span, kind in mine)
+    mine = [(span, infos[span.size_class]) for span in spans if span.size_class]
+    held = sum((info.objects - span.refcount) * info.object_size for span, info in mine)
     assert sample.central == held
-    assert sample.tail == sum(span.pages * PAGE % kind.object_size for span, kind in mine)
-    assert sample.transfer == int(kinds.used[SMALL]) * 7 * 9216
-    assert sample.free_spans == busy_tcmalloc.page_heap[0].free * PAGE
-    assert sample.released == busy_tcmalloc.page_heap[0].returned * PAGE
+    assert sample.tail == sum(span.pages * PAGE % info.object_size for span, info in mine)
+    assert sample.transfer == int(infos.used_slots[SMALL]) * 7 * 9216
+    assert sample.free_spans == busy_tcmalloc.page_heap[0].free_pages * PAGE
+    assert sample.released == busy_tcmalloc.page_heap[0].unmapped_pages * PAGE
 
 
 def test_live_is_what_it_is_told_and_rounding_the_rest_of_what_is_in_use(
@@ -84,12 +84,12 @@ def spoils(table: str, field: str, place: int | tuple[int, int] = 0) -> Spoil:
 
 SPOILED = {
     "heap": spoils("system", "heap"),
-    "free pages": spoils("page_heap", "free"),
-    "returned pages": spoils("page_heap", "returned"),
+    "free pages": spoils("page_heap", "free_pages"),
+    "returned pages": spoils("page_heap", "unmapped_pages"),
     "large pages": spoils("counters", "large_pages"),
-    "spans of a class": spoils("size_class", "spans", SMALL),
-    "bytes of a cache": spoils("cache", "held", 1),
-    "length of a list": spoils("object_list", "length", (1, TAILED)),
+    "spans of a class": spoils("size_class", "num_spans", SMALL),
+    "bytes of a cache": spoils("cache", "size_", 1),
+    "length of a list": spoils("free_list", "length", (1, TAILED)),
 }
 
 

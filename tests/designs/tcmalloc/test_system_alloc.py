@@ -4,7 +4,7 @@ from allocsim import Heap
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.page_release import new_run
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from allocsim.designs.tcmalloc.system_alloc import decommit
+from allocsim.designs.tcmalloc.system_alloc import decommit_span
 from tests.conftest import contents
 
 
@@ -23,7 +23,7 @@ def test_pages_that_are_given_back_are_not_resident(
     for span in spans:
         contents(tcmalloc_heap, int(tcmalloc.span[span].address), 5 * PAGE)[:] = 1
     assert [resident(tcmalloc_heap, span) for span in spans] == [5 * PAGE] * 3
-    decommit(tcmalloc, spans[1])
+    decommit_span(tcmalloc, spans[1])
     assert [resident(tcmalloc_heap, span) for span in spans] == [5 * PAGE, 0, 5 * PAGE]
     assert not contents(tcmalloc_heap, int(tcmalloc.span[spans[1]].address), 5 * PAGE).any()
 
@@ -32,6 +32,6 @@ def test_footprint_falls_by_what_is_given_back_and_the_heap_does_not(tcmalloc: H
     span = new_run(tcmalloc, 5)
     system, page_heap = tcmalloc.system[0], tcmalloc.page_heap[0]
     footprint, heap = int(system.footprint), int(system.heap)
-    decommit(tcmalloc, span)
+    decommit_span(tcmalloc, span)
     assert (system.footprint, system.heap) == (footprint - 5 * PAGE, heap)
-    assert (page_heap.decommits, page_heap.decommitted_pages) == (1, 5)
+    assert (page_heap.decommit_count, page_heap.total_decommit_pages) == (1, 5)

@@ -7,15 +7,15 @@ from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import DESIGN
-from allocsim.designs.tcmalloc.size_classes import LARGEST, PAGE
+from allocsim.designs.tcmalloc.size_classes import MAX_SIZE, PAGE
 from tests.calling import Place, malloc
 from tests.conftest import contents
 from tests.designs.tcmalloc.lookup import MEDIUM, cached, class_for, slot
 
-BORDERS = [0, 1, 8, 9, 16, 17, 128, 129, 1024, 1025, 2816, 32768, 32769, LARGEST - 1, LARGEST]
+BORDERS = [0, 1, 8, 9, 16, 17, 128, 129, 1024, 1025, 2816, 32768, 32769, MAX_SIZE - 1, MAX_SIZE]
 """Small sizes at the ends of classes and of ranges of classes."""
 
-LARGE = [LARGEST + 1, 33 * PAGE, 1 << 20, (1 << 20) + 1]
+LARGE = [MAX_SIZE + 1, 33 * PAGE, 1 << 20, (1 << 20) + 1]
 
 
 @pytest.mark.parametrize("size", BORDERS + LARGE)
@@ -23,7 +23,7 @@ def test_object_has_the_size_of_its_class_or_whole_pages(tcmalloc: HeapState, si
     assert operations.usable_size(tcmalloc, malloc(tcmalloc, size)) == slot(size)
 
 
-@pytest.mark.parametrize("size", [8, 100, 2800, LARGEST, MEDIUM])
+@pytest.mark.parametrize("size", [8, 100, 2800, MAX_SIZE, MEDIUM])
 def test_object_comes_back_as_the_next_of_its_thread(tcmalloc: HeapState, size: int) -> None:
     address = malloc(tcmalloc, size)
     assert operations.free(tcmalloc, 0, address) == Status.OK
@@ -116,11 +116,11 @@ def test_thread_that_ends_gives_everything_back(tcmalloc_heap: Heap, tcmalloc: H
     counters = tcmalloc_heap.native_counters()
     assert counters["tcmalloc.thread_cache_free_bytes"] == 0
     assert counters["generic.current_allocated_bytes"] == 0
-    assert tcmalloc.budget[0].unclaimed == tcmalloc.budget[0].total
-    assert tcmalloc.budget[0].caches == 0
+    assert tcmalloc.static[0].unclaimed_cache_space == tcmalloc.static[0].overall_thread_cache_size
+    assert tcmalloc.static[0].thread_heap_count == 0
     assert tcmalloc_heap.check() == []
 
 
 def test_thread_that_never_allocated_ends_without_a_trace(tcmalloc: HeapState) -> None:
     assert operations.thread_done(tcmalloc, 5) == Status.OK
-    assert tcmalloc.budget[0].caches == 0
+    assert tcmalloc.static[0].thread_heap_count == 0

@@ -5,16 +5,15 @@ import pytest
 from allocsim import Heap
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
+from allocsim.designs.tcmalloc.cache_limit import STEAL_AMOUNT, create_cache_if_necessary
 from allocsim.designs.tcmalloc.thread_cache import (
-    LONGEST,
-    MOST_OVERAGES,
-    STEP,
-    empty_cache,
-    fetch,
-    pop_object,
-    push_object,
-    require_cache,
-    trim,
+    MAX_DYNAMIC_FREE_LIST_LENGTH,
+    MAX_OVERAGES,
+    cleanup,
+    deallocate,
+    fetch_from_central_cache,
+    pop,
+    scavenge,
 )
 from tests.calling import chained
 from tests.designs.tcmalloc.lookup import SIZES, cached, class_for
@@ -30,36 +29,37 @@ LARGE = class_for(32768)
 def allocate(state: HeapState, count: int = 1, size_class: int = CLASS) -> list[int]:
     """Objects that thread 0 allocates."""
     return [
-        int(pop_object(state, 0, size_class) or fetch(state, 0, size_class)) for _ in range(count)
+        int(pop(state, 0, size_class) or fetch_from_central_cache(state, 0, size_class))
+        for _ in range(count)
     ]
 
 
 def free(state: HeapState, *addresses: int, size_class: int = CLASS) -> None:
     """Free objects on thread 0."""
     for address in addresses:
-        push_object(state, 0, size_class, address)
+        deallocate(state, 0, size_class, address)
 
 
 def list_of(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
     """The length of a list of thread 0, and its bound."""
-    objects = state.object_list[0, size_class]
+    objects = state.free_list[0, size_class]
     assert objects.length == len(cached(state, 0, size_class))
-    return int(objects.length), int(objects.most)
+    return int(objects.length), int(objects.max_length)
 
 
 def held(state: HeapState) -> int:
     """Bytes that the cache of thread 0 counts; its lists hold as many."""
     found = sum(len(cached(state, 0, number)) * size for number, size in enumerate(SIZES) if number)
-    assert state.cache[0].held == found
+    assert state.cache[0].size_ == found
     return found
 
 
 def test_thread_gets_its_cache_when_it_first_allocates(tcmalloc: HeapState) -> None:
     assert not tcmalloc.cache[0].alive
     allocate(tcmalloc)
-    assert (tcmalloc.cache[0].alive, tcmalloc.cache[0].most) == (1, STEP)
-    require_cache(tcmalloc, 0)
-    assert tcmalloc.budget[0].caches == 1
+    assert (tcmalloc.cache[0].alive, tcmalloc.cache[0].max_size) == (1, STEAL_AMOUNT)
+    create_cache_if_necessary(tcmalloc, 0)
+    assert tcmalloc.static[0].thread_heap_count == 1
 
 
 def test_list_starts_slowly(tcmalloc: HeapState) -> None:
@@ -83,28 +83,36 @@ def test_bound_grows_by_one_up_to_a_batch_and_then_by_batches(tcmalloc: HeapStat
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(BATCH - 1, BATCH), (BATCH, 2 * BATCH), (BATCH + 1, 2 * BATCH), (LONGEST, LONGEST)],
+    [
+        (BATCH - 1, BATCH),
+        (BATCH, 2 * BATCH),
+        (BATCH + 1, 2 * BATCH),
+        (MAX_DYNAMIC_FREE_LIST_LENGTH, MAX_DYNAMIC_FREE_LIST_LENGTH),
+    ],
 )
 def test_bound_is_a_number_of_batches_and_has_an_end(
     tcmalloc: HeapState, before: int, after: int
 ) -> None:
     allocate(tcmalloc)
-    tcmalloc.object_list[0, CLASS].most = before
-    fetch(tcmalloc, 0, CLASS)
+    tcmalloc.free_list[0, CLASS].max_length = before
+    fetch_from_central_cache(tcmalloc, 0, CLASS)
     assert list_of(tcmalloc) == (min(before, BATCH) - 1, after)
 
 
 def test_longest_bound_is_rounded_down_to_batches(tcmalloc: HeapState) -> None:
     size_class = class_for(2816)
     allocate(tcmalloc, 1, size_class)
-    tcmalloc.object_list[0, size_class].most = LONGEST - 1
-    fetch(tcmalloc, 0, size_class)
-    assert tcmalloc.object_list[0, size_class].most == LONGEST - LONGEST % 23
+    tcmalloc.free_list[0, size_class].max_length = MAX_DYNAMIC_FREE_LIST_LENGTH - 1
+    fetch_from_central_cache(tcmalloc, 0, size_class)
+    assert (
+        tcmalloc.free_list[0, size_class].max_length
+        == MAX_DYNAMIC_FREE_LIST_LENGTH - MAX_DYNAMIC_FREE_LIST_LENGTH % 23
+    )
 
 
 def test_objects_come_last_in_first_out(tcmalloc: HeapState) -> None:
     one, two, three = allocate(tcmalloc, 3)
-    tcmalloc.object_list[0, CLASS].most = 10
+    tcmalloc.free_list[0, CLASS].max_length = 10
     left = cached(tcmalloc, 0, CLASS)
     free(tcmalloc, one, three, two)
     assert cached(tcmalloc, 0, CLASS) == [two, three, one, *left]
@@ -114,8 +122,8 @@ def test_objects_come_last_in_first_out(tcmalloc: HeapState) -> None:
 def test_bytes_of_the_cache_change_with_its_lists(tcmalloc: HeapState) -> None:
     found = allocate(tcmalloc, 10)
     other = allocate(tcmalloc, 5, LARGE)
-    tcmalloc.object_list[0, CLASS].most = tcmalloc.object_list[0, LARGE].most = 100
-    tcmalloc.cache[0].most = 1 << 20
+    tcmalloc.free_list[0, CLASS].max_length = tcmalloc.free_list[0, LARGE].max_length = 100
+    tcmalloc.cache[0].max_size = 1 << 20
     before = held(tcmalloc)
     free(tcmalloc, *found[:4])
     free(tcmalloc, *other[:3], size_class=LARGE)
@@ -125,15 +133,15 @@ def test_bytes_of_the_cache_change_with_its_lists(tcmalloc: HeapState) -> None:
 
 
 def test_low_water_is_the_least_length_since_the_last_trim(tcmalloc: HeapState) -> None:
-    objects = tcmalloc.object_list[0, CLASS]
+    objects = tcmalloc.free_list[0, CLASS]
     free(tcmalloc, *allocate(tcmalloc, 8)[:1])
-    objects.most = 100
+    objects.max_length = 100
     free(tcmalloc, *allocate(tcmalloc, 8))
-    trim(tcmalloc, 0)
+    scavenge(tcmalloc, 0)
     length = int(objects.length)
-    assert objects.low_water == length
+    assert objects.low_water_mark == length
     free(tcmalloc, *allocate(tcmalloc, 3))
-    assert (objects.length, objects.low_water) == (length, length - 3)
+    assert (objects.length, objects.low_water_mark) == (length, length - 3)
 
 
 def with_list(state: HeapState, length: int, most: int, size_class: int = CLASS) -> list[int]:
@@ -142,18 +150,18 @@ def with_list(state: HeapState, length: int, most: int, size_class: int = CLASS)
     Some objects that are in use.
     """
     found = allocate(state, length + 40, size_class)
-    state.cache[0].most = 1 << 30
-    state.budget[0].unclaimed = state.budget[0].total - (1 << 30)
+    state.cache[0].max_size = 1 << 30
+    state.static[0].unclaimed_cache_space = state.static[0].overall_thread_cache_size - (1 << 30)
     found += allocate(state, list_of(state, size_class)[0], size_class)
-    state.object_list[0, size_class].most = 1 << 20
+    state.free_list[0, size_class].max_length = 1 << 20
     free(state, *found[:length], size_class=size_class)
-    state.object_list[0, size_class].most = most
+    state.free_list[0, size_class].max_length = most
     assert list_of(state, size_class) == (length, most)
     return found[length:]
 
 
 @pytest.mark.parametrize(
-    ("length", "left", "bound", "overages"),
+    ("length", "left", "bound", "length_overages"),
     [
         (3, 0, 4, 0),
         (BATCH - 1, 0, BATCH, 0),
@@ -162,44 +170,49 @@ def with_list(state: HeapState, length: int, most: int, size_class: int = CLASS)
     ],
 )
 def test_list_that_overflows_gives_a_batch_back_and_may_grow_up_to_one(
-    tcmalloc_heap: Heap, tcmalloc: HeapState, length: int, left: int, bound: int, overages: int
+    tcmalloc_heap: Heap,
+    tcmalloc: HeapState,
+    length: int,
+    left: int,
+    bound: int,
+    length_overages: int,
 ) -> None:
     extra, *_ = with_list(tcmalloc, length, length)
     free(tcmalloc, extra)
     assert list_of(tcmalloc) == (left, bound)
-    assert tcmalloc.object_list[0, CLASS].overages == overages
+    assert tcmalloc.free_list[0, CLASS].length_overages == length_overages
     held(tcmalloc)
     assert tcmalloc_heap.check() == []
 
 
 def test_overflow_gives_the_newest_batch_to_the_centre(tcmalloc: HeapState) -> None:
     extra, *_ = with_list(tcmalloc, 2 * BATCH, 2 * BATCH)
-    objects, used = cached(tcmalloc, 0, CLASS), int(tcmalloc.size_class[CLASS].used)
+    objects, used = cached(tcmalloc, 0, CLASS), int(tcmalloc.size_class[CLASS].used_slots)
     free(tcmalloc, extra)
     assert cached(tcmalloc, 0, CLASS) == objects[BATCH - 1 :]
-    newest = chained(int(tcmalloc.slot[CLASS, used]))
+    newest = chained(int(tcmalloc.tc_slots[CLASS, used]))
     assert newest == [extra, *objects[: BATCH - 1]]
-    assert tcmalloc.size_class[CLASS].used == used + 1
+    assert tcmalloc.size_class[CLASS].used_slots == used + 1
 
 
 def test_list_that_overflows_often_is_made_shorter(tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 8 * BATCH, 3 * BATCH)
-    objects, found = tcmalloc.object_list[0, CLASS], []
-    for _ in range(MOST_OVERAGES + 2):
+    objects, found = tcmalloc.free_list[0, CLASS], []
+    for _ in range(MAX_OVERAGES + 2):
         free(tcmalloc, *allocate(tcmalloc))
-        found.append((int(objects.overages), int(objects.most)))
+        found.append((int(objects.length_overages), int(objects.max_length)))
     assert found == [*((n, 3 * BATCH) for n in (1, 2, 3)), (0, 2 * BATCH), (1, 2 * BATCH)]
 
 
 def test_overflow_of_a_cache_that_holds_too_much_trims_it_too(tcmalloc: HeapState) -> None:
     extra, *_ = with_list(tcmalloc, 3 * BATCH, 3 * BATCH)
-    tcmalloc.object_list[0, CLASS].low_water = BATCH
-    tcmalloc.budget[0].unclaimed = STEP
-    tcmalloc.cache[0].most = 1
+    tcmalloc.free_list[0, CLASS].low_water_mark = BATCH
+    tcmalloc.static[0].unclaimed_cache_space = STEAL_AMOUNT
+    tcmalloc.cache[0].max_size = 1
     free(tcmalloc, extra)
     # A batch for the length, then half of the low water for the bytes.
     assert list_of(tcmalloc)[0] == 2 * BATCH + 1 - BATCH // 2
-    assert tcmalloc.cache[0].most == 1 + STEP
+    assert tcmalloc.cache[0].max_size == 1 + STEAL_AMOUNT
 
 
 def test_trim_gives_back_half_of_the_low_water_of_every_list(
@@ -208,12 +221,12 @@ def test_trim_gives_back_half_of_the_low_water_of_every_list(
     other = class_for(200)
     with_list(tcmalloc, 21, 100)
     with_list(tcmalloc, 1, 100, other)
-    for size_class, low_water in ((CLASS, 21), (other, 1)):
-        tcmalloc.object_list[0, size_class].low_water = low_water
-    assert trim(tcmalloc, 0) == Status.OK
+    for size_class, low_water_mark in ((CLASS, 21), (other, 1)):
+        tcmalloc.free_list[0, size_class].low_water_mark = low_water_mark
+    assert scavenge(tcmalloc, 0) == Status.OK
     assert list_of(tcmalloc) == (11, 68)
     assert list_of(tcmalloc, other) == (0, 68)
-    assert tcmalloc.object_list[0, CLASS].low_water == 11
+    assert tcmalloc.free_list[0, CLASS].low_water_mark == 11
     held(tcmalloc)
     assert tcmalloc_heap.check() == []
 
@@ -225,48 +238,48 @@ def test_trim_shortens_the_bound_but_not_below_a_batch(
     tcmalloc: HeapState, most: int, after: int
 ) -> None:
     with_list(tcmalloc, 10, most)
-    tcmalloc.object_list[0, CLASS].low_water = 4
-    trim(tcmalloc, 0)
+    tcmalloc.free_list[0, CLASS].low_water_mark = 4
+    scavenge(tcmalloc, 0)
     assert list_of(tcmalloc) == (8, after)
 
 
 def test_trim_leaves_a_list_alone_that_was_empty_since(tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 10, 100)
-    tcmalloc.object_list[0, CLASS].low_water = 0
-    trim(tcmalloc, 0)
+    tcmalloc.free_list[0, CLASS].low_water_mark = 0
+    scavenge(tcmalloc, 0)
     assert list_of(tcmalloc) == (10, 100)
-    assert tcmalloc.object_list[0, CLASS].low_water == 10
+    assert tcmalloc.free_list[0, CLASS].low_water_mark == 10
 
 
 def test_trim_claims_more(tcmalloc: HeapState) -> None:
     allocate(tcmalloc)
-    trim(tcmalloc, 0)
-    assert tcmalloc.cache[0].most == 2 * STEP
+    scavenge(tcmalloc, 0)
+    assert tcmalloc.cache[0].max_size == 2 * STEAL_AMOUNT
 
 
 def test_cache_that_holds_too_much_is_trimmed_when_an_object_is_freed(tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 20, 100)
-    objects, cache = tcmalloc.object_list[0, CLASS], tcmalloc.cache[0]
-    objects.low_water = 6
-    tcmalloc.budget[0].unclaimed = STEP
-    cache.most = cache.held
+    objects, cache = tcmalloc.free_list[0, CLASS], tcmalloc.cache[0]
+    objects.low_water_mark = 6
+    tcmalloc.static[0].unclaimed_cache_space = STEAL_AMOUNT
+    cache.max_size = cache.size_
     (one,) = allocate(tcmalloc)
     free(tcmalloc, one)
-    assert (objects.length, cache.most) == (20, 20 * SIZE)  # as much as it may hold, no more
-    cache.most = 20 * SIZE - 1
+    assert (objects.length, cache.max_size) == (20, 20 * SIZE)  # as much as it may hold, no more
+    cache.max_size = 20 * SIZE - 1
     (one,) = allocate(tcmalloc)
     free(tcmalloc, one)
-    assert (objects.length, cache.most) == (17, 20 * SIZE - 1 + STEP)
+    assert (objects.length, cache.max_size) == (17, 20 * SIZE - 1 + STEAL_AMOUNT)
 
 
 def test_thread_without_a_cache_gives_straight_to_the_centre(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (address,) = allocate(tcmalloc)
-    push_object(tcmalloc, 1, CLASS, address)
+    deallocate(tcmalloc, 1, CLASS, address)
     assert cached(tcmalloc, 1, CLASS) == []
-    assert (tcmalloc.cache[1].alive, tcmalloc.cache[1].held) == (0, 0)
-    assert tcmalloc.size_class[CLASS].spans == 0
+    assert (tcmalloc.cache[1].alive, tcmalloc.cache[1].size_) == (0, 0)
+    assert tcmalloc.size_class[CLASS].num_spans == 0
     assert tcmalloc_heap.check() == []
 
 
@@ -275,11 +288,11 @@ def test_emptied_cache_gives_its_lists_back_in_batches(
 ) -> None:
     with_list(tcmalloc, 2 * BATCH + 3, 100)
     with_list(tcmalloc, 3, 100, LARGE)
-    used = int(tcmalloc.size_class[CLASS].used)
-    empty_cache(tcmalloc, 0)
+    used = int(tcmalloc.size_class[CLASS].used_slots)
+    cleanup(tcmalloc, 0)
     assert held(tcmalloc) == 0
-    assert tcmalloc.size_class[CLASS].used == used + 2
-    assert tcmalloc.size_class[LARGE].used == 1
+    assert tcmalloc.size_class[CLASS].used_slots == used + 2
+    assert tcmalloc.size_class[LARGE].used_slots == 1
     assert tcmalloc_heap.check() == []
 
 
@@ -288,8 +301,8 @@ def test_frozen_heap_gives_what_is_cached_and_no_more(
 ) -> None:
     allocate(tcmalloc)
     tcmalloc.system[0].frozen = 1
-    assert fetch(tcmalloc, 0, class_for(262144)) != 0  # there are 127 pages
-    while fetch(tcmalloc, 0, class_for(262144)):
+    assert fetch_from_central_cache(tcmalloc, 0, class_for(262144)) != 0  # there are 127 pages
+    while fetch_from_central_cache(tcmalloc, 0, class_for(262144)):
         pass
     assert tcmalloc.system[0].refusal == Status.FROZEN
     assert tcmalloc_heap.check() == []

@@ -7,14 +7,14 @@ from allocsim.core.operations import Status
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.central_free_list import (
-    MOST_SLOTS,
-    START_SLOTS,
+    INITIAL_TRANSFER_ENTRIES,
+    MAX_TRANSFER_ENTRIES,
     insert_range,
-    most_slots,
+    max_cache_size,
     populate,
     remove_range,
 )
-from allocsim.designs.tcmalloc.size_classes import span_classes
+from allocsim.designs.tcmalloc.size_classes import size_map
 from tests.calling import chained
 from tests.designs.tcmalloc.lookup import SIZES, class_for
 from tests.designs.tcmalloc.test_size_classes import library_rows
@@ -27,13 +27,13 @@ OTHER = class_for(128)
 def batch(state: HeapState, count: int = BATCH, size_class: int = CLASS) -> int:
     """A chain of objects fresh from a span, that are in use."""
     span = populate(state, size_class)
-    record, kind = state.span[span], state.size_class[size_class]
-    assert kind.objects > count
+    record, info = state.span[span], state.size_class[size_class]
+    assert info.objects > count
     found = chained(int(record.objects))
     store_word(found[count - 1], 0)
     record.objects = found[count]
-    record.handed_out = count
-    kind.free -= count
+    record.refcount = count
+    info.free_objects -= count
     return found[0]
 
 
@@ -46,12 +46,14 @@ def insert(state: HeapState, size_class: int = CLASS, count: int = BATCH) -> int
 
 def slots(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
     """Slots that a class uses, and has."""
-    return int(state.size_class[size_class].used), int(state.size_class[size_class].slots)
+    return int(state.size_class[size_class].used_slots), int(
+        state.size_class[size_class].cache_size
+    )
 
 
 def fill(state: HeapState, size_class: int, count: int) -> None:
     """Give a class `count` slots, all of them used."""
-    state.size_class[size_class].slots = count
+    state.size_class[size_class].cache_size = count
     for _ in range(count):
         insert(state, size_class)
     assert slots(state, size_class) == (count, count)
@@ -59,41 +61,41 @@ def fill(state: HeapState, size_class: int, count: int) -> None:
 
 def test_slots_are_the_librarys(tcmalloc: HeapState) -> None:
     for row in library_rows():
-        kind = tcmalloc.size_class[row["class_index"]]
-        assert kind.slots == row["initial_transfer_slots"]
-        assert kind.most_slots == row["max_transfer_slots"]
+        info = tcmalloc.size_class[row["class_index"]]
+        assert info.cache_size == row["initial_transfer_slots"]
+        assert info.max_cache_size == row["max_transfer_slots"]
 
 
 @pytest.mark.parametrize(
     ("size", "objects", "most"), [(8, 32, 64), (1024, 32, 32), (32768, 2, 16), (262144, 2, 2)]
 )
 def test_slots_of_a_class_hold_a_mib_at_most(size: int, objects: int, most: int) -> None:
-    assert most_slots(size, objects) == most
-    assert most_slots(262144, 32) == 1
+    assert max_cache_size(size, objects) == most
+    assert max_cache_size(262144, 32) == 1
 
 
 def test_class_0_has_slots_to_lend(tcmalloc: HeapState) -> None:
-    assert slots(tcmalloc, 0) == (0, START_SLOTS)
-    assert len(tcmalloc.slot[0]) == MOST_SLOTS
-    assert len(span_classes(32)) == len(SIZES) - 1
+    assert slots(tcmalloc, 0) == (0, INITIAL_TRANSFER_ENTRIES)
+    assert len(tcmalloc.tc_slots[0]) == MAX_TRANSFER_ENTRIES
+    assert len(size_map(32)) == len(SIZES) - 1
 
 
 def test_batches_come_back_whole_last_in_first_out(tcmalloc: HeapState) -> None:
     chains = [insert(tcmalloc) for _ in range(3)]
     objects = [chained(chain) for chain in chains]
-    assert slots(tcmalloc) == (3, START_SLOTS)
+    assert slots(tcmalloc) == (3, INITIAL_TRANSFER_ENTRIES)
     for expected in objects[::-1]:
         chain, count = remove_range(tcmalloc, CLASS, BATCH)
         assert (chained(chain), count) == (expected, BATCH)
-    assert slots(tcmalloc) == (0, START_SLOTS)
+    assert slots(tcmalloc) == (0, INITIAL_TRANSFER_ENTRIES)
 
 
 @pytest.mark.parametrize("count", [1, BATCH - 1, BATCH + 1])
 def test_other_than_a_batch_goes_to_the_spans(tcmalloc_heap: Heap, count: int) -> None:
     state = tcmalloc_heap.state
     insert(state, CLASS, count)
-    assert slots(state) == (0, START_SLOTS)
-    assert state.size_class[CLASS].spans == 0  # all its objects came back
+    assert slots(state) == (0, INITIAL_TRANSFER_ENTRIES)
+    assert state.size_class[CLASS].num_spans == 0  # all its objects came back
     assert tcmalloc_heap.check() == []
 
 
@@ -104,7 +106,7 @@ def test_less_than_a_batch_is_taken_from_spans_though_a_slot_is_used(
     insert(tcmalloc)
     chain, taken = remove_range(tcmalloc, CLASS, count)
     assert (len(chained(chain)), taken) == (count, count)
-    assert slots(tcmalloc) == (1, START_SLOTS)
+    assert slots(tcmalloc) == (1, INITIAL_TRANSFER_ENTRIES)
 
 
 def test_batch_comes_from_spans_when_no_slot_is_used(tcmalloc: HeapState) -> None:
@@ -114,40 +116,45 @@ def test_batch_comes_from_spans_when_no_slot_is_used(tcmalloc: HeapState) -> Non
 
 def test_class_takes_a_slot_from_the_class_whose_turn_it_is(tcmalloc: HeapState) -> None:
     fill(tcmalloc, CLASS, 2)
-    tcmalloc.budget[0].evictions = OTHER
+    tcmalloc.static[0].race_counter = OTHER
     insert(tcmalloc)
-    assert (slots(tcmalloc), slots(tcmalloc, OTHER)) == ((3, 3), (0, START_SLOTS - 1))
-    assert tcmalloc.budget[0].evictions == OTHER + 1
+    assert (slots(tcmalloc), slots(tcmalloc, OTHER)) == ((3, 3), (0, INITIAL_TRANSFER_ENTRIES - 1))
+    assert tcmalloc.static[0].race_counter == OTHER + 1
 
 
 def test_turn_stands_twice_on_class_0(tcmalloc: HeapState) -> None:
     fill(tcmalloc, CLASS, 2)
-    tcmalloc.budget[0].evictions = len(SIZES) - 1
+    tcmalloc.static[0].race_counter = len(SIZES) - 1
     left = []
     for _ in range(4):
         insert(tcmalloc)
-        left.append([START_SLOTS - slots(tcmalloc, 0)[1], slots(tcmalloc, 1)[1]])
-    assert left == [[0, START_SLOTS], [1, START_SLOTS], [2, START_SLOTS], [2, START_SLOTS - 1]]
+        left.append([INITIAL_TRANSFER_ENTRIES - slots(tcmalloc, 0)[1], slots(tcmalloc, 1)[1]])
+    assert left == [
+        [0, INITIAL_TRANSFER_ENTRIES],
+        [1, INITIAL_TRANSFER_ENTRIES],
+        [2, INITIAL_TRANSFER_ENTRIES],
+        [2, INITIAL_TRANSFER_ENTRIES - 1],
+    ]
 
 
 def test_own_turn_fails_and_the_next_is_forced(tcmalloc: HeapState) -> None:
     fill(tcmalloc, CLASS, 2)
-    tcmalloc.budget[0].evictions = CLASS
+    tcmalloc.static[0].race_counter = CLASS
     insert(tcmalloc)
     assert slots(tcmalloc) == (3, 3)
-    assert slots(tcmalloc, CLASS + 1) == (0, START_SLOTS - 1)
+    assert slots(tcmalloc, CLASS + 1) == (0, INITIAL_TRANSFER_ENTRIES - 1)
 
 
 def test_class_gives_itself_nothing_even_when_it_is_forced(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     fill(state, CLASS, 2)
-    stored = [int(state.slot[CLASS, slot]) for slot in (0, 1)]
-    state.size_class[CLASS - 1].slots = 0
-    state.budget[0].evictions = CLASS - 1
+    stored = [int(state.tc_slots[CLASS, slot]) for slot in (0, 1)]
+    state.size_class[CLASS - 1].cache_size = 0
+    state.static[0].race_counter = CLASS - 1
     insert(state)
     assert slots(state) == (2, 2)
     assert [len(chained(chain)) for chain in stored] == [BATCH, BATCH]
-    assert state.size_class[CLASS].spans == 2  # the new batch went to its span, which left
+    assert state.size_class[CLASS].num_spans == 2  # the new batch went to its span, which left
     assert tcmalloc_heap.check() == []
 
 
@@ -156,12 +163,14 @@ def test_full_class_yields_only_when_it_is_forced(tcmalloc_heap: Heap) -> None:
     fill(state, CLASS, 2)
     fill(state, OTHER, 3)
     fill(state, OTHER + 1, 3)
-    state.budget[0].evictions = OTHER
+    state.static[0].race_counter = OTHER
     insert(state)
     assert slots(state) == (3, 3)
     assert slots(state, OTHER) == (3, 3)
     assert slots(state, OTHER + 1) == (2, 2)
-    assert state.size_class[OTHER + 1].spans == 2  # the newest batch went back, and its span left
+    assert (
+        state.size_class[OTHER + 1].num_spans == 2
+    )  # the newest batch went back, and its span left
     assert tcmalloc_heap.check() == []
 
 
@@ -169,19 +178,19 @@ def test_batch_goes_to_the_spans_when_no_slot_can_be_had(tcmalloc_heap: Heap) ->
     state = tcmalloc_heap.state
     fill(state, CLASS, 2)
     for size_class in (OTHER, OTHER + 1):
-        state.size_class[size_class].slots = 0
-    state.budget[0].evictions = OTHER
+        state.size_class[size_class].cache_size = 0
+    state.static[0].race_counter = OTHER
     insert(state)
     assert slots(state) == (2, 2)
-    assert state.size_class[CLASS].spans == 2
-    assert state.budget[0].evictions == OTHER + 2
+    assert state.size_class[CLASS].num_spans == 2
+    assert state.static[0].race_counter == OTHER + 2
     assert tcmalloc_heap.check() == []
 
 
 def test_class_with_all_the_slots_it_can_have_asks_nobody(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
-    state.size_class[CLASS].most_slots = 2
+    state.size_class[CLASS].max_cache_size = 2
     fill(state, CLASS, 2)
     insert(state)
-    assert (slots(state), state.budget[0].evictions) == ((2, 2), 0)
+    assert (slots(state), state.static[0].race_counter) == ((2, 2), 0)
     assert tcmalloc_heap.check() == []

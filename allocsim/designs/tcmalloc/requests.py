@@ -1,0 +1,74 @@
+"""What is at an address, and resizing it (src/tcmalloc.cc).
+
+The library trusts its caller. Here an address that is no object gets a Status that says why, but
+`free` does not ask inside a span of small objects: the division by the object size would cost
+time on every call.
+"""
+
+from __future__ import annotations
+
+from allocsim.core import operations
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.raw import copy
+from allocsim.designs.tcmalloc.large_objects import page_status
+from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, CLASS_BITS, entry_of
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
+from allocsim.designs.tcmalloc.size_classes import MAX_SIZE, PAGE, PAGE_SHIFT, class_of
+
+
+@kernel
+def object_status(heap: Tcmalloc, address: int) -> int:
+    """Return OK if an object starts at `address`, allocated or free in a cache; else why not."""
+    if address >> ADDRESS_BITS:
+        return Status.UNKNOWN_POINTER
+    entry = entry_of(heap, address)
+    size_class = entry & ((1 << CLASS_BITS) - 1)
+    if size_class == 0:
+        return page_status(heap, address, SpanState.IN_USE)
+    info = heap.size_class[size_class]
+    offset = address - heap.span[entry >> CLASS_BITS].address
+    whole = offset % info.object_size == 0 and offset < info.objects * info.object_size
+    return Status.OK if whole else Status.NOT_OBJECT_START
+
+
+@kernel
+def allocated_size(heap: Tcmalloc, address: int) -> int:
+    """Return the bytes of the object at `address`: of its class or its pages; 0 if it is none."""
+    if object_status(heap, address) != Status.OK:
+        return 0
+    entry = entry_of(heap, address)
+    size_class = entry & ((1 << CLASS_BITS) - 1)
+    if size_class:
+        return heap.size_class[size_class].object_size
+    return heap.span[entry >> CLASS_BITS].pages << PAGE_SHIFT
+
+
+@kernel
+def rounded_size(heap: Tcmalloc, request: int) -> int:
+    """Return the bytes that an object of `request` bytes gets (tc_nallocx)."""
+    if request > MAX_SIZE:
+        return (request + PAGE - 1) & -PAGE
+    return heap.size_class[class_of(heap, request)].object_size
+
+
+@out_of_line
+def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
+    """Resize an object: in place while it fits and is at least half used (do_realloc).
+
+    An object that grows grows by at least a quarter, if that can be had. The new one is allocated
+    before the old one is freed. Returns 0 on failure; the old object is then unchanged.
+    """
+    size = allocated_size(heap, address)
+    if size // 2 <= request <= size:
+        return address
+    grown = size + size // 4
+    moved = 0
+    if size < request < grown:
+        moved = operations.malloc(heap, thread, grown)
+    if moved == 0:
+        moved = operations.malloc(heap, thread, request)
+    if moved:
+        copy(moved, address, min(size, request))
+        operations.free(heap, thread, address)
+    return moved
