@@ -19,7 +19,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE, table
 from allocsim.core.raw import fill, load_byte, load_word
 from allocsim.errors import PlatformError
-from allocsim.libraries.state import call_with_four, call_with_two
+from allocsim.libraries.state import call_c
 
 METER = np.dtype(
     [
@@ -97,7 +97,7 @@ def status_bytes(field: str) -> int:
 def resident(meter: Meter) -> int:
     """Bytes of anonymous memory that the kernel keeps for this process; -1 if it does not say."""
     means = meter.means[0]
-    length = call_with_four(means.pread, means.descriptor, means.buffer, BUFFER, 0)
+    length = call_c(means.pread, (means.descriptor, means.buffer, BUFFER, 0))
     if means.swift:  # "size resident shared ...", in pages
         second = _next_field(means.buffer)
         third = _next_field(second)
@@ -112,7 +112,7 @@ def resident(meter: Meter) -> int:
 def now(meter: Meter) -> int:
     """Nanoseconds on a clock that never goes back."""
     means = meter.means[0]
-    call_with_two(means.clock_gettime, MONOTONIC, means.buffer)
+    call_c(means.clock_gettime, (MONOTONIC, means.buffer))
     return 1_000_000_000 * load_word(means.buffer) + load_word(means.buffer + 8)
 
 

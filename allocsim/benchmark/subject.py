@@ -14,9 +14,10 @@ from allocsim.core.records import HeapState
 from allocsim.designs import design_summaries, find_design, is_design_file, parse_setting
 from allocsim.errors import UnknownName
 from allocsim.heap import RESERVE, Heap
-from allocsim.libraries.counters import read_counters, read_version
+from allocsim.libraries.counters import read_counters
 from allocsim.libraries.find import KNOWN, PREFIX, LoadedLibrary, is_path, load
 from allocsim.libraries.state import FUNCTIONS, Library
+from allocsim.libraries.versions import read_version
 
 LOADED = {"startup": "dlopen"}
 """What a design is told that has such a parameter: the libraries beside it are loaded late too."""

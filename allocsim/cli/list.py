@@ -54,8 +54,8 @@ def _formats() -> dict[str, str]:
 
 def _libraries() -> dict[str, str]:
     """Every malloc library that is known, with its version and file or what brings it."""
-    from allocsim.libraries.counters import describe_libraries
     from allocsim.libraries.find import PREFIX
+    from allocsim.libraries.versions import describe_libraries
 
     return {PREFIX + name: told for name, told in describe_libraries().items()}
 

@@ -1,1 +1,1 @@
-"""The malloc libraries installed on this machine: how they are found, loaded and called."""
+"""Malloc libraries installed on this machine: finding, loading, calling and reading them."""

@@ -1,8 +1,7 @@
-"""A malloc library as the driver sees it: a state type whose kernels call C.
+"""A malloc library as a heap of the replay driver: its state, and kernels that call its functions.
 
-Above `foreign`; below `library`, which finds the addresses. It answers the operations that the
-driver calls; what a library keeps to itself (the parts of its heap) is measured as zero. Its one
-rule: nothing but the call itself stands between the driver and the library.
+The kernels add nothing to the C call. The library's internals are unknown, so `measure` reports
+only the live bytes and every other part as 0; `benchmark` measures the process's memory instead.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from allocsim.core import operations
@@ -21,158 +20,115 @@ from allocsim.core.operations import Status
 from allocsim.core.records import Record
 
 FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign")
-"""What the driver calls, in the order of Library.function."""
+"""The functions that a library must have, in the order of Library.function."""
 
 
 class Library(NamedTuple):
-    """The state of a heap that is a library: the addresses of its functions."""
+    """The state of a heap that is a library."""
 
-    function: np.ndarray  # int64, in the order of FUNCTIONS
+    function: np.ndarray  # int64: the functions' addresses, in the order of FUNCTIONS
+
+
+if PURE:
+
+    def call_c(function: int, arguments: tuple[int, ...]) -> int:
+        """Call the C function at an address; its arguments and its result are 64-bit integers."""
+        words = [ctypes.c_int64] * (1 + len(arguments))
+        return int(ctypes.CFUNCTYPE(*words)(int(function))(*map(int, arguments)))
+
+else:
+
+    @intrinsic
+    def _call(typing: Any, function: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            """The instructions."""
+            word = ir.IntType(64)
+            words = [
+                context.cast(builder, value, given, types.int64)
+                for value, given in zip(
+                    cgutils.unpack_tuple(builder, values[1]), arguments, strict=True
+                )
+            ]
+            called = ir.FunctionType(word, [word] * len(words))
+            return builder.call(builder.inttoptr(values[0], called.as_pointer()), words)
+
+        return types.int64(types.int64, arguments), generate
+
+    @kernel
+    def call_c(function: int, arguments: tuple[int, ...]) -> int:
+        """Call the C function at an address; its arguments and its result are 64-bit integers."""
+        return _call(function, arguments)
 
 
 @answers(operations.malloc, Library)
 @kernel
 def malloc(heap: Library, thread: int, request: int) -> int:
-    """The library's malloc."""
-    return call_with_one(heap.function[0], request)
+    """Call malloc."""
+    return call_c(heap.function[0], (request,))
 
 
 @answers(operations.free, Library)
 @kernel
 def free(heap: Library, thread: int, address: int) -> int:
-    """The library's free, which says nothing."""
-    call_with_one(heap.function[1], address)
+    """Call free, which reports no errors. Returns Status.OK."""
+    call_c(heap.function[1], (address,))
     return Status.OK
 
 
 @answers(operations.realloc, Library)
 @kernel
 def realloc(heap: Library, thread: int, address: int, request: int) -> int:
-    """The library's realloc."""
-    return call_with_two(heap.function[2], address, request)
+    """Call realloc."""
+    return call_c(heap.function[2], (address, request))
 
 
 @answers(operations.calloc, Library)
 @kernel
 def calloc(heap: Library, thread: int, request: int) -> int:
-    """The library's calloc of one element."""
-    return call_with_two(heap.function[3], 1, request)
+    """Call calloc for one element of `request` bytes."""
+    return call_c(heap.function[3], (1, request))
 
 
 @answers(operations.memalign, Library)
 @kernel
 def memalign(heap: Library, thread: int, alignment: int, request: int) -> int:
-    """The library's memalign."""
-    return call_with_two(heap.function[4], alignment, request)
+    """Call memalign."""
+    return call_c(heap.function[4], (alignment, request))
 
 
 @answers(operations.thread_begin, Library)
+@answers(operations.thread_done, Library)
 @kernel
-def thread_begin(heap: Library, thread: int) -> int:
-    """Nothing: all events are played on one thread of the operating system."""
+def ignore_thread(heap: Library, thread: int) -> int:
+    """Do nothing: all threads of a trace are replayed on one OS thread. Returns Status.OK."""
     return Status.OK
 
 
-@answers(operations.thread_done, Library)
+@answers(operations.freeze, Library)
+@answers(operations.settle, Library)
 @kernel
-def thread_done(heap: Library, thread: int) -> int:
-    """Nothing."""
+def ignore(heap: Library) -> int:
+    """Do nothing: a library cannot be frozen and defers no writes. Returns Status.OK."""
     return Status.OK
 
 
 @answers(operations.release, Library)
 @kernel
 def release(heap: Library, length: int) -> int:
-    """Nothing: malloc's family has no such call."""
+    """Release 0 bytes: there is no standard function for it."""
     return 0
-
-
-@answers(operations.freeze, Library)
-@kernel
-def freeze(heap: Library) -> int:
-    """Nothing: a library cannot be kept from asking."""
-    return Status.OK
 
 
 @answers(operations.footprint, Library)
 @kernel
 def footprint(heap: Library) -> int:
-    """0: it is measured from outside."""
+    """Return 0: the footprint of a library is measured as its process's memory."""
     return 0
 
 
 @answers(operations.measure, Library)
 @kernel
 def measure(heap: Library, live: int, sample: Record) -> int:
-    """Only what is live: the rest is the library's own."""
+    """Set only the live bytes of the sample. Returns Status.OK."""
     sample.live = live
     return Status.OK
-
-
-@answers(operations.settle, Library)
-@kernel
-def settle(heap: Library) -> int:
-    """Nothing: a library puts nothing off that could be told."""
-    return Status.OK
-
-
-_INT = ctypes.c_int64
-
-if PURE:
-
-    def call_with_one(function: int, first: int) -> int:
-        """function(first)."""
-        return int(ctypes.CFUNCTYPE(_INT, _INT)(int(function))(int(first)))
-
-    def call_with_two(function: int, first: int, second: int) -> int:
-        """function(first, second)."""
-        call = ctypes.CFUNCTYPE(_INT, _INT, _INT)(int(function))
-        return int(call(int(first), int(second)))
-
-    def call_with_four(function: int, first: int, second: int, third: int, fourth: int) -> int:
-        """function(first, second, third, fourth)."""
-        call = ctypes.CFUNCTYPE(_INT, _INT, _INT, _INT, _INT)(int(function))
-        return int(call(int(first), int(second), int(third), int(fourth)))
-
-else:
-    _WORD = ir.IntType(64)
-
-    def _caller(count: int) -> Any:
-        """The code of a call with `count` arguments."""
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
-            function = ir.FunctionType(_WORD, [_WORD] * count)
-            pointer = builder.inttoptr(arguments[0], ir.PointerType(function))
-            return builder.call(pointer, arguments[1:])
-
-        return generate
-
-    @intrinsic
-    def _call_with_one(typing: Any, function: Any, first: Any) -> Any:
-        return types.int64(types.int64, types.int64), _caller(1)
-
-    @intrinsic
-    def _call_with_two(typing: Any, function: Any, first: Any, second: Any) -> Any:
-        return types.int64(types.int64, types.int64, types.int64), _caller(2)
-
-    @intrinsic
-    def _call_with_four(
-        typing: Any, function: Any, first: Any, second: Any, third: Any, fourth: Any
-    ) -> Any:
-        return types.int64(*[types.int64] * 5), _caller(4)
-
-    @kernel
-    def call_with_one(function: int, first: int) -> int:
-        """function(first)."""
-        return _call_with_one(function, first)
-
-    @kernel
-    def call_with_two(function: int, first: int, second: int) -> int:
-        """function(first, second)."""
-        return _call_with_two(function, first, second)
-
-    @kernel
-    def call_with_four(function: int, first: int, second: int, third: int, fourth: int) -> int:
-        """function(first, second, third, fourth)."""
-        return _call_with_four(function, first, second, third, fourth)

@@ -21,8 +21,8 @@ from allocsim.designs.tcmalloc.pagemap import LEAF_ROWS
 from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.errors import EnvironmentLacks
 from allocsim.heap import Heap
-from allocsim.libraries.counters import describe_libraries
 from allocsim.libraries.environment import child_environment
+from allocsim.libraries.versions import describe_libraries
 from allocsim.text import counted
 from tests.equality.checkpoints import COUNTERS, ROW, cuts, play_all, quiet_run, row
 

@@ -1,4 +1,4 @@
-"""What tests of libraries share: processes in which one may be loaded, and which are here."""
+"""Installed libraries, and processes in which one may be loaded."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.equality.equality import require_proved_library
 
 
 def require(name: str) -> str:
-    """The file of a library; skips, naming the package, unless it is installed."""
+    """The file of a library; skip the test, naming the package, if it is not installed."""
     found = find_library(name)
     if found is None:
         pytest.skip(f"{name} is not installed: apt install {KNOWN[name].package}")
@@ -23,7 +23,7 @@ def require(name: str) -> str:
 
 @cache
 def _why_not_proved() -> str:
-    """Why the design tcmalloc cannot be compared with the library here; empty if it can be."""
+    """Why the design tcmalloc cannot be compared with the installed library; empty if it can."""
     try:
         require_proved_library()
     except EnvironmentLacks as lacking:
@@ -32,7 +32,7 @@ def _why_not_proved() -> str:
 
 
 def require_proved() -> None:
-    """Skips, saying why, unless the library is here that the design tcmalloc is equal to."""
+    """Skip the test unless the library that the design tcmalloc reproduces is installed."""
     if _why_not_proved():
         pytest.skip(_why_not_proved())
 

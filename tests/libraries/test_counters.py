@@ -1,4 +1,4 @@
-"""The libraries' own counters: they follow the driver's calls, and agree with each one's dump."""
+"""The libraries' counters follow the driver's calls and agree with what each library prints."""
 
 import json
 
@@ -46,7 +46,7 @@ Counted = tuple[dict[str, int], dict[str, int], str]
 
 
 def counted(name: str) -> Counted:
-    """Counters before and after 40 MB were handed out and half were taken back, and the dump."""
+    """Counters before and after 40 MB were allocated and half of them freed, and the dump."""
     require(name)
     before, after, dump = json.loads(in_child(COUNTED, name))
     return before, after, dump
@@ -54,7 +54,7 @@ def counted(name: str) -> Counted:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_counters_agree_with_the_dump(name: str) -> None:
-    before, after, dump = counted(name)  # mimalloc counts what is committed, in 32 MiB
+    before, after, dump = counted(name)  # mimalloc counts committed bytes, in steps of 32 MiB
     rise = (allocated(after) or 0) - (allocated(before) or 0)
     assert 4000 * 5000 <= rise <= 80 << 20
     assert _DUMPED[name](after, dump), dump
@@ -75,7 +75,7 @@ def _tcmalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _jemalloc(found: dict[str, int], dump: str) -> bool:
-    """The line "Allocated: 1, active: 2, metadata: 3 ...", which has printing's 64 KiB in it."""
+    """The line "Allocated: 1, active: 2, metadata: 3 ..."; printing itself allocates 64 KiB."""
     line = next(line for line in dump.splitlines() if line.startswith("Allocated:"))
     fields = dict(part.strip().split(": ") for part in line.lower().split(","))
     return all(
@@ -85,7 +85,7 @@ def _jemalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _glibc(found: dict[str, int], dump: str) -> bool:
-    """The total over arenas and what was mapped besides, to a few KiB: printing allocates."""
+    """The total over arenas and mapped objects, within a few KiB: printing allocates."""
     total = dump[dump.index("Total (incl. mmap):") :]
     system, in_use = _numbers(total)[:2]
     return (
@@ -95,7 +95,7 @@ def _glibc(found: dict[str, int], dump: str) -> bool:
 
 
 def _mimalloc(found: dict[str, int], dump: str) -> bool:
-    """The line of what is committed: peak, total, freed, current."""
+    """The line "committed:": peak, total, freed, current."""
     line = next(line for line in dump.splitlines() if line.strip().startswith("committed:"))
     shown = line.split(":")[1].split()
     current = float(shown[6]) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[shown[7]]
@@ -103,14 +103,14 @@ def _mimalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _numbers(text: str) -> list[int]:
-    """The whole numbers in a text that stand alone."""
+    """The words of a text that are integers."""
     return [int(word) for word in text.split() if word.isdigit()]
 
 
 _DUMPED = {"tcmalloc": _tcmalloc, "jemalloc": _jemalloc, "glibc": _glibc, "mimalloc": _mimalloc}
 
 
-def test_nothing_is_allocated_that_nobody_counts() -> None:
+def test_allocated_bytes_need_all_of_their_counters() -> None:
     assert allocated({}) is None
     assert allocated({"arena": 5}) is None
     assert allocated({"uordblks": 5, "hblkhd": 2}) == 7

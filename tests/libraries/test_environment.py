@@ -1,4 +1,4 @@
-"""What surrounds a subject: no setting of the user's, and another malloc for Python."""
+"""The environment of a measuring process: no malloc settings, another malloc for Python."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("library", [None, "jemalloc", "glibc", "/a/libx.so"])
-def test_settings_of_the_user_are_taken_out(library: str | None) -> None:
+def test_malloc_settings_are_removed(library: str | None) -> None:
     found = child_environment(library)
     assert not {"MALLOC_CONF", "MALLOC_ARENA_MAX", "TCMALLOC_RELEASE_RATE"} & set(found)
     assert "libuser" not in found.get("LD_PRELOAD", "")
@@ -32,7 +32,7 @@ def test_settings_of_the_user_are_taken_out(library: str | None) -> None:
     assert "PATH" in found
 
 
-def test_settings_stay_when_they_are_asked_for() -> None:
+def test_settings_stay_with_keep_settings() -> None:
     found = child_environment("tcmalloc", keep_settings=True)
     assert found["MALLOC_CONF"] == "narenas:1"
     assert found["LD_PRELOAD"] == "/a/libuser.so"

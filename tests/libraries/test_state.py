@@ -1,12 +1,15 @@
-"""Calls to C by address: one and two arguments of 64 bits."""
+"""Calls of C functions by address, with 64-bit arguments."""
 
 import ctypes
 
 import pytest
 
-from allocsim.libraries.state import call_with_one, call_with_two
+from allocsim.libraries.state import call_c
 
 C = ctypes.CDLL(None)
+
+FORMAT = ctypes.create_string_buffer(b"%ld %ld %ld %ld %ld")
+FORMAT_ADDRESS = ctypes.addressof(FORMAT)
 
 
 def address(name: str) -> int:
@@ -16,12 +19,23 @@ def address(name: str) -> int:
 
 
 @pytest.mark.parametrize("value", [0, 5, -5, (1 << 62) + 1, -(1 << 62) - 1])
-def test_one_argument_of_64_bits_comes_and_goes(value: int) -> None:
-    assert call_with_one(address("llabs"), value) == abs(value)
+def test_argument_and_result_have_64_bits(value: int) -> None:
+    assert call_c(address("llabs"), (value,)) == abs(value)
 
 
-def test_two_arguments_come_in_order() -> None:
+def test_arguments_keep_their_order() -> None:
     text = ctypes.create_string_buffer(b"a needle")
     begin = ctypes.addressof(text)
-    assert call_with_two(address("strchr"), begin, ord("n")) == begin + 2
-    assert call_with_two(address("strchr"), begin, ord("x")) == 0
+    assert call_c(address("strchr"), (begin, ord("n"))) == begin + 2
+    assert call_c(address("strchr"), (begin, ord("x"))) == 0
+
+
+def test_more_arguments_than_registers_are_passed() -> None:
+    text = ctypes.create_string_buffer(64)
+    number = 1 << 40
+    length = call_c(
+        address("snprintf"),
+        (ctypes.addressof(text), 64, FORMAT_ADDRESS, 1, 2, 3, 4, number),
+    )
+    assert text.value == b"1 2 3 4 1099511627776"
+    assert length == len(text.value)
