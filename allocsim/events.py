@@ -1,82 +1,104 @@
-"""The event, in which every workload is told, and the Trace, a stream of them.
+"""Events, and the trace: a stream of them.
 
-Above nothing but numpy: generators and trace readers make events, the replay driver eats them.
-A stream comes in chunks, so its length costs no memory. Its one rule: an event names an object by
-a small number that is its own while it lives; numbers are used again, addresses never appear.
+Generators and trace readers produce events, the replay driver consumes them. A stream comes in
+chunks, so memory does not depend on its length. An event names an object by its id, a small integer
+that is unique among the live objects and is reused after the object is freed. Addresses never
+appear: where an object goes is up to the allocator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from inspect import GEN_CREATED, getgeneratorstate, isgenerator
 from typing import Any
 
-import numpy as np
-
+from allocsim.core.records import Int64, Struct, UInt8, UInt16, UInt32
+from allocsim.core.tables import records
 from allocsim.errors import InputError
 
 
 class Op(IntEnum):
-    """What an event asks for."""
+    """Operation of an event. Kernels rely on the order: allocations, REALLOC, FREE, notes."""
 
     MALLOC = 0
     CALLOC = 1
     MEMALIGN = 2
     REALLOC = 3
-    """The object exists and keeps its number."""
+    """Resizes an object, which keeps its id."""
     FREE = 4
     THREAD_DONE = 5
-    """A note, not an event: the thread has ended."""
+    """A note, not a call: the thread has ended."""
     FREEZE = 6
-    """A note, not an event: from here on the heap may not grow."""
+    """A note, not a call: from here on the heap may not grow."""
     RELEASE = 7
-    """A note, not an event: give `request` bytes of free pages back to the operating system."""
+    """A note, not a call: release `request` bytes of free pages to the OS."""
 
 
-EVENT = np.dtype(
-    [
-        ("request", np.int64),  # bytes asked for; calloc: the product. RELEASE: bytes. Else 0
-        ("object", np.uint32),  # the object's number, dense from 0; 0 for notes
-        ("thread", np.uint16),  # the thread's number, dense from 0 in order of appearance
-        ("op", np.uint8),  # an Op
-        ("alignment", np.uint8),  # MEMALIGN: log2 of the alignment in bytes; else 0
-    ]
-)
-"""One call of the program that reaches the heap, or a note beside the calls: 16 bytes."""
+class Event(Struct):
+    """A call that reaches the heap, or a note between calls: 16 bytes."""
+
+    request: Int64  # requested bytes; calloc: the product; RELEASE: bytes; else 0
+    object: UInt32  # object id, dense from 0; 0 for notes
+    thread: UInt16  # thread number, dense from 0 in order of appearance
+    op: UInt8  # an Op
+    alignment: UInt8  # MEMALIGN: log2 of the alignment in bytes; else 0
+
+
+EVENT = Event.dtype
 
 CHUNK = 1 << 15
-"""Events in a full chunk: 512 KiB, small beside the second-level cache."""
+"""Events in a full chunk: 512 KiB, a fraction of a second-level cache."""
 
-MOST_OBJECTS = 1 << 31
-"""Objects that can be live at once; stamps and tables rest on it."""
+MAX_OBJECTS = 1 << 31
+"""Objects that can be live at once; fill patterns and tables rely on it."""
 
-MOST_THREADS = 1 << 16
+MAX_THREADS = 1 << 16
 """Threads of one stream."""
 
 
+def no_events(count: int = 0) -> Any:
+    """An array of `count` events, all zero."""
+    return records(Event, count)
+
+
+@contextmanager
+def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
+    """Close `chunks` at the end of the block, if it is a generator; plain iterators cannot be.
+
+    Every generator that wraps the chunks of a trace needs this: when its consumer stops early, the
+    file or process at the other end must be closed then, not by the garbage collector.
+    """
+    try:
+        yield
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
 def on_one_thread(trace: Trace) -> Trace:
-    """The same trace with all events on thread 0, and no thread ever ending."""
+    """The same trace with all events on thread 0 and without the ends of threads."""
     chunks = trace.chunks
 
-    def alone() -> Iterator[Any]:
+    def single_threaded() -> Iterator[Any]:
         """Each chunk with its thread numbers set to 0."""
-        with closing(Trace("", chunks, {})):
+        with closing_chunks(chunks):
             for chunk in chunks:
                 kept = chunk[chunk.op != Op.THREAD_DONE]
                 kept.thread[:] = 0
                 yield kept
 
-    trace.chunks = alone()
+    trace.chunks = single_threaded()
     return trace
 
 
 def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
-    """The same chunks; at their end InputError, with `complaint`, if there was no event."""
+    """The same chunks; InputError with `complaint` at their end if there was no event."""
     count = 0
-    with closing(Trace("", chunks, {})):
+    with closing_chunks(chunks):
         for chunk in chunks:
             count += len(chunk)
             yield chunk
@@ -84,45 +106,32 @@ def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
         raise InputError(f"{complaint}: nothing was written")
 
 
-def no_events(count: int = 0) -> Any:
-    """An array of `count` events, all zero."""
-    return np.zeros(count, EVENT).view(np.recarray)
-
-
 @dataclass
 class Trace:
-    """A stream of events and what is known of it; the stream can be taken once."""
+    """A stream of events, which can be consumed once, and its description."""
 
     name: str
-    """What the user called it: a file, a workload."""
+    """The name the user gave: a file, a workload."""
     chunks: Iterator[Any]
-    """Arrays of EVENT, in order; each is good until the next is taken."""
+    """Arrays of EVENT in order; each is valid until the next one is taken."""
     description: dict[str, Any]
-    """Where it came from, for reports: parameters of a generator, format of a recording."""
+    """Origin, for reports: parameters of a generator, format of a recording."""
     length: int | None = None
-    """Events in all, when it is known beforehand."""
+    """Number of events, if known in advance."""
     seed: int | None = None
-    """The seed, when it was generated."""
+    """Random seed, if the trace was generated."""
     dropped: dict[str, int] = field(default_factory=dict)
-    """What an import left out, reason -> count; complete when the stream is at its end."""
+    """Calls that an import dropped or repaired, by reason; complete at the end of the stream."""
     notes: list[str] = field(default_factory=list)
-    """What the user should know of an import; complete when the stream is at its end."""
+    """What the user should know about an import; complete at the end of the stream."""
     progress: Any = None
-    """A call that gives the share of the input read so far, 0 to 1, when length is unknown."""
+    """A function that returns the share of the input read so far, 0 to 1, if `length` is None."""
 
     processes: dict[int, int] = field(default_factory=dict)
-    """Processes whose calls an import left out -> how many; complete at the end."""
+    """Calls that an import dropped, by the id of the other process; complete at the end."""
 
-    held: Any = None
-    """What the stream holds open: a stream of which nothing was taken cannot close it itself."""
-
-    def close(self) -> None:
-        """Let go of what the stream holds open, whether it is at its end or not."""
-        close = getattr(self.chunks, "close", None)
-        if close is not None:
-            close()
-        if self.held is not None:
-            self.held.close()
+    resource: Any = None
+    """What the stream has opened. A generator that was never started cannot close it itself."""
 
     reopen: Callable[[], Trace] | None = None
     """Opens the same trace again; None if it can be read only once, as standard input."""
@@ -132,6 +141,13 @@ class Trace:
         """Whether some of the stream has been consumed, or it has been closed."""
         generator = self.chunks
         return isgenerator(generator) and getgeneratorstate(generator) != GEN_CREATED
+
+    def close(self) -> None:
+        """Close the stream and what it has opened, at its end or before it."""
+        with closing_chunks(self.chunks):
+            pass
+        if self.resource is not None:
+            self.resource.close()
 
     def __enter__(self) -> Trace:
         return self

@@ -27,7 +27,7 @@ from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState
 from allocsim.designs import DEFAULT, CacheUse, ClassUse, find_design
 from allocsim.errors import DoubleFree, InputError, InvalidFree, OutOfMemory, UseAfterFree
-from allocsim.events import MOST_THREADS
+from allocsim.events import MAX_THREADS
 from allocsim.fork_lock import fork_lock
 from allocsim.heap_errors import REASONS, failure, not_live
 from allocsim.profile import Snapshot
@@ -57,7 +57,7 @@ class Heap:
         self.design = find_design(design)
         self.parameters = self.design.checked(parameters)
         self.memory = Reservation(length, *self.design.placement(self.parameters))
-        self._state: HeapState = self.design.new(self.memory, MOST_THREADS, self.parameters)
+        self._state: HeapState = self.design.new(self.memory, MAX_THREADS, self.parameters)
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}
         self._live = 0
@@ -288,8 +288,8 @@ class Heap:
         number = self._threads.count
         if operations.thread_begin(self.state, number) == Status.OK:
             return self._threads.add(self._end_thread)
-        if number >= MOST_THREADS:
-            raise OutOfMemory(f"a heap has caches for {MOST_THREADS} threads, and all are used")
+        if number >= MAX_THREADS:
+            raise OutOfMemory(f"a heap has caches for {MAX_THREADS} threads, and all are used")
         raise self._failure(0)
 
     def _end_thread(self, thread: int) -> None:

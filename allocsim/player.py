@@ -28,7 +28,7 @@ from allocsim.errors import (
     LimitExceeded,
     OutOfMemory,
 )
-from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace, no_events
+from allocsim.events import MAX_OBJECTS, MAX_THREADS, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.profile import Profile, Snapshot, require_exact
 from allocsim.signals import interrupt_message
@@ -193,7 +193,7 @@ class Player:
 
     def _grow_objects(self, number: int) -> None:
         """Make room for the object of that number."""
-        if number >= MOST_OBJECTS:
+        if number >= MAX_OBJECTS:
             raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
         rows = 1 << max(number.bit_length(), 12)
         try:
@@ -229,8 +229,8 @@ class Player:
             return InputError(f"{where}: the design '{self.heap.design.name}' does not support it")
         if operations.refusal(self.heap.state) == Status.FROZEN:
             return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
-        if self._driver.threads >= MOST_THREADS:
-            return EnvironmentLacks(f"{where}: more than {MOST_THREADS} threads")
+        if self._driver.threads >= MAX_THREADS:
+            return EnvironmentLacks(f"{where}: more than {MAX_THREADS} threads")
         reserved = format_bytes(self.heap.memory.length)
         return OutOfMemory(
             f"{where} does not fit in the {reserved} of address space reserved: "

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.errors import EnvironmentLacks, InputError
-from allocsim.events import MOST_OBJECTS, Op, Trace, no_events
+from allocsim.events import MAX_OBJECTS, Op, Trace, no_events
 from allocsim.trace_stats_kernel import (
     BIN,
     BINS,
@@ -136,7 +136,7 @@ class Surveyor:
     def _make_room(self, number: int) -> None:
         """Let the table hold the object of that number."""
         where = f"event {self.events + 1} names object {number}"
-        if number >= MOST_OBJECTS:
+        if number >= MAX_OBJECTS:
             raise InputError(f"{where}: there are 2**31")
         try:
             self._seen = with_room_for(self._seen, number)

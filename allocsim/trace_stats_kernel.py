@@ -15,7 +15,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
-from allocsim.events import MOST_THREADS, Op
+from allocsim.events import MAX_THREADS, Op
 
 MOST_BYTES = 1 << 62
 """No count of bytes goes further: a stream that asks for more is not of this world."""
@@ -87,7 +87,7 @@ def nothing_seen(objects: int = 1 << 12) -> Seen:
         records(TALLY),
         records(LIFE, objects),
         np.zeros(len(Op), np.int64),
-        np.zeros(MOST_THREADS, np.uint8),
+        np.zeros(MAX_THREADS, np.uint8),
         records(BIN, BINS),
         records(BIN, BINS),
         records(FAULTS, len(Fault)),

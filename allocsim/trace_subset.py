@@ -17,7 +17,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
-from allocsim.events import MOST_THREADS, Op, Trace, no_events
+from allocsim.events import MAX_THREADS, Op, Trace, no_events
 from allocsim.trace_slice import ENDLESS, Stretch, longer
 
 ALL = 1 << 31
@@ -71,7 +71,7 @@ def piece_of(trace: Trace, choice: Choice) -> Trace:
         seed=trace.seed,
         notes=trace.notes,
         progress=trace.progress,
-        held=trace,
+        resource=trace,
     )
     piece.chunks = _picked(trace, choice, piece)
     return piece
@@ -114,7 +114,7 @@ def _nothing_kept(choice: Choice, objects: int = 1 << 12) -> Kept:
     """The state before the first event."""
     pick = np.zeros(1, PICK).view(np.recarray)
     pick.keep, pick.seed = choice.keep, choice.seed
-    zeros = (np.zeros(count, np.int64) for count in (objects, objects, MOST_THREADS))
+    zeros = (np.zeros(count, np.int64) for count in (objects, objects, MAX_THREADS))
     return Kept(pick, *zeros)
 
 

@@ -68,5 +68,5 @@ def test_closed_trace_lets_go_of_what_it_holds_though_nothing_was_taken() -> Non
             closed.append(self)
 
     held = Held()
-    Trace("t", (chunk for chunk in ()), {}, held=held).close()
+    Trace("t", (chunk for chunk in ()), {}, resource=held).close()
     assert closed == [held]

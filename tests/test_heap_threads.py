@@ -11,7 +11,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.errors import OutOfMemory
-from allocsim.events import MOST_THREADS
+from allocsim.events import MAX_THREADS
 from tests.conftest import RESERVE, SCALE
 from tests.designs.go2008.lookup import SIZES, links
 
@@ -113,9 +113,9 @@ def test_thread_may_end_after_its_heap_was_closed() -> None:
 
 def test_more_threads_than_caches_is_out_of_memory(heap: Heap) -> None:
     heap.malloc(1)
-    heap._threads.count = MOST_THREADS
-    heap.state.static[0].threads = MOST_THREADS
-    with pytest.raises(OutOfMemory, match=f"caches for {MOST_THREADS} threads, and all are used"):
+    heap._threads.count = MAX_THREADS
+    heap.state.static[0].threads = MAX_THREADS
+    with pytest.raises(OutOfMemory, match=f"caches for {MAX_THREADS} threads, and all are used"):
         in_threads(lambda: heap.free(heap.malloc(1)))
 
 

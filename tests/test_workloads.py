@@ -8,7 +8,7 @@ import pytest
 from allocsim.errors import InputError, JobError, TraceError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import bundled_jobs, bundled_traces, bundled_workloads
-from allocsim.traces.calls import no_calls
+from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.scan import line_reader
 from allocsim.workloads import open_job, open_parameters, open_recording, open_workload
 
@@ -23,7 +23,7 @@ def _empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def _short_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read texts 64 calls at a time: in pure mode a full batch takes seconds."""
-    monkeypatch.setattr(line_reader, "no_calls", lambda: no_calls(64))
+    monkeypatch.setattr(line_reader, "call_arrays", lambda: call_arrays(64))
 
 
 def started(trace: Trace) -> Trace:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from allocsim.errors import EnvironmentLacks
-from allocsim.events import Op, Trace, on_one_thread
+from allocsim.events import Op, Trace, closing_chunks, on_one_thread
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
 
@@ -58,7 +57,7 @@ def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded
 
 def _counting(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
     """The same chunks; how many threads each needs is put into the list."""
-    with closing(Trace("", chunks, {})):
+    with closing_chunks(chunks):
         for chunk in chunks:
             threads[0] = max(threads[0], int(chunk.thread.max(initial=0)) + 1)
             yield chunk

@@ -46,8 +46,8 @@ def _workloads() -> dict[str, str]:
 
 def _formats() -> dict[str, str]:
     """Every format of traces, with an example."""
-    from allocsim.traces import FORMATS
     from allocsim.traces.native.file import NAME, SUMMARY
+    from allocsim.traces.readers import FORMATS
 
     return {form.name: form.summary for form in FORMATS} | {NAME: SUMMARY}
 

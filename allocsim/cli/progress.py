@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from rich.status import Status
 
 from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
-from allocsim.events import Trace
+from allocsim.events import Trace, closing_chunks
 from allocsim.signals import on_interrupt
 
 PATIENCE = 1.0
@@ -61,7 +61,7 @@ def warm_up(trace: Trace) -> None:
 
 def _with_first(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     """The chunk that was taken already, then the rest."""
-    with closing(Trace("", rest, {})):
+    with closing_chunks(rest):
         yield first
         yield from rest
 
@@ -135,7 +135,7 @@ def watched(trace: Trace) -> Iterator[None]:
 def _counted(chunks: Iterator[Any], watch: Callable[[Counts], None]) -> Iterator[Any]:
     """The same chunks, each told to `watch` when it is done."""
     count = _Count()
-    with closing(Trace("", chunks, {})):
+    with closing_chunks(chunks):
         for chunk in chunks:
             yield chunk
             count.events += len(chunk)

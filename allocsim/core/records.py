@@ -24,8 +24,16 @@ Int64: TypeAlias = int
 
 Int32: TypeAlias = int
 UInt32: TypeAlias = int
+UInt16: TypeAlias = int
+UInt8: TypeAlias = int
 
-_TYPES = {"Int64": np.int64, "Int32": np.int32, "UInt32": np.uint32}
+_TYPES = {
+    "Int64": np.int64,
+    "Int32": np.int32,
+    "UInt32": np.uint32,
+    "UInt16": np.uint16,
+    "UInt8": np.uint8,
+}
 
 
 class Struct:

@@ -13,11 +13,11 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from allocsim.events import MOST_OBJECTS, MOST_THREADS, Trace
+from allocsim.events import MAX_OBJECTS, MAX_THREADS, Trace
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
-Objects = Annotated[int, msgspec.Meta(ge=1, le=MOST_OBJECTS)]
-Threads = Annotated[int, msgspec.Meta(ge=1, le=MOST_THREADS)]
+Objects = Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECTS)]
+Threads = Annotated[int, msgspec.Meta(ge=1, le=MAX_THREADS)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.errors import InputError
-from allocsim.events import CHUNK, MOST_OBJECTS, Trace, no_events
+from allocsim.events import CHUNK, MAX_OBJECTS, Trace, no_events
 from allocsim.generators import Count, Generator, Share, Threads, pick, random_bits
 from allocsim.generators.population import Population, found, populate, room, step, words_of
 from allocsim.generators.rates import Rate, is_playable, read_rates
@@ -92,10 +92,10 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
                 f"of {format_bytes(self.heap)}, is born and lives: give a larger heap"
             )
         scale = self.heap / sum(rate.size * rate.live for rate in kept)
-        if sum(room(rate.live * scale) for rate in kept) > MOST_OBJECTS:
+        if sum(room(rate.live * scale) for rate in kept) > MAX_OBJECTS:
             raise InputError(
                 f"{self.file}: a heap of {format_bytes(self.heap)} has too many objects, more than "
-                f"{MOST_OBJECTS:,}: give a smaller one"
+                f"{MAX_OBJECTS:,}: give a smaller one"
             )
         return kept, [_left_out(rates, kept, most)] if len(kept) < len(rates) else []
 

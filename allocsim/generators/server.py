@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from allocsim.errors import InputError
-from allocsim.events import CHUNK, MOST_OBJECTS, no_events
+from allocsim.events import CHUNK, MAX_OBJECTS, no_events
 from allocsim.generators import Count, Generator, Objects, Threads, pick, random_bits
 from allocsim.generators.random import toggle
 from allocsim.generators.sizes import SizeLaw
@@ -38,8 +38,8 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
     population: Annotated[tuple[Population, ...], msgspec.Meta(min_length=1, max_length=64)]
 
     def __post_init__(self) -> None:
-        if sum(population.slots for population in self.population) > MOST_OBJECTS:
-            raise InputError(f"the populations have more than {MOST_OBJECTS} slots in all")
+        if sum(population.slots for population in self.population) > MAX_OBJECTS:
+            raise InputError(f"the populations have more than {MAX_OBJECTS} slots in all")
 
     def length(self) -> int:
         """One event a step."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from allocsim.errors import TraceError
-from allocsim.events import Trace
+from allocsim.events import Trace, closing_chunks
 from allocsim.recorders.base import Recorder, open_recording
 from allocsim.recorders.lttng_daemon import running_daemon, tracing_session
 from allocsim.recorders.program import Outcome, Program, preload, run_program
@@ -87,7 +87,7 @@ def _require_complete(
     chunks: Iterator[Any], notes: list[str], printing: subprocess.Popen[bytes], messages: Path
 ) -> Iterator[Any]:
     """Pass the events on; then TraceError if babeltrace2 failed, a note if events are missing."""
-    with closing(Trace("", chunks, {})):
+    with closing_chunks(chunks):
         yield from chunks
     status, text = printing.wait(), messages.read_text("utf-8", "replace")
     if status != 0:

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from allocsim.errors import InputError, TraceError
-from allocsim.events import Trace
+from allocsim.events import Trace, closing_chunks
 from allocsim.recorders import usable_recorders
 from allocsim.recorders.base import Recorder, RecorderFailed, work_directory
 from allocsim.recorders.program import Outcome, Program, caveats
 from allocsim.signals import InterruptConfirmed
 from allocsim.text import counted, format_bytes
-from allocsim.traces import CHOOSE, open_trace
+from allocsim.traces import open_trace
 from allocsim.traces.native.file import write_trace
+from allocsim.traces.recording import SELECT_PROCESS
 
 Notify = Callable[[str], None]
 """Shows the user a line."""
@@ -137,7 +138,7 @@ def _write_child(recording: Recording, outcome: Outcome, out: Path) -> None:
 def _require_events(chunks: Iterator[Any], notes: list[str], recording: Recording) -> Iterator[Any]:
     """Pass the events on; InputError if there are none. Then adapt the notes to `record`."""
     events, reason = 0, ""
-    with closing(Trace("", chunks, {})):
+    with closing_chunks(chunks):
         try:
             for chunk in chunks:
                 events += len(chunk)
@@ -153,7 +154,7 @@ def _require_events(chunks: Iterator[Any], notes: list[str], recording: Recordin
             f"nothing of {recorder.blind_to}"
         )
     remedy = "" if recording.choice.children else KEEP_CHILDREN
-    notes[:] = [note.replace(CHOOSE, remedy) for note in notes]
+    notes[:] = [note.replace(SELECT_PROCESS, remedy) for note in notes]
 
 
 def _summary(out: Path, seconds: float, recorded: int) -> str:

@@ -1,8 +1,8 @@
-"""The call: one line of a recording, with the addresses of the recorded program.
+"""The call: one line or record of a recording, with the addresses of the recorded program.
 
-Between the readers, one for each format, which make calls, and `identity`, which turns them into
-events. Its one rule: a call says what the recording says, no more; what it means is decided once,
-for all formats, in `identity`.
+Readers, one for each format, produce calls; `object_ids` turns them into events. A call says what
+the recording says and no more: how to interpret it is decided in `object_ids`, once for all
+formats.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-import numpy as np
+from allocsim.core.records import Int64, Struct
+from allocsim.core.tables import records
 
-CALL = np.dtype(
-    [
-        ("op", np.int64),  # an Op of `events`
-        ("address", np.int64),  # what the call returned, or freed; 0: NULL
-        ("old", np.int64),  # REALLOC: the address that was passed; else 0
-        ("request", np.int64),  # bytes; calloc: the product; HUGE if that is beyond any heap
-        ("alignment", np.int64),  # MEMALIGN: as recorded; else 0
-        ("thread", np.int64),  # the recorded thread id; 0 when a format has none
-        ("process", np.int64),  # the recorded process id; 0 when a format has none
-    ],
-    align=True,
-)
+
+class CallRecord(Struct):
+    """A row of a batch of calls."""
+
+    op: Int64  # an Op of `events`
+    address: Int64  # the address returned or, by free, passed; 0 for NULL
+    old: Int64  # REALLOC: the address passed; else 0
+    request: Int64  # requested bytes; calloc: the product; HUGE if beyond any heap
+    alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
+    thread: Int64  # recorded thread id; 0 if the format has none
+    process: Int64  # recorded process id; 0 if the format has none
+
+
+CALL = CallRecord.dtype
 
 
 class Call(NamedTuple):
@@ -39,32 +42,34 @@ class Call(NamedTuple):
 
 
 ADDRESS_BITS = 60
-"""Bits of an address that count: the top four hold a tag on some systems."""
+"""Low bits of an address that are kept: on some systems the top four hold a tag."""
+
+SLOT_SIZE = 16
+"""Distance of the addresses invented for formats that number blocks: malloc's usual alignment."""
 
 HUGE = 1 << 62
 """A request that no heap can meet."""
 
 PAGE = 4096
-"""What valloc and pvalloc align to."""
+"""Alignment of valloc and pvalloc."""
 
 BATCH = 1 << 14
 """Calls in a full batch: 896 KiB."""
 
 
 class Halt(IntEnum):
-    """Why a kernel of an import returned before its input was used up."""
+    """Why an import kernel returned before its input was used up."""
 
     NONE = 0
-    FULL = 1
-    """The output is full."""
-    BROKEN = 2
+    OUTPUT_FULL = 1
+    BAD_LINE = 2
     """The line at the position is not of the format."""
-    ROOM = 3
-    """The table of live objects, or of threads, has to grow."""
-    THREADS = 4
-    """More threads than a stream can hold."""
+    TABLE_FULL = 3
+    """The table of live objects must grow."""
+    TOO_MANY_THREADS = 4
+    """More threads than MAX_THREADS."""
 
 
 def no_calls(count: int = BATCH) -> Any:
     """An array of `count` calls, all zero."""
-    return np.zeros(count, CALL).view(np.recarray)
+    return records(CallRecord, count)

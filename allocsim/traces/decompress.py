@@ -1,8 +1,7 @@
-"""Unpacking .zst, .xz and .bz2: a stream of bytes over a decompressor, in bounded memory.
+"""Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
-Below `container`, which tells by the first bytes what to unpack. Its one rule: a decompressor is
-asked for as much as the reader wants and no more, and may hold at most WINDOW bytes of history, so
-neither a bomb nor a header that asks for gigabytes costs memory.
+A decompressor is asked for at most as many bytes as the reader wants, and its window is limited, so
+neither a decompression bomb nor a header that demands gigabytes costs memory.
 """
 
 from __future__ import annotations
@@ -16,79 +15,80 @@ from collections.abc import Callable
 from typing import Any
 
 WINDOW_LOG = 27
-"""log2 of the largest zstd window that is unpacked: what `zstd -d` takes without being asked."""
+"""log2 of the largest zstd window accepted: the limit of `zstd -d` without --long."""
 
 XZ_MEMORY = 256 << 20
-"""Bytes that xz may use: `xz -9` needs a quarter of it."""
+"""Bytes of memory that xz may use: four times what decompressing the output of `xz -9` takes."""
 
 PACKED = 1 << 16
-"""Packed bytes read at a time."""
+"""Compressed bytes read at a time."""
 
 
 class Unpacked(io.BufferedIOBase):
-    """What is packed in `raw`, part after part; EOFError where the last part is cut."""
+    """The decompressed content of `raw`, frame after frame; EOFError if the last one is cut off."""
 
     def __init__(self, raw: io.BufferedReader, begin: Callable[[], Any]) -> None:
+        """`begin` makes a decompressor for one frame."""
         self._raw = raw
         self._begin = begin
-        self._part: Any = begin()
-        self._waiting = b""
-        """Packed bytes behind the part that has ended."""
+        self._frame: Any = begin()
+        self._pending = b""
+        """Compressed bytes already read that follow the frame that has ended."""
 
     def readable(self) -> bool:
         """True."""
         return True
 
     def read1(self, size: int = -1) -> bytes:
-        """Some bytes, at most `size`; none only at the end."""
+        """Return some bytes, at most `size`; none only at the end."""
         while True:
-            if self._part.eof and not self._next_part():
+            if self._frame.eof and not self._next_frame():
                 return b""
             packed = b""
-            if self._part.needs_input:
-                packed = self._waiting or self._raw.read1(PACKED)
-                self._waiting = b""
+            if self._frame.needs_input:
+                packed = self._pending or self._raw.read1(PACKED)
+                self._pending = b""
                 if not packed:
                     raise EOFError
             if data := self._decompressed(packed, size):
                 return data
 
     def _decompressed(self, packed: bytes, size: int) -> bytes:
-        """What the part makes of more packed bytes; ValueError whatever the library calls it."""
+        """Decompress more bytes; every error of the libraries becomes a ValueError."""
         try:
-            return bytes(self._part.decompress(packed, size))
+            return bytes(self._frame.decompress(packed, size))
         except Exception as error:
             raise ValueError(str(error)) from error
 
-    def _next_part(self) -> bool:
-        """Begin the part behind the one that has ended; False if there is none."""
-        rest = self._part.unused_data or self._raw.read1(PACKED)
+    def _next_frame(self) -> bool:
+        """Begin the frame after the one that has ended; return False if there is none."""
+        rest = self._frame.unused_data or self._raw.read1(PACKED)
         while rest and not (rest := rest.lstrip(b"\0")):  # xz pads with zeros
             rest = self._raw.read1(PACKED)
         if not rest:
             return False
-        self._part, self._waiting = self._begin(), rest
+        self._frame, self._pending = self._begin(), rest
         return True
 
 
-def bzip2_part() -> bz2.BZ2Decompressor:
-    """A decompressor for a part of a .bz2."""
+def bzip2_frame() -> bz2.BZ2Decompressor:
+    """A decompressor for one stream of a .bz2."""
     return bz2.BZ2Decompressor()
 
 
-def xz_part() -> lzma.LZMADecompressor:
-    """A decompressor for a part of an .xz."""
+def xz_frame() -> lzma.LZMADecompressor:
+    """A decompressor for one stream of an .xz."""
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
 
 
-def zstd_part() -> Any:
-    """A decompressor for a frame of a .zst."""
+def zstd_frame() -> Any:
+    """A decompressor for one frame of a .zst."""
     zstd = zstd_module()
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG})
 
 
 def zstd_module() -> Any:
-    """Python's own module from 3.14 on, and the same one as a package before."""
+    """compression.zstd, in the standard library since Python 3.14, or its backport."""
     return importlib.import_module(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     )

@@ -1,87 +1,92 @@
-"""Tables from a recorded address, or thread id, to a small number.
+"""Hash tables from a recorded address, thread id or process id to a small number.
 
-Below `identity`, which keeps three of them. Open addressing with linear probing; the number of
-slots is a power of two, at most half of them in use. Its one rule: key 0 means a free slot, so
-nobody looks up 0. Where a key's home is depends on secrets of the table, its last entries: else a
-recording could be made whose keys all have one home, and reading it would take hours.
+Open addressing with linear probing. The capacity is a power of two, and at most half of the slots
+are used. Key 0 marks a free slot, so it must not be looked up. The hash depends on random numbers
+stored behind the slots: without them a recording could be crafted whose keys all collide, and
+importing it would take hours.
 """
 
 from __future__ import annotations
 
 import secrets
-from typing import Any
-
-import numpy as np
 
 from allocsim.core.jit import kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
 
-ENTRY = np.dtype([("key", np.int64), ("number", np.int64)])
-"""A slot of a table."""
 
-LOW = 0x7FFFFFFF
-"""31 bits, so that a product of two stays below 2**62."""
+class Entry(Struct):
+    """A slot of a table."""
+
+    key: Int64  # 0: the slot is free
+    number: Int64
+
+
+MASK = 0x7FFFFFFF
+"""31 bits, so that a product of two such numbers is below 2**62."""
 
 SECRETS = 2
-"""Entries behind the slots."""
+"""Rows after the slots that hold the table's random numbers."""
 
 
-def empty_table(slots: int) -> Any:
-    """A table of that many slots, a power of two, with two secrets of its own behind them."""
-    table = np.zeros(slots + SECRETS, ENTRY).view(np.recarray)
+def new_hash_table(slots: int) -> Table[Entry]:
+    """An empty table of `slots` slots, a power of two, with random numbers of its own."""
+    table = records(Entry, slots + SECRETS)
     table.number[slots:] = [secrets.randbits(30) | 1 << 30 | 1 for _ in range(SECRETS)]
     return table
 
 
 @kernel
-def slots_of(table: np.recarray) -> int:
-    """How many slots a table has."""
+def capacity_of(table: Table[Entry]) -> int:
+    """The number of slots of a table."""
     return len(table) - SECRETS
 
 
 @kernel
-def _home(table: np.recarray, key: int) -> int:
-    """The slot where a key is looked for first: its halves times two secrets, folded, and again.
+def _home(table: Table[Entry], key: int) -> int:
+    """The slot where the search for `key` starts: a keyed hash, mixed in two steps.
 
-    One multiplication without a secret is not enough, nor is one with a secret that is only added.
+    Each half of the key is multiplied by a secret of its own. One multiplication by a public
+    constant is not enough, nor is a secret that is only added: colliding keys can still be found.
     """
-    slots = slots_of(table)
-    mixed = (key & LOW) * table[slots].number + (key >> 31) * table[slots + 1].number
-    return (((mixed ^ mixed >> 31) & LOW) * 0x5851F42D >> 24) & (slots - 1)
+    slots = capacity_of(table)
+    mixed = (key & MASK) * table[slots].number + (key >> 31) * table[slots + 1].number
+    return (((mixed ^ mixed >> 31) & MASK) * 0x5851F42D >> 24) & (slots - 1)
 
 
 @kernel
-def slot_of(table: np.recarray, key: int) -> int:
-    """The slot that holds `key`; -1 if none does."""
+def find_slot(table: Table[Entry], key: int) -> int:
+    """Return the slot that holds `key`, or -1 if it is not in the table."""
     slot = _home(table, key)
     while table[slot].key != key:
         if table[slot].key == 0:
             return -1
-        slot = (slot + 1) & (slots_of(table) - 1)
+        slot = (slot + 1) & (capacity_of(table) - 1)
     return slot
 
 
 @kernel
-def insert(table: np.recarray, key: int, number: int) -> None:
-    """Put a key that is not there into the first free slot from its home on."""
+def insert(table: Table[Entry], key: int, number: int) -> None:
+    """Insert a key that is not in the table."""
     slot = _home(table, key)
     while table[slot].key != 0:
-        slot = (slot + 1) & (slots_of(table) - 1)
+        slot = (slot + 1) & (capacity_of(table) - 1)
     table[slot].key = key
     table[slot].number = number
 
 
 @kernel
-def remove(table: np.recarray, key: int) -> int:
-    """Take a key out and return its number; -1 if it is not there.
+def remove(table: Table[Entry], key: int) -> int:
+    """Remove a key and return its number, or -1 if it is not in the table.
 
-    Later keys of the run move up to where a search from their home finds them, so there are no
+    Later keys of the run move into the hole where their own search would pass it, so there are no
     tombstones (Knuth, TAOCP 3, 6.4, algorithm R).
     """
-    hole = slot_of(table, key)
+    hole = find_slot(table, key)
     if hole < 0:
         return -1
     number = table[hole].number
-    mask = slots_of(table) - 1
+    mask = capacity_of(table) - 1
     slot = (hole + 1) & mask
     while table[slot].key != 0:
         home = _home(table, table[slot].key)
@@ -95,8 +100,8 @@ def remove(table: np.recarray, key: int) -> int:
 
 
 @kernel
-def enter_all(table: np.recarray, entries: np.recarray) -> None:
-    """Put every entry of a smaller table into this empty one."""
-    for slot in range(slots_of(entries)):
+def insert_all(table: Table[Entry], entries: Table[Entry]) -> None:
+    """Insert every entry of a smaller table."""
+    for slot in range(capacity_of(entries)):
         if entries[slot].key != 0:
             insert(table, entries[slot].key, entries[slot].number)

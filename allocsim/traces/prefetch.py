@@ -1,19 +1,30 @@
-"""Reading ahead: the next batches are made on a second thread while this one works.
+"""Prefetching: a second thread makes the next batches while this one works.
 
-Between a reader and `identity`: unpacking and scanning release Python's lock, so they run beside
-the replay on another core. Its one rule: an error of the reader is raised where its batch would
-have come, and a consumer that stops early leaves no thread behind.
+Decompression and scanning release Python's global lock, so they run on another core during the
+replay. An error of the reader is raised where its batch would have come. When the consumer stops
+early, the thread ends with it.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import cycle
 from queue import Full, Queue
 from typing import Any
 
+from allocsim.traces.calls import BATCH, no_calls
+
 AHEAD = 3
-"""Batches that may wait; a reader needs two arrays more than that, which it uses in turn."""
+"""Batches that may wait in the queue."""
+
+
+def call_arrays(count: int = BATCH) -> Iterator[Any]:
+    """Arrays of `count` calls for a reader to fill, reused in turn.
+
+    AHEAD of them wait, one is being consumed and one is being filled: AHEAD + 2.
+    """
+    return cycle([no_calls(count) for _ in range(AHEAD + 2)])
 
 
 def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
@@ -36,7 +47,7 @@ def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event) -> None:
-    """Put every batch into the queue, then None, or the error that ended them."""
+    """Put every batch into the queue, then None or the error that ended them."""
     try:
         for batch in batches:
             if not _put(waiting, (batch, None), stopped):
@@ -47,7 +58,7 @@ def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event)
 
 
 def _put(waiting: Queue[Any], item: Any, stopped: threading.Event) -> bool:
-    """Wait for a place in the queue; False when the consumer has stopped."""
+    """Wait until the queue has room; return False if the consumer has stopped."""
     while not stopped.is_set():
         try:
             waiting.put(item, timeout=0.1)

@@ -1,7 +1,6 @@
-"""What is wrong with a trace as a whole, in words.
+"""Defects of a whole trace that would make a replay misleading, as sentences.
 
-Above the surveyor; below `allocsim trace check`. Its one rule: a problem is what could mislead
-who replays the trace; what an import left out is none.
+Calls that an import dropped or repaired are counted in the trace and are not defects.
 """
 
 from __future__ import annotations
@@ -9,32 +8,32 @@ from __future__ import annotations
 from allocsim.events import Trace
 from allocsim.trace_stats import Survey
 
-_COUNTED = {
+_CLAIMS = {
     "events": "events",
     "objects": "objects",
     "thread_numbers": "threads",
     "requested": "requested",
     "peak_live": "peak_live",
 }
-"""Figures of a Survey, and what a file of ours calls them among its claims."""
+"""Fields of a Survey, and the names of the same figures in the header of an allocsim trace."""
 
 
-def problems_of(trace: Trace, seen: Survey) -> list[str]:
-    """Each problem in a sentence, the worst first."""
-    found = [
+def problems_of(trace: Trace, survey: Survey) -> list[str]:
+    """One sentence per defect, the worst first."""
+    problems = [
         f"event {first:,} {meaning}" + (f" ({count:,} such events)" if count > 1 else "")
-        for meaning, (count, first) in seen.faults.items()
+        for meaning, (count, first) in survey.faults.items()
     ]
-    if seen.threads < seen.thread_numbers:
-        found.append(
-            f"thread numbers have holes: {seen.threads:,} threads call, and the last has the "
-            f"number {seen.thread_numbers - 1:,}"
+    if survey.threads < survey.thread_numbers:
+        problems.append(
+            f"thread numbers have gaps: {survey.threads:,} threads make calls, and the highest "
+            f"number is {survey.thread_numbers - 1:,}"
         )
     claims = trace.description.get("claims", {})
-    for figure, claim in _COUNTED.items():
-        if claim in claims and claims[claim] != getattr(seen, figure):
-            found.append(
-                f"the file says {claim} = {claims[claim]:,}, its events make it "
-                f"{getattr(seen, figure):,}"
+    for figure, claim in _CLAIMS.items():
+        if claim in claims and claims[claim] != getattr(survey, figure):
+            problems.append(
+                f"the header says {claim} = {claims[claim]:,}, but the events give "
+                f"{getattr(survey, figure):,}"
             )
-    return found
+    return problems

@@ -159,7 +159,7 @@ def test_saved_results_are_not_measured_again(run: Run, file: Write, option: str
 
 def test_one_saved_result_is_no_workload(run: Run, file: Write) -> None:
     file("a.json", result(MIB))
-    assert "a saved result is for `allocsim check`" in run("compare a.json").err
+    assert "this is a saved result; use it with `allocsim check`" in run("compare a.json").err
 
 
 def test_result_without_figures_is_nothing_to_compare_with(run: Run, file: Write) -> None:

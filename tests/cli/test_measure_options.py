@@ -10,7 +10,7 @@ from tests.cli.conftest import Run, require_way_to_read
 def test_format_and_process_of_a_recording_are_chosen(run: Run, two: Path) -> None:
     ended = run("check two.txt --format logalloc --process 2 --max-footprint 1GiB --on go2008")
     assert ended.status == 0, ended.err
-    assert "only the calls of process 2 are taken" in ended.err
+    assert "using process 2 only" in ended.err
 
 
 @pytest.mark.parametrize("line", ["compare {} --on go2008", "check {} --max-footprint 1GiB"])

@@ -167,7 +167,7 @@ def test_stdout_has_only_results(run: Run, file: Callable[[str, str], Path]) -> 
     ended = run("replay cut.txt --json")
     assert ended.status == 0
     assert json.loads(ended.out)["notes"]
-    assert ended.err.startswith("note: the recording stops early: line 2 is cut off")
+    assert ended.err.startswith("note: the recording ends early: line 2 is cut off")
 
 
 def test_every_command_is_in_the_help(run: Run) -> None:

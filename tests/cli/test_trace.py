@@ -53,7 +53,7 @@ def test_info_tells_notes_on_stderr(run: Run, file: File) -> None:
     file("cut.txt", TEXT + "7: mall")
     ended = run("trace info cut.txt --json")
     assert ended.status == 0
-    assert ended.err.startswith("note: the recording stops early")
+    assert ended.err.startswith("note: the recording ends early")
     json.loads(ended.out)
 
 

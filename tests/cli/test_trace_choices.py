@@ -26,8 +26,8 @@ def test_format_and_process_are_chosen_as_for_replay(run: Run, two: Path, line: 
         if "out.allocsim" in line:
             assert info(run, "out.allocsim")["events"] == (2 if options else 1)
             Path("out.allocsim").unlink()
-    assert "only the calls of process 1 are taken" in told[0]
-    assert "only the calls of process 2 are taken" in told[1]
+    assert "using process 1 only" in told[0]
+    assert "using process 2 only" in told[1]
     require_way_to_read(run, f"trace {line}")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from allocsim.errors import InputError, JobError
-from allocsim.events import CHUNK, MOST_OBJECTS, Op
+from allocsim.events import CHUNK, MAX_OBJECTS, Op
 from allocsim.generators import empirical
 from allocsim.generators.empirical import Empirical
 from allocsim.jobs import find_job, read_job
@@ -109,7 +109,7 @@ def test_heap_in_which_nothing_fits_is_refused(table: str) -> None:
 
 def test_heap_of_too_many_objects_is_refused(table: str) -> None:
     with pytest.raises(InputError, match="too many objects"):
-        steady(table, heap=50 * MOST_OBJECTS)
+        steady(table, heap=50 * MAX_OBJECTS)
 
 
 def test_first_chunk_of_a_thousand_million_events_comes_at_once(table: str) -> None:

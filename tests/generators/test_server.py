@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from allocsim.errors import InputError
-from allocsim.events import CHUNK, MOST_OBJECTS, Op
+from allocsim.events import CHUNK, MAX_OBJECTS, Op
 from allocsim.generators.server import Population, Server
 from allocsim.generators.sizes import Fixed, LogUniform
 from allocsim.text import Size
@@ -79,8 +79,8 @@ def test_chunks_are_full_but_for_the_last(monkeypatch: pytest.MonkeyPatch, ops: 
 
 
 def test_too_many_slots_in_all_are_refused() -> None:
-    with pytest.raises(InputError, match=f"more than {MOST_OBJECTS} slots in all"):
-        Server(population=(fixed(1, MOST_OBJECTS, 8), fixed(1, 1, 8)))
+    with pytest.raises(InputError, match=f"more than {MAX_OBJECTS} slots in all"):
+        Server(population=(fixed(1, MAX_OBJECTS, 8), fixed(1, 1, 8)))
 
 
 def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:

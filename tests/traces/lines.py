@@ -1,8 +1,8 @@
 """What the tests of all formats of text share: a recording of lines, read from memory."""
 
 from allocsim.events import Trace
-from allocsim.traces import FORMATS
 from allocsim.traces.formats import format_named
+from allocsim.traces.readers import FORMATS
 from tests.traces.recordings import Event, read_bytes
 
 

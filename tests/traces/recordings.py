@@ -13,10 +13,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from allocsim.events import Op, Trace, no_events
-from allocsim.traces import _events, open_trace
+from allocsim.traces import open_trace, recording
 from allocsim.traces.formats import Format
+from allocsim.traces.readers.aosp import FORMAT
 from allocsim.traces.source import Source
-from allocsim.traces.writers.aosp import FORMAT
 
 Event = tuple[int, int, int, int, int]
 """Operation, bytes, log2 of the alignment, thread, object."""
@@ -57,7 +57,7 @@ def read_bytes(
     """The events of a recording that lies in memory, Android's text if nothing else is said."""
     reader = form.open(in_memory(content))
     trace = Trace("memory", iter(()), {}, notes=reader.notes)
-    trace.chunks = _events(reader, trace, process)
+    trace.chunks = recording.events_of(reader, trace, process)
     return rows_of(events_of(trace)), trace
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from allocsim.errors import InputError
 from allocsim.traces import open_trace
-from allocsim.traces.formats import WRITERS, writer_for
+from allocsim.traces.writers import WRITERS, writer_for
 from tests.traces.recordings import events_of
 from tests.traces.streams import sound_calls, trace_of
 
@@ -31,7 +31,7 @@ def test_named_format_is_written_whatever_the_suffix(form: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a.gz", "a.txt.zst", "txt", "a.allocsim.gz", ".parquet.x"])
 def test_other_names_are_an_error_that_lists_what_there_is(name: str) -> None:
-    with pytest.raises(InputError, match=r"known are \.allocsim \(allocsim\), \.txt or \.txt\.gz"):
+    with pytest.raises(InputError, match=r"expected \.allocsim \(allocsim\), \.txt or \.txt\.gz"):
         writer_for(Path(name))
 
 

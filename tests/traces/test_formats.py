@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from allocsim.errors import TraceError, UnknownName
-from allocsim.traces import FORMATS, open_trace
-from allocsim.traces.formats import HEAD, format_named, format_of, shown
+from allocsim.traces import open_trace
+from allocsim.traces.formats import MAX_HEAD, detect_format, format_named, shown
+from allocsim.traces.readers import FORMATS
 from tests.traces.recordings import events_of, in_memory, read, read_bytes
 from tests.traces.test_samples import KNOWN, SAMPLES, content_of
 
@@ -19,7 +20,7 @@ EXAMPLES = {
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_sample_is_known_by_its_own_format_alone(name: str) -> None:
-    head = content_of(name)[:HEAD]
+    head = content_of(name)[:MAX_HEAD]
     known_by = [form.name for form in FORMATS if form.looks_like(head)]
     assert known_by == [name.partition(".")[2]]
 
@@ -46,9 +47,9 @@ UNKNOWN = {
 @pytest.mark.parametrize("content", UNKNOWN.values(), ids=UNKNOWN)
 def test_unknown_content_is_refused_with_its_beginning_and_the_formats(content: bytes) -> None:
     with pytest.raises(TraceError) as refusal:
-        format_of(in_memory(content), FORMATS)
+        detect_format(in_memory(content), FORMATS)
     message = str(refusal.value)
-    assert message.startswith(f"memory: found {shown(content)}, which is the beginning of no known")
+    assert message.startswith(f"memory: unknown format, found {shown(content)}; expected one of: ")
     assert all(form.name in message for form in FORMATS)
     assert "--format" in message
 
@@ -69,21 +70,21 @@ def test_table_of_rates_is_refused_with_the_command_that_takes_it(
     content: bytes, is_table: bool
 ) -> None:
     with pytest.raises(TraceError) as refusal:
-        format_of(in_memory(content), FORMATS)
-    assert ("a workload: allocsim empirical memory" in str(refusal.value)) == is_table
+        detect_format(in_memory(content), FORMATS)
+    assert ("`allocsim empirical memory`" in str(refusal.value)) == is_table
     assert ("--format" in str(refusal.value)) != is_table
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\r\n  "], ids=["nothing", "blank"])
 def test_nothing_is_empty(content: bytes) -> None:
     with pytest.raises(TraceError, match="memory: the trace is empty"):
-        format_of(in_memory(content), FORMATS)
+        detect_format(in_memory(content), FORMATS)
 
 
 def test_forced_format_reads_what_it_would_not_know(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     path.write_bytes(b"- 0x10\n+ 0x10 0x20\n")
-    with pytest.raises(TraceError, match="no known format"):
+    with pytest.raises(TraceError, match="unknown format"):
         open_trace(str(path))
     events, trace = read(path, "mtrace")
     assert (len(events), trace.description["format"]) == (1, "mtrace")
@@ -129,19 +130,18 @@ def test_process_seen_first_is_taken_and_the_others_are_named() -> None:
     assert [event[1] for event in events] == [1]
     assert trace.dropped == {"other process": 3}
     assert trace.notes == [
-        "only the calls of process 1 are taken; left out are those of 2 (2), 3 (1): "
-        "choose with --process PID"
+        "using process 1 only; dropped the calls of 2 (2), 3 (1) (select one with --process PID)"
     ]
 
 
 def test_note_names_the_processes_with_most_calls() -> None:
     lines = b"".join(b"%d 1 malloc(1)=0x10\n" % pid for pid in (1, *range(2, 9), 8))
     _, trace = read_bytes(lines, format_named("logalloc", FORMATS))
-    assert "those of 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more: choose" in trace.notes[0]
+    assert "calls of 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more (select" in trace.notes[0]
 
 
 def test_chosen_process_that_made_no_call_is_an_error() -> None:
-    with pytest.raises(TraceError, match=r"no call of process 9; .*those of 2 \(2\), 1 \(1\)"):
+    with pytest.raises(TraceError, match=r"of process 9; the recording has calls of 2 \(2\), 1"):
         read_bytes(PROCESSES, format_named("logalloc", FORMATS), process=9)
 
 
@@ -162,5 +162,5 @@ def test_progress_is_0_until_the_first_chunk() -> None:
 def test_saved_result_is_sent_to_the_commands_that_take_one(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text('{\n  "schema": "allocsim/profile/1"')
-    with pytest.raises(TraceError, match="a saved result is for `allocsim check`"):
+    with pytest.raises(TraceError, match="this is a saved result; use it with `allocsim check`"):
         open_trace(str(path))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.traces.calls import ADDRESS_BITS
-from allocsim.traces.hash_table import _home, empty_table, enter_all, insert, remove, slot_of
+from allocsim.traces.hash_table import _home, find_slot, insert, insert_all, new_hash_table, remove
 
 keys = st.integers(1, 40).map(lambda n: 8 * n) | st.integers(1, (1 << ADDRESS_BITS) - 1)
 steps = st.lists(st.tuples(st.sampled_from(["insert", "remove", "find"]), keys), max_size=120)
@@ -14,39 +14,39 @@ steps = st.lists(st.tuples(st.sampled_from(["insert", "remove", "find"]), keys),
 
 @given(steps, st.sampled_from([64, 128]))
 def test_table_is_a_dictionary(given_steps: list[tuple[str, int]], slots: int) -> None:
-    ours, model = empty_table(slots), dict[int, int]()
+    ours, model = new_hash_table(slots), dict[int, int]()
     for number, (what, key) in enumerate(given_steps):
         if what == "insert" and key not in model and len(model) < slots - 1:
             insert(ours, key, number)
             model[key] = number
         elif what == "remove":
             assert remove(ours, key) == model.pop(key, -1)
-        slot = slot_of(ours, key)
+        slot = find_slot(ours, key)
         assert (int(ours[slot].number) if slot >= 0 else None) == model.get(key)
     entries = {int(e.key): int(e.number) for e in ours if e.key}
     assert entries == model
     for key in model:
-        assert ours[slot_of(ours, key)].key == key
+        assert ours[find_slot(ours, key)].key == key
 
 
 @given(st.lists(keys, max_size=31, unique=True))
 def test_entries_are_all_in_the_larger_table(given_keys: list[int]) -> None:
-    small, large = empty_table(32), empty_table(64)
+    small, large = new_hash_table(32), new_hash_table(64)
     for number, key in enumerate(given_keys):
         insert(small, key, number)
-    enter_all(large, small)
+    insert_all(large, small)
     for number, key in enumerate(given_keys):
-        assert large[slot_of(large, key)].number == number
+        assert large[find_slot(large, key)].number == number
     assert np.count_nonzero(large.key) == len(given_keys)
 
 
 @given(keys, st.sampled_from([4, 64, 1 << 17]))
 def test_home_lies_in_the_table(key: int, slots: int) -> None:
-    assert 0 <= _home(empty_table(slots), key) < slots
+    assert 0 <= _home(new_hash_table(slots), key) < slots
 
 
 def test_run_of_keys_with_one_home_loses_none_when_one_goes() -> None:
-    ours = empty_table(16)
+    ours = new_hash_table(16)
     wanted = _home(ours, 8)
     same = [key for key in range(8, 8000, 8) if _home(ours, key) == wanted][:6]
     assert len(same) == 6
@@ -56,7 +56,7 @@ def test_run_of_keys_with_one_home_loses_none_when_one_goes() -> None:
             insert(ours, key, key)
         assert remove(ours, gone) == gone
         for key in same:
-            slot = slot_of(ours, key)
+            slot = find_slot(ours, key)
             assert (slot < 0) == (key == gone)
 
 
@@ -65,7 +65,7 @@ def spread(keys: list[int]) -> float:
 
     It is the best of three tables, since one in hundreds has secrets that spread less.
     """
-    tables = [empty_table(1024) for _ in range(3)]
+    tables = [new_hash_table(1024) for _ in range(3)]
     return max(len({int(_home(ours, key)) for key in keys}) for ours in tables) / len(keys)
 
 
@@ -98,5 +98,5 @@ def test_keys_that_were_chosen_to_collide_are_spread(crafted: list[int]) -> None
 
 
 def test_no_two_tables_have_the_same_homes() -> None:
-    one, other = empty_table(1024), empty_table(1024)
+    one, other = new_hash_table(1024), new_hash_table(1024)
     assert [_home(one, 16 * i) for i in range(99)] != [_home(other, 16 * i) for i in range(99)]

@@ -11,8 +11,15 @@ from allocsim.core.jit import PURE
 from allocsim.events import Op, no_events
 from allocsim.traces import object_ids
 from allocsim.traces.calls import HUGE, Halt, no_calls
-from allocsim.traces.hash_table import slots_of
-from allocsim.traces.object_ids import REASONS, Identities, Reason, grown, identify, no_identities
+from allocsim.traces.hash_table import capacity_of
+from allocsim.traces.object_ids import (
+    REASONS,
+    ObjectIds,
+    Reason,
+    assign_ids,
+    new_object_ids,
+    with_more_slots,
+)
 from tests.conftest import SCALE
 from tests.traces.recordings import Event, rows_of
 
@@ -56,15 +63,15 @@ def batch(given_calls: Sequence[Call]) -> Any:
 
 def identified(
     *given_calls: Call, slots: int = 64, room: int = 64
-) -> tuple[list[Event], dict[str, int], Identities]:
+) -> tuple[list[Event], dict[str, int], ObjectIds]:
     """Events, what was dropped, and the state behind the calls."""
-    known, events, rows = no_identities(slots), no_events(room), list[Event]()
+    known, events, rows = new_object_ids(slots), no_events(room), list[Event]()
     made, position = batch(given_calls), 0
     while position < len(made):
-        position = identify(known, made, position, events)
-        rows += rows_of(events[: known.counts[0].events])
-        if known.counts[0].halt == Halt.ROOM:
-            known = grown(known)
+        position = assign_ids(known, made, position, events)
+        rows += rows_of(events[: known.state[0].events])
+        if known.state[0].halt == Halt.TABLE_FULL:
+            known = with_more_slots(known)
     dropped = {REASONS[reason]: int(known.dropped[reason]) for reason in Reason}
     return rows, {name: n for name, n in dropped.items() if n}, known
 
@@ -199,12 +206,12 @@ def test_threads_are_numbered_as_they_appear_in_events() -> None:
     calls = [free(0, thread=99), malloc(A, thread=5), malloc(B, thread=0), malloc(C, thread=5)]
     found, _, known = identified(*calls, free(A, thread=10**18 - 1), free(B, thread=99))
     assert [event[3] for event in found] == [0, 1, 0, 2, 3]
-    assert known.counts[0].threads == 4
+    assert known.state[0].threads == 4
 
 
 def test_thread_whose_calls_were_all_dropped_has_no_number() -> None:
     _, _, known = identified(free(A, thread=1), free(0, thread=2), malloc(0, thread=3))
-    assert known.counts[0].threads == 0
+    assert known.state[0].threads == 0
 
 
 @pytest.mark.parametrize("room", [2, 3, 5])
@@ -214,12 +221,12 @@ def test_full_output_is_continued_in_the_next(room: int) -> None:
 
 
 def test_overlap_needs_two_places_and_waits_for_them() -> None:
-    known, events = no_identities(64), no_events(2)
+    known, events = new_object_ids(64), no_events(2)
     calls = batch([malloc(A), malloc(A)])
-    assert identify(known, calls, 0, events) == 1
-    assert known.counts[0].halt == Halt.FULL
-    assert identify(known, calls, 1, events) == 2
-    assert known.counts[0].halt == Halt.NONE
+    assert assign_ids(known, calls, 0, events) == 1
+    assert known.state[0].halt == Halt.OUTPUT_FULL
+    assert assign_ids(known, calls, 1, events) == 2
+    assert known.state[0].halt == Halt.NONE
     assert [row[0] for row in rows_of(events)] == [Op.FREE, Op.MALLOC]
 
 
@@ -227,7 +234,7 @@ def test_numbers_of_dead_objects_are_used_again() -> None:
     calls = [call for _ in range(20 * SCALE) for call in (malloc(A), malloc(B), free(A), free(B))]
     found, _, known = identified(*calls)
     assert {event[4] for event in found} == {0, 1}
-    assert known.counts[0].numbers == 2
+    assert known.state[0].ids == 2
 
 
 def test_numbers_are_bounded_by_the_peak_of_live_objects() -> None:
@@ -243,9 +250,9 @@ def test_numbers_are_bounded_by_the_peak_of_live_objects() -> None:
     found, dropped, known = identified(*calls)
     assert dropped == {}
     assert max(event[4] for event in found) == most - 1
-    assert known.counts[0].numbers == most
-    assert known.counts[0].live == len(live)
-    assert known.counts[0].spare == most - len(live)
+    assert known.state[0].ids == most
+    assert known.state[0].live == len(live)
+    assert known.state[0].spare == most - len(live)
 
 
 @pytest.mark.parametrize("slots", [4, 8, 64])
@@ -256,33 +263,33 @@ def test_table_grows_with_the_live_objects(slots: int) -> None:
     found, dropped, known = identified(*calls, slots=slots)
     assert dropped == {}
     assert [event[4] for event in found] == [*range(count), *reversed(range(count))]
-    assert slots_of(known.objects) >= 2 * count
-    assert len(known.spare) == slots_of(known.objects)
-    assert known.counts[0].live == 0
+    assert capacity_of(known.objects) >= 2 * count
+    assert len(known.spare) == capacity_of(known.objects)
+    assert known.state[0].live == 0
     assert (known.objects.key == 0).all()
 
 
 def test_table_is_never_more_than_half_full() -> None:
-    known, events = no_identities(8), no_events(64)
+    known, events = new_object_ids(8), no_events(64)
     calls = batch([malloc(16 * (i + 1)) for i in range(10)])
-    assert identify(known, calls, 0, events) == 4
-    assert known.counts[0].halt == Halt.ROOM
-    known = grown(known)
-    assert slots_of(known.objects) == 16
-    assert identify(known, calls, 4, events) == 8
+    assert assign_ids(known, calls, 0, events) == 4
+    assert known.state[0].halt == Halt.TABLE_FULL
+    known = with_more_slots(known)
+    assert capacity_of(known.objects) == 16
+    assert assign_ids(known, calls, 4, events) == 8
 
 
 def test_too_many_threads_halt(monkeypatch: pytest.MonkeyPatch) -> None:
-    most = 16 if PURE else object_ids.MOST_THREADS
-    monkeypatch.setattr(object_ids, "MOST_THREADS", most)  # compiled, it is part of the code
-    known, events = no_identities(), no_events(2 * most + 8)
+    most = 16 if PURE else object_ids.MAX_THREADS
+    monkeypatch.setattr(object_ids, "MAX_THREADS", most)  # compiled, it is part of the code
+    known, events = new_object_ids(), no_events(2 * most + 8)
     calls = no_calls(most + 1)
     calls.op, calls.address, calls.thread = Op.MALLOC, A, np.arange(most + 1)
-    assert identify(known, calls[:most], 0, events) == most
-    assert known.counts[0].halt == Halt.NONE
-    assert sorted(set(events[: known.counts[0].events].thread.tolist())) == list(range(most))
-    assert identify(known, calls, most, events) == most
-    assert known.counts[0].halt == Halt.THREADS
+    assert assign_ids(known, calls[:most], 0, events) == most
+    assert known.state[0].halt == Halt.NONE
+    assert sorted(set(events[: known.state[0].events].thread.tolist())) == list(range(most))
+    assert assign_ids(known, calls, most, events) == most
+    assert known.state[0].halt == Halt.TOO_MANY_THREADS
 
 
 def test_calls_of_other_processes_are_counted_for_each() -> None:
@@ -290,20 +297,20 @@ def test_calls_of_other_processes_are_counted_for_each() -> None:
     _, dropped, known = identified(*calls)
     taken = known.processes[known.processes.key != 0]
     assert {row.key - 1: row.number for row in taken} == {6: 2, 0: 1, 10**18 - 1: 1}
-    assert (dropped, known.counts[0].process) == ({"other process": 4}, 5)
+    assert (dropped, known.state[0].process) == ({"other process": 4}, 5)
 
 
 def test_further_processes_are_counted_in_all() -> None:
-    most = object_ids.MOST_PROCESSES
-    known, events = no_identities(), no_events(64)
+    most = object_ids.MAX_PROCESSES
+    known, events = new_object_ids(), no_events(64)
     calls = no_calls(2 * most)
     calls.op, calls.address, calls.process = Op.MALLOC, A, np.arange(2 * most)
-    assert identify(known, calls, 0, events) == 2 * most
-    assert known.counts[0].processes == most
+    assert assign_ids(known, calls, 0, events) == 2 * most
+    assert known.state[0].processes == most
     assert known.dropped[Reason.OTHER_PROCESS] == 2 * most - 1
 
 
 def test_chosen_process_is_taken_wherever_it_begins() -> None:
-    known, events = no_identities(process=8), no_events(64)
-    identify(known, batch([malloc(A, process=5), malloc(B, 3, process=8)]), 0, events)
-    assert rows_of(events[: known.counts[0].events]) == [(M, 3, 0, 0, 0)]
+    known, events = new_object_ids(process=8), no_events(64)
+    assign_ids(known, batch([malloc(A, process=5), malloc(B, 3, process=8)]), 0, events)
+    assert rows_of(events[: known.state[0].events]) == [(M, 3, 0, 0, 0)]

@@ -16,7 +16,7 @@ PROBLEMS = {
     "resized dead": ([realloc(0, 1)], "event 1 resizes an object that is not live"),
     "hole": (
         [malloc(0, 1, 0), malloc(1, 1, 7)],
-        "thread numbers have holes: 2 threads call, and the last has the number 7",
+        "thread numbers have gaps: 2 threads make calls, and the highest number is 7",
     ),
 }
 
@@ -54,4 +54,4 @@ def test_claim_that_does_not_hold_is_a_problem(tmp_path: Path, claim: str) -> No
     told = trace.description["claims"][claim]
     trace.description["claims"][claim] = told + 1000
     (found,) = problems_of(trace, survey(trace))
-    assert found == f"the file says {claim} = {told + 1000:,}, its events make it {told:,}"
+    assert found == f"the header says {claim} = {told + 1000:,}, but the events give {told:,}"

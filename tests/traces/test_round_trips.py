@@ -20,7 +20,7 @@ import pytest
 from allocsim.core.jit import PURE
 from allocsim.traces import open_trace
 from allocsim.traces.native.file import write_trace
-from allocsim.traces.readers.aosp import write_aosp
+from allocsim.traces.writers.aosp import write_aosp
 from tests.traces.totals import SAMPLES
 
 if sys.version_info >= (3, 14):

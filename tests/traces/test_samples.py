@@ -176,7 +176,7 @@ def test_each_process_of_a_recording_can_be_chosen(name: str) -> None:
 
 
 NULL_HAS_A_SLOT = (
-    "a munged log gives NULL a slot of its own: the objects counted as unknown are NULL"
+    "a munged log has a slot for NULL: its frees are counted as frees of unknown objects"
 )
 
 

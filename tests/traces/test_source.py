@@ -144,7 +144,7 @@ def test_large_zip_through_a_pipe_is_kept_in_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     content = zipped(("trace.txt", SHORT))
-    monkeypatch.setattr("allocsim.traces.source.IN_MEMORY", 100)
+    monkeypatch.setattr("allocsim.traces.source.MAX_IN_MEMORY", 100)
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as pipe:
         pipe.write(content)
@@ -176,7 +176,7 @@ def test_truncated_container_is_read_as_far_as_it_goes(path: Path, name: str, sh
             read(path)
         return
     events, trace = read(path)
-    assert trace.notes == ["the container stops early; what it held was read"]
+    assert trace.notes == ["the compressed file ends early; its content up to there was read"]
     assert len(events) == len(read_plainly(whole[: whole.rindex(b"\n")]).events)
 
 
@@ -184,7 +184,7 @@ def test_gz_that_lacks_only_its_checksum_is_read_whole(path: Path) -> None:
     path.write_bytes(gzip.compress(SHORT)[:-8])
     events, trace = read(path)
     assert len(events) == 100
-    assert trace.notes == ["the container stops early; what it held was read"]
+    assert trace.notes == ["the compressed file ends early; its content up to there was read"]
 
 
 def test_cut_line_of_a_truncated_gz_is_left_out(path: Path) -> None:
@@ -239,7 +239,7 @@ UNUSABLE = {
     "xz, rubbish behind": (lzma.compress(SHORT) + b"much rubbish behind", "damaged"),
     "bz2, wrong data": (wrong(bz2.compress(SHORT), 300), "damaged"),
     "bz2, rubbish behind": (bz2.compress(SHORT) + b"rubbish", "damaged"),
-    "zip, two files": (zipped(("a", SHORT), ("b", SHORT)), r"2 files \(a, b\): unpack"),
+    "zip, two files": (zipped(("a", SHORT), ("b", SHORT)), r"2 files \(a, b\); extract"),
     "zip, no file": (zipped(), r"0 files \(none\)"),
     "zip, directories only": (zipped(("d/", b"")), r"0 files \(none\)"),
     "zip, cut": (zipped(("a", SHORT))[:-30], "damaged"),
@@ -250,8 +250,8 @@ UNUSABLE = {
     "zip, encrypted": (encrypted(), "encrypted"),
     "zip, unknown method": (unsupported(), "not supported"),
     "zip, name not utf-8": (misnamed(), "damaged"),
-    "zip in a zip": (zipped(("a.zip", zipped(("a", SHORT)))), "beginning of no known format"),
-    "gz in a gz": (gzip.compress(gzip.compress(SHORT)), "no known format"),
+    "zip in a zip": (zipped(("a.zip", zipped(("a", SHORT)))), "unknown format"),
+    "gz in a gz": (gzip.compress(gzip.compress(SHORT)), "unknown format"),
     "empty": (b"", "empty"),
     "empty gz": (gzip.compress(b""), "empty"),
     "empty in a zip": (zipped(("a", b"")), "empty"),
@@ -311,7 +311,7 @@ def test_zip_that_needs_more_memory_than_is_allowed_is_refused(path: Path) -> No
     properties = packed.index(b"trace.txt") + len("trace.txt") + 4
     packed[properties + 1 : properties + 5] = (1 << 30).to_bytes(4, "little")
     path.write_bytes(packed)
-    with pytest.raises(TraceError, match="takes 1,024 MiB of memory, more than the 256 MiB"):
+    with pytest.raises(TraceError, match="1,024 MiB of memory, more than the limit of 256 MiB"):
         read(path)
 
 
@@ -324,7 +324,7 @@ def test_zip_of_many_files_names_five(path: Path) -> None:
 def test_zip_of_very_many_files_is_refused_before_its_directory_is_read(path: Path) -> None:
     packed = zipped(*((f"{i:0999}", b"") for i in range(1050)))
     path.write_bytes(packed)
-    with pytest.raises(TraceError, match=r"a directory of 1,097,250 bytes is not that of one"):
+    with pytest.raises(TraceError, match=r"a directory of 1,097,250 bytes is too large for one"):
         read(path)
 
 
@@ -422,11 +422,11 @@ def test_packed_file_is_copied_to_one_without_a_name(path: Path) -> None:
 def test_packed_file_that_is_too_large_to_copy_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allocsim.traces.source.MOST_COPIED", 1 << 20)
+    monkeypatch.setattr("allocsim.traces.source.MAX_COPY", 1 << 20)
     path.write_bytes(gzip.compress(bytes(3 << 20)))
     with (
         closing(open_source(str(path))) as source,
-        pytest.raises(TraceError, match=r"read from a file only: unpack it"),
+        pytest.raises(TraceError, match=r"read from a plain file; decompress it"),
     ):
         source.as_file()
 
@@ -437,7 +437,7 @@ def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -
     source = open_source(str(path))
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
     try:
-        with pytest.raises(EnvironmentLacks, match=r"no room for the copy .*: File too large"):
+        with pytest.raises(EnvironmentLacks, match=r"no space for the copy .*: File too large"):
             source.as_file()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

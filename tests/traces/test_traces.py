@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from allocsim import traces
 from allocsim.core.jit import PURE
 from allocsim.errors import TraceError
 from allocsim.events import Op, on_one_thread
-from allocsim.traces import object_ids, open_trace
-from allocsim.traces.calls import no_calls
+from allocsim.traces import object_ids, open_trace, recording
+from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.scan import line_reader
 from tests.traces.conftest import Recorded
 from tests.traces.recordings import events_of, read, read_bytes, rows_of
@@ -59,7 +58,7 @@ def test_chunks_hold_two_events_for_each_call_of_a_batch(
     path = tmp_path / "trace.txt"
     path.write_text("1: malloc 0x10 5\n" * 20)
     whole, _ = read(path)
-    monkeypatch.setattr(traces, "BATCH", batch)
+    monkeypatch.setattr(recording, "BATCH", batch)
     trace = open_trace(str(path))
     chunks = [chunk.copy() for chunk in trace.chunks]
     assert max(len(chunk) for chunk in chunks) <= 2 * batch
@@ -68,7 +67,7 @@ def test_chunks_hold_two_events_for_each_call_of_a_batch(
 
 
 def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "no_identities", lambda **_: object_ids.no_identities(4))
+    monkeypatch.setattr(recording, "new_object_ids", lambda **_: object_ids.new_object_ids(4))
     lines = "".join(f"1: malloc {16 * i:#x} {i}\n" for i in range(1, 201))
     events, trace = read_bytes(lines.encode())
     assert events == [(Op.MALLOC, i + 1, 0, 0, i) for i in range(200)]
@@ -78,8 +77,8 @@ def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.Monkey
 def test_more_threads_than_a_stream_can_hold_are_an_error(
     monkeypatch: pytest.MonkeyPatch, recorded: Recorded
 ) -> None:
-    most = 16 if PURE else object_ids.MOST_THREADS  # compiled, it is part of the code
-    monkeypatch.setattr(object_ids, "MOST_THREADS", most)
+    most = 16 if PURE else object_ids.MAX_THREADS  # compiled, it is part of the code
+    monkeypatch.setattr(object_ids, "MAX_THREADS", most)
     lines = [f"{thread}: malloc {16 * thread + 16:#x} 1" for thread in range(most + 1)]
     events, _ = recorded("\n".join(lines[:-1]))
     assert events[-1][3] == most - 1
@@ -90,7 +89,7 @@ def test_more_threads_than_a_stream_can_hold_are_an_error(
 def test_trace_that_is_left_early_ends_its_thread_and_closes_its_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(line_reader, "no_calls", lambda: no_calls(64))
+    monkeypatch.setattr(line_reader, "call_arrays", lambda: call_arrays(64))
     path = tmp_path / "trace.txt"
     path.write_text("1: malloc 0x10 5\n1: free 0x10\n" * 50_000)
     before = threading.active_count()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
 from allocsim.cli.progress import watched
 from allocsim.errors import InputError
-from allocsim.events import Op, Trace, not_empty
+from allocsim.events import Op, Trace, closing_chunks, not_empty
 from allocsim.reports.phrases import reasons_of
 from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Survey, survey
 from allocsim.trace_subset import Choice, piece_of
-from allocsim.traces.formats import Writer
+from allocsim.traces.writers import Writer
 from allocsim.workloads import open_workload
 
 
@@ -72,7 +71,7 @@ class _Count:
 
 def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
     """Yield the same chunks and count their events; a note such as `freeze` is not an event."""
-    with closing(Trace("", chunks, {})):
+    with closing_chunks(chunks):
         for chunk in chunks:
             count.events += int(np.count_nonzero(chunk.op <= Op.FREE))
             yield chunk

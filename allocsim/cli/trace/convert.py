@@ -31,7 +31,7 @@ def command(
     .txt and .txt.gz are Android's text, as memory_replay takes it. .parquet is for notebooks.
     """
     from allocsim.cli.trace._io import require_free, write_whole
-    from allocsim.traces.formats import writer_for
+    from allocsim.traces.writers import writer_for
     from allocsim.workloads import open_workload
 
     writer = writer_for(out, to)

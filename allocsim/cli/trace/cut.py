@@ -34,7 +34,7 @@ def command(
     from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_slice import ENDLESS
     from allocsim.trace_subset import Choice
-    from allocsim.traces.formats import writer_for
+    from allocsim.traces.writers import writer_for
     from allocsim.workloads import open_workload
 
     if last is not None and last <= first:

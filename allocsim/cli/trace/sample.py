@@ -26,7 +26,7 @@ def command(trace: str, out: Path, keep: float, seed: int, force: bool, **readin
     """
     from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_subset import ALL, Choice
-    from allocsim.traces.formats import writer_for
+    from allocsim.traces.writers import writer_for
     from allocsim.workloads import open_workload
 
     writer = writer_for(out)

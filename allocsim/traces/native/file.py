@@ -113,7 +113,7 @@ def read_stream(source: Source) -> Trace:
         about = about_of(header + _bytes_of(source, layout.begin - HEADER), layout, name)
         on_error.pop_all()
     trace = _trace(name, about, _copies(source, layout, Bounds(about.objects, about.threads)))
-    trace.progress, trace.held = source.share_read, source
+    trace.progress, trace.resource = source.share_read, source
     return trace
 
 

@@ -24,7 +24,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from allocsim.errors import TraceError
-from allocsim.events import MOST_OBJECTS, MOST_THREADS
+from allocsim.events import MAX_OBJECTS, MAX_THREADS
 
 MAGIC = b"allocsim\r\n\x1a\n"
 """A name, then bytes that a transfer as text would change."""
@@ -69,9 +69,9 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """The seed, when they were generated."""
     events: Count
     """Calls; notes are none."""
-    objects: Annotated[int, msgspec.Meta(ge=0, le=MOST_OBJECTS)]
+    objects: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECTS)]
     """The object numbers stay below this."""
-    threads: Annotated[int, msgspec.Meta(ge=0, le=MOST_THREADS)]
+    threads: Annotated[int, msgspec.Meta(ge=0, le=MAX_THREADS)]
     """The thread numbers stay below this."""
     requested: Count
     """Bytes asked for in all."""

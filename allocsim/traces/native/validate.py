@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.events import MOST_OBJECTS, MOST_THREADS, Op
+from allocsim.events import MAX_OBJECTS, MAX_THREADS, Op
 from allocsim.text import MAX_SIZE
-from allocsim.traces.object_ids import LARGEST_ALIGNMENT
+from allocsim.traces.object_ids import MAX_ALIGNMENT
 
-_LARGEST_SHIFT = LARGEST_ALIGNMENT.bit_length() - 1
+_LARGEST_SHIFT = MAX_ALIGNMENT.bit_length() - 1
 
 
 class Bounds(NamedTuple):
     """The numbers that a stream's events stay below."""
 
-    objects: int = MOST_OBJECTS
-    threads: int = MOST_THREADS
+    objects: int = MAX_OBJECTS
+    threads: int = MAX_THREADS
 
 
 def first_unsound(events: Any, bounds: Bounds) -> int | None:

@@ -1,16 +1,15 @@
 """The .rep files of the malloc lab of Computer Systems: A Programmer's Perspective (CS:APP).
 
-A reader: bytes to calls, by a compiled scanner. Numbers stand first, one a line, then calls; lines
-that begin with # are comments, as in the .script files of Stanford's CS107, which have no header.
+A header of numbers, one per line, then one call per line. Lines that begin with # are comments, as
+in the .script files of Stanford's CS107, which have no header.
 
     2002: suggested heap, ids, operations, weight      a ID SIZE     malloc
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
     others: ids, operations; or nothing                f ID          free; of NULL if ID is negative
 
-Of the header only the operations are looked at: a file with more or fewer is read, and a note says
-so. A call without a size takes that of the call before it, as the lab's driver reads it, and a note
-counts those. Its one rule: an ID is an address of its own, STEP apart. Memory is bounded by the
-live blocks and two blocks of text.
+Of the header only the number of operations is used: if the file has more or fewer, a note says so.
+A call without a size takes the size of the previous one, as the lab's driver does, and a note
+counts such calls. Each ID becomes an invented address.
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.jit import answers, kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE
+from allocsim.traces.calls import HUGE, SLOT_SIZE, CallRecord
 from allocsim.traces.formats import Format
-from allocsim.traces.scan.lex import NEWLINE, RETURN, SPACE, behind_newline, decimal, next_line
-from allocsim.traces.scan.line_reader import Lines, TextReader, read_line
+from allocsim.traces.scan.lex import NEWLINE, RETURN, SPACE, decimal, next_line, skip_line_end
+from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
+from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
-STEP = 16
-"""The invented address of ID is this times ID + 1."""
+MAX_HEADER = 4
+"""Numbers of the longest header; a header may also have two numbers, or none."""
 
-HEADER = 4
-"""Numbers of the header at most; there may be none or two as well."""
 
-FILE = np.dtype(
-    [
-        ("header", np.int64),  # numbers of the header read so far
-        ("promised", np.int64),  # operations, as the header says, if it is whole
-        ("operations", np.int64),  # operations read so far
-        ("request", np.int64),  # bytes that the last call with a size asked for
-        ("sized", np.int64),  # calls with a size
-        ("unsized", np.int64),  # calls that took the size of another
-    ]
-)
-"""What is known of the file so far."""
+class RepFile(Struct):
+    """What is known of the file so far."""
+
+    header: Int64  # numbers of the header read so far
+    promised: Int64  # operations according to the header, if it is complete
+    operations: Int64  # operations read so far
+    request: Int64  # size of the last call that has one
+    sized: Int64  # calls with a size
+    unsized: Int64  # calls that took the size of a previous one
+
 
 _ALLOCATE, _REALLOCATE, _FREE, _MINUS, _TAB, _COMMENT = (ord(letter) for letter in "arf-\t#")
 
@@ -53,29 +52,29 @@ _CALL = re.compile(rb"[ar][ \t]+\d+[ \t]+\d+|f[ \t]+-?\d+")
 
 
 class CsappScan(NamedTuple):
-    """The scanner of this format."""
+    """Scanner of this format."""
 
     text: np.ndarray  # uint8
-    state: np.recarray  # one SCAN
-    file: np.recarray  # one FILE
+    state: Table[ScanState]  # one row
+    file: Table[RepFile]  # one row
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with none, two or four numbers, one a line, and then a call."""
+    """Whether a file begins with no, two or four numbers, one per line, and then a call."""
     numbers = 0
     for line in head.split(b"\n"):
         line = line.strip()
         if line.isdigit():
             numbers += 1
         elif line and not line.startswith(b"#"):
-            return numbers in (0, 2, HEADER) and _CALL.fullmatch(line) is not None
+            return numbers in (0, 2, MAX_HEADER) and _CALL.fullmatch(line) is not None
     return False
 
 
 @answers(read_line, CsappScan)
 @kernel
-def _line(scan: CsappScan, position: int, call: np.record) -> int:
-    """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
+def _line(scan: CsappScan, position: int, call: CallRecord) -> int:
+    """Read one line into `call`; return the position after its newline, or -1 (see read_line)."""
     file, state = scan.file[0], scan.state[0]
     letter = scan.text[position]
     if letter == _COMMENT:
@@ -88,47 +87,47 @@ def _line(scan: CsappScan, position: int, call: np.record) -> int:
     else:
         state.made = 0
         return _header(scan, position)
-    if file.header % 2:  # one or three numbers are no header
+    if file.header % 2:  # a header has an even count of numbers
         return -1
     call.address = _id(scan, position + 1, letter == _FREE)
     call.old = call.address if letter == _REALLOCATE else 0
     call.request = 0 if letter == _FREE else _size(scan, state.position)
     file.operations += 1
-    return _end(scan, state.position)
+    return _end_of_line(scan, state.position)
 
 
 @kernel
 def _header(scan: CsappScan, position: int) -> int:
-    """Read a line of the header: the last number of two, or the third of four, is promised."""
+    """Read a line of the header; the second of two numbers, or third of four, is `promised`."""
     file = scan.file[0]
-    if file.header == HEADER or file.operations:
+    if file.header == MAX_HEADER or file.operations:
         return -1
     number = decimal(scan.text, position, scan.state[0])
     if file.header in (1, 2):
         file.promised = number
     file.header += 1
-    return _end(scan, scan.state[0].position)
+    return _end_of_line(scan, scan.state[0].position)
 
 
 @kernel
 def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
-    """Read blanks and an ID: its address, 0 if it is negative; state.position is -1 if none."""
-    start = _behind_blanks(scan.text, position)
+    """Read blanks and an ID; return its address, 0 if negative. state.position is -1 on failure."""
+    start = _skip_blanks(scan.text, position)
     negative = may_be_null and scan.text[start] == _MINUS
     number = decimal(scan.text, start + negative, scan.state[0])
-    if start == position or number >= HUGE // (2 * STEP):
+    if start == position or number >= HUGE // (2 * SLOT_SIZE):
         scan.state[0].position = -1
         return 0
-    return 0 if negative else STEP * (number + 1)
+    return 0 if negative else SLOT_SIZE * (number + 1)
 
 
 @kernel
 def _size(scan: CsappScan, position: int) -> int:
-    """Read blanks and a size at `position`, unless that is -1; without one, the size before it."""
+    """Read blanks and a size at `position`, unless that is -1; without one, the previous size."""
     file, state = scan.file[0], scan.state[0]
     if position < 0:
         return 0
-    start = _behind_blanks(scan.text, position)
+    start = _skip_blanks(scan.text, position)
     if scan.text[start] in (NEWLINE, RETURN) and file.sized:
         file.unsized += 1
     elif start == position:
@@ -140,49 +139,44 @@ def _size(scan: CsappScan, position: int) -> int:
 
 
 @kernel
-def _behind_blanks(text: np.ndarray, position: int) -> int:
-    """The position behind blanks and tabs."""
+def _skip_blanks(text: np.ndarray, position: int) -> int:
+    """Return the position after spaces and tabs."""
     while text[position] in (SPACE, _TAB):
         position += 1
     return position
 
 
 @kernel
-def _end(scan: CsappScan, position: int) -> int:
-    """The position behind the line's end, before which there may be blanks; -1 if none is here."""
-    return -1 if position < 0 else behind_newline(scan.text, _behind_blanks(scan.text, position))
+def _end_of_line(scan: CsappScan, position: int) -> int:
+    """Return the position after the line end, which blanks may precede, or -1 if it is not here."""
+    return -1 if position < 0 else skip_line_end(scan.text, _skip_blanks(scan.text, position))
 
 
-def _begun(text: Any, state: Any) -> CsappScan:
-    """The scanner at the beginning of a file."""
-    return CsappScan(text, state, np.zeros(1, FILE).view(np.recarray))
-
-
-LINES = Lines(
-    scan=_begun,
-    grammar="none, two or four numbers, one a line, then a ID SIZE, r ID SIZE or f ID, in decimal",
+LINES = LineFormat(
+    scanner=lambda text, state: CsappScan(text, state, records(RepFile)),
+    grammar="no, two or four numbers, one per line, then a ID SIZE, r ID SIZE or f ID, in decimal",
 )
 
 
-class CsappReader(TextReader):
-    """The calls of a .rep file."""
+class CsappReader(LineReader):
+    """The calls of a .rep file, with notes on what the header or the calls lack."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; notes at the end what the header or the calls do not say."""
+        """Arrays of CALL."""
         yield from super().batches()
         file = self._scan.file[0]
         if file.header and file.operations != file.promised:
             self.notes.append(
-                f"the header promises {file.promised:,} operations, and the file has "
+                f"the header promises {file.promised:,} operations, but the file has "
                 f"{file.operations:,}"
             )
         if file.unsized:
             self.notes.append(
-                f"calls without a size: {file.unsized:,}; each took that of the call before it, as "
-                "the driver of the lab reads them"
+                f"calls without a size: {file.unsized:,}; each took the size of the previous call, "
+                "as in the lab's driver"
             )
 
 

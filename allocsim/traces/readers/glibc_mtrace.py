@@ -1,13 +1,11 @@
-"""The raw traces of glibc's trace-utils: .mtrace files, which its libmtrace writes.
+"""Raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes.
 
-A reader: bytes to calls. A file is an array of records of 64 bytes, little-endian; the first says
-so: type MAGIC, and two numbers that are known. Room is left unused at the end, and where a thread
-lost the race for a record.
+A file is an array of 64-byte records, little-endian. The first identifies the file: type MAGIC, and
+two known numbers. Records are unused (type 0) at the end, and where a thread lost the race for one.
 
-    type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign, 0 unused
+    type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
 
-Its one rule: a record says what `calls` want in columns, so it is mapped by columns, with no scan.
-Memory is bounded by the live blocks and two blocks of the file.
+A record already has the columns of a call, so NumPy converts whole columns at once.
 """
 
 from __future__ import annotations
@@ -19,15 +17,15 @@ import numpy as np
 from allocsim.events import Op
 from allocsim.traces.calls import ADDRESS_BITS, HUGE, PAGE
 from allocsim.traces.formats import Format
-from allocsim.traces.scan.block_reader import RecordReader
+from allocsim.traces.scan.block_reader import BlockReader, Scanned
 
 RECORD = np.dtype(
     [
         ("thread", "<i4"),
-        ("type", "<u4"),  # the low 8 bits; the others say which path the call took
-        ("pointer1", "<u8"),  # free, realloc: what was passed; posix_memalign: the error
-        ("pointer2", "<u8"),  # what was returned
-        ("size", "<u8"),  # bytes asked for; calloc: the product
+        ("type", "<u4"),  # in the low 8 bits; the others say which path the call took
+        ("pointer1", "<u8"),  # free, realloc: the address passed; posix_memalign: the error
+        ("pointer2", "<u8"),  # the address returned
+        ("size", "<u8"),  # requested bytes; calloc: the product
         ("size2", "<u8"),  # memalign, posix_memalign: the alignment
         ("size3", "<u8"),
         ("padding", "<u8", 2),
@@ -35,7 +33,7 @@ RECORD = np.dtype(
 )
 
 UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 4, 5, 6, 7, 8, 255
-"""Types that are read in ways of their own."""
+"""Types with a meaning of their own for some column."""
 
 MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
 
@@ -48,35 +46,36 @@ _OPS[1:9] = (
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with the record that says what it is."""
+    """Whether a file begins with the identifying record."""
     if len(head) < RECORD.itemsize:
         return False
     first = np.frombuffer(head, RECORD, 1)[0]
-    told = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
-    return told == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
+    found = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
+    return found == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
 
 
-class GlibcMtraceReader(RecordReader):
+class GlibcMtraceReader(BlockReader):
     """The calls of a raw trace."""
 
     grammar = (
         "a record of glibc's libmtrace, 64 bytes whose fifth is the type: 0 to 8, or 255 first"
     )
 
-    def scan(self, start: int, end: int, calls: Any) -> tuple[int, int, bool]:
-        """The calls of the whole records."""
+    def scan(self, start: int, end: int, calls: Any) -> Scanned:
+        """Convert the complete records."""
         count = min((end - start) // RECORD.itemsize, len(calls))
         records = np.frombuffer(self._block, RECORD, count, start)
         types = records["type"] & 0xFF
         known = (_OPS[types] >= 0) | (types == UNUSED) | (types == MAGIC)
-        whole = count if known.all() else int(known.argmin())
-        kept = _OPS[types[:whole]] >= 0
-        _fill(calls[: kept.sum()], records[:whole][kept])
-        return start + whole * RECORD.itemsize, int(kept.sum()), whole < count
+        valid = count if known.all() else int(known.argmin())
+        is_call = _OPS[types[:valid]] >= 0
+        made = int(is_call.sum())
+        _fill(calls[:made], records[:valid][is_call])
+        return Scanned(start + valid * RECORD.itemsize, made, valid < count)
 
 
 def _fill(calls: Any, records: Any) -> None:
-    """Write the calls that the records tell."""
+    """Fill `calls` from records that are calls."""
     types = records["type"] & 0xFF
     calls.op[:] = _OPS[types]
     calls.thread[:] = records["thread"].astype(np.int64) & 0xFFFFFFFF

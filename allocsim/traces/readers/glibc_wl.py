@@ -1,49 +1,50 @@
-"""The workloads of glibc's trace-utils: .wl files, which its trace2wl writes and trace_run plays.
+"""Workloads of glibc's trace-utils: .wl files, which its trace2wl writes and its trace_run replays.
 
-A reader: bytes to calls. The header says how many pointers, syncs and threads there are, and where
-the stream of each thread begins; `wl_threads` runs these by their syncs into a single stream. Slots
-stand for addresses, not for blocks: what is put where a block lives ends that block, as trace_run
-does but in realloc. Its one rule: the threads' streams lie anywhere in the file, so the file is
-mapped, not read; in a container or from a pipe it is first copied to an unnamed file. Memory is
-bounded by the live blocks, the syncs, 16 bytes each, and what the kernel keeps of the mapping.
+The header gives the number of pointers, syncs and threads, and where each thread's stream begins;
+`glibc_wl_threads` merges the streams into one. Pointers are slots that take the place of addresses:
+storing into a slot ends the block that was there, as in trace_run for all functions but realloc.
+
+The streams may begin anywhere in the file, so the file is mapped; a compressed one or standard
+input is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each
+sync, and the pages of the mapping that the kernel keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import cycle
 from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import numpy as np
 
+from allocsim.core.tables import records
 from allocsim.errors import TraceError
-from allocsim.events import MOST_THREADS
-from allocsim.traces.calls import no_calls
-from allocsim.traces.formats import CUT_CONTAINER, Format
-from allocsim.traces.prefetch import AHEAD
+from allocsim.events import MAX_THREADS
+from allocsim.traces.formats import TRUNCATED, Format
+from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.readers.glibc_wl_threads import (
-    RUN,
     TURN,
     Code,
+    Run,
     Stop,
-    number,
+    Threads,
+    read_number,
     run_threads,
-    started,
+    start_threads,
 )
 from allocsim.traces.source import Source
 
-MOST_SLOTS = 1 << 50
+MAX_SLOTS = 1 << 50
 """Slots that a header may promise."""
 
-ENDLESS = 1 << 20
-"""Bytes in which the header ends, unless it is that of something else."""
+MAX_HEADER = 1 << 20
+"""Bytes of a header; if it is longer, the file is something else."""
 
 CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with a header: pointers, syncs, threads, and a thread's beginning."""
+    """Whether a file begins with a header: pointers, syncs, threads, start of a thread."""
     wanted, content = [Code.SLOTS, Code.SYNCS, Code.THREADS, Code.START], head[:64]
     for code in wanted:
         if content[:1] != bytes([code]):
@@ -56,88 +57,89 @@ class WlReader:
     """The calls of a workload."""
 
     is_empty = False
-    """A workload is never empty: it has a header."""
+    """A workload has a header, so it is never empty."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.notes: list[str] = []
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is used again when AHEAD + 2 more were made."""
+        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
         with self.source.as_file() as file:
             if self.source.truncated:
-                self.notes.append(CUT_CONTAINER)
+                self.notes.append(TRUNCATED)
             try:
                 mapping = mmap(file.fileno(), 0, access=ACCESS_READ)
             except (OSError, ValueError) as error:
                 raise TraceError(f"{self.source.name}: cannot be mapped: {error}") from error
-            yield from self._run(np.frombuffer(mapping, np.uint8))  # which holds the mapping
+            yield from self._run(np.frombuffer(mapping, np.uint8))  # keeps the mapping alive
 
     def _run(self, content: Any) -> Iterator[Any]:
         """The calls of all threads."""
-        state = self._started(content)
-        arrays, stop = cycle([no_calls() for _ in range(AHEAD + 2)]), Stop.FULL
-        while stop == Stop.FULL:
+        threads = self._start(content)
+        arrays, stop = call_arrays(), Stop.OUTPUT_FULL
+        while stop == Stop.OUTPUT_FULL:
             calls = next(arrays)
-            stop = Stop(run_threads(state, calls))
-            yield calls[: state.run[0].calls]
+            stop = Stop(run_threads(threads, calls))
+            yield calls[: threads.run[0].calls]
         if stop != Stop.END:
-            raise self._error(stop, state.run[0])
+            raise self._error(stop, threads.run[0])
 
-    def _started(self, content: Any) -> Any:
-        """The threads at their beginnings, as the header says."""
-        run = np.zeros(1, RUN).view(np.recarray)[0]
+    def _start(self, content: Any) -> Threads:
+        """Read the header; return the threads at the beginning of their streams."""
+        run = records(Run)[0]
         promised, starts = {Code.SLOTS: 0, Code.SYNCS: 0, Code.THREADS: 0}, list[int]()
-        while (begun := run.position) < min(len(content), ENDLESS):
-            code = int(content[begun])
-            run.position = begun + 1
+        while (start := run.position) < min(len(content), MAX_HEADER):
+            code = int(content[start])
+            run.position = start + 1
             if code == Code.DONE:
                 break
             if code not in (*promised, Code.START, Code.NOTHING):
-                raise self._broken(begun)
-            value = number(content, run) if code != Code.NOTHING else 0
+                raise self._bad_code(start)
+            value = read_number(content, run) if code != Code.NOTHING else 0
             if run.position < 0:
-                raise self._broken(begun)
+                raise self._bad_code(start)
             if code == Code.START:
                 starts.append(int(value))
             elif code != Code.NOTHING:
                 promised[Code(code)] = int(value)
-        self._require_sane(promised, starts, len(content))
+        self._require_plausible(promised, starts, len(content))
         if len(starts) > 1:
             self.notes.append(
-                f"the {len(starts)} threads are in no common order but for their syncs: those that "
-                f"could go took turns of {TURN} calls"
+                f"the file orders its {len(starts)} threads only by their syncs: between these, "
+                f"runnable threads took turns of {TURN} calls"
             )
-        return started(content, starts, promised[Code.SLOTS], promised[Code.SYNCS])
+        return start_threads(content, starts, promised[Code.SLOTS], promised[Code.SYNCS])
 
-    def _require_sane(self, promised: dict[Code, int], starts: list[int], length: int) -> None:
-        """TraceError for a header that promises what the file cannot hold."""
+    def _require_plausible(self, promised: dict[Code, int], starts: list[int], length: int) -> None:
+        """TraceError for a header that promises more than the file can hold."""
         if (
-            not 0 < len(starts) == promised[Code.THREADS] <= MOST_THREADS
+            not 0 < len(starts) == promised[Code.THREADS] <= MAX_THREADS
             or promised[Code.SYNCS] > length
-            or promised[Code.SLOTS] > MOST_SLOTS
+            or promised[Code.SLOTS] > MAX_SLOTS
             or max(starts) >= length
         ):
-            told = ", ".join(f"{count:,} {code.name.lower()}" for code, count in promised.items())
+            text = ", ".join(f"{count:,} {code.name.lower()}" for code, count in promised.items())
             raise TraceError(
-                f"{self.source.name}: the header promises {told}, and the {length:,} bytes of the "
-                f"file do not hold them, or not {len(starts):,} threads: it is damaged or cut"
+                f"{self.source.name}: the header promises {text}, which do not fit the "
+                f"{length:,} bytes of the file or its {len(starts):,} thread starts; the file is "
+                "damaged or cut off"
             )
 
-    def _error(self, stop: Stop, run: Any) -> TraceError:
-        """The error for a run that came to no end."""
-        if stop == Stop.STUCK:
+    def _error(self, stop: Stop, run: Run) -> TraceError:
+        """The error for a run that did not reach its end."""
+        if stop == Stop.DEADLOCK:
             return TraceError(
-                f"{self.source.name}: every thread that is left waits for a sync that none of them "
-                "writes: the file is damaged"
+                f"{self.source.name}: every remaining thread waits for a sync that none of them "
+                "writes; the file is damaged"
             )
-        return self._broken(int(run.position))
+        return self._bad_code(int(run.position))
 
-    def _broken(self, position: int) -> TraceError:
+    def _bad_code(self, position: int) -> TraceError:
         """The error for bytes that are no call."""
         return TraceError(
-            f"{self.source.name}, byte {position}: no call is here, or it is cut off, or it names "
-            f"what was not promised; expected one of {CODES}, and its numbers"
+            f"{self.source.name}, byte {position}: not a call, cut off, or with a slot or sync "
+            f"beyond the header's; expected one of {CODES}, and its numbers"
         )
 
 

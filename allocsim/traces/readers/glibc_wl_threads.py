@@ -1,9 +1,8 @@
-"""The threads of a workload of glibc's trace-utils, run into a single stream of calls.
+"""The threads of a glibc trace-utils workload, merged into a single stream of calls.
 
-Below `wl`, which finds where each thread's stream begins. The streams are in no common order but
-for their syncs: one thread writes a sync, and those that wait for it go on only then. Threads that
-can go take turns of TURN calls. Its one rule: no byte is run twice, so a file ends however damaged
-it is.
+The streams are ordered only by their syncs: a thread that waits for a sync continues once another
+has written it. Runnable threads take turns of TURN calls. The bytes run are counted, and a run ends
+with an error once they exceed the file, so it ends however damaged the file is.
 
 Byte codes, with numbers in base 128, most significant group first, all but the last with bit 7 set:
 
@@ -20,17 +19,17 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE, PAGE
+from allocsim.traces.calls import HUGE, PAGE, SLOT_SIZE, CallRecord
 
 TURN = 64
-"""Calls after which another thread goes on."""
+"""Calls after which another thread continues."""
 
-STEP = 16
-"""The invented address of a slot is this times its number; slot 0 is NULL."""
-
-MOST_GROUPS = 64
-"""Groups of a number; 10 hold 64 bits. All threads may wait for the same one, and each reads it."""
+MAX_GROUPS = 64
+"""Groups of a number, of which 10 hold 64 bits. Without a limit, many threads that wait for the
+same sync could each be made to read a number as long as the file."""
 
 
 class Code(IntEnum):
@@ -54,84 +53,85 @@ class Code(IntEnum):
 
 
 class Stop(IntEnum):
-    """Why `run` has returned, and what a step of a thread came to."""
+    """Why `run_threads` returned, and the result of one step of a thread."""
 
-    FULL = 0
-    """The output is full."""
+    OUTPUT_FULL = 0
     END = 1
     """Every thread is done."""
-    STUCK = 2
-    """Every thread that is not done waits for a sync that nobody is left to write."""
+    DEADLOCK = 2
+    """Every remaining thread waits for a sync that no thread is left to write."""
     BROKEN = 3
-    """run.position is where what follows is no call, or where the file ends within one."""
+    """The bytes at run.position are no call, or the file ends within one."""
     MADE = 4
     """The step made a call."""
     PASSED = 5
-    """The step made none."""
+    """The step made no call."""
     WAITS = 6
     """The thread has to wait."""
     DONE = 7
     """The thread is done, which is a call too."""
 
 
-RUN = np.dtype(
-    [
-        ("calls", np.int64),  # calls written to the current output
-        ("read", np.int64),  # bytes run by all threads
-        ("position", np.int64),  # where the number that was read last ends; -1: there was none
-        ("slots", np.int64),  # the largest slot that may be named
-        ("first", np.int64),  # the thread whose turn it is, + 1; 0: none can go
-        ("last", np.int64),  # the thread whose turn comes last, + 1
-        ("left", np.int64),  # calls left of the turn
-        ("done", np.int64),  # threads that are done
-    ]
-)
+class Run(Struct):
+    """Counters of a run, and the queue of runnable threads; threads are named by number + 1."""
 
-THREAD = np.dtype(
-    [
-        ("position", np.int64),  # where its stream goes on
-        ("following", np.int64),  # the thread behind it in a queue, + 1; 0: none
-    ]
-)
+    calls: Int64  # calls written to the current output
+    read: Int64  # bytes run by all threads
+    position: Int64  # end of the number that was read last; -1: there was none
+    slots: Int64  # highest valid slot
+    first: Int64  # thread whose turn it is; 0: no thread is runnable
+    last: Int64  # thread whose turn comes last
+    left: Int64  # calls left of the turn
+    done: Int64  # threads that are done
 
-SYNC = np.dtype([("written", np.int64), ("waiting", np.int64)])  # 1 or 0; the first thread, + 1
+
+class Thread(Struct):
+    """A thread."""
+
+    position: Int64  # where its stream continues
+    following: Int64  # next thread in the same queue; 0: none
+
+
+class Sync(Struct):
+    """A sync, which threads write and wait for."""
+
+    written: Int64  # 1 or 0
+    waiting: Int64  # first thread that waits for it; 0: none
 
 
 class Threads(NamedTuple):
-    """The state of a run."""
+    """State of a run."""
 
-    content: np.ndarray  # uint8, the file
-    run: np.recarray  # one RUN
-    threads: np.recarray  # THREAD
-    syncs: np.recarray  # SYNC
+    content: np.ndarray  # uint8: the file
+    run: Table[Run]  # one row
+    threads: Table[Thread]
+    syncs: Table[Sync]
 
 
-def started(content: np.ndarray, starts: list[int], slots: int, syncs: int) -> Threads:
-    """The state before the first call, all threads waiting for their turns."""
-    run, threads = np.zeros(1, RUN), np.zeros(len(starts), THREAD)
-    threads["position"] = starts
-    threads["following"][:-1] = np.arange(2, len(starts) + 1)
-    run["slots"], run["left"], run["last"] = slots, TURN, len(starts)
-    run["first"] = min(len(starts), 1)
-    table = np.zeros(syncs + 1, SYNC)
-    views = (array.view(np.recarray) for array in (run, threads, table))
-    return Threads(content, *views)
+def start_threads(content: np.ndarray, starts: list[int], slots: int, syncs: int) -> Threads:
+    """The state before the first call: all threads runnable, in order."""
+    run, threads = records(Run), records(Thread, len(starts))
+    threads.position[:] = starts
+    threads.following[:-1] = np.arange(2, len(starts) + 1)
+    run[0].slots, run[0].left, run[0].last = slots, TURN, len(starts)
+    run[0].first = min(len(starts), 1)
+    return Threads(content, run, threads, records(Sync, syncs + 1))
 
 
 @kernel
-def run_threads(state: Threads, calls: np.recarray) -> int:
-    """Fill `calls` from where the threads stand; the Stop that ended it."""
+def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
+    """Continue the threads and fill `calls`; return the Stop that ended it."""
     run = state.run[0]
     run.calls = 0
     while run.calls < len(calls):
         if run.first == 0:
-            return Stop.END if run.done == len(state.threads) else Stop.STUCK
+            return Stop.END if run.done == len(state.threads) else Stop.DEADLOCK
         thread = state.threads[run.first - 1]
-        begun = thread.position
+        start = thread.position
         step = _step(state, thread, calls[run.calls])
-        run.read += thread.position - begun
+        run.read += thread.position - start
         if step == Stop.BROKEN or run.read > len(state.content):
-            run.position = begun
+            run.position = start
             return Stop.BROKEN
         if step in (Stop.MADE, Stop.DONE):
             calls[run.calls].thread = run.first - 1
@@ -139,15 +139,15 @@ def run_threads(state: Threads, calls: np.recarray) -> int:
             run.left -= 1
         if step == Stop.DONE:
             run.done += 1
-            _leave(state)
+            _dequeue(state)
         elif step != Stop.WAITS and run.left <= 0:
-            _enter(state, _leave(state))
-    return Stop.FULL
+            _enqueue(state, _dequeue(state))
+    return Stop.OUTPUT_FULL
 
 
 @kernel
-def _step(state: Threads, thread: np.record, call: np.record) -> int:
-    """What the next code of the thread comes to; a call of it goes into `call`."""
+def _step(state: Threads, thread: Thread, call: CallRecord) -> int:
+    """Run the thread's next code, filling `call` if it is a call; return a Stop."""
     run, content = state.run[0], state.content
     if thread.position >= len(content):
         return Stop.BROKEN
@@ -173,8 +173,8 @@ def _step(state: Threads, thread: np.record, call: np.record) -> int:
 
 
 @kernel
-def _call(state: Threads, code: int, call: np.record) -> None:
-    """Read a call; run.position is -1 if there is none."""
+def _call(state: Threads, code: int, call: CallRecord) -> None:
+    """Read a call; run.position is -1 on failure."""
     call.address = _slot(state)
     if code == Code.FREE:
         call.op = Op.FREE
@@ -187,26 +187,26 @@ def _call(state: Threads, code: int, call: np.record) -> None:
         call.old = _slot(state)
     elif code == Code.MEMALIGN:
         call.op = Op.MEMALIGN
-        call.alignment = number(state.content, state.run[0])
+        call.alignment = read_number(state.content, state.run[0])
     elif code in (Code.VALLOC, Code.PVALLOC):
         call.op = Op.MEMALIGN
         call.alignment = PAGE
     elif code != Code.MALLOC:
         state.run[0].position = -1
         return
-    call.request = number(state.content, state.run[0])
+    call.request = read_number(state.content, state.run[0])
 
 
 @kernel
-def _sync(state: Threads, thread: np.record, waits: bool) -> int:
-    """Write a sync, and let those that wait for it go on; or wait for one."""
+def _sync(state: Threads, thread: Thread, waits: bool) -> int:
+    """Write a sync and make its waiting threads runnable, or wait for it; return a Stop."""
     run = state.run[0]
-    which = number(state.content, run)
-    if run.position < 0 or which >= len(state.syncs):
+    number = read_number(state.content, run)
+    if run.position < 0 or number >= len(state.syncs):
         return Stop.BROKEN
-    sync = state.syncs[which]
+    sync = state.syncs[number]
     if waits and not sync.written:
-        waiting = _leave(state)
+        waiting = _dequeue(state)
         state.threads[waiting - 1].following = sync.waiting
         sync.waiting = waiting
         return Stop.WAITS
@@ -216,13 +216,13 @@ def _sync(state: Threads, thread: np.record, waits: bool) -> int:
         while sync.waiting:
             waiting = sync.waiting
             sync.waiting = state.threads[waiting - 1].following
-            _enter(state, waiting)
+            _enqueue(state, waiting)
     return Stop.PASSED
 
 
 @kernel
-def _leave(state: Threads) -> int:
-    """Take the thread whose turn it is out of the queue; its number + 1."""
+def _dequeue(state: Threads) -> int:
+    """Remove the thread whose turn it is from the queue; return its number + 1."""
     run = state.run[0]
     leaving = run.first
     run.first = state.threads[leaving - 1].following
@@ -231,8 +231,8 @@ def _leave(state: Threads) -> int:
 
 
 @kernel
-def _enter(state: Threads, entering: int) -> None:
-    """Put a thread, given by its number + 1, at the end of the queue."""
+def _enqueue(state: Threads, entering: int) -> None:
+    """Append a thread, given as number + 1, to the queue."""
     run = state.run[0]
     state.threads[entering - 1].following = 0
     if run.first:
@@ -244,20 +244,20 @@ def _enter(state: Threads, entering: int) -> None:
 
 @kernel
 def _slot(state: Threads) -> int:
-    """Read a slot: its address; run.position is -1 if there is none, or none of that number."""
+    """Read a slot and return its address; slot 0 is NULL. run.position is -1 on failure."""
     run = state.run[0]
-    slot = number(state.content, run)
+    slot = read_number(state.content, run)
     if slot > run.slots:
         run.position = -1
         return 0
-    return slot * STEP
+    return slot * SLOT_SIZE
 
 
 @kernel
-def number(content: np.ndarray, run: np.record) -> int:
-    """Read a number at run.position, unless that is -1; HUGE if it is larger."""
+def read_number(content: np.ndarray, run: Run) -> int:
+    """Read a number at run.position, unless that is -1; HUGE if it is larger than HUGE."""
     value, group, position = 0, 0x80, run.position
-    end = min(position + MOST_GROUPS, len(content))
+    end = min(position + MAX_GROUPS, len(content))
     while group & 0x80:
         if not 0 <= position < end:
             run.position = -1

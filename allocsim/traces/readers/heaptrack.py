@@ -1,16 +1,16 @@
-"""The files of heaptrack: raw (`heaptrack -r`), and interpreted, which is what it usually leaves.
+"""Files of heaptrack: raw (`heaptrack -r`), and interpreted, which is what it normally leaves.
 
-A reader: bytes to calls, by a compiled scanner. All numbers are bare hexadecimal:
+Text with one record per line; all numbers are hexadecimal without 0x:
 
     v VERSION FORMAT        first; the format of interpreted files is 0 to 3
-    + SIZE TRACE PTR        raw, and in format 0: a block is allocated;   - PTR   it is freed
+    + SIZE TRACE PTR        raw, and format 0: an allocation              - PTR   a free
     a SIZE TRACE            interpreted: defines the next allocation site, 0, 1, 2, ...
-    + SITE                  interpreted: a block is allocated there;      - SITE  one is freed
-    s x m t i c R I A S X # names, modules, stacks, times and the like, of which nothing is read
+    + SITE                  interpreted: an allocation at that site       - SITE  a free
+    s x m t i c R I A S X # names, modules, stacks, times and the like: not used
 
-Its one rule: interpreted files have no addresses, so `blocks` invents them, the oldest block of a
-site freed first, and a note calls it approximate. Memory is bounded by the live blocks, the
-MOST_SITES sites, 24 bytes each, and two blocks of text.
+Interpreted files have no addresses. `heaptrack_sites` invents them, freeing the oldest block of a
+site first, and a note says that the result is approximate. Memory is bounded by the live blocks,
+two blocks of text, and 24 bytes for each of at most MAX_SITES sites.
 """
 
 from __future__ import annotations
@@ -21,56 +21,60 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.jit import answers, kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
 from allocsim.errors import TraceError
 from allocsim.events import Op
+from allocsim.traces.calls import CallRecord
 from allocsim.traces.formats import Format
 from allocsim.traces.readers.heaptrack_sites import (
-    BLOCKS,
-    SITE,
-    Blocks,
+    Sites,
     add_site,
     allocate,
     free,
-    roomier,
+    new_sites,
+    with_room_for,
 )
-from allocsim.traces.scan.lex import SPACE, behind_newline, hexadecimal, next_line
-from allocsim.traces.scan.line_reader import BLOCK, Lines, TextReader, read_line
+from allocsim.traces.scan.lex import SPACE, hexadecimal, next_hexadecimal, next_line, skip_line_end
+from allocsim.traces.scan.line_reader import BLOCK, LineFormat, LineReader, read_line
+from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
-MOST_SITES = 1 << 24
+MAX_SITES = 1 << 24
 """Allocation sites of a file; a program of millions of lines has some hundred thousand."""
 
-NEWEST = 3
-"""The newest format of interpreted files."""
+NEWEST_FORMAT = 3
+"""Newest known format of interpreted files."""
 
-LAST_UNNUMBERED, SINCE = 0x10200, 1
-"""A file of this version that names no format is of this one."""
+LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
+"""A file of this version that names no format has this one."""
 
-SHORTEST_SITE, SHORTEST_BLOCK = len(b"a 1 1\n"), len(b"+ 0\n")
-"""So many bytes of text bring at most one site, one block."""
+MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
+"""Length of the shortest line that defines a site, or allocates a block."""
 
-FILE = np.dtype(
-    [
-        ("format", np.int64),  # of the interpreted file
-        ("raw", np.int64),  # 1 once a block came with its address
-        ("command", np.int64),  # 1 behind a command line, which may go on over several lines
-    ]
-)
-"""What is known of the file so far."""
 
-_ALLOCATED, _FREED, _SITE, _TEXT, _PATH, _MODULE, _COMMAND, _INFORMATION, _TRACE, _VERSION = (
+class HeaptrackFile(Struct):
+    """What is known of the file so far."""
+
+    format: Int64  # format of an interpreted file
+    is_raw: Int64  # 1 once an allocation with an address was read
+    in_command: Int64  # 1 after the start of a command line, which may contain newlines
+    string_end: Int64  # position in the block where a string that may contain newlines ends
+
+
+_ALLOCATED, _FREED, _SITE, _STRING, _PATH, _MODULE, _COMMAND, _INFORMATION, _TRACE, _VERSION = (
     ord(letter) for letter in "+-asxmXItv"
 )
 _FRAME, _TIME, _RESIDENT, _ATTACHED, _SUPPRESSION, _COMMENT = (ord(letter) for letter in "icRAS#")
 
 
 class HeaptrackScan(NamedTuple):
-    """The scanner of this format; state.held is where a text that holds newlines ends."""
+    """Scanner of this format."""
 
     text: np.ndarray  # uint8
-    state: np.recarray  # one SCAN
-    file: np.recarray  # one FILE
-    blocks: Blocks
+    state: Table[ScanState]  # one row
+    file: Table[HeaptrackFile]  # one row
+    sites: Sites
 
 
 def looks_like(head: bytes) -> bool:
@@ -83,93 +87,98 @@ def looks_like(head: bytes) -> bool:
 
 @answers(read_line, HeaptrackScan)
 @kernel
-def _line(scan: HeaptrackScan, position: int, call: np.record) -> int:
-    """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
-    scan.state[0].made = 0
-    if position < scan.state[0].held:
-        return next_line(scan.text, scan.state[0], position)
-    behind = _known_line(scan, position, call)
-    if behind < 0 and scan.file[0].command:
-        scan.state[0].made = 0
-        return next_line(scan.text, scan.state[0], position)
-    return behind
+def _line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
+    """Read one line into `call`; return the position after its newline, or -1 (see read_line)."""
+    file, state = scan.file[0], scan.state[0]
+    state.made = 0
+    if position < file.string_end:
+        return next_line(scan.text, state, position)
+    after = _known_line(scan, position, call)
+    if after < 0 and file.in_command:
+        state.made = 0
+        return next_line(scan.text, state, position)
+    return after
 
 
 @kernel
-def _known_line(scan: HeaptrackScan, position: int, call: np.record) -> int:
-    """Read a line by its letter."""
-    letter, blank = scan.text[position], scan.text[position + 1] == SPACE
-    if letter == _TRACE and blank:
-        scan.file[0].command = 0
+def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
+    """Read a line according to its first letter."""
+    letter, is_record = scan.text[position], scan.text[position + 1] == SPACE
+    if letter == _TRACE and is_record:
+        scan.file[0].in_command = 0
         return next_line(scan.text, scan.state[0], position)
-    if letter == _ALLOCATED and blank:
+    if letter == _ALLOCATED and is_record:
         return _allocated(scan, position + 2, call)
-    if letter == _FREED and blank:
+    if letter == _FREED and is_record:
         return _freed(scan, position + 2, call)
-    if letter == _SITE and blank:
+    if letter == _SITE and is_record:
         return _site(scan, position + 2)
-    if letter == _VERSION and blank:
+    if letter == _VERSION and is_record:
         return _version(scan, position + 2)
-    if letter in (_TEXT, _PATH, _MODULE) and blank:
-        return _text(scan, position + 2)
+    if letter in (_STRING, _PATH, _MODULE) and is_record:
+        return _string(scan, position + 2)
     if letter in (_COMMAND, _INFORMATION):
-        scan.file[0].command = letter == _COMMAND
+        scan.file[0].in_command = letter == _COMMAND
         return next_line(scan.text, scan.state[0], position)
     if letter in (_FRAME, _TIME, _RESIDENT, _SUPPRESSION):
-        return next_line(scan.text, scan.state[0], position) if blank else -1
+        return next_line(scan.text, scan.state[0], position) if is_record else -1
     return next_line(scan.text, scan.state[0], position) if letter in (_ATTACHED, _COMMENT) else -1
 
 
 @kernel
-def _allocated(scan: HeaptrackScan, position: int, call: np.record) -> int:
-    """Read the numbers of an allocation; a line that is broken makes no block, as room has it."""
+def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
+    """Read an allocation: with an address, or of a site.
+
+    A broken line must not allocate at a site: the tables have room for one block per
+    MIN_BLOCK_LINE bytes of valid lines.
+    """
     text, state = scan.text, scan.state[0]
     number = hexadecimal(text, position, state)
     call.op = Op.MALLOC
     state.made = 1
     if state.position > 0 and text[state.position] == SPACE:
-        _next(text, state)
-        call.address = _next(text, state)
+        next_hexadecimal(text, state)
+        call.address = next_hexadecimal(text, state)
         call.request = number
-        scan.file[0].raw = 1
+        scan.file[0].is_raw = 1
     elif (
-        scan.file[0].raw
-        or number >= scan.blocks.counts[0].sites
-        or behind_newline(text, state.position) < 0
+        scan.file[0].is_raw
+        or number >= scan.sites.counts[0].sites
+        or skip_line_end(text, state.position) < 0
     ):
         return -1
     else:
-        call.address = allocate(scan.blocks, number)
-        call.request = scan.blocks.sites[number].request
-    return behind_newline(text, state.position)
+        call.address = allocate(scan.sites, number)
+        call.request = scan.sites.sites[number].request
+    return skip_line_end(text, state.position)
 
 
 @kernel
-def _freed(scan: HeaptrackScan, position: int, call: np.record) -> int:
-    """Read the number of a free: an address, or a site once there are any."""
+def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
+    """Read a free: of an address or, once sites are defined, of a site."""
     number = hexadecimal(scan.text, position, scan.state[0])
-    behind = behind_newline(scan.text, scan.state[0].position)
+    after = skip_line_end(scan.text, scan.state[0].position)
     call.op = Op.FREE
     scan.state[0].made = 1
-    if scan.file[0].raw or scan.blocks.counts[0].sites == 0:
+    if scan.file[0].is_raw or scan.sites.counts[0].sites == 0:
         call.address = number
-    elif number >= scan.blocks.counts[0].sites or behind < 0:
+    elif number >= scan.sites.counts[0].sites or after < 0:
         return -1
     else:
-        call.address = free(scan.blocks, number)
-    return behind
+        call.address = free(scan.sites, number)
+    return after
 
 
 @kernel
 def _site(scan: HeaptrackScan, position: int) -> int:
     """Read the definition of an allocation site."""
     request = hexadecimal(scan.text, position, scan.state[0])
-    _next(scan.text, scan.state[0])
-    behind = behind_newline(scan.text, scan.state[0].position)
-    if behind < 0 or scan.file[0].raw:
+    next_hexadecimal(scan.text, scan.state[0])
+    after = skip_line_end(scan.text, scan.state[0].position)
+    if after < 0 or scan.file[0].is_raw:
         return -1
-    add_site(scan.blocks, request)
-    return behind
+    add_site(scan.sites, request)
+    return after
 
 
 @kernel
@@ -178,73 +187,58 @@ def _version(scan: HeaptrackScan, position: int) -> int:
     text, state, file = scan.text, scan.state[0], scan.file[0]
     version = hexadecimal(text, position, state)
     if state.position > 0 and text[state.position] == SPACE:
-        file.format = _next(text, state)
+        file.format = next_hexadecimal(text, state)
     else:
-        file.format = SINCE if version == LAST_UNNUMBERED else 0
-    return behind_newline(text, state.position) if file.format <= NEWEST else -1
+        file.format = ITS_FORMAT if version == LAST_UNNUMBERED else 0
+    return skip_line_end(text, state.position) if file.format <= NEWEST_FORMAT else -1
 
 
 @kernel
-def _text(scan: HeaptrackScan, position: int) -> int:
-    """Pass a text by: from format 3 on its length says where it ends, not the first newline."""
-    if scan.file[0].format == NEWEST:
-        length = hexadecimal(scan.text, position, scan.state[0])
-        if scan.state[0].position < 0 or length > BLOCK:
+def _string(scan: HeaptrackScan, position: int) -> int:
+    """Skip a string. Since format 3 its length is given, since it may contain newlines."""
+    state, file = scan.state[0], scan.file[0]
+    if file.format == NEWEST_FORMAT:
+        length = hexadecimal(scan.text, position, state)
+        if state.position < 0 or length > BLOCK:
             return -1
-        scan.state[0].held = scan.state[0].position + 1 + length
-    return next_line(scan.text, scan.state[0], position)
+        file.string_end = state.position + 1 + length
+    return next_line(scan.text, state, position)
 
 
-@kernel
-def _next(text: np.ndarray, state: np.record) -> int:
-    """Read a blank and a hexadecimal number at state.position, unless that is -1."""
-    if state.position < 0 or text[state.position] != SPACE:
-        state.position = -1
-        return 0
-    return hexadecimal(text, state.position + 1, state)
-
-
-def _begun(text: Any, state: Any) -> HeaptrackScan:
-    """The scanner at the beginning of a file."""
-    file = np.zeros(1, FILE).view(np.recarray)
-    counts, sites = np.zeros(1, BLOCKS), np.zeros(0, SITE)
-    blocks = Blocks(counts.view(np.recarray), sites.view(np.recarray), np.zeros(1, np.int64))
-    return HeaptrackScan(text, state, file, blocks)
-
-
-LINES = Lines(
-    scan=_begun,
+LINES = LineFormat(
+    scanner=lambda text, state: HeaptrackScan(text, state, records(HeaptrackFile), new_sites()),
     grammar="a line of heaptrack: v VERSION FORMAT with a format up to 3, + SIZE TRACE PTR, - PTR, "
     "a SIZE TRACE, + SITE, - SITE, in hexadecimal, or one that begins with s x m t i c R I or X",
 )
 
 
-class HeaptrackReader(TextReader):
-    """The calls of a file of heaptrack."""
+class HeaptrackReader(LineReader):
+    """The calls of a heaptrack file."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; notes at the end what is approximate."""
+        """Arrays of CALL; a note says so if the frees are approximate."""
         yield from super().batches()
-        if self._scan.blocks.counts[0].sites:
+        if self._scan.sites.counts[0].sites:
             self.notes.append(
-                "approximate: this file of heaptrack has no addresses, so the oldest block of an "
-                "allocation site is taken to be freed first; `heaptrack -r` records addresses"
+                "approximate: this heaptrack file has no addresses, so each free is taken to be of "
+                "the oldest block of its allocation site; `heaptrack -r` records addresses"
             )
 
-    def _scanned(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
-        """Batches of the calls before `end`, with room for all that they can bring."""
-        blocks = roomier(self._scan.blocks, end // SHORTEST_SITE + 1, end // SHORTEST_BLOCK + 1)
-        if len(blocks.sites) > 2 * MOST_SITES:
+    def _scan_block(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
+        """Batches of the calls before `end`; the tables are first enlarged for all of them."""
+        sites, blocks = end // MIN_SITE_LINE + 1, end // MIN_BLOCK_LINE + 1
+        if self._scan.sites.counts[0].sites + sites > MAX_SITES:
             raise TraceError(
-                f"{self.source.name}, line {self.lines + 1}: more than {MOST_SITES:,} allocation "
-                "sites, which no program has: the file is damaged"
+                f"{self.source.name}, line {self.lines + 1}: more than {MAX_SITES:,} allocation "
+                "sites; the file is damaged"
             )
-        self._scan = self._scan._replace(blocks=blocks)
-        yield from super()._scanned(arrays, end, at_end)
-        self._state[0].held = max(int(self._state[0].held) - end, 0)
+        self._scan = self._scan._replace(sites=with_room_for(self._scan.sites, sites, blocks))
+        yield from super()._scan_block(arrays, end, at_end)
+        file = self._scan.file[0]
+        file.string_end = max(int(file.string_end) - end, 0)
 
 
 FORMAT = Format(

@@ -1,8 +1,7 @@
-"""Blocks without addresses: which one a recording means that names only where blocks were made.
+"""Allocation sites: invented addresses for heaptrack files that record only the site of a block.
 
-Below `heaptrack`, whose interpreted files say of a free at which allocation site its block was
-made, and no more. Each site keeps a queue of its live blocks, and a free takes the oldest. Its one
-rule: a block's number is used again once it is dead, so memory is bounded by the live blocks.
+Each site has a FIFO queue of its live blocks, and a free takes the oldest. Numbers of freed blocks
+are reused, so memory is bounded by the live blocks.
 """
 
 from __future__ import annotations
@@ -12,90 +11,92 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
-
-BLOCKS = np.dtype(
-    [
-        ("sites", np.int64),  # sites so far
-        ("used", np.int64),  # block numbers given out so far, from 1 on
-        ("spare", np.int64),  # the first of those that are free to use again; 0: none
-    ]
-)
-
-SITE = np.dtype(
-    [
-        ("request", np.int64),  # bytes of each of its blocks
-        ("first", np.int64),  # the oldest live block; 0: none
-        ("last", np.int64),  # the youngest, when there is an oldest
-    ]
-)
-
-STEP = 16
-"""The invented address of a block is this times its number."""
-
-NEVER = 1 << 59
-"""An address at which no block lives."""
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import grown, records
+from allocsim.traces.calls import SLOT_SIZE
 
 
-class Blocks(NamedTuple):
-    """The live blocks of all sites."""
+class SiteCounts(Struct):
+    """Counters of the sites and blocks."""
 
-    counts: np.recarray  # one BLOCKS
-    sites: np.recarray  # SITE
-    following: np.ndarray  # int64 by block: the next younger of its site, or the next spare one
+    sites: Int64  # sites defined so far
+    blocks: Int64  # highest block number used so far; the first is 1
+    spare: Int64  # first block number to reuse; 0 if there is none
 
 
-def roomier(blocks: Blocks, sites: int, more: int) -> Blocks:
-    """The same with room for so many more sites and blocks."""
-    counts = blocks.counts[0]
-    needed, followers = counts.sites + sites, counts.used + 1 + more
-    if needed > len(blocks.sites):
-        larger = np.zeros(2 * needed, SITE).view(np.recarray)
-        larger[: counts.sites] = blocks.sites[: counts.sites]
-        blocks = blocks._replace(sites=larger)
-    if followers > len(blocks.following):
-        longer = np.zeros(2 * followers, np.int64)
-        longer[: counts.used + 1] = blocks.following[: counts.used + 1]
-        blocks = blocks._replace(following=longer)
-    return blocks
+class Site(Struct):
+    """An allocation site."""
+
+    request: Int64  # size of each of its blocks
+    first: Int64  # oldest live block; 0 if there is none
+    last: Int64  # youngest live block, if `first` is not 0
+
+
+UNKNOWN = 1 << 59
+"""The address of a free at a site without live blocks: no block is ever there."""
+
+
+class Sites(NamedTuple):
+    """All sites and their live blocks."""
+
+    counts: Table[SiteCounts]  # one row
+    sites: Table[Site]
+    following: np.ndarray  # int64 by block: the next younger block of its site, or next spare one
+
+
+def new_sites() -> Sites:
+    """The state before the first site."""
+    return Sites(records(SiteCounts), records(Site, 0), np.zeros(1, np.int64))
+
+
+def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
+    """The same state with room for that many more sites and blocks."""
+    counts = state.counts[0]
+    max_sites, max_blocks = counts.sites + sites, counts.blocks + 1 + blocks
+    if max_sites > len(state.sites):
+        state = state._replace(sites=grown(state.sites, max_sites))
+    if max_blocks > len(state.following):
+        state = state._replace(following=grown(state.following, max_blocks))
+    return state
 
 
 @kernel
-def add_site(blocks: Blocks, request: int) -> None:
-    """A further site, whose blocks are all of that size."""
-    counts = blocks.counts[0]
-    site = blocks.sites[counts.sites]
+def add_site(state: Sites, request: int) -> None:
+    """Define the next site, whose blocks all have `request` bytes."""
+    counts = state.counts[0]
+    site = state.sites[counts.sites]
     site.request = request
     site.first = 0
     counts.sites += 1
 
 
 @kernel
-def allocate(blocks: Blocks, site: int) -> int:
-    """The address of a new block of the site."""
-    counts, owner, following = blocks.counts[0], blocks.sites[site], blocks.following
+def allocate(state: Sites, number: int) -> int:
+    """Append a block to the site's queue; return its address."""
+    counts, site, following = state.counts[0], state.sites[number], state.following
     if counts.spare:
         block = counts.spare
         counts.spare = following[block]
     else:
-        counts.used += 1
-        block = counts.used
+        counts.blocks += 1
+        block = counts.blocks
     following[block] = 0
-    if owner.first:
-        following[owner.last] = block
+    if site.first:
+        following[site.last] = block
     else:
-        owner.first = block
-    owner.last = block
-    return block * STEP
+        site.first = block
+    site.last = block
+    return block * SLOT_SIZE
 
 
 @kernel
-def free(blocks: Blocks, site: int) -> int:
-    """The address of the site's oldest live block, which dies; NEVER if it has none."""
-    counts, owner, following = blocks.counts[0], blocks.sites[site], blocks.following
-    block = owner.first
+def free(state: Sites, number: int) -> int:
+    """Free the oldest block of the site; return its address, or UNKNOWN if it has none."""
+    counts, site, following = state.counts[0], state.sites[number], state.following
+    block = site.first
     if block == 0:
-        return NEVER
-    owner.first = following[block]
+        return UNKNOWN
+    site.first = following[block]
     following[block] = counts.spare
     counts.spare = block
-    return block * STEP
+    return block * SLOT_SIZE

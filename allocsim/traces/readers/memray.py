@@ -1,13 +1,13 @@
-"""Captures of memray, a profiler of Python programs, through memray's own reader (an extra).
+"""Captures of memray, a profiler of Python programs, read by memray's own reader (an extra).
 
-A reader: bytes to calls. The layout of a capture changes with memray's versions, so it is never
-parsed here: `memray_records` reads it in a process of its own, and this file maps its records. Its
-one rule: malloc's calls and Python's own, where they were traced, are calls; mmap and munmap never
-are, since Python's arenas are among them: its objects would count twice.
+The layout of a capture changes between versions of memray, so it is not parsed here: `memray_child`
+reads it in a process of its own, and this module converts its records. The calls of malloc count,
+and Python's own allocations where they were traced. mmap and munmap do not: Python's arenas are
+among them, and their objects would count twice.
 
-A realloc is recorded as a free and an allocation, and alignments are not recorded. Memory is
-bounded by the live blocks and by what that process may take; a capture in a container, or from a
-pipe, is first unpacked to an unnamed file.
+memray records a realloc as a free and an allocation, and no alignments. Memory is bounded by the
+live blocks and MAX_MEMORY of the child. A compressed capture, or standard input, is first copied to
+an unnamed file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,30 +23,29 @@ import numpy as np
 
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
-from allocsim.traces.calls import no_calls
-from allocsim.traces.formats import CUT_CONTAINER, Format
-from allocsim.traces.prefetch import AHEAD
+from allocsim.traces.formats import TRUNCATED, Format
+from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.readers import memray_child
-from allocsim.traces.readers.memray_child import LACKS, REFUSED
+from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", b"\x04\x22\x4d\x18"
-"""The beginnings of a capture: memray's own, and LZ4's, in which most are packed."""
+"""First bytes of a capture: memray's own, and those of LZ4, which most captures use."""
 
 NUMBER, RECORD = 8, 32
-"""Bytes of a number and of a record as they come."""
+"""Bytes of a number and of a record in the child's output."""
 
-_LEFT_OUT = -1
-_OPS = np.full(64, _LEFT_OUT, np.int64)
+_NOT_A_CALL = -1
+_OPS = np.full(64, _NOT_A_CALL, np.int64)
 _OPS[[1, 5]] = Op.FREE
-_OPS[[2, 4, 6, 7]] = Op.MALLOC  # 4 and 7 are what a realloc returned
+_OPS[[2, 4, 6, 7]] = Op.MALLOC  # 4 and 7 are the result of a realloc
 _OPS[[3, 8]] = Op.CALLOC
 _OPS[9:14] = Op.MEMALIGN
-"""Ops by memray's number of the allocator: 1 to 4 Python's, 5 to 13 malloc's, then mmap, munmap."""
+"""Ops by memray's allocator number: 1 to 4 are Python's, 5 to 13 malloc's, then mmap and munmap."""
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins as captures do."""
+    """Whether a file begins like a capture."""
     return head.startswith((PLAIN, PACKED))
 
 
@@ -55,18 +53,18 @@ class MemrayReader:
     """The calls of a capture."""
 
     is_empty = False
-    """A capture is never empty: it has a head."""
+    """A capture has a header, so it is never empty."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.notes: list[str] = []
-        self._left_out = 0
+        self._dropped = 0
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is used again when AHEAD + 2 more were made."""
+        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
         with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
             if self.source.truncated:
-                self.notes.append(CUT_CONTAINER)
+                self.notes.append(TRUNCATED)
             program = [sys.executable, "-P", str(Path(memray_child.__file__))]
             with subprocess.Popen(
                 program, stdin=capture, stdout=subprocess.PIPE, stderr=complaint
@@ -75,46 +73,47 @@ class MemrayReader:
                     assert child.stdout is not None
                     yield from self._read(child.stdout)
                 finally:
-                    child.kill()  # it has ended, unless the consumer has stopped
+                    child.kill()  # no effect if it has ended; the consumer may have stopped early
             complaint.seek(0)
             self._require_success(child.returncode, complaint.read(2000).decode("utf-8", "replace"))
 
     def _read(self, stream: IO[bytes]) -> Iterator[Any]:
-        """Batches of the calls that come, until the stream ends."""
-        arrays = cycle([no_calls(memray_child.BATCH) for _ in range(AHEAD + 2)])
+        """Batches of the calls in the child's output."""
+        arrays = call_arrays(memray_child.BATCH)
         python = np.frombuffer(stream.read(NUMBER).ljust(NUMBER, b"\0"), np.int64)[0]
         while block := stream.read(RECORD * memray_child.BATCH):
-            whole = np.frombuffer(block, np.int64, len(block) // RECORD * 4).reshape(-1, 4)
-            yield self._calls(whole, next(arrays))
-        if self._left_out:
+            rows = np.frombuffer(block, np.int64, len(block) // RECORD * 4).reshape(-1, 4)
+            yield self._calls(rows, next(arrays))
+        if self._dropped:
             hidden = (
-                "; Python's objects of up to 512 bytes, which lie in such, are not seen: record "
+                "; Python's objects of up to 512 bytes are in such memory and are not seen: record "
+                "with --trace-python-allocators"
             )
-            note = f"calls of mmap and munmap left out: {self._left_out:,}"
-            self.notes.append(note + (f"{hidden}with --trace-python-allocators" * (not python)))
+            note = f"dropped calls of mmap and munmap: {self._dropped:,}"
+            self.notes.append(note if python else note + hidden)
 
-    def _calls(self, records: Any, calls: Any) -> Any:
-        """The records that are calls, in the front of `calls`."""
-        ops = _OPS[np.minimum(records[:, 0], len(_OPS) - 1)]
-        kept = records[ops != _LEFT_OUT]
-        self._left_out += len(records) - len(kept)
+    def _calls(self, rows: Any, calls: Any) -> Any:
+        """Convert the rows that are calls; return the part of `calls` that they fill."""
+        ops = _OPS[np.minimum(rows[:, 0], len(_OPS) - 1)]
+        kept = rows[ops != _NOT_A_CALL]
+        self._dropped += len(rows) - len(kept)
         batch = calls[: len(kept)]
-        batch.op[:] = ops[ops != _LEFT_OUT]
+        batch.op[:] = ops[ops != _NOT_A_CALL]
         batch.thread[:], batch.address[:], batch.request[:] = kept[:, 1], kept[:, 2], kept[:, 3]
         return batch
 
     def _require_success(self, status: int, complaint: str) -> None:
-        """An error of ours for an exit status that is not 0."""
-        if status == LACKS:
+        """Raise the error that an exit status other than 0 stands for."""
+        if status == NO_MEMRAY:
             raise EnvironmentLacks(
-                f"{self.source.name}: reading a capture of memray needs memray: "
+                f"{self.source.name}: reading a capture of memray requires memray: "
                 "pip install 'allocsim[memray]'"
             )
-        if status == REFUSED:
+        if status == UNREADABLE:
             raise TraceError(f"{self.source.name}: memray cannot read it: {complaint.strip()}")
         if status != 0:
             raise TraceError(
-                f"{self.source.name}: memray's reader failed on it (status {status}): the capture "
+                f"{self.source.name}: memray's reader crashed on it (status {status}): the capture "
                 "is damaged; record it again"
             )
 

@@ -1,12 +1,10 @@
-"""The records of a memray capture on standard output: a program of its own, run by `memray`.
+"""The child process of `memray`: writes the records of a capture to standard output.
 
-Below `memray`, apart from everything else: it imports nothing of allocsim. memray's reader is
-native code that ends a process by a signal where a capture is damaged, so it has a process to end.
-Its one rule: standard input is the capture, a regular file; standard output is int64 numbers, first
-1 or 0, whether Python's own allocators were traced, then four for each record: allocator, thread,
-address, size. The exit status is LACKS without memray, REFUSED with a reason on standard error.
-
-It takes at most MOST_MEMORY bytes of address space.
+memray's reader is native code, which ends the process by a signal if a capture is damaged, so it
+runs in a process of its own. This program imports nothing of allocsim. Standard input is the
+capture, a regular file. Standard output is int64 numbers: first 1 or 0, whether Python's own
+allocators were traced, then four for each record: allocator, thread, address, size. The exit status
+is NO_MEMRAY if memray is not installed, or UNREADABLE with the reason on standard error.
 """
 
 from __future__ import annotations
@@ -16,45 +14,47 @@ import sys
 from array import array
 from typing import Any
 
-LACKS, REFUSED = 3, 2
+NO_MEMRAY, UNREADABLE = 3, 2
+"""Exit statuses."""
 
-MOST_MEMORY = 8 << 30
+MAX_MEMORY = 8 << 30
+"""Bytes of address space that the process may use."""
 
-AGGREGATED = "it is aggregated, so it has no single allocations: record it without --aggregate"
+AGGREGATED = "it is aggregated and has no single allocations; record it without --aggregate"
 
-ANOTHER_VERSION = (
-    "a memray reads only the captures of its own version: record it again with the memray that is "
-    "installed here, or install the one that recorded it (pip install memray==VERSION)"
+OTHER_VERSION = (
+    "memray reads only the captures of its own version; record it again with the installed memray, "
+    "or install the version that recorded it (pip install memray==VERSION)"
 )
 
 BATCH = 1 << 13
 """Records written at a time: 256 KiB."""
 
 MASK = (1 << 60) - 1
-"""The bits of an address or a number that count; a record of more is damaged."""
+"""Bits of a number that are kept; only damaged records have more."""
 
 
 def main() -> int:
-    """Write the records; the exit status."""
+    """Write the records; return the exit status."""
     _, allowed = resource.getrlimit(resource.RLIMIT_AS)
-    if allowed == resource.RLIM_INFINITY or allowed > MOST_MEMORY:
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    if allowed == resource.RLIM_INFINITY or allowed > MAX_MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     try:
         from memray import FileFormat, FileReader
     except ImportError:
-        return LACKS
+        return NO_MEMRAY
     try:
         reader = FileReader("/proc/self/fd/0")
         if reader.metadata.file_format is not FileFormat.ALL_ALLOCATIONS:
-            return _refuse(AGGREGATED)
+            return _fail(AGGREGATED)
         _write_records(reader)
-    except Exception as error:  # memray's, of many kinds, where a capture is damaged
-        return _refuse(f"{error or type(error).__name__}; {ANOTHER_VERSION}")
+    except Exception as error:  # memray raises many types if a capture is damaged
+        return _fail(f"{error or type(error).__name__}; {OTHER_VERSION}")
     return 0
 
 
 def _write_records(reader: Any) -> None:
-    """Write the head and every record."""
+    """Write the first number and every record."""
     numbers = array("q", [int(reader.metadata.trace_python_allocators)])
     for record in reader.get_allocation_records():
         numbers.extend(
@@ -67,10 +67,10 @@ def _write_records(reader: Any) -> None:
     sys.stdout.buffer.flush()
 
 
-def _refuse(reason: str) -> int:
-    """Say why on standard error; the exit status."""
+def _fail(reason: str) -> int:
+    """Write the reason to standard error; return the exit status."""
     sys.stderr.write(reason)
-    return REFUSED
+    return UNREADABLE
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The text that glibc's mtrace writes (MALLOC_TRACE, with libc_malloc_debug.so.0 preloaded).
+"""The text of glibc's mtrace (MALLOC_TRACE, with libc_malloc_debug.so.0 preloaded).
 
-A reader: bytes to calls, by a compiled scanner. A line is [@ CALLER] and then one of
+A line is [@ CALLER] and then one of
 
     + PTR SIZE     - PTR     ! PTR SIZE (a realloc that failed)     < OLD, next line: > NEW SIZE
 
-beside = Start and = End. It has no threads, no alignment, and calloc as malloc of the product. Its
-one rule: a line is read from its end, since the caller, a file's name, may hold anything.
+or = Start, or = End. The format has no threads and no alignments, and calloc is a malloc of the
+product. The caller contains a file name, which may be anything, so a line is parsed from its end.
 """
 
 from __future__ import annotations
@@ -16,24 +16,35 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.jit import answers, kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
 from allocsim.events import Op
+from allocsim.traces.calls import CallRecord
 from allocsim.traces.formats import Format
 from allocsim.traces.scan.lex import NEWLINE, RETURN, SPACE, hexadecimal_size, next_line, pointer
-from allocsim.traces.scan.line_reader import Lines, TextReader, read_line
+from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
+from allocsim.traces.scan.state import ScanState
 
 _AT, _EQUALS = ord("@"), ord("=")
 _ALLOCATED, _FREED, _FAILED, _MOVED, _OLD = (ord(sign) for sign in "+-!><")
 
 
+class Realloc(Struct):
+    """The first half of a realloc."""
+
+    old: Int64  # the address of a < line, until the next line; else 0
+
+
 class MtraceScan(NamedTuple):
-    """The scanner of this format; state.held is the address of a < line."""
+    """Scanner of this format."""
 
     text: np.ndarray  # uint8
-    state: np.recarray  # one SCAN
+    state: Table[ScanState]  # one row
+    realloc: Table[Realloc]  # one row
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether content begins as mtrace's does: with = Start, or a call with its caller."""
+    """Whether a file begins with = Start, or a call with its caller."""
     first = head.lstrip()[:500].partition(b"\n")[0].split()
     if first[:2] == [b"=", b"Start"]:
         return True
@@ -42,57 +53,57 @@ def looks_like(head: bytes) -> bool:
 
 @answers(read_line, MtraceScan)
 @kernel
-def _line(scan: MtraceScan, position: int, call: np.record) -> int:
-    """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
+def _line(scan: MtraceScan, position: int, call: CallRecord) -> int:
+    """Read one line into `call`; return the position after its newline, or -1 (see read_line)."""
     text, state = scan.text, scan.state[0]
-    behind = next_line(text, state, position)
-    end = behind - 2 if text[behind - 2] == RETURN else behind - 1
+    after = next_line(text, state, position)
+    end = after - 2 if text[after - 2] == RETURN else after - 1
     if text[position] == _EQUALS and text[position + 1] == SPACE:
         state.made = 0
-        return behind
-    last = _token(text, position, end)
-    before = _token(text, position, last - 1)
+        return after
+    last = _word_start(text, position, end)
+    previous = _word_start(text, position, last - 1)
     call.process = 0
     call.thread = 0
     call.alignment = 0
     call.old = 0
     call.request = 0
-    sign = text[before] if before == last - 2 else 0
+    sign = text[previous] if previous == last - 2 else 0
     if sign in (_FREED, _OLD):
         call.op = Op.FREE
         call.address = pointer(text, last, state)
         state.made = sign == _FREED
     else:
-        sign = _sized(scan, position, last, before, call)
-    state.held = call.address if sign == _OLD else 0
-    return behind if sign and state.position == end else -1
+        sign = _sized(scan, position, last, previous, call)
+    scan.realloc[0].old = call.address if sign == _OLD else 0
+    return after if sign and state.position == end else -1
 
 
 @kernel
-def _sized(scan: MtraceScan, start: int, last: int, before: int, call: np.record) -> int:
-    """Read SIGN PTR SIZE, whose last two begin at `before` and `last`; the sign, or 0."""
+def _sized(scan: MtraceScan, start: int, last: int, previous: int, call: CallRecord) -> int:
+    """Read SIGN PTR SIZE, where PTR is at `previous` and SIZE at `last`; return SIGN, or 0."""
     text, state = scan.text, scan.state[0]
-    place = before - 2
+    place = previous - 2
     if place < start or text[place + 1] != SPACE or (place > start and text[place - 1] != SPACE):
         return 0
     sign = int(text[place])
     if sign != _ALLOCATED and sign != _MOVED and sign != _FAILED:
         return 0
     call.op = Op.MALLOC if sign == _ALLOCATED else Op.REALLOC
-    call.address = pointer(text, before, state)
+    call.address = pointer(text, previous, state)
     if state.position != last - 1:
         return 0
     call.request = hexadecimal_size(text, last, state)
     if sign == _MOVED:
-        call.old = state.held
+        call.old = scan.realloc[0].old
     elif sign == _FAILED:
         call.old, call.address = call.address, 0
     return sign
 
 
 @kernel
-def _token(text: np.ndarray, start: int, end: int) -> int:
-    """Where the word begins that ends at `end`; not before `start`."""
+def _word_start(text: np.ndarray, start: int, end: int) -> int:
+    """Return the start of the word that ends at `end`, not before `start`."""
     while end > start and text[end - 1] != SPACE and text[end - 1] != NEWLINE:
         end -= 1
     return end
@@ -103,9 +114,9 @@ FORMAT = Format(
     summary="glibc's mtrace, as in: @ ./prog:[0x1139] + 0x55d0a52a02a0 0x64",
     looks_like=looks_like,
     open=partial(
-        TextReader,
-        lines=Lines(
-            scan=MtraceScan,
+        LineReader,
+        form=LineFormat(
+            scanner=lambda text, state: MtraceScan(text, state, records(Realloc)),
             grammar="[@ CALLER] and + PTR SIZE, - PTR, < OLD, > NEW SIZE or ! PTR SIZE, all 0x",
         ),
     ),

@@ -1,136 +1,143 @@
-"""What Valgrind prints under --trace-malloc=yes (memcheck, massif, dhat; not --tool=none).
+"""The output of Valgrind under --trace-malloc=yes (memcheck, massif, dhat; not --tool=none).
 
-A reader: bytes to calls, by a compiled scanner. A line is --PID-- and then one of
+A line is --PID-- and then one of
 
     malloc(N) = 0xP     calloc(N,M) = 0xP     realloc(0xP,N) = 0xQ     free(0xP)
-    memalign(al A, size N) = 0xP     _Znwm(N) = 0xP and its kin     _ZdlPv(0xP) and its kin
+    memalign(al A, size N) = 0xP     _Znwm(N) = 0xP     _ZdlPv(0xP)     other new and delete
 
-A call without a result of its own is followed, on its line, by the one that did its work:
-realloc(0x0,N)malloc(N) = 0xP. Its one rule: the program's output stands among the lines, and even
-before the --PID-- of one, so whatever is no call is left out and counted; so are calls that cannot
-be read, which are counted apart: state.held.
+A call without a result is followed, on the same line, by the call that did its work:
+realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between the lines, and even before
+the --PID-- of a line, so lines that are no call are skipped and counted. So are calls that cannot
+be read, which are counted separately.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from re import compile as pattern
 from typing import NamedTuple
 
 import numpy as np
 
 from allocsim.core.jit import answers, kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE
+from allocsim.traces.calls import HUGE, CallRecord
 from allocsim.traces.formats import Format
 from allocsim.traces.scan.lex import (
     NEWLINE,
     SPACE,
-    behind_newline,
     decimal,
     pointer,
     product,
+    skip_line_end,
     word,
     word_at,
 )
-from allocsim.traces.scan.line_reader import Lines, TextReader, read_line
+from allocsim.traces.scan.line_reader import SKIPPED, LineFormat, LineReader, read_line
+from allocsim.traces.scan.state import ScanState
+from allocsim.traces.source import Source
 
-_MALLOC, _FREE, _CALLOC, _REALLOC = (
-    word(b"malloc"),
-    word(b"free"),
-    word(b"calloc"),
-    word(b"realloc"),
-)
+_MALLOC, _FREE = word(b"malloc"), word(b"free")
+_CALLOC, _REALLOC = word(b"calloc"), word(b"realloc")
 _MEMALIGN, _POSIX, _ALIGNED = word(b"memalig"), word(b"posix_m"), word(b"aligned")
 _NEW, _DELETE, _BUILTIN = word(b"_Zn"), word(b"_Zd"), word(b"__built")
 _BY_ALIGNMENT, _AND_SIZE = word(b"(al "), word(b", size ")
 _BY_SIZE, _AND_ALIGNMENT = word(b"(size "), word(b", al ")
-_MARK, _NO_RESULT, _RESULT = word(b"-- "), word(b" = 0"), word(b" = ")
-_DASH, _COLON, _OPEN, _CLOSE, _COMMA, _E = (ord(character) for character in "-:(),e")
+_AFTER_PID, _NO_RESULT, _RESULT = word(b"-- "), word(b" = 0"), word(b" = ")
+_DASH, _COLON, _OPEN, _CLOSE, _E = (ord(character) for character in "-:()e")
+_COMMA = word(b",")
 
-LONGEST_NAME = 64
-"""Characters that a function's name may have."""
+MAX_NAME = 64
+"""Characters of a function's name."""
 
-LONGEST_TIME = 32
-"""Characters that a time before the process may have."""
+MAX_TIME = 32
+"""Characters of a time before the process id."""
 
-_BEGINNING = pattern(
+_CALL = pattern(
     rb"--(?:[\d.:]{1,32} )?\d{1,18}-- "
     rb"(?:malloc|calloc|realloc|memalign|free|_Z[nd]\w{1,64}|__builtin_\w{1,64})\("
 )
 
 
+class Unreadable(Struct):
+    """Calls that cannot be read."""
+
+    calls: Int64  # skipped lines that have --PID-- and a known function
+
+
 class ValgrindScan(NamedTuple):
-    """The scanner of this format."""
+    """Scanner of this format."""
 
     text: np.ndarray  # uint8
-    state: np.recarray  # one SCAN
+    state: Table[ScanState]  # one row
+    unreadable: Table[Unreadable]  # one row
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the beginning holds a call behind --PID--."""
-    return _BEGINNING.search(head) is not None
+    """Whether the beginning contains --PID-- and a call."""
+    return _CALL.search(head) is not None
 
 
 @answers(read_line, ValgrindScan)
 @kernel
-def _line(scan: ValgrindScan, position: int, call: np.record) -> int:
-    """Read one line into `call`; the position behind its newline, or -1 if it is none of ours."""
+def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
+    """Read one line into `call`; return the position after its newline, or -1 (see read_line)."""
     text, state = scan.text, scan.state[0]
     call.thread = 0
-    position = _behind_mark(text, state, position, call)
+    position = _process(text, state, position, call)
     if position < 0:
         return -1
     if word_at(state, position, 4) == _NO_RESULT:  # the end of realloc(P,0)free(P)
         state.made = 0
-        return behind_newline(text, position + 4)
-    place = _operation(text, state, position, call)
-    if place < 0:
+        return skip_line_end(text, position + 4)
+    parenthesis = _operation(text, state, position, call)
+    if parenthesis < 0:
         return -1
-    position = _call(scan, place, call)
-    state.held += position < 0
+    position = _call(scan, parenthesis, call)
+    scan.unreadable[0].calls += position < 0
     return position
 
 
 @kernel
-def _call(scan: ValgrindScan, place: int, call: np.record) -> int:
-    """Read the call whose parenthesis is at `place`; the position behind its line, or -1."""
+def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
+    """Read the call whose parenthesis is at `parenthesis`; return the next line, or -1."""
     text, state = scan.text, scan.state[0]
-    while place >= 0:
-        position = _arguments(scan, place, call)
+    while parenthesis >= 0:
+        position = _arguments(scan, parenthesis, call)
         if position < 0:
             return -1
         if call.op == Op.FREE:
-            return behind_newline(text, position)
+            return skip_line_end(text, position)
         if word_at(state, position, 3) == _RESULT:
             call.address = pointer(text, position + 3, state)
-            return behind_newline(text, state.position)
+            return skip_line_end(text, state.position)
         if text[position] <= SPACE:
-            return -1  # an aligned call of newer versions, which does not say its address
-        place = _operation(text, state, position, call)
+            return -1  # an aligned call of newer versions, which do not print its address
+        parenthesis = _operation(text, state, position, call)
     return -1
 
 
 @kernel
-def _behind_mark(text: np.ndarray, state: np.record, position: int, call: np.record) -> int:
-    """Read --PID-- into call.process, which may stand behind output; the position behind, or -1."""
+def _process(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
+    """Find --PID-- in the line and read it into call.process; return the end, or -1."""
     while text[position] != NEWLINE:
         if text[position] == _DASH and text[position + 1] == _DASH:
             call.process = decimal(text, position + 2, state)
             if state.position >= 0 and text[state.position] == _COLON:  # --time-stamp=yes
-                call.process = _behind_time(text, state)
-            place = state.position
-            if place >= 0 and call.process != HUGE and word_at(state, place, 3) == _MARK:
-                return place + 3
+                call.process = _process_after_time(text, state)
+            end = state.position
+            if end >= 0 and call.process != HUGE and word_at(state, end, 3) == _AFTER_PID:
+                return end + 3
         position += 1
     return -1
 
 
 @kernel
-def _behind_time(text: np.ndarray, state: np.record) -> int:
-    """Read the rest of a time, a blank and a process id."""
+def _process_after_time(text: np.ndarray, state: ScanState) -> int:
+    """Read the rest of a time, a space and a process id."""
     position = state.position
-    end = position + LONGEST_TIME
+    end = position + MAX_TIME
     while position < end and text[position] != SPACE and text[position] != NEWLINE:
         position += 1
     state.position = -1
@@ -138,14 +145,14 @@ def _behind_time(text: np.ndarray, state: np.record) -> int:
 
 
 @kernel
-def _operation(text: np.ndarray, state: np.record, position: int, call: np.record) -> int:
-    """Read a function's name into call.op; the position of its parenthesis, or -1."""
-    place = position
-    while text[place] > SPACE and text[place] != _OPEN and place < position + LONGEST_NAME:
-        place += 1
-    if text[place] != _OPEN:
+def _operation(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
+    """Read a function's name into call.op; return the position of its parenthesis, or -1."""
+    end = position
+    while text[end] > SPACE and text[end] != _OPEN and end < position + MAX_NAME:
+        end += 1
+    if text[end] != _OPEN:
         return -1
-    length = place - position
+    length = end - position
     call.op = -1
     if word_at(state, position, 3) == _NEW or (
         word_at(state, position, 6) == _MALLOC and length == 6
@@ -160,27 +167,26 @@ def _operation(text: np.ndarray, state: np.record, position: int, call: np.recor
     elif word_at(state, position, 6) == _CALLOC and length == 6:
         call.op = Op.CALLOC
     elif word_at(state, position, 7) == _BUILTIN:  # __builtin_[vec_]new, __builtin_[vec_]delete
-        call.op = Op.FREE if text[place - 1] == _E else Op.MALLOC
+        call.op = Op.FREE if text[end - 1] == _E else Op.MALLOC
     elif _is_aligned(word_at(state, position, 7)):
         call.op = Op.MEMALIGN
-    return place if call.op >= 0 else -1
+    return end if call.op >= 0 else -1
 
 
 @kernel
 def _is_aligned(name: int) -> bool:
-    """Whether a name begins as memalign, posix_memalign or aligned_alloc."""
+    """Whether a name begins like memalign, posix_memalign or aligned_alloc."""
     return name in (_MEMALIGN, _POSIX, _ALIGNED)
 
 
 @kernel
-def _arguments(scan: ValgrindScan, position: int, call: np.record) -> int:
-    """Read (ARGUMENTS) into `call`; the position behind, or -1."""
+def _arguments(scan: ValgrindScan, position: int, call: CallRecord) -> int:
+    """Read (ARGUMENTS) into `call`; return the position after them, or -1."""
     text, state = scan.text, scan.state[0]
     call.alignment = 0
     call.request = 0
     call.address = 0
     call.old = 0
-    state.factor = 1
     if word_at(state, position, 4) == _BY_ALIGNMENT:
         call.alignment = decimal(text, position + 4, state)
         call.request = _second(text, state, _AND_SIZE, 7)
@@ -203,27 +209,42 @@ def _arguments(scan: ValgrindScan, position: int, call: np.record) -> int:
 
 
 @kernel
-def _second(text: np.ndarray, state: np.record, before: int, length: int) -> int:
-    """Read what separates the arguments, `length` bytes, and a decimal number."""
+def _second(text: np.ndarray, state: ScanState, separator: int, length: int) -> int:
+    """Read the separator of the arguments, `length` bytes, and a decimal number."""
     position = state.position
-    if position < 0 or word_at(state, position, length) != before:
+    if position < 0 or word_at(state, position, length) != separator:
         state.position = -1
         return 0
     return decimal(text, position + length, state)
+
+
+LINES = LineFormat(
+    scanner=lambda text, state: ValgrindScan(text, state, records(Unreadable)),
+    grammar="--PID-- malloc(N) = 0xPTR",
+    mixed=True,
+)
+
+
+class ValgrindReader(LineReader):
+    """The calls of a log, with notes on skipped lines and on unreadable calls."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, LINES)
+
+    def _skip_notes(self) -> list[str]:
+        """Count the unreadable calls apart from the program's output."""
+        unreadable = int(self._scan.unreadable[0].calls)
+        counts = {
+            SKIPPED: int(self._state.skipped) - unreadable,
+            "dropped calls that cannot be read (cut off, without an address, or mixed with the "
+            "line of another process; --log-file=%p.log gives each process its own)": unreadable,
+        }
+        return [f"{what}: {count:,}" for what, count in counts.items() if count]
 
 
 FORMAT = Format(
     name="valgrind",
     summary="Valgrind --trace-malloc=yes, as in: --2401-- malloc(1024) = 0x4D2C040",
     looks_like=looks_like,
-    open=partial(
-        TextReader,
-        lines=Lines(
-            scan=ValgrindScan,
-            grammar="--PID-- malloc(N) = 0xPTR",
-            mixed=True,
-            lost="calls that cannot be read, left out (cut off, without an address, or run into "
-            "the line of another process: --log-file=%p.log gives each its own)",
-        ),
-    ),
+    open=ValgrindReader,
 )

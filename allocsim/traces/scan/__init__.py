@@ -1,1 +1,1 @@
-"""What readers share: compiled line and block scanners, and a bridge for Python readers."""
+"""What the trace readers share: reading lines, blocks of binary records, and numbers in text."""

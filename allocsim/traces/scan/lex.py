@@ -1,8 +1,8 @@
-"""Numbers and lines of text: kernels that read one and say where it ends.
+"""Lexing: kernels that read one number or word of text.
 
-Below the compiled scanners of text, above nothing but the core. Each takes the bytes, a position
-and the scan record; `scan.position` is then behind what was read, or -1 if it was not there. Its
-one rule: the text ends with a newline and PADDING bytes, so nothing here looks for an end.
+Each takes the text, a position and the scan state, and returns the value; `state.position` is then
+the position after what was read, or -1 if it was not there. None of them checks for the end of the
+text: the last line ends with a newline, after which PADDING bytes may be read.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
 from allocsim.traces.calls import ADDRESS_BITS, HUGE
+from allocsim.traces.scan.state import ScanState
 
-SPACE, NEWLINE, RETURN, ZERO, X = (ord(character) for character in " \n\r0x")
+SPACE, NEWLINE, RETURN, COMMA, ZERO, X = (ord(character) for character in " \n\r,0x")
 
-EXACT = 18
-"""Decimal digits that always fit; a longer number is HUGE."""
+EXACT_DIGITS = 18
+"""Decimal digits that always fit into 62 bits; a longer number is HUGE."""
 
-MOST_DIGITS = 20
-"""Digits of the largest 64-bit number; more are no number of a recording."""
+MAX_DIGITS = 20
+"""Decimal digits of the largest 64-bit number; a longer one is not read as a number."""
+
+MAX_HEX_DIGITS = 16
 
 
 def word(text: bytes) -> int:
-    """Up to eight bytes as `load_word` gives them: the byte order of x86 and of Linux on ARM."""
+    """Up to eight bytes as `load_word` returns them (little-endian, like x86 and Linux on ARM)."""
     return int.from_bytes(text.ljust(8, b"\0"), "little")
 
 
@@ -31,33 +34,33 @@ _NIL = word(b"(nil)")
 
 
 @kernel
-def word_at(scan: np.record, position: int, length: int) -> int:
+def word_at(state: ScanState, position: int, length: int) -> int:
     """The first `length` bytes at `position`, at most 7, as `word` gives them."""
-    return load_word(scan.text + position) & ((1 << 8 * length) - 1)
+    return load_word(state.text + position) & ((1 << 8 * length) - 1)
 
 
 @kernel
-def decimal(text: np.ndarray, position: int, scan: np.record) -> int:
-    """Read up to MOST_DIGITS decimal digits; HUGE if there are more than EXACT."""
+def decimal(text: np.ndarray, position: int, state: ScanState) -> int:
+    """Read a decimal number of up to MAX_DIGITS digits; HUGE if it has more than EXACT_DIGITS."""
     value, first = 0, position
     digit = int(text[position]) - ZERO
-    while 0 <= digit <= 9 and position < first + EXACT:
+    while 0 <= digit <= 9 and position < first + EXACT_DIGITS:
         value = 10 * value + digit
         position += 1
         digit = int(text[position]) - ZERO
-    while 0 <= digit <= 9 and position <= first + MOST_DIGITS:
+    while 0 <= digit <= 9 and position <= first + MAX_DIGITS:
         value = HUGE
         position += 1
         digit = int(text[position]) - ZERO
-    scan.position = position if first < position <= first + MOST_DIGITS else -1
+    state.position = position if first < position <= first + MAX_DIGITS else -1
     return value
 
 
 @kernel
-def hexadecimal(text: np.ndarray, position: int, scan: np.record) -> int:
-    """Read up to 16 hexadecimal digits, of which the low ADDRESS_BITS bits count."""
+def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
+    """Read up to MAX_HEX_DIGITS hexadecimal digits; the low ADDRESS_BITS bits are kept."""
     value, first = 0, position
-    while position < first + 17:
+    while position < first + MAX_HEX_DIGITS + 1:
         character = int(text[position])
         digit = character - ZERO
         if not 0 <= digit <= 9:
@@ -66,76 +69,93 @@ def hexadecimal(text: np.ndarray, position: int, scan: np.record) -> int:
                 break
         value = (value & ((1 << (ADDRESS_BITS - 4)) - 1)) << 4 | digit
         position += 1
-    scan.position = position if first < position < first + 17 else -1
+    state.position = position if first < position < first + MAX_HEX_DIGITS + 1 else -1
     return value
 
 
 @kernel
-def prefixed(text: np.ndarray, position: int, scan: np.record) -> int:
+def prefixed(text: np.ndarray, position: int, state: ScanState) -> int:
     """Read 0x and a hexadecimal number."""
     if text[position] != ZERO or text[position + 1] != X:
-        scan.position = -1
+        state.position = -1
         return 0
-    return hexadecimal(text, position + 2, scan)
+    return hexadecimal(text, position + 2, state)
 
 
 @kernel
-def pointer(text: np.ndarray, position: int, scan: np.record) -> int:
-    """Read an address as printf's %p has it: 0x and digits, or for NULL (nil) or 0."""
+def pointer(text: np.ndarray, position: int, state: ScanState) -> int:
+    """Read an address as printf's %p prints it: 0x and digits; (nil) or 0 for NULL."""
     if text[position] == ZERO and text[position + 1] == X:
-        return hexadecimal(text, position + 2, scan)
-    scan.position = -1
-    if word_at(scan, position, 5) == _NIL:
-        scan.position = position + 5
+        return hexadecimal(text, position + 2, state)
+    state.position = -1
+    if word_at(state, position, 5) == _NIL:
+        state.position = position + 5
     elif text[position] == ZERO:
-        scan.position = position + 1
+        state.position = position + 1
     return 0
 
 
 @kernel
-def hexadecimal_size(text: np.ndarray, position: int, scan: np.record) -> int:
-    """Read a size as printf's %#lx has it: 0x and digits, or 0; HUGE if it is beyond 60 bits."""
+def hexadecimal_size(text: np.ndarray, position: int, state: ScanState) -> int:
+    """Read a size as printf's %#lx prints it: 0x and digits, or 0; HUGE if beyond 60 bits."""
     if text[position] != ZERO or text[position + 1] != X:
-        scan.position = position + 1 if text[position] == ZERO else -1
+        state.position = position + 1 if text[position] == ZERO else -1
         return 0
     first = position + 2
     while text[first] == ZERO:
         first += 1
-    value = hexadecimal(text, position + 2, scan)
-    return HUGE if scan.position - first > ADDRESS_BITS // 4 else value
+    value = hexadecimal(text, position + 2, state)
+    return HUGE if state.position - first > ADDRESS_BITS // 4 else value
 
 
 @kernel
-def next_decimal(text: np.ndarray, scan: np.record) -> int:
-    """Read a blank and a decimal number at scan.position, unless that is -1."""
-    position = scan.position
-    if position < 0 or text[position] != SPACE:
-        scan.position = -1
-        return 0
-    return decimal(text, position + 1, scan)
+def skip(text: np.ndarray, state: ScanState, character: int) -> int:
+    """Skip `character` at state.position; return the position after it, or -1 if it is not there.
+
+    Returns -1 also if state.position is -1, so reads can be chained and checked once at the end.
+    """
+    position = state.position
+    if position < 0 or text[position] != character:
+        state.position = -1
+        return -1
+    return position + 1
 
 
 @kernel
-def next_prefixed(text: np.ndarray, scan: np.record) -> int:
-    """Read a blank, 0x and a hexadecimal number at scan.position, unless that is -1."""
-    position = scan.position
-    if position < 0 or text[position] != SPACE:
-        scan.position = -1
-        return 0
-    return prefixed(text, position + 1, scan)
+def next_decimal(text: np.ndarray, state: ScanState, separator: int) -> int:
+    """Read the separator and a decimal number at state.position, unless that is -1."""
+    position = skip(text, state, separator)
+    return decimal(text, position, state) if position >= 0 else 0
+
+
+@kernel
+def next_hexadecimal(text: np.ndarray, state: ScanState) -> int:
+    """Read a space and a hexadecimal number at state.position, unless that is -1."""
+    position = skip(text, state, SPACE)
+    return hexadecimal(text, position, state) if position >= 0 else 0
+
+
+@kernel
+def next_prefixed(text: np.ndarray, state: ScanState) -> int:
+    """Read a space, 0x and a hexadecimal number at state.position, unless that is -1."""
+    position = skip(text, state, SPACE)
+    return prefixed(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def product(count: int, size: int) -> int:
-    """count * size, or HUGE where that is beyond any heap."""
+    """count * size, or HUGE if that is beyond any heap."""
     if size and count > HUGE // size:
         return HUGE
     return min(count * size, HUGE)
 
 
 @kernel
-def behind_newline(text: np.ndarray, position: int) -> int:
-    """The position behind a line's end, which may be a return and a newline; -1 if none is here."""
+def skip_line_end(text: np.ndarray, position: int) -> int:
+    """Return the position after the newline, or return and newline, at `position`.
+
+    Returns -1 if there is none, or if `position` is -1.
+    """
     if position < 0:
         return -1
     if text[position] == RETURN:
@@ -145,18 +165,20 @@ def behind_newline(text: np.ndarray, position: int) -> int:
 
 @kernel
 def has_newline(loaded: int) -> bool:
-    """Whether one of the first seven bytes of a word is a newline; it is 1.5 times as fast.
+    """Whether one of the first seven bytes of a word is a newline.
 
-    A byte that differs from a newline in no bit is 0, and only there a borrow passes bit 7 first.
+    Subtracting 1 from every byte borrows from bit 7 only where a byte is 0, and a byte XORed with
+    a newline is 0 only where it was one. Testing seven bytes at once is 1.5 times as fast as one
+    by one.
     """
     differing = (loaded ^ 0x0A0A0A0A0A0A0A) & 0xFFFFFFFFFFFFFF
     return (differing - 0x01010101010101) & ~differing & 0x80808080808080 != 0
 
 
 @kernel
-def next_line(text: np.ndarray, scan: np.record, position: int) -> int:
-    """The position behind the next newline, which there must be."""
-    while not has_newline(load_word(scan.text + position)):
+def next_line(text: np.ndarray, state: ScanState, position: int) -> int:
+    """Return the position after the next newline, which must exist."""
+    while not has_newline(load_word(state.text + position)):
         position += 7
     while text[position] != NEWLINE:
         position += 1

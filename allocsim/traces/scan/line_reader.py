@@ -1,81 +1,66 @@
-"""Traces that are text, one call a line: from bytes to batches of calls, and to broken lines.
+"""Line reader: text formats with one call per line, scanned by compiled kernels.
 
-Between the containers and the formats of text, each of which answers `read_line` for a scan type of
-its own. Its one rule: a line that is not of the format ends the import with its number and its
-text, unless it is the cut end of a recording that stopped early, or the format's tool writes among
-what the program prints; such a one is left out and noted.
+Each format implements the operation `read_line` for a scanner type of its own, so its scan loop is
+compiled for it alone. A line that is not of the format ends the import with an error, which shows
+its number and text. There are two exceptions, which end in a note: the last line of a recording
+that was cut off, and, in a `mixed` format, the program's own output between the lines of the tool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import numpy as np
 
 from allocsim.core.jit import kernel, operation
+from allocsim.core.records import Table
+from allocsim.core.tables import records
 from allocsim.errors import TraceError
-from allocsim.traces.calls import Halt, no_calls
-from allocsim.traces.formats import CUT_CONTAINER, shown
-from allocsim.traces.prefetch import AHEAD
+from allocsim.traces.calls import CallRecord, Halt
+from allocsim.traces.formats import TRUNCATED, shown
+from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.scan.lex import NEWLINE, RETURN, next_line
+from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes unpacked at a time; no line of a format is longer."""
+"""Bytes decompressed at a time; no line of a format is longer."""
 
 PADDING = 32
-"""Bytes behind the last line that a scanner may look at."""
+"""Bytes after the last line that a scanner may read."""
 
-SCAN = np.dtype(
-    [
-        ("text", np.int64),  # address of the first byte of the block
-        ("lines", np.int64),  # whole lines read so far
-        ("calls", np.int64),  # calls written to the current output
-        ("made", np.int64),  # calls that the last line made: 1, or 0 if read_line has said so
-        ("halt", np.int64),  # a Halt
-        ("position", np.int64),  # where the number that was read last ends; -1: there was none
-        ("mixed", np.int64),  # 1: lines that are not of the format are left out, else they halt
-        ("foreign", np.int64),  # lines left out so far
-        ("held", np.int64),  # what a format keeps while it reads on; 0 at first
-        ("factor", np.int64),  # how many of call.request a line has asked for so far
-        ("column", np.int64),  # where in its line what a format looks for stood last; 0 at first
-    ],
-    align=True,
-)
-"""What a scanner keeps between its calls."""
+SKIPPED = "skipped lines that are not of the format"
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineFormat:
     """How the lines of a format are read."""
 
-    scan: Any
-    """A NamedTuple type of (text, state), whose answer to `read_line` reads a line."""
+    scanner: Callable[[Any, Any], Any]
+    """Make the scanner, a NamedTuple that begins with `text` and `state`, from these two."""
     grammar: str
-    """What a line is expected to be, for messages."""
+    """What a line looks like, for error messages."""
     mixed: bool = False
-    """Whether lines of others, a program's output, may stand between those of the format."""
-    lost: str = ""
-    """What to say of the lines that state.held counts, which were left out though of the format."""
+    """Whether other lines, such as the program's output, may appear between those of the format."""
 
 
 @operation
-def read_line(scan: Any, position: int, call: np.record) -> int:
-    """Read the line at `position` into `call`: the position behind its newline; -1 if it is broken.
+def read_line(scan: Any, position: int, call: CallRecord) -> int:
+    """Read the line at `position` into `call`; return the position after its newline.
 
-    A line that makes no call sets scan.state[0].made to 0.
+    Returns -1 if the line is not of the format. A line that makes no call sets
+    scan.state[0].made to 0.
     """
     raise NotImplementedError
 
 
 @kernel
-def scan_lines(scan: Any, start: int, end: int, calls: np.recarray) -> int:
-    """Turn the lines of scan.text[start:end] into calls; the position of the first not done.
+def scan_lines(scan: Any, start: int, end: int, calls: Table[CallRecord]) -> int:
+    """Turn the lines of scan.text[start:end] into calls; return the position of the first not read.
 
-    The text is bytes; end lies behind a newline. scan.state[0].halt says why it stopped.
+    `end` is the position after a newline. scan.state[0].halt says why it stopped.
     """
     text, state = scan.text, scan.state[0]
     state.calls = 0
@@ -83,45 +68,46 @@ def scan_lines(scan: Any, start: int, end: int, calls: np.recarray) -> int:
     position = start
     while position < end:
         if state.calls == len(calls):
-            state.halt = Halt.FULL
+            state.halt = Halt.OUTPUT_FULL
             break
         if text[position] == NEWLINE or text[position] == RETURN:
             state.lines += text[position] == NEWLINE
             position += 1
             continue
         state.made = 1
-        behind = read_line(scan, position, calls[state.calls])
-        if behind < 0:
+        after = read_line(scan, position, calls[state.calls])
+        if after < 0:
             if not state.mixed:
-                state.halt = Halt.BROKEN
+                state.halt = Halt.BAD_LINE
                 break
-            state.foreign += 1
+            state.skipped += 1
             state.made = 0
-            behind = next_line(text, state, position)
-        position = behind
+            after = next_line(text, state, position)
+        position = after
         state.lines += 1
         state.calls += state.made
     return position
 
 
-class TextReader:
-    """The calls of a source whose lines are of one format, in batches; notes what is wrong."""
+class LineReader:
+    """The calls of a source whose lines are of one format."""
 
-    def __init__(self, source: Source, lines: Lines) -> None:
+    def __init__(self, source: Source, form: LineFormat) -> None:
         self.source = source
         self.notes: list[str] = []
-        self._grammar, self._lost = lines.grammar, lines.lost
+        self._grammar = form.grammar
         self._block = bytearray(BLOCK + PADDING)
-        self._text = np.frombuffer(self._block, np.uint8)
-        self._state = np.zeros(1, SCAN).view(np.recarray)
-        self._state[0].text = self._text.ctypes.data
-        self._state[0].mixed = lines.mixed
-        self._scan = lines.scan(self._text, self._state)
+        text = np.frombuffer(self._block, np.uint8)
+        state = records(ScanState)
+        self._state = state[0]
+        self._state.text = text.ctypes.data
+        self._state.mixed = form.mixed
+        self._scan = form.scanner(text, state)
 
     @property
     def lines(self) -> int:
-        """Whole lines read so far."""
-        return int(self._state[0].lines)
+        """Complete lines read so far."""
+        return int(self._state.lines)
 
     @property
     def is_empty(self) -> bool:
@@ -129,74 +115,76 @@ class TextReader:
         return self.lines == 0
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is used again when AHEAD + 2 more were made."""
-        arrays = cycle([no_calls() for _ in range(AHEAD + 2)])
+        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        arrays = call_arrays()
         filled, at_end = 0, False
         while not at_end:
             read = self.source.read_into(memoryview(self._block)[filled:BLOCK])
             at_end = filled + read < BLOCK
-            filled = self._terminated(filled + read) if at_end else filled + read
-            end = self._behind_last_line(filled)
+            filled = self._end_last_line(filled + read) if at_end else filled + read
+            end = self._end_of_lines(filled)
             if end == 0 and filled:
-                end = self._without_end(filled)
-            yield from self._scanned(arrays, end, at_end)
+                end = self._split_long_line(filled)
+            yield from self._scan_block(arrays, end, at_end)
             filled -= end
             self._block[:filled] = self._block[end : end + filled]
-        lost = int(self._state[0].held) if self._lost else 0
-        if foreign := int(self._state[0].foreign) - lost:
-            self.notes.append(f"lines not of the format, left out: {foreign:,}")
-        if lost:
-            self.notes.append(f"{self._lost}: {lost:,}")
+        self.notes += self._skip_notes()
 
-    def _scanned(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
-        """Batches of the calls in the whole lines before `end`."""
-        position, state = 0, self._state[0]
+    def _skip_notes(self) -> list[str]:
+        """Notes on skipped lines, for the end of the import."""
+        skipped = int(self._state.skipped)
+        return [f"{SKIPPED}: {skipped:,}"] if skipped else []
+
+    def _scan_block(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
+        """Batches of the calls in the complete lines before `end`."""
+        position, state = 0, self._state
         while position < end:
             calls = next(arrays)
             position = scan_lines(self._scan, position, end, calls)
             if state.calls:
                 yield calls[: state.calls]
-            if state.halt == Halt.BROKEN:
-                if at_end and self._cut and self.lines and not self._has_line_behind(position, end):
-                    self.notes.append(
-                        f"the recording stops early: line {self.lines + 1} is cut off "
-                        f"({shown(self._block[position:end])}) and was left out"
-                    )
-                    return
-                raise self._broken(position, end)
+            if state.halt == Halt.BAD_LINE:
+                is_last = self._block.find(b"\n", position, end - 1) < 0
+                if not (at_end and self._is_cut and self.lines and is_last):
+                    raise self._error(position, end)
+                self.notes.append(
+                    f"the recording ends early: line {self.lines + 1} is cut off "
+                    f"({shown(self._block[position:end])}) and was dropped"
+                )
+                return
 
-    _cut = False
-    """Whether the last line had no newline."""
+    _is_cut = False
+    """Whether the last line of the source has no newline."""
 
-    def _terminated(self, filled: int) -> int:
-        """Deal with a last line that has no newline: end it, or leave it out if it is cut."""
-        self._cut = filled > 0 and self._block[filled - 1] != ord("\n")
+    def _end_last_line(self, filled: int) -> int:
+        """Add a missing newline to the last line, or drop that line if the source is truncated."""
+        self._is_cut = filled > 0 and self._block[filled - 1] != ord("\n")
         if self.source.truncated:
-            self.notes.append(CUT_CONTAINER)
-            return self._behind_last_line(filled)
-        if self._cut:
+            self.notes.append(TRUNCATED)
+            return self._end_of_lines(filled)
+        if self._is_cut:
             self._block[filled] = ord("\n")
             return filled + 1
         return filled
 
-    def _behind_last_line(self, filled: int) -> int:
-        """The position behind the last newline of the first `filled` bytes; 0 if there is none."""
+    def _end_of_lines(self, filled: int) -> int:
+        """Return the position after the last newline in the first `filled` bytes; 0 without one."""
         return self._block.rfind(b"\n", 0, filled) + 1
 
-    def _without_end(self, filled: int) -> int:
-        """Deal with a line longer than a block: an error, or parts that count as one line."""
-        if not self._state[0].mixed:
-            raise self._broken(0, filled)
+    def _split_long_line(self, filled: int) -> int:
+        """Handle a line longer than a block: in a mixed format it is skipped, else an error.
+
+        A newline near the end of the block splits the line. The parts still count as one line, so
+        this one is not counted: what follows, even if it is empty, is.
+        """
+        if not self._state.mixed:
+            raise self._error(0, filled)
         self._block[filled - 2] = ord("\n")
-        self._state[0].lines -= 1
-        self._state[0].foreign -= 1
-        return filled - 1  # what is left, even if nothing more comes, counts as the line
+        self._state.lines -= 1
+        self._state.skipped -= 1
+        return filled - 1
 
-    def _has_line_behind(self, position: int, end: int) -> bool:
-        """Whether the line at `position` is not the last."""
-        return self._block.find(b"\n", position, end - 1) >= 0
-
-    def _broken(self, position: int, end: int) -> TraceError:
+    def _error(self, position: int, end: int) -> TraceError:
         """The error for a line that is not of the format."""
         return TraceError(
             f"{self.source.name}, line {self.lines + 1}: found "

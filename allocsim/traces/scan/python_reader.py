@@ -1,8 +1,7 @@
-"""Readers in plain Python: a generator of calls, gathered into batches.
+"""Python reader: a generator of calls, gathered into batches.
 
-Beside `text`, whose scanners are compiled: this is for formats whose files are small, or whose
-bytes another library reads. Its one rule: whatever the generator reads of the source's text comes
-through `lines`, which bounds the length of a line, and so the memory.
+For formats whose files are small, or whose bytes another library reads. The generator gets text
+through `lines`, which bounds the length of a line and thus the memory.
 """
 
 from __future__ import annotations
@@ -15,53 +14,56 @@ import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.traces.calls import BATCH, CALL, Call
-from allocsim.traces.formats import CUT_CONTAINER
+from allocsim.traces.formats import TRUNCATED
 from allocsim.traces.source import Source
 
-LONGEST = 1 << 20
-"""Bytes of a line that are kept; what a longer one holds beyond that is left out."""
+MAX_LINE = 1 << 20
+"""Bytes of a line that are kept; the rest of a longer line is dropped."""
 
 
-class GeneratedReader:
+class PythonReader:
     """The calls that `make` yields for this reader, in batches."""
 
-    def __init__(self, source: Source, make: Callable[[GeneratedReader], Iterator[Call]]) -> None:
+    def __init__(self, source: Source, make: Callable[[PythonReader], Iterator[Call]]) -> None:
         self.source = source
         self.notes: list[str] = []
         self.is_empty = True
-        """Until the generator has taken a line, or made a call."""
+        """True until the generator has read a line or made a call."""
         self.line = 0
-        """Lines taken so far; the number of the last one, for messages."""
+        """Number of the last line read, from 1."""
         self._make = make
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL, each of its own."""
+        """Arrays of CALL; none is reused."""
         calls = self._make(self)
         while rows := [*islice(calls, BATCH)]:
             self.is_empty = False
             try:
                 yield np.array(rows, CALL).view(np.recarray)
             except OverflowError as error:
-                raise TraceError(f"{self.source.name}: a number is beyond 64 bits") from error
+                raise TraceError(f"{self.source.name}: a number exceeds 64 bits") from error
         if self.source.truncated:
-            self.notes.append(CUT_CONTAINER)
+            self.notes.append(TRUNCATED)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of the source without their ends; a cut last one too, unless the source is."""
-        block, rest = bytearray(LONGEST), b""
+        """The lines of the source without line ends.
+
+        A last line without a newline counts, unless the source is truncated: then it is cut off.
+        """
+        block, rest = bytearray(MAX_LINE), b""
         while read := self.source.read_into(memoryview(block)):
             whole, newline, tail = block[:read].rpartition(b"\n")
             if newline:
                 for line in (rest + whole).split(b"\n"):
-                    yield self._taken(line)
+                    yield self._count(line)
                 rest = bytes(tail)
-            elif len(rest) < LONGEST:
+            elif len(rest) < MAX_LINE:
                 rest += tail
         if rest and not self.source.truncated:
-            yield self._taken(rest)
+            yield self._count(rest)
 
-    def _taken(self, line: bytes | bytearray) -> bytes:
-        """Count a line; the line without the return at its end, and no longer than LONGEST."""
+    def _count(self, line: bytes | bytearray) -> bytes:
+        """Count a line; return it without the carriage return, cut to MAX_LINE."""
         self.line += 1
         self.is_empty = False
-        return bytes(line[:LONGEST]).removesuffix(b"\r")
+        return bytes(line[:MAX_LINE]).removesuffix(b"\r")

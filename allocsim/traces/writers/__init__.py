@@ -1,1 +1,42 @@
-"""Formats that traces can be exported to."""
+"""Formats that traces can be written in, and which one a file name selects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from allocsim.errors import InputError
+from allocsim.events import Trace
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.writers.aosp import write_aosp
+from allocsim.traces.writers.parquet import write_parquet
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A format that can be written."""
+
+    suffixes: tuple[str, ...]
+    """How the names of its files end."""
+    write: Callable[[Trace, Path], None]
+    """Write a whole trace. The file is replaced atomically: an error leaves the old one."""
+
+
+WRITERS = {
+    "allocsim": Writer((".allocsim",), write_trace),
+    "aosp": Writer((".txt", ".txt.gz"), write_aosp),
+    "parquet": Writer((".parquet",), write_parquet),
+}
+"""All writable formats, by name."""
+
+
+def writer_for(path: Path, name: str | None = None) -> Writer:
+    """The writer of the format `name` or, without one, of the file's suffix; else InputError."""
+    if name is not None:
+        return WRITERS[name]
+    for writer in WRITERS.values():
+        if path.name.endswith(writer.suffixes):
+            return writer
+    known = ", ".join(f"{' or '.join(one.suffixes)} ({name})" for name, one in WRITERS.items())
+    raise InputError(f"'{path}': cannot tell the format from the suffix; expected {known}")

@@ -1,134 +1,169 @@
-"""The text format of Android's recorded allocations (memory_replay of the AOSP).
+"""Writing the text of Android's memory_replay: events to lines that `aosp` reads again.
 
-A reader: bytes to calls, by a compiled scanner. One line is one call:
-
-    TID: malloc 0xPTR SIZE          TID: realloc 0xPTR 0xOLD SIZE      TID: free 0xPTR
-    TID: calloc 0xPTR N SIZE        TID: memalign 0xPTR ALIGN SIZE     TID: thread_done 0x0
-
-then, in newer files, START END in nanoseconds: both or neither. Its one rule: as strict as the
-format is plain, so nothing else is ever taken for it.
+Beside the reader. Events name objects, the text wants addresses: `places` invents them. Its one
+rule: what is written and read again gives the same events, but for the numbers of objects and
+threads, which a reader gives in its own order; a trace that came from a reader has them in that
+order already.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+import gzip
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
 
-from allocsim.core.jit import answers, kernel
-from allocsim.core.raw import load_word
-from allocsim.events import Op
-from allocsim.traces.calls import HUGE
-from allocsim.traces.formats import Format
-from allocsim.traces.scan.lex import (
-    SPACE,
-    behind_newline,
-    decimal,
-    next_decimal,
-    next_prefixed,
-    prefixed,
-    product,
-    word,
+from allocsim.atomic_file import atomic_write
+from allocsim.core.jit import kernel
+from allocsim.core.records import Record
+from allocsim.errors import InputError
+from allocsim.events import Op, Trace
+from allocsim.traces.writers.synthetic_addresses import (
+    Places,
+    address_of,
+    grown,
+    has_room,
+    move,
+    no_places,
+    place,
+    release,
 )
-from allocsim.traces.scan.line_reader import Lines, TextReader, read_line
 
-_MALLOC, _CALLOC, _REALLOC = word(b"malloc 0"), word(b"calloc 0"), word(b"realloc ")
-_MEMALIGN, _FREE, _THREAD = word(b"memalign"), word(b"free 0x"), word(b"thread_d")
-_THREAD_REST = word(b"ad_done ")
-_FREE_MASK = word(b"\xff" * 7)
-_COLON = ord(":")
+LONGEST_LINE = 80
+"""Bytes of a line with numbers of 5, 16, 16 and 15 digits, and more."""
 
-
-class AospScan(NamedTuple):
-    """The scanner of this format."""
-
-    text: np.ndarray  # uint8
-    state: np.recarray  # one SCAN
+_CALLS = (b"malloc", b"calloc", b"memalign", b"realloc", b"free", b"thread_done")
+_TEXTS = [b": " + name + b" 0x" for name in _CALLS]
+_NAMES = np.array([list(text.ljust(16, b"\0")) for text in _TEXTS], np.uint8)
+_LENGTHS = np.array([len(text) for text in _TEXTS], np.int64)
+_BLANK, _NEWLINE, _ZERO, _X, _TEN = (ord(character) for character in " \n0xa")
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether a file that begins with `head` is in this format: TID, a colon, a known call."""
-    thread, colon, rest = head.lstrip()[:200].partition(b": ")
-    known = (b"malloc ", b"calloc ", b"realloc ", b"memalign ", b"free ", b"thread_done ")
-    return bool(colon) and thread.isdigit() and rest.startswith(known)
+def write_aosp(trace: Trace, path: Path) -> None:
+    """Write the whole stream as text, packed if the name ends so; `path` is whole or as it was."""
+    with ExitStack() as opened:
+        opened.enter_context(closing(trace))
+        file: IO[bytes] = opened.enter_context(atomic_write(path))
+        if path.name.endswith(".gz"):
+            packed = gzip.GzipFile("", "wb", 6, file, mtime=0)
+            file = cast("IO[bytes]", opened.enter_context(packed))
+        written = 0
+        for text in _texts(trace):
+            written += file.write(text)
+        if not written:
+            raise InputError(f"{trace.name}: it holds no call, and a text without one is no trace")
 
 
-@answers(read_line, AospScan)
-@kernel
-def _line(scan: AospScan, position: int, call: np.record) -> int:
-    """Read one line into `call`; the position behind its newline, or -1 if it is broken."""
-    text, state = scan.text, scan.state[0]
-    call.process = 0
-    call.thread = decimal(text, position, state)
-    position = state.position
-    if position < 0 or call.thread == HUGE or text[position] != _COLON:
-        return -1
-    if text[position + 1] != SPACE:
-        return -1
-    position = _operation(position + 2, call, state)
-    if position < 0:
-        return -1
-    call.address = prefixed(text, position, state)
-    call.old = 0
-    call.request = 0
-    call.alignment = 0
-    if call.op == Op.THREAD_DONE or call.op == Op.FREE:
-        return _end_of_line(text, state)
-    if call.op == Op.REALLOC:
-        call.old = next_prefixed(text, state)
-    elif call.op == Op.MEMALIGN:
-        call.alignment = next_decimal(text, state)
-    count = next_decimal(text, state) if call.op == Op.CALLOC else 1
-    call.request = product(count, next_decimal(text, state))
-    return _end_of_line(text, state)
+def _texts(trace: Trace) -> Iterator[Any]:
+    """The lines of all events, as bytes."""
+    places, notes, text = no_places(), 0, np.empty(0, np.uint8)
+    for chunk in trace.chunks:
+        notes += int(np.count_nonzero(chunk.op > Op.THREAD_DONE))
+        if len(text) < len(chunk) * LONGEST_LINE:
+            text = np.empty(len(chunk) * LONGEST_LINE, np.uint8)
+        position = 0
+        while position < len(chunk):
+            position = write_lines(places, chunk, position, text)
+            yield text[: places.state[0].written].data
+            if position < len(chunk):
+                number = int(chunk[position].object)
+                if has_room(places, number):
+                    raise InputError(
+                        f"{trace.name}: its live objects do not fit into the text's addresses"
+                    )
+                places = grown(places, number)
+    if notes:
+        trace.notes.append(
+            f"the text cannot tell a heap to freeze or to release: left out {notes} times"
+        )
 
 
 @kernel
-def _operation(position: int, call: np.record, state: np.record) -> int:
-    """Read the call's name, which ends with a blank, into call.op; the position behind, or -1."""
-    name = load_word(state.text + position)
-    if name == _MALLOC:
-        call.op = Op.MALLOC
-        return position + 7
-    if name & _FREE_MASK == _FREE:
-        call.op = Op.FREE
-        return position + 5
-    if name == _REALLOC:
-        call.op = Op.REALLOC
-        return position + 8
-    if name == _CALLOC:
-        call.op = Op.CALLOC
-        return position + 7
-    behind = load_word(state.text + position + 4)
-    if name == _MEMALIGN and (behind >> 32) & 0xFF == SPACE:
-        call.op = Op.MEMALIGN
-        return position + 9
-    if name == _THREAD and behind == _THREAD_REST:
-        call.op = Op.THREAD_DONE
-        return position + 12
-    return -1
+def write_lines(places: Places, events: np.recarray, start: int, text: np.ndarray) -> int:
+    """Write events[start:] as lines; the position of the first that is not written.
+
+    It stops where the tables have no room, and where there is no address left.
+    """
+    state = places.state[0]
+    state.written = 0
+    position = start
+    while position < len(events):
+        event = events[position]
+        if not has_room(places, event.object):
+            break
+        if event.op <= Op.THREAD_DONE:
+            behind = _line(places, event, text, state.written)
+            if behind < 0:
+                break
+            state.written = behind
+        position += 1
+    return position
 
 
 @kernel
-def _end_of_line(text: np.ndarray, state: np.record) -> int:
-    """Read two times or none, and the newline; the position behind it, or -1."""
-    if state.position >= 0 and text[state.position] == SPACE:
-        next_decimal(text, state)
-        next_decimal(text, state)
-    return behind_newline(text, state.position)
+def _line(places: Places, event: Record, text: np.ndarray, start: int) -> int:
+    """Write one line from `start` on; the position behind it, or -1 if there is no address."""
+    address, old = 0, 0
+    if event.op == Op.REALLOC:
+        old = address_of(places, event.object)
+        address = move(places, event.object, event.request)
+    elif event.op == Op.FREE:
+        address = release(places, event.object)
+    elif event.op < Op.REALLOC:
+        address = place(places, event.object, event.request, event.alignment)
+    if address == 0 and event.op != Op.THREAD_DONE:
+        return -1
+    position = _decimal(text, start, int(event.thread) + 1)
+    for index in range(_LENGTHS[event.op]):
+        text[position + index] = _NAMES[event.op, index]
+    position = _hexadecimal(text, position + _LENGTHS[event.op], address)
+    if event.op == Op.REALLOC:
+        text[position], text[position + 1], text[position + 2] = _BLANK, _ZERO, _X
+        position = _hexadecimal(text, position + 3, old)
+    elif event.op == Op.MEMALIGN:
+        position = _argument(text, position, 1 << int(event.alignment))
+    elif event.op == Op.CALLOC:
+        position = _argument(text, position, 1)
+    if event.op < Op.FREE:
+        position = _argument(text, position, event.request)
+    text[position] = _NEWLINE
+    return position + 1
 
 
-FORMAT = Format(
-    name="aosp",
-    summary="Android memory_replay text, as in: 202: malloc 0xb4827400 1024",
-    looks_like=looks_like,
-    open=partial(
-        TextReader,
-        lines=Lines(
-            scan=AospScan,
-            grammar="TID: malloc|calloc|realloc|memalign|free|thread_done 0xPTR [ARGUMENTS] "
-            "[START END]",
-        ),
-    ),
-)
+@kernel
+def _argument(text: np.ndarray, start: int, value: int) -> int:
+    """Write a blank and a decimal number; the position behind it."""
+    text[start] = _BLANK
+    return _decimal(text, start + 1, value)
+
+
+@kernel
+def _decimal(text: np.ndarray, start: int, value: int) -> int:
+    """Write a number from 0 on; the position behind it."""
+    behind, rest = start + 1, value // 10
+    while rest:
+        behind += 1
+        rest //= 10
+    rest = value
+    for position in range(behind - 1, start - 1, -1):
+        text[position] = _ZERO + rest % 10
+        rest //= 10
+    return behind
+
+
+@kernel
+def _hexadecimal(text: np.ndarray, start: int, value: int) -> int:
+    """Write a number from 0 on, without 0x; the position behind it."""
+    behind, rest = start + 1, value >> 4
+    while rest:
+        behind += 1
+        rest >>= 4
+    rest = value
+    for position in range(behind - 1, start - 1, -1):
+        digit = rest & 15
+        text[position] = _ZERO + digit if digit < 10 else _TEN + digit - 10
+        rest >>= 4
+    return behind

@@ -5,8 +5,8 @@ import pytest
 from allocsim.errors import TraceError
 from allocsim.events import Op
 from tests.traces.conftest import Recorded
+from tests.traces.readers.test_aosp import BEFORE
 from tests.traces.scan.test_line_reader import reader_of
-from tests.traces.writers.test_aosp import BEFORE
 
 BROKEN = {
     "no thread": "malloc 0x1000 24",

@@ -53,7 +53,7 @@ def test_realloc_of_an_id_that_does_not_live_allocates() -> None:
 
 def test_promise_that_is_not_kept_is_noted() -> None:
     _, trace = read_bytes((MODERN + "a 0 1\n").encode(), csapp.FORMAT)
-    assert trace.notes == ["the header promises 5 operations, and the file has 1"]
+    assert trace.notes == ["the header promises 5 operations, but the file has 1"]
     _, trace = read_bytes((MODERN + CALLS).encode(), csapp.FORMAT)
     assert trace.notes == []
 
@@ -71,7 +71,7 @@ def test_call_without_size_takes_that_of_the_call_before(blank: str) -> None:
     events, trace = read_bytes(content.encode(), csapp.FORMAT)
     assert [event[1] for event in events] == [512, 512, 640, 0, 640]
     (note,) = trace.notes
-    assert note.startswith("calls without a size: 2; each took that of the call before it")
+    assert note.startswith("calls without a size: 2; each took the size of the previous call")
 
 
 def test_first_call_needs_a_size() -> None:
@@ -103,7 +103,7 @@ BROKEN = (
 @pytest.mark.parametrize("line", BROKEN)
 def test_broken_line_is_named(line: str) -> None:
     with pytest.raises(
-        TraceError, match=r"memory, line 6: found '.*', expected none, two or four numbers"
+        TraceError, match=r"memory, line 6: found '.*', expected no, two or four numbers"
     ):
         rows(f"{MODERN}a 0 5\n{line}\nf 0\n")
 

@@ -82,9 +82,7 @@ def test_cut_end_is_noted(cut: int) -> None:
     events, trace = read_bytes(content[:-cut], FORMAT)
     assert len(events) == 1
     (note,) = trace.notes
-    assert note.startswith(
-        f"the recording stops early: its last record is cut off after {64 - cut}"
-    )
+    assert note.startswith(f"the recording ends early: its last record is cut off after {64 - cut}")
 
 
 def test_record_that_a_thread_reserved_and_left_is_passed_by() -> None:

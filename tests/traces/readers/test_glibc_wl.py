@@ -113,7 +113,7 @@ def test_threads_take_turns(tmp_path: Path) -> None:
 def test_order_of_threads_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "trace.wl"
     path.write_bytes(workload(b"\1", b"\1"))
-    assert read(path)[1].notes[0].startswith("the 2 threads are in no common order")
+    assert read(path)[1].notes[0].startswith("the file orders its 2 threads only by their syncs")
 
 
 BROKEN = {
@@ -131,7 +131,7 @@ BROKEN = {
 @pytest.mark.parametrize(("stream", "place"), BROKEN.values(), ids=BROKEN)
 def test_broken_stream_is_named_by_its_byte(tmp_path: Path, stream: bytes, place: int) -> None:
     place += len(header([0]))
-    with pytest.raises(TraceError, match=rf"trace\.wl, byte {place}: no call is here"):
+    with pytest.raises(TraceError, match=rf"trace\.wl, byte {place}: not a call"):
         rows(tmp_path, workload(stream))
 
 
@@ -142,7 +142,7 @@ def test_threads_that_wait_for_nobody_are_refused(tmp_path: Path) -> None:
 
 def test_streams_that_run_into_one_another_come_to_an_end(tmp_path: Path) -> None:
     content = header([len(header([0] * 50))] * 50) + code(2, 1, 5) * 1000 + b"\1"
-    with pytest.raises(TraceError, match="no call is here"):
+    with pytest.raises(TraceError, match="not a call"):
         rows(tmp_path, content)
 
 
@@ -167,7 +167,7 @@ def test_header_that_cannot_be_is_refused(tmp_path: Path, content: bytes) -> Non
 def test_broken_header_is_named_by_its_byte(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "trace.wl"
     path.write_bytes(content)
-    with pytest.raises(TraceError, match=r"trace\.wl, byte \d: no call"):
+    with pytest.raises(TraceError, match=r"trace\.wl, byte \d: not a call"):
         read(path, "glibc-wl")
 
 

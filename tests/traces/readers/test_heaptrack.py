@@ -66,8 +66,8 @@ def test_line_of_a_command_makes_no_block_and_no_site(line: str) -> None:
     content = f"v 10400 2\na 18 1\nt 1 0\n+ 0\nX a\n{line}\n{line}\n"
     reader = heaptrack.HeaptrackReader(in_memory(content.encode()))
     made = [len(calls) for calls in reader.batches()]
-    counts = reader._scan.blocks.counts[0]
-    assert (made, counts.sites, counts.used, counts.spare) == ([1], 1, 1, 0)
+    counts = reader._scan.sites.counts[0]
+    assert (made, counts.sites, counts.blocks, counts.spare) == ([1], 1, 1, 0)
 
 
 def test_text_of_format_3_ends_where_its_length_says() -> None:
@@ -129,7 +129,7 @@ def test_broken_line_of_an_interpreted_file_is_named(line: str) -> None:
 
 
 def test_too_many_sites_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heaptrack, "MOST_SITES", 100)
+    monkeypatch.setattr(heaptrack, "MAX_SITES", 100)
     monkeypatch.setattr(line_reader, "BLOCK", 256)
     with pytest.raises(TraceError, match="more than 100 allocation sites"):
         read_bytes((INTERPRETED + "a 18 1\n" * 500).encode(), heaptrack.FORMAT)

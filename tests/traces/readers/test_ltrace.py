@@ -71,7 +71,7 @@ def test_nested_calls_are_put_together_from_the_inside() -> None:
         "<... reallocarray resumed> ) = 0x20",
     )
     assert [event[:2] for event in events] == [(Op.CALLOC, 8), (Op.MALLOC, 20_800)]
-    assert trace.notes == ["calls inside libc, which ltrace gets wrong, left out: 1"]
+    assert trace.notes == ["dropped calls inside libc, which ltrace misnames: 1"]
 
 
 def test_free_is_done_as_it_begins() -> None:
@@ -95,32 +95,32 @@ def test_failed_call_is_dropped_under_its_reason() -> None:
 LEFT_OUT = {
     "posix_memalign": (
         ["ls->posix_memalign(0x7ffc, 256, 300, 61) = 0"],
-        "calls whose address ltrace does not show (posix_memalign), left out: 1",
+        "dropped calls whose address ltrace does not print (posix_memalign): 1",
     ),
     "inside libc": (
         ["libc.so.6->calloc(0, 99) = 0x30"],
-        "calls inside libc, which ltrace gets wrong, left out: 1",
+        "dropped calls inside libc, which ltrace misnames: 1",
     ),
     "no beginning": (
         ["<... malloc resumed> ) = 0x30"],
-        "calls without a beginning or an end, left out: 1",
+        "dropped calls whose beginning or end is missing: 1",
     ),
     "no end": (
         ["ls->malloc(5 <unfinished ...>"],
-        "calls without a beginning or an end, left out: 1",
+        "dropped calls whose beginning or end is missing: 1",
     ),
     "another end": (
         ["ls->malloc(5 <unfinished ...>", "<... calloc resumed> ) = 0x30"],
-        "calls without a beginning or an end, left out: 2",
+        "dropped calls whose beginning or end is missing: 2",
     ),
     "too deep": (
-        ["ls->malloc(5 <unfinished ...>"] * (ltrace.DEEPEST + 2),
-        f"calls without a beginning or an end, left out: {ltrace.DEEPEST + 2}",
+        ["ls->malloc(5 <unfinished ...>"] * (ltrace.MAX_UNFINISHED + 2),
+        f"dropped calls whose beginning or end is missing: {ltrace.MAX_UNFINISHED + 2}",
     ),
     "many threads, one after the other": (
         [
             line
-            for thread in range(2 * ltrace.MOST_THREADS)
+            for thread in range(2 * ltrace.MAX_THREADS)
             for line in (
                 f"{thread} ls->malloc(5 <unfinished ...>",
                 f"{thread} <... malloc resumed> ) = 0",
@@ -129,14 +129,14 @@ LEFT_OUT = {
         None,
     ),
     "too many threads": (
-        [f"{thread} ls->malloc(5 <unfinished ...>" for thread in range(ltrace.MOST_THREADS + 9)],
-        f"calls without a beginning or an end, left out: {ltrace.MOST_THREADS + 9:,}",
+        [f"{thread} ls->malloc(5 <unfinished ...>" for thread in range(ltrace.MAX_THREADS + 9)],
+        f"dropped calls whose beginning or end is missing: {ltrace.MAX_THREADS + 9:,}",
     ),
-    "output": (["hello"], "lines not of the format, left out: 1"),
-    "negative size": (["ls->malloc(-1) = 0x20"], "lines not of the format, left out: 1"),
-    "one argument": (["ls->calloc(1) = 0x20"], "lines not of the format, left out: 1"),
-    "no argument": (["ls->malloc() = 0x20"], "lines not of the format, left out: 1"),
-    "letters": (["ls->malloc(lots) = 0x20"], "lines not of the format, left out: 1"),
+    "output": (["hello"], "skipped lines that are not of the format: 1"),
+    "negative size": (["ls->malloc(-1) = 0x20"], "skipped lines that are not of the format: 1"),
+    "one argument": (["ls->calloc(1) = 0x20"], "skipped lines that are not of the format: 1"),
+    "no argument": (["ls->malloc() = 0x20"], "skipped lines that are not of the format: 1"),
+    "letters": (["ls->malloc(lots) = 0x20"], "skipped lines that are not of the format: 1"),
     "a string": (['ls->malloc("(") = 0x20'], None),
     "size of 1,000 digits": ([f"ls->malloc({'9' * 1000}) = 0x20"], None),
     "exit": (["123 +++ exited (status 0) +++"], None),

@@ -96,7 +96,7 @@ def test_other_event_is_left_out_and_counted(name: str) -> None:
     if name.endswith("mallopt"):
         line = line.replace("mallopt", "mailopt")
     events, trace = read_lines("lttng", BEFORE, line)
-    assert (len(events), trace.notes) == (1, ["lines not of the format, left out: 1"])
+    assert (len(events), trace.notes) == (1, ["skipped lines that are not of the format: 1"])
 
 
 BROKEN = {

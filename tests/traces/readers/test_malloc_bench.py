@@ -112,7 +112,7 @@ def test_broken_line_is_named_by_its_byte(content: bytes) -> None:
 def test_cut_end_is_noted(cut: int) -> None:
     events, trace = read_bytes((BEFORE + line(MALLOC, 500, 300))[:-cut], FORMAT)
     assert len(events) == 1
-    assert [note.partition(":")[0] for note in trace.notes] == ["the recording stops early"]
+    assert [note.partition(":")[0] for note in trace.notes] == ["the recording ends early"]
 
 
 def test_file_of_a_cut_line_only_is_refused() -> None:

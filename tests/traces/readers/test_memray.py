@@ -12,6 +12,7 @@ import pytest
 
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
+from allocsim.traces.calls import no_calls
 from allocsim.traces.readers import memray, memray_child
 from allocsim.traces.source import open_source
 from tests.traces.recordings import in_memory, read
@@ -55,14 +56,14 @@ def test_totals_of_a_capture_are_those_of_a_plain_count(path: Path) -> None:
     assert trace.description["format"] == "memray"
     assert {event[3] for event in events} == {0, 1}
     mapped = sum(allocator >= 14 for allocator, *_ in records)
-    assert trace.notes[0].startswith(f"calls of mmap and munmap left out: {mapped}")
+    assert trace.notes[0].startswith(f"dropped calls of mmap and munmap: {mapped}")
 
 
 def test_hidden_objects_of_python_are_noted() -> None:
     records_of(DEFAULT)
     (hidden,), (seen,) = read(DEFAULT)[1].notes, read(PYTHON)[1].notes
     assert hidden.endswith("are not seen: record with --trace-python-allocators")
-    assert seen == "calls of mmap and munmap left out: 2"
+    assert seen == "dropped calls of mmap and munmap: 2"
 
 
 def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
     piped.write_bytes(packed.read_bytes()[:-1])
     events, trace = read(piped)
     assert events == read(DEFAULT)[0]
-    assert trace.notes[0] == "the container stops early; what it held was read"
+    assert trace.notes[0] == "the compressed file ends early; its content up to there was read"
 
 
 def test_aggregated_capture_is_refused() -> None:
@@ -107,9 +108,9 @@ def program(tmp_path: Path, text: str) -> Any:
 
 
 ENDS = {
-    f"raise SystemExit({memray_child.LACKS})": (EnvironmentLacks, "pip install 'allocsim"),
-    "import os; os.kill(os.getpid(), 11)": (TraceError, r"failed on it \(status -11\)"),
-    "raise SystemExit(7)": (TraceError, r"failed on it \(status 7\)"),
+    f"raise SystemExit({memray_child.NO_MEMRAY})": (EnvironmentLacks, "pip install 'allocsim"),
+    "import os; os.kill(os.getpid(), 11)": (TraceError, r"crashed on it \(status -11\)"),
+    "raise SystemExit(7)": (TraceError, r"crashed on it \(status 7\)"),
 }
 
 
@@ -129,7 +130,7 @@ def test_without_memray_the_other_process_says_so(tmp_path: Path) -> None:
         [sys.executable, "-P", memray_child.__file__],
         env={"PYTHONPATH": str(tmp_path)}, check=False, capture_output=True,
     )  # fmt: skip
-    assert (ended.returncode, ended.stdout, ended.stderr) == (memray_child.LACKS, b"", b"")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (memray_child.NO_MEMRAY, b"", b"")
 
 
 def test_reader_that_is_left_early_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,14 +154,14 @@ def test_reader_that_is_left_early_ends_its_process(monkeypatch: pytest.MonkeyPa
 def test_record_becomes_a_call_by_its_allocator() -> None:
     reader = memray.MemrayReader(in_memory(b""))
     kinds = np.array([[kind, 7, 16 * kind, 5] for kind in [*range(1, 17), 99, 1 << 50]])
-    calls = reader._calls(kinds, memray.no_calls(20))
+    calls = reader._calls(kinds, no_calls(20))
     assert calls.op.tolist() == [
         Op.FREE, Op.MALLOC, Op.CALLOC, Op.MALLOC, Op.FREE, Op.MALLOC, Op.MALLOC, Op.CALLOC,
         *[Op.MEMALIGN] * 5,
     ]  # fmt: skip
     assert calls.address.tolist() == [16 * kind for kind in range(1, 14)]
     assert set(calls.thread) == {7}
-    assert reader._left_out == 5
+    assert reader._dropped == 5
 
 
 def test_lower_limit_of_memory_is_left_as_it_is() -> None:

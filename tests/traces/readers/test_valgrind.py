@@ -114,17 +114,17 @@ UNREADABLE = {
 def test_line_of_others_is_left_out_and_counted(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
-    assert trace.notes == ["lines not of the format, left out: 1"]
+    assert trace.notes == ["skipped lines that are not of the format: 1"]
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
 def test_call_that_cannot_be_read_is_counted_apart_from_lines_of_others(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "hello", "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
-    foreign, lost = trace.notes
-    assert foreign == "lines not of the format, left out: 1"
-    assert lost.startswith("calls that cannot be read, left out (")
-    assert lost.endswith("): 1")
+    skipped, dropped = trace.notes
+    assert skipped == "skipped lines that are not of the format: 1"
+    assert dropped.startswith("dropped calls that cannot be read (")
+    assert dropped.endswith("): 1")
 
 
 @pytest.mark.parametrize("length", [98, 99, 100, 101, 199, 1000])
@@ -132,7 +132,7 @@ def test_line_longer_than_a_block_is_left_out(monkeypatch: pytest.MonkeyPatch, l
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     events, trace = read_lines("valgrind", BEFORE, "x" * length, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
-    assert trace.notes == ["lines not of the format, left out: 1"]
+    assert trace.notes == ["skipped lines that are not of the format: 1"]
 
 
 @pytest.mark.parametrize(

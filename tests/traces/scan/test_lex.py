@@ -6,28 +6,33 @@ from typing import Any
 import numpy as np
 import pytest
 
+from allocsim.core.tables import records
 from allocsim.traces.calls import HUGE
 from allocsim.traces.scan.lex import (
-    behind_newline,
+    COMMA,
+    SPACE,
     decimal,
     hexadecimal,
     hexadecimal_size,
     next_decimal,
+    next_hexadecimal,
     next_line,
     next_prefixed,
     pointer,
     prefixed,
     product,
+    skip_line_end,
     word,
     word_at,
 )
-from allocsim.traces.scan.line_reader import PADDING, SCAN
+from allocsim.traces.scan.line_reader import PADDING
+from allocsim.traces.scan.state import ScanState
 
 
 def scanned(content: bytes) -> tuple[np.ndarray, Any]:
     """The bytes as a scanner gets them, and a scan record."""
     text = np.frombuffer(bytearray(content + b"\n" + bytes(PADDING)), np.uint8)
-    scan = np.zeros(1, SCAN).view(np.recarray)[0]
+    scan = records(ScanState)[0]
     scan.text = text.ctypes.data
     return text, scan
 
@@ -74,8 +79,16 @@ def test_number_is_read_to_its_end(read: Any, content: bytes, value: int | None,
     assert value is None or found == value
 
 
-@pytest.mark.parametrize(("read", "content"), [(next_decimal, b" 12"), (next_prefixed, b" 0xc")])
-def test_next_number_needs_a_blank_and_a_place(read: Any, content: bytes) -> None:
+NEXT: dict[str, tuple[Any, bytes]] = {
+    "decimal after a space": (lambda text, scan: next_decimal(text, scan, SPACE), b" 12"),
+    "decimal after a comma": (lambda text, scan: next_decimal(text, scan, COMMA), b",12"),
+    "hexadecimal": (next_hexadecimal, b" c"),
+    "prefixed": (next_prefixed, b" 0xc"),
+}
+
+
+@pytest.mark.parametrize(("read", "content"), NEXT.values(), ids=NEXT)
+def test_next_number_needs_its_separator_and_a_position(read: Any, content: bytes) -> None:
     text, scan = scanned(content)
     scan.position = 0
     assert (read(text, scan), scan.position) == (12, len(content))
@@ -104,8 +117,8 @@ def test_product_is_huge_at_most(count: int, size: int, bytes_: int) -> None:
 )
 def test_end_of_a_line_is_a_newline_or_a_return_and_one(content: bytes, end: int) -> None:
     text, _ = scanned(content)
-    assert behind_newline(text, 0) == end
-    assert behind_newline(text, -1) == -1
+    assert skip_line_end(text, 0) == end
+    assert skip_line_end(text, -1) == -1
 
 
 def test_next_line_is_behind_the_first_newline() -> None:

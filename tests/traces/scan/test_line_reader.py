@@ -7,23 +7,23 @@ from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces import calls
 from allocsim.traces.calls import Call
-from allocsim.traces.prefetch import AHEAD
+from allocsim.traces.prefetch import AHEAD, call_arrays
+from allocsim.traces.readers.aosp import FORMAT
 from allocsim.traces.scan import line_reader
-from allocsim.traces.scan.line_reader import TextReader
-from allocsim.traces.writers.aosp import FORMAT
+from allocsim.traces.scan.line_reader import LineReader
 from tests.traces.recordings import in_memory
 
 LINES = "".join(f"{i % 3}: malloc {16 * i + 16:#x} {i}\n" for i in range(50)).encode()
 
 
-def reader_of(content: bytes) -> TextReader:
+def reader_of(content: bytes) -> LineReader:
     """A reader of a recording that lies in memory."""
     reader = FORMAT.open(in_memory(content))
-    assert isinstance(reader, TextReader)
+    assert isinstance(reader, LineReader)
     return reader
 
 
-def calls_of(reader: TextReader) -> np.ndarray:
+def calls_of(reader: LineReader) -> np.ndarray:
     """All calls of a reader."""
     return np.concatenate([batch.copy() for batch in reader.batches()])
 
@@ -54,7 +54,7 @@ def test_overflowing_product_is_huge() -> None:
 def test_batches_hold_every_call_once_and_in_order(
     monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(line_reader, "no_calls", lambda: calls.no_calls(size))
+    monkeypatch.setattr(line_reader, "call_arrays", lambda: call_arrays(size))
     lengths, requests = [], []
     for batch in reader_of(LINES).batches():
         lengths.append(len(batch))
@@ -66,7 +66,7 @@ def test_batches_hold_every_call_once_and_in_order(
 def test_batch_stays_as_it_is_while_as_many_as_may_wait_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(line_reader, "no_calls", lambda: calls.no_calls(1))
+    monkeypatch.setattr(line_reader, "call_arrays", lambda: call_arrays(1))
     batches = reader_of(LINES).batches()
     first = next(batches)
     for _ in range(AHEAD + 1):

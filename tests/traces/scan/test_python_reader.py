@@ -8,17 +8,17 @@ from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces.calls import Call
 from allocsim.traces.scan import python_reader
-from allocsim.traces.scan.python_reader import GeneratedReader
+from allocsim.traces.scan.python_reader import PythonReader
 from tests.traces.recordings import in_memory
 
 
-def sized(reader: GeneratedReader) -> Iterator[Call]:
+def sized(reader: PythonReader) -> Iterator[Call]:
     """A malloc of the size that each line says."""
     for line in reader.lines():
         yield Call(Op.MALLOC, 0x10, request=int(line))
 
 
-def lengths(reader: GeneratedReader) -> Iterator[Call]:
+def lengths(reader: PythonReader) -> Iterator[Call]:
     """A malloc of the length of each line."""
     for line in reader.lines():
         yield Call(Op.MALLOC, 0x10, request=len(line))
@@ -30,7 +30,7 @@ def test_batches_hold_every_call_once_and_in_order(
 ) -> None:
     monkeypatch.setattr(python_reader, "BATCH", size)
     content = "\n".join(map(str, range(50))).encode()
-    batches = [*GeneratedReader(in_memory(content), sized).batches()]
+    batches = [*PythonReader(in_memory(content), sized).batches()]
     assert [int(row.request) for batch in batches for row in batch] == [*range(50)]
     assert max(map(len, batches)) == min(size, 50)
 
@@ -40,40 +40,40 @@ def test_batches_hold_every_call_once_and_in_order(
 def test_lines_are_whole_wherever_a_block_ends(
     monkeypatch: pytest.MonkeyPatch, longest: int, end: str
 ) -> None:
-    monkeypatch.setattr(python_reader, "LONGEST", longest)
+    monkeypatch.setattr(python_reader, "MAX_LINE", longest)
     content = ("\n".join(("1", "", "22", "333", "4", "55")) + end).encode()
-    reader = GeneratedReader(in_memory(content), lengths)
+    reader = PythonReader(in_memory(content), lengths)
     found = [int(row.request) for batch in reader.batches() for row in batch]
     assert found == [1, 0, 2, 3, 1, 2]
     assert reader.line == 6
 
 
 def test_return_at_the_end_of_a_line_is_left_out() -> None:
-    reader = GeneratedReader(in_memory(b"1\r\n22\r\n"), lengths)
+    reader = PythonReader(in_memory(b"1\r\n22\r\n"), lengths)
     assert [int(row.request) for batch in reader.batches() for row in batch] == [1, 2]
 
 
 def test_long_line_is_cut_and_costs_no_more_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(python_reader, "LONGEST", 100)
-    reader = GeneratedReader(in_memory(b"x" * 5000 + b"\nabc\n"), lengths)
+    monkeypatch.setattr(python_reader, "MAX_LINE", 100)
+    reader = PythonReader(in_memory(b"x" * 5000 + b"\nabc\n"), lengths)
     assert [int(row.request) for batch in reader.batches() for row in batch] == [100, 3]
 
 
 def test_number_beyond_64_bits_is_an_error_of_ours() -> None:
-    with pytest.raises(TraceError, match="memory: a number is beyond 64 bits"):
-        [*GeneratedReader(in_memory(b"99999999999999999999\n"), sized).batches()]
+    with pytest.raises(TraceError, match="memory: a number exceeds 64 bits"):
+        [*PythonReader(in_memory(b"99999999999999999999\n"), sized).batches()]
 
 
 def test_nothing_is_empty() -> None:
-    reader = GeneratedReader(in_memory(b""), sized)
+    reader = PythonReader(in_memory(b""), sized)
     assert [*reader.batches()] == []
     assert reader.is_empty
 
 
 def test_line_without_a_call_is_not_empty() -> None:
-    def none(reader: GeneratedReader) -> Iterator[Call]:
+    def none(reader: PythonReader) -> Iterator[Call]:
         yield from (Call(Op.FREE) for line in reader.lines() if line == b"free")
 
-    reader = GeneratedReader(in_memory(b"\n"), none)
+    reader = PythonReader(in_memory(b"\n"), none)
     assert [*reader.batches()] == []
     assert not reader.is_empty

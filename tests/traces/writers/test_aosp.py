@@ -1,173 +1,134 @@
-"""The reader of Android's text: each kind of line, and what makes no event."""
+"""Android's text, written: read again it gives the same events; each line to the letter."""
 
-import random
+import gzip
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
-from allocsim.errors import TraceError
+from allocsim.core.jit import PURE
+from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Op
-from allocsim.traces.scan import line_reader
-from allocsim.traces.writers import aosp
-from tests.traces.conftest import Recorded
-from tests.traces.recordings import (
-    Event,
-)
-
-BEFORE = "5: malloc 0x10 1\n"
-"""A line that makes the object 0 of the thread 0."""
-
-GOOD = {
-    "malloc": ("5: malloc 0x1000 24", (Op.MALLOC, 24, 0, 0, 1)),
-    "malloc of nothing": ("5: malloc 0x1000 0", (Op.MALLOC, 0, 0, 0, 1)),
-    "malloc, upper case": ("5: malloc 0xABCDEF 24", (Op.MALLOC, 24, 0, 0, 1)),
-    "malloc, leading zeros": ("5: malloc 0x000000001000 024", (Op.MALLOC, 24, 0, 0, 1)),
-    "malloc, 16 digits": ("5: malloc 0xb400007fffffffff 24", (Op.MALLOC, 24, 0, 0, 1)),
-    "malloc by a new thread": ("6: malloc 0x1000 24", (Op.MALLOC, 24, 0, 1, 1)),
-    "malloc by thread 0": ("0: malloc 0x1000 24", (Op.MALLOC, 24, 0, 1, 1)),
-    "thread of 18 digits": ("999999999999999999: malloc 0x20 2", (Op.MALLOC, 2, 0, 1, 1)),
-    "largest size": ("5: malloc 0x1000 140737488355328", (Op.MALLOC, 1 << 47, 0, 0, 1)),
-    "calloc": ("5: calloc 0x1000 3 8", (Op.CALLOC, 24, 0, 0, 1)),
-    "calloc of no elements": ("5: calloc 0x1000 0 8", (Op.CALLOC, 0, 0, 0, 1)),
-    "calloc of empty elements": ("5: calloc 0x1000 8 0", (Op.CALLOC, 0, 0, 0, 1)),
-    "memalign": ("5: memalign 0x1000 64 100", (Op.MEMALIGN, 100, 6, 0, 1)),
-    "memalign to a byte": ("5: memalign 0x1000 1 100", (Op.MEMALIGN, 100, 0, 0, 1)),
-    "memalign to nothing": ("5: memalign 0x1000 0 100", (Op.MEMALIGN, 100, 0, 0, 1)),
-    "memalign, rounded up": ("5: memalign 0x1000 48 100", (Op.MEMALIGN, 100, 6, 0, 1)),
-    "memalign to 1 GiB": ("5: memalign 0x40000000 1073741824 1", (Op.MEMALIGN, 1, 30, 0, 1)),
-    "realloc": ("5: realloc 0x1000 0x10 24", (Op.REALLOC, 24, 0, 0, 0)),
-    "realloc in place": ("5: realloc 0x10 0x10 24", (Op.REALLOC, 24, 0, 0, 0)),
-    "realloc of NULL": ("5: realloc 0x1000 0x0 24", (Op.MALLOC, 24, 0, 0, 1)),
-    "realloc to nothing": ("5: realloc 0x0 0x10 0", (Op.FREE, 0, 0, 0, 0)),
-    "realloc to 0 bytes": ("5: realloc 0x1000 0x10 0", (Op.REALLOC, 0, 0, 0, 0)),
-    "free": ("5: free 0x10", (Op.FREE, 0, 0, 0, 0)),
-    "free by another thread": ("9: free 0x10", (Op.FREE, 0, 0, 1, 0)),
-    "thread_done": ("5: thread_done 0x0", (Op.THREAD_DONE, 0, 0, 0, 0)),
-}
-"""Lines behind BEFORE, with the event that each makes."""
-
-good = pytest.mark.parametrize(("line", "event"), GOOD.values(), ids=GOOD)
+from allocsim.traces import open_trace
+from allocsim.traces.writers import aosp, synthetic_addresses
+from allocsim.traces.writers.aosp import write_aosp
+from allocsim.workloads import open_workload
+from tests.driving import Call, free, malloc, random_calls, realloc, stream_of
+from tests.traces.recordings import assert_same, events_of, read, rows_of
+from tests.traces.streams import streams, trace_of
 
 
-@good
-@pytest.mark.parametrize(
-    "times",
-    ["", " 1 2", " 1764021942000000000 18446744073709551615"],
-    ids=["bare", "timed", "long"],
-)
-@pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["newline", "crlf", "nothing"])
-def test_line_makes_its_event(
-    recorded: Recorded, line: str, event: Event, times: str, end: str
+def written(calls: list[Call], path: Path) -> str:
+    """The text of the calls."""
+    write_aosp(trace_of(calls), path)
+    return path.read_text()
+
+
+@settings(max_examples=5 if PURE else 40)  # each makes all that a reader needs: 60 ms
+@given(calls=streams)
+def test_what_came_from_a_reader_is_read_again_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[Call]
 ) -> None:
-    events, trace = recorded(BEFORE + line + times + end)
-    assert events == [(Op.MALLOC, 1, 0, 0, 0), event]
-    assert (trace.dropped, trace.notes) == ({}, [])
+    calls = [call for call in calls if call.op != Op.FREEZE]
+    if not calls:
+        return
+    path = tmp_path_factory.getbasetemp() / "again.txt"
+    write_aosp(trace_of(calls), path)
+    again = open_trace(str(path))
+    assert events_of(again).tolist() == stream_of(calls).tolist()
+    assert again.dropped == {}
 
 
-DROPPED = {
-    "malloc that failed": ("5: malloc 0x0 24", "failed call"),
-    "calloc that failed": ("5: calloc 0x0 2 24", "failed call"),
-    "memalign that failed": ("5: memalign 0x0 64 24", "failed call"),
-    "realloc that failed": ("5: realloc 0x0 0x10 24", "failed call"),
-    "realloc of NULL that failed": ("5: realloc 0x0 0x0 24", "failed call"),
-    "free of NULL": ("5: free 0x0", "free of NULL"),
-    "free of unknown": ("5: free 0x20", "free of unknown"),
-    "realloc of unknown to nothing": ("5: realloc 0x0 0x20 0", "free of unknown"),
-    "one byte too many": ("5: malloc 0x20 140737488355329", "impossible size"),
-    "size of 18 digits": ("5: malloc 0x20 999999999999999999", "impossible size"),
-    "size of 20 digits": ("5: malloc 0x20 18446744073709551615", "impossible size"),
-    "failed call for more than can be": ("5: malloc 0x0 18446744073709551615", "failed call"),
-    "failed realloc to more than can be": (
-        "5: realloc 0x0 0x10 18446744073709551615",
-        "failed call",
-    ),
-    "calloc, 20 digits": ("5: calloc 0x20 3 12297829382473034424", "impossible size"),
-    "product just too large": ("5: calloc 0x20 140737488355329 1", "impossible size"),
-    "product of 2**64": ("5: calloc 0x20 4294967296 4294967296", "impossible size"),
-    "product beyond 2**62": ("5: calloc 0x20 999999999999999999 5", "impossible size"),
-    "product of 36 digits": (
-        "5: calloc 0x20 999999999999999999 999999999999999999",
-        "impossible size",
-    ),
-    "product that would wrap": ("5: calloc 0x20 274877906944 67108865", "impossible size"),
-    "realloc to too much": ("5: realloc 0x20 0x10 999999999999999999", "impossible size"),
-    "alignment too large": ("5: memalign 0x20 1073741825 1", "impossible size"),
-    "alignment of 18 digits": ("5: memalign 0x20 999999999999999999 1", "impossible size"),
-    "end of an unknown thread": ("6: thread_done 0x0", ""),
-}
-"""Lines behind BEFORE that make no event, with the reason; None: a number is too long."""
-
-dropped_lines = {name: found for name, found in DROPPED.items() if found[1] is not None}
-
-
-@pytest.mark.parametrize(("line", "reason"), dropped_lines.values(), ids=dropped_lines)
-def test_line_is_dropped_under_its_reason(recorded: Recorded, line: str, reason: str) -> None:
-    events, trace = recorded(f"{BEFORE}{line}\n5: free 0x10\n")
-    assert events == [(Op.MALLOC, 1, 0, 0, 0), (Op.FREE, 0, 0, 0, 0)]
-    assert trace.dropped == ({reason: 1} if reason else {})
-
-
-def test_blank_lines_count_as_lines_and_are_no_calls(recorded: Recorded) -> None:
-    events, _ = recorded("\n\r\n\n" + BEFORE + "\n\n")
-    assert events == [(Op.MALLOC, 1, 0, 0, 0)]
-    with pytest.raises(TraceError, match="line 7: found '!"):
-        recorded("\n\r\n\n" + BEFORE + "\n\n!\n")
-
-
-def test_top_four_bits_of_an_address_do_not_count(recorded: Recorded) -> None:
-    events, trace = recorded("1: malloc 0xb000000000001000 8\n1: free 0x1000\n")
-    assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_sound_stream_is_read_again_under_other_numbers(tmp_path: Path, seed: int) -> None:
+    calls = random_calls(seed, 150 if PURE else 3000, objects=5000, threads=1)
+    path = tmp_path / "again.txt"
+    write_aosp(trace_of(calls), path)
+    lives: dict[int, int] = {}
+    expected = []
+    for birth, call in enumerate(calls):  # each object by the number of the call that made it
+        lives[call.object] = birth if call.op < Op.REALLOC else lives[call.object]
+        row = (call.op, call.request, call.alignment, call.thread, lives[call.object])
+        expected.append(row)
+    found, trace = read(path)
+    assert_same(found, expected)
     assert trace.dropped == {}
 
 
-def test_addresses_that_differ_in_bit_59_are_different(recorded: Recorded) -> None:
-    _, trace = recorded("1: malloc 0x0800000000001000 8\n1: free 0x1000\n")
-    assert trace.dropped == {"free of unknown": 1}
+LINES = {
+    "malloc": ([malloc(0, 24)], "1: malloc 0x10000 24\n"),
+    "thread": ([malloc(0, 24, 65535)], "65536: malloc 0x10000 24\n"),
+    "calloc": ([Call(Op.CALLOC, 0, 7)], "1: calloc 0x10000 1 7\n"),
+    "memalign": ([Call(Op.MEMALIGN, 0, 7, 0, 12)], "1: memalign 0x10000 4096 7\n"),
+    "memalign to a byte": ([Call(Op.MEMALIGN, 0, 7)], "1: memalign 0x10000 1 7\n"),
+    "largest": (
+        [Call(Op.MEMALIGN, 0, 1 << 47, 65535, 30)],
+        "65536: memalign 0x800000000000 1073741824 140737488355328\n",
+    ),
+    "realloc": (
+        [malloc(0, 24), realloc(0, 100), realloc(0, 99)],
+        "1: malloc 0x10000 24\n1: realloc 0x10080 0x10000 100\n1: realloc 0x10080 0x10080 99\n",
+    ),
+    "free": ([malloc(0, 0), free(0)], "1: malloc 0x10000 0\n1: free 0x10000\n"),
+    "thread_done": (
+        [malloc(0, 1, 3), Call(Op.THREAD_DONE, thread=3)],
+        "4: malloc 0x10000 1\n4: thread_done 0x0\n",
+    ),
+}
 
 
-def test_empty_file_is_an_error(recorded: Recorded) -> None:
-    with pytest.raises(TraceError, match=r"trace\.txt: the trace is empty"):
-        recorded("")
+@pytest.mark.parametrize(("calls", "text"), LINES.values(), ids=LINES)
+def test_line_of_each_call(tmp_path: Path, calls: list[Call], text: str) -> None:
+    assert written(calls, tmp_path / "out.txt") == text
 
 
-def test_file_of_blank_lines_has_no_events_and_a_note(recorded: Recorded) -> None:
-    events, trace = recorded("\n\r\n\n")
-    assert (events, trace.notes) == ([], ["no call of the recording reaches the heap"])
+def test_name_that_ends_as_gz_is_packed_and_the_same_each_time(tmp_path: Path) -> None:
+    plain = written([malloc(0, 24)], tmp_path / "out.txt")
+    for name in ("a.txt.gz", "b.txt.gz"):
+        write_aosp(trace_of([malloc(0, 24)]), tmp_path / name)
+    packed = (tmp_path / "a.txt.gz").read_bytes()
+    assert gzip.decompress(packed).decode() == plain
+    assert packed == (tmp_path / "b.txt.gz").read_bytes()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_binary_file_is_an_error(recorded: Recorded, seed: int) -> None:
-    noise = b"\x7fELF" + random.Random(seed).randbytes(3000)
-    with pytest.raises(TraceError, match=r"trace\.txt, line 1: found '\\x7fELF"):
-        recorded(noise)
+def test_frozen_heap_is_left_out_and_told(tmp_path: Path) -> None:
+    trace = trace_of([malloc(0, 1), Call(Op.FREEZE), free(0)])
+    write_aosp(trace, tmp_path / "out.txt")
+    assert trace.notes == ["the text cannot tell a heap to freeze or to release: left out 1 times"]
 
 
-def test_file_of_zeros_is_an_error(recorded: Recorded) -> None:
-    with pytest.raises(TraceError, match="line 1"):
-        recorded(bytes(line_reader.BLOCK + 5000))
+@pytest.mark.parametrize("calls", [[], [Call(Op.FREEZE)]], ids=["nothing", "a note"])
+def test_trace_without_a_call_is_not_written(tmp_path: Path, calls: list[Call]) -> None:
+    with pytest.raises(InputError, match="it holds no call"):
+        write_aosp(trace_of(calls), tmp_path / "out.txt")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_line_longer_than_a_block_is_an_error(recorded: Recorded) -> None:
-    with pytest.raises(TraceError, match="line 2: found '1: malloc 0x10 999"):
-        recorded(BEFORE + "1: malloc 0x10 " + "9" * line_reader.BLOCK + "\n")
+def test_objects_beyond_all_addresses_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [malloc(number, 1 << 47) for number in range(10)]
+    monkeypatch.setattr(synthetic_addresses, "FIRST", (1 << 60) - (1 << 50))
+    with pytest.raises(InputError, match="do not fit into the text's addresses"):
+        write_aosp(trace_of(calls), tmp_path / "out.txt")
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("head", "is_it"),
-    [
-        (b"202: malloc 0xb4827400 1024\n", True),
-        (b"\n 1: free 0x0\n", True),
-        (b"1: thread_done 0x0", True),
-        (b"1: calloc 0x10 1 1", True),
-        (b"1: realloc 0x10 0x0 1", True),
-        (b"1: memalign 0x10 16 1", True),
-        (b"1: mmap 0x10", False),
-        (b"a: malloc 0x10 1", False),
-        (b": malloc 0x10 1", False),
-        (b"= Start\n@ prog:[0x1] + 0x10 0x20\n", False),
-        (b"", False),
-        (b"PK\x03\x04", False),
-    ],
-    ids=repr,
-)
-def test_format_is_told_by_its_first_line(head: bytes, is_it: bool) -> None:
-    assert aosp.looks_like(head) is is_it
+def test_tables_grow_as_objects_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aosp, "no_places", lambda: synthetic_addresses.no_places(4))
+    calls = [malloc(number, 8) for number in range(100)]
+    assert written(calls, tmp_path / "out.txt").count("\n") == 100
+
+
+def test_full_device_is_an_error_of_ours() -> None:
+    with pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left"):
+        write_aosp(trace_of([malloc(0, 24)]), Path("/dev/full"))
+
+
+@pytest.mark.skipif(PURE, reason="82,717 events take minutes there")
+def test_shipped_recording_is_read_again_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "again.txt.gz"
+    write_aosp(open_workload("sqlite-orders"), path)
+    assert rows_of(events_of(open_trace(str(path)))) == rows_of(
+        events_of(open_workload("sqlite-orders"))
+    )

@@ -1,0 +1,95 @@
+"""The events of a recording: the reader's calls with object ids, and the account of the import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from allocsim.errors import TraceError
+from allocsim.events import MAX_THREADS, Trace, no_events
+from allocsim.traces.calls import BATCH, Halt
+from allocsim.traces.formats import Reader
+from allocsim.traces.object_ids import (
+    REASONS,
+    ObjectIds,
+    Reason,
+    assign_ids,
+    new_object_ids,
+    with_more_slots,
+)
+from allocsim.traces.prefetch import read_ahead
+
+SELECT_PROCESS = " (select one with --process PID)"
+"""Ends the note on dropped processes; `record` replaces it, since its users choose otherwise."""
+
+MAX_SHOWN_PROCESSES = 5
+"""Dropped processes that the note names."""
+
+
+def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
+    """The events of all calls of `reader` in chunks; closes its source at the end.
+
+    `trace` gets the counts of dropped calls and the notes.
+    """
+    with closing(reader.source):
+        total = 0
+        for chunk in _with_ids(reader, trace, process):
+            total += len(chunk)
+            yield chunk
+        if reader.is_empty:
+            raise TraceError(f"{trace.name}: the trace is empty")
+        if total == 0 and process is not None and trace.dropped.get(REASONS[Reason.OTHER_PROCESS]):
+            raise TraceError(
+                f"{trace.name}: no call of process {process}; the recording has calls of "
+                f"{_most_calls(trace.processes)}"
+            )
+        if total == 0:
+            trace.notes.append("no call of the recording reaches the heap")
+
+
+def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
+    """The events of all calls; updates the trace's counts of dropped calls."""
+    ids, chunk = new_object_ids(process=process), no_events(2 * BATCH)
+    for calls in read_ahead(reader.batches()):
+        position = 0
+        while position < len(calls):
+            position = assign_ids(ids, calls, position, chunk)
+            state = ids.state[0]
+            if state.events:
+                yield chunk[: state.events]
+            if state.halt == Halt.TABLE_FULL:
+                ids = with_more_slots(ids)
+            elif state.halt == Halt.TOO_MANY_THREADS:
+                raise TraceError(f"{trace.name}: more than {MAX_THREADS} threads")
+        trace.dropped.update(_by_reason(ids.dropped))
+    if ids.state[0].processes:
+        trace.processes.update(_other_processes(ids))
+        trace.notes.append(
+            f"using process {ids.state[0].process} only; dropped the calls of "
+            f"{_most_calls(trace.processes)}{SELECT_PROCESS}"
+        )
+
+
+def _other_processes(ids: ObjectIds) -> dict[int, int]:
+    """The number of dropped calls by process id."""
+    table = ids.processes
+    used = table.key != 0
+    keys, counts = table.key[used].tolist(), table.number[used].tolist()
+    return {key - 1: count for key, count in zip(keys, counts, strict=True)}
+
+
+def _most_calls(others: dict[int, int]) -> str:
+    """The processes with the most calls and their counts, for messages."""
+    named = sorted(others, key=lambda process: (-others[process], process))[:MAX_SHOWN_PROCESSES]
+    text = ", ".join(f"{process} ({others[process]:,})" for process in named)
+    if len(named) < len(others):
+        text += f" and {len(others) - len(named)} more"
+    return text
+
+
+def _by_reason(dropped: np.ndarray) -> dict[str, int]:
+    """Counts of dropped and repaired calls by reason, without zeros."""
+    return {REASONS[reason]: int(dropped[reason]) for reason in Reason if dropped[reason]}
