@@ -21,7 +21,7 @@ from allocsim.arguments import (
     checked_size,
 )
 from allocsim.core import operations
-from allocsim.core.check import violations
+from allocsim.core.check import footprint_is_what_was_obtained, violations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState
@@ -232,7 +232,8 @@ class Heap:
         if not self.design.invariants:
             raise InputError(f"the design '{self.design.name}' has no invariants to check")
         with self._lock:
-            return violations(self.state, self.memory, self.design.invariants)
+            invariants = (footprint_is_what_was_obtained, *self.design.invariants)
+            return violations(self.state, self.memory, invariants)
 
     def close(self) -> None:
         """Unmap the memory, or have it unmapped with the last view of it."""

@@ -1,43 +1,38 @@
-"""The machinery of allocators. This is the overview; every other file says only its own point.
+"""Core of allocsim: what every simulated allocator rests on. Start here.
 
-The structures, bottom to top. Two designs are built of them; what stands on the left serves the
-first Go malloc (`go2008`), on the right gperftools' (`tcmalloc`), in the middle both:
+A *design* (`allocsim.designs`) is a real allocator's algorithm in Python that Numba compiles. It
+manages real memory: `malloc` returns an address that can be written. This package has no allocator
+code. It has, bottom to top:
 
-                         Reservation     a range of address space from mmap; nothing moves (memory)
-                         trivial         hands out fresh pages of it
-    pagemap              two_level_pagemap     page number -> span
-    spans                linked_spans          a run of pages: of a class, of an object, or free
-    splitting_pages      joining_pages, page_release     free runs: cut, joined, given back
-    chunk_refill         central_lists         a span carved into objects of one class
-                         transfer_slots        batches of objects on their way between threads
-    thread_lists         bounded_caches, cache_budget    each thread's free objects, by class
-    large_objects        large_runs            objects of whole pages
+  records        how a design declares its records, and those that all designs have
+  memory         a range of address space from mmap, and tables of records
+  kernel_cache   where compiled kernels are stored, and when they are stale
+  jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
+  raw            loads and stores at an address
+  operations     the calls that a design answers (malloc, free, ...), and `Status`
+  defaults       kernels for the operations that a design may leave out
+  system         pages and metadata from the operating system, released pages, freezing
+  size_classes   the table of a design's size classes, and its check
+  check          invariants, in plain Python
 
-malloc of a small size, step by step:
+How the parts work together:
 
-  1. The size is rounded up to one of the size classes by shifts, or by a table, and the newest
-     object is popped off the thread's list of that class. Nothing is shared, nothing is searched.
-  2. If the list is empty, it is filled. go2008: a refill takes a span for it alone, so one in up
-     to 1024 calls pays; its links are written only when resident bytes are asked for, since until
-     then nobody can tell. tcmalloc: a batch comes from a transfer slot as it is, or else object by
-     object from the spans of the class; a list is given more the more often it is empty.
-  3. The page heap looks for the shortest free run that is long enough, and cuts it to length; the
-     rest stays free. There are few lengths with a list of their own, so this is a short walk.
-  4. If there is none, at least 1 MiB of fresh pages is taken and entered in the page map: the cost
-     is shared by all that will be cut from it.
+  1. A heap reserves a range of addresses (`memory.Reservation`). Nothing in it ever moves. Pages
+     cost no memory until they are written.
+  2. The design's state is a NamedTuple of tables. A table is reserved for the worst case too, so a
+     record is found by its index and no table is ever copied or grown.
+  3. A kernel takes the state first and returns an address or a Status. It never raises, prints or
+     allocates Python objects, so Numba compiles it to plain machine code.
+  4. A caller calls `operations.malloc(heap, ...)`. Which kernel answers is decided by the type of
+     the state when the caller is compiled; nothing is looked up at run time.
+  5. Whatever a design obtains goes through `system`, which counts it. Once a heap is frozen, every
+     request there fails, as in Go's testrepeat.
+  6. `operations.measure` fills a sample whose parts must sum to the heap. Invariants check the
+     records themselves, and do not share code with the kernels.
 
-free of a small object: the page map gives its span or its class, and the object is pushed on the
-list of the thread that frees it, which may be another's than malloc popped it from: memory wanders
-with its frees. go2008 clears it, and keeps it there for good. tcmalloc sends a batch back when the
-list is too long, trims the whole cache when it holds too much, gives a span whose last object came
-back to the page heap, and pages to the operating system when enough were freed.
+Where to read on: each design's `__init__` has its data structures, the path of malloc step by step
+with the cost of each step, and the path of free.
 
-A large object has a span of its own: malloc starts at step 3, free puts the span back. Stack
-segments are such spans too, of a kind that free does not accept.
-
-Kernels take the heap's state, a NamedTuple of record arrays (`records`), and return an address or
-a Status (`operations`); they never raise, print or allocate. The slow half of a stage is called
-through its address (`out_of_line`). A design (`allocsim.designs`) wires the stages: its kernels
-answer the operations, chosen by the type of the state when the caller is compiled. `check`,
-`check_runs` and `check_tiers` prove the invariants of all of it, in plain Python.
+  allocsim.designs.go2008     Go's first malloc, November 2008. Small, the one to read first.
+  allocsim.designs.tcmalloc   gperftools 2.10, every counter to the byte.
 """

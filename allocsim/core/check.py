@@ -34,7 +34,10 @@ def violations(
 
 
 def footprint_is_what_was_obtained(heap: HasSystem, _: Reservation) -> Iterator[str]:
-    """footprint = heap - released + metadata, each counted separately and none negative."""
+    """footprint = heap - released + metadata, each counted separately and none negative.
+
+    Every heap is checked for this; a design does not list it.
+    """
     system = heap.system[0]
     expected = system.heap - system.released + system.metadata
     if system.footprint != expected:

@@ -1,31 +1,35 @@
-"""The records that allocators are made of: one structured dtype each, as C structs would be.
+"""Records: how they are declared and typed, and those that every design has.
 
-Above `memory`, whose tables hold them; below every stage. A design's state is a NamedTuple of
-arrays of these records. Rules: 0 is the null value of every link and every address; a field that
-counts says what it counts; equations that must hold are written here and proved by `check`.
+A record is the C struct of a design: a class of fields, stored in NumPy structured arrays that
+kernels index. A design's state is a NamedTuple of such tables. In every record 0 is the null value
+of links and addresses, so that a zeroed table is a valid empty one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
 
 HeapState: TypeAlias = Any
-"""A design's state: a NamedTuple of record arrays. Its type decides which kernels answer."""
+"""The state of any design: a NamedTuple of tables, with a field `system: Table[System]`.
+
+For code that serves every design. A design's own kernels take its own state type, so that the type
+checker knows their tables.
+"""
 
 Record: TypeAlias = Any
-"""One element of a record array."""
+"""A record of a kind that the type checker does not know; prefer a Struct."""
 
 
-Int64: TypeAlias = int
-"""A field of eight bytes; addresses, bytes and counts are of this type."""
+Int64: TypeAlias = Annotated[int, np.int64]
+"""A field of eight bytes, for addresses, bytes and counts."""
 
-Int32: TypeAlias = int
-UInt32: TypeAlias = int
-UInt16: TypeAlias = int
-UInt8: TypeAlias = int
+Int32: TypeAlias = Annotated[int, np.int32]
+UInt32: TypeAlias = Annotated[int, np.uint32]
+UInt16: TypeAlias = Annotated[int, np.uint16]
+UInt8: TypeAlias = Annotated[int, np.uint8]
 
 _TYPES = {
     "Int64": np.int64,
@@ -34,6 +38,11 @@ _TYPES = {
     "UInt16": np.uint16,
     "UInt8": np.uint8,
 }
+
+
+def _type_of(annotation: Any) -> Any:
+    """Return the NumPy type of a field; under `from __future__ import annotations` it is a name."""
+    return _TYPES[annotation] if isinstance(annotation, str) else annotation.__metadata__[0]
 
 
 class Struct:
@@ -47,10 +56,10 @@ class Struct:
 
     def __init_subclass__(cls) -> None:
         """Make the dtype from the annotations."""
-        fields = [(name, _TYPES[field]) for name, field in cls.__annotations__.items()]
+        fields = [(name, _type_of(field)) for name, field in cls.__annotations__.items()]
         cls.dtype = np.dtype(fields, align=True)
 
-    if TYPE_CHECKING:  # what NumPy's records can do besides
+    if TYPE_CHECKING:  # NumPy's records have these too
 
         def __getitem__(self, field: str) -> int: ...
         def __setitem__(self, field: str, value: int) -> None: ...
@@ -63,11 +72,12 @@ S = TypeVar("S", bound=Struct)
 
 
 class Table(Protocol[S]):
-    """A one-dimensional array of records, as the type checker sees it; `table[i]` is a record.
+    """An array of records, as the type checker sees it; `table[i]` is a record.
 
-    A column (`table.pages`) is a NumPy array. The checker does not know the names of columns: it
-    accepts any, because a protocol cannot derive array attributes from the fields of `S`. A
-    misspelt column fails when it is read.
+    Three things escape the checker. A column (`table.pages`) is a NumPy array, and any name is
+    accepted: a protocol cannot derive them from the fields of `S`. `record[name]` accepts any
+    string. And the fields' widths are unknown to it: all are `int`. Numba rejects a wrong name in
+    the first two when the kernel is compiled; a value that is too large for a narrow one wraps.
     """
 
     @overload
@@ -94,31 +104,31 @@ class Grid(Protocol[S]):
 
 
 class System(Struct):
-    """What a heap has taken from the operating system."""
+    """What a heap has obtained from the operating system."""
 
     next: Int64  # address of the first byte of the reservation that is not in use yet
     limit: Int64  # end address of the reservation (exclusive)
     heap: Int64  # bytes obtained for spans
     metadata: Int64  # bytes obtained for the allocator's own records
-    released: Int64  # bytes of the heap that were given back and not taken again
+    released: Int64  # bytes of the heap that are released and not yet reused
     footprint: Int64  # heap - released + metadata, kept up to date so that reading it is one load
-    frozen: Int64  # 1: every further request fails
-    refusal: Int64  # the Status of the last request that failed; 0: none has
+    frozen: Int64  # 1: every further request for memory fails
+    refusal: Int64  # Status of the last request that failed; 0 if none has
 
 
 SYSTEM = System.dtype
 
 
 class Counters(Struct):
-    """What every design counts."""
+    """Counters that every design keeps."""
 
     grows: Int64  # requests to the OS for pages
     splits: Int64  # spans split in two
     coalesces: Int64  # free neighbours merged
     refills: Int64  # spans carved for a size class
-    spans: Int64  # spans in all
-    free_spans: Int64  # of those, spans on a free list
-    free_pages: Int64  # pages of those
+    spans: Int64  # spans, in use and free
+    free_spans: Int64  # spans on a free list
+    free_pages: Int64  # their pages
     large_pages: Int64  # pages of large objects and stack segments in use
 
 
@@ -134,17 +144,17 @@ PARTS = (
     "free_spans",
     "released",
 )
-"""The eight parts of a heap, in bytes: they sum exactly to `heap` at any moment."""
+"""The parts of a heap in bytes. At any moment they sum exactly to `heap`."""
 
 COUNTS = ("grows", "splits", "coalesces", "refills")
-"""The counters that every design keeps."""
+"""Columns of a sample that count operations of the page heap and refills."""
 
 SPAN_COUNTS = ("spans_total", "spans_in_use", "spans_free")
-"""The columns of a sample that count spans."""
+"""Columns of a sample that count spans."""
 
 
 class Sample(Struct):
-    """One measurement of a heap, in the order of the CSV's columns; bytes, but for the counts."""
+    """One measurement of a heap, in the order of the CSV columns. All but the counts are bytes."""
 
     event: Int64  # events replayed before it
     live: Int64

@@ -1,8 +1,10 @@
-"""Size classes: from a request in bytes to a class, and from a class to the bytes of its objects.
+"""Size classes: the table of a design's classes, its waste, and the check of both directions.
 
-Above `records`; used by the designs, which choose a policy, and by sizeclass-check, which proves
-it. A policy is two closed forms, as kernels; `SizeClasses` lays them out as a table, and adds what
-the table costs. Its one rule: class_of(n) is the smallest class whose objects hold n bytes.
+A design has two functions, from a request to a class and from a class to its object size. They are
+written twice because a kernel needs a closed form or a compact table, so they can disagree:
+`sizeclass-check` compares them for every size.
+
+Invariant: class_of(n) is the smallest class whose objects hold n bytes.
 """
 
 from __future__ import annotations
@@ -13,78 +15,78 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class as a table shows it; bytes, but for `size_class` and `objects`."""
+    """One row of the table, in bytes except for `size_class` and `objects`."""
 
     size_class: int
     object_size: int
     chunk: int
-    """Bytes of the span that one refill carves."""
+    """Bytes of the span that a refill carves."""
     objects: int
-    """Objects of one refill."""
+    """Objects of a refill."""
     tail: int
-    """Bytes at the end of the span that no object fits in."""
+    """Bytes at the end of the span, too few for an object."""
     worst_waste: float
-    """The largest share of a full span that the program did not ask for, 0 to 1."""
+    """Largest share of a full span that was not requested, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class SizeClasses:
-    """A policy laid out: the closed forms, the table they make, and what it costs."""
+    """The size classes of a design."""
 
     class_of: Callable[[int], int]
     object_size: Callable[[int], int]
     count: int
     chunk_of: Callable[[int], int]
-    """Bytes that a refill of objects of a size takes, before rounding up to pages."""
+    """From an object size to the bytes of a refill, before rounding up to pages."""
     page_size: int
     first: int = 0
-    """The number of the first class."""
+    """Number of the first class."""
 
     def sizes(self) -> list[int]:
-        """The object size of every class, ascending."""
+        """Return the object size of every class, in ascending order."""
         numbers = range(self.first, self.first + self.count)
         return [int(self.object_size(number)) for number in numbers]
 
     def rows(self) -> list[ClassRow]:
-        """Every class with its refill and its waste."""
+        """Return the table: every class with its refill and its waste."""
         sizes = self.sizes()
-        below = zip([0, *sizes], sizes, strict=False)
-        return [self._row(n, size, under) for n, (under, size) in enumerate(below, self.first)]
+        pairs = zip([0, *sizes], sizes, strict=False)
+        return [self._row(n, size, smaller) for n, (smaller, size) in enumerate(pairs, self.first)]
 
-    def _row(self, size_class: int, size: int, below: int) -> ClassRow:
+    def _row(self, size_class: int, size: int, smaller: int) -> ClassRow:
         chunk = -(-self.chunk_of(size) // self.page_size) * self.page_size
         objects = self.chunk_of(size) // size
         tail = chunk - objects * size
-        worst = (tail + objects * (size - below - 1)) / chunk
+        worst = (tail + objects * (size - smaller - 1)) / chunk
         return ClassRow(size_class, size, chunk, objects, tail, worst)
 
     def mean_waste(self) -> float:
-        """Mean share of an object that was not asked for, all sizes up to the largest alike."""
+        """Return the mean share of an object that was not requested, over all sizes."""
         sizes = self.sizes()
         wasted = sum(
             (size - request) / size
-            for below, size in zip([0, *sizes], sizes, strict=False)
-            for request in range(below + 1, size + 1)
+            for smaller, size in zip([0, *sizes], sizes, strict=False)
+            for request in range(smaller + 1, size + 1)
         )
         return wasted / sizes[-1]
 
-    def mismatches(self, beyond: int = 4096) -> Iterator[str]:
-        """Every disagreement of closed form and table, in both directions, as a sentence.
+    def mismatches(self, extra: int = 4096) -> Iterator[str]:
+        """Yield a sentence for each disagreement of the two functions.
 
-        Sizes from 0 to `beyond` bytes above the largest class are tried: below, each must map to
-        the smallest class that holds it; above, to no class of the table.
+        Every size up to `extra` bytes above the largest class is tried. It must map to the smallest
+        class that holds it, or above the largest to no class of the table.
         """
         sizes = self.sizes()
-        for size_class, (below, size) in enumerate(zip([0, *sizes], sizes, strict=False)):
+        for size_class, (smaller, size) in enumerate(zip([0, *sizes], sizes, strict=False)):
             number = self.first + size_class
-            if size <= below:
+            if size <= smaller:
                 yield f"class {number} ({size} bytes) is not larger than the class before it"
             if self.class_of(size) != number:
                 yield f"class {number} holds {size} bytes, which map to {self.class_of(size)}"
-        expected, behind = self.first, self.first + self.count
-        for request in range(sizes[-1] + beyond + 1):
-            while expected < behind and sizes[expected - self.first] < request:
+        expected, end = self.first, self.first + self.count
+        for request in range(sizes[-1] + extra + 1):
+            while expected < end and sizes[expected - self.first] < request:
                 expected += 1
-            found = int(self.class_of(request))
-            if found != expected if expected < behind else found < behind:
-                yield f"{request} bytes map to class {found}, expected {expected}"
+            mapped = int(self.class_of(request))
+            if mapped != expected if expected < end else mapped < end:
+                yield f"{request} bytes map to class {mapped}, expected {expected}"

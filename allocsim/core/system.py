@@ -1,10 +1,11 @@
-"""The one door to the operating system: pages, metadata, release, and the account of each.
+"""System layer: pages, metadata and release, with the count of each.
 
-Every design takes memory here and nowhere else, so a frozen heap fails every request, metadata
-included. Pages for spans come from the heap's reservation in address order; records live in tables
-of their own, and only their bytes are counted here.
+Every design obtains memory here and nowhere else, so that a frozen heap fails every request,
+metadata included. Pages for spans come from the heap's reservation in address order. Records are
+stored in tables of their own; here their bytes are only counted.
 
-Invariant: footprint = heap - released + metadata. Each of the four is counted by itself.
+Invariant: footprint = heap - released + metadata. Each of the four has a counter of its own, so
+that the equation can fail (`core.check`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from allocsim.core.operations import Status
 from allocsim.core.raw import advise
 from allocsim.core.records import Counters, Sample, System, Table
 
-RELEASE = 4
-"""Linux's MADV_DONTNEED: the contents of the pages are lost, and they use no memory."""
+MADV_DONTNEED = 4
+"""Linux: drop the pages. They use no memory until they are written, and are zeros then."""
 
 
 class HasSystem(Protocol):
-    """A heap's state, as far as this module knows it."""
+    """The part of a heap's state that this module uses."""
 
     @property
     def system(self) -> Table[System]:
@@ -63,8 +64,8 @@ def count_metadata(heap: HasSystem, length: int) -> bool:
 
 @kernel
 def release_pages(heap: HasSystem, address: int, length: int) -> None:
-    """Give `length` bytes of whole pages back to the operating system; their contents are lost."""
-    advise(address, length, RELEASE)
+    """Release `length` bytes of whole pages to the operating system; their contents are lost."""
+    advise(address, length, MADV_DONTNEED)
     system = heap.system[0]
     system.released += length
     system.footprint -= length
@@ -72,9 +73,9 @@ def release_pages(heap: HasSystem, address: int, length: int) -> None:
 
 @kernel
 def reuse_pages(heap: HasSystem, length: int) -> None:
-    """Count `length` released bytes as in use again; the kernel maps them when they are written.
+    """Count `length` released bytes as in use again; the OS maps them when they are written.
 
-    Never fails: a frozen heap may use what it has obtained.
+    Never fails: a frozen heap may use the address space that it has obtained.
     """
     system = heap.system[0]
     system.released -= length
@@ -83,7 +84,10 @@ def reuse_pages(heap: HasSystem, length: int) -> None:
 
 @kernel
 def fill_system(heap: HasSystem, sample: Sample) -> None:
-    """Fill heap, metadata and footprint; a design fills `released` from its own count of pages."""
+    """Fill heap, metadata and footprint.
+
+    A design fills `released` from its own count of pages, so that the two counts check each other.
+    """
     system = heap.system[0]
     sample.heap = system.heap
     sample.metadata = system.metadata
@@ -92,7 +96,7 @@ def fill_system(heap: HasSystem, sample: Sample) -> None:
 
 @kernel
 def fill_counts(counters: Counters, sample: Sample) -> None:
-    """Fill the counts of `sample` (a SAMPLE) from COUNTERS."""
+    """Fill the counts of `sample`."""
     sample.spans_total = counters.spans
     sample.spans_free = counters.free_spans
     sample.spans_in_use = counters.spans - counters.free_spans
@@ -104,25 +108,25 @@ def fill_counts(counters: Counters, sample: Sample) -> None:
 
 @kernel
 def freeze(heap: HasSystem) -> int:
-    """The operating system is asked for nothing from now on."""
+    """From now on, fail every request for memory; return Status.OK."""
     heap.system[0].frozen = 1
     return Status.OK
 
 
 @kernel
 def refusal(heap: HasSystem) -> int:
-    """Why the last request was refused."""
+    """Return the Status of the last request that failed, or OK if none has."""
     return heap.system[0].refusal
 
 
 @kernel
 def footprint(heap: HasSystem) -> int:
-    """What was obtained, less what was given back."""
+    """Return the bytes obtained from the operating system and not released."""
     return heap.system[0].footprint
 
 
 def answer_from_system(state: type) -> None:
-    """Let heaps of type `state` answer these three from their SYSTEM record."""
+    """Let heaps of type `state` answer freeze, refusal and footprint from their System record."""
     answers(operations.freeze, state)(freeze)
     answers(operations.refusal, state)(refusal)
     answers(operations.footprint, state)(footprint)

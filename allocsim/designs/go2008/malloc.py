@@ -7,7 +7,6 @@ import numpy as np
 from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.raw import copy
 from allocsim.designs.go2008.large_objects import (
     allocate_aligned_large,
     allocate_large,
@@ -48,19 +47,6 @@ def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
     if request >= LARGE_SIZE:
         return allocate_large(heap, request, SpanState.IN_USE)
     return allocate_aligned_small(heap, thread, size_to_class(request), alignment)
-
-
-@kernel
-def realloc(heap: Go2008, thread: int, address: int, request: int) -> int:
-    """Allocate a new object, copy, free the old one, in that order; 0 on failure.
-
-    The original has no such call. On failure the old object is unchanged.
-    """
-    moved = operations.malloc(heap, thread, request)
-    if moved:
-        copy(moved, address, min(operations.usable_size(heap, address), max(request, 0)))
-        operations.free(heap, thread, address)
-    return moved
 
 
 @kernel
@@ -110,15 +96,3 @@ def pointer_status(record: Span, address: int) -> int:
     if index * record.object_size != offset or index >= record.objects:
         return Status.NOT_OBJECT_START
     return Status.OK
-
-
-@kernel
-def thread_done(heap: Go2008, thread: int) -> int:
-    """Do nothing: the original knows no end of a thread, and its free objects stay cached."""
-    return Status.OK
-
-
-@kernel
-def release(heap: Go2008, length: int) -> int:
-    """Release nothing: this design returns no page to the operating system."""
-    return 0

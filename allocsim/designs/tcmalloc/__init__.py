@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from allocsim.core import operations
-from allocsim.core.check import footprint_is_what_was_obtained
 from allocsim.core.jit import answers, code_record, kernel, link
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
@@ -186,7 +185,7 @@ DESIGN = Design(
     create=create,
     size_classes=size_classes,
     classes=classes,
-    invariants=(footprint_is_what_was_obtained, *INVARIANTS),
+    invariants=INVARIANTS,
     zeroed=False,
     parameters=PARAMETERS,
     caches=caches,

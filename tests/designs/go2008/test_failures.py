@@ -10,7 +10,6 @@ from allocsim.designs.go2008 import create
 from allocsim.designs.go2008.records import Go2008
 from tests.calling import malloc
 from tests.conftest import PAGE, Unsound
-from tests.designs.go2008.lookup import LARGE_SIZE
 
 
 @pytest.mark.parametrize("alignment", [64, 8192, 1 << 20])
@@ -46,34 +45,8 @@ def test_huge_request_is_refused(state: Go2008, unsound: Unsound, size: int) -> 
     assert unsound() == []
 
 
-def test_frozen_heap_gives_what_it_has_and_refuses_the_rest(
-    state: Go2008, unsound: Unsound
-) -> None:
-    malloc(state, 8)
-    operations.free(state, 0, malloc(state, LARGE_SIZE))
-    assert operations.freeze(state) == Status.OK
-    assert malloc(state, 8)
-    assert malloc(state, LARGE_SIZE)
-    assert (malloc(state, 16), malloc(state, LARGE_SIZE)) == (0, 0)
-    assert operations.refusal(state) == Status.FROZEN
-    assert unsound() == []
-
-
-def test_frozen_heap_takes_objects_back(state: Go2008, unsound: Unsound) -> None:
-    held = [malloc(state, 8), malloc(state, LARGE_SIZE)]
-    operations.freeze(state)
-    assert [operations.free(state, 0, address) for address in held] == [Status.OK] * 2
-    assert unsound() == []
-
-
 def test_thread_beyond_the_table_is_refused() -> None:
     state = create(Reservation(1 << 20), 2, {})
     began = [operations.thread_begin(state, thread) for thread in range(3)]
     assert began == [Status.OK, Status.OK, Status.OUT_OF_MEMORY]
     assert state.static[0].threads == 2
-
-
-def test_frozen_heap_begins_no_thread(heap: Heap) -> None:
-    operations.freeze(heap.state)
-    assert operations.thread_begin(heap.state, 0) == Status.FROZEN
-    assert heap.state.static[0].threads == 0

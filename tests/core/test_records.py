@@ -1,0 +1,86 @@
+"""Record declarations: the dtype that NumPy gets, and what the type checker rejects."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mypy import api
+
+from allocsim.core.memory import table
+from allocsim.core.records import Counters, Int32, Int64, Sample, Struct, System, UInt32
+from tests.conftest import REPOSITORY
+
+
+class Mixed(Struct):
+    """A record of fields of all widths."""
+
+    state: Int32
+    address: Int64
+    next: UInt32
+
+
+def test_record_is_laid_out_as_a_c_struct() -> None:
+    assert Mixed.dtype.names == ("state", "address", "next")
+    assert [Mixed.dtype.fields[name][1] for name in Mixed.dtype.names] == [0, 8, 16]
+    assert [Mixed.dtype[name] for name in Mixed.dtype.names] == [np.int32, np.int64, np.uint32]
+    assert Mixed.dtype.itemsize == 24
+
+
+def test_records_with_fields_of_eight_bytes_have_no_padding() -> None:
+    for record in (System, Counters, Sample):
+        assert record.dtype.itemsize == 8 * len(record.dtype.names)
+
+
+def test_column_that_does_not_exist_is_an_error_when_it_is_read() -> None:
+    with pytest.raises(AttributeError, match="adress"):
+        _ = table(Mixed, 2).adress
+
+
+KERNEL = """
+from allocsim.core.jit import kernel
+from allocsim.designs.go2008.records import Go2008, Span
+
+@kernel
+def pages_of(heap: Go2008, number: int) -> int:
+    span = heap.span[number]
+    {statement}
+    return span.pages
+"""
+"""A kernel with a place for one more statement."""
+
+MISSPELT = {
+    "field read": ("span.pags", '"Span" has no attribute "pags"'),
+    "field written": ("span.adress = 1", '"Span" has no attribute "adress"'),
+    "field of a table": ("heap.system[0].lenght", '"System" has no attribute "lenght"'),
+    "field of a grid": ("heap.object_list[0, 1].hed", '"ObjectList" has no attribute "hed"'),
+    "row used as a record": ("heap.object_list[0] + 1", "Unsupported operand types"),
+    "table": ("heap.spans", '"Go2008" has no attribute "spans"'),
+    "type of a value": ("span.pages = 'x'", "expression has type"),
+}
+
+
+@pytest.mark.parametrize(("statement", "message"), MISSPELT.values(), ids=MISSPELT)
+def test_type_checker_rejects_a_kernel_with_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, message: str
+) -> None:
+    report = checked(tmp_path, monkeypatch, statement)
+    assert message in report
+
+
+def test_type_checker_accepts_a_correct_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Success" in checked(tmp_path, monkeypatch, "span.pages = 1")
+
+
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> str:
+    """Return what mypy, as configured for allocsim, says of the kernel with `statement`."""
+    monkeypatch.chdir(REPOSITORY)
+    path = tmp_path / "kernel.py"
+    path.write_text(KERNEL.format(statement=statement))
+    output, errors, _ = api.run(["--cache-dir", str(CACHE), str(path)])
+    return output + errors
+
+
+CACHE = REPOSITORY / ".mypy_cache"
+"""The cache of the whole package makes each of these runs take a second."""
