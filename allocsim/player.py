@@ -124,6 +124,7 @@ class Player:
             samples=kept,
             classes=self.heap.classes(),
             caches=self.heap.caches(),
+            part_meanings=self.heap.design.parts,
             native_counters=self.heap.native_counters(),
             stamps=int(self._driver.stamps),
             checks=self._checks,

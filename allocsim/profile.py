@@ -7,6 +7,7 @@ the parts of a snapshot sum exactly to its heap, or there is no snapshot.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +114,8 @@ class Profile:
     """The thread caches, at the end, where they have a bound."""
     native_counters: dict[str, int] = field(default_factory=dict)
     """The real library's statistics under its own names, at the end; empty for other designs."""
+    part_meanings: Mapping[str, str] = field(default_factory=dict)
+    """Meanings of parts, and of "metadata", in the design's own words where it has any."""
     stamps: int = 0
     """Stamps of objects that were checked, and were whole."""
     checks: int = 0

@@ -22,6 +22,7 @@ from allocsim.benchmark.stepping import frees, new_run, peak_of_live, play_steps
 from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
 from allocsim.core.memory import table
+from allocsim.core.operations import Status
 from allocsim.driver import Run, Stop, Touch
 from allocsim.errors import Corruption, LimitExceeded
 from allocsim.events import Op, no_events
@@ -94,9 +95,10 @@ def play_all(subject: Subject, run: Run, events: Any, steps: Any, meter: Meter) 
             raise LimitExceeded(
                 f"passed the limit with {peak} after {counted(events_done, 'event')}"
             )
-        raise Corruption(
-            f"stopped after {counted(events_done, 'event')}: {_STOPS.get(stop, stop.name)}"
-        )
+        reason = _STOPS.get(stop, stop.name)
+        if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
+            reason = "the design does not support this request"
+        raise Corruption(f"stopped after {counted(events_done, 'event')}: {reason}")
 
 
 _STOPS = {

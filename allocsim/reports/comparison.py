@@ -12,6 +12,7 @@ from pathlib import Path
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Memory, Row, Times
 from allocsim.errors import UnknownName
+from allocsim.libraries.find import PREFIX
 from allocsim.text import format_bytes
 
 
@@ -155,7 +156,7 @@ def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
 def label(row: Row) -> str:
     """Return a subject's name in the table; a library given by its path is named by its file."""
     name = row.subject
-    return f"lib:{Path(name).name}" if "/" in name else name
+    return f"{PREFIX}{Path(name).name}" if name.startswith(PREFIX) and "/" in name else name
 
 
 def _relative(value: float | None, reference: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.table import Table
 from rich.text import Text
 
@@ -79,16 +81,17 @@ def _parts_table(profile: Profile, width: int) -> Table:
         table.add_column("", justify="right", no_wrap=True)
     if width >= ROOMY:
         table.add_column("", style="dim", no_wrap=True)
+    meanings = {**_MEANINGS, **profile.part_meanings}
     shown = [name for name in PART_MEANINGS if peak.parts[name] or end.parts[name]]
     for name in shown if "live" in shown else ["live", *shown]:
-        row = _row(name, peak, end, bars)
+        row = _row(name, peak, end, bars, meanings[name])
         table.add_row(*row[: len(table.columns)])
     for name in ("metadata", "footprint"):
-        table.add_row(*_row(name, peak, end, bars)[: len(table.columns)])
+        table.add_row(*_row(name, peak, end, bars, meanings[name])[: len(table.columns)])
     return table
 
 
-def _row(name: str, peak: Snapshot, end: Snapshot, bars: int) -> list[Text]:
+def _row(name: str, peak: Snapshot, end: Snapshot, bars: int, meaning: str) -> list[Text]:
     """Return all cells of a part, of the metadata or of the footprint."""
     style = "bold" if name == "footprint" else COLOURS.get(name, "")
     before, after = _bytes(peak, name), _bytes(end, name)
@@ -101,11 +104,15 @@ def _row(name: str, peak: Snapshot, end: Snapshot, bars: int) -> list[Text]:
         Text(share, style=style),
         Text(format_bytes(after), style=strong),
         Text(percent(after, end.footprint)),
-        Text(_MEANINGS[name]),
+        Text(meaning),
     ]
 
 
-_MEANINGS = {**PART_MEANINGS, "metadata": METADATA_MEANING, "footprint": FOOTPRINT_MEANING}
+_MEANINGS: Mapping[str, str] = {
+    **PART_MEANINGS,
+    "metadata": METADATA_MEANING,
+    "footprint": FOOTPRINT_MEANING,
+}
 
 
 def _bytes(moment: Snapshot, name: str) -> int:

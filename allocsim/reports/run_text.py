@@ -24,6 +24,7 @@ def markdown_text(result: Result) -> str:
     """Return the report as plain GitHub Markdown, ending with a newline."""
     profile = result.profile
     peak, end = profile.at_peak, profile.at_end
+    meanings = {**PART_MEANINGS, "metadata": METADATA_MEANING, **profile.part_meanings}
     counts = " · ".join(
         f"{name} {count:,}" for name, count in {**end.spans, **end.counters}.items()
     )
@@ -34,9 +35,9 @@ def markdown_text(result: Result) -> str:
         "",
         "| part | at peak | share | at end | share | meaning |",
         "|---|---:|---:|---:|---:|---|",
-        *(_part_row(name, peak, end) for name in PART_MEANINGS),
+        *(_part_row(name, peak, end, meanings[name]) for name in PART_MEANINGS),
         _sum_row("heap", peak, end, "obtained from the OS for spans"),
-        _sum_row("metadata", peak, end, METADATA_MEANING),
+        _sum_row("metadata", peak, end, meanings["metadata"]),
         _sum_row("**footprint**", peak, end, FOOTPRINT_MEANING),
         "",
         f"Resident at the end: {format_bytes(profile.resident)}. {counts}",
@@ -48,13 +49,13 @@ def markdown_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _part_row(name: str, peak: Snapshot, end: Snapshot) -> str:
+def _part_row(name: str, peak: Snapshot, end: Snapshot, meaning: str) -> str:
     """Return the row of a part."""
     cells = []
     for moment in (peak, end):
         size = moment.parts[name]
         cells += [format_bytes(size), percent(size, moment.footprint)]
-    return f"| {name} | {' | '.join(cells)} | {PART_MEANINGS[name]} |"
+    return f"| {name} | {' | '.join(cells)} | {meaning} |"
 
 
 def _sum_row(name: str, peak: Snapshot, end: Snapshot, meaning: str) -> str:
