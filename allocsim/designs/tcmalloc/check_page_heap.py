@@ -12,12 +12,30 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
 from allocsim.core.memory import OS_PAGE, Reservation
-from allocsim.designs.tcmalloc.metadata import METADATA_ALLOC_CHUNK_SIZE
-from allocsim.designs.tcmalloc.pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS
+from allocsim.designs.tcmalloc.cache_limit import CACHES_PER_CHUNK
+from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT, METADATA_ALLOC_CHUNK_SIZE
+from allocsim.designs.tcmalloc.page_heap import NODES_PER_CHUNK
+from allocsim.designs.tcmalloc.page_release import GROWTHS_PER_CHUNK
+from allocsim.designs.tcmalloc.pagemap import (
+    CLASS_BITS,
+    LEAF_BITS,
+    LEAF_BYTES,
+    LEAF_ROWS,
+    ROOT_ROWS,
+)
 from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
-from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, MAX_PAGES, RETURNED_HEAD
+from allocsim.designs.tcmalloc.span import (
+    FREE_HEAD,
+    LIST_HEADS,
+    MAX_PAGES,
+    RESERVED_SPANS,
+    RETURNED_HEAD,
+    SPANS_PER_CHUNK,
+)
 
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
@@ -209,3 +227,21 @@ def _resident_problems(
         first, end = ((at - memory.address) // OS_PAGE for at in (span.address, span.end))
         if span.state == SpanState.RETURNED and present[first:end].any():
             yield f"span {span.number} was released, but some of its pages are resident"
+
+
+def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
+    """Metadata is the leaves of the page map and the chunks of the records ever needed at once."""
+    page_heap = heap.page_heap[0]
+    needed = (
+        (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),
+        (max(int(heap.counters[0].grows), 1), GROWTHS_PER_CHUNK),
+        (max(int(heap.static[0].max_thread_heap_count), 1), CACHES_PER_CHUNK),
+        (int(page_heap.max_large_spans), NODES_PER_CHUNK),
+    )
+    chunks = sum(-(-count // per_chunk) for count, per_chunk in needed)
+    leaves = int(np.count_nonzero(heap.page_map[:ROOT_ROWS]))
+    expected = leaves * LEAF_BYTES + chunks * ALLOC_INCREMENT
+    if heap.system[0].metadata != expected:
+        yield f"metadata is {heap.system[0].metadata} bytes, that of the records {expected}"
+    if page_heap.leaves != leaves + 1:
+        yield f"{page_heap.leaves} leaves counted, {leaves} and the null leaf found"

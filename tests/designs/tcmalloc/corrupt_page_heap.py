@@ -4,11 +4,17 @@ from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_page_heap
 from allocsim.designs.tcmalloc.check_page_heap import listed, spans_of
-from allocsim.designs.tcmalloc.metadata import METADATA_ALLOC_CHUNK_SIZE
+from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT, METADATA_ALLOC_CHUNK_SIZE
 from allocsim.designs.tcmalloc.pagemap import CLASS_BITS, LEAF_BITS, LEAF_ROWS, ROOT_ROWS, set_entry
 from allocsim.designs.tcmalloc.records import SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from allocsim.designs.tcmalloc.span import FREE_HEAD, LIST_HEADS, MAX_PAGES, RETURNED_HEAD
+from allocsim.designs.tcmalloc.span import (
+    FREE_HEAD,
+    LIST_HEADS,
+    MAX_PAGES,
+    RETURNED_HEAD,
+    SPANS_PER_CHUNK,
+)
 from tests.corruptions import Corruptions
 
 FIRST = LIST_HEADS + 1
@@ -217,3 +223,18 @@ def large_pages_miscounted(state: HeapState, memory: Reservation) -> None:
 def returned_page_written(state: HeapState, memory: Reservation) -> None:
     span = state.span[some(state, SpanState.RETURNED)]
     memory.view(int(span.address + span.pages * PAGE) - 1, 1)[0] = 1
+
+
+@speaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
+def metadata_of_no_record(state: HeapState, memory: Reservation) -> None:
+    state.system[0].metadata += ALLOC_INCREMENT
+
+
+@speaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
+def span_records_without_metadata(state: HeapState, memory: Reservation) -> None:
+    state.page_heap[0].last_span += SPANS_PER_CHUNK
+
+
+@speaks(check_page_heap.metadata_covers_the_records, "leaves counted")
+def leaves_miscounted(state: HeapState, memory: Reservation) -> None:
+    state.page_heap[0].leaves += 1
