@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allocsim.benchmark.comparison import Conditions, measure
-from allocsim.benchmark.event_file import Recorded, record
+from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.designs import SUMMARIES
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, Trace
@@ -87,25 +87,25 @@ def time_beside_c(console: Console, name: str, trace: Trace, rounds: int) -> Non
         "allocsim takes, times this",
     ):
         table.add_column(head, justify="left" if head == "library" else "right")
-    recorded = record(trace)
+    event_file = write_events(trace)
     with tempfile.TemporaryDirectory() as place:
         program = f"{place}/replay_events"
         subprocess.run([compiler, "-O2", "-o", program, str(LOOP_IN_C)], check=True)
         for library in filter(find_library, KNOWN):
             ours, theirs = [], []
             for _ in range(rounds):
-                said = measure(f"lib:{library}", "times", recorded, Conditions(runs=WARM_RUNS))
+                said = measure(f"lib:{library}", "times", event_file, Conditions(runs=WARM_RUNS))
                 ours.append(said.times.ns)
-                theirs.append(warm(loop_in_c(program, library, recorded)))
+                theirs.append(warm(loop_in_c(program, library, event_file)))
             ns, c = statistics.median(ours), statistics.median(theirs)
             table.add_row(library, f"{ns:.1f}", f"{c:.1f}", f"{ns / c:.3f}")
-    recorded.close()
+    event_file.close()
     console.print(table)
 
 
-def loop_in_c(program: str, library: str, recorded: Recorded) -> list[float]:
+def loop_in_c(program: str, library: str, event_file: EventFile) -> list[float]:
     """Nanoseconds an event of each run of the C program with a library preloaded."""
-    path = f"/proc/{os.getpid()}/fd/{recorded.descriptor}"
+    path = f"/proc/{os.getpid()}/fd/{event_file.descriptor}"
     objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
     environment = dict(child_environment(None))
     if library != "glibc":

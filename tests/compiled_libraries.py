@@ -1,4 +1,4 @@
-"""Fixtures for tests of libraries: compiled C, and events as children get them."""
+"""Fixtures: libraries compiled from C, and files of events for child processes."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from allocsim.benchmark.event_file import Recorded, record
+from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.events import Trace
 
 HERE = Path(__file__).parent / "libraries"
@@ -26,13 +26,13 @@ def compiler() -> str:
     """The C compiler of this machine."""
     found = shutil.which("cc") or shutil.which("gcc")
     if found is None:
-        pytest.skip("no C compiler here: apt install gcc")
+        pytest.skip("no C compiler is installed: apt install gcc")
     return found
 
 
 @pytest.fixture
 def odd_library(compiler: str, tmp_path: Path) -> Compiler:
-    """A call that makes a library which misbehaves in a given way after so many calls."""
+    """A call that compiles a library which misbehaves in a given way after so many calls."""
 
     def make(way: str, calls: int = 20) -> Path:
         path = tmp_path / f"lib{way}.so"
@@ -45,12 +45,12 @@ def odd_library(compiler: str, tmp_path: Path) -> Compiler:
 
 
 @pytest.fixture
-def recorded() -> Iterator[Callable[..., Recorded]]:
-    """A call that puts the events of arrays into a file without a name; it is closed later."""
-    made: list[Recorded] = []
+def event_file() -> Iterator[Callable[..., EventFile]]:
+    """A call that writes arrays of events into a file, which is closed after the test."""
+    made: list[EventFile] = []
 
-    def put(*chunks: Any) -> Recorded:
-        made.append(record(Trace("a workload", iter(chunks), {"kind": "test"})))
+    def put(*chunks: Any) -> EventFile:
+        made.append(write_events(Trace("a workload", iter(chunks), {"kind": "test"})))
         return made[-1]
 
     yield put

@@ -16,7 +16,7 @@ from allocsim.core import operations
 from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
 from allocsim.designs import SUMMARIES
-from tests.compiled_libraries import compiler, odd_library, recorded  # noqa: F401 - fixtures
+from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: F401 - fixtures
 
 SCALE = 1 if PURE else 20
 """How many times the work of pure mode a test does."""

@@ -1,6 +1,6 @@
-"""The malloc libraries installed on this machine, behind the driver that plays the designs.
+"""Benchmarks: a workload on designs and malloc libraries side by side.
 
-Above `core`, beside `designs`. A library is loaded into a fresh child process, so that only the
-driver's calls reach it and no subject profits from another's warm-up. Its one rule: the kernel
-that drives a library is the kernel that drives a design.
+Each subject (a design with its settings, or a library) runs in fresh child processes: a library is
+called by the replay driver only, and no subject profits from another's warm-up. The compiled loop
+that replays on a design also replays on a library; only the calls in it differ.
 """

@@ -1,8 +1,8 @@
-"""The child process: one subject, one measurement, then it ends.
+"""The child process: measures one subject, then ends.
 
-Started by `process` as `python -m allocsim.benchmark.child REQUEST`, with the events in a file
-without a name and a pipe for what it has to say. Its one rule: it prepares all that it needs, says
-so, makes the subject, says so, and measures; so its parent knows in which of them it died.
+The parent starts it by `python -m allocsim.benchmark.child REQUEST`, with the file of events and a
+pipe for messages open. The child reports each stage, so that the parent knows in which it died:
+everything the measurement needs is prepared before "loading", the subject is there at "ready".
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 
 from allocsim.benchmark import memory, times
 from allocsim.benchmark.figures import About, Memory, Times
-from allocsim.benchmark.meter import resident, status_bytes
-from allocsim.benchmark.stepping import new_run, play_steps, steps_to
-from allocsim.benchmark.subject import Subject, library_of, make_subject, unready
+from allocsim.benchmark.meter import Meter, resident, status_bytes
+from allocsim.benchmark.stepping import new_run, replay_steps, steps_ending_at
+from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.driver import Touch
 from allocsim.errors import AllocsimError, LimitExceeded
 from allocsim.events import EVENT, no_events
@@ -33,32 +33,32 @@ PR_SET_PDEATHSIG = 1
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """What a child is to do."""
+    """What a child is to measure."""
 
     subject: str
     measure: str
     """"memory" or "times"."""
     events: int
-    """A descriptor: a file of EVENTs."""
+    """Descriptor of the file of EVENTs."""
     answer: int
-    """A descriptor: where to say things, a line of JSON each."""
+    """Descriptor of the pipe for messages, one line of JSON each."""
     touch: int
     limit: int
-    """The most bytes of footprint."""
+    """Maximum footprint, bytes."""
     reserve: int
     later: float = 1.0
-    """Seconds after which what is kept is measured once more."""
+    """Seconds before the footprint after freeing everything is measured again."""
     runs: int = 1
     warmup: int = 0
 
 
-class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A line from the child to its parent."""
 
     stage: str
     """"loading", "ready", then "done" or "failed"."""
     resident: int = 0
-    """Bytes of the whole process, files included, when it was ready."""
+    """RSS of the process at "ready", bytes, file pages included."""
     about: About = About()
     memory: Memory | None = None
     times: Times | None = None
@@ -66,73 +66,74 @@ class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def main(request: Request) -> None:
-    """Do what is asked and say how it went."""
+    """Measure what is requested, and send the figures or the error."""
     _die_with_parent()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file behind
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file
     try:
         _measure(request)
     except AllocsimError as error:
-        _say(request, Said(stage="failed", failure=str(error)))
+        _send(request, Message(stage="failed", failure=str(error)))
 
 
 def _measure(request: Request) -> None:
-    """Prepare, make the subject, measure."""
-    events = _events(request.events)
+    """Prepare, load the subject, measure."""
+    events = _map_events(request.events)
     touch = Touch(request.touch)
-    kind = memory if request.measure == "memory" else times
-    prepared = kind.prepare(events, touch, request.limit)
-    _compile(request.subject, prepared.meter)
-    _say(request, Said(stage="loading"))
-    before = int(resident(prepared.meter))
+    module = memory if request.measure == "memory" else times
+    setup = module.prepare(events, touch, request.limit)
+    _compile(request.subject, setup.meter)
+    _send(request, Message(stage="loading"))
+    before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
     about = _about(request.subject, subject)
-    _say(request, Said(stage="ready", resident=status_bytes("VmRSS")))
-    if isinstance(prepared, memory.Play):
-        found = memory.measure(prepared, subject, before, request.later)
-        _require_within(found, request.limit)
-        _say(request, Said(stage="done", memory=found, about=about))
+    _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))
+    if isinstance(setup, memory.Setup):
+        figures = memory.measure(setup, subject, before, request.later)
+        _require_within_limit(figures, request.limit)
+        _send(request, Message(stage="done", memory=figures, about=about))
     else:
-        taken = times.measure(prepared, subject, request.runs, request.warmup)
-        _say(request, Said(stage="done", times=taken, about=about))
+        taken = times.measure(setup, subject, request.runs, request.warmup)
+        _send(request, Message(stage="done", times=taken, about=about))
 
 
 def _about(name: str, subject: Subject) -> About:
-    """What a library is, and who serves Python beside it."""
+    """Identify a library, and the one that serves Python."""
     if subject.library is None:
         return About()
     host = host_of(library_of(name) or "")
     return About(version=subject.version(), path=subject.library.path, host=host)
 
 
-def _require_within(found: Memory, limit: int) -> None:
-    """LimitExceeded if the peak passed the limit between two looks."""
-    if found.peak > limit:
-        raise LimitExceeded(f"passed the limit with {format_bytes(found.peak)}")
+def _require_within_limit(figures: Memory, limit: int) -> None:
+    """LimitExceeded if the peak passed the limit between two checks of the parent."""
+    if figures.peak > limit:
+        raise LimitExceeded(f"passed the limit with {format_bytes(figures.peak)}")
 
 
-def _events(descriptor: int) -> Any:
-    """The events of a file, mapped and touched."""
+def _map_events(descriptor: int) -> Any:
+    """Map a file of EVENTs, and read every page of it."""
     length = os.fstat(descriptor).st_size
     if not length:
         return no_events()
-    mapped = np.frombuffer(mmap.mmap(descriptor, length), EVENT).view(np.recarray)
-    mapped.op.max()
-    return mapped
+    events = np.frombuffer(mmap.mmap(descriptor, length), EVENT).view(np.recarray)
+    events.op.max()
+    return events
 
 
-def _compile(name: str, meter: Any) -> None:
-    """Have the kernels for the subject's type of heap ready."""
-    play_steps(unready(name), new_run(1, Touch.NONE), no_events(), steps_to([]), meter)
+def _compile(name: str, meter: Meter) -> None:
+    """Compile the kernels for the type of the subject's state."""
+    state = placeholder_state(name)
+    replay_steps(state, new_run(1, Touch.NONE), no_events(), steps_ending_at([]), meter)
     resident(meter)
 
 
-def _say(request: Request, said: Said) -> None:
+def _send(request: Request, message: Message) -> None:
     """Write a line to the parent."""
-    os.write(request.answer, msgspec.json.encode(said) + b"\n")
+    os.write(request.answer, msgspec.json.encode(message) + b"\n")
 
 
 def _die_with_parent() -> None:
-    """Have the kernel kill this process when its parent is gone, however that came."""
+    """Have the kernel kill this process when its parent ends, however that ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 

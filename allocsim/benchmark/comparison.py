@@ -1,7 +1,7 @@
-"""A comparison: every subject on one workload, each in processes of its own, one after another.
+"""A comparison: each subject on the same workload, in processes of its own, one after another.
 
-Above `process`; below the reports. First the memory of each is measured, then the time, in
-another process. Its one rule: a subject that fails gets a row that says how, and the others go on.
+The memory of every subject is measured first, then the times of each, in another process. A subject
+that fails gets a row with the reason, and the others are still measured.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allocsim.benchmark.child import Request, Said
-from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.child import Message, Request
+from allocsim.benchmark.event_file import EventFile
 from allocsim.benchmark.figures import Row
 from allocsim.benchmark.parent import SubjectFailed, run_child
 from allocsim.benchmark.subject import library_of
@@ -21,80 +21,66 @@ from allocsim.libraries.find import require_library
 from allocsim.player import NEVER
 from allocsim.signals import interrupt_message
 
-WIDE = 0.10
-"""A spread of the runs beyond which times are too far apart to conclude from."""
+MAX_SPREAD = 0.10
+"""A spread of the runs above this is too wide to compare times."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """How the subjects are measured: for all the same."""
+    """How subjects are measured: the same for all of a comparison."""
 
     runs: int = 5
     warmup: int = 1
     touch: Touch = Touch.PAGE
     timeout: float = 600.0
-    """Seconds that each process of a subject may take once its kernels are compiled."""
+    """Seconds for each process, counted from when its kernels are compiled."""
     limit: int = NEVER
-    """Bytes of footprint that a subject may take."""
+    """Maximum footprint, bytes."""
     reserve: int = RESERVE
     later: float = 1.0
-    """Seconds after which what is kept is measured once more."""
+    """Seconds before the footprint after freeing everything is measured again."""
     timed: bool = True
-    """Measure times too, not only memory."""
+    """Measure times as well as memory."""
     keep_settings: bool = False
-    """Leave the user's settings of malloc libraries in the environment."""
+    """Leave the user's malloc settings in the environment."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that was measured."""
+    """The figures of all subjects, and how they were measured."""
 
-    workload: Recorded
+    workload: EventFile
     conditions: Conditions
     rows: list[Row]
-    """In the order in which the subjects were named."""
+    """In the order in which the user named the subjects."""
 
 
 def compare(
-    workload: Recorded,
+    workload: EventFile,
     subjects: Sequence[str],
     conditions: Conditions,
-    watch: Callable[[str, str], None] | None = None,
+    progress: Callable[[str, str], None] | None = None,
 ) -> Comparison:
-    """Measure every subject; `watch` is told the subject and what is measured next.
+    """Measure every subject; `progress` gets the subject and "memory" or "times" before each.
 
-    EnvironmentLacks if not one of them could run.
+    EnvironmentLacks if no subject could run.
     """
     rows = [Row(subject=subject) for subject in subjects]
-    with interrupt_message(lambda: "and every process of a subject is ended"):
-        for figures in ("memory", "times")[: 1 + conditions.timed]:
+    with interrupt_message(lambda: "and the measuring processes were killed"):
+        for figures in ("memory", "times") if conditions.timed else ("memory",):
             for row in rows:
                 if row.failure is None:
-                    if watch is not None:
-                        watch(row.subject, figures)
-                    _fill(row, figures, workload, conditions)
+                    if progress is not None:
+                        progress(row.subject, figures)
+                    _measure_row(row, figures, workload, conditions)
     if all(row.failure for row in rows):
-        told = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
-        raise EnvironmentLacks(f"no subject could run: {told}")
+        failures = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
+        raise EnvironmentLacks(f"no subject could run: {failures}")
     return Comparison(workload, conditions, rows)
 
 
-def _fill(row: Row, figures: str, workload: Recorded, conditions: Conditions) -> None:
-    """Measure one thing of one subject, or note why it cannot be."""
-    library = library_of(row.subject)
-    try:
-        if library is not None:
-            require_library(library)
-        said = measure(row.subject, figures, workload, conditions)
-    except (SubjectFailed, EnvironmentLacks) as failure:
-        row.failure = str(failure)
-        return
-    row.about = said.about
-    row.memory, row.times = row.memory or said.memory, row.times or said.times
-
-
-def measure(subject: str, figures: str, workload: Recorded, conditions: Conditions) -> Said:
-    """What a fresh child says of a subject's "memory" or "times"; SubjectFailed if it fails."""
+def measure(subject: str, figures: str, workload: EventFile, conditions: Conditions) -> Message:
+    """Measure a subject's "memory" or "times" in a fresh child; SubjectFailed if it fails."""
     request = Request(
         subject=subject,
         measure=figures,
@@ -108,3 +94,17 @@ def measure(subject: str, figures: str, workload: Recorded, conditions: Conditio
         warmup=conditions.warmup,
     )
     return run_child(request, conditions.timeout, conditions.keep_settings)
+
+
+def _measure_row(row: Row, figures: str, workload: EventFile, conditions: Conditions) -> None:
+    """Add figures to a row, or the reason for which there are none."""
+    library = library_of(row.subject)
+    try:
+        if library is not None:
+            require_library(library)
+        message = measure(row.subject, figures, workload, conditions)
+    except (SubjectFailed, EnvironmentLacks) as failure:
+        row.failure = str(failure)
+        return
+    row.about = message.about
+    row.memory, row.times = row.memory or message.memory, row.times or message.times

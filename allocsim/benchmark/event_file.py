@@ -1,8 +1,7 @@
-"""The events of a workload in a file without a name, which every child maps.
+"""The events of a workload in an anonymous file in memory (memfd), which every child maps.
 
-Above the traces; below the comparison. The workload is read once, its events are put on one
-thread, and what is no event is left out. Its one rule: the file lies in memory and has no name, so
-it is gone with the last process that knows it.
+The workload is read once; its events are put on one thread and its notes are dropped. The file has
+no name: the kernel frees it when the last process that has it open ends.
 """
 
 from __future__ import annotations
@@ -19,44 +18,44 @@ from allocsim.text import counted
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A workload, ready to be played by one child after another."""
+class EventFile:
+    """A workload that any number of children can replay."""
 
     trace: Trace
-    """What is known of it; its stream is used up."""
+    """Its description and notes; the stream of events is used up."""
     descriptor: int
     events: int
     threads: int = 1
-    """How many it had before it was put on one."""
+    """Threads of the workload before its events were put on one."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self.descriptor)
 
 
-def record(trace: Trace, watch: Callable[[int], None] | None = None) -> Recorded:
-    """Read a whole workload into memory; `watch` gets the count of events after each chunk."""
+def write_events(trace: Trace, progress: Callable[[int], None] | None = None) -> EventFile:
+    """Read a whole workload into a file; `progress` gets the count of events after each chunk."""
     descriptor = os.memfd_create("allocsim-events")
     count, threads = 0, [0]
-    trace.chunks = _counting(trace.chunks, threads)
+    trace.chunks = _counting_threads(trace.chunks, threads)
     try:
         with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in on_one_thread(trace).chunks:
-                kept = chunk[chunk.op <= Op.FREE]
-                _write(descriptor, kept)
-                count += len(kept)
-                if watch is not None:
-                    watch(count)
+                events = chunk[chunk.op <= Op.FREE]
+                _write(descriptor, events)
+                count += len(events)
+                if progress is not None:
+                    progress(count)
     except BaseException:
         os.close(descriptor)
         raise
     finally:
         trace.close()
-    return Recorded(trace, descriptor, count, max(threads))
+    return EventFile(trace, descriptor, count, max(threads))
 
 
-def _counting(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
-    """The same chunks; how many threads each needs is put into the list."""
+def _counting_threads(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
+    """Pass the chunks on, and keep the count of threads so far in the list."""
     with closing_chunks(chunks):
         for chunk in chunks:
             threads[0] = max(threads[0], int(chunk.thread.max(initial=0)) + 1)
@@ -64,10 +63,10 @@ def _counting(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
 
 
 def _write(descriptor: int, events: Any) -> None:
-    """Write all of the events; EnvironmentLacks when memory is full."""
+    """Append events to the file; EnvironmentLacks if memory is full."""
     rest = memoryview(events.tobytes())
     try:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-    except OSError as refusal:
-        raise EnvironmentLacks(f"the events do not fit in memory: {refusal.strerror}") from None
+    except OSError as error:
+        raise EnvironmentLacks(f"the events do not fit in memory: {error.strerror}") from None

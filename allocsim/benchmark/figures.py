@@ -1,8 +1,7 @@
-"""What is measured of a subject: its memory, its times, or why there is neither.
+"""The figures of a subject: memory, times, or why there are none.
 
-Above nothing but msgspec: a child process writes these records as JSON, its parent and the reports
-read them. Bytes and nanoseconds, whole numbers where they can be. Its one rule: a figure that
-could not be measured is None, never 0.
+The child process writes these records as JSON, and so do the reports: their fields are keys of the
+public format. A figure that could not be measured is None, never 0.
 """
 
 from __future__ import annotations
@@ -13,33 +12,34 @@ import msgspec
 
 
 class Memory(msgspec.Struct, kw_only=True):
-    """One play in a fresh process, whose driver stopped now and then to read the memory."""
+    """The memory of one replay in a fresh process. Bytes, unless a field says otherwise."""
 
     peak: int
-    """The footprint at its peak: a design's by definition; a library's resident growth."""
+    """Peak footprint: of a design heap - released + metadata, of a library the growth of the
+    process's anonymous RSS."""
     peak_event: int
-    """How many events were done then."""
+    """Events done at the peak."""
     live_at_peak: int
     end: int
-    """The footprint after the last event."""
+    """Footprint after the last event."""
     live_at_end: int
     peak_live: int
-    """The most bytes that were live at once."""
+    """Maximum of the live bytes."""
     resident_peak: int
-    """Resident growth at its peak, for designs too."""
+    """Peak growth of anonymous RSS, for designs too."""
     resident_end: int
     started: int
-    """What of the resident growth was there before the first event: the library's start."""
+    """Growth of anonymous RSS before the first event: the library's startup state."""
     high_water: int | None
-    """Growth of the process's peak as the kernel has noted it, files included: a cross-check."""
+    """Growth of the kernel's own peak RSS (VmHWM), file pages included: a cross-check."""
     faults: int
-    """Page faults from the first event to the last."""
+    """Minor page faults from the first event to the last."""
     kept: int
-    """The footprint when everything had just been freed."""
+    """Footprint right after everything is freed."""
     kept_later: int
-    """The same a second later, after some small calls: libraries look at the clock in a call."""
+    """The same a second and SMALL_CALLS calls later: libraries check the time only in a call."""
     counters: dict[str, int] = {}
-    """The library's own, or what a design says that they would be, after the last event."""
+    """After the last event: the library's own, or a design's values for its original's."""
 
     @property
     def overhead(self) -> float | None:
@@ -53,34 +53,34 @@ class Memory(msgspec.Struct, kw_only=True):
 
     @property
     def fragmentation(self) -> float:
-        """1 - live / footprint, both at the peak of the footprint."""
+        """1 - live / footprint, at the peak of the footprint."""
         return 1 - self.live_at_peak / self.peak if self.peak else 0.0
 
 
 class Times(msgspec.Struct, kw_only=True):
-    """Several plays in another fresh process, in which nothing else was measured."""
+    """The times of several replays in another fresh process, in which no memory is measured."""
 
     cold: float
-    """Nanoseconds an event of the first play."""
+    """ns/event of the first replay."""
     runs: list[float]
-    """Nanoseconds an event of each run that counts: one play, or the mean of several if short."""
+    """ns/event of each run after the warm-up: one replay, or the mean of several short ones."""
     batch: int
     """Events in a batch."""
     p50: float | None
-    """Nanoseconds an event in the median batch of one more play; None: no batch was full."""
+    """ns/event of the median batch of one more replay; None if no batch was full."""
     p99: float | None
     p999: float | None
     clock: float
-    """Nanoseconds of each batch that are the clock's own, not taken off."""
+    """Nanoseconds of a batch that reading the clock takes; not subtracted."""
 
     @property
     def ns(self) -> float:
-        """Nanoseconds an event: the median of the runs."""
+        """ns/event: the median of the runs."""
         return median(self.runs)
 
     @property
     def middle(self) -> tuple[float, float]:
-        """Between which times the middle half of the runs lies."""
+        """The interquartile range of the runs."""
         if len(self.runs) < 2:
             return self.runs[0], self.runs[0]
         low, _, high = quantiles(self.runs, n=4, method="inclusive")
@@ -88,28 +88,28 @@ class Times(msgspec.Struct, kw_only=True):
 
     @property
     def spread(self) -> float | None:
-        """How far the runs lie apart: fastest to slowest, over the median; None of a single run."""
+        """(slowest - fastest) / median of the runs; None of a single run."""
         if len(self.runs) < 2:
             return None
         return (max(self.runs) - min(self.runs)) / self.ns
 
 
 class About(msgspec.Struct, kw_only=True, frozen=True):
-    """What a library is; nothing of it for a design."""
+    """The identity of a library; all None for a design."""
 
     version: str | None = None
     path: str | None = None
-    """The file that the linker loaded."""
+    """The file that the dynamic linker loaded."""
     host: str | None = None
-    """Which library served Python beside the subject, where that was not glibc."""
+    """The library that served Python in the same process, if that was not glibc."""
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """A subject and all that was measured of it."""
+    """A subject and its figures."""
 
     subject: str
     about: About = About()
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """Why a figure is missing: the first thing that went wrong."""
+    """Why a figure is missing: the first error."""

@@ -1,8 +1,7 @@
-"""What is measured while the driver plays: this process's resident memory, and the clock.
+"""Reading this process's memory and the clock from inside a kernel.
 
-Above `foreign`; below the loop that plays in steps. Both are read by calls to C from inside the
-compiled loop, into a buffer that was mapped beforehand. Its one rule: reading neither allocates
-nor returns to Python, so the malloc that is measured is called by the driver alone.
+Both are read by C calls into a buffer that is mapped beforehand. Reading neither allocates nor
+returns to Python, so the driver remains the only caller of the malloc that is measured.
 """
 
 from __future__ import annotations
@@ -18,75 +17,77 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE, table
 from allocsim.core.raw import fill, load_byte, load_word
+from allocsim.core.records import Int64, Struct, Table
 from allocsim.errors import PlatformError
 from allocsim.libraries.state import call_c
 
-METER = np.dtype(
-    [
-        ("pread", np.int64),  # address of the C function
-        ("clock_gettime", np.int64),  # address of the C function
-        ("descriptor", np.int64),  # of STATM or ROLLUP, open
-        ("buffer", np.int64),  # address of BUFFER bytes for what is read
-        ("memory", np.int64),  # 1: memory is read at each step; 0: only the clock
-        ("swift", np.int64),  # 1: from STATM; 0: from ROLLUP
-    ]
-)
-
-BUFFER = 4096
-"""Bytes: smaps_rollup is about a quarter of that."""
+BUFFER_SIZE = 4096
+"""Bytes: about four times the length of smaps_rollup."""
 
 STATM = "/proc/self/statm"
-"""Read in 2 us. Linux since 6.16 counts here to the page; before, it is off by up to 64 pages for
-each processor, more than all that a small workload takes. So it is tried out first."""
+"""Read in 2 us. Exact to the page since Linux 6.16; before, it lags by up to 64 pages per CPU, more
+than a small workload takes. So it is tested before it is used."""
 
 ROLLUP = "/proc/self/smaps_rollup"
-"""Counted when it is read, which takes 1 to 2 ms here: hundreds of these would give a library that
-gives back after a delay a time to do so that the program does not have (mimalloc: 20 % less)."""
+"""Exact, but reading it takes 1 to 2 ms: hundreds of readings would give a library that releases
+memory after a delay time that the program does not have (mimalloc's peak: 20% less)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
-"""How the line begins, as a word. Files that are mapped, such as a library's code, do not count."""
+"""The beginning of the line "Anonymous:", as a word. Mapped files, such as a library's code, do not
+count."""
 
-TRIED = 100
-"""Pages with which statm is tried."""
+TEST_PAGES = 100
+"""Pages that are touched to test whether STATM is exact."""
 
-MOSTLY = 0.9
-"""The share of them that has to be seen at once: pure Python touches pages of its own meanwhile."""
+MIN_EXACT_SHARE = 0.9
+"""Share of them that it must count at once: pure Python touches pages of its own meanwhile."""
 
-MONOTONIC = 1
-"""The clock's number on Linux."""
+CLOCK_MONOTONIC = 1
+"""Linux's number for that clock."""
+
+
+class MeterSettings(Struct):
+    """How a meter reads memory and the clock."""
+
+    pread: Int64  # address of the C function
+    clock_gettime: Int64  # address of the C function
+    descriptor: Int64  # STATM or ROLLUP, open
+    buffer: Int64  # address of BUFFER_SIZE bytes
+    memory: Int64  # 1: memory is read at each step; 0: only the clock
+    fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
 
 
 class Meter(NamedTuple):
-    """What the readings need."""
+    """Reads the memory and the clock of this process."""
 
-    means: np.recarray  # one METER
+    settings: Table[MeterSettings]  # one
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """A meter for this process; `memory`: it is read at each step. PlatformError without /proc."""
-    means, buffer = table(METER, 1), table(np.uint8, BUFFER)
+    """A meter of this process; `memory`: read it at each step. PlatformError without /proc."""
+    buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)
-    _KEPT.append(buffer)
-    library = ctypes.CDLL(None)
-    for name in ("pread", "clock_gettime"):
-        means[0][name] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
-    means[0].buffer, means[0].memory = buffer.ctypes.data, memory
-    meter = Meter(means)
-    for means[0].swift, file in ((1, STATM), (0, ROLLUP)):
-        means[0].descriptor = _opened(file)
-        if not means[0].swift or _is_exact(meter):
+    _BUFFERS.append(buffer)
+    meter = Meter(table(MeterSettings, 1))
+    settings = meter.settings[0]
+    settings.pread, settings.clock_gettime = _address("pread"), _address("clock_gettime")
+    settings.buffer, settings.memory = buffer.ctypes.data, int(memory)
+    for fast, file in ((1, STATM), (0, ROLLUP)):
+        settings.fast, settings.descriptor = fast, _open(file)
+        if not fast or _is_exact(meter):
             break
-        os.close(means[0].descriptor)
+        os.close(int(settings.descriptor))
     if resident(meter) < 0:
-        raise PlatformError(f"{ROLLUP} does not say how many bytes are anonymous")
+        raise PlatformError(f"{ROLLUP} has no line 'Anonymous:'")
     return meter
 
 
-_KEPT: list[np.ndarray] = []
+_BUFFERS: list[np.ndarray] = []
+"""Keeps the buffers of meters alive."""
 
 
 def status_bytes(field: str) -> int:
-    """What /proc/self/status says under `field`, in bytes; 0 if it has no such line."""
+    """A field of /proc/self/status in bytes; 0 if there is no such line."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return 1024 * int(line.split()[1])
@@ -95,30 +96,30 @@ def status_bytes(field: str) -> int:
 
 @kernel
 def resident(meter: Meter) -> int:
-    """Bytes of anonymous memory that the kernel keeps for this process; -1 if it does not say."""
-    means = meter.means[0]
-    length = call_c(means.pread, (means.descriptor, means.buffer, BUFFER, 0))
-    if means.swift:  # "size resident shared ...", in pages
-        second = _next_field(means.buffer)
+    """Anonymous RSS of this process, bytes; -1 if the kernel does not report it."""
+    settings = meter.settings[0]
+    length = call_c(settings.pread, (settings.descriptor, settings.buffer, BUFFER_SIZE, 0))
+    if settings.fast:  # "size resident shared ...", in pages
+        second = _next_field(settings.buffer)
         third = _next_field(second)
         return OS_PAGE * (_number(second) - _number(third))
-    for at in range(means.buffer, means.buffer + length - 16):
+    for at in range(settings.buffer, settings.buffer + length - 16):
         if load_word(at) == ANONYMOUS:
-            return 1024 * _number(at + 10)  # behind "Anonymous:"
+            return 1024 * _number(at + 10)  # after "Anonymous:", in KiB
     return -1
 
 
 @kernel
 def now(meter: Meter) -> int:
-    """Nanoseconds on a clock that never goes back."""
-    means = meter.means[0]
-    call_c(means.clock_gettime, (MONOTONIC, means.buffer))
-    return 1_000_000_000 * load_word(means.buffer) + load_word(means.buffer + 8)
+    """Nanoseconds of the monotonic clock."""
+    settings = meter.settings[0]
+    call_c(settings.clock_gettime, (CLOCK_MONOTONIC, settings.buffer))
+    return 1_000_000_000 * load_word(settings.buffer) + load_word(settings.buffer + 8)
 
 
 @kernel
 def _next_field(address: int) -> int:
-    """Where the next field begins: behind the next space."""
+    """The address after the next space."""
     at = address
     while load_byte(at) > 32:
         at += 1
@@ -127,7 +128,7 @@ def _next_field(address: int) -> int:
 
 @kernel
 def _number(address: int) -> int:
-    """The decimal number behind some spaces."""
+    """Parse a decimal number, skipping spaces before it."""
     value, at = 0, address
     while load_byte(at) == 32:
         at += 1
@@ -137,31 +138,36 @@ def _number(address: int) -> int:
     return value
 
 
-def _opened(file: str) -> int:
-    """A descriptor of a file of /proc."""
+def _address(function: str) -> int:
+    """The address of a function of the C library."""
+    return ctypes.cast(getattr(ctypes.CDLL(None), function), ctypes.c_void_p).value or 0
+
+
+def _open(file: str) -> int:
+    """Open a file of /proc."""
     try:
         return os.open(file, os.O_RDONLY)
-    except OSError as refusal:
-        raise PlatformError(f"resident memory cannot be measured: {refusal}") from None
+    except OSError as error:
+        raise PlatformError(f"resident memory cannot be measured: {error}") from None
 
 
 def _is_exact(meter: Meter) -> bool:
-    """Whether a page more is a page more at once."""
-    pages = mmap.mmap(-1, TRIED * OS_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    """Whether the meter counts each page as soon as it is touched."""
+    pages = mmap.mmap(-1, TEST_PAGES * OS_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     pages.madvise(mmap.MADV_NOHUGEPAGE)
-    readings, view = table(np.int64, TRIED), np.frombuffer(pages, np.uint8)
+    readings, view = table(np.int64, TEST_PAGES), np.frombuffer(pages, np.uint8)
     readings.fill(0)
-    _touch_and_read(meter, view.ctypes.data, readings)  # compiles, and touches what reading needs
+    _touch_and_read(meter, view.ctypes.data, readings)  # compiles; touches what reading needs
     pages.madvise(mmap.MADV_DONTNEED)
     _touch_and_read(meter, view.ctypes.data, readings)
     del view
     pages.close()
-    return bool((np.diff(readings) == OS_PAGE).mean() > MOSTLY)
+    return bool((np.diff(readings) == OS_PAGE).mean() > MIN_EXACT_SHARE)
 
 
 @kernel
 def _touch_and_read(meter: Meter, address: int, readings: np.ndarray) -> None:
-    """Touch one page after the other, and read after each."""
+    """Touch one page after the other, and take a reading after each."""
     for index in range(len(readings)):
         fill(address + index * OS_PAGE, 1, 1)
         readings[index] = resident(meter)

@@ -1,8 +1,7 @@
-"""Child processes, from their start to their certain end.
+"""Running a child process: start it, watch its time and memory, and make sure that it ends.
 
-Above `child`, whose lines it reads; below the comparison. A child gets a session of its own, so
-that its whole group can be killed, and is watched for its time and its memory. Its one rule:
-whatever happens here or there, no process and no file is left.
+A child has a session of its own, so that it can be killed with all processes that it has started.
+Whatever happens on either side, no process and no file remains.
 """
 
 from __future__ import annotations
@@ -21,46 +20,46 @@ from typing import IO
 
 import msgspec
 
-from allocsim.benchmark.child import Request, Said
+from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.subject import library_of
 from allocsim.errors import AllocsimError
 from allocsim.libraries.environment import child_environment
 from allocsim.signals import on_interrupt
 from allocsim.text import format_bytes
 
-STARTING = 600.0
-"""Seconds for a child to be ready to load its subject: a first run compiles the kernels."""
+START_TIMEOUT = 600.0
+"""Seconds until a child must be ready to load its subject: a first run compiles the kernels."""
 
-LOOK = 0.05
-"""Seconds between two looks at a child's memory."""
+POLL_INTERVAL = 0.05
+"""Seconds between two checks of a child's memory."""
 
 SLACK = 1 << 20
-"""Bytes by which /proc/PID/statm may be off."""
+"""Bytes by which /proc/PID/statm may be inexact."""
 
-LINGER = 10.0
+EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class SubjectFailed(AllocsimError):
-    """A subject did not come to its end; the message says in a few words how it ended."""
+    """A subject could not be measured; the message says how it ended, in a few words."""
 
 
-def run_child(request: Request, timeout: float, keep_settings: bool = False) -> Said:
-    """What a child says in the end; SubjectFailed if it crashed, hung, or took too much."""
+def run_child(request: Request, timeout: float, keep_settings: bool = False) -> Message:
+    """Run a child and return its figures; SubjectFailed if it crashes, hangs or takes too much."""
     reading, writing = os.pipe()
     request.answer = writing
-    with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb", buffering=0) as answers:
+    with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb", buffering=0) as messages:
         try:
             child = _start(request, errors, keep_settings)
         finally:
             os.close(writing)
-        with on_interrupt(partial(_end, child)):
+        with on_interrupt(partial(_kill, child)):
             try:
-                return _Watch(child, request, timeout).last_word(answers.fileno(), errors)
+                return _Watcher(child, request, timeout).result(messages.fileno(), errors)
             finally:
-                _end(child)
+                _kill(child)
 
 
 def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subprocess.Popen[bytes]:
@@ -77,90 +76,90 @@ def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subproce
     )
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child's whole group, if anything of it is left, and wait for the child."""
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill what remains of the child's process group, and reap the child."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)  # not waited for yet: the number is still its own
+        os.killpg(child.pid, signal.SIGKILL)  # not reaped yet, so the id is still the child's
     child.wait()
 
 
-class _Watch:
-    """Listens to a child and sees to it that it keeps its limits."""
+class _Watcher:
+    """Reads a child's messages and enforces its limits."""
 
     def __init__(self, child: subprocess.Popen[bytes], request: Request, timeout: float) -> None:
         self.child, self.request, self.timeout = child, request, timeout
-        self.deadline = time.monotonic() + STARTING
-        self.ceiling: int | None = None
-        """The most bytes that may be resident, once it has said with how many it begins."""
+        self.deadline = time.monotonic() + START_TIMEOUT
+        self.max_resident: int | None = None
+        """Maximum RSS, bytes; known once the child has reported the RSS that it starts with."""
         self.stage = "starting"
 
-    def last_word(self, answers: int, errors: IO[bytes]) -> Said:
-        """What the child says in the end; SubjectFailed if it says that it failed, or nothing."""
-        for line in self._lines(answers):
-            said = msgspec.json.decode(line, type=Said)
-            if said.stage == "failed":
-                raise SubjectFailed(said.failure or "failed")
-            if said.stage == "done":
-                return said
-            self._enter(said)
-        raise SubjectFailed(f"{self._end_of_child()} while {self.stage}{_last_line(errors)}")
+    def result(self, messages: int, errors: IO[bytes]) -> Message:
+        """Wait for the message with the figures; SubjectFailed with the reason if none comes."""
+        for line in self._lines(messages):
+            message = msgspec.json.decode(line, type=Message)
+            if message.stage == "failed":
+                raise SubjectFailed(message.failure or "failed")
+            if message.stage == "done":
+                return message
+            self._enter(message)
+        raise SubjectFailed(f"{self._exit_of_child()} while {self.stage}{_last_line(errors)}")
 
-    def _enter(self, said: Said) -> None:
-        """Begin to count what the stage is allowed."""
-        if said.stage == "loading":
+    def _enter(self, message: Message) -> None:
+        """Apply the limits of the stage that begins."""
+        if message.stage == "loading":
             self.stage, self.deadline = "being loaded", time.monotonic() + self.timeout
         else:
-            self.stage = "playing"
-            if library_of(self.request.subject):  # a design keeps its limit itself, exactly
-                self.ceiling = said.resident + self.request.limit + SLACK
+            self.stage = "replaying"
+            if library_of(self.request.subject):  # a design enforces its limit itself, exactly
+                self.max_resident = message.resident + self.request.limit + SLACK
 
-    def _lines(self, answers: int) -> Iterator[bytes]:
-        """The child's lines until it closes the pipe, with a look at its limits in between."""
+    def _lines(self, messages: int) -> Iterator[bytes]:
+        """The child's lines until it closes the pipe; its limits are checked in between."""
         rest = b""
         while True:
-            if select.select([answers], [], [], LOOK)[0]:
-                part = os.read(answers, 1 << 16)
+            if select.select([messages], [], [], POLL_INTERVAL)[0]:
+                part = os.read(messages, 1 << 16)
                 if not part:
                     return
                 *lines, rest = (rest + part).split(b"\n")
                 yield from lines
-            self._require_within()
+            self._require_within_limits()
 
-    def _require_within(self) -> None:
-        """SubjectFailed when the child is out of time or memory."""
+    def _require_within_limits(self) -> None:
+        """SubjectFailed if the child is out of time or memory."""
         if time.monotonic() > self.deadline:
             if self.stage == "starting":
-                raise SubjectFailed(f"not ready after {STARTING:.0f} s")
+                raise SubjectFailed(f"not ready after {START_TIMEOUT:.0f} s")
             raise SubjectFailed(f"hung: killed after {self.timeout:g} s while {self.stage}")
-        if self.ceiling is not None and self._resident() > self.ceiling:
+        if self.max_resident is not None and self._resident() > self.max_resident:
             raise SubjectFailed(f"killed when it passed {format_bytes(self.request.limit)}")
 
     def _resident(self) -> int:
-        """Bytes of the child that are resident now; 0 when it is gone."""
+        """RSS of the child, bytes; 0 if it has ended."""
         try:
-            with open(f"/proc/{self.child.pid}/statm") as statm:  # noqa: PTH123 - twenty a second
+            with open(f"/proc/{self.child.pid}/statm") as statm:  # noqa: PTH123 - 20 per second
                 return int(statm.read().split()[1]) * _PAGE
         except (OSError, IndexError):
             return 0
 
-    def _end_of_child(self) -> str:
-        """How the child ended that has closed its pipe: by a signal, or by itself."""
-        deadline = time.monotonic() + LINGER
+    def _exit_of_child(self) -> str:
+        """How the child that closed its pipe ended; it is not reaped, so that it can be killed."""
+        deadline = time.monotonic() + EXIT_TIMEOUT
         while time.monotonic() < deadline:
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            ended = os.waitid(os.P_PID, self.child.pid, flags)
-            if ended is None:
-                time.sleep(LOOK)
-            elif ended.si_code == os.CLD_EXITED:
-                return f"ended with status {ended.si_status}"
+            info = os.waitid(os.P_PID, self.child.pid, flags)
+            if info is None:
+                time.sleep(POLL_INTERVAL)
+            elif info.si_code == os.CLD_EXITED:
+                return f"ended with status {info.si_status}"
             else:
-                name = signal.Signals(ended.si_status).name
+                name = signal.Signals(info.si_status).name
                 return f"{'killed' if name == 'SIGKILL' else 'crashed'} by {name}"
         return "hung"
 
 
 def _last_line(errors: IO[bytes]) -> str:
-    """The last line that the child wrote as an error, behind a colon; nothing if it wrote none."""
+    """The last line of the child's standard error after a colon; empty if there is none."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return f": {lines[-1].strip()[:200]}" if lines else ""

@@ -1,7 +1,7 @@
-"""The proof that a library served the driver's calls, and no other library in its place.
+"""Checks that a library, and no other, served the calls that were measured.
 
-Beside `subject`, after the measurement. Its one rule: it rests on the kernel's map of the process
-and on the library's own counters, not on how the library was loaded.
+They rest on the kernel's map of the process and on the library's own counters, not on how the
+library was loaded.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from allocsim.libraries.counters import allocated, read_counters
 from allocsim.libraries.find import LoadedLibrary
 from allocsim.libraries.state import FUNCTIONS
 
-PROBE = 64 << 20
-"""Bytes of the object with which the counters are tried: twice the steps of mimalloc's."""
+PROBE_SIZE = 64 << 20
+"""Bytes allocated to see the counter rise: twice the 32 MiB in which mimalloc's counter grows."""
 
 SLACK = 1 << 20
-"""Bytes by which a rise may fall short: reading jemalloc's counters empties what it had cached."""
+"""Bytes by which the rise may be smaller: reading jemalloc's counters flushes its thread cache."""
 
 
 def require_served(library: LoadedLibrary) -> None:
-    """Corruption unless the functions lie in the library's file and its counters follow a call."""
-    ranges = _mapped(library.path)
+    """Corruption unless the functions are in the library's mapping and its counter follows."""
+    ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):
         if not any(begin <= address < end for begin, end in ranges):
-            raise Corruption(f"{name} at {address:#x} lies outside the maps of {library.path}")
+            raise Corruption(f"{name} at {address:#x} is outside the mapping of {library.path}")
     before = allocated(read_counters(library))
     if before is None:
         return
-    address = operations.malloc(library.state, 0, PROBE)
+    address = operations.malloc(library.state, 0, PROBE_SIZE)
     rise = (allocated(read_counters(library)) or 0) - before
     operations.free(library.state, 0, address)
-    if rise < PROBE - SLACK:
+    if rise < PROBE_SIZE - SLACK:
         raise Corruption(
-            f"its own counters rose by {rise} when it handed out {PROBE} bytes: the calls that "
-            "were measured did not reach it"
+            f"the library's counter of allocated bytes rose by {rise:,} when {PROBE_SIZE:,} bytes "
+            "were allocated: the measured calls did not reach it"
         )
 
 
-def _mapped(path: str) -> list[tuple[int, int]]:
-    """Where the kernel has mapped the code of a file."""
+def _code_ranges(path: str) -> list[tuple[int, int]]:
+    """The address ranges in which a file is mapped as code."""
     ranges = []
     for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines():
         fields = line.split(maxsplit=5)

@@ -1,8 +1,7 @@
-"""Playing in steps: the driver's own loop, with a look at clock and memory between two steps.
+"""Replay in steps: the driver's loop, with the clock and the memory read after each step.
 
-Above `replay`, which plays, and `meter`, which reads; below what a child process measures. One
-kernel serves for the footprint (a few hundred steps), the time (one step) and the latency (a step
-for each batch). Its one rule: from the first event to the last nothing returns to Python.
+One kernel serves for the footprint (a few hundred steps), the time (one step) and the latency (a
+step per batch). It does not return to Python between the first event and the last.
 """
 
 from __future__ import annotations
@@ -15,28 +14,30 @@ from allocsim.benchmark.meter import Meter, now, resident
 from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.memory import table
-from allocsim.core.records import SAMPLE, HeapState
+from allocsim.core.records import SAMPLE, HeapState, Int64, Struct, Table
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, replay
 from allocsim.events import Op, no_events
 from allocsim.player import NEVER
 
-STEP = np.dtype(
-    [
-        ("event", np.int64),  # the step ends after so many events of this play
-        ("begun", np.int64),  # nanoseconds, when its first event began
-        ("ended", np.int64),  # nanoseconds, when its last event was done
-        ("live", np.int64),  # bytes asked for and not freed, then
-        ("footprint", np.int64),  # a design's own, then; 0 for a library
-        ("resident", np.int64),  # anonymous bytes of the process, then, if the meter reads memory
-    ]
-)
+
+class Step(Struct):
+    """A part of a replay, and the readings at its end."""
+
+    event: Int64  # events of this replay done at the end of the step
+    begun: Int64  # nanoseconds: when its first event began
+    ended: Int64  # nanoseconds: when its last event was done
+    live: Int64  # live bytes
+    footprint: Int64  # bytes; 0 for a library
+    resident: Int64  # anonymous RSS of the process, bytes, if the meter reads memory
 
 
 @kernel
-def play_steps(heap: HeapState, run: Run, events: np.recarray, steps: Any, meter: Meter) -> int:
-    """Play events to the end of the last step; how many steps were done, and driver.stop.
+def replay_steps(
+    heap: HeapState, run: Run, events: np.recarray, steps: Table[Step], meter: Meter
+) -> int:
+    """Replay events to the end of the last step. Returns how many steps were done.
 
-    A step that ends at NEVER is not begun.
+    If that is fewer than all, driver.stop says why.
     """
     driver, position, begin = run.driver[0], 0, run.driver[0].events
     for index in range(len(steps)):
@@ -46,23 +47,28 @@ def play_steps(heap: HeapState, run: Run, events: np.recarray, steps: Any, meter
         position = replay(heap, run, events, position)
         step.ended = now(meter)
         step.live, step.footprint = driver.live, operations.footprint(heap)
-        if meter.means[0].memory:
+        if meter.settings[0].memory:
             step.resident = resident(meter)
         if driver.stop != Stop.CHECK:
             return index
     return len(steps)
 
 
-def steps_to(ends: Any) -> Any:
-    """Steps that end after so many events, in memory of their own that is touched already."""
-    steps = table(STEP, max(len(ends), 1))[: len(ends)]
+def steps_ending_at(events: Any) -> Table[Step]:
+    """Steps that end after these counts of events, in memory that is mapped and touched."""
+    steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
-    steps.event = ends
+    steps.event = events
     return steps
 
 
+def one_step(events: Any) -> Table[Step]:
+    """A single step to the end of `events`; no step if there are none."""
+    return steps_ending_at([len(events)] if len(events) else [])
+
+
 def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
-    """A run for so many objects, in memory of its own that is touched already."""
+    """The driver's records for so many objects, in memory that is mapped and touched."""
     run = Run(table(DRIVER, 1), table(OBJECT, objects), table(SAMPLE, 1), table(SAMPLE, 1))
     for record in run:
         record.fill(0)
@@ -72,8 +78,13 @@ def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
     return run
 
 
-def frees(run: Run) -> Any:
-    """Events that free all that is live."""
+def count_objects(events: Any) -> int:
+    """The size of the driver's table of objects, at least 1."""
+    return int(events.object.max()) + 1 if len(events) else 1
+
+
+def free_events(run: Run) -> Any:
+    """Events that free every live object."""
     live = np.flatnonzero(run.objects.address)
     events = no_events(len(live))
     events.object[:] = live
@@ -82,13 +93,16 @@ def frees(run: Run) -> Any:
 
 
 @kernel
-def peak_of_live(events: np.recarray, requests: np.ndarray) -> int:
-    """How many events are done when most bytes are live; `requests` has a zero for each object."""
-    live, most, when = 0, 0, 0
+def peak_live_event(events: np.recarray, requests: np.ndarray) -> int:
+    """The count of events done when the live bytes peak.
+
+    `requests` is working memory: a zero for each object.
+    """
+    live, peak, when = 0, 0, 0
     for index in range(len(events)):
         event = events[index]
         live += event.request - requests[event.object]
         requests[event.object] = event.request
-        if live > most:
-            most, when = live, index + 1
+        if live > peak:
+            peak, when = live, index + 1
     return when

@@ -1,7 +1,6 @@
 """A subject in this process: a design or a library, ready for the driver.
 
-Above the designs and `library`; below what a child measures. Its one rule: a subject is made last,
-when everything else that the child needs is there, and stays until the process ends.
+The child makes it last, after everything else that it needs, and keeps it until the process ends.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from allocsim.libraries.find import KNOWN, PREFIX, LoadedLibrary, is_path, load
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
-LOADED = {"startup": "dlopen"}
-"""What a design is told that has such a parameter: the libraries beside it are loaded late too."""
+LIKE_LIBRARIES = {"startup": "dlopen"}
+"""Defaults of parameters that some designs have: start as a library loaded by dlopen does."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What plays."""
+    """An allocator that the driver can replay events on."""
 
     state: HeapState | Library
     heap: Heap | None = None
-    """The heap of a design, which has to stay alive."""
+    """Of a design; it owns the memory of the state."""
     library: LoadedLibrary | None = None
 
     def counters(self) -> dict[str, int]:
-        """The library's own counters, or what a design says that they would be."""
+        """The library's counters, or a design's values for those of its original."""
         if self.library:
             return read_counters(self.library)
         if self.heap and self.heap.design.native_counters:
@@ -46,18 +45,18 @@ class Subject:
 
 
 def library_of(name: str) -> str | None:
-    """The library that a subject's name means: "lib:glibc" is glibc; None for a design."""
+    """The library in a subject's name, as in "lib:glibc"; None for a design."""
     return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
 
 
 def design_of(name: str) -> tuple[str, dict[str, str]]:
-    """The design and its settings that a subject's name means: "tcmalloc:release_rate=10"."""
+    """The design and its settings in a subject's name, as in "tcmalloc:release_rate=10"."""
     design, *settings = name.split(":")
     return design, dict(parse_setting(text) for text in settings)
 
 
 def require_subject(name: str) -> None:
-    """InputError unless `name` is a design with settings it knows, or a library."""
+    """InputError unless `name` is a library, or a design with parameters that it has."""
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)
@@ -69,21 +68,21 @@ def require_subject(name: str) -> None:
         raise UnknownName("library", library, KNOWN)
 
 
-def unready(name: str) -> HeapState | Library:
-    """A state of the type that the subject will have, to compile the kernels with."""
+def placeholder_state(name: str) -> HeapState | Library:
+    """A state of the subject's type, to compile the kernels before the subject is there."""
     if library_of(name) is None:
         return Heap(design_of(name)[0], reserve=1 << 20).state
     return Library(np.zeros(len(FUNCTIONS), np.int64))
 
 
 def make_subject(name: str, reserve: int = RESERVE) -> Subject:
-    """The subject of that name, loaded or reserved now."""
+    """Load the library, or make the heap of the design, of that name."""
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)
         parameters = find_design(design).parameters
-        told = {key: value for key, value in LOADED.items() if key in parameters}
-        heap = Heap(design, reserve=reserve, **(told | settings))
+        defaults = {key: value for key, value in LIKE_LIBRARIES.items() if key in parameters}
+        heap = Heap(design, reserve=reserve, **(defaults | settings))
         return Subject(heap.state, heap=heap)
     loaded = load(library)
     return Subject(loaded.state, library=loaded)

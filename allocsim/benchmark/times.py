@@ -1,9 +1,8 @@
-"""The time that a subject takes for a workload: measured in a fresh process, in several plays.
+"""Measuring the time of a subject: several replays in a fresh process.
 
-Above `steps`, beside `memory`; started by `child`. Each play begins with nothing live; the first
-finds cold memory. One more play, in batches, gives the distribution. Its one rule: what is timed
-is the compiled loop from its first event to its last, and in it the clock is read only twice, or
-in the play that is for it twice a batch.
+Each replay starts with an empty heap; the first one finds cold memory. The compiled loop is timed
+from its first event to its last, with two readings of the clock. One more replay reads the clock
+around each batch, for the percentiles.
 """
 
 from __future__ import annotations
@@ -14,93 +13,103 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.benchmark.figures import Times
-from allocsim.benchmark.memory import play_all
+from allocsim.benchmark.memory import replay_all
 from allocsim.benchmark.meter import Meter, now, open_meter
-from allocsim.benchmark.stepping import frees, new_run, steps_to
+from allocsim.benchmark.stepping import (
+    Step,
+    count_objects,
+    free_events,
+    new_run,
+    one_step,
+    steps_ending_at,
+)
 from allocsim.benchmark.subject import Subject
 from allocsim.core.jit import kernel
+from allocsim.core.records import Table
 from allocsim.driver import Run, Touch
 
 BATCH = 64
-"""Events between two looks at the clock: at malloc's speed it takes as long as two events."""
+"""Events between two readings of the clock: a reading takes as long as two events of malloc."""
 
-LEAST_RUN = 20e6
-"""Nanoseconds that a run takes at least: a workload that is shorter is played several times."""
+MIN_RUN = 20e6
+"""Minimum nanoseconds of a run: a shorter workload is replayed several times."""
 
-MOST_PLAYS = 1000
-"""Of a run."""
+MAX_REPLAYS = 1000
+"""Maximum replays of a run."""
 
-MOST_BATCHES = 1 << 20
-"""Batches that are kept: of a longer workload the first 67 million events count."""
+MAX_BATCHES = 1 << 20
+"""Maximum batches: of a longer workload the first 67 million events count."""
+
+CLOCK_READINGS = 1000
+"""Pairs of readings from which the cost of the clock is estimated."""
 
 
-class Series(NamedTuple):
-    """What is ready before the subject is there."""
+class Setup(NamedTuple):
+    """What the measurement needs, prepared before the subject is loaded."""
 
     events: Any
     run: Run
-    whole: Any
+    whole: Table[Step]
     """One step: all events."""
-    batches: Any
+    batches: Table[Step]
     """A step for each full batch."""
     meter: Meter
 
 
-def prepare(events: Any, touch: Touch, limit: int) -> Series:
-    """Everything that the measurement needs, made and touched."""
-    objects = int(events.object.max()) + 1 if len(events) else 1
-    count = min(len(events) // BATCH, MOST_BATCHES)
-    batches = steps_to(BATCH * np.arange(1, count + 1))
-    whole = steps_to([len(events)] if len(events) else [])
-    return Series(events, new_run(objects, touch, limit), whole, batches, open_meter(memory=False))
+def prepare(events: Any, touch: Touch, limit: int) -> Setup:
+    """Map and touch everything that the measurement needs."""
+    count = min(len(events) // BATCH, MAX_BATCHES)
+    batches = steps_ending_at(BATCH * np.arange(1, count + 1))
+    run = new_run(count_objects(events), touch, limit)
+    return Setup(events, run, one_step(events), batches, open_meter(memory=False))
 
 
-def measure(series: Series, subject: Subject, runs: int, warmup: int) -> Times:
-    """Play `warmup` times and then `runs` times, and once more for the distribution."""
-    found = [_timed(series, subject)]
-    plays = _plays(found[0] * len(series.events))
-    found += [_run(series, subject, plays) for _ in range(warmup + runs - 1)]
-    p50, p99, p999 = _percentiles(_batches(series, subject))
+def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
+    """Replay `warmup` and then `runs` times, and once more in batches."""
+    measured = [_replay(setup, subject)]
+    replays = _replays_per_run(measured[0] * len(setup.events))
+    measured += [_run(setup, subject, replays) for _ in range(warmup + runs - 1)]
+    p50, p99, p999 = _percentiles(_batches(setup, subject))
     return Times(
-        cold=found[0],
-        runs=found[warmup:],
+        cold=measured[0],
+        runs=measured[warmup:],
         batch=BATCH,
         p50=p50,
         p99=p99,
         p999=p999,
-        clock=_clock(series.meter),
+        clock=_clock(setup.meter),
     )
 
 
-def _plays(cold: float) -> int:
-    """How many plays make a run, when the first took `cold` nanoseconds."""
-    return max(min(int(LEAST_RUN / cold), MOST_PLAYS), 1) if cold else 1
+def _replays_per_run(cold: float) -> int:
+    """How many replays make a run, if the first took `cold` nanoseconds."""
+    return max(min(int(MIN_RUN / cold), MAX_REPLAYS), 1) if cold else 1
 
 
-def _run(series: Series, subject: Subject, plays: int) -> float:
-    """Nanoseconds an event of so many plays in a row."""
-    return fmean(_timed(series, subject) for _ in range(plays))
+def _run(setup: Setup, subject: Subject, replays: int) -> float:
+    """ns/event, the mean of so many replays."""
+    return fmean(_replay(setup, subject) for _ in range(replays))
 
 
-def _timed(series: Series, subject: Subject) -> float:
-    """Nanoseconds an event of one play from an empty heap."""
-    _free_all(series, subject)
-    play_all(subject, series.run, series.events, series.whole, series.meter)
-    if not len(series.whole):
+def _replay(setup: Setup, subject: Subject) -> float:
+    """ns/event of one replay on an empty heap."""
+    _free_all(setup, subject)
+    replay_all(subject, setup.run, setup.events, setup.whole, setup.meter)
+    if not len(setup.whole):
         return 0.0
-    return float(series.whole[0].ended - series.whole[0].begun) / len(series.events)
+    return float(setup.whole[0].ended - setup.whole[0].begun) / len(setup.events)
 
 
-def _batches(series: Series, subject: Subject) -> Any:
-    """Nanoseconds of each full batch of one play from an empty heap."""
-    _free_all(series, subject)
-    play_all(subject, series.run, series.events, series.batches, series.meter)
-    return series.batches.ended - series.batches.begun
+def _batches(setup: Setup, subject: Subject) -> Any:
+    """Nanoseconds of each full batch of one replay on an empty heap."""
+    _free_all(setup, subject)
+    replay_all(subject, setup.run, setup.events, setup.batches, setup.meter)
+    return setup.batches.ended - setup.batches.begun
 
 
 def _clock(meter: Meter) -> float:
-    """Nanoseconds between two readings of the clock with nothing between them: the median."""
-    return float(np.median(_readings(meter, np.zeros(1000, np.int64))))
+    """Median nanoseconds between two readings of the clock."""
+    return float(np.median(_readings(meter, np.zeros(CLOCK_READINGS, np.int64))))
 
 
 @kernel
@@ -112,15 +121,15 @@ def _readings(meter: Meter, gaps: np.ndarray) -> np.ndarray:
     return gaps
 
 
-def _free_all(series: Series, subject: Subject) -> None:
-    """Free whatever is live, off the clock."""
-    last = frees(series.run)
-    play_all(subject, series.run, last, steps_to([len(last)] if len(last) else []), series.meter)
+def _free_all(setup: Setup, subject: Subject) -> None:
+    """Free every live object, untimed."""
+    last = free_events(setup.run)
+    replay_all(subject, setup.run, last, one_step(last), setup.meter)
 
 
 def _percentiles(batches: Any) -> tuple[float | None, float | None, float | None]:
-    """The median, the 99th and the 99.9th percentile, an event; None without a batch."""
+    """The 50th, 99th and 99.9th percentile of the batches, ns/event; None without a batch."""
     if not len(batches):
         return None, None, None
-    found = np.percentile(batches, [50, 99, 99.9]) / BATCH
-    return float(found[0]), float(found[1]), float(found[2])
+    p50, p99, p999 = np.percentile(batches, [50, 99, 99.9]) / BATCH
+    return float(p50), float(p99), float(p999)

@@ -115,7 +115,7 @@ def measured(
 ) -> Any:
     """The Comparison of the subjects on a workload; `times`: also how fast they are."""
     from allocsim.benchmark.comparison import Conditions, compare
-    from allocsim.benchmark.event_file import record
+    from allocsim.benchmark.event_file import write_events
     from allocsim.cli.progress import warm_up
     from allocsim.driver import Touch
     from allocsim.player import NEVER
@@ -134,7 +134,7 @@ def measured(
     read = open_workload(workload, options["seed"], options["form"], options["process"])
     if sys.stderr.isatty():
         warm_up(read)
-    recorded = record(read)
+    recorded = write_events(read)
     try:
         if not recorded.events:
             raise InputError(f"{workload}: it holds no event, so there is nothing to measure")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocsim.benchmark.comparison import WIDE, Comparison
+from allocsim.benchmark.comparison import MAX_SPREAD, Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.libraries.find import PREFIX
 from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, label
@@ -69,7 +69,7 @@ def _threads(comparison: Comparison) -> str:
 
 def _spreads(comparison: Comparison) -> str:
     """Return which subjects' runs vary too much; empty if none do."""
-    wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > WIDE]
+    wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > MAX_SPREAD]
     if not wide:
         return ""
     spreads = ", ".join(f"{label(row)} {row.times.spread or 0:.1%}" for row in wide if row.times)

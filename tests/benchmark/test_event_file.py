@@ -1,4 +1,4 @@
-"""The events of a workload in a file without a name."""
+"""The anonymous file of a workload's events."""
 
 import errno
 import os
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocsim.benchmark.event_file import Recorded, record
+from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import EVENT, Op, Trace
 from tests.driving import FREEZE, Call, free, malloc, stream
 
 
-def events_in(recorded: Recorded) -> Any:
-    return np.frombuffer(os.pread(recorded.descriptor, 1 << 20, 0), EVENT).view(np.recarray)
+def events_in(event_file: EventFile) -> Any:
+    return np.frombuffer(os.pread(event_file.descriptor, 1 << 20, 0), EVENT).view(np.recarray)
 
 
 def open_files() -> set[str]:
@@ -24,21 +24,21 @@ def open_files() -> set[str]:
     return {place.name for place in Path("/proc/self/fd").iterdir()}
 
 
-def test_all_events_are_there_on_one_thread(recorded: Callable[..., Recorded]) -> None:
-    found = recorded(stream(malloc(0, 5, thread=3), malloc(1, 6)), stream(free(0, thread=2)))
+def test_file_has_all_events_on_one_thread(event_file: Callable[..., EventFile]) -> None:
+    found = event_file(stream(malloc(0, 5, thread=3), malloc(1, 6)), stream(free(0, thread=2)))
     assert found.events == 3
     assert events_in(found).op.tolist() == [Op.MALLOC, Op.MALLOC, Op.FREE]
     assert events_in(found).request.tolist() == [5, 6, 0]
     assert not events_in(found).thread.any()
 
 
-def test_notes_are_left_out(recorded: Callable[..., Recorded]) -> None:
-    found = recorded(stream(malloc(0, 5), FREEZE, Call(Op.THREAD_DONE), free(0)))
+def test_notes_are_dropped(event_file: Callable[..., EventFile]) -> None:
+    found = event_file(stream(malloc(0, 5), FREEZE, Call(Op.THREAD_DONE), free(0)))
     assert events_in(found).op.tolist() == [Op.MALLOC, Op.FREE]
 
 
-def test_file_has_no_name(recorded: Callable[..., Recorded]) -> None:
-    place = Path(f"/proc/self/fd/{recorded(stream(malloc(0, 5))).descriptor}")
+def test_file_has_no_name(event_file: Callable[..., EventFile]) -> None:
+    place = Path(f"/proc/self/fd/{event_file(stream(malloc(0, 5))).descriptor}")
     assert str(place.readlink()).endswith("(deleted)")
 
 
@@ -47,7 +47,7 @@ def test_file_has_no_name(recorded: Callable[..., Recorded]) -> None:
     [(TraceError("line 3"), TraceError), (KeyboardInterrupt(), KeyboardInterrupt)],
     ids=["bad line", "Ctrl-C"],
 )
-def test_workload_that_breaks_off_leaves_nothing_open(
+def test_error_while_reading_leaves_no_file_open(
     raised: BaseException, expected: type[BaseException]
 ) -> None:
     def chunks() -> Iterator[Any]:
@@ -56,14 +56,14 @@ def test_workload_that_breaks_off_leaves_nothing_open(
 
     before = open_files()
     with pytest.raises(expected):
-        record(Trace("broken", chunks(), {}))
+        write_events(Trace("broken", chunks(), {}))
     assert open_files() == before
 
 
-def test_memory_that_is_full_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, data: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(EnvironmentLacks, match="do not fit in memory: No space left"):
-        record(Trace("large", iter([stream(malloc(0, 5))]), {}))
+        write_events(Trace("large", iter([stream(malloc(0, 5))]), {}))

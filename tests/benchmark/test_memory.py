@@ -1,4 +1,4 @@
-"""The memory of a subject, measured in a child: it is that of an independent program in C."""
+"""Memory measured in a child process equals that of an independent program in C."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.benchmark.comparison import Conditions, measure
-from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.event_file import EventFile
 from allocsim.benchmark.figures import Memory
 from allocsim.core.jit import PURE
 from allocsim.events import EVENT, Trace
@@ -26,18 +26,18 @@ from tests.libraries.children import require
 
 
 @pytest.fixture
-def workload(recorded: Callable[..., Recorded]) -> Recorded:
-    """A thousand calls, at most some 50 MiB live."""
+def workload(event_file: Callable[..., EventFile]) -> EventFile:
+    """A thousand calls; live bytes peak at about 50 MiB."""
     size = {"distribution": "log-uniform", "max": 1 << 21}
     generator = make_generator({"kind": "random", "ops": 1000, "slots": 400, "size": size})
-    return recorded(*(chunk.copy() for chunk in generator.events()))
+    return event_file(*(chunk.copy() for chunk in generator.events()))
 
 
-def measured(subject: str, workload: Recorded) -> Memory:
+def measured(subject: str, workload: EventFile) -> Memory:
     """The memory of a subject."""
-    said = measure(subject, "memory", workload, Conditions(later=0.1))
-    assert said.memory is not None
-    return said.memory
+    message = measure(subject, "memory", workload, Conditions(later=0.1))
+    assert message.memory is not None
+    return message.memory
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Replayer:
 
     program: Path
 
-    def growth(self, workload: Recorded, library: str, points: int = 100) -> tuple[int, int]:
-        """What a library adds to the program's anonymous memory: at the peak, and at the end."""
+    def growth(self, workload: EventFile, library: str, points: int = 100) -> tuple[int, int]:
+        """Growth of the program's anonymous RSS with a library: at the peak, and at the end."""
         idle = self._anonymous(workload, None, 0)
         _, peak, end = self._anonymous(workload, library, points)
         return peak - idle[0], end - idle[0]
 
-    def _anonymous(self, workload: Recorded, library: str | None, points: int) -> list[int]:
+    def _anonymous(self, workload: EventFile, library: str | None, points: int) -> list[int]:
         """Bytes before the first event, at the peak, after the last."""
         path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
         objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
@@ -74,8 +74,8 @@ def replayer(compiler: str, tmp_path: Path) -> Replayer:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_footprint_is_that_of_an_independent_program(
-    replayer: Replayer, workload: Recorded, name: str
+def test_footprint_equals_that_of_an_independent_program(
+    replayer: Replayer, workload: EventFile, name: str
 ) -> None:
     require(name)
     found = measured(f"lib:{name}", workload)
@@ -84,7 +84,7 @@ def test_footprint_is_that_of_an_independent_program(
     assert found.end == pytest.approx(end, rel=0.05)
 
 
-def test_figures_of_a_library_belong_together(workload: Recorded) -> None:
+def test_figures_of_a_library_are_consistent(workload: EventFile) -> None:
     found = measured("lib:glibc", workload)
     assert found.peak >= found.end > 0
     assert found.peak >= found.peak_live > 0.9 * found.live_at_peak > 0
@@ -95,34 +95,34 @@ def test_figures_of_a_library_belong_together(workload: Recorded) -> None:
     assert found.counters["uordblks"] + found.counters["hblkhd"] >= found.live_at_end
 
 
-def test_nothing_but_the_library_is_counted(recorded: Callable[..., Recorded]) -> None:
-    """Of a workload that takes nearly nothing, nearly nothing is reported."""
-    found = measured("lib:glibc", recorded(stream(malloc(0, 100), free(0))))
+def test_only_the_library_is_counted(event_file: Callable[..., EventFile]) -> None:
+    """A workload that takes almost no memory has almost no footprint."""
+    found = measured("lib:glibc", event_file(stream(malloc(0, 100), free(0))))
     assert found.peak < 256 << 10
     assert found.live_at_end == 0
 
 
-def test_what_is_freed_at_once_is_given_back(recorded: Callable[..., Recorded]) -> None:
-    """Objects of 1 MiB have mappings of their own in glibc."""
+def test_memory_of_mapped_objects_is_released(event_file: Callable[..., EventFile]) -> None:
+    """glibc maps each object of 1 MiB, and unmaps it when it is freed."""
     calls = [malloc(number, 1 << 20) for number in range(40)]
-    found = measured("lib:glibc", recorded(stream(*calls)))
+    found = measured("lib:glibc", event_file(stream(*calls)))
     assert found.peak >= 40 << 20
     assert found.end == found.peak
     assert found.kept < 3 << 20
     assert found.kept_later <= found.kept + (64 << 10)
 
 
-def test_peak_between_two_samples_is_seen(recorded: Callable[..., Recorded]) -> None:
-    """The moment when most is live is a sample of its own."""
+def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile]) -> None:
+    """Memory is also read at the peak of live bytes."""
     short = [call for number in range(1000) for call in (malloc(number, 50), free(number))]
     spike = [malloc(5000, 30 << 20), free(5000)]
-    found = measured("lib:glibc", recorded(stream(*short[:999], *spike, *short[999:])))
+    found = measured("lib:glibc", event_file(stream(*short[:999], *spike, *short[999:])))
     assert found.peak >= 30 << 20
     assert found.peak_event == 1000
     assert found.end < 1 << 20
 
 
-def test_design_is_measured_by_its_definition(workload: Recorded) -> None:
+def test_footprint_of_a_design_is_that_of_a_replay(workload: EventFile) -> None:
     found = measured("go2008", workload)
     path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
     events = np.fromfile(path, EVENT).view(np.recarray)
@@ -135,29 +135,29 @@ def test_design_is_measured_by_its_definition(workload: Recorded) -> None:
     assert found.resident_end == pytest.approx(profile.resident, rel=0.1)
 
 
-def test_workload_without_events_is_no_error(recorded: Callable[..., Recorded]) -> None:
-    found = measured("lib:glibc", recorded())
+def test_workload_without_events_is_no_error(event_file: Callable[..., EventFile]) -> None:
+    found = measured("lib:glibc", event_file())
     assert (found.peak, found.end, found.peak_live, found.x_live) == (0, 0, 0, None)
 
 
 @pytest.mark.skipif(PURE, reason="pure Python is a thousand times slower")
-def test_times_are_those_of_a_loop_at_malloc_speed(workload: Recorded) -> None:
-    said = measure("lib:glibc", "times", workload, Conditions(runs=4, warmup=2))
-    assert said.times is not None
-    assert len(said.times.runs) == 4
-    assert said.times.ns == statistics.median(said.times.runs)
-    assert said.times.p50 is not None
-    assert said.times.p99 is not None
-    assert said.times.p999 is not None
-    assert 0 < said.times.p50 <= said.times.p99 <= said.times.p999
-    assert 0 < said.times.clock < 100_000
+def test_times_have_every_run_and_ordered_percentiles(workload: EventFile) -> None:
+    message = measure("lib:glibc", "times", workload, Conditions(runs=4, warmup=2))
+    assert message.times is not None
+    assert len(message.times.runs) == 4
+    assert message.times.ns == statistics.median(message.times.runs)
+    assert message.times.p50 is not None
+    assert message.times.p99 is not None
+    assert message.times.p999 is not None
+    assert 0 < message.times.p50 <= message.times.p99 <= message.times.p999
+    assert 0 < message.times.clock < 100_000
 
 
-def test_simulated_tcmalloc_has_the_counters_of_the_real_one(workload: Recorded) -> None:
+def test_design_tcmalloc_has_the_counters_of_the_library(workload: EventFile) -> None:
     require("tcmalloc")
     ours = measured("tcmalloc", workload).counters
     theirs = measured("lib:tcmalloc", workload).counters
-    # The page map has a leaf for each 2 GiB, so metadata depend on where the kernel puts the heap.
-    told = set(theirs) - {"generic.total_physical_bytes"}
-    assert len(told) == 15
-    assert {key: ours[key] for key in told} == {key: theirs[key] for key in told}
+    # The page map has a leaf for each 2 GiB: metadata depends on the address of the heap.
+    compared = set(theirs) - {"generic.total_physical_bytes"}
+    assert len(compared) == 15
+    assert {key: ours[key] for key in compared} == {key: theirs[key] for key in compared}

@@ -1,4 +1,4 @@
-"""Readings of memory and clock from inside a kernel."""
+"""Reading memory and the clock from inside a kernel."""
 
 import mmap
 import time
@@ -12,9 +12,9 @@ from allocsim.core.memory import OS_PAGE
 PAGES = 500
 
 
-@pytest.fixture(params=["whatever is best", "rollup"])
+@pytest.fixture(params=["default", "rollup"])
 def meter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Meter:
-    """A meter of each kind."""
+    """The meter that open_meter chooses, and the slow one."""
     if request.param == "rollup":
         monkeypatch.setattr(module, "_is_exact", lambda _: False)
     return open_meter()
@@ -35,14 +35,14 @@ def test_touched_pages_are_counted_and_reserved_ones_are_not(meter: Meter) -> No
     assert touched - resident(meter) > (PAGES - 50) * OS_PAGE
 
 
-def test_both_kinds_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    swift = open_meter()
-    if not swift.means[0].swift:
-        pytest.skip("this kernel's statm is not exact")
+def test_both_files_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = open_meter()
+    if not fast.settings[0].fast:
+        pytest.skip("statm is not exact on this kernel")
     monkeypatch.setattr(module, "_is_exact", lambda _: False)
     slow = open_meter()
-    assert not slow.means[0].swift
-    assert abs(resident(swift) - resident(slow)) < 64 * OS_PAGE
+    assert not slow.settings[0].fast
+    assert abs(resident(fast) - resident(slow)) < 64 * OS_PAGE
 
 
 def test_clock_is_that_of_python(meter: Meter) -> None:
@@ -50,6 +50,6 @@ def test_clock_is_that_of_python(meter: Meter) -> None:
     assert before <= now(meter) <= time.monotonic_ns()
 
 
-def test_status_has_what_is_resident() -> None:
+def test_status_has_the_resident_memory() -> None:
     assert status_bytes("VmRSS") > 10 << 20
     assert status_bytes("Nothing") == 0

@@ -1,4 +1,4 @@
-"""Children that end badly: each says how, and leaves neither a process nor a file."""
+"""Children that fail: the error says how, and neither a process nor a file remains."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.benchmark.comparison import Conditions, measure
-from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.event_file import EventFile
 from allocsim.benchmark.parent import SubjectFailed
 from allocsim.driver import Touch
 from tests.cli.running import ENVIRONMENT
@@ -22,13 +22,13 @@ EVENTS = 60
 
 
 @pytest.fixture
-def workload(recorded: Callable[..., Recorded]) -> Recorded:
+def workload(event_file: Callable[..., EventFile]) -> EventFile:
     """Some objects."""
-    return recorded(stream(*(malloc(number, 5000) for number in range(EVENTS))))
+    return event_file(stream(*(malloc(number, 5000) for number in range(EVENTS))))
 
 
 def children() -> list[int]:
-    """The processes that this one has started and that are still there."""
+    """The running child processes of this one."""
     found = []
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -40,8 +40,8 @@ def children() -> list[int]:
     return found
 
 
-def in_session_of(marker: str) -> list[str]:
-    """Every process whose command line holds `marker`."""
+def commands_with(marker: str) -> list[str]:
+    """The command lines of other processes that contain `marker`."""
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -54,79 +54,81 @@ def in_session_of(marker: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("way", "told"),
+    ("way", "message"),
     [
-        ("abort", r"^crashed by SIGABRT while playing"),
-        ("segfault", r"^crashed by SIGSEGV while playing"),
-        ("kill", r"^killed by SIGKILL while playing"),
-        ("hang", r"^hung: killed after 0.5 s while playing"),
-        ("fork-and-hang", r"^hung: killed after 0.5 s while playing"),
-        ("refuse", r"^stopped after 20 events: it had no memory left to give"),
+        ("abort", r"^crashed by SIGABRT while replaying"),
+        ("segfault", r"^crashed by SIGSEGV while replaying"),
+        ("kill", r"^killed by SIGKILL while replaying"),
+        ("hang", r"^hung: killed after 0.5 s while replaying"),
+        ("fork-and-hang", r"^hung: killed after 0.5 s while replaying"),
+        ("refuse", r"^stopped after 20 events: it is out of memory"),
         ("grow", r"^killed when it passed 64.0 MiB"),
-        ("leave", r"^ended with status 0 while playing"),
+        ("leave", r"^ended with status 0 while replaying"),
     ],
 )
-def test_library_that_misbehaves_is_ended_and_described(
-    odd_library: Compiler, workload: Recorded, tmp_path: Path, way: str, told: str
+def test_library_that_misbehaves_is_killed_and_described(
+    odd_library: Compiler, workload: EventFile, tmp_path: Path, way: str, message: str
 ) -> None:
     library, before = odd_library(way), sorted(tmp_path.iterdir())
     conditions = Conditions(timeout=0.5 if "hang" in way else 60.0, limit=64 << 20)
     known = children()
-    with pytest.raises(SubjectFailed, match=told):
+    with pytest.raises(SubjectFailed, match=message):
         measure(f"lib:{library}:odd_", "memory", workload, conditions)
     assert set(children()) <= set(known)
-    assert in_session_of(str(library)) == []
+    assert commands_with(str(library)) == []
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_what_a_library_prints_is_not_taken_for_an_answer(
-    odd_library: Compiler, workload: Recorded
+def test_output_of_a_library_is_not_taken_for_a_message(
+    odd_library: Compiler, workload: EventFile
 ) -> None:
     said = measure(f"lib:{odd_library('chatter')}:odd_", "memory", workload, Conditions(later=0.0))
     assert said.memory is not None
     assert said.memory.peak >= EVENTS * 5000
 
 
-def test_library_that_cannot_be_loaded_says_why(tmp_path: Path, workload: Recorded) -> None:
+def test_error_of_the_linker_is_reported(tmp_path: Path, workload: EventFile) -> None:
     path = tmp_path / "libtext.so"
     path.write_text("no library")
     with pytest.raises(SubjectFailed, match=r"libtext\.so: (file too short|invalid ELF header)"):
         measure(f"lib:{path}", "memory", workload, Conditions(later=0.0))
 
 
-def test_design_keeps_its_limit_to_the_event(recorded: Callable[..., Recorded]) -> None:
-    workload = recorded(stream(*(malloc(number, 1 << 20) for number in range(8))))
+def test_design_stops_when_it_passes_the_limit(
+    event_file: Callable[..., EventFile],
+) -> None:
+    workload = event_file(stream(*(malloc(number, 1 << 20) for number in range(8))))
     conditions = Conditions(limit=4 << 20, touch=Touch.NONE)
     with pytest.raises(SubjectFailed, match=r"passed the limit with .* after [1-4] events"):
         measure("go2008", "memory", workload, conditions)
 
 
 def test_child_dies_with_its_parent(odd_library: Compiler, tmp_path: Path) -> None:
-    """Even when the parent is killed, which can clean up nothing."""
+    """Even if the parent is killed, and so cannot clean up."""
     library = odd_library("hang")
     code = (
         "import sys\n"
         "from allocsim.jobs import make_generator\n"
         "from allocsim.benchmark.comparison import Conditions, measure\n"
-        "from allocsim.benchmark.event_file import record\n"
+        "from allocsim.benchmark.event_file import write_events\n"
         "trace = make_generator({'kind': 'random', 'ops': 400, 'slots': 20, 'size': "
         "{'distribution': 'fixed', 'bytes': 100}}).trace('x')\n"
-        "measure(sys.argv[1], 'memory', record(trace), Conditions(later=0.0))\n"
+        "measure(sys.argv[1], 'memory', write_events(trace), Conditions(later=0.0))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, f"lib:{library}:odd_"], env=ENVIRONMENT)
     try:
-        wait_for(lambda: any("benchmark.child" in text for text in in_session_of(str(library))))
+        wait_for(lambda: any("benchmark.child" in text for text in commands_with(str(library))))
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        wait_for(lambda: not in_session_of(str(library)))
+        wait_for(lambda: not commands_with(str(library)))
     finally:
         parent.kill()
         parent.wait()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until it is so; a failure after two minutes."""
-    deadline = time.monotonic() + 120
+    """Wait for a condition; fail after ten minutes."""
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -1,31 +1,31 @@
-"""A library that did not serve the calls is found out."""
+"""A library that did not serve the calls is detected."""
 
 import dataclasses
 
 import pytest
 
 from allocsim.benchmark import proof
-from allocsim.benchmark.proof import PROBE, require_served
+from allocsim.benchmark.proof import PROBE_SIZE, require_served
 from allocsim.errors import Corruption
 from allocsim.libraries.find import load
 from tests.compiled_libraries import Compiler
 
 
-def test_library_that_served_is_believed() -> None:
+def test_library_that_served_passes() -> None:
     require_served(load("glibc"))
 
 
-def test_functions_outside_its_file_are_found_out() -> None:
+def test_functions_outside_its_mapping_are_an_error() -> None:
     stranger = dataclasses.replace(load("glibc"), path="/usr/lib/libother.so")
-    with pytest.raises(Corruption, match=r"malloc at 0x\w+ lies outside the maps of .*libother"):
+    with pytest.raises(Corruption, match=r"malloc at 0x\w+ is outside the mapping of .*libother"):
         require_served(stranger)
 
 
-def test_counters_that_do_not_follow_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counter_that_does_not_rise_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "read_counters", lambda _: {"stats.allocated": 5})
-    with pytest.raises(Corruption, match=f"rose by 0 when it handed out {PROBE} bytes"):
+    with pytest.raises(Corruption, match=f"rose by 0 when {PROBE_SIZE:,} bytes were allocated"):
         require_served(load("glibc"))
 
 
-def test_library_without_counters_is_judged_by_the_maps(odd_library: Compiler) -> None:
+def test_library_without_counters_passes_by_its_mapping(odd_library: Compiler) -> None:
     require_served(load(f"{odd_library('nothing')}:odd_"))

@@ -1,4 +1,4 @@
-"""Playing in steps, on a design in this process: what each step notes."""
+"""Replay in steps on a design: the readings of each step."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,14 @@ import pytest
 
 from allocsim import Heap
 from allocsim.benchmark.meter import Meter, open_meter
-from allocsim.benchmark.stepping import frees, new_run, peak_of_live, play_steps, steps_to
+from allocsim.benchmark.stepping import (
+    free_events,
+    new_run,
+    one_step,
+    peak_live_event,
+    replay_steps,
+    steps_ending_at,
+)
 from allocsim.driver import Stop, Touch
 from allocsim.player import NEVER
 from tests.conftest import RESERVE
@@ -28,9 +35,9 @@ def meter() -> Meter:
     return open_meter()
 
 
-def test_each_step_notes_what_is_so_at_its_end(heap: Heap, meter: Meter) -> None:
-    steps, run = steps_to([1, 2, 4, 5]), new_run(2, Touch.PAGE)
-    assert play_steps(heap.state, run, EVENTS, steps, meter) == 4
+def test_step_has_the_readings_at_its_end(heap: Heap, meter: Meter) -> None:
+    steps, run = steps_ending_at([1, 2, 4, 5]), new_run(2, Touch.PAGE)
+    assert replay_steps(heap.state, run, EVENTS, steps, meter) == 4
     assert steps.live.tolist() == [LIVE[0], LIVE[1], LIVE[3], LIVE[4]]
     assert (np.diff(steps.footprint) >= 0).all()
     assert steps.footprint[0] > 0
@@ -41,42 +48,47 @@ def test_each_step_notes_what_is_so_at_its_end(heap: Heap, meter: Meter) -> None
     assert run.driver[0].peak_live == 40_200
 
 
-def test_second_play_counts_its_own_events(heap: Heap, meter: Meter) -> None:
-    run, step = new_run(2, Touch.NONE), steps_to([5])
+def test_each_replay_counts_its_own_events(heap: Heap, meter: Meter) -> None:
+    run, step = new_run(2, Touch.NONE), steps_ending_at([5])
     for _ in range(3):
-        last = frees(run)
-        assert play_steps(heap.state, run, last, steps_to([len(last)][: len(last)]), meter) <= 1
-        assert play_steps(heap.state, run, EVENTS, step, meter) == 1
+        last = free_events(run)
+        assert replay_steps(heap.state, run, last, one_step(last), meter) <= 1
+        assert replay_steps(heap.state, run, EVENTS, step, meter) == 1
         assert step.live[0] == LIVE[-1]
 
 
-def test_memory_is_not_read_where_only_the_clock_is_wanted(heap: Heap) -> None:
-    step = steps_to([5])
-    play_steps(heap.state, new_run(2, Touch.NONE), EVENTS, step, open_meter(memory=False))
+def test_memory_is_not_read_by_a_meter_of_the_clock(heap: Heap) -> None:
+    step = steps_ending_at([5])
+    replay_steps(heap.state, new_run(2, Touch.NONE), EVENTS, step, open_meter(memory=False))
     assert step.resident[0] == 0
     assert step.ended[0] > step.begun[0]
 
 
-def test_event_that_cannot_be_ends_the_play(heap: Heap, meter: Meter) -> None:
+def test_invalid_event_ends_the_replay(heap: Heap, meter: Meter) -> None:
     run = new_run(2, Touch.NONE)
-    assert play_steps(heap.state, run, stream(malloc(0, 1), free(1)), steps_to([1, 2]), meter) == 1
+    assert (
+        replay_steps(heap.state, run, stream(malloc(0, 1), free(1)), steps_ending_at([1, 2]), meter)
+        == 1
+    )
     assert run.driver[0].stop == Stop.BAD_EVENT
 
 
-def test_limit_ends_the_play(heap: Heap, meter: Meter) -> None:
+def test_limit_ends_the_replay(heap: Heap, meter: Meter) -> None:
     run = new_run(2, Touch.NONE, limit=1 << 20)
-    assert play_steps(heap.state, run, stream(malloc(0, 8 << 20)), steps_to([1]), meter) == 0
+    assert (
+        replay_steps(heap.state, run, stream(malloc(0, 8 << 20)), steps_ending_at([1]), meter) == 0
+    )
     assert run.driver[0].stop == Stop.LIMIT
     assert new_run(1, Touch.NONE).driver[0].limit == NEVER
 
 
-def test_frees_name_what_is_live(heap: Heap, meter: Meter) -> None:
+def test_free_events_name_the_live_objects(heap: Heap, meter: Meter) -> None:
     run = new_run(3, Touch.NONE)
-    play_steps(heap.state, run, EVENTS, steps_to([5]), meter)
-    assert frees(run).object.tolist() == [0, 1]
+    replay_steps(heap.state, run, EVENTS, steps_ending_at([5]), meter)
+    assert free_events(run).object.tolist() == [0, 1]
 
 
 def test_peak_of_live_is_found() -> None:
-    assert peak_of_live(EVENTS, np.zeros(2, np.int64)) == 5
-    assert peak_of_live(EVENTS[:4], np.zeros(2, np.int64)) == 2
-    assert peak_of_live(EVENTS[:0], np.zeros(2, np.int64)) == 0
+    assert peak_live_event(EVENTS, np.zeros(2, np.int64)) == 5
+    assert peak_live_event(EVENTS[:4], np.zeros(2, np.int64)) == 2
+    assert peak_live_event(EVENTS[:0], np.zeros(2, np.int64)) == 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from allocsim.benchmark.comparison import Conditions, measure
-from allocsim.benchmark.event_file import record
+from allocsim.benchmark.event_file import write_events
 from allocsim.benchmark.parent import SubjectFailed
 from allocsim.benchmark.subject import require_subject
 from allocsim.errors import EnvironmentLacks
@@ -29,7 +29,7 @@ def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
     require_subject(subject)
     if subject.startswith(PREFIX):
         require_library(subject.removeprefix(PREFIX))
-    recorded = record(_trace(workload))
+    recorded = write_events(_trace(workload))
     try:
         said = measure(subject, "times", recorded, Conditions(runs=runs, warmup=0))
     except SubjectFailed as failure:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from allocsim.benchmark.comparison import Comparison, Conditions
-from allocsim.benchmark.event_file import Recorded
+from allocsim.benchmark.event_file import EventFile
 from allocsim.benchmark.figures import About, Memory, Row, Times
 from allocsim.events import Trace
 from allocsim.reports.comparison import Compared
@@ -61,7 +61,7 @@ def rows() -> list[Row]:
             memory=memory(10 * MIB),
             times=times(8.0, 8.1, 8.2),
         ),
-        Row(subject="lib:/a/b/libodd.so", failure="crashed by SIGSEGV while playing"),
+        Row(subject="lib:/a/b/libodd.so", failure="crashed by SIGSEGV while replaying"),
     ]
 
 
@@ -70,5 +70,5 @@ def compared(
 ) -> Compared:
     """The comparison of such rows."""
     trace = Trace("orders", iter(()), {"kind": "trace", "format": "aosp"}, dropped={"free": 3})
-    comparison = Comparison(Recorded(trace, -1, 82_717), Conditions(), made or rows())
+    comparison = Comparison(EventFile(trace, -1, 82_717), Conditions(), made or rows())
     return Compared(comparison, reference, sort, "allocsim compare orders")

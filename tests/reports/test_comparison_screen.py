@@ -15,7 +15,7 @@ def test_screen_keeps_each_row_on_a_line_in_a_pipe(capsys: pytest.CaptureFixture
     [line] = [line for line in out.splitlines() if line.strip().startswith("lib:glibc ")]
     assert "*6.0 MiB" in line
     assert "*1,536" in line
-    assert "lib:libodd.so: crashed by SIGSEGV while playing" in out
+    assert "lib:libodd.so: crashed by SIGSEGV while replaying" in out
     assert "\x1b" not in out
 
 

@@ -37,7 +37,7 @@ def test_json_is_read_back_as_standings(tmp_path: Path) -> None:
     path.write_text(comparison_json(compared()))
     first, *_, last = read_standings(str(path))
     assert first == Standing("go2008", 50 * MIB, 49 * MIB, 0.92, 20.2)
-    assert last == Standing("lib:/a/b/libodd.so", failure="crashed by SIGSEGV while playing")
+    assert last == Standing("lib:/a/b/libodd.so", failure="crashed by SIGSEGV while replaying")
 
 
 def test_csv_has_a_row_for_each_subject() -> None:
@@ -52,4 +52,4 @@ def test_markdown_is_a_table_with_the_best_in_bold() -> None:
     assert lines[0] == "## orders: 82,717 events"
     assert lines[2].count("|") == lines[3].count("|") == len(titles()) + 2
     assert lines[5].startswith("| lib:glibc | **6.0 MiB** | 0.12 | **1.20** |")
-    assert lines[7] == "| lib:libodd.so | crashed by SIGSEGV while playing |"
+    assert lines[7] == "| lib:libodd.so | crashed by SIGSEGV while replaying |"
