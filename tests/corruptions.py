@@ -1,4 +1,4 @@
-"""How the tests of invariants write down what they spoil, and what must be said of it."""
+"""Corruptions of heaps, each with the invariant that it violates and the report expected."""
 
 from collections.abc import Callable
 
@@ -10,17 +10,17 @@ from allocsim.core.records import HeapState
 Corrupt = Callable[[HeapState, Reservation], object]
 
 GARBAGE = (-(2**62), -1, 2**31, 2**62)
-"""Numbers that lead beyond every table."""
+"""Numbers beyond every table."""
 
 
 class Corruptions:
-    """Corruptions, each with the invariant that speaks then and a part of its sentence."""
+    """Corruptions, each with the invariant that it violates and a part of the sentence."""
 
     def __init__(self, *parts: "Corruptions") -> None:
         self.all: list[tuple[Invariant, Corrupt, str]] = [one for part in parts for one in part.all]
 
-    def speaks(self, invariant: Invariant, sentence: str) -> Callable[[Corrupt], Corrupt]:
-        """Decorate a corruption that makes `invariant` say `sentence`."""
+    def breaks(self, invariant: Invariant, sentence: str) -> Callable[[Corrupt], Corrupt]:
+        """Decorate a corruption for which `invariant` yields a sentence with `sentence` in it."""
 
         def register(corrupt: Corrupt) -> Corrupt:
             self.all.append((invariant, corrupt, sentence))
@@ -30,24 +30,24 @@ class Corruptions:
 
     @property
     def names(self) -> list[str]:
-        """The names of the corruptions."""
+        """Names of the corruptions."""
         return [corrupt.__name__ for _, corrupt, _ in self.all]
 
     @property
     def invariants(self) -> set[Invariant]:
-        """The invariants that some corruption makes speak."""
+        """Invariants that some corruption violates."""
         return {invariant for invariant, _, _ in self.all}
 
 
-def require_told(heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str) -> None:
-    """Once the heap is corrupted, `invariant` says `sentence`."""
+def require_reported(heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str) -> None:
+    """Corrupt the heap and require that `invariant` yields `sentence`."""
     corrupt(heap.state, heap.memory)
     found = violations(heap.state, heap.memory, (invariant,))
     assert any(sentence in line for line in found), found
 
 
 def invariants_in(module: object) -> set[Invariant]:
-    """The invariants that a module defines."""
+    """Return the invariants that a module defines."""
     taken = ["heap", "memory", "return"]
     found = [f for f in vars(module).values() if list(getattr(f, "__annotations__", ())) == taken]
     return {f for f in found if f.__module__ == module.__name__}  # type: ignore[attr-defined]

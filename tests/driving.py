@@ -1,4 +1,4 @@
-"""What tests need to drive the replay kernel by hand: events from tuples, runs, random streams."""
+"""Drive the replay kernel by hand: events from calls, runs, random streams."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from allocsim.driver import DRIVER, OBJECT, Run, Stop, replay
 from allocsim.events import Op, no_events
 
 NEVER = 1 << 62
-"""A count of events, or of bytes, that no test reaches."""
+"""A number of events or bytes that no test reaches."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Call:
 
 
 def malloc(object_: int, request: int, thread: int = 0) -> Call:
-    """The object is allocated."""
+    """Return an allocation of the object."""
     return Call(Op.MALLOC, object_, request, thread)
 
 
 def realloc(object_: int, request: int, thread: int = 0) -> Call:
-    """The object is resized."""
+    """Return a resizing of the object."""
     return Call(Op.REALLOC, object_, request, thread)
 
 
 def free(object_: int, thread: int = 0) -> Call:
-    """The object is freed."""
+    """Return a free of the object."""
     return Call(Op.FREE, object_, 0, thread)
 
 
@@ -45,12 +45,12 @@ FREEZE = Call(Op.FREEZE)
 
 
 def stream(*calls: Call) -> Any:
-    """The calls as an array of events."""
+    """Return the calls as an array of events."""
     return stream_of(calls)
 
 
 def stream_of(calls: Iterable[Call]) -> Any:
-    """The calls as an array of events."""
+    """Return the calls as an array of events."""
     rows = [(c.request, c.object, c.thread, c.op, c.alignment) for c in calls]
     events = no_events(len(rows))
     events[:] = np.array(rows, events.dtype)
@@ -58,22 +58,22 @@ def stream_of(calls: Iterable[Call]) -> Any:
 
 
 def live_after(calls: list[Call]) -> list[int]:
-    """Bytes that are live after each call, as a plain sum."""
-    held: dict[int, int] = {}
+    """Return the live bytes after each call, as a plain sum."""
+    sizes: dict[int, int] = {}
     live = list[int]()
     for call in calls:
-        held[call.object] = 0 if call.op == Op.FREE else call.request
-        live.append(sum(held.values()))
+        sizes[call.object] = 0 if call.op == Op.FREE else call.request
+        live.append(sum(sizes.values()))
     return live
 
 
 def records(record: np.dtype[Any], count: int = 1) -> Any:
-    """`count` records, all zero."""
+    """Return `count` records, all zero."""
     return np.zeros(count, record).view(np.recarray)
 
 
 def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
-    """A run without a limit, a sample or a check, but for what `driver` says."""
+    """Return a run without limit, sample or check, except as `driver` says."""
     run = Run(records(DRIVER), records(OBJECT, objects), records(SAMPLE, samples), records(SAMPLE))
     fields = dict.fromkeys(("limit", "next_sample", "interval", "next_check"), NEVER) | driver
     for name, value in fields.items():
@@ -83,19 +83,19 @@ def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
 
 
 def set_due(run: Run) -> None:
-    """Let the kernel look when the next sample or check is due."""
+    """Set when the kernel must look again: at the next sample or check."""
     driver = run.driver[0]
     driver.due = min(driver.next_sample, driver.next_check)
 
 
 def play(state: HeapState, run: Run, events: Any, start: int = 0) -> tuple[int, Stop]:
-    """Play events: the position of the first that is not done, and why the kernel stopped."""
+    """Replay events; return the position of the first that is left, and why the kernel stopped."""
     position = replay(state, run, events, start)
     return int(position), Stop(int(run.driver[0].stop))
 
 
 def taken_samples(run: Run) -> np.ndarray:
-    """The samples in the buffer, which is empty then."""
+    """Return the samples in the buffer and empty it."""
     taken = np.array(run.samples[: int(run.driver[0].samples)])
     run.driver[0].samples = 0
     return taken
@@ -105,17 +105,17 @@ Sizes = Callable[[random.Random], int]
 
 
 def mixed_sizes(rng: random.Random) -> int:
-    """Sizes of every kind up to 1 MiB, half of them below 256 bytes."""
+    """Return a size up to 1 MiB, in half of the cases below 256 bytes."""
     return int(2 ** rng.uniform(0, 8 if rng.random() < 0.5 else 20))
 
 
 def few_sizes(rng: random.Random) -> int:
-    """Sizes of few classes, so that few objects lie free, and some large ones."""
+    """Return a size of few classes, so that few objects are free, or a large one."""
     return rng.choice((0, 1, 8, 24, 100, 1000, 5000, 32767, 32768, 100_000))
 
 
 def any_alignment(rng: random.Random, size: int) -> int:
-    """The exponent of an alignment up to 32 KiB."""
+    """Return the exponent of an alignment up to 32 KiB."""
     return rng.randrange(16)
 
 
@@ -128,7 +128,7 @@ def random_calls(
     sizes: Sizes = mixed_sizes,
     alignments: Callable[[random.Random, int], int] = any_alignment,
 ) -> list[Call]:
-    """A sound stream: each step takes a random object and allocates, resizes or frees it."""
+    """Return a valid stream: each step allocates, resizes or frees a random object."""
     rng, live = random.Random(seed), set[int]()
     calls = []
     for _ in range(count):

@@ -46,7 +46,7 @@ def test_threads_may_use_one_heap_and_end(any_heap: Heap) -> None:
 def test_each_thread_has_a_cache_of_its_own(heap: Heap) -> None:
     heap.malloc(24)
     in_threads(lambda: heap.free(heap.malloc(24)))
-    lengths = [int(heap.state.object_list[thread, SIZES.index(24)].length) for thread in (0, 1, 2)]
+    lengths = [int(heap.state.free_list[thread, SIZES.index(24)].length) for thread in (0, 1, 2)]
     assert lengths == [1023, 1024, 0]
     assert heap.profile().counters["refills"] == 2
 

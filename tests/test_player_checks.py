@@ -16,7 +16,7 @@ from tests.playing import QUIET, toggling, trace_of
 
 def corrupt_free_list(heap: Heap) -> None:
     """Count one free object too many."""
-    heap.state.object_list[0].length += 1
+    heap.state.free_list[0].length += 1
 
 
 def test_check_every_finds_corruption_where_it_is_first_looked_for(heap: Heap) -> None:
@@ -96,7 +96,7 @@ def test_nothing_counts_as_verified_unasked(heap: Heap) -> None:
 def test_verify_finds_a_fresh_object_that_is_not_zero(heap: Heap) -> None:
     played = Player(heap, Options(verify=True))
     played.play(stream(malloc(0, 100), free(0)))
-    head = int(heap.state.object_list[0].head[heap.state.object_list[0].head != 0][0])
+    head = int(heap.state.free_list[0].head[heap.state.free_list[0].head != 0][0])
     heap.memory.view(head + 50, 1)[0] = 1
     with pytest.raises(Corruption, match=r"event 3 .*the fresh object is not all zeros"):
         played.play(stream(malloc(1, 100)))

@@ -257,7 +257,7 @@ FIRST_REFILL = """
 from allocsim import Heap
 heap = Heap(reserve=1 << 26)
 usable = heap.usable_size(heap.malloc(1))
-print(usable, heap.state.object_list[0, 0].length, heap.profile().counters["refills"])
+print(usable, heap.state.free_list[0, 0].length, heap.profile().counters["refills"])
 """
 
 

@@ -52,8 +52,8 @@ MISSPELT = {
     "field read": ("span.pags", '"Span" has no attribute "pags"'),
     "field written": ("span.adress = 1", '"Span" has no attribute "adress"'),
     "field of a table": ("heap.system[0].lenght", '"System" has no attribute "lenght"'),
-    "field of a grid": ("heap.object_list[0, 1].hed", '"ObjectList" has no attribute "hed"'),
-    "row used as a record": ("heap.object_list[0] + 1", "Unsupported operand types"),
+    "field of a grid": ("heap.free_list[0, 1].hed", '"FreeList" has no attribute "hed"'),
+    "row used as a record": ("heap.free_list[0] + 1", "Unsupported operand types"),
     "table": ("heap.spans", '"Go2008" has no attribute "spans"'),
     "type of a value": ("span.pages = 'x'", "expression has type"),
 }

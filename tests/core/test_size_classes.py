@@ -1,4 +1,4 @@
-"""Tables of size classes: rows, waste, and what a wrong policy is caught by."""
+"""Tables of size classes: rows, waste, and the check that finds a wrong function."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -12,42 +12,42 @@ from allocsim.designs.go2008.size_classes import class_to_size, size_to_class
 
 
 def table_of(class_of: Callable[[int], int], sizes: list[int]) -> SizeClasses:
-    """A table of the given sizes; its refills take 64 bytes of pages of 16."""
+    """Return a table of the given sizes; refills take 64 bytes, pages are 16."""
     return SizeClasses(class_of, sizes.__getitem__, len(sizes), lambda _: 64, 16)
 
 
 def smallest_class(sizes: list[int]) -> Callable[[int], int]:
-    """The class of a request as the definition has it."""
+    """Return the class of a request by the definition."""
     return lambda request: bisect_left(sizes, request)
 
 
-def test_sound_table_has_no_mismatch() -> None:
+def test_valid_table_has_no_mismatch() -> None:
     assert list(SIZE_CLASSES.mismatches()) == []
     assert list(table_of(smallest_class([3, 7, 20]), [3, 7, 20]).mismatches()) == []
 
 
 def off_by_one(request: int) -> int:
-    """The closed form with < where <= belongs."""
+    """size_to_class with < in place of <=."""
     return int(size_to_class(request + 1))
 
 
 def one_size_wrong(request: int) -> int:
-    """The closed form, but for one size."""
+    """size_to_class, wrong for one size."""
     return int(size_to_class(request)) + (request == 777)
 
 
 def bounded(request: int) -> int:
-    """The closed form, which gives the last class for whatever is too large."""
+    """size_to_class that returns the last class for sizes that are too large."""
     return min(int(size_to_class(request)), 167)
 
 
 def late_step(size_class: int) -> int:
-    """The inverse, wrong for one class."""
+    """class_to_size, wrong for one class."""
     return int(class_to_size(size_class)) - 8 * (size_class == 100)
 
 
 def early_step(size_class: int) -> int:
-    """The inverse, which gives one size twice."""
+    """class_to_size that returns one size twice."""
     return int(class_to_size(size_class - (size_class == 100)))
 
 
@@ -62,7 +62,7 @@ def early_step(size_class: int) -> int:
         ({"object_size": early_step}, "class 100 (15360 bytes) is not larger"),
     ],
 )
-def test_mismatches_catch_a_wrong_closed_form(broken: dict[str, object], sentence: str) -> None:
+def test_mismatches_find_a_wrong_function(broken: dict[str, object], sentence: str) -> None:
     found = list(replace(SIZE_CLASSES, **broken).mismatches())
     assert any(sentence in line for line in found), found[:5]
 
@@ -72,7 +72,7 @@ def test_one_wrong_size_is_one_mismatch() -> None:
     assert found == ["777 bytes map to class 37, expected 36"]
 
 
-def test_rows_tell_refill_and_waste_of_each_class() -> None:
+def test_rows_have_refill_and_waste_of_each_class() -> None:
     rows = table_of(smallest_class([10, 24]), [10, 24]).rows()
     first, second = rows
     assert (first.size_class, first.object_size, first.chunk, first.objects) == (0, 10, 64, 6)

@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 def counts(state: HeapState) -> dict[str, int]:
-    """Every field of the record but the last refusal."""
+    """Return every field of the record except the last failure."""
     names = state.system.dtype.names
     return {name: int(state.system[0][name]) for name in names if name != "refusal"}
 
@@ -40,7 +40,7 @@ def test_reservation_can_be_used_up_to_the_last_page(small_heap: Heap) -> None:
 
 
 @pytest.mark.parametrize("length", [4 * MIB + PAGE, 2**40, 2**62], ids=hex)
-def test_more_than_is_left_is_refused_and_changes_nothing(small_heap: Heap, length: int) -> None:
+def test_more_than_is_left_fails_and_changes_nothing(small_heap: Heap, length: int) -> None:
     before = counts(small_heap.state)
     assert take_pages(small_heap.state, length) == 0
     assert small_heap.state.system[0].refusal == Status.OUT_OF_MEMORY

@@ -11,7 +11,7 @@ Data structures (`records`):
   node          the page map, a radix tree from page numbers to spans
   page_list     the free spans, by length
   size_class    counts of each of the 168 classes
-  object_list   the free objects of each thread and class
+  free_list   the free objects of each thread and class
 
 malloc of less than 32 KiB:
 
@@ -58,8 +58,8 @@ from allocsim.designs.go2008.large_objects import allocate_stack, free_stack
 from allocsim.designs.go2008.page_heap import LARGE_LIST
 from allocsim.designs.go2008.pagemap import LEVEL_SIZE, NODE_BYTES, PAGE, ROOT, max_nodes
 from allocsim.designs.go2008.records import (
+    FreeList,
     Go2008,
-    ObjectList,
     PageList,
     SizeClass,
     Span,
@@ -86,7 +86,7 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
         span=table(Span, memory.length // PAGE + 2),
         page_list=table(PageList, LARGE_LIST + 1),
         size_class=table(SizeClass, CLASS_COUNT),
-        object_list=table(ObjectList, threads, CLASS_COUNT),
+        free_list=table(FreeList, threads, CLASS_COUNT),
     )
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length

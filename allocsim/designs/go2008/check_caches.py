@@ -41,7 +41,7 @@ def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator
                 if problem:
                     yield f"{where}: {address:#x} {problem}"
                     break
-            counted = heap.object_list[thread, size_class].length
+            counted = heap.free_list[thread, size_class].length
             if length != counted:
                 yield f"{where} holds {length} objects, counted {counted}"
             cached[size_class] += length
@@ -79,13 +79,13 @@ def free_objects_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 def _filled(heap: Go2008, thread: int) -> list[int]:
     """Return the classes of which a thread has free objects."""
-    lists = heap.object_list[thread]
+    lists = heap.free_list[thread]
     return np.flatnonzero((lists.head != 0) | (lists.fresh != lists.end)).tolist()
 
 
 def _addresses(heap: Go2008, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
     """Yield the objects of a list up to the first link out of the heap; a cycle once."""
-    objects = heap.object_list[thread, size_class]
+    objects = heap.free_list[thread, size_class]
     address = int(objects.head)
     end, walked = int(heap.system[0].next), set[int]()
     while memory.address <= address <= end - WORD:

@@ -55,7 +55,7 @@ class PageList(Struct):
     spans: UInt32  # spans on the list
 
 
-class ObjectList(Struct):
+class FreeList(Struct):
     """A thread's free objects of one class (m->freelist)."""
 
     head: Int64  # newest object that was freed; its first word links to the next; 0: none
@@ -91,4 +91,4 @@ class Go2008(NamedTuple):
     span: Table[Span]  # by span number; 0 is the null span
     page_list: Table[PageList]  # by length in pages; the last for all longer ones
     size_class: Table[SizeClass]  # by class
-    object_list: Grid[ObjectList]  # by thread and class
+    free_list: Grid[FreeList]  # by thread and class

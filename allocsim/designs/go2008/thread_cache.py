@@ -21,7 +21,7 @@ from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
 from allocsim.designs.go2008.size_classes import CLASS_COUNT
 
 CACHE_BYTES = CLASS_COUNT * 16
-"""Metadata of a thread: a head and a length for each class. The other fields of ObjectList belong
+"""Metadata of a thread: a head and a length for each class. The other fields of FreeList belong
 to this implementation, which writes the links of fresh objects late."""
 
 CLEAR_STEP = 8 * WORD
@@ -45,7 +45,7 @@ MAX_CHUNK = 1 << 20
 @kernel
 def thread_begin(heap: Go2008, thread: int) -> int:
     """Count the metadata of the thread's lists; return a Status."""
-    if thread >= len(heap.object_list):
+    if thread >= len(heap.free_list):
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY
     if not allocate_metadata(heap, CACHE_BYTES):
@@ -72,7 +72,7 @@ def allocate_aligned_small(heap: Go2008, thread: int, size_class: int, alignment
     size is a multiple of the alignment: chunks begin on pages, so all its objects are aligned.
     Returns 0 on failure.
     """
-    if heap.object_list[thread, size_class].length or central_grab(heap, thread, size_class):
+    if heap.free_list[thread, size_class].length or central_grab(heap, thread, size_class):
         address = pop_aligned_object(heap, thread, size_class, alignment)
         while address == 0 and heap.size_class[size_class].object_size & (alignment - 1):
             size_class += 1
@@ -83,7 +83,7 @@ def allocate_aligned_small(heap: Go2008, thread: int, size_class: int, alignment
 @kernel
 def pop_object(heap: Go2008, thread: int, size_class: int) -> int:
     """Pop the newest free object of `thread`; return its address, or 0 if the list is empty."""
-    objects = heap.object_list[thread, np.uint64(size_class)]
+    objects = heap.free_list[thread, np.uint64(size_class)]
     address = objects.head
     if address:
         objects.head = load_word(address)
@@ -99,7 +99,7 @@ def pop_object(heap: Go2008, thread: int, size_class: int) -> int:
 @kernel
 def pop_aligned_object(heap: Go2008, thread: int, size_class: int, alignment: int) -> int:
     """Pop the newest object at a multiple of `alignment`, or return 0 after MAX_PROBES objects."""
-    objects = heap.object_list[thread, size_class]
+    objects = heap.free_list[thread, size_class]
     previous, address = 0, _next_object(heap, thread, size_class, 0)
     for _ in range(MAX_PROBES - 1):
         if address & (alignment - 1) == 0:
@@ -121,7 +121,7 @@ def _next_object(heap: Go2008, thread: int, size_class: int, previous: int) -> i
 
     A fresh object is linked first, so that it can be removed like any other.
     """
-    objects = heap.object_list[thread, size_class]
+    objects = heap.free_list[thread, size_class]
     address = load_word(previous) if previous else objects.head
     if address or objects.fresh == objects.end:
         return address
@@ -143,7 +143,7 @@ def write_links(heap: Go2008) -> int:
     """
     for thread in range(heap.static[0].threads):
         for size_class in range(len(heap.size_class)):
-            objects = heap.object_list[thread, size_class]
+            objects = heap.free_list[thread, size_class]
             object_size = heap.size_class[size_class].object_size
             last = objects.end - object_size
             for address in range(objects.fresh, last, object_size):
@@ -157,7 +157,7 @@ def write_links(heap: Go2008) -> int:
 def _count_popped(heap: Go2008, thread: int, size_class: int, address: int) -> None:
     """Zero the link of an object that was removed from its list, and count it as in use."""
     store_word(address, 0)
-    heap.object_list[thread, np.uint64(size_class)].length -= 1
+    heap.free_list[thread, np.uint64(size_class)].length -= 1
     # Count objects, not bytes: 0.7 ns/event instead of 4, because a byte count makes the
     # allocation wait for the object size.
     count = heap.size_class[np.uint64(size_class)]
@@ -170,7 +170,7 @@ def push_object(heap: Go2008, thread: int, size_class: int, address: int) -> Non
     """Clear an object that was in use and push it on the list of `thread`."""
     count = heap.size_class[np.uint64(size_class)]
     clear(address, count.object_size)
-    objects = heap.object_list[thread, np.uint64(size_class)]
+    objects = heap.free_list[thread, np.uint64(size_class)]
     store_word(address, objects.head)
     objects.head = address
     objects.length += 1
@@ -209,7 +209,7 @@ def central_grab(heap: Go2008, thread: int, size_class: int) -> bool:
     span = allocate_span(heap, (chunk + PAGE - 1) >> PAGE_SHIFT)
     if span == 0:
         return False
-    record, objects = heap.span[span], heap.object_list[thread, size_class]
+    record, objects = heap.span[span], heap.free_list[thread, size_class]
     record.size_class = size_class
     record.object_size = object_size
     record.objects = chunk // object_size

@@ -1,4 +1,4 @@
-"""Corruptions of spans, for `test_check`: their places, the page map, their lists and counts."""
+"""Corruptions of spans, for `test_check`: addresses, page map, page lists, counts, metadata."""
 
 import numpy as np
 
@@ -12,17 +12,17 @@ from tests.corruptions import Corruptions
 
 
 def spans_in(state: Go2008, wanted: SpanState) -> list[int]:
-    """The spans in a state, in the order of their numbers."""
+    """Return the spans in a state, in the order of their numbers."""
     return np.flatnonzero(state.span.state[: int(state.counters[0].spans) + 1] == wanted).tolist()
 
 
 def free_span(state: Go2008) -> int:
-    """A free span that is first on its list."""
+    """Return a free span that is the head of its list."""
     return next(s for s in spans_in(state, SpanState.FREE) if s in state.page_list.head)
 
 
 def leaf_entry(state: Go2008, page: int) -> tuple[int, int]:
-    """Where in the table of nodes the entry of a page is."""
+    """Return the node and the index of the entry of a page."""
     node = 1
     for shift in (39, 26, 13):
         node = int(state.node[node, (page >> shift) % LEVEL_SIZE])
@@ -30,68 +30,68 @@ def leaf_entry(state: Go2008, page: int) -> tuple[int, int]:
 
 
 CORRUPTIONS = Corruptions()
-speaks = CORRUPTIONS.speaks
+breaks = CORRUPTIONS.breaks
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "span 2 begins at")
+@breaks(check_page_heap.spans_tile_the_heap, "span 2 begins at")
 def span_moved(state: Go2008, memory: Reservation) -> None:
     state.span[2].address += PAGE
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "begins at")
+@breaks(check_page_heap.spans_tile_the_heap, "begins at")
 def span_too_long(state: Go2008, memory: Reservation) -> None:
     state.span[1].pages += 1
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "has 0 pages")
+@breaks(check_page_heap.spans_tile_the_heap, "has 0 pages")
 def span_empty(state: Go2008, memory: Reservation) -> None:
     state.span[3].pages = 0
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "begins at")
-def two_spans_at_one_place(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.spans_tile_the_heap, "begins at")
+def two_spans_at_one_address(state: Go2008, memory: Reservation) -> None:
     state.span[4].address = state.span[3].address
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "spans end at")
-def page_handed_out_to_no_span(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.spans_tile_the_heap, "spans end at")
+def page_obtained_for_no_span(state: Go2008, memory: Reservation) -> None:
     state.system[0].next += PAGE
     state.system[0].heap += PAGE
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "heap counts")
+@breaks(check_page_heap.spans_tile_the_heap, "heap counts")
 def heap_miscounted(state: Go2008, memory: Reservation) -> None:
     state.system[0].heap += PAGE
 
 
-@speaks(check_page_heap.page_map_matches_spans, "is mapped to span 3, expected 1")
+@breaks(check_page_heap.page_map_matches_spans, "is mapped to span 3, expected 1")
 def page_of_another_span(state: Go2008, memory: Reservation) -> None:
     state.node[leaf_entry(state, memory.address // PAGE)] = 3
 
 
-@speaks(check_page_heap.page_map_matches_spans, "is mapped to span 0, expected")
-def page_forgotten(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.page_map_matches_spans, "is mapped to span 0, expected")
+def page_unmapped(state: Go2008, memory: Reservation) -> None:
     state.node[leaf_entry(state, int(state.system[0].next) // PAGE - 1)] = 0
 
 
-@speaks(check_page_heap.page_map_matches_spans, "outside the heap is mapped to span 1")
-def page_behind_the_heap_entered(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.page_map_matches_spans, "outside the heap is mapped to span 1")
+def page_after_the_heap_mapped(state: Go2008, memory: Reservation) -> None:
     node, index = leaf_entry(state, int(state.system[0].next) // PAGE - 1)
-    assert index < LEVEL_SIZE - 1, "the heap ends on a leaf's border: no entry behind it"
+    assert index < LEVEL_SIZE - 1, "the heap ends at the end of a leaf: no entry after it"
     state.node[node, index + 1] = 1
 
 
-@speaks(check_page_heap.page_map_matches_spans, "page 0x0 outside the heap")
-def page_zero_entered(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.page_map_matches_spans, "page 0x0 outside the heap")
+def page_zero_mapped(state: Go2008, memory: Reservation) -> None:
     insert_span(state, 0, 1, 1)
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, "in state 1")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "in state 1")
 def span_in_use_listed(state: Go2008, memory: Reservation) -> None:
     state.span[free_span(state)].state = SpanState.IN_USE
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, "is misplaced on list")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "is misplaced on list")
 def span_on_the_wrong_list(state: Go2008, memory: Reservation) -> None:
     span = free_span(state)
     listed = min(int(state.span[span].pages), LARGE_LIST)
@@ -99,8 +99,8 @@ def span_on_the_wrong_list(state: Go2008, memory: Reservation) -> None:
     state.page_list[listed].head = state.page_list[listed].spans = 0
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, f"is misplaced on list {LARGE_LIST}")
-def long_spans_out_of_order(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.page_lists_hold_the_free_spans, f"is misplaced on list {LARGE_LIST}")
+def large_spans_out_of_order(state: Go2008, memory: Reservation) -> None:
     first = int(state.page_list[LARGE_LIST].head)
     second = int(state.span[first].next)
     state.span[first].next = state.span[second].next
@@ -109,63 +109,63 @@ def long_spans_out_of_order(state: Go2008, memory: Reservation) -> None:
     state.span[second].pages += 1000
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, "is listed twice")
-def list_runs_in_a_circle(state: Go2008, memory: Reservation) -> None:
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "is listed twice")
+def list_is_a_cycle(state: Go2008, memory: Reservation) -> None:
     span = int(state.page_list[LARGE_LIST].head)
     state.span[span].next = span
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, "is listed twice")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "is listed twice")
 def span_on_two_lists(state: Go2008, memory: Reservation) -> None:
     state.page_list[1] = state.page_list[LARGE_LIST]
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, "counted")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "counted")
 def list_miscounted(state: Go2008, memory: Reservation) -> None:
     state.page_list[LARGE_LIST].spans += 1
 
 
-@speaks(check_page_heap.page_lists_hold_the_free_spans, "in state 2 and on no list")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "in state 2 and on no list")
 def free_span_on_no_list(state: Go2008, memory: Reservation) -> None:
     state.span[spans_in(state, SpanState.STACK)[0]].state = SpanState.FREE
 
 
-@speaks(check_page_heap.span_counts_agree, "free spans counted")
+@breaks(check_page_heap.span_counts_agree, "free spans counted")
 def free_spans_miscounted(state: Go2008, memory: Reservation) -> None:
     state.counters[0].free_spans += 1
 
 
-@speaks(check_page_heap.span_counts_agree, "free pages counted")
+@breaks(check_page_heap.span_counts_agree, "free pages counted")
 def free_pages_miscounted(state: Go2008, memory: Reservation) -> None:
     state.counters[0].free_pages -= 1
 
 
-@speaks(check_page_heap.span_counts_agree, "large pages counted")
+@breaks(check_page_heap.span_counts_agree, "large pages counted")
 def large_pages_miscounted(state: Go2008, memory: Reservation) -> None:
     state.counters[0].large_pages += 1
 
 
-@speaks(check_page_heap.free_spans_are_zero, "is not all zeros")
+@breaks(check_page_heap.free_spans_are_zero, "is not all zeros")
 def last_byte_of_a_free_span_written(state: Go2008, memory: Reservation) -> None:
     record = state.span[free_span(state)]
     memory.view(int(record.address + record.pages * PAGE) - 1, 1)[0] = 1
 
 
-@speaks(check_page_heap.null_records_are_zero, "null node")
+@breaks(check_page_heap.null_records_are_zero, "null node")
 def null_node_written(state: Go2008, memory: Reservation) -> None:
     state.node[0, LEVEL_SIZE - 1] = 1
 
 
-@speaks(check_page_heap.metadata_covers_the_records, "not whole chunks")
+@breaks(check_page_heap.metadata_covers_the_records, "not whole chunks")
 def metadata_miscounted(state: Go2008, memory: Reservation) -> None:
     state.system[0].metadata += 16
 
 
-@speaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, counted")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, counted")
 def chunk_used_without_being_counted(state: Go2008, memory: Reservation) -> None:
     state.static[0].chunk_left = 1 << 20
 
 
-@speaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, counted")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, counted")
 def chunk_never_counted(state: Go2008, memory: Reservation) -> None:
     state.system[0].metadata -= 1 << 20

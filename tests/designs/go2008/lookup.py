@@ -39,7 +39,7 @@ def span_list(state: Go2008, index: int) -> list[int]:
 
 def links(state: Go2008, thread: int, size_class: int) -> list[int]:
     """Return the addresses on a thread's list, head first, fresh ones last."""
-    objects = state.object_list[thread, size_class]
+    objects = state.free_list[thread, size_class]
     fresh = range(int(objects.fresh), int(objects.end), SIZES[size_class])
     return chained(int(objects.head)) + list(fresh)
 
@@ -48,4 +48,4 @@ def records(state: Go2008) -> list[bytes]:
     """Return every record except the last failure and the lists of threads that do not exist."""
     system = state.system.copy()
     system.refusal = Status.OK
-    return [table.tobytes() for table in (system, *state[1:-1], state.object_list[:4])]
+    return [table.tobytes() for table in (system, *state[1:-1], state.free_list[:4])]

@@ -1,7 +1,7 @@
-"""The seed's page level once more: slow, obvious, and made from the description alone.
+"""A slow and obvious model of go2008's pages, written from the description alone.
 
-It knows no address of an object. A span is its first page and its length; a small object is one
-of so many that its thread has or the program holds. Nothing of allocsim's machinery is used.
+It has no addresses of objects: a span is its first page and its length, and free small objects are
+a count for each thread and size. No kernel or record of allocsim is used.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ def object_size(request: int) -> int:
 
 @dataclass
 class PageModel:
-    """What the seed's heap looks like, span by span."""
+    """The heap, span by span."""
 
     pages: int = 0
     """Pages obtained from the operating system."""
@@ -51,7 +51,7 @@ class PageModel:
     cached: dict[tuple[int, int], int] = field(default_factory=dict)
     """Free objects by thread and object size."""
     held: dict[int, int | Span] = field(default_factory=dict)
-    """What the program holds, by its number: a small object's size, or a large object's span."""
+    """Live objects by number: the size of a small one, the span of a large one."""
 
     def play(self, request: int, number: int, thread: int, op: int, alignment: int) -> None:
         """One event, in the order of the fields of an EVENT."""
@@ -120,7 +120,7 @@ class PageModel:
         self.long.insert(place, span)
 
     def figures(self) -> dict[str, int]:
-        """What a sample of the heap must say."""
+        """Return the figures that a sample of the heap must have."""
         return {
             "heap": self.pages * PAGE,
             "grows": self.grows,

@@ -1,4 +1,4 @@
-"""The account: every part equals a count of the spans and lists themselves."""
+"""Account: every part equals a count over the spans and free lists."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.driving import Sizes, few_sizes, mixed_sizes, new_run, play, random_c
 
 
 def counted(state: Go2008, live: int) -> dict[str, int]:
-    """The parts that are not zero, by walking all spans and all lists."""
+    """Return the parts that are not zero, by a walk over all spans and lists."""
     spans = state.span[1 : int(state.counters[0].spans) + 1]
     free = sum(int(s.pages) * PAGE for s in spans if s.state == SpanState.FREE)
     small = [span for span in spans if span.objects]

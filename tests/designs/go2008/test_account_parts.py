@@ -1,4 +1,4 @@
-"""The seed's account: each part of the heap, its metadata, and what each class holds."""
+"""Account: what a call adds to each part, to the metadata, and to its class."""
 
 from allocsim import Heap
 from allocsim.core import operations
@@ -14,11 +14,11 @@ from tests.conftest import PAGE
 from tests.designs.go2008.lookup import SIZES
 
 
-def test_a_cache_is_booked_as_a_head_and_a_length_for_each_class() -> None:
+def test_metadata_of_a_thread_is_a_head_and_a_length_for_each_class() -> None:
     assert CACHE_BYTES == 168 * 16
 
 
-def test_thread_is_booked_when_it_begins(heap: Heap) -> None:
+def test_metadata_of_a_thread_is_counted_when_it_begins(heap: Heap) -> None:
     before = operations.footprint(heap.state)
     assert operations.thread_begin(heap.state, 0) == Status.OK
     assert operations.footprint(heap.state) == before + (1 << 20)
@@ -33,10 +33,10 @@ def test_empty_heap_has_nothing_but_its_page_map() -> None:
     assert (sample.heap, sample.metadata, sample.footprint) == (0, NODE_BYTES, NODE_BYTES)
 
 
-def test_each_part_is_what_was_done_to_it(state: Go2008) -> None:
+def test_each_part_is_the_sum_of_the_calls(state: Go2008) -> None:
     malloc(state, 3000)  # a chunk of 1 MiB: 341 objects of 3072 bytes and a tail of 1024
     malloc(state, 40_000)  # 10 pages of the next growth
-    operations.free(state, 0, malloc(state, 60_000))  # 15 pages behind them
+    operations.free(state, 0, malloc(state, 60_000))  # 15 pages after them
     sample = measured(state, 43_000)
     expected = {
         "live": 43_000,
@@ -62,9 +62,9 @@ def test_metadata_is_page_map_span_records_and_caches(state: Go2008) -> None:
     assert sample.footprint == sample.heap + sample.metadata
 
 
-def test_classes_tell_what_each_holds(state: Go2008) -> None:
-    held = [malloc(state, 24) for _ in range(5)]
-    operations.free(state, 1, held[0])
+def test_classes_count_their_objects(state: Go2008) -> None:
+    objects = [malloc(state, 24) for _ in range(5)]
+    operations.free(state, 1, objects[0])
     used = [use for use in DESIGN.classes(state) if use.spans]
     assert [(use.object_size, use.spans, use.in_use, use.free) for use in used] == [
         (24, 1, 4, 1020)

@@ -1,4 +1,4 @@
-"""The refill: a fresh span becomes objects of one class, in ascending addresses."""
+"""central_grab: a new span becomes objects of one class, in ascending addresses."""
 
 import numpy as np
 import pytest
@@ -37,11 +37,11 @@ def test_list_holds_the_whole_chunk_in_ascending_addresses(
     assert central_grab(state, 0, size_class)
     first, count = heap.memory.address, min(1024 * size, 1 << 20) // size
     assert links(state, 0, size_class) == [first + size * index for index in range(count)]
-    assert state.object_list[0, size_class].length == count
+    assert state.free_list[0, size_class].length == count
 
 
 @some_classes
-def test_span_knows_its_class_and_objects(state: Go2008, size_class: int) -> None:
+def test_span_has_its_class_and_objects(state: Go2008, size_class: int) -> None:
     size = SIZES[size_class]
     central_grab(state, 1, size_class)
     record = state.span[1]
@@ -59,10 +59,10 @@ def test_refill_is_counted_for_its_class(state: Go2008) -> None:
     assert state.counters[0].refills == 2
 
 
-def test_refill_fills_the_list_of_the_thread_that_asked_only(state: Go2008) -> None:
+def test_refill_fills_only_the_list_of_the_calling_thread(state: Go2008) -> None:
     central_grab(state, 1, 3)
-    assert state.object_list[1, 3].length == 1024
-    lengths = state.object_list[:4].length.copy()
+    assert state.free_list[1, 3].length == 1024
+    lengths = state.free_list[:4].length.copy()
     lengths[1, 3] = 0
     assert not lengths.any()
 
@@ -76,7 +76,7 @@ def test_nothing_but_the_links_is_written(heap: Heap, state: Go2008) -> None:
     assert not contents(heap, heap.memory.address + 24 * 1024, 8 * PAGE).any()
 
 
-def test_refill_leaves_the_heap_sound(state: Go2008, unsound: Unsound) -> None:
+def test_heap_is_valid_after_refills(state: Go2008, unsound: Unsound) -> None:
     for size_class in SOME:
         central_grab(state, size_class % 2, size_class)
     assert unsound() == []
@@ -88,18 +88,18 @@ def test_refill_uses_a_free_span_before_the_heap_grows(state: Go2008) -> None:
     assert (state.counters[0].grows, state.counters[0].refills) == (1, 2)
 
 
-def test_refused_refill_changes_nothing(state: Go2008, unsound: Unsound) -> None:
+def test_failed_refill_changes_nothing(state: Go2008, unsound: Unsound) -> None:
     state.system[0].frozen = 1
     assert not central_grab(state, 0, 0)
     assert state.system[0].refusal == Status.FROZEN
-    assert (state.counters[0].refills, state.object_list[0, 0].length) == (0, 0)
+    assert (state.counters[0].refills, state.free_list[0, 0].length) == (0, 0)
     assert unsound() == []
 
 
 def test_reciprocal_divides_every_offset_of_a_chunk_exactly(state: Go2008) -> None:
     for size_class, size in enumerate(SIZES):
         central_grab(state, 0, size_class)
-        span = span_of(state, int(state.object_list[0, size_class].fresh))
+        span = span_of(state, int(state.free_list[0, size_class].fresh))
         starts = np.arange(0, int(state.span[span].pages) * PAGE, size)
         for offsets in (starts, starts + 1, starts + size - 1):  # the quotient never falls between
             quotients = offsets * state.span[span].reciprocal >> RECIPROCAL_SHIFT

@@ -1,4 +1,4 @@
-"""The invariants: silent on a sound heap, and each speaks when a record is really corrupted."""
+"""Invariants: nothing to report of a valid heap, and each corruption is reported."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from allocsim.core.raw import store_word
 from allocsim.designs.go2008 import DESIGN, check_caches, check_page_heap
 from allocsim.designs.go2008.records import Go2008, Span
 from tests.conftest import PAGE, contents
-from tests.corruptions import Corrupt, Corruptions, invariants_in, require_told
+from tests.corruptions import Corrupt, Corruptions, invariants_in, require_reported
 from tests.designs.go2008 import corrupt_caches, corrupt_page_heap
 from tests.designs.go2008.corrupt_caches import CLASS_8, head_of, relink
 from tests.designs.go2008.corrupt_page_heap import (
@@ -25,15 +25,15 @@ CORRUPTIONS = Corruptions(corrupt_page_heap.CORRUPTIONS, corrupt_caches.CORRUPTI
 
 
 SMALL = (8, 100, 3000)
-"""Sizes of small objects in the busy heap; the last class has spans with a tail."""
+"""Sizes of small objects in the busy heap; spans of the last class have a tail."""
 
 
 @pytest.fixture
 def busy(heap: Heap, state: Go2008) -> Go2008:
-    """Small and large objects of two threads, in use and free; stacks; all kinds of free spans."""
+    """A heap with small and large objects of two threads, stacks and all kinds of free spans."""
     for thread in (0, 1):
-        held = [operations.malloc(state, thread, size) for size in SMALL * 6]
-        for address in held[::2]:
+        objects = [operations.malloc(state, thread, size) for size in SMALL * 6]
+        for address in objects[::2]:
             operations.free(state, 1 - thread, address)
     lengths = (40_000, 300 * PAGE, 50_000, 2 << 20, 40_000, 300 * PAGE, 40_000)
     large = [operations.malloc(state, 0, length) for length in lengths]
@@ -45,27 +45,27 @@ def busy(heap: Heap, state: Go2008) -> Go2008:
 
 
 @pytest.mark.parametrize("invariant", DESIGN.invariants, ids=lambda i: i.__name__)
-def test_sound_heap_is_silent(heap: Heap, busy: Go2008, invariant: Invariant) -> None:
+def test_valid_heap_has_no_violation(heap: Heap, busy: Go2008, invariant: Invariant) -> None:
     assert list(invariant(busy, heap.memory)) == []
 
 
 @pytest.mark.parametrize("invariant", DESIGN.invariants, ids=lambda i: i.__name__)
-def test_empty_heap_is_silent(heap: Heap, state: Go2008, invariant: Invariant) -> None:
+def test_empty_heap_has_no_violation(heap: Heap, state: Go2008, invariant: Invariant) -> None:
     assert list(invariant(state, heap.memory)) == []
 
 
 @pytest.mark.parametrize(
     ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
 )
-def test_corruption_is_told(
+def test_corruption_is_reported(
     heap: Heap, busy: Go2008, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
-    require_told(heap, invariant, corrupt, sentence)
+    require_reported(heap, invariant, corrupt, sentence)
     assert heap.check() != []
 
 
 @pytest.mark.parametrize("field", Span.dtype.names)
-def test_null_span_is_untouched_in_every_field(heap: Heap, busy: Go2008, field: str) -> None:
+def test_null_span_is_zero_in_every_field(heap: Heap, busy: Go2008, field: str) -> None:
     busy.span[0][field] = 1
     found = violations(busy, heap.memory, (check_page_heap.null_records_are_zero,))
     assert any("null span was written" in line for line in found)
@@ -93,12 +93,12 @@ GARBAGE: dict[str, Corrupt] = {
 
 
 @pytest.mark.parametrize("corrupt", GARBAGE.values(), ids=GARBAGE)
-def test_number_beyond_its_table_is_told_too(heap: Heap, busy: Go2008, corrupt: Corrupt) -> None:
+def test_number_beyond_its_table_is_reported(heap: Heap, busy: Go2008, corrupt: Corrupt) -> None:
     corrupt(busy, heap.memory)
     assert heap.check() != []
 
 
-def test_link_in_the_last_bytes_of_a_full_reservation_is_told(small_heap: Heap) -> None:
+def test_link_to_the_last_byte_of_a_full_reservation_is_reported(small_heap: Heap) -> None:
     address = small_heap.malloc(8)
     small_heap.free(address)
     small_heap.malloc(3 << 20)
@@ -107,7 +107,7 @@ def test_link_in_the_last_bytes_of_a_full_reservation_is_told(small_heap: Heap) 
     assert small_heap.check() != []
 
 
-def test_violations_name_at_most_so_many_of_a_kind(heap: Heap, busy: Go2008) -> None:
+def test_violations_of_one_invariant_are_limited(heap: Heap, busy: Go2008) -> None:
     busy.size_class.spans += 1
     found = violations(busy, heap.memory, (check_caches.class_counts_agree,), limit=5)
     assert len(found) == 6
@@ -115,7 +115,7 @@ def test_violations_name_at_most_so_many_of_a_kind(heap: Heap, busy: Go2008) -> 
     assert len(violations(busy, heap.memory, (check_caches.class_counts_agree,), limit=168)) == 168
 
 
-def test_violations_of_all_invariants_are_told(heap: Heap, busy: Go2008) -> None:
+def test_violations_of_all_invariants_are_reported(heap: Heap, busy: Go2008) -> None:
     null_node_written(busy, heap.memory)
     heap_miscounted(busy, heap.memory)
     text = " ".join(heap.check())
@@ -125,7 +125,7 @@ def test_violations_of_all_invariants_are_told(heap: Heap, busy: Go2008) -> None
 
 def test_check_changes_no_record_and_no_byte_of_the_heap(heap: Heap, busy: Go2008) -> None:
     def everything() -> list[bytes]:
-        tables = [table[:4] if len(table) == len(busy.object_list) else table for table in busy]
+        tables = [table[:4] if len(table) == len(busy.free_list) else table for table in busy]
         return [table.tobytes() for table in tables] + [
             contents(heap, heap.memory.address, int(busy.system[0].heap)).tobytes()
         ]
@@ -144,7 +144,7 @@ def test_check_makes_no_page_resident(heap: Heap) -> None:
 
 
 class CountingReservation:
-    """A reservation that counts how often it is looked at."""
+    """A reservation that counts its views."""
 
     def __init__(self, memory: Reservation) -> None:
         self.memory, self.views = memory, 0
@@ -158,11 +158,11 @@ class CountingReservation:
         return self.memory.present(length)
 
 
-def test_circle_of_free_objects_is_walked_once(heap: Heap, busy: Go2008) -> None:
+def test_cycle_of_free_objects_is_walked_once(heap: Heap, busy: Go2008) -> None:
     address = head_of(busy, CLASS_8)
     for _ in range(2):
         operations.free(busy, 0, address)
-    looks = CountingReservation(heap.memory)
-    assert violations(busy, looks, DESIGN.invariants)  # type: ignore[arg-type]
+    counting = CountingReservation(heap.memory)
+    assert violations(busy, counting, DESIGN.invariants)  # type: ignore[arg-type]
     objects = int(busy.size_class.cached.sum())
-    assert looks.views < 4 * objects
+    assert counting.views < 4 * objects

@@ -1,4 +1,4 @@
-"""The seed's refusals: what does not fit, what a frozen heap lacks, a thread too many."""
+"""Failures of go2008: requests that do not fit, and a thread too many."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.conftest import PAGE, Unsound
 
 @pytest.mark.parametrize("alignment", [64, 8192, 1 << 20])
 @pytest.mark.parametrize("size", [100, 100_000, 2**40, 2**62])
-def test_aligned_object_that_does_not_fit_is_refused(
+def test_aligned_object_that_does_not_fit_fails(
     small_heap: Heap, alignment: int, size: int
 ) -> None:
     state = small_heap.state
@@ -24,14 +24,14 @@ def test_aligned_object_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("alignment", [2**40, 2**46, 2**62], ids=hex)
-def test_huge_alignment_is_refused(state: Go2008, unsound: Unsound, alignment: int) -> None:
+def test_huge_alignment_fails(state: Go2008, unsound: Unsound, alignment: int) -> None:
     assert operations.memalign(state, 0, alignment, 1) == 0
     assert operations.refusal(state) == Status.OUT_OF_MEMORY
     assert unsound() == []
 
 
 @pytest.mark.parametrize("size", [2**30 + 1, 2**40, 2**47, 2**62, 2**63 - 1], ids=hex)
-def test_huge_request_is_refused(state: Go2008, unsound: Unsound, size: int) -> None:
+def test_huge_request_fails(state: Go2008, unsound: Unsound, size: int) -> None:
     for call in (
         lambda: malloc(state, size),
         lambda: operations.calloc(state, 0, size),
@@ -45,7 +45,7 @@ def test_huge_request_is_refused(state: Go2008, unsound: Unsound, size: int) -> 
     assert unsound() == []
 
 
-def test_thread_beyond_the_table_is_refused() -> None:
+def test_thread_beyond_the_table_fails() -> None:
     state = create(Reservation(1 << 20), 2, {})
     began = [operations.thread_begin(state, thread) for thread in range(3)]
     assert began == [Status.OK, Status.OK, Status.OUT_OF_MEMORY]

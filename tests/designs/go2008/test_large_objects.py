@@ -1,4 +1,4 @@
-"""Large objects: whole pages of a span of their own, zeros again when they come back."""
+"""Large objects: whole pages, a span for each, cleared when they are freed."""
 
 import pytest
 
@@ -30,16 +30,14 @@ def test_aligned_pages_are_aligned(state: Go2008, request_: int, alignment: int)
 
 
 @pytest.mark.parametrize("request_", [2**30 + 1, 2**47, 2**62, 2**63 - 1], ids=hex)
-def test_request_beyond_the_reservation_is_refused(state: Go2008, request_: int) -> None:
+def test_request_beyond_the_reservation_fails(state: Go2008, request_: int) -> None:
     assert allocate_large(state, request_, SpanState.IN_USE) == 0
     assert allocate_aligned_large(state, request_, 2 * PAGE) == 0
     assert state.system[0].refusal == Status.OUT_OF_MEMORY
     assert state.counters[0].large_pages == 0
 
 
-def test_pages_that_come_back_are_zeros_and_free(
-    heap: Heap, state: Go2008, unsound: Unsound
-) -> None:
+def test_freed_pages_are_zeros_and_free(heap: Heap, state: Go2008, unsound: Unsound) -> None:
     addresses = [allocate_large(state, 3 * PAGE, SpanState.IN_USE) for _ in range(3)]
     for address in addresses:
         contents(heap, address, 3 * PAGE)[:] = 0xCC

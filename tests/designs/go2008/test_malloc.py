@@ -1,4 +1,4 @@
-"""The seed's malloc and free: sizes, lists, what is cleared, three kinds of invalid free."""
+"""malloc and free of go2008: sizes, lists, cleared memory, three kinds of invalid free."""
 
 import pytest
 
@@ -12,13 +12,13 @@ from tests.calling import Place, malloc
 from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import LARGE_SIZE, SIZES, links, records, slot
 
-BORDERS = [0, 1, 7, 8, 9, 120, 121, 240, 241, 481, 960, 961, 1921, 2048, 32512, 32513, 32767]
-"""Small sizes at the ends of classes and of ranges of classes."""
+BOUNDS = [0, 1, 7, 8, 9, 120, 121, 240, 241, 481, 960, 961, 1921, 2048, 32512, 32513, 32767]
+"""Small sizes at the bounds of classes and of ranges of classes."""
 
 LARGE = [32768, 32769, 36864, 36865, 1 << 20, (1 << 20) + 1, 300 * PAGE]
 
 
-@pytest.mark.parametrize("size", BORDERS + LARGE)
+@pytest.mark.parametrize("size", BOUNDS + LARGE)
 def test_object_has_the_size_of_its_class_or_whole_pages(state: Go2008, size: int) -> None:
     assert operations.usable_size(state, malloc(state, size)) == slot(size)
 
@@ -30,7 +30,7 @@ def test_request_of_zero_or_less_is_an_object_of_8_bytes(state: Go2008, size: in
     assert operations.usable_size(state, first) == 8
 
 
-def test_small_objects_of_a_class_lie_side_by_side(heap: Heap, state: Go2008) -> None:
+def test_small_objects_of_a_class_are_adjacent(heap: Heap, state: Go2008) -> None:
     addresses = [malloc(state, 100) for _ in range(5)]
     assert addresses == [heap.memory.address + 104 * index for index in range(5)]
 
@@ -49,7 +49,7 @@ def test_object_goes_to_the_list_of_the_thread_that_frees_it(state: Go2008) -> N
     assert malloc(state, 24, thread=1) == address
 
 
-def test_link_threads_through_the_freed_objects_themselves(state: Go2008) -> None:
+def test_free_objects_are_linked_through_their_first_word(state: Go2008) -> None:
     addresses = [malloc(state, 24) for _ in range(3)]
     for address in addresses:
         operations.free(state, 1, address)
@@ -84,27 +84,27 @@ def test_large_object_has_a_span_of_its_own(state: Go2008) -> None:
 
 
 def free_span_address(state: Go2008) -> int:
-    """An address in the rest of the first growth."""
+    """Return an address in the rest of the first growth."""
     malloc(state, 8)
     return int(state.system[0].next) - PAGE
 
 
 def freed_large_object(state: Go2008) -> int:
-    """The address of a large object that is free already."""
+    """Return the address of a large object that is free already."""
     address = malloc(state, LARGE_SIZE)
     operations.free(state, 0, address)
     return address
 
 
 def tail(state: Go2008) -> int:
-    """The address behind the last object of a chunk."""
+    """Return the end address of the last object of a chunk."""
     return malloc(state, 3000) + 341 * 3072
 
 
 INVALID: dict[str, tuple[Place, Status]] = {
     "null": (lambda _: 0, Status.UNKNOWN_POINTER),
     "before the heap": (lambda state: int(state.system[0].next) - 1, Status.UNKNOWN_POINTER),
-    "behind the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
+    "after the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
     "far away": (lambda _: 2**63 - 8, Status.UNKNOWN_POINTER),
     "free span": (free_span_address, Status.UNKNOWN_POINTER),
     "large and free": (freed_large_object, Status.UNKNOWN_POINTER),
@@ -122,7 +122,7 @@ invalid = pytest.mark.parametrize(("place", "status"), INVALID.values(), ids=INV
 
 
 @invalid
-def test_invalid_free_says_why_and_changes_nothing(
+def test_invalid_free_fails_and_changes_nothing(
     heap: Heap, state: Go2008, unsound: Unsound, place: Place, status: Status
 ) -> None:
     address = place(state)
@@ -134,13 +134,13 @@ def test_invalid_free_says_why_and_changes_nothing(
 
 
 @invalid
-def test_inspect_says_what_free_would(state: Go2008, place: Place, status: Status) -> None:
+def test_inspect_returns_the_status_of_free(state: Go2008, place: Place, status: Status) -> None:
     address = place(state)
     assert operations.inspect(state, address) == status
     assert operations.usable_size(state, address) == 0
 
 
-def test_inspect_takes_a_free_small_object_for_one(state: Go2008) -> None:
+def test_inspect_accepts_a_free_small_object(state: Go2008) -> None:
     address = malloc(state, 24)
     operations.free(state, 0, address)
     assert operations.inspect(state, address) == Status.OK
@@ -153,6 +153,6 @@ def test_end_of_a_thread_changes_nothing(state: Go2008) -> None:
     assert records(state) == before
 
 
-def test_design_is_the_seeds() -> None:
+def test_design_has_no_parameters_and_zeroed_objects() -> None:
     assert (DESIGN.name, DESIGN.zeroed, dict(DESIGN.parameters)) == ("go2008", True, {})
     assert DESIGN.size_classes({}) is SIZE_CLASSES

@@ -1,4 +1,4 @@
-"""The seed's calls beside malloc and free: realloc, memalign, calloc, and stack segments."""
+"""Other calls of go2008: realloc, memalign, calloc, and stack segments."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_realloc_keeps_the_contents(heap: Heap, state: Go2008, old: int, new: in
     assert operations.usable_size(state, moved) == slot(new)
 
 
-def test_realloc_takes_the_new_object_before_it_frees_the_old(state: Go2008) -> None:
+def test_realloc_allocates_before_it_frees(state: Go2008) -> None:
     address = malloc(state, 24)
     following = links(state, 0, SIZES.index(24))
     assert operations.realloc(state, 0, address, 24) == following[0]
@@ -42,7 +42,7 @@ def test_realloc_frees_to_the_calling_thread(state: Go2008) -> None:
     ("size", "status"),
     [(2**62, Status.OUT_OF_MEMORY), (2**20, Status.FROZEN), (32, Status.FROZEN)],
 )
-def test_refused_realloc_leaves_the_object_as_it_was(
+def test_failed_realloc_leaves_the_object_as_it_was(
     heap: Heap, state: Go2008, size: int, status: Status
 ) -> None:
     address = malloc(state, 24)
@@ -59,7 +59,7 @@ SOME_SIZES = [0, 1, 8, 24, 100, 500, 3000, 32767, 32768, 100_000]
 
 
 @pytest.mark.parametrize("alignment", [1 << power for power in range(0, 22, 1)], ids=hex)
-def test_aligned_objects_are_aligned_and_apart(
+def test_aligned_objects_are_aligned_and_do_not_overlap(
     heap: Heap, state: Go2008, unsound: Unsound, alignment: int
 ) -> None:
     sizes = SOME_SIZES * 2
@@ -76,22 +76,20 @@ def test_aligned_objects_are_aligned_and_apart(
 
 @pytest.mark.parametrize("alignment", [1, 8, 16, 64, 256, 4096])
 @pytest.mark.parametrize("size", SOME_SIZES)
-def test_aligned_object_counts_as_malloc_of_its_size(
-    state: Go2008, alignment: int, size: int
-) -> None:
+def test_aligned_object_has_the_class_of_its_size(state: Go2008, alignment: int, size: int) -> None:
     address = operations.memalign(state, 0, alignment, size)
     assert operations.usable_size(state, address) == slot(size)
     assert state.counters[0].refills == (size < LARGE_SIZE)
 
 
-def test_aligned_object_is_looked_for_behind_others_of_its_class(state: Go2008) -> None:
+def test_aligned_object_may_follow_others_on_the_list(state: Go2008) -> None:
     first = malloc(state, 48)
     assert operations.memalign(state, 0, 64, 48) == first + 4 * 48
     assert malloc(state, 48) == first + 48
     assert state.counters[0].refills == 1
 
 
-def test_larger_class_serves_when_no_object_of_the_right_one_lies_right(state: Go2008) -> None:
+def test_larger_class_is_used_if_no_object_of_the_right_one_is_aligned(state: Go2008) -> None:
     first, second = malloc(state, 48), malloc(state, 48)
     assert first % 64 == 0
     operations.free(state, 1, second)
@@ -117,7 +115,7 @@ def test_stack_segment_is_whole_pages(state: Go2008, size: int, pages: int) -> N
     assert state.span[1].state == SpanState.STACK
 
 
-def test_freed_stack_segment_is_cleared_and_used_again(heap: Heap, state: Go2008) -> None:
+def test_freed_stack_segment_is_cleared_and_reused(heap: Heap, state: Go2008) -> None:
     address = operations.allocate_stack(state, 3 * PAGE)
     contents(heap, address, 3 * PAGE)[:] = 1
     assert operations.free_stack(state, address) == Status.OK
@@ -134,9 +132,7 @@ NO_STACK: dict[str, tuple[Place, Status]] = {
 
 
 @pytest.mark.parametrize(("place", "status"), NO_STACK.values(), ids=NO_STACK)
-def test_what_is_no_stack_segment_is_not_freed_as_one(
-    state: Go2008, place: Place, status: Status
-) -> None:
+def test_free_stack_fails_for_anything_else(state: Go2008, place: Place, status: Status) -> None:
     address = place(state)
     before = records(state)
     assert operations.free_stack(state, address) == status

@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 def counts(state: Go2008) -> dict[str, int]:
-    """What the heap has obtained, and what is left of the current chunk."""
+    """Return what the heap has obtained, and what is left of the current chunk."""
     record = state.system[0]
     names = ("heap", "metadata", "released", "footprint")
     return {"chunk_left": int(state.static[0].chunk_left)} | {n: int(record[n]) for n in names}
@@ -55,7 +55,7 @@ def test_small_metadata_is_rounded_up_to_16_bytes(heap: Heap, length: int, round
     assert counts(heap.state)["chunk_left"] == MIB - rounded
 
 
-def test_chunk_is_left_when_it_is_too_short_and_not_before(heap: Heap) -> None:
+def test_chunk_is_abandoned_when_the_next_record_does_not_fit(heap: Heap) -> None:
     heap.state.static[0].chunk_left = 48
     before = counts(heap.state)["footprint"]
     allocate_metadata(heap.state, 48)

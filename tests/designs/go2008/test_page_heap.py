@@ -1,4 +1,4 @@
-"""The page heap: best fit, cut to length, never joined, sound whenever it refuses."""
+"""Page heap of go2008: best fit, split to length, never coalesced, valid after a failure."""
 
 import random
 
@@ -14,12 +14,12 @@ from allocsim.designs.go2008.page_heap import (
 )
 from allocsim.designs.go2008.records import Go2008, SpanState
 from tests.conftest import PAGE, SCALE, Unsound
-from tests.designs.go2008.test_spans import chain
+from tests.designs.go2008.lookup import span_list
 
 
 @pytest.fixture
 def unsound(state: Go2008, unsound: Unsound) -> Unsound:
-    """The invariants that are violated if all runs in use are large objects."""
+    """A check of the heap in which all spans in use count as large objects."""
 
     def call() -> list[str]:
         in_use = state.system[0].heap // PAGE - state.counters[0].free_pages
@@ -30,29 +30,29 @@ def unsound(state: Go2008, unsound: Unsound) -> Unsound:
 
 
 def counters(state: Go2008) -> dict[str, int]:
-    """What the page heap counts."""
+    """Return the counters of the page heap."""
     names = ("grows", "splits", "spans", "free_spans", "free_pages")
     return {name: int(state.counters[0][name]) for name in names}
 
 
 def pages_of(state: Go2008, spans: list[int]) -> list[int]:
-    """The lengths of spans."""
+    """Return the lengths of spans."""
     return [int(state.span[span].pages) for span in spans]
 
 
 def taken(state: Go2008, *lengths: int) -> list[int]:
-    """Runs of these lengths."""
+    """Allocate spans of these lengths."""
     return [allocate_span(state, pages) for pages in lengths]
 
 
 def freed(state: Go2008, *lengths: int) -> list[int]:
-    """Free spans of exactly these lengths, given back in this order, with no other free one.
+    """Make free spans of exactly these lengths, freed in this order, and no other free span.
 
-    They are cut from one growth, which leaves a rest only when it is shorter than LARGE_LIST.
+    They are split from one growth, which leaves a rest only if it is shorter than LARGE_LIST.
     """
     spans = taken(state, *lengths)
     while state.counters[0].free_pages:
-        taken(state, *[listed for listed in range(LARGE_LIST) if state.page_list[listed].head])
+        taken(state, *[index for index in range(LARGE_LIST) if state.page_list[index].head])
     for span in spans:
         free_span(state, span)
     return spans
@@ -73,15 +73,15 @@ def test_empty_heap_grows_by_256_pages_or_by_what_is_needed(state: Go2008, pages
     }
 
 
-def test_low_part_is_handed_out_and_the_rest_listed(heap: Heap, state: Go2008) -> None:
+def test_low_part_is_used_and_the_rest_is_free(heap: Heap, state: Go2008) -> None:
     span = allocate_span(state, 100)
-    (rest,) = chain(state, 156)
+    (rest,) = span_list(state, 156)
     assert state.span[span].address == heap.memory.address
     assert state.span[rest].address == heap.memory.address + 100 * PAGE
     assert (state.span[span].state, state.span[rest].state) == (SpanState.IN_USE, SpanState.FREE)
 
 
-def test_second_run_is_cut_from_the_rest_of_the_first(heap: Heap, state: Go2008) -> None:
+def test_second_span_is_split_from_the_rest_of_the_first(heap: Heap, state: Go2008) -> None:
     taken(state, 100)
     assert state.span[allocate_span(state, 50)].address == heap.memory.address + 100 * PAGE
     assert counters(state)["grows"] == 1
@@ -105,7 +105,7 @@ def test_no_span_that_is_long_enough_means_growth(state: Go2008) -> None:
     assert counters(state)["free_pages"] == before["free_pages"]
 
 
-def test_exact_fit_is_not_cut(state: Go2008) -> None:
+def test_exact_fit_is_not_split(state: Go2008) -> None:
     (span,) = freed(state, 20)
     before = counters(state)
     assert allocate_span(state, 20) == span
@@ -115,13 +115,13 @@ def test_exact_fit_is_not_cut(state: Go2008) -> None:
 def test_rest_of_a_short_span_goes_on_the_list_of_its_length(state: Go2008) -> None:
     freed(state, 20)
     taken(state, 13)
-    assert pages_of(state, chain(state, 7)) == [7]
-    assert chain(state, 20) == []
+    assert pages_of(state, span_list(state, 7)) == [7]
+    assert span_list(state, 20) == []
 
 
 def test_equal_spans_are_used_last_in_first_out(state: Go2008) -> None:
     first, second, third = freed(state, 6, 6, 6)
-    assert chain(state, 6) == [third, second, first]
+    assert span_list(state, 6) == [third, second, first]
     assert taken(state, 6, 6, 6) == [third, second, first]
 
 
@@ -130,30 +130,30 @@ def test_equal_spans_are_used_last_in_first_out(state: Go2008) -> None:
     [(300, 256, 400, 300, 257), (256, 257, 300, 300, 400), (400, 300, 300, 257, 256)],
     ids=["mixed", "ascending", "descending"],
 )
-def test_long_spans_are_listed_in_ascending_length(state: Go2008, order: tuple[int, ...]) -> None:
+def test_large_list_is_in_ascending_length(state: Go2008, order: tuple[int, ...]) -> None:
     freed(state, *order)
-    assert pages_of(state, chain(state, LARGE_LIST)) == sorted(order)
+    assert pages_of(state, span_list(state, LARGE_LIST)) == sorted(order)
     assert state.page_list[LARGE_LIST].spans == 5
 
 
-def test_new_long_span_stands_before_its_equals(state: Go2008) -> None:
+def test_new_large_span_is_before_those_of_its_length(state: Go2008) -> None:
     spans = freed(state, 300, 256, 300, 400, 300)
-    assert chain(state, LARGE_LIST) == [spans[1], spans[4], spans[2], spans[0], spans[3]]
+    assert span_list(state, LARGE_LIST) == [spans[1], spans[4], spans[2], spans[0], spans[3]]
     assert allocate_span(state, 300) == spans[4]
 
 
-def test_span_of_255_pages_is_short_and_one_of_256_long(state: Go2008) -> None:
+def test_large_list_begins_at_256_pages(state: Go2008) -> None:
     short, long = freed(state, 255, 256)
-    assert (chain(state, 255), chain(state, 256)) == ([short], [long])
+    assert (span_list(state, 255), span_list(state, 256)) == ([short], [long])
 
 
-def test_rest_of_a_long_span_stays_in_order(state: Go2008) -> None:
+def test_rest_of_a_large_span_is_inserted_in_order(state: Go2008) -> None:
     freed(state, 300, 900)
     taken(state, 301)
-    assert pages_of(state, chain(state, LARGE_LIST)) == [300, 599]
+    assert pages_of(state, span_list(state, LARGE_LIST)) == [300, 599]
 
 
-def test_adjacent_free_runs_are_not_joined(state: Go2008) -> None:
+def test_adjacent_free_spans_do_not_coalesce(state: Go2008) -> None:
     spans = taken(state, 128, 128)
     for span in spans:
         free_span(state, span)
@@ -164,7 +164,7 @@ def test_adjacent_free_runs_are_not_joined(state: Go2008) -> None:
     assert pages_of(state, spans) == [128, 128]
 
 
-def test_frozen_heap_does_not_grow_and_stays_sound(state: Go2008, unsound: Unsound) -> None:
+def test_frozen_heap_does_not_grow_and_stays_valid(state: Go2008, unsound: Unsound) -> None:
     freed(state, 10)
     state.system[0].frozen = 1
     before = counters(state)
@@ -174,19 +174,19 @@ def test_frozen_heap_does_not_grow_and_stays_sound(state: Go2008, unsound: Unsou
 
 
 @pytest.mark.parametrize("pages", [9, 299, 350], ids=["short", "first of long", "second of long"])
-def test_frozen_heap_does_not_cut_and_keeps_its_lists(
+def test_frozen_heap_does_not_split_and_keeps_its_lists(
     state: Go2008, unsound: Unsound, pages: int
 ) -> None:
     freed(state, 10, 300, 400, 10, 400)
-    lists = [chain(state, listed) for listed in (10, LARGE_LIST)]
+    lists = [span_list(state, index) for index in (10, LARGE_LIST)]
     state.system[0].frozen = 1
     before = counters(state)
     assert allocate_span(state, pages) == 0
-    assert [chain(state, listed) for listed in (10, LARGE_LIST)] == lists
+    assert [span_list(state, index) for index in (10, LARGE_LIST)] == lists
     assert (counters(state), unsound()) == (before, [])
 
 
-def test_frozen_heap_gives_an_exact_fit(state: Go2008) -> None:
+def test_frozen_heap_uses_an_exact_fit(state: Go2008) -> None:
     short, long = freed(state, 10, 300)
     state.system[0].frozen = 1
     assert taken(state, 300, 10) == [long, short]
@@ -202,7 +202,7 @@ def test_reservation_can_be_used_to_its_last_page(small_heap: Heap) -> None:
 
 
 @pytest.mark.parametrize("pages", [1, 300, 1025, 1 << 50])
-def test_heap_without_room_refuses_and_stays_sound(small_heap: Heap, pages: int) -> None:
+def test_failure_in_a_full_heap_changes_no_counter(small_heap: Heap, pages: int) -> None:
     state = small_heap.state
     taken(state, 1000)
     before = counters(state)
@@ -210,7 +210,7 @@ def test_heap_without_room_refuses_and_stays_sound(small_heap: Heap, pages: int)
     assert counters(state) == before
 
 
-def test_growth_by_256_is_refused_although_less_would_do(small_heap: Heap) -> None:
+def test_growth_by_256_pages_fails_even_if_fewer_would_do(small_heap: Heap) -> None:
     assert allocate_span(small_heap.state, 1024 - 255)
     assert allocate_span(small_heap.state, 1) == 0
 
@@ -220,7 +220,7 @@ ALIGNMENTS = [2 * PAGE, 4 * PAGE, 64 * PAGE, 1 << 20, 1 << 22]
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS, ids=hex)
 @pytest.mark.parametrize("pages", [1, 3, 256, 300])
-def test_aligned_run_is_aligned_and_exactly_as_long(
+def test_aligned_span_is_aligned_and_of_the_exact_length(
     state: Go2008, unsound: Unsound, pages: int, alignment: int
 ) -> None:
     spans = [allocate_aligned_span(state, pages, alignment) for _ in range(3)]
@@ -232,7 +232,7 @@ def test_aligned_run_is_aligned_and_exactly_as_long(
     assert unsound() == []
 
 
-def test_pages_ahead_of_an_aligned_run_and_behind_it_are_free(state: Go2008) -> None:
+def test_pages_before_and_after_an_aligned_span_are_free(state: Go2008) -> None:
     taken(state, 1)
     span = allocate_aligned_span(state, 3, 64 * PAGE)
     in_use = 1 + 3
@@ -240,8 +240,8 @@ def test_pages_ahead_of_an_aligned_run_and_behind_it_are_free(state: Go2008) -> 
     assert state.span[span].state == SpanState.IN_USE
 
 
-@pytest.mark.parametrize("ahead", [0, 1], ids=["cut behind", "cut ahead"])
-def test_frozen_heap_refuses_an_aligned_run_and_stays_sound(
+@pytest.mark.parametrize("ahead", [0, 1], ids=["split after", "split before"])
+def test_aligned_span_fails_in_a_frozen_heap_that_stays_valid(
     heap: Heap, state: Go2008, unsound: Unsound, ahead: int
 ) -> None:
     first = -(heap.memory.address // PAGE) % 4  # pages ahead of a multiple of four
@@ -252,13 +252,13 @@ def test_frozen_heap_refuses_an_aligned_run_and_stays_sound(
     assert (counters(state), unsound()) == (before, [])
 
 
-def test_aligned_run_that_does_not_fit_is_refused(small_heap: Heap) -> None:
+def test_aligned_span_that_does_not_fit_fails(small_heap: Heap) -> None:
     assert allocate_aligned_span(small_heap.state, 1000, 1 << 20) == 0
     assert small_heap.state.system[0].refusal == Status.OUT_OF_MEMORY
 
 
 class Lengths:
-    """The page heap as nothing but the lengths of its free spans."""
+    """A model of the page heap: the lengths of its free spans."""
 
     def __init__(self) -> None:
         self.free: list[int] = []
@@ -278,20 +278,20 @@ class Lengths:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_runs_agree_with_a_list_of_lengths(
+def test_random_spans_agree_with_a_list_of_lengths(
     state: Go2008, unsound: Unsound, seed: int
 ) -> None:
-    rng, model, held = random.Random(seed), Lengths(), []
+    rng, model, spans = random.Random(seed), Lengths(), []
     for _ in range(100 * SCALE):
-        if held and rng.random() < 0.5:
-            span = held.pop(rng.randrange(len(held)))
+        if spans and rng.random() < 0.5:
+            span = spans.pop(rng.randrange(len(spans)))
             model.free.append(int(state.span[span].pages))
             free_span(state, span)
         else:
             pages = int(2 ** rng.uniform(0, 9.5))
             model.take(pages)
-            held.append(allocate_span(state, pages))
-    spans = [span for listed in range(LARGE_LIST + 1) for span in chain(state, listed)]
-    assert sorted(pages_of(state, spans)) == sorted(model.free)
+            spans.append(allocate_span(state, pages))
+    free = [span for index in range(LARGE_LIST + 1) for span in span_list(state, index)]
+    assert sorted(pages_of(state, free)) == sorted(model.free)
     assert (state.counters[0].grows, state.counters[0].splits) == (model.grows, model.splits)
     assert unsound() == []

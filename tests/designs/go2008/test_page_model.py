@@ -1,4 +1,4 @@
-"""The heap agrees with the page model, figure by figure, on random streams and on a real trace."""
+"""go2008 agrees with the page model on random streams and on a recorded trace."""
 
 import random
 import zipfile
@@ -43,9 +43,9 @@ def every_class(rng: random.Random) -> int:
 
 
 def natural_alignment(rng: random.Random, size: int) -> int:
-    """An exponent such that every object of the size's class lies right, so no other is taken."""
-    most = object_size(size) if size < SMALL else 4096
-    return rng.randrange(min(most & -most, 4096).bit_length())
+    """Return the exponent of an alignment that every object of the size's class has."""
+    slot = object_size(size) if size < SMALL else 4096
+    return rng.randrange(min(slot & -slot, 4096).bit_length())
 
 
 STREAMS: dict[str, tuple[int, int, Callable[[random.Random], int]]] = {
@@ -59,14 +59,14 @@ STREAMS: dict[str, tuple[int, int, Callable[[random.Random], int]]] = {
 
 
 def figures(state: Go2008, run: Run) -> dict[str, int]:
-    """What the heap says of itself, in the model's words."""
+    """Return the figures of the heap under the model's names."""
     sample = records(SAMPLE)
     operations.measure(state, int(run.driver[0].live), sample[0])
     return {name: int(sample[0][name]) for name in PageModel().figures()}
 
 
 def assert_agreement(events: np.recarray, objects: int, checkpoints: Iterable[int]) -> PageModel:
-    """Heap and model say the same after each of so many events; the model at the end."""
+    """Require that heap and model agree at each checkpoint; return the model."""
     model, run = PageModel(), new_run(objects=objects)
     with Heap(reserve=RESERVE) as heap:
         for begin, end in pairwise([0, *checkpoints]):
@@ -161,7 +161,7 @@ CACHE_PER_THREAD = {"heap": 709_885_952, "grows": 677, "spans_total": 4_234, "re
     [(False, ONE_CACHE), (True, CACHE_PER_THREAD)],
     ids=["one cache", "a cache for each thread"],
 )
-def test_real_trace_gives_the_figures_of_the_seed(recorded: bool, expected: dict[str, int]) -> None:
+def test_recorded_trace_gives_the_known_figures(recorded: bool, expected: dict[str, int]) -> None:
     events, objects = systemui()
     events = events.copy()
     if not recorded:

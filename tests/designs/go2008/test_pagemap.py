@@ -1,4 +1,4 @@
-"""The page map: every page leads to its span, every other to none, wherever in 64 bits it lies."""
+"""Page map: every page of a span is mapped to it, at any 64-bit address, and no other page."""
 
 from itertools import pairwise
 
@@ -22,12 +22,12 @@ from allocsim.designs.go2008.records import Go2008
 from tests.conftest import PAGE
 
 LAST_PAGE = 2**51 - 1
-"""The last page whose addresses lie below 2**63."""
+"""The last page with addresses below 2**63."""
 
-BORDERS = {"leaf": 2**13, "node": 2**26, "node of nodes": 2**39, "upper half": 2**50}
-"""The first page number behind a border of each level."""
+BOUNDARIES = {"leaf": 2**13, "node": 2**26, "node of nodes": 2**39, "upper half": 2**50}
+"""The first page after a boundary of each level."""
 
-borders = pytest.mark.parametrize("border", BORDERS.values(), ids=BORDERS)
+boundaries = pytest.mark.parametrize("boundary", BOUNDARIES.values(), ids=BOUNDARIES)
 
 
 @pytest.mark.parametrize(
@@ -35,40 +35,40 @@ borders = pytest.mark.parametrize("border", BORDERS.values(), ids=BORDERS)
     [0, 1, PAGE, 2**25, 2**38, 2**46, 2**62, 2**63 - 1],
     ids=lambda address: f"{address:#x}",
 )
-def test_unknown_page_leads_to_no_span(state: Go2008, address: int) -> None:
+def test_unknown_page_is_mapped_to_no_span(state: Go2008, address: int) -> None:
     assert span_of(state, address) == 0
 
 
-@borders
-def test_run_across_a_border_is_entered_on_both_sides(state: Go2008, border: int) -> None:
-    assert insert_span(state, (border - 2) * PAGE, 4, 7)
-    found = [span_of(state, page * PAGE) for page in range(border - 3, border + 3)]
+@boundaries
+def test_span_across_a_boundary_is_mapped_on_both_sides(state: Go2008, boundary: int) -> None:
+    assert insert_span(state, (boundary - 2) * PAGE, 4, 7)
+    found = [span_of(state, page * PAGE) for page in range(boundary - 3, boundary + 3)]
     assert found == [0, 7, 7, 7, 7, 0]
 
 
-@borders
-def test_runs_on_either_side_of_a_border_stay_apart(state: Go2008, border: int) -> None:
-    insert_span(state, (border - 1) * PAGE, 1, 3)
-    insert_span(state, border * PAGE, 1, 4)
-    assert [span_of(state, page * PAGE) for page in (border - 1, border)] == [3, 4]
+@boundaries
+def test_spans_on_either_side_of_a_boundary_are_separate(state: Go2008, boundary: int) -> None:
+    insert_span(state, (boundary - 1) * PAGE, 1, 3)
+    insert_span(state, boundary * PAGE, 1, 4)
+    assert [span_of(state, page * PAGE) for page in (boundary - 1, boundary)] == [3, 4]
 
 
 @pytest.mark.parametrize("page", [1, LEVEL_SIZE - 1, 2**39 + 5, LAST_PAGE], ids=hex)
-def test_every_byte_of_a_page_leads_to_its_span(state: Go2008, page: int) -> None:
+def test_every_byte_of_a_page_is_mapped_to_its_span(state: Go2008, page: int) -> None:
     insert_span(state, page * PAGE, 1, 9)
     inside = (page * PAGE, page * PAGE + 1, page * PAGE + PAGE - 1)
     assert [span_of(state, address) for address in inside] == [9, 9, 9]
     assert span_of(state, page * PAGE - 1) == 0
 
 
-def test_last_pages_below_two_to_the_63_can_be_entered(state: Go2008) -> None:
+def test_last_pages_below_two_to_the_63_can_be_mapped(state: Go2008) -> None:
     assert insert_span(state, (LAST_PAGE - 1) * PAGE, 2, 5)
     assert span_of(state, 2**63 - 1) == 5
     assert span_of(state, (LAST_PAGE - 1) * PAGE) == 5
     assert span_of(state, (LAST_PAGE - 2) * PAGE) == 0
 
 
-def test_page_that_is_entered_again_leads_to_the_newer_span(state: Go2008) -> None:
+def test_page_that_is_inserted_again_is_mapped_to_the_newer_span(state: Go2008) -> None:
     insert_span(state, PAGE, 4, 1)
     insert_span(state, 3 * PAGE, 2, 2)
     assert [span_of(state, page * PAGE) for page in range(1, 5)] == [1, 1, 2, 2]
@@ -80,7 +80,7 @@ def test_pages_far_apart_share_no_node_but_the_root(state: Go2008) -> None:
     assert state.static[0].nodes == ROOT + 1 + 3 * 3
 
 
-def test_pages_of_one_leaf_take_its_nodes_once(state: Go2008) -> None:
+def test_nodes_of_a_leaf_are_allocated_once(state: Go2008) -> None:
     before = int(state.system[0].footprint)
     insert_span(state, 0, 1, 1)
     insert_span(state, (LEVEL_SIZE - 1) * PAGE, 1, 2)
@@ -89,12 +89,12 @@ def test_pages_of_one_leaf_take_its_nodes_once(state: Go2008) -> None:
 
 
 def test_null_node_is_never_written(state: Go2008) -> None:
-    for border in BORDERS.values():
-        insert_span(state, (border - 1) * PAGE, 2, 6)
+    for boundary in BOUNDARIES.values():
+        insert_span(state, (boundary - 1) * PAGE, 2, 6)
     assert not state.node[0].any()
 
 
-def test_frozen_map_takes_no_node_but_enters_pages_that_need_none(state: Go2008) -> None:
+def test_frozen_map_inserts_only_pages_that_need_no_node(state: Go2008) -> None:
     insert_span(state, 0, 1, 1)
     state.system[0].frozen = 1
     assert insert_span(state, PAGE, 1, 2)
@@ -103,7 +103,7 @@ def test_frozen_map_takes_no_node_but_enters_pages_that_need_none(state: Go2008)
     assert span_of(state, 2**39 * PAGE) == 0
 
 
-def test_full_table_of_nodes_refuses_and_says_so(state: Go2008) -> None:
+def test_full_table_of_nodes_fails(state: Go2008) -> None:
     room = len(state.node) - int(state.static[0].nodes)
     for number in range(room // 3):
         assert insert_span(state, (number << 39) * PAGE, 1, 1)
@@ -113,25 +113,24 @@ def test_full_table_of_nodes_refuses_and_says_so(state: Go2008) -> None:
 
 
 def nodes_needed(first: int, pages: int) -> int:
-    """Nodes that a run of pages needs, null node and root counted: its distinct prefixes."""
+    """Return the nodes for a range of pages, with null node and root: its distinct prefixes."""
     last = first + pages - 1
     return 2 + sum((last >> shift) - (first >> shift) + 1 for shift in (13, 26, 39))
 
 
 @pytest.mark.parametrize("pages", [1, 2, 2**13, 2**13 + 1, 3 * 2**13, 2**26, 2**26 + 2, 2**33])
-def test_nodes_for_is_enough_wherever_the_range_begins(pages: int) -> None:
-    starts = [border + ahead for border in BORDERS.values() for ahead in (-pages, -1, 0, 1)]
+def test_max_nodes_is_enough_wherever_the_range_begins(pages: int) -> None:
+    starts = [boundary + ahead for boundary in BOUNDARIES.values() for ahead in (-pages, -1, 0, 1)]
     worst = max(nodes_needed(max(start, 0), pages) for start in starts)
     assert worst <= max_nodes(pages * PAGE) <= worst + 3
 
 
-def test_nodes_for_two_pages_is_exact() -> None:
+def test_max_nodes_of_two_pages_is_exact() -> None:
     assert max_nodes(2 * PAGE) == nodes_needed(2**39 - 1, 2) == 8
 
 
-runs = st.tuples(
-    st.sampled_from([0, *BORDERS.values(), LAST_PAGE - 100]), st.integers(0, 60), st.integers(1, 40)
-)
+starts = st.sampled_from([0, *BOUNDARIES.values(), LAST_PAGE - 100])
+runs = st.tuples(starts, st.integers(0, 60), st.integers(1, 40))
 
 
 @given(st.lists(runs, max_size=8))
@@ -143,10 +142,10 @@ def test_map_equals_a_dictionary(entered: list[tuple[int, int, int]]) -> None:
             first = near + ahead
             assert insert_span(state, first * PAGE, pages, span)
             expected |= dict.fromkeys(range(first, first + pages), span)
-        asked = {page + beside for page in expected for beside in (-1, 0, 1)} - {-1}
-        for page in sorted(asked):
+        pages_near = {page + offset for page in expected for offset in (-1, 0, 1)} - {-1}
+        for page in sorted(pages_near):
             assert span_of(state, page * PAGE) == expected.get(page, 0)
 
 
-def test_borders_are_in_ascending_order() -> None:
-    assert all(low < high for low, high in pairwise(BORDERS.values()))
+def test_boundaries_are_in_ascending_order() -> None:
+    assert all(low < high for low, high in pairwise(BOUNDARIES.values()))

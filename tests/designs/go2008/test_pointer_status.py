@@ -1,23 +1,22 @@
-"""What an address means: an object begins there, or not, for every offset of a span."""
+"""Whether an object begins at an address, for every offset of a span."""
 
-import numpy as np
 import pytest
 
+from allocsim.core.memory import table
 from allocsim.core.operations import Status
-from allocsim.core.records import Record
 from allocsim.designs.go2008.malloc import pointer_status
 from allocsim.designs.go2008.records import LARGE, RECIPROCAL_SHIFT, Span, SpanState
 from tests.conftest import PAGE, SCALE
 from tests.designs.go2008.lookup import SIZES
 
 BASE = 1 << 40
-"""Where the span begins; nothing is touched there."""
+"""Address of the span; no byte there is touched."""
 
 
-def span_of(size: int, state: SpanState = SpanState.IN_USE) -> Record:
-    """A span of objects of a size, or of one large object if it is 0."""
+def span_of(size: int, state: SpanState = SpanState.IN_USE) -> Span:
+    """Return a span of objects of a size, or of one large object if it is 0."""
     chunk = min(1024 * size, 1 << 20) if size else 16 * PAGE
-    record = np.zeros(1, Span.dtype).view(np.recarray)[0]
+    record = table(Span, 1)[0]
     record.address, record.pages, record.state = BASE, -(-chunk // PAGE), state
     record.object_size, record.size_class = size, SIZES.index(size) if size else LARGE
     if size:

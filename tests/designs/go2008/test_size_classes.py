@@ -35,7 +35,7 @@ def test_zero_and_less_are_class_zero(request_: int) -> None:
     assert size_to_class(request_) == 0
 
 
-def test_rows_of_the_seed_are_those_of_its_description() -> None:
+def test_rows_have_the_refills_of_the_description() -> None:
     for row, size in zip(SIZE_CLASSES.rows(), SIZES, strict=True):
         taken = min(1024 * size, 1 << 20)
         pages = -(-taken // 4096)

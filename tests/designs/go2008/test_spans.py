@@ -1,4 +1,4 @@
-"""Spans and their lists: made with a number for good, cut in two, last in first out."""
+"""Spans and page lists: spans keep their numbers, are split, and listed last in first out."""
 
 import pytest
 
@@ -8,22 +8,14 @@ from allocsim.designs.go2008.page_heap import new_span, push_span, remove_after,
 from allocsim.designs.go2008.pagemap import span_of
 from allocsim.designs.go2008.records import LARGE, Go2008, Span, SpanState
 from tests.conftest import PAGE
+from tests.designs.go2008.lookup import span_list
 
 FIRST = 1 << 40
-"""An address for spans of which no byte is touched."""
-
-
-def chain(state: Go2008, listed: int) -> list[int]:
-    """The spans of a page list, head first."""
-    found, span = [], int(state.page_list[listed].head)
-    while span:
-        found.append(span)
-        span = int(state.span[span].next)
-    return found
+"""Address of spans of which no byte is touched."""
 
 
 def extent(state: Go2008, span: int) -> tuple[int, int]:
-    """First page behind FIRST and length of a span, in pages."""
+    """Return the offset of a span from FIRST and its length, in pages."""
     return (int(state.span[span].address) - FIRST) // PAGE, int(state.span[span].pages)
 
 
@@ -39,20 +31,20 @@ def test_new_span_is_in_use_and_of_no_class(state: Go2008) -> None:
     assert (record.state, record.size_class) == (SpanState.IN_USE, LARGE)
 
 
-def test_new_span_is_entered_in_the_page_map(state: Go2008) -> None:
+def test_new_span_is_mapped(state: Go2008) -> None:
     span = new_span(state, FIRST, 2)
     pages = [span_of(state, FIRST + page * PAGE) for page in (-1, 0, 1, 2)]
     assert pages == [0, span, span, 0]
 
 
-def test_record_of_a_span_is_booked_as_metadata(state: Go2008) -> None:
+def test_record_of_a_span_counts_as_metadata(state: Go2008) -> None:
     new_span(state, FIRST, 1)
     before = int(state.static[0].chunk_left)
     new_span(state, FIRST + PAGE, 1)
     assert before - state.static[0].chunk_left == -(-Span.dtype.itemsize // 16) * 16
 
 
-def test_full_table_refuses_a_span(small_heap: Heap) -> None:
+def test_new_span_fails_if_the_table_is_full(small_heap: Heap) -> None:
     state = small_heap.state
     room = len(state.span) - 1
     state.counters[0].spans = room - 1
@@ -62,14 +54,14 @@ def test_full_table_refuses_a_span(small_heap: Heap) -> None:
     assert state.counters[0].spans == room
 
 
-def test_frozen_refuses_a_span(state: Go2008) -> None:
+def test_new_span_fails_in_a_frozen_heap(state: Go2008) -> None:
     state.system[0].frozen = 1
     assert new_span(state, FIRST, 1) == 0
     assert (state.counters[0].spans, span_of(state, FIRST)) == (0, 0)
 
 
 @pytest.mark.parametrize("pages", [1, 4, 9])
-def test_cut_keeps_the_front_and_makes_a_span_of_the_rest(state: Go2008, pages: int) -> None:
+def test_split_keeps_the_front_and_makes_a_span_of_the_rest(state: Go2008, pages: int) -> None:
     span = new_span(state, FIRST, 10)
     rest = split(state, span, pages)
     assert extent(state, span) == (0, pages)
@@ -77,14 +69,14 @@ def test_cut_keeps_the_front_and_makes_a_span_of_the_rest(state: Go2008, pages: 
     assert state.counters[0].splits == 1
 
 
-def test_cut_enters_the_rest_in_the_page_map(state: Go2008) -> None:
+def test_split_maps_the_rest(state: Go2008) -> None:
     span = new_span(state, FIRST, 4)
     rest = split(state, span, 1)
     pages = [span_of(state, FIRST + page * PAGE) for page in range(5)]
     assert pages == [span, rest, rest, rest, 0]
 
 
-def test_refused_cut_leaves_the_span_whole(state: Go2008) -> None:
+def test_failed_split_leaves_the_span_unchanged(state: Go2008) -> None:
     span = new_span(state, FIRST, 10)
     state.system[0].frozen = 1
     assert split(state, span, 4) == 0
@@ -102,7 +94,7 @@ def listed(state: Go2008) -> Go2008:
 
 
 def test_spans_are_listed_newest_first(listed: Go2008) -> None:
-    assert chain(listed, 8) == [4, 3, 2, 1]
+    assert span_list(listed, 8) == [4, 3, 2, 1]
     assert listed.page_list[8].spans == 4
 
 
@@ -111,11 +103,11 @@ def test_spans_are_listed_newest_first(listed: Go2008) -> None:
     [(0, 4, [3, 2, 1]), (4, 3, [4, 2, 1]), (2, 1, [4, 3, 2])],
     ids=["head", "middle", "last"],
 )
-def test_span_is_taken_from_anywhere_on_its_list(
+def test_span_is_removed_from_anywhere_on_its_list(
     listed: Go2008, before: int, taken: int, left: list[int]
 ) -> None:
     assert remove_after(listed, 8, before) == taken
-    assert chain(listed, 8) == left
+    assert span_list(listed, 8) == left
     assert (listed.span[taken].next, listed.page_list[8].spans) == (0, 3)
 
 
@@ -123,9 +115,9 @@ def test_list_can_be_emptied_and_filled_again(listed: Go2008) -> None:
     assert [remove_after(listed, 8, 0) for _ in range(4)] == [4, 3, 2, 1]
     assert (listed.page_list[8].head, listed.page_list[8].spans) == (0, 0)
     push_span(listed, 8, 2)
-    assert chain(listed, 8) == [2]
+    assert span_list(listed, 8) == [2]
 
 
-def test_lists_do_not_touch_each_other(listed: Go2008) -> None:
+def test_lists_are_separate(listed: Go2008) -> None:
     push_span(listed, 9, remove_after(listed, 8, 0))
-    assert (chain(listed, 8), chain(listed, 9)) == ([3, 2, 1], [4])
+    assert (span_list(listed, 8), span_list(listed, 9)) == ([3, 2, 1], [4])

@@ -1,4 +1,4 @@
-"""Thread lists: last in first out, threaded through the objects, which are otherwise zeros."""
+"""Thread caches of go2008: last in first out, linked through objects that are otherwise zeros."""
 
 import pytest
 
@@ -23,38 +23,38 @@ CLASS_8, CLASS_24, CLASS_48 = SIZES.index(8), SIZES.index(24), SIZES.index(48)
 
 @pytest.fixture
 def filled(state: Go2008) -> Go2008:
-    """1024 objects each of 8, 24 and 48 bytes on the lists of thread 0."""
+    """A heap with 1,024 objects each of 8, 24 and 48 bytes on the lists of thread 0."""
     for size_class in (CLASS_8, CLASS_24, CLASS_48):
         central_grab(state, 0, size_class)
     return state
 
 
 def counts(state: Go2008, size_class: int) -> tuple[int, int]:
-    """Objects in use and cached, of a class."""
+    """Return the objects of a class in use and cached."""
     count = state.size_class[size_class]
     return int(count.in_use), int(count.cached)
 
 
-def test_empty_list_gives_nothing(state: Go2008) -> None:
+def test_pop_from_an_empty_list_returns_0(state: Go2008) -> None:
     assert pop_object(state, 0, 0) == 0
     assert pop_aligned_object(state, 0, 0, 16) == 0
     assert counts(state, 0) == (0, 0)
 
 
-def test_objects_come_in_the_order_of_the_list(filled: Go2008) -> None:
+def test_objects_are_popped_in_the_order_of_the_list(filled: Go2008) -> None:
     expected = links(filled, 0, CLASS_24)
     assert [pop_object(filled, 0, CLASS_24) for _ in range(1024)] == expected
     assert pop_object(filled, 0, CLASS_24) == 0
 
 
-def test_last_object_freed_is_the_first_handed_out(filled: Go2008) -> None:
+def test_last_object_pushed_is_popped_first(filled: Go2008) -> None:
     first, second = (pop_object(filled, 0, CLASS_24) for _ in range(2))
     push_object(filled, 0, CLASS_24, first)
     push_object(filled, 0, CLASS_24, second)
     assert [pop_object(filled, 0, CLASS_24) for _ in range(2)] == [second, first]
 
 
-def test_link_threads_through_the_first_word(filled: Go2008) -> None:
+def test_link_is_the_first_word(filled: Go2008) -> None:
     first, second = (pop_object(filled, 0, CLASS_24) for _ in range(2))
     push_object(filled, 1, CLASS_24, first)
     assert load_word(first) == 0
@@ -63,7 +63,7 @@ def test_link_threads_through_the_first_word(filled: Go2008) -> None:
     assert links(filled, 1, CLASS_24) == [second, first]
 
 
-def test_object_that_is_handed_out_is_all_zeros(heap: Heap, filled: Go2008) -> None:
+def test_popped_object_is_all_zeros(heap: Heap, filled: Go2008) -> None:
     address = pop_object(filled, 0, CLASS_24)
     assert not contents(heap, address, 24).any()
     contents(heap, address, 24)[:] = 0xFF
@@ -80,15 +80,15 @@ def test_push_clears_no_byte_of_the_next_object(heap: Heap, filled: Go2008) -> N
     assert contents(heap, second, 48).min() == 0xFF
 
 
-def test_lists_of_threads_are_apart(filled: Go2008) -> None:
+def test_lists_of_threads_are_separate(filled: Go2008) -> None:
     assert pop_object(filled, 1, CLASS_24) == 0
     address = pop_object(filled, 0, CLASS_24)
     push_object(filled, 1, CLASS_24, address)
-    assert [filled.object_list[thread, CLASS_24].length for thread in (0, 1)] == [1023, 1]
+    assert [filled.free_list[thread, CLASS_24].length for thread in (0, 1)] == [1023, 1]
     assert pop_object(filled, 1, CLASS_24) == address
 
 
-def test_lists_of_classes_are_apart(filled: Go2008) -> None:
+def test_lists_of_classes_are_separate(filled: Go2008) -> None:
     before = links(filled, 0, CLASS_8)
     push_object(filled, 0, CLASS_24, pop_object(filled, 0, CLASS_24))
     pop_object(filled, 0, CLASS_48)
@@ -106,13 +106,13 @@ def test_every_object_is_counted_in_use_or_cached(filled: Go2008, unsound: Unsou
 
 
 @pytest.mark.parametrize("alignment", [1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
-def test_aligned_object_is_the_newest_that_lies_right(filled: Go2008, alignment: int) -> None:
-    pop_object(filled, 0, CLASS_24)  # the first lies right for any alignment
-    right = next(a for a in links(filled, 0, CLASS_24) if a % alignment == 0)
-    others = [address for address in links(filled, 0, CLASS_24) if address != right]
-    assert pop_aligned_object(filled, 0, CLASS_24, alignment) == right
+def test_newest_aligned_object_is_popped(filled: Go2008, alignment: int) -> None:
+    pop_object(filled, 0, CLASS_24)  # the first is aligned to anything
+    aligned = next(a for a in links(filled, 0, CLASS_24) if a % alignment == 0)
+    others = [address for address in links(filled, 0, CLASS_24) if address != aligned]
+    assert pop_aligned_object(filled, 0, CLASS_24, alignment) == aligned
     assert links(filled, 0, CLASS_24) == others
-    assert filled.object_list[0, CLASS_24].length == len(others)
+    assert filled.free_list[0, CLASS_24].length == len(others)
 
 
 def test_aligned_object_is_all_zeros(heap: Heap, filled: Go2008) -> None:
@@ -122,7 +122,7 @@ def test_aligned_object_is_all_zeros(heap: Heap, filled: Go2008) -> None:
     assert not contents(heap, address, 48).any()
 
 
-def test_list_without_an_aligned_object_stays_as_it_is(filled: Go2008) -> None:
+def test_list_without_an_aligned_object_is_unchanged(filled: Go2008) -> None:
     kept = [pop_object(filled, 0, CLASS_8) for _ in range(4)]
     for address in kept[1:]:
         push_object(filled, 1, CLASS_8, address)
@@ -132,7 +132,7 @@ def test_list_without_an_aligned_object_stays_as_it_is(filled: Go2008) -> None:
 
 
 @pytest.mark.parametrize("ahead", [MAX_PROBES - 1, MAX_PROBES], ids=["within", "beyond"])
-def test_search_for_an_aligned_object_has_a_bound(filled: Go2008, ahead: int) -> None:
+def test_search_for_an_aligned_object_ends_after_max_probes(filled: Go2008, ahead: int) -> None:
     taken = [pop_object(filled, 0, CLASS_8) for _ in range(ahead + 1)]
     for address in taken:  # the first one, which is aligned, goes to the end of the list
         push_object(filled, 1, CLASS_8, address)
@@ -140,15 +140,13 @@ def test_search_for_an_aligned_object_has_a_bound(filled: Go2008, ahead: int) ->
     assert found == (taken[0] if ahead < MAX_PROBES else 0)
 
 
-def test_fresh_objects_are_not_touched_before_they_are_handed_out(
-    heap: Heap, filled: Go2008
-) -> None:
+def test_fresh_objects_are_not_touched_before_they_are_popped(heap: Heap, filled: Go2008) -> None:
     resident = heap.memory.resident(1 << 20)
     pop_object(filled, 0, CLASS_24)
     assert (resident, heap.memory.resident(1 << 20)) == (0, PAGE)
 
 
-def test_links_written_late_are_those_of_a_chain(filled: Go2008) -> None:
+def test_written_links_follow_the_list(filled: Go2008) -> None:
     for _ in range(3):
         pop_object(filled, 0, CLASS_24)
     expected = links(filled, 0, CLASS_24)
@@ -160,7 +158,7 @@ def test_links_written_late_are_those_of_a_chain(filled: Go2008) -> None:
     assert [pop_object(filled, 0, CLASS_24) for _ in expected] == expected
 
 
-def test_list_of_fresh_objects_only_can_be_used_up_by_aligned_ones(filled: Go2008) -> None:
+def test_list_of_fresh_objects_can_be_emptied_by_aligned_pops(filled: Go2008) -> None:
     expected = links(filled, 0, CLASS_48)
     assert [pop_aligned_object(filled, 0, CLASS_48, 1) for _ in range(1024)] == expected
     assert pop_aligned_object(filled, 0, CLASS_48, 1) == 0

@@ -33,73 +33,73 @@ def some(state: HeapState, wanted: SpanState, long: bool = False, classed: bool 
 
 
 CORRUPTIONS = Corruptions()
-speaks = CORRUPTIONS.speaks
+breaks = CORRUPTIONS.breaks
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "expected 0x")
+@breaks(check_page_heap.spans_tile_the_heap, "expected 0x")
 def span_moved(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.FREE)].address += PAGE
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "expected 0x")
+@breaks(check_page_heap.spans_tile_the_heap, "expected 0x")
 def span_too_long(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.IN_USE, classed=True)].pages += 1
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "of 0 pages starts at")
+@breaks(check_page_heap.spans_tile_the_heap, "of 0 pages starts at")
 def span_empty(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.STACK)].pages = 0
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "spans end at")
+@breaks(check_page_heap.spans_tile_the_heap, "spans end at")
 def page_obtained_for_no_span(state: HeapState, memory: Reservation) -> None:
     state.system[0].next += PAGE
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "spans end at")
+@breaks(check_page_heap.spans_tile_the_heap, "spans end at")
 def heap_ends_before_its_spans(state: HeapState, memory: Reservation) -> None:
     state.system[0].next -= METADATA_ALLOC_CHUNK_SIZE
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "bytes, its spans are not")
+@breaks(check_page_heap.spans_tile_the_heap, "bytes, its spans are not")
 def heap_miscounted(state: HeapState, memory: Reservation) -> None:
     state.system[0].heap += PAGE
 
 
-@speaks(check_page_heap.spans_tile_the_heap, "spans counted")
+@breaks(check_page_heap.spans_tile_the_heap, "spans counted")
 def spans_miscounted(state: HeapState, memory: Reservation) -> None:
     state.counters[0].spans += 1
 
 
-@speaks(check_page_heap.spans_are_mapped, "is mapped to span 0 and class 0")
+@breaks(check_page_heap.spans_are_mapped, "is mapped to span 0 and class 0")
 def last_page_forgotten(state: HeapState, memory: Reservation) -> None:
     span = state.span[some(state, SpanState.FREE)]
     set_entry(state, int(span.address + (span.pages - 1) * PAGE), 0, 0)
 
 
-@speaks(check_page_heap.spans_are_mapped, f"is mapped to span {FIRST} and class 0")
+@breaks(check_page_heap.spans_are_mapped, f"is mapped to span {FIRST} and class 0")
 def first_page_of_another_span(state: HeapState, memory: Reservation) -> None:
     span = state.span[some(state, SpanState.RETURNED)]
     set_entry(state, int(span.address), FIRST, 0)
 
 
-@speaks(check_page_heap.spans_are_mapped, "and class 85")
+@breaks(check_page_heap.spans_are_mapped, "and class 85")
 def inner_page_of_another_class(state: HeapState, memory: Reservation) -> None:
     number = some(state, SpanState.IN_USE, classed=True)
     set_entry(state, int(state.span[number].address) + PAGE, number, 85)
 
 
-@speaks(check_page_heap.spans_are_mapped, "is mapped to span -1 and class -1")
+@breaks(check_page_heap.spans_are_mapped, "is mapped to span -1 and class -1")
 def leaf_that_there_is_not(state: HeapState, memory: Reservation) -> None:
     state.page_map[memory.address // PAGE >> LEAF_BITS] = 1 << 40
 
 
-@speaks(check_page_heap.null_span_is_untouched, "null leaf")
+@breaks(check_page_heap.null_span_is_untouched, "null leaf")
 def null_leaf_written(state: HeapState, memory: Reservation) -> None:
     state.page_map[ROOT_ROWS + LEAF_ROWS - 1] = 1 << CLASS_BITS
 
 
-@speaks(check_page_heap.free_neighbours_are_coalesced, "in state 4 are adjacent")
+@breaks(check_page_heap.free_neighbours_are_coalesced, "in state 4 are adjacent")
 def free_neighbour_of_a_returned_span_is_returned(state: HeapState, memory: Reservation) -> None:
     free = [span for span in spans_of(state).values() if span.state == SpanState.FREE]
     before = {s.end for s in spans_of(state).values() if s.state == SpanState.RETURNED}
@@ -107,17 +107,17 @@ def free_neighbour_of_a_returned_span_is_returned(state: HeapState, memory: Rese
     state.span[span.number].state = SpanState.RETURNED
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "is on the list of state 2")
+@breaks(check_page_heap.free_spans_are_listed_once, "is on the list of state 2")
 def span_in_use_listed(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.FREE)].state = SpanState.IN_USE
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "is on the list of state 4")
+@breaks(check_page_heap.free_spans_are_listed_once, "is on the list of state 4")
 def span_on_the_list_of_another_length(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.RETURNED)].pages -= 1
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "which does not exist, is on the list")
+@breaks(check_page_heap.free_spans_are_listed_once, "which does not exist, is on the list")
 def span_listed_that_there_is_not(state: HeapState, memory: Reservation) -> None:
     number = int(state.page_heap[0].last_span) + 5
     head = FREE_HEAD + 3
@@ -125,12 +125,12 @@ def span_listed_that_there_is_not(state: HeapState, memory: Reservation) -> None
     state.span[number].next = state.span[number].previous = head
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
+@breaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
 def free_span_on_no_list(state: HeapState, memory: Reservation) -> None:
     state.span[some(state, SpanState.STACK)].state = SpanState.FREE
 
 
-@speaks(
+@breaks(
     check_page_heap.free_spans_are_listed_once,
     "span 0, which does not exist, is on the list of state 4",
 )
@@ -140,53 +140,53 @@ def span_on_two_lists(state: HeapState, memory: Reservation) -> None:
     state.span[head].next = number
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "times")
+@breaks(check_page_heap.free_spans_are_listed_once, "times")
 def list_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
     number = some(state, SpanState.FREE)
     state.span[number].next = state.span[number].previous = number
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
+@breaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
 def span_does_not_lead_back_to_the_one_before(state: HeapState, memory: Reservation) -> None:
     first, second = listed(state, FREE_HEAD + 40)[:2]
     state.span[first].previous = second
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is on the list")
+@breaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is on the list")
 def last_span_of_a_list_leads_nowhere(state: HeapState, memory: Reservation) -> None:
     state.span[listed(state, FREE_HEAD + 40)[-1]].next = 1 << 40
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is on the list")
+@breaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is on the list")
 def head_of_a_list_does_not_lead_back_to_its_last_span(
     state: HeapState, memory: Reservation
 ) -> None:
     state.span[FREE_HEAD + 40].previous = FREE_HEAD + 40
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is in the set")
+@breaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is in the set")
 def only_span_of_a_set_leads_to_itself(state: HeapState, memory: Reservation) -> None:
     root = int(state.page_heap[0].large_returned)
     state.span[root].left = root
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "is in the set of large spans in state 2")
+@breaks(check_page_heap.free_spans_are_listed_once, "is in the set of large spans in state 2")
 def returned_span_in_the_set_of_free_ones(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].large_normal = state.page_heap[0].large_returned
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "which does not exist, is in the set")
+@breaks(check_page_heap.free_spans_are_listed_once, "which does not exist, is in the set")
 def set_leads_to_a_span_that_there_is_not(state: HeapState, memory: Reservation) -> None:
     state.span[int(state.page_heap[0].large_returned)].right = 1
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "times")
+@breaks(check_page_heap.free_spans_are_listed_once, "times")
 def set_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
     root = int(state.page_heap[0].large_normal)
     state.span[root].left = root
 
 
-@speaks(check_page_heap.free_spans_are_listed_once, "is out of order")
+@breaks(check_page_heap.free_spans_are_listed_once, "is out of order")
 def set_out_of_order(state: HeapState, memory: Reservation) -> None:
     root = int(state.page_heap[0].large_normal)
     record = state.span[root]
@@ -194,47 +194,47 @@ def set_out_of_order(state: HeapState, memory: Reservation) -> None:
     record.left, record.right = int(record.right), int(record.left)
 
 
-@speaks(check_page_heap.page_counts_agree, "free pages counted")
+@breaks(check_page_heap.page_counts_agree, "free pages counted")
 def free_pages_miscounted(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].free_pages += 1
 
 
-@speaks(check_page_heap.page_counts_agree, "returned pages counted")
+@breaks(check_page_heap.page_counts_agree, "returned pages counted")
 def returned_pages_miscounted(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].unmapped_pages -= 1
 
 
-@speaks(check_page_heap.page_counts_agree, "large free spans counted")
+@breaks(check_page_heap.page_counts_agree, "large free spans counted")
 def long_spans_miscounted(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].large_spans += 1
 
 
-@speaks(check_page_heap.page_counts_agree, "free spans counted")
+@breaks(check_page_heap.page_counts_agree, "free spans counted")
 def free_spans_miscounted(state: HeapState, memory: Reservation) -> None:
     state.counters[0].free_spans -= 1
 
 
-@speaks(check_page_heap.page_counts_agree, "pages of large objects counted")
+@breaks(check_page_heap.page_counts_agree, "pages of large objects counted")
 def large_pages_miscounted(state: HeapState, memory: Reservation) -> None:
     state.counters[0].large_pages += 1
 
 
-@speaks(check_page_heap.page_counts_agree, "was released, but some of its pages are resident")
+@breaks(check_page_heap.page_counts_agree, "was released, but some of its pages are resident")
 def returned_page_written(state: HeapState, memory: Reservation) -> None:
     span = state.span[some(state, SpanState.RETURNED)]
     memory.view(int(span.address + span.pages * PAGE) - 1, 1)[0] = 1
 
 
-@speaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
 def metadata_of_no_record(state: HeapState, memory: Reservation) -> None:
     state.system[0].metadata += ALLOC_INCREMENT
 
 
-@speaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
 def span_records_without_metadata(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].last_span += SPANS_PER_CHUNK
 
 
-@speaks(check_page_heap.metadata_covers_the_records, "leaves counted")
+@breaks(check_page_heap.metadata_covers_the_records, "leaves counted")
 def leaves_miscounted(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].leaves += 1

@@ -9,7 +9,7 @@ from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_caches, check_page_heap
 from allocsim.designs.tcmalloc.records import CentralFreeList, FreeList
-from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
+from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_reported
 from tests.designs.tcmalloc.corrupt_caches import CORRUPTIONS, SMALL, TAILED, head_of
 
 INVARIANTS = check_caches.INVARIANTS
@@ -47,7 +47,7 @@ def test_busy_heap_has_free_objects_in_every_tier(
 def test_corruption_is_told(
     busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
-    require_told(busy_heap, invariant, corrupt, sentence)
+    require_reported(busy_heap, invariant, corrupt, sentence)
 
 
 def test_every_invariant_of_the_tiers_has_a_corruption() -> None:

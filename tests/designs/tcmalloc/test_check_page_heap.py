@@ -11,7 +11,7 @@ from allocsim.designs.tcmalloc.metadata import METADATA_ALLOC_CHUNK_SIZE
 from allocsim.designs.tcmalloc.pagemap import LEAF_BITS
 from allocsim.designs.tcmalloc.records import Span, SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_told
+from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_reported
 from tests.designs.tcmalloc.corrupt_page_heap import CORRUPTIONS, some
 
 INVARIANTS = sorted(invariants_in(check_page_heap), key=lambda invariant: invariant.__name__)
@@ -45,7 +45,7 @@ def test_busy_heap_has_runs_of_every_kind(busy_tcmalloc: HeapState) -> None:
 def test_corruption_is_told(
     busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
-    require_told(busy_heap, invariant, corrupt, sentence)
+    require_reported(busy_heap, invariant, corrupt, sentence)
 
 
 @pytest.mark.parametrize("field", Span.dtype.names)
