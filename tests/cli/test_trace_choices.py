@@ -38,4 +38,4 @@ def test_our_own_file_leaves_no_choice_of_process_or_format(
     assert run("trace convert mine.txt mine.allocsim").status == 0
     ended = run(f"trace info mine.allocsim {option}")
     assert ended.status == 2
-    assert "holds the calls of one process: leave --format and --process out" in ended.err
+    assert "--format and --process do not apply to an allocsim trace" in ended.err
