@@ -1,14 +1,12 @@
-"""A stretch of a stream with whole objects only: each is in it with all its calls, or not at all.
+"""Slices of a trace: only objects allocated in the slice, and either freed in it or never freed.
 
-Above `events`; below `pieces`, which numbers what is left anew.
+    allocated before the slice             not included; its later calls are counted as dropped
+    allocated in it, freed after its end   not included; its calls in the slice are counted too
+    allocated in it, never freed           included, and live at the end
 
-    allocated before the stretch           absent; its later calls are counted
-    allocated in it, freed behind its end  absent; its calls in the stretch are counted
-    allocated in it, never freed           in it, and live at its end
-
-Only what comes behind the stretch tells the last two apart. So the events of a stretch that ends
-before the stream are held in memory, 17 bytes each, while the rest is read. Its one rule: no more
-of the rest is read than it takes to know the fate of every object.
+Which of the last two holds is known only after reading past the slice. So the events of a slice
+that ends before the stream are buffered, 17 bytes each, while the rest is read, up to the free of
+the last object of the slice.
 """
 
 from __future__ import annotations
@@ -19,186 +17,179 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import Record
-from allocsim.events import Op, no_events
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import grown, records
+from allocsim.events import Event, Op, no_events
 
-ENDLESS = 1 << 62
-"""An event that no stream reaches."""
+NO_END = 1 << 62
+"""End of a slice that has none: no stream has so many events."""
 
 BORN_BEFORE = "born before the cut"
-"""Why a free or a reallocation is not in a piece, in the words of reports."""
+"""Why a free or reallocation is not in a slice, as reports name it."""
 
 FREED_AFTER = "freed after the cut"
-"""Why the calls of an object that was allocated in a piece are not in it."""
-
-STRETCH = np.dtype(
-    [
-        ("first", np.int64),  # calls before the stretch
-        ("last", np.int64),  # calls up to its end
-        ("calls", np.int64),  # calls of the whole so far
-        ("position", np.int64),  # in the current chunk: the first event that was not looked at
-        ("rows", np.int64),  # events and notes of the stretch so far
-        ("written", np.int64),  # of those, in the current output
-        ("live", np.int64),  # objects of the stretch whose free was not seen
-        ("unborn", np.int64),  # calls left out since their object was allocated before
-        ("unended", np.int64),  # calls left out since their object is freed after
-    ],
-    align=True,
-)
+"""Why the calls of an object allocated in the slice are not in it."""
 
 
-class Cut(NamedTuple):
-    """What is known of a stretch so far."""
+class SliceState(Struct):
+    """Counters of a slice."""
 
-    stretch: np.recarray  # one STRETCH
-    births: np.ndarray  # int64, by object: the row of its allocation + 1; 0 if it is not in it
-    freed: np.ndarray  # bool, by row: whether it allocates what is freed behind the stretch
+    first: Int64  # calls before the slice
+    last: Int64  # calls before its end
+    calls: Int64  # calls of the whole stream so far
+    position: Int64  # first event of the current chunk that is not processed yet
+    rows: Int64  # events and notes of the slice so far
+    written: Int64  # events and notes in the current output
+    live: Int64  # objects of the slice that are not freed yet
+    born_before: Int64  # calls dropped because their object was allocated before the slice
+    freed_after: Int64  # calls dropped because their object is freed after the slice
 
 
-class Stretch:
-    """The events `first` to `last` of a stream, those of whole objects; it can be taken once."""
+class Tables(NamedTuple):
+    """State of a slice."""
+
+    state: Table[SliceState]  # one row
+    rows: np.ndarray  # int64 by object id: row of its allocation + 1; 0: it is not in the slice
+    freed: np.ndarray  # bool by row: whether it allocates an object that is freed after the slice
+
+
+class Slice:
+    """Events `first` to `last` of a stream, those of whole objects; it can be taken once."""
 
     def __init__(self, first: int, last: int) -> None:
-        stretch = np.zeros(1, STRETCH).view(np.recarray)
-        stretch.first, stretch.last = first, last
-        self._cut = Cut(stretch, np.zeros(1 << 12, np.int64), np.zeros(0, np.bool_))
+        state = records(SliceState)
+        state[0].first, state[0].last = first, last
+        self._tables = Tables(state, np.zeros(1 << 12, np.int64), np.zeros(0, np.bool_))
 
-    def left_out(self) -> dict[str, int]:
-        """Reason -> how many calls in the stretch are no part of it; complete at its end."""
-        stretch = self._cut.stretch[0]
-        counts = {BORN_BEFORE: int(stretch.unborn), FREED_AFTER: int(stretch.unended)}
+    def dropped(self) -> dict[str, int]:
+        """Calls of the slice's events that are not in it, by reason; complete at its end."""
+        state = self._tables.state[0]
+        counts = {BORN_BEFORE: int(state.born_before), FREED_AFTER: int(state.freed_after)}
         return {reason: count for reason, count in counts.items() if count}
 
     def of(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        """The stretch of these chunks, in chunks."""
-        stretch, held = self._cut.stretch[0], list[Any]()
+        """The slice of these chunks, in chunks."""
+        state, buffered = self._tables.state[0], list[Any]()
         for chunk in chunks:
             for part in self._within(chunk):
-                if stretch.last == ENDLESS:  # nothing is freed behind it
+                if state.last == NO_END:  # nothing is freed after the slice
                     yield part
                 else:
-                    held.append(part.copy())
-            if stretch.calls >= stretch.last:
-                self._look_behind(chunk)
-                if stretch.live == 0:
+                    buffered.append(part.copy())
+            if state.calls >= state.last:
+                self._look_past_end(chunk)
+                if state.live == 0:
                     break
-        yield from self._whole_objects(held)
+        yield from self._whole_objects(buffered)
 
     def _within(self, chunk: Any) -> Iterator[Any]:
-        """What is in the stretch of a chunk, whatever comes behind it."""
-        stretch, out = self._cut.stretch[0], no_events(len(chunk))
-        stretch.position = 0
-        while stretch.position < len(chunk) and stretch.calls < stretch.last:
-            take_stretch(self._cut, chunk, out)
-            if stretch.written:
-                yield out[: stretch.written]
-            if stretch.position < len(chunk) and stretch.calls < stretch.last:
-                births = longer(self._cut.births, int(chunk[stretch.position].object))
-                self._cut = self._cut._replace(births=births)
+        """The part of a chunk in the slice, including objects that may be freed after it."""
+        state, out = self._tables.state[0], no_events(len(chunk))
+        state.position = 0
+        while state.position < len(chunk) and state.calls < state.last:
+            take_slice(self._tables, chunk, out)
+            if state.written:
+                yield out[: state.written]
+            if state.position < len(chunk) and state.calls < state.last:
+                rows = grown(self._tables.rows, int(chunk[state.position].object) + 1)
+                self._tables = self._tables._replace(rows=rows)
 
-    def _look_behind(self, chunk: Any) -> None:
-        """Mark what is freed in the rest of a chunk."""
-        if len(self._cut.freed) == 0:
-            freed = np.zeros(int(self._cut.stretch[0].rows), np.bool_)
-            self._cut = self._cut._replace(freed=freed)
-        mark_freed(self._cut, chunk)
+    def _look_past_end(self, chunk: Any) -> None:
+        """Mark the objects of the slice that the rest of a chunk frees."""
+        if len(self._tables.freed) == 0:
+            freed = np.zeros(int(self._tables.state[0].rows), np.bool_)
+            self._tables = self._tables._replace(freed=freed)
+        mark_freed(self._tables, chunk)
 
-    def _whole_objects(self, held: list[Any]) -> Iterator[Any]:
-        """What was held but for the objects that are freed behind the stretch."""
-        if not self._cut.freed.any():
-            yield from held
+    def _whole_objects(self, buffered: list[Any]) -> Iterator[Any]:
+        """The buffered events without those of objects that are freed after the slice."""
+        if not self._tables.freed.any():
+            yield from buffered
             return
-        self._cut.births[:] = 0
-        self._cut.stretch[0].rows = 0
-        for chunk in held:
+        self._tables.rows[:] = 0
+        self._tables.state[0].rows = 0
+        for chunk in buffered:
             out = no_events(len(chunk))
-            leave_out_freed(self._cut, chunk, out)
-            if self._cut.stretch[0].written:
-                yield out[: self._cut.stretch[0].written]
-
-
-def longer(table: np.ndarray, number: int) -> np.ndarray:
-    """The same table with room for the object of that number."""
-    longer = np.zeros(2 << number.bit_length(), np.int64)
-    longer[: len(table)] = table
-    return longer
+            drop_freed(self._tables, chunk, out)
+            if self._tables.state[0].written:
+                yield out[: self._tables.state[0].written]
 
 
 @kernel
-def take_stretch(cut: Cut, events: np.recarray, out: np.recarray) -> None:
-    """Copy what is in the stretch of the events that were not looked at.
+def take_slice(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
+    """Copy the unprocessed events that are in the slice.
 
-    It stops at an object beyond the table, and when the stretch is complete.
+    Stops at an object id beyond the table, and at the end of the slice.
     """
-    stretch = cut.stretch[0]
-    stretch.written = 0
-    while stretch.position < len(events) and stretch.calls < stretch.last:
-        event = events[stretch.position]
+    state = tables.state[0]
+    state.written = 0
+    while state.position < len(events) and state.calls < state.last:
+        event = events[state.position]
         is_call = event.op <= Op.FREE
-        if is_call and event.object >= len(cut.births):
+        if is_call and event.object >= len(tables.rows):
             break
-        if stretch.calls >= stretch.first:
+        if state.calls >= state.first:
             if is_call:
-                _take_call(cut, stretch, event, out)
+                _take_call(tables, state, event, out)
             else:
-                _copy(stretch, event, out)
-        stretch.calls += is_call
-        stretch.position += 1
+                _copy(state, event, out)
+        state.calls += is_call
+        state.position += 1
 
 
 @kernel
-def _take_call(cut: Cut, stretch: Record, event: Record, out: np.recarray) -> None:
-    """Copy a call if its object was allocated in the stretch, or is now."""
+def _take_call(tables: Tables, state: SliceState, event: Event, out: Table[Event]) -> None:
+    """Copy a call if it allocates an object, or the object was allocated in the slice."""
     if event.op < Op.REALLOC:
-        stretch.live += cut.births[event.object] == 0
-        cut.births[event.object] = stretch.rows + 1
-    elif cut.births[event.object] == 0:
-        stretch.unborn += 1
+        state.live += tables.rows[event.object] == 0
+        tables.rows[event.object] = state.rows + 1
+    elif tables.rows[event.object] == 0:
+        state.born_before += 1
         return
     elif event.op == Op.FREE:
-        stretch.live -= 1
-        cut.births[event.object] = 0
-    _copy(stretch, event, out)
+        state.live -= 1
+        tables.rows[event.object] = 0
+    _copy(state, event, out)
 
 
 @kernel
-def mark_freed(cut: Cut, events: np.recarray) -> None:
-    """Mark the allocations whose objects are freed by the events that were not looked at."""
-    stretch = cut.stretch[0]
-    while stretch.position < len(events) and stretch.live:
-        event = events[stretch.position]
-        if event.op == Op.FREE and event.object < len(cut.births) and cut.births[event.object]:
-            cut.freed[cut.births[event.object] - 1] = True
-            cut.births[event.object] = 0
-            stretch.live -= 1
-        stretch.position += 1
+def mark_freed(tables: Tables, events: Table[Event]) -> None:
+    """Mark the allocations of the slice whose objects the unprocessed events free."""
+    state = tables.state[0]
+    while state.position < len(events) and state.live:
+        event = events[state.position]
+        if event.op == Op.FREE and event.object < len(tables.rows) and tables.rows[event.object]:
+            tables.freed[tables.rows[event.object] - 1] = True
+            tables.rows[event.object] = 0
+            state.live -= 1
+        state.position += 1
 
 
 @kernel
-def leave_out_freed(cut: Cut, events: np.recarray, out: np.recarray) -> None:
-    """Copy the events but for those of objects whose allocation is marked.
+def drop_freed(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
+    """Copy the events without those of objects whose allocation is marked.
 
-    The rows are counted anew; `births` holds, by object, 1 while it is one that is left out.
+    Counts the rows again from 0. `tables.rows` here has 1 for an object while it is dropped.
     """
-    stretch = cut.stretch[0]
-    stretch.written = 0
+    state = tables.state[0]
+    state.written = 0
     for position in range(len(events)):
         event = events[position]
-        row = stretch.rows
+        row = state.rows
         if event.op < Op.REALLOC:
-            cut.births[event.object] = cut.freed[row]
-        if event.op <= Op.FREE and cut.births[event.object]:
-            stretch.unended += 1
-            stretch.rows += 1
+            tables.rows[event.object] = tables.freed[row]
+        if event.op <= Op.FREE and tables.rows[event.object]:
+            state.freed_after += 1
+            state.rows += 1
         else:
-            _copy(stretch, event, out)
+            _copy(state, event, out)
 
 
 @kernel
-def _copy(stretch: Record, event: Record, out: np.recarray) -> None:
-    """Write an event as it is."""
-    copy = out[stretch.written]
+def _copy(state: SliceState, event: Event, out: Table[Event]) -> None:
+    """Append a copy of an event."""
+    copy = out[state.written]
     copy.request, copy.object, copy.thread = event.request, event.object, event.thread
     copy.op, copy.alignment = event.op, event.alignment
-    stretch.written += 1
-    stretch.rows += 1
+    state.written += 1
+    state.rows += 1

@@ -1,7 +1,6 @@
-"""The surveyor: takes a stream chunk by chunk and says what was in it.
+"""Statistics of a stream of events, collected chunk by chunk.
 
-Above the kernel in `survey`. Its one rule: it takes any stream, sound or not; who cannot use one
-that is not asks `require_sound`.
+Any stream is accepted, valid or not. Callers that need a valid one call `require_valid`.
 """
 
 from __future__ import annotations
@@ -11,31 +10,32 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.core.records import Table
+from allocsim.core.tables import records
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import MAX_OBJECTS, Op, Trace, no_events
 from allocsim.trace_stats_kernel import (
-    BIN,
     BINS,
+    BinCount,
     Fault,
-    count_left,
-    look,
-    nothing_seen,
-    records,
+    count_events,
+    count_live,
+    new_state,
     with_room_for,
 )
 
 FAULT_MEANINGS = {
-    Fault.BORN_TWICE: "allocates an object that is live",
-    Fault.FREED_DEAD: "frees an object that is not live",
+    Fault.ALLOCATED_TWICE: "allocates an object that is live",
+    Fault.FREED_TWICE: "frees an object that is not live",
     Fault.RESIZED_DEAD: "resizes an object that is not live",
-    Fault.TOO_MUCH: "brings more bytes to life than any machine can hold",
+    Fault.TOO_LARGE: "makes more bytes live than any machine can hold",
 }
-"""What an event does that cannot be, in the words of messages."""
+"""What an invalid event does, as messages say it."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """A bin of a histogram: numbers from `least` to `most`."""
+    """A bin of a histogram, with numbers from `least` to `most`. The names are JSON keys."""
 
     least: int
     most: int
@@ -44,43 +44,43 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What is in a stream of events."""
+class TraceStats:
+    """Statistics of a stream of events."""
 
     events: int
-    """Calls that reach the heap; notes are none."""
+    """Calls that reach the heap, without notes."""
     operations: dict[str, int]
     """Events and notes by the name of their Op."""
     objects: int
-    """Object numbers used."""
+    """Object ids used."""
     thread_numbers: int
-    """One more than the largest thread number."""
+    """The highest thread number plus one."""
     threads: int
-    """Threads that called."""
+    """Threads that make calls."""
     requested: int
-    """Bytes asked for, by reallocations too."""
+    """Requested bytes, those of reallocations included."""
     peak_live: int
-    """The most bytes asked for and not freed."""
+    """Maximum of the live bytes."""
     peak_event: int
-    """Events done when they were first reached."""
+    """Events done when it was first reached."""
     live_objects: int
     """Objects never freed."""
     live_bytes: int
     """Their bytes."""
     frees_by_another: int
-    """Frees by another thread than the one that allocated or last resized the object."""
+    """Frees by a thread other than the last to allocate or resize the object."""
     lifetimes: int
-    """Sum of the lifetimes of the objects that were freed: events from allocation to free."""
+    """Sum of the lifetimes of the freed objects: events from allocation to free."""
     longest: int
-    """The longest of them."""
+    """Longest of them."""
     by_size: list[Bin]
-    """Calls that ask for memory, by the bytes of one."""
+    """Calls that allocate or resize, by size."""
     by_lifetime: list[Bin]
-    """Objects that were freed, by lifetime."""
+    """Freed objects, by lifetime."""
     left_by_size: list[Bin]
     """Objects never freed, by size."""
     faults: dict[str, tuple[int, int]]
-    """What cannot be -> how often, and the number of the first such event."""
+    """Occurrences of each fault, and the number of the first such event."""
 
     @property
     def allocations(self) -> int:
@@ -99,13 +99,13 @@ class Survey:
 
     @property
     def mean_lifetime(self) -> float:
-        """The mean lifetime of the objects that were freed; 0 if none was."""
+        """Mean lifetime of the freed objects; 0 without any."""
         count = sum(one.count for one in self.by_lifetime)
         return self.lifetimes / count if count else 0.0
 
     @property
     def median_lifetime(self) -> int:
-        """The end of the bin in which the middle one of the freed objects is; 0 if none was."""
+        """Median lifetime of the freed objects, as the upper end of its bin; 0 without any."""
         half = (sum(one.count for one in self.by_lifetime) + 1) // 2
         for one in self.by_lifetime:
             half -= one.count
@@ -114,95 +114,93 @@ class Survey:
         return 0
 
 
-class Surveyor:
-    """Looks at a stream chunk by chunk."""
+class StatsCollector:
+    """Collects the statistics of a stream chunk by chunk."""
 
     def __init__(self) -> None:
-        self._seen = nothing_seen()
-        look(self._seen, no_events(), 0)
+        self._state = new_state()
+        count_events(self._state, no_events(), 0)
 
     @property
     def events(self) -> int:
         """Calls seen so far."""
-        return int(self._seen.tally[0].events)
+        return int(self._state.totals[0].events)
 
-    def take(self, chunk: Any) -> None:
-        """Look at the next chunk."""
-        position = look(self._seen, chunk, 0)
+    def add(self, chunk: Any) -> None:
+        """Count the events of the next chunk."""
+        position = count_events(self._state, chunk, 0)
         while position < len(chunk):
             self._make_room(int(chunk[position].object))
-            position = look(self._seen, chunk, position)
+            position = count_events(self._state, chunk, position)
 
     def _make_room(self, number: int) -> None:
-        """Let the table hold the object of that number."""
+        """Enlarge the table of objects for that id."""
         where = f"event {self.events + 1} names object {number}"
         if number >= MAX_OBJECTS:
-            raise InputError(f"{where}: there are 2**31")
+            raise InputError(f"{where}; object ids are below 2**31")
         try:
-            self._seen = with_room_for(self._seen, number)
+            self._state = with_room_for(self._state, number)
         except MemoryError:
-            raise EnvironmentLacks(
-                f"{where}: the machine has no memory for a table of so many"
-            ) from None
+            raise EnvironmentLacks(f"{where}: not enough memory for a table of that size") from None
 
-    def require_sound(self, name: str) -> None:
-        """InputError, naming the first event that cannot be, if there was one."""
-        for fault, found in zip(Fault, self._seen.faults, strict=True):
-            if found.count:
+    def require_valid(self, name: str) -> None:
+        """InputError if an event was invalid; names the first."""
+        for fault, entry in zip(Fault, self._state.faults, strict=True):
+            if entry.count:
                 raise InputError(
-                    f"{name}: event {found.first:,} {FAULT_MEANINGS[fault]}; "
-                    "`allocsim trace check` tells all that is wrong"
+                    f"{name}: event {entry.first:,} {FAULT_MEANINGS[fault]}; "
+                    "`allocsim trace check` lists all defects"
                 )
 
-    def survey(self) -> Survey:
-        """What was seen so far."""
-        seen, tally = self._seen, self._seen.tally[0]
-        left = records(BIN, BINS)
-        count_left(seen, left)
-        threads = np.flatnonzero(seen.threads)
-        return Survey(
-            operations={op.name: int(seen.operations[op]) for op in Op},
+    def stats(self) -> TraceStats:
+        """The statistics so far."""
+        state, totals = self._state, self._state.totals[0]
+        left = records(BinCount, BINS)
+        count_live(state, left)
+        threads = np.flatnonzero(state.threads)
+        return TraceStats(
+            operations={op.name: int(state.operations[op]) for op in Op},
             thread_numbers=int(threads[-1]) + 1 if len(threads) else 0,
             threads=len(threads),
-            by_size=_bins(seen.sizes),
-            by_lifetime=_bins(seen.lifetimes),
+            by_size=_bins(state.sizes),
+            by_lifetime=_bins(state.lifetimes),
             left_by_size=_bins(left),
             faults={
-                FAULT_MEANINGS[fault]: (int(found.count), int(found.first))
-                for fault, found in zip(Fault, seen.faults, strict=True)
-                if found.count
+                FAULT_MEANINGS[fault]: (int(entry.count), int(entry.first))
+                for fault, entry in zip(Fault, state.faults, strict=True)
+                if entry.count
             },
-            **{name: int(tally[name]) for name in tally.dtype.names},
+            **{name: int(totals[name]) for name in totals.dtype.names or ()},
         )
 
 
-def survey(trace: Trace) -> Survey:
-    """What is in a whole trace, which is at its end then."""
-    surveyor = Surveyor()
+def collect_stats(trace: Trace) -> TraceStats:
+    """The statistics of a whole trace; consumes and closes it."""
+    collector = StatsCollector()
     try:
         for chunk in trace.chunks:
-            surveyor.take(chunk)
+            collector.add(chunk)
     finally:
         trace.close()
-    return surveyor.survey()
+    return collector.stats()
 
 
-def _bins(found: Any) -> list[Bin]:
-    """The bins from the first that is used to the last."""
-    used = np.flatnonzero(found["count"])
+def _bins(counts: Table[BinCount]) -> list[Bin]:
+    """The bins from the first to the last that is not empty."""
+    used = np.flatnonzero(counts["count"])
     if len(used) == 0:
         return []
     return [
-        Bin(_least(place), _most(place), int(found[place]["count"]), int(found[place]["bytes"]))
-        for place in range(used[0], used[-1] + 1)
+        Bin(_least(index), _most(index), int(counts[index].count), int(counts[index].bytes))
+        for index in range(used[0], used[-1] + 1)
     ]
 
 
-def _most(place: int) -> int:
+def _most(index: int) -> int:
     """The largest number in a bin."""
-    return 1 << (place - 1) if place else 0
+    return 1 << (index - 1) if index else 0
 
 
-def _least(place: int) -> int:
+def _least(index: int) -> int:
     """The smallest number in a bin."""
-    return _most(place - 1) + 1 if place else 0
+    return _most(index - 1) + 1 if index else 0

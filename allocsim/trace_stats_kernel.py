@@ -1,215 +1,212 @@
-"""What is in a stream of events: calls, sizes, lifetimes, threads, and the peak of live bytes.
+"""Kernel of the trace statistics: calls, sizes, lifetimes, threads and peak live bytes.
 
-Above `events` and the kernels' decorator; trace files and the `trace` commands rest on it. One
-kernel looks at each event once, and goes on where the stream is not sound: faults are counted, and
-the callers decide what they mean. Its one rule: memory is bounded by the objects that are live at
-once, not by the length of the stream.
+Each event is visited once. Invalid streams are accepted too: faults are counted, and the callers
+decide what they mean. Memory is bounded by the highest object id, not by the length of the stream.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import Record
-from allocsim.events import MAX_THREADS, Op
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import grown, records
+from allocsim.events import MAX_THREADS, Event, Op
 
-MOST_BYTES = 1 << 62
-"""No count of bytes goes further: a stream that asks for more is not of this world."""
+MAX_BYTES = 1 << 62
+"""Byte counts saturate here, below the range of int64."""
 
 BINS = 64
 """Bins of a histogram by powers of two: 0, 1, 2, 3-4, 5-8, 9-16, and so on."""
 
 
 class Fault(IntEnum):
-    """What an event can say that cannot be."""
+    """Defect of an event that makes the stream invalid."""
 
-    BORN_TWICE = 0
-    """It allocates an object that is live; taken as if a free before it had been lost."""
-    FREED_DEAD = 1
-    """It frees an object that is not live; nothing happens."""
+    ALLOCATED_TWICE = 0
+    """Allocates an object that is live; counted as if it had been freed before."""
+    FREED_TWICE = 1
+    """Frees an object that is not live; ignored."""
     RESIZED_DEAD = 2
-    """It resizes an object that is not live; taken as an allocation."""
-    TOO_MUCH = 3
-    """It would bring more bytes to life than any machine can hold; taken as 0 bytes."""
+    """Resizes an object that is not live; counted as an allocation."""
+    TOO_LARGE = 3
+    """Would make more bytes live than MAX_BYTES; counted as 0 bytes."""
 
 
-TALLY = np.dtype(
-    [
-        ("events", np.int64),  # calls so far; notes are none
-        ("objects", np.int64),  # object numbers used: one more than the largest
-        ("requested", np.int64),  # bytes asked for, by reallocations too
-        ("live_objects", np.int64),
-        ("live_bytes", np.int64),
-        ("peak_live", np.int64),  # the most live bytes
-        ("peak_event", np.int64),  # events done when they were first reached
-        ("lifetimes", np.int64),  # sum over the objects that were freed, in events
-        ("longest", np.int64),  # the longest of them
-        ("frees_by_another", np.int64),  # by another thread than LIFE.thread
-    ],
-    align=True,
-)
+class Totals(Struct):
+    """Totals of a stream; the names are also those of the fields of TraceStats."""
 
-BIN = np.dtype([("count", np.int64), ("bytes", np.int64)])
-"""A bin of a histogram."""
-
-LIFE = np.dtype(
-    [
-        ("request", np.int64),  # bytes asked for last
-        ("born", np.int64),  # the number of the event that allocated it, from 1; 0: not live
-        ("thread", np.int64),  # who allocated or resized it last
-    ]
-)
-"""What is known of an object."""
-
-FAULTS = np.dtype([("count", np.int64), ("first", np.int64)])
-"""How often a Fault was seen, and the number of the event where it was seen first."""
+    events: Int64  # calls so far, without notes
+    objects: Int64  # object ids used: the highest plus one
+    requested: Int64  # requested bytes, those of reallocations included
+    live_objects: Int64
+    live_bytes: Int64
+    peak_live: Int64  # maximum of live_bytes
+    peak_event: Int64  # events done when it was first reached
+    lifetimes: Int64  # sum of the lifetimes of the freed objects, in events
+    longest: Int64  # longest of them
+    frees_by_another: Int64  # frees by a thread other than the object's
 
 
-class Seen(NamedTuple):
-    """What was seen of a stream."""
+class BinCount(Struct):
+    """A bin of a histogram."""
 
-    tally: np.recarray  # one TALLY
-    lives: np.recarray  # LIFE by object number
+    count: Int64
+    bytes: Int64
+
+
+class TracedObject(Struct):
+    """What is known of an object."""
+
+    request: Int64  # requested bytes, last time
+    start: Int64  # number of the event that allocated it, from 1; 0: it is not live
+    thread: Int64  # last thread to allocate or resize it
+
+
+class FaultCount(Struct):
+    """Occurrences of a fault."""
+
+    count: Int64
+    first: Int64  # number of the first event that has it
+
+
+class StatsState(NamedTuple):
+    """State of the statistics."""
+
+    totals: Table[Totals]  # one row
+    objects: Table[TracedObject]  # by object id
     operations: np.ndarray  # int64 by Op
-    threads: np.ndarray  # uint8 by thread number: 1 if it has called
-    sizes: np.recarray  # BIN by size: calls that ask for memory
-    lifetimes: np.recarray  # BIN by lifetime: objects that were freed
-    faults: np.recarray  # FAULTS by Fault
+    threads: np.ndarray  # uint8 by thread number: 1 if it has made a call
+    sizes: Table[BinCount]  # by size: calls that allocate or resize
+    lifetimes: Table[BinCount]  # by lifetime: freed objects
+    faults: Table[FaultCount]  # by Fault
 
 
-def nothing_seen(objects: int = 1 << 12) -> Seen:
+def new_state(objects: int = 1 << 12) -> StatsState:
     """The state before the first event."""
-    return Seen(
-        records(TALLY),
-        records(LIFE, objects),
+    return StatsState(
+        records(Totals),
+        records(TracedObject, objects),
         np.zeros(len(Op), np.int64),
         np.zeros(MAX_THREADS, np.uint8),
-        records(BIN, BINS),
-        records(BIN, BINS),
-        records(FAULTS, len(Fault)),
+        records(BinCount, BINS),
+        records(BinCount, BINS),
+        records(FaultCount, len(Fault)),
     )
 
 
-def with_room_for(seen: Seen, number: int) -> Seen:
-    """The same state with room for the object of that number."""
-    lives = records(LIFE, 2 << number.bit_length())
-    lives[: len(seen.lives)] = seen.lives
-    return seen._replace(lives=lives)
-
-
-def records(record: np.dtype[Any], count: int = 1) -> Any:
-    """`count` records, all zero."""
-    return np.zeros(count, record).view(np.recarray)
+def with_room_for(state: StatsState, number: int) -> StatsState:
+    """The same state with room for the object of that id."""
+    return state._replace(objects=grown(state.objects, number + 1))
 
 
 @kernel
-def look(seen: Seen, events: np.recarray, start: int) -> int:
-    """Look at events[start:]; the position of the first whose object is beyond the table."""
-    tally = seen.tally[0]
+def count_events(state: StatsState, events: Table[Event], start: int) -> int:
+    """Count events[start:]; return the position of the first whose object is beyond the table."""
+    totals = state.totals[0]
     position = start
     while position < len(events):
         event = events[position]
         if event.op <= Op.FREE:
-            if event.object >= len(seen.lives):
+            if event.object >= len(state.objects):
                 break
-            tally.events += 1
-            tally.objects = max(tally.objects, int(event.object) + 1)
-            seen.threads[event.thread] = 1
+            totals.events += 1
+            totals.objects = max(totals.objects, int(event.object) + 1)
+            state.threads[event.thread] = 1
             if event.op == Op.FREE:
-                _end(seen, tally, event)
+                _free(state, totals, event)
             else:
-                _give(seen, tally, event)
-        seen.operations[event.op] += 1
+                _allocate(state, totals, event)
+        state.operations[event.op] += 1
         position += 1
     return position
 
 
 @kernel
-def _give(seen: Seen, tally: Record, event: Record) -> None:
-    """The object of an allocation or reallocation has its bytes."""
-    life = seen.lives[event.object]
-    if (life.born != 0) != (event.op == Op.REALLOC):
-        _fault(seen, Fault.BORN_TWICE if life.born else Fault.RESIZED_DEAD)
-    if life.born:
-        tally.live_bytes -= life.request
+def _allocate(state: StatsState, totals: Totals, event: Event) -> None:
+    """Count an allocation or reallocation."""
+    traced = state.objects[event.object]
+    if (traced.start != 0) != (event.op == Op.REALLOC):
+        _fault(state, Fault.ALLOCATED_TWICE if traced.start else Fault.RESIZED_DEAD)
+    if traced.start:
+        totals.live_bytes -= traced.request
     else:
-        tally.live_objects += 1
-    if event.op != Op.REALLOC or not life.born:
-        life.born = tally.events
+        totals.live_objects += 1
+    if event.op != Op.REALLOC or not traced.start:
+        traced.start = totals.events
     request = event.request
-    if tally.live_bytes + request > MOST_BYTES:
-        _fault(seen, Fault.TOO_MUCH)
+    if totals.live_bytes + request > MAX_BYTES:
+        _fault(state, Fault.TOO_LARGE)
         request = 0
-    life.request = request
-    life.thread = event.thread
-    _count_request(seen, tally, request)
+    traced.request = request
+    traced.thread = event.thread
+    _count_request(state, totals, request)
 
 
 @kernel
-def _count_request(seen: Seen, tally: Record, request: int) -> None:
-    """Bytes were asked for, and are live."""
-    tally.live_bytes += request
-    if tally.live_bytes > tally.peak_live:
-        tally.peak_live = tally.live_bytes
-        tally.peak_event = tally.events
-    counted = min(request, MOST_BYTES - tally.requested)
-    tally.requested += counted
-    size_bin = seen.sizes[bin_of(request)]
+def _count_request(state: StatsState, totals: Totals, request: int) -> None:
+    """Count requested bytes, which are live now."""
+    totals.live_bytes += request
+    if totals.live_bytes > totals.peak_live:
+        totals.peak_live = totals.live_bytes
+        totals.peak_event = totals.events
+    counted = min(request, MAX_BYTES - totals.requested)
+    totals.requested += counted
+    size_bin = state.sizes[bin_of(request)]
     size_bin.count += 1
     size_bin.bytes += counted
 
 
 @kernel
-def _end(seen: Seen, tally: Record, event: Record) -> None:
-    """The object is freed."""
-    life = seen.lives[event.object]
-    if not life.born:
-        _fault(seen, Fault.FREED_DEAD)
+def _free(state: StatsState, totals: Totals, event: Event) -> None:
+    """Count the free of an object."""
+    traced = state.objects[event.object]
+    if not traced.start:
+        _fault(state, Fault.FREED_TWICE)
         return
-    lifetime = tally.events - life.born
-    tally.lifetimes += lifetime
-    tally.longest = max(tally.longest, lifetime)
-    tally.frees_by_another += life.thread != event.thread
-    ended = seen.lifetimes[bin_of(lifetime)]
-    ended.count += 1
-    ended.bytes = min(ended.bytes + life.request, MOST_BYTES)
-    tally.live_objects -= 1
-    tally.live_bytes -= life.request
-    life.born = 0
+    lifetime = totals.events - traced.start
+    totals.lifetimes += lifetime
+    totals.longest = max(totals.longest, lifetime)
+    totals.frees_by_another += traced.thread != event.thread
+    lifetime_bin = state.lifetimes[bin_of(lifetime)]
+    lifetime_bin.count += 1
+    lifetime_bin.bytes = min(lifetime_bin.bytes + traced.request, MAX_BYTES)
+    totals.live_objects -= 1
+    totals.live_bytes -= traced.request
+    traced.start = 0
 
 
 @kernel
 def bin_of(value: int) -> int:
-    """The bin of a number from 0 on: 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4, 4 for 5 to 8."""
-    below, place = value - 1, 0
+    """The bin of a number from 0: 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4, 4 for 5 to 8."""
+    rest, shift_sum = value - 1, 0
     if value == 0:
         return 0
     for shift in (32, 16, 8, 4, 2, 1):
-        if below >> shift:
-            below >>= shift
-            place += shift
-    return place + 1 + (below != 0)
+        if rest >> shift:
+            rest >>= shift
+            shift_sum += shift
+    return shift_sum + 1 + (rest != 0)
 
 
 @kernel
-def _fault(seen: Seen, kind: int) -> None:
-    """Count what cannot be."""
-    fault = seen.faults[kind]
-    fault.count += 1
-    if fault.count == 1:
-        fault.first = seen.tally[0].events
+def _fault(state: StatsState, fault: int) -> None:
+    """Count a Fault at the current event."""
+    entry = state.faults[fault]
+    entry.count += 1
+    if entry.count == 1:
+        entry.first = state.totals[0].events
 
 
 @kernel
-def count_left(seen: Seen, left: np.recarray) -> None:
-    """Add every object that is live to the BIN of its size."""
-    for number in range(seen.tally[0].objects):
-        life = seen.lives[number]
-        if life.born:
-            size_bin = left[bin_of(life.request)]
+def count_live(state: StatsState, bins: Table[BinCount]) -> None:
+    """Add every live object to the bin of its size."""
+    for number in range(state.totals[0].objects):
+        traced = state.objects[number]
+        if traced.start:
+            size_bin = bins[bin_of(traced.request)]
             size_bin.count += 1
-            size_bin.bytes += life.request
+            size_bin.bytes += traced.request

@@ -1,9 +1,9 @@
-"""Pieces of a trace: a stretch of it, or a share of its objects, sound in themselves.
+"""Subsets of a trace: a slice of it, or a random sample of its objects, valid on their own.
 
-Above `cuts`, which says what is in a stretch; below the commands that cut and sample. An object is
-in a piece with all its calls or not at all. Objects and threads get new numbers, dense in order of
-appearance; what is left out by intention is told in notes, and is no drop. Its one rule: which
-objects are chosen depends on the seed and on how many were allocated before, on nothing else.
+An object is in a subset with all its calls or not at all. Object ids and threads are renumbered,
+dense in order of appearance. Calls that are not selected are reported in notes: they are not
+dropped calls in the sense of an import. Which objects a sample contains depends only on the random
+seed and on how many objects were allocated before.
 """
 
 from __future__ import annotations
@@ -16,55 +16,55 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import Record
-from allocsim.events import MAX_THREADS, Op, Trace, no_events
-from allocsim.trace_slice import ENDLESS, Stretch, longer
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import grown, records
+from allocsim.events import MAX_THREADS, Event, Op, Trace, no_events
+from allocsim.trace_slice import NO_END, Slice
 
 ALL = 1 << 31
-"""The share of all objects; half of it is half of them."""
+"""The share of all objects; ALL // 2 selects half of them."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which events make the piece."""
+    """Which events are in the subset."""
 
     first: int = 0
-    """Events before the piece."""
-    last: int = ENDLESS
-    """Events up to its end."""
+    """Events before the subset."""
+    last: int = NO_END
+    """Events before its end."""
     keep: int = ALL
-    """Objects to keep, of ALL."""
+    """Objects to keep, out of ALL."""
     seed: int = 0
+    """Random seed of the sample."""
 
 
-PICK = np.dtype(
-    [
-        ("keep", np.int64),  # as in Choice
-        ("seed", np.int64),  # as in Choice
-        ("births", np.int64),  # objects allocated in the stretch so far
-        ("written", np.int64),  # events and notes in the current output
-        ("numbers", np.int64),  # object numbers of the piece given out so far
-        ("spare", np.int64),  # of those, numbers on the stack of spare ones
-        ("threads", np.int64),  # threads of the piece so far
-        ("freezes", np.int64),  # notes left out since they hold for the whole only
-    ],
-    align=True,
-)
+class SubsetState(Struct):
+    """Parameters and counters of a subset."""
+
+    keep: Int64  # as in Choice
+    seed: Int64  # as in Choice
+    allocations: Int64  # objects allocated in the slice so far
+    written: Int64  # events and notes in the current output
+    ids: Int64  # object ids of the subset in use or spare
+    spare: Int64  # ids on the stack of spare ids
+    threads: Int64  # threads of the subset so far
+    freezes: Int64  # FREEZE notes dropped, since they hold for the whole trace only
 
 
-class Kept(NamedTuple):
-    """What a piece holds so far."""
+class Tables(NamedTuple):
+    """State of a subset."""
 
-    pick: np.recarray  # one PICK
-    numbers: np.ndarray  # int64, by the object's number in the whole: its number here + 1, or 0
-    spare: np.ndarray  # int64, a stack of object numbers to use again
-    threads: np.ndarray  # int64, by the thread's number in the whole: its number here + 1, or 0
+    state: Table[SubsetState]  # one row
+    ids: np.ndarray  # int64 by id in the whole trace: id in the subset + 1, or 0
+    spare: np.ndarray  # int64: stack of object ids to reuse
+    threads: np.ndarray  # int64 by thread number in the whole trace: number in the subset + 1, or 0
 
 
-def piece_of(trace: Trace, choice: Choice) -> Trace:
-    """The piece of `trace` that was chosen; taking it takes the trace."""
+def subset_of(trace: Trace, choice: Choice) -> Trace:
+    """The chosen subset of `trace`, which is consumed with it."""
     source = trace.description.get("source", trace.description)
-    piece = Trace(
+    subset = Trace(
         name=trace.name,
         chunks=iter(()),
         description=trace.description | {"source": source | {"piece": _described(choice)}},
@@ -73,138 +73,140 @@ def piece_of(trace: Trace, choice: Choice) -> Trace:
         progress=trace.progress,
         resource=trace,
     )
-    piece.chunks = _picked(trace, choice, piece)
-    return piece
+    subset.chunks = _selected(trace, choice, subset)
+    return subset
 
 
 def _described(choice: Choice) -> dict[str, Any]:
-    """The choice for reports, without what it leaves as it is."""
+    """The choice for reports, without defaults."""
     if choice.keep < ALL:
         return {"keep": round(choice.keep / ALL, 9), "seed": choice.seed}
-    return {"from": choice.first} | ({} if choice.last == ENDLESS else {"to": choice.last})
+    return {"from": choice.first} | ({} if choice.last == NO_END else {"to": choice.last})
 
 
-def _picked(whole: Trace, choice: Choice, piece: Trace) -> Iterator[Any]:
-    """The events of the piece; what was left out is told at the end."""
-    kept, stretch = _nothing_kept(choice), Stretch(choice.first, choice.last)
-    pick = kept.pick[0]
+def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
+    """The events of the subset; adds notes on what is not in it at the end."""
+    tables, cut = _new_tables(choice), Slice(choice.first, choice.last)
+    state = tables.state[0]
     with closing(whole):
-        for chunk in stretch.of(whole.chunks):
+        for chunk in cut.of(whole.chunks):
             position, out = 0, no_events(len(chunk))
             while position < len(chunk):
-                position = keep_chosen(kept, chunk, position, out)
-                if pick.written:
-                    yield out[: pick.written]
+                position = select(tables, chunk, position, out)
+                if state.written:
+                    yield out[: state.written]
                 if position < len(chunk):
-                    kept = _with_room_for(kept, int(chunk[position].object))
-    _tell(piece, "left out by the cut", stretch.left_out())
-    if pick.freezes:
-        piece.notes.append("a sample never freezes its heap: the whole does")
-    _tell(piece, "left out of the whole", whole.dropped)
+                    tables = _with_room_for(tables, int(chunk[position].object))
+    _note(subset, "dropped by the cut", cut.dropped())
+    if state.freezes:
+        subset.notes.append("the heap is not frozen: that holds for the whole trace only")
+    _note(subset, "dropped or repaired in the whole trace", whole.dropped)
 
 
-def _tell(piece: Trace, what: str, counts: dict[str, int]) -> None:
-    """Note what was left out, and why, if anything was."""
+def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
+    """Add a note with counts by reason, if there are any."""
     if counts:
-        told = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-        piece.notes.append(f"{what}: {told}")
+        text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+        subset.notes.append(f"{what}: {text}")
 
 
-def _nothing_kept(choice: Choice, objects: int = 1 << 12) -> Kept:
+def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:
     """The state before the first event."""
-    pick = np.zeros(1, PICK).view(np.recarray)
-    pick.keep, pick.seed = choice.keep, choice.seed
+    state = records(SubsetState)
+    state[0].keep, state[0].seed = choice.keep, choice.seed
     zeros = (np.zeros(count, np.int64) for count in (objects, objects, MAX_THREADS))
-    return Kept(pick, *zeros)
+    return Tables(state, *zeros)
 
 
-def _with_room_for(kept: Kept, number: int) -> Kept:
-    """The same state with room for the object of that number in the whole."""
-    numbers, spare = longer(kept.numbers, number), longer(kept.spare, number)
-    return kept._replace(numbers=numbers, spare=spare)
+def _with_room_for(tables: Tables, number: int) -> Tables:
+    """The same state with room for the object of that id in the whole trace."""
+    ids, spare = grown(tables.ids, number + 1), grown(tables.spare, number + 1)
+    return tables._replace(ids=ids, spare=spare)
 
 
 @kernel
-def keep_chosen(kept: Kept, events: np.recarray, start: int, out: np.recarray) -> int:
-    """Copy what is chosen of events[start:]; the position of the first that is not looked at.
+def select(tables: Tables, events: Table[Event], start: int, out: Table[Event]) -> int:
+    """Copy the selected of events[start:]; return the position of the first not processed.
 
-    It stops at an object beyond the table.
+    Stops at an object id beyond the table.
     """
-    pick = kept.pick[0]
-    pick.written = 0
+    state = tables.state[0]
+    state.written = 0
     position = start
     while position < len(events):
         event = events[position]
         if event.op > Op.FREE:
-            _keep_note(kept, pick, event, out)
-        elif event.object >= len(kept.numbers):
+            _select_note(tables, state, event, out)
+        elif event.object >= len(tables.ids):
             break
         else:
-            pick.births += event.op < Op.REALLOC
-            _keep_call(kept, pick, event, out)
+            state.allocations += event.op < Op.REALLOC
+            _select_call(tables, state, event, out)
         position += 1
     return position
 
 
 @kernel
-def _keep_call(kept: Kept, pick: Record, event: Record, out: np.recarray) -> None:
-    """Copy a call if its object is in the piece, or comes into it now."""
-    number = kept.numbers[event.object] - 1
+def _select_call(tables: Tables, state: SubsetState, event: Event, out: Table[Event]) -> None:
+    """Copy a call if its object is in the subset, or is allocated now and selected."""
+    number = tables.ids[event.object] - 1
     if number < 0:
-        is_birth = event.op < Op.REALLOC
-        if not is_birth or share_of(pick.births, pick.seed) >= pick.keep:
+        is_allocation = event.op < Op.REALLOC
+        if not is_allocation or random_share(state.allocations, state.seed) >= state.keep:
             return
-        if pick.spare:
-            pick.spare -= 1
-            number = kept.spare[pick.spare]
+        if state.spare:
+            state.spare -= 1
+            number = tables.spare[state.spare]
         else:
-            number = pick.numbers
-            pick.numbers += 1
-        kept.numbers[event.object] = number + 1
+            number = state.ids
+            state.ids += 1
+        tables.ids[event.object] = number + 1
     elif event.op == Op.FREE:
-        kept.numbers[event.object] = 0
-        kept.spare[pick.spare] = number
-        pick.spare += 1
-    if not kept.threads[event.thread]:
-        pick.threads += 1
-        kept.threads[event.thread] = pick.threads
-    _write(kept, pick, event, out, number)
+        tables.ids[event.object] = 0
+        tables.spare[state.spare] = number
+        state.spare += 1
+    if not tables.threads[event.thread]:
+        state.threads += 1
+        tables.threads[event.thread] = state.threads
+    _write(tables, state, event, out, number)
 
 
 @kernel
-def _keep_note(kept: Kept, pick: Record, event: Record, out: np.recarray) -> None:
-    """Copy a note if it holds for the piece too."""
+def _select_note(tables: Tables, state: SubsetState, event: Event, out: Table[Event]) -> None:
+    """Copy a note if it holds for the subset too."""
     if event.op == Op.FREEZE:
-        if pick.keep < ALL:
-            pick.freezes += 1
+        if state.keep < ALL:
+            state.freezes += 1
         else:
-            _write(kept, pick, event, out, 0)
-    elif kept.threads[event.thread]:
-        _write(kept, pick, event, out, 0)
+            _write(tables, state, event, out, 0)
+    elif tables.threads[event.thread]:
+        _write(tables, state, event, out, 0)
 
 
 @kernel
-def _write(kept: Kept, pick: Record, event: Record, out: np.recarray, number: int) -> None:
-    """Write an event under the object's number in the piece."""
-    copy = out[pick.written]
-    pick.written += 1
+def _write(
+    tables: Tables, state: SubsetState, event: Event, out: Table[Event], number: int
+) -> None:
+    """Append a copy of an event with the object id `number`."""
+    copy = out[state.written]
+    state.written += 1
     copy.request = event.request
     copy.object = number
-    copy.thread = max(kept.threads[event.thread] - 1, 0)
+    copy.thread = max(tables.threads[event.thread] - 1, 0)
     copy.op = event.op
     copy.alignment = event.alignment
 
 
 @kernel
-def share_of(birth: int, seed: int) -> int:
-    """A number from 0 to ALL - 1, as if drawn by chance, for the object allocated as `birth`th."""
+def random_share(allocation: int, seed: int) -> int:
+    """A pseudo-random number from 0 to ALL - 1 for the `allocation`-th object."""
     mixed = _mix(seed & (ALL - 1)) ^ _mix((seed >> 31) + 1)
-    return _mix(_mix(mixed ^ (birth & (ALL - 1))) ^ (birth >> 31))
+    return _mix(_mix(mixed ^ (allocation & (ALL - 1))) ^ (allocation >> 31))
 
 
 @kernel
 def _mix(bits: int) -> int:
-    """Other 31 bits for these 31, one to one, each depending on many; no product has 64 bits."""
+    """A permutation of the 31-bit numbers that mixes all bits; products stay below 2**63."""
     bits ^= bits >> 16
     bits = bits * 0x5851F42D & 0x7FFFFFFF
     bits ^= bits >> 15

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
-from allocsim.traces.native.header import HEADER
+from allocsim.traces.native.header import FIXED_SIZE
 from tests.traces.streams import sound_calls, trace_of
 
 ROWS = 60
@@ -71,7 +71,7 @@ def _damage_rows(content: bytearray, begin: int, rng: random.Random) -> None:
 
 def _damage_text(content: bytearray, rng: random.Random) -> None:
     """Change the file's account of itself, and seal it again."""
-    place = rng.randrange(HEADER, HEADER + 400)
+    place = rng.randrange(FIXED_SIZE, FIXED_SIZE + 400)
     token = rng.choice((b"-1", b"null", b"[", b"}", b'"', b"9" * 25, b"\xff", b"1e400", b"{}"))
     content[place : place + len(token)] = token
     _seal(content)
@@ -101,8 +101,8 @@ def _damage_bytes(content: bytearray, rng: random.Random) -> None:
 
 def _seal(content: bytearray) -> None:
     """Make the checksum right, for the front that the header claims."""
-    if len(content) < HEADER:
+    if len(content) < FIXED_SIZE:
         return
     begin = struct.unpack_from("<Q", content, 24)[0]
-    checksum = zlib.crc32(content[HEADER:begin], zlib.crc32(content[: HEADER - 4]))
-    struct.pack_into("<I", content, HEADER - 4, checksum)
+    checksum = zlib.crc32(content[FIXED_SIZE:begin], zlib.crc32(content[: FIXED_SIZE - 4]))
+    struct.pack_into("<I", content, FIXED_SIZE - 4, checksum)

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.events import Op
-from allocsim.trace_slice import BORN_BEFORE, ENDLESS, FREED_AFTER, Stretch
+from allocsim.trace_slice import BORN_BEFORE, FREED_AFTER, NO_END, Slice
 from tests.driving import Call, free, malloc, realloc
 from tests.traces.recordings import Event, rows_of
 from tests.traces.streams import streams, trace_of
 
 
-def taken(calls: list[Call], first: int, last: int, chunk: int = 5) -> tuple[list[Event], Stretch]:
+def taken(calls: list[Call], first: int, last: int, chunk: int = 5) -> tuple[list[Event], Slice]:
     """The events of a stretch, and the stretch, which is at its end."""
-    stretch = Stretch(first, last)
+    stretch = Slice(first, last)
     rows: list[Event] = []
     for part in stretch.of(trace_of(calls, chunk).chunks):
         assert len(part)
@@ -62,7 +62,7 @@ def whole_objects(calls: list[Call], first: int, last: int) -> list[Call]:
 @given(
     calls=streams,
     first=st.integers(0, 60),
-    length=st.one_of(st.integers(1, 80), st.just(ENDLESS // 2)),
+    length=st.one_of(st.integers(1, 80), st.just(NO_END // 2)),
     chunk=st.integers(1, 20),
 )
 def test_stretch_holds_the_objects_that_are_whole_in_it(
@@ -73,29 +73,29 @@ def test_stretch_holds_the_objects_that_are_whole_in_it(
     assert [(op, number, request) for op, request, *_, number in events] == [
         (call.op, call.object, call.request) for call in expected
     ]
-    assert stretch.left_out() == left_out
+    assert stretch.dropped() == left_out
 
 
 @given(calls=streams, first=st.integers(0, 60))
 def test_stretch_to_the_end_is_the_same_without_holding_it(calls: list[Call], first: int) -> None:
-    endless, stretch = taken(calls, first, ENDLESS)
+    endless, stretch = taken(calls, first, NO_END)
     held, same = taken(calls, first, len(calls) + first)
     assert endless == held
-    assert stretch.left_out() == same.left_out()
+    assert stretch.dropped() == same.dropped()
 
 
 def test_object_that_is_resized_and_freed_later_is_left_out_with_all_its_calls() -> None:
     calls = [malloc(0, 1), realloc(0, 2), malloc(1, 3), realloc(0, 4), free(0)]
     events, stretch = taken(calls, 0, 3)
     assert [event[1] for event in events] == [3]
-    assert stretch.left_out() == {FREED_AFTER: 2}
+    assert stretch.dropped() == {FREED_AFTER: 2}
 
 
 def test_number_that_is_used_again_behind_the_stretch_is_another_object() -> None:
     calls = [malloc(0, 1), free(0), malloc(1, 2), malloc(0, 3), free(0)]
     events, stretch = taken(calls, 0, 3)
     assert [event[1] for event in events] == [1, 0, 2]
-    assert stretch.left_out() == {}
+    assert stretch.dropped() == {}
 
 
 def test_table_grows_to_the_object_that_comes() -> None:
@@ -114,7 +114,7 @@ def pulled(calls: list[Call], last: int) -> int:
             count += 1
             yield chunk
 
-    list(Stretch(0, last).of(chunks()))
+    list(Slice(0, last).of(chunks()))
     return count
 
 

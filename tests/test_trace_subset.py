@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from allocsim.core.jit import PURE
 from allocsim.events import Op, Trace
-from allocsim.trace_stats import survey
-from allocsim.trace_subset import ALL, Choice, piece_of, share_of
+from allocsim.trace_stats import collect_stats
+from allocsim.trace_subset import ALL, Choice, random_share, subset_of
 from tests.driving import Call, free, malloc, realloc
 from tests.test_trace_slice import whole_objects
 from tests.traces.recordings import Event, events_of, rows_of
@@ -20,7 +20,7 @@ HALF = ALL // 2
 
 def taken(calls: list[Call], choice: Choice) -> tuple[list[Event], Trace]:
     """The events of a piece, and its trace, which is at its end."""
-    piece = piece_of(trace_of(calls), choice)
+    piece = subset_of(trace_of(calls), choice)
     return rows_of(events_of(piece)), piece
 
 
@@ -39,7 +39,7 @@ def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]
             continue
         if call.op < Op.REALLOC:
             births += 1
-            inside[call.object] = share_of(births, choice.seed) < choice.keep
+            inside[call.object] = random_share(births, choice.seed) < choice.keep
         if inside[call.object]:
             thread = threads.setdefault(call.thread, len(threads))
             piece.append((call.op, call.request, call.alignment, thread))
@@ -63,7 +63,7 @@ def test_piece_is_what_dictionaries_make_of_it(calls: list[Call], choice: Choice
 
 @given(calls=streams, choice=choices)
 def test_piece_is_sound_and_its_numbers_are_dense(calls: list[Call], choice: Choice) -> None:
-    seen = survey(piece_of(trace_of(calls), choice))
+    seen = collect_stats(subset_of(trace_of(calls), choice))
     assert seen.faults == {}
     assert seen.threads == seen.thread_numbers
     events, _ = taken(calls, choice)
@@ -81,11 +81,11 @@ def test_cut_leaves_out_what_was_born_before_or_is_freed_after() -> None:
     events, piece = taken(CALLS, Choice(first=1, last=6))
     assert events == [(Op.MALLOC, 2, 0, 0, 0), (Op.FREE, 0, 0, 0, 0)]
     assert piece.dropped == {}
-    assert piece.notes == ["left out by the cut: born before the cut 2, freed after the cut 1"]
+    assert piece.notes == ["dropped by the cut: born before the cut 2, freed after the cut 1"]
 
 
 def test_what_is_never_freed_is_live_at_the_end_of_the_cut() -> None:
-    seen = survey(piece_of(trace_of(CALLS[:-1]), Choice(first=1, last=5)))
+    seen = collect_stats(subset_of(trace_of(CALLS[:-1]), Choice(first=1, last=5)))
     assert (seen.allocations, seen.frees, seen.live_objects, seen.live_bytes) == (2, 1, 1, 4)
 
 
@@ -107,7 +107,10 @@ def test_cut_counts_events_and_not_notes() -> None:
 
 def test_sample_keeps_whole_objects() -> None:
     calls = sound_calls(5, 200 if PURE else 3000, freezes=False)
-    whole, piece = survey(trace_of(calls)), survey(piece_of(trace_of(calls), Choice(keep=HALF)))
+    whole, piece = (
+        collect_stats(trace_of(calls)),
+        collect_stats(subset_of(trace_of(calls), Choice(keep=HALF))),
+    )
     assert 0.35 < piece.allocations / whole.allocations < 0.65
     assert piece.allocations - piece.frees == piece.live_objects
 
@@ -115,7 +118,10 @@ def test_sample_keeps_whole_objects() -> None:
 def test_samples_of_all_seeds_together_hold_every_object_about_evenly() -> None:
     births, seeds = 50, 40 if PURE else 400
     kept = Counter(
-        birth for seed in range(seeds) for birth in range(births) if share_of(birth, seed) < HALF
+        birth
+        for seed in range(seeds)
+        for birth in range(births)
+        if random_share(birth, seed) < HALF
     )
     assert all(0.2 < kept[birth] / seeds < 0.8 for birth in range(births))
 
@@ -124,14 +130,14 @@ def test_share_of_all_objects_is_the_one_that_was_asked_for() -> None:
     count = 2000 if PURE else 100_000
     for keep in (ALL // 2, ALL // 10):
         for seed in (0, 1, 1 << 40):
-            found = sum(share_of(birth, seed) < keep for birth in range(1, count))
+            found = sum(random_share(birth, seed) < keep for birth in range(1, count))
             assert abs(found / count - keep / ALL) < 0.04
 
 
 @pytest.mark.parametrize("birth", [0, 1, (1 << 31) - 1, 1 << 31, 1 << 40, 1 << 61])
 @pytest.mark.parametrize("seed", [0, 1, 1 << 31, 1 << 62])
 def test_share_is_below_all_however_large_the_numbers(birth: int, seed: int) -> None:
-    assert 0 <= share_of(birth, seed) < ALL
+    assert 0 <= random_share(birth, seed) < ALL
 
 
 def test_same_seed_keeps_the_same_and_another_seed_others() -> None:
@@ -144,25 +150,25 @@ def test_same_seed_keeps_the_same_and_another_seed_others() -> None:
 def test_sample_never_freezes_and_says_so() -> None:
     events, piece = taken([malloc(0, 1), Call(Op.FREEZE), free(0)], Choice(keep=ALL - 1))
     assert Op.FREEZE not in [event[0] for event in events]
-    assert piece.notes == ["a sample never freezes its heap: the whole does"]
+    assert piece.notes == ["the heap is not frozen: that holds for the whole trace only"]
 
 
 def test_piece_tells_of_its_whole() -> None:
     whole = trace_of(CALLS, seed=7, dropped={"overlap": 2000}, notes=["a note"])
-    piece = piece_of(whole, Choice(first=1, last=4))
+    piece = subset_of(whole, Choice(first=1, last=4))
     assert len(events_of(piece)) == 2
     assert piece.description["source"] == whole.description | {"piece": {"from": 1, "to": 4}}
     assert (piece.seed, piece.length) == (7, None)
     assert piece.notes == [
         "a note",
-        "left out by the cut: born before the cut 1",
-        "left out of the whole: overlap 2,000",
+        "dropped by the cut: born before the cut 1",
+        "dropped or repaired in the whole trace: overlap 2,000",
     ]
 
 
 def test_piece_of_a_piece_tells_of_the_first_whole() -> None:
-    first = piece_of(trace_of(CALLS), Choice(first=1))
-    second = piece_of(first, Choice(keep=ALL // 100, seed=5))
+    first = subset_of(trace_of(CALLS), Choice(first=1))
+    second = subset_of(first, Choice(keep=ALL // 100, seed=5))
     assert second.description["source"]["kind"] == "trace"
     assert second.description["source"]["piece"] == {"keep": 0.01, "seed": 5}
     second.close()

@@ -9,7 +9,7 @@ from allocsim.events import Trace
 from allocsim.reports.phrases import percent
 from allocsim.reports.screen import Screen, simple_table
 from allocsim.text import counted
-from allocsim.trace_stats import Survey
+from allocsim.trace_stats import TraceStats
 
 EXPLANATIONS = {
     "failed call": "returned NULL, so nothing was allocated",
@@ -23,7 +23,7 @@ EXPLANATIONS = {
 """What each reason for dropping or repairing a call means."""
 
 
-def print_validity(trace: Trace, seen: Survey, problems: list[str]) -> None:
+def print_validity(trace: Trace, seen: TraceStats, problems: list[str]) -> None:
     """Print whether the trace is valid, then the calls that were dropped or repaired."""
     screen = Screen()
     if problems:
@@ -37,7 +37,7 @@ def print_validity(trace: Trace, seen: Survey, problems: list[str]) -> None:
     screen.print(_dropped_table(trace, seen) if trace.dropped else "no calls dropped or repaired")
 
 
-def _dropped_table(trace: Trace, seen: Survey) -> Table:
+def _dropped_table(trace: Trace, seen: TraceStats) -> Table:
     """Return the calls that were dropped or repaired, by reason."""
     table = simple_table()
     table.add_column("dropped or repaired", no_wrap=True)

@@ -14,7 +14,7 @@ from allocsim.events import Op, Trace
 from allocsim.reports.phrases import bar, dropped_calls, percent
 from allocsim.reports.screen import ROOMY, Screen, simple_table
 from allocsim.text import counted, format_bytes
-from allocsim.trace_stats import Bin, Survey
+from allocsim.trace_stats import Bin, TraceStats
 
 SCHEMA = "allocsim/trace-info/1"
 """Changes when a key of the JSON object changes its meaning or is removed."""
@@ -26,7 +26,7 @@ MIN_COLUMNS = 3
 """Columns of a histogram that are shown however narrow the terminal is."""
 
 
-def print_survey(trace: Trace, seen: Survey) -> None:
+def print_survey(trace: Trace, seen: TraceStats) -> None:
     """Print the whole report; rows without anything in them are omitted."""
     screen = Screen()
     bars = screen.width >= ROOMY
@@ -40,13 +40,13 @@ def print_survey(trace: Trace, seen: Survey) -> None:
     screen.print(*_remarks(trace, seen))
 
 
-def _headline(trace: Trace, seen: Survey) -> str:
+def _headline(trace: Trace, seen: TraceStats) -> str:
     """Return the trace, its format, its events and its threads."""
     events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
     return f"{trace.name} ({format_of(trace)}): {events}"
 
 
-def _summary(seen: Survey) -> str:
+def _summary(seen: TraceStats) -> str:
     """Return peak live bytes and the bytes requested in total."""
     return (
         f"Peak live {format_bytes(seen.peak_live)} after {counted(seen.peak_event, 'event')}; "
@@ -54,7 +54,7 @@ def _summary(seen: Survey) -> str:
     )
 
 
-def _calls_table(seen: Survey) -> Table:
+def _calls_table(seen: TraceStats) -> Table:
     """Return the calls of each kind."""
     table = simple_table()
     table.add_column("call", min_width=16)
@@ -70,7 +70,7 @@ def _calls_table(seen: Survey) -> Table:
     return table
 
 
-def _sizes_table(seen: Survey, bars: bool) -> Table:
+def _sizes_table(seen: TraceStats, bars: bool) -> Table:
     """Return calls and bytes by size, and what is never freed."""
     table = _histogram("bytes, up to", "calls", "total bytes", bars)
     table.add_column("never freed", justify="right", no_wrap=True)
@@ -88,7 +88,7 @@ def _sizes_table(seen: Survey, bars: bool) -> Table:
     return table
 
 
-def _lifetimes_table(seen: Survey, bars: bool) -> Table:
+def _lifetimes_table(seen: TraceStats, bars: bool) -> Table:
     """Return objects and their bytes by lifetime."""
     table = _histogram("lifetime, up to", "objects", "bytes", bars)
     for one in seen.by_lifetime:
@@ -124,7 +124,7 @@ def _share(part: int, whole: int) -> tuple[str, str]:
     return percent(part, whole), bar(part, whole, BAR)
 
 
-def _remarks(trace: Trace, seen: Survey) -> list[Text]:
+def _remarks(trace: Trace, seen: TraceStats) -> list[Text]:
     """Return the lines below the tables."""
     lines = []
     if seen.by_lifetime:
@@ -139,7 +139,7 @@ def _remarks(trace: Trace, seen: Survey) -> list[Text]:
     return remarks
 
 
-def _lifetimes(seen: Survey) -> str:
+def _lifetimes(seen: TraceStats) -> str:
     """Return median, mean and maximum lifetime; the median is the upper end of its bin."""
     return (
         f"lifetime in events: median up to {seen.median_lifetime:,}, "
@@ -147,19 +147,19 @@ def _lifetimes(seen: Survey) -> str:
     )
 
 
-def _frees_by_others(seen: Survey) -> str:
+def _frees_by_others(seen: TraceStats) -> str:
     """Return how many objects are freed by a thread that did not allocate or resize them last."""
     share = percent(seen.frees_by_another, seen.frees)
     others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "0"
     return f"freed by another thread than the last to allocate or resize the object: {others}"
 
 
-def survey_text(trace: Trace, seen: Survey, command: str) -> str:
+def survey_text(trace: Trace, seen: TraceStats, command: str) -> str:
     """Return the JSON object as indented text, without a newline at its end."""
     return json.dumps(as_json(trace, seen, command), indent=2)
 
 
-def as_json(trace: Trace, seen: Survey, command: str) -> dict[str, Any]:
+def as_json(trace: Trace, seen: TraceStats, command: str) -> dict[str, Any]:
     """Return the object that --json prints."""
     return {
         "schema": SCHEMA,

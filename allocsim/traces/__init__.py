@@ -26,18 +26,18 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     `form` names the format, which is otherwise detected from the content. `process` selects the
     process whose calls are used, otherwise that of the first call.
     """
-    if file.is_stored(path):
+    if file.is_allocsim_trace(path):
         _require_no_choice(path, form, process)
         return file.read_trace(Path(path))
     source = open_source(path)
     with ExitStack() as on_error:
         on_error.enter_context(closing(source))
-        is_stored = source.head(len(MAGIC)) == MAGIC
-        if not is_stored:
+        is_native = source.head(len(MAGIC)) == MAGIC
+        if not is_native:
             chosen = detect_format(source, FORMATS) if form is None else format_named(form, FORMATS)
             reader = chosen.open(source)
         on_error.pop_all()  # from here on the stream closes the source
-    if is_stored:
+    if is_native:
         _require_no_choice(path, form, process)
         return file.read_stream(source)
     trace = Trace(

@@ -6,7 +6,7 @@ Calls that an import dropped or repaired are counted in the trace and are not de
 from __future__ import annotations
 
 from allocsim.events import Trace
-from allocsim.trace_stats import Survey
+from allocsim.trace_stats import TraceStats
 
 _CLAIMS = {
     "events": "events",
@@ -15,25 +15,25 @@ _CLAIMS = {
     "requested": "requested",
     "peak_live": "peak_live",
 }
-"""Fields of a Survey, and the names of the same figures in the header of an allocsim trace."""
+"""Fields of TraceStats, and the names of the same figures in the header of an allocsim trace."""
 
 
-def problems_of(trace: Trace, survey: Survey) -> list[str]:
+def problems_of(trace: Trace, stats: TraceStats) -> list[str]:
     """One sentence per defect, the worst first."""
     problems = [
         f"event {first:,} {meaning}" + (f" ({count:,} such events)" if count > 1 else "")
-        for meaning, (count, first) in survey.faults.items()
+        for meaning, (count, first) in stats.faults.items()
     ]
-    if survey.threads < survey.thread_numbers:
+    if stats.threads < stats.thread_numbers:
         problems.append(
-            f"thread numbers have gaps: {survey.threads:,} threads make calls, and the highest "
-            f"number is {survey.thread_numbers - 1:,}"
+            f"thread numbers have gaps: {stats.threads:,} threads make calls, and the highest "
+            f"number is {stats.thread_numbers - 1:,}"
         )
     claims = trace.description.get("claims", {})
     for figure, claim in _CLAIMS.items():
-        if claim in claims and claims[claim] != getattr(survey, figure):
+        if claim in claims and claims[claim] != getattr(stats, figure):
             problems.append(
                 f"the header says {claim} = {claims[claim]:,}, but the events give "
-                f"{getattr(survey, figure):,}"
+                f"{getattr(stats, figure):,}"
             )
     return problems

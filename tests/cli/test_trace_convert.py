@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.traces.native.file import is_stored
+from allocsim.traces.native.file import is_allocsim_trace
 from tests.cli.conftest import File, Run, info
 from tests.cli.running import ENVIRONMENT, command, heed_by_default, limited, process
 
@@ -58,7 +58,7 @@ def test_converted_trace_has_the_same_profile(run: Run, text: Path) -> None:
 
 def test_named_format_is_written_whatever_the_suffix(run: Run, text: Path) -> None:
     assert run("trace convert mine.txt out.bin --to allocsim").status == 0
-    assert is_stored("out.bin")
+    assert is_allocsim_trace("out.bin")
     assert run("trace convert out.bin out.trace --to aosp").status == 0
     assert Path("out.trace").read_text().startswith("1: malloc 0x10000 100\n")
 
@@ -82,7 +82,7 @@ def test_existing_file_is_replaced_only_by_force(run: Run, text: Path, file: Fil
         assert "--force" in ended.err
         assert Path("out.allocsim").read_text() == "precious"
     assert run("trace convert mine.txt out.allocsim --force").status == 0
-    assert is_stored("out.allocsim")
+    assert is_allocsim_trace("out.allocsim")
 
 
 def test_trace_may_be_converted_onto_itself_by_force(run: Run, text: Path) -> None:

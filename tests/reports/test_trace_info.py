@@ -8,7 +8,7 @@ import pytest
 from allocsim.events import Op, Trace
 from allocsim.reports.trace_check import EXPLANATIONS, print_validity
 from allocsim.reports.trace_info import SCHEMA, print_survey, survey_text
-from allocsim.trace_stats import Survey, survey
+from allocsim.trace_stats import TraceStats, collect_stats
 from allocsim.traces.object_ids import REASONS
 from tests.driving import Call, free, malloc, realloc
 from tests.traces.streams import trace_of
@@ -20,19 +20,19 @@ CALLS = [
 
 
 @pytest.fixture
-def seen() -> tuple[Trace, Survey]:
-    """A small trace with everything in it, and its survey."""
+def seen() -> tuple[Trace, TraceStats]:
+    """A small trace with everything in it, and its collect_stats."""
     trace = trace_of(CALLS, dropped={"overlap": 2, "free of NULL": 1000}, notes=["a note"])
-    return trace, survey(trace)
+    return trace, collect_stats(trace)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *what: Any) -> str:
-    """What the screen shows of a survey."""
+    """What the screen shows of a collect_stats."""
     print_survey(*what)
     return capsys.readouterr().out
 
 
-def test_json_has_every_key_that_design_promises(seen: tuple[Trace, Survey]) -> None:
+def test_json_has_every_key_that_design_promises(seen: tuple[Trace, TraceStats]) -> None:
     found = json.loads(survey_text(*seen, "the command"))
     assert (found["schema"], found["command"], found["format"]) == (SCHEMA, "the command", "test")
     assert (found["events"], found["threads"]) == (8, 2)
@@ -50,7 +50,7 @@ def test_json_has_every_key_that_design_promises(seen: tuple[Trace, Survey]) -> 
 
 
 def test_screen_shows_the_figures(
-    seen: tuple[Trace, Survey], capsys: pytest.CaptureFixture[str]
+    seen: tuple[Trace, TraceStats], capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = printed(capsys, *seen)
     lines = [line.split() for line in shown.splitlines()]
@@ -69,7 +69,7 @@ def test_screen_shows_the_figures(
 
 
 def test_narrow_screen_has_no_bars_in_histograms(
-    seen: tuple[Trace, Survey],
+    seen: tuple[Trace, TraceStats],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -81,12 +81,12 @@ def test_narrow_screen_has_no_bars_in_histograms(
 
 def test_empty_trace_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([])
-    assert printed(capsys, trace, survey(trace)) == "calls (test): 0 events, 0 threads\n"
+    assert printed(capsys, trace, collect_stats(trace)) == "calls (test): 0 events, 0 threads\n"
 
 
 def test_objects_that_are_never_freed_have_no_lifetimes(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([malloc(0, 5)])
-    shown = printed(capsys, trace, survey(trace))
+    shown = printed(capsys, trace, collect_stats(trace))
     assert ", 1 thread\n" in shown
     assert "lifetime" not in shown
     assert "never freed: 1 object, 5 B" in shown
@@ -94,7 +94,7 @@ def test_objects_that_are_never_freed_have_no_lifetimes(capsys: pytest.CaptureFi
 
 def test_invalid_trace_is_reported_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([malloc(0, 5), free(1)])
-    shown = printed(capsys, trace, survey(trace))
+    shown = printed(capsys, trace, collect_stats(trace))
     assert (
         "not valid: an event frees an object that is not live; see `allocsim trace check`" in shown
     )
@@ -103,11 +103,11 @@ def test_invalid_trace_is_reported_on_the_screen(capsys: pytest.CaptureFixture[s
 def test_job_has_the_format_job() -> None:
     trace = trace_of([malloc(0, 5)])
     trace.description = {"kind": "random"}
-    assert json.loads(survey_text(trace, survey(trace), ""))["format"] == "job"
+    assert json.loads(survey_text(trace, collect_stats(trace), ""))["format"] == "job"
 
 
 def test_valid_trace_is_reported(
-    seen: tuple[Trace, Survey], capsys: pytest.CaptureFixture[str]
+    seen: tuple[Trace, TraceStats], capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_validity(*seen, [])
     shown = capsys.readouterr().out
@@ -119,7 +119,7 @@ def test_valid_trace_is_reported(
 
 def test_invalid_trace_lists_its_problems(capsys: pytest.CaptureFixture[str]) -> None:
     trace = trace_of([malloc(0, 5)])
-    print_validity(trace, survey(trace), ["one", "two"])
+    print_validity(trace, collect_stats(trace), ["one", "two"])
     assert (
         capsys.readouterr().out
         == "calls is not valid:\n  one\n  two\nno calls dropped or repaired\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.trace_stats import survey
+from allocsim.trace_stats import collect_stats
 from allocsim.traces.native.file import CLAIMS, read_trace, write_trace
 from allocsim.traces.problems import problems_of
 from tests.driving import Call, free, malloc, realloc
@@ -24,26 +24,26 @@ PROBLEMS = {
 @pytest.mark.parametrize(("calls", "problem"), PROBLEMS.values(), ids=PROBLEMS)
 def test_problem_is_told(calls: list[Call], problem: str) -> None:
     trace = trace_of(calls)
-    (found,) = problems_of(trace, survey(trace))
+    (found,) = problems_of(trace, collect_stats(trace))
     assert problem in found
 
 
 def test_problem_that_comes_again_is_counted() -> None:
     trace = trace_of([malloc(0, 1), free(1), free(1)])
-    found = problems_of(trace, survey(trace))
+    found = problems_of(trace, collect_stats(trace))
     assert found == ["event 2 frees an object that is not live (2 such events)"]
 
 
 def test_all_problems_are_told() -> None:
     trace = trace_of([malloc(0, 1), malloc(0, 1), free(3), free(3), realloc(7, 1, 9)])
-    assert len(problems_of(trace, survey(trace))) == 4
+    assert len(problems_of(trace, collect_stats(trace))) == 4
 
 
 def test_sound_trace_has_none(tmp_path: Path) -> None:
     path = tmp_path / "sound.allocsim"
     write_trace(trace_of(sound_calls(3, 100)), path)
     trace = read_trace(path)
-    assert problems_of(trace, survey(trace)) == []
+    assert problems_of(trace, collect_stats(trace)) == []
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -53,5 +53,5 @@ def test_claim_that_does_not_hold_is_a_problem(tmp_path: Path, claim: str) -> No
     trace = read_trace(path)
     told = trace.description["claims"][claim]
     trace.description["claims"][claim] = told + 1000
-    (found,) = problems_of(trace, survey(trace))
+    (found,) = problems_of(trace, collect_stats(trace))
     assert found == f"the header says {claim} = {told + 1000:,}, but the events give {told:,}"

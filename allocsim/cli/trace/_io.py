@@ -16,20 +16,20 @@ from allocsim.errors import InputError
 from allocsim.events import Op, Trace, closing_chunks, not_empty
 from allocsim.reports.phrases import reasons_of
 from allocsim.text import counted, format_bytes
-from allocsim.trace_stats import Survey, survey
-from allocsim.trace_subset import Choice, piece_of
+from allocsim.trace_stats import TraceStats, collect_stats
+from allocsim.trace_subset import Choice, subset_of
 from allocsim.traces.writers import Writer
 from allocsim.workloads import open_workload
 
 
-def read_statistics(name: str, form: str | None, process: int | None) -> tuple[Trace, Survey]:
+def read_statistics(name: str, form: str | None, process: int | None) -> tuple[Trace, TraceStats]:
     """Read a whole trace and print its notes; return it with its statistics.
 
     `form` and `process` are those of `open_trace`.
     """
     trace = open_workload(name, form=form, process=process)
     with watched(trace):
-        seen = survey(trace)
+        seen = collect_stats(trace)
     _log_notes(trace)
     return trace, seen
 
@@ -45,7 +45,7 @@ def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
 
 def write_part(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None:
     """Write the chosen part of a trace and print what was written."""
-    part = piece_of(whole, choice)
+    part = subset_of(whole, choice)
     count, complaint = _Count(), f"no object of {whole.name} is in the part that was chosen"
     part.chunks = not_empty(_counted_events(part.chunks, count), complaint)
     with watched(whole):

@@ -32,7 +32,7 @@ def command(
     the format, as for convert.
     """
     from allocsim.cli.trace._io import require_free, write_part
-    from allocsim.trace_slice import ENDLESS
+    from allocsim.trace_slice import NO_END
     from allocsim.trace_subset import Choice
     from allocsim.traces.writers import writer_for
     from allocsim.workloads import open_workload
@@ -41,5 +41,5 @@ def command(
         raise click.UsageError(f"--to {last} leaves nothing behind --from {first}")
     writer = writer_for(out)
     require_free(out, force)
-    choice = Choice(first=first, last=ENDLESS if last is None else last)
+    choice = Choice(first=first, last=NO_END if last is None else last)
     write_part(open_workload(trace, **reading), choice, out, writer)

@@ -1,1 +1,1 @@
-"""allocsim's own trace format: a compressed file of events that reads back without parsing."""
+"""allocsim's own trace format: events as they are in memory, after a checksummed header."""

@@ -1,18 +1,18 @@
-"""The front of allocsim's own trace file: what it is, and what is known of the events behind it.
+"""Header of an allocsim trace: the layout of the file, and a description of its events.
 
-Below `store`. All numbers are little-endian:
+All numbers are little-endian:
 
     offset  bytes
          0     12  MAGIC
         12      4  VERSION of the format
         16      8  length of the JSON text in bytes
-        24      8  offset of the first event, a multiple of 4096: the length of the front
-        32      8  events in the file, notes included, 16 bytes each as `events.EVENT` says
+        24      8  offset of the first event, a multiple of 4096: the length of the header
+        32      8  events in the file, notes included, 16 bytes each as in `events.EVENT`
         40     20  zeros
-        60      4  CRC-32 of the whole front, these four bytes left out
-        64         the JSON text of an About, then zeros up to the first event
+        60      4  CRC-32 of the whole header without these four bytes
+        64         the JSON text of a Description, then zeros up to the first event
 
-Its one rule: every byte of the front is checked before anything rests on it.
+Every byte of the header is checked before it is used.
 """
 
 from __future__ import annotations
@@ -24,67 +24,69 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from allocsim.errors import TraceError
-from allocsim.events import MAX_OBJECTS, MAX_THREADS
+from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 
 MAGIC = b"allocsim\r\n\x1a\n"
-"""A name, then bytes that a transfer as text would change."""
+"""A name, then bytes that a transfer in text mode would change."""
 
 VERSION = 1
-"""Changes when an older allocsim could not read the file rightly."""
+"""Increases when older versions of allocsim would misread the file."""
 
 PAGE = 4096
-"""The events begin at a multiple of this, so that they lie aligned in a mapping."""
+"""The events begin at a multiple of this, so that they are aligned in a mapping."""
 
-LONGEST = 16 << 20
-"""Bytes of the longest front."""
+MAX_HEADER = 16 << 20
+"""Bytes of the longest header."""
 
-FEW = 1 << 22
-"""Object numbers that a file may always have; beyond them MOST_A_ROW for each event. Whoever takes
-the events has a row in memory for each number, and numbers far apart cost a page each."""
+BASE_OBJECTS = 1 << 22
+MAX_OBJECTS_PER_EVENT = 4
+"""A file may use BASE_OBJECTS object ids, and more if it has one event for every four ids.
 
-MOST_A_ROW = 4
+Consumers keep a table row for each id, and ids that are far apart cost a page each, so a small file
+with huge ids would cost gigabytes.
+"""
 
-AGAIN = "make it again from its recording with `allocsim trace convert`"
-"""The way out of a file that is damaged."""
+REMEDY = "recreate it from its recording with `allocsim trace convert`"
+"""Advice for a damaged file."""
 
-_HEADER = struct.Struct("<12sIQQQ20sI")
-HEADER = _HEADER.size
+_FIXED = struct.Struct("<12sIQQQ20sI")
+FIXED_SIZE = _FIXED.size
 """Bytes before the JSON text."""
 
-_CRC = HEADER - 4
+_CRC_OFFSET = FIXED_SIZE - 4
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file says of itself. Readers leave unknown keys alone."""
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON text. Readers ignore unknown keys."""
 
     tool: str
-    """The allocsim that wrote it, with its version."""
+    """The allocsim that wrote the file, with its version."""
     name: str
-    """What the user called the source."""
+    """The user's name for the source."""
     source: dict[str, Any]
-    """Where the events came from: format and file of a recording, parameters of a generator."""
+    """Origin of the events: format and file of a recording, parameters of a generator."""
     seed: int | None = None
-    """The seed, when they were generated."""
+    """Random seed, if the events were generated."""
     events: Count
-    """Calls; notes are none."""
+    """Calls, without notes."""
     objects: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECTS)]
-    """The object numbers stay below this."""
+    """Object ids are below this."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=MAX_THREADS)]
-    """The thread numbers stay below this."""
+    """Thread numbers are below this."""
     requested: Count
-    """Bytes asked for in all."""
+    """Requested bytes in total."""
     peak_live: Count
-    """The most bytes asked for and not freed."""
+    """Maximum of the live bytes."""
     dropped: dict[str, Count] = {}
-    """What the import left out, reason -> count."""
+    """Calls that the import dropped or repaired, by reason."""
     notes: list[str] = []
-    """What the user should know of the import."""
+    """What the user should know about the import."""
 
 
 class Layout(NamedTuple):
-    """Where things lie in the file."""
+    """Where the parts of the file are."""
 
     text: int
     """Bytes of the JSON text."""
@@ -96,81 +98,85 @@ class Layout(NamedTuple):
     @property
     def length(self) -> int:
         """Bytes of the whole file."""
-        return self.begin + 16 * self.rows
+        return self.begin + EVENT.itemsize * self.rows
 
 
-def room_for(about: About) -> int:
-    """Bytes to keep free for the front before its notes and counts are known."""
-    return -(-(HEADER + len(msgspec.json.encode(about)) + 2 * PAGE) // PAGE) * PAGE
+def header_size(description: Description) -> int:
+    """Bytes to reserve for a header whose notes and counts are not known yet."""
+    length = FIXED_SIZE + len(msgspec.json.encode(description)) + 2 * PAGE
+    return -(-length // PAGE) * PAGE
 
 
-def front(about: About, begin: int, rows: int) -> bytes:
-    """The front of a file whose events begin at `begin`; notes that do not fit are cut short."""
-    text = msgspec.json.encode(about)
-    notes = list(about.notes)
-    while notes and HEADER + len(text) > begin:
+def encode_header(description: Description, begin: int, rows: int) -> bytes:
+    """The header of a file whose events begin at `begin`; notes that do not fit are dropped."""
+    text = msgspec.json.encode(description)
+    notes = list(description.notes)
+    while notes and FIXED_SIZE + len(text) > begin:
         notes.pop()
-        more = f"{len(about.notes) - len(notes)} more notes did not fit into the file"
-        text = msgspec.json.encode(msgspec.structs.replace(about, notes=[*notes, more]))
-    if HEADER + len(text) > begin:
-        raise TraceError(f"{about.name}: what is known of it does not fit into the file's front")
-    header = _HEADER.pack(MAGIC, VERSION, len(text), begin, rows, bytes(20), 0)
-    whole = bytearray((header + text).ljust(begin, b"\0"))
-    whole[_CRC:HEADER] = struct.pack("<I", _checksum(whole))
-    return bytes(whole)
+        more = f"{len(description.notes) - len(notes)} more notes did not fit into the file"
+        text = msgspec.json.encode(msgspec.structs.replace(description, notes=[*notes, more]))
+    if FIXED_SIZE + len(text) > begin:
+        raise TraceError(f"{description.name}: its description does not fit into the header")
+    fixed = _FIXED.pack(MAGIC, VERSION, len(text), begin, rows, bytes(20), 0)
+    header = bytearray((fixed + text).ljust(begin, b"\0"))
+    header[_CRC_OFFSET:FIXED_SIZE] = struct.pack("<I", _checksum(header))
+    return bytes(header)
 
 
-def layout_of(header: bytes, name: str) -> Layout:
-    """Where things lie, from the first HEADER bytes; TraceError if they cannot lie there."""
-    if len(header) < HEADER or not header.startswith(MAGIC):
+def parse_layout(fixed: bytes, name: str) -> Layout:
+    """Parse the first FIXED_SIZE bytes; TraceError if they are not those of an allocsim trace."""
+    if len(fixed) < FIXED_SIZE or not fixed.startswith(MAGIC):
         raise TraceError(
-            f"{name}: {len(header)} bytes of a header of {HEADER} bytes; {AGAIN}"
-            if MAGIC.startswith(header[: len(MAGIC)])
-            else f"{name}: found {header[:12]!r}, expected an allocsim trace, {MAGIC!r}"
+            f"{name}: {len(fixed)} bytes of a header of {FIXED_SIZE} bytes; {REMEDY}"
+            if MAGIC.startswith(fixed[: len(MAGIC)])
+            else f"{name}: found {fixed[:12]!r}, expected an allocsim trace, {MAGIC!r}"
         )
-    _, version, text, begin, rows, _, _ = _HEADER.unpack_from(header)
+    _, version, text, begin, rows, _, _ = _FIXED.unpack_from(fixed)
     if version != VERSION:
         raise TraceError(
             f"{name}: version {version} of the format; this allocsim reads version {VERSION}: "
-            "update allocsim, or write AOSP text with the one that made the file"
+            "update allocsim, or convert the trace to AOSP text with the version that wrote it"
         )
-    if not (HEADER + text <= begin <= LONGEST and begin % PAGE == 0 and rows < 1 << 58):
+    if not (FIXED_SIZE + text <= begin <= MAX_HEADER and begin % PAGE == 0 and rows < 1 << 58):
         raise TraceError(
-            f"{name}: its header is damaged ({text} bytes of text, events at {begin}); {AGAIN}"
+            f"{name}: its header is damaged ({text} bytes of text, events at {begin}); {REMEDY}"
         )
     return Layout(text, begin, rows)
 
 
-def about_of(whole: bytes, layout: Layout, name: str) -> About:
-    """What the file says of itself, from its whole front; TraceError if a byte of it is wrong."""
-    if len(whole) < layout.begin:
+def parse_description(header: bytes, layout: Layout, name: str) -> Description:
+    """Parse the whole header; TraceError if any byte of it is wrong."""
+    if len(header) < layout.begin:
         raise TraceError(
-            f"{name}: the file ends after {len(whole):,} bytes, inside its front of "
-            f"{layout.begin:,}: it was cut; {AGAIN}"
+            f"{name}: the file ends after {len(header):,} bytes, inside its header of "
+            f"{layout.begin:,}: it is cut off; {REMEDY}"
         )
-    if struct.unpack_from("<I", whole, _CRC)[0] != _checksum(whole):
-        raise TraceError(f"{name}: the checksum of its first {layout.begin:,} bytes fails; {AGAIN}")
+    if struct.unpack_from("<I", header, _CRC_OFFSET)[0] != _checksum(header):
+        raise TraceError(
+            f"{name}: the checksum of its first {layout.begin:,} bytes does not match; {REMEDY}"
+        )
+    text = header[FIXED_SIZE : FIXED_SIZE + layout.text]
     try:
-        about = msgspec.json.decode(whole[HEADER : HEADER + layout.text], type=About)
+        description = msgspec.json.decode(text, type=Description)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TraceError(f"{name}: what it says of itself is damaged: {error}; {AGAIN}") from error
-    if about.events > layout.rows:
+        raise TraceError(f"{name}: its description is damaged: {error}; {REMEDY}") from error
+    if description.events > layout.rows:
         raise TraceError(
-            f"{name}: it claims {about.events:,} events and holds {layout.rows:,}; {AGAIN}"
+            f"{name}: it claims {description.events:,} events and has {layout.rows:,}; {REMEDY}"
         )
-    if not is_dense(about.objects, layout.rows):
+    if not is_dense(description.objects, layout.rows):
         raise TraceError(
-            f"{name}: it claims {about.objects:,} objects for {layout.rows:,} events, which no "
-            f"recording has; {AGAIN}"
+            f"{name}: it claims {description.objects:,} objects for {layout.rows:,} events, which "
+            f"no import produces; {REMEDY}"
         )
-    return about
+    return description
 
 
 def is_dense(objects: int, rows: int) -> bool:
-    """Whether so many events may have so many object numbers."""
-    return objects <= FEW + MOST_A_ROW * rows
+    """Whether a file of that many rows may use that many object ids (see BASE_OBJECTS)."""
+    return objects <= BASE_OBJECTS + MAX_OBJECTS_PER_EVENT * rows
 
 
-def _checksum(whole: bytes | bytearray) -> int:
-    """The CRC-32 of a front without the place of the checksum."""
-    return zlib.crc32(whole[HEADER:], zlib.crc32(whole[:_CRC]))
+def _checksum(header: bytes | bytearray) -> int:
+    """The CRC-32 of a header without the bytes of the checksum."""
+    return zlib.crc32(header[FIXED_SIZE:], zlib.crc32(header[:_CRC_OFFSET]))

@@ -20,8 +20,8 @@ from allocsim.errors import EnvironmentLacks, InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
 from allocsim.traces import open_trace
 from allocsim.traces.native import header
-from allocsim.traces.native.file import is_stored, read_stream, read_trace, write_trace
-from allocsim.traces.native.header import FEW, MOST_A_ROW
+from allocsim.traces.native.file import is_allocsim_trace, read_stream, read_trace, write_trace
+from allocsim.traces.native.header import BASE_OBJECTS, MAX_OBJECTS_PER_EVENT
 from allocsim.traces.source import Source
 from tests.driving import Call, free, malloc, stream_of
 from tests.traces.recordings import events_of
@@ -111,13 +111,13 @@ def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_trace(trace_of([malloc(0, 1)]), path)
     content = path.read_bytes()[: -EVENT.itemsize]
     rows = 128 * CHUNK + 5
-    layout = header.layout_of(content, "long")
-    about = header.about_of(content, layout, "long")
-    path.write_bytes(header.front(about, layout.begin, rows))
+    layout = header.parse_layout(content, "long")
+    about = header.parse_description(content, layout, "long")
+    path.write_bytes(header.encode_header(about, layout.begin, rows))
     with path.open("r+b") as file:
         file.truncate(layout._replace(rows=rows).length)
     monkeypatch.setattr(
-        "allocsim.traces.native.file._require_sound", lambda chunk, *_: chunk.request.max()
+        "allocsim.traces.native.file._require_valid", lambda chunk, *_: chunk.request.max()
     )
     return path
 
@@ -145,7 +145,7 @@ def test_file_that_is_cut_while_it_is_mapped_is_refused(long: Path, rows: int) -
     trace = read_trace(long)
     next(trace.chunks)
     os.truncate(long, header.PAGE + rows * EVENT.itemsize)
-    with pytest.raises(TraceError, match=r"long\.allocsim: the file ends after .*: it was cut"):
+    with pytest.raises(TraceError, match=r"long\.allocsim: the file ends after .*: it is cut off"):
         next(trace.chunks)
 
 
@@ -198,10 +198,12 @@ def test_same_trace_in_any_container(
 
 
 def test_only_a_plain_file_of_ours_is_mapped(stored: Path, tmp_path: Path) -> None:
-    assert is_stored(str(stored))
+    assert is_allocsim_trace(str(stored))
     packed = tmp_path / "packed.gz"
     packed.write_bytes(gzip.compress(stored.read_bytes()))
-    assert not any(map(is_stored, (str(packed), "-", str(tmp_path), str(tmp_path / "gone"), "\0")))
+    assert not any(
+        map(is_allocsim_trace, (str(packed), "-", str(tmp_path), str(tmp_path / "gone"), "\0"))
+    )
 
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
@@ -211,14 +213,14 @@ def test_cut_file_is_refused(stored: Path, mapped: bool, keep: int) -> None:
     stored.write_bytes(content)
     with pytest.raises(TraceError, match=stored.name if mapped else "memory") as raised:
         events_of(read_trace(stored) if mapped else streamed(content))
-    assert "make it again from its recording with `allocsim trace convert`" in str(raised.value)
+    assert "recreate it from its recording with `allocsim trace convert`" in str(raised.value)
 
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
 def test_longer_file_is_refused(stored: Path, mapped: bool) -> None:
     content = stored.read_bytes() + b"x"
     stored.write_bytes(content)
-    with pytest.raises(TraceError, match="something was added to it"):
+    with pytest.raises(TraceError, match="has more than the"):
         events_of(read_trace(stored) if mapped else streamed(content))
 
 
@@ -247,12 +249,15 @@ def test_objects_too_far_apart_are_not_written_nor_read(
 ) -> None:
     path = tmp_path / "a.allocsim"
     events = no_events(1)
-    events.object = FEW + MOST_A_ROW
-    with pytest.raises(InputError, match=r"1 events number 4,194,309 objects, too far apart"):
+    events.object = BASE_OBJECTS + MAX_OBJECTS_PER_EVENT
+    with pytest.raises(InputError, match=r"object ids up to 4,194,309 in 1 events are too sparse"):
         write_trace(Trace("mine", iter([events]), {}), path)
-    monkeypatch.setattr("allocsim.traces.native.header.FEW", FEW + 1)
+    monkeypatch.setattr("allocsim.traces.native.header.BASE_OBJECTS", BASE_OBJECTS + 1)
     write_trace(Trace("mine", iter([events]), {}), path)
-    assert read_trace(path).description["claims"]["objects"] == FEW + MOST_A_ROW + 1
+    assert (
+        read_trace(path).description["claims"]["objects"]
+        == BASE_OBJECTS + MAX_OBJECTS_PER_EVENT + 1
+    )
     monkeypatch.undo()
     with pytest.raises(TraceError, match=r"a\.allocsim: it claims 4,194,309 objects for 1 events"):
         read_trace(path)
@@ -302,7 +307,7 @@ def test_full_disk_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/full", "/"])
 def test_what_is_no_file_is_not_written_to(path: str) -> None:
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a regular file"):
         write_trace(trace_of(CALLS), Path(path))
 
 
@@ -312,7 +317,7 @@ def test_writing_takes_the_name_of_a_link_target(tmp_path: Path) -> None:
     link.symlink_to(target)
     write_trace(trace_of(CALLS), link)
     assert link.is_symlink()
-    assert is_stored(str(target))
+    assert is_allocsim_trace(str(target))
 
 
 def test_file_that_cannot_be_mapped_is_an_error(

@@ -9,19 +9,19 @@ import pytest
 
 from allocsim.errors import TraceError
 from allocsim.traces.native.header import (
-    HEADER,
-    LONGEST,
+    FIXED_SIZE,
     MAGIC,
+    MAX_HEADER,
     PAGE,
-    About,
+    Description,
     Layout,
-    about_of,
-    front,
-    layout_of,
-    room_for,
+    encode_header,
+    header_size,
+    parse_description,
+    parse_layout,
 )
 
-ABOUT = About(
+ABOUT = Description(
     tool="allocsim 1",
     name="it",
     source={"kind": "trace"},
@@ -34,30 +34,30 @@ ABOUT = About(
     dropped={"overlap": 1},
     notes=["one", "two"],
 )
-BEGIN = room_for(ABOUT)
+BEGIN = header_size(ABOUT)
 
 
-def parsed(whole: bytes) -> tuple[Layout, About]:
+def parsed(whole: bytes) -> tuple[Layout, Description]:
     """What the front says."""
-    layout = layout_of(whole[:HEADER], "it.allocsim")
-    return layout, about_of(whole[: layout.begin], layout, "it.allocsim")
+    layout = parse_layout(whole[:FIXED_SIZE], "it.allocsim")
+    return layout, parse_description(whole[: layout.begin], layout, "it.allocsim")
 
 
 def sealed(whole: bytes) -> bytes:
     """The same front with the checksum that it should have."""
-    checksum = zlib.crc32(whole[HEADER:], zlib.crc32(whole[: HEADER - 4]))
-    return whole[: HEADER - 4] + struct.pack("<I", checksum) + whole[HEADER:]
+    checksum = zlib.crc32(whole[FIXED_SIZE:], zlib.crc32(whole[: FIXED_SIZE - 4]))
+    return whole[: FIXED_SIZE - 4] + struct.pack("<I", checksum) + whole[FIXED_SIZE:]
 
 
 def with_text(text: bytes, rows: int = 4) -> bytes:
     """A front that says anything at all, rightly sealed."""
-    begin = -(-(HEADER + len(text)) // PAGE) * PAGE
+    begin = -(-(FIXED_SIZE + len(text)) // PAGE) * PAGE
     header = struct.pack("<12sIQQQ24s", MAGIC, 1, len(text), begin, rows, b"")
     return sealed((header + text).ljust(begin, b"\0"))
 
 
 def test_front_says_what_it_was_made_of() -> None:
-    whole = front(ABOUT, BEGIN, 4)
+    whole = encode_header(ABOUT, BEGIN, 4)
     assert len(whole) == BEGIN
     assert BEGIN % PAGE == 0
     layout, about = parsed(whole)
@@ -67,7 +67,7 @@ def test_front_says_what_it_was_made_of() -> None:
 
 def test_layout_on_disk_stays_as_it_is() -> None:
     """The offsets that the module's docstring promises."""
-    whole = front(ABOUT, BEGIN, 4)
+    whole = encode_header(ABOUT, BEGIN, 4)
     text = msgspec.json.encode(ABOUT)
     assert whole[:12] == b"allocsim\r\n\x1a\n"
     assert struct.unpack_from("<IQQQ", whole, 12) == (1, len(text), BEGIN, 4)
@@ -78,7 +78,7 @@ def test_layout_on_disk_stays_as_it_is() -> None:
 
 def test_every_byte_is_checked() -> None:
     """One bit wrong anywhere is an error that names the file."""
-    whole = front(ABOUT, BEGIN, 4)
+    whole = encode_header(ABOUT, BEGIN, 4)
     for place in range(len(whole)):
         wrong = bytearray(whole)
         wrong[place] ^= 1 << place % 8
@@ -87,7 +87,7 @@ def test_every_byte_is_checked() -> None:
 
 
 def test_newer_version_is_refused_with_the_way_out() -> None:
-    whole = bytearray(front(ABOUT, BEGIN, 4))
+    whole = bytearray(encode_header(ABOUT, BEGIN, 4))
     whole[12] = 2
     with pytest.raises(TraceError, match="version 2 of the format; this allocsim reads version 1"):
         parsed(sealed(bytes(whole)))
@@ -100,19 +100,19 @@ def test_newer_version_is_refused_with_the_way_out() -> None:
         (PAGE, PAGE, 1),
         (10, PAGE + 1, 1),
         (10, 0, 1),
-        (10, LONGEST + PAGE, 1),
+        (10, MAX_HEADER + PAGE, 1),
         (10, PAGE, 1 << 63),
     ],
 )
 def test_layout_that_cannot_be_is_refused(text: int, begin: int, rows: int) -> None:
     header = struct.pack("<12sIQQQ24s", MAGIC, 1, text, begin, rows, b"")
     with pytest.raises(TraceError, match="its header is damaged"):
-        layout_of(header, "it")
+        parse_layout(header, "it")
 
 
 def test_other_content_is_refused() -> None:
     with pytest.raises(TraceError, match=r"found b'1: malloc 0x', expected an allocsim trace"):
-        layout_of(b"1: malloc 0x10 5\n" * 10, "it")
+        parse_layout(b"1: malloc 0x10 5\n" * 10, "it")
 
 
 def body(**fields: Any) -> bytes:
@@ -145,7 +145,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_under_a_right_checksum_is_refused(text: bytes) -> None:
-    with pytest.raises(TraceError, match="make it again from its recording"):
+    with pytest.raises(TraceError, match="recreate it from its recording"):
         parsed(with_text(text))
 
 
@@ -156,20 +156,20 @@ def test_unknown_keys_are_left_alone() -> None:
 
 
 def test_there_is_room_for_what_becomes_known_later() -> None:
-    begin = room_for(ABOUT)
+    begin = header_size(ABOUT)
     late = msgspec.structs.replace(
         ABOUT,
         dropped={f"reason {number}": 1 << 60 for number in range(50)},
         notes=["a note of some length, which says what there is to say"] * 20,
         requested=1 << 62,
     )
-    _, about = parsed(front(late, begin, 4))
+    _, about = parsed(encode_header(late, begin, 4))
     assert about == late
 
 
 def test_notes_that_do_not_fit_are_counted() -> None:
     late = msgspec.structs.replace(ABOUT, notes=["x" * 1000] * 50)
-    _, about = parsed(front(late, BEGIN, 4))
+    _, about = parsed(encode_header(late, BEGIN, 4))
     assert about.notes[0] == "x" * 1000
     assert about.notes[-1] == f"{51 - len(about.notes)} more notes did not fit into the file"
     assert 5 < len(about.notes) < 13
@@ -178,4 +178,4 @@ def test_notes_that_do_not_fit_are_counted() -> None:
 def test_drops_that_do_not_fit_are_an_error() -> None:
     late = msgspec.structs.replace(ABOUT, dropped={"x" * 20_000: 1})
     with pytest.raises(TraceError, match="does not fit"):
-        front(late, BEGIN, 4)
+        encode_header(late, BEGIN, 4)

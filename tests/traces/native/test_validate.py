@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from allocsim.events import EVENT, Op
-from allocsim.traces.native.validate import Bounds, first_unsound, wrong_with
+from allocsim.traces.native.validate import Bounds, describe_invalid, first_invalid
 from tests.driving import Call, stream, stream_of
 
 BOUNDS = Bounds(objects=10, threads=3)
@@ -32,7 +32,7 @@ UNSOUND = {
     "negative size": (Call(Op.MALLOC, 1, -1), "a malloc with -1 bytes, expected 0 to"),
     "size beyond all": (Call(Op.CALLOC, 1, LARGEST + 1), "a calloc with 140,737,488,355,329 bytes"),
     "least size": (Call(Op.REALLOC, 1, -(1 << 63)), "a realloc with -9,223,372,036,854,775,808"),
-    "object": (Call(Op.MALLOC, 10, 1), "a malloc with object 10, expected a number below 10"),
+    "object": (Call(Op.MALLOC, 10, 1), "a malloc with object 10, expected an id below 10"),
     "object of all bits": (Call(Op.FREE, (1 << 32) - 1), "a free with object 4294967295, expected"),
     "thread": (Call(Op.MALLOC, 1, 1, 3), "a malloc with thread 3, expected a number below 3"),
     "alignment of a malloc": (Call(Op.MALLOC, 1, 1, 0, 4), "an alignment of 2**4 bytes, expected"),
@@ -48,20 +48,20 @@ UNSOUND = {
 
 @pytest.mark.parametrize("call", SOUND.values(), ids=SOUND)
 def test_event_is_sound(call: Call) -> None:
-    assert first_unsound(stream(call), BOUNDS) is None
+    assert first_invalid(stream(call), BOUNDS) is None
 
 
 @pytest.mark.parametrize(("call", "message"), UNSOUND.values(), ids=UNSOUND)
 def test_row_that_is_no_event_is_found_and_explained(call: Call, message: str) -> None:
     sound = list(SOUND.values())
     events = stream_of([*sound, call, *sound, call])
-    position = first_unsound(events, BOUNDS)
+    position = first_invalid(events, BOUNDS)
     assert position == len(sound)
-    assert message in wrong_with(events[position], BOUNDS)
+    assert message in describe_invalid(events[position], BOUNDS)
 
 
 def test_no_events_are_sound() -> None:
-    assert first_unsound(stream(), BOUNDS) is None
+    assert first_invalid(stream(), BOUNDS) is None
 
 
 def test_random_bytes_are_judged_as_an_obvious_rule_does() -> None:
@@ -83,4 +83,4 @@ def test_random_bytes_are_judged_as_an_obvious_rule_does() -> None:
             expected = op <= Op.FREE and 0 <= request <= most and object_ < 10 and thread < 3
             expected = expected and (alignment <= 30 if op == Op.MEMALIGN else alignment == 0)
         events = np.array([row], EVENT).view(np.recarray)
-        assert (first_unsound(events, BOUNDS) is None) == expected, row
+        assert (first_invalid(events, BOUNDS) is None) == expected, row
