@@ -36,10 +36,11 @@ def load_file(name: str) -> Design:
         raise InputError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
     module = _module_name(path.resolve(), content)
     if module not in _LOADED:
-        found = getattr(_run(module, path.resolve(), content, name), "DESIGN", None)
-        if found is None:
-            raise InputError(f"{name}: no design here; expected DESIGN = Design(...)")
-        _LOADED[module] = complete(found, name)
+        try:
+            _LOADED[module] = _load(module, path.resolve(), content, name)
+        except BaseException:
+            sys.modules.pop(module, None)
+            raise
     return _LOADED[module]
 
 
@@ -50,19 +51,18 @@ def _module_name(path: Path, content: bytes) -> str:
     return f"{PREFIX}{stem}_{digest.hexdigest()[:16]}"
 
 
-def _run(module: str, path: Path, content: bytes, name: str) -> ModuleType:
-    """Run the file as a module that pickles and Numba find by its name."""
+def _load(module: str, path: Path, content: bytes, name: str) -> Design:
+    """Run the file as a module that Numba and pickles find by its name; return its design."""
     made = ModuleType(module)
     made.__file__ = str(path)
     sys.modules[module] = made
     try:
         exec(compile(content, str(path), "exec"), made.__dict__)
-    except BaseException as error:
-        del sys.modules[module]
-        if not isinstance(error, Exception):
-            raise
-        raise InputError(f"{name}{_line_of(error, str(path))}: {_said(error)}") from error
-    return made
+    except Exception as error:
+        raise InputError(f"{name}{_line_of(error, str(path))}: {_message(error)}") from error
+    if not hasattr(made, "DESIGN"):
+        raise InputError(f"{name}: no design here; expected DESIGN = Design(...)")
+    return complete(made.DESIGN, name)
 
 
 def _line_of(error: Exception, path: str) -> str:
@@ -74,7 +74,7 @@ def _line_of(error: Exception, path: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """Return the kind of an error and its message."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"
