@@ -1,7 +1,7 @@
-"""Benchmarks: designs beside the malloc libraries, and the driver beside a plain loop in C.
+"""Benchmarks: designs compared with malloc libraries, and the driver with a plain loop in C.
 
-Each subject plays the same events with the same compiled driver in fresh processes, the subjects
-taking turns, so that a slow minute of the machine falls on all of them. What counts is the ratio.
+Each subject replays the same events with the same compiled driver in fresh processes. Subjects take
+turns, so that a slow minute of the machine affects all of them; only the ratios are meaningful.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ SUBJECTS = (*SUMMARIES, *(PREFIX + name for name in KNOWN))
 WARM_RUNS = 8
 
 
-def uniform(most: int) -> dict[str, object]:
-    """2^20 events over 1,000 slots with sizes up to `most` bytes."""
-    return {"kind": "random", "size": {"distribution": "uniform", "max": most}}
+def uniform(max_size: int) -> dict[str, object]:
+    """2^20 events over 1,000 slots with sizes up to `max_size` bytes."""
+    return {"kind": "random", "size": {"distribution": "uniform", "max": max_size}}
 
 
 def warm(times: list[float]) -> float:
@@ -45,46 +45,46 @@ def warm(times: list[float]) -> float:
 def race_all(
     workload: dict[str, object], rounds: int, runs: int, figure: Callable[[list[float]], float]
 ) -> dict[str, float]:
-    """Nanoseconds an event for each subject that is here, subjects taking turns."""
+    """ns/event of each installed subject, the median of the rounds."""
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         for subject in SUBJECTS:
             try:
                 found.setdefault(subject, []).append(figure(race(subject, workload, runs)))
             except EnvironmentLacks as missing:
-                Console(stderr=True).print(f"left out: {missing}")
+                Console(stderr=True).print(f"skipped: {missing}")
     return {subject: statistics.median(times) for subject, times in found.items()}
 
 
 def report(console: Console, title: str, times: dict[str, float]) -> None:
-    """Print the times, and what each design takes of each subject's."""
+    """Print the times, and the ratio of each design's time to each subject's."""
     table = Table(title=title, title_justify="left")
     table.add_column("subject")
-    table.add_column("ns an event", justify="right")
+    table.add_column("ns/event", justify="right")
     for design in SUMMARIES:
-        table.add_column(f"{design} takes, times this", justify="right")
+        table.add_column(f"{design} / this", justify="right")
     for subject, ns in times.items():
         ratios = [f"{times[design] / ns:.2f}" for design in SUMMARIES]
         table.add_row(subject, f"{ns:.1f}", *ratios)
     console.print(table)
 
 
-def time_beside_c(console: Console, name: str, trace: Trace, rounds: int) -> None:
-    """Print each library's time in allocsim's driver beside that in a plain loop in C.
+def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> None:
+    """Print each library's time in allocsim's driver and in a plain loop in C.
 
     Fresh processes take turns; each figure is the median of the rounds' warm medians. The C program
     has the library preloaded and shares only the file of events.
     """
     compiler = shutil.which("cc")
     if compiler is None:
-        console.print("left out: the loop in C, since there is no C compiler here")
+        console.print("skipped: the loop in C, because no C compiler is installed")
         return
-    table = Table(title=f"{name}, warm, beside a loop in C", title_justify="left")
+    table = Table(title=f"{name}, warm, and a loop in C", title_justify="left")
     for head in (
         "library",
-        "allocsim, ns an event",
-        "C, ns an event",
-        "allocsim takes, times this",
+        "allocsim, ns/event",
+        "C, ns/event",
+        "allocsim / C",
     ):
         table.add_column(head, justify="left" if head == "library" else "right")
     event_file = write_events(trace)
@@ -94,8 +94,8 @@ def time_beside_c(console: Console, name: str, trace: Trace, rounds: int) -> Non
         for library in filter(find_library, KNOWN):
             ours, theirs = [], []
             for _ in range(rounds):
-                said = measure(f"lib:{library}", "times", event_file, Conditions(runs=WARM_RUNS))
-                ours.append(said.times.ns)
+                message = measure(f"lib:{library}", "times", event_file, Conditions(runs=WARM_RUNS))
+                ours.append(message.times.ns)
                 theirs.append(warm(loop_in_c(program, library, event_file)))
             ns, c = statistics.median(ours), statistics.median(theirs)
             table.add_row(library, f"{ns:.1f}", f"{c:.1f}", f"{ns / c:.3f}")
@@ -104,7 +104,7 @@ def time_beside_c(console: Console, name: str, trace: Trace, rounds: int) -> Non
 
 
 def loop_in_c(program: str, library: str, event_file: EventFile) -> list[float]:
-    """Nanoseconds an event of each run of the C program with a library preloaded."""
+    """ns/event of each run of the C program with a library preloaded."""
     path = f"/proc/{os.getpid()}/fd/{event_file.descriptor}"
     objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
     environment = dict(child_environment(None))

@@ -1,4 +1,4 @@
-"""Benchmarks: the readers of recorded traces beside a loop in Python that splits each line."""
+"""Benchmarks: the readers of recorded traces compared with Python loops that split each line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAMPLES = ROOT / "tests" / "traces" / "samples"
 
 
 def split_loop(path: Path, numbers: Numbers) -> int:
-    """What a script would do: split each line and read its numbers; the lines."""
+    """Split each line and parse its numbers, as a script would; return the number of lines."""
     count = 0
     with path.open() as file:
         for line in file:
@@ -35,7 +35,7 @@ def split_loop(path: Path, numbers: Numbers) -> int:
 
 
 def bare_split_loop(path: Path) -> int:
-    """The least that a script could do: split each line; the lines."""
+    """Only split each line, the minimum for a script; return the number of lines."""
     count = 0
     with path.open() as file:
         for line in file:
@@ -93,23 +93,23 @@ RECORDED: dict[str, Numbers] = {
     "lttng": lttng_numbers,
     "valgrind": valgrind_numbers,
 }
-"""For each format with a sample of a sqlite3 run the numbers of a line."""
+"""The parser of a line's numbers, for each format with a sample of a sqlite3 run."""
 
 REPEATED = 48 << 20
-"""Bytes of the large file that is made of a sample."""
+"""Bytes of the large file made by repeating a sample."""
 
 
 def import_trace(path: Path) -> int:
-    """Read a trace into events; how many."""
+    """Read a trace; return the number of events."""
     return sum(len(chunk) for chunk in open_trace(str(path)).chunks)
 
 
 def time_reading(console: Console, rounds: int) -> None:
-    """Print the rates of the readers of text beside plain Python loops over the same files."""
+    """Print the rates of the text readers and of plain Python loops over the same files."""
     table = Table(title="reading text, million lines/s", title_justify="left")
     for column in ("format", "lines", "allocsim", "split and numbers", "split"):
         table.add_column(column, justify="left" if column == "format" else "right")
-    table.add_column("allocsim is faster than split and numbers, times", justify="right")
+    table.add_column("allocsim / split and numbers", justify="right")
     with tempfile.TemporaryDirectory() as place:
         for name, path, numbers in reading_subjects(Path(place)):
             lines, rates = reading_rates(path, numbers, rounds)
@@ -119,7 +119,7 @@ def time_reading(console: Console, rounds: int) -> None:
 
 
 def reading_subjects(place: Path) -> Iterator[tuple[str, Path, Numbers]]:
-    """A large file of each format, with its name and the numbers of a line."""
+    """Yield the name, a large file, and the parser of a line's numbers for each format."""
     if SYSTEMUI.exists():
         with zipfile.ZipFile(SYSTEMUI) as archive:
             yield "aosp", Path(archive.extract(archive.namelist()[0], place)), aosp_numbers
@@ -136,7 +136,7 @@ def reading_subjects(place: Path) -> Iterator[tuple[str, Path, Numbers]]:
 
 
 def reading_rates(path: Path, numbers: Numbers, rounds: int) -> tuple[int, dict[str, float]]:
-    """The lines of a file, and how many millions of them each way to read takes in a second."""
+    """The number of lines of a file, and million lines/s of each way to read it."""
     lines = bare_split_loop(path)
     import_trace(path)
     readers: dict[str, Callable[[], object]] = {

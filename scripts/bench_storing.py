@@ -1,4 +1,4 @@
-"""Benchmarks: a trace file of our own, opened and replayed beside the same from memory."""
+"""Benchmarks: opening a file in allocsim's own format, and replaying it from disk and memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MEMORY = 1 << 24
 
 
 def time_stored(console: Console, events: int, rounds: int) -> None:
-    """Print how fast a file of our own opens, and is replayed beside the same from memory."""
+    """Print the time to open a file, and to replay it from disk and from memory."""
     generator = make_generator(uniform(64) | {"ops": events})
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "large.allocsim"
         if shutil.disk_usage(place).free < max(4 << 30, 3 * EVENT.itemsize * events):
-            console.print(f"left out: {place} has no room for a trace of {events:,} events")
+            console.print(f"skipped: {place} has too little free space for {events:,} events")
             return
         write_trace(generator.trace("large"), path)
         opening = []
@@ -50,15 +50,15 @@ def time_stored(console: Console, events: int, rounds: int) -> None:
     table.add_column("what")
     table.add_column("figure", justify="right")
     table.add_row("opening it, seconds", f"{statistics.median(opening):.5f}")
-    table.add_row("replaying it, ns an event, all counted", f"{ours:.2f}")
-    table.add_row(f"replaying {MEMORY:,} events from memory", f"{engine:.2f}")
-    table.add_row("the file takes, times that", f"{ours / engine:.3f}")
-    table.add_row("memory more than at the begin, MiB", f"{grown / 2**20:.1f}")
+    table.add_row("replaying it, reading included, ns/event", f"{ours:.2f}")
+    table.add_row(f"replaying {MEMORY:,} events from memory, ns/event", f"{engine:.2f}")
+    table.add_row("file / memory", f"{ours / engine:.3f}")
+    table.add_row("growth of resident memory, MiB", f"{grown / 2**20:.1f}")
     console.print(table)
 
 
 def replay_rate(trace: Trace) -> float:
-    """Nanoseconds an event of a replay, from the first chunk to the last, reading included."""
+    """ns/event of a replay from the first chunk to the last, reading included."""
     with Heap() as heap:
         player = Player(heap, Options(), trace.length)
         begun = time.perf_counter()
@@ -68,6 +68,6 @@ def replay_rate(trace: Trace) -> float:
 
 
 def resident() -> int:
-    """Bytes of this process that are resident."""
+    """RSS of this process, bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * mmap.PAGESIZE

@@ -1,6 +1,6 @@
-"""The benchmarks behind scripts/bench: racing, reading, storing, and starting up.
+"""The benchmarks of scripts/bench: allocators, readers, the native format, and start-up.
 
-Every figure is the median of the rounds; what counts is the ratio within one run.
+Every figure is the median of the rounds; only ratios within one run are meaningful.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import click
-from bench_racing import WARM_RUNS, race_all, report, time_beside_c, uniform, warm
+from bench_racing import WARM_RUNS, compare_with_c, race_all, report, uniform, warm
 from bench_reading import SYSTEMUI, time_reading
 from bench_storing import time_stored
 from rich.console import Console
@@ -25,7 +25,7 @@ PARTS = ("race", "c", "read", "store", "start")
 
 
 def time_start(console: Console, rounds: int) -> None:
-    """Print the wall time of commands beside that of importing click."""
+    """Print the wall time of commands, and of importing click."""
     allocsim = str(Path(sys.executable).parent / "allocsim")
     commands = {
         "python -c 'import click'": [sys.executable, "-c", "import click"],
@@ -42,7 +42,7 @@ def time_start(console: Console, rounds: int) -> None:
     table = Table(title="starting up", title_justify="left")
     table.add_column("command")
     table.add_column("seconds", justify="right")
-    table.add_column("times import click", justify="right")
+    table.add_column("/ import click", justify="right")
     median = {name: statistics.median(seconds) for name, seconds in times.items()}
     for name, seconds in median.items():
         table.add_row(name, f"{seconds:.3f}", f"{seconds / next(iter(median.values())):.2f}")
@@ -50,24 +50,24 @@ def time_start(console: Console, rounds: int) -> None:
 
 
 def time_races(console: Console, rounds: int) -> None:
-    """Print what each design and each library takes for an event."""
-    for most in (64, 2048):
-        title = f"2^20 events, 1,000 slots, up to {most} bytes, warm"
-        report(console, title, race_all(uniform(most), rounds, WARM_RUNS, warm))
+    """Print the time per event of each design and library."""
+    for max_size in (64, 2048):
+        title = f"2^20 events, 1,000 slots, up to {max_size} bytes, warm"
+        report(console, title, race_all(uniform(max_size), rounds, WARM_RUNS, warm))
     if SYSTEMUI.exists():
         trace: dict[str, object] = {"kind": "trace", "file": str(SYSTEMUI)}
         report(console, "systemui, one cache, cold", race_all(trace, 2 * rounds, 1, min))
         report(console, "systemui, one cache, warm", race_all(trace, rounds, WARM_RUNS, warm))
     else:
-        console.print(f"left out: {SYSTEMUI.name} is not beside this repository")
+        console.print(f"skipped: {SYSTEMUI} does not exist")
 
 
 def time_driver(console: Console, rounds: int) -> None:
-    """Print what the driver adds to the libraries' own time."""
+    """Print what the driver adds to the libraries' time."""
     stream = make_generator(uniform(2048)).trace("random")
-    time_beside_c(console, "2^20 events up to 2,048 bytes", stream, rounds)
+    compare_with_c(console, "2^20 events up to 2,048 bytes", stream, rounds)
     if SYSTEMUI.exists():
-        time_beside_c(console, "systemui", open_trace(str(SYSTEMUI)), rounds)
+        compare_with_c(console, "systemui", open_trace(str(SYSTEMUI)), rounds)
 
 
 @click.command()
@@ -76,11 +76,13 @@ def time_driver(console: Console, rounds: int) -> None:
     "--stored",
     default=10**8,
     show_default=True,
-    help="Events of the trace file of our own; 0: none.",
+    help="Events of the file in allocsim's own format; 0 skips this part.",
 )
-@click.option("--part", type=click.Choice(PARTS), multiple=True, help="Only this; may be repeated.")
+@click.option(
+    "--part", type=click.Choice(PARTS), multiple=True, help="Only this part; may be repeated."
+)
 def main(rounds: int, stored: int, part: tuple[str, ...]) -> None:
-    """Measure the designs against the malloc libraries, and reading and starting up."""
+    """Measure designs and malloc libraries, the readers of traces, and start-up."""
     console, parts = Console(width=110), part or PARTS
     if "race" in parts:
         time_races(console, rounds)

@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """What a child is to measure."""
+    """The measurement that a child is to make."""
 
     subject: str
     measure: str

@@ -27,7 +27,7 @@ MAX_SPREAD = 0.10
 
 @dataclass(frozen=True)
 class Conditions:
-    """How subjects are measured: the same for all of a comparison."""
+    """Settings of a measurement, the same for all subjects of a comparison."""
 
     runs: int = 5
     warmup: int = 1

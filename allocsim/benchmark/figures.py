@@ -112,4 +112,4 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """Why a figure is missing: the first error."""
+    """The first error, because of which figures are missing."""

@@ -48,7 +48,7 @@ SMALL_CALLS = 1000
 
 
 class Setup(NamedTuple):
-    """What the measurement needs, prepared before the subject is loaded."""
+    """Everything that the measurement needs, prepared before the subject is loaded."""
 
     events: Any
     run: Run

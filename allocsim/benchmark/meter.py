@@ -47,7 +47,7 @@ CLOCK_MONOTONIC = 1
 
 
 class MeterSettings(Struct):
-    """How a meter reads memory and the clock."""
+    """The file that a meter reads, and the C functions that it calls."""
 
     pread: Int64  # address of the C function
     clock_gettime: Int64  # address of the C function

@@ -143,7 +143,7 @@ class _Watcher:
             return 0
 
     def _exit_of_child(self) -> str:
-        """How the child that closed its pipe ended; it is not reaped, so that it can be killed."""
+        """Describe how the child that closed its pipe ended. It is not reaped: see `_kill`."""
         deadline = time.monotonic() + EXIT_TIMEOUT
         while time.monotonic() < deadline:
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT

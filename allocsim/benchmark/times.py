@@ -45,7 +45,7 @@ CLOCK_READINGS = 1000
 
 
 class Setup(NamedTuple):
-    """What the measurement needs, prepared before the subject is loaded."""
+    """Everything that the measurement needs, prepared before the subject is loaded."""
 
     events: Any
     run: Run
@@ -82,7 +82,7 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
 
 
 def _replays_per_run(cold: float) -> int:
-    """How many replays make a run, if the first took `cold` nanoseconds."""
+    """The number of replays of a run, if the first replay took `cold` nanoseconds."""
     return max(min(int(MIN_RUN / cold), MAX_REPLAYS), 1) if cold else 1
 
 

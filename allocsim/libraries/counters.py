@@ -129,4 +129,4 @@ _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""How to read a library's counters, by a function that only this library has."""
+"""The function that reads a library's counters, by a function that only this library has."""

@@ -95,7 +95,7 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "mi_version": _mimalloc,
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""How to read a library's version, by a function that only this library has."""
+"""The function that reads a library's version, by a function that only this library has."""
 
 
 if __name__ == "__main__":

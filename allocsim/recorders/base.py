@@ -1,4 +1,4 @@
-"""What every recorder provides, and what they share: a work directory and reading a recording.
+"""The interface of a recorder, and code that recorders share: a work directory, opening a file.
 
 A recorder writes only into the work directory, which is removed however the run ends.
 """
@@ -31,15 +31,15 @@ class Recorder:
 
     name: str
     summary: str
-    """What it records and its cost, one line for the user."""
+    """The calls that it records and its cost, one line for the user."""
     install: str
     """The command that installs it on Debian."""
     missing: Callable[[Program], str | None]
-    """Why it cannot record this program, with the remedy; None if it can."""
+    """Returns why it cannot record this program, with the remedy, or None if it can."""
     run: Callable[[Program, Path], Outcome]
-    """Run the program, recording into a work directory; RecorderFailed if it was not run."""
+    """Runs the program, recording into a work directory; RecorderFailed if it was not run."""
     read: Callable[[Path, Outcome], AbstractContextManager[Trace]]
-    """Open the trace recorded into a work directory."""
+    """Opens the trace recorded into a work directory."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
     """Programs of which it records nothing."""
 
@@ -71,6 +71,11 @@ def open_recording(path: Path) -> Iterator[Trace]:
         yield open_trace(str(path))
     else:
         yield Trace(str(path), iter(()), {"kind": "trace"})
+
+
+def reads_file(name: str) -> Callable[[Path, Outcome], AbstractContextManager[Trace]]:
+    """Make a Recorder.read that opens the file of that name in the work directory."""
+    return lambda directory, _: open_recording(directory / name)
 
 
 def run_command(

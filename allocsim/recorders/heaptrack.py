@@ -7,11 +7,9 @@ unwinds the stack at each call, and records neither thread ids nor calloc's argu
 from __future__ import annotations
 
 import shutil
-from contextlib import AbstractContextManager
 from pathlib import Path
 
-from allocsim.events import Trace
-from allocsim.recorders.base import Recorder, open_recording
+from allocsim.recorders.base import Recorder, reads_file
 from allocsim.recorders.program import Outcome, Program, preload, run_program
 
 INSTALL = "apt install heaptrack"
@@ -22,7 +20,7 @@ _FILE = "heaptrack.raw"
 
 
 def missing(_: Program) -> str | None:
-    """Why heaptrack cannot be used, with the remedy; None if it can."""
+    """Return why heaptrack cannot be used, with the remedy, or None if it can."""
     return None if _library() else f"{LIBRARY} is missing: {INSTALL}"
 
 
@@ -30,11 +28,6 @@ def run(program: Program, directory: Path) -> Outcome:
     """Run the program with heaptrack's library preloaded."""
     output = {"DUMP_HEAPTRACK_OUTPUT": str(directory / _FILE)}
     return run_program(program, preload(_library() or LIBRARY) | output)
-
-
-def read(directory: Path, _: Outcome) -> AbstractContextManager[Trace]:
-    """Open the library's raw output."""
-    return open_recording(directory / _FILE)
 
 
 def _library() -> Path | None:
@@ -53,7 +46,7 @@ RECORDER = Recorder(
     install=INSTALL,
     missing=missing,
     run=run,
-    read=read,
+    read=reads_file(_FILE),
     blind_to="static and set-uid programs, programs with an allocator of their own, programs that "
     "exec another, and short programs that end by _exit, such as sh (use --with lttng)",
 )

@@ -41,7 +41,7 @@ _DISCARDED = re.compile(r"discarded (\d+) event")
 
 
 def missing(_: Program) -> str | None:
-    """Why LTTng cannot be used, with the remedy; None if it can."""
+    """Return why LTTng cannot be used, with the remedy, or None if it can."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
             return f"{tool} is missing: {INSTALL}"

@@ -37,15 +37,15 @@ CHANNEL = ("--blocking-timeout=inf", "--subbuf-size=4M", "--num-subbuf=8")
 MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path (sun_path, without the final zero)."""
 
-LONGEST_NAME = ".lttng/ustconsumerd64/command"
-"""The longest path of a socket below LTTNG_HOME."""
+LONG_SOCKET = ".lttng/ustconsumerd64/command"
+"""The socket below LTTNG_HOME that has the longest path."""
 
 LOCK = "\0allocsim-lttng"
 """An abstract socket, bound by the one recording of a root that cannot mount: such a name
 disappears with its process."""
 
 MESSAGES = "daemon.txt"
-"""What the daemon prints, in the work directory."""
+"""File in the work directory for what the daemon prints."""
 
 MOUNT = 'mkdir -p /var/run/lttng && mount --bind "$0" /var/run/lttng && exec "$@"'
 """A shell script: give a command a directory ($0) of its own as /var/run/lttng."""
@@ -53,7 +53,7 @@ MOUNT = 'mkdir -p /var/run/lttng && mount --bind "$0" /var/run/lttng && exec "$@
 
 @dataclass(frozen=True)
 class Daemon:
-    """How to reach a session daemon."""
+    """A session daemon, running or not: the environment and the commands that reach it."""
 
     variables: dict[str, str]
     """Environment of its clients, and of the programs to be traced."""
@@ -82,7 +82,7 @@ class Daemon:
 @contextmanager
 def running_daemon(directory: Path) -> Iterator[Daemon]:
     """A daemon that runs during the block: a private one wherever that is possible."""
-    if len(os.fsencode(directory / LONGEST_NAME)) > MAX_SOCKET_PATH:
+    if len(os.fsencode(directory / LONG_SOCKET)) > MAX_SOCKET_PATH:
         raise RecorderFailed(
             f"'{directory.parent}' is too long a path for its sockets; set TMPDIR to a shorter one"
         )

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 
-from allocsim.events import Trace
-from allocsim.recorders.base import Recorder, open_recording, run_command
+from allocsim.recorders.base import Recorder, reads_file, run_command
 from allocsim.recorders.program import Outcome, Program, run_program
 
 INSTALL = "pip install memray"
@@ -30,7 +28,7 @@ _FILE = "memray.bin"
 
 
 def missing(program: Program) -> str | None:
-    """Why memray cannot record the program, with the remedy; None if it can."""
+    """Return why memray cannot record the program, with the remedy, or None if it can."""
     if not _PYTHON.fullmatch(program.name):
         return "memray records Python only: allocsim record --with memray -- python3 SCRIPT"
     if _count_options(program.arguments[1:]) is None:
@@ -48,11 +46,6 @@ def run(program: Program, directory: Path) -> Outcome:
     options = _count_options(given) or 0
     tracked = [*given[:options], *RUN, str(directory / _FILE), *given[options:]]
     return run_program(program, {}, [program.arguments[0], *tracked])
-
-
-def read(directory: Path, _: Outcome) -> AbstractContextManager[Trace]:
-    """Open memray's capture."""
-    return open_recording(directory / _FILE)
 
 
 def _count_options(arguments: Sequence[str]) -> int | None:
@@ -77,5 +70,5 @@ RECORDER = Recorder(
     install=INSTALL,
     missing=missing,
     run=run,
-    read=read,
+    read=reads_file(_FILE),
 )

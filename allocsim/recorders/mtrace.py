@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import ctypes.util
 import shutil
-from contextlib import AbstractContextManager
 from pathlib import Path
 
-from allocsim.events import Trace
-from allocsim.recorders.base import Recorder, RecorderFailed, open_recording, run_command
+from allocsim.recorders.base import Recorder, RecorderFailed, reads_file, run_command
 from allocsim.recorders.program import Outcome, Program, preload, run_program
 
 INSTALL = "apt install gcc libc6-dev"
@@ -54,7 +52,7 @@ _FILE = "mtrace.txt"
 
 
 def missing(_: Program) -> str | None:
-    """Why mtrace cannot be used, with the remedy; None if it can."""
+    """Return why mtrace cannot be used, with the remedy, or None if it can."""
     if shutil.which("cc") is None:
         return f"no C compiler is installed: {INSTALL}"
     if ctypes.util.find_library("c_malloc_debug") is None:
@@ -74,16 +72,11 @@ def run(program: Program, directory: Path) -> Outcome:
     return run_program(program, preload(DEBUG, starter) | inherited | output)
 
 
-def read(directory: Path, _: Outcome) -> AbstractContextManager[Trace]:
-    """Open the text that glibc wrote."""
-    return open_recording(directory / _FILE)
-
-
 RECORDER = Recorder(
     name="mtrace",
     summary="all calls, without threads; 7.6x run time (measured with sqlite3; more with threads)",
     install=INSTALL,
     missing=missing,
     run=run,
-    read=read,
+    read=reads_file(_FILE),
 )

@@ -1,4 +1,4 @@
-"""The program to record: finding it, running it, and what its recording may not show.
+"""The program to record: finding it, running it, and the caveats of its recording.
 
 While the program runs, keys and signals are the program's: allocsim passes them on and waits until
 the program has ended.
@@ -36,7 +36,7 @@ class Program(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a program ended."""
+    """The end of a program."""
 
     process: int
     """The process id that it had."""
@@ -104,7 +104,7 @@ def preload(*libraries: str | Path) -> dict[str, str]:
 
 
 def caveats(program: Program, recorder: str, outcome: Outcome) -> Iterator[str]:
-    """What may be missing from a recording made with the recorder of that name."""
+    """Yield what a recording by the recorder of that name may be missing."""
     if recorder == "heaptrack" and outcome.status > 128:
         yield "the last calls are missing: heaptrack's buffer was lost when the program was killed"
     if recorder in ("heaptrack", "mtrace") and _may_exec(program):

@@ -38,7 +38,7 @@ def require_proved() -> None:
 
 
 def in_child(code: str, name: str, *more: str) -> str:
-    """What Python code prints in a fresh process, in which the library `name` can be loaded."""
+    """Run Python code in a fresh process that can load the library `name`; return its output."""
     environment = {**child_environment(name), "PYTHONPATH": str(REPOSITORY)}
     child = subprocess.run(
         [sys.executable, "-c", code, name, *more],

@@ -2,7 +2,7 @@
 
    replay_events EVENTS OBJECTS POINTS RUNS, started with LD_PRELOAD=libX.so to measure X. It prints
    anonymous resident bytes before the first event, at the peak and after the last event of the
-   first run, sampled at POINTS moments, then nanoseconds an event of each run. Each run begins with
+   first run, sampled at POINTS moments, then ns/event of each run. Each run begins with
    nothing live. It shares nothing with allocsim but the file of events and the rule of touching:
    one byte at the start of an object and one in each further page. */
 
@@ -54,7 +54,7 @@ static void touch(char *address, int64_t request) {
     *(volatile char *)next = (char)0xBB;
 }
 
-static void play(const struct event *event) {
+static void replay(const struct event *event) {
   struct object *object = &objects[event->object];
   switch (event->op) {
     case FREE: free(object->address); object->address = NULL; return;
@@ -99,14 +99,14 @@ int main(int argc, char **argv) {
   long before = anonymous_bytes(), peak = before, end = before;
   for (long done = 0, point = 1; points > 0 && point <= points; point++) {
     long until = count * point / points;
-    for (; done < until; done++) play(&events[done]);
+    for (; done < until; done++) replay(&events[done]);
     end = anonymous_bytes();
     if (end > peak) peak = end;
   }
   free_all();
   for (long run = 0; run < runs; run++) {
     double begun = now();
-    for (long i = 0; i < count; i++) play(&events[i]);
+    for (long i = 0; i < count; i++) replay(&events[i]);
     times[run] = (now() - begun) / count;
     free_all();
   }

@@ -32,8 +32,8 @@ class Record:
 
     def require_clean(self) -> None:
         """Nothing of a recording remains."""
-        assert list(self.temporary.iterdir()) == [], "files were left behind"
-        assert daemons_of(str(self.temporary)) == [], "a daemon was left running"
+        assert list(self.temporary.iterdir()) == [], "files remain"
+        assert daemons_of(str(self.temporary)) == [], "a daemon is still running"
 
     def __call__(self, *arguments: str, **options: Any) -> Ended:
         given = {"stdin": subprocess.DEVNULL, "env": self.environment, "timeout": TIMEOUT} | options

@@ -1,4 +1,4 @@
-"""What babeltrace2 says of a recording, and that recordings do not disturb each other."""
+"""LTTng: the messages of babeltrace2, and recordings that run at the same time."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.recorders.requirements import require
 
 
 def printed(directory: Path, status: int, text: str, notes: list[str]) -> int:
-    """How many events are read from a babeltrace2 that ends with a status and messages."""
+    """Count the events read from a babeltrace2 that ends with a status and messages."""
     (directory / "messages").write_text(text)
     printing = subprocess.Popen(["sh", "-c", f"exit {status}"])
     chunks = iter([no_events(3), no_events(4)])
@@ -49,7 +49,7 @@ def test_two_daemons_run_side_by_side() -> None:
     """Neither sees the other's session, and the end of one leaves the other running."""
     require("lttng", "true")
     if os.geteuid() == 0 and not can_mount():
-        pytest.skip("root cannot mount here, so LTTng serves one recording at a time")
+        pytest.skip("root may not mount, so LTTng serves one recording at a time")
     with (
         work_directory() as first,
         work_directory() as second,

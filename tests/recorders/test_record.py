@@ -28,7 +28,7 @@ PRELOADED = [recorder.name for recorder in RECORDERS if recorder.name != "memray
 
 
 def allocations(path: Path) -> int:
-    """How many objects a trace allocates."""
+    """Count the objects that a trace allocates."""
     chunks = open_trace(str(path)).chunks
     return sum(int((chunk.op <= Op.MEMALIGN).sum()) for chunk in chunks)
 
