@@ -11,7 +11,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ import msgspec
 from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.subject import library_of
 from allocsim.errors import AllocsimError
-from allocsim.libraries.environment import child_environment
+from allocsim.libraries.environment import child_command, child_environment
 from allocsim.signals import on_interrupt
 from allocsim.text import format_bytes
 
@@ -66,7 +65,7 @@ def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subproce
     """Start the child."""
     text = msgspec.json.encode(request).decode()
     return subprocess.Popen(
-        [sys.executable, "-m", "allocsim.benchmark.child", text],
+        child_command("allocsim.benchmark.child", text),
         env=child_environment(library_of(request.subject), keep_settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

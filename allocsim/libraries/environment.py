@@ -8,7 +8,9 @@ preloaded for Python.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from allocsim.libraries.find import find_library
 
@@ -53,3 +55,20 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     preloads = [environment.get("LD_PRELOAD"), find_library(host) if host else None]
     environment["LD_PRELOAD"] = ":".join(filter(None, preloads))
     return environment | ONE_THREAD
+
+
+_RUN = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""The program of a child: add a directory to the end of the path, and run a module."""
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of allocsim in a process of its own.
+
+    `python -m` would put the current directory first on the path: a msgspec.py next to a downloaded
+    trace would run. Instead, -P leaves it out, and the directory of this package comes last.
+    """
+    root = str(Path(__file__).parents[2])
+    return [sys.executable, "-P", "-c", _RUN, root, module, *arguments]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from allocsim.errors import AllocsimError
 from allocsim.libraries.counters import mallctl
-from allocsim.libraries.environment import child_environment
+from allocsim.libraries.environment import child_command, child_environment
 from allocsim.libraries.find import KNOWN, LoadedLibrary, find_library, load
 
 TIMEOUT = 60.0
@@ -43,7 +43,7 @@ def describe_libraries() -> dict[str, str]:
 
 def _versions(names: list[str]) -> dict[str, str]:
     """The versions of installed libraries, without those that cannot be loaded."""
-    command = [sys.executable, "-m", __name__, *names]
+    command = child_command(__name__, *names)
     environment = child_environment("jemalloc")
     try:
         child = subprocess.run(
