@@ -2,36 +2,70 @@
 
 The public names:
 
-    Heap       an allocator over real memory, by the name of its design
-    Snapshot   where the bytes of a heap are at one moment
-    Profile    what a run has measured
-    AllocsimError and its kin in allocsim.errors
+    open_trace     open a recording
+    workload       open any workload: a recording, a job file, a bundled one, the keys of a job
+    replay         replay a workload on a design; returns a Profile
+    compare        measure designs and installed libraries on a workload
+    Heap           an allocator over real memory, to be called step by step
+    Trace          a stream of events and its description
+    Profile        what a replay measured
+    Snapshot       what every byte of a heap is used for at one moment
+    AllocsimError  the base class of all errors; the others are in allocsim.errors
 
-They are loaded when first used, so that `import allocsim` and `allocsim --help` stay light.
+They are loaded when first used, so that `import allocsim` and `allocsim --help` stay fast.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-
-TYPE_CHECKING = False  # as typing has it, which takes 5 ms to import
+TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
 if TYPE_CHECKING:
     from typing import Any
 
+    from allocsim.api import compare, open_trace, replay, workload
+    from allocsim.errors import AllocsimError
+    from allocsim.events import Trace
+    from allocsim.heap import Heap
+    from allocsim.profile import Profile, Snapshot
+
 __version__ = "0.1.0"
 
-_PLACES = {
-    "Heap": "allocsim.heap",
-    "Snapshot": "allocsim.profile",
-    "Profile": "allocsim.profile",
+_MODULES = {
     "AllocsimError": "allocsim.errors",
+    "Heap": "allocsim.heap",
+    "Profile": "allocsim.profile",
+    "Snapshot": "allocsim.profile",
+    "Trace": "allocsim.events",
+    "compare": "allocsim.api",
+    "open_trace": "allocsim.api",
+    "replay": "allocsim.api",
+    "workload": "allocsim.api",
 }
+"""Where each public name is defined. No module of the package has the name of a public function:
+importing it would replace the function."""
 
-__all__ = ["AllocsimError", "Heap", "Profile", "Snapshot", "__version__"]
+__all__ = [
+    "AllocsimError",
+    "Heap",
+    "Profile",
+    "Snapshot",
+    "Trace",
+    "__version__",
+    "compare",
+    "open_trace",
+    "replay",
+    "workload",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from the module that defines it."""
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'allocsim' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    from importlib import import_module
+
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,16 +1,18 @@
-"""Checks of what a caller passes to a heap.
+"""Checks of the arguments of the Python interface; each error names the call and the argument.
 
-Every argument that no heap could accept is an InputError that names the call: a size that is
-negative or not an integer, an alignment that is not a power of two. Kernels take 64-bit integers,
-and would wrap or truncate such a value. A size that is valid but too large is OutOfMemory; an
-address that is an integer but not an object is InvalidFree.
+An argument that cannot be used is an InputError: a size that is negative or not an integer, an
+alignment that is not a power of two. Kernels take 64-bit integers, and would wrap or truncate such
+a value. A size that is valid but too large is OutOfMemory; an address that is an integer but not an
+object is InvalidFree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 
 from allocsim.errors import InputError, OutOfMemory
+from allocsim.text import parse_size
 
 MAX_SIZE = (1 << 62) - 1
 """Bytes of the largest request; page arithmetic on it stays below 2**63."""
@@ -56,6 +58,31 @@ def checked_alignment(call: str, value: object) -> int:
     if alignment < 1 or alignment & (alignment - 1):
         raise InputError(f"{call}: alignment is {alignment}; expected a power of two")
     return checked_size(call, alignment, "alignment")
+
+
+def checked_range(call: str, name: str, value: object, low: int, high: int) -> int:
+    """Return an integer from `low` to `high`."""
+    number = checked_integer(call, name, value)
+    if not low <= number <= high:
+        raise InputError(f"{call}: {name} is {number}; expected {low:,} to {high:,}")
+    return number
+
+
+def checked_bytes(call: str, name: str, value: object) -> int:
+    """Return a number of bytes, given as an integer or as a text such as "64MiB"."""
+    if not isinstance(value, str):
+        return checked_count(call, name, value)
+    try:
+        return parse_size(value)
+    except InputError as error:
+        raise InputError(f"{call}: {name}: {error}") from None
+
+
+def checked_choice(call: str, name: str, value: object, choices: Sequence[str]) -> str:
+    """Return one of `choices`."""
+    if value not in choices:
+        raise InputError(f"{call}: {name} is {_shown(value)}; expected {', '.join(choices)}")
+    return str(value)
 
 
 def _shown(value: object) -> str:

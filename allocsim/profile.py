@@ -1,8 +1,8 @@
-"""What the figures mean: from a measurement of a heap to where its bytes are.
+"""Snapshots and profiles: what every byte of a heap is used for, and what a replay measured.
 
-Above the records, below `Heap` and the driver, which measure, and the reports, which show. Here
-stands the one definition of each figure; all are bytes unless they say otherwise. Its one rule:
-the parts of a snapshot sum exactly to its heap, or there is no snapshot.
+Each figure is defined here, once; all are bytes unless they say otherwise.
+
+Invariant: the parts of a snapshot sum exactly to its heap; otherwise making it is a Corruption.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 from allocsim.core.records import COUNTS, PARTS, Record
 from allocsim.designs import CacheUse, ClassUse
 from allocsim.errors import Corruption
+from allocsim.html_table import html_table
+from allocsim.text import counted, format_bytes
 
 PART_MEANINGS = {
     "live": "requested, not yet freed",
@@ -32,25 +34,25 @@ PART_MEANINGS = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A heap at one moment: after `event` events."""
+    """A heap at one moment: after `event` events (0 for a Heap used from Python)."""
 
     event: int
     parts: dict[str, int]
-    """The eight parts, by name: they sum to `heap`."""
+    """The eight parts by name; they sum to `heap`."""
     heap: int
-    """Obtained from the operating system for spans."""
+    """Obtained from the OS for spans."""
     metadata: int
-    """The allocator's own: page map, span records, caches."""
+    """Page map, span records, caches."""
     footprint: int
     """heap - released + metadata."""
     spans: dict[str, int]
-    """Counts: total, in_use, free."""
+    """Number of spans: total, in_use, free."""
     counters: dict[str, int]
-    """Counts since the start: grows, splits, coalesces, refills."""
+    """Totals since the heap was made: grows, splits, coalesces, refills."""
 
     @classmethod
     def of(cls, sample: Record) -> Snapshot:
-        """The snapshot of a SAMPLE; Corruption if its parts do not sum to its heap."""
+        """Return the snapshot of a SAMPLE; Corruption if its parts do not sum to its heap."""
         parts = {name: int(sample[name]) for name in PARTS}
         snapshot = cls(
             event=int(sample.event),
@@ -66,21 +68,21 @@ class Snapshot:
 
     @property
     def live(self) -> int:
-        """Bytes that the program asked for and has not freed."""
+        """Bytes requested and not yet freed."""
         return self.parts["live"]
 
     @property
     def fragmentation(self) -> float:
-        """1 - live / footprint: the share of the footprint that serves nobody. 0 when empty."""
+        """Share of the footprint that is not live: 1 - live / footprint; 0 for an empty heap."""
         return 1 - self.live / self.footprint if self.footprint else 0.0
 
     @property
     def overhead(self) -> float | None:
-        """footprint / live; None when nothing is live."""
+        """footprint / live; None if nothing is live."""
         return self.footprint / self.live if self.live else None
 
     def as_json(self) -> dict[str, Any]:
-        """The snapshot with the names and types that --json promises."""
+        """Return the snapshot under the keys of the command line's JSON."""
         return {
             "event": self.event,
             "parts": self.parts,
@@ -91,49 +93,67 @@ class Snapshot:
             "overhead": self.overhead,
         }
 
+    def _repr_html_(self) -> str:
+        return html_table(f"after {self.event:,} events", *_table({"size": self}, {}), left=(0, 3))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Profile:
-    """All that a run has measured."""
+    """Everything that a replay measured."""
 
     at_peak: Snapshot
-    """When the footprint first reached its peak."""
+    """The heap when the footprint first reached its maximum."""
     at_end: Snapshot
     peak_live: int
-    """The most bytes that were live at once."""
+    """Maximum of the live bytes."""
     resident: int
-    """Bytes of the heap that the kernel keeps in memory, at the end."""
+    """Bytes of the heap in physical memory, at the end."""
     events: int
     seconds: float
     """Time spent in the replay kernel."""
     samples: np.ndarray
-    """SAMPLE rows in order of their events."""
+    """The figures over time: rows of SAMPLE, in order of their events."""
     classes: list[ClassUse]
     """Use of each size class, at the end."""
     caches: list[CacheUse] = field(default_factory=list)
-    """The thread caches, at the end, where they have a bound."""
+    """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """The real library's statistics under its own names, at the end; empty for other designs."""
+    """What the modelled library would report at the end, under its names; empty without one."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
     """Meanings of parts, and of "metadata", in the design's own words where it has any."""
     stamps: int = 0
-    """Stamps of objects that were checked, and were whole."""
+    """Fill patterns that were checked and found intact."""
     checks: int = 0
-    """How often every invariant was proved."""
+    """How often every invariant was checked."""
 
     @property
     def ns_per_event(self) -> float:
-        """Nanoseconds an event; 0 when there was none."""
+        """Nanoseconds per event; 0 if there was no event."""
         return self.seconds * 1e9 / self.events if self.events else 0.0
 
     @property
     def events_per_second(self) -> float:
-        """Events a second; 0 when no time has passed."""
+        """Events per second; 0 if no time has passed."""
         return self.events / self.seconds if self.seconds else 0.0
+
+    @property
+    def title(self) -> str:
+        """The result in a line."""
+        return (
+            f"{counted(self.events, 'event')}, {self.ns_per_event:.1f} ns/event, "
+            f"peak footprint {format_bytes(self.at_peak.footprint)}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Profile: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        moments = {"at peak": self.at_peak, "at end": self.at_end}
+        return html_table(self.title, *_table(moments, self.part_meanings), left=(0, 5))
 
 
 def require_exact(samples: np.ndarray) -> None:
-    """Corruption if the parts of any sample do not sum to its heap, or its footprint is not so."""
+    """Raise Corruption if a sample's parts or its footprint do not add up."""
     total = np.sum([samples[name] for name in PARTS], axis=0)
     footprint = samples["heap"] - samples["released"] + samples["metadata"]
     wrong = np.flatnonzero((total != samples["heap"]) | (footprint != samples["footprint"]))
@@ -149,3 +169,28 @@ def require_exact(samples: np.ndarray) -> None:
         raise Corruption(
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
+
+
+def _table(
+    moments: dict[str, Snapshot], meanings: Mapping[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return titles and rows of a table of snapshots: each part, its share and its meaning."""
+    sizes = [{**moment.parts, "metadata": moment.metadata} for moment in moments.values()]
+    wholes = [moment.footprint for moment in moments.values()]
+    meanings = {**PART_MEANINGS, "metadata": "page map, span records, caches", **meanings}
+    rows = [
+        _row(name, [size[name] for size in sizes], wholes, meaning)
+        for name, meaning in meanings.items()
+        if any(size[name] for size in sizes)
+    ]
+    rows.append(_row("footprint", wholes, wholes, "heap - released + metadata"))
+    titles = [title for name in moments for title in (name, "share")]
+    return ["", *titles, "meaning"], rows
+
+
+def _row(name: str, sizes: list[int], wholes: list[int], meaning: str) -> list[str]:
+    """Return a row: a part's size at each moment, and its share of the footprint."""
+    cells = [name]
+    for size, whole in zip(sizes, wholes, strict=True):
+        cells += [format_bytes(size), f"{size / whole:.1%}" if whole else "-"]
+    return [*cells, meaning]

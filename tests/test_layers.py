@@ -1,8 +1,9 @@
-"""What is public, and what stays unloaded until it is needed."""
+"""The public names, and what is not loaded before it is needed."""
 
 import re
 import subprocess
 import sys
+from pkgutil import iter_modules
 
 import pytest
 
@@ -14,7 +15,7 @@ HEAVY = ("numba", "numpy", "rich", "msgspec", "allocsim.core", "allocsim.heap")
 
 
 def loaded(statement: str) -> set[str]:
-    """The modules that a fresh interpreter has loaded after a statement."""
+    """Return the modules that a new interpreter has loaded after a statement."""
     child = subprocess.run(
         [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"],
         capture_output=True,
@@ -28,11 +29,11 @@ def loaded(statement: str) -> set[str]:
 def test_public_names_are_those_of_the_docstring() -> None:
     listed = re.findall(r"^    (\w+) ", allocsim.__doc__ or "", re.MULTILINE)
     assert sorted(listed) == sorted(set(allocsim.__all__) - {"__version__"})
-    assert sorted(listed) == sorted(allocsim._PLACES)
+    assert sorted(listed) == sorted(allocsim._MODULES)
 
 
 @pytest.mark.parametrize("name", allocsim.__all__)
-def test_public_name_is_there_and_says_what_it_is(name: str) -> None:
+def test_public_name_exists_and_has_a_docstring(name: str) -> None:
     found = getattr(allocsim, name)
     assert name == "__version__" or (found.__name__ == name and found.__doc__)
 
@@ -43,7 +44,23 @@ def test_public_names_are_what_a_star_imports() -> None:
     assert set(allocsim.__all__) <= set(names)
 
 
-def test_other_names_are_not_there() -> None:
+def test_dir_lists_the_public_names_before_they_are_loaded() -> None:
+    script = "import allocsim, sys\nprint(*dir(allocsim), 'numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    *names, has_numpy = done.stdout.split()
+    assert set(allocsim.__all__) <= set(names)
+    assert has_numpy == "False"
+
+
+def test_no_module_has_the_name_of_a_public_function() -> None:
+    """Importing it would replace the function by the module."""
+    modules = {module.name for module in iter_modules(allocsim.__path__)}
+    assert modules.isdisjoint(allocsim.__all__)
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'allocsim' has no attribute 'Haep'"):
         allocsim.Haep  # noqa: B018
 

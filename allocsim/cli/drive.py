@@ -13,7 +13,6 @@ from allocsim.core.jit import CACHE, PURE
 from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.designs import design_summaries, find_design
 from allocsim.driver import Touch
-from allocsim.errors import InputError
 from allocsim.events import Trace
 from allocsim.heap import Heap
 from allocsim.player import NEVER, Options, Player, play
@@ -51,7 +50,10 @@ def command_line() -> str:
 
 def _compiled_heap(settings: Settings) -> Heap:
     """Return an empty heap; compiling its kernels shows a status line on a terminal."""
-    _reject_library(settings.design)
+    if settings.design not in design_summaries():
+        from allocsim.libraries.find import require_no_library
+
+        require_no_library(settings.design)
     parameters = dict(settings.set)
     find_design(settings.design).checked(parameters)  # a key could be an argument of Heap
     if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
@@ -63,20 +65,6 @@ def _compiled_heap(settings: Settings) -> Heap:
         Player(heap, Options())  # compiles the driver
     mark_warm(CACHE, settings.design)
     return heap
-
-
-def _reject_library(design: str) -> None:
-    """Raise InputError if --design names a malloc library."""
-    if design in design_summaries():
-        return
-    from allocsim.libraries.find import KNOWN, PREFIX
-
-    name = design.removeprefix(PREFIX)
-    if design != name or name in KNOWN:
-        raise InputError(
-            f"'{design}' is a library, not a design; use "
-            f"`allocsim compare WORKLOAD --on {PREFIX}{name}`"
-        )
 
 
 def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:

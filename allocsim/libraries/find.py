@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from allocsim.designs import design_summaries
 from allocsim.errors import EnvironmentLacks, InputError, UnknownName
 from allocsim.libraries.state import FUNCTIONS, Library
 
@@ -110,6 +111,16 @@ def find_library(name: str) -> str | None:
 def is_path(name: str) -> bool:
     """Whether a library is given by its path, not by a name of KNOWN."""
     return "/" in name or ".so" in name
+
+
+def require_no_library(design: str) -> None:
+    """Raise InputError if `design` is the name of a malloc library."""
+    name = design.removeprefix(PREFIX)
+    if design not in design_summaries() and (design != name or name in KNOWN):
+        raise InputError(
+            f"'{design}' is a library, not a design; use "
+            f"`allocsim compare WORKLOAD --on {PREFIX}{name}`"
+        )
 
 
 def require_library(name: str) -> str:

@@ -1,0 +1,211 @@
+"""The functions of the package: open a workload, replay it on a design, compare allocators.
+
+They make the same checks and give the same figures as the commands of these names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
+from typing import Any, TypeAlias
+
+from allocsim.arguments import checked_bytes, checked_choice, checked_range
+from allocsim.benchmark import comparison
+from allocsim.benchmark.event_file import write_events
+from allocsim.benchmark.subject import require_subject
+from allocsim.designs import DEFAULT, SUMMARIES, find_design
+from allocsim.driver import Touch
+from allocsim.errors import InputError, UnknownName
+from allocsim.events import Trace, on_one_thread
+from allocsim.heap import RESERVE, Heap
+from allocsim.libraries.find import KNOWN, PREFIX, find_library, require_no_library
+from allocsim.player import NEVER, Options, play
+from allocsim.reports.comparison import Compared, column_of
+from allocsim.results import ComparisonResult, ReplayProfile
+from allocsim.workloads import open_parameters, open_recording, open_workload
+
+Workload: TypeAlias = Trace | str | os.PathLike[str] | Mapping[str, Any]
+"""The name of a bundled workload, the path of a recording or a job file, the keys of a job file as
+a dict, or a trace that is already open."""
+
+MAX_SEED = 1 << 62
+MAX_COUNT = 10**15
+MAX_RUNS = 1000
+TOUCHES = [touch.name.lower() for touch in Touch]
+THREADS = ["recorded", "one"]
+
+
+def open_trace(
+    path: str | os.PathLike[str], *, format: str | None = None, process: int | None = None
+) -> Trace:
+    """Open a recording, which may be compressed, or a bundled one by its name.
+
+    `format` names its format, otherwise detected from the content; `process` selects one of
+    several recorded processes. `trace.chunks` gives the events as structured arrays, once; `replay`
+    and `compare` open the trace again when they need it. Close the trace if you do not read it.
+    """
+    return open_recording(os.fspath(path), format, process)
+
+
+def workload(
+    source: Workload,
+    *,
+    seed: int | None = None,
+    format: str | None = None,
+    process: int | None = None,
+) -> Trace:
+    """Open any workload; `seed` replaces the random seed of a job."""
+    if seed is not None:
+        seed = checked_range("workload", "seed", seed, 0, MAX_SEED)
+    if isinstance(source, Trace | Mapping) and (format is not None or process is not None):
+        raise InputError("format and process are for a recording that is given by its path")
+    if isinstance(source, Trace):
+        return _fresh(source, seed)
+    if isinstance(source, Mapping):
+        return open_parameters(source, seed)
+    return open_workload(os.fspath(source), seed, format, process)
+
+
+def replay(
+    workload: Workload,
+    design: str = DEFAULT,
+    *,
+    seed: int | None = None,
+    threads: str = "recorded",
+    touch: str = "page",
+    limit: int | str | None = None,
+    every: int | None = None,
+    check_every: int | None = None,
+    verify: bool = False,
+    reserve: int | str = RESERVE,
+    **parameters: int | str,
+) -> ReplayProfile:
+    """Replay a workload on a design and return what was measured.
+
+    `threads="one"` replays all recorded threads on one cache. `touch` is what the program writes in
+    a new object: "none", "first" (one byte), "page" (one in each page) or "full". The run fails
+    with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events between
+    samples. `verify` checks a fill pattern in every object; `check_every` is the number of events
+    between checks of all invariants. `parameters` are those of the design.
+    """
+    call = _call_text(replay, locals())
+    options = Options(
+        touch=_touch("replay", touch),
+        verify=bool(verify),
+        limit=NEVER if limit is None else checked_bytes("replay", "limit", limit),
+        every=_optional_count("every", every),
+        check_every=_optional_count("check_every", check_every),
+    )
+    checked_choice("replay", "threads", threads, THREADS)
+    require_no_library(design)
+    find_design(design).checked(parameters)  # before Heap could take one for its own argument
+    with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
+        trace = _opened(workload, seed)
+        profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
+        shown = heap.design.shown(heap.parameters)
+        return ReplayProfile.of(profile, trace, heap.design.name, shown, call)
+
+
+def compare(
+    workload: Workload,
+    on: str | Iterable[str] | None = None,
+    *,
+    seed: int | None = None,
+    runs: int = 5,
+    warmup: int = 1,
+    times: bool = True,
+    touch: str = "page",
+    timeout: float = 600.0,
+    limit: int | str | None = None,
+    reserve: int | str = RESERVE,
+    keep_settings: bool = False,
+    reference: str | None = None,
+    sort: str | None = None,
+) -> ComparisonResult:
+    """Measure designs and installed malloc libraries on a workload, each in fresh processes.
+
+    `on` names them as `allocsim compare --on` does: "go2008", "tcmalloc:release_rate=10",
+    "lib:glibc", "lib:/a/libx.so:x_"; without it, all designs and all libraries that are installed.
+    `times=False` measures memory only. `timeout` is in seconds, for each process. `reference` is
+    the allocator whose figures are 1.00, otherwise the first; `sort` is a column's key.
+    """
+    call = _call_text(compare, locals())
+    conditions = comparison.Conditions(
+        runs=checked_range("compare", "runs", runs, 1, MAX_RUNS),
+        warmup=checked_range("compare", "warmup", warmup, 0, MAX_RUNS),
+        touch=_touch("compare", touch),
+        timeout=float(timeout),
+        limit=NEVER if limit is None else checked_bytes("compare", "limit", limit),
+        reserve=checked_bytes("compare", "reserve", reserve),
+        keep_settings=keep_settings,
+        timed=times,
+    )
+    subjects = _subjects(on)
+    first = reference or subjects[0]
+    if first not in subjects:
+        raise UnknownName("allocator for reference", first, subjects)
+    if sort is not None:
+        column_of(sort)
+    recorded = write_events(_opened(workload, seed))
+    try:
+        if not recorded.events:
+            raise InputError(f"{recorded.trace.name}: it has no events, so nothing can be measured")
+        measured = comparison.compare(recorded, subjects, conditions)
+    finally:
+        recorded.close()
+    return ComparisonResult(Compared(measured, first, sort, call))
+
+
+def _opened(source: Workload, seed: int | None) -> Trace:
+    """Open a workload; the public function is hidden by the parameter of that name."""
+    return workload(source, seed=seed)
+
+
+def _fresh(trace: Trace, seed: int | None) -> Trace:
+    """Return the trace, opened again if its events have been read; InputError if it can't be."""
+    if seed is not None:
+        raise InputError(f"'{trace.name}' is open already: give the seed when opening it")
+    if not trace.is_used:
+        return trace
+    if trace.reopen is None:
+        raise InputError(f"the events of '{trace.name}' have been read and can't be read again")
+    return trace.reopen()
+
+
+def _subjects(on: str | Iterable[str] | None) -> list[str]:
+    """Return the allocators to compare; InputError if one is unknown or named twice."""
+    if on is None:
+        return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
+    subjects = [name.strip() for name in (on.split(",") if isinstance(on, str) else on)]
+    for name in subjects:
+        require_subject(name)
+        if subjects.count(name) > 1:
+            raise InputError(f"compare: '{name}' is named twice")
+    if not subjects:
+        raise InputError("compare: on is empty; expected at least one allocator")
+    return subjects
+
+
+def _touch(call: str, name: str) -> Touch:
+    """Return the Touch of that name."""
+    return Touch[checked_choice(call, "touch", name, TOUCHES).upper()]
+
+
+def _optional_count(name: str, value: int | None) -> int | None:
+    """Return a number of events, or None."""
+    return None if value is None else checked_range("replay", name, value, 1, MAX_COUNT)
+
+
+def _call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
+    """Return a call as Python text, without the arguments that have their default."""
+    arguments = []
+    for name, parameter in signature(function).parameters.items():
+        if parameter.kind == parameter.VAR_KEYWORD:
+            arguments += [f"{key}={value!r}" for key, value in given[name].items()]
+        elif name == "workload":
+            source = given[name]
+            arguments.append(repr(source.name if isinstance(source, Trace) else source))
+        elif given[name] != parameter.default:
+            arguments.append(f"{name}={given[name]!r}")
+    return f"allocsim.{function.__name__}({', '.join(arguments)})"

@@ -1,0 +1,123 @@
+"""What the Python functions return: a replay and a comparison, each with what was measured.
+
+`as_dict` has the keys of the command line's JSON, and `_repr_html_` is what a notebook shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from allocsim.benchmark.figures import Row
+from allocsim.events import Trace
+from allocsim.html_table import html_table
+from allocsim.profile import Profile
+from allocsim.reports import Result
+from allocsim.reports.comparison import (
+    ALL_COLUMNS,
+    FOOTPRINT,
+    TIME,
+    Compared,
+    cells,
+    label,
+    titles,
+)
+from allocsim.reports.comparison_text import comparison_json
+from allocsim.reports.run_text import as_json
+from allocsim.text import counted
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class ReplayProfile(Profile):
+    """A profile that knows what was replayed, and on which design."""
+
+    trace: Trace
+    """The workload. Its events have been read, so its notes and dropped calls are complete."""
+    design: str
+    parameters: Mapping[str, int | str]
+    """All parameters of the design."""
+    call: str
+    """The Python call."""
+
+    @classmethod
+    def of(
+        cls,
+        profile: Profile,
+        trace: Trace,
+        design: str,
+        parameters: Mapping[str, int | str],
+        call: str,
+    ) -> ReplayProfile:
+        """Return the replay that measured `profile`."""
+        measured = {field.name: getattr(profile, field.name) for field in fields(Profile)}
+        return cls(**measured, trace=trace, design=design, parameters=parameters, call=call)
+
+    @property
+    def title(self) -> str:
+        """The result in a line."""
+        return f"{self.trace.name} on {self.design}: {super().title}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result under the keys of `allocsim replay --json`; `command` is the call."""
+        return as_json(Result(self.trace, self, self.design, self.parameters, self.call))
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.title}>"
+
+
+@dataclass(frozen=True, repr=False)
+class ComparisonResult:
+    """Designs and libraries measured on one workload."""
+
+    compared: Compared
+    """The measurements, and how to show them."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """The allocators in their order, with all figures; a `failure` says why there are none."""
+        return self.compared.rows()
+
+    @property
+    def table(self) -> np.ndarray:
+        """A structured array with a row per allocator and a field per column; NaN if unknown."""
+        width = max(len(row.subject) for row in self.rows)
+        kinds = [("subject", f"U{width}"), *((column.key, "f8") for column in ALL_COLUMNS)]
+        values = [
+            (row.subject, *(_number(column.of(row)) for column in ALL_COLUMNS)) for row in self.rows
+        ]
+        return np.array(values, dtype=kinds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result under the keys of `allocsim compare --json`; `command` is the call."""
+        result: dict[str, Any] = json.loads(comparison_json(self.compared))
+        return result
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{label(row)} {_summary(row)}" for row in self.rows)
+        return f"<Comparison {self.compared.comparison.workload.trace.name}: {found}>"
+
+    def _repr_html_(self) -> str:
+        workload, figures = self.compared.comparison.workload, cells(self.compared)
+        rows = []
+        for row in self.rows:
+            texts = ["*" * cell.is_best + cell.text for cell in figures.get(row.subject, [])]
+            rows.append([label(row), *(texts or ["-"] * len(titles())), row.failure or ""])
+        caption = f"{workload.trace.name}: {counted(workload.events, 'event')}; * best in column"
+        return html_table(caption, ["allocator", *titles(), ""], rows, left=(0, len(titles()) + 1))
+
+
+def _summary(row: Row) -> str:
+    """Return the peak and the time of a row, or that it failed."""
+    peak, time = FOOTPRINT.of(row), TIME.of(row)
+    if peak is None:
+        return "failed"
+    return FOOTPRINT.format(peak) + ("" if time is None else f" {TIME.format(time)} ns/event")
+
+
+def _number(value: float | None) -> float:
+    """Return a figure, or NaN where there is none."""
+    return float("nan") if value is None else float(value)
