@@ -114,6 +114,13 @@ def bundled_traces() -> dict[str, str]:
     return dict.fromkeys(names, "a recording, for replay; see workloads/README.md")
 
 
+def describe_trace(name: str) -> str:
+    """Return what a bundled recording is: its section of the workloads' README.md."""
+    readme = (bundled_workloads() / "README.md").read_text("utf-8")
+    _, start, rest = readme.partition(f"`{name}.")
+    return (start + rest).partition("\n#")[0].strip() or bundled_traces()[name]
+
+
 def bundled_workloads() -> Path:
     """Return the directory of the bundled workloads: in the wheel, or at the top of a clone."""
     packaged = Path(str(files("allocsim"))) / "workloads"

@@ -1,7 +1,7 @@
-"""Limits on a result, and one result against another: what a CI job fails for.
+"""Limits and baselines: the checks that a CI job fails for.
 
-Above `standing`; below the commands. Its one rule: every limit that was asked for gets a Finding,
-whether it holds or not, so that a report never passes because something was not looked at.
+Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
+that a check never passes because something could not be looked at.
 """
 
 from __future__ import annotations
@@ -9,102 +9,105 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allocsim.saved_results import Standing
+from allocsim.saved_results import SubjectFigures
 from allocsim.text import format_bytes
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One limit, and whether it holds."""
+    """One limit and whether it holds. The fields are keys of the JSON that `check` prints."""
 
     subject: str
     limit: str
-    """As the user gave it: "--max-footprint", or the figure that is compared."""
+    """The option, such as "--max-footprint", or the figure that is compared with a baseline."""
     figure: float | None
-    """What was measured; None if it was not."""
+    """The value; None if it was not measured."""
     bound: float | None
-    """The most that it may be."""
+    """The largest value allowed."""
     holds: bool
     text: str
-    """The finding in a sentence."""
+    """The finding as a sentence."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that can be limited or compared: smaller is better."""
+    """A figure that can be limited or compared; smaller is better."""
 
     name: str
-    of: Callable[[Standing], float | None]
-    shown: Callable[[float], str]
+    of: Callable[[SubjectFigures], float | None]
+    format: Callable[[float], str]
 
 
-FOOTPRINT = Figure("footprint at the peak", lambda standing: standing.footprint, format_bytes)
-END = Figure("footprint at the end", lambda standing: standing.end, format_bytes)
+FOOTPRINT = Figure("peak footprint", lambda figures: figures.footprint, format_bytes)
+END = Figure("footprint at the end", lambda figures: figures.end, format_bytes)
 FRAGMENTATION = Figure(
-    "fragmentation at the peak", lambda standing: standing.fragmentation, lambda x: f"{x:.2%}"
+    "fragmentation at the peak", lambda figures: figures.fragmentation, lambda x: f"{x:.1%}"
 )
-TIME = Figure("time an event", lambda standing: standing.ns, lambda x: f"{x:.1f} ns")
+TIME = Figure("time", lambda figures: figures.ns, lambda x: f"{x:.1f} ns/event")
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """By what share a result may be worse than the one before."""
+    """The allowed regression against a baseline, as a share: 0.03 is 3%."""
 
     memory: float
     time: float | None = None
-    """None: times are no matter."""
+    """None if times are not compared."""
 
 
-def hold_to(standing: Standing, option: str, figure: Figure, bound: float) -> Finding:
-    """Whether a figure keeps an absolute bound."""
-    value = figure.of(standing)
+def check_limit(figures: SubjectFigures, option: str, figure: Figure, bound: float) -> Finding:
+    """Check a figure of a subject against an absolute limit."""
+    value = figure.of(figures)
     if value is None:
-        why = standing.failure or "it was not measured"
-        return _missing(standing.subject, option, figure, bound, why)
-    holds = value <= bound
-    text = f"{figure.name} {figure.shown(value)}, {option} {figure.shown(bound)}"
-    if not holds:
-        text += f": over by {_excess(figure, value, bound)}"
-    return Finding(standing.subject, option, value, bound, holds, text)
+        reason = figures.failure or "it was not measured"
+        return _unknown(figures.subject, option, figure, bound, reason)
+    text = f"{figure.name} {figure.format(value)}, {option} {figure.format(bound)}"
+    if value > bound:
+        text += f": exceeded by {_excess(figure, value, bound)}"
+    return Finding(figures.subject, option, value, bound, value <= bound, text)
 
 
-def hold_against(
-    base: Sequence[Standing], result: Sequence[Standing], tolerance: Tolerance
+def check_baseline(
+    baseline: Sequence[SubjectFigures], result: Sequence[SubjectFigures], tolerance: Tolerance
 ) -> list[Finding]:
-    """Whether each subject of `base` is at most so much worse in `result`."""
-    later = {standing.subject: standing for standing in result}
+    """Check every subject of `baseline` for a regression in `result`."""
+    by_subject = {figures.subject: figures for figures in result}
     findings = []
-    for before in base:
-        after = later.get(before.subject, Standing(before.subject, failure="it is not there"))
+    for before in baseline:
+        missing = SubjectFigures(before.subject, failure="the subject is missing")
+        after = by_subject.get(before.subject, missing)
         for figure in (FOOTPRINT, END, TIME):
             allowed = tolerance.time if figure is TIME else tolerance.memory
             old = figure.of(before)
             if old is not None and allowed is not None:
-                findings.append(_compared(before.subject, figure, old, after, allowed))
+                findings.append(_compare(before.subject, figure, old, after, allowed))
     return findings
 
 
-def _compared(subject: str, figure: Figure, old: float, after: Standing, allowed: float) -> Finding:
-    """Whether a figure is at most `allowed` worse than it was."""
+def _compare(
+    subject: str, figure: Figure, old: float, after: SubjectFigures, allowed: float
+) -> Finding:
+    """Check a figure against its value in the baseline."""
     new, bound = figure.of(after), old * (1 + allowed)
     if new is None:
-        why = after.failure or "it was not measured"
-        return _missing(subject, figure.name, figure, bound, why)
-    change = f"{new / old - 1:+.1%}" if old else "new"
-    text = f"{figure.name} {figure.shown(old)} -> {figure.shown(new)} ({change})"
+        reason = after.failure or "it was not measured"
+        return _unknown(subject, figure.name, figure, bound, reason)
+    change = f"{new / old - 1:+.1%}" if old else "was 0"
+    text = f"{figure.name} {figure.format(old)} -> {figure.format(new)} ({change})"
     if new > bound:
-        text += f": worse by more than {allowed:.1%}, over by {_excess(figure, new, bound)}"
+        excess = _excess(figure, new, bound)
+        text += f": regression beyond the tolerance of {allowed:.1%}, by {excess}"
     return Finding(subject, figure.name, new, bound, new <= bound, text)
 
 
-def _missing(subject: str, limit: str, figure: Figure, bound: float, why: str) -> Finding:
-    """The finding where there is no figure: a limit that cannot be checked does not hold."""
-    return Finding(subject, limit, None, bound, False, f"{figure.name} is not known: {why}")
+def _unknown(subject: str, limit: str, figure: Figure, bound: float, reason: str) -> Finding:
+    """Return the finding for a figure that is missing: its limit does not hold."""
+    return Finding(subject, limit, None, bound, False, f"{figure.name} is unknown: {reason}")
 
 
 def _excess(figure: Figure, value: float, bound: float) -> str:
-    """How far a value is over its bound: absolute, and as a share of the bound."""
+    """Return how far a value exceeds its bound: absolute, and as a share of the bound."""
     if figure is FRAGMENTATION:
-        return f"{100 * (value - bound):.2f} points"
+        return f"{100 * (value - bound):.2f} percentage points"
     share = f" ({value / bound - 1:.1%})" if bound else ""
-    return figure.shown(value - bound) + share
+    return figure.format(value - bound) + share

@@ -1,7 +1,7 @@
-"""How a subject stands in a saved result: the few figures that a later run is held against.
+"""Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
-Above `errors`; below `limits`. It reads what --json prints, of a driver or of `compare`. Its one
-rule: a file that is not a result of allocsim, or lacks a figure, is an error that names the key.
+Reads the JSON of a run and of a comparison. A file that is neither, or lacks a figure, is an
+InputError that names the key.
 """
 
 from __future__ import annotations
@@ -14,91 +14,87 @@ from typing import Any, NamedTuple
 from allocsim.errors import InputError
 
 PROFILE = "allocsim/profile/"
-"""What the schema of a driver's result begins with."""
+"""The schema of a run's result, without its version."""
 
 COMPARISON = "allocsim/comparison/"
-"""What the schema of a comparison begins with."""
+"""The schema of a comparison, without its version."""
 
-LONGEST = 1 << 24
-"""Bytes of the longest result that is read: a comparison has some KiB, and JSON takes twenty times
-its length in memory."""
+MAX_LENGTH = 1 << 24
+"""Bytes of the longest file that is read. A comparison has some KiB; parsed JSON takes about twenty
+times its length in memory."""
 
-LARGEST = 1e30
-"""No figure is larger, nor smaller than its negative."""
+MAX_FIGURE = 1e30
+"""The largest magnitude of a figure."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The figures of one subject."""
+class SubjectFigures:
+    """The figures of one subject that can be checked."""
 
     subject: str
     footprint: float | None = None
-    """Bytes at the peak."""
+    """Peak footprint in bytes."""
     end: float | None = None
-    """Bytes of footprint at the end."""
+    """Footprint at the end in bytes."""
     fragmentation: float | None = None
     """1 - live / footprint, at the peak of the footprint."""
     ns: float | None = None
-    """Nanoseconds an event; None if it was not timed."""
+    """Nanoseconds per event; None if it was not timed."""
     failure: str | None = None
     """Why there are no figures."""
 
 
-class Saved(NamedTuple):
-    """A saved result."""
+class SavedResult(NamedTuple):
+    """The subjects of a result and its workload."""
 
-    standings: list[Standing]
-    """Every subject."""
+    subjects: list[SubjectFigures]
     workload: str | None
-    """What was played, as the user called it; None if it does not say."""
+    """The name of the workload, if the file has it."""
 
 
-def read_standings(path: str) -> list[Standing]:
-    """Every subject of a saved result; InputError if the file is none."""
-    return read_saved(path).standings
+def read_saved(path: str) -> SavedResult:
+    """Read a saved result; InputError if the file is not one.
 
-
-def read_saved(path: str) -> Saved:
-    """A saved result, read once, since it may be a pipe; InputError if the file is none."""
+    The file is read once, since it may be a pipe.
+    """
     try:
         with Path(path).open("rb") as file:
-            text = file.read(LONGEST + 1)
-        if len(text) > LONGEST:
-            raise InputError(f"{path}: longer than 16 MiB, which no saved result is")
+            text = file.read(MAX_LENGTH + 1)
+        if len(text) > MAX_LENGTH:
+            raise InputError(f"{path}: too long for a saved result; expected at most 16 MiB")
         result = json.loads(text.decode())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
-    return Saved(_standings(path, result), _workload(result))
+    return SavedResult(_subjects(path, result), _workload(result))
 
 
-def _standings(path: str, result: Any) -> list[Standing]:
-    """Every subject of what a file holds."""
+def _subjects(path: str, result: Any) -> list[SubjectFigures]:
+    """Return the subjects of a parsed file."""
     schema = result.get("schema") if isinstance(result, dict) else None
     if isinstance(schema, str) and schema.startswith(PROFILE):
-        return [_of_profile(path, result)]
+        return [_from_profile(path, result)]
     if isinstance(schema, str) and schema.startswith(COMPARISON):
-        return [
-            _of_row(path, result, index) for index in range(len(_list(path, result, "subjects")))
-        ]
-    found = "none" if schema is None else f"schema {schema!r}"
+        count = len(_list(path, result, "subjects"))
+        return [_from_comparison(path, result, index) for index in range(count)]
+    found = "no schema" if schema is None else f"schema {schema!r}"
     raise InputError(
-        f"{path}: expected a result of allocsim (--export-json), whose schema is "
-        f"{PROFILE}1 or {COMPARISON}1; found {found}"
+        f"{path}: not a saved result: found {found}, expected {PROFILE}* or {COMPARISON}*; "
+        "write one with --export-json"
     )
 
 
 def _workload(result: dict[str, Any]) -> str | None:
-    """What a result was measured with."""
+    """Return the name of the workload, or None if the result has none."""
     workload = result.get("workload")
     name = workload.get("name") if isinstance(workload, dict) else None
     return name if isinstance(name, str) else None
 
 
-def _of_profile(path: str, result: dict[str, Any]) -> Standing:
-    """The standing of the design that a driver has played on."""
-    return Standing(
+def _from_profile(path: str, result: dict[str, Any]) -> SubjectFigures:
+    """Return the figures of the design of a run."""
+    return SubjectFigures(
         subject=str(_value(path, result, "design")),
         footprint=_number(path, result, "at_peak", "footprint"),
         end=_number(path, result, "at_end", "footprint"),
@@ -107,48 +103,48 @@ def _of_profile(path: str, result: dict[str, Any]) -> Standing:
     )
 
 
-def _of_row(path: str, result: dict[str, Any], index: int) -> Standing:
-    """The standing of a comparison's subject."""
+def _from_comparison(path: str, result: dict[str, Any], index: int) -> SubjectFigures:
+    """Return the figures of one subject of a comparison."""
     row = ("subjects", index)
     subject = str(_value(path, result, *row, "subject"))
     failure = _value(path, result, *row, "failure")
     if failure is not None:
-        return Standing(subject, failure=str(failure))
-    timed = _value(path, result, *row, "times") is not None
-    return Standing(
+        return SubjectFigures(subject, failure=str(failure))
+    is_timed = _value(path, result, *row, "times") is not None
+    return SubjectFigures(
         subject=subject,
         footprint=_number(path, result, *row, "memory", "peak"),
         end=_number(path, result, *row, "memory", "end"),
         fragmentation=_number(path, result, *row, "memory", "fragmentation"),
-        ns=_number(path, result, *row, "times", "ns_per_event") if timed else None,
+        ns=_number(path, result, *row, "times", "ns_per_event") if is_timed else None,
     )
 
 
 def _value(path: str, result: Any, *keys: str | int) -> Any:
-    """What stands under the keys, one below the other."""
-    found = result
+    """Return the value at a nested key path; InputError names the path if it is missing."""
+    value = result
     for key in keys:
         try:
-            found = found[key]
+            value = value[key]
         except (KeyError, IndexError, TypeError):
-            place = ".".join(map(str, keys))
-            raise InputError(f"{path}: a result has '{place}', this file does not") from None
-    return found
+            name = ".".join(map(str, keys))
+            raise InputError(f"{path}: not a saved result: '{name}' is missing") from None
+    return value
 
 
 def _number(path: str, result: Any, *keys: str | int) -> float:
-    """The number under the keys."""
-    found = _value(path, result, *keys)
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    if not is_number or not -LARGEST <= found <= LARGEST:  # nor is NaN
-        place = ".".join(map(str, keys))
-        raise InputError(f"{path}: '{place}' is {repr(found)[:80]}: expected a number")
-    return float(found)
+    """Return the number at a nested key path."""
+    value = _value(path, result, *keys)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not -MAX_FIGURE <= value <= MAX_FIGURE:  # false for NaN
+        name = ".".join(map(str, keys))
+        raise InputError(f"{path}: '{name}' is {repr(value)[:80]}; expected a number")
+    return float(value)
 
 
 def _list(path: str, result: Any, key: str) -> list[Any]:
-    """The list under a key."""
-    found = _value(path, result, key)
-    if not isinstance(found, list):
-        raise InputError(f"{path}: '{key}' is {type(found).__name__}: expected a list")
-    return found
+    """Return the list at a key."""
+    value = _value(path, result, key)
+    if not isinstance(value, list):
+        raise InputError(f"{path}: '{key}' is {type(value).__name__}; expected a list")
+    return value

@@ -1,4 +1,4 @@
-"""Saved results: what is read of them, and what is no result."""
+"""Saved results: the figures that are read, and errors for other files."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from allocsim.errors import InputError
 from allocsim.reports.run_text import json_text
-from allocsim.saved_results import LONGEST, Standing, read_saved, read_standings
+from allocsim.saved_results import MAX_LENGTH, SubjectFigures, read_saved
 from tests.reports.results import small_result
 
 
@@ -20,11 +20,11 @@ def saved(path: Path, found: Any) -> str:
     return str(path)
 
 
-def test_result_of_a_driver_is_one_standing(tmp_path: Path) -> None:
+def test_result_of_a_run_has_one_subject(tmp_path: Path) -> None:
     result = small_result()
-    [found] = read_standings(saved(tmp_path / "a.json", json_text(result)))
+    [found] = read_saved(saved(tmp_path / "a.json", json_text(result))).subjects
     peak = result.profile.at_peak
-    assert found == Standing(
+    assert found == SubjectFigures(
         "go2008",
         peak.footprint,
         result.profile.at_end.footprint,
@@ -38,40 +38,40 @@ def test_result_of_a_driver_is_one_standing(tmp_path: Path) -> None:
     [
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("[]", r"expected a result of allocsim .*found none"),
+        ("[]", "not a saved result: found no schema"),
         ('{"schema": 5}', "found schema 5"),
         ('{"schema": "allocsim/check/1"}', "found schema 'allocsim/check/1'"),
-        ('{"schema": "allocsim/profile/1"}', "a result has 'design'"),
-        ('{"schema": "allocsim/comparison/1"}', "a result has 'subjects'"),
+        ('{"schema": "allocsim/profile/1"}', "not a saved result: 'design' is missing"),
+        ('{"schema": "allocsim/comparison/1"}', "'subjects' is missing"),
         ('{"schema": "allocsim/comparison/1", "subjects": 5}', "'subjects' is int"),
         ('{"schema": "allocsim/comparison/1", "subjects": [5]}', r"'subjects\.0\.subject'"),
     ],
 )
-def test_file_that_is_no_result_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_other_file_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     name = saved(tmp_path / "bad.json", text)
     with pytest.raises(InputError, match=rf"bad\.json: .*{message}"):
-        read_standings(name)
+        read_saved(name)
 
 
 @pytest.mark.parametrize("value", [None, "5", True, float("nan"), [1], 10**400, -1e31])
-def test_figure_that_is_no_number_is_named(tmp_path: Path, value: Any) -> None:
+def test_figure_that_is_not_a_number_is_named(tmp_path: Path, value: Any) -> None:
     result = json.loads(json_text(small_result()))
     result["at_peak"]["footprint"] = value
-    with pytest.raises(InputError, match=r"'at_peak\.footprint' is .*: expected a number"):
-        read_standings(saved(tmp_path / "a.json", result))
+    with pytest.raises(InputError, match=r"'at_peak\.footprint' is .*; expected a number"):
+        read_saved(saved(tmp_path / "a.json", result))
 
 
-def test_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a\.json: longer than 16 MiB"):
-        read_standings(saved(tmp_path / "a.json", " " * (LONGEST + 1)))
+def test_file_that_is_too_long_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.json: too long .*at most 16 MiB"):
+        read_saved(saved(tmp_path / "a.json", " " * (MAX_LENGTH + 1)))
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.json: No such file"):
-        read_standings(str(tmp_path / "gone.json"))
+        read_saved(str(tmp_path / "gone.json"))
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not JSON"):
-        read_standings(str(tmp_path / "bytes.json"))
+        read_saved(str(tmp_path / "bytes.json"))
 
 
 def test_result_in_a_pipe_is_read_once(tmp_path: Path) -> None:
@@ -82,4 +82,4 @@ def test_result_in_a_pipe_is_read_once(tmp_path: Path) -> None:
     found = read_saved(str(tmp_path / "pipe.json"))
     writer.join()
     assert found.workload == json.loads(text)["workload"]["name"]
-    assert found.standings == read_standings(saved(tmp_path / "a.json", text))
+    assert found == read_saved(saved(tmp_path / "a.json", text))

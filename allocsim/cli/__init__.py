@@ -1,9 +1,8 @@
-"""The command line: parse, call, report.
+"""The command line: commands, errors and exit statuses.
 
-The top of the house. Commands live in modules of their own, which import only click until they
-run, so that --help and usage errors answer at once. Its one rule: this is the only place that
-prints errors and decides the exit status: 0 done, 1 a check failed, 2 usage or unreadable input,
-3 the environment lacks something, 130 interrupted, 141 the reader of our output went away.
+Commands are separate modules that import only click at load time, which keeps --help fast. Apart
+from the handler in `signals`, only this module prints errors and sets the exit status: 0 success,
+1 check failed, 2 usage or bad input, 3 missing resource, 130 interrupted, 141 output closed.
 """
 
 from __future__ import annotations
@@ -18,67 +17,82 @@ from typing import Any, TextIO
 import click
 
 from allocsim import __version__
+from allocsim.cli.help_format import Context
 from allocsim.cli.output import ASCII_FALLBACK, register_ascii_fallback
 from allocsim.errors import AllocsimError
 from allocsim.text import printable, printable_lines
 
 COMMANDS = {
-    "random": "Put objects of random sizes into random slots, and free what is there.",
-    "repeat": "Allocate and free the same sizes again and again, frozen after the first round.",
-    "sizeclass-check": "Take every size through the class table, both ways, and show its waste.",
-    "run": "Run a job: a shipped workload by its name, or a job file of your own.",
-    "empirical": "Keep a heap in the steady state that a table of sizes and rates describes.",
-    "replay": "Replay a recorded trace: a file, packed or not, or - for standard input.",
-    "compare": "Put designs and the malloc libraries of this machine side by side.",
-    "check": "Fail (exit 1) if a result passes a limit: for CI jobs.",
-    "trace": "Look at traces, convert them, take pieces of them.",
-    "record": "Run PROGRAM, record its malloc calls, and keep them as a trace to replay.",
-    "list": "Show the designs, the shipped workloads, the trace formats, or the libraries here.",
+    "record": "Run PROGRAM and record its allocation calls as a trace.",
+    "replay": "Replay a recorded trace.",
+    "run": "Run a job: a bundled one by its name, or a job file.",
+    "random": "Allocate objects of random sizes in random slots, and free them.",
+    "repeat": "Allocate and free the same sizes in every round.",
+    "empirical": "Replay a steady state given as a table of sizes and rates.",
+    "compare": "Compare designs and installed malloc libraries.",
+    "check": "Fail (exit 1) if a result exceeds a limit or a baseline.",
+    "trace": "Show, check, convert, slice and sample traces.",
+    "sizeclass-check": "Check the size classes of a design and show their waste.",
+    "list": "List designs, workloads, trace formats and malloc libraries.",
+    "help": "Show a help page about a topic.",
 }
-"""Each command in a line; the module that defines it as `command` has its name, with _ for -."""
+"""Each command with one line. Its module has the same name, with _ for -, and defines `command`."""
 
+COMPLETION = "_ALLOCSIM_COMPLETE"
+"""The environment variable in which a shell requests completions."""
 
-OUTPUT_REFUSED = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
-"""What the system answers when the output cannot be written."""
+OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
+"""Error numbers that mean that the output cannot be written."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for, not to list it."""
+    """A group that imports the module of a command only when that command is used."""
+
+    context_class = Context
 
     def __init__(self, *args: Any, package: str, summaries: dict[str, str], **kwargs: Any) -> None:
-        """`summaries` names each command, whose module lies in `package`, and says what it does."""
+        """`summaries` has each command with one line; their modules are in `package`."""
         super().__init__(*args, **kwargs)
         self.package, self.summaries = package, summaries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of the help page."""
-        return [*self.summaries]  # the command `list` hides Python's here
+        """Return the commands in the order of the help page."""
+        return [*self.summaries]  # not list(): the module of `allocsim list` hides the builtin
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; None if there is none."""
+        """Return a command, or None if there is none with that name."""
         if cmd_name not in self.summaries:
             return None
         module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        command.context_class = Context
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click has it, and a command that does not exist gets the nearest that does."""
+        """Resolve a command as click does; the error for an unknown one suggests the nearest."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib  # here, since --help must not pay for it
+            import difflib  # imported here, because --help does not need it
 
             near = difflib.get_close_matches(args[0], self.summaries, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(error.message + hint, error.ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands by their summaries."""
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([*self.summaries.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Return the commands that begin with `incomplete`, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.summaries if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self.summaries[name]) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(
@@ -86,14 +100,15 @@ class LazyGroup(click.Group):
     package=__name__,
     summaries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 done, 1 a check failed, 2 usage or unreadable input, 3 the "
-    "environment lacks something, 130 interrupted.",
+    epilog="Exit status: 0 success, 1 a check failed, 2 usage or bad input, 3 missing resource, "
+    "130 interrupted. `allocsim help` lists pages about figures, sizes, formats and completion.",
 )
 @click.version_option(__version__, prog_name="allocsim")
 def cli() -> None:
-    """Drive memory allocators with workloads and see where every byte went.
+    """Replay workloads against memory allocators and report where the memory goes.
 
-    Workloads are synthetic (random, repeat, run) or recorded from a real program (replay, trace).
+    A workload is a recorded trace, a job, or a generated one. An allocator is a simulated design or
+    a malloc library installed on this machine.
     """
 
 
@@ -109,18 +124,18 @@ def main() -> None:
     except BrokenPipeError:
         status = 141
     except OSError as error:
-        status = _complain(_explained(error), 3)
+        status = _fail(_explain(error), 3)
     if status == 141 or status == 3:
-        _drop(sys.stdout)
+        _discard(sys.stdout)
     try:
         sys.stderr.flush()
     except OSError:
-        _drop(sys.stderr)
+        _discard(sys.stderr)
     sys.exit(status)
 
 
 def _status() -> int:
-    """Run the command line; its exit status."""
+    """Run the command line and return its exit status."""
     try:
         result = cli.main(prog_name="allocsim", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -132,35 +147,37 @@ def _status() -> int:
             click.UsageError(message, error.ctx).show()
         return 2
     except click.ClickException as error:
-        return _complain(error.format_message(), 2)
+        return _fail(error.format_message(), 2)
     except AllocsimError as error:
-        return _complain(str(error), error.exit_status)
-    except SystemExit:  # what click and rich make of a pipe that was closed
-        return 141
+        return _fail(str(error), error.exit_status)
+    except SystemExit as stop:
+        if COMPLETION in os.environ:  # how click ends a completion
+            return stop.code if isinstance(stop.code, int) else 0
+        return 141  # what click and rich make of a closed pipe
     except (KeyboardInterrupt, click.Abort):
-        return _complain("interrupted", 130)
+        return _fail("interrupted", 130)
     except MemoryError:
-        return _complain("out of memory: the machine has no more for this run", 3)
+        return _fail("out of memory", 3)
 
 
-def _complain(message: str, status: int) -> int:
-    """Print an error on stderr, if that can be written; `status`."""
+def _fail(message: str, status: int) -> int:
+    """Print an error, if standard error can be written, and return `status`."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"allocsim: error: {printable(message)}\n")
         sys.stderr.flush()
     return status
 
 
-def _explained(error: OSError) -> str:
-    """What an error of the system means that nobody below has explained."""
+def _explain(error: OSError) -> str:
+    """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
-        return "the current directory does not exist any more: change to one that does"
-    if error.errno in OUTPUT_REFUSED:
+        return "the current directory no longer exists; change to another one"
+    if error.errno in OUTPUT_ERRORS:
         return f"cannot write the output: {error.strerror}"
-    return f"the system refused: {error}"
+    return f"system error: {error}"
 
 
-def _drop(stream: TextIO) -> None:
-    """Keep the interpreter from flushing what cannot be written as it ends."""
+def _discard(stream: TextIO) -> None:
+    """Discard what a stream has buffered, so that flushing it at exit does not fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from allocsim.cli.completion import complete_column, complete_workload
 from allocsim.cli.measure_options import measuring_options, tolerance_options
 from allocsim.cli.options import require_writable
 from allocsim.cli.output import export
@@ -16,20 +17,34 @@ _FILE = click.Path(dir_okay=False)
 
 
 @click.command("compare")
-@click.argument("names", metavar="WORKLOAD | A.json B.json", nargs=-1, required=True)
+@click.argument(
+    "names",
+    metavar="WORKLOAD | A.json B.json",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_workload,
+)
 @measuring_options
-@click.option("--reference", help="The subject that is 1.00; without it the first.")
-@click.option("--sort", metavar="COLUMN", help="As in footprint, kept, ns; see the CSV's head.")
+@click.option("--reference", help="Subject that `rel.` refers to; by default the first.")
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    shell_complete=complete_column,
+    help="Sort by footprint, x-live, kept, ns or another column of the CSV.",
+)
 @tolerance_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
-@click.option("--export-csv", type=_FILE, help="Write a row for each subject to a file.")
+@click.option("--export-csv", type=_FILE, help="Write a row for each subject to a CSV file.")
 @click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
 def command(names: tuple[str, ...], **options: Any) -> None:
-    """Put designs and the malloc libraries of this machine side by side.
+    """Compare designs and installed malloc libraries.
 
-    WORKLOAD is a trace, a job file, or a shipped workload. Two saved results are compared row by
-    row, and it is a failure (exit 1) if B is worse than A by more than the tolerance.
+    WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each subject in fresh
+    processes; `allocsim help comparing` says how that is measured.
+
+    With two saved results (--export-json), compares their subjects and fails (exit 1) if one is
+    worse in B than in A by more than the tolerance.
     """
     if len(names) == 2:
         _require_no_measuring()
@@ -39,20 +54,23 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     elif len(names) == 1:
         _compare(names[0], options)
     else:
-        raise click.UsageError(f"{len(names)} names: expected one WORKLOAD, or A.json B.json")
+        raise click.UsageError(
+            f"expected one WORKLOAD, or A.json B.json; found {len(names)} arguments"
+        )
 
 
 FOR_RESULTS = ("names", "tolerance", "time_tolerance", "json")
-"""What may be said of two saved results."""
+"""The parameters that apply to two saved results."""
 
 
 def _require_no_measuring() -> None:
-    """A usage error for an option that says how to measure, where nothing is measured."""
+    """Raise a usage error for an option about measuring, since two results are only compared."""
     context = click.get_current_context()
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
         if given and option.name not in FOR_RESULTS:
-            raise click.UsageError(f"{option.opts[0]} is for a WORKLOAD that is measured")
+            name = option.opts[0]
+            raise click.UsageError(f"{name} needs a WORKLOAD; it does not apply to two results")
 
 
 def _compare(workload: str, options: dict[str, Any]) -> None:
@@ -60,7 +78,7 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
     require_writable([path for path in exports if path is not None])
     from allocsim.cli.drive import command_line
-    from allocsim.cli.measure_options import measured, subjects_of
+    from allocsim.cli.measure_options import measure, subjects_of
     from allocsim.errors import UnknownName
     from allocsim.reports.comparison import Compared, column_of
     from allocsim.reports.comparison_screen import print_comparison
@@ -76,7 +94,7 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
         raise UnknownName("subject for --reference", reference, subjects)
     if options["sort"]:
         column_of(options["sort"])
-    comparison = measured(workload, subjects, options)
+    comparison = measure(workload, subjects, options)
     shown = Compared(comparison, reference, options["sort"], command_line())
     texts = (comparison_json, comparison_csv, comparison_markdown)
     export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
+
+from allocsim.cli.completion import complete_bundled
 
 
 @click.command("list")
@@ -11,41 +15,67 @@ import click
     type=click.Choice(["designs", "workloads", "formats", "libraries"]),
     required=False,
 )
-def command(what: str | None) -> None:
-    """Show the designs, the shipped workloads, the trace formats, or the libraries here.
+@click.option(
+    "--show",
+    metavar="NAME",
+    shell_complete=complete_bundled,
+    help="Print the file of a bundled job, or what a bundled recording is (workloads only).",
+)
+def command(what: str | None, show: str | None) -> None:
+    """List designs, workloads, trace formats and malloc libraries.
 
-    Without a word all four.
+    Without an argument, prints all four lists.
     """
+    if show is not None:
+        if what != "workloads":
+            raise click.UsageError("--show needs `workloads`, as in `allocsim list workloads`")
+        _show(show)
+        return
     from allocsim.reports.names import print_names
 
     for name in [what] if what else _LISTS:
         print_names(_LISTS[name](), None if what else name)
 
 
+def _show(name: str) -> None:
+    """Print a bundled job file as it is, or the description of a bundled recording."""
+    from allocsim.jobs import bundled_jobs, bundled_traces, describe_trace, find_job
+
+    if name in bundled_traces():
+        click.echo(describe_trace(name))
+    elif name in (job.stem for job in bundled_jobs()):
+        click.echo(find_job(name).read_text("utf-8"), nl=False)
+    else:
+        from allocsim.errors import UnknownName
+
+        known = [*(job.stem for job in bundled_jobs()), *bundled_traces()]
+        raise UnknownName("bundled workload", name, known)
+
+
 def _designs() -> dict[str, str]:
-    """Every design, with what it is, and its parameters with what they do."""
+    """Return every design with its summary, and its parameters with their meanings."""
     from allocsim.designs import SUMMARIES, design_summaries, find_design
 
-    found = {}
+    lines = {}
     for name, summary in design_summaries().items():
-        found[name] = summary
+        lines[name] = summary
         if name not in SUMMARIES:
             continue  # listing does not run the code of an installed design
         for key, parameter in find_design(name).parameters.items():
             default = parameter.shown(parameter.default)
-            found[f"  --set {key}={default}"] = f"{parameter.meaning}; {parameter.expected}"
-    return found
+            lines[f"  --set {key}={default}"] = f"{parameter.meaning}; {parameter.expected}"
+    return lines
 
 
 def _workloads() -> dict[str, str]:
-    """Every shipped job and trace, with what it models."""
+    """Return every bundled job and recording with a description."""
     from allocsim.jobs import bundled_jobs, bundled_traces, opening_comment
 
     return {path.stem: opening_comment(path) for path in bundled_jobs()} | bundled_traces()
 
 
 def _formats() -> dict[str, str]:
-    """Every format of traces, with an example."""
+    """Return every trace format with an example."""
     from allocsim.traces.native.file import NAME, SUMMARY
     from allocsim.traces.readers import FORMATS
 
@@ -53,14 +83,14 @@ def _formats() -> dict[str, str]:
 
 
 def _libraries() -> dict[str, str]:
-    """Every malloc library that is known, with its version and file or what brings it."""
+    """Return every known malloc library with its version and file, or how to install it."""
     from allocsim.libraries.find import PREFIX
     from allocsim.libraries.versions import describe_libraries
 
-    return {PREFIX + name: told for name, told in describe_libraries().items()}
+    return {PREFIX + name: text for name, text in describe_libraries().items()}
 
 
-_LISTS = {
+_LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "designs": _designs,
     "workloads": _workloads,
     "formats": _formats,

@@ -1,7 +1,6 @@
-"""What `compare` and `check` share: subjects from options, a workload measured on them.
+"""Measuring for `compare` and `check`: their options, their subjects, and the comparison.
 
-Between these commands and `rivals`. Its one rule: what can be refused is refused before the
-workload is read, and what is read is let go of whatever happens.
+Options are checked before the workload is read, which may take minutes.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from allocsim.cli.completion import complete_subjects
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.output import log
 from allocsim.cli.types import CountType, PercentType, SizeType
@@ -22,44 +22,47 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--on",
-        help="Designs and libraries, commas between: go2008, tcmalloc:release_rate=10, lib:glibc, "
-        "lib:/a/libx.so:x_.",
+        metavar="A,B,...",
+        shell_complete=complete_subjects,
+        help="Designs and libraries: go2008, tcmalloc:release_rate=10, lib:glibc, "
+        "lib:/a/libx.so:x_ (x_ is the prefix of its function names).",
     ),
     click.option(
         "--runs",
         type=CountType(1, 1000),
         default=5,
         show_default=True,
-        help="Timed plays.",
+        help="Timed runs.",
     ),
     click.option(
         "--warmup",
         type=CountType(0, 1000),
         default=1,
         show_default=True,
-        help="Plays before them, in the same process.",
+        help="Untimed runs before them, in the same process.",
     ),
     touch_option,
     click.option(
         "--timeout",
+        metavar="SECONDS",
         type=click.FloatRange(0.1, 1e6),
         default=600.0,
         show_default=True,
-        help="Seconds that each of a subject's processes may take; then it is killed.",
+        help="Seconds after which a process of a subject is killed.",
     ),
-    click.option("--limit", type=SizeType(), help="The most memory that a subject may take."),
+    click.option("--limit", type=SizeType(), help="Maximum footprint of a subject."),
     click.option(
         "--reserve",
         type=SizeType(),
         default=DEFAULT_RESERVE,
         show_default="64GiB",
-        help="Address space for a design's heap: its upper bound, free until used.",
+        help="Address space for a design's heap, its maximum size. Costs nothing until used.",
     ),
-    click.option("--seed", type=CountType(0, 2**62), help="Instead of the job's own seed."),
+    click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides the job's."),
     click.option(
         "--keep-settings",
         is_flag=True,
-        help="Leave MALLOC_CONF, TCMALLOC_*, MIMALLOC_*, LD_PRELOAD as they are.",
+        help="Keep MALLOC_CONF, TCMALLOC_*, MIMALLOC_* and LD_PRELOAD in the environment.",
     ),
 )
 
@@ -70,32 +73,32 @@ _TOLERANCES = (
         type=PercentType(10_000),
         default="3%",
         show_default=True,
-        help="How much worse than the result before it may be.",
+        help="Allowed regression against the baseline.",
     ),
     click.option(
         "--time-tolerance",
         type=PercentType(10_000),
-        help="The same for times; without it, times are not compared.",
+        help="Allowed regression of times; without it, times are not compared.",
     ),
 )
 
 
 def tolerance_options(command: Command) -> Command:
-    """Give a command the options that say how much worse one result may be than another."""
+    """Give a command the options for the allowed regression."""
     for option in reversed(_TOLERANCES):
         option(command)
     return command
 
 
 def measuring_options(command: Command) -> Command:
-    """Give a command the options that say on what and how a workload is measured."""
+    """Give a command the options for what is measured and how."""
     for option in (recording_options, *reversed(_OPTIONS)):
         option(command)
     return command
 
 
 def subjects_of(text: str | None) -> list[str]:
-    """The subjects that --on names; without it every design and every library that is here."""
+    """Return the subjects of --on; without it, all bundled designs and installed libraries."""
     from allocsim.benchmark.subject import require_subject
     from allocsim.designs import SUMMARIES
     from allocsim.libraries.find import KNOWN, PREFIX, find_library
@@ -105,15 +108,15 @@ def subjects_of(text: str | None) -> list[str]:
     subjects = [name.strip() for name in text.split(",")]
     for name in subjects:
         require_subject(name)
-    if twice := [name for name in subjects if subjects.count(name) > 1]:
-        raise InputError(f"--on names '{twice[0]}' twice")
+    if repeated := [name for name in subjects if subjects.count(name) > 1]:
+        raise InputError(f"--on names '{repeated[0]}' twice")
     return subjects
 
 
-def measured(
+def measure(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
-    """The Comparison of the subjects on a workload; `times`: also how fast they are."""
+    """Measure the subjects on a workload and return the Comparison; `times` adds times."""
     from allocsim.benchmark.comparison import Conditions, compare
     from allocsim.benchmark.event_file import write_events
     from allocsim.cli.progress import warm_up
@@ -137,7 +140,7 @@ def measured(
     recorded = write_events(read)
     try:
         if not recorded.events:
-            raise InputError(f"{workload}: it holds no event, so there is nothing to measure")
+            raise InputError(f"{workload} has no events to measure")
         for note in recorded.trace.notes:
             log(f"note: {note}")
         return compare(recorded, subjects, conditions, _watch)
@@ -146,6 +149,6 @@ def measured(
 
 
 def _watch(subject: str, measure: str) -> None:
-    """Say on a terminal what is being measured."""
+    """Print what is being measured, on a terminal."""
     if sys.stderr.isatty():
         log(f"measuring {subject}: {measure}")

@@ -1,27 +1,24 @@
-"""The options that all drivers share, and what they come to.
-
-Below the commands; a command takes `**shared` and makes `Settings` of it. Its one rule: an option
-is declared once, here, and means the same in every command.
-"""
+"""Options that several commands share, each declared once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from os.path import abspath, dirname, isdir  # pathlib takes 3 ms, a tenth of all that --help does
+from os.path import abspath, dirname, isdir  # pathlib takes 3 ms, a tenth of the time of --help
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from allocsim.cli.completion import complete_design, complete_format
 from allocsim.cli.types import CountType, SettingType, SizeType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_RESERVE = 64 << 30
-"""Bytes; as heap.RESERVE, which this cannot import: it would bring Numba into --help."""
+"""Bytes, equal to heap.RESERVE. Importing that would load Numba for --help."""
 
 
 class Settings(NamedTuple):
-    """The shared options of a driver, as the user gave them."""
+    """The options that all run commands share."""
 
     design: str
     set: tuple[tuple[str, str], ...]
@@ -39,7 +36,7 @@ class Settings(NamedTuple):
     native_counters: bool
 
     def exports(self) -> list[str]:
-        """Every file that is to be written."""
+        """Return the paths of all files to write."""
         paths = (self.export_json, self.export_csv, self.export_markdown)
         return [path for path in paths if path is not None]
 
@@ -51,45 +48,64 @@ touch_option = click.option(
     type=click.Choice(["none", "first", "page", "full"]),
     default="page",
     show_default=True,
-    help="What the program writes in a fresh object: nothing, one byte, one in each page, all.",
+    help="Bytes written in a new object: none, the first one, one in each page, or all.",
 )
-"""What an object's first writing touches: the same choice for drivers and comparisons."""
+"""Declared apart, because comparisons have it too."""
+
+design_option = click.option(
+    "--design",
+    metavar="NAME|FILE.py",
+    default="go2008",
+    show_default=True,
+    shell_complete=complete_design,
+    help="Simulated allocator; see `allocsim list designs`.",
+)
 
 _OPTIONS = (
-    click.option("--design", default="go2008", show_default=True, help="The allocator's design."),
+    design_option,
     click.option(
         "--set",
         type=SettingType(),
         multiple=True,
-        help="A parameter, as `allocsim list designs` shows them; may be repeated.",
+        help="Set a parameter of the design; may be repeated. See `allocsim list designs`.",
     ),
     click.option(
         "--reserve",
         type=SizeType(),
         default=DEFAULT_RESERVE,
         show_default="64GiB",
-        help="Address space for the heap: its upper bound, free until used.",
+        help="Address space for the heap, its maximum size. Costs nothing until used.",
     ),
     touch_option,
     click.option(
-        "--limit", type=SizeType(), help="Fail (exit 1) when the footprint passes this size."
+        "--limit", type=SizeType(), help="Fail (exit 1) when the footprint exceeds this size."
     ),
-    click.option("--verify", is_flag=True, help="Stamp every object and check the stamps."),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Fill objects with a pattern and check it.",
+    ),
     click.option(
         "--every",
+        metavar="N",
         type=CountType(),
-        help="Sample after each so many events; otherwise at most 2,000 times, evenly.",
+        help="Take a sample every N events; by default up to 2,000, evenly spaced.",
     ),
     click.option(
-        "--check-every", type=CountType(), help="Prove all invariants after each so many events."
+        "--check-every",
+        metavar="N",
+        type=CountType(),
+        help="Check all invariants of the heap every N events.",
     ),
     click.option(
-        "--classes", is_flag=True, help="Also show each size class, and thread caches with a bound."
+        "--classes",
+        is_flag=True,
+        help="Also show the size classes, and thread caches that have a limit.",
     ),
     click.option(
         "--native-counters",
         is_flag=True,
-        help="Also show what the real library's own statistics would say, under its names.",
+        help="Also show the statistics of the library that the design reproduces.",
     ),
     click.option("--json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--export-json", type=_FILE, help="Write the result as JSON to a file."),
@@ -99,10 +115,10 @@ _OPTIONS = (
 
 
 def driver_options(command: Command) -> Command:
-    """Give a command the options that all drivers share, as the keyword `settings`."""
+    """Give a command the options that all run commands share, as the keyword `settings`."""
 
     def with_settings(**given: Any) -> Any:
-        """Call the command with its own options and the shared ones as Settings."""
+        """Call the command with its own options, and the shared ones as Settings."""
         settings = Settings(**{name: given.pop(name) for name in Settings._fields})
         require_writable(settings.exports())
         return command(settings=settings, **given)
@@ -115,18 +131,19 @@ def driver_options(command: Command) -> Command:
 
 
 def recording_options(command: Command) -> Command:
-    """Give a command the options that say how a recording is read, as `form` and `process`."""
+    """Give a command the options for reading a recording, as `form` and `process`."""
     form = click.option(
         "--format",
         "form",
         metavar="NAME",
-        help="The recording's format, if its content does not tell: see allocsim list formats.",
+        shell_complete=complete_format,
+        help="Format of the recording; by default detected. See `allocsim list formats`.",
     )
     process = click.option(
         "--process",
         type=CountType(0, 2**62),
         metavar="PID",
-        help="Whose calls to take, of a recording of several; otherwise the first one's.",
+        help="Process to replay, if the recording has several; by default the first.",
     )
     return form(process(command))
 
@@ -134,13 +151,13 @@ def recording_options(command: Command) -> Command:
 def seed_option(command: Command) -> Command:
     """Give a command the option --seed."""
     option = click.option(
-        "--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Of the random bits."
+        "--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed."
     )
     return option(command)
 
 
 def require_writable(paths: list[str]) -> None:
-    """A usage error now, not after the run, for a file that could not be written."""
+    """Raise a usage error before the run, not after it, if a file cannot be written."""
     for path in paths:
         if not isdir(dirname(abspath(path))):
-            raise click.UsageError(f"cannot write '{path}': there is no directory for it")
+            raise click.UsageError(f"cannot write '{path}': no such directory")

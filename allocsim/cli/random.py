@@ -15,42 +15,42 @@ from allocsim.cli.types import CountType, SizeType
     type=CountType(1, 2**31),
     default=1000,
     show_default=True,
-    help="Places for objects; the seed had one. Half of them are full on average.",
+    help="Places for objects, half of them full on average. Go's testrandom used one.",
 )
 @click.option(
     "--max-size",
     type=SizeType(0, 4 << 30),
     default=1 << 20,
     show_default="1MiB",
-    help="Upper end of the sizes; with --sizes fixed, every size.",
+    help="Maximum size; with --sizes fixed, the size of all objects.",
 )
 @click.option(
     "--sizes",
     type=click.Choice(["log-uniform", "uniform", "fixed"]),
     default="log-uniform",
     show_default=True,
-    help="The law of the sizes: log-uniform is the seed's.",
+    help="Distribution of sizes; Go's testrandom used log-uniform.",
 )
 @click.option(
     "--threads",
     type=CountType(1, 65536),
     default=1,
     show_default=True,
-    help="Threads that share the steps at random, each with a cache of its own.",
+    help="Threads, one of which makes each step, at random; each has its own cache.",
 )
 @seed_option
 @driver_options
 def command(
     settings: Settings, ops: int, slots: int, max_size: int, sizes: str, threads: int, seed: int
 ) -> None:
-    """Put objects of random sizes into random slots, and free what is there.
+    """Allocate objects of random sizes in random slots, and free them.
 
-    Each step picks a slot: if it holds an object, that is freed, otherwise one is allocated. This
-    is testrandom of Go's first malloc.
+    Each step picks a slot. If it holds an object, the step frees it; otherwise it allocates one.
+    This is testrandom of Go's first malloc.
     """
     if sizes == "log-uniform" and not max_size:
         raise click.BadParameter(
-            "0 is no upper end of log-uniform sizes: expected 1 byte or more",
+            "log-uniform sizes need a maximum of 1 byte or more",
             param_hint="--max-size",
         )
     from allocsim.cli.drive import drive

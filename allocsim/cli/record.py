@@ -16,29 +16,29 @@ from allocsim.cli.output import log
     "out",
     metavar="OUT",
     type=click.Path(dir_okay=False),
-    help="The trace; otherwise PROGRAM.allocsim in this directory.",
+    help="Trace to write; by default PROGRAM.allocsim in this directory.",
 )
 @click.option(
     "--with",
     "wanted",
     type=click.Choice(["lttng", "heaptrack", "mtrace", "memray"]),
-    help="The recorder; otherwise the best that is here, in this order.",
+    help="Recorder; by default the first of these that is installed and suits PROGRAM.",
 )
 @click.option(
     "--children",
     is_flag=True,
-    help="Also keep the processes that PROGRAM starts, each in a file of its own (LTTng).",
+    help="Also record the processes that PROGRAM starts, each in its own file (LTTng only).",
 )
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
     out: str | None, wanted: str | None, children: bool, force: bool, program: tuple[str, ...]
 ) -> int:
-    """Run PROGRAM, record its malloc calls, and keep them as a trace to replay.
+    """Run PROGRAM and record its allocation calls as a trace.
 
-    PROGRAM reads and writes as ever, and its exit status is this command's. What allocsim has to
-    say goes to standard error. The processes that PROGRAM starts run too, but are not in the trace:
-    PROGRAM may be `sh -c '…'`, with --children.
+    PROGRAM keeps its standard streams, and its exit status becomes that of this command. Messages
+    of allocsim go to standard error. Processes that PROGRAM starts are recorded only with
+    --children, which a pipeline needs: `allocsim record --children -- sh -c '...'`.
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")
     _require_free(path, force)
@@ -47,27 +47,29 @@ def command(
     from allocsim.recorders.program import find_program
     from allocsim.recorders.recording import Choice, record
 
-    found, choice = find_program(program), Choice(wanted, children, force)
-    status = record(found, path, choice, _tell, watched)
-    _tell(f"see what is in it: allocsim trace info {path}; play it: allocsim replay {path}")
+    choice = Choice(wanted, children, force)
+    status = record(find_program(program), path, choice, _log, watched)
+    _log(f"next: `allocsim trace info {path}` or `allocsim replay {path}`")
     return status
 
 
-def _tell(line: str) -> None:
-    """A line for the user, apart from what the program prints."""
+def _log(line: str) -> None:
+    """Print a line that can be told from the output of the program."""
     log(f"allocsim: {line}")
 
 
 def _require_free(path: Path, force: bool) -> None:
-    """A usage error now, before the program has run, for a file that must not be written."""
+    """Raise a usage error before the program runs, if `path` cannot or must not be written."""
     if path.name.endswith((".txt", ".gz", ".parquet")):
         raise click.UsageError(
-            f"'{path}': what is recorded is kept as allocsim's own trace: end the name with "
-            ".allocsim, and write it otherwise with `allocsim trace convert`"
+            f"'{path}': record writes allocsim's own format; name the file *.allocsim and use "
+            "`allocsim trace convert` for others"
         )
     if path.exists() and not force:
-        raise click.UsageError(f"'{path}' is there already: --force writes over it, -o elsewhere")
+        raise click.UsageError(
+            f"'{path}' already exists; use --force to overwrite it, or -o to choose another name"
+        )
     if path.exists() and not path.is_file():
-        raise click.UsageError(f"'{path}' is no file")
+        raise click.UsageError(f"'{path}' is not a file")
     if not path.absolute().parent.is_dir():
-        raise click.UsageError(f"cannot write '{path}': there is no directory for it")
+        raise click.UsageError(f"cannot write '{path}': no such directory")

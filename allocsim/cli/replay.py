@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import click
 
+from allocsim.cli.completion import complete_recording
 from allocsim.cli.options import Settings, driver_options, recording_options
 
 
 @click.command("replay")
-@click.argument("trace", metavar="TRACE")
+@click.argument("trace", metavar="TRACE", shell_complete=complete_recording)
 @click.option(
     "--threads",
     type=click.Choice(["recorded", "one"]),
     default="recorded",
     show_default=True,
-    help="A cache for each recorded thread, or one for all.",
+    help="Give each recorded thread a cache, or use one for all.",
 )
 @recording_options
 @driver_options
 def command(
     settings: Settings, trace: str, threads: str, form: str | None, process: int | None
 ) -> None:
-    """Replay a recorded trace: a file, packed or not, or - for standard input.
+    """Replay a recorded trace.
 
-    `allocsim list formats` shows what can be read; the content tells which it is. What the
-    recording holds that cannot be replayed is left out, counted and reported.
+    TRACE is a file, compressed or not, a bundled recording, or - for standard input. Its format is
+    detected; `allocsim list formats` shows the known ones. Calls that cannot be replayed are
+    dropped or repaired, and counted.
     """
     from allocsim.cli.drive import drive
     from allocsim.events import on_one_thread

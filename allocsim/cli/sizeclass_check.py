@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import click
 
+from allocsim.cli.options import design_option
 from allocsim.cli.types import SettingType
 
 
 @click.command("sizeclass-check")
-@click.option("--design", default="go2008", show_default=True, help="The allocator's design.")
-@click.option("--set", type=SettingType(), multiple=True, help="A parameter of the design.")
+@design_option
+@click.option(
+    "--set",
+    type=SettingType(),
+    multiple=True,
+    help="Set a parameter of the design.",
+)
 @click.option("--json", is_flag=True, help="Print the table as one JSON object.")
 def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> None:  # noqa: A002
-    """Take every size through the class table, both ways, and show its waste.
+    """Check the size classes of a design and show their waste.
 
-    Each size from 0 to beyond the largest class must map to the smallest class that holds it, and
-    each class to itself; the first mismatch is named (exit 1). This is testsizetoclass of Go's
-    first malloc.
+    Every size up to 4 KiB above the largest class must map to the smallest class that fits, and
+    each class to itself. Fails (exit 1) and names the first mismatch otherwise. This is
+    testsizetoclass of Go's first malloc.
     """
     from allocsim.designs import find_design
     from allocsim.errors import CheckFailed
-    from allocsim.reports.size_classes import print_classes, print_classes_as_json
+    from allocsim.reports.size_classes import classes_json, print_classes
 
     found = find_design(design)
     table = found.table(found.checked(dict(set)))
@@ -28,4 +34,7 @@ def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> 
     if mismatches:
         more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""
         raise CheckFailed(f"{design}: {mismatches[0]}{more}")
-    (print_classes_as_json if json else print_classes)(design, table)
+    if json:
+        click.echo(classes_json(design, table))
+    else:
+        print_classes(design, table)

@@ -54,7 +54,7 @@ def find_design(name: str) -> Design:
     installed = installed_designs()
     if name not in installed:
         known = [*SUMMARIES, *installed]
-        raise UnknownName("design", name, known, "or a file such as ./mine.py")
+        raise UnknownName("design", name, known, "a file such as ./mine.py")
     return load_installed(installed[name])
 
 

@@ -6,8 +6,6 @@ import json
 from dataclasses import asdict
 from statistics import fmean
 
-import click
-
 from allocsim.core.size_classes import ClassRow, SizeClasses
 from allocsim.reports.screen import Screen, simple_table
 
@@ -28,7 +26,7 @@ def print_classes(design: str, classes: SizeClasses) -> None:
             f"{row.chunk:,}",
             f"{row.objects:,}",
             f"{row.tail:,}",
-            f"{row.worst_waste:.2%}",
+            f"{row.worst_waste:.1%}",
         )
     worst = max(rows, key=lambda row: row.worst_waste)
     screen = Screen()
@@ -36,14 +34,14 @@ def print_classes(design: str, classes: SizeClasses) -> None:
     screen.print(
         f"{design}: {len(rows)} classes; every size up to {rows[-1].object_size:,} bytes maps to "
         "the smallest class that fits.",
-        f"Worst-case waste of a span: {_mean_worst(rows):.2%} on average over the classes, "
-        f"{worst.worst_waste:.2%} at most (class of {worst.object_size:,} bytes).",
-        f"Average rounding: {classes.mean_waste():.2%} of an object, over all sizes.",
+        f"Worst-case waste of a span: {_mean_worst(rows):.1%} on average over the classes, "
+        f"{worst.worst_waste:.1%} at most (class of {worst.object_size:,} bytes).",
+        f"Average rounding: {classes.mean_waste():.1%} of an object, over all sizes.",
     )
 
 
-def print_classes_as_json(design: str, classes: SizeClasses) -> None:
-    """Print the table as one JSON object."""
+def classes_json(design: str, classes: SizeClasses) -> str:
+    """Return the table as an indented JSON object."""
     table = {
         "schema": SCHEMA,
         "design": design,
@@ -51,7 +49,7 @@ def print_classes_as_json(design: str, classes: SizeClasses) -> None:
         "mean_worst_waste": _mean_worst(classes.rows()),
         "classes": [asdict(row) for row in classes.rows()],
     }
-    click.echo(json.dumps(table, indent=2))
+    return json.dumps(table, indent=2)
 
 
 def _mean_worst(rows: list[ClassRow]) -> float:

@@ -26,7 +26,7 @@ TEXT = (
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run allocsim's main() in this process, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_drop", lambda _: None)  # pytest's own output has to stay
+    monkeypatch.setattr(cli, "_discard", lambda _: None)  # pytest's own output has to stay
 
     def call(line: str, *more: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["allocsim", *shlex.split(line), *more])

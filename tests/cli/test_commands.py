@@ -216,3 +216,31 @@ def test_list_libraries(run: Run) -> None:
     out = listed(run, "libraries")
     assert all(name in out for name in KNOWN)
     assert "libc.so.6" in out
+
+
+def test_bundled_job_is_shown_as_its_file(run: Run) -> None:
+    ended = run("list workloads --show server")
+    [job] = [path for path in bundled_jobs() if path.stem == "server"]
+    assert (ended.status, ended.out) == (0, job.read_text())
+
+
+def test_bundled_recording_is_described(run: Run) -> None:
+    out = run("list workloads --show sqlite-orders").out
+    assert out.startswith("`sqlite-orders.txt.gz`: one run of the SQLite shell")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "list workloads --show servr",
+            "'servr' (did you mean 'server'?)",
+        ),
+        ("list designs --show go2008", "--show needs `workloads`"),
+        ("list --show server", "--show needs `workloads`"),
+    ],
+)
+def test_show_needs_a_bundled_workload(run: Run, line: str, message: str) -> None:
+    ended = run(line)
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err

@@ -102,7 +102,7 @@ def test_csv_has_a_row_after_each_so_many_events(run: Run, every: int) -> None:
         assert sum(parts) == int(row["heap"])
 
 
-def test_exports_are_written_and_told_on_stderr(run: Run) -> None:
+def test_exports_are_written_and_named_on_stderr(run: Run) -> None:
     ended = run(f"{SMALL} --json --export-json a.json --export-csv b.csv --export-markdown c.md")
     assert ended.status == 0
     assert ended.err.splitlines() == ["wrote a.json", "wrote b.csv", "wrote c.md"]
@@ -123,7 +123,7 @@ def test_directory_that_is_not_there_is_refused_before_the_run(
     monkeypatch.setattr("allocsim.cli.drive.drive", never)
     ended = run(f"{SMALL} --export-{option} gone/file")
     assert ended.status == 2
-    assert "cannot write 'gone/file': there is no directory for it" in ended.err
+    assert "cannot write 'gone/file': no such directory" in ended.err
 
 
 def test_directory_is_no_file_to_export_to(run: Run, tmp_path: Path) -> None:
@@ -173,4 +173,4 @@ def test_stdout_has_only_results(run: Run, file: Callable[[str, str], Path]) -> 
 def test_every_command_is_in_the_help(run: Run) -> None:
     out = run("--help").out
     assert all(f"  {name} " in out for name in COMMANDS)
-    assert "Exit status: 0 done, 1 a check failed" in out
+    assert "Exit status: 0 success, 1 a check failed" in out

@@ -69,7 +69,7 @@ def test_directory_that_is_gone_is_said(tmp_path: Path) -> None:
         [SHELL, "-c", line], capture_output=True, env=ENVIRONMENT, cwd=place, check=False
     )
     assert (child.returncode, child.stdout) == (3, b"")
-    assert b"allocsim: error: the current directory does not exist any more" in child.stderr
+    assert b"allocsim: error: the current directory no longer exists" in child.stderr
 
 
 SURROUNDINGS: dict[str, dict[str, str]] = {

@@ -60,7 +60,7 @@ NO_COUNTS = (
 
 @pytest.mark.parametrize("text", NO_COUNTS, ids=lambda text: text[:9])
 def test_text_that_is_no_count_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"is no count: expected 1000000, 1e6 or 2\^20"):
+    with pytest.raises(click.BadParameter, match=r"invalid number .*; expected 1000000, 1e6"):
         CountType().convert(text, None, None)
 
 
@@ -69,14 +69,14 @@ OUT_OF_RANGE = ("0", "-1", "-1e3", "1e16", "10^16", "2^1000", "99^99", "-2^63", 
 
 @pytest.mark.parametrize("text", OUT_OF_RANGE, ids=lambda text: text[:9])
 def test_count_out_of_range_is_refused_with_the_range(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=f"is not from 1 to {10**15}|is no count"):
+    with pytest.raises(click.BadParameter, match=f"expected 1 to {10**15}|invalid number"):
         CountType().convert(text, None, None)
 
 
 @pytest.mark.parametrize("count", [3, 9])
 def test_ends_of_the_range_belong_to_it(count: int) -> None:
     assert CountType(3, 9).convert(str(count), None, None) == count
-    with pytest.raises(click.BadParameter, match="is not from 4 to 8"):
+    with pytest.raises(click.BadParameter, match="out of range; expected 4 to 8"):
         CountType(4, 8).convert(str(count), None, None)
 
 
@@ -124,7 +124,7 @@ def test_ends_of_a_range_of_sizes_belong_to_it(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["4095", "8193"])
 def test_size_out_of_its_range_is_refused_with_the_range(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"is not from 4\.0 KiB to 8\.0 KiB"):
+    with pytest.raises(click.BadParameter, match=r"expected 4\.0 KiB to 8\.0 KiB"):
         SizeType(4096, 8192).convert(text, None, None)
 
 
@@ -149,7 +149,7 @@ def test_time(text: str, ns: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e3", "30us", "30 s", "ns", "٣"])
 def test_text_that_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no time: expected nanoseconds"):
+    with pytest.raises(click.BadParameter, match="expected nanoseconds"):
         TimeType().convert(text, None, None)
 
 

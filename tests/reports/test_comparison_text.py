@@ -11,7 +11,7 @@ from allocsim.reports.comparison_text import (
     comparison_json,
     comparison_markdown,
 )
-from allocsim.saved_results import Standing, read_standings
+from allocsim.saved_results import SubjectFigures, read_saved
 from tests.reports.comparisons import MIB, compared
 
 
@@ -32,12 +32,14 @@ def test_json_has_every_figure_and_what_follows_from_it() -> None:
     assert len(found["conclusions"]) == 3
 
 
-def test_json_is_read_back_as_standings(tmp_path: Path) -> None:
+def test_json_is_read_back_as_a_saved_result(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(comparison_json(compared()))
-    first, *_, last = read_standings(str(path))
-    assert first == Standing("go2008", 50 * MIB, 49 * MIB, 0.92, 20.2)
-    assert last == Standing("lib:/a/b/libodd.so", failure="crashed by SIGSEGV while replaying")
+    first, *_, last = read_saved(str(path)).subjects
+    assert first == SubjectFigures("go2008", 50 * MIB, 49 * MIB, 0.92, 20.2)
+    assert last == SubjectFigures(
+        "lib:/a/b/libodd.so", failure="crashed by SIGSEGV while replaying"
+    )
 
 
 def test_csv_has_a_row_for_each_subject() -> None:

@@ -1,7 +1,6 @@
-"""`allocsim trace`: look at traces, convert them, take pieces of them.
+"""`allocsim trace`: show, check, convert, slice and sample traces.
 
-A group as lazy as the command line itself; one file for each command. Its one rule: TRACE may be
-whatever `allocsim.workloads` understands, so a job is read_statistics and written like a recording.
+TRACE may be any workload, so a job can be examined and written like a recording.
 """
 
 from __future__ import annotations
@@ -11,19 +10,19 @@ import click
 from allocsim.cli import LazyGroup
 
 COMMANDS = {
-    "info": "Show what is in a trace.",
-    "check": "Say whether a trace is sound.",
+    "info": "Show calls, sizes, lifetimes and peak live bytes of a trace.",
+    "check": "Check whether a trace is valid.",
     "convert": "Write a trace in another format.",
-    "cut": "Write a stretch of a trace.",
-    "sample": "Write a share of a trace's objects.",
+    "cut": "Write a slice of a trace.",
+    "sample": "Write a random sample of the objects of a trace.",
 }
-"""Each command in a line; the module that defines it as `command` has its name."""
+"""Each command with one line. Its module has the same name and defines `command`."""
 
 
 @click.group("trace", cls=LazyGroup, package=__name__, summaries=COMMANDS)
 def command() -> None:
-    """Look at traces, convert them, take pieces of them.
+    """Show, check, convert, slice and sample traces.
 
-    TRACE is a recording (a file, or - for standard input), a shipped trace or job by its name, or a
-    job file.
+    TRACE is a recording (a file, or - for standard input), a job file, or a bundled workload by its
+    name.
     """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from allocsim.cli.completion import complete_workload
 from allocsim.cli.options import recording_options
 
 
 @click.command("check")
-@click.argument("trace", metavar="TRACE")
+@click.argument("trace", metavar="TRACE", shell_complete=complete_workload)
 @click.option("--strict", is_flag=True, help="Fail (exit 1) if any call was dropped or repaired.")
 @recording_options
 def command(trace: str, strict: bool, form: str | None, process: int | None) -> None:

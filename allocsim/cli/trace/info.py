@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import click
 
+from allocsim.cli.completion import complete_workload
 from allocsim.cli.options import recording_options
 
 
 @click.command("info")
-@click.argument("trace", metavar="TRACE")
+@click.argument("trace", metavar="TRACE", shell_complete=complete_workload)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
 @recording_options
 def command(trace: str, as_json: bool, form: str | None, process: int | None) -> None:
-    """Show what is in a trace.
+    """Show calls, sizes, lifetimes and peak live bytes of a trace.
 
-    Calls, sizes, lifetimes, threads, the peak of live bytes. A lifetime is counted in events,
-    from the allocation of an object to its free.
+    The lifetime of an object is the number of events from its allocation to its free.
     """
     from allocsim.cli.drive import command_line
     from allocsim.cli.trace._io import read_statistics

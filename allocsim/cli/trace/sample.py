@@ -7,21 +7,22 @@ from typing import Any
 
 import click
 
+from allocsim.cli.completion import complete_workload
 from allocsim.cli.options import recording_options, seed_option
 from allocsim.cli.types import ShareType
 
 
 @click.command("sample")
-@click.argument("trace", metavar="TRACE")
+@click.argument("trace", metavar="TRACE", shell_complete=complete_workload)
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--keep", type=ShareType(), required=True, help="The share of objects to keep.")
+@click.option("--keep", type=ShareType(), required=True, help="Share of the objects to keep.")
 @seed_option
-@click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @recording_options
 def command(trace: str, out: Path, keep: float, seed: int, force: bool, **reading: Any) -> None:
-    """Write a share of a trace's objects.
+    """Write a random sample of the objects of a trace.
 
-    `--keep 1/100` keeps about one of a hundred, with all its calls. The same seed keeps the
+    `--keep 1/100` keeps about one object in a hundred, with all its calls. The same seed keeps the
     same objects. The suffix of OUT decides the format, as for convert.
     """
     from allocsim.cli.trace._io import require_free, write_part

@@ -1,0 +1,155 @@
+"""Shell completion of workloads, files, designs, libraries, formats, columns and topics.
+
+A shell waits for each completion, so nothing here imports Numba. The registries do: names of
+designs, libraries, formats and columns are repeated here, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import click
+    from click.shell_completion import CompletionItem
+
+    Completions = list[CompletionItem] | list[str]
+    Completer = Callable[[click.Context, click.Parameter, str], Completions]
+
+DESIGNS = ("go2008", "tcmalloc")
+LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
+FORMATS = (
+    "allocsim", "aosp", "lttng", "heaptrack", "mtrace", "valgrind", "memray", "ltrace", "logalloc",
+    "csapp", "glibc-wl", "glibc-mtrace", "malloc-bench",
+)  # fmt: skip
+COLUMNS = (
+    "footprint", "x-live", "end", "kept", "kept-later", "ns", "spread", "p50", "p99", "p99.9",
+    "faults", "overhead",
+)  # fmt: skip
+
+
+def _completer(complete: Callable[[str], Completions]) -> Completer:
+    """Adapt a function of the incomplete word to what click calls."""
+    return lambda _context, _parameter, incomplete: complete(incomplete)
+
+
+@_completer
+def complete_workload(incomplete: str) -> list[CompletionItem]:
+    """Complete a bundled job or recording, or a file."""
+    return _names_or_file([*_jobs(), *_recordings()], incomplete)
+
+
+@_completer
+def complete_job(incomplete: str) -> list[CompletionItem]:
+    """Complete a bundled job or a file."""
+    return _names_or_file(_jobs(), incomplete)
+
+
+@_completer
+def complete_recording(incomplete: str) -> list[CompletionItem]:
+    """Complete a bundled recording or a file."""
+    return _names_or_file(_recordings(), incomplete)
+
+
+@_completer
+def complete_file(incomplete: str) -> list[CompletionItem]:
+    """Complete a file."""
+    return _file(incomplete)
+
+
+@_completer
+def complete_bundled(incomplete: str) -> list[str]:
+    """Complete a bundled job or recording."""
+    return _matching([*_jobs(), *_recordings()], incomplete)
+
+
+@_completer
+def complete_design(incomplete: str) -> list[CompletionItem]:
+    """Complete a bundled or installed design, or the file of one."""
+    return _names_or_file(_designs(), incomplete)
+
+
+@_completer
+def complete_subjects(incomplete: str) -> list[CompletionItem]:
+    """Complete the last of several designs and libraries, which are separated by commas."""
+    before, comma, last = incomplete.rpartition(",")
+    names = [f"{before}{comma}{name}" for name in _matching([*_designs(), *LIBRARIES], last)]
+    return _items(names) or ([] if comma else _file(incomplete))
+
+
+@_completer
+def complete_format(incomplete: str) -> list[str]:
+    """Complete a format of traces."""
+    return _matching(FORMATS, incomplete)
+
+
+@_completer
+def complete_column(incomplete: str) -> list[str]:
+    """Complete a column of a comparison."""
+    return _matching(COLUMNS, incomplete)
+
+
+@_completer
+def complete_topic(incomplete: str) -> list[str]:
+    """Complete a topic of `allocsim help`."""
+    from allocsim.cli.help import TOPICS
+
+    return _matching(TOPICS, incomplete)
+
+
+def _names_or_file(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Return the names and files that match; if no name does, the shell completes the path.
+
+    A shell does not offer its own files next to names, so those of this directory are added.
+    """
+    found = _matching(names, incomplete)
+    if not found:
+        return _file(incomplete)
+    here = _matching(sorted(entry.name for entry in os.scandir() if entry.is_file()), incomplete)
+    return _items([*found, *(name for name in here if not name.startswith("."))])
+
+
+def _matching(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the names that begin with `incomplete`."""
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _items(names: Iterable[str]) -> list[CompletionItem]:
+    """Return names as completions."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names]
+
+
+def _file(incomplete: str) -> list[CompletionItem]:
+    """Return the completion that makes the shell complete a path."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _designs() -> list[str]:
+    """Return bundled designs and those of installed packages, without loading any."""
+    from importlib.metadata import entry_points
+
+    return [*DESIGNS, *(entry.name for entry in entry_points(group="allocsim.designs"))]
+
+
+def _jobs() -> list[str]:
+    """Return the names of the bundled jobs."""
+    return sorted(path.stem for path in _workloads().glob("*.toml"))
+
+
+def _recordings() -> list[str]:
+    """Return the names of the bundled recordings."""
+    return sorted(path.name.partition(".")[0] for path in _workloads().glob("*.gz"))
+
+
+def _workloads() -> Path:
+    """Return the directory of bundled workloads, as `jobs.bundled_workloads` does."""
+    packaged = Path(str(files("allocsim"))) / "workloads"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "workloads"

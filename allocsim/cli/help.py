@@ -1,0 +1,62 @@
+"""`allocsim help`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import click
+
+from allocsim.cli.completion import complete_topic
+
+TOPICS = {
+    "figures": "What each figure in a report means.",
+    "workloads": "Recordings, jobs and bundled workloads.",
+    "formats": "Trace formats that can be read and written.",
+    "designs": "The simulated allocators and how to add one.",
+    "comparing": "How compare measures, and how far its figures can be trusted.",
+    "sizes": "How sizes, counts and percentages are written.",
+    "exit-status": "What the exit statuses mean.",
+    "completion": "How to complete commands in a shell.",
+}
+"""Each page with one line; its text is a file of the package `allocsim.cli.topics`."""
+
+
+@click.command("help")
+@click.argument("topic", required=False, shell_complete=complete_topic)
+def command(topic: str | None) -> None:
+    """Show a help page about a topic.
+
+    Without TOPIC, lists the topics. `allocsim COMMAND --help` describes a command.
+    """
+    formatter = click.get_current_context().make_formatter()
+    if topic is None:
+        formatter.write_text("Topics of `allocsim help TOPIC`:")
+        with formatter.indentation():
+            formatter.write_dl([*TOPICS.items()])
+    elif topic in TOPICS:
+        _write_page(formatter, topic)
+    else:
+        from allocsim.errors import UnknownName
+
+        raise UnknownName("topic", topic, TOPICS)
+    click.echo(formatter.getvalue(), nl=False)
+
+
+def _write_page(formatter: click.HelpFormatter, topic: str) -> None:
+    """Lay out a page: paragraphs, lists of `name  description`, and indented lines as they are.
+
+    A list is a block indented by two spaces, with two spaces after each name; a block indented by
+    four spaces is an example.
+    """
+    page = files("allocsim.cli.topics").joinpath(f"{topic}.txt").read_text("utf-8")
+    for number, block in enumerate(page.strip("\n").split("\n\n")):
+        if number:
+            formatter.write_paragraph()
+        if block.startswith("    "):
+            formatter.write(block + "\n")
+        elif block.startswith("  "):
+            rows = [line.strip().split("  ", 1) for line in block.splitlines()]
+            with formatter.indentation():
+                formatter.write_dl([(name, text.strip()) for name, text in rows])
+        else:
+            formatter.write_text(" ".join(block.split()))

@@ -1,0 +1,1 @@
+"""The pages of `allocsim help`, as text; `allocsim.cli.help` lists them."""
