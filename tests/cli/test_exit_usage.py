@@ -64,7 +64,7 @@ USAGE: dict[str, tuple[str, str]] = {
     "job of 300 letters": ("run " + "a" * 300, "aaaa"),
     "job file of 300 letters": ("run " + "a" * 300 + ".toml", "File name too long"),
     "missing trace": ("replay gone.txt", "gone.txt: No such file"),
-    "trace that is a directory": ("replay .", "is a directory; one of LTTng's"),
+    "trace that is a directory": ("replay .", "is a directory; a trace directory of LTTng"),
     "trace of 300 letters": ("replay " + "a" * 300, "aaaa"),
     "threads of a trace": ("replay x --threads 5", "'5' is not one of"),
     "two traces": ("replay a b", "unexpected extra argument"),
