@@ -104,7 +104,7 @@ class Grid(Protocol[S]):
 
 
 class System(Struct):
-    """What a heap has obtained from the operating system."""
+    """The memory that a heap has obtained from the operating system."""
 
     next: Int64  # address of the first byte of the reservation that is not in use yet
     limit: Int64  # end address of the reservation (exclusive)

@@ -11,18 +11,20 @@ Data structures (`records`):
   node          the page map, a radix tree from page numbers to spans
   page_list     the free spans, by length
   size_class    counts of each of the 168 classes
-  free_list   the free objects of each thread and class
+  free_list     the free objects of each thread and class
 
 malloc of less than 32 KiB:
 
   1. The size is rounded up to its class by shifts. No table is loaded.
   2. The newest object is popped from the thread's list of the class. Nothing is searched and
      nothing shared is locked, so this is the cost of nearly every call.
-  3. If the list is empty, a new span is carved into objects (`thread_cache.central_grab`): 1,024
-     of them, or 1 MiB. One call in as many as 1,024 pays for it.
+  3. If the list is empty, a new span is carved into objects (`central_grab`): 1,024 of them, at
+     most 1 MiB. One call in up to 1,024 pays for it. The links between the new objects are not
+     written yet, so the refill touches none of their pages; only the count of resident bytes
+     could tell, and `thread_cache.write_links` writes them before it is taken.
   4. The span comes from the page heap: the shortest free span that is long enough, split if it is
-     longer (`page_heap`). 255 lengths have a list of their own, so the search is a short walk, and
-     it is made once a refill.
+     longer (`page_heap`). Each length below 256 pages has a list of its own, so the search is a
+     short walk, and only a refill makes it.
   5. If no free span is long enough, the heap grows by 1 MiB or more (`core.system`), and all its
      pages are inserted in the page map. Every span split from it shares that cost.
 
@@ -54,6 +56,7 @@ from allocsim.core.system import answer_from_system, count_metadata
 from allocsim.designs import Design
 from allocsim.designs.go2008 import check_caches, check_page_heap, malloc, thread_cache
 from allocsim.designs.go2008.account import account, class_uses
+from allocsim.designs.go2008.central_grab import chunk_size
 from allocsim.designs.go2008.large_objects import allocate_stack, free_stack
 from allocsim.designs.go2008.page_heap import LARGE_LIST
 from allocsim.designs.go2008.pagemap import LEVEL_SIZE, NODE_BYTES, PAGE, ROOT, max_nodes
@@ -71,7 +74,7 @@ SIZE_CLASSES = SizeClasses(
     class_of=size_to_class,
     object_size=class_to_size,
     count=CLASS_COUNT,
-    chunk_of=thread_cache.chunk_size,
+    chunk_of=chunk_size,
     page_size=PAGE,
 )
 

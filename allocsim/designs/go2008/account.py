@@ -11,9 +11,9 @@ from allocsim.core.operations import Status
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs import ClassUse
+from allocsim.designs.go2008.central_grab import chunk_size
 from allocsim.designs.go2008.pagemap import PAGE_SHIFT
 from allocsim.designs.go2008.records import Go2008
-from allocsim.designs.go2008.thread_cache import chunk_size
 
 
 @kernel

@@ -14,7 +14,7 @@ from allocsim.core.records import Counters, Grid, Int32, Int64, Struct, System, 
 
 
 class SpanState(IntEnum):
-    """What a span is used for (SpanInUse, SpanFree)."""
+    """Use of a span (SpanInUse, SpanFree)."""
 
     NONE = 0
     """The null span, which the page map gives for every unknown page."""
@@ -58,7 +58,7 @@ class PageList(Struct):
 class FreeList(Struct):
     """A thread's free objects of one class (m->freelist)."""
 
-    head: Int64  # newest object that was freed; its first word links to the next; 0: none
+    head: Int64  # newest freed object, or 0; its first word links to the next
     fresh: Int64  # address of the first object of the newest chunk that was never used
     end: Int64  # end address of the last such object (exclusive); equals fresh if none is left
     length: Int64  # free objects: those freed, then those that are fresh
@@ -74,7 +74,7 @@ class SizeClass(Struct):
 
 
 class Static(Struct):
-    """What the original keeps in static variables, and counts of this implementation."""
+    """The static variables of the original, and counts of this implementation."""
 
     chunk_left: Int64  # bytes left in the current chunk for small metadata (trivalloc's n)
     nodes: Int64  # page map nodes in use, the null node counted

@@ -2,7 +2,7 @@
 
 A list is last in first out and linked through the first word of the free objects. The objects of a
 new chunk that were never used are the end of the list, in ascending addresses. Their links are not
-written yet: `fresh` and `end` stand for them until the objects are popped, or until `write_links`.
+written yet: `fresh` and `end` describe them until the objects are popped, or until `write_links`.
 
 Invariant: apart from its link, a free object is all zeros.
 """
@@ -14,10 +14,9 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import WORD, clear_words, fill, load_word, store_word
+from allocsim.designs.go2008.central_grab import central_grab
 from allocsim.designs.go2008.metadata import allocate_metadata
-from allocsim.designs.go2008.page_heap import allocate_span
-from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
-from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
+from allocsim.designs.go2008.records import Go2008
 from allocsim.designs.go2008.size_classes import CLASS_COUNT
 
 CACHE_BYTES = CLASS_COUNT * 16
@@ -34,12 +33,6 @@ bytes that is 11.4 ns/event instead of 12.4, on a recorded trace (systemui, warm
 
 MAX_PROBES = 64
 """Free objects that pop_aligned_object looks at, so that a long list does not make it slow."""
-
-CHUNK_OBJECTS = 1024
-"""Objects of a chunk, unless it would be longer than MAX_CHUNK."""
-
-MAX_CHUNK = 1 << 20
-"""Bytes of the longest chunk."""
 
 
 @kernel
@@ -189,35 +182,3 @@ def clear(address: int, length: int) -> None:
         address += CLEAR_STEP
         length -= CLEAR_STEP
     clear_words(address, length // WORD)
-
-
-@kernel
-def chunk_size(object_size: int) -> int:
-    """Return the bytes of a chunk before rounding to pages: 1024 objects, at most 1 MiB."""
-    return min(CHUNK_OBJECTS * object_size, MAX_CHUNK)
-
-
-@kernel
-def central_grab(heap: Go2008, thread: int, size_class: int) -> bool:
-    """Carve a new span into the empty list of `thread`; return False on failure (centralgrab).
-
-    There are no central free lists: the objects stay in thread caches for good.
-    """
-    count = heap.size_class[size_class]
-    object_size = count.object_size
-    chunk = chunk_size(object_size)
-    span = allocate_span(heap, (chunk + PAGE - 1) >> PAGE_SHIFT)
-    if span == 0:
-        return False
-    record, objects = heap.span[span], heap.free_list[thread, size_class]
-    record.size_class = size_class
-    record.object_size = object_size
-    record.objects = chunk // object_size
-    record.reciprocal = ((1 << RECIPROCAL_SHIFT) + object_size - 1) // object_size
-    objects.fresh = record.address
-    objects.end = record.address + record.objects * object_size
-    objects.length = record.objects
-    count.cached += record.objects
-    count.spans += 1
-    heap.counters[0].refills += 1
-    return True

@@ -5,9 +5,10 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
+from allocsim.designs.go2008.central_grab import central_grab, chunk_size
 from allocsim.designs.go2008.pagemap import span_of
 from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
-from allocsim.designs.go2008.thread_cache import central_grab, chunk_size, write_links
+from allocsim.designs.go2008.thread_cache import write_links
 from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import SIZES, links
 

@@ -4,11 +4,11 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.raw import load_word
+from allocsim.designs.go2008.central_grab import central_grab
 from allocsim.designs.go2008.records import Go2008
 from allocsim.designs.go2008.thread_cache import (
     CLEAR_STEP,
     MAX_PROBES,
-    central_grab,
     clear,
     pop_aligned_object,
     pop_object,

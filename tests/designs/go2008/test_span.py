@@ -4,9 +4,9 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.operations import Status
-from allocsim.designs.go2008.page_heap import new_span, push_span, remove_after, split
 from allocsim.designs.go2008.pagemap import span_of
 from allocsim.designs.go2008.records import LARGE, Go2008, Span, SpanState
+from allocsim.designs.go2008.span import new_span, push_span, remove_after, split
 from tests.conftest import PAGE
 from tests.designs.go2008.lookup import span_list
 
