@@ -74,10 +74,13 @@ def run_program(
 ) -> Outcome:
     """Run the program with `added` in its environment, optionally with other arguments."""
     running: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int) -> None:
         """Send a signal to the program, unless the terminal has already done so."""
-        if running and not (number == signal.SIGINT and _is_in_foreground()):
+        if not running:
+            early.append(number)  # the program may be running before Popen returns
+        elif not (number == signal.SIGINT and _is_in_foreground()):
             running[0].send_signal(number)
 
     begun = time.monotonic()
@@ -92,6 +95,8 @@ def run_program(
         except OSError as error:
             raise InputError(f"cannot run '{program.file}': {error.strerror}") from error
         running.append(child)
+        for number in early:
+            forward(number)
         status = child.wait()
     seconds = time.monotonic() - begun
     return Outcome(child.pid, status if status >= 0 else 128 - status, seconds)

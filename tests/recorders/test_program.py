@@ -1,7 +1,10 @@
 """The program to record: its run, how it ended, and what its recording may not show."""
 
+import os
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +49,22 @@ def test_program_that_the_kernel_rejects_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "script").chmod(0o700)
     with pytest.raises(InputError, match=r"cannot run '.*script': Exec format error"):
         run_program(find_program([str(tmp_path / "script")]), {})
+
+
+def test_signal_that_comes_while_the_program_starts_is_forwarded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The program may already run when Popen has not returned yet."""
+    start = subprocess.Popen
+
+    def start_slowly(*arguments: Any, **options: Any) -> Any:
+        child = start(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", start_slowly)
+    outcome = run_program(find_program(["sleep", "9999"]), {})
+    assert outcome.description == "was killed by SIGTERM"
 
 
 @pytest.mark.parametrize("recorder", ["lttng", "heaptrack", "mtrace", "memray"])
