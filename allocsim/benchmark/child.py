@@ -1,7 +1,7 @@
 """The child process: measures one subject, then ends.
 
-The parent starts it by `python -m allocsim.benchmark.child REQUEST`, with the file of events and a
-pipe for messages open. The child reports each stage, so that the parent knows in which it died:
+Its command line is the module and a Request as JSON; the file of events and a pipe for messages are
+open. The child reports each stage, so that the parent knows in which it died:
 everything the measurement needs is prepared before "loading", the subject is there at "ready".
 """
 

@@ -24,18 +24,15 @@ from allocsim.benchmark.stepping import (
     new_run,
     one_step,
     peak_live_event,
-    replay_steps,
+    replay_all,
     steps_ending_at,
 )
 from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
 from allocsim.core.memory import table
-from allocsim.core.operations import Status
 from allocsim.core.records import Table
-from allocsim.driver import Run, Stop, Touch
-from allocsim.errors import Corruption, LimitExceeded
+from allocsim.driver import Run, Touch
 from allocsim.events import Op, no_events
-from allocsim.text import counted, format_bytes
 
 POINTS = 400
 """Evenly spaced events at which memory is read, in addition to the peak of live bytes."""
@@ -93,28 +90,6 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         kept_later=kept_later,
         counters=counters,
     )
-
-
-def replay_all(subject: Subject, run: Run, events: Any, steps: Table[Step], meter: Meter) -> None:
-    """Replay every step; LimitExceeded or Corruption if the driver stops before the end."""
-    if replay_steps(subject.state, run, events, steps, meter) == len(steps):
-        return
-    driver = run.driver[0]
-    stop, done = Stop(int(driver.stop)), counted(int(driver.events), "event")
-    if stop == Stop.LIMIT:
-        peak = format_bytes(int(driver.peak_footprint))
-        raise LimitExceeded(f"passed the limit with {peak} after {done}")
-    reason = _STOPS.get(stop, stop.name)
-    if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
-        reason = "the design does not support this request"
-    raise Corruption(f"stopped after {done}: {reason}")
-
-
-_STOPS = {
-    Stop.REFUSED: "it is out of memory",
-    Stop.BAD_EVENT: "the workload frees an object that is not live, or allocates one that is",
-    Stop.BAD_FREE: "it rejected an object that it had allocated",
-}
 
 
 def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from allocsim.core import operations
 from allocsim.errors import Corruption
 from allocsim.libraries.counters import allocated, read_counters
-from allocsim.libraries.find import LoadedLibrary
+from allocsim.libraries.load import LoadedLibrary
 from allocsim.libraries.state import FUNCTIONS
 
 PROBE_SIZE = 64 << 20

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from allocsim.benchmark.meter import Meter, now, resident
+from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.memory import table
+from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState, Int64, Struct, Table
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, replay
+from allocsim.errors import Corruption, LimitExceeded
 from allocsim.events import Op, no_events
 from allocsim.player import NEVER
+from allocsim.text import counted, format_bytes
 
 
 class Step(Struct):
@@ -52,6 +56,28 @@ def replay_steps(
         if driver.stop != Stop.CHECK:
             return index
     return len(steps)
+
+
+def replay_all(subject: Subject, run: Run, events: Any, steps: Table[Step], meter: Meter) -> None:
+    """Replay every step; LimitExceeded or Corruption if the driver stops before the end."""
+    if replay_steps(subject.state, run, events, steps, meter) == len(steps):
+        return
+    driver = run.driver[0]
+    stop, done = Stop(int(driver.stop)), counted(int(driver.events), "event")
+    if stop == Stop.LIMIT:
+        peak = format_bytes(int(driver.peak_footprint))
+        raise LimitExceeded(f"passed the limit with {peak} after {done}")
+    reason = _STOPS.get(stop, stop.name)
+    if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
+        reason = "the design does not support this request"
+    raise Corruption(f"stopped after {done}: {reason}")
+
+
+_STOPS = {
+    Stop.REFUSED: "it is out of memory",
+    Stop.BAD_EVENT: "the workload frees an object that is not live, or allocates one that is",
+    Stop.BAD_FREE: "it rejected an object that it had allocated",
+}
 
 
 def steps_ending_at(events: Any) -> Table[Step]:

@@ -14,7 +14,8 @@ from allocsim.designs import design_summaries, find_design, is_design_file, pars
 from allocsim.errors import UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.libraries.counters import read_counters
-from allocsim.libraries.find import KNOWN, PREFIX, LoadedLibrary, is_path, load
+from allocsim.libraries.find import KNOWN, PREFIX, is_path
+from allocsim.libraries.load import LoadedLibrary, load
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.benchmark.figures import Times
-from allocsim.benchmark.memory import replay_all
 from allocsim.benchmark.meter import Meter, now, open_meter
 from allocsim.benchmark.stepping import (
     Step,
@@ -21,6 +20,7 @@ from allocsim.benchmark.stepping import (
     free_events,
     new_run,
     one_step,
+    replay_all,
     steps_ending_at,
 )
 from allocsim.benchmark.subject import Subject

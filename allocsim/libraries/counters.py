@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-from allocsim.libraries.find import LoadedLibrary
+from allocsim.libraries.load import LoadedLibrary
 
 TCMALLOC = (
     "generic.current_allocated_bytes",

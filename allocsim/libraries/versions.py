@@ -1,7 +1,7 @@
 """The versions of malloc libraries, and the list of those installed.
 
-A version is asked of the library itself. The list loads them in one child process, run by
-`python -m` with this module, so that none of them is loaded into the user's process.
+The library itself is asked for its version. For the list, one child process that runs this module
+loads all of them, so that none is loaded into the user's process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from allocsim.errors import AllocsimError
 from allocsim.libraries.counters import mallctl
 from allocsim.libraries.environment import child_command, child_environment
-from allocsim.libraries.find import KNOWN, LoadedLibrary, find_library, load
+from allocsim.libraries.find import KNOWN, find_library
+from allocsim.libraries.load import LoadedLibrary, load
 
 TIMEOUT = 60.0
 """Seconds after which the list is shown without versions."""

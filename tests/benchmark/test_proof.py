@@ -7,7 +7,7 @@ import pytest
 from allocsim.benchmark import proof
 from allocsim.benchmark.proof import PROBE_SIZE, require_served
 from allocsim.errors import Corruption
-from allocsim.libraries.find import load
+from allocsim.libraries.load import load
 from tests.compiled_libraries import Compiler
 
 

@@ -21,7 +21,7 @@ from allocsim.driver import DRIVER, OBJECT, Run, Touch, replay
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, no_events
 from allocsim.libraries.counters import read_counters
-from allocsim.libraries.find import load
+from allocsim.libraries.load import load
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.player import NEVER
 from tests.equality.lockstep import LockStep

@@ -12,7 +12,7 @@ COUNTED = """
 import ctypes, json, os, sys, tempfile
 from allocsim.core import operations
 from allocsim.libraries.counters import read_counters
-from allocsim.libraries.find import load
+from allocsim.libraries.load import load
 from allocsim.benchmark.proof import require_served
 
 library = load(sys.argv[1])

@@ -5,12 +5,13 @@ import subprocess
 import pytest
 
 from allocsim.libraries import find, versions
-from allocsim.libraries.find import KNOWN, Known, find_library, load
+from allocsim.libraries.find import KNOWN, Known, find_library
+from allocsim.libraries.load import load
 from allocsim.libraries.versions import describe_libraries, read_version
 from tests.libraries.children import in_child, require
 
 VERSION = (
-    "import sys; from allocsim.libraries.find import load\n"
+    "import sys; from allocsim.libraries.load import load\n"
     "from allocsim.libraries.versions import read_version; print(read_version(load(sys.argv[1])))"
 )
 
