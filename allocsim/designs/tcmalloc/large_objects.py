@@ -53,9 +53,9 @@ def _allocate(heap: Tcmalloc, request: int, state: int) -> int:
 def memalign_pages(heap: Tcmalloc, request: int, alignment: int) -> int:
     """Allocate a large object aligned to more than a page (do_memalign); 0 on failure.
 
-    The pages before and after it are freed again. Three span records are the most that splitting
-    needs, for the remainder of the best fit and for each end; they are asked for first, so that a
-    failure leaves nothing half done.
+    The pages before and after it are freed again. Splitting takes up to three span records, for
+    the remainder of the best fit and for each end. Checking for them first keeps a failure from
+    leaving the run half split.
     """
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY

@@ -16,7 +16,7 @@ from allocsim.core.records import Counters, Grid, Int32, Int64, Struct, System, 
 
 
 class SpanState(IntEnum):
-    """What a span is used for (Span::location)."""
+    """Use of a span (Span::location)."""
 
     NONE = 0
     """Not a span: the null record, which unknown pages are mapped to, or an unused record."""
@@ -111,7 +111,7 @@ class ThreadCache(Struct):
 
 
 class Static(Struct):
-    """What the library keeps in static variables of ThreadCache and CentralFreeList.
+    """The static variables of ThreadCache and CentralFreeList.
 
     unclaimed_cache_space + the sum of max_size over all caches = overall_thread_cache_size
     """

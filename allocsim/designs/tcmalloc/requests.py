@@ -1,4 +1,4 @@
-"""What is at an address, and resizing it (src/tcmalloc.cc).
+"""Object lookup by address, and realloc (src/tcmalloc.cc).
 
 The library trusts its caller. Here an address that is no object gets a Status that says why, but
 `free` does not ask inside a span of small objects: the division by the object size would cost
@@ -34,7 +34,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of the object at `address`: of its class or its pages; 0 if it is none."""
+    """Return the bytes of an object, those of its class or its pages; 0 if there is none."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)

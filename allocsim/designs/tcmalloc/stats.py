@@ -1,4 +1,4 @@
-"""What a tcmalloc heap reports: its parts, its classes, its caches, the library's own counters.
+"""Statistics of a tcmalloc heap: its parts, classes and caches, and the library's own counters.
 
 A counter has the name and the meaning that the library gives it (ExtractStats and
 GetNumericProperty in src/tcmalloc.cc).

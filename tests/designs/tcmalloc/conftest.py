@@ -1,4 +1,4 @@
-"""A busy heap of the design tcmalloc, for what reads all of its records."""
+"""A busy heap of the design tcmalloc, for tests that read all of its records."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ SIZES_OF_THREADS = (8, 100, 2800, 20_000)
 
 
 def many(state: HeapState, count: int, size: int) -> list[int]:
-    """Objects of thread 0."""
+    """Allocate objects on thread 0."""
     return [operations.malloc(state, 0, size) for _ in range(count)]
 
 
@@ -26,9 +26,9 @@ def put_back(state: HeapState, thread: int, addresses: list[int]) -> None:
 
 @pytest.fixture
 def busy_heap() -> Iterator[Heap]:
-    """Objects in use and free in every tier, large ones, stacks, free runs of all kinds.
+    """A heap with used and free objects in every tier, large ones, stacks, free spans of all kinds.
 
-    A long run given back lies before a free one.
+    A large RETURNED span comes right before a FREE one.
     """
     with Heap("tcmalloc", reserve=64 << 20, startup="none") as heap:
         keep_busy(heap.state)
@@ -46,14 +46,14 @@ def keep_busy(state: HeapState) -> None:
     for thread in (0, 1):
         held = [operations.malloc(state, thread, size) for size in SIZES_OF_THREADS * 6]
         put_back(state, 1 - thread, held[::2])
-    put_back(state, 0, many(state, 60, 9216))  # until batches go into transfer slots
+    put_back(state, 0, many(state, 60, 9216))  # until batches go into the transfer cache
     one, two = many(state, 2, 200 * PAGE)
     shorter = many(state, 16, 40 * PAGE)
     operations.allocate_stack(state, 2 * PAGE)
     put_back(state, 0, [one, *shorter[::4]])
     release_at_least_n_pages(state, 1 << 20)
     put_back(state, 0, [two, *shorter[2::4]])
-    # From what was given back, and as the end of the heap.
+    # From the released span, and from growth at the end of the heap.
     operations.free(state, 0, many(state, 2, 300 * PAGE)[0])
     for thread in (1, 0):
         put_back(state, thread, many(state, 8, 2800)[:3])

@@ -1,4 +1,4 @@
-"""Corruptions of the tiers, for `test_check_tiers`: objects free twice, classes, caches."""
+"""Corruptions of classes, transfer cache and thread caches, for `test_check_caches`."""
 
 from allocsim.core.memory import Reservation
 from allocsim.core.raw import load_word, store_word
@@ -94,7 +94,7 @@ def object_lost_from_a_span(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_caches.objects_are_free_once, "are free elsewhere")
-def more_objects_wait_than_were_handed_out(state: HeapState, memory: Reservation) -> None:
+def refcount_below_the_free_objects(state: HeapState, memory: Reservation) -> None:
     for span in spans_of(state).values():
         if span.size_class == SMALL:
             state.span[span.number].refcount = 0
@@ -111,7 +111,7 @@ def spans_of_a_class_miscounted(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_caches.classes_count_their_spans, f"class {SMALL} lists wrong spans")
-def span_with_objects_on_the_list_of_those_without(state: HeapState, memory: Reservation) -> None:
+def span_with_objects_on_the_empty_list(state: HeapState, memory: Reservation) -> None:
     span = partial(state)
     dll_remove(state, span)
     dll_prepend(state, EMPTY_HEAD + SMALL, span)
@@ -148,7 +148,7 @@ def caches_listed_in_a_circle(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_caches.caches_share_the_limit, "2 caches counted, 1 listed")
-def cache_that_does_not_lead_back(state: HeapState, memory: Reservation) -> None:
+def cache_with_a_wrong_backward_link(state: HeapState, memory: Reservation) -> None:
     state.cache[0].previous = 0
 
 
@@ -170,5 +170,5 @@ def list_of_negative_length(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_caches.caches_share_the_limit, "are unclaimed, of")
-def bytes_claimed_by_nobody(state: HeapState, memory: Reservation) -> None:
+def bytes_claimed_by_no_cache(state: HeapState, memory: Reservation) -> None:
     state.static[0].unclaimed_cache_space -= 1

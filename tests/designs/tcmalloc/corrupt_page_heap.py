@@ -1,4 +1,4 @@
-"""Corruptions of a joining page heap, for `test_check_runs`: runs, their bounds, lists and sets."""
+"""Corruptions of spans, page map, free lists and metadata, for `test_check_page_heap`."""
 
 from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
@@ -21,7 +21,7 @@ FIRST = LIST_HEADS + 1
 
 
 def some(state: HeapState, wanted: SpanState, long: bool = False, classed: bool = False) -> int:
-    """A span in a state, short or long, of small objects or of none."""
+    """Return a span in a state, large or not, with a class or without."""
     return next(
         span.number
         for span in spans_of(state).values()
@@ -72,7 +72,7 @@ def spans_miscounted(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_page_heap.spans_are_mapped, "is mapped to span 0 and class 0")
-def last_page_forgotten(state: HeapState, memory: Reservation) -> None:
+def last_page_not_mapped(state: HeapState, memory: Reservation) -> None:
     span = state.span[some(state, SpanState.FREE)]
     set_entry(state, int(span.address + (span.pages - 1) * PAGE), 0, 0)
 
@@ -90,7 +90,7 @@ def inner_page_of_another_class(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_page_heap.spans_are_mapped, "is mapped to span -1 and class -1")
-def leaf_that_there_is_not(state: HeapState, memory: Reservation) -> None:
+def leaf_beyond_the_table(state: HeapState, memory: Reservation) -> None:
     state.page_map[memory.address // PAGE >> LEAF_BITS] = 1 << 40
 
 
@@ -118,7 +118,7 @@ def span_on_the_list_of_another_length(state: HeapState, memory: Reservation) ->
 
 
 @breaks(check_page_heap.free_spans_are_listed_once, "which does not exist, is on the list")
-def span_listed_that_there_is_not(state: HeapState, memory: Reservation) -> None:
+def list_of_a_span_that_does_not_exist(state: HeapState, memory: Reservation) -> None:
     number = int(state.page_heap[0].last_span) + 5
     head = FREE_HEAD + 3
     state.span[head].next = state.span[head].previous = number
@@ -147,25 +147,23 @@ def list_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_page_heap.free_spans_are_listed_once, "is listed 0 times")
-def span_does_not_lead_back_to_the_one_before(state: HeapState, memory: Reservation) -> None:
+def span_with_a_wrong_backward_link(state: HeapState, memory: Reservation) -> None:
     first, second = listed(state, FREE_HEAD + 40)[:2]
     state.span[first].previous = second
 
 
 @breaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is on the list")
-def last_span_of_a_list_leads_nowhere(state: HeapState, memory: Reservation) -> None:
+def last_span_of_a_list_links_to_no_span(state: HeapState, memory: Reservation) -> None:
     state.span[listed(state, FREE_HEAD + 40)[-1]].next = 1 << 40
 
 
 @breaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is on the list")
-def head_of_a_list_does_not_lead_back_to_its_last_span(
-    state: HeapState, memory: Reservation
-) -> None:
+def head_of_a_list_with_a_wrong_backward_link(state: HeapState, memory: Reservation) -> None:
     state.span[FREE_HEAD + 40].previous = FREE_HEAD + 40
 
 
 @breaks(check_page_heap.free_spans_are_listed_once, "span 0, which does not exist, is in the set")
-def only_span_of_a_set_leads_to_itself(state: HeapState, memory: Reservation) -> None:
+def only_span_of_a_set_links_to_itself(state: HeapState, memory: Reservation) -> None:
     root = int(state.page_heap[0].large_returned)
     state.span[root].left = root
 
@@ -176,7 +174,7 @@ def returned_span_in_the_set_of_free_ones(state: HeapState, memory: Reservation)
 
 
 @breaks(check_page_heap.free_spans_are_listed_once, "which does not exist, is in the set")
-def set_leads_to_a_span_that_there_is_not(state: HeapState, memory: Reservation) -> None:
+def set_links_to_a_span_that_does_not_exist(state: HeapState, memory: Reservation) -> None:
     state.span[int(state.page_heap[0].large_returned)].right = 1
 
 
@@ -205,7 +203,7 @@ def returned_pages_miscounted(state: HeapState, memory: Reservation) -> None:
 
 
 @breaks(check_page_heap.page_counts_agree, "large free spans counted")
-def long_spans_miscounted(state: HeapState, memory: Reservation) -> None:
+def large_spans_miscounted(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].large_spans += 1
 
 

@@ -1,4 +1,4 @@
-"""What tests look up in the records of a tcmalloc heap, and how they prepare one."""
+"""Look up records of a tcmalloc heap, and bring spans into a wanted state."""
 
 from allocsim import Heap
 from allocsim.core.records import HeapState
@@ -10,78 +10,78 @@ from allocsim.designs.tcmalloc.span import FREE_HEAD, MAX_PAGES, RETURNED_HEAD
 from tests.calling import chained
 
 SIZES = [0, *(found.object_size for found in size_map(32))]
-"""The object size of each class, from class 1 on, as the library has them by default."""
+"""The object size of each class, from class 1 on, with default parameters."""
 
 FREE, RETURNED = SpanState.FREE, SpanState.RETURNED
 
 EVERYTHING = 1 << 30
-"""Pages, more than there are."""
+"""More pages than a heap has."""
 
 MEDIUM = 300_000
 """Bytes of a large object: 37 pages."""
 
 
 def class_for(size: int) -> int:
-    """The number of the class for a request."""
-    return next(number for number, held in enumerate(SIZES) if number and held >= size)
+    """Return the class of a request."""
+    return next(number for number, limit in enumerate(SIZES) if number and limit >= size)
 
 
 def slot(size: int) -> int:
-    """Bytes that the object for a request really has."""
+    """Return the bytes of an object allocated for a request."""
     return SIZES[class_for(size)] if size <= MAX_SIZE else -(-size // PAGE) * PAGE
 
 
 def cached(state: HeapState, thread: int, size_class: int) -> list[int]:
-    """The objects on a list of a thread's cache, the next one first."""
+    """Return the objects on a list of a thread's cache, newest first."""
     return chained(int(state.free_list[thread, size_class].head))
 
 
 def pages_of(state: HeapState, *spans: int) -> list[int]:
-    """The lengths of spans."""
+    """Return the lengths of spans."""
     return [int(state.span[span].pages) for span in spans]
 
 
 def separated(state: HeapState, *lengths: int) -> list[int]:
-    """Runs in use of these lengths in ascending addresses, with used pages between, no page free.
+    """Return spans in use of these lengths, by address; no page of the heap is free.
 
-    Given back, none of them has a neighbour to join.
+    They are kept apart by used pages, so that they do not coalesce when they are freed.
     """
-    runs = []
+    spans = []
     for pages in lengths:
-        runs.append(new_run(state, pages))
+        spans.append(new_run(state, pages))
         new_run(state, 1)
-    for span in [span for span in spans_of(state).values() if span.state == FREE]:
+    for span in [copy for copy in spans_of(state).values() if copy.state == FREE]:
         new_run(state, span.pages)
     assert state.page_heap[0].free_pages == 0
-    return runs
+    return spans
 
 
 def give_back(state: HeapState, *spans: int) -> None:
-    """Free runs, one after the other."""
+    """Free spans one after the other."""
     for span in spans:
         delete_run(state, span)
 
 
 def returned(state: HeapState, *spans: int) -> None:
-    """Free runs one after the other, each given back to the OS at once; nothing else is FREE."""
+    """Free spans, each released to the OS at once; no other span is FREE."""
     for span in spans:
         delete_run(state, span)
         release_at_least_n_pages(state, EVERYTHING)
 
 
 def free_lengths(state: HeapState, wanted: SpanState) -> list[int]:
-    """The lengths of the free runs in a state, in the order of their addresses."""
+    """Return the lengths of the free spans in a state, by address."""
     return [span.pages for span in spans_of(state).values() if span.state == wanted]
 
 
 def on_list(state: HeapState, wanted: SpanState, pages: int) -> list[int]:
-    """The spans on the list for a state and a length of at most LONG pages, from its front."""
+    """Return the spans on the list for a state and length, from its front."""
     assert 1 <= pages <= MAX_PAGES
     return listed(state, (FREE_HEAD if wanted == FREE else RETURNED_HEAD) + pages)
 
 
 def unsound(heap: Heap) -> list[str]:
-    """The violated invariants of a heap whose runs were taken by no object but by the test."""
+    """Return the violated invariants of a heap whose spans were allocated by the test itself."""
     in_use = (SpanState.IN_USE, SpanState.STACK)
     heap.state.counters[0].large_pages = sum(
         span.pages

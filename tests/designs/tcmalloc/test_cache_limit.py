@@ -1,4 +1,4 @@
-"""The budget of all caches: claimed in steps, taken from others in turn, and never lost."""
+"""The limit that thread caches share: claimed in steps, stolen in turn, never lost."""
 
 import pytest
 
@@ -17,19 +17,19 @@ from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT
 TOTAL = 32 << 20
 
 
-def most(state: HeapState, *threads: int) -> list[int]:
-    """What caches may hold, in steps."""
+def limits(state: HeapState, *threads: int) -> list[int]:
+    """Return the max_size of caches, in units of STEAL_AMOUNT."""
     return [int(state.cache[thread].max_size) // STEAL_AMOUNT for thread in threads]
 
 
 def begin(state: HeapState, count: int) -> None:
-    """Caches for threads 0 to `count`."""
+    """Create caches for threads 0 to `count` - 1."""
     for thread in range(count):
         new_cache(state, thread)
 
 
 def listed(state: HeapState) -> list[int]:
-    """The threads that have a cache, the newest first; both directions of the list agree."""
+    """Return the threads that have a cache, newest first; check the links in both directions."""
     found, place, before = [], int(state.static[0].thread_heaps), 0
     while place:
         assert state.cache[place - 1].previous == before
@@ -41,24 +41,24 @@ def listed(state: HeapState) -> list[int]:
 
 
 def spend(state: HeapState, left: int = 0) -> None:
-    """Leave so many bytes unclaimed; the rest is what the first cache may hold."""
+    """Leave `left` bytes unclaimed; the first cache claims the rest."""
     static = state.static[0]
     state.cache[0].max_size += static.unclaimed_cache_space - left
     static.unclaimed_cache_space = left
 
 
 def balanced(state: HeapState) -> bool:
-    """Whether what is unclaimed and what caches may hold is the total."""
+    """Return whether unclaimed bytes and the caches' limits sum to the total."""
     return bool(
         state.cache.max_size[:40].sum() + state.static[0].unclaimed_cache_space
         == state.static[0].overall_thread_cache_size
     )
 
 
-def test_new_cache_claims_a_step_and_has_empty_lists(tcmalloc: HeapState) -> None:
+def test_new_cache_claims_the_steal_amount_and_has_empty_lists(tcmalloc: HeapState) -> None:
     begin(tcmalloc, 1)
     assert tcmalloc.static[0].unclaimed_cache_space == TOTAL - STEAL_AMOUNT
-    assert most(tcmalloc, 0) == [1]
+    assert limits(tcmalloc, 0) == [1]
     lists = tcmalloc.free_list[0]
     assert (set(lists.max_length.tolist()), set(lists.length.tolist())) == ({1}, {0})
     assert lists.object_size.tolist() == tcmalloc.size_class.object_size.tolist()
@@ -71,9 +71,7 @@ def test_newest_cache_is_the_first_of_the_list(tcmalloc: HeapState) -> None:
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
-def test_cache_that_ends_leaves_the_list_and_gives_back_what_it_could_hold(
-    tcmalloc: HeapState, gone: int
-) -> None:
+def test_deleted_cache_is_unlisted_and_its_limit_unclaimed(tcmalloc: HeapState, gone: int) -> None:
     begin(tcmalloc, 3)
     increase_cache_limit(tcmalloc, gone)
     unlink_cache(tcmalloc, gone)
@@ -84,7 +82,7 @@ def test_cache_that_ends_leaves_the_list_and_gives_back_what_it_could_hold(
     assert listed(tcmalloc)[0] == gone
 
 
-def test_last_cache_that_ends_leaves_nobody_to_take_from(tcmalloc: HeapState) -> None:
+def test_last_deleted_cache_leaves_none_to_steal_from(tcmalloc: HeapState) -> None:
     begin(tcmalloc, 1)
     unlink_cache(tcmalloc, 0)
     assert (listed(tcmalloc), tcmalloc.static[0].next_memory_steal) == ([], 0)
@@ -94,31 +92,33 @@ def test_last_cache_that_ends_leaves_nobody_to_take_from(tcmalloc: HeapState) ->
 
 
 @pytest.mark.parametrize(("gone", "victim"), [(2, 1), (1, 0), (0, 2)])
-def test_turn_passes_on_when_its_cache_ends(tcmalloc: HeapState, gone: int, victim: int) -> None:
+def test_turn_passes_on_when_its_cache_is_deleted(
+    tcmalloc: HeapState, gone: int, victim: int
+) -> None:
     begin(tcmalloc, 3)
     tcmalloc.static[0].next_memory_steal = gone + 1
     unlink_cache(tcmalloc, gone)
     assert tcmalloc.static[0].next_memory_steal == victim + 1
 
 
-def test_limit_is_raised_by_a_step_while_anything_is_unclaimed(tcmalloc: HeapState) -> None:
+def test_limit_is_raised_while_anything_is_unclaimed(tcmalloc: HeapState) -> None:
     begin(tcmalloc, 2)
     spend(tcmalloc, 1)
     increase_cache_limit(tcmalloc, 1)
-    assert most(tcmalloc, 1) == [2]
+    assert limits(tcmalloc, 1) == [2]
     assert tcmalloc.static[0].unclaimed_cache_space == 1 - STEAL_AMOUNT
     assert balanced(tcmalloc)
 
 
-def test_new_cache_takes_a_step_from_another_when_all_is_claimed(tcmalloc: HeapState) -> None:
+def test_new_cache_steals_when_all_is_claimed(tcmalloc: HeapState) -> None:
     begin(tcmalloc, 1)
     spend(tcmalloc)
     new_cache(tcmalloc, 1)
-    assert most(tcmalloc, 0, 1) == [TOTAL // STEAL_AMOUNT - 1, 1]
+    assert limits(tcmalloc, 0, 1) == [TOTAL // STEAL_AMOUNT - 1, 1]
     assert tcmalloc.static[0].unclaimed_cache_space == 0
 
 
-def test_new_cache_gets_its_least_though_nothing_is_left(tcmalloc: HeapState) -> None:
+def test_new_cache_gets_the_minimum_though_nothing_is_left(tcmalloc: HeapState) -> None:
     tcmalloc.static[0].overall_thread_cache_size = tcmalloc.static[0].unclaimed_cache_space = (
         MIN_THREAD_CACHE_SIZE
     )
@@ -130,21 +130,21 @@ def test_new_cache_gets_its_least_though_nothing_is_left(tcmalloc: HeapState) ->
     assert balanced(tcmalloc)
 
 
-def test_nothing_is_taken_from_a_cache_at_its_least(tcmalloc: HeapState) -> None:
+def test_cache_at_the_minimum_is_not_stolen_from(tcmalloc: HeapState) -> None:
     begin(tcmalloc, 2)
     tcmalloc.static[0].unclaimed_cache_space = 0
     tcmalloc.cache[0].max_size = MIN_THREAD_CACHE_SIZE
     increase_cache_limit(tcmalloc, 1)
-    assert most(tcmalloc, 0, 1) == [MIN_THREAD_CACHE_SIZE // STEAL_AMOUNT, 1]
+    assert limits(tcmalloc, 0, 1) == [MIN_THREAD_CACHE_SIZE // STEAL_AMOUNT, 1]
     tcmalloc.cache[0].max_size = MIN_THREAD_CACHE_SIZE + 1
     increase_cache_limit(tcmalloc, 1)
-    assert (tcmalloc.cache[0].max_size, most(tcmalloc, 1)) == (
+    assert (tcmalloc.cache[0].max_size, limits(tcmalloc, 1)) == (
         MIN_THREAD_CACHE_SIZE + 1 - STEAL_AMOUNT,
         [2],
     )
 
 
-def test_caches_are_taken_from_in_turn_and_never_from_oneself(tcmalloc: HeapState) -> None:
+def test_caches_are_stolen_from_in_turn_and_never_from_themselves(tcmalloc: HeapState) -> None:
     begin(tcmalloc, 4)
     tcmalloc.static[0].unclaimed_cache_space = 0
     for thread in range(4):
@@ -152,21 +152,21 @@ def test_caches_are_taken_from_in_turn_and_never_from_oneself(tcmalloc: HeapStat
     found = []
     for _ in range(5):
         increase_cache_limit(tcmalloc, 2)
-        found.append(most(tcmalloc, 0, 1, 3))
-    # The turn begins at the oldest, goes on to the newest, and passes thread 2 by.
+        found.append(limits(tcmalloc, 0, 1, 3))
+    # The turn starts at the oldest, continues with the newest, and skips thread 2.
     assert found == [[19, 20, 20], [19, 20, 19], [19, 19, 19], [18, 19, 19], [18, 19, 18]]
-    assert most(tcmalloc, 2) == [25]
+    assert limits(tcmalloc, 2) == [25]
 
 
-def test_a_few_caches_are_looked_at_and_then_none_gives(tcmalloc: HeapState) -> None:
+def test_steal_gives_up_after_ten_caches(tcmalloc: HeapState) -> None:
     begin(tcmalloc, MAX_PROBES + 1)
     tcmalloc.static[0].unclaimed_cache_space = 0
     tcmalloc.cache[1].max_size = 20 * STEAL_AMOUNT
-    tcmalloc.static[0].next_memory_steal = 1  # then comes the newest, and thread 1 last of all
+    tcmalloc.static[0].next_memory_steal = 1  # then the newest, and thread 1 last
     increase_cache_limit(tcmalloc, 3)
-    assert most(tcmalloc, 1, 3) == [20, 1]
+    assert limits(tcmalloc, 1, 3) == [20, 1]
     increase_cache_limit(tcmalloc, 3)
-    assert most(tcmalloc, 1, 3) == [19, 2]
+    assert limits(tcmalloc, 1, 3) == [19, 2]
 
 
 def test_many_caches_cost_a_chunk_of_metadata(tcmalloc: HeapState) -> None:

@@ -1,4 +1,4 @@
-"""The central lists: newest span first, one new span at most, and an empty span leaves at once."""
+"""Central free lists: newest span first, at most one new span, an unused span leaves at once."""
 
 import pytest
 
@@ -28,7 +28,7 @@ OBJECTS, BATCH = 8, 23
 
 
 def take(state: HeapState, wanted: int, size_class: int = CLASS) -> list[int]:
-    """Objects as they come."""
+    """Fetch objects, in the order of the chain."""
     chain, count = fetch_from_one_spans_safe(state, size_class, wanted)
     found = chained(chain)
     assert len(found) == count
@@ -36,23 +36,23 @@ def take(state: HeapState, wanted: int, size_class: int = CLASS) -> list[int]:
 
 
 def link(*addresses: int) -> int:
-    """A chain of objects, in this order."""
-    for address, behind in zip(addresses, (*addresses[1:], 0), strict=True):
-        store_word(address, behind)
+    """Link objects into a chain, in this order."""
+    for address, following in zip(addresses, (*addresses[1:], 0), strict=True):
+        store_word(address, following)
     return addresses[0]
 
 
 def counts(state: HeapState) -> tuple[int, int]:
-    """Spans of CLASS, and objects free in them."""
+    """Return the spans of CLASS and their free objects."""
     return int(state.size_class[CLASS].num_spans), int(state.size_class[CLASS].free_objects)
 
 
-def test_class_is_the_one_that_these_tests_mean(tcmalloc: HeapState) -> None:
+def test_class_has_the_numbers_that_these_tests_use(tcmalloc: HeapState) -> None:
     info = tcmalloc.size_class[CLASS]
     assert (SIZES[CLASS], info.pages, info.objects, info.batch) == (2816, 3, OBJECTS, BATCH)
 
 
-def test_fresh_span_hands_out_ascending_addresses(tcmalloc: HeapState) -> None:
+def test_fresh_span_yields_ascending_addresses(tcmalloc: HeapState) -> None:
     span = populate(tcmalloc, CLASS)
     first = int(tcmalloc.span[span].address)
     assert counts(tcmalloc) == (1, OBJECTS)
@@ -61,29 +61,27 @@ def test_fresh_span_hands_out_ascending_addresses(tcmalloc: HeapState) -> None:
     assert tcmalloc.counters[0].refills == 1
 
 
-def test_every_page_of_a_span_leads_to_it_and_to_its_class(tcmalloc: HeapState) -> None:
+def test_every_page_of_a_span_is_mapped_to_it_and_its_class(tcmalloc: HeapState) -> None:
     span = populate(tcmalloc, CLASS)
     address = int(tcmalloc.span[span].address)
     assert {get_descriptor(tcmalloc, address + page * PAGE) for page in range(3)} == {span}
     assert tcmalloc.span[span].size_class == CLASS
 
 
-def test_first_fetch_of_a_cold_class_is_bound_by_one_span(tcmalloc: HeapState) -> None:
+def test_first_fetch_of_a_class_is_bounded_by_one_span(tcmalloc: HeapState) -> None:
     assert len(take(tcmalloc, BATCH)) == OBJECTS
     assert counts(tcmalloc) == (1, 0)
 
 
 @pytest.mark.parametrize("size_class", range(1, len(SIZES), 1 if SCALE > 1 else 9))
-def test_every_class_gives_what_is_asked_for_or_a_span(
-    tcmalloc: HeapState, size_class: int
-) -> None:
+def test_every_class_yields_a_batch_or_a_span(tcmalloc: HeapState, size_class: int) -> None:
     info = tcmalloc.size_class[size_class]
     found = take(tcmalloc, int(info.batch), size_class)
     assert len(found) == min(info.batch, info.objects)
     assert info.free_objects == info.objects - len(found)
 
 
-def test_fetch_goes_on_to_spans_that_are_there_and_puts_their_objects_in_front(
+def test_fetch_continues_with_other_spans_and_puts_their_objects_in_front(
     tcmalloc: HeapState,
 ) -> None:
     one = take(tcmalloc, OBJECTS)
@@ -95,7 +93,7 @@ def test_fetch_goes_on_to_spans_that_are_there_and_puts_their_objects_in_front(
     assert tcmalloc.counters[0].refills == 2
 
 
-def test_span_that_has_an_object_again_stands_in_front(tcmalloc: HeapState) -> None:
+def test_span_that_gets_its_first_object_back_is_put_in_front(tcmalloc: HeapState) -> None:
     one, two = take(tcmalloc, OBJECTS), take(tcmalloc, OBJECTS)
     spans = [get_descriptor(tcmalloc, found[0]) for found in (one, two)]
     assert listed(tcmalloc, EMPTY_HEAD + CLASS) == spans[::-1]
@@ -117,7 +115,7 @@ def test_new_span_is_used_before_the_older(tcmalloc: HeapState) -> None:
     assert get_descriptor(tcmalloc, take(tcmalloc, 1)[0]) == span
 
 
-def test_span_counts_what_it_has_handed_out(tcmalloc: HeapState) -> None:
+def test_refcount_is_the_objects_outside_the_span(tcmalloc: HeapState) -> None:
     found = take(tcmalloc, 5)
     record = tcmalloc.span[get_descriptor(tcmalloc, found[0])]
     assert record.refcount == 5
@@ -125,7 +123,7 @@ def test_span_counts_what_it_has_handed_out(tcmalloc: HeapState) -> None:
     assert (record.refcount, counts(tcmalloc)) == (3, (1, OBJECTS - 3))
 
 
-def test_span_leaves_when_its_last_object_comes_back(
+def test_span_is_freed_when_its_last_object_is_returned(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     found = take(tcmalloc, OBJECTS)
@@ -140,7 +138,7 @@ def test_span_leaves_when_its_last_object_comes_back(
     assert tcmalloc_heap.check() == []
 
 
-def test_span_of_one_object_leaves_at_once(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_span_of_one_object_is_freed_at_once(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     largest = len(SIZES) - 1
     (address,) = take(tcmalloc, 1, largest)
     assert release_list_to_spans(tcmalloc, largest, link(address)) == Status.OK
@@ -151,7 +149,7 @@ def test_span_of_one_object_leaves_at_once(tcmalloc_heap: Heap, tcmalloc: HeapSt
     assert tcmalloc_heap.check() == []
 
 
-def test_objects_of_a_chain_go_each_to_its_own_span(
+def test_each_object_of_a_chain_is_returned_to_its_own_span(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     one, two = take(tcmalloc, OBJECTS), take(tcmalloc, OBJECTS)
@@ -172,7 +170,7 @@ def test_link_is_written_in_every_object_of_a_fresh_span(
     assert tcmalloc_heap.memory.resident(4 * PAGE) == len(touched) * OS_PAGE
 
 
-def test_frozen_heap_gives_no_objects_and_is_sound(
+def test_frozen_heap_yields_no_objects_and_stays_valid(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     tcmalloc.system[0].frozen = 1

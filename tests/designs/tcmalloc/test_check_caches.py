@@ -1,4 +1,4 @@
-"""The invariants of the tiers: silent on a sound heap, and each speaks when it is not."""
+"""Invariants of classes and caches: a valid heap passes, and each corruption is reported."""
 
 import numpy as np
 import pytest
@@ -19,14 +19,14 @@ each_invariant = pytest.mark.parametrize("invariant", own, ids=lambda i: i.__nam
 
 
 @each_invariant
-def test_busy_heap_is_silent(
+def test_busy_heap_is_valid(
     busy_heap: Heap, busy_tcmalloc: HeapState, invariant: Invariant
 ) -> None:
     assert list(invariant(busy_tcmalloc, busy_heap.memory)) == []
 
 
 @each_invariant
-def test_empty_heap_is_silent(tcmalloc_heap: Heap, invariant: Invariant) -> None:
+def test_empty_heap_is_valid(tcmalloc_heap: Heap, invariant: Invariant) -> None:
     assert list(invariant(tcmalloc_heap.state, tcmalloc_heap.memory)) == []
 
 
@@ -44,26 +44,26 @@ def test_busy_heap_has_free_objects_in_every_tier(
 @pytest.mark.parametrize(
     ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
 )
-def test_corruption_is_told(
+def test_corruption_is_reported(
     busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
     require_reported(busy_heap, invariant, corrupt, sentence)
 
 
-def test_every_invariant_of_the_tiers_has_a_corruption() -> None:
+def test_every_invariant_has_a_corruption() -> None:
     assert CORRUPTIONS.invariants == set(own)
 
 
-def test_design_names_every_invariant_that_there_is() -> None:
+def test_design_names_every_invariant() -> None:
     assert set(INVARIANTS) == invariants_in(check_page_heap) | invariants_in(check_caches)
     assert len(INVARIANTS) == len(set(INVARIANTS))
 
 
-UNPROVED = ("object_size", "pages", "batch", "max_cache_size")
-"""Constants of a class: no invariant holds them against the rule that made them."""
+CONSTANTS = ("object_size", "pages", "batch", "max_cache_size")
+"""Fields of a class that never change and that no invariant covers."""
 
 TABLES = [
-    *(("size_class", name) for name in CentralFreeList.dtype.names if name not in UNPROVED),
+    *(("size_class", name) for name in CentralFreeList.dtype.names if name not in CONSTANTS),
     *(("cache", name) for name in ("size_", "max_size", "next", "previous")),
     *(
         ("static", name)
@@ -80,7 +80,7 @@ TABLES = [
 
 
 @pytest.mark.parametrize(("table", "field"), TABLES, ids=str)
-def test_number_beyond_its_table_is_told(
+def test_number_beyond_its_table_is_reported(
     busy_heap: Heap, busy_tcmalloc: HeapState, table: str, field: str
 ) -> None:
     place = {"size_class": SMALL, "free_list": (0, SMALL), "tc_slots": (SMALL, 0)}.get(table, 0)
@@ -93,13 +93,13 @@ def test_number_beyond_its_table_is_told(
         assert busy_heap.check() != [], value
 
 
-def test_link_of_any_number_is_told(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
+def test_link_of_any_number_is_reported(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
     for link in (-(2**62), -1, 8, 2**31, 2**62):
         store_word(head_of(busy_tcmalloc, SMALL), link)
         assert busy_heap.check() != [], link
 
 
-def test_link_in_the_last_bytes_of_the_heap_is_told(
+def test_link_in_the_last_bytes_of_the_heap_is_reported(
     busy_heap: Heap, busy_tcmalloc: HeapState
 ) -> None:
     store_word(head_of(busy_tcmalloc, SMALL), int(busy_tcmalloc.system[0].next) - 1)

@@ -1,4 +1,4 @@
-"""The invariants of a joining page heap: silent on a sound one, and each speaks when it is not."""
+"""Invariants of the page heap: a valid heap passes, and each corruption is reported."""
 
 import numpy as np
 import pytest
@@ -20,18 +20,18 @@ each_invariant = pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda i: 
 
 
 @each_invariant
-def test_busy_heap_is_silent(
+def test_busy_heap_is_valid(
     busy_heap: Heap, busy_tcmalloc: HeapState, invariant: Invariant
 ) -> None:
     assert list(invariant(busy_tcmalloc, busy_heap.memory)) == []
 
 
 @each_invariant
-def test_empty_heap_is_silent(tcmalloc_heap: Heap, invariant: Invariant) -> None:
+def test_empty_heap_is_valid(tcmalloc_heap: Heap, invariant: Invariant) -> None:
     assert list(invariant(tcmalloc_heap.state, tcmalloc_heap.memory)) == []
 
 
-def test_busy_heap_has_runs_of_every_kind(busy_tcmalloc: HeapState) -> None:
+def test_busy_heap_has_spans_of_every_kind(busy_tcmalloc: HeapState) -> None:
     for state in (SpanState.FREE, SpanState.RETURNED):
         assert some(busy_tcmalloc, state, long=False) != some(busy_tcmalloc, state, long=True)
     assert some(busy_tcmalloc, SpanState.STACK)
@@ -42,7 +42,7 @@ def test_busy_heap_has_runs_of_every_kind(busy_tcmalloc: HeapState) -> None:
 @pytest.mark.parametrize(
     ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
 )
-def test_corruption_is_told(
+def test_corruption_is_reported(
     busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
 ) -> None:
     require_reported(busy_heap, invariant, corrupt, sentence)
@@ -61,7 +61,7 @@ def test_every_invariant_has_a_corruption() -> None:
     assert CORRUPTIONS.invariants == set(INVARIANTS)
 
 
-def test_hole_of_an_area_of_metadata_is_no_gap(tcmalloc_heap: Heap) -> None:
+def test_area_of_metadata_is_a_valid_gap(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     tcmalloc_heap.malloc(300_000)
     state.system[0].next += METADATA_ALLOC_CHUNK_SIZE
@@ -71,7 +71,7 @@ def test_hole_of_an_area_of_metadata_is_no_gap(tcmalloc_heap: Heap) -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in Span.dtype.names if name != "state"])
-def test_number_beyond_its_table_in_a_span_is_told(
+def test_number_beyond_its_table_in_a_span_is_reported(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:
     spans = [
@@ -88,7 +88,7 @@ def test_number_beyond_its_table_in_a_span_is_told(
 @pytest.mark.parametrize(
     "field", ["large_normal", "large_returned", "free_pages", "unmapped_pages", "large_spans"]
 )
-def test_garbage_in_the_page_heap_is_told(
+def test_garbage_in_the_page_heap_is_reported(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:
     for value in GARBAGE:
@@ -96,14 +96,14 @@ def test_garbage_in_the_page_heap_is_told(
         assert busy_heap.check() != [], value
 
 
-def test_garbage_in_the_page_map_is_told(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
+def test_garbage_in_the_page_map_is_reported(busy_heap: Heap, busy_tcmalloc: HeapState) -> None:
     for value in GARBAGE:
         busy_tcmalloc.page_map[busy_heap.memory.address // PAGE >> LEAF_BITS] = value
         assert busy_heap.check() != [], value
 
 
 @pytest.mark.parametrize("field", ["next", "heap"])
-def test_garbage_in_the_account_of_the_system_is_told(
+def test_garbage_in_the_system_record_is_reported(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
 ) -> None:
     for value in GARBAGE:

@@ -1,4 +1,4 @@
-"""tcmalloc's refusals: what does not fit, what a frozen heap lacks, a thread too many."""
+"""Failures: requests that do not fit, a frozen heap, too many threads."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from tests.calling import malloc
 from tests.designs.tcmalloc.lookup import MEDIUM
 
 
-def test_thread_beyond_the_table_is_refused() -> None:
+def test_thread_beyond_the_table_fails() -> None:
     parameters = DESIGN.checked({})
     heap = create(Reservation(1 << 20, *placement(parameters)), 2, parameters)
     began = [operations.thread_begin(heap, thread) for thread in range(3)]
@@ -24,7 +24,7 @@ def test_thread_beyond_the_table_is_refused() -> None:
     assert operations.refusal(heap) == Status.OUT_OF_MEMORY
 
 
-def test_frozen_heap_gives_what_it_has_and_refuses_growth(
+def test_frozen_heap_allocates_what_it_has_and_does_not_grow(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     malloc(tcmalloc, 8)
@@ -49,7 +49,7 @@ REQUESTS: dict[str, Callable[[HeapState, int], int]] = {
 
 
 @pytest.mark.parametrize("call", REQUESTS.values(), ids=REQUESTS)
-def test_full_reservation_refuses_and_stays_sound(
+def test_request_beyond_the_reservation_fails_and_the_heap_stays_valid(
     small_tcmalloc_heap: Heap, call: Callable[[HeapState, int], int]
 ) -> None:
     state, held = small_tcmalloc_heap.state, []
@@ -58,7 +58,7 @@ def test_full_reservation_refuses_and_stays_sound(
             held.append(address)
         assert operations.refusal(state) == Status.OUT_OF_MEMORY
         assert small_tcmalloc_heap.check() == []
-    if call is not REQUESTS["memalign of pages"]:  # which needs more than it keeps
+    if call is not REQUESTS["memalign of pages"]:  # it allocates more than it keeps
         assert state.system[0].heap == small_tcmalloc_heap.memory.length
     free = operations.free_stack if call is REQUESTS["stack"] else None
     for address in held:
@@ -68,7 +68,7 @@ def test_full_reservation_refuses_and_stays_sound(
 
 
 @pytest.mark.parametrize("size", [(1 << 30) + 1, 1 << 40, 1 << 47, (1 << 62) - 1], ids=hex)
-def test_huge_request_is_refused(tcmalloc_heap: Heap, tcmalloc: HeapState, size: int) -> None:
+def test_huge_request_fails(tcmalloc_heap: Heap, tcmalloc: HeapState, size: int) -> None:
     for call in REQUESTS.values():
         tcmalloc.system[0].refusal = Status.OK
         assert call(tcmalloc, size) == 0

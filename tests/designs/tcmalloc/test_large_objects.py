@@ -1,4 +1,4 @@
-"""Large objects and stack segments over a joining page heap."""
+"""Large objects and stack segments: a span for each."""
 
 from collections.abc import Callable
 
@@ -46,7 +46,7 @@ def test_stack_segment_is_whole_pages(tcmalloc: HeapState, request_: int, pages:
     assert tcmalloc.cache[0].alive == 0
 
 
-def test_freed_run_is_free_pages_again(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_freed_pages_are_a_free_span(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     address = allocate_pages(tcmalloc, 0, LARGE)
     stack = allocate_stack_pages(tcmalloc, 3 * PAGE)
     assert free_pages(tcmalloc, address) == Status.OK
@@ -58,10 +58,10 @@ def test_freed_run_is_free_pages_again(tcmalloc_heap: Heap, tcmalloc: HeapState)
 
 @pytest.mark.parametrize("exponent", range(14, 24))
 @pytest.mark.parametrize("request_", [0, 1, PAGE, PAGE + 1, LARGE])
-def test_aligned_run_is_aligned_and_as_long_as_needed(
+def test_aligned_object_is_aligned_and_no_longer_than_needed(
     tcmalloc_heap: Heap, tcmalloc: HeapState, request_: int, exponent: int
 ) -> None:
-    allocate_stack_pages(tcmalloc, 1)  # so that the next pages are no multiple of anything
+    allocate_stack_pages(tcmalloc, 1)  # so that the next pages are not aligned
     address = memalign_pages(tcmalloc, request_, 1 << exponent)
     assert address % (1 << exponent) == 0
     pages = max(-(-request_ // PAGE), 1)
@@ -72,12 +72,12 @@ def test_aligned_run_is_aligned_and_as_long_as_needed(
     assert tcmalloc_heap.check() == []
 
 
-def test_aligned_run_that_lies_right_by_itself_has_no_head_cut_off(tcmalloc: HeapState) -> None:
+def test_aligned_pages_are_not_split_in_front(tcmalloc: HeapState) -> None:
     if allocate_stack_pages(tcmalloc, PAGE) % (2 * PAGE) == 0:
         allocate_stack_pages(tcmalloc, PAGE)
     splits = int(tcmalloc.counters[0].splits)
     assert memalign_pages(tcmalloc, PAGE, 2 * PAGE) % (2 * PAGE) == 0
-    assert tcmalloc.counters[0].splits == splits + 2  # of the free run, and of its end
+    assert tcmalloc.counters[0].splits == splits + 2  # of the best fit, and of its end
 
 
 Place = Callable[[HeapState], int]
@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[Place, Status]] = {
     "beyond the page map": (lambda _: 1 << 48, Status.UNKNOWN_POINTER),
     "below the heap": (lambda state: int(state.system[0].next) - (2 << 20), Status.UNKNOWN_POINTER),
     "free pages": (lambda state: int(state.system[0].next) - PAGE, Status.UNKNOWN_POINTER),
-    "behind the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
+    "after the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
     "in its first page": (lambda state: allocate_pages(state, 0, LARGE) + 8, Status.NOT_SPAN_START),
     "in its last page": (
         lambda state: allocate_pages(state, 0, LARGE) + 36 * PAGE,
@@ -102,7 +102,7 @@ wrong = pytest.mark.parametrize(("place", "status"), WRONG.values(), ids=WRONG)
 
 
 @wrong
-def test_what_is_no_run_is_refused_and_nothing_changes(
+def test_free_of_another_address_fails_and_changes_nothing(
     tcmalloc_heap: Heap, tcmalloc: HeapState, place: Place, status: Status
 ) -> None:
     allocate_pages(tcmalloc, 0, LARGE)
@@ -115,15 +115,13 @@ def test_what_is_no_run_is_refused_and_nothing_changes(
     assert tcmalloc_heap.check() == []
 
 
-def test_object_is_no_stack_segment_nor_the_other_way_round(tcmalloc: HeapState) -> None:
+def test_object_and_stack_segment_are_not_freed_as_each_other(tcmalloc: HeapState) -> None:
     address, stack = allocate_pages(tcmalloc, 0, LARGE), allocate_stack_pages(tcmalloc, 100)
     assert free_pages(tcmalloc, stack) == Status.UNKNOWN_POINTER
     assert free_stack_pages(tcmalloc, address) == Status.UNKNOWN_POINTER
 
 
-def test_page_left_over_from_an_older_run_leads_nobody_astray(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
+def test_stale_entry_of_the_page_map_is_detected(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     one, two = (allocate_pages(tcmalloc, 0, LARGE) for _ in range(2))
     for address in (two, one):
         free_pages(tcmalloc, address)
@@ -134,7 +132,7 @@ def test_page_left_over_from_an_older_run_leads_nobody_astray(
 
 
 @pytest.mark.parametrize("request_", [1 << 40, 1 << 62, (1 << 63) - 1])
-def test_more_than_there_is_room_for_is_refused(
+def test_request_beyond_the_reservation_fails(
     tcmalloc_heap: Heap, tcmalloc: HeapState, request_: int
 ) -> None:
     for address in (
@@ -149,7 +147,7 @@ def test_more_than_there_is_room_for_is_refused(
 
 
 @pytest.mark.parametrize("records", [1, 2])
-def test_aligned_run_is_refused_when_records_run_out_and_the_heap_is_sound(
+def test_aligned_object_fails_when_span_records_run_out(
     small_tcmalloc_heap: Heap, records: int
 ) -> None:
     state = small_tcmalloc_heap.state

@@ -1,4 +1,4 @@
-"""The joining page heap: best fit over both states, newest first, and the rest cut off."""
+"""Page heap: best fit over both states, newest first; the remainder is split off."""
 
 import pytest
 
@@ -30,7 +30,9 @@ def test_empty_heap_has_no_fit(tcmalloc: HeapState) -> None:
     ] == [0, 0, 0]
 
 
-def test_low_pages_are_taken_and_the_rest_is_free(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_first_pages_are_taken_and_the_remainder_is_free(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
     span = new_run(tcmalloc, 100)
     assert tcmalloc.span[span].address == tcmalloc_heap.memory.address
     (rest,) = on_list(tcmalloc, FREE, 28)
@@ -42,7 +44,7 @@ def test_low_pages_are_taken_and_the_rest_is_free(tcmalloc_heap: Heap, tcmalloc:
 @pytest.mark.parametrize(
     ("wanted", "fit"), [(1, 3), (3, 3), (4, 7), (8, 128), (128, 128), (129, 150), (151, 400)]
 )
-def test_shortest_run_that_is_long_enough_is_used(
+def test_shortest_span_that_is_long_enough_is_used(
     tcmalloc: HeapState, wanted: int, fit: int
 ) -> None:
     lengths = (7, 400, 3, 150, 128)
@@ -54,7 +56,7 @@ def test_shortest_run_that_is_long_enough_is_used(
 
 
 @pytest.mark.parametrize("pages", [5, MAX_PAGES, 300])
-def test_exact_fit_is_not_cut(tcmalloc: HeapState, pages: int) -> None:
+def test_exact_fit_is_not_split(tcmalloc: HeapState, pages: int) -> None:
     (span,) = separated(tcmalloc, pages)
     give_back(tcmalloc, span)
     splits = int(tcmalloc.counters[0].splits)
@@ -63,7 +65,7 @@ def test_exact_fit_is_not_cut(tcmalloc: HeapState, pages: int) -> None:
 
 
 @pytest.mark.parametrize("state", [FREE, RETURNED])
-def test_equal_short_runs_are_used_newest_first(tcmalloc: HeapState, state: SpanState) -> None:
+def test_equal_spans_on_a_list_are_used_newest_first(tcmalloc: HeapState, state: SpanState) -> None:
     one, two, three = separated(tcmalloc, 6, 6, 6)
     (give_back if state == FREE else returned)(tcmalloc, two, three, one)
     assert on_list(tcmalloc, state, 6) == [one, three, two]
@@ -71,9 +73,7 @@ def test_equal_short_runs_are_used_newest_first(tcmalloc: HeapState, state: Span
 
 
 @pytest.mark.parametrize("freed", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_equal_long_runs_are_used_from_the_lowest_address(
-    tcmalloc: HeapState, freed: tuple[int, ...]
-) -> None:
+def test_equal_large_spans_are_used_by_address(tcmalloc: HeapState, freed: tuple[int, ...]) -> None:
     spans = separated(tcmalloc, 200, 200, 200)
     give_back(tcmalloc, *[spans[number] for number in freed])
     assert [search_free_and_large_lists(tcmalloc, 200) for _ in range(3)] == spans
@@ -93,7 +93,7 @@ def test_equal_long_runs_are_used_from_the_lowest_address(
         (5, MAX_PAGES + 1, 6, RETURNED),
     ],
 )
-def test_shorter_run_is_used_whatever_its_state_and_free_before_returned(
+def test_shorter_span_is_used_in_either_state_and_free_before_returned(
     tcmalloc: HeapState, free: int, given: int, wanted: int, used: SpanState
 ) -> None:
     spans = dict(zip((FREE, RETURNED), separated(tcmalloc, free, given), strict=True))
@@ -103,7 +103,7 @@ def test_shorter_run_is_used_whatever_its_state_and_free_before_returned(
 
 
 @pytest.mark.parametrize("lower", [FREE, RETURNED])
-def test_of_equal_long_runs_of_both_states_the_lower_is_used(
+def test_of_equal_large_spans_in_both_states_the_lower_is_used(
     tcmalloc: HeapState, lower: SpanState
 ) -> None:
     one, other = separated(tcmalloc, 200, 200)
@@ -116,7 +116,7 @@ def test_of_equal_long_runs_of_both_states_the_lower_is_used(
 
 
 @pytest.mark.parametrize("pages", [20, 300])
-def test_rest_of_a_returned_run_stays_returned(
+def test_remainder_of_a_returned_span_stays_returned(
     tcmalloc_heap: Heap, tcmalloc: HeapState, pages: int
 ) -> None:
     (span,) = separated(tcmalloc, pages)
@@ -135,7 +135,7 @@ def test_rest_of_a_returned_run_stays_returned(
     assert unsound(tcmalloc_heap) == []
 
 
-def test_cut_leaves_two_runs_in_use(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_split_leaves_two_spans_in_use(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 30)
     rest = split(tcmalloc, span, 12)
     assert pages_of(tcmalloc, span, rest) == [12, 18]
@@ -145,7 +145,7 @@ def test_cut_leaves_two_runs_in_use(tcmalloc_heap: Heap, tcmalloc: HeapState) ->
 
 
 @pytest.mark.parametrize("pages", [10, 300])
-def test_heap_without_a_record_for_the_rest_refuses_and_is_sound(
+def test_split_without_a_span_record_fails_and_changes_nothing(
     small_tcmalloc_heap: Heap, pages: int
 ) -> None:
     state = small_tcmalloc_heap.state
@@ -162,7 +162,7 @@ def test_heap_without_a_record_for_the_rest_refuses_and_is_sound(
     assert unsound(small_tcmalloc_heap) == []
 
 
-def test_first_long_free_run_costs_a_chunk_of_nodes(tcmalloc: HeapState) -> None:
+def test_large_free_span_may_cost_a_chunk_of_nodes(tcmalloc: HeapState) -> None:
     spans = separated(tcmalloc, 200, 200, 200)
     before = int(tcmalloc.system[0].footprint)
     give_back(tcmalloc, *spans[:2])

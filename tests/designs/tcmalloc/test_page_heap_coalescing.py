@@ -1,4 +1,4 @@
-"""The joining page heap: a run given back becomes one with its neighbours in the same state."""
+"""Page heap: a freed span coalesces with its free neighbours in the same state."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.designs.tcmalloc.lookup import (
 )
 
 
-def test_run_in_use_is_no_neighbour_to_join(tcmalloc: HeapState) -> None:
+def test_span_in_use_does_not_coalesce(tcmalloc: HeapState) -> None:
     spans = separated(tcmalloc, 3, 4)
     give_back(tcmalloc, *spans)
     assert free_lengths(tcmalloc, FREE) == [3, 4]
@@ -25,7 +25,7 @@ def test_run_in_use_is_no_neighbour_to_join(tcmalloc: HeapState) -> None:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2)])
 @pytest.mark.parametrize("pages", [5, 100])
-def test_free_neighbours_become_one(
+def test_free_neighbours_become_one_span(
     tcmalloc_heap: Heap, tcmalloc: HeapState, order: tuple[int, ...], pages: int
 ) -> None:
     (whole,) = separated(tcmalloc, 3 * pages)
@@ -50,7 +50,7 @@ def test_neighbours_in_different_states_stay_apart(
     assert unsound(tcmalloc_heap) == []
 
 
-def test_returned_neighbours_become_one(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_returned_neighbours_become_one_span(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     (one,) = separated(tcmalloc, 30)
     two = split(tcmalloc, one, 10)
     three = split(tcmalloc, two, 10)
@@ -60,7 +60,7 @@ def test_returned_neighbours_become_one(tcmalloc_heap: Heap, tcmalloc: HeapState
     assert unsound(tcmalloc_heap) == []
 
 
-def test_aggressive_heap_returns_what_is_freed_and_its_free_neighbours(
+def test_aggressive_decommit_releases_freed_pages_and_merges_with_returned_ones(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (one,) = separated(tcmalloc, 60)
@@ -79,7 +79,7 @@ def test_aggressive_heap_returns_what_is_freed_and_its_free_neighbours(
     assert unsound(tcmalloc_heap) == []
 
 
-def test_aggressive_heap_gives_back_a_free_neighbour_too(
+def test_aggressive_decommit_releases_a_free_neighbour_too(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (one,) = separated(tcmalloc, 30)

@@ -1,4 +1,4 @@
-"""The joining page heap agrees with a sorted list of runs over random calls."""
+"""The page heap agrees with a sorted list of runs over random calls."""
 
 import random
 
@@ -23,7 +23,7 @@ class Runs:
         self.clock = 0
 
     def take(self, pages: int) -> int:
-        """The first page of the best fit; the heap grows if there is none."""
+        """Take the best fit, growing the heap if nothing fits; return its first page."""
         run = self.fit(pages)
         if run is None:
             self.grow(max(pages, 128))
@@ -36,20 +36,20 @@ class Runs:
         return run[0]
 
     def fit(self, pages: int) -> list[int] | None:
-        """The shortest, then the newest, or the lowest of long ones."""
+        """Return the shortest run that fits; of equal ones the newest, or the lowest if large."""
         fitting = [run for run in self.runs if run[2] and run[1] >= pages]
         return min(
             fitting, key=lambda r: (r[1], -r[2] if r[1] <= MAX_PAGES else r[0]), default=None
         )
 
     def grow(self, pages: int) -> None:
-        """Fresh pages at the end."""
+        """Add pages at the end."""
         end = sum(self.runs[-1][:2]) if self.runs else 0
         self.runs.append([end, pages, 0])
         self.give_back(end)
 
     def give_back(self, first: int) -> None:
-        """Free the run and join it with its neighbours."""
+        """Free a run and merge it with its neighbours."""
         place = next(n for n, run in enumerate(self.runs) if run[0] == first)
         self.clock += 1
         self.runs[place][2] = self.clock

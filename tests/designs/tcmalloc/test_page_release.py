@@ -1,4 +1,4 @@
-"""Release and growth: in turn through the lists, by a countdown, and when growth would not join."""
+"""Page release and heap growth: list by list, paced by a counter, and forced coalescing."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,9 @@ def test_heap_grows_by_128_pages_or_by_what_is_needed(tcmalloc: HeapState, pages
     assert tcmalloc.page_heap[0].total_commit_pages == max(pages, 128)
 
 
-def test_growth_joins_the_free_end_of_the_heap(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_growth_merges_with_the_free_end_of_the_heap(
+    tcmalloc_heap: Heap, tcmalloc: HeapState
+) -> None:
     new_run(tcmalloc, 100)
     span = new_run(tcmalloc, 130)
     assert tcmalloc.span[span].address == tcmalloc_heap.memory.address + 100 * PAGE
@@ -51,14 +53,14 @@ def test_growth_joins_the_free_end_of_the_heap(tcmalloc_heap: Heap, tcmalloc: He
     assert free_lengths(tcmalloc, FREE) == [28]
 
 
-def test_growth_counts_down_as_freed_pages_do(tcmalloc: HeapState) -> None:
+def test_growth_counts_as_freed_pages(tcmalloc: HeapState) -> None:
     span = new_run(tcmalloc, 5)
     assert tcmalloc.page_heap[0].scavenge_counter == DEFAULT_RELEASE_DELAY - 128
     delete_run(tcmalloc, span)
     assert tcmalloc.page_heap[0].scavenge_counter == DEFAULT_RELEASE_DELAY - 128 - 5
 
 
-def test_a_chunk_of_records_of_growth_is_booked_when_it_is_needed(tcmalloc: HeapState) -> None:
+def test_growth_record_costs_a_chunk_when_the_last_is_full(tcmalloc: HeapState) -> None:
     new_run(tcmalloc, 128)
     for grows, cost in ((1, 0), (GROWTHS_PER_CHUNK - 1, 0), (GROWTHS_PER_CHUNK, ALLOC_INCREMENT)):
         tcmalloc.counters[0].grows = grows
@@ -73,7 +75,7 @@ def test_first_growth_costs_a_leaf_of_the_page_map(tcmalloc: HeapState) -> None:
     assert tcmalloc.system[0].footprint - before == LEAF_BYTES + 128 * PAGE
 
 
-def test_growth_asks_for_less_at_the_end_of_the_reservation() -> None:
+def test_growth_is_smaller_at_the_end_of_the_reservation() -> None:
     with Heap("tcmalloc", reserve=(1 << 20) + 7 * PAGE, startup="none") as heap:
         new_run(heap.state, 128)
         assert new_run(heap.state, 8) == 0
@@ -84,7 +86,7 @@ def test_growth_asks_for_less_at_the_end_of_the_reservation() -> None:
         assert unsound(heap) == []
 
 
-def test_frozen_heap_gives_what_it_has_and_does_not_grow(
+def test_frozen_heap_allocates_what_it_has_and_does_not_grow(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     new_run(tcmalloc, 100)
@@ -96,33 +98,33 @@ def test_frozen_heap_gives_what_it_has_and_does_not_grow(
 
 
 def freed(state: HeapState, *lengths: int) -> list[int]:
-    """Free runs of these lengths that have no free neighbours, freed in this order."""
+    """Make free spans of these lengths without free neighbours, freed in this order."""
     spans = separated(state, *lengths)
     give_back(state, *spans)
     return spans
 
 
-def returned_in_turn(state: HeapState, times: int) -> list[int]:
-    """The lengths of what is given back when a page is asked for so many times."""
+def released_in_turn(state: HeapState, times: int) -> list[int]:
+    """Return the pages released by each of `times` requests for one page."""
     return [int(release_at_least_n_pages(state, 1)) for _ in range(times)]
 
 
-def test_lists_give_in_turn_and_the_first_is_that_of_long_runs(tcmalloc: HeapState) -> None:
+def test_lists_take_turns_starting_with_large_spans(tcmalloc: HeapState) -> None:
     freed(tcmalloc, 3, 1, 2, 1, 300, 200, MAX_PAGES)
-    assert returned_in_turn(tcmalloc, 8) == [200, 1, 2, 3, MAX_PAGES, 300, 1, 0]
+    assert released_in_turn(tcmalloc, 8) == [200, 1, 2, 3, MAX_PAGES, 300, 1, 0]
 
 
-def test_turn_goes_on_where_it_stopped(tcmalloc: HeapState) -> None:
+def test_turn_continues_where_it_stopped(tcmalloc: HeapState) -> None:
     spans = freed(tcmalloc, 5, 9)
-    assert returned_in_turn(tcmalloc, 1) == [5]
+    assert released_in_turn(tcmalloc, 1) == [5]
     assert tcmalloc.page_heap[0].release_index == 5
     give_back(tcmalloc, new_run(tcmalloc, 5))
-    assert returned_in_turn(tcmalloc, 2) == [9, 5]
+    assert released_in_turn(tcmalloc, 2) == [9, 5]
     assert tcmalloc.span[spans[0]].state == RETURNED
 
 
 @pytest.mark.parametrize("pages", [1, 70, MAX_PAGES])
-def test_oldest_run_of_a_list_is_given_first(tcmalloc: HeapState, pages: int) -> None:
+def test_oldest_span_of_a_list_is_released_first(tcmalloc: HeapState, pages: int) -> None:
     one, two, three = separated(tcmalloc, pages, pages, pages)
     give_back(tcmalloc, two, three, one)
     for gone, left in ((two, [one, three]), (three, [one]), (one, [])):
@@ -132,22 +134,22 @@ def test_oldest_run_of_a_list_is_given_first(tcmalloc: HeapState, pages: int) ->
 
 
 @pytest.mark.parametrize(
-    ("pages", "given"), [(0, 0), (1, 10), (10, 10), (11, 30), (30, 30), (31, 60), (1000, 60)]
+    ("pages", "released"), [(0, 0), (1, 10), (10, 10), (11, 30), (30, 30), (31, 60), (1000, 60)]
 )
-def test_whole_runs_are_given_until_it_is_enough(
-    tcmalloc_heap: Heap, tcmalloc: HeapState, pages: int, given: int
+def test_whole_spans_are_released_until_it_is_enough(
+    tcmalloc_heap: Heap, tcmalloc: HeapState, pages: int, released: int
 ) -> None:
     freed(tcmalloc, 10, 20, 30)
-    assert release_at_least_n_pages(tcmalloc, pages) == given
+    assert release_at_least_n_pages(tcmalloc, pages) == released
     assert (tcmalloc.page_heap[0].unmapped_pages, tcmalloc.page_heap[0].free_pages) == (
-        given,
-        60 - given,
+        released,
+        60 - released,
     )
     assert unsound(tcmalloc_heap) == []
 
 
 @pytest.mark.parametrize("rate", [1, 10, 1000])
-def test_countdown_that_runs_out_gives_back_and_waits_longer_for_more(
+def test_counter_below_zero_releases_a_span_and_waits_longer_after_a_longer_one(
     tcmalloc: HeapState, rate: int
 ) -> None:
     two, seven = separated(tcmalloc, 2, 7)
@@ -164,14 +166,14 @@ def test_countdown_that_runs_out_gives_back_and_waits_longer_for_more(
     assert page_heap.scavenge_counter == 1000 // rate * 2
 
 
-def test_countdown_is_of_the_pages_freed_not_of_those_joined(tcmalloc: HeapState) -> None:
+def test_counter_counts_the_freed_pages_not_the_merged_ones(tcmalloc: HeapState) -> None:
     span = new_run(tcmalloc, 3)
     before = int(tcmalloc.page_heap[0].scavenge_counter)
-    delete_run(tcmalloc, span)  # joins 125 free pages behind it
+    delete_run(tcmalloc, span)  # merges with the 125 free pages after it
     assert tcmalloc.page_heap[0].scavenge_counter == before - 3
 
 
-def test_longest_wait_is_bounded(tcmalloc: HeapState) -> None:
+def test_interval_between_releases_is_bounded(tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 2000)
     tcmalloc.page_heap[0].scavenge_counter = 0
     delete_run(tcmalloc, span)
@@ -179,7 +181,7 @@ def test_longest_wait_is_bounded(tcmalloc: HeapState) -> None:
     assert tcmalloc.page_heap[0].scavenge_counter == MAX_RELEASE_DELAY < 2000 * 1000
 
 
-def test_rate_of_0_gives_nothing_back(tcmalloc: HeapState) -> None:
+def test_rate_of_0_releases_nothing(tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 20)
     page_heap = tcmalloc.page_heap[0]
     page_heap.scavenge_counter, page_heap.release_rate = 19, 0
@@ -191,7 +193,7 @@ def test_rate_of_0_gives_nothing_back(tcmalloc: HeapState) -> None:
     )
 
 
-def test_countdown_that_finds_nothing_to_give_starts_again(tcmalloc: HeapState) -> None:
+def test_scavenge_that_finds_nothing_uses_the_default_delay(tcmalloc: HeapState) -> None:
     (span,) = separated(tcmalloc, 20)
     page_heap = tcmalloc.page_heap[0]
     page_heap.scavenge_counter, page_heap.aggressive_decommit = 0, 1
@@ -204,7 +206,7 @@ def test_countdown_that_finds_nothing_to_give_starts_again(tcmalloc: HeapState) 
 
 
 @pytest.mark.parametrize(
-    ("length", "given", "credit"),
+    ("length", "released", "credit"),
     [
         (1, 10 * PAGE, 10 * PAGE - 1),
         (10 * PAGE - 1, 10 * PAGE, 1),
@@ -214,15 +216,15 @@ def test_countdown_that_finds_nothing_to_give_starts_again(tcmalloc: HeapState) 
         (1 << 40, 20 * PAGE, 0),
     ],
 )
-def test_what_was_given_too_much_is_a_credit(
-    tcmalloc: HeapState, length: int, given: int, credit: int
+def test_excess_of_a_release_is_a_credit(
+    tcmalloc: HeapState, length: int, released: int, credit: int
 ) -> None:
     freed(tcmalloc, 10, 10)
-    assert release_to_system(tcmalloc, length) == given
+    assert release_to_system(tcmalloc, length) == released
     assert tcmalloc.page_heap[0].extra_bytes_released == credit
 
 
-def test_credit_is_used_up_before_more_is_given(tcmalloc: HeapState) -> None:
+def test_credit_is_used_up_before_more_is_released(tcmalloc: HeapState) -> None:
     freed(tcmalloc, 10, 10)
     release_to_system(tcmalloc, 1)
     assert release_to_system(tcmalloc, 10 * PAGE - 2) == 0
@@ -231,14 +233,14 @@ def test_credit_is_used_up_before_more_is_given(tcmalloc: HeapState) -> None:
     assert tcmalloc.page_heap[0].extra_bytes_released == 10 * PAGE - 1
 
 
-def test_release_of_no_bytes_is_nothing(tcmalloc: HeapState) -> None:
+def test_release_of_no_bytes_does_nothing(tcmalloc: HeapState) -> None:
     freed(tcmalloc, 10)
     assert release_to_system(tcmalloc, 0) == 0
     assert tcmalloc.page_heap[0].unmapped_pages == 0
 
 
-def side_by_side(state: HeapState, used: int, length: int = 40 * MIB) -> None:
-    """A heap of `used` pages in use, then `length` pages RETURNED and as many FREE beside them."""
+def adjacent_free_spans(state: HeapState, used: int, length: int = 40 * MIB) -> None:
+    """Make `used` pages in use, then `length` pages RETURNED, then as many FREE."""
     new_run(state, used)
     one, two = new_run(state, length), new_run(state, length)
     delete_run(state, one)
@@ -246,10 +248,10 @@ def side_by_side(state: HeapState, used: int, length: int = 40 * MIB) -> None:
     delete_run(state, two)
 
 
-def test_growth_past_128_mib_joins_everything_first(
+def test_growth_past_128_mib_coalesces_everything_first(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
-    side_by_side(tcmalloc, 47 * MIB)
+    adjacent_free_spans(tcmalloc, 47 * MIB)
     span = new_run(tcmalloc, 60 * MIB)
     assert tcmalloc.span[span].address == tcmalloc_heap.memory.address + (47 << 20)
     assert tcmalloc.system[0].heap == 127 << 20
@@ -258,21 +260,21 @@ def test_growth_past_128_mib_joins_everything_first(
     assert unsound(tcmalloc_heap) == []
 
 
-def test_growth_goes_on_when_joining_does_not_suffice(tcmalloc: HeapState) -> None:
-    side_by_side(tcmalloc, 47 * MIB)
+def test_heap_grows_when_coalescing_does_not_suffice(tcmalloc: HeapState) -> None:
+    adjacent_free_spans(tcmalloc, 47 * MIB)
     new_run(tcmalloc, 81 * MIB)
     assert tcmalloc.system[0].heap == (127 + 81) << 20
     assert free_lengths(tcmalloc, RETURNED) == [80 * MIB]
 
 
 def not_past_128_mib(state: HeapState) -> None:
-    """The heap stays below the border."""
-    side_by_side(state, 4 * MIB, 30 * MIB)
+    """The heap stays below a multiple of 128 MiB."""
+    adjacent_free_spans(state, 4 * MIB, 30 * MIB)
 
 
 def less_than_a_quarter(state: HeapState) -> None:
-    """Both states are there, of too few pages."""
-    side_by_side(state, 107 * MIB, 10 * MIB)
+    """Too few pages are free in both states."""
+    adjacent_free_spans(state, 107 * MIB, 10 * MIB)
 
 
 def all_free(state: HeapState) -> None:
@@ -288,7 +290,7 @@ def all_returned(state: HeapState) -> None:
 
 
 @pytest.mark.parametrize("prepare", [not_past_128_mib, less_than_a_quarter, all_free, all_returned])
-def test_growth_joins_nothing_when_it_is_not_worth_it(
+def test_growth_releases_nothing_when_it_is_not_worth_it(
     tcmalloc: HeapState, prepare: Callable[[HeapState], None]
 ) -> None:
     prepare(tcmalloc)

@@ -1,4 +1,4 @@
-"""The page map of two levels: unknown pages lead to span 0, and leaves cost what they cover."""
+"""Page map: unknown pages give span 0, and each leaf is counted once."""
 
 import pytest
 
@@ -24,11 +24,11 @@ from tests.conftest import RESERVE
 
 SPAN = LIST_HEADS + 1
 ROOT = 5
-"""A row of the root that no heap of these tests uses by itself."""
+"""A row of the root that no heap of these tests uses."""
 
 
 def covered(state: HeapState, pages: int, first: int = 10) -> int:
-    """The address of some pages whose leaf is there: they are no memory, only entries."""
+    """Return the address of pages that have a leaf but no memory."""
     address = ROOT * LEAF_SPAN + first * PAGE
     ensure_leaves(state, address, pages * PAGE)
     state.span[SPAN].address, state.span[SPAN].pages = address, pages
@@ -38,7 +38,7 @@ def covered(state: HeapState, pages: int, first: int = 10) -> int:
 @pytest.mark.parametrize(
     "address", [0, 8, LEAF_SPAN - 1, LEAF_SPAN, (1 << ADDRESS_BITS) - 1], ids=hex
 )
-def test_unknown_page_leads_to_span_0_and_class_0(tcmalloc: HeapState, address: int) -> None:
+def test_unknown_page_gives_span_0_and_class_0(tcmalloc: HeapState, address: int) -> None:
     assert (entry_of(tcmalloc, address), get_descriptor(tcmalloc, address)) == (0, 0)
 
 
@@ -51,7 +51,7 @@ def test_entry_holds_a_span_and_its_class(tcmalloc: HeapState, page: int, byte: 
     assert get_descriptor(tcmalloc, address + byte) == SPAN
 
 
-def test_entry_is_of_its_page_alone(tcmalloc: HeapState) -> None:
+def test_entry_belongs_to_one_page(tcmalloc: HeapState) -> None:
     address = covered(tcmalloc, 3)
     set_entry(tcmalloc, address + PAGE, SPAN, 1)
     found = [get_descriptor(tcmalloc, address + page * PAGE) for page in range(-1, 4)]
@@ -59,7 +59,7 @@ def test_entry_is_of_its_page_alone(tcmalloc: HeapState) -> None:
 
 
 @pytest.mark.parametrize("pages", [1, 2, 5])
-def test_bounds_are_the_first_and_the_last_page(tcmalloc: HeapState, pages: int) -> None:
+def test_record_span_maps_the_first_and_the_last_page(tcmalloc: HeapState, pages: int) -> None:
     address = covered(tcmalloc, pages)
     record_span(tcmalloc, SPAN)
     found = [get_descriptor(tcmalloc, address + page * PAGE) for page in range(-1, pages + 1)]
@@ -67,7 +67,7 @@ def test_bounds_are_the_first_and_the_last_page(tcmalloc: HeapState, pages: int)
     assert found == [0, *inside, 0]
 
 
-def test_class_is_entered_on_every_page_and_taken_away(tcmalloc: HeapState) -> None:
+def test_class_is_registered_on_every_page_and_removed(tcmalloc: HeapState) -> None:
     address = covered(tcmalloc, 4)
     for size_class in (7, 0):
         register_size_class(tcmalloc, SPAN, size_class)
@@ -88,7 +88,7 @@ def test_class_is_entered_on_every_page_and_taken_away(tcmalloc: HeapState) -> N
         (5, 2 * LEAF_ROWS, 3),
     ],
 )
-def test_leaves_cover_the_pages_and_one_more_on_each_side(
+def test_leaves_cover_the_pages_and_one_on_each_side(
     tcmalloc: HeapState, first: int, pages: int, leaves: int
 ) -> None:
     before = tcmalloc.system[0].footprint
@@ -98,7 +98,7 @@ def test_leaves_cover_the_pages_and_one_more_on_each_side(
     assert tcmalloc.system[0].footprint - before == leaves * LEAF_BYTES
 
 
-def test_leaf_is_made_once(tcmalloc: HeapState) -> None:
+def test_leaf_is_created_once(tcmalloc: HeapState) -> None:
     covered(tcmalloc, 1)
     before = tcmalloc.system[0].footprint
     covered(tcmalloc, 100, 50)
@@ -115,7 +115,7 @@ def test_every_leaf_has_rows_of_its_own(tcmalloc: HeapState) -> None:
 
 
 @pytest.mark.parametrize("start_page", [0, 1, 1000, LEAF_ROWS - 1])
-def test_there_are_rows_for_a_full_heap_wherever_it_begins(start_page: int) -> None:
+def test_table_has_rows_for_a_full_heap_at_any_start(start_page: int) -> None:
     with Heap("tcmalloc", reserve=RESERVE, startup="none", start_page=start_page) as heap:
         heap.malloc(RESERVE - (1 << 20))
         heap.malloc(1 << 20)

@@ -1,4 +1,4 @@
-"""tcmalloc's account: parts of the heap, what it gives back, what classes and caches hold."""
+"""Parts of a tcmalloc heap, release on request, and what classes and caches report."""
 
 from allocsim import Heap
 from allocsim.core import operations
@@ -11,7 +11,7 @@ from tests.conftest import contents
 from tests.designs.tcmalloc.lookup import MEDIUM, SIZES
 
 
-def test_release_on_request_gives_whole_runs(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_release_on_request_releases_whole_spans(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     address = malloc(tcmalloc, 1 << 20)
     contents(tcmalloc_heap, address, 1 << 20)[:] = 1
     operations.free(tcmalloc, 0, address)
@@ -23,7 +23,7 @@ def test_release_on_request_gives_whole_runs(tcmalloc_heap: Heap, tcmalloc: Heap
     assert tcmalloc_heap.check() == []
 
 
-def test_each_part_is_what_was_done_to_it(tcmalloc: HeapState) -> None:
+def test_each_part_is_counted(tcmalloc: HeapState) -> None:
     malloc(tcmalloc, 2800)  # a span of 3 pages: 8 objects of 2816 bytes and a tail of 2048
     operations.free(tcmalloc, 0, malloc(tcmalloc, 2800))
     malloc(tcmalloc, MEDIUM)
@@ -41,7 +41,7 @@ def test_each_part_is_what_was_done_to_it(tcmalloc: HeapState) -> None:
     assert (sample.refills, sample.grows) == (1, 1)
 
 
-def test_classes_tell_what_each_holds(tcmalloc: HeapState) -> None:
+def test_classes_report_what_each_holds(tcmalloc: HeapState) -> None:
     held = [malloc(tcmalloc, 100) for _ in range(5)]
     operations.free(tcmalloc, 0, held[0])
     used = [use for use in DESIGN.classes(tcmalloc) if use.spans]
@@ -49,7 +49,7 @@ def test_classes_tell_what_each_holds(tcmalloc: HeapState) -> None:
     assert [use.object_size for use in DESIGN.classes(tcmalloc)] == SIZES[1:]
 
 
-def test_caches_tell_what_they_hold_and_may_hold() -> None:
+def test_caches_report_their_size_and_limit() -> None:
     with Heap("tcmalloc", reserve=1 << 30) as heap:
         for address in [malloc(heap.state, 100, 3) for _ in range(3)]:
             operations.free(heap.state, 3, address)

@@ -1,4 +1,4 @@
-"""tcmalloc's calls beside malloc and free: calloc, memalign, realloc, and stack segments."""
+"""calloc, memalign, realloc and stack segments."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from tests.designs.tcmalloc.lookup import MEDIUM, cached, class_for, slot
 
 
 @pytest.mark.parametrize("size", [1, 100, 2800, MAX_SIZE, MEDIUM])
-def test_calloc_clears_the_whole_object_where_others_wrote(
+def test_calloc_clears_the_whole_object(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int
 ) -> None:
     address = malloc(tcmalloc, size)
@@ -26,7 +26,7 @@ def test_calloc_clears_the_whole_object_where_others_wrote(
 
 @pytest.mark.parametrize("exponent", range(14))
 @pytest.mark.parametrize("size", [0, 1, 100, 8192, 100_000, MAX_SIZE])
-def test_alignment_up_to_a_page_is_malloc_of_a_multiple(
+def test_alignment_up_to_a_page_rounds_the_size_up(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int, exponent: int
 ) -> None:
     alignment = 1 << exponent
@@ -40,7 +40,7 @@ def test_alignment_up_to_a_page_is_malloc_of_a_multiple(
 
 @pytest.mark.parametrize("exponent", range(14, 23))
 @pytest.mark.parametrize("size", [0, 1, PAGE + 1, MEDIUM])
-def test_alignment_beyond_a_page_is_pages_cut_out(
+def test_alignment_beyond_a_page_uses_whole_pages(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int, exponent: int
 ) -> None:
     malloc(tcmalloc, 8)
@@ -56,7 +56,7 @@ def test_alignment_beyond_a_page_is_pages_cut_out(
     ("old", "new", "size"),
     [
         (112, 112, 112),  # as it is
-        (112, 56, 112),  # half used: stays
+        (112, 56, 112),  # half used: stays in place
         (112, 55, 64),  # less than half: moves
         (112, 113, 144),  # grows by a quarter: 140
         (112, 139, 144),
@@ -69,7 +69,7 @@ def test_alignment_beyond_a_page_is_pages_cut_out(
         (40 * PAGE, 60 * PAGE, 60 * PAGE),
     ],
 )
-def test_realloc_stays_while_half_is_used_and_grows_by_a_quarter(
+def test_realloc_stays_in_place_while_half_is_used_and_grows_by_a_quarter(
     tcmalloc_heap: Heap, tcmalloc: HeapState, old: int, new: int, size: int
 ) -> None:
     address = malloc(tcmalloc, old)
@@ -83,16 +83,14 @@ def test_realloc_stays_while_half_is_used_and_grows_by_a_quarter(
     assert tcmalloc_heap.check() == []
 
 
-def test_realloc_takes_the_new_object_before_it_frees_the_old(tcmalloc: HeapState) -> None:
+def test_realloc_allocates_the_new_object_before_it_frees_the_old(tcmalloc: HeapState) -> None:
     address = malloc(tcmalloc, 100_000)
     moved = operations.realloc(tcmalloc, 0, address, 110_000)
     assert moved != address
     assert cached(tcmalloc, 0, class_for(100_000)) == [address]
 
 
-def test_realloc_asks_for_less_when_a_quarter_more_is_refused(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
+def test_realloc_falls_back_to_the_requested_size(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     address, other = malloc(tcmalloc, 112), malloc(tcmalloc, 128)
     operations.freeze(tcmalloc)
     while malloc(tcmalloc, PAGE):  # until no pages are left for the class of a quarter more
@@ -104,7 +102,7 @@ def test_realloc_asks_for_less_when_a_quarter_more_is_refused(
 
 
 @pytest.mark.parametrize("size", [200, MEDIUM, 1 << 40, 1 << 62])
-def test_refused_realloc_leaves_the_object_as_it_was(
+def test_failed_realloc_leaves_the_object_unchanged(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int
 ) -> None:
     address = malloc(tcmalloc, 100)
@@ -121,7 +119,7 @@ def test_refused_realloc_leaves_the_object_as_it_was(
 
 
 @pytest.mark.parametrize(("size", "pages"), [(-1, 1), (0, 1), (1, 1), (PAGE, 1), (PAGE + 1, 2)])
-def test_stack_segment_is_whole_pages_that_only_free_stack_takes(
+def test_stack_segment_is_whole_pages_that_only_free_stack_accepts(
     tcmalloc_heap: Heap, tcmalloc: HeapState, size: int, pages: int
 ) -> None:
     address = operations.allocate_stack(tcmalloc, size)

@@ -1,4 +1,4 @@
-"""Size classes made by a rule: the library's own table, and the smallest class for every size."""
+"""Size classes: the library's table, and the smallest class for every size."""
 
 import csv
 from itertools import pairwise
@@ -25,9 +25,9 @@ BATCHES = pytest.mark.parametrize("transfer_num_obj", [2, 8, 32, 64, 1 << 16])
 
 
 def library_rows() -> list[dict[str, int]]:
-    """The classes of the installed library, as they were read from it; skips without the file."""
+    """Return the classes read from the installed library; skip the test without the file."""
     if not TABLE.exists():
-        pytest.skip(f"no {TABLE.name} here")
+        pytest.skip(f"{TABLE.name} not found")
     with TABLE.open(newline="") as table:
         rows = list(csv.DictReader(table))
     return [{name: int(row[name]) for name in row if "pct" not in name} for row in rows]
@@ -72,7 +72,7 @@ def test_batches_change_the_table(transfer_num_obj: int, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "most", "batch"),
+    ("size", "transfer_num_obj", "batch"),
     [
         (8, 32, 32),
         (2048, 32, 32),
@@ -82,8 +82,8 @@ def test_batches_change_the_table(transfer_num_obj: int, count: int) -> None:
         (8, 1 << 16, 8192),
     ],
 )
-def test_batch_is_64_kib_within_bounds(size: int, most: int, batch: int) -> None:
-    assert num_move_size(size, most) == batch
+def test_batch_is_64_kib_within_bounds(size: int, transfer_num_obj: int, batch: int) -> None:
+    assert num_move_size(size, transfer_num_obj) == batch
 
 
 @BATCHES
@@ -98,7 +98,7 @@ def test_span_wastes_an_eighth_at_most_and_holds_a_quarter_of_a_batch(
 
 
 @BATCHES
-def test_no_class_has_as_many_objects_in_as_many_pages_as_the_one_before(
+def test_no_class_has_the_pages_and_objects_of_the_one_before(
     transfer_num_obj: int,
 ) -> None:
     shapes = [(found.pages, found.objects) for found in size_map(transfer_num_obj)]
@@ -116,9 +116,7 @@ def test_every_size_is_in_the_smallest_class_that_holds_it(transfer_num_obj: int
 
 @BATCHES
 @pytest.mark.parametrize("alignment", [16, 64, 512, 1024, 4096, PAGE])
-def test_class_for_a_multiple_of_an_alignment_is_a_multiple_too(
-    transfer_num_obj: int, alignment: int
-) -> None:
+def test_class_of_an_aligned_size_is_aligned(transfer_num_obj: int, alignment: int) -> None:
     classes = size_map(transfer_num_obj)
     rows = class_index(classes)
     for request in range(alignment, MAX_SIZE + 1, alignment):
@@ -126,7 +124,7 @@ def test_class_for_a_multiple_of_an_alignment_is_a_multiple_too(
 
 
 @pytest.mark.parametrize("request_", [0, 1, 8, 9, 1024, 1025, MAX_SIZE - 1, MAX_SIZE])
-def test_a_heap_finds_the_class_in_its_own_table(tcmalloc: HeapState, request_: int) -> None:
+def test_heap_looks_up_classes_in_its_own_table(tcmalloc: HeapState, request_: int) -> None:
     number = class_of(tcmalloc, request_)
     sizes = tcmalloc.size_class.object_size
     assert sizes[number - 1] < max(request_, 1) <= sizes[number]

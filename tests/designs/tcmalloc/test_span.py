@@ -1,4 +1,4 @@
-"""Linked spans: circular lists through heads, and records that are used again."""
+"""Span records: circular lists through heads, and reuse of records."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def mapped(tcmalloc: HeapState) -> HeapState:
 
 
 def links_back(state: HeapState, head: int) -> list[int]:
-    """The numbers on a list from its end to its front."""
+    """Return the spans on a list from its end to its front."""
     found, number = [], int(state.span[head].previous)
     while number != head:
         found.append(number)
@@ -63,7 +63,7 @@ def test_every_list_is_empty_at_first(tcmalloc: HeapState) -> None:
     assert {int(tcmalloc.span[head].state) for head in heads} == {SpanState.LIST}
 
 
-def test_newest_span_of_a_list_stands_in_front(tcmalloc: HeapState) -> None:
+def test_newest_span_of_a_list_is_in_front(tcmalloc: HeapState) -> None:
     for span in (A, B, C):
         dll_prepend(tcmalloc, HEAD, span)
     assert listed(tcmalloc, HEAD) == [C, B, A]
@@ -71,7 +71,7 @@ def test_newest_span_of_a_list_stands_in_front(tcmalloc: HeapState) -> None:
 
 
 @pytest.mark.parametrize("gone", [A, B, C], ids=["last", "middle", "first"])
-def test_span_leaves_its_list_wherever_it_stands(tcmalloc: HeapState, gone: int) -> None:
+def test_span_is_removed_from_any_position(tcmalloc: HeapState, gone: int) -> None:
     for span in (A, B, C):
         dll_prepend(tcmalloc, HEAD, span)
     dll_remove(tcmalloc, gone)
@@ -97,7 +97,7 @@ def test_new_span_is_entered_in_the_page_map_and_counted(mapped: HeapState) -> N
     assert mapped.counters[0].spans == 1
 
 
-def test_forgotten_records_are_used_again_the_newest_first(mapped: HeapState) -> None:
+def test_deleted_records_are_reused_newest_first(mapped: HeapState) -> None:
     address = int(mapped.system[0].next)
     spans = [new_span(mapped, address + n * PAGE, 1, SpanState.IN_USE) for n in range(3)]
     assert spans == [A, B, C]
@@ -110,7 +110,7 @@ def test_forgotten_records_are_used_again_the_newest_first(mapped: HeapState) ->
     assert (mapped.counters[0].spans, mapped.page_heap[0].last_span) == (4, C + 1)
 
 
-def test_a_chunk_of_records_is_booked_when_it_is_needed(mapped: HeapState) -> None:
+def test_span_record_costs_a_chunk_when_the_last_is_full(mapped: HeapState) -> None:
     before, address = mapped.system[0].footprint, int(mapped.system[0].next)
     mapped.page_heap[0].last_span += SPANS_PER_CHUNK - 3
     new_span(mapped, address, 1, SpanState.IN_USE)  # with the library's two, 2,730 records
@@ -122,7 +122,7 @@ def test_a_chunk_of_records_is_booked_when_it_is_needed(mapped: HeapState) -> No
     assert mapped.system[0].footprint == before + ALLOC_INCREMENT
 
 
-def test_full_table_of_spans_refuses(mapped: HeapState) -> None:
+def test_full_table_of_spans_fails(mapped: HeapState) -> None:
     mapped.page_heap[0].last_span = len(mapped.span) - 2
     address = int(mapped.system[0].next)
     assert new_span(mapped, address, 1, SpanState.IN_USE) == len(mapped.span) - 1

@@ -1,4 +1,4 @@
-"""Sets of long spans: in order of length and address whatever the order of calls, and shallow."""
+"""Span sets: ordered by length and address, and shallow, in any order of calls."""
 
 import random
 from bisect import bisect_left, insort
@@ -22,35 +22,35 @@ from tests.conftest import SCALE
 FIRST = LIST_HEADS + 1
 
 Key = tuple[int, int, int]
-"""Pages, address and number of a span: a sorted list of them is the model of a set."""
+"""Pages, address and number of a span; a sorted list of them is the model of a set."""
 
 
 def define(state: HeapState, number: int, pages: int, address: int) -> Key:
-    """A span record with a length and an address, as a member of the model."""
+    """Give a span record a length and an address; return its key."""
     state.span[FIRST + number].pages = pages
     state.span[FIRST + number].address = address
     return pages, address, FIRST + number
 
 
 def members(state: HeapState, root: int) -> tuple[list[int], int]:
-    """The spans of a set in its order, and how deep it is."""
+    """Return the spans of a set in order, and its depth."""
 
     def walk(span: int) -> tuple[list[int], int]:
         if span == 0:
             return [], 0
         before, one = walk(int(state.span[span].left))
-        behind, other = walk(int(state.span[span].right))
-        return [*before, span, *behind], 1 + max(one, other)
+        after, other = walk(int(state.span[span].right))
+        return [*before, span, *after], 1 + max(one, other)
 
     return walk(int(linked_span(state, root)))
 
 
 def numbers(model: list[Key]) -> list[int]:
-    """The spans of the model in order."""
+    """Return the spans of the model in order."""
     return [number for _, _, number in model]
 
 
-def test_each_state_has_a_set_of_its_own() -> None:
+def test_each_state_has_its_own_set() -> None:
     assert root_of(SpanState.FREE) == FREE_ROOT
     assert root_of(SpanState.RETURNED) == RETURNED_ROOT
 
@@ -68,7 +68,7 @@ def test_equal_lengths_are_ordered_by_address(tcmalloc: HeapState) -> None:
     assert lower_bound(tcmalloc, FREE_ROOT, 201) == 0
 
 
-def test_span_that_leaves_has_no_branches(tcmalloc: HeapState) -> None:
+def test_erased_span_has_no_children(tcmalloc: HeapState) -> None:
     keys = [define(tcmalloc, n, 200 + n, 0) for n in range(20)]
     for _, _, span in keys:
         insert_span(tcmalloc, RETURNED_ROOT, span)

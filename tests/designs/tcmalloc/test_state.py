@@ -1,4 +1,4 @@
-"""How a heap of tcmalloc begins: its tables, its parameters, and the three ways to start."""
+"""A new heap: its tables, its parameters, and the three startup states."""
 
 from collections.abc import Iterator
 
@@ -25,18 +25,18 @@ COUNTERS = {
     "dlopen": (MIB, 126 * PAGE, 1023 * 8 + 511 * 16, 24),
     "preload": (MIB, 117 * PAGE, 1023 * 8 + 511 * 16, 73752),
 }
-"""At main(): heap, free pages, what lies free in the centre, what is allocated; bytes."""
+"""At main(), in bytes: heap, free pages, central free lists, allocated."""
 
 
 @pytest.fixture(params=STARTUPS)
 def begun(request: pytest.FixtureRequest) -> Iterator[Heap]:
-    """A heap as each way to start leaves it."""
+    """A heap in each startup state."""
     with Heap("tcmalloc", reserve=RESERVE, startup=request.param) as heap:
         yield heap
 
 
 def startup(heap: Heap) -> str:
-    """How a heap was started."""
+    """Return the name of a heap's startup state."""
     return STARTUPS[heap.parameters["startup"]]
 
 
@@ -63,12 +63,12 @@ def test_heap_counts_what_the_library_counts_at_main(begun: Heap) -> None:
     }
 
 
-def test_started_heap_is_sound_and_nothing_of_it_is_live(begun: Heap) -> None:
+def test_started_heap_is_valid_and_nothing_of_it_is_live(begun: Heap) -> None:
     assert begun.check() == []
     assert begun.live == begun.profile().live == 0
 
 
-def test_started_heap_lost_a_cache_that_holds_a_step(begun: Heap) -> None:
+def test_startup_loses_a_cache_with_its_share_of_the_limit(begun: Heap) -> None:
     state, started = begun.state, startup(begun) != "none"
     assert state.cache[orphan(state)].alive == state.cache[0].alive == started
     caches = 2 if started else 0
@@ -76,7 +76,7 @@ def test_started_heap_lost_a_cache_that_holds_a_step(begun: Heap) -> None:
     assert state.static[0].thread_heap_count == caches
 
 
-def test_live_cache_has_allocated_8_bytes_twice_and_16_once(begun: Heap) -> None:
+def test_startup_allocated_8_bytes_twice_and_16_once(begun: Heap) -> None:
     lists, started = begun.state.free_list[0], startup(begun) != "none"
     assert [int(lists[class_for(size)].max_length) for size in (8, 16)] == (
         [2, 2] if started else [0, 0]
@@ -84,8 +84,8 @@ def test_live_cache_has_allocated_8_bytes_twice_and_16_once(begun: Heap) -> None
     assert cached(begun.state, 0, class_for(8)) == []
 
 
-def test_nothing_is_released_before_2_gib_were_freed(begun: Heap) -> None:
-    # The first growth sets the countdown, then the span of the first object is freed.
+def test_nothing_is_released_before_2_gib_are_freed(begun: Heap) -> None:
+    # The first growth sets the counter, then the span of the first object is freed.
     expected = DEFAULT_RELEASE_DELAY if startup(begun) == "none" else DEFAULT_RELEASE_DELAY - 1
     assert begun.state.page_heap[0].scavenge_counter == expected
     assert begun.state.page_heap[0].release_rate == 1
@@ -97,7 +97,7 @@ def test_metadata_at_the_start_is_a_leaf_and_three_chunks(begun: Heap) -> None:
 
 
 @pytest.mark.parametrize("start_page", [0, 1, 1000, LEAF_ROWS - 1])
-def test_heap_begins_at_its_page_of_a_region_of_2_gib(start_page: int) -> None:
+def test_heap_starts_at_its_page_of_a_2_gib_region(start_page: int) -> None:
     with Heap("tcmalloc", reserve=RESERVE, start_page=start_page) as heap:
         assert heap.memory.address % LEAF_SPAN == start_page * PAGE
         regions = 2 if start_page in (0, LEAF_ROWS - 1) else 1
@@ -109,7 +109,7 @@ def test_placement_is_in_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "taken"),
+    ("setting", "limit"),
     [
         (0, MIN_THREAD_CACHE_SIZE),
         (1, MIN_THREAD_CACHE_SIZE),
@@ -118,14 +118,14 @@ def test_placement_is_in_bytes() -> None:
         (1 << 31, 1 << 30),
     ],
 )
-def test_budget_of_caches_is_bounded_as_the_library_bounds_it(asked: int, taken: int) -> None:
+def test_limit_of_caches_is_clamped_as_in_the_library(setting: int, limit: int) -> None:
     with Heap(
-        "tcmalloc", reserve=RESERVE, startup="none", max_total_thread_cache_bytes=asked
+        "tcmalloc", reserve=RESERVE, startup="none", max_total_thread_cache_bytes=setting
     ) as heap:
         assert (
             heap.state.static[0].overall_thread_cache_size
             == heap.state.static[0].unclaimed_cache_space
-            == taken
+            == limit
         )
 
 
@@ -159,7 +159,7 @@ def test_release_rate_is_kept(rate: int) -> None:
         assert heap.state.page_heap[0].release_rate == rate
 
 
-def test_aggressive_heap_gives_back_what_it_frees_and_all_it_has_free() -> None:
+def test_aggressive_decommit_leaves_no_free_page_in_memory() -> None:
     with Heap("tcmalloc", reserve=RESERVE, aggressive_decommit=1) as heap:
         address = heap.malloc(1_000_000)
         heap.view(address)[:] = b"x" * 1_000_000
@@ -190,7 +190,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG.items())
-def test_parameter_out_of_range_is_refused(name: str, value: int) -> None:
+def test_parameter_out_of_range_is_an_error(name: str, value: int) -> None:
     with pytest.raises(
         InputError, match=f"{name}={value}: expected 0 |{name}={value}: expected 2 to"
     ):
@@ -208,7 +208,7 @@ def test_every_number_has_a_wrong_value() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "linked", 0, 3])
-def test_startup_goes_by_its_name(value: int | str) -> None:
+def test_startup_is_given_by_name(value: int | str) -> None:
     with pytest.raises(InputError, match=r"startup=.*: expected one of preload, dlopen, none"):
         Heap("tcmalloc", startup=value)
 
@@ -217,12 +217,12 @@ def test_startup_is_shown_by_its_name() -> None:
     assert DESIGN.shown(DESIGN.checked({"startup": "none"}))["startup"] == "none"
 
 
-def test_parameter_of_no_such_name_is_refused() -> None:
+def test_unknown_parameter_is_an_error() -> None:
     with pytest.raises(UnknownName, match="release_rate"):
         Heap("tcmalloc", release_rat=1)
 
 
-def test_caches_are_for_so_many_threads_and_one_of_no_thread() -> None:
+def test_tables_have_a_row_per_thread_and_one_for_the_lost_cache() -> None:
     memory = Reservation(1 << 20, *placement({"start_page": 1}))
     heap = create(memory, 3, DESIGN.checked({}))
     assert (len(heap.cache), len(heap.free_list), orphan(heap)) == (4, 4, 3)

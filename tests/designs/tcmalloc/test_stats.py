@@ -1,4 +1,4 @@
-"""The account of three tiers: its parts sum to the heap, because each is counted by itself."""
+"""Samples: the parts, each counted by itself, sum to the heap."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ SMALL, TAILED = class_for(9216), class_for(2800)
 
 
 def total(sample: Record) -> int:
-    """The sum of the parts."""
+    """Return the sum of the parts."""
     return sum(int(sample[name]) for name in PARTS)
 
 
@@ -51,7 +51,7 @@ def test_parts_are_what_the_lists_hold(busy_tcmalloc: HeapState) -> None:
     assert sample.released == busy_tcmalloc.page_heap[0].unmapped_pages * PAGE
 
 
-def test_live_is_what_it_is_told_and_rounding_the_rest_of_what_is_in_use(
+def test_live_is_passed_in_and_rounding_is_the_rest_of_the_objects_in_use(
     busy_tcmalloc: HeapState,
 ) -> None:
     one, other = measured(busy_tcmalloc, 1000), measured(busy_tcmalloc, 5000)
@@ -59,7 +59,7 @@ def test_live_is_what_it_is_told_and_rounding_the_rest_of_what_is_in_use(
     assert one.rounding - other.rounding == 4000
 
 
-def test_tail_is_what_no_object_fits_in(tcmalloc: HeapState) -> None:
+def test_tail_is_too_small_for_an_object(tcmalloc: HeapState) -> None:
     assert tail_of(tcmalloc.size_class[TAILED]) == 3 * PAGE - 8 * 2816
     assert tail_of(tcmalloc.size_class[class_for(64)]) == 0
 
@@ -76,7 +76,7 @@ Spoil = Callable[[HeapState], None]
 
 
 def spoils(table: str, field: str, place: int | tuple[int, int] = 0) -> Spoil:
-    """Counts one too many in a field."""
+    """Return a function that counts one too many in a field."""
     return lambda state: getattr(state, table)[field].__setitem__(
         place, getattr(state, table)[field][place] + 1
     )

@@ -1,4 +1,4 @@
-"""tcmalloc under random streams: every stamp holds, and every invariant."""
+"""tcmalloc under random streams: fill patterns stay intact and invariants hold."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.driving import Call, random_calls, stream_of
 
 
 def calls(seed: int, count: int) -> list[Call]:
-    """Sound calls of all kinds by four threads, with releases, and threads that end."""
+    """Return valid calls of all kinds by four threads, with releases and thread ends."""
     found = random_calls(seed, count, objects=2000 if count > 10_000 else 100, threads=4)
     for place in range(count // 20, len(found), count // 10):
         found.insert(place, Call(Op.RELEASE, request=1 << 20))
@@ -21,7 +21,7 @@ def calls(seed: int, count: int) -> list[Call]:
 
 
 @pytest.mark.parametrize(("startup", "seed"), [("none", 1), ("preload", 2)])
-def test_random_events_keep_every_stamp_and_every_invariant(startup: str, seed: int) -> None:
+def test_random_events_keep_fill_patterns_and_invariants(startup: str, seed: int) -> None:
     count = 500 if PURE else 100_000
     events: Any = stream_of(calls(seed, count))
     with Heap("tcmalloc", startup=startup) as heap:

@@ -1,4 +1,4 @@
-"""Pages given back: they cost no memory, and the footprint says so."""
+"""Released pages use no memory, and the footprint does not count them."""
 
 from allocsim import Heap
 from allocsim.core.records import HeapState
@@ -9,16 +9,14 @@ from tests.conftest import contents
 
 
 def resident(heap: Heap, span: int) -> int:
-    """The OS pages of a span that the kernel keeps, in bytes."""
+    """Return the resident bytes of a span."""
     record = heap.state.span[span]
     first = int(record.address) - heap.memory.address
     present = heap.memory.present(first + int(record.pages) * PAGE)
     return int(present[first // 4096 :].sum()) * 4096
 
 
-def test_pages_that_are_given_back_are_not_resident(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
+def test_released_pages_are_not_resident(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     spans = [new_run(tcmalloc, 5) for _ in range(3)]
     for span in spans:
         contents(tcmalloc_heap, int(tcmalloc.span[span].address), 5 * PAGE)[:] = 1
@@ -28,7 +26,7 @@ def test_pages_that_are_given_back_are_not_resident(
     assert not contents(tcmalloc_heap, int(tcmalloc.span[spans[1]].address), 5 * PAGE).any()
 
 
-def test_footprint_falls_by_what_is_given_back_and_the_heap_does_not(tcmalloc: HeapState) -> None:
+def test_release_lowers_the_footprint_and_not_the_heap(tcmalloc: HeapState) -> None:
     span = new_run(tcmalloc, 5)
     system, page_heap = tcmalloc.system[0], tcmalloc.page_heap[0]
     footprint, heap = int(system.footprint), int(system.heap)

@@ -1,4 +1,4 @@
-"""tcmalloc's malloc and free: sizes, lists, what is no object, and threads that end."""
+"""malloc and free: sizes, lists, invalid addresses, and threads that end."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_object_has_the_size_of_its_class_or_whole_pages(tcmalloc: HeapState, si
 
 
 @pytest.mark.parametrize("size", [8, 100, 2800, MAX_SIZE, MEDIUM])
-def test_object_comes_back_as_the_next_of_its_thread(tcmalloc: HeapState, size: int) -> None:
+def test_freed_object_is_the_next_allocated_by_its_thread(tcmalloc: HeapState, size: int) -> None:
     address = malloc(tcmalloc, size)
     assert operations.free(tcmalloc, 0, address) == Status.OK
     assert malloc(tcmalloc, size) == address
@@ -47,19 +47,19 @@ def test_malloc_promises_no_zeros(tcmalloc_heap: Heap, tcmalloc: HeapState) -> N
 
 
 def freed_large_object(state: HeapState) -> int:
-    """The address of a large object that is free already."""
+    """Return the address of a large object that is already free."""
     address = malloc(state, MEDIUM)
     operations.free(state, 0, address)
     return address
 
 
-REFUSED: dict[str, tuple[Place, Status]] = {
+INVALID: dict[str, tuple[Place, Status]] = {
     "null": (lambda _: 0, Status.UNKNOWN_POINTER),
     "-1": (lambda _: -1, Status.UNKNOWN_POINTER),
     "-2^63": (lambda _: -(2**63), Status.UNKNOWN_POINTER),
     "2^48": (lambda _: 1 << 48, Status.UNKNOWN_POINTER),
     "2^63 - 8": (lambda _: 2**63 - 8, Status.UNKNOWN_POINTER),
-    "behind the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
+    "after the heap": (lambda state: int(state.system[0].next), Status.UNKNOWN_POINTER),
     "free pages": (lambda state: int(state.system[0].next) - PAGE, Status.UNKNOWN_POINTER),
     "large and free": (freed_large_object, Status.UNKNOWN_POINTER),
     "stack": (lambda state: operations.allocate_stack(state, 1), Status.UNKNOWN_POINTER),
@@ -72,8 +72,8 @@ INSIDE: dict[str, tuple[Place, Status]] = {
 }
 
 
-@pytest.mark.parametrize(("place", "status"), REFUSED.values(), ids=REFUSED)
-def test_invalid_free_says_why_and_changes_nothing(
+@pytest.mark.parametrize(("place", "status"), INVALID.values(), ids=INVALID)
+def test_invalid_free_returns_the_reason_and_changes_nothing(
     tcmalloc_heap: Heap, tcmalloc: HeapState, place: Place, status: Status
 ) -> None:
     malloc(tcmalloc, 8)
@@ -85,9 +85,11 @@ def test_invalid_free_says_why_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("place", "status"), [*REFUSED.values(), *INSIDE.values()], ids=[*REFUSED, *INSIDE]
+    ("place", "status"), [*INVALID.values(), *INSIDE.values()], ids=[*INVALID, *INSIDE]
 )
-def test_inspect_knows_what_is_no_object(tcmalloc: HeapState, place: Place, status: Status) -> None:
+def test_inspect_detects_invalid_addresses(
+    tcmalloc: HeapState, place: Place, status: Status
+) -> None:
     malloc(tcmalloc, 8)
     address = place(tcmalloc)
     assert operations.inspect(tcmalloc, address) == status
@@ -95,17 +97,17 @@ def test_inspect_knows_what_is_no_object(tcmalloc: HeapState, place: Place, stat
 
 
 @pytest.mark.parametrize("size", [100, MEDIUM])
-def test_inspect_knows_an_object(tcmalloc: HeapState, size: int) -> None:
+def test_inspect_accepts_an_object(tcmalloc: HeapState, size: int) -> None:
     assert operations.inspect(tcmalloc, malloc(tcmalloc, size)) == Status.OK
 
 
-def test_inspect_takes_a_free_small_object_for_one(tcmalloc: HeapState) -> None:
+def test_inspect_accepts_a_free_small_object(tcmalloc: HeapState) -> None:
     address = malloc(tcmalloc, 100)
     operations.free(tcmalloc, 0, address)
     assert operations.inspect(tcmalloc, address) == Status.OK
 
 
-def test_thread_that_ends_gives_everything_back(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
+def test_thread_that_ends_releases_everything(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     for thread in (0, 1):
         held = [malloc(tcmalloc, size, thread) for size in (8, 100, 2800, 20_000) * 5]
         for address in held:
@@ -121,6 +123,6 @@ def test_thread_that_ends_gives_everything_back(tcmalloc_heap: Heap, tcmalloc: H
     assert tcmalloc_heap.check() == []
 
 
-def test_thread_that_never_allocated_ends_without_a_trace(tcmalloc: HeapState) -> None:
+def test_end_of_a_thread_that_never_allocated_does_nothing(tcmalloc: HeapState) -> None:
     assert operations.thread_done(tcmalloc, 5) == Status.OK
     assert tcmalloc.static[0].thread_heap_count == 0

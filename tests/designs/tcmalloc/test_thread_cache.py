@@ -1,4 +1,4 @@
-"""Bounded caches: slow start, lists that shrink when they overflow, caches that are trimmed."""
+"""Thread caches: slow start, lists that shrink when they overflow, scavenging."""
 
 import pytest
 
@@ -27,7 +27,7 @@ LARGE = class_for(32768)
 
 
 def allocate(state: HeapState, count: int = 1, size_class: int = CLASS) -> list[int]:
-    """Objects that thread 0 allocates."""
+    """Allocate objects on thread 0."""
     return [
         int(pop(state, 0, size_class) or fetch_from_central_cache(state, 0, size_class))
         for _ in range(count)
@@ -41,14 +41,14 @@ def free(state: HeapState, *addresses: int, size_class: int = CLASS) -> None:
 
 
 def list_of(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
-    """The length of a list of thread 0, and its bound."""
+    """Return the length of a list of thread 0 and its max_length."""
     objects = state.free_list[0, size_class]
     assert objects.length == len(cached(state, 0, size_class))
     return int(objects.length), int(objects.max_length)
 
 
 def held(state: HeapState) -> int:
-    """Bytes that the cache of thread 0 counts; its lists hold as many."""
+    """Return the bytes that the cache of thread 0 counts; check them against its lists."""
     found = sum(len(cached(state, 0, number)) * size for number, size in enumerate(SIZES) if number)
     assert state.cache[0].size_ == found
     return found
@@ -71,13 +71,13 @@ def test_list_starts_slowly(tcmalloc: HeapState) -> None:
     assert bounds == [(0, 2), (1, 3), (2, 4), (3, 5)]
 
 
-def test_bound_grows_by_one_up_to_a_batch_and_then_by_batches(tcmalloc: HeapState) -> None:
+def test_max_length_grows_by_one_up_to_a_batch_and_then_by_batches(tcmalloc: HeapState) -> None:
     bounds = []
     while len(bounds) < BATCH + 3:
         allocate(tcmalloc, 1 + list_of(tcmalloc, EIGHT)[0], EIGHT)
         bounds.append(list_of(tcmalloc, EIGHT))
-    lengths, most = zip(*bounds, strict=True)
-    assert list(most) == [*range(2, BATCH + 1), *(BATCH * n for n in range(2, 6))]
+    lengths, limits = zip(*bounds, strict=True)
+    assert list(limits) == [*range(2, BATCH + 1), *(BATCH * n for n in range(2, 6))]
     assert list(lengths) == [*range(BATCH), *[BATCH - 1] * 3]
 
 
@@ -90,7 +90,7 @@ def test_bound_grows_by_one_up_to_a_batch_and_then_by_batches(tcmalloc: HeapStat
         (MAX_DYNAMIC_FREE_LIST_LENGTH, MAX_DYNAMIC_FREE_LIST_LENGTH),
     ],
 )
-def test_bound_is_a_number_of_batches_and_has_an_end(
+def test_max_length_is_a_multiple_of_the_batch_up_to_a_maximum(
     tcmalloc: HeapState, before: int, after: int
 ) -> None:
     allocate(tcmalloc)
@@ -99,7 +99,7 @@ def test_bound_is_a_number_of_batches_and_has_an_end(
     assert list_of(tcmalloc) == (min(before, BATCH) - 1, after)
 
 
-def test_longest_bound_is_rounded_down_to_batches(tcmalloc: HeapState) -> None:
+def test_maximum_of_max_length_is_rounded_down_to_batches(tcmalloc: HeapState) -> None:
     size_class = class_for(2816)
     allocate(tcmalloc, 1, size_class)
     tcmalloc.free_list[0, size_class].max_length = MAX_DYNAMIC_FREE_LIST_LENGTH - 1
@@ -110,7 +110,7 @@ def test_longest_bound_is_rounded_down_to_batches(tcmalloc: HeapState) -> None:
     )
 
 
-def test_objects_come_last_in_first_out(tcmalloc: HeapState) -> None:
+def test_lists_are_last_in_first_out(tcmalloc: HeapState) -> None:
     one, two, three = allocate(tcmalloc, 3)
     tcmalloc.free_list[0, CLASS].max_length = 10
     left = cached(tcmalloc, 0, CLASS)
@@ -119,7 +119,7 @@ def test_objects_come_last_in_first_out(tcmalloc: HeapState) -> None:
     assert allocate(tcmalloc, 3) == [two, three, one]
 
 
-def test_bytes_of_the_cache_change_with_its_lists(tcmalloc: HeapState) -> None:
+def test_size_of_the_cache_changes_with_its_lists(tcmalloc: HeapState) -> None:
     found = allocate(tcmalloc, 10)
     other = allocate(tcmalloc, 5, LARGE)
     tcmalloc.free_list[0, CLASS].max_length = tcmalloc.free_list[0, LARGE].max_length = 100
@@ -132,7 +132,7 @@ def test_bytes_of_the_cache_change_with_its_lists(tcmalloc: HeapState) -> None:
     assert held(tcmalloc) == before + 2 * SIZE + 3 * 32768
 
 
-def test_low_water_is_the_least_length_since_the_last_trim(tcmalloc: HeapState) -> None:
+def test_low_water_mark_is_the_minimum_length_since_the_last_scavenge(tcmalloc: HeapState) -> None:
     objects = tcmalloc.free_list[0, CLASS]
     free(tcmalloc, *allocate(tcmalloc, 8)[:1])
     objects.max_length = 100
@@ -144,10 +144,10 @@ def test_low_water_is_the_least_length_since_the_last_trim(tcmalloc: HeapState) 
     assert (objects.length, objects.low_water_mark) == (length, length - 3)
 
 
-def with_list(state: HeapState, length: int, most: int, size_class: int = CLASS) -> list[int]:
-    """Give thread 0 a list of a length and a bound, in a cache that may hold a lot.
+def with_list(state: HeapState, length: int, max_length: int, size_class: int = CLASS) -> list[int]:
+    """Give thread 0 a list of a length and max_length, in a cache with a high max_size.
 
-    Some objects that are in use.
+    Returns further objects, which are in use.
     """
     found = allocate(state, length + 40, size_class)
     state.cache[0].max_size = 1 << 30
@@ -155,8 +155,8 @@ def with_list(state: HeapState, length: int, most: int, size_class: int = CLASS)
     found += allocate(state, list_of(state, size_class)[0], size_class)
     state.free_list[0, size_class].max_length = 1 << 20
     free(state, *found[:length], size_class=size_class)
-    state.free_list[0, size_class].max_length = most
-    assert list_of(state, size_class) == (length, most)
+    state.free_list[0, size_class].max_length = max_length
+    assert list_of(state, size_class) == (length, max_length)
     return found[length:]
 
 
@@ -169,7 +169,7 @@ def with_list(state: HeapState, length: int, most: int, size_class: int = CLASS)
         (2 * BATCH, BATCH + 1, 2 * BATCH, 1),
     ],
 )
-def test_list_that_overflows_gives_a_batch_back_and_may_grow_up_to_one(
+def test_list_that_overflows_releases_a_batch_and_may_grow_up_to_one(
     tcmalloc_heap: Heap,
     tcmalloc: HeapState,
     length: int,
@@ -185,7 +185,7 @@ def test_list_that_overflows_gives_a_batch_back_and_may_grow_up_to_one(
     assert tcmalloc_heap.check() == []
 
 
-def test_overflow_gives_the_newest_batch_to_the_centre(tcmalloc: HeapState) -> None:
+def test_overflow_releases_the_newest_batch(tcmalloc: HeapState) -> None:
     extra, *_ = with_list(tcmalloc, 2 * BATCH, 2 * BATCH)
     objects, used = cached(tcmalloc, 0, CLASS), int(tcmalloc.size_class[CLASS].used_slots)
     free(tcmalloc, extra)
@@ -195,7 +195,7 @@ def test_overflow_gives_the_newest_batch_to_the_centre(tcmalloc: HeapState) -> N
     assert tcmalloc.size_class[CLASS].used_slots == used + 1
 
 
-def test_list_that_overflows_often_is_made_shorter(tcmalloc: HeapState) -> None:
+def test_list_that_overflows_often_is_shortened(tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 8 * BATCH, 3 * BATCH)
     objects, found = tcmalloc.free_list[0, CLASS], []
     for _ in range(MAX_OVERAGES + 2):
@@ -204,18 +204,18 @@ def test_list_that_overflows_often_is_made_shorter(tcmalloc: HeapState) -> None:
     assert found == [*((n, 3 * BATCH) for n in (1, 2, 3)), (0, 2 * BATCH), (1, 2 * BATCH)]
 
 
-def test_overflow_of_a_cache_that_holds_too_much_trims_it_too(tcmalloc: HeapState) -> None:
+def test_overflow_of_a_cache_above_its_limit_scavenges_it_too(tcmalloc: HeapState) -> None:
     extra, *_ = with_list(tcmalloc, 3 * BATCH, 3 * BATCH)
     tcmalloc.free_list[0, CLASS].low_water_mark = BATCH
     tcmalloc.static[0].unclaimed_cache_space = STEAL_AMOUNT
     tcmalloc.cache[0].max_size = 1
     free(tcmalloc, extra)
-    # A batch for the length, then half of the low water for the bytes.
+    # A batch for the length, then half of the low-water mark for the bytes.
     assert list_of(tcmalloc)[0] == 2 * BATCH + 1 - BATCH // 2
     assert tcmalloc.cache[0].max_size == 1 + STEAL_AMOUNT
 
 
-def test_trim_gives_back_half_of_the_low_water_of_every_list(
+def test_scavenge_releases_half_of_each_low_water_mark(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     other = class_for(200)
@@ -232,18 +232,18 @@ def test_trim_gives_back_half_of_the_low_water_of_every_list(
 
 
 @pytest.mark.parametrize(
-    ("most", "after"), [(BATCH - 5, BATCH - 5), (BATCH, BATCH), (BATCH + 1, BATCH), (100, 68)]
+    ("max_length", "after"), [(BATCH - 5, BATCH - 5), (BATCH, BATCH), (BATCH + 1, BATCH), (100, 68)]
 )
-def test_trim_shortens_the_bound_but_not_below_a_batch(
-    tcmalloc: HeapState, most: int, after: int
+def test_scavenge_lowers_max_length_but_not_below_a_batch(
+    tcmalloc: HeapState, max_length: int, after: int
 ) -> None:
-    with_list(tcmalloc, 10, most)
+    with_list(tcmalloc, 10, max_length)
     tcmalloc.free_list[0, CLASS].low_water_mark = 4
     scavenge(tcmalloc, 0)
     assert list_of(tcmalloc) == (8, after)
 
 
-def test_trim_leaves_a_list_alone_that_was_empty_since(tcmalloc: HeapState) -> None:
+def test_scavenge_skips_a_list_that_was_empty_since_the_last(tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 10, 100)
     tcmalloc.free_list[0, CLASS].low_water_mark = 0
     scavenge(tcmalloc, 0)
@@ -251,13 +251,13 @@ def test_trim_leaves_a_list_alone_that_was_empty_since(tcmalloc: HeapState) -> N
     assert tcmalloc.free_list[0, CLASS].low_water_mark == 10
 
 
-def test_trim_claims_more(tcmalloc: HeapState) -> None:
+def test_scavenge_raises_the_limit(tcmalloc: HeapState) -> None:
     allocate(tcmalloc)
     scavenge(tcmalloc, 0)
     assert tcmalloc.cache[0].max_size == 2 * STEAL_AMOUNT
 
 
-def test_cache_that_holds_too_much_is_trimmed_when_an_object_is_freed(tcmalloc: HeapState) -> None:
+def test_free_scavenges_a_cache_above_its_limit(tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 20, 100)
     objects, cache = tcmalloc.free_list[0, CLASS], tcmalloc.cache[0]
     objects.low_water_mark = 6
@@ -265,14 +265,14 @@ def test_cache_that_holds_too_much_is_trimmed_when_an_object_is_freed(tcmalloc: 
     cache.max_size = cache.size_
     (one,) = allocate(tcmalloc)
     free(tcmalloc, one)
-    assert (objects.length, cache.max_size) == (20, 20 * SIZE)  # as much as it may hold, no more
+    assert (objects.length, cache.max_size) == (20, 20 * SIZE)  # at the limit, not above it
     cache.max_size = 20 * SIZE - 1
     (one,) = allocate(tcmalloc)
     free(tcmalloc, one)
     assert (objects.length, cache.max_size) == (17, 20 * SIZE - 1 + STEAL_AMOUNT)
 
 
-def test_thread_without_a_cache_gives_straight_to_the_centre(
+def test_thread_without_a_cache_frees_to_the_central_free_list(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     (address,) = allocate(tcmalloc)
@@ -283,9 +283,7 @@ def test_thread_without_a_cache_gives_straight_to_the_centre(
     assert tcmalloc_heap.check() == []
 
 
-def test_emptied_cache_gives_its_lists_back_in_batches(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
+def test_cleanup_releases_the_lists_in_batches(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     with_list(tcmalloc, 2 * BATCH + 3, 100)
     with_list(tcmalloc, 3, 100, LARGE)
     used = int(tcmalloc.size_class[CLASS].used_slots)
@@ -296,12 +294,12 @@ def test_emptied_cache_gives_its_lists_back_in_batches(
     assert tcmalloc_heap.check() == []
 
 
-def test_frozen_heap_gives_what_is_cached_and_no_more(
+def test_frozen_heap_allocates_until_its_pages_are_used(
     tcmalloc_heap: Heap, tcmalloc: HeapState
 ) -> None:
     allocate(tcmalloc)
     tcmalloc.system[0].frozen = 1
-    assert fetch_from_central_cache(tcmalloc, 0, class_for(262144)) != 0  # there are 127 pages
+    assert fetch_from_central_cache(tcmalloc, 0, class_for(262144)) != 0  # 127 pages are free
     while fetch_from_central_cache(tcmalloc, 0, class_for(262144)):
         pass
     assert tcmalloc.system[0].refusal == Status.FROZEN

@@ -1,4 +1,4 @@
-"""The transfer slots: whole batches, last in first out, and slots that go from class to class."""
+"""Transfer cache: full batches, last in first out, and slots that move between classes."""
 
 import pytest
 
@@ -25,7 +25,7 @@ OTHER = class_for(128)
 
 
 def batch(state: HeapState, count: int = BATCH, size_class: int = CLASS) -> int:
-    """A chain of objects fresh from a span, that are in use."""
+    """Return a chain of objects in use, from a new span."""
     span = populate(state, size_class)
     record, info = state.span[span], state.size_class[size_class]
     assert info.objects > count
@@ -38,21 +38,21 @@ def batch(state: HeapState, count: int = BATCH, size_class: int = CLASS) -> int:
 
 
 def insert(state: HeapState, size_class: int = CLASS, count: int = BATCH) -> int:
-    """Insert a fresh chain; its first object."""
+    """Insert a new chain; return its first object."""
     chain = batch(state, count, size_class)
     assert insert_range(state, size_class, chain, count) == Status.OK
     return chain
 
 
 def slots(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
-    """Slots that a class uses, and has."""
+    """Return the slots that a class uses and has."""
     return int(state.size_class[size_class].used_slots), int(
         state.size_class[size_class].cache_size
     )
 
 
 def fill(state: HeapState, size_class: int, count: int) -> None:
-    """Give a class `count` slots, all of them used."""
+    """Give a class `count` slots, all used."""
     state.size_class[size_class].cache_size = count
     for _ in range(count):
         insert(state, size_class)
@@ -67,20 +67,20 @@ def test_slots_are_the_librarys(tcmalloc: HeapState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "objects", "most"), [(8, 32, 64), (1024, 32, 32), (32768, 2, 16), (262144, 2, 2)]
+    ("size", "objects", "slots"), [(8, 32, 64), (1024, 32, 32), (32768, 2, 16), (262144, 2, 2)]
 )
-def test_slots_of_a_class_hold_a_mib_at_most(size: int, objects: int, most: int) -> None:
-    assert max_cache_size(size, objects) == most
+def test_slots_of_a_class_hold_at_most_one_mib(size: int, objects: int, slots: int) -> None:
+    assert max_cache_size(size, objects) == slots
     assert max_cache_size(262144, 32) == 1
 
 
-def test_class_0_has_slots_to_lend(tcmalloc: HeapState) -> None:
+def test_class_0_has_slots_for_others_to_take(tcmalloc: HeapState) -> None:
     assert slots(tcmalloc, 0) == (0, INITIAL_TRANSFER_ENTRIES)
     assert len(tcmalloc.tc_slots[0]) == MAX_TRANSFER_ENTRIES
     assert len(size_map(32)) == len(SIZES) - 1
 
 
-def test_batches_come_back_whole_last_in_first_out(tcmalloc: HeapState) -> None:
+def test_batches_are_last_in_first_out(tcmalloc: HeapState) -> None:
     chains = [insert(tcmalloc) for _ in range(3)]
     objects = [chained(chain) for chain in chains]
     assert slots(tcmalloc) == (3, INITIAL_TRANSFER_ENTRIES)
@@ -91,16 +91,16 @@ def test_batches_come_back_whole_last_in_first_out(tcmalloc: HeapState) -> None:
 
 
 @pytest.mark.parametrize("count", [1, BATCH - 1, BATCH + 1])
-def test_other_than_a_batch_goes_to_the_spans(tcmalloc_heap: Heap, count: int) -> None:
+def test_chain_that_is_not_a_batch_goes_to_the_spans(tcmalloc_heap: Heap, count: int) -> None:
     state = tcmalloc_heap.state
     insert(state, CLASS, count)
     assert slots(state) == (0, INITIAL_TRANSFER_ENTRIES)
-    assert state.size_class[CLASS].num_spans == 0  # all its objects came back
+    assert state.size_class[CLASS].num_spans == 0  # all its objects were returned
     assert tcmalloc_heap.check() == []
 
 
 @pytest.mark.parametrize("count", [1, BATCH - 1])
-def test_less_than_a_batch_is_taken_from_spans_though_a_slot_is_used(
+def test_less_than_a_batch_comes_from_spans_even_if_a_slot_is_used(
     tcmalloc: HeapState, count: int
 ) -> None:
     insert(tcmalloc)
@@ -114,7 +114,7 @@ def test_batch_comes_from_spans_when_no_slot_is_used(tcmalloc: HeapState) -> Non
     assert (len(chained(chain)), count) == (BATCH, BATCH)
 
 
-def test_class_takes_a_slot_from_the_class_whose_turn_it_is(tcmalloc: HeapState) -> None:
+def test_class_takes_a_slot_from_the_next_class_in_turn(tcmalloc: HeapState) -> None:
     fill(tcmalloc, CLASS, 2)
     tcmalloc.static[0].race_counter = OTHER
     insert(tcmalloc)
@@ -122,7 +122,7 @@ def test_class_takes_a_slot_from_the_class_whose_turn_it_is(tcmalloc: HeapState)
     assert tcmalloc.static[0].race_counter == OTHER + 1
 
 
-def test_turn_stands_twice_on_class_0(tcmalloc: HeapState) -> None:
+def test_class_0_has_two_turns_per_round(tcmalloc: HeapState) -> None:
     fill(tcmalloc, CLASS, 2)
     tcmalloc.static[0].race_counter = len(SIZES) - 1
     left = []
@@ -145,7 +145,7 @@ def test_own_turn_fails_and_the_next_is_forced(tcmalloc: HeapState) -> None:
     assert slots(tcmalloc, CLASS + 1) == (0, INITIAL_TRANSFER_ENTRIES - 1)
 
 
-def test_class_gives_itself_nothing_even_when_it_is_forced(tcmalloc_heap: Heap) -> None:
+def test_class_takes_no_slot_from_itself_even_when_forced(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     fill(state, CLASS, 2)
     stored = [int(state.tc_slots[CLASS, slot]) for slot in (0, 1)]
@@ -154,11 +154,11 @@ def test_class_gives_itself_nothing_even_when_it_is_forced(tcmalloc_heap: Heap) 
     insert(state)
     assert slots(state) == (2, 2)
     assert [len(chained(chain)) for chain in stored] == [BATCH, BATCH]
-    assert state.size_class[CLASS].num_spans == 2  # the new batch went to its span, which left
+    assert state.size_class[CLASS].num_spans == 2  # the new batch went to its span, which was freed
     assert tcmalloc_heap.check() == []
 
 
-def test_full_class_yields_only_when_it_is_forced(tcmalloc_heap: Heap) -> None:
+def test_full_class_gives_a_slot_only_when_forced(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     fill(state, CLASS, 2)
     fill(state, OTHER, 3)
@@ -170,11 +170,11 @@ def test_full_class_yields_only_when_it_is_forced(tcmalloc_heap: Heap) -> None:
     assert slots(state, OTHER + 1) == (2, 2)
     assert (
         state.size_class[OTHER + 1].num_spans == 2
-    )  # the newest batch went back, and its span left
+    )  # the newest batch went to its span, which was freed
     assert tcmalloc_heap.check() == []
 
 
-def test_batch_goes_to_the_spans_when_no_slot_can_be_had(tcmalloc_heap: Heap) -> None:
+def test_batch_goes_to_the_spans_if_no_class_gives_a_slot(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     fill(state, CLASS, 2)
     for size_class in (OTHER, OTHER + 1):
@@ -187,7 +187,7 @@ def test_batch_goes_to_the_spans_when_no_slot_can_be_had(tcmalloc_heap: Heap) ->
     assert tcmalloc_heap.check() == []
 
 
-def test_class_with_all_the_slots_it_can_have_asks_nobody(tcmalloc_heap: Heap) -> None:
+def test_class_with_its_maximum_of_slots_takes_none(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     state.size_class[CLASS].max_cache_size = 2
     fill(state, CLASS, 2)
