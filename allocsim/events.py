@@ -123,7 +123,7 @@ class Trace:
     dropped: dict[str, int] = field(default_factory=dict)
     """Calls that an import dropped or repaired, by reason; complete at the end of the stream."""
     notes: list[str] = field(default_factory=list)
-    """What the user should know about an import; complete at the end of the stream."""
+    """Notes of an import for the user; complete at the end of the stream."""
     progress: Any = None
     """A function that returns the share of the input read so far, 0 to 1, if `length` is None."""
 
@@ -131,7 +131,7 @@ class Trace:
     """Calls that an import dropped, by the id of the other process; complete at the end."""
 
     resource: Any = None
-    """What the stream has opened. A generator that was never started cannot close it itself."""
+    """Resource to close with the stream: a generator that was never started cannot close it."""
 
     reopen: Callable[[], Trace] | None = None
     """Opens the same trace again; None if it can be read only once, as standard input."""

@@ -25,10 +25,10 @@ NO_END = 1 << 62
 """End of a slice that has none: no stream has so many events."""
 
 BORN_BEFORE = "born before the cut"
-"""Why a free or reallocation is not in a slice, as reports name it."""
+"""Reason for dropping the calls of an object that was allocated before the slice."""
 
 FREED_AFTER = "freed after the cut"
-"""Why the calls of an object allocated in the slice are not in it."""
+"""Reason for dropping the calls of an object that is freed after the slice."""
 
 
 class SliceState(Struct):

@@ -30,7 +30,7 @@ FAULT_MEANINGS = {
     Fault.RESIZED_DEAD: "resizes an object that is not live",
     Fault.TOO_LARGE: "makes more bytes live than any machine can hold",
 }
-"""What an invalid event does, as messages say it."""
+"""Faults in words, for messages: the event ..."""
 
 
 @dataclass(frozen=True)

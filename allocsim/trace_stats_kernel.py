@@ -59,7 +59,7 @@ class BinCount(Struct):
 
 
 class TracedObject(Struct):
-    """What is known of an object."""
+    """State of an object."""
 
     request: Int64  # requested bytes, last time
     start: Int64  # number of the event that allocated it, from 1; 0: it is not live

@@ -27,7 +27,7 @@ ALL = 1 << 31
 
 @dataclass(frozen=True)
 class Choice:
-    """Which events are in the subset."""
+    """Choice of the events in a subset."""
 
     first: int = 0
     """Events before the subset."""

@@ -58,7 +58,7 @@ BATCH = 1 << 14
 
 
 class Halt(IntEnum):
-    """Why an import kernel returned before its input was used up."""
+    """Reason why an import kernel returned before the end of its input."""
 
     NONE = 0
     OUTPUT_FULL = 1

@@ -1,6 +1,6 @@
 """Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
-A decompressor is asked for at most as many bytes as the reader wants, and its window is limited, so
+A decompressor returns at most as many bytes as the reader wants, and its window is limited, so
 neither a decompression bomb nor a header that demands gigabytes costs memory.
 """
 

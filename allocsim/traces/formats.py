@@ -29,7 +29,7 @@ class Reader(Protocol):
 
     source: Source
     notes: list[str]
-    """What the user should know; complete after the last batch."""
+    """Notes for the user; complete after the last batch."""
 
     @property
     def is_empty(self) -> bool:
@@ -45,7 +45,7 @@ class Format:
 
     name: str
     summary: str
-    """What it is, in one line with an example."""
+    """Description in one line, with an example."""
     looks_like: Callable[[bytes], bool]
     """Whether content that begins with these bytes, at most MAX_HEAD, is of the format."""
     open: Callable[[Source], Reader]

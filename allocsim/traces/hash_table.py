@@ -2,7 +2,7 @@
 
 Open addressing with linear probing. The capacity is a power of two, and at most half of the slots
 are used. Key 0 marks a free slot, so it must not be looked up. The hash depends on random numbers
-stored behind the slots: without them a recording could be crafted whose keys all collide, and
+stored after the slots: without them a recording could be crafted whose keys all collide, and
 importing it would take hours.
 """
 

@@ -42,7 +42,7 @@ from allocsim.traces.hash_table import (
 
 
 class Reason(IntEnum):
-    """Why a call did not become the event that it looks like."""
+    """Reason why a call was dropped or repaired."""
 
     FAILED = 0
     FREE_OF_NULL = 1

@@ -82,11 +82,11 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, Count] = {}
     """Calls that the import dropped or repaired, by reason."""
     notes: list[str] = []
-    """What the user should know about the import."""
+    """Notes of the import for the user."""
 
 
 class Layout(NamedTuple):
-    """Where the parts of the file are."""
+    """Sizes and offsets of the parts of the file."""
 
     text: int
     """Bytes of the JSON text."""

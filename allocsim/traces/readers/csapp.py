@@ -36,7 +36,7 @@ MAX_HEADER = 4
 
 
 class RepFile(Struct):
-    """What is known of the file so far."""
+    """State of a file, as far as it has been read."""
 
     header: Int64  # numbers of the header read so far
     promised: Int64  # operations according to the header, if it is complete
@@ -148,7 +148,7 @@ def _skip_blanks(text: np.ndarray, position: int) -> int:
 
 @kernel
 def _end_of_line(scan: CsappScan, position: int) -> int:
-    """Return the position after the line end, which blanks may precede, or -1 if it is not here."""
+    """Return the position after the line end, which blanks may precede, or -1 without one."""
     return -1 if position < 0 else skip_line_end(scan.text, _skip_blanks(scan.text, position))
 
 

@@ -53,7 +53,7 @@ class Code(IntEnum):
 
 
 class Stop(IntEnum):
-    """Why `run_threads` returned, and the result of one step of a thread."""
+    """Reason why `run_threads` returned, and result of one step of a thread."""
 
     OUTPUT_FULL = 0
     END = 1

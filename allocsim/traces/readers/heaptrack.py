@@ -54,7 +54,7 @@ MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
 
 
 class HeaptrackFile(Struct):
-    """What is known of the file so far."""
+    """State of a file, as far as it has been read."""
 
     format: Int64  # format of an interpreted file
     is_raw: Int64  # 1 once an allocation with an address was read

@@ -6,7 +6,7 @@ A line is PID [TID] and then one of
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
 Calls without arguments do not affect the heap. A munged log has small ids, and #SLOT for addresses.
-One of its slots stands for NULL, so a free of NULL is counted as a free of an unknown object.
+One of its slots is NULL, so a free of NULL is counted as a free of an unknown object.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _FIRST_LINE = pattern(
 
 
 class Log(Struct):
-    """What is known of the log so far."""
+    """State of a log, as far as it has been read."""
 
     is_munged: Int64  # 1 once a #SLOT was read
 

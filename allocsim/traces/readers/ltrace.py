@@ -129,7 +129,7 @@ class Parser:
             return None
 
     def notes(self) -> list[str]:
-        """What was dropped, as notes with counts."""
+        """Notes with counts of what was dropped."""
         self.dropped[INCOMPLETE] += sum(map(len, self.unfinished.values()))
         return [f"{what}: {count:,}" for what, count in self.dropped.items() if count]
 

@@ -63,7 +63,7 @@ _HAS_ADDRESS, _HAS_SIZE, _HAS_FAILED = 1, 2, 4
 
 
 class LttngLine(Struct):
-    """What is known of the current line."""
+    """State of the current line."""
 
     fields: Int64  # bits: which fields were read, and whether `result` says that the call failed
     count: Int64  # calloc: the number of elements (nmemb); else 1

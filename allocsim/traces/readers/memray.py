@@ -103,7 +103,7 @@ class MemrayReader:
         return batch
 
     def _require_success(self, status: int, complaint: str) -> None:
-        """Raise the error that an exit status other than 0 stands for."""
+        """Raise the error for an exit status other than 0."""
         if status == NO_MEMRAY:
             raise EnvironmentLacks(
                 f"{self.source.name}: reading a capture of memray requires memray: "

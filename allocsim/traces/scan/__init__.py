@@ -1,1 +1,1 @@
-"""What the trace readers share: reading lines, blocks of binary records, and numbers in text."""
+"""Shared parts of the trace readers: lines, blocks of binary records, numbers in text."""

@@ -35,7 +35,7 @@ class BlockReader:
     """The calls of a source; a format adds `scan` and `grammar`."""
 
     grammar = ""
-    """What a record looks like, for error messages."""
+    """Form of a record, for error messages."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

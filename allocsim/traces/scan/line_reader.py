@@ -36,12 +36,12 @@ SKIPPED = "skipped lines that are not of the format"
 
 @dataclass(frozen=True)
 class LineFormat:
-    """How the lines of a format are read."""
+    """Description of a text format."""
 
     scanner: Callable[[Any, Any], Any]
     """Make the scanner, a NamedTuple that begins with `text` and `state`, from these two."""
     grammar: str
-    """What a line looks like, for error messages."""
+    """Form of a line, for error messages."""
     mixed: bool = False
     """Whether other lines, such as the program's output, may appear between those of the format."""
 

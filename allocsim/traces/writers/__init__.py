@@ -18,7 +18,7 @@ class Writer:
     """A format that can be written."""
 
     suffixes: tuple[str, ...]
-    """How the names of its files end."""
+    """Suffixes of its file names."""
     write: Callable[[Trace, Path], None]
     """Write a whole trace. The file is replaced atomically: an error leaves the old one."""
 

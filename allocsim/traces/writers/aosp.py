@@ -1,9 +1,8 @@
-"""Writing the text of Android's memory_replay: events to lines that `aosp` reads again.
+"""Writer of Android's memory_replay text, the format of `readers.aosp`.
 
-Beside the reader. Events name objects, the text wants addresses: `places` invents them. Its one
-rule: what is written and read again gives the same events, but for the numbers of objects and
-threads, which a reader gives in its own order; a trace that came from a reader has them in that
-order already.
+Events name objects, the text needs addresses: `synthetic_addresses` invents them. Reading the file
+gives the same events, except that object ids and threads are numbered as the reader numbers them;
+a trace that came from a reader is numbered that way already.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ import numpy as np
 
 from allocsim.atomic_file import atomic_write
 from allocsim.core.jit import kernel
-from allocsim.core.records import Record
+from allocsim.core.records import Table
 from allocsim.errors import InputError
-from allocsim.events import Op, Trace
+from allocsim.events import Event, Op, Trace
 from allocsim.traces.writers.synthetic_addresses import (
-    Places,
+    AddressSpace,
     address_of,
-    grown,
+    allocate,
+    free,
     has_room,
-    move,
-    no_places,
-    place,
-    release,
+    new_address_space,
+    reallocate,
+    with_room_for,
 )
 
-LONGEST_LINE = 80
-"""Bytes of a line with numbers of 5, 16, 16 and 15 digits, and more."""
+MAX_LINE = 80
+"""Bytes of a line with numbers of 5, 16, 16 and 15 digits, and some to spare."""
 
 _CALLS = (b"malloc", b"calloc", b"memalign", b"realloc", b"free", b"thread_done")
 _TEXTS = [b": " + name + b" 0x" for name in _CALLS]
 _NAMES = np.array([list(text.ljust(16, b"\0")) for text in _TEXTS], np.uint8)
 _LENGTHS = np.array([len(text) for text in _TEXTS], np.int64)
-_BLANK, _NEWLINE, _ZERO, _X, _TEN = (ord(character) for character in " \n0xa")
+_SPACE, _NEWLINE, _ZERO, _X, _A = (ord(character) for character in " \n0xa")
 
 
 def write_aosp(trace: Trace, path: Path) -> None:
-    """Write the whole stream as text, packed if the name ends so; `path` is whole or as it was."""
+    """Write the whole stream, compressed if the name ends in .gz; an error leaves the old file."""
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
         file: IO[bytes] = opened.enter_context(atomic_write(path))
@@ -54,66 +53,67 @@ def write_aosp(trace: Trace, path: Path) -> None:
         for text in _texts(trace):
             written += file.write(text)
         if not written:
-            raise InputError(f"{trace.name}: it holds no call, and a text without one is no trace")
+            raise InputError(
+                f"{trace.name}: it has no calls, and an empty text cannot be read back"
+            )
 
 
 def _texts(trace: Trace) -> Iterator[Any]:
     """The lines of all events, as bytes."""
-    places, notes, text = no_places(), 0, np.empty(0, np.uint8)
+    space, notes, text = new_address_space(), 0, np.empty(0, np.uint8)
     for chunk in trace.chunks:
         notes += int(np.count_nonzero(chunk.op > Op.THREAD_DONE))
-        if len(text) < len(chunk) * LONGEST_LINE:
-            text = np.empty(len(chunk) * LONGEST_LINE, np.uint8)
-        position = 0
+        if len(text) < len(chunk) * MAX_LINE:
+            text = np.empty(len(chunk) * MAX_LINE, np.uint8)
+        position, length = 0, 0
         while position < len(chunk):
-            position = write_lines(places, chunk, position, text)
-            yield text[: places.state[0].written].data
+            position, length = write_lines(space, chunk, position, text)
+            yield text[:length].data
             if position < len(chunk):
                 number = int(chunk[position].object)
-                if has_room(places, number):
+                if has_room(space, number):
                     raise InputError(
-                        f"{trace.name}: its live objects do not fit into the text's addresses"
+                        f"{trace.name}: its live objects do not fit into a 60-bit address space"
                     )
-                places = grown(places, number)
+                space = with_room_for(space, number)
     if notes:
-        trace.notes.append(
-            f"the text cannot tell a heap to freeze or to release: left out {notes} times"
-        )
+        trace.notes.append(f"dropped freeze and release notes, which AOSP text lacks: {notes}")
 
 
 @kernel
-def write_lines(places: Places, events: np.recarray, start: int, text: np.ndarray) -> int:
-    """Write events[start:] as lines; the position of the first that is not written.
+def write_lines(
+    space: AddressSpace, events: Table[Event], start: int, text: np.ndarray
+) -> tuple[int, int]:
+    """Write events[start:] as lines; return the first event not written and the text's length.
 
-    It stops where the tables have no room, and where there is no address left.
+    Stops where the tables are full, and where there is no address left.
     """
-    state = places.state[0]
-    state.written = 0
+    length = 0
     position = start
     while position < len(events):
         event = events[position]
-        if not has_room(places, event.object):
+        if not has_room(space, event.object):
             break
         if event.op <= Op.THREAD_DONE:
-            behind = _line(places, event, text, state.written)
-            if behind < 0:
+            end = _line(space, event, text, length)
+            if end < 0:
                 break
-            state.written = behind
+            length = end
         position += 1
-    return position
+    return position, length
 
 
 @kernel
-def _line(places: Places, event: Record, text: np.ndarray, start: int) -> int:
-    """Write one line from `start` on; the position behind it, or -1 if there is no address."""
+def _line(space: AddressSpace, event: Event, text: np.ndarray, start: int) -> int:
+    """Write one line at `start`; return its end, or -1 if there is no address left."""
     address, old = 0, 0
     if event.op == Op.REALLOC:
-        old = address_of(places, event.object)
-        address = move(places, event.object, event.request)
+        old = address_of(space, event.object)
+        address = reallocate(space, event.object, event.request)
     elif event.op == Op.FREE:
-        address = release(places, event.object)
+        address = free(space, event.object)
     elif event.op < Op.REALLOC:
-        address = place(places, event.object, event.request, event.alignment)
+        address = allocate(space, event.object, event.request, event.alignment)
     if address == 0 and event.op != Op.THREAD_DONE:
         return -1
     position = _decimal(text, start, int(event.thread) + 1)
@@ -121,7 +121,7 @@ def _line(places: Places, event: Record, text: np.ndarray, start: int) -> int:
         text[position + index] = _NAMES[event.op, index]
     position = _hexadecimal(text, position + _LENGTHS[event.op], address)
     if event.op == Op.REALLOC:
-        text[position], text[position + 1], text[position + 2] = _BLANK, _ZERO, _X
+        text[position], text[position + 1], text[position + 2] = _SPACE, _ZERO, _X
         position = _hexadecimal(text, position + 3, old)
     elif event.op == Op.MEMALIGN:
         position = _argument(text, position, 1 << int(event.alignment))
@@ -135,35 +135,35 @@ def _line(places: Places, event: Record, text: np.ndarray, start: int) -> int:
 
 @kernel
 def _argument(text: np.ndarray, start: int, value: int) -> int:
-    """Write a blank and a decimal number; the position behind it."""
-    text[start] = _BLANK
+    """Write a space and a decimal number; return the end."""
+    text[start] = _SPACE
     return _decimal(text, start + 1, value)
 
 
 @kernel
 def _decimal(text: np.ndarray, start: int, value: int) -> int:
-    """Write a number from 0 on; the position behind it."""
-    behind, rest = start + 1, value // 10
+    """Write a number that is not negative; return the end."""
+    end, rest = start + 1, value // 10
     while rest:
-        behind += 1
+        end += 1
         rest //= 10
     rest = value
-    for position in range(behind - 1, start - 1, -1):
+    for position in range(end - 1, start - 1, -1):
         text[position] = _ZERO + rest % 10
         rest //= 10
-    return behind
+    return end
 
 
 @kernel
 def _hexadecimal(text: np.ndarray, start: int, value: int) -> int:
-    """Write a number from 0 on, without 0x; the position behind it."""
-    behind, rest = start + 1, value >> 4
+    """Write a number that is not negative, without 0x; return the end."""
+    end, rest = start + 1, value >> 4
     while rest:
-        behind += 1
+        end += 1
         rest >>= 4
     rest = value
-    for position in range(behind - 1, start - 1, -1):
+    for position in range(end - 1, start - 1, -1):
         digit = rest & 15
-        text[position] = _ZERO + digit if digit < 10 else _TEN + digit - 10
+        text[position] = _ZERO + digit if digit < 10 else _A + digit - 10
         rest >>= 4
-    return behind
+    return end

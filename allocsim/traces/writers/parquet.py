@@ -1,7 +1,7 @@
-"""Writing Parquet: the events as columns, for notebooks.
+"""Writer of Parquet: the events as columns, for notebooks.
 
-Beside the other writers. pyarrow, which does it, is an extra of the package. Its one rule: the
-columns are those of an event, with the operation as a word and the alignment in bytes.
+The columns are those of an event, with the operation as a word and the alignment in bytes. pyarrow,
+an optional dependency, writes the file.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from allocsim.atomic_file import atomic_write
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import CHUNK, Op, Trace
 
-GROUP = 32 * CHUNK
+ROW_GROUP = 32 * CHUNK
 """Rows of a row group: 16 MiB of events are in memory at a time."""
 
 
 def write_parquet(trace: Trace, path: Path) -> None:
-    """Write the whole stream; `path` is whole or as it was."""
+    """Write the whole stream; an error leaves the old file."""
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
         pyarrow = _pyarrow()
@@ -33,24 +33,24 @@ def write_parquet(trace: Trace, path: Path) -> None:
         file = opened.enter_context(atomic_write(path))
         writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
         opened.enter_context(writer)
-        for events in _grouped(trace.chunks):
+        for events in _row_groups(trace.chunks):
             writer.write_batch(_batch(pyarrow, names, events.op, _columns(events)))
-        writer.add_key_value_metadata({"allocsim": json.dumps(_about(trace))})
+        writer.add_key_value_metadata({"allocsim": json.dumps(_description(trace))})
 
 
 def _pyarrow() -> Any:
-    """The package that does it; EnvironmentLacks if it is not installed."""
+    """The package that writes the file; EnvironmentLacks if it is not installed."""
     try:
         import pyarrow.parquet
     except ImportError as error:
         raise EnvironmentLacks(
-            "Parquet needs pyarrow, which is not here: pip install 'allocsim[parquet]'"
+            "Parquet requires pyarrow, which is not installed: pip install 'allocsim[parquet]'"
         ) from error
     return pyarrow
 
 
 def _columns(events: Any) -> dict[str, Any]:
-    """The columns of events by name, but for the operation."""
+    """The columns of events by name, without the operation."""
     shift = events.alignment.astype(np.int64)
     return {
         "thread": events.thread,
@@ -61,33 +61,33 @@ def _columns(events: Any) -> dict[str, Any]:
 
 
 def _batch(pyarrow: Any, names: Any, operations: Any, columns: dict[str, Any]) -> Any:
-    """Events as a record batch of pyarrow."""
-    kinds = {"thread": "uint16", "object": "uint32", "request": "int64", "alignment": "int64"}
+    """A record batch of pyarrow with the events."""
+    types = {"thread": "uint16", "object": "uint32", "request": "int64", "alignment": "int64"}
     arrays = [
-        pyarrow.array(np.ascontiguousarray(columns.get(name, [])), kind)
-        for name, kind in kinds.items()
+        pyarrow.array(np.ascontiguousarray(columns.get(name, [])), type_)
+        for name, type_ in types.items()
     ]
     indices = pyarrow.array(np.ascontiguousarray(operations), "int8")
     op = pyarrow.DictionaryArray.from_arrays(indices, names)
-    return pyarrow.RecordBatch.from_arrays([op, *arrays], ["op", *kinds])
+    return pyarrow.RecordBatch.from_arrays([op, *arrays], ["op", *types])
 
 
-def _grouped(chunks: Iterator[Any]) -> Iterator[Any]:
-    """The same events in arrays of GROUP or little more."""
-    kept: list[Any] = []
+def _row_groups(chunks: Iterator[Any]) -> Iterator[Any]:
+    """The same events in arrays of ROW_GROUP rows or slightly more."""
+    gathered: list[Any] = []
     rows = 0
     for chunk in chunks:
-        kept.append(chunk.copy())
+        gathered.append(chunk.copy())
         rows += len(chunk)
-        if rows >= GROUP:
-            yield np.concatenate(kept).view(np.recarray)
-            kept, rows = [], 0
+        if rows >= ROW_GROUP:
+            yield np.concatenate(gathered).view(np.recarray)
+            gathered, rows = [], 0
     if rows:
-        yield np.concatenate(kept).view(np.recarray)
+        yield np.concatenate(gathered).view(np.recarray)
 
 
-def _about(trace: Trace) -> dict[str, Any]:
-    """What is known of the trace, for the file's metadata."""
+def _description(trace: Trace) -> dict[str, Any]:
+    """Description of the trace, for the file's metadata."""
     return {
         "tool": f"allocsim {__version__}",
         "name": trace.name,

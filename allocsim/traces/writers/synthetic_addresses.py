@@ -1,9 +1,8 @@
-"""Invented addresses for objects: no two that are live overlap, and each lies as it should.
+"""Invented addresses for formats that need them: live objects never overlap and are aligned.
 
-Below the writer of text, which has to name objects by addresses. Memory is cut into blocks whose
-lengths are powers of two and which lie at multiples of their length; an object takes a block that
-holds it and its alignment, and a free block serves the next object of its length. Its one rule: a
-block never changes its length, so blocks never overlap.
+A buddy-like scheme without splitting: blocks have power-of-two lengths and are aligned to their
+length. An object takes a block that holds its size and alignment, and a free block is reused by the
+next object of that length. Blocks never change their length, so they cannot overlap.
 """
 
 from __future__ import annotations
@@ -13,137 +12,139 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.jit import kernel
-from allocsim.core.records import Record
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import grown, records
 from allocsim.traces.calls import ADDRESS_BITS
 
-LEAST_SHIFT = 4
+MIN_SHIFT = 4
 """log2 of the shortest block: malloc's usual alignment."""
 
 FIRST = 1 << 16
-"""The lowest address that is given out."""
-
-STATE = np.dtype(
-    [
-        ("end", np.int64),  # the address behind all blocks
-        ("blocks", np.int64),  # blocks cut so far
-        ("written", np.int64),  # bytes in the current output of the writer
-    ]
-)
-
-BLOCK = np.dtype(
-    [
-        ("address", np.int64),
-        ("shift", np.int64),  # log2 of its length
-        ("next", np.int64),  # the number of the next free block of its length, from 1; 0 ends it
-    ]
-)
+"""The lowest address used."""
 
 
-class Places(NamedTuple):
-    """Which object lies where."""
+class SpaceState(Struct):
+    """Counters of an address space."""
 
-    state: np.recarray  # one STATE
-    blocks: np.recarray  # BLOCK by number; 0 is none
-    objects: np.ndarray  # int64: the number of its block by object number
-    free: np.ndarray  # int64: the first free block by shift; 0: there is none
+    end: Int64  # end address of all blocks (exclusive)
+    blocks: Int64  # blocks made so far
 
 
-def no_places(objects: int = 1 << 12) -> Places:
+class Block(Struct):
+    """A block of addresses."""
+
+    address: Int64
+    shift: Int64  # log2 of its length
+    next: Int64  # next free block of its length, from 1; 0 for the last
+
+
+class AddressSpace(NamedTuple):
+    """Blocks of addresses, and the block of each object."""
+
+    state: Table[SpaceState]  # one row
+    blocks: Table[Block]  # by number; block 0 is unused
+    objects: np.ndarray  # int64 by object id: number of its block
+    free: np.ndarray  # int64 by shift: first free block; 0 if there is none
+
+
+def new_address_space(objects: int = 1 << 12) -> AddressSpace:
     """The state before the first object."""
-    places = Places(
-        np.zeros(1, STATE).view(np.recarray),
-        np.zeros(objects, BLOCK).view(np.recarray),
+    space = AddressSpace(
+        records(SpaceState),
+        records(Block, objects),
         np.zeros(objects, np.int64),
         np.zeros(ADDRESS_BITS + 1, np.int64),
     )
-    places.state[0].end = FIRST
-    return places
+    space.state[0].end = FIRST
+    return space
 
 
-def grown(places: Places, number: int) -> Places:
-    """The same state with room for the object of that number, and for another block."""
-    objects, blocks = places.objects, places.blocks
+def with_room_for(space: AddressSpace, number: int) -> AddressSpace:
+    """The same state with room for the object of that id, and for another block."""
+    objects, blocks = space.objects, space.blocks
     if number >= len(objects):
-        objects = np.zeros(2 << number.bit_length(), np.int64)
-        objects[: len(places.objects)] = places.objects
-    if not has_room(places, 0):
-        blocks = np.zeros(2 * len(blocks), BLOCK).view(np.recarray)
-        blocks[: len(places.blocks)] = places.blocks
-    return places._replace(objects=objects, blocks=blocks)
+        objects = grown(objects, number + 1)
+    if not has_room(space, 0):
+        blocks = grown(blocks, len(blocks) + 1)
+    return space._replace(objects=objects, blocks=blocks)
 
 
 @kernel
-def has_room(places: Places, number: int) -> bool:
-    """Whether the tables hold the object of that number and one block more."""
-    has_row = number < len(places.objects)
-    return has_row and places.state[0].blocks + 1 < len(places.blocks)
+def has_room(space: AddressSpace, number: int) -> bool:
+    """Whether the tables have room for the object of that id and one more block."""
+    has_row = number < len(space.objects)
+    return has_row and space.state[0].blocks + 1 < len(space.blocks)
 
 
 @kernel
-def address_of(places: Places, number: int) -> int:
-    """Where the object lies."""
-    return places.blocks[places.objects[number]].address
+def address_of(space: AddressSpace, number: int) -> int:
+    """The address of an object."""
+    return space.blocks[space.objects[number]].address
 
 
 @kernel
-def place(places: Places, number: int, size: int, alignment: int) -> int:
-    """The address of a block for the object, aligned to 2**alignment; 0 if there is none left."""
+def allocate(space: AddressSpace, number: int, size: int, alignment: int) -> int:
+    """Give an object a block aligned to 2**alignment; return its address, or 0 on failure."""
     shift = _shift_for(size, alignment)
-    block = places.free[shift]
+    block = space.free[shift]
     if block:
-        places.free[shift] = places.blocks[block].next
+        space.free[shift] = space.blocks[block].next
     else:
-        block = _cut(places.state[0], places, shift)
-    places.objects[number] = block
-    return places.blocks[block].address
+        block = _new_block(space, shift)
+    space.objects[number] = block
+    return space.blocks[block].address
 
 
 @kernel
-def move(places: Places, number: int, size: int) -> int:
-    """The address of a block for the object's new size, the old one if it fits; 0 if none is."""
-    old = places.objects[number]
-    if places.blocks[old].shift == _shift_for(size, 0):
-        return places.blocks[old].address
-    address = place(places, number, size, 0)
-    _free(places, old)
+def reallocate(space: AddressSpace, number: int, size: int) -> int:
+    """Give an object a block for its new size; return its address, or 0 on failure.
+
+    It keeps its block if that is as long as the new size needs.
+    """
+    old = space.objects[number]
+    if space.blocks[old].shift == _shift_for(size, 0):
+        return space.blocks[old].address
+    address = allocate(space, number, size, 0)
+    _free_block(space, old)
     return address
 
 
 @kernel
-def release(places: Places, number: int) -> int:
-    """The address of the object, whose block is free now."""
-    block = places.objects[number]
-    _free(places, block)
-    return places.blocks[block].address
+def free(space: AddressSpace, number: int) -> int:
+    """Free the block of an object; return its address."""
+    block = space.objects[number]
+    _free_block(space, block)
+    return space.blocks[block].address
 
 
 @kernel
-def _cut(state: Record, places: Places, shift: int) -> int:
-    """The number of a new block; 0 if the addresses are used up."""
+def _new_block(space: AddressSpace, shift: int) -> int:
+    """Make a block of 2**shift bytes; return its number, or 0 if there is no address left."""
+    state = space.state[0]
     length = 1 << shift
     address = (state.end + length - 1) & -length
     if address + length > 1 << ADDRESS_BITS:
         return 0
     state.end = address + length
     state.blocks += 1
-    block = places.blocks[state.blocks]
+    block = space.blocks[state.blocks]
     block.address = address
     block.shift = shift
     return state.blocks
 
 
 @kernel
-def _free(places: Places, block: int) -> None:
-    """Let the next object of its length have the block."""
-    freed = places.blocks[block]
-    freed.next = places.free[freed.shift]
-    places.free[freed.shift] = block
+def _free_block(space: AddressSpace, number: int) -> None:
+    """Push a block on the free list of its length."""
+    block = space.blocks[number]
+    block.next = space.free[block.shift]
+    space.free[block.shift] = number
 
 
 @kernel
 def _shift_for(size: int, alignment: int) -> int:
-    """log2 of the length of the block for so many bytes."""
-    shift = max(LEAST_SHIFT, int(alignment))
+    """log2 of the block length for a size and a log2 of the alignment."""
+    shift = max(MIN_SHIFT, int(alignment))
     while 1 << shift < size:
         shift += 1
     return shift

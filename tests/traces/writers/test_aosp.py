@@ -1,4 +1,4 @@
-"""Android's text, written: read again it gives the same events; each line to the letter."""
+"""Android's text: reading it back gives the same events; each line is exact."""
 
 import gzip
 from pathlib import Path
@@ -12,6 +12,7 @@ from allocsim.events import Op
 from allocsim.traces import open_trace
 from allocsim.traces.writers import aosp, synthetic_addresses
 from allocsim.traces.writers.aosp import write_aosp
+from allocsim.traces.writers.synthetic_addresses import new_address_space
 from allocsim.workloads import open_workload
 from tests.driving import Call, free, malloc, random_calls, realloc, stream_of
 from tests.traces.recordings import assert_same, events_of, read, rows_of
@@ -24,9 +25,9 @@ def written(calls: list[Call], path: Path) -> str:
     return path.read_text()
 
 
-@settings(max_examples=5 if PURE else 40)  # each makes all that a reader needs: 60 ms
+@settings(max_examples=5 if PURE else 40)  # each opens a reader: 60 ms
 @given(calls=streams)
-def test_what_came_from_a_reader_is_read_again_as_it_was(
+def test_trace_from_a_reader_is_read_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, calls: list[Call]
 ) -> None:
     calls = [call for call in calls if call.op != Op.FREEZE]
@@ -40,7 +41,7 @@ def test_what_came_from_a_reader_is_read_again_as_it_was(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_any_sound_stream_is_read_again_under_other_numbers(tmp_path: Path, seed: int) -> None:
+def test_any_valid_stream_is_read_back_with_other_ids(tmp_path: Path, seed: int) -> None:
     calls = random_calls(seed, 150 if PURE else 3000, objects=5000, threads=1)
     path = tmp_path / "again.txt"
     write_aosp(trace_of(calls), path)
@@ -82,7 +83,7 @@ def test_line_of_each_call(tmp_path: Path, calls: list[Call], text: str) -> None
     assert written(calls, tmp_path / "out.txt") == text
 
 
-def test_name_that_ends_as_gz_is_packed_and_the_same_each_time(tmp_path: Path) -> None:
+def test_gz_suffix_compresses_reproducibly(tmp_path: Path) -> None:
     plain = written([malloc(0, 24)], tmp_path / "out.txt")
     for name in ("a.txt.gz", "b.txt.gz"):
         write_aosp(trace_of([malloc(0, 24)]), tmp_path / name)
@@ -91,42 +92,42 @@ def test_name_that_ends_as_gz_is_packed_and_the_same_each_time(tmp_path: Path) -
     assert packed == (tmp_path / "b.txt.gz").read_bytes()
 
 
-def test_frozen_heap_is_left_out_and_told(tmp_path: Path) -> None:
+def test_freeze_is_dropped_with_a_note(tmp_path: Path) -> None:
     trace = trace_of([malloc(0, 1), Call(Op.FREEZE), free(0)])
     write_aosp(trace, tmp_path / "out.txt")
-    assert trace.notes == ["the text cannot tell a heap to freeze or to release: left out 1 times"]
+    assert trace.notes == ["dropped freeze and release notes, which AOSP text lacks: 1"]
 
 
 @pytest.mark.parametrize("calls", [[], [Call(Op.FREEZE)]], ids=["nothing", "a note"])
 def test_trace_without_a_call_is_not_written(tmp_path: Path, calls: list[Call]) -> None:
-    with pytest.raises(InputError, match="it holds no call"):
+    with pytest.raises(InputError, match="it has no calls"):
         write_aosp(trace_of(calls), tmp_path / "out.txt")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_objects_beyond_all_addresses_are_an_error(
+def test_objects_beyond_the_address_space_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = [malloc(number, 1 << 47) for number in range(10)]
     monkeypatch.setattr(synthetic_addresses, "FIRST", (1 << 60) - (1 << 50))
-    with pytest.raises(InputError, match="do not fit into the text's addresses"):
+    with pytest.raises(InputError, match="do not fit into a 60-bit address space"):
         write_aosp(trace_of(calls), tmp_path / "out.txt")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tables_grow_as_objects_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aosp, "no_places", lambda: synthetic_addresses.no_places(4))
+def test_tables_grow_with_the_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aosp, "new_address_space", lambda: new_address_space(4))
     calls = [malloc(number, 8) for number in range(100)]
     assert written(calls, tmp_path / "out.txt").count("\n") == 100
 
 
-def test_full_device_is_an_error_of_ours() -> None:
+def test_full_device_is_an_environment_error() -> None:
     with pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left"):
         write_aosp(trace_of([malloc(0, 24)]), Path("/dev/full"))
 
 
 @pytest.mark.skipif(PURE, reason="82,717 events take minutes there")
-def test_shipped_recording_is_read_again_as_it_was(tmp_path: Path) -> None:
+def test_bundled_recording_is_read_back_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "again.txt.gz"
     write_aosp(open_workload("sqlite-orders"), path)
     assert rows_of(events_of(open_trace(str(path)))) == rows_of(

@@ -31,7 +31,7 @@ def test_columns_are_those_of_the_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int
 ) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
-    monkeypatch.setattr(parquet, "GROUP", group)
+    monkeypatch.setattr(parquet, "ROW_GROUP", group)
     path = tmp_path / "out.parquet"
     write_parquet(trace_of(CALLS), path)
     found, events = pq.read_table(path), stream_of(CALLS)
@@ -75,5 +75,5 @@ def test_failed_writing_leaves_nothing(tmp_path: Path) -> None:
 
 def test_chunks_are_gathered_without_loss() -> None:
     chunks = [stream_of(CALLS[:3]), stream_of(CALLS[3:])]
-    gathered = list(parquet._grouped(iter(chunks)))
+    gathered = list(parquet._row_groups(iter(chunks)))
     assert np.concatenate(gathered).tolist() == stream_of(CALLS).tolist()
