@@ -60,7 +60,7 @@ def test_one_thread_does_not_write_into_the_chunks_it_takes() -> None:
     assert chunk.thread.tolist() == [9]
 
 
-def test_closed_trace_lets_go_of_what_it_holds_though_nothing_was_taken() -> None:
+def test_closing_an_unused_trace_closes_its_resource() -> None:
     closed = []
 
     class Held:

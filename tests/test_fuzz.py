@@ -12,7 +12,7 @@ READ = ("success", "OutOfMemory")
 
 
 @pytest.mark.parametrize("form", fuzz.RECORDED)
-def test_damaged_traces_play_or_are_refused(tmp_path: Path, form: str) -> None:
+def test_damaged_traces_replay_or_give_an_error(tmp_path: Path, form: str) -> None:
     count = fuzz.cases(compiled=400, pure=20)
     if form == "memray":  # whose reader is a process for each case
         count //= 20
@@ -31,7 +31,7 @@ LINES = [form for form in fuzz.RECORDED if fuzz.RECORDED[form][0].isascii()]
 @pytest.mark.skipif(PURE, reason="10 MB take minutes in pure mode")
 @pytest.mark.parametrize("form", LINES)
 @pytest.mark.parametrize("piece", [b"9", b"x", b"0x7f"], ids=repr)
-def test_line_of_10_megabytes_is_refused_or_left_out(
+def test_line_of_10_megabytes_is_an_error_or_skipped(
     tmp_path: Path, form: str, piece: bytes
 ) -> None:
     (recorded, *_) = fuzz.RECORDED[form]
@@ -42,7 +42,7 @@ def test_line_of_10_megabytes_is_refused_or_left_out(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_damaged_files_of_our_own_play_or_are_refused(tmp_path: Path, seed: int) -> None:
+def test_damaged_allocsim_traces_replay_or_give_an_error(tmp_path: Path, seed: int) -> None:
     count = fuzz.cases(compiled=600, pure=15)
     ends = fuzz.run("stored", count, seed, tmp_path / "trace.allocsim")
     assert sum(ends.values()) == count
@@ -50,7 +50,7 @@ def test_damaged_files_of_our_own_play_or_are_refused(tmp_path: Path, seed: int)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_damaged_jobs_play_or_are_refused(tmp_path: Path, seed: int) -> None:
+def test_damaged_jobs_replay_or_give_an_error(tmp_path: Path, seed: int) -> None:
     count = fuzz.cases(compiled=700, pure=25)
     ends = fuzz.run("jobs", count, seed, tmp_path / "job.toml")
     assert sum(ends.values()) == count
@@ -59,11 +59,11 @@ def test_damaged_jobs_play_or_are_refused(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("job", fuzz.JOBS, ids=lambda job: job.split(b'"')[1].decode())
-def test_undamaged_job_plays(tmp_path: Path, job: bytes) -> None:
+def test_undamaged_job_replays(tmp_path: Path, job: bytes) -> None:
     assert fuzz.try_job(job, tmp_path / "job.toml") == "success"
 
 
 @pytest.mark.parametrize("form", fuzz.RECORDED)
-def test_undamaged_trace_plays(tmp_path: Path, form: str) -> None:
+def test_undamaged_trace_replays(tmp_path: Path, form: str) -> None:
     for recorded in fuzz.RECORDED[form]:
         assert fuzz.try_trace(recorded, tmp_path / "trace.txt") in READ

@@ -65,7 +65,7 @@ def whole_objects(calls: list[Call], first: int, last: int) -> list[Call]:
     length=st.one_of(st.integers(1, 80), st.just(NO_END // 2)),
     chunk=st.integers(1, 20),
 )
-def test_stretch_holds_the_objects_that_are_whole_in_it(
+def test_slice_has_the_objects_that_are_complete_in_it(
     calls: list[Call], first: int, length: int, chunk: int
 ) -> None:
     events, stretch = taken(calls, first, first + length, chunk)
@@ -77,28 +77,28 @@ def test_stretch_holds_the_objects_that_are_whole_in_it(
 
 
 @given(calls=streams, first=st.integers(0, 60))
-def test_stretch_to_the_end_is_the_same_without_holding_it(calls: list[Call], first: int) -> None:
+def test_slice_to_the_end_is_the_same_without_buffering(calls: list[Call], first: int) -> None:
     endless, stretch = taken(calls, first, NO_END)
     held, same = taken(calls, first, len(calls) + first)
     assert endless == held
     assert stretch.dropped() == same.dropped()
 
 
-def test_object_that_is_resized_and_freed_later_is_left_out_with_all_its_calls() -> None:
+def test_object_freed_later_is_dropped_with_all_its_calls() -> None:
     calls = [malloc(0, 1), realloc(0, 2), malloc(1, 3), realloc(0, 4), free(0)]
     events, stretch = taken(calls, 0, 3)
     assert [event[1] for event in events] == [3]
     assert stretch.dropped() == {FREED_AFTER: 2}
 
 
-def test_number_that_is_used_again_behind_the_stretch_is_another_object() -> None:
+def test_id_reused_after_the_slice_is_another_object() -> None:
     calls = [malloc(0, 1), free(0), malloc(1, 2), malloc(0, 3), free(0)]
     events, stretch = taken(calls, 0, 3)
     assert [event[1] for event in events] == [1, 0, 2]
     assert stretch.dropped() == {}
 
 
-def test_table_grows_to_the_object_that_comes() -> None:
+def test_table_grows_to_a_large_id() -> None:
     calls = [malloc(100_000, 5), malloc(1, 6), free(100_000), malloc(1 << 20, 7)]
     assert [event[1] for event in taken(calls, 1, 3)[0]] == [6]
     assert [event[1] for event in taken(calls, 0, 9)[0]] == [5, 6, 0, 7]

@@ -63,7 +63,7 @@ def binned(counts: Counter[int]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_survey_agrees_with_an_obvious_count(seed: int) -> None:
+def test_stats_equal_those_of_dictionaries(seed: int) -> None:
     calls = random_calls(seed, 150 if PURE else 3000, objects=40, threads=3)
     found = surveyed(calls)
     for name, expected in plainly(calls).items():
@@ -100,7 +100,7 @@ def test_kinds_of_calls_are_summed() -> None:
     assert (found.allocations, found.reallocations, found.frees, found.events) == (3, 1, 1, 5)
 
 
-def test_nothing_is_surveyed() -> None:
+def test_stats_of_an_empty_stream() -> None:
     found = surveyed([])
     assert (found.events, found.threads, found.objects, found.by_size) == (0, 0, 0, [])
 
@@ -129,7 +129,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize(("fault", "case"), FAULTY.items(), ids=lambda value: str(value)[:20])
-def test_fault_is_counted_and_the_survey_goes_on(
+def test_fault_is_counted_and_the_stats_go_on(
     fault: Fault, case: tuple[list[Call], int, tuple[int, int]]
 ) -> None:
     calls, first, left = case
@@ -141,14 +141,14 @@ def test_fault_is_counted_and_the_survey_goes_on(
     assert (one.live_objects, one.live_bytes) == left
 
 
-def test_more_bytes_than_any_machine_holds_are_a_fault_and_wrap_nowhere() -> None:
+def test_impossible_live_bytes_are_a_fault_and_saturate() -> None:
     half = 1 << 61
     found = surveyed([malloc(0, half), malloc(1, half), malloc(2, half), free(0), malloc(3, half)])
     assert found.faults == {FAULT_MEANINGS[Fault.TOO_LARGE]: (1, 3)}
     assert found.peak_live == found.live_bytes == found.requested == 1 << 62
 
 
-def test_unsound_stream_is_refused_with_its_first_fault() -> None:
+def test_invalid_stream_is_an_error_with_its_first_fault() -> None:
     collector = StatsCollector()
     collector.add(stream_of([malloc(0, 5)]))
     collector.require_valid("my trace")
@@ -157,17 +157,17 @@ def test_unsound_stream_is_refused_with_its_first_fault() -> None:
         collector.require_valid("my trace")
 
 
-def test_table_grows_to_the_object_that_comes() -> None:
+def test_table_grows_to_a_large_id() -> None:
     found = surveyed([malloc(100_000, 5), free(100_000), malloc(5000, 1)])
     assert (found.objects, found.live_objects, found.faults) == (100_001, 1, {})
 
 
-def test_object_beyond_all_tables_is_an_error() -> None:
+def test_id_beyond_the_limit_is_an_error() -> None:
     with pytest.raises(InputError, match=r"event 2 names object 2147483648; .* below 2\*\*31"):
         surveyed([malloc(0, 5), malloc(1 << 31, 5)])
 
 
-def test_table_that_the_machine_cannot_hold_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_beyond_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> object:
         raise MemoryError
 
@@ -176,7 +176,7 @@ def test_table_that_the_machine_cannot_hold_is_an_error(monkeypatch: pytest.Monk
         surveyed([malloc(5000, 5)])
 
 
-def test_interrupted_survey_closes_its_trace() -> None:
+def test_interrupted_collection_closes_its_trace() -> None:
     closed = []
 
     def chunks() -> Iterable[object]:

@@ -56,13 +56,13 @@ choices = st.builds(
 
 
 @given(calls=streams, choice=choices)
-def test_piece_is_what_dictionaries_make_of_it(calls: list[Call], choice: Choice) -> None:
+def test_subset_equals_that_of_dictionaries(calls: list[Call], choice: Choice) -> None:
     events, _ = taken(calls, choice)
     assert [event[:4] for event in events] == plainly(calls, choice)
 
 
 @given(calls=streams, choice=choices)
-def test_piece_is_sound_and_its_numbers_are_dense(calls: list[Call], choice: Choice) -> None:
+def test_subset_is_valid_and_its_ids_are_dense(calls: list[Call], choice: Choice) -> None:
     seen = collect_stats(subset_of(trace_of(calls), choice))
     assert seen.faults == {}
     assert seen.threads == seen.thread_numbers
@@ -77,7 +77,7 @@ def test_piece_is_sound_and_its_numbers_are_dense(calls: list[Call], choice: Cho
 CALLS = [malloc(0, 1), malloc(1, 2), realloc(0, 3), free(1), malloc(1, 4), free(0), free(1)]
 
 
-def test_cut_leaves_out_what_was_born_before_or_is_freed_after() -> None:
+def test_cut_drops_objects_allocated_before_or_freed_after() -> None:
     events, piece = taken(CALLS, Choice(first=1, last=6))
     assert events == [(Op.MALLOC, 2, 0, 0, 0), (Op.FREE, 0, 0, 0, 0)]
     assert piece.dropped == {}
@@ -95,7 +95,7 @@ def test_cut_of_everything_is_everything() -> None:
     assert piece.dropped == {}
 
 
-def test_cut_behind_the_end_is_empty() -> None:
+def test_cut_after_the_end_is_empty() -> None:
     assert taken(CALLS, Choice(first=100))[0] == []
 
 
@@ -126,7 +126,7 @@ def test_samples_of_all_seeds_together_hold_every_object_about_evenly() -> None:
     assert all(0.2 < kept[birth] / seeds < 0.8 for birth in range(births))
 
 
-def test_share_of_all_objects_is_the_one_that_was_asked_for() -> None:
+def test_sampled_share_is_the_requested_one() -> None:
     count = 2000 if PURE else 100_000
     for keep in (ALL // 2, ALL // 10):
         for seed in (0, 1, 1 << 40):
@@ -147,13 +147,13 @@ def test_same_seed_keeps_the_same_and_another_seed_others() -> None:
     assert first != other
 
 
-def test_sample_never_freezes_and_says_so() -> None:
+def test_sample_is_not_frozen_and_a_note_says_so() -> None:
     events, piece = taken([malloc(0, 1), Call(Op.FREEZE), free(0)], Choice(keep=ALL - 1))
     assert Op.FREEZE not in [event[0] for event in events]
     assert piece.notes == ["the heap is not frozen: that holds for the whole trace only"]
 
 
-def test_piece_tells_of_its_whole() -> None:
+def test_subset_describes_the_whole_trace() -> None:
     whole = trace_of(CALLS, seed=7, dropped={"overlap": 2000}, notes=["a note"])
     piece = subset_of(whole, Choice(first=1, last=4))
     assert len(events_of(piece)) == 2
@@ -166,7 +166,7 @@ def test_piece_tells_of_its_whole() -> None:
     ]
 
 
-def test_piece_of_a_piece_tells_of_the_first_whole() -> None:
+def test_subset_of_a_subset_describes_the_first_trace() -> None:
     first = subset_of(trace_of(CALLS), Choice(first=1))
     second = subset_of(first, Choice(keep=ALL // 100, seed=5))
     assert second.description["source"]["kind"] == "trace"
@@ -174,7 +174,7 @@ def test_piece_of_a_piece_tells_of_the_first_whole() -> None:
     second.close()
 
 
-def test_table_grows_to_the_object_that_comes() -> None:
+def test_table_grows_to_a_large_id() -> None:
     calls = [malloc(100_000, 5), malloc(1, 6), free(100_000), malloc(70_000, 7)]
     events, _ = taken(calls, Choice())
     assert [event[4] for event in events] == [0, 1, 0, 0]

@@ -20,7 +20,7 @@ from tests.traces.streams import sound_calls, trace_of
         ("a.parquet", "parquet"),
     ],
 )
-def test_suffix_says_the_format(name: str, form: str) -> None:
+def test_suffix_selects_the_format(name: str, form: str) -> None:
     assert writer_for(Path(name)) is WRITERS[form]
 
 

@@ -19,14 +19,14 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_sample_is_known_by_its_own_format_alone(name: str) -> None:
+def test_sample_is_recognised_by_its_own_format_alone(name: str) -> None:
     head = content_of(name)[:MAX_HEAD]
     known_by = [form.name for form in FORMATS if form.looks_like(head)]
     assert known_by == [name.partition(".")[2]]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example_is_known_by_its_own_format_alone_and_is_read(name: str) -> None:
+def test_example_is_recognised_by_its_own_format_alone_and_read(name: str) -> None:
     example = EXAMPLES[name]
     assert [form.name for form in FORMATS if form.looks_like(example)] == [name]
     events, trace = read_bytes(example, format_named(name, FORMATS))
@@ -45,7 +45,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("content", UNKNOWN.values(), ids=UNKNOWN)
-def test_unknown_content_is_refused_with_its_beginning_and_the_formats(content: bytes) -> None:
+def test_unknown_content_is_an_error_with_its_beginning_and_the_formats(content: bytes) -> None:
     with pytest.raises(TraceError) as refusal:
         detect_format(in_memory(content), FORMATS)
     message = str(refusal.value)
@@ -66,9 +66,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize(("content", "is_table"), TABLES.values(), ids=TABLES)
-def test_table_of_rates_is_refused_with_the_command_that_takes_it(
-    content: bytes, is_table: bool
-) -> None:
+def test_table_of_rates_is_an_error_with_the_command_for_it(content: bytes, is_table: bool) -> None:
     with pytest.raises(TraceError) as refusal:
         detect_format(in_memory(content), FORMATS)
     assert ("`allocsim empirical memory`" in str(refusal.value)) == is_table
@@ -76,12 +74,12 @@ def test_table_of_rates_is_refused_with_the_command_that_takes_it(
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\r\n  "], ids=["nothing", "blank"])
-def test_nothing_is_empty(content: bytes) -> None:
+def test_empty_source_is_empty(content: bytes) -> None:
     with pytest.raises(TraceError, match="memory: the trace is empty"):
         detect_format(in_memory(content), FORMATS)
 
 
-def test_forced_format_reads_what_it_would_not_know(tmp_path: Path) -> None:
+def test_forced_format_reads_unrecognised_content(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     path.write_bytes(b"- 0x10\n+ 0x10 0x20\n")
     with pytest.raises(TraceError, match="unknown format"):
@@ -90,17 +88,17 @@ def test_forced_format_reads_what_it_would_not_know(tmp_path: Path) -> None:
     assert (len(events), trace.description["format"]) == (1, "mtrace")
 
 
-def test_forced_format_that_does_not_exist_is_named_with_the_nearest() -> None:
+def test_unknown_format_name_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"unknown format 'valgrin' \(did you mean 'valgrind'"):
         open_trace(str(SAMPLES / "ls.valgrind.gz"), "valgrin")
 
 
-def test_forced_format_that_is_not_the_file_s_is_an_error_of_its_first_line() -> None:
+def test_wrong_forced_format_is_an_error_at_the_first_line() -> None:
     with pytest.raises(TraceError, match="line 1: found '= Start', expected TID: "):
         read(SAMPLES / "sqlite.mtrace.gz", "aosp")
 
 
-def test_refused_file_is_closed(tmp_path: Path) -> None:
+def test_file_is_closed_after_an_error(tmp_path: Path) -> None:
     """Warnings are errors: an open file would be found when it is collected."""
     path = tmp_path / "trace"
     path.write_bytes(b"hello\n")
@@ -125,7 +123,7 @@ def test_shown_text_is_short_and_printable(content: bytes, text: str) -> None:
 PROCESSES = b"1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n3 3 malloc(3)=0x10\n"
 
 
-def test_process_seen_first_is_taken_and_the_others_are_named() -> None:
+def test_first_process_is_used_and_the_others_are_named() -> None:
     events, trace = read_bytes(PROCESSES, format_named("logalloc", FORMATS))
     assert [event[1] for event in events] == [1]
     assert trace.dropped == {"other process": 3}
@@ -140,7 +138,7 @@ def test_note_names_the_processes_with_most_calls() -> None:
     assert "calls of 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more (select" in trace.notes[0]
 
 
-def test_chosen_process_that_made_no_call_is_an_error() -> None:
+def test_chosen_process_without_calls_is_an_error() -> None:
     with pytest.raises(TraceError, match=r"of process 9; the recording has calls of 2 \(2\), 1"):
         read_bytes(PROCESSES, format_named("logalloc", FORMATS), process=9)
 
@@ -159,7 +157,7 @@ def test_progress_is_0_until_the_first_chunk() -> None:
     assert trace.progress() == 1.0
 
 
-def test_saved_result_is_sent_to_the_commands_that_take_one(tmp_path: Path) -> None:
+def test_saved_result_is_an_error_with_the_commands_for_it(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text('{\n  "schema": "allocsim/profile/1"')
     with pytest.raises(TraceError, match="this is a saved result; use it with `allocsim check`"):

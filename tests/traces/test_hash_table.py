@@ -30,7 +30,7 @@ def test_table_is_a_dictionary(given_steps: list[tuple[str, int]], slots: int) -
 
 
 @given(st.lists(keys, max_size=31, unique=True))
-def test_entries_are_all_in_the_larger_table(given_keys: list[int]) -> None:
+def test_larger_table_has_all_entries(given_keys: list[int]) -> None:
     small, large = new_hash_table(32), new_hash_table(64)
     for number, key in enumerate(given_keys):
         insert(small, key, number)
@@ -41,11 +41,11 @@ def test_entries_are_all_in_the_larger_table(given_keys: list[int]) -> None:
 
 
 @given(keys, st.sampled_from([4, 64, 1 << 17]))
-def test_home_lies_in_the_table(key: int, slots: int) -> None:
+def test_home_is_in_the_table(key: int, slots: int) -> None:
     assert 0 <= _home(new_hash_table(slots), key) < slots
 
 
-def test_run_of_keys_with_one_home_loses_none_when_one_goes() -> None:
+def test_removal_keeps_the_other_keys_of_a_run() -> None:
     ours = new_hash_table(16)
     wanted = _home(ours, 8)
     same = [key for key in range(8, 8000, 8) if _home(ours, key) == wanted][:6]
@@ -70,7 +70,7 @@ def spread(keys: list[int]) -> float:
 
 
 @pytest.mark.parametrize("step", [1, 16, 64, 4096, 1 << 20])
-def test_keys_that_lie_in_order_are_spread(step: int) -> None:
+def test_consecutive_keys_are_spread(step: int) -> None:
     assert spread([0x7F00_0000_0000 + step * i for i in range(512)]) > 0.5
 
 
@@ -93,10 +93,10 @@ CRAFTED = {
 
 
 @pytest.mark.parametrize("crafted", CRAFTED.values(), ids=CRAFTED)
-def test_keys_that_were_chosen_to_collide_are_spread(crafted: list[int]) -> None:
+def test_keys_chosen_to_collide_are_spread(crafted: list[int]) -> None:
     assert spread(crafted) > 0.5
 
 
-def test_no_two_tables_have_the_same_homes() -> None:
+def test_two_tables_hash_differently() -> None:
     one, other = new_hash_table(1024), new_hash_table(1024)
     assert [_home(one, 16 * i) for i in range(99)] != [_home(other, 16 * i) for i in range(99)]

@@ -215,7 +215,7 @@ def test_thread_whose_calls_were_all_dropped_has_no_number() -> None:
 
 
 @pytest.mark.parametrize("room", [2, 3, 5])
-def test_full_output_is_continued_in_the_next(room: int) -> None:
+def test_full_output_continues_in_the_next(room: int) -> None:
     calls = [malloc(A), malloc(A), malloc(B), realloc(A, B, 5), free(B)] * 3
     assert identified(*calls, room=room)[0] == identified(*calls)[0]
 
@@ -230,7 +230,7 @@ def test_overlap_needs_two_places_and_waits_for_them() -> None:
     assert [row[0] for row in rows_of(events)] == [Op.FREE, Op.MALLOC]
 
 
-def test_numbers_of_dead_objects_are_used_again() -> None:
+def test_ids_of_freed_objects_are_reused() -> None:
     calls = [call for _ in range(20 * SCALE) for call in (malloc(A), malloc(B), free(A), free(B))]
     found, _, known = identified(*calls)
     assert {event[4] for event in found} == {0, 1}
@@ -310,7 +310,7 @@ def test_further_processes_are_counted_in_all() -> None:
     assert known.dropped[Reason.OTHER_PROCESS] == 2 * most - 1
 
 
-def test_chosen_process_is_taken_wherever_it_begins() -> None:
+def test_chosen_process_is_used_wherever_it_begins() -> None:
     known, events = new_object_ids(process=8), no_events(64)
     assign_ids(known, batch([malloc(A, process=5), malloc(B, 3, process=8)]), 0, events)
     assert rows_of(events[: known.state[0].events]) == [(M, 3, 0, 0, 0)]

@@ -23,12 +23,12 @@ def failing(count: int, error: BaseException) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("count", [0, 1, AHEAD, AHEAD + 1, 500])
-def test_batches_come_in_order(count: int) -> None:
+def test_batches_are_in_order(count: int) -> None:
     assert list(read_ahead(iter(range(count)))) == list(range(count))
 
 
 @pytest.mark.parametrize("count", [0, 1, AHEAD, AHEAD + 5])
-def test_error_comes_where_its_batch_would_have_come(count: int) -> None:
+def test_error_is_raised_in_place_of_its_batch(count: int) -> None:
     taken: list[int] = []
     with pytest.raises(OSError, match="the disk is gone"):
         taken.extend(read_ahead(failing(count, OSError("the disk is gone"))))

@@ -22,24 +22,24 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize(("calls", "problem"), PROBLEMS.values(), ids=PROBLEMS)
-def test_problem_is_told(calls: list[Call], problem: str) -> None:
+def test_problem_is_reported(calls: list[Call], problem: str) -> None:
     trace = trace_of(calls)
     (found,) = problems_of(trace, collect_stats(trace))
     assert problem in found
 
 
-def test_problem_that_comes_again_is_counted() -> None:
+def test_repeated_problem_is_counted() -> None:
     trace = trace_of([malloc(0, 1), free(1), free(1)])
     found = problems_of(trace, collect_stats(trace))
     assert found == ["event 2 frees an object that is not live (2 such events)"]
 
 
-def test_all_problems_are_told() -> None:
+def test_all_problems_are_reported() -> None:
     trace = trace_of([malloc(0, 1), malloc(0, 1), free(3), free(3), realloc(7, 1, 9)])
     assert len(problems_of(trace, collect_stats(trace))) == 4
 
 
-def test_sound_trace_has_none(tmp_path: Path) -> None:
+def test_valid_trace_has_no_problems(tmp_path: Path) -> None:
     path = tmp_path / "sound.allocsim"
     write_trace(trace_of(sound_calls(3, 100)), path)
     trace = read_trace(path)
@@ -47,7 +47,7 @@ def test_sound_trace_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_claim_that_does_not_hold_is_a_problem(tmp_path: Path, claim: str) -> None:
+def test_wrong_claim_is_a_problem(tmp_path: Path, claim: str) -> None:
     path = tmp_path / "claims.allocsim"
     write_trace(trace_of([malloc(0, 5), malloc(1, 7), free(0)]), path)
     trace = read_trace(path)

@@ -127,7 +127,7 @@ print(len(events), sum(event[1] for event in events), trace.notes, trace.progres
 
 
 @pytest.mark.parametrize("name", ["plain", "gz", "zst", "zip"])
-def test_container_comes_through_a_pipe(name: str) -> None:
+def test_container_is_read_from_a_pipe(name: str) -> None:
     child = subprocess.run(
         [sys.executable, "-W", "error", "-c", READ_STDIN],
         input=CONTAINERS[name](SHORT),
@@ -180,14 +180,14 @@ def test_truncated_container_is_read_as_far_as_it_goes(path: Path, name: str, sh
     assert len(events) == len(read_plainly(whole[: whole.rindex(b"\n")]).events)
 
 
-def test_gz_that_lacks_only_its_checksum_is_read_whole(path: Path) -> None:
+def test_gz_without_its_checksum_is_read_completely(path: Path) -> None:
     path.write_bytes(gzip.compress(SHORT)[:-8])
     events, trace = read(path)
     assert len(events) == 100
     assert trace.notes == ["the compressed file ends early; its content up to there was read"]
 
 
-def test_cut_line_of_a_truncated_gz_is_left_out(path: Path) -> None:
+def test_cut_line_of_a_truncated_gz_is_dropped(path: Path) -> None:
     path.write_bytes(gzip.compress(SHORT[:-5])[:-8])
     events, _ = read(path)
     assert len(events) == 99
@@ -288,7 +288,7 @@ def test_container_that_unpacks_to_a_thousand_times_its_size_costs_no_memory(
     assert peak < BOMB / 2
 
 
-def test_zst_that_needs_a_window_of_a_gigabyte_is_refused(path: Path) -> None:
+def test_zst_with_a_window_of_a_gigabyte_is_an_error(path: Path) -> None:
     compressor = zstd_module().ZstdCompressor()
     packed = bytearray(compressor.compress(SHORT) + compressor.flush())
     packed[5] = (30 - 10) << 3  # the window descriptor
@@ -297,16 +297,14 @@ def test_zst_that_needs_a_window_of_a_gigabyte_is_refused(path: Path) -> None:
         read(path)
 
 
-def test_xz_that_needs_more_memory_than_is_allowed_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_xz_over_the_memory_limit_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decompress, "XZ_MEMORY", 1 << 20)
     path.write_bytes(lzma.compress(SHORT))
     with pytest.raises(TraceError, match=r"damaged or not supported: .*limit"):
         read(path)
 
 
-def test_zip_that_needs_more_memory_than_is_allowed_is_refused(path: Path) -> None:
+def test_zip_over_the_memory_limit_is_an_error(path: Path) -> None:
     packed = bytearray(zipped(("trace.txt", SHORT), method=zipfile.ZIP_LZMA))
     properties = packed.index(b"trace.txt") + len("trace.txt") + 4
     packed[properties + 1 : properties + 5] = (1 << 30).to_bytes(4, "little")
@@ -321,14 +319,14 @@ def test_zip_of_many_files_names_five(path: Path) -> None:
         read(path)
 
 
-def test_zip_of_very_many_files_is_refused_before_its_directory_is_read(path: Path) -> None:
+def test_zip_with_a_large_directory_is_an_error_before_it_is_read(path: Path) -> None:
     packed = zipped(*((f"{i:0999}", b"") for i in range(1050)))
     path.write_bytes(packed)
     with pytest.raises(TraceError, match=r"a directory of 1,097,250 bytes is too large for one"):
         read(path)
 
 
-def test_directory_is_an_error_that_says_how_to_read_lttngs(tmp_path: Path) -> None:
+def test_directory_is_an_error_that_points_to_babeltrace2(tmp_path: Path) -> None:
     with pytest.raises(
         TraceError, match=rf"is a directory; .*: babeltrace2 {tmp_path} \| allocsim"
     ):
@@ -410,7 +408,7 @@ def test_plain_file_is_its_own_file(path: Path) -> None:
         assert os.pread(file.fileno(), len(SHORT) + 1, 0) == SHORT
 
 
-def test_packed_file_is_copied_to_one_without_a_name(path: Path) -> None:
+def test_compressed_file_is_copied_to_an_unnamed_one(path: Path) -> None:
     path.write_bytes(gzip.compress(SHORT))
     with closing(open_source(str(path))) as source:
         source.head(10)
@@ -419,7 +417,7 @@ def test_packed_file_is_copied_to_one_without_a_name(path: Path) -> None:
             assert file.read() == SHORT
 
 
-def test_packed_file_that_is_too_large_to_copy_is_refused(
+def test_compressed_file_that_is_too_large_to_copy_is_an_error(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("allocsim.traces.source.MAX_COPY", 1 << 20)
@@ -444,7 +442,7 @@ def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -
         source.close()
 
 
-def test_damaged_containers_give_events_or_an_error_of_ours(path: Path) -> None:
+def test_damaged_containers_give_events_or_a_trace_error(path: Path) -> None:
     """A byte here and there, or a cut: never anything but an AllocsimError."""
     rng = random.Random(2008)
     originals = [CONTAINERS[name](SHORT) for name in CONTAINERS if name != "plain"]

@@ -15,7 +15,7 @@ from tests.traces.conftest import Recorded
 from tests.traces.recordings import events_of, read, read_bytes, rows_of
 
 
-def test_trace_says_where_it_came_from(tmp_path: Path) -> None:
+def test_trace_describes_its_origin(tmp_path: Path) -> None:
     path = tmp_path / "my.txt"
     path.write_text("1: malloc 0x10 5\n")
     trace = open_trace(str(path))

@@ -56,21 +56,21 @@ def streamed(content: bytes, name: str = "memory") -> Trace:
 
 
 @given(calls=streams)
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, calls: Any) -> None:
+def test_written_trace_is_read_back(tmp_path_factory: pytest.TempPathFactory, calls: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "same.allocsim"
     write_trace(trace_of(calls), path)
     assert events_of(read_trace(path)).tolist() == stream_of(calls).tolist()
     assert events_of(streamed(path.read_bytes())).tolist() == stream_of(calls).tolist()
 
 
-def test_trace_of_nothing_is_a_trace(tmp_path: Path) -> None:
+def test_empty_trace_is_a_trace(tmp_path: Path) -> None:
     path = tmp_path / "nothing.allocsim"
     write_trace(trace_of([]), path)
     assert len(events_of(read_trace(path))) == len(events_of(streamed(path.read_bytes()))) == 0
     assert read_trace(path).length == 0
 
 
-def test_file_tells_what_is_known_of_the_trace(stored: Path) -> None:
+def test_file_keeps_the_description_of_the_trace(stored: Path) -> None:
     trace = read_trace(stored)
     calls = [call for call in CALLS if call.op <= Op.FREE]
     assert (trace.name, trace.length, trace.seed) == (str(stored), len(calls), 9)
@@ -89,13 +89,13 @@ def test_file_tells_what_is_known_of_the_trace(stored: Path) -> None:
     assert claims["requested"] == sum(call.request for call in CALLS)
 
 
-def test_reason_of_a_drop_is_shown_without_what_controls_a_terminal(tmp_path: Path) -> None:
+def test_control_characters_of_a_reason_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "a.allocsim"
     write_trace(Trace("calls", iter(()), {}, dropped={"\x1b[2J": 2}), path)
     assert read_trace(path).dropped == {"\\x1b[2J": 2}
 
 
-def test_file_written_again_tells_of_the_first_source(stored: Path, tmp_path: Path) -> None:
+def test_rewritten_file_keeps_the_first_source(stored: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.allocsim"
     write_trace(read_trace(stored), again)
     first, second = read_trace(stored), read_trace(again)
@@ -133,7 +133,7 @@ def test_chunks_are_views_of_one_mapping(long: Path) -> None:
     assert {there - here for here, there in pairwise(addresses)} == {CHUNK * EVENT.itemsize}
 
 
-def test_what_lies_behind_the_reader_is_given_back(long: Path) -> None:
+def test_pages_that_were_read_are_released(long: Path) -> None:
     """Of 64 MiB few are resident at the end."""
     for chunk in read_trace(long).chunks:
         last = chunk
@@ -141,7 +141,7 @@ def test_what_lies_behind_the_reader_is_given_back(long: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, CHUNK, 2 * CHUNK])
-def test_file_that_is_cut_while_it_is_mapped_is_refused(long: Path, rows: int) -> None:
+def test_file_truncated_while_mapped_is_an_error(long: Path, rows: int) -> None:
     trace = read_trace(long)
     next(trace.chunks)
     os.truncate(long, header.PAGE + rows * EVENT.itemsize)
@@ -149,7 +149,7 @@ def test_file_that_is_cut_while_it_is_mapped_is_refused(long: Path, rows: int) -
         next(trace.chunks)
 
 
-def test_file_that_is_replaced_while_it_is_mapped_is_read_as_it_was(long: Path) -> None:
+def test_file_replaced_while_mapped_is_read_unchanged(long: Path) -> None:
     trace = read_trace(long)
     next(trace.chunks)
     (long.parent / "other").write_bytes(b"another")
@@ -171,7 +171,7 @@ def test_chunk_outlives_its_trace(stored: Path) -> None:
     assert first.tolist() == stream_of(CALLS).tolist()
 
 
-def test_mapped_trace_is_put_on_one_thread(stored: Path) -> None:
+def test_mapped_trace_works_on_one_thread(stored: Path) -> None:
     events = events_of(on_one_thread(read_trace(stored)))
     assert set(events.thread.tolist()) == {0}
     assert set(events_of(read_trace(stored)).thread.tolist()) != {0}
@@ -197,7 +197,7 @@ def test_same_trace_in_any_container(
     assert (trace.dropped, trace.notes) == ({"overlap": 2}, ["a note"])
 
 
-def test_only_a_plain_file_of_ours_is_mapped(stored: Path, tmp_path: Path) -> None:
+def test_only_a_plain_allocsim_trace_is_mapped(stored: Path, tmp_path: Path) -> None:
     assert is_allocsim_trace(str(stored))
     packed = tmp_path / "packed.gz"
     packed.write_bytes(gzip.compress(stored.read_bytes()))
@@ -208,7 +208,7 @@ def test_only_a_plain_file_of_ours_is_mapped(stored: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
 @pytest.mark.parametrize("keep", [0, 5, 12, 63, 64, 100, 4096, -16 * len(CALLS), -17, -16, -1])
-def test_cut_file_is_refused(stored: Path, mapped: bool, keep: int) -> None:
+def test_truncated_file_is_an_error(stored: Path, mapped: bool, keep: int) -> None:
     content = stored.read_bytes()[:keep] if keep else b""
     stored.write_bytes(content)
     with pytest.raises(TraceError, match=stored.name if mapped else "memory") as raised:
@@ -217,7 +217,7 @@ def test_cut_file_is_refused(stored: Path, mapped: bool, keep: int) -> None:
 
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
-def test_longer_file_is_refused(stored: Path, mapped: bool) -> None:
+def test_longer_file_is_an_error(stored: Path, mapped: bool) -> None:
     content = stored.read_bytes() + b"x"
     stored.write_bytes(content)
     with pytest.raises(TraceError, match="has more than the"):
@@ -235,7 +235,7 @@ UNSOUND = {
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
 @pytest.mark.parametrize(("fields", "message"), UNSOUND.values(), ids=UNSOUND)
-def test_row_that_is_no_event_is_refused_before_anyone_sees_it(
+def test_invalid_row_is_an_error_before_its_chunk_is_used(
     stored: Path, fields: dict[str, int], message: str, mapped: bool
 ) -> None:
     changed(stored, 30, **fields)
@@ -244,7 +244,7 @@ def test_row_that_is_no_event_is_refused_before_anyone_sees_it(
         next(trace.chunks)
 
 
-def test_objects_too_far_apart_are_not_written_nor_read(
+def test_sparse_object_ids_are_not_written_or_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.allocsim"
@@ -263,7 +263,7 @@ def test_objects_too_far_apart_are_not_written_nor_read(
         read_trace(path)
 
 
-def test_stream_that_is_not_sound_is_not_written(tmp_path: Path) -> None:
+def test_invalid_stream_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "bad.allocsim"
     with pytest.raises(InputError, match="event 3 frees an object that is not live"):
         write_trace(trace_of([malloc(0, 1), free(0), free(0)]), path)
@@ -283,7 +283,7 @@ def interrupted(calls: list[Call]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("old", [b"what was there", None])
-def test_interrupted_writing_leaves_what_was_there(tmp_path: Path, old: bytes | None) -> None:
+def test_interrupted_write_leaves_the_old_file(tmp_path: Path, old: bytes | None) -> None:
     path = tmp_path / "out.allocsim"
     if old is not None:
         path.write_bytes(old)
@@ -292,7 +292,7 @@ def test_interrupted_writing_leaves_what_was_there(tmp_path: Path, old: bytes | 
     assert [place.read_bytes() for place in tmp_path.iterdir()] == ([old] if old else [])
 
 
-def test_full_disk_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> None:
+def test_full_disk_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "out.allocsim"
     path.write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -306,12 +306,12 @@ def test_full_disk_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/full", "/"])
-def test_what_is_no_file_is_not_written_to(path: str) -> None:
+def test_only_a_regular_file_is_written_to(path: str) -> None:
     with pytest.raises(InputError, match="is not a regular file"):
         write_trace(trace_of(CALLS), Path(path))
 
 
-def test_writing_takes_the_name_of_a_link_target(tmp_path: Path) -> None:
+def test_write_follows_a_symbolic_link(tmp_path: Path) -> None:
     target, link = tmp_path / "target.allocsim", tmp_path / "link.allocsim"
     target.write_bytes(b"old")
     link.symlink_to(target)

@@ -56,7 +56,7 @@ def with_text(text: bytes, rows: int = 4) -> bytes:
     return sealed((header + text).ljust(begin, b"\0"))
 
 
-def test_front_says_what_it_was_made_of() -> None:
+def test_header_is_read_back_unchanged() -> None:
     whole = encode_header(ABOUT, BEGIN, 4)
     assert len(whole) == BEGIN
     assert BEGIN % PAGE == 0
@@ -86,7 +86,7 @@ def test_every_byte_is_checked() -> None:
             parsed(bytes(wrong))
 
 
-def test_newer_version_is_refused_with_the_way_out() -> None:
+def test_newer_version_is_an_error_with_a_remedy() -> None:
     whole = bytearray(encode_header(ABOUT, BEGIN, 4))
     whole[12] = 2
     with pytest.raises(TraceError, match="version 2 of the format; this allocsim reads version 1"):
@@ -104,13 +104,13 @@ def test_newer_version_is_refused_with_the_way_out() -> None:
         (10, PAGE, 1 << 63),
     ],
 )
-def test_layout_that_cannot_be_is_refused(text: int, begin: int, rows: int) -> None:
+def test_impossible_layout_is_an_error(text: int, begin: int, rows: int) -> None:
     header = struct.pack("<12sIQQQ24s", MAGIC, 1, text, begin, rows, b"")
     with pytest.raises(TraceError, match="its header is damaged"):
         parse_layout(header, "it")
 
 
-def test_other_content_is_refused() -> None:
+def test_other_content_is_an_error() -> None:
     with pytest.raises(TraceError, match=r"found b'1: malloc 0x', expected an allocsim trace"):
         parse_layout(b"1: malloc 0x10 5\n" * 10, "it")
 
@@ -144,18 +144,18 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_under_a_right_checksum_is_refused(text: bytes) -> None:
+def test_hostile_text_with_a_valid_checksum_is_an_error(text: bytes) -> None:
     with pytest.raises(TraceError, match="recreate it from its recording"):
         parsed(with_text(text))
 
 
-def test_unknown_keys_are_left_alone() -> None:
+def test_unknown_keys_are_ignored() -> None:
     """A later allocsim may say more under the same version."""
     _, about = parsed(with_text(body(later="more")))
     assert about == ABOUT
 
 
-def test_there_is_room_for_what_becomes_known_later() -> None:
+def test_header_has_room_for_later_notes() -> None:
     begin = header_size(ABOUT)
     late = msgspec.structs.replace(
         ABOUT,

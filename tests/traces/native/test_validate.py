@@ -47,12 +47,12 @@ UNSOUND = {
 
 
 @pytest.mark.parametrize("call", SOUND.values(), ids=SOUND)
-def test_event_is_sound(call: Call) -> None:
+def test_event_is_valid(call: Call) -> None:
     assert first_invalid(stream(call), BOUNDS) is None
 
 
 @pytest.mark.parametrize(("call", "message"), UNSOUND.values(), ids=UNSOUND)
-def test_row_that_is_no_event_is_found_and_explained(call: Call, message: str) -> None:
+def test_invalid_row_is_found_and_described(call: Call, message: str) -> None:
     sound = list(SOUND.values())
     events = stream_of([*sound, call, *sound, call])
     position = first_invalid(events, BOUNDS)
@@ -60,7 +60,7 @@ def test_row_that_is_no_event_is_found_and_explained(call: Call, message: str) -
     assert message in describe_invalid(events[position], BOUNDS)
 
 
-def test_no_events_are_sound() -> None:
+def test_empty_chunk_is_valid() -> None:
     assert first_invalid(stream(), BOUNDS) is None
 
 

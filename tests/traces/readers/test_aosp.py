@@ -169,5 +169,5 @@ def test_line_longer_than_a_block_is_an_error(recorded: Recorded) -> None:
     ],
     ids=repr,
 )
-def test_format_is_told_by_its_first_line(head: bytes, is_it: bool) -> None:
+def test_format_is_detected_by_its_first_line(head: bytes, is_it: bool) -> None:
     assert aosp.looks_like(head) is is_it

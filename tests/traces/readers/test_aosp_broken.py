@@ -143,7 +143,7 @@ def test_calls_before_a_broken_line_are_read() -> None:
 
 
 @pytest.mark.parametrize("end", ["1: mal", "1", "1: malloc 0x", "1: malloc 0x20 8 17"], ids=repr)
-def test_cut_last_line_is_left_out_with_a_note(recorded: Recorded, end: str) -> None:
+def test_cut_last_line_is_dropped_with_a_note(recorded: Recorded, end: str) -> None:
     events, trace = recorded(BEFORE + end)
     assert events == [(Op.MALLOC, 1, 0, 0, 0)]
     (note,) = trace.notes

@@ -46,9 +46,7 @@ def varied(count: int, seed: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize("block", [64, 65, 100, 127, 256, 1000, 4096])
-def test_lines_that_straddle_blocks_are_read_whole(
-    monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
+def test_lines_across_blocks_are_complete(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     whole = varied(60 * SCALE)
     unsplit, _ = read_bytes(whole)
     monkeypatch.setattr(line_reader, "BLOCK", block)
@@ -60,7 +58,7 @@ def test_lines_that_straddle_blocks_are_read_whole(
 @pytest.mark.parametrize("extra", [-1, 0, 1])
 @pytest.mark.parametrize("end", ["", "\n"], ids=["cut", "newline"])
 @pytest.mark.parametrize("blocks", [1, 3])
-def test_file_that_ends_where_a_block_ends_is_read_whole(
+def test_file_that_ends_with_a_block_is_complete(
     monkeypatch: pytest.MonkeyPatch, extra: int, end: str, blocks: int
 ) -> None:
     monkeypatch.setattr(line_reader, "BLOCK", 64)
@@ -86,7 +84,7 @@ def test_line_as_long_as_a_block_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
         read_bytes(line.encode() * 3)
 
 
-def test_broken_line_behind_many_blocks_is_named_by_its_number(
+def test_error_after_many_blocks_has_the_line_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(line_reader, "BLOCK", 100)
@@ -96,7 +94,7 @@ def test_broken_line_behind_many_blocks_is_named_by_its_number(
         read_bytes(b"".join(lines))
 
 
-def test_cut_line_behind_many_blocks_is_noted_by_its_number(
+def test_cut_line_after_many_blocks_has_the_line_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(line_reader, "BLOCK", 100)
@@ -124,7 +122,7 @@ def test_events_do_not_depend_on_the_size_of_a_block(recording: bytes, block: in
 
 
 @given(recordings, st.data())
-def test_recording_that_is_cut_anywhere_is_read_up_to_its_last_whole_line(
+def test_recording_cut_anywhere_is_read_up_to_its_last_complete_line(
     recording: bytes, data: st.DataObject
 ) -> None:
     first = recording.index(b"\n") + 1

@@ -31,7 +31,7 @@ EVENTS = [
     "header",
     [OLD, MODERN, "20000 \n3\r\n5 \n1\t\n\n", "2\n5\n", "", "# one\n\n# 2 3\n", "#\n3\n#4\n5\n"],
 )
-def test_headers_are_passed_by(header: str) -> None:
+def test_headers_make_no_calls(header: str) -> None:
     assert csapp.looks_like((header + CALLS).encode())
     assert rows(header + CALLS) == EVENTS
 
@@ -51,14 +51,14 @@ def test_realloc_of_an_id_that_does_not_live_allocates() -> None:
     assert trace.dropped == {"realloc of unknown": 1}
 
 
-def test_promise_that_is_not_kept_is_noted() -> None:
+def test_wrong_count_in_the_header_is_noted() -> None:
     _, trace = read_bytes((MODERN + "a 0 1\n").encode(), csapp.FORMAT)
     assert trace.notes == ["the header promises 5 operations, but the file has 1"]
     _, trace = read_bytes((MODERN + CALLS).encode(), csapp.FORMAT)
     assert trace.notes == []
 
 
-def test_id_may_come_again_after_its_free() -> None:
+def test_id_is_reused_after_its_free() -> None:
     assert rows("a 1 5\nf 1\na 1 6\nr 1 0\nf 1\n") == [
         (Op.MALLOC, 5, 0), (Op.FREE, 0, 0), (Op.MALLOC, 6, 0), (Op.REALLOC, 0, 0), (Op.FREE, 0, 0),
     ]  # fmt: skip

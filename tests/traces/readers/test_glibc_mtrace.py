@@ -85,7 +85,7 @@ def test_cut_end_is_noted(cut: int) -> None:
     assert note.startswith(f"the recording ends early: its last record is cut off after {64 - cut}")
 
 
-def test_record_that_a_thread_reserved_and_left_is_passed_by() -> None:
+def test_unused_record_between_others_is_skipped() -> None:
     content = MAGIC + record(1, 0, 0x20, 5) + record(0) + record(3, 0x20)
     assert [event[0] for event in read_bytes(content, FORMAT)[0]] == [Op.MALLOC, Op.FREE]
 

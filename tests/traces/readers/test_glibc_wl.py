@@ -74,7 +74,7 @@ def test_code_makes_its_event(tmp_path: Path, stream: bytes, event: Event) -> No
     assert rows(tmp_path, workload(stream + b"\1")) == [event, DONE]
 
 
-def test_realloc_and_free_find_what_lies_in_the_slot(tmp_path: Path) -> None:
+def test_realloc_and_free_use_the_block_in_the_slot(tmp_path: Path) -> None:
     stream = code(2, 1, 5) + code(4, 2, 1, 9) + code(5, 1) + code(5, 2) + code(5, 0)
     path = tmp_path / "trace.wl"
     path.write_bytes(workload(stream + b"\1"))
@@ -84,7 +84,7 @@ def test_realloc_and_free_find_what_lies_in_the_slot(tmp_path: Path) -> None:
     assert (trace.description["format"], trace.notes) == ("glibc-wl", [])
 
 
-def test_what_is_put_into_a_slot_ends_what_was_there(tmp_path: Path) -> None:
+def test_storing_into_a_slot_frees_its_old_block(tmp_path: Path) -> None:
     stream = code(2, 1, 5) + code(2, 1, 6)
     assert [event[0] for event in rows(tmp_path, workload(stream + b"\1"))] == [
         Op.MALLOC, Op.FREE, Op.MALLOC, Op.THREAD_DONE,
@@ -135,12 +135,12 @@ def test_broken_stream_is_named_by_its_byte(tmp_path: Path, stream: bytes, place
         rows(tmp_path, workload(stream))
 
 
-def test_threads_that_wait_for_nobody_are_refused(tmp_path: Path) -> None:
+def test_deadlock_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="waits for a sync that none of them writes"):
         rows(tmp_path, workload(code(7, 1) + code(6, 2) + b"\1", code(7, 2) + b"\1"))
 
 
-def test_streams_that_run_into_one_another_come_to_an_end(tmp_path: Path) -> None:
+def test_overlapping_streams_end(tmp_path: Path) -> None:
     content = header([len(header([0] * 50))] * 50) + code(2, 1, 5) * 1000 + b"\1"
     with pytest.raises(TraceError, match="not a call"):
         rows(tmp_path, content)
@@ -156,7 +156,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("content", HEADERS.values(), ids=HEADERS)
-def test_header_that_cannot_be_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_impossible_header_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "trace.wl"
     path.write_bytes(content)
     with pytest.raises(TraceError, match=r"trace\.wl: the header promises .* damaged or cut"):
@@ -171,7 +171,7 @@ def test_broken_header_is_named_by_its_byte(tmp_path: Path, content: bytes) -> N
         read(path, "glibc-wl")
 
 
-def test_empty_file_is_refused(tmp_path: Path) -> None:
+def test_empty_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "trace.wl"
     path.write_bytes(b"")
     with pytest.raises(TraceError, match="empty"):
@@ -217,7 +217,9 @@ def written(events: list[Event]) -> bytes:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_real_program_written_as_workload_is_read_as_it_was(tmp_path: Path, packed: bool) -> None:
+def test_real_program_written_as_a_workload_is_read_back_unchanged(
+    tmp_path: Path, packed: bool
+) -> None:
     recorded = read(PROGRAM)[0]
     path = tmp_path / "trace.wl"
     path.write_bytes(gzip.compress(written(recorded)) if packed else written(recorded))

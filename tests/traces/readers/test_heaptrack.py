@@ -28,7 +28,7 @@ def test_raw_blocks_have_addresses() -> None:
     ]  # fmt: skip
 
 
-def test_interpreted_blocks_die_first_in_first_out_within_their_site() -> None:
+def test_interpreted_blocks_are_freed_in_fifo_order_of_their_site() -> None:
     assert rows(INTERPRETED + "+ 0\n+ 1\n+ 0\n- 0\n- 0\n- 1\n") == [
         (Op.MALLOC, 0x18, 0), (Op.MALLOC, 0x20, 1), (Op.MALLOC, 0x18, 2),
         (Op.FREE, 0, 0), (Op.FREE, 0, 2), (Op.FREE, 0, 1),
@@ -78,7 +78,7 @@ def test_text_of_format_2_ends_with_its_line() -> None:
     assert rows("v 10200 2\ns b a\n+ 18 1 55d0\n") == [(Op.MALLOC, 24, 0)]
 
 
-def test_text_over_two_blocks_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_string_across_two_blocks_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_reader, "BLOCK", 64)
     lines = "".join(f"+ {n:x} 1 1\n" for n in range(1, 20))
     assert rows(RAW + f"s {len(lines):x} {lines}\n+ 18 1 55d0\n") == [(Op.MALLOC, 24, 0)]
@@ -88,7 +88,7 @@ def test_text_over_two_blocks_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> N
     ("version", "form"),
     [("v 10200", 1), ("v 10100", 0), ("v 10200 2", 2), ("v 10400 3", 3), ("v 10000 0", 0)],
 )
-def test_format_is_told_by_its_number_or_the_version(version: str, form: int) -> None:
+def test_format_is_detected_by_its_number_or_the_version(version: str, form: int) -> None:
     reader = heaptrack.HeaptrackReader(in_memory(f"{version}\n".encode()))
     assert list(reader.batches()) == []
     assert reader._scan.file[0].format == form
@@ -128,7 +128,7 @@ def test_broken_line_of_an_interpreted_file_is_named(line: str) -> None:
         rows(f"{INTERPRETED}+ 0\n{line}\n- 0\n")
 
 
-def test_too_many_sites_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_sites_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heaptrack, "MAX_SITES", 100)
     monkeypatch.setattr(line_reader, "BLOCK", 256)
     with pytest.raises(TraceError, match="more than 100 allocation sites"):

@@ -33,7 +33,7 @@ def test_oldest_block_of_the_site_is_freed() -> None:
     assert free(blocks, 1) == other
 
 
-def test_number_is_used_again() -> None:
+def test_number_is_reused() -> None:
     blocks = no_blocks(1)
     for _ in range(10):
         assert allocate(blocks, 0) == SLOT_SIZE

@@ -42,14 +42,14 @@ def test_line_makes_its_event(head: str, line: str, event: Event) -> None:
 
 
 @pytest.mark.parametrize("who", ["{} ", "[pid {}] "])
-def test_threads_are_told_apart(who: str) -> None:
+def test_threads_are_distinguished(who: str) -> None:
     lines = [f"{who.format(thread)}ls->malloc(1) = {16 * thread:#x}" for thread in (7, 8, 7)]
     events, trace = read_lines("ltrace", *lines)
     assert [event[3] for event in events if event[0] == Op.MALLOC] == [0, 1, 0]
     assert trace.dropped == {"overlap": 1}
 
 
-def test_calls_that_are_cut_in_two_are_put_together_by_their_thread() -> None:
+def test_unfinished_calls_are_resumed_by_thread() -> None:
     events, trace = read_lines(
         "ltrace",
         "1 ls->malloc(10 <unfinished ...>",
@@ -61,7 +61,7 @@ def test_calls_that_are_cut_in_two_are_put_together_by_their_thread() -> None:
     assert trace.notes == []
 
 
-def test_nested_calls_are_put_together_from_the_inside() -> None:
+def test_nested_calls_are_resumed_from_the_innermost() -> None:
     events, trace = read_lines(
         "ltrace",
         "ls->reallocarray(0, 100, 208, 0x99 <unfinished ...>",
@@ -146,7 +146,7 @@ LEFT_OUT = {
 
 
 @pytest.mark.parametrize(("lines", "note"), LEFT_OUT.values(), ids=LEFT_OUT)
-def test_line_is_left_out_with_a_note(lines: list[str], note: str | None) -> None:
+def test_line_is_dropped_with_a_note(lines: list[str], note: str | None) -> None:
     events, trace = read_lines("ltrace", BEFORE, *lines)
     assert len(events) == 1
     assert trace.notes == ([note] if note else [])
@@ -164,5 +164,5 @@ def test_line_is_left_out_with_a_note(lines: list[str], note: str | None) -> Non
     ],
     ids=repr,
 )
-def test_format_is_told_by_a_call_in_the_beginning(head: bytes, is_it: bool) -> None:
+def test_format_is_detected_by_a_call(head: bytes, is_it: bool) -> None:
     assert ltrace.looks_like(head) is is_it

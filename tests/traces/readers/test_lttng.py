@@ -91,7 +91,7 @@ def test_failed_posix_memalign_makes_nothing_whatever_its_pointer_says() -> None
 @pytest.mark.parametrize(
     "name", ["lttng_ust_statedump:start", "lttng_ust_libc:mallopt", "sched_switch"]
 )
-def test_other_event_is_left_out_and_counted(name: str) -> None:
+def test_other_event_is_skipped_and_counted(name: str) -> None:
     line = f"[09:41:07.551437105] (+0.000001512) vm {name}: {CONTEXTS}{{ size = 1, ptr = 0x20 }}"
     if name.endswith("mallopt"):
         line = line.replace("mallopt", "mailopt")
@@ -124,6 +124,6 @@ def test_broken_line_is_an_error_that_names_it(line: str) -> None:
     assert r"expected [TIME] HOST lttng_ust_libc:NAME: {" in str(refusal.value)
 
 
-def test_format_is_told_by_an_event_in_the_beginning() -> None:
+def test_format_is_detected_by_an_event() -> None:
     assert lttng.looks_like(BEFORE.encode())
     assert not lttng.looks_like(b"[09:41:07.551437105] vm sched_switch: { cpu_id = 0 }\n")

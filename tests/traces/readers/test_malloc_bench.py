@@ -115,7 +115,7 @@ def test_cut_end_is_noted(cut: int) -> None:
     assert [note.partition(":")[0] for note in trace.notes] == ["the recording ends early"]
 
 
-def test_file_of_a_cut_line_only_is_refused() -> None:
+def test_file_of_only_a_cut_line_is_an_error() -> None:
     with pytest.raises(TraceError, match="memory, byte 0: found 0a 05"):
         read_bytes(line(MALLOC, 500, 300)[:1] + b"\x05\x0a", FORMAT)
 

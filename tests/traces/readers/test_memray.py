@@ -78,7 +78,7 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
     assert trace.notes[0] == "the compressed file ends early; its content up to there was read"
 
 
-def test_aggregated_capture_is_refused() -> None:
+def test_aggregated_capture_is_an_error() -> None:
     records_of(DEFAULT)
     with pytest.raises(
         TraceError, match=r"memray-aggregate\.bin: .* record it without --aggregate"
@@ -86,14 +86,14 @@ def test_aggregated_capture_is_refused() -> None:
         read(SAMPLES / "memray-aggregate.bin")
 
 
-def test_capture_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_capture_of_another_version_is_an_error(tmp_path: Path) -> None:
     other = tmp_path / "other.bin"
     other.write_bytes(b"memray\0" + b"\xff" * 200)
     with pytest.raises(TraceError, match=r"other\.bin: .* \(pip install memray==VERSION"):
         read(other)
 
 
-def test_lz4_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_lz4_of_other_content_is_an_error(tmp_path: Path) -> None:
     other = tmp_path / "other.lz4"
     other.write_bytes(memray.PACKED + b"\x40\x40\xc0" + bytes(20))
     with pytest.raises(TraceError, match=r"other\.lz4: memray cannot read it"):
@@ -115,7 +115,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("text", ENDS)
-def test_end_of_the_other_process_is_told(
+def test_exit_of_the_child_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     kind, message = ENDS[text]
@@ -124,7 +124,7 @@ def test_end_of_the_other_process_is_told(
         read(DEFAULT)
 
 
-def test_without_memray_the_other_process_says_so(tmp_path: Path) -> None:
+def test_child_without_memray_exits_with_its_status(tmp_path: Path) -> None:
     (tmp_path / "memray.py").write_text("raise ImportError")
     ended = subprocess.run(
         [sys.executable, "-P", memray_child.__file__],

@@ -108,5 +108,5 @@ def test_broken_line_is_an_error_that_names_it(line: str) -> None:
     ],
     ids=repr,
 )
-def test_format_is_told_by_its_first_line(head: bytes, is_it: bool) -> None:
+def test_format_is_detected_by_its_first_line(head: bytes, is_it: bool) -> None:
     assert mtrace.looks_like(head) is is_it

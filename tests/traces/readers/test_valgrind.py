@@ -111,14 +111,14 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("line", FOREIGN.values(), ids=FOREIGN)
-def test_line_of_others_is_left_out_and_counted(line: str) -> None:
+def test_other_line_is_skipped_and_counted(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
     assert trace.notes == ["skipped lines that are not of the format: 1"]
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
-def test_call_that_cannot_be_read_is_counted_apart_from_lines_of_others(line: str) -> None:
+def test_unreadable_call_is_counted_apart_from_other_lines(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "hello", "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
     skipped, dropped = trace.notes
@@ -128,7 +128,7 @@ def test_call_that_cannot_be_read_is_counted_apart_from_lines_of_others(line: st
 
 
 @pytest.mark.parametrize("length", [98, 99, 100, 101, 199, 1000])
-def test_line_longer_than_a_block_is_left_out(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+def test_line_longer_than_a_block_is_skipped(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     events, trace = read_lines("valgrind", BEFORE, "x" * length, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
@@ -149,5 +149,5 @@ def test_line_longer_than_a_block_is_left_out(monkeypatch: pytest.MonkeyPatch, l
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_format_is_told_by_a_call_in_the_beginning(head: bytes, is_it: bool) -> None:
+def test_format_is_detected_by_a_call(head: bytes, is_it: bool) -> None:
     assert valgrind.looks_like(head) is is_it

@@ -108,20 +108,20 @@ def test_next_number_needs_its_separator_and_a_position(read: Any, content: byte
         (1 << 31, 1 << 31, HUGE),
     ],
 )
-def test_product_is_huge_at_most(count: int, size: int, bytes_: int) -> None:
+def test_product_saturates_at_huge(count: int, size: int, bytes_: int) -> None:
     assert product(count, size) == bytes_
 
 
 @pytest.mark.parametrize(
     ("content", "end"), [(b"", 1), (b"\r", 2), (b"\r\r", -1), (b"x", -1), (b" ", -1)], ids=repr
 )
-def test_end_of_a_line_is_a_newline_or_a_return_and_one(content: bytes, end: int) -> None:
+def test_line_ends_with_a_newline_or_return_and_newline(content: bytes, end: int) -> None:
     text, _ = scanned(content)
     assert skip_line_end(text, 0) == end
     assert skip_line_end(text, -1) == -1
 
 
-def test_next_line_is_behind_the_first_newline() -> None:
+def test_next_line_is_after_the_first_newline() -> None:
     """Bytes that differ from a newline in one bit, or would borrow from one, are none."""
     rng = random.Random(1)
     for _ in range(300):
@@ -131,7 +131,7 @@ def test_next_line_is_behind_the_first_newline() -> None:
             assert next_line(text, scan, start) == (content + b"\n").index(b"\n", start) + 1
 
 
-def test_word_is_what_the_text_has() -> None:
+def test_word_matches_the_text() -> None:
     text, scan = scanned(b"..malloc(7)")
     assert text[2] == ord("m")
     assert word_at(scan, 2, 7) == word(b"malloc(")

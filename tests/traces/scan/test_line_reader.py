@@ -28,7 +28,7 @@ def calls_of(reader: LineReader) -> np.ndarray:
     return np.concatenate([batch.copy() for batch in reader.batches()])
 
 
-def test_call_says_what_its_line_says() -> None:
+def test_line_becomes_a_call() -> None:
     found = calls_of(
         reader_of(
             b"1: malloc 0x10 5\n2: calloc 0x20 3 4\n3: realloc 0x30 0x10 6\n"
@@ -63,7 +63,7 @@ def test_batches_hold_every_call_once_and_in_order(
     assert lengths == [size] * (50 // size) + [50 % size] * (50 % size > 0)
 
 
-def test_batch_stays_as_it_is_while_as_many_as_may_wait_are_made(
+def test_batch_is_unchanged_while_others_may_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(line_reader, "call_arrays", lambda: call_arrays(1))
@@ -81,7 +81,7 @@ def test_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reader.lines == 53
 
 
-def test_nothing_has_no_lines_and_no_batches() -> None:
+def test_empty_source_has_no_lines_and_no_batches() -> None:
     reader = reader_of(b"")
     assert list(reader.batches()) == []
     assert (reader.lines, reader.notes) == (0, [])
@@ -98,7 +98,7 @@ def test_shown_text_of_a_long_line_is_short() -> None:
     assert f"'{'y' * 80}…'" in str(refusal.value)
 
 
-def test_end_of_the_last_block_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a longer block left behind the last line is no part of it."""
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10"

@@ -37,7 +37,7 @@ def test_batches_hold_every_call_once_and_in_order(
 
 @pytest.mark.parametrize("longest", [3, 4, 5, 8, 64])
 @pytest.mark.parametrize("end", ["", "\n"], ids=["cut", "newline"])
-def test_lines_are_whole_wherever_a_block_ends(
+def test_lines_are_complete_wherever_a_block_ends(
     monkeypatch: pytest.MonkeyPatch, longest: int, end: str
 ) -> None:
     monkeypatch.setattr(python_reader, "MAX_LINE", longest)
@@ -48,7 +48,7 @@ def test_lines_are_whole_wherever_a_block_ends(
     assert reader.line == 6
 
 
-def test_return_at_the_end_of_a_line_is_left_out() -> None:
+def test_carriage_return_is_removed() -> None:
     reader = PythonReader(in_memory(b"1\r\n22\r\n"), lengths)
     assert [int(row.request) for batch in reader.batches() for row in batch] == [1, 2]
 
@@ -59,12 +59,12 @@ def test_long_line_is_cut_and_costs_no_more_than_a_block(monkeypatch: pytest.Mon
     assert [int(row.request) for batch in reader.batches() for row in batch] == [100, 3]
 
 
-def test_number_beyond_64_bits_is_an_error_of_ours() -> None:
+def test_number_beyond_64_bits_is_a_trace_error() -> None:
     with pytest.raises(TraceError, match="memory: a number exceeds 64 bits"):
         [*PythonReader(in_memory(b"99999999999999999999\n"), sized).batches()]
 
 
-def test_nothing_is_empty() -> None:
+def test_empty_source_is_empty() -> None:
     reader = PythonReader(in_memory(b""), sized)
     assert [*reader.batches()] == []
     assert reader.is_empty

@@ -17,7 +17,7 @@ from tests.traces.streams import sound_calls, trace_of
 CALLS = sound_calls(2, 60)
 
 
-def test_without_pyarrow_it_says_how_to_get_it(
+def test_missing_pyarrow_is_an_error_with_the_install_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -44,7 +44,7 @@ def test_columns_are_those_of_the_events(
     ]
 
 
-def test_file_tells_what_is_known_of_the_trace(tmp_path: Path) -> None:
+def test_file_keeps_the_description_of_the_trace(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
     path = tmp_path / "out.parquet"
     write_parquet(trace_of(CALLS, seed=5, dropped={"overlap": 2}, notes=["a note"]), path)
