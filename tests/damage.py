@@ -1,4 +1,4 @@
-"""Damage to files of allocsim's own: to their bytes, to what they say, to their events.
+"""Damage to allocsim traces: to their bytes, description and events.
 
 Beside `fuzz`, which tries the results. Most damage to the front would end at its checksum, so some
 of it is sealed again, as an attacker would do it.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
 from allocsim.traces.native.header import FIXED_SIZE
-from tests.traces.streams import sound_calls, trace_of
+from tests.traces.streams import trace_of, valid_calls
 
 ROWS = 60
 NUMBERS = (0, 1, -1, 255, 65535, 1 << 31, (1 << 32) - 1, 1 << 47, (1 << 47) + 1, (1 << 63) - 1)
@@ -22,10 +22,10 @@ NUMBERS = (0, 1, -1, 255, 65535, 1 << 31, (1 << 32) - 1, 1 << 47, (1 << 47) + 1,
 
 @cache
 def stored() -> bytes:
-    """A small file without damage, its sizes small enough for a small heap."""
+    """A small valid file, with sizes for a small heap."""
     calls = [
         call if call.request <= 100_000 else type(call)(call.op, call.object, 9, call.thread)
-        for call in sound_calls(11, ROWS, freezes=False)
+        for call in valid_calls(11, ROWS, freezes=False)
     ]
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "whole.allocsim"
@@ -34,7 +34,7 @@ def stored() -> bytes:
 
 
 def mutated_store(rng: random.Random) -> bytes:
-    """A file with a few things wrong, in any of its parts; sometimes packed."""
+    """A file damaged in any of its parts, sometimes compressed."""
     content = bytearray(stored())
     begin = len(content) - 16 * ROWS
     for _ in range(rng.choice((0, 1, 1, 2, 5))):
@@ -53,7 +53,7 @@ def mutated_store(rng: random.Random) -> bytes:
 
 
 def _damage_rows(content: bytearray, begin: int, rng: random.Random) -> None:
-    """Change a field of an event, or put one event in the place of another."""
+    """Change a field of an event, or replace an event by another."""
     row = begin + 16 * rng.randrange(ROWS)
     field, length = rng.choice(((0, 8), (8, 4), (12, 2), (14, 1), (15, 1)))
     kind = rng.randrange(4)
@@ -70,7 +70,7 @@ def _damage_rows(content: bytearray, begin: int, rng: random.Random) -> None:
 
 
 def _damage_text(content: bytearray, rng: random.Random) -> None:
-    """Change the file's account of itself, and seal it again."""
+    """Change the description, and fix the checksum."""
     place = rng.randrange(FIXED_SIZE, FIXED_SIZE + 400)
     token = rng.choice((b"-1", b"null", b"[", b"}", b'"', b"9" * 25, b"\xff", b"1e400", b"{}"))
     content[place : place + len(token)] = token
@@ -78,7 +78,7 @@ def _damage_text(content: bytearray, rng: random.Random) -> None:
 
 
 def _damage_header(content: bytearray, rng: random.Random) -> None:
-    """Change a number of the header, and seal it again."""
+    """Change a number of the header, and fix the checksum."""
     place, length = rng.choice(((12, 4), (16, 8), (24, 8), (32, 8), (40, 8)))
     number = rng.choice((*NUMBERS, 4096, 16 * ROWS, ROWS + 1)) & ((1 << 8 * length) - 1)
     content[place : place + length] = number.to_bytes(length, "little")
@@ -86,7 +86,7 @@ def _damage_header(content: bytearray, rng: random.Random) -> None:
 
 
 def _damage_bytes(content: bytearray, rng: random.Random) -> None:
-    """Flip a bit, cut the file, lengthen it, or take a piece out of it."""
+    """Flip a bit, cut the file, lengthen it, or remove a part."""
     here = rng.randrange(len(content))
     kind = rng.randrange(4)
     if kind == 0:
@@ -100,7 +100,7 @@ def _damage_bytes(content: bytearray, rng: random.Random) -> None:
 
 
 def _seal(content: bytearray) -> None:
-    """Make the checksum right, for the front that the header claims."""
+    """Fix the checksum, for the header length that the file claims."""
     if len(content) < FIXED_SIZE:
         return
     begin = struct.unpack_from("<Q", content, 24)[0]

@@ -1,4 +1,4 @@
-"""Damaged input: mutations of traces and job files, and what may come of them.
+"""Damaged input: mutations of traces and job files, and the allowed results.
 
 The suite makes some thousands of cases; ALLOCSIM_FUZZ=100000 makes as many of each kind.
 `python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; a kind is `jobs` or the name of a
@@ -64,7 +64,7 @@ RECORDED = {
     "ltrace": (excerpt("ls.ltrace"), excerpt("git.ltrace"), excerpt("sqlite.ltrace")),
     **fuzz_binary.RECORDED,
 }
-"""For each format what to damage."""
+"""Content to damage, by format."""
 
 JOBS = (
     b'kind = "random"\nseed = 1\nops = 100\nslots = 10\nthreads = 2\n'
@@ -90,12 +90,12 @@ TOKENS = (
 
 
 def cases(compiled: int, pure: int) -> int:
-    """How many cases to make: as many as ALLOCSIM_FUZZ says, or these."""
+    """Number of cases: ALLOCSIM_FUZZ, or this default."""
     return int(os.environ.get("ALLOCSIM_FUZZ", pure if PURE else compiled))
 
 
 def mutated(original: bytes, rng: random.Random) -> bytes:
-    """A few things gone wrong: flips, cuts, splices, numbers, newlines, copies, noise."""
+    """Apply a few mutations: flips, cuts, splices, numbers, newlines, copies, noise."""
     content = bytearray(rearranged(original, rng) if rng.random() < 0.5 else original)
     if rng.random() < 0.3:
         return bytes(content)
@@ -126,18 +126,18 @@ def mutated(original: bytes, rng: random.Random) -> bytes:
 
 
 LONG_LINES = 0.001
-"""The share of cases in which one line is made 10 MB long."""
+"""Share of cases with a line of 10 MB."""
 
 
 def with_long_line(content: bytes, rng: random.Random) -> bytes:
-    """The content with 10 MB of one character, or of one piece of it, somewhere inside."""
+    """The content with 10 MB of one character, or of one part of it, inserted."""
     place = rng.randrange(len(content) + 1)
     piece = rng.choice((b"9", b"x", b" ", b"\0", b"--", content.replace(b"\n", b" ")[:200] or b"y"))
     return content[:place] + piece * ((10 << 20) // len(piece)) + content[place:]
 
 
 def rearranged(original: bytes, rng: random.Random) -> bytes:
-    """Whole lines lost, doubled and swapped, and digits changed: mostly still of the format."""
+    """Drop, double and swap lines, and change digits: mostly still of the format."""
     lines = original.splitlines(keepends=True)
     for _ in range(rng.randrange(8)):
         here, there = rng.randrange(len(lines)), rng.randrange(len(lines))
@@ -157,7 +157,7 @@ def rearranged(original: bytes, rng: random.Random) -> bytes:
 
 
 def play_safely(trace: Trace, check_every: int | None = None) -> str:
-    """Play a trace; how it ended. Anything but an AllocsimError goes through."""
+    """Replay a trace and return how it ended; only AllocsimError is caught."""
     try:
         with Heap(reserve=16 << 20) as heap:
             profile = play(heap, trace, Options(verify=True, check_every=check_every))
@@ -168,7 +168,7 @@ def play_safely(trace: Trace, check_every: int | None = None) -> str:
 
 
 def try_trace(content: bytes, path: Path, form: str | None = None) -> str:
-    """Read a trace through a file and play it; how it ended."""
+    """Read a trace from a file and replay it; return how it ended."""
     path.write_bytes(content)
     try:
         trace = open_trace(str(path), form)
@@ -178,7 +178,7 @@ def try_trace(content: bytes, path: Path, form: str | None = None) -> str:
 
 
 def try_job(content: bytes, path: Path) -> str:
-    """Read a job file, and play it if it is small; how it ended."""
+    """Read a job file and replay it if it is small; return how it ended."""
     path.write_bytes(content)
     try:
         generator = read_job(path)
@@ -189,14 +189,14 @@ def try_job(content: bytes, path: Path) -> str:
 
 
 def ending(error: AllocsimError, named: str = "") -> str:
-    """The kind of an error, which must have a message that names what it should."""
+    """The type of an error; its message must name the input."""
     if not str(error) or named not in str(error):
         raise AssertionError(f"'{error}' does not name {named!r}")
     return type(error).__name__
 
 
 def is_small(generator: Generator) -> bool:
-    """Whether drawing all events takes little time and memory."""
+    """Whether generating all events takes little time and memory."""
     counts = [
         getattr(generator, name, 1) for name in ("ops", "rounds", "objects", "slots", "depth")
     ]
@@ -206,7 +206,7 @@ def is_small(generator: Generator) -> bool:
 
 
 def damaged(kind: str, rng: random.Random) -> bytes:
-    """An input of a kind with a few things wrong."""
+    """A damaged input of a format."""
     if kind == "stored":
         return mutated_store(rng)
     content = mutated(rng.choice(JOBS if kind == "jobs" else RECORDED[kind]), rng)
@@ -234,7 +234,7 @@ def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Run the cases that the command line asks for, and print how they ended."""
+    """Run the cases given on the command line, and print how they ended."""
     import tempfile
 
     kind, count, *seed = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""What to damage of the formats that are not simple lines: the first calls of real programs.
+"""Content to damage for formats that are not simple lines: first calls of real programs.
 
 Below `fuzz`, which damages them. Some are recordings; the others are one, written in the format.
 """
@@ -34,7 +34,7 @@ RECORDED: dict[str, tuple[bytes, ...]] = {
         contents(test_malloc_bench.WRITTEN)[:700],
     ),
 }
-"""For each format what to damage."""
+"""Content to damage, by format."""
 
 if find_spec("memray"):
     RECORDED["memray"] = ((SAMPLES / "memray-default.bin").read_bytes(),)

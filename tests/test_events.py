@@ -1,4 +1,4 @@
-"""The event: 16 bytes with no hole, and streams that are put on one thread."""
+"""The event: 16 bytes without padding, and streams on one thread."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def test_full_chunk_is_512_kib() -> None:
 
 
 def test_calls_come_before_notes() -> None:
-    """The kernels tell them apart by this order."""
+    """Kernels rely on this order."""
     assert [op.name for op in Op if op <= Op.FREE] == [
         "MALLOC", "CALLOC", "MEMALIGN", "REALLOC", "FREE",
     ]  # fmt: skip

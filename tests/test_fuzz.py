@@ -1,4 +1,4 @@
-"""Damaged traces and job files end in events or in an error of ours, never in anything else."""
+"""Damaged traces and job files give events or an AllocsimError, nothing else."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from allocsim.core.jit import PURE
 from tests import fuzz
 
 READ = ("success", "OutOfMemory")
-"""How a trace ends that was read: the heap that plays it is small."""
+"""Results of a trace that was read: the heap that replays it is small."""
 
 
 @pytest.mark.parametrize("form", fuzz.RECORDED)

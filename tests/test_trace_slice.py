@@ -1,4 +1,4 @@
-"""Stretches of a stream: each object with all its calls or none, and no more read than needed."""
+"""Slices: each object with all its calls or none, and no more is read than needed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from tests.traces.streams import streams, trace_of
 
 
 def taken(calls: list[Call], first: int, last: int, chunk: int = 5) -> tuple[list[Event], Slice]:
-    """The events of a stretch, and the stretch, which is at its end."""
+    """The events of a slice, and the consumed slice."""
     stretch = Slice(first, last)
     rows: list[Event] = []
     for part in stretch.of(trace_of(calls, chunk).chunks):
@@ -24,7 +24,7 @@ def taken(calls: list[Call], first: int, last: int, chunk: int = 5) -> tuple[lis
 
 
 def plainly(calls: list[Call], first: int, last: int) -> tuple[list[Call], dict[str, int]]:
-    """The calls of a stretch and why others are not in it, by the whole life of each object."""
+    """The calls of a slice and the reasons for others, from the whole life of each object."""
     event, place = 0, list[int]()
     lives: list[list[int]] = []  # of each object: the positions of its calls
     life_of: dict[int, list[int]] = {}
@@ -40,22 +40,22 @@ def plainly(calls: list[Call], first: int, last: int) -> tuple[list[Call], dict[
             del life_of[call.object]
     within = [first <= number < last for number in place]
     chosen = {position for position, call in enumerate(calls) if call.op > Op.FREE}
-    left_out = {BORN_BEFORE: 0, FREED_AFTER: 0}
+    dropped = {BORN_BEFORE: 0, FREED_AFTER: 0}
     for life in lives:
         is_freed = calls[life[-1]].op == Op.FREE
         if within[life[0]] and (within[life[-1]] or not is_freed):
             chosen |= {*life}
         else:
             reason = FREED_AFTER if within[life[0]] else BORN_BEFORE
-            left_out[reason] += sum(within[position] for position in life)
+            dropped[reason] += sum(within[position] for position in life)
     stretch = [
         call for position, call in enumerate(calls) if within[position] and position in chosen
     ]
-    return stretch, {reason: count for reason, count in left_out.items() if count}
+    return stretch, {reason: count for reason, count in dropped.items() if count}
 
 
 def whole_objects(calls: list[Call], first: int, last: int) -> list[Call]:
-    """The calls of a stretch."""
+    """The calls of a slice."""
     return plainly(calls, first, last)[0]
 
 
@@ -69,11 +69,11 @@ def test_slice_has_the_objects_that_are_complete_in_it(
     calls: list[Call], first: int, length: int, chunk: int
 ) -> None:
     events, stretch = taken(calls, first, first + length, chunk)
-    expected, left_out = plainly(calls, first, first + length)
+    expected, dropped = plainly(calls, first, first + length)
     assert [(op, number, request) for op, request, *_, number in events] == [
         (call.op, call.object, call.request) for call in expected
     ]
-    assert stretch.dropped() == left_out
+    assert stretch.dropped() == dropped
 
 
 @given(calls=streams, first=st.integers(0, 60))
@@ -105,7 +105,7 @@ def test_table_grows_to_a_large_id() -> None:
 
 
 def pulled(calls: list[Call], last: int) -> int:
-    """How many chunks of two are taken for a stretch."""
+    """Chunks of two events that a slice consumes."""
     count = 0
 
     def chunks() -> Iterator[Any]:

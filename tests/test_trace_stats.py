@@ -1,4 +1,4 @@
-"""The collect_stats of a stream: by hand, and against an obvious count with dictionaries."""
+"""Statistics of a stream, compared with figures by hand and with dictionaries."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,15 +14,15 @@ from allocsim.trace_stats_kernel import BINS, Fault, bin_of
 from tests.driving import Call, free, malloc, random_calls, realloc, stream_of
 
 
-def surveyed(calls: Iterable[Call], chunk: int = 7) -> TraceStats:
-    """What is in the calls, taken some at a time."""
+def stats_of(calls: Iterable[Call], chunk: int = 7) -> TraceStats:
+    """The statistics of the calls, in small chunks."""
     events = stream_of(calls)
     chunks = (events[start : start + chunk] for start in range(0, len(events), chunk))
     return collect_stats(Trace("calls", chunks, {}))
 
 
 def plainly(calls: list[Call]) -> dict[str, object]:
-    """The same figures, counted with dictionaries; the stream is sound."""
+    """The same figures, counted with dictionaries; the stream is valid."""
     live: dict[int, tuple[int, int, int]] = {}
     total = most = when = others = 0
     sizes, ages = Counter[int](), Counter[int]()
@@ -55,7 +55,7 @@ def plainly(calls: list[Call]) -> dict[str, object]:
 
 
 def binned(counts: Counter[int]) -> dict[int, int]:
-    """How many numbers are in the bin that ends at each power of two."""
+    """Numbers in the bin that ends at each power of two."""
     found = Counter[int]()
     for value, count in counts.items():
         found[1 << (value - 1).bit_length() if value else 0] += count
@@ -65,7 +65,7 @@ def binned(counts: Counter[int]) -> dict[int, int]:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_stats_equal_those_of_dictionaries(seed: int) -> None:
     calls = random_calls(seed, 150 if PURE else 3000, objects=40, threads=3)
-    found = surveyed(calls)
+    found = stats_of(calls)
     for name, expected in plainly(calls).items():
         value = getattr(found, name)
         if isinstance(expected, dict):
@@ -79,7 +79,7 @@ def test_stats_equal_those_of_dictionaries(seed: int) -> None:
 
 
 def test_bins_hold_the_bytes_of_their_calls() -> None:
-    found = surveyed([malloc(0, 0), malloc(1, 3), malloc(2, 4), realloc(2, 9), free(1)])
+    found = stats_of([malloc(0, 0), malloc(1, 3), malloc(2, 4), realloc(2, 9), free(1)])
     assert found.by_size == [
         Bin(0, 0, 1, 0), Bin(1, 1, 0, 0), Bin(2, 2, 0, 0), Bin(3, 4, 2, 7), Bin(5, 8, 0, 0),
         Bin(9, 16, 1, 9),
@@ -96,23 +96,23 @@ def test_kinds_of_calls_are_summed() -> None:
         malloc(0, 1), Call(Op.CALLOC, 1, 2), Call(Op.MEMALIGN, 2, 3, 0, 4), realloc(0, 5), free(0),
         Call(Op.FREEZE), Call(Op.THREAD_DONE),
     ]  # fmt: skip
-    found = surveyed(calls)
+    found = stats_of(calls)
     assert (found.allocations, found.reallocations, found.frees, found.events) == (3, 1, 1, 5)
 
 
 def test_stats_of_an_empty_stream() -> None:
-    found = surveyed([])
+    found = stats_of([])
     assert (found.events, found.threads, found.objects, found.by_size) == (0, 0, 0, [])
 
 
 def test_notes_are_no_calls_of_their_thread() -> None:
-    found = surveyed([malloc(0, 1), Call(Op.THREAD_DONE, thread=5)])
+    found = stats_of([malloc(0, 1), Call(Op.THREAD_DONE, thread=5)])
     assert (found.events, found.threads, found.thread_numbers) == (1, 1, 1)
 
 
 def test_who_resized_an_object_last_is_who_should_free_it() -> None:
-    assert surveyed([malloc(0, 1, 0), realloc(0, 2, 1), free(0, 1)]).frees_by_another == 0
-    assert surveyed([malloc(0, 1, 0), realloc(0, 2, 1), free(0, 0)]).frees_by_another == 1
+    assert stats_of([malloc(0, 1, 0), realloc(0, 2, 1), free(0, 1)]).frees_by_another == 0
+    assert stats_of([malloc(0, 1, 0), realloc(0, 2, 1), free(0, 0)]).frees_by_another == 1
 
 
 @pytest.mark.parametrize("value", [0, 1, 2, 3, 4, 5, 8, 9, 4096, 4097, 1 << 47, (1 << 62) - 1])
@@ -133,17 +133,17 @@ def test_fault_is_counted_and_the_stats_go_on(
     fault: Fault, case: tuple[list[Call], int, tuple[int, int]]
 ) -> None:
     calls, first, left = case
-    found = surveyed([*calls, *calls[1:], Call(Op.MALLOC, 9, 1)])
+    found = stats_of([*calls, *calls[1:], Call(Op.MALLOC, 9, 1)])
     assert next(iter(found.faults)) == FAULT_MEANINGS[fault]
     assert found.faults[FAULT_MEANINGS[fault]][1] == first
-    one = surveyed(calls)
+    one = stats_of(calls)
     assert one.faults == {FAULT_MEANINGS[fault]: (1, first)}
     assert (one.live_objects, one.live_bytes) == left
 
 
 def test_impossible_live_bytes_are_a_fault_and_saturate() -> None:
     half = 1 << 61
-    found = surveyed([malloc(0, half), malloc(1, half), malloc(2, half), free(0), malloc(3, half)])
+    found = stats_of([malloc(0, half), malloc(1, half), malloc(2, half), free(0), malloc(3, half)])
     assert found.faults == {FAULT_MEANINGS[Fault.TOO_LARGE]: (1, 3)}
     assert found.peak_live == found.live_bytes == found.requested == 1 << 62
 
@@ -158,13 +158,13 @@ def test_invalid_stream_is_an_error_with_its_first_fault() -> None:
 
 
 def test_table_grows_to_a_large_id() -> None:
-    found = surveyed([malloc(100_000, 5), free(100_000), malloc(5000, 1)])
+    found = stats_of([malloc(100_000, 5), free(100_000), malloc(5000, 1)])
     assert (found.objects, found.live_objects, found.faults) == (100_001, 1, {})
 
 
 def test_id_beyond_the_limit_is_an_error() -> None:
     with pytest.raises(InputError, match=r"event 2 names object 2147483648; .* below 2\*\*31"):
-        surveyed([malloc(0, 5), malloc(1 << 31, 5)])
+        stats_of([malloc(0, 5), malloc(1 << 31, 5)])
 
 
 def test_table_beyond_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_table_beyond_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(trace_stats, "with_room_for", refuse)
     with pytest.raises(EnvironmentLacks, match="event 1 names object 5000: not enough memory"):
-        surveyed([malloc(5000, 5)])
+        stats_of([malloc(5000, 5)])
 
 
 def test_interrupted_collection_closes_its_trace() -> None:

@@ -1,4 +1,4 @@
-"""Pieces of a trace: whole objects or none, sound in themselves, the same for the same seed."""
+"""Subsets of a trace: whole objects, valid, the same for the same random seed."""
 
 from collections import Counter
 
@@ -13,24 +13,24 @@ from allocsim.trace_subset import ALL, Choice, random_share, subset_of
 from tests.driving import Call, free, malloc, realloc
 from tests.test_trace_slice import whole_objects
 from tests.traces.recordings import Event, events_of, rows_of
-from tests.traces.streams import sound_calls, streams, trace_of
+from tests.traces.streams import streams, trace_of, valid_calls
 
 HALF = ALL // 2
 
 
 def taken(calls: list[Call], choice: Choice) -> tuple[list[Event], Trace]:
-    """The events of a piece, and its trace, which is at its end."""
+    """The events of a subset, and its consumed trace."""
     piece = subset_of(trace_of(calls), choice)
     return rows_of(events_of(piece)), piece
 
 
 def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]]:
-    """The same piece by way of dictionaries; objects are left out, threads numbered anew."""
+    """The same subset by dictionaries, with threads renumbered."""
     stretch = whole_objects(calls, choice.first, choice.last)
     inside: dict[int, bool] = {}
     threads: dict[int, int] = {}
     piece = []
-    births = 0
+    allocations = 0
     for call in stretch:
         if call.op > Op.FREE:
             known = call.thread in threads or call.op == Op.FREEZE
@@ -38,8 +38,8 @@ def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]
                 piece.append((call.op, 0, 0, threads.get(call.thread, 0)))
             continue
         if call.op < Op.REALLOC:
-            births += 1
-            inside[call.object] = random_share(births, choice.seed) < choice.keep
+            allocations += 1
+            inside[call.object] = random_share(allocations, choice.seed) < choice.keep
         if inside[call.object]:
             thread = threads.setdefault(call.thread, len(threads))
             piece.append((call.op, call.request, call.alignment, thread))
@@ -106,7 +106,7 @@ def test_cut_counts_events_and_not_notes() -> None:
 
 
 def test_sample_keeps_whole_objects() -> None:
-    calls = sound_calls(5, 200 if PURE else 3000, freezes=False)
+    calls = valid_calls(5, 200 if PURE else 3000, freezes=False)
     whole, piece = (
         collect_stats(trace_of(calls)),
         collect_stats(subset_of(trace_of(calls), Choice(keep=HALF))),
@@ -116,32 +116,32 @@ def test_sample_keeps_whole_objects() -> None:
 
 
 def test_samples_of_all_seeds_together_hold_every_object_about_evenly() -> None:
-    births, seeds = 50, 40 if PURE else 400
+    allocations, seeds = 50, 40 if PURE else 400
     kept = Counter(
-        birth
+        allocation
         for seed in range(seeds)
-        for birth in range(births)
-        if random_share(birth, seed) < HALF
+        for allocation in range(allocations)
+        if random_share(allocation, seed) < HALF
     )
-    assert all(0.2 < kept[birth] / seeds < 0.8 for birth in range(births))
+    assert all(0.2 < kept[allocation] / seeds < 0.8 for allocation in range(allocations))
 
 
 def test_sampled_share_is_the_requested_one() -> None:
     count = 2000 if PURE else 100_000
     for keep in (ALL // 2, ALL // 10):
         for seed in (0, 1, 1 << 40):
-            found = sum(random_share(birth, seed) < keep for birth in range(1, count))
+            found = sum(random_share(allocation, seed) < keep for allocation in range(1, count))
             assert abs(found / count - keep / ALL) < 0.04
 
 
-@pytest.mark.parametrize("birth", [0, 1, (1 << 31) - 1, 1 << 31, 1 << 40, 1 << 61])
+@pytest.mark.parametrize("allocation", [0, 1, (1 << 31) - 1, 1 << 31, 1 << 40, 1 << 61])
 @pytest.mark.parametrize("seed", [0, 1, 1 << 31, 1 << 62])
-def test_share_is_below_all_however_large_the_numbers(birth: int, seed: int) -> None:
-    assert 0 <= random_share(birth, seed) < ALL
+def test_share_is_below_all_however_large_the_numbers(allocation: int, seed: int) -> None:
+    assert 0 <= random_share(allocation, seed) < ALL
 
 
 def test_same_seed_keeps_the_same_and_another_seed_others() -> None:
-    calls = sound_calls(5, 200)
+    calls = valid_calls(5, 200)
     first, again, other = (taken(calls, Choice(keep=HALF, seed=seed))[0] for seed in (3, 3, 4))
     assert first == again
     assert first != other

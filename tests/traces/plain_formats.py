@@ -1,4 +1,4 @@
-"""The obvious reader of each format of text: a regular expression a line, and a dictionary.
+"""Simple readers of the text formats: a regular expression per line, and a dictionary.
 
 Independent of the readers under test: nothing here is shared with them.
 """
@@ -13,7 +13,7 @@ POINTER = r"(0x[0-9a-fA-F]+|\(nil\))"
 
 
 def number(text: str | None) -> int:
-    """What a number in a recording says."""
+    """The value of a number in a recording."""
     if not text or text == "(nil)":
         return 0
     return int(text, 16 if text.startswith("0x") else 10)
@@ -91,7 +91,7 @@ def logalloc(text: str) -> Iterator[Row]:
 
 
 def ltrace(text: str) -> Iterator[Row]:
-    """What ltrace prints, with calls that are cut in two put together by thread and name."""
+    """ltrace's output, with unfinished calls joined by thread and name."""
     begun: dict[tuple[str, str], list[str]] = {}
     for line in text.splitlines():
         thread = (re.match(r"(\d+) ", line) or [""])[0].strip()
@@ -144,7 +144,7 @@ ROWS: dict[str, Callable[[str], Iterator[Row]]] = {
 
 
 def read_format_plainly(form: str, content: bytes) -> Plain:
-    """What the obvious reader of a format makes of a recording."""
+    """The result of a format's simple reader."""
     if form == "aosp":
         return read_plainly(content)
     plain = Plain()

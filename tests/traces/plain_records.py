@@ -1,4 +1,4 @@
-"""The obvious readers of the formats of glibc's trace-utils: unpack a record, or a code, at a time.
+"""Simple readers of the formats of glibc's trace-utils, one record or code at a time.
 
 Beside `plain_formats`, which has those of text. Independent of the readers under test: nothing here
 is shared with them but how many calls a thread of a workload makes before another goes on.

@@ -1,4 +1,4 @@
-"""Recordings for tests: an obvious reader to compare with, random recordings, ways to read them."""
+"""Recordings for tests: a simple reader to compare with, random recordings, helpers."""
 
 import io
 from collections import Counter
@@ -41,20 +41,20 @@ def rows_of(events: Any) -> list[Event]:
 def read(
     path: Path | str, form: str | None = None, process: int | None = None
 ) -> tuple[list[Event], Trace]:
-    """The events of a file, and its trace, which is at its end."""
+    """The events of a file, and its consumed trace."""
     trace = open_trace(str(path), form, process)
     return rows_of(events_of(trace)), trace
 
 
 def in_memory(content: bytes, name: str = "memory") -> Source:
-    """A source whose bytes lie in memory."""
+    """A source whose bytes are in memory."""
     return Source(name, io.BufferedReader(io.BytesIO(content)))  # type: ignore[arg-type]
 
 
 def read_bytes(
     content: bytes, form: Format = FORMAT, process: int | None = None
 ) -> tuple[list[Event], Trace]:
-    """The events of a recording that lies in memory, Android's text if nothing else is said."""
+    """The events of a recording in memory, by default Android's text."""
     reader = form.open(in_memory(content))
     trace = Trace("memory", iter(()), {}, notes=reader.notes)
     trace.chunks = recording.events_of(reader, trace, process)
@@ -63,7 +63,7 @@ def read_bytes(
 
 @dataclass
 class Plain:
-    """What the obvious reader makes of a recording; objects are numbered for good."""
+    """The result of the simple reader; ids are not reused."""
 
     events: list[Event] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Plain:
     serial: Iterator[int] = field(default_factory=count)
 
     def line(self, line: str) -> None:
-        """Take a line over."""
+        """Process a line."""
         thread, call, address, *rest = line.replace(":", " ").split()
         self.lines[call] += 1
         numbers = [int(text, 16 if text.startswith("0x") else 10) for text in (address, *rest)]
@@ -85,7 +85,7 @@ class Plain:
         self.call(call, thread, at, first, prod(sizes) if sizes else 0)
 
     def call(self, call: str, thread: str, at: int, first: int = 0, request: int = 0) -> None:
-        """Take a call over; `first` is the old address, or the alignment, if it has one."""
+        """Process a call; `first` is the old address or the alignment, if it has one."""
         if call in ("malloc", "calloc"):
             self.allocate(Op[call.upper()], thread, at, request)
         elif call == "memalign":
@@ -98,12 +98,12 @@ class Plain:
             self.event(Op.THREAD_DONE, thread, 0)
 
     def event(self, op: Op, thread: str, number: int, request: int = 0, alignment: int = 0) -> None:
-        """Note an event."""
+        """Append an event."""
         who = self.threads.setdefault(thread, len(self.threads))
         self.events.append((op, request, alignment, who, number))
 
     def allocate(self, op: Op, thread: str, at: int, request: int, alignment: int = 0) -> None:
-        """malloc and its kin."""
+        """malloc, calloc or memalign."""
         if at == 0:
             self.dropped["failed call"] += 1
         elif request > LARGEST or alignment > LARGEST_ALIGNMENT:
@@ -143,14 +143,14 @@ class Plain:
             self.dropped["free of unknown"] += 1
 
     def end_overlapped(self, thread: str, at: int) -> None:
-        """The free of what lies at the address was lost."""
+        """Insert a lost free of the object at the address."""
         if at in self.live:
             self.dropped["overlap"] += 1
             self.free(thread, at)
 
 
 def read_plainly(text: bytes) -> Plain:
-    """Split every line and keep a dictionary of what is live."""
+    """Split every line and keep a dictionary of live objects."""
     plain = Plain()
     for line in text.decode().splitlines():
         if line.strip():
@@ -159,7 +159,7 @@ def read_plainly(text: bytes) -> Plain:
 
 
 def assert_same(found: list[Event], expected: list[Event]) -> None:
-    """The same events on the same objects, whose numbers are the least that there are."""
+    """Assert the same events on the same objects, with the lowest possible ids."""
     assert [event[:4] for event in found] == [event[:4] for event in expected]
     objects: dict[int, int] = {}
     most = 0
@@ -201,4 +201,4 @@ _times = st.sampled_from(("", " 1 2", " 1764021942000000000 0"))
 _end = st.sampled_from(("\n", "\n", "\n", "\r\n", "\n\n", "\r\n\r\n\n"))
 _line = st.builds("{}: {}{}{}".format, _thread, _call, _times, _end)
 recordings = st.lists(_line, min_size=1, max_size=60).map(lambda lines: "".join(lines).encode())
-"""Recordings with everything in them: NULLs, unknown frees, overlaps, impossible sizes, threads."""
+"""Recordings with NULLs, unknown frees, overlaps, impossible sizes and threads."""

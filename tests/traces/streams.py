@@ -1,4 +1,4 @@
-"""Sound streams for tests of whatever writes traces: events with everything in them, as traces."""
+"""Valid streams with all kinds of events, for tests of writers."""
 
 import random
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ def trace_of(calls: Iterable[Call], chunk: int = 5, **known: Any) -> Trace:
     return Trace("calls", chunks, {"kind": "trace", "file": "calls", "format": "test"}, **known)
 
 
-def sound_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
+def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
     """Calls and notes as a reader makes them: the numbers of dead objects, the last one first.
 
     Threads are numbered as they appear, and only such as have called end.
@@ -51,5 +51,5 @@ def sound_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
     return calls
 
 
-streams = st.builds(sound_calls, st.integers(0, 1 << 32), st.integers(1, 80))
+streams = st.builds(valid_calls, st.integers(0, 1 << 32), st.integers(1, 80))
 """Streams of up to 80 calls and notes."""

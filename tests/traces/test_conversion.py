@@ -1,4 +1,4 @@
-"""Which writer a file's name, or a format's, means."""
+"""Selection of a writer by suffix or format name."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from allocsim.errors import InputError
 from allocsim.traces import open_trace
 from allocsim.traces.writers import WRITERS, writer_for
 from tests.traces.recordings import events_of
-from tests.traces.streams import sound_calls, trace_of
+from tests.traces.streams import trace_of, valid_calls
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,6 @@ def test_other_names_are_an_error_that_lists_what_there_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.allocsim", "a.txt", "a.txt.gz"])
 def test_what_is_written_is_recognised_and_read(tmp_path: Path, name: str) -> None:
-    calls, path = sound_calls(4, 50, freezes=False), tmp_path / name
+    calls, path = valid_calls(4, 50, freezes=False), tmp_path / name
     writer_for(path).write(trace_of(calls), path)
     assert events_of(open_trace(str(path))).tolist() == events_of(trace_of(calls)).tolist()

@@ -1,4 +1,4 @@
-"""Formats: each knows its own recordings and no other, and the unknown is refused with the list."""
+"""Formats: each recognises its own recordings only; unknown content is an error."""
 
 from pathlib import Path
 
@@ -46,9 +46,9 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("content", UNKNOWN.values(), ids=UNKNOWN)
 def test_unknown_content_is_an_error_with_its_beginning_and_the_formats(content: bytes) -> None:
-    with pytest.raises(TraceError) as refusal:
+    with pytest.raises(TraceError) as raised:
         detect_format(in_memory(content), FORMATS)
-    message = str(refusal.value)
+    message = str(raised.value)
     assert message.startswith(f"memory: unknown format, found {shown(content)}; expected one of: ")
     assert all(form.name in message for form in FORMATS)
     assert "--format" in message
@@ -67,10 +67,10 @@ TABLES = {
 
 @pytest.mark.parametrize(("content", "is_table"), TABLES.values(), ids=TABLES)
 def test_table_of_rates_is_an_error_with_the_command_for_it(content: bytes, is_table: bool) -> None:
-    with pytest.raises(TraceError) as refusal:
+    with pytest.raises(TraceError) as raised:
         detect_format(in_memory(content), FORMATS)
-    assert ("`allocsim empirical memory`" in str(refusal.value)) == is_table
-    assert ("--format" in str(refusal.value)) != is_table
+    assert ("`allocsim empirical memory`" in str(raised.value)) == is_table
+    assert ("--format" in str(raised.value)) != is_table
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\r\n  "], ids=["nothing", "blank"])
@@ -99,7 +99,7 @@ def test_wrong_forced_format_is_an_error_at_the_first_line() -> None:
 
 
 def test_file_is_closed_after_an_error(tmp_path: Path) -> None:
-    """Warnings are errors: an open file would be found when it is collected."""
+    """Warnings are errors: a file left open would fail when it is collected."""
     path = tmp_path / "trace"
     path.write_bytes(b"hello\n")
     for form in (None, "nonsense"):

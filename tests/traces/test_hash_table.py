@@ -1,4 +1,4 @@
-"""The table of what is live is a dictionary, whatever goes in and out."""
+"""The hash table behaves like a dictionary."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_consecutive_keys_are_spread(step: int) -> None:
 
 
 def folded_to(low: int, high: int) -> int:
-    """A key with these high bits that key ^ (key >> 29), from bit 3 on, takes to `low`."""
+    """A key with these high bits for which key ^ (key >> 29), from bit 3 on, is `low`."""
     key = high << 34
     for place in range(33, 2, -1):
         key |= ((low >> (place - 3) ^ key >> (place + 29)) & 1) << place
@@ -89,7 +89,7 @@ CRAFTED = {
     ],
     "low bits alike": [5 << 3 | high << 34 for high in range(512)],
 }
-"""Keys that someone could choose who has read the source."""
+"""Keys that an attacker could choose after reading the source."""
 
 
 @pytest.mark.parametrize("crafted", CRAFTED.values(), ids=CRAFTED)

@@ -1,4 +1,4 @@
-"""From calls to events: every rule, and numbers that are used again."""
+"""Object ids: every rule for turning calls into events, and reuse of ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ A, B, C = 0x1000, 0x2000, 0x7FFF_FFFF_F000
 
 @dataclass(frozen=True)
 class Call:
-    """One call, by name."""
+    """A call with named fields."""
 
     op: Op
     address: int
@@ -52,7 +52,7 @@ def free(address: int, thread: int = 7, process: int = 0) -> Call:
 
 
 def batch(given_calls: Sequence[Call]) -> Any:
-    """The calls as a reader gives them."""
+    """The calls as a batch of a reader."""
     made = no_calls(len(given_calls))
     for row, call in zip(made, given_calls, strict=True):
         row.op, row.address, row.request = call.op, call.address, call.request
@@ -64,7 +64,7 @@ def batch(given_calls: Sequence[Call]) -> Any:
 def identified(
     *given_calls: Call, slots: int = 64, room: int = 64
 ) -> tuple[list[Event], dict[str, int], ObjectIds]:
-    """Events, what was dropped, and the state behind the calls."""
+    """Events, counts of dropped calls, and the state after the calls."""
     known, events, rows = new_object_ids(slots), no_events(room), list[Event]()
     made, position = batch(given_calls), 0
     while position < len(made):
@@ -193,8 +193,8 @@ RULES: dict[str, tuple[list[Call], list[Event], dict[str, int]]] = {
 
 @pytest.mark.parametrize(("calls", "events", "dropped"), RULES.values(), ids=RULES)
 def test_rule(calls: list[Call], events: list[Event], dropped: dict[str, int]) -> None:
-    found, left_out, _ = identified(*calls)
-    assert (found, left_out) == (events, dropped)
+    found, counts, _ = identified(*calls)
+    assert (found, counts) == (events, dropped)
 
 
 def test_every_reason_has_words() -> None:

@@ -1,4 +1,4 @@
-"""Reading ahead: order, errors at their place, and no thread left behind."""
+"""Prefetching: order, errors in place, and no thread left over."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from allocsim.traces.prefetch import AHEAD, read_ahead
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """Every test ends with the threads that it began with."""
+    """No test leaves a thread running."""
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) == before

@@ -1,4 +1,4 @@
-"""What is wrong with a trace, in words: faults of its events, holes, claims that do not hold."""
+"""Problems of a trace: faults of events, gaps in thread numbers, wrong claims."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from allocsim.trace_stats import collect_stats
 from allocsim.traces.native.file import CLAIMS, read_trace, write_trace
 from allocsim.traces.problems import problems_of
 from tests.driving import Call, free, malloc, realloc
-from tests.traces.streams import sound_calls, trace_of
+from tests.traces.streams import trace_of, valid_calls
 
 PROBLEMS = {
     "born twice": ([malloc(0, 1), malloc(0, 1)], "event 2 allocates an object that is live"),
@@ -41,7 +41,7 @@ def test_all_problems_are_reported() -> None:
 
 def test_valid_trace_has_no_problems(tmp_path: Path) -> None:
     path = tmp_path / "sound.allocsim"
-    write_trace(trace_of(sound_calls(3, 100)), path)
+    write_trace(trace_of(valid_calls(3, 100)), path)
     trace = read_trace(path)
     assert problems_of(trace, collect_stats(trace)) == []
 

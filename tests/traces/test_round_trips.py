@@ -1,4 +1,4 @@
-"""Recordings of real programs, written and read again: the same events, whatever they came in.
+"""Recordings of real programs, written and read back: the same events in any container.
 
 Each sample goes through allocsim's own file and through Android's text; one goes through every
 container. Events are compared whole, but for the numbers of objects, which a reader gives out anew.
@@ -29,7 +29,7 @@ else:
     from backports import zstd
 
 LONG = 4096
-"""Bytes of a packed sample beyond which pure mode would take long."""
+"""Compressed size above which pure mode is too slow."""
 
 RECORDINGS = [
     path
@@ -49,14 +49,14 @@ def events_of(path: Path) -> Any:
     return np.concatenate(chunks)
 
 
-def born(events: Any) -> np.ndarray:
-    """For each event the allocation, counted from 0, of the object that it is on."""
-    births, current = 0, dict[int, int]()
+def allocation_of(events: Any) -> np.ndarray:
+    """For each event, the number of the allocation that made its object."""
+    allocations, current = 0, dict[int, int]()
     numbers = []
     for op, number in zip(events["op"].tolist(), events["object"].tolist(), strict=True):
         if op <= 2:
-            current[number] = births
-            births += 1
+            current[number] = allocations
+            allocations += 1
         numbers.append(current.get(number, -1) if op <= 4 else -1)
     return np.array(numbers)
 
@@ -64,7 +64,7 @@ def born(events: Any) -> np.ndarray:
 def assert_same_events(found: Any, expected: Any) -> None:
     for name in ("op", "request", "thread", "alignment"):
         assert (found[name] == expected[name]).all(), name
-    assert (born(found) == born(expected)).all()
+    assert (allocation_of(found) == allocation_of(expected)).all()
 
 
 @samples

@@ -1,4 +1,4 @@
-"""Containers: the same events whatever the recording came in, and none is a surprise."""
+"""Containers: the same events in all of them, and a clear error for damaged ones."""
 
 import bz2
 import gc
@@ -29,7 +29,7 @@ from tests.traces.recordings import read, read_plainly
 
 
 def recording(lines: int) -> bytes:
-    """Many lines that pack badly: each allocates and frees at random."""
+    """Many lines of random calls, which compress badly."""
     rng = random.Random(1)
     return b"".join(
         b"1: malloc 0x%x %d\n" % (rng.randrange(16, 1 << 44), rng.randrange(1 << 30))
@@ -50,7 +50,7 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
 
 
 def packed_unseekable(content: bytes) -> bytes:
-    """A zip as it is written into a pipe: lengths behind the data."""
+    """A zip as written to a pipe, with the lengths after the data."""
     out = io.BytesIO()
     out.seekable = lambda: False  # type: ignore[method-assign]
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -95,13 +95,13 @@ containers = pytest.mark.parametrize("pack", CONTAINERS.values(), ids=CONTAINERS
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file whose name says nothing."""
+    """A file without a suffix."""
     return tmp_path / "recording"
 
 
 @pytest.fixture(autouse=True)
 def no_file_left_open() -> Iterator[None]:
-    """What a test leaves open is found in that test: Python warns when it is collected."""
+    """Collect garbage, so that a file left open fails the test that did it."""
     yield
     gc.collect()
 
@@ -207,7 +207,7 @@ def wrong(content: bytes, place: int) -> bytes:
 
 
 def encrypted() -> bytes:
-    """A zip whose member says that it is encrypted."""
+    """A zip whose member is marked as encrypted."""
     content = bytearray(zipped(("trace.txt", SHORT)))
     content[6] |= 1
     content[content.index(b"PK\x01\x02") + 8] |= 1
@@ -215,7 +215,7 @@ def encrypted() -> bytes:
 
 
 def unsupported() -> bytes:
-    """A zip whose member is packed by an unknown method."""
+    """A zip whose member has an unknown compression method."""
     content = bytearray(zipped(("trace.txt", SHORT)))
     content[8] = 97
     content[content.index(b"PK\x01\x02") + 10] = 97
@@ -223,7 +223,7 @@ def unsupported() -> bytes:
 
 
 def misnamed() -> bytes:
-    """A zip whose member has a name that is not UTF-8, though it says so."""
+    """A zip whose member has an invalid UTF-8 name."""
     return zipped(("tré.txt", SHORT)).replace("é".encode(), b"\xff\xff")
 
 
@@ -263,9 +263,9 @@ def test_unusable_container_is_an_error_that_names_it(
     path: Path, content: bytes, reason: str
 ) -> None:
     path.write_bytes(content)
-    with pytest.raises(TraceError, match=reason) as refusal:
+    with pytest.raises(TraceError, match=reason) as raised:
         read(path)
-    assert str(refusal.value).startswith(str(path))
+    assert str(raised.value).startswith(str(path))
 
 
 BOMB = 32 << 20
@@ -443,7 +443,7 @@ def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -
 
 
 def test_damaged_containers_give_events_or_a_trace_error(path: Path) -> None:
-    """A byte here and there, or a cut: never anything but an AllocsimError."""
+    """Changed bytes or a cut give no error but an AllocsimError."""
     rng = random.Random(2008)
     originals = [CONTAINERS[name](SHORT) for name in CONTAINERS if name != "plain"]
     unexpected = []

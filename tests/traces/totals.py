@@ -1,4 +1,4 @@
-"""Totals of a recording, counted two ways: from the events of a reader, and by an obvious count."""
+"""Totals of a recording, counted from a reader's events and by a simple count."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ PROGRAM = SAMPLES / ("shell.lttng.gz" if PURE else "sqlite.lttng.gz")
 
 
 class Totals(NamedTuple):
-    """What every reader of a recording must agree on."""
+    """Figures on which every reader of a recording must agree."""
 
     allocations: int
     frees: int
@@ -29,38 +29,38 @@ class Totals(NamedTuple):
 
 
 class Count:
-    """A count as one would do it by hand: a dictionary of what is live."""
+    """A simple count with a dictionary of live objects."""
 
     def __init__(self) -> None:
         self.live = dict[object, int]()
         self.allocations = self.frees = self.requested = self.bytes = self.peak = 0
 
     def allocate(self, key: object, request: int) -> None:
-        """An object comes to life."""
+        """Allocate an object."""
         assert key not in self.live
         self.live[key] = request
         self.allocations += 1
         self._ask(request)
 
     def reallocate(self, old: object, key: object, request: int) -> None:
-        """An object changes its size, and perhaps its key."""
+        """Resize an object, and perhaps change its key."""
         self.bytes -= self.live.pop(old)
         self.live[key] = request
         self._ask(request)
 
     def free(self, key: object) -> None:
-        """An object dies."""
+        """Free an object."""
         self.bytes -= self.live.pop(key)
         self.frees += 1
 
     def _ask(self, request: int) -> None:
-        """Bytes are asked for."""
+        """Count requested bytes."""
         self.requested += request
         self.bytes += request
         self.peak = max(self.peak, self.bytes)
 
     def totals(self) -> Totals:
-        """What was counted."""
+        """The totals so far."""
         return Totals(
             self.allocations, self.frees, self.requested, self.peak, len(self.live), self.bytes
         )
@@ -80,7 +80,7 @@ def totals_of(events: list[Event]) -> Totals:
 
 
 def contents(name: str) -> bytes:
-    """A sample out of its container."""
+    """The decompressed content of a sample."""
     source = open_source(str(SAMPLES / name))
     block = bytearray(4 << 20)
     with memoryview(block) as view:

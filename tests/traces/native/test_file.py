@@ -1,4 +1,4 @@
-"""allocsim's own file: what is written is read, from a mapping or unpacked; damage is refused."""
+"""allocsim traces: read back from a mapping or a stream; damage is an error."""
 
 import gzip
 import io
@@ -25,9 +25,9 @@ from allocsim.traces.native.header import BASE_OBJECTS, MAX_OBJECTS_PER_EVENT
 from allocsim.traces.source import Source
 from tests.driving import Call, free, malloc, stream_of
 from tests.traces.recordings import events_of
-from tests.traces.streams import sound_calls, streams, trace_of
+from tests.traces.streams import streams, trace_of, valid_calls
 
-CALLS = sound_calls(1, 40)
+CALLS = valid_calls(1, 40)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def stored(tmp_path: Path) -> Path:
 
 
 def changed(path: Path, row: int, **fields: int) -> Path:
-    """The same file with another event in a row."""
+    """The same file with changed fields in a row."""
     content = bytearray(path.read_bytes())
     begin = len(content) - EVENT.itemsize * len(CALLS)
     events = np.frombuffer(content, EVENT, offset=begin)
@@ -51,7 +51,7 @@ def changed(path: Path, row: int, **fields: int) -> Path:
 
 
 def streamed(content: bytes, name: str = "memory") -> Trace:
-    """The trace in bytes that are unpacked, not mapped."""
+    """The trace in bytes that are streamed, not mapped."""
     return read_stream(Source(name, io.BufferedReader(io.BytesIO(content))))  # type: ignore[arg-type]
 
 
@@ -106,7 +106,7 @@ def test_rewritten_file_keeps_the_first_source(stored: Path, tmp_path: Path) -> 
 
 @pytest.fixture
 def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of 128 chunks and 5 rows, a hole on disk; its rows, all zeros, are only looked at."""
+    """A sparse file of 128 chunks and 5 rows, all zeros; validation is replaced by a read."""
     path = tmp_path / "long.allocsim"
     write_trace(trace_of([malloc(0, 1)]), path)
     content = path.read_bytes()[: -EVENT.itemsize]
@@ -134,7 +134,7 @@ def test_chunks_are_views_of_one_mapping(long: Path) -> None:
 
 
 def test_pages_that_were_read_are_released(long: Path) -> None:
-    """Of 64 MiB few are resident at the end."""
+    """Of 64 MiB, less than 4 are resident at the end."""
     for chunk in read_trace(long).chunks:
         last = chunk
     assert resident_of(last) < 4 << 20
@@ -165,7 +165,7 @@ def test_writing_into_a_chunk_leaves_the_file(stored: Path) -> None:
 
 
 def test_chunk_outlives_its_trace(stored: Path) -> None:
-    """The mapping goes with the last view of it."""
+    """The mapping lives as long as a view of it."""
     first, *_ = read_trace(stored).chunks
     stored.unlink()
     assert first.tolist() == stream_of(CALLS).tolist()
@@ -273,11 +273,11 @@ def test_invalid_stream_is_not_written(tmp_path: Path) -> None:
 
 
 class Stop(BaseException):
-    """What is raised in the midst of a stream, as KeyboardInterrupt is."""
+    """Raised in the middle of a stream, like KeyboardInterrupt."""
 
 
 def interrupted(calls: list[Call]) -> Iterator[Any]:
-    """The calls, then a stop."""
+    """The calls, then Stop."""
     yield stream_of(calls)
     raise Stop
 
@@ -332,7 +332,7 @@ def test_file_that_cannot_be_mapped_is_an_error(
 
 
 def resident_of(chunk: Any) -> int:
-    """Bytes of the mapping around a chunk that are resident, as the kernel lists it."""
+    """Resident bytes of the mapping that contains a chunk, from smaps."""
     address, inside = chunk.ctypes.data, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         first, *rest = line.split()

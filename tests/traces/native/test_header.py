@@ -1,4 +1,4 @@
-"""The front of our trace file: every byte is checked, and each damage has its message."""
+"""Header of an allocsim trace: every byte is checked, and every damage is an error."""
 
 import struct
 import zlib
@@ -38,19 +38,19 @@ BEGIN = header_size(ABOUT)
 
 
 def parsed(whole: bytes) -> tuple[Layout, Description]:
-    """What the front says."""
+    """The layout and the description."""
     layout = parse_layout(whole[:FIXED_SIZE], "it.allocsim")
     return layout, parse_description(whole[: layout.begin], layout, "it.allocsim")
 
 
 def sealed(whole: bytes) -> bytes:
-    """The same front with the checksum that it should have."""
+    """The same header with a valid checksum."""
     checksum = zlib.crc32(whole[FIXED_SIZE:], zlib.crc32(whole[: FIXED_SIZE - 4]))
     return whole[: FIXED_SIZE - 4] + struct.pack("<I", checksum) + whole[FIXED_SIZE:]
 
 
 def with_text(text: bytes, rows: int = 4) -> bytes:
-    """A front that says anything at all, rightly sealed."""
+    """A header with any text and a valid checksum."""
     begin = -(-(FIXED_SIZE + len(text)) // PAGE) * PAGE
     header = struct.pack("<12sIQQQ24s", MAGIC, 1, len(text), begin, rows, b"")
     return sealed((header + text).ljust(begin, b"\0"))
@@ -66,7 +66,7 @@ def test_header_is_read_back_unchanged() -> None:
 
 
 def test_layout_on_disk_stays_as_it_is() -> None:
-    """The offsets that the module's docstring promises."""
+    """The offsets are those of the module's docstring."""
     whole = encode_header(ABOUT, BEGIN, 4)
     text = msgspec.json.encode(ABOUT)
     assert whole[:12] == b"allocsim\r\n\x1a\n"
@@ -77,7 +77,7 @@ def test_layout_on_disk_stays_as_it_is() -> None:
 
 
 def test_every_byte_is_checked() -> None:
-    """One bit wrong anywhere is an error that names the file."""
+    """Any single wrong bit is an error that names the file."""
     whole = encode_header(ABOUT, BEGIN, 4)
     for place in range(len(whole)):
         wrong = bytearray(whole)
@@ -150,7 +150,7 @@ def test_hostile_text_with_a_valid_checksum_is_an_error(text: bytes) -> None:
 
 
 def test_unknown_keys_are_ignored() -> None:
-    """A later allocsim may say more under the same version."""
+    """A later allocsim may add keys under the same version."""
     _, about = parsed(with_text(body(later="more")))
     assert about == ABOUT
 

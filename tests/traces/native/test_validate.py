@@ -1,4 +1,4 @@
-"""What is an event and what is not: each way in which a row of bytes can be wrong."""
+"""Validation: each way in which a row can be invalid."""
 
 import random
 from itertools import product

@@ -1,4 +1,4 @@
-"""The reader of Android's text: each kind of line, and what makes no event."""
+"""The reader of Android's text: each kind of line, with and without an event."""
 
 import random
 
@@ -14,7 +14,7 @@ from tests.traces.recordings import (
 )
 
 BEFORE = "5: malloc 0x10 1\n"
-"""A line that makes the object 0 of the thread 0."""
+"""A line that allocates object 0 on thread 0."""
 
 GOOD = {
     "malloc": ("5: malloc 0x1000 24", (Op.MALLOC, 24, 0, 0, 1)),
@@ -43,7 +43,7 @@ GOOD = {
     "free by another thread": ("9: free 0x10", (Op.FREE, 0, 0, 1, 0)),
     "thread_done": ("5: thread_done 0x0", (Op.THREAD_DONE, 0, 0, 0, 0)),
 }
-"""Lines behind BEFORE, with the event that each makes."""
+"""Lines after BEFORE, with the event of each."""
 
 good = pytest.mark.parametrize(("line", "event"), GOOD.values(), ids=GOOD)
 
@@ -94,7 +94,7 @@ DROPPED = {
     "alignment of 18 digits": ("5: memalign 0x20 999999999999999999 1", "impossible size"),
     "end of an unknown thread": ("6: thread_done 0x0", ""),
 }
-"""Lines behind BEFORE that make no event, with the reason; None: a number is too long."""
+"""Lines after BEFORE without an event, with the reason; None: a number is too long."""
 
 dropped_lines = {name: found for name, found in DROPPED.items() if found[1] is not None}
 

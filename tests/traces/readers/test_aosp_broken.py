@@ -1,4 +1,4 @@
-"""Broken lines of AOSP text: an error that names the line, and what a cut recording still gives."""
+"""Broken lines of AOSP text: an error with the line, and the rest of a cut recording."""
 
 import pytest
 
@@ -89,9 +89,9 @@ broken = pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
 def test_broken_line_is_an_error_that_names_file_line_and_text(
     recorded: Recorded, line: str, end: str
 ) -> None:
-    with pytest.raises(TraceError) as refusal:
+    with pytest.raises(TraceError) as raised:
         recorded(f"{BEFORE}\n{line}{end}{BEFORE}")
-    message = str(refusal.value)
+    message = str(raised.value)
     shown = line if len(line) < 80 else line[:80] + "…"
     mark = "\\r" if end == "\r\n" and len(line) < 80 else ""
     assert f"trace.txt, line 3: found '{shown}{mark}', expected TID: malloc|calloc|" in message
@@ -120,10 +120,10 @@ def test_broken_first_line_is_an_error_even_without_its_end(recorded: Recorded, 
 def test_bytes_that_cannot_be_printed_are_escaped_in_the_error(
     recorded: Recorded, line: bytes, shown: str
 ) -> None:
-    with pytest.raises(TraceError) as refusal:
+    with pytest.raises(TraceError) as raised:
         recorded(BEFORE.encode() + line + b"\n")
-    assert shown in str(refusal.value)
-    assert str(refusal.value).isprintable()
+    assert shown in str(raised.value)
+    assert str(raised.value).isprintable()
 
 
 @pytest.mark.parametrize("number", [1, 2, 1000])

@@ -31,7 +31,7 @@ SYSTEMUI = REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
 
 
 def varied(count: int, seed: int = 1) -> bytes:
-    """A sound recording of lines of every length."""
+    """A valid recording with lines of every length."""
     rng, live, lines = random.Random(seed), [], []
     for number in range(1, count + 1):
         thread = rng.choice((1, 22, 333333))
@@ -133,7 +133,7 @@ def test_recording_cut_anywhere_is_read_up_to_its_last_complete_line(
 
 
 def live_bytes(events: list[Event]) -> tuple[int, int, int]:
-    """The most bytes that are live at once; bytes and objects that live at the end."""
+    """Peak live bytes, and live bytes and objects at the end."""
     live: dict[int, int] = {}
     changes = []
     for op, request, _, _, number in events:
@@ -173,7 +173,7 @@ def test_sqlite_recording_has_the_known_totals() -> None:
 
 @pytest.fixture(scope="module")
 def systemui() -> tuple[list[Event], dict[str, int], Plain]:
-    """Android's system UI: events, what was dropped, and what the plain reader says."""
+    """Android's system UI: events, dropped calls, and those of the simple reader."""
     if PURE:
         pytest.skip("786,454 lines take minutes in pure mode")
     if not SYSTEMUI.exists():

@@ -1,4 +1,4 @@
-"""The .rep files of CS:APP: every header, each kind of line, and a real program written as one."""
+"""The .rep files of CS:APP: every header, each kind of line, and a real program."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_id_is_reused_after_its_free() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", " \r", "\t \r"])
 def test_call_without_size_takes_that_of_the_call_before(blank: str) -> None:
-    """The driver's scanf finds no number in the next line, and leaves the variable as it was."""
+    """As the lab's driver: scanf finds no number and leaves the variable unchanged."""
     content = f"{MODERN}a 0 512\na 1{blank}\nr 0 640\nf 1\nr 0{blank}\n"
     events, trace = read_bytes(content.encode(), csapp.FORMAT)
     assert [event[1] for event in events] == [512, 512, 640, 0, 640]
@@ -129,7 +129,7 @@ def test_file_is_known_by_its_header_and_first_call(head: str, known: bool) -> N
 
 
 def written(events: list[Event]) -> str:
-    """The events as a .rep file, in which an ID is an object for good."""
+    """The events as a .rep file, where IDs are not reused."""
     lines, ids = list[str](), dict[int, int]()
     for op, request, _, _, number in events:
         if op in (Op.MALLOC, Op.CALLOC):
@@ -142,7 +142,7 @@ def written(events: list[Event]) -> str:
 
 
 def test_real_program_written_as_rep_is_read_as_it_was() -> None:
-    """But for calloc, which the format does not have."""
+    """Except calloc, which the format lacks."""
     recorded = [
         (Op.MALLOC, *rest) if op == Op.CALLOC else (op, *rest) for op, *rest in read(PROGRAM)[0]
     ]

@@ -1,4 +1,4 @@
-"""Raw traces of glibc's trace-utils: each type of record, damage, a real program written as one.
+"""Raw traces of glibc's trace-utils: each type of record, damage, a real program.
 
 The tests write them, by the grammar; `test_samples` reads those of glibc's own malloc.
 """
@@ -21,7 +21,7 @@ FORMAT = glibc_mtrace.FORMAT
 def record(
     kind: int, pointer1: int = 0, pointer2: int = 0, size: int = 0, size2: int = 0, thread: int = 7
 ) -> bytes:
-    """A record; the bits of the path that the call took are noise."""
+    """A record; the bits for the path that the call took are random."""
     return struct.pack(
         "<iIQQQQQQQ", thread, kind | 0xABCD00, pointer1, pointer2, size, size2, 9, 0, 0
     )
@@ -43,7 +43,7 @@ TYPES = {
     "another thread": (record(1, 0, 0x20, 3, thread=-5), (Op.MALLOC, 3, 0, 1, 1)),
     "address with a tag": (record(3, 0xB000_0000_0000_0010), (Op.FREE, 0, 0, 0, 0)),
 }
-"""Records behind a malloc of 1 byte at 0x10, with the event that each makes."""
+"""Records after a malloc of 1 byte at 0x10, with the event of each."""
 
 
 @pytest.mark.parametrize(("kind", "event"), TYPES.values(), ids=TYPES)
@@ -107,7 +107,7 @@ def test_file_is_known_by_its_first_record(head: bytes, known: bool) -> None:
 
 
 def written(events: list[Event]) -> bytes:
-    """The events as a raw trace: an object's address is its number, times 16."""
+    """The events as a raw trace; an object's address is 16 times its id."""
     types = {Op.MALLOC: 1, Op.CALLOC: 2, Op.FREE: 3, Op.REALLOC: 4, Op.MEMALIGN: 5}
     content = [MAGIC]
     for op, request, shift, thread, number in events:

@@ -1,4 +1,4 @@
-"""Workloads of glibc's trace-utils: each code, threads by their syncs, damage, a program as one.
+"""Workloads of glibc's trace-utils: each code, syncs of threads, damage, a real program.
 
 The tests write them, by the grammar; `test_samples` reads those of glibc's own tools.
 """
@@ -32,7 +32,7 @@ def code(*numbers: int) -> bytes:
 
 
 def header(starts: Iterable[int], slots: int = 100, syncs: int = 10) -> bytes:
-    """A header whose numbers all take nine bytes, so that its length is known."""
+    """A header whose numbers take nine bytes each, so its length is known."""
     starts = list(starts)
     fixed = [(8, slots), (9, syncs), (10, len(starts)), *((11, start) for start in starts)]
     return b"".join(bytes([code]) + number(value | 1 << 63)[1:] for code, value in fixed) + b"\1"
@@ -194,7 +194,7 @@ def test_huge_number_is_huge(tmp_path: Path) -> None:
 
 
 def written(events: list[Event]) -> bytes:
-    """The events as a workload: a slot for each number, a sync where one changes its thread."""
+    """The events as a workload: a slot for each id, a sync where it changes threads."""
     streams, last, syncs = dict[int, bytearray](), dict[int, int](), 0
     for op, request, shift, thread, number in events:
         stream, slot = streams.setdefault(thread, bytearray()), number + 1

@@ -62,7 +62,7 @@ def test_command_may_go_on_over_lines(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["+ ", "+ 0x", "- ", "- 0x", "a 1 1x"])
 def test_line_of_a_command_makes_no_block_and_no_site(line: str) -> None:
-    """There is room for as many as whole lines can make: further ones lay behind the table."""
+    """The table has room for the blocks of valid lines only; more would overflow it."""
     content = f"v 10400 2\na 18 1\nt 1 0\n+ 0\nX a\n{line}\n{line}\n"
     reader = heaptrack.HeaptrackReader(in_memory(content.encode()))
     made = [len(calls) for calls in reader.batches()]
@@ -176,11 +176,11 @@ TOTALS = {
     "sqlite": Totals(3585, 3583, 1_136_671, 400_788, 2, 8192),
     "ls": Totals(240, 73, 151_982, 138_765, 167, 33_787),
 }
-"""What `heaptrack_print` of heaptrack 1.4 says of them: 3585 calls to allocation functions, a peak
+"""Output of `heaptrack_print` of heaptrack 1.4: 3585 calls to allocation functions, a peak
 of 400.79K, 8.19K left; 240, 138.76K, 33.79K."""
 
 POOL = 72_704
-"""Bytes that libstdc++ keeps for exceptions: heaptrack brings it into every program."""
+"""Bytes that libstdc++, which heaptrack loads into every program, keeps for exceptions."""
 
 
 def test_peak_of_sqlite_is_that_of_other_recorders_and_the_pool() -> None:

@@ -1,4 +1,4 @@
-"""Sites without addresses: first in, first out within a site, numbers used again."""
+"""Invented addresses of sites: FIFO within a site, and reuse of numbers."""
 
 import random
 from collections import deque

@@ -1,4 +1,4 @@
-"""The reader of ltrace: each call, calls cut in two, and what is left out and why."""
+"""The reader of ltrace: each call, unfinished calls, and dropped calls."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_nested_calls_are_resumed_from_the_innermost() -> None:
 
 
 def test_free_is_done_as_it_begins() -> None:
-    """Another thread may get the address before the call returns."""
+    """Another thread may receive the address before the call returns."""
     events, trace = read_lines(
         "ltrace",
         "1 ls->malloc(10) = 0x10",

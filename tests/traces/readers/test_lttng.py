@@ -119,9 +119,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
 def test_broken_line_is_an_error_that_names_it(line: str) -> None:
-    with pytest.raises(TraceError, match=r"memory, line 2: found '") as refusal:
+    with pytest.raises(TraceError, match=r"memory, line 2: found '") as raised:
         read_lines("lttng", BEFORE, line, BEFORE)
-    assert r"expected [TIME] HOST lttng_ust_libc:NAME: {" in str(refusal.value)
+    assert r"expected [TIME] HOST lttng_ust_libc:NAME: {" in str(raised.value)
 
 
 def test_format_is_detected_by_an_event() -> None:

@@ -1,4 +1,4 @@
-"""The traces of malloc-bench: each call, what is not there, damage, a real program as one."""
+"""Traces of malloc-bench: each call, missing fields, damage, a real program."""
 
 import gzip
 from pathlib import Path
@@ -16,7 +16,7 @@ FORMAT = malloc_bench.FORMAT
 MALLOC, FREE, REALLOC, CALLOC = 1, 2, 3, 4
 
 WRITTEN = "sqlite.malloc-bench.gz"
-"""What malloc-bench's own parser made of sqlite.valgrind.gz; `protoc --decode` was counted."""
+"""Figures of sqlite.valgrind.gz as converted by malloc-bench, counted by `protoc --decode`."""
 
 
 def varint(value: int) -> bytes:
@@ -34,7 +34,7 @@ def message(number: int, content: bytes) -> bytes:
 
 
 def line(kind: int, *fields: int | None) -> bytes:
-    """A line with one call, whose fields are numbered from 1; None is one that is not there."""
+    """A line with one call, whose fields are numbered from 1; None omits one."""
     numbered = enumerate(fields, start=1)
     content = b"".join(varint(n << 3) + varint(v) for n, v in numbered if v is not None)
     return message(1, message(kind, content))
@@ -56,7 +56,7 @@ CALLS = {
     "free with hints": (line(FREE, 0, 1, 8), (Op.FREE, 0, 0, 0, 0)),
     "most that live": (varint(2 << 3) + varint(5000) + line(FREE, 0), (Op.FREE, 0, 0, 0, 0)),
 }
-"""Lines behind BEFORE, with the event that each makes."""
+"""Lines after BEFORE, with the event of each."""
 
 
 @pytest.mark.parametrize(("content", "event"), CALLS.values(), ids=CALLS)
@@ -137,7 +137,7 @@ def test_file_is_known_by_its_first_line(head: bytes, known: bool) -> None:
 
 
 def written(events: list[Event]) -> bytes:
-    """The events as a trace; an object's id is its number, which is used again."""
+    """The events as a trace; ids are reused."""
     lines = [varint(2 << 3) + varint(len(events))]
     for op, request, shift, _, number in events:
         lines.append({

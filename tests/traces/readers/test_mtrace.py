@@ -9,7 +9,7 @@ from tests.traces.lines import first_event, read_lines
 from tests.traces.recordings import Event, read_bytes
 
 BEFORE = "@ prog:[0x1] + 0x10 0x1"
-"""A line that makes the object 0."""
+"""A line that allocates object 0."""
 
 CALLERS = {
     "none": "",
@@ -59,7 +59,7 @@ def test_two_lines_make_a_realloc(caller: str) -> None:
 
 
 def test_second_half_of_a_realloc_alone_is_a_malloc() -> None:
-    """What stood between belongs to no realloc."""
+    """A line between the two halves belongs to no realloc."""
     events, _ = read_lines("mtrace", BEFORE, "< 0x10", "+ 0x30 0x2", "> 0x20 0x3")
     assert [event[0] for event in events] == [Op.MALLOC, Op.MALLOC, Op.MALLOC]
 
@@ -91,9 +91,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
 def test_broken_line_is_an_error_that_names_it(line: str) -> None:
-    with pytest.raises(TraceError, match=r"memory, line 3: found '") as refusal:
+    with pytest.raises(TraceError, match=r"memory, line 3: found '") as raised:
         read_lines("mtrace", "= Start", BEFORE, line, "- 0x10")
-    assert "expected [@ CALLER] and + PTR SIZE" in str(refusal.value)
+    assert "expected [@ CALLER] and + PTR SIZE" in str(raised.value)
 
 
 @pytest.mark.parametrize(

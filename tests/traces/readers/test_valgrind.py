@@ -1,4 +1,4 @@
-"""The reader of Valgrind's --trace-malloc: every spelling, glued calls, output among the lines."""
+"""The reader of Valgrind's --trace-malloc: every spelling, joined calls, mixed output."""
 
 import pytest
 
@@ -107,7 +107,7 @@ UNREADABLE = {
     "more behind a result": "--9-- malloc(24) = 0x20 and more",
     "two processes in one line": "--9-- malloc(2--8-- malloc(24) = 0x20",
 }
-"""Calls that are lost."""
+"""Calls that cannot be read."""
 
 
 @pytest.mark.parametrize("line", FOREIGN.values(), ids=FOREIGN)

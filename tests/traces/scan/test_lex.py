@@ -1,4 +1,4 @@
-"""Numbers in text: what each kernel reads, where it ends, and what it refuses."""
+"""Lexing: values, ends, and text that is not a number."""
 
 import random
 from typing import Any
@@ -30,7 +30,7 @@ from allocsim.traces.scan.state import ScanState
 
 
 def scanned(content: bytes) -> tuple[np.ndarray, Any]:
-    """The bytes as a scanner gets them, and a scan record."""
+    """The bytes as a scanner gets them, and a scan state."""
     text = np.frombuffer(bytearray(content + b"\n" + bytes(PADDING)), np.uint8)
     scan = records(ScanState)[0]
     scan.text = text.ctypes.data
@@ -122,7 +122,7 @@ def test_line_ends_with_a_newline_or_return_and_newline(content: bytes, end: int
 
 
 def test_next_line_is_after_the_first_newline() -> None:
-    """Bytes that differ from a newline in one bit, or would borrow from one, are none."""
+    """Bytes that differ from a newline in one bit, or that borrow, are not newlines."""
     rng = random.Random(1)
     for _ in range(300):
         content = bytes(rng.choices(b"\x09\x0b\x8a\x0e\x1a\x00\xff\x0a\x0a", k=rng.randrange(30)))

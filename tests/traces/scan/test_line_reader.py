@@ -1,4 +1,4 @@
-"""Text in blocks: batches of calls, whole lines only, and notes on a cut end."""
+"""Text in blocks: batches of calls, complete lines only, notes on a cut end."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ LINES = "".join(f"{i % 3}: malloc {16 * i + 16:#x} {i}\n" for i in range(50)).en
 
 
 def reader_of(content: bytes) -> LineReader:
-    """A reader of a recording that lies in memory."""
+    """A reader of a recording in memory."""
     reader = FORMAT.open(in_memory(content))
     assert isinstance(reader, LineReader)
     return reader
@@ -93,13 +93,13 @@ def test_error_names_the_source() -> None:
 
 
 def test_shown_text_of_a_long_line_is_short() -> None:
-    with pytest.raises(TraceError) as refusal:
+    with pytest.raises(TraceError) as raised:
         calls_of(reader_of(b"y" * 5000 + b"\n"))
-    assert f"'{'y' * 80}…'" in str(refusal.value)
+    assert f"'{'y' * 80}…'" in str(raised.value)
 
 
 def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a longer block left behind the last line is no part of it."""
+    """The rest of a longer block after the last line is not part of it."""
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10"
     found = calls_of(reader_of(content))

@@ -13,7 +13,7 @@ from tests.traces.recordings import in_memory
 
 
 def sized(reader: PythonReader) -> Iterator[Call]:
-    """A malloc of the size that each line says."""
+    """A malloc of the size in each line."""
     for line in reader.lines():
         yield Call(Op.MALLOC, 0x10, request=int(line))
 

@@ -1,4 +1,4 @@
-"""Parquet: the columns are those of the events; without pyarrow the way to get it is told."""
+"""Parquet: columns of the events; a missing pyarrow is an error with a remedy."""
 
 import json
 import sys
@@ -12,9 +12,9 @@ from allocsim.events import Op
 from allocsim.traces.writers import parquet
 from allocsim.traces.writers.parquet import write_parquet
 from tests.driving import Call, stream_of
-from tests.traces.streams import sound_calls, trace_of
+from tests.traces.streams import trace_of, valid_calls
 
-CALLS = sound_calls(2, 60)
+CALLS = valid_calls(2, 60)
 
 
 def test_missing_pyarrow_is_an_error_with_the_install_command(
