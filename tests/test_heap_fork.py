@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from allocsim import Heap
 
 FORKS = 50
-TIMEOUT = 60.0
+TIMEOUT = 600.0
 """Seconds until a child counts as hanging."""
 
 

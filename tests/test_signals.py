@@ -74,7 +74,7 @@ def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
         capture_output=True,
         env=environment,
         check=False,
-        timeout=100,
+        timeout=900,
         preexec_fn=heed_by_default,
     )
     return Ended(child.returncode, child.stdout.decode(), child.stderr.decode())

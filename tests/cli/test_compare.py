@@ -16,7 +16,7 @@ from allocsim.events import Trace
 from allocsim.libraries.find import find_library
 from allocsim.traces.native.file import write_trace
 from tests.cli.conftest import Run
-from tests.cli.running import ENVIRONMENT, command
+from tests.cli.running import ENVIRONMENT, PATIENCE, command
 from tests.conftest import SCALE
 from tests.reports.comparisons import MIB
 
@@ -193,7 +193,7 @@ def test_interrupt_ends_every_process(tmp_path: Path) -> None:
         time.sleep(0.3)
         [child] = children_of(parent.pid)
         parent.send_signal(signal.SIGINT)
-        out, err = parent.communicate(timeout=60)
+        out, err = parent.communicate(timeout=PATIENCE)
     finally:
         parent.kill()
         parent.wait()
@@ -210,7 +210,7 @@ def children_of(parent: int) -> list[int]:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until it is so; a failure after two minutes."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.cli.conftest import File, Run
-from tests.cli.running import ENVIRONMENT, command, heed_by_default, read_until
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, heed_by_default, read_until
 from tests.conftest import SCALE
 
 ENDLESS = """
@@ -38,7 +38,7 @@ def test_interrupt_is_130(file: File) -> None:
         shown = read_until(terminal, b"events/s")
         child.send_signal(signal.SIGINT)
         shown += read_until(terminal, None)
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=PATIENCE)
     finally:
         child.kill()
         child.wait()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default, process
+from tests.cli.running import ENVIRONMENT, PATIENCE, Ended, command, heed_by_default, process
 
 LINE = ("random", "--ops", "100", "--json")
 
@@ -112,7 +112,7 @@ def test_interrupt_so_many_seconds_after_the_start_is_130(tmp_path: Path, moment
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(moment)
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=PATIENCE)
     if b"allocsim" not in err:
         pytest.skip("Python itself was still starting")
     assert (child.returncode, (tmp_path / "out").stat().st_size) == (130, 0)

@@ -15,7 +15,7 @@ import pytest
 
 from allocsim.traces.native.file import is_allocsim_trace
 from tests.cli.conftest import File, Run, info
-from tests.cli.running import ENVIRONMENT, command, heed_by_default, limited, process
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, heed_by_default, limited, process
 
 FIGURES = ("events", "operations", "threads", "total_bytes", "peak_live", "sizes", "lifetimes",
            "live_at_end", "dropped")  # fmt: skip
@@ -129,12 +129,12 @@ def test_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
         preexec_fn=heed_by_default,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and not any(tmp_path.glob(".allocsim-*")):
             assert child.poll() is None
             time.sleep(0.02)
         os.kill(child.pid, signal.SIGINT)
-        _, told = child.communicate(timeout=60)
+        _, told = child.communicate(timeout=PATIENCE)
     finally:
         child.kill()
         child.wait()
