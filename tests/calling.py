@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from allocsim.core import operations
 from allocsim.core.raw import load_word
-from allocsim.core.records import SAMPLE, HeapState, Record
+from allocsim.core.records import HeapState, Sample
+from allocsim.core.tables import records
 
 Place = Callable[[HeapState], int]
 """Makes an address to try in a heap, and what is around it."""
@@ -17,9 +16,9 @@ def malloc(state: HeapState, size: int, thread: int = 0) -> int:
     return operations.malloc(state, thread, size)
 
 
-def measured(state: HeapState, live: int = 0) -> Record:
+def measured(state: HeapState, live: int = 0) -> Sample:
     """Return a sample of the heap."""
-    samples = np.zeros(1, SAMPLE).view(np.recarray)
+    samples = records(Sample)
     operations.measure(state, live, samples[0])
     return samples[0]
 

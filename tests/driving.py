@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.core.records import SAMPLE, HeapState
+from allocsim.core.records import HeapState, Sample
+from allocsim.core.tables import records
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, replay
 from allocsim.events import Op, no_events
 
@@ -67,14 +68,10 @@ def live_after(calls: list[Call]) -> list[int]:
     return live
 
 
-def records(record: np.dtype[Any], count: int = 1) -> Any:
-    """Return `count` records, all zero."""
-    return np.zeros(count, record).view(np.recarray)
-
-
 def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
     """Return a run without limit, sample or check, except as `driver` says."""
-    run = Run(records(DRIVER), records(OBJECT, objects), records(SAMPLE, samples), records(SAMPLE))
+    buffer, sample = records(Sample.dtype, samples), records(Sample.dtype)
+    run = Run(records(DRIVER), records(OBJECT, objects), buffer, sample)
     fields = dict.fromkeys(("limit", "next_sample", "interval", "next_check"), NEVER) | driver
     for name, value in fields.items():
         run.driver[0][name] = value

@@ -116,9 +116,6 @@ class System(Struct):
     refusal: Int64  # Status of the last request that failed; 0 if none has
 
 
-SYSTEM = System.dtype
-
-
 class Counters(Struct):
     """Counters that every design keeps."""
 
@@ -131,8 +128,6 @@ class Counters(Struct):
     free_pages: Int64  # their pages
     large_pages: Int64  # pages of large objects and stack segments in use
 
-
-COUNTERS = Counters.dtype
 
 PARTS = (
     "live",

@@ -1,8 +1,9 @@
 """Record declarations: the dtype that NumPy gets, and what the type checker rejects."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from mypy import api
 
@@ -19,16 +20,20 @@ class Mixed(Struct):
     next: UInt32
 
 
+def fields(record: type[Struct]) -> Mapping[str, tuple[Any, ...]]:
+    """Return the fields of a record with their types and offsets."""
+    return record.dtype.fields or {}
+
+
 def test_record_is_laid_out_as_a_c_struct() -> None:
-    assert Mixed.dtype.names == ("state", "address", "next")
-    assert [Mixed.dtype.fields[name][1] for name in Mixed.dtype.names] == [0, 8, 16]
-    assert [Mixed.dtype[name] for name in Mixed.dtype.names] == [np.int32, np.int64, np.uint32]
+    layout = {name: (field[0].str, field[1]) for name, field in fields(Mixed).items()}
+    assert layout == {"state": ("<i4", 0), "address": ("<i8", 8), "next": ("<u4", 16)}
     assert Mixed.dtype.itemsize == 24
 
 
 def test_records_with_fields_of_eight_bytes_have_no_padding() -> None:
     for record in (System, Counters, Sample):
-        assert record.dtype.itemsize == 8 * len(record.dtype.names)
+        assert record.dtype.itemsize == 8 * len(fields(record))
 
 
 def test_column_that_does_not_exist_is_an_error_when_it_is_read() -> None:

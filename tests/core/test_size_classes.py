@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def early_step(size_class: int) -> int:
         ({"object_size": early_step}, "class 100 (15360 bytes) is not larger"),
     ],
 )
-def test_mismatches_find_a_wrong_function(broken: dict[str, object], sentence: str) -> None:
+def test_mismatches_find_a_wrong_function(broken: dict[str, Any], sentence: str) -> None:
     found = list(replace(SIZE_CLASSES, **broken).mismatches())
     assert any(sentence in line for line in found), found[:5]
 

@@ -11,7 +11,7 @@ from allocsim.core import operations
 from allocsim.core.jit import answers, kernel
 from allocsim.core.memory import table
 from allocsim.core.operations import Status
-from allocsim.core.records import SYSTEM
+from allocsim.core.records import System
 from allocsim.core.system import fill_system, take_pages
 from allocsim.designs import Design
 
@@ -26,7 +26,7 @@ class Slots(NamedTuple):
 
 
 def create(memory, threads, parameters):
-    heap = Slots(table(SYSTEM, 1), table(np.int64, 1))
+    heap = Slots(table(System, 1), table(np.int64, 1))
     heap.system[0].next = memory.address
     heap.system[0].limit = memory.address + memory.length
     return heap

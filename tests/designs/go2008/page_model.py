@@ -13,7 +13,7 @@ SMALL = 32768
 LARGE_LIST = 256
 MIB = 1 << 20
 
-SIZES = [
+SIZES: list[int] = [
     *range(8, 121, 8),
     *range(128, 241, 16),
     *range(256, 481, 32),
@@ -22,7 +22,7 @@ SIZES = [
     *range(2048, 32769, 256),
 ]
 
-ROUNDED = [min(size for size in SIZES if size >= low) for low in range(1, SMALL + 1, 8)]
+ROUNDED: list[int] = [min(size for size in SIZES if size >= low) for low in range(1, SMALL + 1, 8)]
 """The object size for requests of 1 to 8 bytes, 9 to 16, and so on: every class ends on 8."""
 
 Span = tuple[int, int]

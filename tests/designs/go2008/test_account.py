@@ -1,9 +1,9 @@
 """Account: every part equals a count over the spans and free lists."""
 
-import numpy as np
 import pytest
 
-from allocsim.core.records import PARTS, SAMPLE
+from allocsim.core.records import PARTS, Sample
+from allocsim.core.tables import records
 from allocsim.designs.go2008.account import account
 from allocsim.designs.go2008.records import Go2008, SpanState
 from tests.conftest import PAGE, SCALE
@@ -33,7 +33,7 @@ def test_parts_are_what_a_walk_over_the_heap_counts(state: Go2008, seed: int, si
     run = new_run()
     run.driver[0].threads = 2  # begun by the fixture
     play(state, run, stream_of(random_calls(seed, 25 * SCALE, threads=2, sizes=sizes)))
-    sample = np.zeros(1, SAMPLE).view(np.recarray)[0]
+    sample = records(Sample)[0]
     account(state, int(run.driver[0].live), sample)
     assert {name: int(sample[name]) for name in PARTS if sample[name]} == {
         name: part for name, part in counted(state, int(run.driver[0].live)).items() if part

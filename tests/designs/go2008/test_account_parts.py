@@ -5,7 +5,8 @@ from allocsim.core import operations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
 from allocsim.core.records import PARTS
-from allocsim.designs.go2008 import DESIGN, create
+from allocsim.designs.go2008 import create
+from allocsim.designs.go2008.account import class_uses
 from allocsim.designs.go2008.pagemap import NODE_BYTES
 from allocsim.designs.go2008.records import Go2008, Span
 from allocsim.designs.go2008.thread_cache import CACHE_BYTES
@@ -65,8 +66,8 @@ def test_metadata_is_page_map_span_records_and_caches(state: Go2008) -> None:
 def test_classes_count_their_objects(state: Go2008) -> None:
     objects = [malloc(state, 24) for _ in range(5)]
     operations.free(state, 1, objects[0])
-    used = [use for use in DESIGN.classes(state) if use.spans]
+    used = [use for use in class_uses(state) if use.spans]
     assert [(use.object_size, use.spans, use.in_use, use.free) for use in used] == [
         (24, 1, 4, 1020)
     ]
-    assert [use.object_size for use in DESIGN.classes(state)] == SIZES
+    assert [use.object_size for use in class_uses(state)] == SIZES

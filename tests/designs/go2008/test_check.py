@@ -64,7 +64,7 @@ def test_corruption_is_reported(
     assert heap.check() != []
 
 
-@pytest.mark.parametrize("field", Span.dtype.names)
+@pytest.mark.parametrize("field", list(Span.dtype.fields or ()))
 def test_null_span_is_zero_in_every_field(heap: Heap, busy: Go2008, field: str) -> None:
     busy.span[0][field] = 1
     found = violations(busy, heap.memory, (check_page_heap.null_records_are_zero,))

@@ -1,5 +1,7 @@
 """Failures of go2008: requests that do not fit, and a thread too many."""
 
+from collections.abc import Callable
+
 import pytest
 
 from allocsim import Heap
@@ -30,18 +32,23 @@ def test_huge_alignment_fails(state: Go2008, unsound: Unsound, alignment: int) -
     assert unsound() == []
 
 
+CALLS: dict[str, Callable[[Go2008, int], int]] = {
+    "malloc": malloc,
+    "calloc": lambda state, size: operations.calloc(state, 0, size),
+    "memalign in a class": lambda state, size: operations.memalign(state, 0, 16, size),
+    "memalign in pages": lambda state, size: operations.memalign(state, 0, 2 * PAGE, size),
+    "stack": operations.allocate_stack,
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("size", [2**30 + 1, 2**40, 2**47, 2**62, 2**63 - 1], ids=hex)
-def test_huge_request_fails(state: Go2008, unsound: Unsound, size: int) -> None:
-    for call in (
-        lambda: malloc(state, size),
-        lambda: operations.calloc(state, 0, size),
-        lambda: operations.memalign(state, 0, 16, size),
-        lambda: operations.memalign(state, 0, 2 * PAGE, size),
-        lambda: operations.allocate_stack(state, size),
-    ):
-        state.system[0].refusal = Status.OK
-        assert call() == 0
-        assert operations.refusal(state) == Status.OUT_OF_MEMORY
+def test_huge_request_fails(
+    state: Go2008, unsound: Unsound, call: Callable[[Go2008, int], int], size: int
+) -> None:
+    state.system[0].refusal = Status.OK
+    assert call(state, size) == 0
+    assert operations.refusal(state) == Status.OUT_OF_MEMORY
     assert unsound() == []
 
 

@@ -6,7 +6,7 @@ from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.raw import load_word
-from allocsim.designs.go2008 import DESIGN, SIZE_CLASSES
+from allocsim.designs.go2008 import DESIGN, SIZE_CLASSES, size_classes
 from allocsim.designs.go2008.records import Go2008, SpanState
 from tests.calling import Place, malloc
 from tests.conftest import PAGE, Unsound, contents
@@ -155,4 +155,4 @@ def test_end_of_a_thread_changes_nothing(state: Go2008) -> None:
 
 def test_design_has_no_parameters_and_zeroed_objects() -> None:
     assert (DESIGN.name, DESIGN.zeroed, dict(DESIGN.parameters)) == ("go2008", True, {})
-    assert DESIGN.size_classes({}) is SIZE_CLASSES
+    assert size_classes({}) is SIZE_CLASSES

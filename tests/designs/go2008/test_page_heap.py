@@ -281,7 +281,7 @@ class Lengths:
 def test_random_spans_agree_with_a_list_of_lengths(
     state: Go2008, unsound: Unsound, seed: int
 ) -> None:
-    rng, model, spans = random.Random(seed), Lengths(), []
+    rng, model, spans = random.Random(seed), Lengths(), list[int]()
     for _ in range(100 * SCALE):
         if spans and rng.random() < 0.5:
             span = spans.pop(rng.randrange(len(spans)))

@@ -12,7 +12,8 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.jit import PURE
-from allocsim.core.records import SAMPLE
+from allocsim.core.records import Sample
+from allocsim.core.tables import records
 from allocsim.designs.go2008.records import Go2008
 from allocsim.driver import Run, Stop
 from allocsim.events import Op
@@ -25,7 +26,6 @@ from tests.driving import (
     new_run,
     play,
     random_calls,
-    records,
     stream_of,
 )
 
@@ -60,7 +60,7 @@ STREAMS: dict[str, tuple[int, int, Callable[[random.Random], int]]] = {
 
 def figures(state: Go2008, run: Run) -> dict[str, int]:
     """Return the figures of the heap under the model's names."""
-    sample = records(SAMPLE)
+    sample = records(Sample)
     operations.measure(state, int(run.driver[0].live), sample[0])
     return {name: int(sample[0][name]) for name in PageModel().figures()}
 
