@@ -17,6 +17,7 @@ import numpy as np
 from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE
+from allocsim.core.tables import grown, records
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
 from allocsim.errors import (
     AllocsimError,
@@ -72,7 +73,7 @@ class Player:
             raise InputError(f"the design '{heap.design.name}' has no invariants to check")
         self._samples: list[np.ndarray] = []
         self._run = Run(
-            _records(DRIVER), _records(OBJECT, 4096), _records(SAMPLE, BUFFER), _records(SAMPLE)
+            records(DRIVER), records(OBJECT, 4096), records(SAMPLE, BUFFER), records(SAMPLE)
         )
         driver = self._driver
         driver.limit, driver.touch, driver.verify = options.limit, options.touch, options.verify
@@ -104,7 +105,7 @@ class Player:
     def profile(self) -> Profile:
         """What was measured; Corruption if the parts of any sample do not sum to its heap."""
         self._prove_the_end()
-        end = _records(SAMPLE)
+        end = records(SAMPLE)
         end[0].event = self.events
         operations.measure(self.heap.state, int(self._driver.live), end[0])
         peak = self._run.peak if self._run.peak[0].footprint else end
@@ -196,15 +197,13 @@ class Player:
         """Make room for the object of that number."""
         if number >= MAX_OBJECTS:
             raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
-        rows = 1 << max(number.bit_length(), 12)
         try:
-            larger = _records(OBJECT, 2 * rows)
+            larger = grown(self._run.objects, number + 1)
         except MemoryError:
             raise EnvironmentLacks(
                 f"event {self.events + 1} names object {number}: the machine has no memory for "
                 "a table of so many"
             ) from None
-        larger[: len(self._run.objects)] = self._run.objects
         self._run = self._run._replace(objects=larger)
 
     def _error(self, stop: Stop, event: Any) -> AllocsimError:
@@ -274,8 +273,3 @@ def _play_all(
         player.play(chunk)
         if watch is not None:
             watch(player)
-
-
-def _records(record: np.dtype[Any], count: int = 1) -> Any:
-    """`count` records, all zero."""
-    return np.zeros(count, record).view(np.recarray)
