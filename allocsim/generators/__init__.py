@@ -1,8 +1,8 @@
-"""Synthetic workloads: one file for each kind, each a record of parameters that makes a Trace.
+"""Synthetic workloads: a module for each kind, with a record of its parameters that makes a Trace.
 
-Above `events`, beside the trace readers. Parameters are checked when a record is made from a job
-file or from options. Its one rule: the same parameters and seed give the same events on every
-machine; bits come from `random_bits`, and sizes and choices from integer arithmetic on them.
+Parameters are checked when the record is made from a job file or from options. The same parameters
+and seed give the same events on every machine: `random_bits` is stable across versions of NumPy,
+and sizes and choices are made from its words by integer arithmetic.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all kinds share; each adds its parameters, `events` and `length`."""
+    """Base of all kinds; each adds its parameters, `events` and `length`."""
 
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 1
 
     def events(self) -> Iterator[Any]:
-        """The events in chunks: arrays of EVENT."""
+        """Yield the events in chunks: arrays of EVENT."""
         raise NotImplementedError
 
     def length(self) -> int | None:
-        """How many events there will be, if that is known beforehand."""
+        """Return the number of events, or None if it is not known in advance."""
         return None
 
     def trace(self, name: str) -> Trace:
-        """The stream of events under these parameters."""
+        """Return the trace of these parameters."""
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
         return Trace(name, self.events(), description, self.length(), self.seed)
 
 
 def random_bits(source: np.random.PCG64, count: int) -> Any:
-    """`count` words of 64 random bits: NumPy keeps this stream the same for good."""
+    """Return `count` words of 64 random bits; NumPy guarantees that the stream never changes."""
     return source.random_raw(count)
 
 
 def pick(bits: Any, count: int) -> Any:
-    """A number from 0 to count - 1 for each word, from its low 32 bits; count up to 2**32."""
+    """Return a number below `count`, which is at most 2**32, for the low 32 bits of each word."""
     return ((bits & np.uint64(0xFFFFFFFF)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)

@@ -1,8 +1,8 @@
-"""The workload `phases`: a program whose needs change.
+"""The workload `phases`: a program whose allocations change over time.
 
-Each phase allocates a number of objects, then frees a share of all that are live: the oldest, the
-newest, or random ones. What one phase leaves behind is what the next has to live with, so the
-footprint after a phase says how well an allocator gives memory of one size to another.
+Each phase allocates objects, then frees a share of all live ones: the oldest, the newest, or random
+ones. The footprint shows how well an allocator reuses memory of one size for another, since each
+phase has to use what the phases before it freed.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators import Count, Generator, Share, random_bits
 from allocsim.generators.sizes import SizeLaw
 
-MOST_LIVE = 1 << 27
-"""Objects that the phases may have live at once: the generator keeps a list of them."""
+MAX_LIVE = 1 << 27
+"""Maximum number of live objects; the generator keeps an array of them."""
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One phase: allocate, then free."""
 
-    allocate: Annotated[int, msgspec.Meta(ge=0, le=MOST_LIVE)] = 0
+    allocate: Annotated[int, msgspec.Meta(ge=0, le=MAX_LIVE)] = 0
     """Objects to allocate."""
     size: SizeLaw | None = None
-    """Their sizes; needed when there are any."""
+    """Law of their sizes; required if there are any."""
     free: Share = 0.0
-    """The share of all live objects to free then."""
+    """Share of all live objects to free after that."""
     order: Literal["random", "oldest", "newest"] = "random"
-    """Which of them."""
+    """Which of them to free."""
 
 
 class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases"):
-    """Phases, one after the other, all of them `rounds` times."""
+    """A sequence of phases, repeated `rounds` times."""
 
     rounds: Count = 1
     phase: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1, max_length=1000)]
@@ -44,10 +44,10 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
     def __post_init__(self) -> None:
         for number, phase in enumerate(self.phase, start=1):
             if phase.allocate and phase.size is None:
-                raise InputError(f"phase {number} allocates objects: it needs a size")
+                raise InputError(f"phase {number} allocates objects and needs a size")
 
     def events(self) -> Iterator[Any]:
-        """Chunks, at least one for each phase that does anything."""
+        """Yield chunks; no chunk has events of two phases."""
         bits = np.random.PCG64(self.seed)
         live, spare, fresh = np.zeros(0, np.uint32), np.zeros(0, np.uint32), 0
         for _ in range(self.rounds):
@@ -61,17 +61,17 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
                     ]
                 )
                 spare, fresh = spare[: len(spare) - reused], fresh + created
-                yield from self._allocated(phase, numbers, bits)
+                yield from self._allocations(phase, numbers, bits)
                 live = np.concatenate([live, numbers])
-                if len(live) > MOST_LIVE:
-                    raise InputError(f"more than {MOST_LIVE} objects would be live at once")
-                gone = _chosen(phase, len(live), bits)
-                yield from _freed(live[gone])
-                spare = np.concatenate([spare, live[gone]])
-                live = np.delete(live, gone)
+                if len(live) > MAX_LIVE:
+                    raise InputError(f"more than {MAX_LIVE} objects would be live at once")
+                freed = _chosen(phase, len(live), bits)
+                yield from _frees(live[freed])
+                spare = np.concatenate([spare, live[freed]])
+                live = np.delete(live, freed)
 
-    def _allocated(self, phase: Phase, numbers: Any, bits: np.random.PCG64) -> Iterator[Any]:
-        """The allocations of a phase."""
+    def _allocations(self, phase: Phase, numbers: Any, bits: np.random.PCG64) -> Iterator[Any]:
+        """Yield the allocations of a phase."""
         for start in range(0, len(numbers), CHUNK):
             part = numbers[start : start + CHUNK]
             chunk = no_events(len(part))
@@ -82,7 +82,7 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
 
 
 def _chosen(phase: Phase, live: int, bits: np.random.PCG64) -> Any:
-    """The positions, in order of age, of the objects that a phase frees."""
+    """Return the positions, by age, of the objects that a phase frees."""
     count = round(phase.free * live)
     if phase.order == "oldest":
         return np.arange(count)
@@ -91,8 +91,8 @@ def _chosen(phase: Phase, live: int, bits: np.random.PCG64) -> Any:
     return np.argsort(random_bits(bits, live), kind="stable")[:count]
 
 
-def _freed(numbers: Any) -> Iterator[Any]:
-    """The frees of a phase."""
+def _frees(numbers: Any) -> Iterator[Any]:
+    """Yield the frees of a phase."""
     for start in range(0, len(numbers), CHUNK):
         part = numbers[start : start + CHUNK]
         chunk = no_events(len(part))

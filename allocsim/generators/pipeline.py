@@ -1,8 +1,8 @@
 """The workload `pipeline`: one thread allocates, another frees, in order.
 
-A producer puts objects into a queue, a consumer takes the oldest and frees it. The queue's length
-wanders between empty and `depth`. Memory freed by the consumer is of no use to the producer unless
-the allocator carries it back: the footprint says whether it does.
+A producer puts objects into a queue, a consumer takes the oldest and frees it. The length of the
+queue is a random walk between 0 and `depth`. The footprint shows whether the allocator moves memory
+freed by the consumer back to the producer, which can't use it otherwise.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ class Pipeline(Generator, frozen=True, kw_only=True, tag_field="kind", tag="pipe
     ops: Count = 1 << 20
     """Events: allocations and frees together."""
     depth: Objects = 1000
-    """The most objects in the queue."""
+    """Maximum length of the queue."""
     size: SizeLaw = Uniform(min=Size(16), max=Size(512))
 
     def length(self) -> int:
-        """As many as `ops` says."""
+        """Return `ops`."""
         return self.ops
 
     def events(self) -> Iterator[Any]:
-        """Chunks of steps."""
+        """Yield full chunks, and a last one."""
         bits, queue = np.random.PCG64(self.seed), np.zeros(2, np.int64)
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
             chunk = no_events(count)
             coins = (random_bits(bits, count) >> np.uint64(63)).astype(np.int64)
-            _work(queue, self.depth, coins, self.size.draw(random_bits(bits, count)), chunk)
+            _fill(queue, self.depth, coins, self.size.draw(random_bits(bits, count)), chunk)
             yield chunk
 
 
 @kernel
-def _work(
+def _fill(
     queue: np.ndarray, depth: int, coins: np.ndarray, sizes: np.ndarray, events: np.recarray
 ) -> None:
-    """Fill `events`: each coin lets the producer or the consumer work, if the queue allows it.
+    """Fill `events`: each coin picks the producer or the consumer, if the queue allows it.
 
-    queue[0] objects were ever put in, queue[1] were taken out; their numbers go round in `depth`.
+    queue[0] objects were put in so far, queue[1] were taken out; object ids are modulo `depth`.
     """
     for step in range(len(coins)):
         event = events[step]
-        held = queue[0] - queue[1]
-        if held == 0 or (coins[step] and held < depth):
+        length = queue[0] - queue[1]
+        if length == 0 or (coins[step] and length < depth):
             event.object = queue[0] % depth
             event.thread = PRODUCER
             event.op = Op.MALLOC

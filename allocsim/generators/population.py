@@ -1,12 +1,13 @@
-"""Births and deaths: a population of objects whose sizes are born and die at rates of their own.
+"""A population of objects in a steady state: each size is allocated and freed at its own rate.
 
-Below `empirical`. By Little's law a size with `births` per time and `live` objects at a time has
-objects that live `live / births`; so each birth falls on a size by its rate, and each death by its
-objects' count times what one of them weighs, the inverse of its life. Its one rule: all of it is
-integer arithmetic on random words, so a seed gives the same events everywhere.
+By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
+n / r. So an allocation picks a size in proportion to its rate, and a free picks one in proportion
+to its live objects divided by their lifetime. Integer arithmetic on random words only: a seed gives
+the same events on every machine.
 
-A row holds the objects of a size. Its `room` numbers, from `first` on, are in `numbers` at the same
-places, those of its `count` live objects in front; so a number is taken and given back by a swap.
+A row holds the objects of a size. Its object ids, `capacity` of them from `first` on, are at those
+positions of `ids`, those of its `count` live objects in front: allocating takes the next one,
+freeing swaps the freed one with the last live one.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from allocsim.generators.rates import Rate
 ROW = np.dtype(
     [
         ("request", np.int64),  # bytes of an object
-        ("births", np.int64),  # weight of a birth in this row or one before it
-        ("founders", np.int64),  # the same for the objects that live at the beginning
-        ("death", np.int64),  # weight of the death of one of its objects, FINE times finer
-        ("first", np.int64),  # its first number
-        ("room", np.int64),  # its numbers; more objects than that never live
+        ("allocations", np.int64),  # weight of an allocation in this row or an earlier one
+        ("initial", np.int64),  # the same for an object of the initial population
+        ("free", np.int64),  # weight of the free of one of its objects, FREE_BITS finer
+        ("first", np.int64),  # its first object id
+        ("capacity", np.int64),  # number of its object ids: maximum of its live objects
         ("count", np.int64),  # its live objects
     ],
     align=True,
@@ -34,146 +35,151 @@ ROW = np.dtype(
 
 STATE = np.dtype(
     [
-        ("deaths", np.int64),  # weight of a death of any object
-        ("live", np.int64),  # bytes that live
+        ("frees", np.int64),  # weight of the free of any object
+        ("live", np.int64),  # live bytes
         ("events", np.int64),  # events written to the current output
     ],
     align=True,
 )
 
-WHOLE = 1 << 31
-"""Weight of all births, more or less: each weight is rounded, and is at least 1."""
+TOTAL_WEIGHT = 1 << 31
+"""Weight of all allocations, approximately: each weight is rounded, and is at least 1."""
 
-FINE = 12
-"""Bits by which weights of deaths are finer than those of births."""
+FREE_BITS = 12
+"""Bits by which the weights of frees are finer than those of allocations."""
 
 
 class Population(NamedTuple):
-    """The state of a run."""
+    """The state of a generator."""
 
     state: np.recarray  # one STATE
     rows: np.recarray  # ROW
-    deaths: np.ndarray  # int64, a Fenwick tree of count * death by row, from 1 on
-    numbers: np.ndarray  # uint32, the objects' numbers; see above
+    frees: np.ndarray  # int64, a Fenwick tree of count * free by row, 1-based
+    ids: np.ndarray  # uint32, object ids; see above
 
 
 def populate(rates: list[Rate], heap: int) -> Population:
-    """An empty population that, once it is founded, holds `heap` bytes on average."""
+    """Return an empty population that, once filled, has `heap` live bytes on average."""
     scale = heap / sum(rate.size * rate.live for rate in rates)
     rows = np.zeros(len(rates), ROW).view(np.recarray)
     average = [rate.live * scale for rate in rates]
-    births = _weights([rate.births for rate in rates])
+    allocations = _weights([rate.allocations for rate in rates])
     rows.request[:] = [rate.size for rate in rates]
-    rows.births[:] = np.cumsum(births)
-    rows.founders[:] = np.cumsum(_weights(average))
-    rows.death[:] = [_death(*row) for row in zip(births, average, strict=True)]
-    rows.room[:] = [room(objects) for objects in average]
-    rows.first[:] = np.cumsum(rows.room) - rows.room
+    rows.allocations[:] = np.cumsum(allocations)
+    rows.initial[:] = np.cumsum(_weights(average))
+    rows.free[:] = [_free_weight(*row) for row in zip(allocations, average, strict=True)]
+    rows.capacity[:] = [capacity(objects) for objects in average]
+    rows.first[:] = np.cumsum(rows.capacity) - rows.capacity
     return Population(
         np.zeros(1, STATE).view(np.recarray),
         rows,
         np.zeros((1 << len(rates).bit_length()) + 1, np.int64),
-        np.arange(rows.room.sum(), dtype=np.uint32),
+        np.arange(rows.capacity.sum(), dtype=np.uint32),
     )
 
 
-def room(average: float) -> int:
-    """More objects than live at once, but by a chance of less than 1 in 10**13.
+def capacity(average: float) -> int:
+    """Return a number of objects that is exceeded with a probability below 1 in 10**13.
 
-    Their number has Poisson's law; the 32 serve where fewer than one lives on average.
+    The number of live objects has a Poisson distribution, so 8 standard deviations are added; the
+    32 cover sizes with less than one live object on average.
     """
     return int(average + 8 * average**0.5) + 32
 
 
 def _weights(shares: list[float]) -> list[int]:
-    """The shares in integers that sum to about WHOLE; none but 0 becomes 0."""
+    """Return the shares as integers that sum to about TOTAL_WEIGHT; only a share of 0 is 0."""
     total = sum(shares)
-    return [max(round(share / total * WHOLE), 1) if share else 0 for share in shares]
+    return [max(round(share / total * TOTAL_WEIGHT), 1) if share else 0 for share in shares]
 
 
-def _death(births: int, average: float) -> int:
-    """What the death of an object weighs where so many live on average.
+def _free_weight(allocations: int, average: float) -> int:
+    """Return the weight of the free of one object, of a size with `average` live objects.
 
-    Where next to none lives, an object is as likely to die as any other event is to come.
+    At most that of all allocations together: an object of a size that hardly lives at all is then
+    freed with a probability of one half at each event.
     """
-    certain = WHOLE << FINE
-    return min(max(round((births << FINE) / average), 1), certain) if average else certain
+    maximum = TOTAL_WEIGHT << FREE_BITS
+    return min(max(round((allocations << FREE_BITS) / average), 1), maximum) if average else maximum
 
 
 @kernel
-def found(population: Population, words: np.ndarray, heap: int, events: np.recarray) -> None:
-    """Begin with objects drawn as they live, until `heap` bytes do or the words are used up."""
+def fill(population: Population, words: np.ndarray, heap: int, events: np.recarray) -> None:
+    """Allocate the initial population, until `heap` bytes are live or the words are used up.
+
+    Sizes are drawn in proportion to their average number of live objects.
+    """
     state, rows = population.state[0], population.rows
     state.events = 0
     for word in range(len(words)):
         if state.live >= heap:
             break
-        drawn = ((words[word] >> 32) * rows[len(rows) - 1].founders) >> 31
-        row = _first_above(rows.founders, drawn)
-        if rows[row].count < rows[row].room:
-            _birth(population, row, events[state.events])
+        drawn = ((words[word] >> 32) * rows[len(rows) - 1].initial) >> 31
+        row = _first_above(rows.initial, drawn)
+        if rows[row].count < rows[row].capacity:
+            _allocate(population, row, events[state.events])
             state.events += 1
 
 
 @kernel
 def step(population: Population, which: np.ndarray, where: np.ndarray, events: np.recarray) -> None:
-    """Fill `events` by the weights of births and deaths; `where` says which object dies."""
+    """Fill `events` by the weights of allocations and frees; `where` picks the object to free."""
     state, rows = population.state[0], population.rows
-    births = rows[len(rows) - 1].births << FINE
+    allocations = rows[len(rows) - 1].allocations << FREE_BITS
     for place in range(len(events)):
-        drawn = which[place] % (births + state.deaths)
-        if drawn < births:
-            row = _first_above(rows.births, drawn >> FINE)
+        drawn = which[place] % (allocations + state.frees)
+        if drawn < allocations:
+            row = _first_above(rows.allocations, drawn >> FREE_BITS)
         else:
-            row = _dying(population.deaths, drawn - births)
-        if drawn < births and rows[row].count < rows[row].room:
-            _birth(population, row, events[place])
+            row = _row_to_free(population.frees, drawn - allocations)
+        if drawn < allocations and rows[row].count < rows[row].capacity:
+            _allocate(population, row, events[place])
         else:
-            _death_of_one(population, row, where[place], events[place])
+            _free(population, row, where[place], events[place])
 
 
 @kernel
-def _birth(population: Population, number: int, event: np.record) -> None:
-    """An object of the row comes to life."""
+def _allocate(population: Population, number: int, event: np.record) -> None:
+    """Write the allocation of an object of the row to `event`."""
     row = population.rows[number]
     event.op = Op.MALLOC
     event.request = row.request
-    event.object = population.numbers[row.first + row.count]
+    event.object = population.ids[row.first + row.count]
     row.count += 1
     population.state[0].live += row.request
-    _weigh(population, number, row.death)
+    _add_weight(population, number, row.free)
 
 
 @kernel
-def _death_of_one(population: Population, number: int, word: int, event: np.record) -> None:
-    """One of the objects of the row, each as likely, dies."""
-    row, numbers = population.rows[number], population.numbers
+def _free(population: Population, number: int, word: int, event: np.record) -> None:
+    """Write the free of a random object of the row to `event`."""
+    row, ids = population.rows[number], population.ids
     place = row.first + (((word & 0xFFFFFFFF) * row.count) >> 32)
     last = row.first + row.count - 1
-    dying = numbers[place]
-    numbers[place] = numbers[last]
-    numbers[last] = dying
+    freed = ids[place]
+    ids[place] = ids[last]
+    ids[last] = freed
     event.op = Op.FREE
     event.request = 0
-    event.object = dying
+    event.object = freed
     row.count -= 1
     population.state[0].live -= row.request
-    _weigh(population, number, -row.death)
+    _add_weight(population, number, -row.free)
 
 
 @kernel
-def _weigh(population: Population, row: int, weight: int) -> None:
-    """Add to the weight of the deaths of a row."""
-    population.state[0].deaths += weight
-    tree, place = population.deaths, row + 1
+def _add_weight(population: Population, row: int, weight: int) -> None:
+    """Add to the weight of the frees of a row."""
+    population.state[0].frees += weight
+    tree, place = population.frees, row + 1
     while place < len(tree):
         tree[place] += weight
         place += place & -place
 
 
 @kernel
-def _dying(tree: np.ndarray, drawn: int) -> int:
-    """The row in which the weights of deaths, summed from the first row on, pass `drawn`."""
+def _row_to_free(tree: np.ndarray, drawn: int) -> int:
+    """Return the first row up to which the weights of frees sum to more than `drawn`."""
     place, stride = 0, (len(tree) - 1) >> 1
     while stride:
         if tree[place + stride] <= drawn:
@@ -185,7 +191,7 @@ def _dying(tree: np.ndarray, drawn: int) -> int:
 
 @kernel
 def _first_above(sums: np.ndarray, drawn: int) -> int:
-    """The first row whose sum is greater than `drawn`, which is less than the last."""
+    """Return the first row whose sum is greater than `drawn`, which is less than the last sum."""
     low, high = 0, len(sums) - 1
     while low < high:
         middle = (low + high) >> 1
@@ -197,5 +203,5 @@ def _first_above(sums: np.ndarray, drawn: int) -> int:
 
 
 def words_of(bits: Any) -> Any:
-    """Random words as the kernels take them: 63 bits, as int64."""
+    """Return random words as the kernels expect them: 63 bits, as int64."""
     return (bits >> np.uint64(1)).astype(np.int64)

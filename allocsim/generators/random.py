@@ -1,9 +1,10 @@
-"""The workload `random`: the seed's testrandom.
+"""The workload `random`: testrandom of Go's first malloc.
 
-Each step picks one slot: if it holds an object, the object is freed, otherwise one of random size
-is put there. Half of the slots are full on average. With several threads each step runs on a
-random one, so half of the objects are freed by a thread other than the one that allocated them
-where there are two.
+Each step picks a slot at random. If the slot holds an object, the step frees it; otherwise it
+allocates one of random size there. Half of the slots are full on average. With several threads each
+step runs on a random one: with two, half of the objects are freed by the other thread.
+
+`server` uses the same steps, on slots of its own choice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from allocsim.generators.sizes import LogUniform, SizeLaw
 
 
 class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random"):
-    """Random sizes into random slots."""
+    """Objects of random sizes in random slots."""
 
     ops: Count = 1 << 20
     """Steps, each one event."""
@@ -29,11 +30,11 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
     size: SizeLaw = LogUniform()
 
     def length(self) -> int:
-        """One event a step."""
+        """Return `ops`: each step is one event."""
         return self.ops
 
     def events(self) -> Iterator[Any]:
-        """Chunks of steps."""
+        """Yield full chunks, and a last one."""
         bits, filled = np.random.PCG64(self.seed), np.zeros(self.slots, np.uint8)
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
@@ -47,9 +48,10 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
 
 @kernel
 def toggle(filled: np.ndarray, slots: np.ndarray, sizes: np.ndarray, events: np.recarray) -> None:
-    """Step i is on slots[i]: free what it holds, or allocate sizes[i] bytes; into events[i].
+    """Fill `events`: step i frees the object in slots[i], or allocates sizes[i] bytes there.
 
-    `filled` (uint8 by slot) is kept up to date. Threads are left as they are.
+    A slot's number is its object's id. `filled` (uint8 by slot) is updated; the thread of an event
+    is not written.
     """
     for step in range(len(slots)):
         slot = slots[step]

@@ -1,8 +1,8 @@
-"""Tables of births: how often each size is allocated, and how many such objects live at a time.
+"""Tables of allocation rates: how often each size is allocated, and how many objects are live.
 
-Below `empirical`, which plays them. The form is fleetbench's: a line `size, alloc_rate, num_live`
-for each size, no header, blanks as one likes; rates and counts are relative to one another. Lines
-that begin with # are comments. Its one rule: a table that is read has a birth, and bytes that live.
+The format is that of Google's fleetbench: a line `size, alloc_rate, num_live` for each size and no
+header. Rates and counts are relative to each other. Blanks do not matter; lines that start with #
+are comments. A table without allocations, or without live bytes, is an error.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import NamedTuple
 from allocsim.errors import InputError
 from allocsim.text import MAX_SIZE
 
-LONGEST = 16 << 20
-"""Bytes of the longest table; fleetbench's have 50 KiB."""
+MAX_TABLE = 16 << 20
+"""Maximum size of a table, in bytes; those of fleetbench have 50 KiB."""
 
-GRAMMAR = "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers that are not negative"
+GRAMMAR = "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, 0 or greater"
 
 
 class Rate(NamedTuple):
@@ -25,47 +25,47 @@ class Rate(NamedTuple):
 
     size: int
     """Bytes."""
-    births: float
-    """Allocations in some unit of time, the same in all lines."""
+    allocations: float
+    """Allocation rate, in a unit that is the same in all lines."""
     live: float
-    """Objects that live at a time, in some unit, the same in all lines."""
+    """Number of live objects, in a unit that is the same in all lines."""
 
 
 def read_rates(path: str) -> list[Rate]:
-    """The lines of a table; InputError, naming file and line, if it is none."""
+    """Read a table; InputError names the file and the line that is wrong."""
     try:
         with Path(path).open("rb") as file:
-            text = file.read(LONGEST + 1)
+            text = file.read(MAX_TABLE + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: {reason}; expected a table of {GRAMMAR}") from error
-    if len(text) > LONGEST:
-        raise InputError(f"{path}: longer than 16 MiB, which no table of sizes is")
+    if len(text) > MAX_TABLE:
+        raise InputError(f"{path}: larger than 16 MiB, the maximum for a table")
     lines = enumerate(text.decode("utf-8", "replace").splitlines(), start=1)
-    rates = [_rate(path, number, line) for number, line in lines if _says_something(line)]
-    if not is_playable(rates):
-        raise InputError(f"{path}: nothing to play: no line has births, or no bytes of any live")
+    rates = [_rate(path, number, line) for number, line in lines if _has_content(line)]
+    if not is_usable(rates):
+        raise InputError(f"{path}: no line has an allocation rate, or none has live bytes")
     return rates
 
 
-def is_playable(rates: list[Rate]) -> bool:
-    """Whether there is a birth, and there are bytes that live."""
-    return any(rate.births for rate in rates) and any(rate.size * rate.live for rate in rates)
+def is_usable(rates: list[Rate]) -> bool:
+    """Return whether there are allocations, and live bytes."""
+    return any(rate.allocations for rate in rates) and any(rate.size * rate.live for rate in rates)
 
 
-def _says_something(line: str) -> bool:
-    """Whether a line is neither blank nor a comment."""
+def _has_content(line: str) -> bool:
+    """Return whether a line is neither blank nor a comment."""
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def _rate(path: str, number: int, line: str) -> Rate:
-    """What a line says."""
+    """Parse a line."""
     try:
-        size, births, live = line.split(",")
-        rate = Rate(int(size), float(births), float(live))
+        size, allocations, live = line.split(",")
+        rate = Rate(int(size), float(allocations), float(live))
     except ValueError:
         rate = Rate(-1, 0, 0)
-    numbers = (rate.births, rate.live)
+    numbers = (rate.allocations, rate.live)
     if not (0 <= rate.size <= MAX_SIZE and all(isfinite(n) and 0 <= n <= 1e30 for n in numbers)):
         shown = line.strip()[:80]
         raise InputError(f"{path}, line {number}: found {shown!r}, expected {GRAMMAR}")

@@ -1,7 +1,7 @@
-"""The workload `repeat`: the seed's testrepeat.
+"""The workload `repeat`: testrepeat of Go's first malloc.
 
-Each round allocates and frees every size once. After the first round the heap is frozen: an
-allocator that reuses its memory never asks for more, and one that does fails the run.
+Each round allocates and frees every size once. After the first round the heap is frozen, so the run
+fails unless the allocator reuses the memory that it has.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from allocsim.generators import Count, Generator
 from allocsim.text import Size
 
 POWERS = 23
-"""Sizes of a round unless told otherwise: 1, 2, 4 ... 2**22 bytes."""
+"""Number of sizes in a round by default: 1, 2, 4 ... 2**22 bytes."""
 
 
 class Repeat(Generator, frozen=True, kw_only=True, tag_field="kind", tag="repeat"):
-    """The same sizes again and again."""
+    """The same sizes in every round."""
 
     rounds: Count = 1024
-    """Rounds; the seed made 65,536."""
+    """Rounds; the original made 65,536."""
     sizes: Annotated[tuple[Size, ...], msgspec.Meta(min_length=1, max_length=10**6)] = tuple(
         Size(1 << power) for power in range(POWERS)
     )
-    """Bytes of the objects of a round."""
+    """Sizes of the objects of a round, in bytes."""
 
     def __post_init__(self) -> None:
         if any(size < 0 for size in self.sizes):
             raise InputError(f"sizes = {min(self.sizes)}: expected 0 or more")
 
     def length(self) -> int:
-        """A malloc and a free for each size of each round."""
+        """Return the number of events: a malloc and a free per size and round."""
         return 2 * len(self.sizes) * self.rounds
 
     def events(self) -> Iterator[Any]:
-        """The first round, the note that freezes the heap, then chunks of whole rounds."""
+        """Yield the first round, the note that freezes the heap, then chunks of whole rounds."""
         once = no_events(2 * len(self.sizes))
         once.request[0::2] = self.sizes
         once.op[1::2] = Op.FREE
@@ -48,6 +48,6 @@ class Repeat(Generator, frozen=True, kw_only=True, tag_field="kind", tag="repeat
         freeze = no_events(1)
         freeze.op[:] = Op.FREEZE
         yield freeze
-        together = max(CHUNK // len(once), 1)
-        for start in range(1, self.rounds, together):
-            yield np.tile(once, min(together, self.rounds - start)).view(np.recarray)
+        rounds_per_chunk = max(CHUNK // len(once), 1)
+        for start in range(1, self.rounds, rounds_per_chunk):
+            yield np.tile(once, min(rounds_per_chunk, self.rounds - start)).view(np.recarray)

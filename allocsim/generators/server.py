@@ -1,8 +1,8 @@
-"""The workload `server`: populations of objects with lives of different length.
+"""The workload `server`: populations of objects with different lifetimes.
 
-Each step picks a population by its weight, then works as `random` does on the slots of that
-population. Many slots and a small weight make long lives, few slots and a large weight short
-ones; both share the heap, which is what makes a server's heap hard to keep small.
+Each step picks a population by its weight, then does a step of `random` on its slots. Many slots
+and a small weight give long lifetimes, few slots and a large weight short ones. Both share the
+heap, which is what makes the heap of a server hard to keep small.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from allocsim.generators.sizes import SizeLaw
 
 
 class Population(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Objects of one kind."""
+    """Objects with the same lifetime and law of sizes."""
 
     weight: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
-    """Its share of the steps, beside the other weights."""
+    """Its share of the steps, relative to the other weights."""
     slots: Objects
     size: SizeLaw
 
@@ -42,11 +42,11 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
             raise InputError(f"the populations have more than {MAX_OBJECTS} slots in all")
 
     def length(self) -> int:
-        """One event a step."""
+        """Return `ops`: each step is one event."""
         return self.ops
 
     def events(self) -> Iterator[Any]:
-        """Chunks of steps."""
+        """Yield full chunks, and a last one."""
         bits = np.random.PCG64(self.seed)
         filled = np.zeros(sum(population.slots for population in self.population), np.uint8)
         for start in range(0, self.ops, CHUNK):
@@ -60,7 +60,7 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
             yield chunk
 
     def _drawn(self, which: Any, where: Any, what: Any) -> tuple[Any, Any]:
-        """The slot and the size of each step, from one word of bits each."""
+        """Return the slot and the size of each step, each from a word of random bits."""
         bounds = np.cumsum([population.weight for population in self.population])
         chosen = np.searchsorted(bounds, pick(which, int(bounds[-1])), side="right")
         slots, sizes = np.empty(len(which), np.int64), np.empty(len(which), np.int64)

@@ -1,8 +1,8 @@
 """Laws by which a workload draws the sizes of its objects.
 
-Below the generators. A law is a record in a job file, { distribution = "uniform", ... }; sizes are
-drawn for many events at a time. Its one rule: a size is made from one word of random bits by
-integer arithmetic alone.
+A law is a table in a job file: { distribution = "uniform", ... }. Sizes are drawn for many events
+at once, each from one word of random bits by integer arithmetic, so they are the same on every
+machine.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from allocsim.errors import InputError
 from allocsim.generators import pick
 from allocsim.text import Size
 
-MOST = 1 << 32
-"""The largest size of a law, 4 GiB: a product with 31 random bits stays below 2**63."""
+MAX_SIZE = 1 << 32
+"""Maximum size of a law, 4 GiB: its product with 31 random bits stays below 2**63."""
 
 
 class LogUniform(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     tag_field="distribution", tag="log-uniform",
 ):  # fmt: skip
-    """Every doubling of the size is as likely: the law of the seed's testrandom.
+    """Each doubling of the size is equally likely, as in testrandom of Go's first malloc.
 
-    With `max` of 1 MiB it is rand31 >> (11 + rand % 20), so sizes are 0 to max - 1.
+    With a `max` of 1 MiB a size is rand31 >> (11 + rand % 20); sizes are 0 to max - 1.
     """
 
     max: Size = Size(1 << 20)
 
     def __post_init__(self) -> None:
-        _require(1 <= self.max <= MOST, f"max = {self.max}: expected 1 to 4GiB")
+        _require(1 <= self.max <= MAX_SIZE, f"max = {self.max}: expected 1 to 4GiB")
 
     def draw(self, bits: Any) -> Any:
-        """A size for each word."""
+        """Return a size for each word."""
         doublings = max(int(self.max) - 1, 1).bit_length()
         shift = pick(bits, doublings) + 31
         return (bits >> np.uint64(33)).astype(np.int64) * int(self.max) >> shift
@@ -45,19 +45,19 @@ class Uniform(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     tag_field="distribution", tag="uniform",
 ):  # fmt: skip
-    """Every size from `min` to `max` is as likely."""
+    """Each size from `min` to `max` is equally likely."""
 
     min: Size = Size(1)
     max: Size = Size(1 << 20)
 
     def __post_init__(self) -> None:
         _require(
-            0 <= self.min <= self.max < MOST,
+            0 <= self.min <= self.max < MAX_SIZE,
             f"min = {self.min}, max = {self.max}: expected 0 to 4GiB, in this order",
         )
 
     def draw(self, bits: Any) -> Any:
-        """A size for each word."""
+        """Return a size for each word."""
         return pick(bits, int(self.max) - int(self.min) + 1) + int(self.min)
 
 
@@ -73,14 +73,14 @@ class Fixed(
         _require(self.bytes >= 0, f"bytes = {self.bytes}: expected 0 or more")
 
     def draw(self, bits: Any) -> Any:
-        """The size, for each word."""
+        """Return the size, for each word."""
         return np.full(len(bits), int(self.bytes), np.int64)
 
 
 SizeLaw = Annotated[LogUniform | Uniform | Fixed, msgspec.Meta(description="a law of sizes")]
 
 
-def _require(holds: bool, found: str) -> None:
-    """InputError, saying what was found and expected, unless it holds."""
+def _require(holds: bool, message: str) -> None:
+    """Raise InputError with a message that says what was found and expected."""
     if not holds:
-        raise InputError(found)
+        raise InputError(message)

@@ -1,7 +1,7 @@
-"""The workload `sweep`: every size class, one after the other.
+"""The workload `sweep`: every size class in turn.
 
-For each size from `first` to `last` it allocates some objects and then frees them all, so every
-class of a design is refilled once: the footprint at the end is the price of touching each class.
+For each size from `first` to `last` it allocates some objects and frees them, so every size class
+gets a span: the footprint at the end is the cost of having used each class once.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ class Sweep(Generator, frozen=True, kw_only=True, tag_field="kind", tag="sweep")
     last: Size = Size(33024)
     step: Size = Size(8)
     objects: Objects = 4
-    """Objects of each size that live together."""
+    """Objects of a size that are live at once."""
     rounds: Count = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.first <= self.last or self.step < 1:
             raise InputError(
-                f"first = {self.first}, last = {self.last}, step = {self.step}: expected sizes in "
-                "this order and a step of at least 1"
+                f"first = {self.first}, last = {self.last}, step = {self.step}: expected first <= "
+                "last and a step of at least 1"
             )
         if self.objects > 1 << 24:
             raise InputError(f"objects = {self.objects}: expected 1 to {1 << 24}")
 
     def length(self) -> int:
-        """A malloc and a free for each object of each size of each round."""
+        """Return the number of events: a malloc and a free per object, size and round."""
         return 2 * self.objects * self.rounds * ((self.last - self.first) // self.step + 1)
 
     def events(self) -> Iterator[Any]:
-        """Chunks of whole sizes."""
+        """Yield chunks of whole sizes."""
         batch = no_events(2 * self.objects)
         batch.object[: self.objects] = np.arange(self.objects)
         batch.object[self.objects :] = np.arange(self.objects)
         batch.op[self.objects :] = Op.FREE
-        together = max(CHUNK // len(batch), 1) * self.step
+        sizes_per_chunk = max(CHUNK // len(batch), 1) * self.step
         for _ in range(self.rounds):
-            for start in range(self.first, self.last + 1, together):
-                sizes = np.arange(start, min(start + together, self.last + 1), self.step)
+            for start in range(self.first, self.last + 1, sizes_per_chunk):
+                sizes = np.arange(start, min(start + sizes_per_chunk, self.last + 1), self.step)
                 chunk = np.tile(batch, len(sizes)).view(np.recarray)
                 requests = np.repeat(sizes, len(batch))
                 chunk.request[:] = np.where(chunk.op == Op.FREE, 0, requests)

@@ -28,8 +28,8 @@ def test_empirical_takes_its_parameters(run: Run, table: Path) -> None:
 def test_population_and_what_is_left_out_are_said(run: Run, table: Path) -> None:
     ended = run(f"empirical {table} --heap 15000 --ops 10")
     assert ended.status == 0
-    assert "note: left out 1 of 4 sizes, those above 750 B: they hold 20.6%" in ended.err
-    assert " events found the population: 14." in ended.err
+    assert "note: dropped 1 of 4 sizes, those above 750 B: they have 20.6%" in ended.err
+    assert " events allocate the initial population: 14." in ended.err
 
 
 def test_broken_table_ends_with_status_2(run: Run, table: Path) -> None:

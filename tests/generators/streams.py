@@ -1,4 +1,4 @@
-"""What the tests of all generators need: events in one array, soundness, a digest."""
+"""Helpers for the tests of all generators: events in one array, validity, a digest."""
 
 import hashlib
 from itertools import islice
@@ -10,38 +10,38 @@ from allocsim.events import CHUNK, EVENT, Op, no_events
 from allocsim.generators import Generator
 
 
-def events_of(generator: Generator, most: int = 1 << 62) -> Any:
-    """The events of a generator, at least `most` if there are so many, in one array."""
+def events_of(generator: Generator, limit: int = 1 << 62) -> Any:
+    """Return the events in one array; whole chunks until there are at least `limit`."""
     taken, chunks = 0, [no_events()]
     for chunk in generator.events():
         chunks.append(chunk.copy())
         taken += len(chunk)
-        if taken >= most:
+        if taken >= limit:
             break
     return np.concatenate(chunks).view(np.recarray)
 
 
 def digest(generator: Generator, count: int) -> str:
-    """A digest of the first `count` events, field by field in a fixed byte order."""
+    """Return a digest of the first `count` events, field by field in a fixed byte order."""
     events = events_of(generator, count)[:count]
     assert len(events) == count
     content = b"".join(events[name].astype("<i8").tobytes() for name in EVENT.names or ())
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def assert_sound(generator: Generator, most: int = 1 << 62) -> Any:
-    """Only dead objects are allocated and only live ones freed; the events."""
-    events = events_of(generator, most)
+def assert_valid(generator: Generator, limit: int = 1 << 62) -> Any:
+    """Check that no live object is allocated and only live ones are freed; return the events."""
+    events = events_of(generator, limit)
     live = set[int]()
     for place, (request, number, thread, op, alignment) in enumerate(events.tolist()):
         assert alignment == 0
         assert thread < getattr(generator, "threads", 2)
         if op == Op.MALLOC:
-            assert number not in live, f"event {place} allocates object {number}, which lives"
+            assert number not in live, f"event {place} allocates object {number}, which is live"
             assert 0 <= request <= 1 << 47
             live.add(number)
         elif op == Op.FREE:
-            assert number in live, f"event {place} frees object {number}, which is dead"
+            assert number in live, f"event {place} frees object {number}, which is not live"
             assert request == 0
             live.remove(number)
         else:
@@ -49,19 +49,19 @@ def assert_sound(generator: Generator, most: int = 1 << 62) -> Any:
     return events
 
 
-def assert_deterministic(generator: Generator, other: Generator, most: int = 1000) -> None:
-    """The same parameters give the same events, and those of `other`, another seed, differ."""
-    assert (events_of(generator, most) == events_of(generator, most)).all()
-    ours, theirs = events_of(generator, most)[:most], events_of(other, most)[:most]
+def assert_deterministic(generator: Generator, other: Generator, limit: int = 1000) -> None:
+    """Check that the same parameters give the same events, and `other`, of another seed, others."""
+    assert (events_of(generator, limit) == events_of(generator, limit)).all()
+    ours, theirs = events_of(generator, limit)[:limit], events_of(other, limit)[:limit]
     assert len(ours) == len(theirs)
     assert (ours != theirs).any()
 
 
-def chunk_lengths(generator: Generator, most: int = 20) -> list[int]:
-    """The lengths of the first chunks."""
-    return [len(chunk) for chunk in islice(generator.events(), most)]
+def chunk_lengths(generator: Generator, limit: int = 20) -> list[int]:
+    """Return the lengths of the first chunks."""
+    return [len(chunk) for chunk in islice(generator.events(), limit)]
 
 
 def full_chunks(count: int) -> list[int]:
-    """The lengths of chunks that are full but for the last."""
+    """Return the lengths of chunks that are all full except the last."""
     return [CHUNK] * (count // CHUNK) + [count % CHUNK] * (count % CHUNK > 0)

@@ -1,4 +1,4 @@
-"""The workload `empirical`: a steady heap as the table says, from the first event behind it on."""
+"""The workload `empirical`: a heap in the steady state of a table."""
 
 import random
 from collections import Counter
@@ -15,14 +15,14 @@ from allocsim.jobs import find_job, read_job
 from allocsim.text import Size, format_bytes
 from tests.conftest import SCALE
 from tests.fuzz import cases, mutated
-from tests.generators.streams import assert_sound, digest, events_of
+from tests.generators.streams import assert_valid, digest, events_of
 
 TABLE = "8, 30, 100\n100, 10, 50\n24, 60, 400\n1000, 0.5, 4\n"
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> str:
-    """A table of four sizes."""
+    """Return the path of a table of four sizes."""
     path = tmp_path / "table.csv"
     path.write_text(TABLE)
     return str(path)
@@ -32,38 +32,38 @@ def steady(table: str, *, heap: int = 30_000, ops: int = 300, **more: float) -> 
     return Empirical(file=table, heap=Size(heap), ops=ops, **more)  # type: ignore[arg-type]
 
 
-def test_stream_of_seed_1_is_the_same_for_good(table: str) -> None:
+def test_stream_of_seed_1_never_changes(table: str) -> None:
     assert digest(steady(table, ops=500, threads=3), 1000) == "0abfbc99f1488e57"
 
 
 def test_seed_decides_the_events(table: str) -> None:
-    """Two seeds found populations that need not be as many objects."""
     assert (events_of(steady(table)) == events_of(steady(table))).all()
     first, second = events_of(steady(table)), events_of(steady(table, seed=2))
     assert first.tobytes() != second.tobytes()
 
 
-def test_events_are_sound(table: str) -> None:
-    assert_sound(steady(table, ops=200 * SCALE, threads=3))
+def test_events_are_valid(table: str) -> None:
+    assert_valid(steady(table, ops=200 * SCALE, threads=3))
 
 
-def test_population_comes_first_and_is_reported(table: str) -> None:
+def test_initial_population_comes_first_and_is_noted(table: str) -> None:
     trace = steady(table, heap=60_000).trace("mine")
     rows = [tuple(row) for chunk in trace.chunks for row in chunk[["op", "request"]].tolist()]
-    founded, live = 0, 0
+    initial, live = 0, 0
     for op, request in rows:
         if live >= 60_000:
             break
         assert op == Op.MALLOC
-        founded, live = founded + 1, live + request
-    assert len(rows) == founded + 300
+        initial, live = initial + 1, live + request
+    assert len(rows) == initial + 300
     (note,) = trace.notes
-    held = format_bytes(live)
-    assert note == f"the first {founded:,} events found the population: {held} in as many objects"
+    assert note == (
+        f"the first {initial:,} events allocate the initial population: {format_bytes(live)}"
+    )
 
 
-def test_live_bytes_stay_and_sizes_are_as_the_table_says(table: str) -> None:
-    """Little's law with some 60 times the births of a life: within 10 % of what it says."""
+def test_live_objects_of_each_size_stay_as_in_the_table(table: str) -> None:
+    """Within 10% after some 60 mean lifetimes."""
     events = events_of(steady(table, heap=40_000, ops=3000 * SCALE))
     sizes, live, seen = dict[int, int](), Counter[int](), Counter[int]()
     for request, number, _, op, _ in events.tolist():
@@ -79,13 +79,13 @@ def test_live_bytes_stay_and_sizes_are_as_the_table_says(table: str) -> None:
         assert seen[size] / len(events) == pytest.approx(expected * scale, rel=tolerance)
 
 
-def test_births_come_by_their_rates(table: str) -> None:
+def test_sizes_are_allocated_at_their_rates(table: str) -> None:
     events = events_of(steady(table, heap=40_000, ops=3000 * SCALE))
     steps = events[len(events) - 3000 * SCALE :]
-    births = steps.request[steps.op == Op.MALLOC]
-    assert len(births) == pytest.approx(1500 * SCALE, rel=0.1)
+    requests = steps.request[steps.op == Op.MALLOC]
+    assert len(requests) == pytest.approx(1500 * SCALE, rel=0.1)
     for size, rate in {8: 30, 100: 10, 24: 60}.items():
-        assert np.mean(births == size) == pytest.approx(rate / 100.5, rel=0.1)
+        assert np.mean(requests == size) == pytest.approx(rate / 100.5, rel=0.1)
 
 
 def test_threads_share_the_events(table: str) -> None:
@@ -93,38 +93,38 @@ def test_threads_share_the_events(table: str) -> None:
     assert set(events_of(steady(table)).thread.tolist()) == {0}
 
 
-def test_sizes_above_a_share_of_the_heap_are_left_out_and_noted(table: str) -> None:
+def test_sizes_above_a_share_of_the_heap_are_dropped_and_noted(table: str) -> None:
     trace = steady(table, heap=10_000, largest=0.01).trace("mine")
     sizes = {request for chunk in trace.chunks for request in chunk.request.tolist()}
     assert sizes == {0, 8, 24, 100}
     assert trace.notes[0] == (
-        "left out 1 of 4 sizes, those above 100 B: they hold 20.6% of the table's live bytes"
+        "dropped 1 of 4 sizes, those above 100 B: they have 20.6% of the table's live bytes"
     )
 
 
-def test_heap_in_which_nothing_fits_is_refused(table: str) -> None:
-    with pytest.raises(InputError, match=r"no size of at most 5 B.*give a larger heap"):
+def test_heap_in_which_nothing_fits_is_an_error(table: str) -> None:
+    with pytest.raises(InputError, match=r"no size up to 5 B.*use a larger heap"):
         steady(table, heap=100)
 
 
-def test_heap_of_too_many_objects_is_refused(table: str) -> None:
+def test_heap_of_too_many_objects_is_an_error(table: str) -> None:
     with pytest.raises(InputError, match="too many objects"):
         steady(table, heap=50 * MAX_OBJECTS)
 
 
-def test_first_chunk_of_a_thousand_million_events_comes_at_once(table: str) -> None:
+def test_a_billion_events_do_not_delay_the_first_chunk(table: str) -> None:
     chunks = steady(table, ops=10**9).events()
     next(chunks)
     assert len(next(chunks)) == CHUNK
 
 
-def test_founding_goes_on_over_chunks(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_initial_population_spans_chunks(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(empirical, "CHUNK", 64)
-    events = assert_sound(steady(table, ops=10))
+    events = assert_valid(steady(table, ops=10))
     assert events.request[:-10].sum() >= 30_000
 
 
-def test_file_of_a_job_lies_beside_it(table: str, tmp_path: Path) -> None:
+def test_path_of_the_table_is_relative_to_the_job_file(table: str, tmp_path: Path) -> None:
     job = tmp_path / "job.toml"
     job.write_text('kind = "empirical"\nfile = "table.csv"\nheap = "30KiB"\nops = 5\n')
     generator = read_job(job)
@@ -132,15 +132,15 @@ def test_file_of_a_job_lies_beside_it(table: str, tmp_path: Path) -> None:
     assert (generator.file, generator.heap) == (table, 30 << 10)
 
 
-def test_broken_table_of_a_job_names_both(table: str, tmp_path: Path) -> None:
+def test_error_in_a_table_names_the_job_and_the_table(table: str, tmp_path: Path) -> None:
     job = tmp_path / "job.toml"
     job.write_text('kind = "empirical"\nfile = "job.toml"\n')
     with pytest.raises(JobError, match=r"job\.toml: .*job\.toml, line 1: found 'kind"):
         read_job(job)
 
 
-def test_damaged_tables_play_or_are_refused(tmp_path: Path) -> None:
-    rng, path, played = random.Random(3), tmp_path / "table.csv", 0
+def test_damaged_table_is_read_or_an_input_error(tmp_path: Path) -> None:
+    rng, path, accepted = random.Random(3), tmp_path / "table.csv", 0
     count = cases(compiled=200, pure=20)
     for _ in range(count):
         path.write_bytes(mutated(TABLE.encode(), rng))
@@ -149,11 +149,11 @@ def test_damaged_tables_play_or_are_refused(tmp_path: Path) -> None:
         except InputError:
             continue
         next(chunks)
-        played += 1
-    assert count / 10 < played < count
+        accepted += 1
+    assert count / 10 < accepted < count
 
 
-def test_shipped_job_is_steady() -> None:
+def test_bundled_job_is_valid() -> None:
     generator = read_job(find_job("sqlite-steady"))
     assert isinstance(generator, Empirical)
     chunk = next(generator.events())

@@ -1,4 +1,4 @@
-"""What all generators share: bits that are the same for good, choices, and the trace they make."""
+"""What all generators share: stable random bits, choices, and the trace."""
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ REQUIRED = {
     "phases": {"phase": [{"allocate": 5, "size": {"distribution": "fixed", "bytes": 8}}]},
     "empirical": {"file": str(bundled_workloads() / "sqlite-orders.csv")},
 }
-"""Parameters without which a kind cannot be."""
+"""Required parameters of a kind."""
 
 
 def test_bits_are_the_same_on_every_machine() -> None:
@@ -38,7 +38,7 @@ def test_choice_scales_the_low_32_bits(word: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 1000])
-def test_choices_are_about_as_likely(count: int) -> None:
+def test_choices_are_about_equally_likely(count: int) -> None:
     total = 10_000
     chosen = pick(random_bits(np.random.PCG64(5), total), count)
     shares = np.bincount(chosen, minlength=count)
@@ -48,7 +48,7 @@ def test_choices_are_about_as_likely(count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_trace_tells_kind_seed_length_and_parameters(kind: str) -> None:
+def test_trace_has_the_kind_the_seed_the_length_and_the_parameters(kind: str) -> None:
     generator = make_generator({"kind": kind, "seed": 9, **REQUIRED.get(kind, {})})
     trace = generator.trace("mine")
     assert (trace.name, trace.seed, trace.length) == ("mine", 9, generator.length())
@@ -62,8 +62,8 @@ def test_trace_tells_kind_seed_length_and_parameters(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_description_makes_the_same_generator(kind: str) -> None:
     generator = make_generator({"kind": kind, "seed": 9, **REQUIRED.get(kind, {})})
-    told = msgspec.json.encode(generator.trace("mine").description)
-    assert make_generator(msgspec.json.decode(told)) == generator
+    description = msgspec.json.encode(generator.trace("mine").description)
+    assert make_generator(msgspec.json.decode(description)) == generator
 
 
 def test_bare_generator_has_no_events_and_no_length() -> None:
@@ -72,7 +72,7 @@ def test_bare_generator_has_no_events_and_no_length() -> None:
         Generator().events()
 
 
-def test_long_streams_of_bits_do_not_depend_on_how_they_are_cut() -> None:
+def test_stream_of_bits_does_not_depend_on_how_it_is_split() -> None:
     whole = random_bits(np.random.PCG64(3), 100 * SCALE)
     source = np.random.PCG64(3)
     parts = [random_bits(source, count) for count in (1, 2, 97 * SCALE, 3 * SCALE - 3)]

@@ -11,7 +11,7 @@ from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,
-    assert_sound,
+    assert_valid,
     chunk_lengths,
     digest,
     events_of,
@@ -27,11 +27,11 @@ def phase(allocate: int, free: float = 0.0, order: str = "random", size: int = 8
 
 def freed(*given: Phase, rounds: int = 1) -> list[int]:
     """The numbers of the objects that are freed, in order."""
-    events = assert_sound(Phases(phase=given, rounds=rounds))
+    events = assert_valid(Phases(phase=given, rounds=rounds))
     return events.object[events.op == Op.FREE].tolist()
 
 
-def test_stream_of_seed_1_is_the_same_for_good() -> None:
+def test_stream_of_seed_1_never_changes() -> None:
     mixed = Phase(allocate=200, size=LogUniform(max=Size(5000)), free=0.6)
     assert (
         digest(Phases(rounds=2, phase=(mixed, phase(20, 0.5, "oldest"))), 600) == "95e04a03f73fd644"
@@ -65,12 +65,12 @@ def test_share_is_of_all_that_are_live() -> None:
     assert freed(phase(4), Phase(free=1.0, order="newest")) == [3, 2, 1, 0]
 
 
-def test_numbers_of_freed_objects_are_used_again() -> None:
-    events = assert_sound(Phases(phase=(phase(10, 1.0),), rounds=5 * SCALE))
+def test_ids_of_freed_objects_are_reused() -> None:
+    events = assert_valid(Phases(phase=(phase(10, 1.0),), rounds=5 * SCALE))
     assert set(events.object.tolist()) == set(range(10))
 
 
-def test_age_is_that_of_the_object_and_not_of_its_number() -> None:
+def test_age_is_that_of_the_object_and_not_of_its_id() -> None:
     assert freed(phase(2), Phase(free=0.5, order="oldest"), phase(1), Phase(free=0.5)) != []
     events = events_of(
         Phases(phase=(phase(2), Phase(free=0.5, order="oldest"), phase(1, 0.5, "oldest")))
@@ -80,9 +80,9 @@ def test_age_is_that_of_the_object_and_not_of_its_number() -> None:
 
 @pytest.mark.parametrize("order", ["random", "oldest", "newest"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99, 1.0])
-def test_events_are_sound(order: str, share: float) -> None:
+def test_events_are_valid(order: str, share: float) -> None:
     given = (phase(7 * SCALE, share, order), phase(20, share / 2, order), Phase(free=0.1))
-    assert_sound(Phases(phase=given, rounds=3))
+    assert_valid(Phases(phase=given, rounds=3))
 
 
 def test_sizes_are_those_of_the_phase() -> None:
@@ -94,23 +94,23 @@ def test_length_is_not_known() -> None:
     assert Phases(phase=(phase(3),)).length() is None
 
 
-def test_chunks_are_full_but_for_the_last_of_each_half_phase() -> None:
+def test_all_chunks_but_the_last_of_each_half_phase_are_full() -> None:
     count = CHUNK + 10
     assert chunk_lengths(Phases(phase=(phase(count, 1.0),))) == 2 * full_chunks(count)
 
 
 def test_phase_that_allocates_needs_a_size() -> None:
-    with pytest.raises(InputError, match="phase 2 allocates objects: it needs a size"):
+    with pytest.raises(InputError, match="phase 2 allocates objects and needs a size"):
         Phases(phase=(phase(1), Phase(allocate=1)))
 
 
-def test_too_many_live_objects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phases, "MOST_LIVE", 100)
+def test_too_many_live_objects_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phases, "MAX_LIVE", 100)
     assert len(events_of(Phases(phase=(phase(50),), rounds=2))) == 100
     with pytest.raises(InputError, match="more than 100 objects would be live at once"):
         events_of(Phases(phase=(phase(51),), rounds=2))
 
 
-def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:
+def test_a_billion_events_do_not_delay_the_first_chunk() -> None:
     generator = Phases(phase=(Phase(allocate=1_000_000, size=EIGHT, free=1.0),), rounds=500)
     assert len(next(generator.events())) == CHUNK

@@ -10,7 +10,7 @@ from allocsim.generators.pipeline import CONSUMER, PRODUCER, Pipeline
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,
-    assert_sound,
+    assert_valid,
     chunk_lengths,
     digest,
     events_of,
@@ -18,7 +18,7 @@ from tests.generators.streams import (
 )
 
 
-def test_stream_of_seed_1_is_the_same_for_good() -> None:
+def test_stream_of_seed_1_never_changes() -> None:
     assert digest(Pipeline(ops=500, depth=20), 500) == "7c040f8015f77c89"
 
 
@@ -27,9 +27,9 @@ def test_seed_decides_the_events() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 10])
-def test_objects_leave_in_the_order_in_which_they_came(depth: int) -> None:
+def test_objects_are_freed_in_the_order_of_allocation(depth: int) -> None:
     queue = deque[int]()
-    for event in assert_sound(Pipeline(ops=200 * SCALE, depth=depth)).tolist():
+    for event in assert_valid(Pipeline(ops=200 * SCALE, depth=depth)).tolist():
         _, number, thread, op, _ = event
         if op == Op.MALLOC:
             assert thread == PRODUCER
@@ -40,17 +40,17 @@ def test_objects_leave_in_the_order_in_which_they_came(depth: int) -> None:
         assert len(queue) <= depth
 
 
-def test_queue_wanders_between_empty_and_full() -> None:
+def test_length_of_the_queue_covers_its_range() -> None:
     events = events_of(Pipeline(ops=500, depth=5))
     held = np.cumsum(np.where(events.op == Op.MALLOC, 1, -1))
     assert set(held.tolist()) == set(range(6))
 
 
-def test_numbers_stay_below_the_depth() -> None:
+def test_ids_are_below_the_depth() -> None:
     assert set(events_of(Pipeline(ops=500, depth=7)).object.tolist()) == set(range(7))
 
 
-def test_sizes_lie_between_16_and_512() -> None:
+def test_sizes_are_between_16_and_512() -> None:
     events = events_of(Pipeline(ops=500))
     requests = events.request[events.op == Op.MALLOC]
     assert 16 <= requests.min() < 30
@@ -58,20 +58,20 @@ def test_sizes_lie_between_16_and_512() -> None:
 
 
 @pytest.mark.parametrize("ops", [1, 777])
-def test_length_is_the_steps(ops: int) -> None:
+def test_length_is_the_number_of_steps(ops: int) -> None:
     assert Pipeline(ops=ops).length() == ops == len(events_of(Pipeline(ops=ops)))
 
 
 @pytest.mark.parametrize("ops", [1, CHUNK, CHUNK + 1])
-def test_chunks_are_full_but_for_the_last(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
-    monkeypatch.setattr("allocsim.generators.pipeline._work", lambda *_: None)
+def test_all_chunks_but_the_last_are_full(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
+    monkeypatch.setattr("allocsim.generators.pipeline._fill", lambda *_: None)
     assert chunk_lengths(Pipeline(ops=ops)) == full_chunks(ops)
 
 
 def test_queue_is_kept_from_chunk_to_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allocsim.generators.pipeline.CHUNK", 7)
-    assert_sound(Pipeline(ops=200, depth=5))
+    assert_valid(Pipeline(ops=200, depth=5))
 
 
-def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:
+def test_a_billion_events_do_not_delay_the_first_chunk() -> None:
     assert len(next(Pipeline(ops=10**9).events())) == CHUNK

@@ -1,4 +1,4 @@
-"""Births and deaths: weights, numbers that are never two objects', draws by weight."""
+"""Steady-state populations: weights, unique object ids, draws by weight."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ import pytest
 from allocsim.events import no_events
 from allocsim.generators import random_bits
 from allocsim.generators.population import (
-    FINE,
-    WHOLE,
+    FREE_BITS,
+    TOTAL_WEIGHT,
     Population,
-    found,
+    capacity,
+    fill,
     populate,
-    room,
     step,
     words_of,
 )
@@ -22,73 +22,73 @@ RATES = [Rate(100, 3, 10), Rate(16, 60, 50), Rate(1000, 0, 1), Rate(8, 1, 0), Ra
 
 
 def grown(steps: int = 100 * SCALE, heap: int = 20_000) -> Population:
-    """A population after some steps."""
+    """Return a population after some steps."""
     population, bits = populate(RATES, heap), np.random.PCG64(1)
-    found(population, words_of(random_bits(bits, 2000)), heap, no_events(2000))
+    fill(population, words_of(random_bits(bits, 2000)), heap, no_events(2000))
     words = [words_of(random_bits(bits, steps)) for _ in range(2)]
     step(population, *words, no_events(steps))
     return population
 
 
-def test_room_is_more_than_ever_lives() -> None:
-    assert room(0) == 32
-    assert room(10_000) == 10_832
+def test_capacity_is_well_above_the_average() -> None:
+    assert capacity(0) == 32
+    assert capacity(10_000) == 10_832
 
 
-def test_births_weigh_by_their_rates() -> None:
-    weights = np.diff(populate(RATES, 1000).rows.births, prepend=0)
-    assert weights.tolist() == [round(WHOLE * rate.births / 100) for rate in RATES]
+def test_weights_of_allocations_are_their_rates() -> None:
+    weights = np.diff(populate(RATES, 1000).rows.allocations, prepend=0)
+    assert weights.tolist() == [round(TOTAL_WEIGHT * rate.allocations / 100) for rate in RATES]
 
 
-def test_life_is_what_littles_law_says() -> None:
-    """In the steady state a size's deaths weigh what its births do: births = live * death."""
+def test_lifetime_follows_littles_law() -> None:
+    """In the steady state the frees of a size weigh as much as its allocations."""
     population = populate(RATES, 5_000_000)
     scale = 5_000_000 / sum(rate.size * rate.live for rate in RATES)
-    for rate, row, births in zip(
-        RATES, population.rows, np.diff(population.rows.births, prepend=0), strict=True
+    for rate, row, weight in zip(
+        RATES, population.rows, np.diff(population.rows.allocations, prepend=0), strict=True
     ):
-        if rate.births and rate.live:
-            assert rate.live * scale * row.death == pytest.approx(int(births) << FINE, rel=1e-3)
+        if rate.allocations and rate.live:
+            assert rate.live * scale * row.free == pytest.approx(int(weight) << FREE_BITS, rel=1e-3)
 
 
-def test_rare_row_still_weighs_something() -> None:
+def test_weight_of_a_rare_row_is_at_least_1() -> None:
     population = populate([Rate(8, 1e12, 1e12), Rate(16, 1e-9, 1e-9)], 10**6)
-    assert np.diff(population.rows.births, prepend=0).tolist() == [WHOLE, 1]
-    assert np.diff(population.rows.founders, prepend=0).tolist() == [WHOLE, 1]
+    assert np.diff(population.rows.allocations, prepend=0).tolist() == [TOTAL_WEIGHT, 1]
+    assert np.diff(population.rows.initial, prepend=0).tolist() == [TOTAL_WEIGHT, 1]
 
 
-def test_weights_of_deaths_are_those_of_the_live_objects() -> None:
+def test_weights_of_frees_are_those_of_the_live_objects() -> None:
     population = grown()
     rows = population.rows
-    assert population.state[0].deaths == (rows["count"] * rows.death).sum()
+    assert population.state[0].frees == (rows["count"] * rows.free).sum()
     assert population.state[0].live == (rows["count"] * rows.request).sum()
     for row in range(len(rows)):
         before, place = 0, row + 1
         while place:
-            before += int(population.deaths[place])
+            before += int(population.frees[place])
             place -= place & -place
-        assert before == (rows["count"] * rows.death)[: row + 1].sum()
+        assert before == (rows["count"] * rows.free)[: row + 1].sum()
 
 
-def test_numbers_of_a_row_stay_its_own() -> None:
+def test_object_ids_of_a_row_are_its_own() -> None:
     population = grown()
     for row in population.rows:
-        mine = population.numbers[row.first : row.first + row.room]
-        assert sorted(mine.tolist()) == list(range(row.first, row.first + row.room))
+        mine = population.ids[row.first : row.first + row.capacity]
+        assert sorted(mine.tolist()) == list(range(row.first, row.first + row.capacity))
 
 
-def test_founding_stops_at_the_heap() -> None:
+def test_filling_stops_at_the_size_of_the_heap() -> None:
     population, events = populate(RATES, 20_000), no_events(2000)
-    found(population, words_of(random_bits(np.random.PCG64(1), 2000)), 20_000, events)
+    fill(population, words_of(random_bits(np.random.PCG64(1), 2000)), 20_000, events)
     state = population.state[0]
     written = events[: state.events]
     assert state.live == written.request.sum() >= 20_000
     assert state.live - written.request[-1] < 20_000
 
 
-def test_full_row_loses_an_object_instead_of_taking_one() -> None:
+def test_full_row_frees_an_object_instead_of_allocating_one() -> None:
     population, events = populate([Rate(8, 1, 1e-9), Rate(1000, 0, 1)], 1000), no_events(1)
     rows = population.rows
-    rows["count"][0] = rows.room[0]  # as if, which never happens, all of its room were used
+    rows["count"][0] = rows.capacity[0]  # practically impossible in a run
     step(population, np.zeros(1, np.int64), np.zeros(1, np.int64), events)
-    assert rows["count"][0] == rows.room[0] - 1
+    assert rows["count"][0] == rows.capacity[0] - 1

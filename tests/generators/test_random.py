@@ -1,4 +1,4 @@
-"""The workload `random`: one event a step, slots half full, threads at random."""
+"""The workload `random`: one event per step, slots half full, threads at random."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,
-    assert_sound,
+    assert_valid,
     chunk_lengths,
     digest,
     events_of,
@@ -18,7 +18,7 @@ from tests.generators.streams import (
 )
 
 
-def test_stream_of_seed_1_is_the_same_for_good() -> None:
+def test_stream_of_seed_1_never_changes() -> None:
     assert digest(Random(ops=500), 500) == "ec164c3c4957dfbe"
     assert digest(Random(ops=500, threads=4, slots=50), 500) == "4e8e038e382bbc5c"
 
@@ -29,28 +29,28 @@ def test_seed_decides_the_events() -> None:
 
 @pytest.mark.parametrize("slots", [1, 2, 50])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_events_are_sound(slots: int, threads: int) -> None:
-    assert_sound(Random(ops=200 * SCALE, slots=slots, threads=threads))
+def test_events_are_valid(slots: int, threads: int) -> None:
+    assert_valid(Random(ops=200 * SCALE, slots=slots, threads=threads))
 
 
-def test_default_is_the_seeds() -> None:
+def test_defaults_are_those_of_testrandom() -> None:
     assert Random() == Random(ops=1 << 20, slots=1000, threads=1, seed=1)
 
 
 @pytest.mark.parametrize("ops", [1, 2, 777])
-def test_length_is_the_steps(ops: int) -> None:
+def test_length_is_the_number_of_steps(ops: int) -> None:
     assert Random(ops=ops).length() == ops == len(events_of(Random(ops=ops)))
 
 
 @pytest.mark.parametrize("ops", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
-def test_chunks_are_full_but_for_the_last(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
+def test_all_chunks_but_the_last_are_full(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
     monkeypatch.setattr("allocsim.generators.random.toggle", lambda *_: None)
     assert chunk_lengths(Random(ops=ops)) == full_chunks(ops)
 
 
-def test_chunks_are_cut_anywhere_without_a_difference_to_slots() -> None:
+def test_slots_are_kept_from_chunk_to_chunk() -> None:
     """What is live at the end of a chunk is live at the beginning of the next."""
-    events = assert_sound(Random(ops=CHUNK + 300, slots=3)) if SCALE > 1 else None
+    events = assert_valid(Random(ops=CHUNK + 300, slots=3)) if SCALE > 1 else None
     assert events is None or len(events) == CHUNK + 300
 
 
@@ -73,7 +73,7 @@ def test_all_threads_are_used() -> None:
     assert set(events_of(Random(ops=300, threads=5)).thread.tolist()) == set(range(5))
 
 
-def test_most_threads_are_a_stream_still() -> None:
+def test_maximum_of_threads_is_accepted() -> None:
     threads = events_of(Random(ops=300, threads=65536)).thread
     assert threads.max() > 60_000
 
@@ -89,7 +89,7 @@ def test_sizes_follow_the_law() -> None:
     assert set(events.request[events.op == Op.MALLOC].tolist()) == {77}
 
 
-def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:
+def test_a_billion_events_do_not_delay_the_first_chunk() -> None:
     generator = Random(ops=10**9)
     assert generator.length() == 10**9
     assert len(next(generator.events())) == CHUNK

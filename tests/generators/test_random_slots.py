@@ -1,4 +1,4 @@
-"""Slots: a full one is emptied, an empty one filled, and the slot's number is the object's."""
+"""Steps on slots: a full slot is emptied, an empty one filled; its number is the object's id."""
 
 import random
 
@@ -25,7 +25,7 @@ def test_slots_toggle(slots: list[int], full: int) -> None:
     assert filled.tolist() == model
 
 
-def test_events_that_were_used_before_are_written_over() -> None:
+def test_events_that_were_used_before_are_overwritten() -> None:
     events = no_events(1)
     events.request[:] = 999
     events.op[:] = Op.REALLOC

@@ -1,4 +1,4 @@
-"""Tables of births: what a line may say, and how a table is refused."""
+"""Tables of allocation rates: the format of a line, and errors."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("line", BROKEN)
-def test_broken_line_is_named(tmp_path: Path, line: str) -> None:
+def test_error_names_the_broken_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(f"8, 1, 2\n{line}\n")
     with pytest.raises(InputError, match=r"table\.csv, line 2: found '.*', expected SIZE, ALLOC_"):
@@ -52,23 +52,23 @@ def test_broken_line_is_named(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "8, 0, 5", "8, 5, 0", "0, 5, 5"])
-def test_table_with_nothing_to_play_is_refused(tmp_path: Path, text: str) -> None:
+def test_table_without_allocations_or_live_bytes_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(text)
-    with pytest.raises(InputError, match="nothing to play"):
+    with pytest.raises(InputError, match="no line has an allocation rate"):
         read_rates(str(path))
 
 
-def test_missing_file_and_impossible_name_are_refused(tmp_path: Path) -> None:
+def test_missing_file_and_impossible_name_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_rates(str(tmp_path / "none.csv"))
     with pytest.raises(InputError, match="null"):
         read_rates("a\0b")
 
 
-def test_long_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "LONGEST", 20)
+def test_long_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "MAX_TABLE", 20)
     path = tmp_path / "table.csv"
     path.write_text("8, 1, 2\n" * 3)
-    with pytest.raises(InputError, match="longer than"):
+    with pytest.raises(InputError, match="larger than"):
         read_rates(str(path))

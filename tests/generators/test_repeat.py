@@ -10,14 +10,14 @@ from allocsim.events import CHUNK, Op
 from allocsim.generators.repeat import Repeat
 from allocsim.text import Size
 from tests.conftest import SCALE
-from tests.generators.streams import assert_sound, chunk_lengths, digest, events_of
+from tests.generators.streams import assert_valid, chunk_lengths, digest, events_of
 
 
 def sized(*sizes: int, rounds: int = 3) -> Repeat:
     return Repeat(rounds=rounds, sizes=tuple(Size(size) for size in sizes))
 
 
-def test_stream_is_the_same_for_good() -> None:
+def test_stream_never_changes() -> None:
     assert digest(Repeat(), 500) == "ccc736a756fceb40"
 
 
@@ -48,8 +48,8 @@ def test_default_sizes_are_the_powers_of_two_to_4_mib() -> None:
     assert Repeat().rounds == 1024
 
 
-def test_events_are_sound() -> None:
-    assert_sound(Repeat(rounds=5 * SCALE))
+def test_events_are_valid() -> None:
+    assert_valid(Repeat(rounds=5 * SCALE))
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 700, 713, 1000])
@@ -58,7 +58,7 @@ def test_length_counts_events_and_no_note(rounds: int) -> None:
     assert generator.length() == 46 * rounds == len(events_of(generator)) - 1
 
 
-def test_chunks_hold_whole_rounds_and_are_as_full_as_can_be() -> None:
+def test_chunk_has_as_many_whole_rounds_as_fit() -> None:
     together = CHUNK // 46
     lengths = chunk_lengths(Repeat(rounds=2 * together + 4))
     assert lengths == [46, 1, 46 * together, 46 * together, 46 * 3]
@@ -69,12 +69,12 @@ def test_round_that_is_longer_than_a_chunk_is_a_chunk() -> None:
     assert chunk_lengths(sized(*sizes, rounds=3)) == [2 * CHUNK, 1, 2 * CHUNK, 2 * CHUNK]
 
 
-def test_negative_size_is_refused() -> None:
+def test_negative_size_is_an_error() -> None:
     with pytest.raises(InputError, match="sizes = -5: expected 0 or more"):
         sized(1, -5)
 
 
-def test_first_chunks_of_a_thousand_million_events_come_at_once() -> None:
+def test_a_billion_events_do_not_delay_the_first_chunks() -> None:
     generator = Repeat(rounds=10**9 // 46)
     first, note, full = (len(chunk) for chunk in islice(generator.events(), 3))
     assert (first, note) == (46, 1)

@@ -1,4 +1,4 @@
-"""The workload `server`: populations by weight, each with slots and sizes of its own."""
+"""The workload `server`: populations by weight, each with its own slots and sizes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from allocsim.text import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,
-    assert_sound,
+    assert_valid,
     chunk_lengths,
     digest,
     events_of,
@@ -30,7 +30,7 @@ def server(*, ops: int = 300, threads: int = 1, seed: int = 1) -> Server:
     )
 
 
-def test_stream_of_seed_1_is_the_same_for_good() -> None:
+def test_stream_of_seed_1_never_changes() -> None:
     mixed = Population(weight=3, slots=40, size=LogUniform(max=Size(5000)))
     generator = Server(ops=500, threads=3, population=(mixed, fixed(1, 20, 7)))
     assert digest(generator, 500) == "f1d4d2dd8d9c3d48"
@@ -40,8 +40,8 @@ def test_seed_decides_the_events() -> None:
     assert_deterministic(server(), server(seed=2))
 
 
-def test_events_are_sound() -> None:
-    assert_sound(server(ops=200 * SCALE, threads=3))
+def test_events_are_valid() -> None:
+    assert_valid(server(ops=200 * SCALE, threads=3))
 
 
 def test_slots_of_a_population_hold_its_sizes() -> None:
@@ -52,13 +52,13 @@ def test_slots_of_a_population_hold_its_sizes() -> None:
     assert set(allocations.request[allocations.object >= 10].tolist()) == {7}
 
 
-def test_populations_get_steps_by_their_weight() -> None:
+def test_steps_are_shared_by_weight() -> None:
     events = events_of(server(ops=2000))
     assert 0.87 < np.mean(events.object < 10) < 0.93
 
 
-def test_one_population_is_the_workload_random_but_for_its_bits() -> None:
-    events = assert_sound(Server(ops=300, population=(fixed(5, 7, 9),)))
+def test_one_population_has_the_events_of_random() -> None:
+    events = assert_valid(Server(ops=300, population=(fixed(5, 7, 9),)))
     assert set(events.object.tolist()) == set(range(7))
 
 
@@ -68,20 +68,20 @@ def test_all_threads_are_used() -> None:
 
 
 @pytest.mark.parametrize("ops", [1, 777])
-def test_length_is_the_steps(ops: int) -> None:
+def test_length_is_the_number_of_steps(ops: int) -> None:
     assert server(ops=ops).length() == ops == len(events_of(server(ops=ops)))
 
 
 @pytest.mark.parametrize("ops", [1, CHUNK, CHUNK + 1])
-def test_chunks_are_full_but_for_the_last(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
+def test_all_chunks_but_the_last_are_full(monkeypatch: pytest.MonkeyPatch, ops: int) -> None:
     monkeypatch.setattr("allocsim.generators.server.toggle", lambda *_: None)
     assert chunk_lengths(server(ops=ops)) == full_chunks(ops)
 
 
-def test_too_many_slots_in_all_are_refused() -> None:
+def test_too_many_slots_in_all_are_an_error() -> None:
     with pytest.raises(InputError, match=f"more than {MAX_OBJECTS} slots in all"):
         Server(population=(fixed(1, MAX_OBJECTS, 8), fixed(1, 1, 8)))
 
 
-def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:
+def test_a_billion_events_do_not_delay_the_first_chunk() -> None:
     assert len(next(server(ops=10**9).events())) == CHUNK

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from allocsim.errors import InputError
 from allocsim.generators import random_bits
-from allocsim.generators.sizes import MOST, Fixed, LogUniform, SizeLaw, Uniform
+from allocsim.generators.sizes import MAX_SIZE, Fixed, LogUniform, SizeLaw, Uniform
 from allocsim.text import Size
 
 WORDS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50)
-SIZES = st.integers(1, MOST)
+SIZES = st.integers(1, MAX_SIZE)
 
 
 def bits(words: list[int]) -> np.ndarray:
@@ -27,7 +27,7 @@ EDGES = bits([0, 2**64 - 1, 2**32 - 1, 2**32, 2**33, 2**64 - 2**32, 2**63, 1])
 
 
 @given(WORDS)
-def test_log_uniform_to_1_mib_is_the_formula_of_the_seed(words: list[int]) -> None:
+def test_log_uniform_to_1_mib_is_the_formula_of_testrandom(words: list[int]) -> None:
     """rand31 >> (11 + k), with k from 0 to 19."""
     drawn = LogUniform().draw(bits(words)).tolist()
     assert drawn == [(word >> 33) >> (11 + ((word % 2**32) * 20 >> 32)) for word in words]
@@ -47,21 +47,21 @@ def test_log_uniform_is_exact_in_64_bits(words: list[int], maximum: int) -> None
     assert log_uniform(maximum).draw(bits(words)).tolist() == expected
 
 
-@pytest.mark.parametrize("maximum", [1, 2, 3, 1000, 1 << 20, MOST])
+@pytest.mark.parametrize("maximum", [1, 2, 3, 1000, 1 << 20, MAX_SIZE])
 def test_log_uniform_reaches_both_ends(maximum: int) -> None:
     largest = bits([(2**31 - 1) << 33])
     assert log_uniform(maximum).draw(largest).tolist() == [(2**31 - 1) * maximum >> 31]
     assert log_uniform(maximum).draw(bits([0])).tolist() == [0]
 
 
-def test_every_doubling_is_as_likely() -> None:
+def test_every_doubling_is_equally_likely() -> None:
     drawn = LogUniform().draw(random_bits(np.random.PCG64(1), 40_000))
     doublings = np.bincount(np.ceil(np.log2(drawn + 1)).astype(int), minlength=21)
     # half of what is drawn at one shift lies in the doubling below it, the rest further down
     assert all(1500 < count < 2500 for count in doublings[2:20])
 
 
-@given(WORDS, st.integers(0, MOST - 1), st.integers(0, MOST - 1))
+@given(WORDS, st.integers(0, MAX_SIZE - 1), st.integers(0, MAX_SIZE - 1))
 def test_uniform_stays_between_its_bounds(words: list[int], a: int, b: int) -> None:
     low, high = sorted((a, b))
     drawn = Uniform(min=Size(low), max=Size(high)).draw(np.concatenate([bits(words), EDGES]))
@@ -72,8 +72,8 @@ def test_uniform_reaches_both_ends() -> None:
     law = Uniform(min=Size(10), max=Size(13))
     assert set(law.draw(random_bits(np.random.PCG64(1), 100)).tolist()) == {10, 11, 12, 13}
     assert law.draw(EDGES[:2]).tolist() == [10, 13]
-    whole = Uniform(min=Size(0), max=Size(MOST - 1))
-    assert whole.draw(EDGES[:2]).tolist() == [0, MOST - 1]
+    whole = Uniform(min=Size(0), max=Size(MAX_SIZE - 1))
+    assert whole.draw(EDGES[:2]).tolist() == [0, MAX_SIZE - 1]
 
 
 def test_uniform_of_one_size_draws_it() -> None:
@@ -93,19 +93,19 @@ def test_sizes_are_64_bit_integers(law: SizeLaw) -> None:
     assert len(law.draw(bits([]))) == 0
 
 
-@pytest.mark.parametrize("maximum", [0, -1, MOST + 1])
-def test_log_uniform_refuses_a_maximum_that_cannot_be(maximum: int) -> None:
+@pytest.mark.parametrize("maximum", [0, -1, MAX_SIZE + 1])
+def test_log_uniform_with_a_bad_maximum_is_an_error(maximum: int) -> None:
     with pytest.raises(InputError, match=f"max = {maximum}: expected 1 to 4GiB"):
         log_uniform(maximum)
 
 
-@pytest.mark.parametrize(("low", "high"), [(-1, 5), (6, 5), (0, MOST), (MOST, MOST)])
-def test_uniform_refuses_bounds_that_cannot_be(low: int, high: int) -> None:
+@pytest.mark.parametrize(("low", "high"), [(-1, 5), (6, 5), (0, MAX_SIZE), (MAX_SIZE, MAX_SIZE)])
+def test_uniform_with_bad_bounds_is_an_error(low: int, high: int) -> None:
     with pytest.raises(InputError, match=f"min = {low}, max = {high}: expected 0 to 4GiB"):
         Uniform(min=Size(low), max=Size(high))
 
 
-def test_fixed_refuses_less_than_nothing() -> None:
+def test_fixed_negative_size_is_an_error() -> None:
     with pytest.raises(InputError, match="bytes = -1: expected 0 or more"):
         Fixed(bytes=Size(-1))
 
@@ -119,6 +119,6 @@ def test_fixed_refuses_less_than_nothing() -> None:
     ],
     ids=["log-uniform", "uniform", "fixed"],
 )
-def test_law_is_told_by_its_distribution(given_law: dict[str, object], law: SizeLaw) -> None:
+def test_distribution_selects_the_law(given_law: dict[str, object], law: SizeLaw) -> None:
     found = msgspec.convert(given_law, SizeLaw, dec_hook=lambda _, value: Size(value))
     assert found == law

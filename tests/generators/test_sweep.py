@@ -1,4 +1,4 @@
-"""The workload `sweep`: every size in turn, some objects of each together."""
+"""The workload `sweep`: every size in turn, some objects of each at once."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op
 from allocsim.generators.sweep import Sweep
 from allocsim.text import Size
-from tests.generators.streams import assert_sound, chunk_lengths, digest, events_of
+from tests.generators.streams import assert_valid, chunk_lengths, digest, events_of
 
 
 def sweep(first: int, last: int, step: int, objects: int = 2, rounds: int = 1) -> Sweep:
@@ -15,11 +15,11 @@ def sweep(first: int, last: int, step: int, objects: int = 2, rounds: int = 1) -
     )
 
 
-def test_stream_is_the_same_for_good() -> None:
+def test_stream_never_changes() -> None:
     assert digest(Sweep(), 500) == "fa41adcb59037ed4"
 
 
-def test_objects_of_a_size_live_together() -> None:
+def test_objects_of_a_size_are_live_at_once() -> None:
     events = events_of(sweep(8, 24, 16))
     malloc, free = Op.MALLOC, Op.FREE
     assert events.op.tolist() == [malloc, malloc, free, free] * 2
@@ -51,16 +51,16 @@ def test_rounds_repeat_the_sweep() -> None:
 
 
 @pytest.mark.parametrize("objects", [1, 3, 1000])
-def test_events_are_sound_and_as_many_as_the_length_says(objects: int) -> None:
+def test_events_are_valid_and_as_many_as_the_length_says(objects: int) -> None:
     generator = sweep(1, 40, 13, objects, rounds=2)
-    assert len(assert_sound(generator)) == generator.length() == 2 * objects * 4 * 2
+    assert len(assert_valid(generator)) == generator.length() == 2 * objects * 4 * 2
 
 
 def test_default_length_is_right() -> None:
     assert len(events_of(Sweep())) == Sweep().length() == 8 * 4128
 
 
-def test_chunks_hold_whole_sizes_and_are_as_full_as_can_be() -> None:
+def test_chunk_has_as_many_whole_sizes_as_fit() -> None:
     together = CHUNK // 6
     lengths = chunk_lengths(sweep(1, 2 * together + 5, 1, objects=3))
     assert lengths == [6 * together, 6 * together, 6 * 5]
@@ -71,16 +71,16 @@ def test_chunk_of_many_objects_is_one_size() -> None:
 
 
 @pytest.mark.parametrize(("first", "last", "step"), [(-1, 5, 1), (6, 5, 1), (1, 5, 0), (1, 5, -1)])
-def test_bounds_that_cannot_be_are_refused(first: int, last: int, step: int) -> None:
+def test_bad_bounds_are_an_error(first: int, last: int, step: int) -> None:
     with pytest.raises(InputError, match=f"first = {first}, last = {last}, step = {step}: expect"):
         sweep(first, last, step)
 
 
-def test_too_many_objects_are_refused() -> None:
+def test_too_many_objects_are_an_error() -> None:
     with pytest.raises(InputError, match=r"objects = 16777217: expected 1 to 16777216"):
         sweep(1, 2, 1, objects=(1 << 24) + 1)
 
 
-def test_first_chunk_of_a_thousand_million_events_comes_at_once() -> None:
+def test_a_billion_events_do_not_delay_the_first_chunk() -> None:
     generator = Sweep(rounds=10**9 // 33024)
     assert len(next(generator.events())) == CHUNK
