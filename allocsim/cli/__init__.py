@@ -158,6 +158,19 @@ def _status() -> int:
         return _fail("interrupted", 130)
     except MemoryError:
         return _fail("out of memory", 3)
+    except Exception as error:
+        if (explained := _explain_design(error)) is None:
+            raise
+        return _fail(explained, 2)
+
+
+def _explain_design(error: Exception) -> str | None:
+    """Return a message for an error in a design file of the user; None for any other."""
+    if "allocsim.designs.from_file" not in sys.modules:
+        return None
+    from allocsim.designs.explain import explain
+
+    return explain(error)
 
 
 def _fail(message: str, status: int) -> int:

@@ -24,6 +24,9 @@ PREFIX = "allocsim_design_"
 _LOADED: dict[str, Design] = {}
 """Designs already loaded, by the name of their module."""
 
+_FILES: dict[str, str] = {}
+"""Paths of the files that were run: absolute path -> as the user named it."""
+
 
 def load_file(name: str) -> Design:
     """Load the design of a file, once for each content; raise InputError if it has none."""
@@ -44,6 +47,11 @@ def load_file(name: str) -> Design:
     return _LOADED[module]
 
 
+def loaded_files() -> dict[str, str]:
+    """Return the design files that this process has run: absolute path -> as the user named it."""
+    return _FILES
+
+
 def _module_name(path: Path, content: bytes) -> str:
     """Return a name that is the same in every process while path and content are the same."""
     digest = hashlib.sha256(str(path).encode(errors="surrogateescape") + b"\0" + content)
@@ -53,6 +61,7 @@ def _module_name(path: Path, content: bytes) -> str:
 
 def _load(module: str, path: Path, content: bytes, name: str) -> Design:
     """Run the file as a module that Numba and pickles find by its name; return its design."""
+    _FILES[str(path)] = name
     made = ModuleType(module)
     made.__file__ = str(path)
     sys.modules[module] = made

@@ -1,5 +1,6 @@
 """Designs by name, and the settings that they accept."""
 
+import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from allocsim.designs import DEFAULT, SUMMARIES, Design, Parameter, find_design
 from allocsim.errors import InputError, UnknownName
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
@@ -21,6 +23,12 @@ def tunable() -> Design:
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_every_design_is_found_by_its_name(name: str) -> None:
     assert find_design(name).name == name
+
+
+def test_contract_keeps_every_bundled_design_independent() -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
+    independent = [each for each in contracts["contracts"] if each["type"] == "independence"]
+    assert independent[0]["modules"] == [f"allocsim.designs.{name}" for name in SUMMARIES]
 
 
 def test_unknown_design_names_the_nearest() -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from allocsim import Heap
 from allocsim.cli import cli
+from allocsim.core.defaults import DEFAULTS, MANDATORY
 from allocsim.core.jit import PURE
 from allocsim.designs import find_design
 from tests.conftest import REPOSITORY
@@ -53,6 +54,12 @@ def test_command_runs_as_printed(command: str) -> None:
         command = command.replace("sqlite-orders", "short.txt")
     done = CliRunner().invoke(cli, shlex.split(command))
     assert done.exit_code == 0, done.output
+
+
+def test_tables_list_the_operations() -> None:
+    cells = re.findall(r"^\| (`[a-z_`, ()]+) \|", PAGE, re.MULTILINE)
+    listed = {name for cell in cells for name in re.findall(r"`(\w+)", cell)}
+    assert listed == {each.__name__ for each in (*MANDATORY, *DEFAULTS)}
 
 
 def test_every_command_that_takes_a_design_is_shown() -> None:

@@ -1,0 +1,53 @@
+"""One-line messages for errors in the code of a design file: Numba's run to a hundred lines."""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+from allocsim.designs.from_file import loaded_files
+
+MAX_REASON = 200
+"""Characters of Numba's reason that are shown."""
+
+_REASONS = (
+    re.compile(r"^\s*(\w+Error: (?!Failed in nopython).+)$", re.M),
+    re.compile(r"^\s*((?:Unknown attribute|Cannot unify|Invalid use of) .+)$", re.M),
+    re.compile(
+        r"^\s*(No implementation of function (?!Function\(<function operation).+?)"
+        r"(?: found for signature:)?$",
+        re.M,
+    ),
+)
+"""Reasons in Numba's messages, the most specific first. A call of an operation, for which Numba
+finds no implementation either, is never the reason itself."""
+
+
+def explain(error: BaseException) -> str | None:
+    """Return a message for an error that code of a design file caused; None for any other."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for path, name in loaded_files().items():
+        if lines := [frame.lineno for frame in frames if frame.filename == path]:
+            return f"{name}, line {lines[-1]}: {type(error).__name__}: {error}"
+        if any(f"{path} (" in line for line in str(error).splitlines()):
+            return _does_not_compile(error, f"{name}{_line_in(str(error), path)}")
+    # Numba names no place for a misspelt field: its lookup of the name fails inside the compiler.
+    if loaded_files() and any("/numba/core/" in frame.filename for frame in frames):
+        return _does_not_compile(error, ", ".join(loaded_files().values()))
+    return None
+
+
+def _does_not_compile(error: BaseException, place: str) -> str:
+    """Return the message for a kernel that Numba rejects."""
+    found = next(filter(None, (each.search(str(error)) for each in _REASONS)), None)
+    reason = found[1] if found else f"{type(error).__name__}: {str(error).strip()}"
+    return (
+        f"{place}: a kernel does not compile: {reason[:MAX_REASON]}; "
+        "with NUMBA_DISABLE_JIT=1 it runs as plain Python"
+    )
+
+
+def _line_in(message: str, path: str) -> str:
+    """Return ", line N" of the first place in `path` that Numba's message names."""
+    found = re.search(re.escape(path) + r" \((\d+)\)", message)
+    return f", line {found[1]}" if found else ""
