@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from allocsim.designs import design_summaries
 from allocsim.errors import EnvironmentLacks, InputError, UnknownName
 
 PREFIX = "lib:"
@@ -63,6 +62,8 @@ def is_path(name: str) -> bool:
 
 def require_no_library(design: str) -> None:
     """Raise InputError if `design` is the name of a malloc library."""
+    from allocsim.designs import design_summaries  # loads Numba, which finding does not need
+
     name = design.removeprefix(PREFIX)
     if design not in design_summaries() and (design != name or name in KNOWN):
         raise InputError(
