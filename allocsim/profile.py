@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.core.records import COUNTS, PARTS, Record
+from allocsim.core.records import COUNTS, PARTS, Sample
 from allocsim.designs import CacheUse, ClassUse
 from allocsim.errors import Corruption
 from allocsim.html_table import html_table
@@ -51,7 +51,7 @@ class Snapshot:
     """Totals since the heap was made: grows, splits, coalesces, refills."""
 
     @classmethod
-    def of(cls, sample: Record) -> Snapshot:
+    def of(cls, sample: Sample) -> Snapshot:
         """Return the snapshot of a SAMPLE; Corruption if its parts do not sum to its heap."""
         parts = {name: int(sample[name]) for name in PARTS}
         snapshot = cls(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from allocsim.core.jit import operation
-from allocsim.core.records import HeapState, Record
+from allocsim.core.records import HeapState, Sample
 
 
 class Status(IntEnum):
@@ -131,6 +131,6 @@ def footprint(heap: HeapState) -> int:
 
 
 @operation
-def measure(heap: HeapState, live: int, sample: Record) -> int:
+def measure(heap: HeapState, live: int, sample: Sample) -> int:
     """Fill all of `sample` (a SAMPLE) but its event; `live` is the bytes asked for. A Status."""
     raise NotImplementedError

@@ -67,6 +67,10 @@ class Struct:
             """Return the bytes of the record."""
             ...
 
+        def tolist(self) -> tuple[int, ...]:
+            """Return the fields as plain numbers."""
+            ...
+
 
 S = TypeVar("S", bound=Struct)
 

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from allocsim.core import operations
 from allocsim.core.jit import PURE, answers, kernel
 from allocsim.core.operations import Status
-from allocsim.core.records import Record
+from allocsim.core.records import Sample
 
 FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign")
 """The functions that a library must have, in the order of Library.function."""
@@ -128,7 +128,7 @@ def footprint(heap: Library) -> int:
 
 @answers(operations.measure, Library)
 @kernel
-def measure(heap: Library, live: int, sample: Record) -> int:
+def measure(heap: Library, live: int, sample: Sample) -> int:
     """Set only the live bytes of the sample. Returns Status.OK."""
     sample.live = live
     return Status.OK
