@@ -129,7 +129,6 @@ class Counters(Struct):
     refills: Int64  # spans carved for a size class
     spans: Int64  # spans, in use and free
     free_spans: Int64  # spans on a free list
-    free_pages: Int64  # their pages
     large_pages: Int64  # pages of large objects and stack segments in use
 
 
@@ -156,17 +155,17 @@ class Sample(Struct):
     """One measurement of a heap, in the order of the CSV columns. All but the counts are bytes."""
 
     event: Int64  # events replayed before it
-    live: Int64
-    rounding: Int64
-    tail: Int64
-    thread_cache: Int64
-    transfer: Int64
-    central: Int64
-    free_spans: Int64
-    released: Int64
-    heap: Int64
+    live: Int64  # requested and not yet freed
+    rounding: Int64  # allocated minus requested size
+    tail: Int64  # span ends that are too small for an object
+    thread_cache: Int64  # free objects in thread caches
+    transfer: Int64  # free objects in the transfer cache
+    central: Int64  # free objects in central free lists
+    free_spans: Int64  # free pages in the page heap
+    released: Int64  # free pages released to the OS
+    heap: Int64  # sum of the eight parts above, and counted separately
     metadata: Int64
-    footprint: Int64
+    footprint: Int64  # heap - released + metadata
     spans_total: Int64
     spans_in_use: Int64
     spans_free: Int64

@@ -37,7 +37,7 @@ def account(heap: Go2008, live: int, sample: Sample) -> int:
     sample.thread_cache = cached
     sample.transfer = 0
     sample.central = 0
-    sample.free_spans = counters.free_pages << PAGE_SHIFT
+    sample.free_spans = heap.static[0].free_pages << PAGE_SHIFT
     sample.released = 0
     fill_system(heap, sample)
     fill_counts(counters, sample)

@@ -71,7 +71,7 @@ def free_span(heap: Go2008, span: int) -> None:
     record.state = SpanState.FREE
     record.size_class = LARGE
     heap.counters[0].free_spans += 1
-    heap.counters[0].free_pages += record.pages
+    heap.static[0].free_pages += record.pages
     if record.pages < LARGE_LIST:
         push_span(heap, record.pages, span)
     else:
@@ -105,7 +105,7 @@ def _best_fit(heap: Go2008, pages: int) -> int:
             return 0
     span = remove_after(heap, list_index, previous)
     heap.counters[0].free_spans -= 1
-    heap.counters[0].free_pages -= heap.span[span].pages
+    heap.static[0].free_pages -= heap.span[span].pages
     return span
 
 

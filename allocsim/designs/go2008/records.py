@@ -76,6 +76,7 @@ class SizeClass(Struct):
 class Static(Struct):
     """The static variables of the original, and counts of this implementation."""
 
+    free_pages: Int64  # pages of free spans
     chunk_left: Int64  # bytes left in the current chunk for small metadata (trivalloc's n)
     nodes: Int64  # page map nodes in use, the null node counted
     threads: Int64  # threads that have free lists

@@ -137,7 +137,7 @@ def free_spans_miscounted(state: Go2008, memory: Reservation) -> None:
 
 @breaks(check_page_heap.span_counts_agree, "free pages counted")
 def free_pages_miscounted(state: Go2008, memory: Reservation) -> None:
-    state.counters[0].free_pages -= 1
+    state.static[0].free_pages -= 1
 
 
 @breaks(check_page_heap.span_counts_agree, "large pages counted")

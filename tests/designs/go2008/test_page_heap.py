@@ -22,7 +22,7 @@ def unsound(state: Go2008, unsound: Unsound) -> Unsound:
     """A check of the heap in which all spans in use count as large objects."""
 
     def call() -> list[str]:
-        in_use = state.system[0].heap // PAGE - state.counters[0].free_pages
+        in_use = state.system[0].heap // PAGE - state.static[0].free_pages
         state.counters[0].large_pages = in_use
         return unsound()
 
@@ -31,8 +31,9 @@ def unsound(state: Go2008, unsound: Unsound) -> Unsound:
 
 def counters(state: Go2008) -> dict[str, int]:
     """Return the counters of the page heap."""
-    names = ("grows", "splits", "spans", "free_spans", "free_pages")
-    return {name: int(state.counters[0][name]) for name in names}
+    names = ("grows", "splits", "spans", "free_spans")
+    counts = {name: int(state.counters[0][name]) for name in names}
+    return counts | {"free_pages": int(state.static[0].free_pages)}
 
 
 def pages_of(state: Go2008, spans: list[int]) -> list[int]:
@@ -51,7 +52,7 @@ def freed(state: Go2008, *lengths: int) -> list[int]:
     They are split from one growth, which leaves a rest only if it is shorter than LARGE_LIST.
     """
     spans = taken(state, *lengths)
-    while state.counters[0].free_pages:
+    while state.static[0].free_pages:
         taken(state, *[index for index in range(LARGE_LIST) if state.page_list[index].head])
     for span in spans:
         free_span(state, span)
