@@ -1,52 +1,46 @@
 """The design `tcmalloc`: gperftools 2.10, as libtcmalloc-minimal4 of Debian 12 is built.
 
-This file connects the stages to allocsim's operations. A folder reads beside the library's source:
-each file names the original's file, each kernel the original's function.
+The folder reads beside the library's source: a file names the original's file, a kernel the
+original's function.
+
+malloc of a small object, up to 256 KiB:
+
+1. `size_classes` rounds the size up to one of 85 classes.
+2. `thread_cache` pops the newest object of the thread's free list. Usually that is all.
+3. If the list is empty, it is refilled from `central_free_list`: from the transfer cache a whole
+   batch, else from the class's spans as many objects as the list may hold.
+4. If no span of the class has a free object, `page_release.new_run` allocates one, which is carved
+   into objects. It takes the best fit from the free spans (`page_heap`), or the heap grows.
+
+free finds the class in the page map and pushes the object on the list of the calling thread. A
+list or a cache that has become too long moves batches back to the central free list; a span that
+gets its last object back is freed. Freed spans coalesce, and every so many pages one of them is
+released to the operating system. Large objects have a span of their own.
 
 Every counter that the library reports has the library's value, to the byte, after every call;
-scripts/verify-tcmalloc proves it. Unlike the library, the design checks what it is passed: see
-`requests`.
+scripts/verify-tcmalloc proves it. A heap that is frozen, which the library does not know, obtains
+nothing more: calls that need pages or records fail, and frees never do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from allocsim.core import operations
-from allocsim.core.jit import answers, code_record, kernel, link
+from allocsim.core import defaults, operations
+from allocsim.core.jit import answers, code_record, link
 from allocsim.core.memory import Reservation
-from allocsim.core.operations import Status
-from allocsim.core.raw import fill
 from allocsim.core.system import answer_from_system
 from allocsim.designs import Design
-from allocsim.designs.tcmalloc.central_free_list import (
-    insert_range,
-    populate,
-    release_list_to_spans,
+from allocsim.designs.tcmalloc import (
+    central_free_list,
+    large_objects,
+    malloc,
+    page_release,
+    thread_cache,
 )
 from allocsim.designs.tcmalloc.check_caches import INVARIANTS
-from allocsim.designs.tcmalloc.large_objects import (
-    allocate_pages,
-    allocate_stack_pages,
-    free_pages,
-    free_stack_pages,
-    memalign_pages,
-)
-from allocsim.designs.tcmalloc.page_release import (
-    delete_run,
-    new_run,
-    release_at_least_n_pages,
-    release_to_system,
-)
-from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, CLASS_BITS, entry_of
 from allocsim.designs.tcmalloc.records import Tcmalloc
-from allocsim.designs.tcmalloc.requests import (
-    allocated_size,
-    do_realloc,
-    object_status,
-    rounded_size,
-)
-from allocsim.designs.tcmalloc.size_classes import MAX_SIZE, PAGE, class_of
 from allocsim.designs.tcmalloc.state import (
     PARAMETERS,
     new_state,
@@ -55,120 +49,48 @@ from allocsim.designs.tcmalloc.state import (
     start_up,
 )
 from allocsim.designs.tcmalloc.stats import caches, classes, fill_sample, native_counters
-from allocsim.designs.tcmalloc.thread_cache import (
-    allocate,
-    deallocate,
-    delete_cache,
-    fetch_from_central_cache,
-    list_too_long,
-    scavenge,
-)
+
+KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
+    operations.malloc: malloc.malloc,
+    operations.calloc: malloc.calloc,
+    operations.memalign: malloc.memalign,
+    operations.realloc: malloc.realloc,
+    operations.free: malloc.free,
+    operations.inspect: malloc.object_status,
+    operations.usable_size: malloc.allocated_size,
+    operations.allocate_stack: malloc.allocate_stack,
+    operations.free_stack: malloc.free_stack,
+    operations.thread_begin: thread_cache.thread_begin,
+    operations.thread_done: thread_cache.thread_done,
+    operations.release: page_release.release_to_system,
+    operations.settle: defaults.flush_deferred_writes,  # no write is deferred
+    operations.measure: fill_sample,
+}
+"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
 
 answer_from_system(Tcmalloc)
-answers(operations.inspect, Tcmalloc)(object_status)
-answers(operations.usable_size, Tcmalloc)(allocated_size)
-answers(operations.release, Tcmalloc)(release_to_system)
-answers(operations.measure, Tcmalloc)(fill_sample)
-
-
-@answers(operations.malloc, Tcmalloc)
-@kernel
-def malloc(heap: Tcmalloc, thread: int, request: int) -> int:
-    """Allocate a small object from the thread's cache, or whole pages (do_malloc)."""
-    if request > MAX_SIZE:
-        return allocate_pages(heap, thread, request)
-    return allocate(heap, thread, class_of(heap, request))
-
-
-@answers(operations.calloc, Tcmalloc)
-@kernel
-def calloc(heap: Tcmalloc, thread: int, request: int) -> int:
-    """Allocate, and clear the whole object, rounding included (do_calloc)."""
-    address = operations.malloc(heap, thread, request)
-    if address:
-        fill(address, rounded_size(heap, request), 0)
-    return address
-
-
-@answers(operations.memalign, Tcmalloc)
-@kernel
-def memalign(heap: Tcmalloc, thread: int, alignment: int, request: int) -> int:
-    """Allocate an aligned object (do_memalign).
-
-    Up to a page, the size is rounded up to the alignment: the class of such a size has aligned
-    objects.
-    """
-    if alignment > PAGE:
-        return memalign_pages(heap, request, alignment)
-    return operations.malloc(heap, thread, (max(request, 1) + alignment - 1) & -alignment)
-
-
-@answers(operations.realloc, Tcmalloc)
-@kernel
-def realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
-    """Resize an object, perhaps moving it (do_realloc)."""
-    return do_realloc(heap, thread, address, request)
-
-
-@answers(operations.free, Tcmalloc)
-@kernel
-def free(heap: Tcmalloc, thread: int, address: int) -> int:
-    """Free an object into the calling thread's cache, or its pages (do_free)."""
-    if address >> ADDRESS_BITS:
-        return Status.UNKNOWN_POINTER
-    size_class = entry_of(heap, address) & ((1 << CLASS_BITS) - 1)
-    if size_class == 0:
-        return free_pages(heap, address)
-    deallocate(heap, thread, size_class, address)
-    return Status.OK
-
-
-@answers(operations.allocate_stack, Tcmalloc)
-@kernel
-def allocate_stack(heap: Tcmalloc, request: int) -> int:
-    """Allocate a stack segment: whole pages that `free` does not accept."""
-    return allocate_stack_pages(heap, request)
-
-
-@answers(operations.free_stack, Tcmalloc)
-@kernel
-def free_stack(heap: Tcmalloc, address: int) -> int:
-    """Free a stack segment."""
-    return free_stack_pages(heap, address)
-
-
-@answers(operations.thread_begin, Tcmalloc)
-@kernel
-def thread_begin(heap: Tcmalloc, thread: int) -> int:
-    """Check that the tables have a row for the thread. Its first allocation creates its cache."""
-    if thread >= len(heap.cache) - 1:
-        heap.system[0].refusal = Status.OUT_OF_MEMORY
-        return Status.OUT_OF_MEMORY
-    return Status.OK
-
-
-@answers(operations.thread_done, Tcmalloc)
-@kernel
-def thread_done(heap: Tcmalloc, thread: int) -> int:
-    """Move the thread's objects to the central free lists and delete its cache."""
-    return delete_cache(heap, thread)
-
-
-@answers(operations.settle, Tcmalloc)
-@kernel
-def settle(heap: Tcmalloc) -> int:
-    """Do nothing: no write is deferred."""
-    return Status.OK
-
+for operation, kernel in KERNELS.items():
+    answers(operation, Tcmalloc)(kernel)
 
 CODE = code_record(
-    new_run, delete_run, release_at_least_n_pages,
-    populate, release_list_to_spans, insert_range,
-    fetch_from_central_cache, list_too_long, scavenge, delete_cache,
-    allocate_pages, memalign_pages, allocate_stack_pages, free_pages, free_stack_pages,
-    do_realloc,
-)  # fmt: skip
-"""The kernels that are called by their address."""
+    page_release.new_run,
+    page_release.delete_run,
+    page_release.release_at_least_n_pages,
+    central_free_list.populate,
+    central_free_list.release_list_to_spans,
+    central_free_list.insert_range,
+    thread_cache.fetch_from_central_cache,
+    thread_cache.list_too_long,
+    thread_cache.scavenge,
+    thread_cache.delete_cache,
+    large_objects.allocate_pages,
+    large_objects.memalign_pages,
+    large_objects.allocate_stack_pages,
+    large_objects.free_pages,
+    large_objects.free_stack_pages,
+    malloc.do_realloc,
+)
+"""The kernels that are called by their address: compiled once, not into every caller."""
 
 
 def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Tcmalloc:

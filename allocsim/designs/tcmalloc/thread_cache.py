@@ -140,6 +140,21 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
     return Status.OK
 
 
+@kernel
+def thread_begin(heap: Tcmalloc, thread: int) -> int:
+    """Check that the tables have a row for the thread. Its first allocation creates its cache."""
+    if thread >= len(heap.cache) - 1:  # the last row is the lost cache
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return Status.OUT_OF_MEMORY
+    return Status.OK
+
+
+@kernel
+def thread_done(heap: Tcmalloc, thread: int) -> int:
+    """Move the thread's objects to the central free lists and delete its cache."""
+    return delete_cache(heap, thread)
+
+
 @out_of_line
 def delete_cache(heap: Tcmalloc, thread: int) -> int:
     """Empty and delete the cache of `thread`, if it has one (DeleteCache). Returns a Status."""

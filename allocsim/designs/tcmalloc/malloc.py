@@ -1,8 +1,8 @@
-"""Object lookup by address, and realloc (src/tcmalloc.cc).
+"""malloc and its relatives: the calls of a program (src/tcmalloc.cc).
 
 The library trusts its caller. Here an address that is no object gets a Status that says why, but
-`free` does not ask inside a span of small objects: the division by the object size would cost
-time on every call.
+`free` does not check an address inside a span of small objects: the division by the object size
+would take time on every call. `object_status` does.
 """
 
 from __future__ import annotations
@@ -10,11 +10,78 @@ from __future__ import annotations
 from allocsim.core import operations
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
-from allocsim.core.raw import copy
-from allocsim.designs.tcmalloc.large_objects import page_status
+from allocsim.core.raw import copy, fill
+from allocsim.designs.tcmalloc.large_objects import (
+    allocate_pages,
+    allocate_stack_pages,
+    free_pages,
+    free_stack_pages,
+    memalign_pages,
+    page_status,
+)
 from allocsim.designs.tcmalloc.pagemap import ADDRESS_BITS, CLASS_BITS, entry_of
 from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import MAX_SIZE, PAGE, PAGE_SHIFT, class_of
+from allocsim.designs.tcmalloc.thread_cache import allocate, deallocate
+
+
+@kernel
+def malloc(heap: Tcmalloc, thread: int, request: int) -> int:
+    """Allocate a small object from the thread's cache, or whole pages (do_malloc)."""
+    if request > MAX_SIZE:
+        return allocate_pages(heap, thread, request)
+    return allocate(heap, thread, class_of(heap, request))
+
+
+@kernel
+def calloc(heap: Tcmalloc, thread: int, request: int) -> int:
+    """Allocate, and clear the whole object, rounding included (do_calloc)."""
+    address = operations.malloc(heap, thread, request)
+    if address:
+        fill(address, _rounded_size(heap, request), 0)
+    return address
+
+
+@kernel
+def memalign(heap: Tcmalloc, thread: int, alignment: int, request: int) -> int:
+    """Allocate an aligned object (do_memalign).
+
+    Up to a page, the size is rounded up to the alignment: the class of such a size has aligned
+    objects.
+    """
+    if alignment > PAGE:
+        return memalign_pages(heap, request, alignment)
+    return operations.malloc(heap, thread, (max(request, 1) + alignment - 1) & -alignment)
+
+
+@kernel
+def realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
+    """Resize an object, perhaps moving it."""
+    return do_realloc(heap, thread, address, request)
+
+
+@kernel
+def free(heap: Tcmalloc, thread: int, address: int) -> int:
+    """Free an object into the calling thread's cache, or its pages (do_free)."""
+    if address >> ADDRESS_BITS:
+        return Status.UNKNOWN_POINTER
+    size_class = entry_of(heap, address) & ((1 << CLASS_BITS) - 1)
+    if size_class == 0:
+        return free_pages(heap, address)
+    deallocate(heap, thread, size_class, address)
+    return Status.OK
+
+
+@kernel
+def allocate_stack(heap: Tcmalloc, request: int) -> int:
+    """Allocate a stack segment: whole pages that `free` does not accept."""
+    return allocate_stack_pages(heap, request)
+
+
+@kernel
+def free_stack(heap: Tcmalloc, address: int) -> int:
+    """Free a stack segment."""
+    return free_stack_pages(heap, address)
 
 
 @kernel
@@ -45,7 +112,7 @@ def allocated_size(heap: Tcmalloc, address: int) -> int:
 
 
 @kernel
-def rounded_size(heap: Tcmalloc, request: int) -> int:
+def _rounded_size(heap: Tcmalloc, request: int) -> int:
     """Return the bytes that an object of `request` bytes gets (tc_nallocx)."""
     if request > MAX_SIZE:
         return (request + PAGE - 1) & -PAGE
