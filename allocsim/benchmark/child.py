@@ -23,6 +23,7 @@ from allocsim.benchmark.figures import About, Memory, Times
 from allocsim.benchmark.meter import Meter, resident, status_bytes
 from allocsim.benchmark.stepping import new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
+from allocsim.core import compile_notice
 from allocsim.driver import Touch
 from allocsim.errors import AllocsimError, LimitExceeded
 from allocsim.events import EVENT, no_events
@@ -56,7 +57,9 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A line from the child to its parent."""
 
     stage: str
-    """"loading", "ready", then "done" or "failed"."""
+    """"compiling" (if needed), "loading", "ready", then "done" or "failed"."""
+    notice: str = ""
+    """At "compiling": a line for standard error that says what is compiled."""
     resident: int = 0
     """RSS of the process at "ready", bytes, file pages included."""
     about: About = About()
@@ -68,6 +71,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
 def main(request: Request) -> None:
     """Measure what is requested, and send the figures or the error."""
     _die_with_parent()
+    compile_notice.write = lambda line: _send(request, Message(stage="compiling", notice=line))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file
     try:
         _measure(request)

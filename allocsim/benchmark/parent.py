@@ -21,6 +21,7 @@ import msgspec
 
 from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.subject import library_of
+from allocsim.core import compile_notice
 from allocsim.errors import AllocsimError
 from allocsim.libraries.environment import child_command, child_environment
 from allocsim.signals import on_interrupt
@@ -105,7 +106,9 @@ class _Watcher:
 
     def _enter(self, message: Message) -> None:
         """Apply the limits of the stage that begins."""
-        if message.stage == "loading":
+        if message.stage == "compiling":
+            compile_notice.write_once(message.notice)
+        elif message.stage == "loading":
             self.stage, self.deadline = "being loaded", time.monotonic() + self.timeout
         else:
             self.stage = "replaying"

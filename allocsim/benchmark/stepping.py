@@ -13,7 +13,7 @@ import numpy as np
 from allocsim.benchmark.meter import Meter, now, resident
 from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
-from allocsim.core.jit import kernel
+from allocsim.core.jit import address_of, by_address, kernel
 from allocsim.core.memory import table
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState, Int64, Struct, Table
@@ -35,20 +35,32 @@ class Step(Struct):
     resident: Int64  # anonymous RSS of the process, bytes, if the meter reads memory
 
 
-@kernel
+_replay_at = by_address(replay)
+
+
 def replay_steps(
     heap: HeapState, run: Run, events: np.recarray, steps: Table[Step], meter: Meter
 ) -> int:
     """Replay events to the end of the last step. Returns how many steps were done.
 
-    If that is fewer than all, driver.stop says why.
+    If that is fewer than all, driver.stop says why. `replay` is called by its address, so it is
+    compiled once for all commands.
     """
+    code = address_of(replay, heap, run, events, 0)
+    return _replay_steps(code, heap, run, events, steps, meter)
+
+
+@kernel
+def _replay_steps(
+    code: int, heap: HeapState, run: Run, events: np.recarray, steps: Table[Step], meter: Meter
+) -> int:
+    """The loop of `replay_steps`; `code` is the address of `replay`."""
     driver, position, begin = run.driver[0], 0, run.driver[0].events
     for index in range(len(steps)):
         step = steps[index]
         driver.next_check = driver.due = begin + step.event
         step.begun = now(meter)
-        position = replay(heap, run, events, position)
+        position = _replay_at(code, heap, run, events, position)
         step.ended = now(meter)
         step.live, step.footprint = driver.live, operations.footprint(heap)
         if meter.settings[0].memory:

@@ -9,13 +9,11 @@ import click
 
 from allocsim.cli.options import Settings
 from allocsim.cli.output import export, log
-from allocsim.core.jit import CACHE, PURE
-from allocsim.core.kernel_cache import is_cold, mark_warm
 from allocsim.designs import design_summaries, find_design
 from allocsim.driver import Touch
 from allocsim.events import Trace
 from allocsim.heap import Heap
-from allocsim.player import NEVER, Options, Player, play
+from allocsim.player import NEVER, Options, play
 from allocsim.profile import Profile
 from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
@@ -24,7 +22,7 @@ from allocsim.reports.run_text import csv_text, json_text, markdown_text
 
 def drive(trace: Trace, settings: Settings) -> None:
     """Replay `trace` as `settings` say and report the result."""
-    with _compiled_heap(settings) as heap:
+    with _new_heap(settings) as heap:
         profile = _replay(heap, trace, settings)
         parameters = heap.design.shown(heap.parameters)
         result = Result(trace, profile, heap.design.name, parameters, command_line())
@@ -48,23 +46,15 @@ def command_line() -> str:
     return shlex.join(["allocsim", *sys.argv[1:]])
 
 
-def _compiled_heap(settings: Settings) -> Heap:
-    """Return an empty heap; compiling its kernels shows a status line on a terminal."""
+def _new_heap(settings: Settings) -> Heap:
+    """Return an empty heap of the design, with the parameters of --set."""
     if settings.design not in design_summaries():
         from allocsim.libraries.find import require_no_library
 
         require_no_library(settings.design)
     parameters = dict(settings.set)
     find_design(settings.design).checked(parameters)  # a key could be an argument of Heap
-    if PURE or not (sys.stderr.isatty() and is_cold(CACHE, settings.design)):
-        return Heap(settings.design, reserve=settings.reserve, **parameters)
-    from allocsim.cli.progress import compiling
-
-    with compiling():
-        heap = Heap(settings.design, reserve=settings.reserve, **parameters)
-        Player(heap, Options())  # compiles the driver
-    mark_warm(CACHE, settings.design)
-    return heap
+    return Heap(settings.design, reserve=settings.reserve, **parameters)
 
 
 def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:
@@ -78,8 +68,7 @@ def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:
     )
     if not sys.stderr.isatty():
         return play(heap, trace, options)
-    from allocsim.cli.progress import progress_bar, warm_up
+    from allocsim.cli.progress import progress_bar
 
-    warm_up(trace)
     with progress_bar(trace) as watch:
         return play(heap, trace, options, watch)

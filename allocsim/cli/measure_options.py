@@ -119,7 +119,6 @@ def measure(
     """Measure the subjects on a workload and return the Comparison; `times` adds times."""
     from allocsim.benchmark.comparison import Conditions, compare
     from allocsim.benchmark.event_file import write_events
-    from allocsim.cli.progress import warm_up
     from allocsim.driver import Touch
     from allocsim.player import NEVER
     from allocsim.workloads import open_workload
@@ -135,8 +134,6 @@ def measure(
         timed=times,
     )
     read = open_workload(workload, options["seed"], options["form"], options["process"])
-    if sys.stderr.isatty():
-        warm_up(read)
     recorded = write_events(read)
     try:
         if not recorded.events:

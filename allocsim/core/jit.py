@@ -18,11 +18,15 @@ import numpy as np
 from llvmlite import ir
 from numba import typeof
 from numba.core import cgutils, types
-from numba.core.types.misc import VarArg
+from numba.core.registry import CPUDispatcher
+from numba.core.types.misc import VarArg, unliteral
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
 from numba.extending import lower_builtin, overload
 
-from allocsim.core.kernel_cache import kernel_cache_directory, kernel_files
+from allocsim.core.import_closure import ImportClosure
+from allocsim.core.inlined_kernels import InlinedCompiler, LinkedCompiler
+from allocsim.core.kernel_cache import kernel_cache_directory
+from allocsim.core.kernel_files import kernel_files
 from allocsim.core.records import HeapState
 
 P = ParamSpec("P")
@@ -45,12 +49,13 @@ OPTIONS: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 
-# Numba stamps only a kernel's own file, not those of the kernels that it calls; the directory is
-# therefore named by a hash of all kernel sources. None when no directory can be written.
-CACHE = kernel_cache_directory()
-if CACHE is not None:
-    numba.config.CACHE_DIR = str(CACHE)
+INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
+"""How a kernel is compiled that another kernel calls."""
 
+CACHE = None if PURE else kernel_cache_directory()
+"""Where compiled kernels are kept; None if no directory can be written, or nothing is compiled."""
+
+_CLOSURE = ImportClosure(CACHE / "sources.json" if CACHE else None)
 
 _KERNELS: dict[Callable[..., Any], tuple[dict[type, Any], inspect.Signature]] = {}
 """For each operation its kernels by type of heap, and the signature that all of them share."""
@@ -58,10 +63,24 @@ _KERNELS: dict[Callable[..., Any], tuple[dict[type, Any], inspect.Signature]] = 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on its first call, and keep the machine code on disk for the next run."""
-    compiled: Any = numba.njit(**OPTIONS)(function)
-    if CACHE is not None and not PURE:
-        compiled._cache = kernel_files(function)  # what njit(cache=True) sets to Numba's own
+    if PURE:
+        return function
+    compiled: Any = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(function)
+    compiled.__class__ = _Kernel
+    compiled.inlined = numba.njit(**INLINED_OPTIONS)(function)
+    compiled._cache = kernel_files(function, CACHE, _CLOSURE, answering_modules)
     return compiled
+
+
+class _Kernel(CPUDispatcher):
+    """A kernel as Python calls it; what other kernels call is `inlined`."""
+
+    inlined: Any
+
+    @property
+    def _numba_type_(self) -> Any:
+        """The type of the kernel where another kernel calls it."""
+        return types.Dispatcher(self.inlined)
 
 
 def operation(declaration: Callable[P, R]) -> Callable[P, R]:
@@ -80,7 +99,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
 
     call.__name__, call.__doc__ = declaration.__name__, declaration.__doc__
     bind.__signature__ = signature  # type: ignore[attr-defined]
-    overload(call, jit_options=OPTIONS)(bind)
+    overload(call, jit_options=INLINED_OPTIONS)(bind)
     _KERNELS[call] = (kernels, signature)
     return call  # type: ignore[return-value]
 
@@ -109,6 +128,11 @@ def has_answer(called: Callable[..., Any], state: type) -> bool:
     return state in _KERNELS[called][0]
 
 
+def answering_modules(state: type) -> set[str]:
+    """The modules whose kernels answer operations for heaps of type `state`."""
+    return {kernels[state].__module__ for kernels, _ in _KERNELS.values() if state in kernels}
+
+
 def _bare(function: Callable[..., Any]) -> inspect.Signature:
     """The signature of `function` without annotations, which Numba would compare."""
     parameters = inspect.signature(function).parameters
@@ -134,23 +158,59 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     def call(*arguments: Any) -> int:
         return int(compiled(*arguments))
 
+    def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
+        address = _load_address(context, builder, called.args[0], arguments[0], name)
+        return _call(context, builder, called, address, arguments)
+
+    _make_callable(call, lambda args: (args[0], *[types.int64] * (len(args) - 1)), lowered)
+    call.__name__, call.__doc__ = name, function.__doc__
+    return call  # type: ignore[return-value]
+
+
+def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
+    """A call of a kernel at an address (see `address_of`), which is its first argument.
+
+    A kernel that calls a large one so is compiled without it.
+    """
+
+    def call(_: int, *arguments: Any) -> int:
+        return compiled(*arguments)
+
+    def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
+        inner = signature(called.return_type, *called.args[1:])
+        return _call(context, builder, inner, arguments[0], arguments[1:])
+
+    if not PURE:
+        _make_callable(call, lambda args: tuple(map(unliteral, args)), lowered)
+    return call
+
+
+def address_of(compiled: Any, *arguments: Any) -> int:
+    """The address of a kernel compiled for arguments such as these; 0 in pure mode."""
+    return 0 if PURE else _address(compiled, tuple(map(typeof, arguments)))
+
+
+def _address(compiled: Any, taken: tuple[Any, ...]) -> int:
+    """The address of the machine code of a kernel for these types."""
+    compiled.compile(taken)
+    result = compiled.overloads[taken]
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
+
+def _make_callable(call: Any, taken: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
+    """Let kernels call `call`, which returns an int64; `taken` gives the types that are passed."""
+
     class Typed(AbstractTemplate):
-        """The type of a call: whatever integers come are passed as int64."""
+        """The type of a call."""
 
         key = call
 
         def generic(self, args: Any, kws: Any) -> Signature:
             """The signature for arguments of these types."""
-            return signature(types.int64, args[0], *[types.int64] * (len(args) - 1))
-
-    def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
-        address = _load_address(context, builder, called.args[0], arguments[0], name)
-        return _call(context, builder, called, address, arguments)
+            return signature(types.int64, *taken(args))
 
     infer_global(call, types.Function(Typed))
     lower_builtin(call, types.Any, VarArg(types.Any))(lowered)
-    call.__name__, call.__doc__ = name, function.__doc__
-    return call  # type: ignore[return-value]
 
 
 def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
@@ -164,10 +224,7 @@ def link(heap: HeapState) -> None:
         return
     for name in heap.code.dtype.names:
         compiled, words = _OUT_OF_LINE[name]
-        taken = (typeof(heap), *[types.int64] * words)
-        compiled.compile(taken)
-        found = compiled.overloads[taken]
-        heap.code[0][name] = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+        heap.code[0][name] = _address(compiled, (typeof(heap), *[types.int64] * words))
 
 
 def _load_address(context: Any, builder: Any, state: Any, heap: Any, name: str) -> Any:

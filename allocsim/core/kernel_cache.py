@@ -1,94 +1,90 @@
-"""Where compiled kernels are kept between runs.
+"""The directory where compiled kernels are kept between runs.
 
-Below `jit`, which asks for the directory before the first kernel is made. Its one rule: the name
-of the directory is a hash of everything that compiled code depends on and Numba does not watch,
-so an edit of any kernel's source file is never answered by an old kernel.
+There is one for each copy of the package, Python, Numba, NumPy and setting that changes machine
+code; `kernel_files` names the files in it by everything else that a kernel depends on.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import mmap
 import os
+import secrets
 import shutil
+import sys
 import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from numba.core.caching import (
-    CompileResultCacheImpl,
-    FunctionCache,
-    IndexDataCacheFile,
-    NullCache,
-    UserProvidedCacheLocator,
-)
-
-KEPT = 4
-"""How many directories of other sources stay, however long nobody has used them."""
+MAX_UNUSED = 4
+"""How many directories are kept although they have not been used for UNUSED seconds."""
 
 UNUSED = 7 * 24 * 3600
-"""Seconds after which a directory that nobody has used may be deleted."""
+"""Seconds after which a directory counts as unused: long past any process that still reads it."""
 
-SOURCES = (
-    *("core", "designs", "generators", "traces", "libraries", "compare"),
-    *("replay.py", "trace_stats_kernel.py", "trace_slice.py", "trace_subset.py"),
-    *("stamps.py", "events.py", "text.py"),
+MARKER = "CACHEDIR.TAG"
+
+MARKER_TEXT = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"  # https://bford.info/cachedir/
+    "# Kernels compiled by allocsim, which deletes this directory when it has not been used "
+    "for a week.\n"
 )
-"""What of the package holds kernels, or the constants and records that kernels read."""
+"""Marks a directory as a cache, so that backups skip it, and as ours, so that we may delete it."""
+
+PACKAGE = Path(__file__).parents[1]
 
 
-def kernel_cache_directory() -> Path | None:
-    """The directory of these sources' kernels, made if absent; None if none can be written.
+def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
+    """Return the directory for the kernels of `package`, created if needed; None on failure.
 
-    It lies in NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG).
+    It is in `allocsim` below NUMBA_CACHE_DIR, if that is set, or the user's cache directory (XDG).
+    If neither can be written, a private directory below the temporary directory is used.
     """
-    for place in (_named_or_home, _private_temporary):
+    for choose in (_user_cache, _private_temporary):
         try:
-            parent = place()
-        except (RuntimeError, OSError):  # there is no home, or no temporary directory
+            parent = choose()
+        except (RuntimeError, OSError):  # no home, or no temporary directory
             continue
-        directory = parent / f"kernels-{fingerprint()}"
-        if _writable(directory):
-            _forget_unused(parent, directory)
+        directory = parent / f"kernels-{environment_key(package)}"
+        if _prepare(directory):
+            _delete_unused(parent, directory)
             return directory
     return None
 
 
-def fingerprint(package: Path = Path(__file__).parents[1]) -> str:
-    """Sixteen hex digits that change with any kernel source, Numba, NumPy or bounds checking."""
-    digest = hashlib.sha256()
-    for root in SOURCES:
-        place = package / root
-        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
-            digest.update(str(file.relative_to(package)).encode() + b"\0" + file.read_bytes())
-    for fact in (version("numba"), version("numpy"), os.environ.get("NUMBA_BOUNDSCHECK", "")):
-        digest.update(fact.encode() + b"\0")
-    return digest.hexdigest()[:16]
+def environment_key(package: Path = PACKAGE) -> str:
+    """Sixteen hex digits that depend on the place of the package and on what compiles it.
+
+    Two copies of the package never share files: each would delete the other's as outdated.
+    """
+    facts = (
+        str(package),
+        sys.implementation.cache_tag,
+        version("numba"),
+        version("numpy"),
+        os.environ.get("NUMBA_BOUNDSCHECK", ""),
+        str(mmap.PAGESIZE),
+    )
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
 
 
-def is_cold(directory: Path | None, kernels: str) -> bool:
-    """Whether `kernels`, a design's for example, have yet to be compiled into `directory`."""
-    return directory is None or not (directory / f"warm-{kernels}").exists()
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file under another name and rename it, so that no reader sees half of it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def mark_warm(directory: Path | None, kernels: str) -> None:
-    """Note that `kernels` were compiled into `directory`."""
-    if directory is not None:
-        with contextlib.suppress(OSError):
-            (directory / f"warm-{kernels}").touch()
-
-
-def _named_or_home() -> Path:
-    """Where the user wants caches to be; RuntimeError if the user has no home."""
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(named or _cache_home() / "allocsim")
-
-
-def _cache_home() -> Path:
-    """The user's cache directory (XDG)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def _user_cache() -> Path:
+    """The directory of our own below the user's cache; RuntimeError if the user has no home."""
+    named = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    return Path(named or Path.home() / ".cache") / "allocsim"
 
 
 def _private_temporary() -> Path:
@@ -96,96 +92,40 @@ def _private_temporary() -> Path:
     return Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
 
 
-def _writable(directory: Path) -> bool:
-    """Make `directory` for this user alone, note its use, and say whether it can be written."""
+def _prepare(directory: Path) -> bool:
+    """Make `directory` for this user alone and record its use; return False if it is unusable."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.utime(directory)
-        return os.access(directory, os.W_OK | os.X_OK) and directory.stat().st_uid == os.getuid()
-    except OSError:  # a file in its place, a full disk, or another process that has deleted it
+        if directory.stat().st_uid != os.getuid() or not os.access(directory, os.W_OK | os.X_OK):
+            return False
+        if not is_ours(directory):
+            replace_file(directory / MARKER, MARKER_TEXT.encode())
+        return True
+    except OSError:  # a file of that name, a full disk, or another process has deleted it
         return False
 
 
-def _forget_unused(parent: Path, current: Path) -> None:
-    """Delete the directories of other sources that nobody has used for long, but the newest.
-
-    A process that runs now may be using one of other sources, even an older version's.
-    """
-    others = [place for place in parent.glob("kernels-*") if place != current]
-    for place in sorted(others, key=_modified, reverse=True)[KEPT:]:
-        if _modified(place) < time.time() - UNUSED:
-            shutil.rmtree(place, ignore_errors=True)
+def is_ours(directory: Path) -> bool:
+    """Whether `directory` is one that this module has made: it holds the marker file."""
+    try:
+        return not directory.is_symlink() and (directory / MARKER).read_text() == MARKER_TEXT
+    except (OSError, ValueError):
+        return False
 
 
-def _modified(place: Path) -> float:
-    """When `place` was last used; 0 if another process has just deleted it."""
+def _delete_unused(parent: Path, current: Path) -> None:
+    """Delete the directories of ours that are unused, except the MAX_UNUSED used last."""
+    with contextlib.suppress(OSError):
+        others = [place for place in parent.glob("kernels-*") if place != current]
+        for place in sorted(others, key=_last_use, reverse=True)[MAX_UNUSED:]:
+            if _last_use(place) < time.time() - UNUSED and is_ours(place):
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _last_use(place: Path) -> float:
+    """Time of the last use of `place`; 0 if another process has just deleted it."""
     try:
         return place.stat().st_mtime
     except OSError:
         return 0.0
-
-
-class SealedFiles(IndexDataCacheFile):
-    """Numba's files, each ended by a digest of what stands before it.
-
-    Numba unpickles what it finds, and one flipped bit of machine code would run.
-    """
-
-    def _dump(self, obj: Any) -> bytes:
-        """The pickle of `obj` and its digest, which unpickling passes over."""
-        pickled: bytes = super()._dump(obj)
-        return pickled + _digest(pickled)
-
-    def _load_data(self, name: str) -> Any:
-        """What a data file holds; OSError, as if there were none, unless its digest is right."""
-        whole = Path(self._data_path(name)).read_bytes()
-        if _digest(whole[:-DIGEST]) != whole[-DIGEST:]:
-            raise OSError(f"{name} is damaged")
-        return super()._load_data(name)
-
-
-class _InItsDirectory(CompileResultCacheImpl):
-    """Files of compiled functions, in the directory that was named and nowhere else."""
-
-    _locator_classes = [UserProvidedCacheLocator]  # noqa: RUF012 - Numba's declaration
-
-
-class KernelFiles(FunctionCache):
-    """The compiled forms of one kernel on disk."""
-
-    _impl_class = _InItsDirectory
-
-    def __init__(self, function: Any) -> None:
-        super().__init__(function)
-        self._cache_file.__class__ = SealedFiles
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The kernel compiled for `sig`; None, and the next may be saved, if it cannot be had."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:
-            with contextlib.suppress(Exception):
-                self.flush()  # a damaged index would keep all that is saved from being found
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Save a kernel, if the disk lets us."""
-        with contextlib.suppress(Exception):
-            super().save_overload(sig, data)
-
-
-def kernel_files(function: Any) -> Any:
-    """Where the compiled forms of `function` are kept; nowhere if its files cannot be made."""
-    try:
-        return KernelFiles(function)
-    except Exception:
-        return NullCache()
-
-
-DIGEST = 32
-"""Bytes of a digest."""
-
-
-def _digest(content: bytes) -> bytes:
-    """The digest of `content`."""
-    return hashlib.sha256(content).digest()

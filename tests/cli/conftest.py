@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from allocsim import cli
-from tests.cli.running import Ended
+from tests.cli.running import Ended, without_notices
 
 Run = Callable[..., Ended]
 
@@ -36,7 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         out, err = capsys.readouterr()
         assert "Traceback" not in err
         assert isinstance(end.value.code, int)
-        return Ended(end.value.code, out, err)
+        return Ended(end.value.code, out, without_notices(err))
 
     return call
 

@@ -44,7 +44,13 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
     child = subprocess.run(command(*arguments), check=False, **given)
     out, err = ((text or b"").decode(errors="replace") for text in (child.stdout, child.stderr))
     assert "Traceback" not in err, err
-    return Ended(child.returncode, out, err)
+    return Ended(child.returncode, out, without_notices(err))
+
+
+def without_notices(err: str) -> str:
+    """What was written to standard error but for what the first run compiles."""
+    lines = err.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("allocsim: compiling the "))
 
 
 def heed_by_default() -> None:

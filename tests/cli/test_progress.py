@@ -4,14 +4,12 @@ import json
 import os
 import pty
 import subprocess
-from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from allocsim.cli import progress
-from allocsim.cli.progress import _share, compiling, progress_bar, warm_up
+from allocsim.cli.progress import _share, progress_bar
 from allocsim.events import Trace
 from tests.cli.running import ENVIRONMENT, command, read_until
 
@@ -84,26 +82,6 @@ def test_bar_is_stopped_when_the_run_fails(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(KeyError):
         failing()
     assert len(stopped) == 1
-
-
-def test_status_of_the_first_run_goes_to_stderr() -> None:
-    with compiling() as line:
-        assert line.console.stderr
-
-
-def test_first_use_of_a_format_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    told: list[None] = []
-    monkeypatch.setattr(progress, "compiling", lambda: nullcontext(told.append(None)))
-    monkeypatch.setattr(progress, "CACHE", tmp_path)
-    monkeypatch.setattr(progress, "PURE", False)
-    expected = [(0, []), (1, []), (1, [1, 2, 3]), (1, [1, 2]), (2, [5])]
-    for form, (count, chunks) in zip((None, "a", "a", "a", "b"), expected, strict=True):
-        trace = Trace("t", iter(chunks), {"format": form} if form else {"kind": "random"})
-        warm_up(trace)
-        assert list(trace.chunks) == chunks
-        assert len(told) == count
 
 
 def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:

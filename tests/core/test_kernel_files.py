@@ -1,4 +1,4 @@
-"""Kernels on disk: whatever goes wrong there costs a compilation and nothing else."""
+"""Compiled kernels on disk: whatever goes wrong there costs a compilation and nothing else."""
 
 import os
 import shutil
@@ -9,8 +9,10 @@ from typing import Any
 import numba
 import pytest
 
+from allocsim.core.import_closure import ImportClosure, UnknownSource
+from allocsim.core.inlined_kernels import LinkedCompiler
 from allocsim.core.jit import PURE
-from allocsim.core.kernel_cache import KernelFiles, kernel_files
+from allocsim.core.kernel_files import KernelFiles, kernel_files
 
 pytestmark = pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
 
@@ -20,17 +22,25 @@ def doubled(number: int) -> int:
     return number * 2
 
 
+class Sources(ImportClosure):
+    """Digests that a test sets."""
+
+    current = "old"
+
+    def digest(self, modules: Any) -> str:
+        return self.current
+
+
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path) -> Path:
     """Where the toy kernel is kept."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kernels"))
     return tmp_path / "kernels"
 
 
-def compiled(files: Any = None) -> Any:
+def compiled(place: Path, sources: ImportClosure | None = None) -> Any:
     """The toy kernel as a fresh process would make it."""
-    fresh = numba.njit(doubled)
-    fresh._cache = files or kernel_files(doubled)
+    fresh = numba.njit(doubled, pipeline_class=LinkedCompiler)
+    fresh._cache = kernel_files(doubled, place, sources or Sources(), lambda _: [])
     return fresh
 
 
@@ -40,15 +50,45 @@ def hits(fresh: Any) -> int:
     return sum(fresh.stats.cache_hits.values())
 
 
-def kept(place: Path, suffix: str) -> Path:
-    """The one file of that kind."""
-    (found,) = place.rglob(f"*.{suffix}")
+def kept(place: Path) -> Path:
+    """The one file."""
+    (found,) = place.rglob("*.nbc")
     return found
 
 
 def test_kernel_that_was_saved_is_loaded(place: Path) -> None:
-    assert hits(compiled()) == 0
-    assert hits(compiled()) == 1
+    assert hits(compiled(place)) == 0
+    assert hits(compiled(place)) == 1
+
+
+def test_kernel_of_other_sources_is_replaced(place: Path) -> None:
+    hits(compiled(place))
+    before, sources = kept(place), Sources()
+    sources.current = "new"
+    assert hits(compiled(place, sources)) == 0
+    assert kept(place) != before
+    assert hits(compiled(place, sources)) == 1
+
+
+def test_each_signature_has_a_file(place: Path) -> None:
+    fresh = compiled(place)
+    assert (fresh(21), fresh(21.0)) == (42, 42.0)
+    assert len(list(place.iterdir())) == 2
+
+
+def test_kernel_of_unknown_source_is_not_saved(place: Path) -> None:
+    class Unknown(ImportClosure):
+        def digest(self, modules: Any) -> str:
+            raise UnknownSource("none")
+
+    assert [hits(compiled(place, Unknown())) for _ in range(2)] == [0, 0]
+    assert not place.exists()
+
+
+def test_without_a_directory_nothing_is_saved() -> None:
+    fresh = numba.njit(doubled)
+    fresh._cache = kernel_files(doubled, None, Sources(), lambda _: [])
+    assert hits(fresh) == 0
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -64,56 +104,57 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_damaged_machine_code_is_compiled_anew_and_replaced(
+def test_damaged_machine_code_is_compiled_again_and_replaced(
     place: Path, damage: Callable[[bytes], bytes]
 ) -> None:
-    hits(compiled())
-    file = kept(place, "nbc")
+    hits(compiled(place))
+    file = kept(place)
     file.write_bytes(damage(file.read_bytes()))
-    assert [hits(compiled()) for _ in range(2)] == [0, 1]
+    assert [hits(compiled(place)) for _ in range(2)] == [0, 1]
 
 
-@pytest.mark.parametrize("name", ["empty", "one byte", "cut in half", "zeros", "noise"])
-def test_damaged_index_is_replaced(place: Path, name: str) -> None:
-    hits(compiled())
-    file = kept(place, "nbi")
-    file.write_bytes(DAMAGE[name](file.read_bytes()))
-    assert [hits(compiled()) for _ in range(3)][-1] == 1
-
-
-def test_directory_that_is_deleted_before_saving_is_made_anew(place: Path) -> None:
-    fresh = compiled()
+def test_directory_that_is_deleted_before_saving_is_made_again(place: Path) -> None:
+    hits(compiled(place))
+    fresh = compiled(place)
     shutil.rmtree(place)
     assert hits(fresh) == 0
-    assert hits(compiled()) == 1
+    assert hits(compiled(place)) == 1
 
 
-@pytest.mark.parametrize("call", ["replace", "makedirs"])
+@pytest.mark.parametrize("when", ["before renaming", "after renaming"])
 def test_directory_that_is_deleted_while_saving_is_no_trouble(
-    place: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    place: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    fresh, honest = compiled(), getattr(os, call)
+    real = Path.replace
 
-    def deleting(*arguments: Any, **options: Any) -> None:
-        honest(*arguments, **options) if call == "makedirs" else None
+    def deleting(file: Path, target: Path) -> Path:
+        if when == "before renaming":
+            shutil.rmtree(place, ignore_errors=True)
+        result = real(file, target)
         shutil.rmtree(place, ignore_errors=True)
-        if call == "replace":
-            honest(*arguments, **options)
+        return result
 
-    monkeypatch.setattr(os, call, deleting)
-    assert hits(fresh) == 0
+    monkeypatch.setattr(Path, "replace", deleting)
+    assert hits(compiled(place)) == 0
 
 
 def test_full_disk_is_no_trouble(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = compiled()
-
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(KernelFiles, "_save_overload", full)
-    assert hits(fresh) == 0
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert hits(compiled(place)) == 0
+    assert list(place.iterdir()) == []
 
 
 def test_directory_that_cannot_be_made_is_no_trouble(place: Path) -> None:
     place.write_text("a file, where a directory should be")
-    assert hits(compiled()) == 0
+    assert hits(compiled(place)) == 0
+
+
+def test_numba_may_switch_the_cache_as_it_likes(place: Path) -> None:
+    files = KernelFiles(doubled, place, Sources(), lambda _: [])
+    files.enable()
+    files.disable()
+    files.flush()
+    assert files.cache_path == str(place)

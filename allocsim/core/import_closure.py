@@ -1,0 +1,235 @@
+"""Digests of source code: what a kernel may depend on, and whether it has changed.
+
+A kernel depends on its own module and on every module that it imports, directly or not. The rule is
+static: all import statements count, also those in functions, so the answer does not depend on what
+a process happens to have loaded. `from package import name` counts the package itself and, if it
+exists, the module `package.name`; the packages above it only wire, so they count only when named.
+Of a module its syntax tree counts, without docstrings: an edited comment changes no digest.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import json
+import os
+import site
+import sys
+import sysconfig
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from allocsim.core.kernel_cache import replace_file
+
+
+class Source(NamedTuple):
+    """What counts of one file."""
+
+    digest: str
+    imports: list[str]
+    """Modules and names of modules that it may import, in absolute form."""
+
+
+class UnknownSource(Exception):
+    """A module whose source cannot be read, or was edited after this process began."""
+
+
+def process_start() -> int:
+    """Nanoseconds of the epoch at which this process began, rounded up to a clock tick."""
+    try:
+        after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        ticks = int(after_name[19])
+        running = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        return int((time.time() - running + 0.01) * 1e9)
+    except (OSError, ValueError, IndexError):
+        return time.time_ns()
+
+
+STARTED = process_start()
+"""A file that was changed later may differ from what was imported: its kernels are not cached."""
+
+INSTALLED = tuple(
+    path + os.sep
+    for path in {
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        site.getusersitepackages(),
+    }
+)
+"""Directories of installed packages. Such a package is followed only from its own modules: of the
+others only the versions of numba and numpy count."""
+
+PACKAGE = Path(__file__).parents[1]
+
+
+class ImportClosure:
+    """The closures of modules below `package`, and of loaded modules that import from it.
+
+    Files are parsed once: `memo` keeps what counts of each, with the file's times and size, so a
+    later process only calls stat.
+    """
+
+    def __init__(
+        self, memo: Path | None = None, package: Path = PACKAGE, started: int = STARTED
+    ) -> None:
+        self._memo = memo
+        self._root = str(package.parent)
+        self._name = package.name
+        self._started = started
+        self._known: dict[str, list[Any]] | None = None
+        self._changed = False
+        self._sources: dict[str, Source] = {}
+        self._listings: dict[str, frozenset[str]] = {}
+        self._closures: dict[str, frozenset[str]] = {}
+
+    def digest(self, modules: Iterable[str]) -> str:
+        """Hex digest of all that these modules are made of; UnknownSource if that is unknown."""
+        names = frozenset().union(*(self.closure(module) for module in modules))
+        state = hashlib.sha256()
+        for name in sorted(names):
+            state.update(f"{name} {self._sources[name].digest}\n".encode())
+        self._save()
+        return state.hexdigest()
+
+    def closure(self, module: str) -> frozenset[str]:
+        """The names of `module` and of all modules that it imports, directly or not."""
+        if module not in self._closures:
+            seen: set[str] = set()
+            left = [module]
+            while left:
+                name = left.pop()
+                if name not in seen:
+                    seen.add(name)
+                    left += [each for each in self._source(name).imports if self._file(each, name)]
+            self._closures[module] = frozenset(seen)
+        return self._closures[module]
+
+    def _source(self, module: str) -> Source:
+        """What counts of a module."""
+        if module not in self._sources:
+            file = self._file(module, module)
+            if file is None:
+                raise UnknownSource(module)
+            self._sources[module] = self._read(module, file)
+        return self._sources[module]
+
+    def _file(self, module: str, importer: str) -> str | None:
+        """The source file of `module`, if it is one to follow from `importer`."""
+        if module.split(".")[0] == self._name:
+            return self._file_in_package(module)
+        if importer.split(".")[0] == self._name:
+            return None
+        file = getattr(sys.modules.get(module), "__file__", None)
+        if file is None or not file.endswith(".py"):
+            return None
+        same = module.split(".")[0] == importer.split(".")[0]
+        return file if same or not file.startswith(INSTALLED) else None
+
+    def _file_in_package(self, module: str) -> str | None:
+        """The file of a module of the package, loaded or not."""
+        place = f"{self._root}/{module.replace('.', '/')}"
+        if self._list(place):
+            return f"{place}/__init__.py"
+        directory, _, name = place.rpartition("/")
+        return f"{place}.py" if f"{name}.py" in self._list(directory) else None
+
+    def _list(self, directory: str) -> frozenset[str]:
+        """The Python files in a directory; none if it is no package."""
+        if directory not in self._listings:
+            try:
+                names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast
+            except OSError:
+                names = frozenset()
+            top = directory == self._root
+            self._listings[directory] = names if top or "__init__.py" in names else frozenset()
+        return self._listings[directory]
+
+    def _read(self, module: str, file: str) -> Source:
+        """What counts of a file, from the memo if the file has not changed since."""
+        try:
+            status = os.stat(file)  # noqa: PTH116 - pathlib takes twice as long
+            if max(status.st_mtime_ns, status.st_ctime_ns) > self._started:
+                raise UnknownSource(module)
+            stamp = [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+            known = self._remembered().get(file)
+            if known is not None and known[:4] == stamp:
+                return Source(*known[4:])
+            content = Path(file).read_bytes()
+        except OSError as error:
+            raise UnknownSource(module) from error
+        source = parse(content, module, file.endswith("__init__.py"))
+        self._remembered()[file] = [*stamp, *source]
+        self._changed = True
+        return source
+
+    def _remembered(self) -> dict[str, list[Any]]:
+        """What the memo holds, by file; nothing if it is missing or damaged."""
+        if self._known is None:
+            self._known = {}
+            with contextlib.suppress(OSError):
+                whole = self._memo.read_bytes() if self._memo else b""
+                seal, _, content = whole.partition(b"\n")
+                if seal == _seal(content):
+                    self._known = json.loads(content)
+        return self._known
+
+    def _save(self) -> None:
+        """Write the memo if something was parsed; a failure costs the next process a parse."""
+        if self._changed and self._memo is not None:
+            self._changed = False
+            content = json.dumps(self._known).encode()
+            with contextlib.suppress(OSError):
+                replace_file(self._memo, _seal(content) + b"\n" + content)
+
+
+def _seal(content: bytes) -> bytes:
+    """A digest that shows damage: a lost import would let an old kernel pass for a new one."""
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _is_source(name: str) -> bool:
+    """Whether a file is Python source, by its name."""
+    return name.endswith(".py")
+
+
+def parse(content: bytes, module: str, is_package: bool) -> Source:
+    """What counts of a source file; UnknownSource if it is not Python."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError) as error:
+        raise UnknownSource(module) from error
+    imports = sorted(_imports(tree, module, is_package))
+    _strip_docstrings(tree)
+    return Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports)
+
+
+def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
+    """The names that any import statement of the tree may load as modules."""
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {source} | {f"{source}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _strip_docstrings(tree: ast.Module) -> None:
+    """Remove every string that is a statement: docstrings, also those below constants."""
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a string and nothing else."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

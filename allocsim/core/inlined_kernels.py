@@ -1,0 +1,109 @@
+"""Kernels that are called by other kernels: compiled to LLVM IR, and to machine code never.
+
+Numba compiles each function that a kernel calls as if Python called it: with a wrapper that unpacks
+every array of the heap's state, all optimisations, machine code and a cache file of its own. All of
+that is thrown away, since kernels are inlined. Here a called kernel is only lowered to IR; the
+kernel that Python calls links the IR of all that it calls, directly or not, and is optimised once.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.core.environment import lookup_environment
+
+ENVIRONMENT = "_ZN08NumbaEnv"
+"""How the global variables begin that hold the Python objects of a compiled function."""
+
+
+_numbers = count(1)
+"""Numbers libraries in the order in which they are complete."""
+
+
+class LinkedLibrary(JITCodeLibrary):
+    """The code of a kernel that Python calls, with all that it calls."""
+
+    def add_linking_library(self, library: Any) -> None:
+        """Link `library` and whatever it calls."""
+        for each in (library, *getattr(library, "callees", ())):
+            super().add_linking_library(each)
+
+    def finalize(self) -> None:
+        """Link callers before what they call: LLVM drops a function that nothing calls so far."""
+        self._linking_libraries.sort(key=lambda library: -getattr(library, "number", 0))
+        super().finalize()
+
+    def _verify_declare_only_symbols(self) -> None:
+        """Fail rather than jump to nowhere if a kernel is called and was not linked."""
+        super()._verify_declare_only_symbols()
+        for function in self._final_module.functions:
+            if function.is_declaration and function.name.startswith("_ZN"):
+                raise AssertionError(f"{function.name} is not linked")
+
+    def _finalize_specific(self) -> None:
+        """Fill in the objects of the kernels that were linked, as loading from the cache does."""
+        super()._finalize_specific()
+        for variable in self._final_module.global_variables:
+            if variable.name.startswith(ENVIRONMENT) and not variable.is_declaration:
+                environment = lookup_environment(variable.name)
+                if environment is not None:
+                    self._codegen.set_env(variable.name, environment)
+
+
+class InlinedLibrary(JITCodeLibrary):
+    """The IR of a kernel that other kernels call. It is not linked with what it calls itself."""
+
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self.callees: dict[Any, None] = {}
+        """The libraries of all kernels that it calls, directly or not."""
+
+    @property
+    def codegen(self) -> Any:
+        """What sets the objects of the function: nothing here, there is no code to read them."""
+        return _NoCode()
+
+    def add_linking_library(self, library: Any) -> None:
+        """Note that `library` is called."""
+        library._ensure_finalized()
+        self.callees |= dict.fromkeys([library, *getattr(library, "callees", ())])
+
+    def finalize(self) -> None:
+        """Take the IR as it is; all that the kernel calls has a smaller number."""
+        self._raise_if_finalized()
+        self.number = next(_numbers)
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """There is no machine code."""
+        return 0
+
+
+class _NoCode:
+    """Stands for the code generator of a library without code."""
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """Nothing to set."""
+
+
+class LinkedCompiler(Compiler):
+    """Compiles a kernel that Python calls."""
+
+    library_class: Any = LinkedLibrary
+
+    def __init__(
+        self, typing: Any, target: Any, library: Any, args: Any, result: Any, flags: Any, names: Any
+    ) -> None:
+        if library is None:
+            library = self.library_class(target.codegen(), "kernel")
+            library.enable_object_caching()
+        super().__init__(typing, target, library, args, result, flags, names)
+
+
+class InlinedCompiler(LinkedCompiler):
+    """Compiles a kernel that other kernels call."""
+
+    library_class = InlinedLibrary

@@ -1,0 +1,43 @@
+"""What is said when kernels are compiled."""
+
+import sys
+
+import pytest
+
+from allocsim.core import compile_notice
+from allocsim.core.compile_notice import announce, describe
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that are written in a process that has announced nothing."""
+    lines: list[str] = []
+    monkeypatch.setattr(compile_notice, "_announced", set())
+    monkeypatch.setattr(compile_notice, "write", lines.append)
+    return lines
+
+
+def test_each_group_is_announced_once_with_its_time(written: list[str]) -> None:
+    for module in ("tcmalloc.state", "tcmalloc", "go2008", "tcmalloc.span"):
+        announce(f"allocsim.designs.{module}")
+    assert len(written) == 2
+    assert written[0].startswith("allocsim: compiling the tcmalloc kernels: about ")
+    assert written[0].endswith(" s, on first use only")
+
+
+def test_every_module_with_kernels_is_described() -> None:
+    package = REPOSITORY / "allocsim"
+    for file in package.rglob("*.py"):
+        if "@kernel" in file.read_text():
+            name = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+            assert describe(name)[1] != compile_notice.UNKNOWN_SECONDS, name
+
+
+def test_design_from_outside_is_called_by_its_module() -> None:
+    assert describe("mine") == ("mine kernels", compile_notice.UNKNOWN_SECONDS)
+
+
+def test_broken_standard_error_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    compile_notice.write_to_stderr("a line")
