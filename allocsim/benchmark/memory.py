@@ -93,7 +93,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
 
 
 def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
-    """The figures at the first peak of the footprint."""
+    """Return the figures at the first peak of the footprint."""
     growth = setup.steps.resident - before
     if subject.heap:  # the driver compares its footprint after every event
         sample = setup.run.peak[0]
@@ -114,7 +114,7 @@ def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
-    """The figures after the last event."""
+    """Return the figures after the last event."""
     if not len(setup.steps):
         return {"end": 0, "live_at_end": 0, "resident_end": 0}
     last = setup.steps[-1]
@@ -134,7 +134,7 @@ def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
 
 
 def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) -> tuple[int, int]:
-    """The footprint once everything is freed, and again after a delay and SMALL_CALLS pairs."""
+    """Return the footprint after freeing everything, and again after a delay and SMALL_CALLS."""
     own = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
@@ -147,14 +147,14 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
 
 
 def _footprint(subject: Subject, meter: Meter, before: int) -> int:
-    """The current footprint."""
+    """Return the current footprint."""
     if subject.heap:
         return int(operations.footprint(subject.state))
     return int(resident(meter)) - before
 
 
 def _pairs(count: int) -> Any:
-    """Events that allocate and free 64 bytes, so many times."""
+    """Return events that allocate and free 64 bytes, so many times."""
     events = no_events(2 * count)
     events.op[0::2], events.op[1::2] = Op.MALLOC, Op.FREE
     events.request[0::2] = 64
@@ -170,5 +170,5 @@ def _reset_high_water() -> int | None:
 
 
 def _growth_since(water: int | None) -> int | None:
-    """The kernel's peak RSS less `water`."""
+    """Return the kernel's peak RSS less `water`."""
     return None if water is None else status_bytes("VmHWM") - water

@@ -64,7 +64,7 @@ class Meter(NamedTuple):
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """A meter of this process; `memory`: read it at each step. PlatformError without /proc."""
+    """Open a meter of this process; `memory`: read it at each step. PlatformError without /proc."""
     buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)
     _BUFFERS.append(buffer)
@@ -87,7 +87,7 @@ _BUFFERS: list[np.ndarray] = []
 
 
 def status_bytes(field: str) -> int:
-    """A field of /proc/self/status in bytes; 0 if there is no such line."""
+    """Return a field of /proc/self/status in bytes, or 0 if there is no such line."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return 1024 * int(line.split()[1])
@@ -96,7 +96,7 @@ def status_bytes(field: str) -> int:
 
 @kernel
 def resident(meter: Meter) -> int:
-    """Anonymous RSS of this process, bytes; -1 if the kernel does not report it."""
+    """Return the anonymous RSS of this process in bytes, or -1 if the kernel does not report it."""
     settings = meter.settings[0]
     length = call_c(settings.pread, (settings.descriptor, settings.buffer, BUFFER_SIZE, 0))
     if settings.fast:  # "size resident shared ...", in pages
@@ -111,7 +111,7 @@ def resident(meter: Meter) -> int:
 
 @kernel
 def now(meter: Meter) -> int:
-    """Nanoseconds of the monotonic clock."""
+    """Return nanoseconds of the monotonic clock."""
     settings = meter.settings[0]
     call_c(settings.clock_gettime, (CLOCK_MONOTONIC, settings.buffer))
     return 1_000_000_000 * load_word(settings.buffer) + load_word(settings.buffer + 8)
@@ -119,7 +119,7 @@ def now(meter: Meter) -> int:
 
 @kernel
 def _next_field(address: int) -> int:
-    """The address after the next space."""
+    """Return the address after the next space."""
     at = address
     while load_byte(at) > 32:
         at += 1
@@ -139,7 +139,7 @@ def _number(address: int) -> int:
 
 
 def _address(function: str) -> int:
-    """The address of a function of the C library."""
+    """Return the address of a function of the C library."""
     return ctypes.cast(getattr(ctypes.CDLL(None), function), ctypes.c_void_p).value or 0
 
 
@@ -152,7 +152,7 @@ def _open(file: str) -> int:
 
 
 def _is_exact(meter: Meter) -> bool:
-    """Whether the meter counts each page as soon as it is touched."""
+    """Return whether the meter counts each page as soon as it is touched."""
     pages = mmap.mmap(-1, TEST_PAGES * OS_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     pages.madvise(mmap.MADV_NOHUGEPAGE)
     readings, view = table(np.int64, TEST_PAGES), np.frombuffer(pages, np.uint8)

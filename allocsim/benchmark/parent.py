@@ -116,7 +116,7 @@ class _Watcher:
                 self.max_resident = message.resident + self.request.limit + SLACK
 
     def _lines(self, messages: int) -> Iterator[bytes]:
-        """The child's lines until it closes the pipe; its limits are checked in between."""
+        """Yield the child's lines until it closes the pipe, checking its limits in between."""
         rest = b""
         while True:
             if select.select([messages], [], [], POLL_INTERVAL)[0]:
@@ -137,7 +137,7 @@ class _Watcher:
             raise SubjectFailed(f"killed when it passed {format_bytes(self.request.limit)}")
 
     def _resident(self) -> int:
-        """RSS of the child, bytes; 0 if it has ended."""
+        """Return the RSS of the child in bytes, or 0 if it has ended."""
         try:
             with open(f"/proc/{self.child.pid}/statm") as statm:  # noqa: PTH123 - 20 per second
                 return int(statm.read().split()[1]) * _PAGE
@@ -161,7 +161,7 @@ class _Watcher:
 
 
 def _last_line(errors: IO[bytes]) -> str:
-    """The last line of the child's standard error after a colon; empty if there is none."""
+    """Return the last line of the child's standard error after a colon, or an empty text."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return f": {lines[-1].strip()[:200]}" if lines else ""

@@ -41,7 +41,7 @@ def require_served(library: LoadedLibrary) -> None:
 
 
 def _code_ranges(path: str) -> list[tuple[int, int]]:
-    """The address ranges in which a file is mapped as code."""
+    """Return the address ranges in which a file is mapped as code."""
     ranges = []
     for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines():
         fields = line.split(maxsplit=5)

@@ -93,7 +93,7 @@ _STOPS = {
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Steps that end after these counts of events, in memory that is mapped and touched."""
+    """Return steps that end after these counts of events, in memory that is mapped and touched."""
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events
@@ -101,12 +101,12 @@ def steps_ending_at(events: Any) -> Table[Step]:
 
 
 def one_step(events: Any) -> Table[Step]:
-    """A single step to the end of `events`; no step if there are none."""
+    """Return a single step to the end of `events`, or none if there are no events."""
     return steps_ending_at([len(events)] if len(events) else [])
 
 
 def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
-    """The driver's records for so many objects, in memory that is mapped and touched."""
+    """Return the driver's records for so many objects, in memory that is mapped and touched."""
     run = Run(table(DRIVER, 1), table(OBJECT, objects), table(SAMPLE, 1), table(SAMPLE, 1))
     for record in run:
         record.fill(0)
@@ -117,12 +117,12 @@ def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
 
 
 def count_objects(events: Any) -> int:
-    """The size of the driver's table of objects, at least 1."""
+    """Return the size of the driver's table of objects, at least 1."""
     return int(events.object.max()) + 1 if len(events) else 1
 
 
 def free_events(run: Run) -> Any:
-    """Events that free every live object."""
+    """Return events that free every live object."""
     live = np.flatnonzero(run.objects.address)
     events = no_events(len(live))
     events.object[:] = live
@@ -132,7 +132,7 @@ def free_events(run: Run) -> Any:
 
 @kernel
 def peak_live_event(events: np.recarray, requests: np.ndarray) -> int:
-    """The count of events done when the live bytes peak.
+    """Return the count of events done when the live bytes peak.
 
     `requests` is working memory: a zero for each object.
     """

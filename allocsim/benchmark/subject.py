@@ -33,7 +33,7 @@ class Subject:
     library: LoadedLibrary | None = None
 
     def counters(self) -> dict[str, int]:
-        """The library's counters, or a design's values for those of its original."""
+        """Return the library's counters, or a design's values for those of its original."""
         if self.library:
             return read_counters(self.library)
         if self.heap and self.heap.design.native_counters:
@@ -41,17 +41,17 @@ class Subject:
         return {}
 
     def version(self) -> str | None:
-        """The library's version; None for a design."""
+        """Return the library's version, or None for a design."""
         return read_version(self.library) if self.library else None
 
 
 def library_of(name: str) -> str | None:
-    """The library in a subject's name, as in "lib:glibc"; None for a design."""
+    """Return the library in a subject's name, as in "lib:glibc", or None for a design."""
     return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
 
 
 def design_of(name: str) -> tuple[str, dict[str, str]]:
-    """The design and its settings in a subject's name, as in "tcmalloc:release_rate=10"."""
+    """Return the design and its settings in a subject's name, as in "tcmalloc:release_rate=10"."""
     design, *settings = name.split(":")
     return design, dict(parse_setting(text) for text in settings)
 
@@ -70,7 +70,7 @@ def require_subject(name: str) -> None:
 
 
 def placeholder_state(name: str) -> HeapState | Library:
-    """A state of the subject's type, to compile the kernels before the subject is there."""
+    """Return a state of the subject's type, to compile the kernels before the subject is there."""
     if library_of(name) is None:
         return Heap(design_of(name)[0], reserve=1 << 20).state
     return Library(np.zeros(len(FUNCTIONS), np.int64))

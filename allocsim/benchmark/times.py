@@ -82,17 +82,17 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
 
 
 def _replays_per_run(cold: float) -> int:
-    """The number of replays of a run, if the first replay took `cold` nanoseconds."""
+    """Return the number of replays of a run, if the first replay took `cold` nanoseconds."""
     return max(min(int(MIN_RUN / cold), MAX_REPLAYS), 1) if cold else 1
 
 
 def _run(setup: Setup, subject: Subject, replays: int) -> float:
-    """ns/event, the mean of so many replays."""
+    """Return ns/event, the mean of so many replays."""
     return fmean(_replay(setup, subject) for _ in range(replays))
 
 
 def _replay(setup: Setup, subject: Subject) -> float:
-    """ns/event of one replay on an empty heap."""
+    """Return ns/event of one replay on an empty heap."""
     _free_all(setup, subject)
     replay_all(subject, setup.run, setup.events, setup.whole, setup.meter)
     if not len(setup.whole):
@@ -101,7 +101,7 @@ def _replay(setup: Setup, subject: Subject) -> float:
 
 
 def _batches(setup: Setup, subject: Subject) -> Any:
-    """Nanoseconds of each full batch of one replay on an empty heap."""
+    """Return nanoseconds of each full batch of one replay on an empty heap."""
     _free_all(setup, subject)
     replay_all(subject, setup.run, setup.events, setup.batches, setup.meter)
     return setup.batches.ended - setup.batches.begun
@@ -128,7 +128,7 @@ def _free_all(setup: Setup, subject: Subject) -> None:
 
 
 def _percentiles(batches: Any) -> tuple[float | None, float | None, float | None]:
-    """The 50th, 99th and 99.9th percentile of the batches, ns/event; None without a batch."""
+    """Return the 50th, 99th and 99.9th percentile, ns/event, or None if there is no batch."""
     if not len(batches):
         return None, None, None
     p50, p99, p999 = np.percentile(batches, [50, 99, 99.9]) / BATCH

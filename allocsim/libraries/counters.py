@@ -64,7 +64,7 @@ def read_counters(library: LoadedLibrary) -> dict[str, int]:
 
 
 def allocated(counters: dict[str, int]) -> int | None:
-    """Bytes that the library counts as allocated; None if it does not count them."""
+    """Return bytes that the library counts as allocated, or None if it does not count them."""
     for names in ALLOCATED:
         if all(name in counters for name in names):
             return sum(counters[name] for name in names)
@@ -79,7 +79,7 @@ def mallctl(library: LoadedLibrary) -> Callable[..., int]:
 
 
 def _tcmalloc(library: LoadedLibrary) -> dict[str, int]:
-    """The properties of TCMALLOC that this version of gperftools has."""
+    """Return the properties of TCMALLOC that this version of gperftools has."""
     read = library.handle.MallocExtension_GetNumericProperty
     value, counters = ctypes.c_size_t(), {}
     for name in TCMALLOC:

@@ -32,14 +32,14 @@ HOSTS = ("mimalloc", "jemalloc")
 
 
 def host_of(library: str) -> str | None:
-    """The library that serves Python where `library` is measured; None if that is glibc."""
+    """Return the library that serves Python next to `library`, or None if that is glibc."""
     if library != "glibc":
         return None
     return next((host for host in HOSTS if find_library(host)), None)
 
 
 def child_environment(library: str | None, keep_settings: bool = False) -> Mapping[str, str]:
-    """The environment of a process that measures a library, or a design if `library` is None."""
+    """Return the environment of a process that measures a library; None means a design."""
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -45,7 +45,7 @@ _DIRECTORIES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.li
 
 
 def find_library(name: str) -> str | None:
-    """The file of a library of KNOWN; None if it is not installed."""
+    """Return the file of a library of KNOWN, or None if it is not installed."""
     if name not in KNOWN:
         raise UnknownName("library", name, KNOWN)
     for file in KNOWN[name].files:
@@ -56,7 +56,7 @@ def find_library(name: str) -> str | None:
 
 
 def is_path(name: str) -> bool:
-    """Whether a library is given by its path, not by a name of KNOWN."""
+    """Return whether a library is given by its path, not by a name of KNOWN."""
     return "/" in name or ".so" in name
 
 
@@ -73,7 +73,7 @@ def require_no_library(design: str) -> None:
 
 
 def require_library(name: str) -> str:
-    """The file of a library given by name or path; EnvironmentLacks says how to get it."""
+    """Return the file of a library given by name or path; EnvironmentLacks says how to get it."""
     if not is_path(name):
         file = find_library(name)
         if file is None:
@@ -97,7 +97,7 @@ def split_prefix(name: str) -> tuple[str, str | None]:
 
 
 def _directories() -> Iterator[str]:
-    """Directories of libraries, in the order in which a user expects them to be searched."""
+    """Yield directories of libraries, in the order in which a user expects them to be searched."""
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     for pattern in _PATTERNS:
         yield from sorted(map(str, Path("/").glob(pattern)))

@@ -34,7 +34,7 @@ class LoadedLibrary:
     """The heap for the driver."""
 
     def address(self, symbol: str) -> int:
-        """The address of a function of the library itself; 0 if it has no such function."""
+        """Return the address of one of the library's own functions, or 0 if it has none such."""
         return _own_address(self.handle, symbol)
 
 
@@ -62,7 +62,7 @@ def load(name: str) -> LoadedLibrary:
 
 
 def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
-    """The file to load for `name`, and the prefixes of its functions to try."""
+    """Return the file to load for `name`, and the prefixes of its functions to try."""
     path = require_library(name)
     if not is_path(name):
         # dlopen of a path could load a second glibc; by its name it is that of this process.
@@ -72,7 +72,7 @@ def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _function(handle: ctypes.CDLL, prefix: str, function: str) -> int:
-    """The address of one of FUNCTIONS, or 0; aligned_alloc will do for memalign."""
+    """Return the address of one of FUNCTIONS, or 0. For memalign, aligned_alloc will do."""
     names = (function, "aligned_alloc") if function == "memalign" else (function,)
     return next(filter(None, (_own_address(handle, prefix + name) for name in names)), 0)
 
@@ -95,17 +95,17 @@ class _LinkMap(ctypes.Structure):
 
 
 def _link_map(handle: ctypes.CDLL) -> _LinkMap:
-    """The dynamic linker's record of a loaded library."""
+    """Return the dynamic linker's record of a loaded library."""
     return _LinkMap.from_address(handle._handle)
 
 
 def _file(handle: ctypes.CDLL) -> str:
-    """The file that a library was loaded from, symbolic links resolved."""
+    """Return the file that a library was loaded from, symbolic links resolved."""
     return os.path.realpath(os.fsdecode(_link_map(handle).file or b""))
 
 
 def _own_address(handle: ctypes.CDLL, symbol: str) -> int:
-    """The address of `symbol` if it is in the library's own file; otherwise 0."""
+    """Return the address of `symbol` if it is in the library's own file, or 0."""
     if not hasattr(handle, symbol):
         return 0
     address = ctypes.cast(getattr(handle, symbol), ctypes.c_void_p).value or 0

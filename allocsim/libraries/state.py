@@ -41,7 +41,7 @@ else:
     @intrinsic
     def _call(typing: Any, function: Any, arguments: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            """The instructions."""
+            """Emit the instructions."""
             word = ir.IntType(64)
             words = [
                 context.cast(builder, value, given, types.int64)

@@ -43,7 +43,7 @@ def describe_libraries() -> dict[str, str]:
 
 
 def _versions(names: list[str]) -> dict[str, str]:
-    """The versions of installed libraries, without those that cannot be loaded."""
+    """Return the versions of installed libraries, without those that cannot be loaded."""
     command = child_command(__name__, *names)
     environment = child_environment("jemalloc")
     try:
@@ -70,7 +70,7 @@ def _loaded_versions(names: list[str]) -> dict[str, str]:
 
 
 def _text(function: Callable[..., object], *arguments: object) -> str:
-    """The result of a C function that returns a string."""
+    """Return the result of a C function that returns a string."""
     function.restype = ctypes.c_char_p  # type: ignore[attr-defined]
     text = function(*arguments)
     return text.decode() if isinstance(text, bytes) else ""

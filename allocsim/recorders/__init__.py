@@ -21,7 +21,7 @@ RECORDERS: tuple[Recorder, ...] = (
 
 
 def usable_recorders(program: Program, wanted: str | None) -> list[Recorder]:
-    """The recorders that can record `program`, or only the one named `wanted`, in order.
+    """Return the recorders that can record `program`, or only the one named `wanted`, in order.
 
     EnvironmentLacks with the reasons if there is none.
     """
@@ -40,7 +40,7 @@ def usable_recorders(program: Program, wanted: str | None) -> list[Recorder]:
 
 
 def _find(name: str) -> Recorder:
-    """The recorder of that name; UnknownName if there is none."""
+    """Return the recorder of that name; UnknownName if there is none."""
     for recorder in RECORDERS:
         if recorder.name == name:
             return recorder

@@ -75,13 +75,13 @@ class Daemon:
             raise RecorderFailed(f"lttng {arguments[0]} failed: {message[-200:]}")
 
     def answers(self) -> bool:
-        """Whether the daemon is running."""
+        """Return whether the daemon is running."""
         return self.call("list").returncode == 0
 
 
 @contextmanager
 def running_daemon(directory: Path) -> Iterator[Daemon]:
-    """A daemon that runs during the block: a private one wherever that is possible."""
+    """Run a daemon during the block: a private one wherever that is possible."""
     if len(os.fsencode(directory / LONG_SOCKET)) > MAX_SOCKET_PATH:
         raise RecorderFailed(
             f"'{directory.parent}' is too long a path for its sockets; set TMPDIR to a shorter one"
@@ -101,7 +101,7 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
 
 @contextmanager
 def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
-    """A session that writes the wrapper's events into the work directory during the block."""
+    """Write the wrapper's events into the work directory during the block."""
     name = f"allocsim-{os.getpid()}-{secrets.token_hex(4)}"
     session = f"--session={name}"
     channel = ("--userspace", session, "--channel=heap")
@@ -124,7 +124,7 @@ def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
 
 
 def can_mount() -> bool:
-    """Whether this process may mount in a namespace of its own (CAP_SYS_ADMIN)."""
+    """Return whether this process may mount in a namespace of its own (CAP_SYS_ADMIN)."""
     if shutil.which("unshare") is None:
         return False
     return run_command("unshare", "--mount", "mount", "--bind", "/var", "/var").returncode == 0

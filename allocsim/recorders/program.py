@@ -103,7 +103,7 @@ def run_program(
 
 
 def preload(*libraries: str | Path) -> dict[str, str]:
-    """The LD_PRELOAD that loads `libraries` before those that the user preloads anyway."""
+    """Return the LD_PRELOAD that loads `libraries` before those that the user preloads anyway."""
     inherited = os.environ.get("LD_PRELOAD", "")
     return {"LD_PRELOAD": " ".join([*map(str, libraries), inherited]).strip()}
 
@@ -119,7 +119,7 @@ def caveats(program: Program, recorder: str, outcome: Outcome) -> Iterator[str]:
 
 
 def _is_in_foreground() -> bool:
-    """Whether the terminal's Ctrl-C reaches this process, and so the program as well."""
+    """Return whether the terminal's Ctrl-C reaches this process, and so the program as well."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:
@@ -131,7 +131,7 @@ def _is_in_foreground() -> bool:
 
 
 def _may_exec(program: Program) -> bool:
-    """Whether the program is a script or one of EXEC_WRAPPERS."""
+    """Return whether the program is a script or one of EXEC_WRAPPERS."""
     try:
         with Path(program.file).open("rb") as file:
             return program.name in EXEC_WRAPPERS or file.read(2) == b"#!"
@@ -140,5 +140,5 @@ def _may_exec(program: Program) -> bool:
 
 
 def _pools_are_off() -> bool:
-    """Whether Python is set to allocate every object by malloc."""
+    """Return whether Python is set to allocate every object by malloc."""
     return os.environ.get("PYTHONMALLOC", "").startswith("malloc")
