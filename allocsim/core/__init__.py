@@ -5,7 +5,8 @@ manages real memory: `malloc` returns an address that can be written. This packa
 code. It has, bottom to top:
 
   records        how a design declares its records, and those that all designs have
-  memory         a range of address space from mmap, and tables of records
+  memory         a range of address space from mmap, and tables of records in one
+  tables         tables that grow, for the readers of traces
   kernel_cache   where compiled kernels are stored, and when they are stale
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
   raw            loads and stores at an address

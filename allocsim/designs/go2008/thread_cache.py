@@ -91,7 +91,10 @@ def pop_object(heap: Go2008, thread: int, size_class: int) -> int:
 
 @kernel
 def pop_aligned_object(heap: Go2008, thread: int, size_class: int, alignment: int) -> int:
-    """Pop the newest object at a multiple of `alignment`, or return 0 after MAX_PROBES objects."""
+    """Pop the newest object at a multiple of `alignment`, or return 0 after MAX_PROBES objects.
+
+    Fresh objects that are looked at are linked, also if none is popped.
+    """
     objects = heap.free_list[thread, size_class]
     previous, address = 0, _next_object(heap, thread, size_class, 0)
     for _ in range(MAX_PROBES - 1):
