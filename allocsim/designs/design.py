@@ -1,4 +1,4 @@
-"""What a design declares about itself: its `Design`, and the tables that reports ask of it."""
+"""`Design`, by which a design describes itself, and the rows of the tables that it fills."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ class CacheUse:
 
     thread: int | None
     """None: a cache of the library's startup, before the program's first thread."""
-    held: int
-    most: int
-    """The cache's limit: beyond it, it is scavenged."""
+    size: int
+    """Free objects in it."""
+    limit: int
+    """The cache is scavenged when its size exceeds this."""
 
 
 @dataclass(frozen=True)

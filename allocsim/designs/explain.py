@@ -19,7 +19,7 @@ _REASONS = (
         re.M,
     ),
 )
-"""Reasons in Numba's messages, the most specific first. A call of an operation, for which Numba
+"""Reasons in Numba's messages, specific ones first. A call of an operation, for which Numba
 finds no implementation either, is never the reason itself."""
 
 

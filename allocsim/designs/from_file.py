@@ -19,7 +19,7 @@ from allocsim.designs.design import Design
 from allocsim.errors import InputError
 
 PREFIX = "allocsim_design_"
-"""How the module names of design files start."""
+"""Start of the module names of design files."""
 
 _LOADED: dict[str, Design] = {}
 """Designs already loaded, by the name of their module."""

@@ -1,4 +1,4 @@
-"""What a design from outside must have, and what allocsim adds or says where it lacks something."""
+"""Designs from outside that lack something: the defaults, and the errors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Designs by name, and the settings that they accept."""
+"""Designs by name, and their parameters."""
 
 import tomllib
 from dataclasses import replace
@@ -41,12 +41,12 @@ def test_parameters_have_defaults(tunable: Design) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 1000])
-def test_setting_is_laid_over_the_default(tunable: Design, value: int) -> None:
+def test_setting_replaces_the_default(tunable: Design, value: int) -> None:
     assert tunable.checked({"objects": value}) == {"objects": value, "slots": 0}
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("1e3", 1000), ("0.5K", 512), ("2^9", 512)])
-def test_setting_may_be_a_text_as_people_write_it(tunable: Design, text: str, value: int) -> None:
+def test_setting_is_read_from_text(tunable: Design, text: str, value: int) -> None:
     assert tunable.checked({"objects": text})["objects"] == value
 
 
