@@ -63,7 +63,7 @@ def require_subject(name: str) -> None:
         design, settings = design_of(name)
         if not is_design_file(design) and design not in design_summaries():
             known = [*design_summaries(), *(PREFIX + each for each in KNOWN)]
-            raise UnknownName("subject", design, known)
+            raise UnknownName("subject", design, known, "a file such as ./mine.py")
         find_design(design).checked(settings)
     if library is not None and not is_path(library) and library not in KNOWN:
         raise UnknownName("library", library, KNOWN)
