@@ -1,9 +1,9 @@
-"""What the real tcmalloc counts at every checkpoint of a stream of events, in a process of its own.
+"""Counters of the real tcmalloc at checkpoints of a stream of events, in a process of its own.
 
-Above `lockstep` and `counters`; below `equality`, which starts it as `python -m
-tests.equality.checkpoints EVENTS COUNTED EVERY`. The events are read and the kernel is compiled
-before the library is loaded, so it is loaded last and sees the driver's calls alone. Its one rule:
-what is counted includes where every live object lies, seen from the first one.
+Started by `equality` as `python -m tests.equality.checkpoints EVENTS RESULT EVERY`. The events are
+read and the kernel is compiled before the library is loaded: glibc's own use of brk between two
+growths of the library's heap would break its address range. A checkpoint includes a checksum of
+the addresses of all live objects, relative to the first object.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ COUNTERS = (
 """The counters that are compared, by the library's names; bytes."""
 
 ROW = np.dtype([("event", np.int64), *((name, np.int64) for name in (*COUNTERS, "places"))])
-"""One checkpoint: after `event` events; `places` is a checksum of the live objects' addresses."""
+"""One checkpoint, after `event` events; `places` is a checksum of the live objects' addresses."""
 
 
 def quiet_run(events: Any) -> Run:
-    """What the driver keeps while it plays `events`, without samples and without touching."""
+    """Return the driver's state for `events`: no samples, no checks, objects not touched."""
     objects = int(events.object.max()) + 1 if len(events) else 1
     run = Run(*(np.zeros(n, r).view(np.recarray) for r, n in _records(objects)))
     driver = run.driver[0]
@@ -53,44 +53,44 @@ def quiet_run(events: Any) -> Run:
 
 
 def _records(objects: int) -> list[tuple[np.dtype[Any], int]]:
-    """What a Run holds: record and count of each field."""
+    """Return the record and count of each field of a Run."""
     return [(DRIVER, 1), (OBJECT, objects), (SAMPLE, 1), (SAMPLE, 1)]
 
 
-def cuts(length: int, every: int) -> list[tuple[int, int]]:
-    """Where to stop: behind the first event, then after each `every`, and at the end."""
+def slices(length: int, every: int) -> list[tuple[int, int]]:
+    """Return (start, stop) of slices: the first event, then to each multiple of `every`."""
     stops = [0, 1, *range(every, length, every), length]
     return [(a, b) for a, b in pairwise(stops) if a < b]
 
 
 def row(event: int, counters: dict[str, int], run: Run, first: int) -> tuple[int, ...]:
-    """A ROW after `event` events; `first` is the address of the first object there ever was."""
+    """Return a ROW after `event` events; `first` is the address of the first event's object."""
     addresses = run.objects.address
     live = np.flatnonzero(addresses)
     places = int(((addresses[live] - first) * (2 * live + 1)).sum())
     return (event, *(counters[name] for name in COUNTERS), places)
 
 
-def play_all(heap: Any, run: Run, events: Any) -> None:
-    """Play events on the calling thread; RuntimeError if one fails."""
+def replay_all(heap: Any, run: Run, events: Any) -> None:
+    """Replay events on the calling thread; raise RuntimeError if one fails."""
     if replay(heap, run, events, 0) != len(events):
         raise RuntimeError(f"stopped for {run.driver[0].stop} after {run.driver[0].events} events")
 
 
 def _count(events: Any, every: int) -> tuple[Any, int]:
-    """Play `events` in lock step on the real library: a ROW a checkpoint, and the first address."""
+    """Replay `events` on the real library; return a ROW per checkpoint and the first address."""
     run = quiet_run(events)
     replay(Library(np.zeros(len(FUNCTIONS), np.int64)), run, no_events(), 0)  # compiles
     library = load("tcmalloc")
     if not library.address("MallocExtension_GetNumericProperty"):
-        raise EnvironmentLacks(f"{library.path} tells no properties")
-    give_back = library.handle.MallocExtension_ReleaseToSystem
+        raise EnvironmentLacks(f"{library.path} reports no properties")
+    release = library.handle.MallocExtension_ReleaseToSystem
     steps = LockStep(
-        lambda part: play_all(library.state, run, part),
-        lambda length: give_back(ctypes.c_size_t(length)),
+        lambda part: replay_all(library.state, run, part),
+        lambda length: release(ctypes.c_size_t(length)),
     )
     rows, first = [], 0
-    for start, stop in cuts(len(events), every):
+    for start, stop in slices(len(events), every):
         steps.step(events[start:stop])
         first = first or int(run.objects[events[0].object].address)
         rows.append(row(stop, read_counters(library), run, first))
@@ -99,7 +99,7 @@ def _count(events: Any, every: int) -> tuple[Any, int]:
 
 
 def main() -> None:
-    """Count for the events in one file and write what was counted to another."""
+    """Read events from a file and write the rows of their checkpoints to another."""
     source, target, every = sys.argv[1:]
     rows, first = _count(np.load(source).view(EVENT).view(np.recarray), int(every))
     np.savez(Path(target), rows=rows, first=first)

@@ -1,9 +1,8 @@
-"""The proof that the simulated tcmalloc is the real one: all counters, at every checkpoint.
+"""Comparison of the design tcmalloc with the installed library, counter by counter.
 
-Above `checkpoints`, which it starts in a fresh process; used by scripts/verify-tcmalloc and by the
-tests. The same events go through the installed library, as dlopen brings it, and through the
-design. Its one rule: equal means the same number, for every counter and for the place of every
-live object.
+The same events are replayed on the library, loaded by dlopen in a fresh process (`checkpoints`),
+and on the design. A checkpoint is equal if every counter and the address of every live object,
+relative to the first, are the same number. Used by scripts/verify-tcmalloc and by the tests.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from allocsim.heap import Heap
 from allocsim.libraries.environment import child_environment
 from allocsim.libraries.versions import describe_libraries
 from allocsim.text import counted
-from tests.equality.checkpoints import COUNTERS, ROW, cuts, play_all, quiet_run, row
+from tests.equality.checkpoints import COUNTERS, ROW, quiet_run, replay_all, row, slices
 
-PROVED = "gperftools 2.10"
-"""What the library must say of its version: others count in other ways."""
+MODELLED = "gperftools 2.10"
+"""The version that the library must report; other versions have other rules."""
 
 EVERY = 1000
 """Events between two checkpoints."""
@@ -35,7 +34,7 @@ EVERY = 1000
 
 @dataclass(frozen=True)
 class Equality:
-    """How a design and the library compare on one stream of events."""
+    """Checkpoints of the library and the design for one stream of events."""
 
     real: np.ndarray
     """ROWs of the library."""
@@ -44,49 +43,50 @@ class Equality:
 
     @property
     def checkpoints(self) -> int:
-        """Checkpoints compared."""
+        """Number of checkpoints compared."""
         return len(self.real)
 
     @property
     def equal(self) -> int:
-        """Checkpoints at which everything is equal."""
+        """Number of checkpoints at which everything is equal."""
         return int((self.real == self.simulated).sum())
 
     def first_difference(self) -> str:
-        """The first checkpoint that differs, counter by counter; empty if there is none."""
+        """Describe the first checkpoint that differs; empty if all are equal."""
         differing = np.flatnonzero(self.real != self.simulated)
         if not len(differing):
             return ""
         real, simulated = self.real[differing[0]], self.simulated[differing[0]]
-        said = [
+        differences = [
             f"{name}: library {real[name]:,}, design {simulated[name]:,}"
             for name in (*COUNTERS, "places")
             if real[name] != simulated[name]
         ]
-        return f"after {counted(real['event'], 'event')}: " + "; ".join(said)
+        return f"after {counted(real['event'], 'event')}: " + "; ".join(differences)
 
 
-def require_proved_library() -> None:
-    """EnvironmentLacks unless the tcmalloc of this machine is of the version that the design is."""
+def require_modelled_library() -> None:
+    """Raise EnvironmentLacks unless the installed tcmalloc is of the version that is modelled."""
     found = describe_libraries()["tcmalloc"]
-    if not found.startswith(PROVED):
-        raise EnvironmentLacks(f"the design tcmalloc is {PROVED}; of the library: {found}")
+    if not found.startswith(MODELLED):
+        raise EnvironmentLacks(f"the design tcmalloc models {MODELLED}; installed: {found}")
 
 
 def compare_with_library(events: Any, every: int = EVERY, **parameters: int) -> Equality:
-    """Play `events`, the first of which allocates, on both sides; EnvironmentLacks without one."""
-    real, first = _counted_by_library(events, every, parameters)
-    return Equality(real, _counted_by_design(events, every, first, parameters))
+    """Replay `events`, the first of which allocates, on the library and on the design.
+
+    Raises EnvironmentLacks if the library is not installed or fails.
+    """
+    real, first = _library_rows(events, every, parameters)
+    return Equality(real, _design_rows(events, every, first, parameters))
 
 
-def _counted_by_library(
-    events: Any, every: int, parameters: dict[str, int]
-) -> tuple[np.ndarray, int]:
-    """What the library counts, and the address of its first object."""
+def _library_rows(events: Any, every: int, parameters: dict[str, int]) -> tuple[np.ndarray, int]:
+    """Return the ROWs of the library and the address of its first object."""
     settings = {f"TCMALLOC_{name.upper()}": str(value) for name, value in parameters.items()}
     environment = {**child_environment("tcmalloc"), **settings}
-    with tempfile.TemporaryDirectory() as place:
-        source, target = Path(place) / "events.npy", Path(place) / "counted.npz"
+    with tempfile.TemporaryDirectory() as directory:
+        source, target = Path(directory) / "events.npy", Path(directory) / "rows.npz"
         np.save(source, np.ascontiguousarray(events).view(np.uint8))
         command = [sys.executable, "-m", "tests.equality.checkpoints"]
         child = subprocess.run(
@@ -95,28 +95,28 @@ def _counted_by_library(
         )  # fmt: skip
         if child.returncode != 0:
             raise EnvironmentLacks(f"tcmalloc: {''.join(child.stderr.splitlines()[-1:])}")
-        with np.load(target) as counted:
-            return counted["rows"], int(counted["first"])
+        with np.load(target) as result:
+            return result["rows"], int(result["first"])
 
 
-def _counted_by_design(
+def _design_rows(
     events: Any, every: int, first_real: int, parameters: dict[str, int]
 ) -> np.ndarray:
-    """What the design counts, its heap placed where the library's lies among the 2 GiB regions."""
+    """Return the ROWs of the design, its heap at the library's position within a 2 GiB region."""
     with Heap("tcmalloc", startup="dlopen", **parameters) as heap:
         offset = _first_address(heap, events) - heap.memory.address
     start_page = (first_real - offset) // PAGE % LEAF_ROWS
     with Heap("tcmalloc", startup="dlopen", start_page=start_page, **parameters) as heap:
         run, rows, first = quiet_run(events), [], 0
-        for start, stop in cuts(len(events), every):
-            play_all(heap.state, run, events[start:stop])
+        for start, stop in slices(len(events), every):
+            replay_all(heap.state, run, events[start:stop])
             first = first or int(run.objects[events[0].object].address)
             rows.append(row(stop, heap.native_counters(), run, first))
         return np.array(rows, ROW)
 
 
 def _first_address(heap: Heap, events: Any) -> int:
-    """The address of the object of the first event."""
+    """Return the address of the object that the first event allocates."""
     run = quiet_run(events)
-    play_all(heap.state, run, events[:1])
+    replay_all(heap.state, run, events[:1])
     return int(run.objects[events[0].object].address)

@@ -1,9 +1,8 @@
-"""A real library played in lock step: each recorded thread on a thread of its own, one at a time.
+"""Lock-step replay on a real library: one OS thread per recorded thread, one event at a time.
 
-Above `library`; below the proof that compares a design with it. Events keep the order of the
-trace, and each is called from the thread that it was recorded on, so that the library sees the
-threads come and go as the program's did. Its one rule: between two events nobody else calls the
-library.
+Events keep the order of the trace, and each is called from its own thread, so the library sees
+threads begin and end as they did in the program. Nothing else may call the library between two
+events; its counters would differ.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ Call = Callable[[], None]
 
 
 class LockStep:
-    """Plays slices of events on the threads that they name."""
+    """Replays slices of events on the threads that they name."""
 
-    def __init__(self, play: Callable[[Any], None], release: Callable[[int], None]) -> None:
-        """`play` plays events on the calling thread; `release` gives so many bytes back."""
-        self._play, self._release = play, release
+    def __init__(self, replay: Callable[[Any], None], release: Callable[[int], None]) -> None:
+        """`replay` replays events on the calling thread; `release` releases bytes to the OS."""
+        self._replay, self._release = replay, release
         self._workers: dict[int, _Worker] = {}
 
     def step(self, events: Any) -> None:
-        """Play `events` in their order. Thread 0 is the calling thread, which does not end."""
+        """Replay `events` in order. Thread 0 is the calling thread, which does not end."""
         for part in _slices(events):
             note, thread = int(part[0].op), int(part[0].thread)
             if note == Op.RELEASE:
@@ -40,7 +39,7 @@ class LockStep:
             elif note == Op.THREAD_DONE and thread in self._workers:
                 self._workers.pop(thread).end()
             elif note <= Op.FREE:
-                self._on(thread, partial(self._play, part))
+                self._on(thread, partial(self._replay, part))
 
     def close(self) -> None:
         """End every thread."""
@@ -48,7 +47,7 @@ class LockStep:
             self._workers.popitem()[1].end()
 
     def _on(self, thread: int, call: Call) -> None:
-        """Do `call` on the thread of that number, which begins now if need be."""
+        """Run `call` on the thread of that number, starting the thread if necessary."""
         if thread == 0:
             call()
             return
@@ -58,7 +57,7 @@ class LockStep:
 
 
 class _Worker:
-    """A thread of the operating system that does one call after the other."""
+    """An OS thread that runs calls one after the other."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
@@ -67,17 +66,17 @@ class _Worker:
         self._thread.start()
 
     def do(self, call: Call) -> None:
-        """Do a call there and wait for it."""
+        """Run a call on the thread and wait for it; raise its exception here."""
         self._calls.put(call)
         error = self._answers.get()
         if error is not None:
             raise error
 
     def end(self) -> None:
-        """End the thread, and wait until the kernel knows of it no more.
+        """End the thread, and wait until the kernel has removed it.
 
-        Python's join comes back before the C library has run what it runs at a thread's end, and
-        that is where a malloc library takes its cache.
+        Python's join returns before the C library has run the destructors of the thread, and one of
+        those deletes its malloc cache.
         """
         number = self._thread.native_id
         self._calls.put(None)
@@ -86,7 +85,7 @@ class _Worker:
             time.sleep(0.0001)
 
     def _work(self) -> None:
-        """Do calls until there is none."""
+        """Run calls until None arrives."""
         for call in iter(self._calls.get, None):
             try:
                 call()
@@ -96,7 +95,7 @@ class _Worker:
 
 
 def _slices(events: Any) -> list[Any]:
-    """`events` cut where the thread changes, and around every note."""
+    """Split `events` where the thread changes, and around every note."""
     if not len(events):
         return []
     notes = events.op > Op.FREE

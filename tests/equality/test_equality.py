@@ -1,4 +1,4 @@
-"""The proof of equality: the design counts what the library counts, and a difference is told."""
+"""The design has the library's counters, and a difference is reported."""
 
 import sys
 from collections.abc import Callable
@@ -12,15 +12,15 @@ import pytest
 from allocsim.core.jit import PURE
 from allocsim.errors import EnvironmentLacks
 from tests.equality import workloads as made
-from tests.equality.checkpoints import COUNTERS, ROW, cuts
-from tests.equality.equality import Equality, compare_with_library, require_proved_library
+from tests.equality.checkpoints import COUNTERS, ROW, slices
+from tests.equality.equality import Equality, compare_with_library, require_modelled_library
 from tests.libraries.children import require_proved
 
 MEDIUM = made.log_uniform(4 << 20, 1 << 14)
 
 
-def joined(*workloads: made.Workload) -> Any:
-    """The events of one workload after the other, each with objects of its own."""
+def concatenated(*workloads: made.Workload) -> Any:
+    """Concatenate workloads, each with object ids of its own."""
     parts, first = [], 0
     for workload in workloads:
         events = workload.events()
@@ -31,25 +31,25 @@ def joined(*workloads: made.Workload) -> Any:
 
 
 def everything() -> Any:
-    """A little of every kind, on one thread."""
-    return joined(
+    """Every kind of workload, short, on one thread."""
+    return concatenated(
         made.churn(3000, 1000, made.log_uniform(1 << 20), 3),
         made.phases(4, 4),
         made.reallocs(3000, 6),
         made.aligned(3000, 7),
         made.requested_releases(3000, 9),
-        made.forced_joining(10),
+        made.forced_coalescing(10),
     )
 
 
 def much_freed() -> Any:
-    """More than 2 GiB freed, so that releases begin, and runs that are to be joined."""
-    return joined(made.churn(8000, 120, MEDIUM, 8), made.forced_joining(10))
+    """More than 2 GiB freed, so that releases start; then forced coalescing."""
+    return concatenated(made.churn(8000, 120, MEDIUM, 8), made.forced_coalescing(10))
 
 
 def threads() -> Any:
-    """Threads that take cache size from each other, end, and come again."""
-    return joined(made.stealing(3000, 14), made.queue_between_threads(11_000, 12))
+    """Threads whose caches steal from each other, and threads that end and start again."""
+    return concatenated(made.stealing(3000, 14), made.queue_between_threads(11_000, 12))
 
 
 def sizes() -> Any:
@@ -58,13 +58,13 @@ def sizes() -> Any:
 
 
 def few() -> Any:
-    """So few events that they are played without compiling too."""
+    """Few enough events for pure Python."""
     return made.churn(200, 50, made.log_uniform(1 << 19), 5, threads=2).events()
 
 
 CASES: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
     "everything": (everything, {}),
-    "threads, small budget": (threads, {"max_total_thread_cache_bytes": 1 << 20}),
+    "threads, small limit": (threads, {"max_total_thread_cache_bytes": 1 << 20}),
     "batches of 8": (sizes, {"transfer_num_obj": 8}),
     "release rate 10": (much_freed, {"release_rate": 10}),
     "aggressive decommit": (much_freed, {"aggressive_decommit": 1}),
@@ -73,24 +73,24 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 
 @cache
 def compared(make: Callable[[], Any], every: int, *parameters: tuple[str, int]) -> Equality:
-    """A comparison, made once."""
+    """Return a comparison, which is made once."""
     require_proved()
     return compare_with_library(make(), every, **dict(parameters))
 
 
 def assert_equal(found: Equality, events: int, every: int) -> None:
-    """Everything is equal, at every checkpoint that there should be."""
+    """Check that everything is equal, at every checkpoint expected."""
     assert found.first_difference() == ""
-    assert found.equal == found.checkpoints == len(cuts(events, every)) > 2
-    assert found.real["event"].tolist() == [stop for _, stop in cuts(events, every)]
+    assert found.equal == found.checkpoints == len(slices(events, every)) > 2
+    assert found.real["event"].tolist() == [stop for _, stop in slices(events, every)]
     heap = found.real["generic.heap_size"]
     assert (heap >= 1 << 20).all()
     assert found.real["places"].any()
 
 
-@pytest.mark.skipif(PURE, reason="pure, only a few events are played")
+@pytest.mark.skipif(PURE, reason="too slow in pure Python")
 @pytest.mark.parametrize(("make", "parameters"), CASES.values(), ids=CASES)
-def test_design_counts_what_the_library_counts(
+def test_design_has_the_counters_of_the_library(
     make: Callable[[], Any], parameters: dict[str, int]
 ) -> None:
     found = compared(make, 500, *parameters.items())
@@ -101,19 +101,19 @@ def test_few_events_count_the_same() -> None:
     assert_equal(compared(few, 50), 200, 50)
 
 
-def test_other_parameter_is_a_difference_in_words() -> None:
+def test_difference_of_a_parameter_is_described() -> None:
     real, other = compared(few, 50), compared(few, 50, ("transfer_num_obj", 8))
     assert other.first_difference() == ""  # the library with that parameter is equal
     found = Equality(real.real, other.simulated)
     assert found.equal < found.checkpoints
-    said = found.first_difference()
-    assert said.startswith("after ")
-    assert " events: " in said
-    assert any(f"{name}: library " in said for name in COUNTERS)
+    text = found.first_difference()
+    assert text.startswith("after ")
+    assert " events: " in text
+    assert any(f"{name}: library " in text for name in COUNTERS)
 
 
 def rows(*heaps: int) -> np.ndarray:
-    """Checkpoints that differ in nothing but the size of the heap."""
+    """Return checkpoints that differ only in the size of the heap."""
     found = np.zeros(len(heaps), ROW)
     found["event"] = range(1000, 1000 * len(heaps) + 1, 1000)
     found["generic.heap_size"] = heaps
@@ -143,26 +143,32 @@ def test_places_of_objects_are_compared_too() -> None:
 def test_checkpoints_are_after_the_first_event_then_evenly_and_at_the_end(
     length: int, every: int, stops: list[int]
 ) -> None:
-    found = cuts(length, every)
+    found = slices(length, every)
     assert [stop for _, stop in found] == stops
     assert [start for start, _ in found] == [0, *stops][: len(stops)]
 
 
-def test_child_that_fails_is_told_by_its_last_line(
+def test_failing_child_is_reported_by_its_last_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     failing = tmp_path / "python"
-    failing.write_text("#!/bin/sh\necho one >&2\necho there is no library >&2\nexit 1\n")
+    failing.write_text("#!/bin/sh\necho one >&2\necho library not found >&2\nexit 1\n")
     failing.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(failing))
-    with pytest.raises(EnvironmentLacks, match=r"^tcmalloc: there is no library$"):
+    with pytest.raises(EnvironmentLacks, match=r"^tcmalloc: library not found$"):
         compare_with_library(few(), 10)
 
 
-@pytest.mark.parametrize("here", ["gperftools 2.16, /lib/x.so", "not here; Debian's package is y"])
-def test_library_of_another_version_proves_nothing(
-    monkeypatch: pytest.MonkeyPatch, here: str
+@pytest.mark.parametrize(
+    "installed", ["gperftools 2.16, /lib/x.so", "not installed; Debian's package is y"]
+)
+def test_library_of_another_version_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, installed: str
 ) -> None:
-    monkeypatch.setattr("tests.equality.equality.describe_libraries", lambda: {"tcmalloc": here})
-    with pytest.raises(EnvironmentLacks, match=r"is gperftools 2\.10; of the library: " + here[:9]):
-        require_proved_library()
+    monkeypatch.setattr(
+        "tests.equality.equality.describe_libraries", lambda: {"tcmalloc": installed}
+    )
+    with pytest.raises(
+        EnvironmentLacks, match=r"models gperftools 2\.10; installed: " + installed[:9]
+    ):
+        require_modelled_library()

@@ -1,4 +1,4 @@
-"""Races: one subject on one workload in a child process of its own."""
+"""Timing of one subject on one workload in a child process."""
 
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,14 @@ def assert_times(times: list[float], runs: int) -> None:
 
 
 @pytest.mark.parametrize("subject", ["go2008", "tcmalloc", *(PREFIX + name for name in KNOWN)])
-def test_subject_plays_a_workload(subject: str) -> None:
+def test_subject_replays_a_workload(subject: str) -> None:
     if subject.startswith(PREFIX):
         require(subject.removeprefix(PREFIX))
     assert_times(race(subject, SMALL, runs=2), 2)
 
 
 @pytest.mark.parametrize("subject", ["go2008", "lib:glibc"])
-def test_subject_plays_a_recording_with_every_call(tmp_path: Path, subject: str) -> None:
+def test_subject_replays_a_recording_with_every_call(tmp_path: Path, subject: str) -> None:
     path = tmp_path / "trace.txt"
     path.write_text(
         "1: malloc 0x10 5\n2: calloc 0x20 3 50\n1: memalign 0x40 64 100\n"
@@ -43,7 +43,7 @@ def test_subject_plays_a_recording_with_every_call(tmp_path: Path, subject: str)
 
 
 @pytest.mark.parametrize("kind", ["repeat", "sweep", "pipeline"])
-def test_subject_plays_other_kinds(kind: str) -> None:
+def test_subject_replays_other_kinds(kind: str) -> None:
     fewer = {"repeat": {"rounds": 2}, "sweep": {"last": 200}, "pipeline": {"ops": 100}}
     assert_times(race("lib:glibc", {"kind": kind, **fewer[kind]}, runs=1), 1)
 
@@ -57,12 +57,12 @@ def test_subject_plays_other_kinds(kind: str) -> None:
     ],
     ids=["subject", "file", "kind"],
 )
-def test_race_that_cannot_be_says_why(subject: str, workload: dict[str, Any], message: str) -> None:
+def test_impossible_race_is_an_error(subject: str, workload: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         race(subject, workload, runs=1)
 
 
-def test_compiled_kernels_race_compiled_and_pure_ones_pure() -> None:
-    """The child has the mode of its parent: pure Python is a thousand times slower."""
+def test_child_is_compiled_or_pure_like_its_parent() -> None:
+    # Pure Python is a thousand times slower.
     fastest = min(race("lib:glibc", SMALL, runs=3))
     assert (fastest > 1000) == PURE

@@ -1,7 +1,6 @@
-"""One subject on one workload, timed in a process of its own: for benchmarks.
+"""Timing of one subject on one workload in a fresh process, for the benchmark scripts.
 
-Above the child processes of the comparison, of which it asks only for times. Its one rule: a run
-that is timed begins with an empty heap; only the first is cold.
+Every timed run starts with an empty heap; only the first has cold caches.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from allocsim.traces import open_trace
 
 
 def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
-    """Nanoseconds an event of each of `runs` runs in one fresh child process, the first cold.
+    """Return the ns/event of each of `runs` runs in one fresh child process, the first cold.
 
     `subject` is a design or "lib:" and a library, `workload` the parameters of a generator, or
-    {"kind": "trace", "file": ...}, which is played on one thread. EnvironmentLacks if the library
-    is not here or the child fails.
+    {"kind": "trace", "file": ...}, which is replayed on one thread. EnvironmentLacks if the
+    library is not installed or the child fails.
     """
     require_subject(subject)
     if subject.startswith(PREFIX):
@@ -40,7 +39,7 @@ def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
 
 
 def _trace(workload: dict[str, Any]) -> Trace:
-    """The stream of a workload."""
+    """Return the stream of a workload."""
     if workload["kind"] == "trace":
         return open_trace(workload["file"])
     return make_generator(workload).trace("race")

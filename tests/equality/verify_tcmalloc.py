@@ -1,8 +1,8 @@
-"""The proof behind scripts/verify-tcmalloc: the design tcmalloc against the installed library.
+"""scripts/verify-tcmalloc: compare the design tcmalloc with the installed library.
 
-Every workload goes through both, in fresh processes; all counters and the place of every live
-object are compared at each checkpoint. Exit 1, with the first difference, unless all are equal;
-exit 3 where the library is not installed.
+Every workload is replayed on both; all counters and the address of every live object are compared
+at each checkpoint. Exits with 1, after the first difference, unless all are equal, and with 3 if
+the library is not installed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.events import on_one_thread
 from allocsim.traces import open_trace
 from tests.equality import workloads as made
-from tests.equality.equality import EVERY, compare_with_library, require_proved_library
+from tests.equality.equality import EVERY, compare_with_library, require_modelled_library
 
 SYSTEMUI = Path(__file__).parents[3] / "shared" / "traces" / "systemui.zip"
 
@@ -34,11 +34,11 @@ SETTINGS: tuple[dict[str, int], ...] = (
     {"release_rate": 10},
     {"aggressive_decommit": 1},
 )
-"""Each parameter of the library changed."""
+"""Settings of the library's parameters, each other than its default."""
 
 
 def systemui(threads: str, length: int | None = None) -> Any:
-    """The events of the recorded trace, or its first `length`."""
+    """Return the events of the recorded trace, or its first `length`."""
     trace = open_trace(str(SYSTEMUI))
     chunks = (on_one_thread(trace) if threads == "one" else trace).chunks
     events = np.concatenate([chunk.copy() for chunk in chunks]).view(np.recarray)
@@ -46,7 +46,7 @@ def systemui(threads: str, length: int | None = None) -> Any:
 
 
 def cases() -> Iterator[Case]:
-    """Every workload with its settings."""
+    """Yield every workload with its settings."""
     log = made.log_uniform(1 << 20)
     medium = made.log_uniform(4 << 20, 1 << 14)
     plain: dict[str, Callable[[], made.Workload]] = {
@@ -59,7 +59,7 @@ def cases() -> Iterator[Case]:
         "memalign, calloc": lambda: made.aligned(40_000, 7),
         "over 2 GiB freed": lambda: made.churn(20_000, 120, medium, 8),
         "release on request": lambda: made.requested_releases(40_000, 9),
-        "forced joining": lambda: made.forced_joining(10),
+        "forced coalescing": lambda: made.forced_coalescing(10),
         "a heap of 8 GiB": lambda: made.huge_heap(11),
     }
     threaded: dict[str, Callable[[], made.Workload]] = {
@@ -68,10 +68,10 @@ def cases() -> Iterator[Case]:
     }
     for name, make in {**plain, **threaded}.items():
         yield name, lambda make=make: make().events(), {}
-    budget = {"max_total_thread_cache_bytes": 2 << 20}
-    yield "stealing, small budget", lambda: made.stealing(60_000, 14).events(), budget
+    limit = {"max_total_thread_cache_bytes": 2 << 20}
+    yield "stealing, small limit", lambda: made.stealing(60_000, 14).events(), limit
     for setting in SETTINGS:
-        for name in ("all sizes", "phases", "over 2 GiB freed", "forced joining"):
+        for name in ("all sizes", "phases", "over 2 GiB freed", "forced coalescing"):
             yield name, lambda name=name: plain[name]().events(), setting
     if SYSTEMUI.exists():
         yield "systemui, one thread", lambda: systemui("one"), {}
@@ -79,13 +79,13 @@ def cases() -> Iterator[Case]:
 
 
 @click.command()
-@click.option("--every", default=EVERY, show_default=True, help="Events between checkpoints.")
-@click.option("--only", default="", help="Workloads whose name has this in it.")
+@click.option("--every", default=EVERY, show_default=True, help="Events between two checkpoints.")
+@click.option("--only", default="", help="Only workloads whose name contains this.")
 def main(every: int, only: str) -> None:
     """Compare the design tcmalloc with the installed library, counter by counter."""
     compared = equal = 0
     try:
-        require_proved_library()
+        require_modelled_library()
     except EnvironmentLacks as missing:
         click.echo(f"skipped: {missing}", err=True)
         sys.exit(3)

@@ -1,7 +1,6 @@
-"""Workloads that reach every rule of tcmalloc: for the proof against the library, and for checks.
+"""Workloads that exercise every rule of tcmalloc, for the comparison with the library.
 
-Each is made from a seed, deterministic, and begins with an allocation. What each one is for stands
-in its docstring.
+Each is deterministic for its seed and starts with an allocation. Its docstring names the rule.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ SizeLaw = Callable[[np.random.Generator], int]
 
 
 class Workload:
-    """Events as they are added, and the objects that are live."""
+    """A stream of events under construction, and its live objects."""
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
@@ -27,7 +26,7 @@ class Workload:
         self._numbers = 0
 
     def allocate(self, size: int, thread: int = 0, op: Op = Op.MALLOC, shift: int = 0) -> int:
-        """A new object; its number."""
+        """Allocate an object; return its id."""
         if not self._spare:
             self._spare.append(self._numbers)
             self._numbers += 1
@@ -50,15 +49,15 @@ class Workload:
         self._rows.append((0, number, thread, Op.FREE, 0))
 
     def release(self, length: int) -> None:
-        """Note that so many bytes are to be given back to the OS."""
+        """Add a request to release `length` bytes to the OS."""
         self._rows.append((length, 0, 0, Op.RELEASE, 0))
 
     def end(self, thread: int) -> None:
-        """Note the end of a thread."""
+        """Add the end of a thread."""
         self._rows.append((0, 0, thread, Op.THREAD_DONE, 0))
 
     def events(self) -> Any:
-        """All of it."""
+        """Return the events."""
         events = no_events(len(self._rows))
         names = ("request", "object", "thread", "op", "alignment")
         for name, column in zip(names, zip(*self._rows, strict=True), strict=True):
@@ -66,15 +65,15 @@ class Workload:
         return events
 
 
-def log_uniform(most: int, least: int = 1) -> SizeLaw:
-    """Every doubling of the size as likely."""
-    low, high = np.log2(least), np.log2(most)
+def log_uniform(maximum: int, minimum: int = 1) -> SizeLaw:
+    """Return sizes whose logarithm is uniformly distributed."""
+    low, high = np.log2(minimum), np.log2(maximum)
     return lambda random: int(2 ** random.uniform(low, high))
 
 
-def uniform(most: int) -> SizeLaw:
-    """Every size below `most` as likely."""
-    return lambda random: int(random.integers(most))
+def uniform(limit: int) -> SizeLaw:
+    """Return sizes uniformly distributed below `limit`."""
+    return lambda random: int(random.integers(limit))
 
 
 def churn(steps: int, slots: int, sizes: SizeLaw, seed: int, threads: int = 1) -> Workload:
@@ -90,7 +89,7 @@ def churn(steps: int, slots: int, sizes: SizeLaw, seed: int, threads: int = 1) -
 
 
 def phases(seed: int, scale: int = 10) -> Workload:
-    """Many of one size, then of another: spans empty, join, and serve other classes."""
+    """Many objects of one size, then of another: spans coalesce and serve other classes."""
     workload = Workload(seed)
     for size in (24, 200, 3000, 40_000, 300_000, 24, 3000):
         for _ in range(max(20, min(300 * scale, 1_500_000 * scale // size))):
@@ -101,7 +100,7 @@ def phases(seed: int, scale: int = 10) -> Workload:
 
 
 def reallocs(steps: int, seed: int) -> Workload:
-    """Objects that grow and shrink: the rule of a quarter more, and of staying while half used."""
+    """Objects that grow and shrink: growth by a quarter, and in place while half used."""
     workload, sizes = Workload(seed), log_uniform(1 << 20)
     for _ in range(steps):
         choice = workload.random.random()
@@ -115,7 +114,7 @@ def reallocs(steps: int, seed: int) -> Workload:
 
 
 def aligned(steps: int, seed: int) -> Workload:
-    """memalign from 1 byte to 64 KiB, callocs between."""
+    """memalign from 1 byte to 64 KiB, mixed with calloc."""
     workload, sizes = Workload(seed), log_uniform(1 << 19)
     for step in range(steps):
         if len(workload.live) > int(workload.random.integers(1, 800)):
@@ -129,7 +128,7 @@ def aligned(steps: int, seed: int) -> Workload:
 
 
 def requested_releases(steps: int, seed: int) -> Workload:
-    """Release to the OS on request: little, much, all, and then growth from what was returned."""
+    """Release on request: a little, a lot, everything; then allocation from released spans."""
     workload, sizes = Workload(seed), log_uniform(1 << 20)
     for step in range(steps):
         if len(workload.live) > int(workload.random.integers(1, 2000)):
@@ -146,8 +145,8 @@ def requested_releases(steps: int, seed: int) -> Workload:
     return workload
 
 
-def forced_joining(seed: int) -> Workload:
-    """Runs of both states lie side by side and the heap grows: all is given back to join them."""
+def forced_coalescing(seed: int) -> Workload:
+    """Growth while free and released spans alternate: everything is released to coalesce them."""
     workload = Workload(seed)
     for _ in range(3):
         for _ in range(500):
@@ -163,7 +162,7 @@ def forced_joining(seed: int) -> Workload:
 
 
 def huge_heap(seed: int) -> Workload:
-    """A heap of 8 GiB of large objects, nearly all of it freed: releases go on and on."""
+    """A heap of 8 GiB of large objects, nearly all freed: many releases."""
     workload = Workload(seed)
     for _ in range(2):
         while len(workload.live) < 500:
@@ -174,7 +173,7 @@ def huge_heap(seed: int) -> Workload:
 
 
 def queue_between_threads(steps: int, seed: int) -> Workload:
-    """One thread allocates, others free, and all but the first end and come again."""
+    """One thread allocates, two others free, end and start again."""
     workload, sizes = Workload(seed), log_uniform(1 << 14)
     for step in range(steps):
         if step % 5000 == 4999:
@@ -187,7 +186,7 @@ def queue_between_threads(steps: int, seed: int) -> Workload:
 
 
 def stealing(steps: int, seed: int) -> Workload:
-    """Eight threads whose caches want more than there is: one takes from another."""
+    """Eight threads whose caches need more than the limit: they steal from each other."""
     workload = churn(steps, 20_000, log_uniform(1 << 15), seed, threads=8)
     for thread in (3, 5):
         workload.end(thread)

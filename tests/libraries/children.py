@@ -10,7 +10,7 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import KNOWN, find_library
 from tests.conftest import REPOSITORY
-from tests.equality.equality import require_proved_library
+from tests.equality.equality import require_modelled_library
 
 
 def require(name: str) -> str:
@@ -25,7 +25,7 @@ def require(name: str) -> str:
 def _why_not_proved() -> str:
     """Why the design tcmalloc cannot be compared with the installed library; empty if it can."""
     try:
-        require_proved_library()
+        require_modelled_library()
     except EnvironmentLacks as lacking:
         return str(lacking)
     return ""
