@@ -42,7 +42,7 @@ def _dropped_table(trace: Trace, seen: TraceStats) -> Table:
     table = simple_table()
     table.add_column("dropped or repaired", no_wrap=True)
     table.add_column("calls", justify="right")
-    table.add_column("per event", justify="right")
+    table.add_column("of events", justify="right")
     table.add_column("reason")
     for reason, count in trace.dropped.items():
         share = percent(count, seen.events)
