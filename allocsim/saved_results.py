@@ -41,7 +41,7 @@ class SubjectFigures:
     ns: float | None = None
     """Nanoseconds per event; None if it was not timed."""
     failure: str | None = None
-    """Why there are no figures."""
+    """The reason why there are no figures."""
 
 
 class SavedResult(NamedTuple):

@@ -40,29 +40,29 @@ def test_failed_block_leaves_what_was_there(tmp_path: Path, error: type[BaseExce
     assert [(place.name, place.read_bytes()) for place in tmp_path.iterdir()] == [("out", b"old")]
 
 
-def test_system_error_is_one_of_ours_that_names_the_file(tmp_path: Path) -> None:
-    refused = pytest.raises(EnvironmentLacks, match=r"cannot write '.*gone/out': No such file")
-    with refused, atomic_write(tmp_path / "gone" / "out"):
+def test_system_error_becomes_an_allocsim_error_that_names_the_file(tmp_path: Path) -> None:
+    failure = pytest.raises(EnvironmentLacks, match=r"cannot write '.*gone/out': No such file")
+    with failure, atomic_write(tmp_path / "gone" / "out"):
         raise AssertionError("there is nothing to write to")
 
 
 def test_link_to_itself_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("out")
-    refused = pytest.raises(EnvironmentLacks, match=r"cannot write '.*/out': Too many levels of s")
-    with refused, atomic_write(tmp_path / "out"):
+    failure = pytest.raises(EnvironmentLacks, match=r"cannot write '.*/out': Too many levels of s")
+    with failure, atomic_write(tmp_path / "out"):
         raise AssertionError("there is nothing to write to")
 
 
 def test_device_is_written_to_as_it_is() -> None:
     with atomic_write(Path("/dev/null")) as file:
         file.write(b"new")
-    refused = pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left")
-    with refused, atomic_write(Path("/dev/full")) as file:
+    failure = pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left")
+    with failure, atomic_write(Path("/dev/full")) as file:
         file.write(b"new")
     assert Path("/dev/null").is_char_device()
 
 
-def test_permissions_stay_as_they_were(tmp_path: Path) -> None:
+def test_permissions_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"old")
     path.chmod(0o640)

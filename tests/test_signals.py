@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: one line, status 130, and nothing half done left behind."""
+"""Ctrl-C at any moment: one line, status 130, and no partial files."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from allocsim.signals import (
     interrupt_message,
     on_interrupt,
 )
-from tests.cli.running import ENVIRONMENT, Ended, command, heed_by_default
+from tests.cli.running import ENVIRONMENT, Ended, command, default_signals
 
 RAISE = "os.kill(os.getpid(), signal.SIGINT)"
 
@@ -75,7 +75,7 @@ def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
         env=environment,
         check=False,
         timeout=900,
-        preexec_fn=heed_by_default,
+        preexec_fn=default_signals,
     )
     return Ended(child.returncode, child.stdout.decode(), child.stderr.decode())
 
@@ -101,12 +101,14 @@ def test_interrupt_inside_a_finaliser_is_not_swallowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "story"),
+    ("name", "status", "message"),
     [("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal was closed")],
 )
-def test_other_signals_end_in_order_too(tmp_path: Path, name: str, status: int, story: str) -> None:
+def test_sigterm_and_sighup_end_the_process_in_order(
+    tmp_path: Path, name: str, status: int, message: str
+) -> None:
     ended = run_trapped(tmp_path, AT_IMPORT.format(module="numpy", signal=name))
-    assert ended == Ended(status, "", f"allocsim: error: {story}\n")
+    assert ended == Ended(status, "", f"allocsim: error: {message}\n")
 
 
 def test_interrupt_that_was_ignored_from_the_start_stays_ignored(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ with atomic_replace(Path("out")) as file:
 """
 
 
-def test_interrupt_leaves_the_old_file_and_no_half_of_the_new(tmp_path: Path) -> None:
+def test_interrupt_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("old")
     child = subprocess.run(
         [sys.executable, "-c", WRITING],
@@ -142,7 +144,7 @@ def test_interrupt_leaves_the_old_file_and_no_half_of_the_new(tmp_path: Path) ->
         env=ENVIRONMENT,
         capture_output=True,
         check=False,
-        preexec_fn=heed_by_default,
+        preexec_fn=default_signals,
     )
     assert (child.returncode, child.stderr) == (130, b"allocsim: error: interrupted\n")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -150,26 +152,28 @@ def test_interrupt_leaves_the_old_file_and_no_half_of_the_new(tmp_path: Path) ->
 
 
 class Exited(Exception):
-    """The process would have ended here."""
+    """Raised where the process would have ended."""
 
 
 @pytest.fixture
-def heeding(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Interrupts are heeded, and the end of the process is an exception that gives its status."""
+def handled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Signals are handled; the end of the process is an exception that gives its status."""
 
     def end(status: int) -> None:
         raise Exited(status)
 
     before = {number: signal.getsignal(number) for number in signals.MESSAGES}
     monkeypatch.setattr(os, "_exit", end)
+    for number in before:  # a background job inherits an ignored SIGINT
+        signal.signal(number, signal.SIG_DFL)
     handle_signals()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("heeding")
-def test_what_is_half_done_is_undone_in_reverse_order(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("handled")
+def test_cleanups_run_in_reverse_order(capfd: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
 
     def fail() -> None:
@@ -189,15 +193,15 @@ def test_what_is_half_done_is_undone_in_reverse_order(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == "allocsim: error: interrupted\n"
 
 
-@pytest.mark.usefixtures("heeding")
-def test_how_far_the_run_came_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("handled")
+def test_message_says_how_far_the_run_got(capfd: pytest.CaptureFixture[str]) -> None:
     with interrupt_message(lambda: "after 7 events"), pytest.raises(Exited, match="143"):
         signal.raise_signal(signal.SIGTERM)
     assert capfd.readouterr().err == "allocsim: error: terminated after 7 events\n"
 
 
-@pytest.mark.usefixtures("heeding")
-def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
+@pytest.mark.usefixtures("handled")
+def test_redirected_signals_end_the_process_after_the_block() -> None:
     came: list[int] = []
     with SignalsRedirected(came.append):
         signal.raise_signal(signal.SIGINT)
@@ -207,8 +211,8 @@ def test_deferred_interrupt_is_only_told_until_the_block_ends() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.usefixtures("heeding")
-def test_first_interrupt_of_work_that_would_be_lost_is_a_warning(
+@pytest.mark.usefixtures("handled")
+def test_first_interrupt_warns_and_the_second_ends_the_process(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with InterruptConfirmed("nearly done"):
@@ -220,7 +224,7 @@ def test_first_interrupt_of_work_that_would_be_lost_is_a_warning(
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.usefixtures("heeding")
+@pytest.mark.usefixtures("handled")
 def test_interrupt_after_the_run_changes_nothing() -> None:
     signals.ignore_signals()
     signal.raise_signal(signal.SIGINT)

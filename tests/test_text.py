@@ -108,7 +108,7 @@ def test_any_text_is_a_size_or_an_error(text: str) -> None:
         assert text in str(refusal)  # noqa: PT017
 
 
-def test_a_size_is_a_number() -> None:
+def test_size_is_a_number() -> None:
     assert Size(5) + 1 == 6
     assert isinstance(Size(5), int)
 

@@ -17,9 +17,9 @@ from allocsim.text import printable, printable_lines
         ("\udcff", "\\udcff"),
     ],
 )
-def test_text_is_shown_without_what_controls_a_terminal(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_lines_of_our_own_stay_lines() -> None:
+def test_line_breaks_are_kept() -> None:
     assert printable_lines("one of:\n\ta,\n\t\x1b") == "one of:\n    a,\n    \\x1b"

@@ -1,4 +1,4 @@
-"""What every run command does with its workload: replay it, then report the result."""
+"""Replaying a workload and reporting the result, for every run command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How help is laid out: words are never broken, not even at the hyphens of an option."""
+"""The layout of help pages: no word is broken, not even at the hyphens of an option."""
 
 from __future__ import annotations
 

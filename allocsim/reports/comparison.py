@@ -91,7 +91,7 @@ COLUMNS = (
 """The columns of the table. A narrow terminal drops them from the right."""
 
 ALL_COLUMNS = (*COLUMNS, OVERHEAD)
-"""What --sort accepts and the CSV holds. Overhead is not in the table: next to `x live`, which
+"""The columns of --sort and of the CSV. Overhead is not in the table: next to `x live`, which
 compares two peaks, it would be misread."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
@@ -109,7 +109,7 @@ MEANINGS = {
     "faults": "page faults",
     "*": "best in column",
 }
-"""What the titles mean."""
+"""Explanations of the titles."""
 
 
 def column_of(key: str) -> Column:

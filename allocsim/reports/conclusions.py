@@ -1,4 +1,4 @@
-"""What a comparison shows, in sentences, and the warnings that a reader needs.
+"""Conclusions from a comparison, in sentences, and warnings that limit them.
 
 Invariant: no sentence ranks two times whose runs overlap.
 """
@@ -21,7 +21,7 @@ MISSED_BYTES = 1 << 20
 
 
 def conclusions(shown: Compared) -> list[str]:
-    """Return who has the lowest peak, who is fastest, who keeps most; empty with one subject."""
+    """Return the subjects with the best and worst figures; nothing about a single subject."""
     rows = [row for row in shown.comparison.rows if row.memory]
     if len(rows) < 2:
         return []

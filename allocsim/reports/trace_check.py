@@ -20,7 +20,7 @@ EXPLANATIONS = {
     "impossible size": "larger than any address space: a failed call, or damage",
     "other process": "made by another process of the recording; see --process",
 }
-"""What each reason for dropping or repairing a call means."""
+"""An explanation of each reason for dropping or repairing a call."""
 
 
 def print_validity(trace: Trace, seen: TraceStats, problems: list[str]) -> None:

@@ -93,7 +93,7 @@ def _lifetimes_table(seen: TraceStats, bars: bool) -> Table:
     table = _histogram("lifetime, up to", "objects", "bytes", bars)
     for one in seen.by_lifetime:
         if one.count:
-            table.add_row(f"{one.most:,} events", *_cells(one, seen.by_lifetime, bars))
+            table.add_row(counted(one.most, "event"), *_cells(one, seen.by_lifetime, bars))
     return table
 
 

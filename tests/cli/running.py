@@ -53,8 +53,8 @@ def without_notices(err: str) -> str:
     return "".join(line for line in lines if not line.startswith("allocsim: compiling the "))
 
 
-def heed_by_default() -> None:
-    """A shell starts what runs in its background with interrupts ignored, and children inherit."""
+def default_signals() -> None:
+    """Restore the default handlers: a shell ignores SIGINT in its background jobs."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

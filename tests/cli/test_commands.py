@@ -1,4 +1,4 @@
-"""Each command: what it plays, and what it says."""
+"""Each command: its workload and its output."""
 
 import gzip
 import json
@@ -21,13 +21,13 @@ from tests.cli.conftest import File, Run
 @pytest.mark.parametrize("group", [cli, trace.command], ids=lambda group: group.name)
 def test_commands_are_listed_by_the_first_line_of_their_help(group: LazyGroup) -> None:
     context = click.Context(group)
-    told = {name: group.get_command(context, name) for name in group.summaries}
-    shown = {name: command.get_short_help_str(200) for name, command in told.items() if command}
+    commands = {name: group.get_command(context, name) for name in group.summaries}
+    shown = {name: command.get_short_help_str(200) for name, command in commands.items() if command}
     assert shown == group.summaries
 
 
 def workload(run: Run, line: str) -> dict[str, Any]:
-    """What was played, as the JSON object tells it."""
+    """Return the workload of a run, from its JSON object."""
     ended = run(f"{line} --json")
     assert ended.status == 0, ended.err
     found: dict[str, Any] = json.loads(ended.out)
@@ -63,7 +63,7 @@ def test_random_takes_its_parameters(run: Run) -> None:
         ("fixed", {"distribution": "fixed", "bytes": 100}),
     ],
 )
-def test_sizes_of_random_are_a_law(run: Run, sizes: str, law: dict[str, object]) -> None:
+def test_sizes_of_random_have_a_distribution(run: Run, sizes: str, law: dict[str, object]) -> None:
     assert workload(run, f"random --ops 10 --max-size 100 --sizes {sizes}")["size"] == law
 
 
@@ -77,7 +77,7 @@ def test_repeat_of_all_sizes(run: Run) -> None:
     assert (len(found["sizes"]), found["events"]) == (23, 92)
 
 
-def test_run_plays_a_job_file(run: Run, file: File) -> None:
+def test_run_of_a_job_file(run: Run, file: File) -> None:
     file("my.toml", 'kind = "pipeline"\nops = 50\nseed = 4\n')
     found = workload(run, "run my.toml")
     assert (found["name"], found["kind"], found["events"], found["seed"]) == (
@@ -90,7 +90,7 @@ def test_run_plays_a_job_file(run: Run, file: File) -> None:
 
 
 @pytest.mark.parametrize("name", ["repeat"] if PURE else [path.stem for path in bundled_jobs()])
-def test_run_plays_a_shipped_job(run: Run, name: str) -> None:
+def test_run_of_a_bundled_job(run: Run, name: str) -> None:
     if PURE:
         assert "kind =" in next(p for p in bundled_jobs() if p.stem == name).read_text()
     else:
@@ -100,7 +100,7 @@ def test_run_plays_a_shipped_job(run: Run, name: str) -> None:
 RECORDED = "1: malloc 0x10 5\n2: malloc 0x20 6\n1: free 0x10\n2: thread_done 0x0\n1: free 0x99\n"
 
 
-def test_replay_plays_a_recording(run: Run, file: File) -> None:
+def test_replay_of_a_recording(run: Run, file: File) -> None:
     file("my.txt", RECORDED)
     ended = run("replay my.txt")
     assert ended.status == 0
@@ -115,11 +115,11 @@ def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
     assert (found["format"], found["events"]) == ("valgrind", 2)
     assert run("replay log --format valgrind").err.splitlines() == [
         "note: skipped lines that are not of the format: 1",
-        "note: using process 7 only; dropped the calls of 8 (2) (select one with --process PID",
+        "note: using process 7 only; dropped the calls of 8 (2) (select one with --process PID)",
     ]
 
 
-def test_replay_of_an_unknown_format_names_the_nearest(run: Run, file: File) -> None:
+def test_unknown_format_suggests_the_nearest(run: Run, file: File) -> None:
     file("log", "--7-- malloc(5) = 0x10\n")
     ended = run("replay log --format walgrind")
     assert ended.status == 2
@@ -152,7 +152,7 @@ def test_replay_reads_a_packed_recording(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(PURE, reason="82,875 lines take a minute in pure mode")
-def test_replay_plays_the_shipped_recording(run: Run) -> None:
+def test_replay_of_the_bundled_recording(run: Run) -> None:
     ended = run("replay sqlite-orders --json")
     found = json.loads(ended.out)
     assert (found["peak_live"], found["at_end"]["parts"]["live"]) == (4_934_307, 10_041)
@@ -194,7 +194,7 @@ def test_list_designs_shows_their_parameters(run: Run) -> None:
     assert "one of preload, dlopen, none" in listed(run, "designs")
 
 
-def test_list_alone_shows_all_lists_each_under_its_name(run: Run) -> None:
+def test_list_without_an_argument_prints_all_lists(run: Run) -> None:
     lines = run("list").out.splitlines()
     places = [lines.index(name) for name in ("designs", "workloads", "formats", "libraries")]
     assert places == sorted(places)

@@ -16,7 +16,7 @@ from allocsim.events import Trace
 from allocsim.libraries.find import find_library
 from allocsim.traces.native.file import write_trace
 from tests.cli.conftest import Run
-from tests.cli.running import ENVIRONMENT, PATIENCE, command
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals
 from tests.conftest import SCALE
 from tests.reports.comparisons import MIB
 
@@ -57,7 +57,7 @@ def test_every_report_of_a_run_says_the_same(run: Run, trace: Path) -> None:
     assert ended.err.count("wrote a.") == 3
 
 
-def test_settings_of_a_design_stand_behind_its_name(run: Run, trace: Path) -> None:
+def test_settings_of_a_design_follow_its_name(run: Run, trace: Path) -> None:
     names = ["tcmalloc:startup=none", "tcmalloc:startup=none:aggressive_decommit=yes"]
     ended = run(f"compare {trace.name} --on {','.join(names)} {QUICK} --json")
     assert ended.status == 0, ended.err
@@ -160,7 +160,7 @@ def test_saved_results_are_not_measured_again(run: Run, file: Write, option: str
     assert f"{option.split()[0]} needs a WORKLOAD; it does not apply to two results" in ended.err
 
 
-def test_one_saved_result_is_no_workload(run: Run, file: Write) -> None:
+def test_one_saved_result_is_not_a_workload(run: Run, file: Write) -> None:
     file("a.json", result(MIB))
     assert "this is a saved result; use it with `allocsim check`" in run("compare a.json").err
 
@@ -172,7 +172,7 @@ def test_result_without_figures_is_nothing_to_compare_with(run: Run, file: Write
     assert run("compare a.json a.json").status == 2
 
 
-def test_without_on_every_design_and_library_that_is_here_is_taken() -> None:
+def test_without_on_all_designs_and_installed_libraries_are_subjects() -> None:
     from allocsim.cli.measure_options import subjects_of
 
     found = subjects_of(None)
@@ -182,11 +182,16 @@ def test_without_on_every_design_and_library_that_is_here_is_taken() -> None:
 
 
 def test_interrupt_ends_every_process(tmp_path: Path) -> None:
-    """Ctrl-C while a child plays a workload that takes minutes."""
+    """Ctrl-C while a child replays a workload that takes minutes."""
     (tmp_path / "long.toml").write_text(f'kind = "random"\nops = {100_000 * SCALE}\n')
     line = command("compare", str(tmp_path / "long.toml"), "--on", "lib:glibc", "--runs", "1000")
     parent = subprocess.Popen(
-        line, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        line,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=default_signals,
     )
     try:
         wait_for(lambda: bool(children_of(parent.pid)))
@@ -236,7 +241,7 @@ def test_help_does_not_import_the_engine() -> None:
 
 
 @pytest.mark.parametrize("line", ["compare x.allocsim --on go2008", "check x.allocsim --max-ns 9"])
-def test_workload_without_an_event_is_refused(run: Run, tmp_path: Path, line: str) -> None:
+def test_workload_without_events_is_an_error(run: Run, tmp_path: Path, line: str) -> None:
     write_trace(Trace("x", iter(()), {}), tmp_path / "x.allocsim")
     ended = run(line)
     assert (ended.status, ended.out) == (2, "")

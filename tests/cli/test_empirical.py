@@ -1,4 +1,4 @@
-"""`allocsim empirical`: what it plays, what it says of it, and what it refuses."""
+"""`allocsim empirical`: its workload, its notes and its errors."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_empirical_takes_its_parameters(run: Run, table: Path) -> None:
     assert found["events"] > 100
 
 
-def test_population_and_what_is_left_out_are_said(run: Run, table: Path) -> None:
+def test_notes_give_the_population_and_the_dropped_sizes(run: Run, table: Path) -> None:
     ended = run(f"empirical {table} --heap 15000 --ops 10")
     assert ended.status == 0
     assert "note: dropped 1 of 4 sizes, those above 750 B: they have 20.6%" in ended.err

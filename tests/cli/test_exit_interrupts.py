@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.cli.conftest import File, Run
-from tests.cli.running import ENVIRONMENT, PATIENCE, command, heed_by_default, read_until
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, read_until
 from tests.conftest import SCALE
 
 ENDLESS = """
@@ -24,14 +24,14 @@ free = 1
 
 
 def test_interrupt_is_130(file: File) -> None:
-    """As soon as the progress bar says that events are being played."""
+    """Interrupt as soon as the progress bar shows events."""
     terminal, end = pty.openpty()
     child = subprocess.Popen(
         command("run", file("my.toml", ENDLESS), "--every", "1e9"),
         stdout=subprocess.PIPE,
         stderr=end,
         env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
-        preexec_fn=heed_by_default,
+        preexec_fn=default_signals,
     )
     os.close(end)
     try:
@@ -49,7 +49,7 @@ def test_interrupt_is_130(file: File) -> None:
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l"), "the cursor stays hidden"
 
 
-def test_interrupt_of_the_player_says_how_far_it_came(
+def test_interrupt_of_the_player_says_how_far_it_got(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from allocsim.generators.random import Random

@@ -41,7 +41,7 @@ def test_closed_pipe_is_141_and_silent(arguments: list[str]) -> None:
     assert (ended.status, ended.err) == (141, "")
 
 
-def test_table_in_a_pipe_is_not_cut() -> None:
+def test_table_in_a_pipe_is_not_truncated() -> None:
     ended = process("random", "--ops", "100", env={**ENVIRONMENT, "TERM": "dumb"})
     assert "heap - released + metadata" in ended.out
     assert "…" not in ended.out
@@ -66,7 +66,7 @@ def test_standard_input_that_is_broken_is_2() -> None:
     assert ended.err.startswith("allocsim: error: standard input, line 2: found 'oops', expected")
 
 
-def test_standard_input_that_is_closed_is_an_error_of_ours() -> None:
+def test_closed_standard_input_is_an_error() -> None:
     shell = shutil.which("sh") or "/bin/sh"
     line = " ".join(command("replay", "-"))
     child = subprocess.run(

@@ -112,7 +112,7 @@ FILES: dict[str, tuple[str, str, str]] = {
         "phase 1 allocates objects: it needs a size",
     ),
     "empty trace": ("my.txt", "", "my.txt: the trace is empty"),
-    "binary trace": ("my.txt", "\x7fELF\0\0", "my.txt: found '\\x7fELF"),
+    "binary trace": ("my.txt", "\x7fELF\0\0", "my.txt: unknown format, found '\\x7fELF"),
 }
 
 

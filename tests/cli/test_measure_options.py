@@ -14,5 +14,5 @@ def test_format_and_process_of_a_recording_are_chosen(run: Run, two: Path) -> No
 
 
 @pytest.mark.parametrize("line", ["compare {} --on go2008", "check {} --max-footprint 1GiB"])
-def test_wrong_way_to_read_is_2(run: Run, two: Path, line: str) -> None:
+def test_wrong_format_or_process_is_2(run: Run, two: Path, line: str) -> None:
     require_way_to_read(run, line)

@@ -1,4 +1,4 @@
-"""What is said names files and quotes what stands in them, and moves no cursor."""
+"""Messages quote file names and contents with control characters escaped."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.cli.conftest import File, Run
     ["trace check {}", "trace info {}", "replay {}", "trace convert {} {}.allocsim", "run {}"],
 )
 @pytest.mark.parametrize("text", ["1: malloc 0x10 8\n", "no trace"])
-def test_name_of_a_file_moves_no_cursor(run: Run, file: File, line: str, text: str) -> None:
+def test_file_name_cannot_control_the_terminal(run: Run, file: File, line: str, text: str) -> None:
     name = "\x1b[2J\nallocsim: error: \x07.txt"
     file(name, text)
     ended = run(line.replace("{}", f"'{name}'"))
@@ -18,7 +18,7 @@ def test_name_of_a_file_moves_no_cursor(run: Run, file: File, line: str, text: s
     assert "\nallocsim: error: \\x07.txt" not in f"\n{ended.out}\n{ended.err}"
 
 
-def test_option_that_is_refused_moves_no_cursor(run: Run) -> None:
+def test_wrong_option_cannot_control_the_terminal(run: Run) -> None:
     ended = run("random", "--every=\x1b[2J")
     assert ended.status == 2
     assert "\x1b" not in ended.err

@@ -16,7 +16,7 @@ SMALL = "random --ops 200 --slots 20 --max-size 4K"
 DRIVERS = ("random", "repeat", "run", "replay")
 
 
-def told(run: Run, line: str) -> dict[str, Any]:
+def result_of(run: Run, line: str) -> dict[str, Any]:
     """The JSON object of a run that succeeds."""
     ended = run(f"{line} --json")
     assert (ended.status, ended.err) == (0, "")
@@ -36,7 +36,7 @@ def test_every_driver_has_the_shared_options(run: Run, driver: str) -> None:
 
 
 def test_json_has_the_promised_keys(run: Run) -> None:
-    found = told(run, SMALL)
+    found = result_of(run, SMALL)
     assert set(found) == {
         "schema", "version", "command", "seed", "workload", "design", "at_peak", "at_end",
         "peak_live", "spans", "counters", "native_counters", "time", "dropped", "notes",
@@ -47,9 +47,9 @@ def test_json_has_the_promised_keys(run: Run) -> None:
     assert all(type(size) is int for size in found["at_peak"]["parts"].values())
 
 
-def test_settings_of_a_design_are_told_as_they_were_given(run: Run) -> None:
+def test_settings_of_a_design_are_in_the_result(run: Run) -> None:
     settings = "--design tcmalloc --set startup=none --set release_rate=0"
-    found = told(run, f"random --ops 20 --slots 10 {settings}")
+    found = result_of(run, f"random --ops 20 --slots 10 {settings}")
     assert (found["parameters"]["startup"], found["parameters"]["release_rate"]) == ("none", 0)
     allocated = found["native_counters"]["generic.current_allocated_bytes"]
     parts = found["at_end"]["parts"]
@@ -57,32 +57,35 @@ def test_settings_of_a_design_are_told_as_they_were_given(run: Run) -> None:
 
 
 def test_same_command_gives_the_same_figures(run: Run) -> None:
-    one, two = told(run, SMALL), told(run, SMALL)
+    one, two = result_of(run, SMALL), result_of(run, SMALL)
     for found in (one, two):
         del found["time"]
     assert one == two
 
 
 def test_seed_changes_the_figures(run: Run) -> None:
-    one, two = told(run, SMALL), told(run, f"{SMALL} --seed 2")
+    one, two = result_of(run, SMALL), result_of(run, f"{SMALL} --seed 2")
     assert two["seed"] == 2
     assert one["at_end"]["parts"] != two["at_end"]["parts"]
 
 
 @pytest.mark.parametrize("option", ["--verify", "--check-every 150", "--touch full"])
 def test_checks_do_not_change_the_figures(run: Run, option: str) -> None:
-    assert told(run, f"{SMALL} {option}")["at_end"]["parts"] == told(run, SMALL)["at_end"]["parts"]
+    assert (
+        result_of(run, f"{SMALL} {option}")["at_end"]["parts"]
+        == result_of(run, SMALL)["at_end"]["parts"]
+    )
 
 
 def test_touch_decides_what_is_resident(run: Run) -> None:
     line = "random --ops 1 --sizes fixed --max-size 4MiB --slots 1"
     resident = {
-        touch: told(run, f"{line} --touch {touch}")["at_end"]["resident"]
+        touch: result_of(run, f"{line} --touch {touch}")["at_end"]["resident"]
         for touch in ("none", "first", "page", "full")
     }
     assert resident["none"] <= resident["first"] < 1 << 20
     assert resident["page"] == resident["full"] >= 4 << 20
-    assert told(run, line)["at_end"]["resident"] == resident["page"]
+    assert result_of(run, line)["at_end"]["resident"] == resident["page"]
 
 
 def test_classes_add_a_table(run: Run) -> None:
@@ -114,7 +117,7 @@ def test_exports_are_written_and_named_on_stderr(run: Run) -> None:
 
 
 @pytest.mark.parametrize("option", ["json", "csv", "markdown"])
-def test_directory_that_is_not_there_is_refused_before_the_run(
+def test_missing_directory_is_an_error_before_the_run(
     run: Run, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     def never(*_: object, **__: object) -> None:
@@ -126,7 +129,7 @@ def test_directory_that_is_not_there_is_refused_before_the_run(
     assert "cannot write 'gone/file': no such directory" in ended.err
 
 
-def test_directory_is_no_file_to_export_to(run: Run, tmp_path: Path) -> None:
+def test_export_to_a_directory_is_an_error(run: Run, tmp_path: Path) -> None:
     ended = run(f"{SMALL} --export-json {tmp_path}")
     assert ended.status == 2
     assert "is a directory" in ended.err
@@ -154,7 +157,7 @@ def test_reserve_bounds_the_heap(run: Run) -> None:
 
 
 @pytest.mark.parametrize("line", ["random --threads 3", "run pipeline.toml"])
-def test_limit_that_is_passed_is_1(run: Run, file: Callable[[str, str], Path], line: str) -> None:
+def test_exceeded_limit_is_1(run: Run, file: Callable[[str, str], Path], line: str) -> None:
     file("pipeline.toml", 'kind = "pipeline"\nops = 100\n')
     ended = run(f"{line} --limit 1KiB")
     assert (ended.status, ended.out) == (1, "")

@@ -11,24 +11,24 @@ def _known() -> None:
     register_ascii_fallback()
 
 
-def test_each_height_has_a_mark_of_its_own() -> None:
+def test_each_height_has_its_own_character() -> None:
     line = sparkline([*range(1, 9)], 8, 8)
     assert line.encode("ascii", ASCII_FALLBACK) == b":-=+*%##"
     assert len({*"▁▂▃▄▅▆▇█".encode("ascii", ASCII_FALLBACK)}) == 8
 
 
 @pytest.mark.parametrize("part", range(0, 161, 7))
-def test_bar_is_as_long_as_it_is(part: int) -> None:
+def test_bar_keeps_its_length(part: int) -> None:
     shown = bar(part, 160)
     assert len(shown.encode("ascii", ASCII_FALLBACK)) == len(shown)
     assert shown.encode("ascii", ASCII_FALLBACK).rstrip(b"|") == b"#" * shown.count("█")
 
 
-def test_what_can_be_written_stays_and_what_is_unknown_is_a_question() -> None:
+def test_unknown_character_becomes_a_question_mark() -> None:
     assert "▇é".encode("latin-1", ASCII_FALLBACK) == "%é".encode("latin-1")
     assert "日".encode("ascii", ASCII_FALLBACK) == b"?"
 
 
-def test_bytes_that_are_no_text_are_an_error_as_ever() -> None:
+def test_undecodable_bytes_are_still_an_error() -> None:
     with pytest.raises(UnicodeDecodeError):
         b"\xff".decode("ascii", ASCII_FALLBACK)

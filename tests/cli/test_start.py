@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ENVIRONMENT, PATIENCE, Ended, command, heed_by_default, process
+from tests.cli.running import ENVIRONMENT, PATIENCE, Ended, command, default_signals, process
 
 LINE = ("random", "--ops", "100", "--json")
 
@@ -61,7 +61,7 @@ def test_report_does_not_get_what_is_written_to_a_closed_file(tmp_path: Path) ->
     assert json.loads((tmp_path / "out.json").read_text())["events"] == 100
 
 
-def test_directory_that_is_gone_is_said(tmp_path: Path) -> None:
+def test_removed_current_directory_is_named(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
     line = f"rmdir {place} && exec {shlex.join(command(*LINE, '--export-csv', 'out'))}"
@@ -97,7 +97,7 @@ def test_surroundings_do_not_matter(changed: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("moment", [0.2, 0.5, 1.0])
-def test_interrupt_so_many_seconds_after_the_start_is_130(tmp_path: Path, moment: float) -> None:
+def test_interrupt_soon_after_the_start_is_130(tmp_path: Path, moment: float) -> None:
     """On a cold cache; where exactly it comes does not matter, so neither does the machine."""
     environment = ENVIRONMENT | {"XDG_CACHE_HOME": str(tmp_path)}
     environment.pop("NUMBA_CACHE_DIR", None)
@@ -107,7 +107,7 @@ def test_interrupt_so_many_seconds_after_the_start_is_130(tmp_path: Path, moment
             stdout=out,
             stderr=subprocess.PIPE,
             env=environment,
-            preexec_fn=heed_by_default,
+            preexec_fn=default_signals,
         )
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(moment)

@@ -49,7 +49,7 @@ def test_info_takes_a_job_too(run: Run, file: File) -> None:
     assert (found["events"], found["format"], found["seed"]) == (50, "job", 4)
 
 
-def test_info_tells_notes_on_stderr(run: Run, file: File) -> None:
+def test_info_prints_notes_on_stderr(run: Run, file: File) -> None:
     file("cut.txt", TEXT + "7: mall")
     ended = run("trace info cut.txt --json")
     assert ended.status == 0
@@ -57,7 +57,7 @@ def test_info_tells_notes_on_stderr(run: Run, file: File) -> None:
     json.loads(ended.out)
 
 
-def test_check_of_a_sound_trace_passes_and_explains_drops(run: Run, text: Path) -> None:
+def test_check_of_a_valid_trace_passes_and_explains_drops(run: Run, text: Path) -> None:
     ended = run("trace check mine.txt")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("mine.txt is valid: 6 events, 2 threads\n")
@@ -72,7 +72,7 @@ def test_strict_check_fails_on_drops(run: Run, text: Path, file: File) -> None:
     assert run("trace check clean.txt --strict").status == 0
 
 
-def test_check_of_an_unsound_stream_fails(run: Run, text: Path) -> None:
+def test_check_of_an_invalid_trace_fails(run: Run, text: Path) -> None:
     """The free becomes one of another object, within all bounds."""
     assert run("trace convert mine.txt mine.allocsim").status == 0
     path = Path("mine.allocsim")
@@ -99,7 +99,7 @@ WRONG = {
     "directory": ("trace convert mine.txt .", "cannot tell the format from the suffix"),
     "directory of a name": ("trace convert mine.txt . --to aosp", "'.' is a directory"),
     "no directory": ("trace convert mine.txt gone/out.txt", "no such directory"),
-    "device": ("trace convert mine.txt /dev/null --to allocsim", "is no file"),
+    "device": ("trace convert mine.txt /dev/null --to allocsim", "is not a regular file"),
     "seed of a recording": ("trace convert mine.txt o.txt --seed 5", "has no random seed"),
     "empty cut": ("trace cut mine.txt out.txt --from 5 --to 5", "--to (5) must be greater"),
     "negative cut": ("trace cut mine.txt out.txt --from -1", "'-1' is out of range; expected 0 to"),

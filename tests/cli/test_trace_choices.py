@@ -18,16 +18,16 @@ from tests.cli.conftest import Run, info, require_way_to_read
     ],
 )
 def test_format_and_process_are_chosen_as_for_replay(run: Run, two: Path, line: str) -> None:
-    told = []
+    notes = []
     for options in ("", " --process 2"):
         ended = run(f"trace {line.format('two.txt')} --format logalloc{options}")
         assert ended.status == 0, ended.err
-        told.append(ended.err)
+        notes.append(ended.err)
         if "out.allocsim" in line:
             assert info(run, "out.allocsim")["events"] == (2 if options else 1)
             Path("out.allocsim").unlink()
-    assert "using process 1 only" in told[0]
-    assert "using process 2 only" in told[1]
+    assert "using process 1 only" in notes[0]
+    assert "using process 2 only" in notes[1]
     require_way_to_read(run, f"trace {line}")
 
 

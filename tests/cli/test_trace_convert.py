@@ -15,7 +15,7 @@ import pytest
 
 from allocsim.traces.native.file import is_allocsim_trace
 from tests.cli.conftest import File, Run, info
-from tests.cli.running import ENVIRONMENT, PATIENCE, command, heed_by_default, limited, process
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, limited, process
 
 FIGURES = ("events", "operations", "threads", "total_bytes", "peak_live", "sizes", "lifetimes",
            "live_at_end", "dropped")  # fmt: skip
@@ -104,7 +104,7 @@ def test_parquet_without_pyarrow_is_3(
 
 @pytest.mark.parametrize("name", ["out.allocsim", "out.txt"])
 def test_full_disk_is_3_and_leaves_what_was_there(text: Path, name: str) -> None:
-    """The system refuses files of more than 8 KiB."""
+    """Files are limited to 8 KiB."""
     directory = text.parent
     (directory / name).write_bytes(b"old")
     text.write_text("".join(f"1: malloc 0x{16 * n:x} 5\n" for n in range(1, 600)))
@@ -119,14 +119,14 @@ def test_full_disk_is_3_and_leaves_what_was_there(text: Path, name: str) -> None
 
 
 def test_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
-    """As soon as the file beside is there."""
+    """Interrupt as soon as the temporary file exists."""
     (tmp_path / "my.toml").write_text('kind = "random"\nops = 1_000_000_000_000\nslots = 5\n')
     child = subprocess.Popen(
         command("trace", "convert", "my.toml", "out.allocsim"),
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
-        preexec_fn=heed_by_default,
+        preexec_fn=default_signals,
     )
     try:
         deadline = time.monotonic() + PATIENCE
@@ -134,10 +134,10 @@ def test_interrupted_conversion_leaves_nothing(tmp_path: Path) -> None:
             assert child.poll() is None
             time.sleep(0.02)
         os.kill(child.pid, signal.SIGINT)
-        _, told = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=PATIENCE)
     finally:
         child.kill()
         child.wait()
     assert child.returncode == 130
-    assert re.search(rb"allocsim: error: interrupted.*\n$", told)
+    assert re.search(rb"allocsim: error: interrupted.*\n$", err)
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.cli.conftest import File, Run, info
 
 
-def test_cut_writes_a_stretch(run: Run, text: Path) -> None:
+def test_cut_writes_a_slice(run: Run, text: Path) -> None:
     ended = run("trace cut mine.txt out.allocsim --from 1 --to 5")
     assert (ended.status, ended.out) == (0, "")
     assert ended.err == (

@@ -22,12 +22,12 @@ def test_size(text: str, size: int) -> None:
     assert SizeType().convert(text, None, None) == size
 
 
-def test_number_is_a_size_already() -> None:
+def test_integer_is_a_size_already() -> None:
     assert SizeType().convert(5, None, None) == 5
 
 
 @pytest.mark.parametrize("text", ["", "-1", "5x", "129TiB", "nan", "9" * 5000], ids=lambda t: t[:9])
-def test_text_that_is_no_size_is_refused(text: str) -> None:
+def test_invalid_size_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.BadParameter):
         SizeType().convert(text, None, None)
 
@@ -59,7 +59,7 @@ NO_COUNTS = (
 
 
 @pytest.mark.parametrize("text", NO_COUNTS, ids=lambda text: text[:9])
-def test_text_that_is_no_count_is_refused_with_examples(text: str) -> None:
+def test_invalid_count_is_an_error_with_examples(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"invalid number .*; expected 1000000, 1e6"):
         CountType().convert(text, None, None)
 
@@ -68,13 +68,13 @@ OUT_OF_RANGE = ("0", "-1", "-1e3", "1e16", "10^16", "2^1000", "99^99", "-2^63", 
 
 
 @pytest.mark.parametrize("text", OUT_OF_RANGE, ids=lambda text: text[:9])
-def test_count_out_of_range_is_refused_with_the_range(text: str) -> None:
+def test_error_for_a_count_out_of_range_names_the_range(text: str) -> None:
     with pytest.raises(click.BadParameter, match=f"expected 1 to {10**15}|invalid number"):
         CountType().convert(text, None, None)
 
 
 @pytest.mark.parametrize("count", [3, 9])
-def test_ends_of_the_range_belong_to_it(count: int) -> None:
+def test_range_of_counts_includes_its_bounds(count: int) -> None:
     assert CountType(3, 9).convert(str(count), None, None) == count
     with pytest.raises(click.BadParameter, match="out of range; expected 4 to 8"):
         CountType(4, 8).convert(str(count), None, None)
@@ -87,7 +87,7 @@ def test_every_whole_number_is_a_count(count: int) -> None:
 
 
 @given(st.text(max_size=10))
-def test_any_text_is_a_count_or_refused(text: str) -> None:
+def test_any_text_is_a_count_or_an_error(text: str) -> None:
     try:
         assert 1 <= CountType().convert(text, None, None) <= 10**15
     except click.BadParameter as refusal:
@@ -112,18 +112,18 @@ def test_setting_is_a_key_and_what_the_design_reads(text: str, setting: tuple[st
         ("a b=5", "is not a setting"),
     ],
 )
-def test_text_that_is_no_setting_is_refused(text: str, message: str) -> None:
+def test_invalid_setting_is_an_error(text: str, message: str) -> None:
     with pytest.raises(click.BadParameter, match=message):
         SettingType().convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["4KiB", "4096", "8K"])
-def test_ends_of_a_range_of_sizes_belong_to_it(text: str) -> None:
+def test_range_of_sizes_includes_its_bounds(text: str) -> None:
     assert SizeType(4096, 8192).convert(text, None, None) in (4096, 8192)
 
 
 @pytest.mark.parametrize("text", ["4095", "8193"])
-def test_size_out_of_its_range_is_refused_with_the_range(text: str) -> None:
+def test_error_for_a_size_out_of_range_names_the_range(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"expected 4\.0 KiB to 8\.0 KiB"):
         SizeType(4096, 8192).convert(text, None, None)
 
@@ -137,7 +137,7 @@ def test_share_is_read(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1/2", "2", "101%", "1/0", "a", "", "1/2/3", "inf", "nan"])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_invalid_share_is_an_error(text: str) -> None:
     with pytest.raises(click.BadParameter):
         ShareType().convert(text, None, None)
 
@@ -148,7 +148,7 @@ def test_time(text: str, ns: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e3", "30us", "30 s", "ns", "٣"])
-def test_text_that_is_no_time_is_refused(text: str) -> None:
+def test_invalid_time_is_an_error(text: str) -> None:
     with pytest.raises(click.BadParameter, match="expected nanoseconds"):
         TimeType().convert(text, None, None)
 

@@ -16,7 +16,7 @@ from allocsim.events import Op
 from allocsim.player import Options, play
 from allocsim.recorders import RECORDERS
 from allocsim.traces import open_trace
-from tests.cli.running import Ended, command, heed_by_default
+from tests.cli.running import Ended, command, default_signals
 from tests.conftest import RESERVE
 from tests.recorders.conftest import TIMEOUT, Record, recording
 from tests.recorders.requirements import require
@@ -121,7 +121,7 @@ def test_interrupt_goes_to_the_program_and_its_trace_is_written(
         stderr=subprocess.PIPE,
         cwd=record.place,
         env=record.environment,
-        preexec_fn=heed_by_default,
+        preexec_fn=default_signals,
         start_new_session=True,  # no terminal: the signal has to be passed on
     ) as child:
         assert child.stdout is not None

@@ -42,7 +42,7 @@ def test_figure_that_is_missing_is_a_dash_and_never_the_best() -> None:
     assert found["lib:glibc"][ns].is_best
 
 
-def test_single_row_is_no_best() -> None:
+def test_single_row_has_no_best() -> None:
     assert not any(cell.is_best for cell in cells(compared(rows()[:1]))["go2008"])
 
 
@@ -54,7 +54,7 @@ def test_rows_are_sorted_and_failures_come_last(sort: str | None, first: str) ->
     assert (order[0], order[-1]) == (first, "lib:/a/b/libodd.so")
 
 
-def test_column_that_is_not_there_gets_the_nearest() -> None:
+def test_unknown_column_suggests_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'footprint'"):
         column_of("footprnt")
     assert {column_of(column.key) for column in ALL_COLUMNS} == set(ALL_COLUMNS)
@@ -89,13 +89,13 @@ def test_wide_spread_is_a_warning() -> None:
     assert "(lib:glibc 33.3%)" in text
 
 
-def test_glibc_that_served_python_too_is_a_warning() -> None:
+def test_glibc_that_also_served_python_is_a_warning() -> None:
     made = [Row(subject="lib:glibc", memory=memory(MIB))]
     [text] = warnings(compared(made, reference="lib:glibc").comparison)
     assert "served Python" in text
 
 
-def test_peak_that_no_sample_saw_is_a_warning() -> None:
+def test_peak_between_two_samples_is_a_warning() -> None:
     made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=60 * MIB))]
     assert (
         "go2008: the kernel counted a peak RSS of 60.0 MiB"

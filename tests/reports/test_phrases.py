@@ -98,7 +98,7 @@ def test_sparkline(values: list[int], most: int, line: str) -> None:
     assert sparkline(values, most) == line
 
 
-def test_sparkline_shows_the_highest_of_each_stretch() -> None:
+def test_sparkline_shows_the_maximum_of_each_interval() -> None:
     assert sparkline([0, 7, 0, 0, 0, 3], 8, width=3) == "█▁▄"
 
 

@@ -71,7 +71,7 @@ def test_columns_are_event_parts_sums_spans_and_counters(path: Path, result: Res
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o000, 0o027], ids=oct)
-def test_permissions_of_a_new_file_are_those_of_the_mask(
+def test_permissions_of_a_new_file_follow_the_umask(
     path: Path, umask: Callable[[int], int], mask: int
 ) -> None:
     umask(mask)
@@ -104,7 +104,7 @@ def full(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("call", ["fsync", "fdopen", "replace"])
 @pytest.mark.parametrize("old", [True, False], ids=["old file", "no file"])
-def test_file_is_as_it_was_when_writing_fails(
+def test_failed_write_leaves_the_file_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch, call: str, old: bool
 ) -> None:
     if old:
@@ -130,7 +130,7 @@ def test_interrupt_leaves_no_temporary_file(path: Path, monkeypatch: pytest.Monk
     assert list(path.parent.iterdir()) == []
 
 
-def test_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_missing_directory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentLacks, match=r"cannot write '.*gone/report': No such file"):
         write_text(tmp_path / "gone" / "report", "text")
 
@@ -173,7 +173,7 @@ def test_longest_name_can_be_written(tmp_path: Path) -> None:
     assert path.read_text() == "text"
 
 
-def test_text_that_is_not_utf_8_is_written_or_refused(path: Path) -> None:
+def test_text_that_is_not_utf_8_is_written_or_an_error(path: Path) -> None:
     """A file name on the command line may hold any byte; the report repeats the command line."""
     try:
         write_text(path, "allocsim --export-json \udcff.json")

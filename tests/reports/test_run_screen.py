@@ -116,7 +116,7 @@ def test_figures_are_not_cut_on_a_narrow_terminal(
     assert max(len(line) for line in bare(shown).splitlines()) <= 80
 
 
-def test_terminal_has_colours_and_no_color_takes_them_away(
+def test_terminal_has_colours_unless_no_color_is_set(
     result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     colour = re.compile(r"\x1b\[(\d+;)*(3[0-8]|9[0-7])[;m]")
@@ -124,15 +124,13 @@ def test_terminal_has_colours_and_no_color_takes_them_away(
     assert not colour.search(on_terminal(result, monkeypatch, 120, NO_COLOR="1"))
 
 
-def test_roomy_terminal_explains_the_parts(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_terminal_explains_the_parts(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     meaning = PART_MEANINGS["live"]
     assert meaning in on_terminal(result, monkeypatch, 140)
     assert meaning not in on_terminal(result, monkeypatch, 90)
 
 
-def test_classes_are_shown_when_asked_for(
-    result: Result, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_classes_are_shown_on_request(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
     assert "size classes" not in in_pipe(result, capsys)
     lines = in_pipe(result, capsys, classes=True).partition("size classes")[2].splitlines()
     shown = [line.split()[:2] for line in lines if line.strip()[:1].isdigit()]

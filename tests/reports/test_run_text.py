@@ -50,6 +50,6 @@ def test_report_is_plain_text(result: Result) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f█]", markdown_text(result))
 
 
-def test_run_of_nothing_has_a_report(nothing: Result) -> None:
+def test_run_without_events_has_a_report(nothing: Result) -> None:
     assert "nothing was ever live" in markdown_text(nothing)
     assert rows(nothing)["live"][:4] == ["0 B", "", "0 B", ""]
