@@ -7,6 +7,7 @@ import pytest
 from allocsim import Heap
 from allocsim.core.check import violations
 from allocsim.core.memory import Reservation
+from allocsim.errors import Corruption
 
 
 def always_broken(heap: object, memory: Reservation) -> Iterator[str]:
@@ -29,6 +30,14 @@ def test_footprint_that_is_not_the_sum_is_reported(any_heap: Heap, field: str) -
     assert any_heap.check() == []
     any_heap.state.system[0][field] += 4096
     assert any("footprint counts" in line for line in any_heap.check())
+
+
+@pytest.mark.parametrize("field", ["metadata", "footprint"])
+def test_sample_of_a_heap_with_a_wrong_footprint_is_corrupt(any_heap: Heap, field: str) -> None:
+    any_heap.malloc(100_000)
+    any_heap.state.system[0][field] += 4096
+    with pytest.raises(Corruption, match="footprint"):
+        any_heap.profile()
 
 
 @pytest.mark.parametrize("field", ["released", "metadata"])

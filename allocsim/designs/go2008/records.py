@@ -31,14 +31,14 @@ LARGE = -1
 
 
 class Span(Struct):
-    """A run of pages (struct Span)."""
+    """A run of pages (struct Span, whose names of fields are in parentheses)."""
 
-    address: Int64  # first byte; a multiple of the page size
-    pages: Int64  # length in pages, >= 1
+    address: Int64  # first byte, a multiple of the page size (base)
+    pages: Int64  # length in pages, >= 1 (length)
     object_size: Int64  # bytes of each object; 0 unless the span holds small objects
     reciprocal: Int64  # ceil(2**RECIPROCAL_SHIFT / object_size): divides by multiplying
     objects: Int32  # floor(bytes / object_size); the rest of the span is its tail
-    size_class: Int32  # LARGE, or the class of its objects
+    size_class: Int32  # LARGE, or the class of its objects (cl)
     next: UInt32  # next span on the same list; 0 ends it
     state: Int32  # a SpanState
 
@@ -56,12 +56,15 @@ class PageList(Struct):
 
 
 class FreeList(Struct):
-    """A thread's free objects of one class (m->freelist)."""
+    """A thread's free objects of one class (m->freelist).
+
+    length = objects linked from `head` + (end - fresh) / object_size.
+    """
 
     head: Int64  # newest freed object, or 0; its first word links to the next
     fresh: Int64  # address of the first object of the newest chunk that was never used
     end: Int64  # end address of the last such object (exclusive); equals fresh if none is left
-    length: Int64  # free objects: those freed, then those that are fresh
+    length: Int64  # free objects, linked and fresh
 
 
 class SizeClass(Struct):
