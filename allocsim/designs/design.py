@@ -92,7 +92,13 @@ class Design:
         """Return the size class table; raise InputError if the design has none."""
         if self.size_classes is None:
             raise InputError(f"the design '{self.name}' has no size classes")
-        return self.size_classes(values)
+        classes = self.size_classes(values)
+        if not isinstance(classes, SizeClasses):
+            raise InputError(
+                f"the design '{self.name}': size_classes returned {type(classes).__name__}, "
+                "expected SizeClasses"
+            )
+        return classes
 
     def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
         """Return all parameters: the defaults, replaced by `settings` after checking them."""

@@ -63,6 +63,12 @@ def test_create_of_another_type_is_an_input_error(tmp_path: Path) -> None:
         Heap(path)
 
 
+def test_size_classes_of_another_type_are_an_input_error(tmp_path: Path) -> None:
+    changed = ("create=create)", "create=create, size_classes=lambda _: [16, 32])")
+    with pytest.raises(InputError, match="size_classes returned list, expected SizeClasses"):
+        find_design(write_design(tmp_path, changed)).table({})
+
+
 def test_calls_without_a_kernel_have_defaults(slots: str) -> None:
     with Heap(slots, reserve=1 << 20) as heap:
         address = heap.malloc(10)
