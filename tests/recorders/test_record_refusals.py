@@ -16,9 +16,13 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "no program": ([], 2, "Missing argument 'PROGRAM...'"),
     "unknown recorder": (["--with", "gdb", "--", "true"], 2, "'gdb' is not one of"),
     "memray of no Python": (["--with", "memray", "--", "true"], 3, "memray records Python only"),
-    "no directory": (["-o", "gone/out", "--", "touch", "ran"], 2, "there is no directory for it"),
+    "no directory": (
+        ["-o", "gone/out", "--", "touch", "ran"],
+        2,
+        "cannot write 'gone/out': no such directory",
+    ),
     "directory": (["-o", ".", "--", "touch", "ran"], 2, "is a directory"),
-    "other format": (["-o", "x.txt.gz", "--", "touch", "ran"], 2, "end the name with .allocsim"),
+    "other format": (["-o", "x.txt.gz", "--", "touch", "ran"], 2, "name the file *.allocsim"),
 }
 
 
@@ -36,7 +40,7 @@ def test_existing_file_is_not_overwritten(record: Record, tmp_path: Path) -> Non
     (tmp_path / "place" / "touch.allocsim").write_text("old")
     ended = record("--", "touch", "ran")
     assert ended.status == 2
-    assert "'touch.allocsim' is there already: --force writes over it" in ended.err
+    assert "'touch.allocsim' already exists; use --force to overwrite it" in ended.err
     assert not (tmp_path / "place" / "ran").exists()
     assert (tmp_path / "place" / "touch.allocsim").read_text() == "old"
 
