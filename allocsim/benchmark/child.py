@@ -24,9 +24,10 @@ from allocsim.benchmark.meter import Meter, resident, status_bytes
 from allocsim.benchmark.stepping import new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.core import compile_notice
+from allocsim.core.records import Table
 from allocsim.driver import Touch
 from allocsim.errors import AllocsimError, LimitExceeded
-from allocsim.events import EVENT, no_events
+from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
 from allocsim.text import format_bytes
 
@@ -114,12 +115,12 @@ def _require_within_limit(figures: Memory, limit: int) -> None:
         raise LimitExceeded(f"passed the limit with {format_bytes(figures.peak)}")
 
 
-def _map_events(descriptor: int) -> Any:
+def _map_events(descriptor: int) -> Table[Event]:
     """Map a file of EVENTs, and read every page of it."""
     length = os.fstat(descriptor).st_size
     if not length:
         return no_events()
-    events = np.frombuffer(mmap.mmap(descriptor, length), EVENT).view(np.recarray)
+    events: Any = np.frombuffer(mmap.mmap(descriptor, length), EVENT).view(np.recarray)
     events.op.max()
     return events
 

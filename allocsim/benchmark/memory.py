@@ -10,7 +10,7 @@ import contextlib
 import resource
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from allocsim.core import operations
 from allocsim.core.memory import table
 from allocsim.core.records import Table
 from allocsim.driver import Run, Touch
-from allocsim.events import Op, no_events
+from allocsim.events import Event, Op, no_events
 
 POINTS = 400
 """Evenly spaced events at which memory is read, in addition to the peak of live bytes."""
@@ -47,13 +47,13 @@ SMALL_CALLS = 1000
 class Setup(NamedTuple):
     """Everything that the measurement needs, prepared before the subject is loaded."""
 
-    events: Any
+    events: Table[Event]
     run: Run
     steps: Table[Step]
     meter: Meter
 
 
-def prepare(events: Any, touch: Touch, limit: int) -> Setup:
+def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
     """Map and touch everything that the measurement needs."""
     objects = count_objects(events)
     requests, meter = table(np.int64, objects), open_meter()
@@ -153,7 +153,7 @@ def _footprint(subject: Subject, meter: Meter, before: int) -> int:
     return int(resident(meter)) - before
 
 
-def _pairs(count: int) -> Any:
+def _pairs(count: int) -> Table[Event]:
     """Return events that allocate and free 64 bytes, so many times."""
     events = no_events(2 * count)
     events.op[0::2], events.op[1::2] = Op.MALLOC, Op.FREE

@@ -19,7 +19,7 @@ from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState, Int64, Struct, Table
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, replay
 from allocsim.errors import Corruption, LimitExceeded
-from allocsim.events import Op, no_events
+from allocsim.events import Event, Op, no_events
 from allocsim.player import NEVER
 from allocsim.text import counted, format_bytes
 
@@ -39,7 +39,7 @@ _replay_at = by_address(replay)
 
 
 def replay_steps(
-    heap: HeapState, run: Run, events: np.recarray, steps: Table[Step], meter: Meter
+    heap: HeapState, run: Run, events: Table[Event], steps: Table[Step], meter: Meter
 ) -> int:
     """Replay events to the end of the last step. Returns how many steps were done.
 
@@ -52,7 +52,7 @@ def replay_steps(
 
 @kernel
 def _replay_steps(
-    code: int, heap: HeapState, run: Run, events: np.recarray, steps: Table[Step], meter: Meter
+    code: int, heap: HeapState, run: Run, events: Any, steps: Table[Step], meter: Meter
 ) -> int:
     """The loop of `replay_steps`; `code` is the address of `replay`."""
     driver, position, begin = run.driver[0], 0, run.driver[0].events
@@ -70,7 +70,9 @@ def _replay_steps(
     return len(steps)
 
 
-def replay_all(subject: Subject, run: Run, events: Any, steps: Table[Step], meter: Meter) -> None:
+def replay_all(
+    subject: Subject, run: Run, events: Table[Event], steps: Table[Step], meter: Meter
+) -> None:
     """Replay every step; LimitExceeded or Corruption if the driver stops before the end."""
     if replay_steps(subject.state, run, events, steps, meter) == len(steps):
         return
@@ -100,7 +102,7 @@ def steps_ending_at(events: Any) -> Table[Step]:
     return steps
 
 
-def one_step(events: Any) -> Table[Step]:
+def one_step(events: Table[Event]) -> Table[Step]:
     """Return a single step to the end of `events`, or none if there are no events."""
     return steps_ending_at([len(events)] if len(events) else [])
 
@@ -116,12 +118,12 @@ def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
     return run
 
 
-def count_objects(events: Any) -> int:
+def count_objects(events: Table[Event]) -> int:
     """Return the size of the driver's table of objects, at least 1."""
     return int(events.object.max()) + 1 if len(events) else 1
 
 
-def free_events(run: Run) -> Any:
+def free_events(run: Run) -> Table[Event]:
     """Return events that free every live object."""
     live = np.flatnonzero(run.objects.address)
     events = no_events(len(live))
@@ -131,7 +133,7 @@ def free_events(run: Run) -> Any:
 
 
 @kernel
-def peak_live_event(events: np.recarray, requests: np.ndarray) -> int:
+def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
     """Return the count of events done when the live bytes peak.
 
     `requests` is working memory: a zero for each object.

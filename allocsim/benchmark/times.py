@@ -27,6 +27,7 @@ from allocsim.benchmark.subject import Subject
 from allocsim.core.jit import kernel
 from allocsim.core.records import Table
 from allocsim.driver import Run, Touch
+from allocsim.events import Event
 
 BATCH = 64
 """Events between two readings of the clock: a reading takes as long as two events of malloc."""
@@ -47,7 +48,7 @@ CLOCK_READINGS = 1000
 class Setup(NamedTuple):
     """Everything that the measurement needs, prepared before the subject is loaded."""
 
-    events: Any
+    events: Table[Event]
     run: Run
     whole: Table[Step]
     """One step: all events."""
@@ -56,7 +57,7 @@ class Setup(NamedTuple):
     meter: Meter
 
 
-def prepare(events: Any, touch: Touch, limit: int) -> Setup:
+def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
     """Map and touch everything that the measurement needs."""
     count = min(len(events) // BATCH, MAX_BATCHES)
     batches = steps_ending_at(BATCH * np.arange(1, count + 1))
