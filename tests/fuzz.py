@@ -239,7 +239,7 @@ def main() -> None:
 
     kind, count, *seed = sys.argv[1:]
     with tempfile.TemporaryDirectory() as directory:
-        ends = run(kind, int(count), int(*seed or [1]), Path(directory) / "input.toml")
+        ends = run(kind, int(count), int(seed[0] if seed else 1), Path(directory) / "input.toml")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(dict(sorted(ends.items())), f"peak memory {peak} MiB")  # noqa: T201
 

@@ -57,7 +57,7 @@ def test_parts_of_every_sample_sum_to_the_heap(fresh: HeapState, calls: list[Cal
     samples = taken_samples(run)
     assert len(samples) == STEPS
     require_exact(samples)
-    assert all((samples[name] >= 0).all() for name in samples.dtype.names)
+    assert all((samples[name] >= 0).all() for name in samples.dtype.names or ())
 
 
 def test_peak_is_the_sample_at_the_first_event_of_the_largest_footprint(

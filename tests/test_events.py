@@ -1,5 +1,7 @@
 """The event: 16 bytes without padding, and streams on one thread."""
 
+from typing import Any
+
 import numpy as np
 
 from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
@@ -68,5 +70,5 @@ def test_closing_an_unused_trace_closes_its_resource() -> None:
             closed.append(self)
 
     held = Held()
-    Trace("t", (chunk for chunk in ()), {}, resource=held).close()
+    Trace("t", (chunk for chunk in list[Any]()), {}, resource=held).close()
     assert closed == [held]

@@ -68,7 +68,7 @@ def test_long_value_is_shortened_in_the_message(heap: Heap) -> None:
 @pytest.mark.parametrize("kind", [np.int64, np.uint32, np.uint8])
 def test_integers_of_numpy_are_integers(heap: Heap, kind: type[Any]) -> None:
     address = heap.malloc(kind(100))
-    heap.free(np.int64(address))
+    heap.free(np.int64(address))  # type: ignore[arg-type]
     assert heap.live == 0
 
 

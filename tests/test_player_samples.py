@@ -87,7 +87,7 @@ def test_samples_and_checks_do_not_disturb_each_other(
     monkeypatch.setattr(player, "BUFFER", 8)
     checked: list[int] = []
     played = Player(heap, Options(touch=Touch.NONE, every=every, check_every=check), length=2000)
-    monkeypatch.setattr(heap, "check", lambda: checked.append(played.events) or [])
+    monkeypatch.setattr(heap, "check", lambda: checked.append(played.events))
     played.play(toggling(101))
     profile = played.profile()
     step = every or 1
@@ -101,7 +101,7 @@ def test_check_that_is_due_when_the_buffer_fills_is_not_lost(
     monkeypatch.setattr(player, "BUFFER", 2)
     checked: list[int] = []
     playing = Player(heap, Options(every=1, check_every=2))
-    monkeypatch.setattr(heap, "check", lambda: checked.append(playing.events) or [])
+    monkeypatch.setattr(heap, "check", lambda: checked.append(playing.events))
     playing.play(stream_of(malloc(number, 8) for number in range(7)))
     assert checked == [2, 4, 6]
     assert playing.profile().samples["event"].tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -116,7 +116,7 @@ def test_parts_sum_to_the_heap_in_every_sample(heap: Heap) -> None:
     events = stream_of(random_calls(1, 150 * SCALE, threads=3))
     samples = play(heap, trace_of(events), Options(every=1)).samples
     assert len(samples) == len(events)
-    assert (sum(samples[part] for part in PARTS) == samples["heap"]).all()
+    assert (np.sum([samples[part] for part in PARTS], axis=0) == samples["heap"]).all()
     footprint = samples["heap"] - samples["released"] + samples["metadata"]
     assert (footprint == samples["footprint"]).all()
 

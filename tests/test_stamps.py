@@ -28,7 +28,7 @@ def test_stamp_is_a_positive_word(number: int) -> None:
 
 @pytest.mark.parametrize("number", [np.uint32(0), np.uint32(5), np.uint32(2**31 - 1)], ids=str)
 def test_number_of_an_event_gives_the_stamp_of_that_number(number: np.uint32) -> None:
-    assert stamp_of(number) == stamp_of(int(number))
+    assert stamp_of(number) == stamp_of(int(number))  # type: ignore[arg-type]
 
 
 def test_stamps_of_many_numbers_are_different() -> None:

@@ -29,7 +29,7 @@ def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]
     stretch = whole_objects(calls, choice.first, choice.last)
     inside: dict[int, bool] = {}
     threads: dict[int, int] = {}
-    piece = []
+    piece: list[tuple[int, int, int, int]] = []
     allocations = 0
     for call in stretch:
         if call.op > Op.FREE:

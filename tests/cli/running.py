@@ -40,7 +40,11 @@ def command(*arguments: str | Path) -> list[str]:
 
 def process(*arguments: str | Path, **options: Any) -> Ended:
     """Run allocsim in a process of its own; its end, without a traceback."""
-    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT} | options
+    given: dict[str, Any] = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "env": ENVIRONMENT,
+    } | options
     child = subprocess.run(command(*arguments), check=False, **given)
     out, err = ((text or b"").decode(errors="replace") for text in (child.stdout, child.stderr))
     assert "Traceback" not in err, err

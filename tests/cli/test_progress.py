@@ -38,7 +38,7 @@ def trace_of(length: int | None, share: float | None = None) -> Trace:
     ids=["length", "input", "both", "neither"],
 )
 def test_share_is_of_the_length_or_of_the_input(trace: Trace, share: float) -> None:
-    assert _share(trace, FakePlayer(50)) == share  # type: ignore[arg-type]
+    assert _share(trace, FakePlayer(50)) == share
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def watched(clock: list[float], times: list[float]) -> list[float]:
         with progress_bar(trace_of(1000)) as watch:
             for moment in times:
                 clock[0] = moment
-                watch(FakePlayer(10))  # type: ignore[arg-type]
+                watch(FakePlayer(10))
     return [moment for moment in shown if moment in times]
 
 

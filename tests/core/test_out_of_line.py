@@ -41,7 +41,7 @@ CODE = code_record(weighted_sum, twice_the_sum, no_arguments)
 @kernel
 def call_with_fields(heap: Toy, small: np.ndarray, place: int) -> int:
     """A caller that passes integers of other widths, as records have them."""
-    return weighted_sum(heap, small[place], np.uint8(2), place)
+    return weighted_sum(heap, small[place], np.uint8(2), place)  # type: ignore[arg-type]
 
 
 @kernel
@@ -102,7 +102,7 @@ def test_calls_may_nest_and_change_the_heap(toy: Toy) -> None:
 def test_integers_of_any_width_are_passed_as_they_are(toy: Toy, dtype: type) -> None:
     limits = np.iinfo(dtype)
     for value in (0, 1, limits.max // 2, limits.min // 2):
-        small = np.array([0, value], dtype)
+        small: np.ndarray = np.array([0, value], dtype)
         assert call_with_fields(toy, small, 1) == value + 20 + 100 + 5000
 
 

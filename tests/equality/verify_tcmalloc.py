@@ -67,12 +67,12 @@ def cases() -> Iterator[Case]:
         "stealing of cache size": lambda: made.stealing(60_000, 13),
     }
     for name, make in {**plain, **threaded}.items():
-        yield name, lambda make=make: make().events(), {}
+        yield name, lambda make=make: make().events(), {}  # type: ignore[misc]
     limit = {"max_total_thread_cache_bytes": 2 << 20}
     yield "stealing, small limit", lambda: made.stealing(60_000, 14).events(), limit
     for setting in SETTINGS:
         for name in ("all sizes", "phases", "over 2 GiB freed", "forced coalescing"):
-            yield name, lambda name=name: plain[name]().events(), setting
+            yield name, lambda name=name: plain[name]().events(), setting  # type: ignore[misc]
     if SYSTEMUI.exists():
         yield "systemui, one thread", lambda: systemui("one"), {}
         yield "systemui, its threads", lambda: systemui("recorded", 200_000), {}

@@ -1,5 +1,7 @@
 """What all generators share: stable random bits, choices, and the trace."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from tests.conftest import SCALE
 
 WORDS = st.integers(0, 2**64 - 1)
 
-REQUIRED = {
+REQUIRED: dict[str, dict[str, Any]] = {
     "server": {
         "population": [{"weight": 1, "slots": 5, "size": {"distribution": "fixed", "bytes": 8}}]
     },

@@ -25,8 +25,8 @@ def grown(steps: int = 100 * SCALE, heap: int = 20_000) -> Population:
     """Return a population after some steps."""
     population, bits = populate(RATES, heap), np.random.PCG64(1)
     fill(population, words_of(random_bits(bits, 2000)), heap, no_events(2000))
-    words = [words_of(random_bits(bits, steps)) for _ in range(2)]
-    step(population, *words, no_events(steps))
+    which, where = (words_of(random_bits(bits, steps)) for _ in range(2))
+    step(population, which, where, no_events(steps))
     return population
 
 

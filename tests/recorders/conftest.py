@@ -36,7 +36,11 @@ class Record:
         assert daemons_of(str(self.temporary)) == [], "a daemon is still running"
 
     def __call__(self, *arguments: str, **options: Any) -> Ended:
-        given = {"stdin": subprocess.DEVNULL, "env": self.environment, "timeout": TIMEOUT} | options
+        given: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "env": self.environment,
+            "timeout": TIMEOUT,
+        } | options
         child = subprocess.run(
             command("record", *arguments), capture_output=True, cwd=self.place, check=False, **given
         )

@@ -16,7 +16,7 @@ def test_next_recorder_is_used_where_the_first_does_not_work(
 ) -> None:
     install(monkeypatch, fake("a", fails=True), fake("b"))
     lines: list[str] = []
-    assert record(PROGRAM, tmp_path / "out", Choice(), lines.append, nullcontext) == 5
+    assert record(PROGRAM, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext()) == 5
     assert lines[:3] == [
         "recording with a: exact",
         "a does not work: no daemon",
@@ -33,13 +33,13 @@ def test_last_recorder_that_does_not_work_is_an_error(
 ) -> None:
     install(monkeypatch, fake("a", fails=True))
     with pytest.raises(EnvironmentLacks, match="no daemon"):
-        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
+        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
     assert not (tmp_path / "out").exists()
 
 
 def test_trace_names_program_and_recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, fake("a"))
-    record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
+    record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
     source = open_trace(str(tmp_path / "out")).description["source"]
     assert source == {"format": "fake", "program": ["prog", "x"], "recorder": "a"}
 
@@ -51,7 +51,7 @@ def test_empty_recording_is_an_error_and_keeps_the_old_file(
     install(monkeypatch, fake("a", events=0, broken=broken))
     (tmp_path / "out").write_text("old")
     with pytest.raises(InputError, match="no call of prog was recorded") as raised:
-        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
+        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
     assert (tmp_path / "out").read_text() == "old"
     assert raised.value.exit_status == 5  # the program's own
 
@@ -59,7 +59,7 @@ def test_empty_recording_is_an_error_and_keeps_the_old_file(
 def test_broken_recording_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, fake("a", broken=True))
     with pytest.raises(TraceError, match="line 5: broken"):
-        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, nullcontext)
+        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 
 
 def test_child_has_a_file_with_its_process_id(
@@ -69,7 +69,7 @@ def test_child_has_a_file_with_its_process_id(
     (tmp_path / "out.77.allocsim").write_text("old")
     lines: list[str] = []
     out = tmp_path / "out.allocsim"
-    record(PROGRAM, out, Choice(children=True), lines.append, nullcontext)
+    record(PROGRAM, out, Choice(children=True), lines.append, lambda _: nullcontext())
     assert lines[-1].endswith("out.77.allocsim' already exists; use --force to overwrite it")
-    record(PROGRAM, out, Choice(children=True, force=True), lines.append, nullcontext)
+    record(PROGRAM, out, Choice(children=True, force=True), lines.append, lambda _: nullcontext())
     assert open_trace(str(tmp_path / "out.77.allocsim")).length == 1

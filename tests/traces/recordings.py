@@ -48,7 +48,7 @@ def read(
 
 def in_memory(content: bytes, name: str = "memory") -> Source:
     """A source whose bytes are in memory."""
-    return Source(name, io.BufferedReader(io.BytesIO(content)))  # type: ignore[arg-type]
+    return Source(name, io.BufferedReader(io.BytesIO(content)))
 
 
 def read_bytes(

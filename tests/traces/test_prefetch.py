@@ -73,7 +73,7 @@ def test_no_more_is_read_ahead_than_may_wait() -> None:
 def test_stream_that_is_never_begun_starts_no_thread() -> None:
     def never() -> Iterator[int]:
         raise AssertionError("read without being asked")
-        yield 0
+        yield 0  # type: ignore[unreachable]
 
     read_ahead(never()).close()  # type: ignore[attr-defined]
 

@@ -87,9 +87,10 @@ def totals_of(events: list[Event]) -> Totals:
         peak = max(peak, now)
         if op != Op.FREE:
             live[number] = request
-    counts = [sum(event[0] in ops for event in events) for ops in (ALLOCATING, (Op.REALLOC,))]
+    allocations = sum(event[0] in ALLOCATING for event in events)
+    resizes = sum(event[0] == Op.REALLOC for event in events)
     frees = sum(event[0] == Op.FREE for event in events)
-    return Totals(*counts, frees, requested, peak, len(live), sum(live.values()))
+    return Totals(allocations, resizes, frees, requested, peak, len(live), sum(live.values()))
 
 
 ALLOCATING = (Op.MALLOC, Op.CALLOC, Op.MEMALIGN)

@@ -63,7 +63,7 @@ CONSTANTS = ("object_size", "pages", "batch", "max_cache_size")
 """Fields of a class that never change and that no invariant covers."""
 
 TABLES = [
-    *(("size_class", name) for name in CentralFreeList.dtype.names if name not in CONSTANTS),
+    *(("size_class", name) for name in CentralFreeList.dtype.names or () if name not in CONSTANTS),
     *(("cache", name) for name in ("size_", "max_size", "next", "previous")),
     *(
         ("static", name)
@@ -74,7 +74,7 @@ TABLES = [
             "thread_heap_count",
         )
     ),
-    *(("free_list", name) for name in FreeList.dtype.names[:3]),
+    *(("free_list", name) for name in (FreeList.dtype.names or ())[:3]),
     ("tc_slots", ""),
 ]
 

@@ -44,9 +44,11 @@ def test_each_part_is_counted(tcmalloc: HeapState) -> None:
 def test_classes_report_what_each_holds(tcmalloc: HeapState) -> None:
     held = [malloc(tcmalloc, 100) for _ in range(5)]
     operations.free(tcmalloc, 0, held[0])
-    used = [use for use in DESIGN.classes(tcmalloc) if use.spans]
+    classes = DESIGN.classes
+    assert classes
+    used = [use for use in classes(tcmalloc) if use.spans]
     assert [(use.object_size, use.spans, use.in_use, use.free) for use in used] == [(112, 1, 4, 69)]
-    assert [use.object_size for use in DESIGN.classes(tcmalloc)] == SIZES[1:]
+    assert [use.object_size for use in classes(tcmalloc)] == SIZES[1:]
 
 
 def test_caches_report_their_size_and_limit() -> None:
@@ -54,7 +56,7 @@ def test_caches_report_their_size_and_limit() -> None:
         for address in [malloc(heap.state, 100, 3) for _ in range(3)]:
             operations.free(heap.state, 3, address)
         assert DESIGN.caches is not None
-        found = {use.thread: (use.held, use.most) for use in DESIGN.caches(heap.state)}
+        found = {use.thread: (use.size, use.limit) for use in DESIGN.caches(heap.state)}
         held = int(heap.state.cache[3].size_)
     assert held > 0
     assert found == {None: (0, 65536), 0: (0, 65536), 3: (held, 65536)}

@@ -63,7 +63,7 @@ def test_thread_gets_its_cache_when_it_first_allocates(tcmalloc: HeapState) -> N
 
 
 def test_list_starts_slowly(tcmalloc: HeapState) -> None:
-    bounds = []
+    bounds: list[tuple[int, int]] = []
     for _ in range(4):
         allocate(tcmalloc)
         bounds.append(list_of(tcmalloc))
@@ -72,7 +72,7 @@ def test_list_starts_slowly(tcmalloc: HeapState) -> None:
 
 
 def test_max_length_grows_by_one_up_to_a_batch_and_then_by_batches(tcmalloc: HeapState) -> None:
-    bounds = []
+    bounds: list[tuple[int, int]] = []
     while len(bounds) < BATCH + 3:
         allocate(tcmalloc, 1 + list_of(tcmalloc, EIGHT)[0], EIGHT)
         bounds.append(list_of(tcmalloc, EIGHT))

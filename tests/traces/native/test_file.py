@@ -34,7 +34,7 @@ CALLS = valid_calls(1, 40)
 def stored(tmp_path: Path) -> Path:
     """A small trace in a file."""
     path = tmp_path / "small.allocsim"
-    known = {"seed": 9, "dropped": {"overlap": 2}, "notes": ["a note"]}
+    known: dict[str, Any] = {"seed": 9, "dropped": {"overlap": 2}, "notes": ["a note"]}
     write_trace(trace_of(CALLS, **known), path)
     return path
 
@@ -52,7 +52,7 @@ def changed(path: Path, row: int, **fields: int) -> Path:
 
 def streamed(content: bytes, name: str = "memory") -> Trace:
     """The trace in bytes that are streamed, not mapped."""
-    return read_stream(Source(name, io.BufferedReader(io.BytesIO(content))))  # type: ignore[arg-type]
+    return read_stream(Source(name, io.BufferedReader(io.BytesIO(content))))
 
 
 @given(calls=streams)

@@ -32,7 +32,7 @@ SYSTEMUI = REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
 
 def varied(count: int, seed: int = 1) -> bytes:
     """A valid recording with lines of every length."""
-    rng, live, lines = random.Random(seed), [], []
+    rng, live, lines = random.Random(seed), list[int](), list[str]()
     for number in range(1, count + 1):
         thread = rng.choice((1, 22, 333333))
         if live and rng.random() < 0.5:

@@ -143,8 +143,8 @@ def written(events: list[Event]) -> str:
 
 def test_real_program_written_as_rep_is_read_as_it_was() -> None:
     """Except calloc, which the format lacks."""
-    recorded = [
-        (Op.MALLOC, *rest) if op == Op.CALLOC else (op, *rest) for op, *rest in read(PROGRAM)[0]
+    recorded: list[Event] = [
+        (Op.MALLOC if row[0] == Op.CALLOC else row[0], *row[1:]) for row in read(PROGRAM)[0]
     ]
     events, trace = read_bytes(written(recorded).encode(), csapp.FORMAT)
     assert_same(events, recorded)
