@@ -1,7 +1,7 @@
 """Damage to allocsim traces: to their bytes, description and events.
 
-Beside `fuzz`, which tries the results. Most damage to the front would end at its checksum, so some
-of it is sealed again, as an attacker would do it.
+`fuzz` tries the results. The checksum would catch most damage to the header, so in some cases it is
+recomputed, as an attacker would do.
 """
 
 import gzip

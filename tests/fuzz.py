@@ -1,8 +1,8 @@
 """Damaged input: mutations of traces and job files, and the allowed results.
 
-The suite makes some thousands of cases; ALLOCSIM_FUZZ=100000 makes as many of each kind.
-`python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; a kind is `jobs` or the name of a
-format of traces.
+The suite runs some thousands of cases; ALLOCSIM_FUZZ=100000 runs that many of each kind.
+`python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; KIND is `jobs` or the name of a
+trace format.
 """
 
 import gzip

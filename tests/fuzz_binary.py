@@ -1,6 +1,6 @@
 """Content to damage for formats that are not simple lines: first calls of real programs.
 
-Below `fuzz`, which damages them. Some are recordings; the others are one, written in the format.
+Some are recordings; the others are one recording, written in each format.
 """
 
 from importlib.util import find_spec

@@ -24,7 +24,7 @@ def stats_of(calls: Iterable[Call], chunk: int = 7) -> TraceStats:
 def plainly(calls: list[Call]) -> dict[str, object]:
     """The same figures, counted with dictionaries; the stream is valid."""
     live: dict[int, tuple[int, int, int]] = {}
-    total = most = when = others = 0
+    total = peak = when = others = 0
     sizes, ages = Counter[int](), Counter[int]()
     for number, call in enumerate(calls, start=1):
         if call.op == Op.FREE:
@@ -37,11 +37,11 @@ def plainly(calls: list[Call]) -> dict[str, object]:
         total += call.request
         sizes[call.request] += 1
         now = sum(request for request, _, _ in live.values())
-        if now > most:
-            most, when = now, number
+        if now > peak:
+            peak, when = now, number
     return {
         "requested": total,
-        "peak_live": most,
+        "peak_live": peak,
         "peak_event": when,
         "live_objects": len(live),
         "live_bytes": sum(request for request, _, _ in live.values()),
@@ -168,10 +168,10 @@ def test_id_beyond_the_limit_is_an_error() -> None:
 
 
 def test_table_beyond_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> object:
+    def fail(*_: object) -> object:
         raise MemoryError
 
-    monkeypatch.setattr(trace_stats, "with_room_for", refuse)
+    monkeypatch.setattr(trace_stats, "with_room_for", fail)
     with pytest.raises(EnvironmentLacks, match="event 1 names object 5000: not enough memory"):
         stats_of([malloc(5000, 5)])
 

@@ -67,11 +67,11 @@ def test_subset_is_valid_and_its_ids_are_dense(calls: list[Call], choice: Choice
     assert seen.faults == {}
     assert seen.threads == seen.thread_numbers
     events, _ = taken(calls, choice)
-    most = live = 0
+    peak = live = 0
     for op, *_, number in events:
         live += (op < Op.REALLOC) - (op == Op.FREE)
-        most = max(most, live)
-        assert number < max(most, 1)
+        peak = max(peak, live)
+        assert number < max(peak, 1)
 
 
 CALLS = [malloc(0, 1), malloc(1, 2), realloc(0, 3), free(1), malloc(1, 4), free(0), free(1)]

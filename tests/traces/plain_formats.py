@@ -1,6 +1,6 @@
 """Simple readers of the text formats: a regular expression per line, and a dictionary.
 
-Independent of the readers under test: nothing here is shared with them.
+They share nothing with the readers under test.
 """
 
 import re

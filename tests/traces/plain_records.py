@@ -1,7 +1,7 @@
 """Simple readers of the formats of glibc's trace-utils, one record or code at a time.
 
-Beside `plain_formats`, which has those of text. Independent of the readers under test: nothing here
-is shared with them but how many calls a thread of a workload makes before another goes on.
+`plain_formats` has those of text. They share nothing with the readers under test except the number
+of calls in a turn of a workload's thread.
 """
 
 import struct

@@ -162,16 +162,16 @@ def assert_same(found: list[Event], expected: list[Event]) -> None:
     """Assert the same events on the same objects, with the lowest possible ids."""
     assert [event[:4] for event in found] == [event[:4] for event in expected]
     objects: dict[int, int] = {}
-    most = 0
+    peak = 0
     for place, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         op, number, serial = ours[0], ours[4], theirs[4]
         if op == Op.THREAD_DONE:
             assert number == 0
         elif op in (Op.MALLOC, Op.CALLOC, Op.MEMALIGN):
-            assert number not in objects, f"event {place}: object {number} lives already"
+            assert number not in objects, f"event {place}: object {number} is live already"
             objects[number] = serial
-            most = max(most, len(objects))
-            assert number < most, f"event {place}: object {number} of {most}"
+            peak = max(peak, len(objects))
+            assert number < peak, f"event {place}: object {number} of {peak}"
         else:
             assert objects.get(number) == serial, f"event {place}: another object"
             if op == Op.FREE:

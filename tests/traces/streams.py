@@ -21,9 +21,9 @@ def trace_of(calls: Iterable[Call], chunk: int = 5, **known: Any) -> Trace:
 
 
 def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
-    """Calls and notes as a reader makes them: the numbers of dead objects, the last one first.
+    """Calls and notes as a reader makes them: ids of freed objects are reused, the last one first.
 
-    Threads are numbered as they appear, and only such as have called end.
+    Threads are numbered in order of appearance, and only those that have made a call end.
     """
     rng, live, spare = random.Random(seed), list[int](), list[int]()
     calls, threads, numbers = list[Call](), 0, 0

@@ -237,22 +237,22 @@ def test_ids_of_freed_objects_are_reused() -> None:
     assert known.state[0].ids == 2
 
 
-def test_numbers_are_bounded_by_the_peak_of_live_objects() -> None:
+def test_ids_are_bounded_by_the_peak_of_live_objects() -> None:
     rng = np.random.default_rng(1)
-    live, most, calls = list[int](), 0, list[Call]()
+    live, peak, calls = list[int](), 0, list[Call]()
     for step in range(100 * SCALE):
         if live and rng.random() < 0.49:
             calls.append(free(live.pop(int(rng.integers(len(live))))))
         else:
             live.append(16 * step + 16)
             calls.append(malloc(live[-1]))
-        most = max(most, len(live))
+        peak = max(peak, len(live))
     found, dropped, known = identified(*calls)
     assert dropped == {}
-    assert max(event[4] for event in found) == most - 1
-    assert known.state[0].ids == most
+    assert max(event[4] for event in found) == peak - 1
+    assert known.state[0].ids == peak
     assert known.state[0].live == len(live)
-    assert known.state[0].spare == most - len(live)
+    assert known.state[0].spare == peak - len(live)
 
 
 @pytest.mark.parametrize("slots", [4, 8, 64])
@@ -280,15 +280,15 @@ def test_table_is_never_more_than_half_full() -> None:
 
 
 def test_too_many_threads_halt(monkeypatch: pytest.MonkeyPatch) -> None:
-    most = 16 if PURE else object_ids.MAX_THREADS
-    monkeypatch.setattr(object_ids, "MAX_THREADS", most)  # compiled, it is part of the code
-    known, events = new_object_ids(), no_events(2 * most + 8)
-    calls = no_calls(most + 1)
-    calls.op, calls.address, calls.thread = Op.MALLOC, A, np.arange(most + 1)
-    assert assign_ids(known, calls[:most], 0, events) == most
+    limit = 16 if PURE else object_ids.MAX_THREADS
+    monkeypatch.setattr(object_ids, "MAX_THREADS", limit)  # compiled, it is part of the code
+    known, events = new_object_ids(), no_events(2 * limit + 8)
+    calls = no_calls(limit + 1)
+    calls.op, calls.address, calls.thread = Op.MALLOC, A, np.arange(limit + 1)
+    assert assign_ids(known, calls[:limit], 0, events) == limit
     assert known.state[0].halt == Halt.NONE
-    assert sorted(set(events[: known.state[0].events].thread.tolist())) == list(range(most))
-    assert assign_ids(known, calls, most, events) == most
+    assert sorted(set(events[: known.state[0].events].thread.tolist())) == list(range(limit))
+    assert assign_ids(known, calls, limit, events) == limit
     assert known.state[0].halt == Halt.TOO_MANY_THREADS
 
 
@@ -300,14 +300,14 @@ def test_calls_of_other_processes_are_counted_for_each() -> None:
     assert (dropped, known.state[0].process) == ({"other process": 4}, 5)
 
 
-def test_further_processes_are_counted_in_all() -> None:
-    most = object_ids.MAX_PROCESSES
+def test_further_processes_are_counted_in_total() -> None:
+    limit = object_ids.MAX_PROCESSES
     known, events = new_object_ids(), no_events(64)
-    calls = no_calls(2 * most)
-    calls.op, calls.address, calls.process = Op.MALLOC, A, np.arange(2 * most)
-    assert assign_ids(known, calls, 0, events) == 2 * most
-    assert known.state[0].processes == most
-    assert known.dropped[Reason.OTHER_PROCESS] == 2 * most - 1
+    calls = no_calls(2 * limit)
+    calls.op, calls.address, calls.process = Op.MALLOC, A, np.arange(2 * limit)
+    assert assign_ids(known, calls, 0, events) == 2 * limit
+    assert known.state[0].processes == limit
+    assert known.dropped[Reason.OTHER_PROCESS] == 2 * limit - 1
 
 
 def test_chosen_process_is_used_wherever_it_begins() -> None:

@@ -11,9 +11,9 @@ from tests.driving import Call, free, malloc, realloc
 from tests.traces.streams import trace_of, valid_calls
 
 PROBLEMS = {
-    "born twice": ([malloc(0, 1), malloc(0, 1)], "event 2 allocates an object that is live"),
-    "freed dead": ([malloc(0, 1), free(1)], "event 2 frees an object that is not live"),
-    "resized dead": ([realloc(0, 1)], "event 1 resizes an object that is not live"),
+    "allocated twice": ([malloc(0, 1), malloc(0, 1)], "event 2 allocates an object that is live"),
+    "freed twice": ([malloc(0, 1), free(1)], "event 2 frees an object that is not live"),
+    "resized after free": ([realloc(0, 1)], "event 1 resizes an object that is not live"),
     "hole": (
         [malloc(0, 1, 0), malloc(1, 1, 7)],
         "thread numbers have gaps: 2 threads make calls, and the highest number is 7",
@@ -40,7 +40,7 @@ def test_all_problems_are_reported() -> None:
 
 
 def test_valid_trace_has_no_problems(tmp_path: Path) -> None:
-    path = tmp_path / "sound.allocsim"
+    path = tmp_path / "valid.allocsim"
     write_trace(trace_of(valid_calls(3, 100)), path)
     trace = read_trace(path)
     assert problems_of(trace, collect_stats(trace)) == []
@@ -51,7 +51,7 @@ def test_wrong_claim_is_a_problem(tmp_path: Path, claim: str) -> None:
     path = tmp_path / "claims.allocsim"
     write_trace(trace_of([malloc(0, 5), malloc(1, 7), free(0)]), path)
     trace = read_trace(path)
-    told = trace.description["claims"][claim]
-    trace.description["claims"][claim] = told + 1000
+    value = trace.description["claims"][claim]
+    trace.description["claims"][claim] = value + 1000
     (found,) = problems_of(trace, collect_stats(trace))
-    assert found == f"the header says {claim} = {told + 1000:,}, but the events give {told:,}"
+    assert found == f"the header says {claim} = {value + 1000:,}, but the events give {value:,}"

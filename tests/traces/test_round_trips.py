@@ -1,7 +1,7 @@
 """Recordings of real programs, written and read back: the same events in any container.
 
-Each sample goes through allocsim's own file and through Android's text; one goes through every
-container. Events are compared whole, but for the numbers of objects, which a reader gives out anew.
+Each sample is written as an allocsim trace and as Android's text; one goes through every container.
+All fields of the events are compared except object ids, which a reader assigns itself.
 """
 
 import bz2

@@ -77,11 +77,11 @@ def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.Monkey
 def test_more_threads_than_a_stream_can_hold_are_an_error(
     monkeypatch: pytest.MonkeyPatch, recorded: Recorded
 ) -> None:
-    most = 16 if PURE else object_ids.MAX_THREADS  # compiled, it is part of the code
-    monkeypatch.setattr(object_ids, "MAX_THREADS", most)
-    lines = [f"{thread}: malloc {16 * thread + 16:#x} 1" for thread in range(most + 1)]
+    limit = 16 if PURE else object_ids.MAX_THREADS  # compiled, it is part of the code
+    monkeypatch.setattr(object_ids, "MAX_THREADS", limit)
+    lines = [f"{thread}: malloc {16 * thread + 16:#x} 1" for thread in range(limit + 1)]
     events, _ = recorded("\n".join(lines[:-1]))
-    assert events[-1][3] == most - 1
+    assert events[-1][3] == limit - 1
     with pytest.raises(TraceError, match=r"trace\.txt: more than 65536 threads"):
         recorded("\n".join(lines))
 

@@ -224,7 +224,7 @@ def test_longer_file_is_an_error(stored: Path, mapped: bool) -> None:
         events_of(read_trace(stored) if mapped else streamed(content))
 
 
-UNSOUND = {
+INVALID = {
     "operation": ({"op": 255}, "operation 255, expected 0 to 7"),
     "object": ({"op": 0, "object": (1 << 32) - 1, "alignment": 0}, "object 4294967295, expected"),
     "size": ({"op": 0, "request": 1 << 62, "alignment": 0, "object": 0}, "4,611,686,018,427,387"),
@@ -234,7 +234,7 @@ UNSOUND = {
 
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])
-@pytest.mark.parametrize(("fields", "message"), UNSOUND.values(), ids=UNSOUND)
+@pytest.mark.parametrize(("fields", "message"), INVALID.values(), ids=INVALID)
 def test_invalid_row_is_an_error_before_its_chunk_is_used(
     stored: Path, fields: dict[str, int], message: str, mapped: bool
 ) -> None:
@@ -323,10 +323,10 @@ def test_write_follows_a_symbolic_link(tmp_path: Path) -> None:
 def test_file_that_cannot_be_mapped_is_an_error(
     stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> object:
+    def fail(*_: object) -> object:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr("allocsim.traces.native.file._mapped", refuse)
+    monkeypatch.setattr("allocsim.traces.native.file._mapped", fail)
     with pytest.raises(TraceError, match=r"small\.allocsim: cannot be read: Cannot allocate"):
         read_trace(stored)
 

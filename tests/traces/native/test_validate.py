@@ -13,7 +13,7 @@ from tests.driving import Call, stream, stream_of
 BOUNDS = Bounds(objects=10, threads=3)
 LARGEST = 1 << 47
 
-SOUND = {
+VALID = {
     "malloc": Call(Op.MALLOC, 9, 100, 2),
     "malloc of nothing": Call(Op.MALLOC, 0, 0),
     "largest malloc": Call(Op.MALLOC, 1, LARGEST),
@@ -26,7 +26,7 @@ SOUND = {
     "release": Call(Op.RELEASE, 0, 4096),
 }
 
-UNSOUND = {
+INVALID = {
     "operation 8": (Call(8), "operation 8, expected 0 to 7"),  # type: ignore[arg-type]
     "operation 255": (Call(255), "operation 255, expected 0 to 7"),  # type: ignore[arg-type]
     "negative size": (Call(Op.MALLOC, 1, -1), "a malloc with -1 bytes, expected 0 to"),
@@ -37,8 +37,8 @@ UNSOUND = {
     "thread": (Call(Op.MALLOC, 1, 1, 3), "a malloc with thread 3, expected a number below 3"),
     "alignment of a malloc": (Call(Op.MALLOC, 1, 1, 0, 4), "an alignment of 2**4 bytes, expected"),
     "alignment of a free": (Call(Op.FREE, 1, 0, 0, 200), "an alignment of 2**200 bytes, expected"),
-    "alignment of 2**31": (Call(Op.MEMALIGN, 1, 1, 0, 31), "2**31 bytes, expected at most 2**30"),
-    "alignment of 2**200": (Call(Op.MEMALIGN, 1, 1, 0, 200), "2**200 bytes, expected at most"),
+    "alignment of 2**31": (Call(Op.MEMALIGN, 1, 1, 0, 31), "2**31 bytes, expected at limit 2**30"),
+    "alignment of 2**200": (Call(Op.MEMALIGN, 1, 1, 0, 200), "2**200 bytes, expected at limit"),
     "free of bytes": (Call(Op.FREE, 1, 5), "a free with bytes or an object, expected none"),
     "note on an object": (Call(Op.FREEZE, 1), "a freeze with bytes or an object, expected none"),
     "note with bytes": (Call(Op.THREAD_DONE, 0, 1), "a thread_done with bytes or an object"),
@@ -46,17 +46,17 @@ UNSOUND = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("call", SOUND.values(), ids=SOUND)
+@pytest.mark.parametrize("call", VALID.values(), ids=VALID)
 def test_event_is_valid(call: Call) -> None:
     assert first_invalid(stream(call), BOUNDS) is None
 
 
-@pytest.mark.parametrize(("call", "message"), UNSOUND.values(), ids=UNSOUND)
+@pytest.mark.parametrize(("call", "message"), INVALID.values(), ids=INVALID)
 def test_invalid_row_is_found_and_described(call: Call, message: str) -> None:
-    sound = list(SOUND.values())
-    events = stream_of([*sound, call, *sound, call])
+    valid = list(VALID.values())
+    events = stream_of([*valid, call, *valid, call])
     position = first_invalid(events, BOUNDS)
-    assert position == len(sound)
+    assert position == len(valid)
     assert message in describe_invalid(events[position], BOUNDS)
 
 
@@ -79,8 +79,8 @@ def test_random_bytes_are_judged_as_an_obvious_rule_does() -> None:
         elif op == Op.RELEASE:
             expected = 0 <= request <= LARGEST and object_ == alignment == 0
         else:
-            most = {Op.FREE: 0}.get(op, LARGEST)  # type: ignore[call-overload]
-            expected = op <= Op.FREE and 0 <= request <= most and object_ < 10 and thread < 3
+            limit = {Op.FREE: 0}.get(op, LARGEST)  # type: ignore[call-overload]
+            expected = op <= Op.FREE and 0 <= request <= limit and object_ < 10 and thread < 3
             expected = expected and (alignment <= 30 if op == Op.MEMALIGN else alignment == 0)
         events = np.array([row], EVENT).view(np.recarray)
         assert (first_invalid(events, BOUNDS) is None) == expected, row

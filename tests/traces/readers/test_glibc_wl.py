@@ -1,6 +1,6 @@
 """Workloads of glibc's trace-utils: each code, syncs of threads, damage, a real program.
 
-The tests write them, by the grammar; `test_samples` reads those of glibc's own tools.
+The tests write them by the grammar; `test_samples` reads files of glibc's own tools.
 """
 
 import gzip
@@ -149,7 +149,7 @@ def test_overlapping_streams_end(tmp_path: Path) -> None:
 HEADERS = {
     "no thread": header([]),
     "fewer threads than promised": header([]).replace(b"\x0a" + b"\x80" * 8 + b"\0", code(10, 1)),
-    "beginning behind the end": header([10**6]),
+    "beginning after the end": header([10**6]),
     "more syncs than bytes": header([1], syncs=10**6),
     "too many slots": header([1], slots=1 << 60),
 }

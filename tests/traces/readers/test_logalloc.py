@@ -81,8 +81,8 @@ BROKEN = {
     "blank in the arguments": "9 9 calloc(3, 8)=0x20",
     "one argument": "9 9 realloc(0x10)=0x20",
     "three arguments": "9 9 realloc(0x10,1,2)=0x20",
-    "more behind": "9 9 malloc(24)=0x20 x",
-    "more behind a mark": "9 9 jemalloc_stats() x",
+    "more after": "9 9 malloc(24)=0x20 x",
+    "more after a mark": "9 9 jemalloc_stats() x",
     "process alone": "9",
     "ids alone": "9 9 ",
 }

@@ -112,7 +112,7 @@ BROKEN = {
     "thread in letters": "[1.2] vm lttng_ust_libc:malloc: { vtid = x }, { size = 2, ptr = 0x20 }",
     "thread of 19 digits": "[1.2] vm lttng_ust_libc:free: { vtid = 1234567890123456789, ptr = 0x1",
     "value missing": "[1.2] vm lttng_ust_libc:malloc: { size = 24, ptr =",
-    "value missing behind a blank": "[1.2] vm lttng_ust_libc:malloc: { size = 24, ptr = ",
+    "value missing after a blank": "[1.2] vm lttng_ust_libc:malloc: { size = 24, ptr = ",
     "string without an end": '[1.2] vm lttng_ust_libc:malloc: { name = "x, size = 2, ptr = 0x1 }\\',
 }
 

@@ -54,7 +54,7 @@ CALLS = {
     "realloc to nothing": (line(REALLOC, None, 0, 0), (Op.FREE, 0, 0, 0, 0)),
     "free": (line(FREE, 0), (Op.FREE, 0, 0, 0, 0)),
     "free with hints": (line(FREE, 0, 1, 8), (Op.FREE, 0, 0, 0, 0)),
-    "most that live": (varint(2 << 3) + varint(5000) + line(FREE, 0), (Op.FREE, 0, 0, 0, 0)),
+    "peak of live blocks": (varint(2 << 3) + varint(5000) + line(FREE, 0), (Op.FREE, 0, 0, 0, 0)),
 }
 """Lines after BEFORE, with the event of each."""
 

@@ -45,9 +45,9 @@ GOOD: dict[str, tuple[str, Event]] = {
 MARKS = {
     "plain": "--9-- ",
     "time": "--00:00:00:01.234 9-- ",
-    "behind output": "Name? --9-- ",
-    "behind dashes": "--1-2-- --9-- ",
-    "behind words": "two--three --9-- ",
+    "after output": "Name? --9-- ",
+    "after dashes": "--1-2-- --9-- ",
+    "after words": "two--three --9-- ",
 }
 
 
@@ -103,8 +103,8 @@ UNREADABLE = {
     "one factor": "--9-- calloc(3) = 0x20",
     "size without a number": "--9-- memalign(al 64, size ) = 0x40",
     "free without an address": "--9-- free()",
-    "more behind a call": "--9-- free(0x10) and more",
-    "more behind a result": "--9-- malloc(24) = 0x20 and more",
+    "more after a call": "--9-- free(0x10) and more",
+    "more after a result": "--9-- malloc(24) = 0x20 and more",
     "two processes in one line": "--9-- malloc(2--8-- malloc(24) = 0x20",
 }
 """Calls that cannot be read."""
