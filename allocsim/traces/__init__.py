@@ -15,9 +15,7 @@ from allocsim.events import Trace
 from allocsim.traces.formats import detect_format, format_named
 from allocsim.traces.native import file
 from allocsim.traces.native.header import MAGIC
-from allocsim.traces.readers import FORMATS
-from allocsim.traces.recording import events_of
-from allocsim.traces.source import open_source
+from allocsim.traces.source import Source, open_source
 
 
 def open_trace(path: str, form: str | None = None, process: int | None = None) -> Trace:
@@ -32,14 +30,23 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     source = open_source(path)
     with ExitStack() as on_error:
         on_error.enter_context(closing(source))
-        is_native = source.head(len(MAGIC)) == MAGIC
-        if not is_native:
-            chosen = detect_format(source, FORMATS) if form is None else format_named(form, FORMATS)
-            reader = chosen.open(source)
-        on_error.pop_all()  # from here on the stream closes the source
-    if is_native:
+        trace = _open(source, path, form, process)
+        on_error.pop_all()  # from here on the trace closes the source
+    return trace
+
+
+def _open(source: Source, path: str, form: str | None, process: int | None) -> Trace:
+    """The trace in a source: an allocsim trace or a recording."""
+    if source.head(len(MAGIC)) == MAGIC:
         _require_no_choice(path, form, process)
         return file.read_stream(source)
+    # Imported here: the readers take a third of the time to load this package, and an allocsim
+    # trace does not need them.
+    from allocsim.traces.readers import FORMATS
+    from allocsim.traces.recording import events_of
+
+    chosen = detect_format(source, FORMATS) if form is None else format_named(form, FORMATS)
+    reader = chosen.open(source)
     trace = Trace(
         name=path,
         chunks=iter(()),
