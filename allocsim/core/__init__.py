@@ -7,7 +7,6 @@ code. It has, bottom to top:
   records        how a design declares its records, and those that all designs have
   memory         a range of address space from mmap, and tables of records in one
   tables         tables that grow, for the readers of traces
-  kernel_cache   where compiled kernels are stored, and when they are stale
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
   raw            loads and stores at an address
   operations     the calls that a design answers (malloc, free, ...), and `Status`
@@ -15,6 +14,14 @@ code. It has, bottom to top:
   system         pages and metadata from the operating system, released pages, freezing
   size_classes   the table of a design's size classes, and its check
   check          invariants, in plain Python
+
+How `jit` compiles and caches, which a first reading can skip:
+
+  kernel_cache     the directory of compiled kernels
+  kernel_files     a file for each kernel and signature, named by all that it depends on
+  import_closure   the modules that a kernel depends on, and whether they have changed
+  inlined_kernels  kernels called by kernels, which are linked and optimised once
+  compile_notice   the line that says what is being compiled
 
 How the parts work together:
 
