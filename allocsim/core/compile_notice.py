@@ -58,4 +58,5 @@ def describe(module: str) -> tuple[str, int]:
     for prefix, kernels, seconds in GROUPS:
         if module.startswith(prefix):
             return kernels, seconds
-    return f"{module.rpartition('.')[2]} kernels", UNKNOWN_SECONDS
+    file = getattr(sys.modules.get(module), "__file__", None) or module  # /home/me/mine.py
+    return f"kernels of {file.rpartition('/')[2]}", UNKNOWN_SECONDS

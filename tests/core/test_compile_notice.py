@@ -1,6 +1,7 @@
 """What is said when kernels are compiled."""
 
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -34,8 +35,11 @@ def test_every_module_with_kernels_is_described() -> None:
             assert describe(name)[1] != compile_notice.UNKNOWN_SECONDS, name
 
 
-def test_design_from_outside_is_called_by_its_module() -> None:
-    assert describe("mine") == ("mine kernels", compile_notice.UNKNOWN_SECONDS)
+def test_design_from_outside_is_called_by_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("allocsim_design_mine_0123456789abcdef")
+    module.__file__ = "/home/me/mine.py"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert describe(module.__name__) == ("kernels of mine.py", compile_notice.UNKNOWN_SECONDS)
 
 
 def test_broken_standard_error_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
