@@ -40,8 +40,8 @@ _MODULES = {
     "replay": "allocsim.api",
     "workload": "allocsim.api",
 }
-"""Where each public name is defined. No module of the package has the name of a public function:
-importing it would replace the function."""
+"""The module that defines each public name. No module of the package may have the name of a public
+function: importing it would replace the function."""
 
 __all__ = [
     "AllocsimError",

@@ -18,7 +18,7 @@ _registry = threading.RLock()
 """Protects `_locks`, and lets one thread fork at a time."""
 
 _acquired: list[Any] = []
-"""What the fork under way has acquired."""
+"""Locks acquired by the current fork."""
 
 
 def fork_lock() -> Any:

@@ -12,7 +12,7 @@ REASONS = {
     Status.NOT_SPAN_START: "it is inside a large object",
     Status.NOT_OBJECT_START: "it is inside a small object, or in the tail of its span",
 }
-"""Why an address is not an object, by what free() or inspect() returns for it."""
+"""Reasons why an address is not an object, by the Status of free() or inspect()."""
 
 
 def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimError:

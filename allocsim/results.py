@@ -1,4 +1,4 @@
-"""What the Python functions return: a replay and a comparison, each with what was measured.
+"""Results of the Python functions: a profile of a replay, and a comparison.
 
 `as_dict` has the keys of the command line's JSON, and `_repr_html_` is what a notebook shows.
 """
@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """The allocators in their order, with all figures; a `failure` says why there are none."""
+        """The allocators in order, with all figures, or with the `failure` of the measurement."""
         return self.compared.rows()
 
     @property
@@ -119,5 +119,5 @@ def _summary(row: Row) -> str:
 
 
 def _number(value: float | None) -> float:
-    """Return a figure, or NaN where there is none."""
+    """Return a figure, or NaN for None."""
     return float("nan") if value is None else float(value)

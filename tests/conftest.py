@@ -1,7 +1,7 @@
-"""Fixtures for the whole suite, and how much of it each mode runs.
+"""Fixtures for the whole suite.
 
-Every test passes compiled and with NUMBA_DISABLE_JIT=1. Pure, each access to a record costs
-microseconds, so what is repeated is repeated SCALE times.
+Every test passes compiled and with NUMBA_DISABLE_JIT=1 (pure mode), where each access to a record
+costs microseconds. Tests with repetitions multiply them by SCALE.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,15 +19,15 @@ from allocsim.designs import SUMMARIES
 from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: F401 - fixtures
 
 SCALE = 1 if PURE else 20
-"""How many times the work of pure mode a test does."""
+"""Repetitions of a test, relative to pure mode."""
 
 RESERVE = 1 << 30
-"""Bytes of address space of a test's heap."""
+"""Size of the address range of a test's heap, in bytes."""
 
 PAGE = 4096
 
 each_size = pytest.mark.parametrize("size", [0, 1, 24, 100, 32767, 32768, 200_000])
-"""Small and large objects of all kinds."""
+"""Sizes of small and large objects."""
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -50,27 +50,27 @@ def heap() -> Iterator[Heap]:
 
 @pytest.fixture
 def small_heap() -> Iterator[Heap]:
-    """An empty heap of 4 MiB, which can be used up."""
+    """An empty heap of 4 MiB, small enough to be filled."""
     with Heap(reserve=4 << 20) as heap:
         yield heap
 
 
 @pytest.fixture(params=SUMMARIES)
 def any_heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
-    """A heap of each design, as it begins by default."""
+    """A heap of each design with its default parameters."""
     with Heap(request.param, reserve=RESERVE) as heap:
         yield heap
 
 
 @pytest.fixture
 def fresh(heap: Heap) -> HeapState:
-    """The records of `heap`, where no thread has begun: the kernel of replay begins them itself."""
+    """The state of `heap` without thread caches, for the replay kernel, which begins threads."""
     return heap.state
 
 
 @pytest.fixture
 def state(fresh: HeapState) -> HeapState:
-    """The records of `heap`, with caches for threads 0 and 1; such a test calls kernels only."""
+    """The state of `heap` with caches for threads 0 and 1, for tests that only call kernels."""
     for thread in (0, 1):
         operations.thread_begin(fresh, thread)
     return fresh
@@ -78,21 +78,21 @@ def state(fresh: HeapState) -> HeapState:
 
 @pytest.fixture
 def tcmalloc_heap() -> Iterator[Heap]:
-    """A heap of 1 GiB of the design tcmalloc, without what the library allocates at its start."""
+    """A heap of 1 GiB of the design tcmalloc, without the startup state of the library."""
     with Heap("tcmalloc", reserve=RESERVE, startup="none") as heap:
         yield heap
 
 
 @pytest.fixture
 def small_tcmalloc_heap() -> Iterator[Heap]:
-    """Such a heap of 4 MiB, which can be used up."""
+    """Such a heap of 4 MiB, small enough to be filled."""
     with Heap("tcmalloc", reserve=4 << 20, startup="none") as heap:
         yield heap
 
 
 @pytest.fixture
 def tcmalloc(tcmalloc_heap: Heap) -> HeapState:
-    """The records of `tcmalloc_heap`; such a test calls kernels only."""
+    """The state of `tcmalloc_heap`, for tests that only call kernels."""
     return tcmalloc_heap.state
 
 
@@ -106,5 +106,5 @@ def unsound(heap: Heap) -> Unsound:
 
 
 def contents(heap: Heap, address: int, length: int) -> np.ndarray:
-    """The bytes of the heap from `address` on, to read and to write."""
+    """Return `length` bytes of the heap from `address` on, writable."""
     return np.frombuffer(heap.memory.view(address, length), np.uint8)

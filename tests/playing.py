@@ -1,4 +1,4 @@
-"""What tests need to play traces: events, cut into chunks, as a trace."""
+"""Helpers to replay events in tests: chunks, and traces made of them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,21 +8,21 @@ from allocsim.events import Op, Trace, no_events
 from allocsim.player import Options
 
 QUIET = Options(touch=Touch.NONE)
-"""Events alone: no memory is touched, nothing is checked."""
+"""Nothing is written to objects, nothing is checked."""
 
 
 def trace_of(*chunks: Any, length: int | None = None) -> Trace:
-    """A trace of chunks of events."""
+    """Return a trace of chunks of events."""
     return Trace("test", iter(chunks), {"kind": "test"}, length)
 
 
 def cut(events: Any, length: int) -> Iterator[Any]:
-    """Events in chunks of a length."""
+    """Split events into chunks of a length."""
     return (events[start : start + length] for start in range(0, len(events), length))
 
 
 def toggling(count: int) -> Any:
-    """One object that comes and goes: `count` events of one footprint."""
+    """Return `count` events that allocate and free one object in turn."""
     events = no_events(count)
     events.op[1::2] = Op.FREE
     events.request[0::2] = 8

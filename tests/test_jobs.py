@@ -85,7 +85,6 @@ def test_name_of_no_bundled_trace_is_a_path(
 
 @pytest.mark.parametrize("find", [find_trace, find_job], ids=["trace", "job"])
 def test_name_that_is_too_long_is_an_error_of_allocsim(find: Any) -> None:
-    """Whichever step finds it."""
     try:
         assert str(find("a" * 300)) == "a" * 300
     except AllocsimError as refusal:
