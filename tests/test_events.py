@@ -1,10 +1,20 @@
 """The event: 16 bytes without padding, and streams on one thread."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
-from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
+from allocsim.events import (
+    CHUNK,
+    EVENT,
+    Op,
+    Trace,
+    closing_chunks,
+    no_events,
+    on_one_thread,
+)
 
 
 def test_event_takes_16_bytes_and_has_no_hole() -> None:
@@ -72,3 +82,28 @@ def test_closing_an_unused_trace_closes_its_resource() -> None:
     held = Held()
     Trace("t", (chunk for chunk in list[Any]()), {}, resource=held).close()
     assert closed == [held]
+
+
+def test_chunks_are_closed_after_an_error() -> None:
+    closed = []
+
+    def generated() -> Iterator[int]:
+        try:
+            yield from range(10)
+        finally:
+            closed.append(True)
+
+    def fail() -> None:
+        with closing_chunks(chunks):
+            next(chunks)
+            raise KeyError
+
+    chunks = generated()
+    with pytest.raises(KeyError):
+        fail()
+    assert closed == [True]
+
+
+def test_iterator_that_cannot_be_closed_is_left_alone() -> None:
+    with closing_chunks(iter([no_events(1)])):
+        pass
