@@ -59,6 +59,8 @@ def print_result(result: Result, with_classes: bool = False, with_native: bool =
         screen.print(Text(verification(profile), style="green"))
     if result.trace.dropped:
         screen.print(Text(dropped_calls(result.trace), style="yellow"))
+    if with_classes or with_native:
+        screen.print("")
     if with_classes:
         screen.print_table(classes_table(profile.classes))
         if profile.caches:

@@ -67,9 +67,15 @@ class Screen:
             self.print(Text(f"not shown at this width: {named}", style="dim"))
 
     def print_items(self, items: Sequence[str]) -> None:
-        """Print items on one line, or one below the other if that is too long."""
-        line = " · ".join(items)
-        self.print(*([line] if len(line) <= self.width else items))
+        """Print items on as few lines as they need, without breaking one."""
+        line = ""
+        for item in items:
+            longer = f"{line} · {item}" if line else item
+            if line and len(longer) > self.width:
+                self.print(line)
+                longer = item
+            line = longer
+        self.print(line)
 
     def _needed_width(self, table: Table) -> int:
         """Return the columns that a table needs to show every cell on one line."""

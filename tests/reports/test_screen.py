@@ -1,0 +1,49 @@
+"""The screen of reports: its width, trimmed lines, and tables that are too wide."""
+
+import pytest
+
+from allocsim.reports.screen import MIN_WIDTH, Screen, simple_table
+
+
+@pytest.fixture(autouse=True)
+def _width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+
+def print_table_of(*titles: str) -> None:
+    """Print a table of one row with these columns."""
+    table = simple_table()
+    for title in titles:
+        table.add_column(title, no_wrap=True)
+    table.add_row(*titles)
+    Screen().print_table(table)
+
+
+def test_small_columns_count_as_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "5")
+    assert Screen().width == MIN_WIDTH
+
+
+def test_text_is_wrapped_and_trimmed(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().print("one " * 12, "[bold]not markup[/bold]")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["one " * 9 + "one", "one one", "[bold]not markup[/bold]"]
+
+
+def test_table_that_is_too_wide_names_the_columns_it_drops(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table_of("a" * 20, "b" * 10, "c" * 10, "d" * 10)
+    out = capsys.readouterr().out
+    assert "not shown at this width: " in out
+    assert "d" * 10 in out.splitlines()[-1]
+    assert max(map(len, out.splitlines())) <= 40
+
+
+def test_items_fill_lines_without_being_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().print_items(["spans 5 (4 in use, 1 free)", "grows 1,000", "splits 7", "x" * 30])
+    assert capsys.readouterr().out.splitlines() == [
+        "spans 5 (4 in use, 1 free) · grows 1,000",
+        "splits 7",
+        "x" * 30,
+    ]
