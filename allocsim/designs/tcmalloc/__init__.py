@@ -1,7 +1,7 @@
 """The design `tcmalloc`: gperftools 2.10, as libtcmalloc-minimal4 of Debian 12 is built.
 
-The folder reads beside the library's source: a file names the original's file, a kernel the
-original's function.
+The folder mirrors the library's source: a file names the original's file, a kernel the original's
+function.
 
 malloc of a small object, up to 256 KiB:
 
@@ -14,12 +14,12 @@ malloc of a small object, up to 256 KiB:
 
 free finds the class in the page map and pushes the object on the list of the calling thread. A
 list or a cache that has become too long moves batches back to the central free list; a span that
-gets its last object back is freed. Freed spans coalesce, and every so many pages one of them is
+gets its last object back is freed. Freed spans coalesce, and from time to time one of them is
 released to the operating system. Large objects have a span of their own.
 
 Every counter that the library reports has the library's value, to the byte, after every call;
-scripts/verify-tcmalloc proves it. A heap that is frozen, which the library does not know, obtains
-nothing more: calls that need pages or records fail, and frees never do.
+scripts/verify-tcmalloc checks that. The library cannot be frozen; here a frozen heap obtains
+nothing more, metadata included: calls that need pages or records fail, but frees never do.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Creating and deleting thread caches, and the limit that they share (src/thread_cache.cc).
 
 All caches together may hold `overall_thread_cache_size` bytes. A cache claims STEAL_AMOUNT at a
-time for its `max_size`: from what is unclaimed, else from another cache, which need not be smaller
-for it until it is scavenged itself. Caches are linked, newest first, and are numbered by thread.
+time for its `max_size`: from what is unclaimed, else from another cache, which shrinks when it is
+scavenged next. Caches are linked, newest first, and numbered by thread.
 
 Invariant: unclaimed_cache_space + the sum of max_size = overall_thread_cache_size.
 """
@@ -118,6 +118,7 @@ def increase_cache_limit(heap: Tcmalloc, thread: int) -> None:
     """Raise the cache's `max_size` by STEAL_AMOUNT, if it can be had (IncreaseCacheLimit)."""
     static = heap.static[0]
     if static.unclaimed_cache_space > 0:
+        # Less than STEAL_AMOUNT may be left; the library lets the count become negative, too.
         static.unclaimed_cache_space -= STEAL_AMOUNT
         heap.cache[thread].max_size += STEAL_AMOUNT
         return
@@ -126,7 +127,7 @@ def increase_cache_limit(heap: Tcmalloc, thread: int) -> None:
             static.next_memory_steal = static.thread_heaps
         victim = static.next_memory_steal - 1
         other = heap.cache[victim]
-        static.next_memory_steal = other.next
+        static.next_memory_steal = other.next  # round robin, so that no cache pays for all others
         if victim != thread and other.max_size > MIN_THREAD_CACHE_SIZE:
             other.max_size -= STEAL_AMOUNT
             heap.cache[thread].max_size += STEAL_AMOUNT

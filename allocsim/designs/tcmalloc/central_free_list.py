@@ -89,6 +89,7 @@ def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> b
     victim = static.race_counter
     static.race_counter = victim + 1
     if victim >= len(heap.size_class):
+        # The counter stays at 0, which is also this call's victim: hence the two turns.
         victim = 0
         static.race_counter = 0
     other = heap.size_class[victim]
@@ -120,7 +121,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
         if span == head:
             break
         first, last, taken = _fetch_from_one_spans(heap, span, wanted - count)
-        store_word(last, chain)
+        store_word(last, chain)  # later objects in front, in the library's order
         chain = first
         count += taken
         if heap.span[span].objects == 0:
@@ -169,7 +170,7 @@ def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
             record.objects = address
             info.free_objects += 1
         else:
-            info.free_objects -= info.objects - 1
+            info.free_objects -= info.objects - 1  # all but this one, which was not counted yet
             info.num_spans -= 1
             dll_remove(heap, span)
             delete_run(heap, span)

@@ -101,7 +101,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of an object, those of its class or its pages; 0 if there is none."""
+    """Return the bytes of an object, those of its class or its pages; 0 if no object is there."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)
@@ -132,6 +132,7 @@ def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
     grown = size + size // 4
     moved = 0
     if size < request < grown:
+        # Repeated small steps, as of a buffer that is appended to, then copy rarely.
         moved = operations.malloc(heap, thread, grown)
     if moved == 0:
         moved = operations.malloc(heap, thread, request)

@@ -4,8 +4,8 @@ Free spans are FREE or RETURNED (released to the OS). Those of up to MAX_PAGES p
 exact length, newest first; large ones are in a set per state. When and what the heap releases is in
 `page_release`.
 
-Invariant: two neighbouring free spans in the same state are one span. The remainder of a split
-span keeps its state, and its neighbours were not free spans of that state before the split.
+Invariant: no two neighbouring free spans are in the same state. Splitting keeps it without merging:
+the remainder of a free span has the neighbour that the whole had, which is in another state.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
         prepend_to_free_list(heap, rest)
         _shorten(heap, span, pages)
     if state == SpanState.RETURNED:
-        commit_span(heap, span)
+        commit_span(heap, span)  # after the split: only the pages that are taken
     return span
 
 
@@ -120,6 +120,7 @@ def merge_into_free_list(heap: Tcmalloc, span: int) -> None:
     if heap.page_heap[0].aggressive_decommit and record.state == SpanState.FREE:
         decommit_span(heap, span)
         record.state = SpanState.RETURNED
+    # Both lookups are valid: growth maps one page more on each side (`ensure_leaves`).
     before = get_descriptor(heap, record.address - 1)
     after = get_descriptor(heap, record.address + (record.pages << PAGE_SHIFT))
     if _check_and_handle_pre_merge(heap, record.state, before):

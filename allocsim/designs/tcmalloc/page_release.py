@@ -46,6 +46,7 @@ ALL_PAGES = 0x7FFFFFFF
 def new_run(heap: Tcmalloc, pages: int) -> int:
     """Allocate a span of `pages` pages, without a class; 0 on failure (PageHeap::New)."""
     span = search_free_and_large_lists(heap, pages)
+    # Spans in different states do not coalesce: released, all of them are in one state.
     if span == 0 and _is_worth_coalescing(heap, pages):
         release_at_least_n_pages(heap, ALL_PAGES)
         span = search_free_and_large_lists(heap, pages)
@@ -143,7 +144,7 @@ def _incremental_scavenge(heap: Tcmalloc) -> None:
     page_heap.scavenge_count += 1
     released = release_at_least_n_pages(heap, 1)
     if released:
-        wait = 1000.0 / page_heap.release_rate * released
+        wait = 1000.0 / page_heap.release_rate * released  # floating point, as in the library
         page_heap.scavenge_counter = min(int(wait), MAX_RELEASE_DELAY)
 
 

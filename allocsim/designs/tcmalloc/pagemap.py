@@ -94,7 +94,7 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
     page_heap = heap.page_heap[0]
     for root in range(first >> LEAF_BITS, (last >> LEAF_BITS) + 1):
         if heap.page_map[root] == 0:
-            allocate_metadata(heap, LEAF_BYTES)
+            allocate_metadata(heap, LEAF_BYTES)  # does not fail, see above
             heap.page_map[root] = page_heap.leaves
             page_heap.leaves += 1
 

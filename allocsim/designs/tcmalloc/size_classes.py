@@ -51,7 +51,7 @@ def size_map(transfer_num_obj: int) -> list[SizeClass]:
         if classes and _fits_as_many(classes[-1], info):
             classes.pop()
         classes.append(info)
-        size += _alignment_for_size(size)
+        size += _alignment_for_size(size)  # of the size just tried, so 8 is followed by 16
     return classes
 
 
@@ -71,7 +71,7 @@ def row_of(request: int) -> int:
     """Return the row of the class index for `request` bytes, 0 to MAX_SIZE (ClassIndex)."""
     if request <= MAX_SMALL_SIZE:
         return (request + 7) >> 3
-    return (request + 127 + (120 << 7)) >> 7
+    return (request + 127 + (120 << 7)) >> 7  # 1,024 is row 128 of both formulas
 
 
 @kernel
@@ -86,6 +86,7 @@ def _fitted(size: int, batch: int) -> SizeClass:
     while True:
         pages += 1
         length = pages * PAGE
+        # With fewer objects than a quarter of a batch, most refills would be short.
         if length % size <= length // 8 and length // size >= batch // 4:
             return SizeClass(size, pages, length // size, batch)
 

@@ -85,7 +85,7 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
     record = heap.span[span]
     record.address = address
     record.pages = pages
-    record.size_class = 0
+    record.size_class = 0  # a reused record still has its old class
     record.state = state
     heap.counters[0].spans += 1
     record_span(heap, span)

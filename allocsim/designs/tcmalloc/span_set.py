@@ -122,4 +122,4 @@ def _precedes(heap: Tcmalloc, one: int, other: int) -> bool:
 @kernel
 def _priority(span: int) -> int:
     """Return a pseudo-random number: the span number, multiplicatively hashed."""
-    return (int(span) * 2654435761) & 0xFFFFFFFF
+    return (int(span) * 2654435761) & 0xFFFFFFFF  # 2**32 / golden ratio (Knuth)

@@ -86,6 +86,7 @@ def new_state(
         counters=table(Counters, 1),
         page_heap=table(PageHeap, 1),
         page_map=table(np.int64, rows_for(memory.length)),
+        # A row for every page, so that the table never runs out of spans.
         span=table(Span, LIST_HEADS + 1 + memory.length // PAGE + 1),
         class_index=class_index(classes),
         size_class=table(CentralFreeList, len(classes) + 1),

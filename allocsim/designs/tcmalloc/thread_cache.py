@@ -39,6 +39,7 @@ def allocate(heap: Tcmalloc, thread: int, size_class: int) -> int:
 @kernel
 def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
     """Pop the newest free object of a thread's list; 0 if it is empty (FreeList::TryPop)."""
+    # Unsigned index: a signed one costs a test for negative values.
     objects = heap.free_list[thread, np.uint64(size_class)]
     address = objects.head
     if address:
@@ -86,6 +87,7 @@ def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> in
     objects.head = load_word(address)
     objects.length = count - 1
     heap.cache[thread].size_ += (count - 1) * info.object_size
+    # Slow start: a class that is used once must not take a whole batch out of circulation.
     if max_length < info.batch:
         objects.max_length = max_length + 1
     else:
@@ -133,6 +135,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
             idle = max(int(objects.low_water_mark) // 2, 1)
             _release_to_central_cache(heap, thread, size_class, idle)
             batch = heap.size_class[size_class].batch
+            # A list that is not used up need not be so long.
             if objects.max_length > batch:
                 objects.max_length = max(objects.max_length - batch, batch)
         objects.low_water_mark = objects.length
@@ -180,6 +183,7 @@ def _release_to_central_cache(heap: Tcmalloc, thread: int, size_class: int, coun
     They go in batches, the last of which may be short (ReleaseToCentralCache).
     """
     info = heap.size_class[size_class]
+    # A list may be shorter than a batch: then all of it goes.
     left = min(count, int(heap.free_list[thread, size_class].length))
     heap.cache[thread].size_ -= left * info.object_size
     while left > 0:

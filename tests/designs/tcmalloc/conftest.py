@@ -44,8 +44,8 @@ def busy_tcmalloc(busy_heap: Heap) -> HeapState:
 def keep_busy(state: HeapState) -> None:
     """Allocate and free until every kind of record is in use."""
     for thread in (0, 1):
-        held = [operations.malloc(state, thread, size) for size in SIZES_OF_THREADS * 6]
-        put_back(state, 1 - thread, held[::2])
+        live = [operations.malloc(state, thread, size) for size in SIZES_OF_THREADS * 6]
+        put_back(state, 1 - thread, live[::2])
     put_back(state, 0, many(state, 60, 9216))  # until batches go into the transfer cache
     one, two = many(state, 2, 200 * PAGE)
     shorter = many(state, 16, 40 * PAGE)

@@ -52,16 +52,16 @@ REQUESTS: dict[str, Callable[[HeapState, int], int]] = {
 def test_request_beyond_the_reservation_fails_and_the_heap_stays_valid(
     small_tcmalloc_heap: Heap, call: Callable[[HeapState, int], int]
 ) -> None:
-    state, held = small_tcmalloc_heap.state, []
+    state, live = small_tcmalloc_heap.state, []
     for size in (1 << 20, MEDIUM, 3 * PAGE, 1):
         while address := call(state, size):
-            held.append(address)
+            live.append(address)
         assert operations.refusal(state) == Status.OUT_OF_MEMORY
         assert small_tcmalloc_heap.check() == []
     if call is not REQUESTS["memalign of pages"]:  # it allocates more than it keeps
         assert state.system[0].heap == small_tcmalloc_heap.memory.length
     free = operations.free_stack if call is REQUESTS["stack"] else None
-    for address in held:
+    for address in live:
         status = free(state, address) if free else operations.free(state, 0, address)
         assert status == Status.OK
     assert small_tcmalloc_heap.check() == []

@@ -24,13 +24,13 @@ Request = Callable[[HeapState], int]
 
 
 def obtained(state: HeapState) -> tuple[int, ...]:
-    """What a heap has obtained: end of its pages, bytes of heap and metadata."""
+    """Return what a heap has obtained: end of its pages, bytes of heap and of metadata."""
     system = state.system[0]
     return int(system.next), int(system.heap), int(system.metadata)
 
 
 def records(state: HeapState) -> list[bytes]:
-    """All records that these tests use, but for `refusal`."""
+    """Return all records that these tests use, except `refusal`."""
     tables = (state.counters, state.page_heap, state.static, state.page_map, state.size_class)
     rows = (state.span[: LIST_HEADS + 3000], state.cache[:50], state.free_list[:50])
     return [np.asarray(table).tobytes() for table in (*tables, *rows)]
@@ -45,7 +45,7 @@ def leave_span_records(state: HeapState, count: int) -> None:
 
 
 def frozen_with(heap: Heap, count: int) -> HeapState:
-    """The records of a heap with a free span of 228 pages and room for `count` more spans."""
+    """Return a frozen heap with free spans and room for `count` more span records."""
     state = heap.state
     malloc(state, 8)  # a cache, and a class with free objects
     malloc(state, MEDIUM)
@@ -131,10 +131,10 @@ def test_realloc_without_a_record_leaves_the_object(tcmalloc_heap: Heap) -> None
 
 def test_merged_spans_leave_records_to_a_frozen_heap(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
-    held = [malloc(state, MEDIUM) for _ in range(4)]
+    objects = [malloc(state, MEDIUM) for _ in range(4)]
     frozen_with(tcmalloc_heap, 0)
     assert malloc(state, MEDIUM + PAGE) == 0
-    for address in held:
+    for address in objects:
         assert operations.free(state, 0, address) == Status.OK
     assert malloc(state, MEDIUM + PAGE)
     assert tcmalloc_heap.check() == []
@@ -161,12 +161,12 @@ def test_cache_without_a_record_is_not_created(tcmalloc_heap: Heap) -> None:
 
 def test_free_of_a_large_span_needs_no_record(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
-    held = [malloc(state, 128 * PAGE) for _ in range(5)]
+    objects = [malloc(state, 128 * PAGE) for _ in range(5)]
     operations.freeze(state)
     before = obtained(state)
     assert state.page_heap[0].max_large_spans == 0
     for number in (0, 1, 3, 4):  # two free neighbours are a large span
-        assert operations.free(state, 0, held[number]) == Status.OK
+        assert operations.free(state, 0, objects[number]) == Status.OK
     assert state.page_heap[0].large_spans == 2
     assert obtained(state) == before
     assert tcmalloc_heap.check() == []
@@ -182,7 +182,7 @@ def test_growth_of_a_frozen_heap_makes_no_leaf_of_the_page_map() -> None:
 
 
 Calls = list[tuple[str, int]]
-"""Live objects: which call frees it, and its address."""
+"""Live objects: "object" or "stack", and the address."""
 
 
 def call_at_random(state: HeapState, rng: random.Random, live: Calls) -> bool:

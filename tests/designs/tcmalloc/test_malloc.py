@@ -109,8 +109,8 @@ def test_inspect_accepts_a_free_small_object(tcmalloc: HeapState) -> None:
 
 def test_thread_that_ends_releases_everything(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     for thread in (0, 1):
-        held = [malloc(tcmalloc, size, thread) for size in (8, 100, 2800, 20_000) * 5]
-        for address in held:
+        live = [malloc(tcmalloc, size, thread) for size in (8, 100, 2800, 20_000) * 5]
+        for address in live:
             operations.free(tcmalloc, thread, address)
     assert tcmalloc_heap.native_counters()["tcmalloc.thread_cache_free_bytes"] > 0
     for thread in (0, 1):

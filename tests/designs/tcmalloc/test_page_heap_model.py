@@ -63,17 +63,17 @@ class Runs:
 def test_random_runs_agree_with_a_sorted_list(
     tcmalloc_heap: Heap, tcmalloc: HeapState, seed: int
 ) -> None:
-    rng, model, held = random.Random(seed), Runs(), list[int]()
+    rng, model, live = random.Random(seed), Runs(), list[int]()
     base = tcmalloc_heap.memory.address
     for _ in range(100 * SCALE):
-        if held and rng.random() < 0.5:
-            span = held.pop(rng.randrange(len(held)))
+        if live and rng.random() < 0.5:
+            span = live.pop(rng.randrange(len(live)))
             model.give_back((int(tcmalloc.span[span].address) - base) // PAGE)
             delete_run(tcmalloc, span)
         else:
             pages = int(2 ** rng.uniform(0, 9))
-            held.append(new_run(tcmalloc, pages))
-            assert (tcmalloc.span[held[-1]].address - base) // PAGE == model.take(pages)
+            live.append(new_run(tcmalloc, pages))
+            assert (tcmalloc.span[live[-1]].address - base) // PAGE == model.take(pages)
     found = [[(s.address - base) // PAGE, s.pages, s.state] for s in spans_of(tcmalloc).values()]
     expected = [[a, n, FREE if free else SpanState.IN_USE] for a, n, free in model.runs]
     assert found == expected

@@ -56,7 +56,7 @@ def test_caches_report_their_size_and_limit() -> None:
         for address in [malloc(heap.state, 100, 3) for _ in range(3)]:
             operations.free(heap.state, 3, address)
         assert DESIGN.caches is not None
-        found = {use.thread: (use.size, use.limit) for use in DESIGN.caches(heap.state)}
-        held = int(heap.state.cache[3].size_)
-    assert held > 0
-    assert found == {None: (0, 65536), 0: (0, 65536), 3: (held, 65536)}
+        uses = {use.thread: (use.size, use.limit) for use in DESIGN.caches(heap.state)}
+        size = int(heap.state.cache[3].size_)
+    assert size > 0
+    assert uses == {None: (0, 65536), 0: (0, 65536), 3: (size, 65536)}

@@ -47,7 +47,7 @@ def list_of(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
     return int(objects.length), int(objects.max_length)
 
 
-def held(state: HeapState) -> int:
+def cached_size(state: HeapState) -> int:
     """Return the bytes that the cache of thread 0 counts; check them against its lists."""
     found = sum(len(cached(state, 0, number)) * size for number, size in enumerate(SIZES) if number)
     assert state.cache[0].size_ == found
@@ -124,12 +124,12 @@ def test_size_of_the_cache_changes_with_its_lists(tcmalloc: HeapState) -> None:
     other = allocate(tcmalloc, 5, LARGE)
     tcmalloc.free_list[0, CLASS].max_length = tcmalloc.free_list[0, LARGE].max_length = 100
     tcmalloc.cache[0].max_size = 1 << 20
-    before = held(tcmalloc)
+    before = cached_size(tcmalloc)
     free(tcmalloc, *found[:4])
     free(tcmalloc, *other[:3], size_class=LARGE)
-    assert held(tcmalloc) == before + 4 * SIZE + 3 * 32768
+    assert cached_size(tcmalloc) == before + 4 * SIZE + 3 * 32768
     allocate(tcmalloc, 2)
-    assert held(tcmalloc) == before + 2 * SIZE + 3 * 32768
+    assert cached_size(tcmalloc) == before + 2 * SIZE + 3 * 32768
 
 
 def test_low_water_mark_is_the_minimum_length_since_the_last_scavenge(tcmalloc: HeapState) -> None:
@@ -181,7 +181,7 @@ def test_list_that_overflows_releases_a_batch_and_may_grow_up_to_one(
     free(tcmalloc, extra)
     assert list_of(tcmalloc) == (left, bound)
     assert tcmalloc.free_list[0, CLASS].length_overages == length_overages
-    held(tcmalloc)
+    cached_size(tcmalloc)
     assert tcmalloc_heap.check() == []
 
 
@@ -227,7 +227,7 @@ def test_scavenge_releases_half_of_each_low_water_mark(
     assert list_of(tcmalloc) == (11, 68)
     assert list_of(tcmalloc, other) == (0, 68)
     assert tcmalloc.free_list[0, CLASS].low_water_mark == 11
-    held(tcmalloc)
+    cached_size(tcmalloc)
     assert tcmalloc_heap.check() == []
 
 
@@ -288,7 +288,7 @@ def test_cleanup_releases_the_lists_in_batches(tcmalloc_heap: Heap, tcmalloc: He
     with_list(tcmalloc, 3, 100, LARGE)
     used = int(tcmalloc.size_class[CLASS].used_slots)
     cleanup(tcmalloc, 0)
-    assert held(tcmalloc) == 0
+    assert cached_size(tcmalloc) == 0
     assert tcmalloc.size_class[CLASS].used_slots == used + 2
     assert tcmalloc.size_class[LARGE].used_slots == 1
     assert tcmalloc_heap.check() == []
