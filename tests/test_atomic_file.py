@@ -9,7 +9,7 @@ from allocsim.errors import EnvironmentLacks
 
 
 class Stop(BaseException):
-    """What is raised in the midst of writing, as KeyboardInterrupt is."""
+    """Raised in the middle of writing, as a KeyboardInterrupt may be."""
 
 
 @pytest.mark.parametrize("write", [atomic_replace, atomic_write])

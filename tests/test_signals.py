@@ -112,7 +112,7 @@ def test_sigterm_and_sighup_end_the_process_in_order(
 
 
 def test_interrupt_that_was_ignored_from_the_start_stays_ignored(tmp_path: Path) -> None:
-    """As a shell leaves it for what runs in its background."""
+    """A shell ignores SIGINT in its background jobs."""
     trap = AT_IMPORT.format(module="click", signal="SIGINT")
     ignoring = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     ended = run_trapped(tmp_path, ignoring + trap, "list", "designs")

@@ -1,4 +1,4 @@
-"""What is shown of others' text is one line and moves no cursor."""
+"""Text from outside is escaped, so that it stays on one line and cannot control a terminal."""
 
 import pytest
 

@@ -20,7 +20,7 @@ PATIENCE = 900.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended."""
+    """The exit status and output of a run."""
 
     status: int
     out: str
@@ -30,7 +30,7 @@ class Ended:
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
     "PYTHONPATH": str(REPOSITORY)
 }
-"""What commands run in; with buffered files, as a user has them."""
+"""The environment of commands, with buffered streams as users have them."""
 
 
 def command(*arguments: str | Path) -> list[str]:

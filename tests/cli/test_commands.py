@@ -127,7 +127,7 @@ def test_unknown_format_suggests_the_nearest(run: Run, file: File) -> None:
 
 
 def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
-    """What one thread has freed serves the other only when both are one."""
+    """An object freed by one thread is reused by another only if both have one cache."""
     file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n2: malloc 0x20 5\n")
     refills = {
         threads: json.loads(run(f"replay my.txt --threads {threads} --json").out)["counters"][

@@ -19,7 +19,7 @@ from tests.cli.running import ENVIRONMENT, command
 
 
 def completed(line: str, place: Path) -> list[tuple[str, str]]:
-    """What bash is offered for the last word of a line: the type and the value of each."""
+    """Return the type and value of each completion of the last word of a line, as for bash."""
     words = line.split(" ")
     environment = ENVIRONMENT | {
         "_ALLOCSIM_COMPLETE": "bash_complete",

@@ -1,4 +1,4 @@
-"""How a run ends that is interrupted: 130, and one line that says how far it came."""
+"""Interrupted runs: exit status 130, and one line that says how far the run got."""
 
 import os
 import pty

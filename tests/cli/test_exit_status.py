@@ -1,4 +1,4 @@
-"""How a run ends: 0; 1 for what it found; 3 for what the machine lacks; never a traceback."""
+"""Exit statuses: 0, 1 for a failed check, 3 for a missing resource; never a traceback."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.cli.running import limited, process
 
 
 def test_job_of_more_events_than_64_bits_is_an_error(run: Run, file: File) -> None:
-    """It can be begun; here it soon needs more memory than there is."""
+    """The job is valid, but soon needs more memory than the limit allows."""
     file(
         "my.toml",
         'kind = "sweep"\nfirst = "1TiB"\nlast = "128TiB"\nstep = 1\nobjects = 1\n'

@@ -1,4 +1,4 @@
-"""How a run ends whose input or output is broken, closed or full; what a pipe is given."""
+"""Runs whose input or output is broken, closed, full or a pipe."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""How a run ends that cannot begin: 2, and a message that says what was wrong."""
+"""Wrong usage and unusable files: exit status 2, and a message that says what is wrong."""
 
 import pytest
 
@@ -109,7 +109,7 @@ FILES: dict[str, tuple[str, str, str]] = {
     "too many live": (
         "my.toml",
         'kind = "phases"\n[[phase]]\nallocate = 5',
-        "phase 1 allocates objects: it needs a size",
+        "phase 1 allocates objects and needs a size",
     ),
     "empty trace": ("my.txt", "", "my.txt: the trace is empty"),
     "binary trace": ("my.txt", "\x7fELF\0\0", "my.txt: unknown format, found '\\x7fELF"),

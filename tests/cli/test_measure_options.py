@@ -1,4 +1,4 @@
-"""How `compare` and `check` read the workload that they measure."""
+"""Reading the workload that `compare` and `check` measure."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where the locale has only ASCII, bars and lines of blocks keep their meaning."""
+"""In an ASCII locale, bars and sparklines are drawn with ASCII characters."""
 
 import pytest
 

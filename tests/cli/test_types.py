@@ -1,4 +1,4 @@
-"""What options accept: sizes, counts, shares, settings."""
+"""Types of option values: sizes, counts, percentages, shares, times, settings."""
 
 import click
 import pytest

@@ -1,4 +1,4 @@
-"""The table on the screen: everything in it, never cut in a pipe, no colours where none belong."""
+"""A result on the screen: complete, within the width, coloured only on a terminal."""
 
 import io
 import re
@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 def on_terminal(
     result: Result, monkeypatch: pytest.MonkeyPatch, columns: int, **environment: str
 ) -> str:
-    """What a terminal of so many columns shows."""
+    """Return what a terminal of that width shows."""
     terminal = Terminal()
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -38,12 +38,12 @@ def on_terminal(
 
 
 def bare(shown: str) -> str:
-    """What is shown, without escape sequences."""
+    """Remove the escape sequences."""
     return re.sub(r"\x1b\[[\d;]*m", "", shown)
 
 
 def in_pipe(result: Result, capsys: pytest.CaptureFixture[str], *, classes: bool = False) -> str:
-    """What a pipe gets."""
+    """Return what a pipe gets."""
     print_result(result, with_classes=classes)
     return capsys.readouterr().out
 
