@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 SUMMARIES = {
-    "go2008": "the first Go malloc, November 2008: thread lists, no coalescing, nothing returned",
-    "tcmalloc": "gperftools 2.10: bounded caches, transfer slots, central lists, pages returned",
+    "go2008": "Go's first malloc, November 2008: thread caches, no coalescing, nothing released",
+    "tcmalloc": "gperftools 2.10: bounded thread caches, transfer cache, central free lists",
 }
 """The bundled designs with one line each. Kept apart from them, so that it loads without Numba."""
 
