@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 
 from allocsim.arguments import checked_bytes, checked_choice, checked_range
 from allocsim.benchmark import comparison
-from allocsim.benchmark.event_file import write_events
-from allocsim.benchmark.subject import require_subject
-from allocsim.designs import DEFAULT, SUMMARIES, find_design
+from allocsim.benchmark.subject import choose_subjects
+from allocsim.designs import DEFAULT, find_design
 from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, on_one_thread
 from allocsim.heap import RESERVE, Heap
-from allocsim.libraries.find import KNOWN, PREFIX, find_library, require_no_library
+from allocsim.libraries.find import require_no_library
 from allocsim.player import NEVER, Options, play
 from allocsim.reports.comparison import Compared, column_of
 from allocsim.results import ComparisonResult, ReplayProfile
@@ -141,19 +140,13 @@ def compare(
         keep_settings=keep_settings,
         timed=times,
     )
-    subjects = _subjects(on)
+    subjects = choose_subjects(on.split(",") if isinstance(on, str) else on)
     first = reference or subjects[0]
     if first not in subjects:
         raise UnknownName("allocator for reference", first, subjects)
     if sort is not None:
         column_of(sort)
-    recorded = write_events(_opened(workload, seed))
-    try:
-        if not recorded.events:
-            raise InputError(f"{recorded.trace.name}: it has no events, so nothing can be measured")
-        measured = comparison.compare(recorded, subjects, conditions)
-    finally:
-        recorded.close()
+    measured = comparison.compare_trace(_opened(workload, seed), subjects, conditions)
     return ComparisonResult(Compared(measured, first, sort, call))
 
 
@@ -171,20 +164,6 @@ def _fresh(trace: Trace, seed: int | None) -> Trace:
     if trace.reopen is None:
         raise InputError(f"the events of '{trace.name}' have been read and can't be read again")
     return trace.reopen()
-
-
-def _subjects(on: str | Iterable[str] | None) -> list[str]:
-    """Return the allocators to compare; InputError if one is unknown or named twice."""
-    if on is None:
-        return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
-    subjects = [name.strip() for name in (on.split(",") if isinstance(on, str) else on)]
-    for name in subjects:
-        require_subject(name)
-        if subjects.count(name) > 1:
-            raise InputError(f"compare: '{name}' is named twice")
-    if not subjects:
-        raise InputError("compare: on is empty; expected at least one allocator")
-    return subjects
 
 
 def _touch(call: str, name: str) -> Touch:

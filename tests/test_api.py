@@ -170,7 +170,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "format of keys": (lambda: allocsim.workload(JOB, format="aosp"), "format and process"),
     "job as a trace": (lambda: allocsim.open_trace("mine.toml"), "is a job, not a recording"),
     "subject": (lambda: allocsim.compare(JOB, on="go2007"), "unknown"),
-    "no subject": (lambda: allocsim.compare(JOB, on=[]), "on is empty"),
+    "no subject": (lambda: allocsim.compare(JOB, on=[]), "no allocator is named"),
     "subject twice": (lambda: allocsim.compare(JOB, on=["go2008", "go2008"]), "named twice"),
     "runs": (lambda: allocsim.compare(JOB, on="go2008", runs=0), "runs is 0; expected 1 to 1,000"),
     "reference": (lambda: allocsim.compare(JOB, on="go2008", reference="x"), "for reference"),
@@ -190,7 +190,7 @@ def test_unknown_workload_suggests_the_nearest() -> None:
 
 
 def test_workload_without_events_cannot_be_compared() -> None:
-    with pytest.raises(InputError, match="it has no events"):
+    with pytest.raises(InputError, match="test has no events to measure"):
         allocsim.compare(trace_of(), on="go2008")
 
 

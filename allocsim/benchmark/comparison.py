@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from allocsim.benchmark.child import Message, Request
-from allocsim.benchmark.event_file import EventFile
+from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.benchmark.figures import Row
 from allocsim.benchmark.parent import SubjectFailed, run_child
 from allocsim.benchmark.subject import library_of
 from allocsim.driver import Touch
-from allocsim.errors import EnvironmentLacks
+from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.events import Trace
 from allocsim.heap import RESERVE
 from allocsim.libraries.find import require_library
 from allocsim.player import NEVER
@@ -77,6 +78,27 @@ def compare(
         failures = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
         raise EnvironmentLacks(f"no subject could run: {failures}")
     return Comparison(workload, conditions, rows)
+
+
+def compare_trace(
+    trace: Trace,
+    subjects: Sequence[str],
+    conditions: Conditions,
+    progress: Callable[[str, str], None] | None = None,
+    read: Callable[[], None] = lambda: None,
+) -> Comparison:
+    """Read a trace and measure every subject on it; `read` is called when its notes are complete.
+
+    InputError if the trace has no events.
+    """
+    workload = write_events(trace)
+    try:
+        if not workload.events:
+            raise InputError(f"{trace.name} has no events to measure")
+        read()
+        return compare(workload, subjects, conditions, progress)
+    finally:
+        workload.close()
 
 
 def measure(subject: str, figures: str, workload: EventFile, conditions: Conditions) -> Message:

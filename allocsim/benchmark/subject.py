@@ -5,16 +5,23 @@ The child makes it last, after everything else that it needs, and keeps it until
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from allocsim.core.records import HeapState
-from allocsim.designs import design_summaries, find_design, is_design_file, parse_setting
-from allocsim.errors import UnknownName
+from allocsim.designs import (
+    SUMMARIES,
+    design_summaries,
+    find_design,
+    is_design_file,
+    parse_setting,
+)
+from allocsim.errors import InputError, UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.libraries.counters import read_counters
-from allocsim.libraries.find import KNOWN, PREFIX, is_path
+from allocsim.libraries.find import KNOWN, PREFIX, find_library, is_path
 from allocsim.libraries.load import LoadedLibrary, load
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
@@ -54,6 +61,20 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
     """Return the design and its settings in a subject's name, as in "tcmalloc:release_rate=10"."""
     design, *settings = name.split(":")
     return design, dict(parse_setting(text) for text in settings)
+
+
+def choose_subjects(names: Iterable[str] | None) -> list[str]:
+    """Return the subjects of these names; None means bundled designs and installed libraries."""
+    if names is None:
+        return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
+    subjects = [name.strip() for name in names]
+    for name in subjects:
+        require_subject(name)
+        if subjects.count(name) > 1:
+            raise InputError(f"'{name}' is named twice")
+    if not subjects:
+        raise InputError("no allocator is named")
+    return subjects
 
 
 def require_subject(name: str) -> None:

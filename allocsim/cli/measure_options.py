@@ -15,7 +15,6 @@ from allocsim.cli.completion import complete_subjects
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.output import log
 from allocsim.cli.types import CountType, PercentType, SizeType
-from allocsim.errors import InputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,26 +98,16 @@ def measuring_options(command: Command) -> Command:
 
 def subjects_of(text: str | None) -> list[str]:
     """Return the subjects of --on; without it, all bundled designs and installed libraries."""
-    from allocsim.benchmark.subject import require_subject
-    from allocsim.designs import SUMMARIES
-    from allocsim.libraries.find import KNOWN, PREFIX, find_library
+    from allocsim.benchmark.subject import choose_subjects
 
-    if text is None:
-        return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
-    subjects = [name.strip() for name in text.split(",")]
-    for name in subjects:
-        require_subject(name)
-    if repeated := [name for name in subjects if subjects.count(name) > 1]:
-        raise InputError(f"--on names '{repeated[0]}' twice")
-    return subjects
+    return choose_subjects(None if text is None else text.split(","))
 
 
 def measure(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
     """Measure the subjects on a workload and return the Comparison; `times` adds times."""
-    from allocsim.benchmark.comparison import Conditions, compare
-    from allocsim.benchmark.event_file import write_events
+    from allocsim.benchmark.comparison import Conditions, compare_trace
     from allocsim.driver import Touch
     from allocsim.player import NEVER
     from allocsim.workloads import open_workload
@@ -133,16 +122,14 @@ def measure(
         keep_settings=options["keep_settings"],
         timed=times,
     )
-    read = open_workload(workload, options["seed"], options["form"], options["process"])
-    recorded = write_events(read)
-    try:
-        if not recorded.events:
-            raise InputError(f"{workload} has no events to measure")
-        for note in recorded.trace.notes:
+    trace = open_workload(workload, options["seed"], options["form"], options["process"])
+
+    def log_notes() -> None:
+        """Print the notes on the workload."""
+        for note in trace.notes:
             log(f"note: {note}")
-        return compare(recorded, subjects, conditions, _watch)
-    finally:
-        recorded.close()
+
+    return compare_trace(trace, subjects, conditions, _watch, log_notes)
 
 
 def _watch(subject: str, measure: str) -> None:

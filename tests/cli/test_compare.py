@@ -86,7 +86,7 @@ def test_only_subject_that_is_missing_is_status_3(run: Run, trace: Path) -> None
     [
         ("x.txt --on go2009", "unknown subject 'go2009' (did you mean 'go2008'?)"),
         ("x.txt --on lib:gemalloc", "unknown library 'gemalloc' (did you mean 'jemalloc'?)"),
-        ("x.txt --on lib:glibc,lib:glibc", "--on names 'lib:glibc' twice"),
+        ("x.txt --on lib:glibc,lib:glibc", "'lib:glibc' is named twice"),
         ("x.txt --on lib:glibc --reference go2008", "unknown subject for --reference 'go2008'"),
         ("x.txt --on lib:glibc --sort peek", "unknown column 'peek'"),
         ("gone.txt --on lib:glibc", "gone.txt"),
