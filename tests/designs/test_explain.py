@@ -55,6 +55,7 @@ def test_other_error_has_no_message(slots: str) -> None:
     assert explain(ValueError("no")) is None
 
 
+@pytest.mark.slow
 def test_command_prints_one_line_for_a_broken_kernel(tmp_path: Path) -> None:
     path = write_design(tmp_path, ("heap.live[0] -= 1", "heap.alive[0] -= 1"))
     ended = process("random", "--ops", "99", "--design", path)

@@ -48,6 +48,7 @@ def test_design_has_fewer_than_a_hundred_lines() -> None:
     assert 50 < lines_of_code(DESIGN) < 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_runs_as_printed(command: str) -> None:
     if PURE:
@@ -72,6 +73,7 @@ def test_corruption_is_reported_as_printed() -> None:
         exec(code, {})
 
 
+@pytest.mark.slow
 def test_report_uses_the_words_of_the_design() -> None:
     done = CliRunner().invoke(cli, ["random", "--ops", "300", "--design", "./mine.py"])
     assert "free objects, a list for each power of two" in done.output
