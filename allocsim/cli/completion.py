@@ -7,12 +7,11 @@ designs, libraries, formats and columns are repeated here, and a test compares t
 from __future__ import annotations
 
 import os
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import click
     from click.shell_completion import CompletionItem
@@ -151,5 +150,8 @@ def _recordings() -> list[str]:
 
 def _workloads() -> Path:
     """Return the directory of bundled workloads, as `jobs.bundled_workloads` does."""
+    from importlib.resources import files  # imported here: with pathlib it costs --help 5 ms
+    from pathlib import Path
+
     packaged = Path(str(files("allocsim"))) / "workloads"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "workloads"
