@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from llvmlite.binding import parse_assembly
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.environment import lookup_environment
@@ -42,6 +43,17 @@ class LinkedLibrary(JITCodeLibrary):
         for function in self._final_module.functions:
             if function.is_declaration and function.name.startswith("_ZN"):
                 raise AssertionError(f"{function.name} is not linked")
+
+    def serialize_using_object_code(self) -> Any:
+        """Return what the cache keeps: machine code, and a stub that names its functions.
+
+        Numba keeps the IR as well, to be inlined elsewhere, and parses it whenever it loads the
+        code. Nothing inlines this kernel.
+        """
+        defined = [each.name for each in self.get_defined_functions()]
+        stub = "".join(f'define void @"{name}"() {{ ret void }}\n' for name in defined)
+        bitcode = parse_assembly(stub).as_bitcode()
+        return self.name, "object", (self._get_compiled_object(), bitcode)
 
     def _finalize_specific(self) -> None:
         """Fill in the objects of the kernels that were linked, as loading from the cache does."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -67,7 +68,6 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         return function
     compiled: Any = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(function)
     compiled.__class__ = _Kernel
-    compiled.inlined = numba.njit(**INLINED_OPTIONS)(function)
     compiled._cache = kernel_files(function, CACHE, _CLOSURE, answering_modules)
     return compiled
 
@@ -75,7 +75,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 class _Kernel(CPUDispatcher):
     """A kernel as Python calls it; what other kernels call is `inlined`."""
 
-    inlined: Any
+    @cached_property
+    def inlined(self) -> Any:
+        """The kernel as other kernels call it; made when one is compiled that does."""
+        return numba.njit(**INLINED_OPTIONS)(self.py_func)
 
     @property
     def _numba_type_(self) -> Any:

@@ -50,13 +50,18 @@ class KernelFiles(_Cache):
         return str(self._directory)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the kernel compiled for `sig`, or None if it has to be compiled."""
+        """Return the kernel compiled for `sig`, or None if it has to be compiled.
+
+        Numba would first load everything that compiling needs (0.3 s); machine code needs of that
+        only Numba's memory allocator, which no kernel of the package uses.
+        """
         with contextlib.suppress(Exception):
-            target_context.refresh()
             content = self._file(sig, target_context.codegen()).read_bytes()
             pickled = content[:-DIGEST_BYTES]
             if hashlib.sha256(pickled).digest() == content[-DIGEST_BYTES:]:
-                payload = pickle.loads(pickled)
+                allocates, payload = pickle.loads(pickled)
+                if allocates:
+                    target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
         compile_notice.announce(next(iter(self._state_modules(sig)), self._function.__module__))
         return None
@@ -67,7 +72,8 @@ class KernelFiles(_Cache):
             if data.library.has_dynamic_globals or any(not each.can_cache for each in data.lifted):
                 return
             file = self._file(sig, data.codegen)
-            pickled = dumps(CompileResultCacheImpl.reduce(None, data))
+            allocates = any(each.startswith("NRT_") for each in _declared(data.library))
+            pickled = dumps((allocates, CompileResultCacheImpl.reduce(None, data)))
             replace_file(file, pickled + hashlib.sha256(pickled).digest())
             self._delete_outdated(file)
 
@@ -127,6 +133,13 @@ def kernel_files(
     if directory is None:
         return NullCache()
     return KernelFiles(function, directory, closure, answering)
+
+
+def _declared(library: Any) -> Iterator[str]:
+    """The names of the functions that the code of a library calls from elsewhere."""
+    for function in library._final_module.functions:
+        if function.is_declaration:
+            yield function.name
 
 
 def _short(content: object) -> str:
