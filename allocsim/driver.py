@@ -1,9 +1,8 @@
-"""The driver: events through a heap, one loop in one kernel, measuring as it goes.
+"""The driver: one compiled loop that replays events on a heap and takes samples.
 
-Below the command line, above `Heap` and the streams of events. The kernel is specialised for each
-design when it is compiled, and is the same for all. It stops and returns to Python only when it
-must: a chunk ends, the sample buffer is full, a check is due, something went wrong. Its one rule:
-what an object is worth to the program (its size, its stamp) is kept here, never in the heap.
+It is written once and compiled for each type of heap. It returns to Python only when a chunk ends,
+the sample buffer is full, a check is due, or something fails (see `Stop`). The requested size of an
+object is kept here: allocators do not store it, but live bytes and `--verify` need it.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import fill
-from allocsim.core.records import HeapState, Record
+from allocsim.core.records import HeapState, Int64, Record, Sample, Struct, Table
 from allocsim.events import Op
 from allocsim.stamps import is_stamped, is_zero, stamp
 
 
 class Touch(IntEnum):
-    """What the program is taken to write in a fresh object."""
+    """Which bytes of a new object the simulated program writes."""
 
     NONE = 0
     FIRST = 1
-    """One byte."""
+    """The first byte."""
     PAGE = 2
-    """One byte in each page."""
+    """One byte in each OS page."""
     FULL = 3
     """Every byte."""
 
@@ -38,81 +37,88 @@ class Stop(IntEnum):
     """Why the kernel returned."""
 
     END = 0
-    """The chunk is done."""
+    """All events of the chunk were replayed."""
     SAMPLES = 1
-    """The sample buffer is full; the event is done."""
+    """The sample buffer is full; the event was replayed."""
     CHECK = 2
-    """A check is due; the event is done."""
+    """A check is due; the event was replayed."""
     OBJECTS = 3
-    """The event names an object beyond the table; it is not done."""
+    """The object table is too short for the event, which was not replayed."""
     THREADS = 4
-    """A thread could not be given a cache."""
+    """No cache could be created for a thread."""
     LIMIT = 5
-    """The footprint passed the limit; the event is done."""
+    """The footprint exceeded the limit; the event was replayed."""
     REFUSED = 6
-    """The heap refused memory."""
+    """An allocation failed."""
     BAD_EVENT = 7
-    """The event frees what is not live, or allocates what is."""
+    """The event frees an object that is not live, or allocates a live one."""
     BAD_FREE = 8
-    """The heap did not take back an object that it had handed out."""
+    """free failed for an object that the heap had allocated."""
     STAMP = 9
-    """An object's stamp was overwritten."""
+    """The fill pattern of an object was overwritten."""
     NOT_ZERO = 10
-    """A fresh object is not all zeros, and the design promises it."""
+    """A new object is not all zeros, although the design promises it."""
 
 
-DRIVER = np.dtype(
-    [
-        ("events", np.int64),  # events done
-        ("live", np.int64),  # bytes asked for and not freed
-        ("peak_live", np.int64),  # the most that was
-        ("threads", np.int64),  # threads that were given a cache
-        ("peak_footprint", np.int64),  # the most bytes so far
-        ("limit", np.int64),  # the most bytes allowed
-        ("next_sample", np.int64),  # count of events at which the next sample is due
-        ("interval", np.int64),  # events between samples
-        ("samples", np.int64),  # rows of the sample buffer that are filled
-        ("next_check", np.int64),  # count of events at which the next check is due
-        ("due", np.int64),  # the smaller of the two
-        ("touch", np.int64),  # a Touch
-        ("verify", np.int64),  # 1: stamp every object and check the stamps
-        ("stamps", np.int64),  # stamps that were checked
-        ("zeroed", np.int64),  # 1: fresh objects must be all zeros
-        ("stop", np.int64),  # a Stop
-    ],
-    align=True,
-)
+class Driver(Struct):
+    """The state of a replay."""
 
-OBJECT = np.dtype(
-    [
-        ("address", np.int64),  # where the object is; 0: it is not live
-        ("request", np.int64),  # bytes asked for
-    ]
-)
+    events: Int64  # events replayed
+    live: Int64  # bytes requested and not freed
+    peak_live: Int64  # maximum of `live`
+    threads: Int64  # threads that have a cache
+    peak_footprint: Int64  # maximum footprint so far, bytes
+    limit: Int64  # footprint above which the kernel stops
+    next_sample: Int64  # number of events at which the next sample is due
+    interval: Int64  # events between samples
+    samples: Int64  # rows of the sample buffer in use
+    next_check: Int64  # number of events at which the next check is due
+    due: Int64  # the smaller of next_sample and next_check
+    touch: Int64  # a Touch
+    verify: Int64  # 1: fill every object with its pattern and check the patterns
+    stamps: Int64  # fill patterns checked
+    zeroed: Int64  # 1: new objects must be all zeros
+    stop: Int64  # a Stop
+
+
+DRIVER = Driver.dtype
+
+
+class Object(Struct):
+    """An object of the program."""
+
+    address: Int64  # 0: not live
+    request: Int64  # bytes requested
+
+
+OBJECT = Object.dtype
 
 TOUCHED = 0xBB
-"""The byte that the program writes, as the seed's testrandom does."""
+"""The byte that is written, as in Go's testrandom."""
 
 TOUCH_STEP = 4096
-"""Bytes of a page under Touch.PAGE, a power of two."""
+"""Bytes between two writes under Touch.PAGE, a power of two."""
 
 
 class Run(NamedTuple):
-    """What the driver keeps of a run."""
+    """The tables of a replay."""
 
-    driver: np.recarray  # one DRIVER
-    objects: np.recarray  # OBJECT by object number
-    samples: np.recarray  # SAMPLE rows, a buffer
-    peak: np.recarray  # one SAMPLE: when the footprint first reached its peak
+    driver: Table[Driver]  # one record
+    objects: Table[Object]  # by object id
+    samples: Table[Sample]  # a buffer
+    peak: Table[Sample]  # one record: the heap when the footprint first reached its peak
 
 
 @kernel
 def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
-    """Play events[start:]; the position of the first that is not done, and driver.stop."""
+    """Replay events[start:]; return the index of the first that was not replayed.
+
+    driver.stop says why the kernel returned.
+    """
     driver = run.driver[0]
     driver.stop = Stop.END
-    # Locals for what each event reads: a record's field would be loaded and stored every time,
-    # since a write to the heap could, for all the compiler knows, have changed it.
+    # Local copies of what each event reads: the compiler must assume that any write to the heap
+    # changes a record's field, and would load and store it for every event.
     position, done, due = start, driver.events, driver.due
     while position < len(events):
         event = events[position]
@@ -139,8 +145,8 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 
 
 @kernel
-def _play(heap: HeapState, driver: Record, target: Record, event: Record) -> bool:
-    """Carry out one event on the object `target`; False when it could not be: driver.stop."""
+def _play(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
+    """Replay one event on the object `target`; return False on failure (see driver.stop)."""
     if (target.address != 0) != (event.op >= Op.REALLOC):
         driver.stop = Stop.BAD_EVENT
         return False
@@ -166,8 +172,8 @@ def _play(heap: HeapState, driver: Record, target: Record, event: Record) -> boo
 
 
 @kernel
-def _free(heap: HeapState, driver: Record, target: Record, event: Record) -> bool:
-    """Give an object back to the heap."""
+def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
+    """Free an object."""
     if driver.verify and not _is_whole(driver, target, event.object):
         return False
     if operations.free(heap, event.thread, target.address) != Status.OK:
@@ -179,8 +185,8 @@ def _free(heap: HeapState, driver: Record, target: Record, event: Record) -> boo
 
 
 @kernel
-def _realloc(heap: HeapState, driver: Record, target: Record, event: Record) -> bool:
-    """Resize an object; under verification what it keeps must bear its stamp before and after."""
+def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
+    """Resize an object; if `verify` is set, the bytes it keeps must hold the pattern throughout."""
     if driver.verify and not _is_whole(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
@@ -198,8 +204,8 @@ def _realloc(heap: HeapState, driver: Record, target: Record, event: Record) -> 
 
 
 @kernel
-def _is_whole(driver: Record, target: Record, number: int) -> bool:
-    """Whether an object bears its stamp from end to end; if not, that is why the driver stops."""
+def _is_whole(driver: Driver, target: Object, number: int) -> bool:
+    """Return whether the fill pattern of an object is intact; if not, set driver.stop."""
     driver.stamps += 1
     if is_stamped(target.address, target.request, number):
         return True
@@ -209,7 +215,7 @@ def _is_whole(driver: Record, target: Record, number: int) -> bool:
 
 @kernel
 def first_broken(run: Run, numbers: np.ndarray) -> int:
-    """The number of the first of these live objects that does not bear its stamp; -1: all do."""
+    """Return the id of the first of these live objects whose fill pattern is overwritten, or -1."""
     for number in numbers:
         if not _is_whole(run.driver[0], run.objects[number], number):
             return int(number)
@@ -217,8 +223,8 @@ def first_broken(run: Run, numbers: np.ndarray) -> int:
 
 
 @kernel
-def _write(driver: Record, target: Record, event: Record, fresh: bool) -> bool:
-    """Write what the program is taken to write in an object that it has just received."""
+def _write(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
+    """Write to a new or resized object what the simulated program would write (see Touch)."""
     if driver.verify:
         if fresh and driver.zeroed and not is_zero(target.address, target.request):
             driver.stop = Stop.NOT_ZERO
@@ -236,8 +242,8 @@ def _write(driver: Record, target: Record, event: Record, fresh: bool) -> bool:
 
 
 @kernel
-def _note(heap: HeapState, driver: Record, note: Record) -> None:
-    """Carry out what is no call of the program."""
+def _note(heap: HeapState, driver: Driver, note: Record) -> None:
+    """Replay an event that is not an allocation: freeze, release, or the end of a thread."""
     if note.op == Op.FREEZE:
         operations.freeze(heap)
     elif note.op == Op.RELEASE:
@@ -247,8 +253,8 @@ def _note(heap: HeapState, driver: Record, note: Record) -> None:
 
 
 @kernel
-def _begin_threads(heap: HeapState, driver: Record, thread: int) -> bool:
-    """Give caches to all threads up to `thread` that have none."""
+def _begin_threads(heap: HeapState, driver: Driver, thread: int) -> bool:
+    """Create caches for all threads up to `thread` that have none; return False on failure."""
     while driver.threads <= thread:
         if operations.thread_begin(heap, driver.threads) != Status.OK:
             driver.stop = Stop.THREADS
@@ -259,7 +265,7 @@ def _begin_threads(heap: HeapState, driver: Record, thread: int) -> bool:
 
 @kernel
 def _look(heap: HeapState, run: Run) -> int:
-    """Measure what is due after this event; the count of events at which to look again."""
+    """Take the samples that are due; return the number of events at which the next is."""
     driver = run.driver[0]
     if operations.footprint(heap) > driver.peak_footprint:
         driver.peak_footprint = operations.footprint(heap)
@@ -279,7 +285,7 @@ def _look(heap: HeapState, run: Run) -> int:
 
 
 @kernel
-def _measure(heap: HeapState, driver: Record, sample: Record) -> None:
-    """Measure the heap after the events done."""
+def _measure(heap: HeapState, driver: Driver, sample: Sample) -> None:
+    """Fill `sample` with the state of the heap."""
     sample.event = driver.events
     operations.measure(heap, driver.live, sample)

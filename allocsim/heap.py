@@ -224,7 +224,7 @@ class Heap:
     def resident(self) -> int:
         """Return how many bytes of the heap are in physical memory."""
         with self._lock:
-            operations.settle(self.state)
+            operations.flush_deferred_writes(self.state)
             return self.memory.resident(int(self.state.system[0].next) - self.memory.address)
 
     def check(self) -> list[str]:

@@ -1,8 +1,9 @@
-"""Stamps: a pattern that fills an object from end to end and tells whose it is.
+"""Fill patterns of objects, for --verify.
 
-Below the driver, which stamps every fresh object under --verify and checks it at free: if two
-objects overlap, or the heap writes into one, a stamp is broken. Its one rule: two objects that
-are live at once never have the same stamp, since it is made from the object's number.
+The driver fills every new object with a pattern and checks it when the object is freed or resized:
+if two objects overlap, or the allocator writes into one, a pattern is overwritten.
+
+Invariant: two live objects never have the same pattern, because it is made from the object id.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import WORD, fill, load_byte, load_word, store_word
 
 MULTIPLIER = 2654435761
-"""Odd and near 2**32 / golden ratio (Knuth, TAOCP 3, 6.4): neighbouring numbers differ in each of
-the low four bytes; a number below 2**31 times it stays below 2**63."""
+"""Odd and close to 2**32 / golden ratio (Knuth, TAOCP 3, 6.4): consecutive ids differ in each of
+the low four bytes. An id is below 2**31, so the product stays below 2**63."""
 
 
 @kernel
 def stamp_of(number: int) -> int:
-    """The word that fills the object of that number; never 0."""
+    """Return the word that fills the object with id `number`; never 0."""
     return (int(number) + 1) * MULTIPLIER
 
 
 @kernel
 def stamp(address: int, length: int, number: int) -> None:
-    """Fill `length` bytes from `address` on with the stamp of an object."""
+    """Fill `length` bytes from `address` on with the pattern of an object."""
     word = stamp_of(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
@@ -34,7 +35,7 @@ def stamp(address: int, length: int, number: int) -> None:
 
 @kernel
 def is_stamped(address: int, length: int, number: int) -> bool:
-    """Whether all `length` bytes from `address` on still bear the stamp of an object."""
+    """Return whether `length` bytes from `address` on hold the pattern of an object."""
     word = stamp_of(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
@@ -48,7 +49,7 @@ def is_stamped(address: int, length: int, number: int) -> bool:
 
 @kernel
 def is_zero(address: int, length: int) -> bool:
-    """Whether `length` bytes from `address` on are all zeros."""
+    """Return whether `length` bytes from `address` on are all zeros."""
     whole = length & -WORD
     for offset in range(0, whole, WORD):
         if load_word(address + offset) != 0:

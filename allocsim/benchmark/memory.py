@@ -129,7 +129,7 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
     """Make a design write what its original would have written by now, and read memory again."""
     if subject.heap and len(setup.steps):
-        operations.settle(subject.state)
+        operations.flush_deferred_writes(subject.state)
         setup.steps[-1].resident = resident(setup.meter)
 
 

@@ -129,7 +129,7 @@ DEFAULTS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_begin: thread_begin,
     operations.thread_done: thread_done,
     operations.release: release,
-    operations.settle: flush_deferred_writes,
+    operations.flush_deferred_writes: flush_deferred_writes,
     operations.freeze: system.freeze,
     operations.refusal: system.refusal,
     operations.footprint: system.footprint,

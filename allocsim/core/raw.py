@@ -1,8 +1,8 @@
-"""Loads and stores at real addresses: the only code that touches memory by its address.
+"""Loads and stores at real addresses.
 
-Between `jit` and everything that reads or writes the heap. Compiled, each is one machine
-instruction or one memset; pure, it goes through ctypes. Its one rule: nobody calls these with an
-address that did not come from the heap's own records, because nothing here can check.
+Compiled, each is one machine instruction, a memset or a memcpy; in pure mode it goes through
+ctypes. Nothing is checked here: a wrong address crashes the process. Addresses come from the
+records of a heap, from a library's malloc, or from the text that a reader scans.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if PURE:
         ctypes.memset(int(address), 0, int(length))
 
     def advise(address: int, length: int, advice: int) -> int:
-        """madvise: tell the kernel about `length` bytes of whole OS pages; 0 when it has heard."""
+        """Call madvise for `length` bytes of whole OS pages; return its result, 0 on success."""
         advised = ctypes.CDLL(None).madvise(
             ctypes.c_void_p(int(address)), ctypes.c_size_t(int(length)), int(advice)
         )
@@ -119,8 +119,8 @@ else:
     def _clear_words(typing: Any, address: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """The instructions."""
-            # One masked store of eight lanes: clearing takes no branch on the count, which is as
-            # random as the sizes are (a loop costs a mispredicted branch an event).
+            # One masked store of eight lanes has no branch on the count. The count is as random as
+            # the sizes, so a loop costs a mispredicted branch per event.
             address, count = arguments
             lanes = ir.Constant(_VECTOR, list(range(8)))
             wanted = ir.Constant(_VECTOR, ir.Undefined)
@@ -170,15 +170,16 @@ else:
 
     @kernel
     def advise(address: int, length: int, advice: int) -> int:
-        """madvise: tell the kernel about `length` bytes of whole OS pages; 0 when it has heard."""
+        """Call madvise for `length` bytes of whole OS pages; return its result, 0 on success."""
         return _advise(address, length, advice)
 
     @kernel
     def clear_pages(address: int, length: int) -> None:
         """Zero `length` bytes from `address` on, both multiples of 64.
 
-        The stores pass the caches by: pages that are freed are mostly cold, and fetching them to
-        overwrite them halves the rate (512 MiB in pieces of 1 MiB: 35 GB/s with memset, 75 so).
+        The stores bypass the caches: freed pages are mostly cold, and loading them in order to
+        overwrite them halves the rate (512 MiB in blocks of 1 MiB: 35 GB/s with memset, 75 GB/s
+        with these stores).
         """
         for offset in range(0, length, LINE):
             _clear_line(address + offset)

@@ -105,7 +105,7 @@ def ignore_thread(heap: Library, thread: int) -> int:
 
 
 @answers(operations.freeze, Library)
-@answers(operations.settle, Library)
+@answers(operations.flush_deferred_writes, Library)
 @kernel
 def ignore(heap: Library) -> int:
     """Do nothing: a library cannot be frozen and defers no writes. Returns Status.OK."""

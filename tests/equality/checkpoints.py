@@ -44,7 +44,8 @@ ROW = np.dtype([("event", np.int64), *((name, np.int64) for name in (*COUNTERS, 
 def quiet_run(events: Any) -> Run:
     """Return the driver's state for `events`: no samples, no checks, objects not touched."""
     objects = int(events.object.max()) + 1 if len(events) else 1
-    run = Run(*(np.zeros(n, r).view(np.recarray) for r, n in _records(objects)))
+    tables: Any = [np.zeros(n, r).view(np.recarray) for r, n in _records(objects)]
+    run = Run(*tables)
     driver = run.driver[0]
     driver.limit = driver.next_sample = driver.next_check = driver.due = NEVER
     driver.touch = Touch.NONE

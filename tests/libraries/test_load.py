@@ -43,7 +43,7 @@ assert operations.malloc(heap, 0, 1 << 60) == 0
 
 assert operations.thread_done(heap, 0) == 0
 assert operations.freeze(heap) == 0
-assert operations.settle(heap) == 0
+assert operations.flush_deferred_writes(heap) == 0
 assert operations.release(heap, 4096) == 0
 assert operations.footprint(heap) == 0
 sample = np.zeros(1, SAMPLE).view(np.recarray)

@@ -112,7 +112,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_begin: thread_cache.thread_begin,
     operations.thread_done: defaults.thread_done,  # the original knows no end of a thread
     operations.release: defaults.release,  # it returns no page to the operating system
-    operations.settle: thread_cache.write_links,
+    operations.flush_deferred_writes: thread_cache.write_links,
     operations.measure: account,
 }
 """The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""

@@ -63,7 +63,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_begin: thread_cache.thread_begin,
     operations.thread_done: thread_cache.thread_done,
     operations.release: page_release.release_to_system,
-    operations.settle: defaults.flush_deferred_writes,  # no write is deferred
+    operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: fill_sample,
 }
 """The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""

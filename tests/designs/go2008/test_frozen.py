@@ -138,7 +138,7 @@ def test_no_thread_can_begin(heap: Heap) -> None:
 
 def test_links_are_written_and_samples_taken_without_memory(frozen: Go2008) -> None:
     before = obtained(frozen)
-    operations.settle(frozen)
+    operations.flush_deferred_writes(frozen)
     assert operations.release(frozen, 1 << 30) == 0
     assert operations.thread_done(frozen, 0) == Status.OK
     assert obtained(frozen) == before

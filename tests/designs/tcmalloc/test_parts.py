@@ -18,7 +18,7 @@ def test_release_on_request_releases_whole_spans(tcmalloc_heap: Heap, tcmalloc: 
     before = operations.footprint(tcmalloc)
     assert operations.release(tcmalloc, 5) == 1 << 20
     assert operations.footprint(tcmalloc) == before - (1 << 20)
-    assert operations.settle(tcmalloc) == Status.OK
+    assert operations.flush_deferred_writes(tcmalloc) == Status.OK
     assert tcmalloc_heap.resident() == 0
     assert tcmalloc_heap.check() == []
 
