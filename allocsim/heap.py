@@ -203,7 +203,7 @@ class Heap:
             return counters(self.state) if counters else {}
 
     def thread_done(self) -> None:
-        """Tell the design that the calling thread has ended; its next call gets a new cache."""
+        """Tell the design that the calling thread has ended; go2008 keeps its cache as it is."""
         with self._lock:
             thread = self._threads.remove()
             if thread is not None:

@@ -16,6 +16,7 @@ from allocsim.cli import cli
 from allocsim.core.records import SAMPLE
 from allocsim.errors import InputError, LimitExceeded, UnknownName
 from allocsim.events import Trace
+from allocsim.traces.native.file import write_trace
 from tests.playing import toggling, trace_of
 
 JOB = {"kind": "random", "ops": 90, "slots": 20, "threads": 3}
@@ -29,6 +30,13 @@ def _in_empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.chdir(tmp_path)
     Path("mine.txt").write_text(CALLS)
     Path("mine.toml").write_text('kind = "random"\nops = 90\nslots = 20\nthreads = 3\n')
+
+
+def stored(trace: Trace) -> Path:
+    """Return the path of the trace in allocsim's own format."""
+    path = Path("mine.allocsim")
+    write_trace(trace, path)
+    return path
 
 
 def printed(command: str) -> dict[str, Any]:
@@ -99,8 +107,9 @@ def test_every_kind_of_workload_can_be_replayed(source: Any) -> None:
         lambda: allocsim.workload("mine.txt"),
         lambda: allocsim.workload(Path("mine.toml")),
         lambda: allocsim.workload(JOB),
+        lambda: allocsim.open_trace(stored(allocsim.workload(JOB))),
     ],
-    ids=["open_trace", "recording", "job file", "keys"],
+    ids=["open_trace", "recording", "job file", "keys", "allocsim trace"],
 )
 def test_one_trace_can_be_replayed_on_several_designs(opener: Callable[[], Trace]) -> None:
     trace = opener()

@@ -1,4 +1,4 @@
-"""Snapshots and profiles: the parts sum to the heap, or there is no snapshot."""
+"""Snapshots and profiles: the parts of a snapshot sum to its heap."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FIGURES = {name: 10 * (number + 1) for number, name in enumerate(PARTS)}
 
 
 def sample(**changed: int) -> np.recarray:
-    """One exact sample, but for what is changed."""
+    """Return a sample whose parts add up, except for what is changed."""
     row = np.zeros(1, SAMPLE).view(np.recarray)
     heap = sum(FIGURES.values())
     sums = {"event": 7, "heap": heap, "metadata": 5, "footprint": heap - 80 + 5}
@@ -23,12 +23,12 @@ def sample(**changed: int) -> np.recarray:
 
 
 def snapshot(**changed: int) -> Snapshot:
-    """The snapshot of such a sample."""
+    """Return the snapshot of such a sample."""
     return Snapshot.of(sample(**changed)[0])
 
 
 def profile(**given: float) -> Profile:
-    """A profile of nothing, but for what is given."""
+    """Return an empty profile, except for what is given."""
     fields = {"events": 0, "seconds": 0.0, "peak_live": 0, "resident": 0} | given
     ends = {"at_peak": snapshot(), "at_end": snapshot()}
     return Profile(**ends, samples=sample(), classes=[], **fields)  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def test_first_wrong_sample_of_many_is_named() -> None:
         require_exact(rows)
 
 
-def test_exact_samples_and_none_at_all_are_fine() -> None:
+def test_samples_that_add_up_are_accepted() -> None:
     require_exact(np.concatenate([sample(), sample(event=8)]))
     require_exact(np.zeros(0, SAMPLE))
 
@@ -89,7 +89,7 @@ def test_nothing_live_has_no_overhead() -> None:
     assert snapshot(live=0, heap=350, footprint=275).fragmentation == 1.0
 
 
-def test_nothing_at_all_has_no_fragmentation() -> None:
+def test_empty_heap_has_no_fragmentation() -> None:
     empty = Snapshot.of(np.zeros(1, SAMPLE).view(np.recarray)[0])
     assert (empty.fragmentation, empty.overhead) == (0.0, None)
 
@@ -104,11 +104,11 @@ def test_every_part_has_a_meaning() -> None:
     assert tuple(PART_MEANINGS) == PARTS
 
 
-def test_rates_are_of_the_events() -> None:
+def test_rates_are_per_event() -> None:
     measured = profile(events=1000, seconds=0.5)
     assert measured.ns_per_event == pytest.approx(500_000)
     assert measured.events_per_second == pytest.approx(2000)
 
 
-def test_rates_of_nothing_are_zero() -> None:
+def test_rates_without_events_are_zero() -> None:
     assert (profile().ns_per_event, profile().events_per_second) == (0.0, 0.0)
