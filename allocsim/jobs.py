@@ -111,7 +111,7 @@ def find_trace(name: str) -> str:
 def bundled_traces() -> dict[str, str]:
     """Return the recorded traces that come with allocsim, each with a description."""
     names = [path.name.partition(".")[0] for path in sorted(bundled_workloads().glob("*.gz"))]
-    return dict.fromkeys(names, "a recording, for replay; see workloads/README.md")
+    return dict.fromkeys(names, "a recording; `--show` describes it")
 
 
 def describe_trace(name: str) -> str:
