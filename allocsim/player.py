@@ -1,8 +1,8 @@
-"""Playing: a stream of events through a heap, from the first chunk to the profile.
+"""Replay of a whole trace on a heap, from the first chunk to the profile.
 
-Above the `replay` kernel, which does the work; below the command line. It deals with what the
-kernel stops for: samples, checks, tables that have to grow, and errors, which get the number of
-their event here. Its one rule: time counts only while the kernel runs.
+The `replay` kernel does the work. When it stops, this module empties the sample buffer, runs a
+check, grows the object table, or raises an error with the number of the event. Only the time that
+the kernel runs is counted.
 """
 
 from __future__ import annotations
@@ -36,35 +36,35 @@ from allocsim.signals import interrupt_message
 from allocsim.text import counted, format_bytes
 
 SAMPLES = 2000
-"""The most samples that are kept unless an interval is asked for."""
+"""Maximum number of samples kept, unless `Options.every` sets the interval."""
 
 BUFFER = 4096
-"""Samples that the kernel can take before it returns."""
+"""Rows of the sample buffer: samples that the kernel takes before it returns."""
 
 NEVER = 1 << 62
-"""A count of events that no run reaches."""
+"""A number of events that no replay reaches."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to play."""
+    """Settings of a replay."""
 
     touch: Touch = Touch.PAGE
     verify: bool = False
-    """Stamp every object over its whole length; check the stamp when it is freed, or at the end."""
+    """Fill every object with a pattern; check it when the object is freed, and at the end."""
     limit: int = NEVER
-    """Stop with an error when the footprint passes so many bytes."""
+    """Footprint in bytes above which the replay stops with LimitExceeded."""
     every: int | None = None
-    """Events between samples; None: at most SAMPLES, evenly."""
+    """Events between samples; None for at most SAMPLES at even distances."""
     check_every: int | None = None
-    """Events between two proofs of all invariants; None: never."""
+    """Events between two checks of all invariants; None for no checks."""
 
 
 class Player:
-    """Plays streams of events into one heap and measures it."""
+    """Replays streams of events on one heap and measures it."""
 
     def __init__(self, heap: Heap, options: Options, length: int | None = None) -> None:
-        """`length` is how many events there will be, if that is known."""
+        """`length` is the number of events, if known: it sets the interval between samples."""
         self.heap = heap
         self.options = options
         self.seconds = 0.0
@@ -89,11 +89,11 @@ class Player:
 
     @property
     def events(self) -> int:
-        """Events done so far."""
+        """Number of events replayed so far."""
         return int(self._driver.events)
 
     def play(self, chunk: Any) -> None:
-        """Play a chunk of events; an error says at which of them."""
+        """Replay a chunk of events; an error names the event."""
         position = 0
         while position < len(chunk):
             begun = time.perf_counter()
@@ -103,8 +103,8 @@ class Player:
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def profile(self) -> Profile:
-        """What was measured; Corruption if the parts of any sample do not sum to its heap."""
-        self._prove_the_end()
+        """Return the measurements; Corruption if the parts of a sample do not sum to its heap."""
+        self._check_at_end()
         end = records(SAMPLE)
         end[0].event = self.events
         operations.measure(self.heap.state, int(self._driver.live), end[0])
@@ -137,7 +137,7 @@ class Player:
         return self._run.driver[0]
 
     def _attend(self, event: Any) -> None:
-        """Do what the kernel has stopped for, or raise what is wrong with `event`."""
+        """Handle the kernel's stop; raise an error if `event` failed."""
         stop = Stop(int(self._driver.stop))
         if stop in (Stop.SAMPLES, Stop.CHECK):
             self._serve_due()
@@ -147,7 +147,7 @@ class Player:
             raise self._error(stop, event)
 
     def _serve_due(self) -> None:
-        """Empty a full sample buffer, make a check that is due: one event can call for both."""
+        """Empty a full sample buffer and run a check that is due; one event can cause both."""
         driver = self._driver
         if driver.samples == len(self._run.samples):
             self._keep_samples()
@@ -158,12 +158,12 @@ class Player:
         driver.due = min(driver.next_sample, driver.next_check)
 
     def _keep_samples(self) -> None:
-        """Take over the kernel's samples."""
+        """Copy the samples out of the kernel's buffer and empty it."""
         self._samples.append(np.array(self._run.samples[: self._driver.samples]))
         self._driver.samples = 0
 
     def _thin_samples(self) -> None:
-        """Drop every other sample, and take half as many from now on, unless asked for all."""
+        """Drop every other sample and double the interval while there are too many."""
         if self.options.every:
             return
         kept = np.concatenate(self._samples)
@@ -176,8 +176,8 @@ class Player:
         while self._driver.next_sample <= self._driver.events:
             self._driver.next_sample += self._driver.interval
 
-    def _prove_the_end(self) -> None:
-        """Corruption unless the heap, and every object that is still live, is as it should be."""
+    def _check_at_end(self) -> None:
+        """Check the heap and the patterns of all live objects; raise Corruption on failure."""
         if self.options.check_every:
             self._check()
         if self.options.verify:
@@ -186,7 +186,7 @@ class Player:
                 raise Corruption(f"at the end, object {broken}: {_FAILURES[Stop.STAMP]}")
 
     def _check(self) -> None:
-        """Corruption, with the first violations, unless every invariant holds."""
+        """Check all invariants; raise Corruption with the first violations."""
         self._checks += 1
         found = self.heap.check()
         if found:
@@ -194,7 +194,7 @@ class Player:
             raise Corruption(f"after event {self.events}: " + "; ".join(found[:3]) + more)
 
     def _grow_objects(self, number: int) -> None:
-        """Make room for the object of that number."""
+        """Grow the object table to hold the object with id `number`."""
         if number >= MAX_OBJECTS:
             raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
         try:
@@ -207,7 +207,7 @@ class Player:
         self._run = self._run._replace(objects=larger)
 
     def _error(self, stop: Stop, event: Any) -> AllocsimError:
-        """The error that `stop` means at `event`."""
+        """Return the error for `stop` at `event`."""
         number = self.events + 1
         where = (
             f"event {number} (object {event.object}, thread {event.thread}, {event.request} bytes)"
@@ -224,7 +224,7 @@ class Player:
         return Corruption(f"{where}: {_FAILURES[stop]}")
 
     def _refusal(self, where: str) -> AllocsimError:
-        """The error for memory that the heap did not get."""
+        """Return the error for a failed allocation."""
         if operations.refusal(self.heap.state) == Status.UNSUPPORTED:
             return InputError(f"{where}: the design '{self.heap.design.name}' does not support it")
         if operations.refusal(self.heap.state) == Status.FROZEN:
@@ -248,11 +248,11 @@ _FAILURES = {
 def play(
     heap: Heap, trace: Trace, options: Options, watch: Callable[[Player], None] | None = None
 ) -> Profile:
-    """Play a whole trace; `watch` is called after each chunk."""
+    """Replay a whole trace and return its profile; `watch` is called after each chunk."""
     player = Player(heap, options, trace.length)
 
     def how_far() -> str:
-        """The events done so far, in words."""
+        """Progress, for the message of an interrupt."""
         return f"after {counted(player.events, 'event')}"
 
     try:
@@ -268,7 +268,7 @@ def play(
 def _play_all(
     player: Player, chunks: Iterable[Any], watch: Callable[[Player], None] | None
 ) -> None:
-    """Play every chunk."""
+    """Replay every chunk."""
     for chunk in chunks:
         player.play(chunk)
         if watch is not None:

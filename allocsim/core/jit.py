@@ -1,10 +1,9 @@
-"""How kernels are compiled, and how one call finds the kernel of a design.
+"""Kernels and operations: compile options, and dispatch by the type of the heap.
 
-The bottom of the core: every other kernel file imports `kernel` from here, and this is the only
-place with compile options. A *kernel* is a plain Python function that Numba compiles when it is
-first called; with NUMBA_DISABLE_JIT=1 it stays plain Python, to be stepped through and covered.
-An *operation* is a call that every design answers (malloc, free, ...): which kernel answers is
-decided by the type of the heap, when the caller is compiled, so nothing is looked up at run time.
+A *kernel* is a Python function that Numba compiles when it is first called. With
+NUMBA_DISABLE_JIT=1 it stays Python, for the debugger and for coverage. An *operation* (malloc,
+free, ...) has a kernel per design. The type of the heap selects it when the caller is compiled, so
+nothing is looked up at run time.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ R = TypeVar("R")
 PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
 
-# Reference counting is off because no kernel allocates: with it, every call that passes a tuple of
-# arrays counts each array up and down atomically (a prototype: 130 ns an event, not 26).
-# Division by zero is never reached, and checking for it costs a branch each time: numpy's model.
-# Nobody calls a kernel from C: a wrapper for that would hold all of its code once more.
-# Left to its own count of lines, LLVM calls the steps of malloc and free instead of inlining them:
-# 33 ns an event instead of 10.
+# _nrt: no kernel allocates, so reference counting is off. With it, every call that passes a tuple
+# of arrays increments and decrements each array's count atomically (a prototype: 130 ns/event
+# instead of 26).
+# error_model: no kernel divides by zero, and the check for it costs a branch.
+# no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain their code again.
+# forceinline: by its own cost model LLVM does not inline the steps of malloc and free (33 ns/event
+# instead of 10).
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "nogil": True,
@@ -59,11 +59,11 @@ CACHE = None if PURE else kernel_cache_directory()
 _CLOSURE = ImportClosure(CACHE / "sources.json" if CACHE else None)
 
 _KERNELS: dict[Callable[..., Any], tuple[dict[type, Any], inspect.Signature]] = {}
-"""For each operation its kernels by type of heap, and the signature that all of them share."""
+"""For each operation, its kernels by type of heap and their common signature."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` on its first call, and keep the machine code on disk for the next run."""
+    """Make `function` a kernel, compiled on its first call and cached on disk."""
     if PURE:
         return function
     compiled: Any = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(function)
@@ -87,7 +87,7 @@ class _Kernel(CPUDispatcher):
 
 
 def operation(declaration: Callable[P, R]) -> Callable[P, R]:
-    """Make `declaration` a call that each design answers by a kernel of its own: see `answers`."""
+    """Make `declaration` an operation; designs register their kernels with `answers`."""
     kernels: dict[type, Callable[..., R]] = {}
     signature = _bare(declaration)
 
@@ -95,7 +95,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
         return kernels[type(arguments[0])](*arguments)
 
     def bind(*arguments: Any) -> Callable[..., R] | None:
-        """The answer for the type of the first argument, when a caller is compiled."""
+        """Return the kernel for the type of the first argument, while a caller is compiled."""
         heap = arguments[0]
         answer = kernels.get(heap.instance_class) if hasattr(heap, "instance_class") else None
         return getattr(answer, "py_func", answer)
@@ -114,7 +114,7 @@ def answers(
     kernels, signature = _KERNELS[called]
 
     def register(function: Callable[..., R]) -> Callable[..., R]:
-        """Take `function` as the answer."""
+        """Register `function`."""
         plain: Any = getattr(function, "py_func", function)
         if plain.__code__.co_argcount != len(signature.parameters):
             expected = ", ".join(signature.parameters)
@@ -137,7 +137,7 @@ def answering_modules(state: type) -> set[str]:
 
 
 def _bare(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature of `function` without annotations, which Numba would compare."""
+    """Return the signature of `function` without annotations, which Numba would compare."""
     parameters = inspect.signature(function).parameters
     return inspect.Signature(
         [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in parameters]
@@ -145,11 +145,14 @@ def _bare(function: Callable[..., Any]) -> inspect.Signature:
 
 
 _OUT_OF_LINE: dict[str, tuple[Any, int]] = {}
-"""Each such kernel by its name, with the number of integers that it takes behind the heap."""
+"""The kernels out of line by name, with the number of integer arguments after the heap."""
 
 
 def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
-    """Make `function` a kernel that other kernels call through its address."""
+    """Make `function` a kernel that other kernels call through its address, not inlined.
+
+    Use it for slow paths: they are compiled once, and the fast path stays small.
+    """
     name = function.__name__
     if name in _OUT_OF_LINE:
         raise ValueError(f"two kernels out of line are called {name}")
@@ -217,12 +220,12 @@ def _make_callable(call: Any, taken: Callable[[Any], tuple[Any, ...]], lowered: 
 
 
 def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
-    """The record of the addresses of `kernels`: the dtype of a state's field `code`."""
+    """Return the dtype of a state's field `code`: a record of the addresses of `kernels`."""
     return np.dtype([(function.__name__, np.int64) for function in kernels])
 
 
 def link(heap: HeapState) -> None:
-    """Compile what the record `heap.code` names for this type of heap, and fill it."""
+    """Compile the kernels named in the record `heap.code` for this heap, and fill in addresses."""
     if PURE:
         return
     for name in heap.code.dtype.names:
@@ -231,7 +234,7 @@ def link(heap: HeapState) -> None:
 
 
 def _load_address(context: Any, builder: Any, state: Any, heap: Any, name: str) -> Any:
-    """The instructions that load the address of the kernel `name` from the heap's `code`."""
+    """Generate code that loads the address of the kernel `name` from the heap's `code`."""
     place = state.fields.index("code")
     record = state.types[place].dtype
     code = context.make_array(state.types[place])(
@@ -242,7 +245,7 @@ def _load_address(context: Any, builder: Any, state: Any, heap: Any, name: str) 
 
 
 def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:
-    """The instructions of a call in Numba's own convention; what is called never raises."""
+    """Generate a call in Numba's calling convention; the callee never raises."""
     convention = context.call_conv.get_function_type(called.return_type, called.args)
     pointer = builder.inttoptr(address, convention.as_pointer())
     result = cgutils.alloca_once(builder, convention.args[0].pointee)
