@@ -202,6 +202,7 @@ def homes(module: str, name: str) -> set[str]:
     return {each for each in found if each.startswith("allocsim.")}
 
 
+@pytest.mark.slow
 def test_every_name_that_a_kernel_uses_comes_from_its_closure() -> None:
     closure, checked = ImportClosure(None, PACKAGE, FUTURE), 0
     for file in sorted(PACKAGE.rglob("*.py")):
