@@ -4,7 +4,8 @@ A kernel depends on its own module and on every module that it imports, directly
 static: all import statements count, also those in functions, so the answer does not depend on what
 a process happens to have loaded. `from package import name` counts the package itself and, if it
 exists, the module `package.name`; the packages above it only wire, so they count only when named.
-Of a module its syntax tree counts, without docstrings: an edited comment changes no digest.
+Of a module its syntax tree counts, without docstrings and what only type checkers read: an edited
+comment changes no digest.
 """
 
 from __future__ import annotations
@@ -200,6 +201,7 @@ def parse(content: bytes, module: str, is_package: bool) -> Source:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         raise UnknownSource(module) from error
+    _strip_type_checking(tree)
     imports = sorted(_imports(tree, module, is_package))
     _strip_docstrings(tree)
     return Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports)
@@ -217,6 +219,16 @@ def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
             source = ".".join([*above, *([node.module] if node.module else [])])
             found |= {source} | {f"{source}.{alias.name}" for alias in node.names}
     return found
+
+
+def _strip_type_checking(tree: ast.Module) -> None:
+    """Empty every `if TYPE_CHECKING:`, which is never executed."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in _TYPE_CHECKING:
+            node.body = []
+
+
+_TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def _strip_docstrings(tree: ast.Module) -> None:

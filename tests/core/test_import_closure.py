@@ -16,10 +16,11 @@ from tests.conftest import REPOSITORY
 FILES = {
     "__init__": "from importlib import import_module\n",
     "kernels": "from toy.constants import STEP\nfrom toy import records\nimport toy.deep.inner\n",
-    "constants": "STEP = 1\n",
+    "constants": "STEP = 1\nif TYPE_CHECKING:\n    from toy.typed import X\n",
     "records": "def dtype():\n    from toy.late import FIELDS\n    return FIELDS\n",
     "late": "FIELDS = ['a']\n",
     "unused": "X = 1\n",
+    "typed": "X = 1\n",
     "deep/__init__": "from .inner import Y\n",
     "deep/inner": '"""Text."""\n\nfrom ..relative import Z\nY = Z  # comment\n',
     "relative": "Z = 1\n",
