@@ -4,6 +4,7 @@ Every test passes compiled and with NUMBA_DISABLE_JIT=1 (pure mode), where each 
 costs microseconds. Tests with repetitions multiply them by SCALE.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
 from allocsim.designs import SUMMARIES
 from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: F401 - fixtures
+
+for _size in ("COLUMNS", "LINES"):
+    # Set by readline where a worker of pytest-xdist imports it; a pipe would be as wide as that.
+    os.environ.pop(_size, None)
 
 SCALE = 1 if PURE else 20
 """Repetitions of a test, relative to pure mode."""
