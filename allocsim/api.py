@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from typing import Any, TypeAlias
 
-from allocsim.arguments import checked_bytes, checked_choice, checked_range
 from allocsim.benchmark import comparison
 from allocsim.benchmark.subject import choose_subjects
 from allocsim.designs import DEFAULT, find_design
@@ -18,6 +17,7 @@ from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, on_one_thread
 from allocsim.heap import RESERVE, Heap
+from allocsim.heap.arguments import checked_bytes, checked_choice, checked_range
 from allocsim.libraries.find import require_no_library
 from allocsim.player import NEVER, Options, play
 from allocsim.reports.comparison import Compared, column_of

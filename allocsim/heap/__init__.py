@@ -13,13 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from allocsim.arguments import (
-    checked_alignment,
-    checked_count,
-    checked_integer,
-    checked_length,
-    checked_size,
-)
 from allocsim.core import operations
 from allocsim.core.check import footprint_is_what_was_obtained, violations
 from allocsim.core.memory import Reservation
@@ -28,11 +21,18 @@ from allocsim.core.records import SAMPLE, HeapState
 from allocsim.designs import DEFAULT, CacheUse, ClassUse, find_design
 from allocsim.errors import DoubleFree, InputError, InvalidFree, OutOfMemory, UseAfterFree
 from allocsim.events import MAX_THREADS
-from allocsim.fork_lock import fork_lock
-from allocsim.heap_errors import REASONS, failure, not_live
+from allocsim.heap.arguments import (
+    checked_alignment,
+    checked_count,
+    checked_integer,
+    checked_length,
+    checked_size,
+)
+from allocsim.heap.failures import REASONS, failure, not_live
+from allocsim.heap.fork_lock import fork_lock
+from allocsim.heap.thread_ids import ThreadIds
 from allocsim.profile import Snapshot
 from allocsim.text import counted, format_bytes
-from allocsim.thread_ids import ThreadIds
 
 RESERVE = 64 << 30
 """Default size of a heap's address range, in bytes; it uses no memory until it is written to."""
