@@ -37,7 +37,7 @@ def write_to_stderr(line: str) -> None:
 
 
 write: Callable[[str], None] = write_to_stderr
-"""Where the line goes: a process whose standard error is not the user's replaces this."""
+"""Prints the line; replaced in a process whose standard error is not the user's."""
 
 
 def announce(module: str) -> None:
@@ -54,7 +54,7 @@ def write_once(line: str) -> None:
 
 
 def describe(module: str) -> tuple[str, int]:
-    """What the kernels for a module are called, and seconds to compile them."""
+    """Return a name for the kernels for a module, and the seconds to compile them."""
     for prefix, kernels, seconds in GROUPS:
         if module.startswith(prefix):
             return kernels, seconds

@@ -1,11 +1,13 @@
 """Digests of source code: what a kernel may depend on, and whether it has changed.
 
 A kernel depends on its own module and on every module that it imports, directly or not. The rule is
-static: all import statements count, also those in functions, so the answer does not depend on what
+static: all import statements count, also those in functions, so the result does not depend on what
 a process happens to have loaded. `from package import name` counts the package itself and, if it
-exists, the module `package.name`; the packages above it only wire, so they count only when named.
-Of a module its syntax tree counts, without docstrings and what only type checkers read: an edited
-comment changes no digest.
+exists, the module `package.name`; its parent packages only assemble their modules, so they count
+only if they are imported by name.
+
+A module's digest covers its syntax tree without docstrings and without what only type checkers
+read, so editing a comment changes no digest.
 """
 
 from __future__ import annotations
@@ -27,19 +29,19 @@ from allocsim.core.kernel_cache import replace_file
 
 
 class Source(NamedTuple):
-    """What counts of one file."""
+    """Digest and imports of a source file."""
 
     digest: str
     imports: list[str]
-    """Modules and names of modules that it may import, in absolute form."""
+    """Absolute names that it imports: modules, or names in modules, which may be modules too."""
 
 
 class UnknownSource(Exception):
-    """A module whose source cannot be read, or was edited after this process began."""
+    """The source of a module cannot be read, or was changed after this process began."""
 
 
 def process_start() -> int:
-    """Nanoseconds of the epoch at which this process began, rounded up to a clock tick."""
+    """Return when this process began: nanoseconds since the epoch, rounded up to a clock tick."""
     try:
         after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         ticks = int(after_name[19])
@@ -50,7 +52,7 @@ def process_start() -> int:
 
 
 STARTED = process_start()
-"""A file that was changed later may differ from what was imported: its kernels are not cached."""
+"""A file changed after this may differ from what was imported, so its kernels are not cached."""
 
 INSTALLED = tuple(
     path + os.sep
@@ -59,17 +61,17 @@ INSTALLED = tuple(
         site.getusersitepackages(),
     }
 )
-"""Directories of installed packages. Such a package is followed only from its own modules: of the
-others only the versions of numba and numpy count."""
+"""Directories of installed packages. The imports of such a package by others are not followed; of
+all these packages, only the versions of numba and numpy count."""
 
 PACKAGE = Path(__file__).parents[1]
 
 
 class ImportClosure:
-    """The closures of modules below `package`, and of loaded modules that import from it.
+    """Import closures of the modules in `package`, and of loaded modules that import from it.
 
-    Files are parsed once: `memo` keeps what counts of each, with the file's times and size, so a
-    later process only calls stat.
+    The file `memo` keeps the Source of each parsed file, with the file's times and size: a later
+    process only calls stat.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class ImportClosure:
         self._closures: dict[str, frozenset[str]] = {}
 
     def digest(self, modules: Iterable[str]) -> str:
-        """Hex digest of all that these modules are made of; UnknownSource if that is unknown."""
+        """Return a hex digest of the closures of these modules; UnknownSource if one is unknown."""
         names = frozenset().union(*(self.closure(module) for module in modules))
         state = hashlib.sha256()
         for name in sorted(names):
@@ -95,7 +97,7 @@ class ImportClosure:
         return state.hexdigest()
 
     def closure(self, module: str) -> frozenset[str]:
-        """The names of `module` and of all modules that it imports, directly or not."""
+        """Return the names of `module` and of all modules that it imports, directly or not."""
         if module not in self._closures:
             seen: set[str] = set()
             left = [module]
@@ -108,7 +110,7 @@ class ImportClosure:
         return self._closures[module]
 
     def _source(self, module: str) -> Source:
-        """What counts of a module."""
+        """Return the Source of a module, read once per process."""
         if module not in self._sources:
             file = self._file(module, module)
             if file is None:
@@ -117,7 +119,7 @@ class ImportClosure:
         return self._sources[module]
 
     def _file(self, module: str, importer: str) -> str | None:
-        """The source file of `module`, if it is one to follow from `importer`."""
+        """Return the source file of `module`; None if its import by `importer` is not followed."""
         if module.split(".")[0] == self._name:
             return self._file_in_package(module)
         if importer.split(".")[0] == self._name:
@@ -129,7 +131,7 @@ class ImportClosure:
         return file if same or not file.startswith(INSTALLED) else None
 
     def _file_in_package(self, module: str) -> str | None:
-        """The file of a module of the package, loaded or not."""
+        """Return the file of a module of the package, loaded or not; None if it does not exist."""
         place = f"{self._root}/{module.replace('.', '/')}"
         if self._list(place):
             return f"{place}/__init__.py"
@@ -137,7 +139,7 @@ class ImportClosure:
         return f"{place}.py" if f"{name}.py" in self._list(directory) else None
 
     def _list(self, directory: str) -> frozenset[str]:
-        """The Python files in a directory; none if it is no package."""
+        """Return the Python files in a directory; empty if it is not a package."""
         if directory not in self._listings:
             try:
                 names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast
@@ -148,7 +150,7 @@ class ImportClosure:
         return self._listings[directory]
 
     def _read(self, module: str, file: str) -> Source:
-        """What counts of a file, from the memo if the file has not changed since."""
+        """Return the Source of a file, from the memo if the file has not changed since."""
         try:
             status = os.stat(file)  # noqa: PTH116 - pathlib takes twice as long
             if max(status.st_mtime_ns, status.st_ctime_ns) > self._started:
@@ -166,7 +168,7 @@ class ImportClosure:
         return source
 
     def _remembered(self) -> dict[str, list[Any]]:
-        """What the memo holds, by file; nothing if it is missing or damaged."""
+        """Return the entries of the memo by file; empty if it is missing or damaged."""
         if self._known is None:
             self._known = {}
             with contextlib.suppress(OSError):
@@ -186,17 +188,17 @@ class ImportClosure:
 
 
 def _seal(content: bytes) -> bytes:
-    """A digest that shows damage: a lost import would let an old kernel pass for a new one."""
+    """Return a digest that reveals damage: without one import, an outdated kernel would be used."""
     return hashlib.sha256(content).hexdigest().encode()
 
 
 def _is_source(name: str) -> bool:
-    """Whether a file is Python source, by its name."""
+    """Return whether a file is Python source, by its name."""
     return name.endswith(".py")
 
 
 def parse(content: bytes, module: str, is_package: bool) -> Source:
-    """What counts of a source file; UnknownSource if it is not Python."""
+    """Return the Source of a file with this content; UnknownSource if it is not Python."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
@@ -208,7 +210,7 @@ def parse(content: bytes, module: str, is_package: bool) -> Source:
 
 
 def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
-    """The names that any import statement of the tree may load as modules."""
+    """Return the names that the import statements of the tree may load as modules."""
     package = module.split(".") if is_package else module.split(".")[:-1]
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -222,7 +224,7 @@ def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
 
 
 def _strip_type_checking(tree: ast.Module) -> None:
-    """Empty every `if TYPE_CHECKING:`, which is never executed."""
+    """Empty the body of every `if TYPE_CHECKING:`, which is never executed."""
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) in _TYPE_CHECKING:
             node.body = []
@@ -239,7 +241,7 @@ def _strip_docstrings(tree: ast.Module) -> None:
 
 
 def _is_text(statement: ast.stmt) -> bool:
-    """Whether a statement is a string and nothing else."""
+    """Return whether a statement is a string and nothing else."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)

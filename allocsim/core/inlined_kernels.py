@@ -1,8 +1,8 @@
-"""Kernels that are called by other kernels: compiled to LLVM IR, and to machine code never.
+"""Kernels called by other kernels, which are compiled to LLVM IR only, not to machine code.
 
 Numba compiles each function that a kernel calls as if Python called it: with a wrapper that unpacks
 every array of the heap's state, all optimisations, machine code and a cache file of its own. All of
-that is thrown away, since kernels are inlined. Here a called kernel is only lowered to IR; the
+that would be wasted, since kernels are inlined. Here a called kernel is only lowered to IR; the
 kernel that Python calls links the IR of all that it calls, directly or not, and is optimised once.
 """
 
@@ -17,11 +17,11 @@ from numba.core.compiler import Compiler
 from numba.core.environment import lookup_environment
 
 ENVIRONMENT = "_ZN08NumbaEnv"
-"""How the global variables begin that hold the Python objects of a compiled function."""
+"""Prefix of the global variables that hold the Python objects of a compiled function."""
 
 
 _numbers = count(1)
-"""Numbers libraries in the order in which they are complete."""
+"""Numbers of libraries, in the order in which they were finalised: callees before callers."""
 
 
 class LinkedLibrary(JITCodeLibrary):
@@ -33,22 +33,22 @@ class LinkedLibrary(JITCodeLibrary):
             super().add_linking_library(each)
 
     def finalize(self) -> None:
-        """Link callers before what they call: LLVM drops a function that nothing calls so far."""
+        """Link callers before callees: LLVM drops a function that nothing linked so far calls."""
         self._linking_libraries.sort(key=lambda library: -getattr(library, "number", 0))
         super().finalize()
 
     def _verify_declare_only_symbols(self) -> None:
-        """Fail rather than jump to nowhere if a kernel is called and was not linked."""
+        """Fail if a called kernel was not linked: the call would jump to an invalid address."""
         super()._verify_declare_only_symbols()
         for function in self._final_module.functions:
             if function.is_declaration and function.name.startswith("_ZN"):
                 raise AssertionError(f"{function.name} is not linked")
 
     def serialize_using_object_code(self) -> Any:
-        """Return what the cache keeps: machine code, and a stub that names its functions.
+        """Return what the cache keeps: the machine code, and a stub that names its functions.
 
-        Numba keeps the IR as well, to be inlined elsewhere, and parses it whenever it loads the
-        code. Nothing inlines this kernel.
+        Numba would keep the IR instead of the stub, for inlining elsewhere, and parse it on every
+        load. This kernel is never inlined.
         """
         defined = [each.name for each in self.get_defined_functions()]
         stub = "".join(f'define void @"{name}"() {{ ret void }}\n' for name in defined)
@@ -66,7 +66,7 @@ class LinkedLibrary(JITCodeLibrary):
 
 
 class InlinedLibrary(JITCodeLibrary):
-    """The IR of a kernel that other kernels call. It is not linked with what it calls itself."""
+    """The IR of a kernel that other kernels call, not linked with that of its own callees."""
 
     def __init__(self, codegen: Any, name: str) -> None:
         super().__init__(codegen, name)
@@ -75,30 +75,30 @@ class InlinedLibrary(JITCodeLibrary):
 
     @property
     def codegen(self) -> Any:
-        """What sets the objects of the function: nothing here, there is no code to read them."""
+        """A code generator that sets no Python objects, as there is no code to read them."""
         return _NoCode()
 
     def add_linking_library(self, library: Any) -> None:
-        """Note that `library` is called."""
+        """Record that `library`, and so all that it calls, is called from here."""
         library._ensure_finalized()
         self.callees |= dict.fromkeys([library, *getattr(library, "callees", ())])
 
     def finalize(self) -> None:
-        """Take the IR as it is; all that the kernel calls has a smaller number."""
+        """Accept the IR as it is, not optimised; all callees have smaller numbers."""
         self._raise_if_finalized()
         self.number = next(_numbers)
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
-        """There is no machine code."""
+        """Return 0: there is no machine code."""
         return 0
 
 
 class _NoCode:
-    """Stands for the code generator of a library without code."""
+    """The code generator of a library without machine code."""
 
     def set_env(self, name: str, environment: Any) -> None:
-        """Nothing to set."""
+        """Do nothing: there is no code to read the environment."""
 
 
 class LinkedCompiler(Compiler):

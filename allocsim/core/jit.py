@@ -2,8 +2,8 @@
 
 A *kernel* is a Python function that Numba compiles when it is first called. With
 NUMBA_DISABLE_JIT=1 it stays Python, for the debugger and for coverage. An *operation* (malloc,
-free, ...) has a kernel per design. The type of the heap selects it when the caller is compiled, so
-nothing is looked up at run time.
+free, ...) has one kernel per design, selected by the type of the heap when the caller is compiled,
+so there is no lookup at run time.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ PURE = bool(numba.config.DISABLE_JIT)
 # of arrays increments and decrements each array's count atomically (a prototype: 130 ns/event
 # instead of 26).
 # error_model: no kernel divides by zero, and the check for it costs a branch.
-# no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain their code again.
-# forceinline: by its own cost model LLVM does not inline the steps of malloc and free (33 ns/event
-# instead of 10).
+# no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain a second copy of
+# their code.
+# forceinline: LLVM's cost model would not inline the steps of malloc and free (33 ns/event instead
+# of 10).
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "nogil": True,
@@ -51,10 +52,10 @@ OPTIONS: dict[str, Any] = {
 }
 
 INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
-"""How a kernel is compiled that another kernel calls."""
+"""Compile options of a kernel where another kernel calls it."""
 
 CACHE = None if PURE else kernel_cache_directory()
-"""Where compiled kernels are kept; None if no directory can be written, or nothing is compiled."""
+"""Directory of compiled kernels; None if no directory is writable, or nothing is compiled."""
 
 _CLOSURE = ImportClosure(CACHE / "sources.json" if CACHE else None)
 
@@ -73,16 +74,16 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Kernel(CPUDispatcher):
-    """A kernel as Python calls it; what other kernels call is `inlined`."""
+    """A kernel as Python calls it. Other kernels call `inlined`, a second compilation of it."""
 
     @cached_property
     def inlined(self) -> Any:
-        """The kernel as other kernels call it; made when one is compiled that does."""
+        """The kernel as other kernels call it; created when the first of them is compiled."""
         return numba.njit(**INLINED_OPTIONS)(self.py_func)
 
     @property
     def _numba_type_(self) -> Any:
-        """The type of the kernel where another kernel calls it."""
+        """The Numba type of this kernel in the code of another: a dispatcher of `inlined`."""
         return types.Dispatcher(self.inlined)
 
 
@@ -95,7 +96,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
         return kernels[type(arguments[0])](*arguments)
 
     def bind(*arguments: Any) -> Callable[..., R] | None:
-        """Return the kernel for the type of the first argument, while a caller is compiled."""
+        """Return the kernel for the type of the first argument. Numba calls this as it compiles."""
         heap = arguments[0]
         answer = kernels.get(heap.instance_class) if hasattr(heap, "instance_class") else None
         return getattr(answer, "py_func", answer)
@@ -127,12 +128,12 @@ def answers(
 
 
 def has_answer(called: Callable[..., Any], state: type) -> bool:
-    """Whether a kernel answers the operation `called` for heaps of type `state`."""
+    """Return whether a kernel answers the operation `called` for heaps of type `state`."""
     return state in _KERNELS[called][0]
 
 
 def answering_modules(state: type) -> set[str]:
-    """The modules whose kernels answer operations for heaps of type `state`."""
+    """Return the modules whose kernels answer operations for heaps of type `state`."""
     return {kernels[state].__module__ for kernels, _ in _KERNELS.values() if state in kernels}
 
 
@@ -145,7 +146,7 @@ def _bare(function: Callable[..., Any]) -> inspect.Signature:
 
 
 _OUT_OF_LINE: dict[str, tuple[Any, int]] = {}
-"""The kernels out of line by name, with the number of integer arguments after the heap."""
+"""Out-of-line kernels by name, with the number of integer arguments after the heap."""
 
 
 def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
@@ -155,7 +156,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     """
     name = function.__name__
     if name in _OUT_OF_LINE:
-        raise ValueError(f"two kernels out of line are called {name}")
+        raise ValueError(f"two out-of-line kernels are called {name}")
     compiled: Any = kernel(function)
     _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)
     if PURE:
@@ -174,9 +175,9 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
 
 
 def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
-    """A call of a kernel at an address (see `address_of`), which is its first argument.
+    """Return a function that calls a kernel at an address, its first argument (see `address_of`).
 
-    A kernel that calls a large one so is compiled without it.
+    For calls of large kernels: the caller is compiled without the code of the callee.
     """
 
     def call(_: int, *arguments: Any) -> int:
@@ -192,40 +193,44 @@ def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
 
 
 def address_of(compiled: Any, *arguments: Any) -> int:
-    """The address of a kernel compiled for arguments such as these; 0 in pure mode."""
+    """Return the address of a kernel compiled for arguments of these types; 0 in pure mode."""
     return 0 if PURE else _address(compiled, tuple(map(typeof, arguments)))
 
 
-def _address(compiled: Any, taken: tuple[Any, ...]) -> int:
-    """The address of the machine code of a kernel for these types."""
-    compiled.compile(taken)
-    result = compiled.overloads[taken]
+def _address(compiled: Any, argument_types: tuple[Any, ...]) -> int:
+    """Return the address of the machine code of a kernel for arguments of these types."""
+    compiled.compile(argument_types)
+    result = compiled.overloads[argument_types]
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
-def _make_callable(call: Any, taken: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
-    """Let kernels call `call`, which returns an int64; `taken` gives the types that are passed."""
+def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
+    """Let kernels call `call`, which returns an int64.
+
+    `converted` maps the types of a call's arguments to those that it passes; `lowered` generates
+    its code.
+    """
 
     class Typed(AbstractTemplate):
-        """The type of a call."""
+        """Types a call for Numba."""
 
         key = call
 
         def generic(self, args: Any, kws: Any) -> Signature:
-            """The signature for arguments of these types."""
-            return signature(types.int64, *taken(args))
+            """Return the signature for arguments of these types."""
+            return signature(types.int64, *converted(args))
 
     infer_global(call, types.Function(Typed))
     lower_builtin(call, types.Any, VarArg(types.Any))(lowered)
 
 
 def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
-    """Return the dtype of a state's field `code`: a record of the addresses of `kernels`."""
+    """Return the dtype of the field `code` of a heap's state: the addresses of `kernels`."""
     return np.dtype([(function.__name__, np.int64) for function in kernels])
 
 
 def link(heap: HeapState) -> None:
-    """Compile the kernels named in the record `heap.code` for this heap, and fill in addresses."""
+    """Compile the kernels named in `heap.code` for this heap, and fill in their addresses."""
     if PURE:
         return
     for name in heap.code.dtype.names:

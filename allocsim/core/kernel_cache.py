@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 MAX_UNUSED = 4
-"""How many directories are kept although they have not been used for UNUSED seconds."""
+"""Number of directories kept although they have not been used for UNUSED seconds."""
 
 UNUSED = 7 * 24 * 3600
 """Seconds after which a directory counts as unused: long past any process that still reads it."""
@@ -124,7 +124,7 @@ def _delete_unused(parent: Path, current: Path) -> None:
 
 
 def _last_use(place: Path) -> float:
-    """Time of the last use of `place`; 0 if another process has just deleted it."""
+    """Return the time of the last use of `place`, or 0 if another process has just deleted it."""
     try:
         return place.stat().st_mtime
     except OSError:

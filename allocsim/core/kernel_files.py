@@ -1,11 +1,11 @@
-"""The files of compiled kernels, one for each kernel and signature.
+"""Files of compiled kernels, one for each kernel and signature.
 
-The name of a file is a digest of all that its machine code depends on: the kernel's own module with
-all that it imports, and for each state type in the signature the module that declares it and those
-whose kernels answer operations for it. So no edit is answered by an old kernel, an edit elsewhere
-recompiles nothing, and a file that is no longer named is deleted when its successor is saved.
+The name of a file contains a digest of all the source that its machine code depends on: the
+kernel's module and all that it imports, and, for each state type in the signature, the module that
+declares it and those whose kernels answer operations for it. So an edit recompiles exactly the
+kernels that it may change. An outdated file is deleted when its successor is saved.
 
-Whatever goes wrong on disk costs a compilation and nothing else.
+A failure to read or write a file costs a compilation, nothing else.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from allocsim.core.import_closure import ImportClosure
 from allocsim.core.kernel_cache import replace_file
 
 DIGEST_BYTES = 32
-"""Bytes of a file's seal. Numba unpickles what it finds, and one flipped bit of machine code would
-run; a file whose seal is wrong counts as missing."""
+"""Bytes of the SHA-256 digest at the end of a file. Numba does not check what it loads, and machine
+code with a flipped bit would run; a file whose digest does not match counts as missing."""
 
 Answering = Callable[[type], Iterable[str]]
-"""Gives the modules whose kernels answer operations for a state type."""
+"""A function from a state type to the modules whose kernels answer operations for it."""
 
 
 class KernelFiles(_Cache):
@@ -46,14 +46,14 @@ class KernelFiles(_Cache):
 
     @property
     def cache_path(self) -> str:
-        """Where the files are."""
+        """The directory of the files."""
         return str(self._directory)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the kernel compiled for `sig`, or None if it has to be compiled.
 
-        Numba would first load everything that compiling needs (0.3 s); machine code needs of that
-        only Numba's memory allocator, which no kernel of the package uses.
+        Numba would first call `refresh`, which loads all that compiling needs (0.3 s). Machine code
+        needs it only for Numba's memory allocator, which no kernel of the package uses.
         """
         with contextlib.suppress(Exception):
             content = self._file(sig, target_context.codegen()).read_bytes()
@@ -63,8 +63,10 @@ class KernelFiles(_Cache):
                 if allocates:
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
+        # The notice estimates the time by module. A kernel of `benchmark` is small, whatever state
+        # it takes; any other takes as long as the design or library that declares its state.
         own = self._function.__module__
-        measures = own.startswith("allocsim.benchmark.")  # small, whatever is measured
+        measures = own.startswith("allocsim.benchmark.")
         compile_notice.announce(own if measures else next(iter(self._state_modules(sig)), own))
         return None
 
@@ -80,16 +82,19 @@ class KernelFiles(_Cache):
             self._delete_outdated(file)
 
     def flush(self) -> None:
-        """Nothing: there is no index, and files are replaced as a whole."""
+        """Do nothing: there is no index, and files are replaced as a whole."""
 
     def enable(self) -> None:
-        """Nothing: the cache is always on."""
+        """Do nothing: the cache is always on."""
 
     def disable(self) -> None:
-        """Nothing: see `enable`."""
+        """Do nothing: see `enable`."""
 
     def _file(self, sig: Any, codegen: Any) -> Path:
-        """The file for a signature: kernel, state types, digest of sources, digest of the rest."""
+        """Return the file for a signature.
+
+        Its name has the kernel, then digests of the state types, of the sources and of the rest.
+        """
         states = self._state_modules(sig)
         sources = self._closure.digest([self._function.__module__, *states])
         cells = [cell.cell_contents for cell in self._function.__closure__ or ()]
@@ -105,14 +110,14 @@ class KernelFiles(_Cache):
         return self._directory / ("-".join(parts) + ".nbc")
 
     def _state_modules(self, sig: Any) -> list[str]:
-        """The modules that declare the state types in a signature or answer operations for them."""
+        """Return the modules that declare or answer operations for a signature's state types."""
         modules: dict[str, None] = {}
         for state in state_types(sig):
             modules |= dict.fromkeys([state.__module__, *sorted(self._answering(state))])
         return list(modules)
 
     def _delete_outdated(self, file: Path) -> None:
-        """Delete the files of the same kernel and state types that were made of other sources."""
+        """Delete the files of the same kernel and state types with another digest of sources."""
         kernel, states, sources, _ = file.stem.rsplit("-", 3)
         for other in self._directory.glob(f"{kernel}-{states}-*.nbc"):
             if other.stem.rsplit("-", 2)[1] != sources:
@@ -120,7 +125,7 @@ class KernelFiles(_Cache):
 
 
 def state_types(sig: Any) -> Iterator[type]:
-    """The NamedTuple classes in a signature, those in the fields of others included."""
+    """Yield the NamedTuple classes in a signature, those in the fields of others included."""
     for each in sig:
         if isinstance(each, BaseTuple):
             if hasattr(each, "instance_class"):
@@ -131,19 +136,19 @@ def state_types(sig: Any) -> Iterator[type]:
 def kernel_files(
     function: Any, directory: Path | None, closure: ImportClosure, answering: Answering
 ) -> Any:
-    """The cache of the kernel `function`: none at all without a directory."""
+    """Return the cache of the kernel `function`; without a directory, one that stores nothing."""
     if directory is None:
         return NullCache()
     return KernelFiles(function, directory, closure, answering)
 
 
 def _declared(library: Any) -> Iterator[str]:
-    """The names of the functions that the code of a library calls from elsewhere."""
+    """Yield the names of the functions that a library declares but does not define."""
     for function in library._final_module.functions:
         if function.is_declaration:
             yield function.name
 
 
 def _short(content: object) -> str:
-    """Twelve hex digits that tell apart contents by their text."""
+    """Return twelve hex digits of a digest of the repr of `content`."""
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12]

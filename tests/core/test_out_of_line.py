@@ -107,7 +107,7 @@ def test_integers_of_any_width_are_passed_as_they_are(toy: Toy, dtype: type) -> 
 
 
 def test_two_kernels_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two kernels out of line are called no_arguments"):
+    with pytest.raises(ValueError, match="two out-of-line kernels are called no_arguments"):
 
         @out_of_line
         def no_arguments(heap: Toy) -> int:

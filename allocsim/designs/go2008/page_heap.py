@@ -16,15 +16,15 @@ from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
 from allocsim.designs.go2008.span import new_span, push_span, remove_after, split
 
 LARGE_LIST = 256
-"""Index of the list of free spans of this many pages and more (Central.large)."""
+"""Index of the list of all free spans of this many pages or more (Central.large)."""
 
 MIN_GROWTH = 256
-"""Pages by which the heap grows at least: 1 MiB."""
+"""Minimum heap growth in pages: 1 MiB."""
 
 
 @kernel
 def allocate_span(heap: Go2008, pages: int) -> int:
-    """Allocate a span of exactly `pages` pages, in use, of no class yet; 0 on failure (allocspan).
+    """Allocate a span of exactly `pages` pages, without a class; 0 on failure (allocspan).
 
     The span keeps the low part of a longer free one; the rest becomes a span of its own.
     """
@@ -48,8 +48,8 @@ def allocate_span(heap: Go2008, pages: int) -> int:
 def allocate_aligned_span(heap: Go2008, pages: int, alignment: int) -> int:
     """Allocate a span whose address is a multiple of `alignment`, a power of two; 0 on failure.
 
-    The original has no such call. A span is taken that is long enough wherever it starts; what is
-    before and after the aligned part is freed.
+    The original has no such call. It allocates a span that is long enough wherever it starts, and
+    frees the pages before and after the aligned part.
     """
     spare = (alignment >> PAGE_SHIFT) - 1
     span = allocate_span(heap, pages + spare)
@@ -111,7 +111,7 @@ def _best_fit(heap: Go2008, pages: int) -> int:
 
 @kernel
 def _grow(heap: Go2008, pages: int) -> int:
-    """Create a span of `pages` pages from the operating system; return it, or 0 on failure."""
+    """Obtain `pages` pages from the OS; return a span of them, or 0 on failure."""
     address = take_pages(heap, pages << PAGE_SHIFT)
     if address == 0:
         return 0

@@ -1,8 +1,8 @@
 """Thread caches: each thread's free objects, one list per size class, unbounded (m->freelist).
 
-A list is last in first out and linked through the first word of the free objects. The objects of a
-new chunk that were never used are the end of the list, in ascending addresses. Their links are not
-written yet: `fresh` and `end` describe them until the objects are popped, or until `write_links`.
+A list is last in first out and linked through the first word of the free objects. The never-used
+(fresh) objects of a new chunk form its tail, in ascending address order. Their links are not
+written yet: `fresh` and `end` delimit them until they are popped, or until `write_links`.
 
 Invariant: apart from its link, a free object is all zeros.
 """
@@ -20,8 +20,8 @@ from allocsim.designs.go2008.records import Go2008
 from allocsim.designs.go2008.size_classes import CLASS_COUNT
 
 CACHE_BYTES = CLASS_COUNT * 16
-"""Metadata of a thread: a head and a length for each class. The other fields of FreeList belong
-to this implementation, which writes the links of fresh objects late."""
+"""Metadata of a thread: a head and a length for each class. The other fields of FreeList do not
+count: the original, which links a new chunk at once, needs none."""
 
 CLEAR_STEP = 8 * WORD
 """Bytes that one masked store clears."""
@@ -32,12 +32,12 @@ bytes that is 11.4 ns/event instead of 12.4, on a recorded trace (systemui, warm
 16.5."""
 
 MAX_PROBES = 64
-"""Free objects that pop_aligned_object looks at, so that a long list does not make it slow."""
+"""Maximum number of free objects that pop_aligned_object inspects, since a list can be long."""
 
 
 @kernel
 def thread_begin(heap: Go2008, thread: int) -> int:
-    """Count the metadata of the thread's lists; return a Status."""
+    """Account for the metadata of a new thread's lists. Returns a Status."""
     if thread >= len(heap.free_list):
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY
@@ -60,10 +60,10 @@ def allocate_small(heap: Go2008, thread: int, size_class: int) -> int:
 def allocate_aligned_small(heap: Go2008, thread: int, size_class: int, alignment: int) -> int:
     """Allocate an object of at least `size_class` at a multiple of `alignment`, at most a page.
 
-    The original has no such call. An aligned object on the list is used if MAX_PROBES find one,
-    so that memalign costs what malloc of the size does. Otherwise the next class is used whose
-    size is a multiple of the alignment: chunks begin on pages, so all its objects are aligned.
-    Returns 0 on failure.
+    The original has no such call. An aligned object is taken from the list if one is among the
+    first MAX_PROBES, so that memalign takes no more memory than malloc. Otherwise the next class
+    whose size is a multiple of the alignment is used: chunks begin on pages, so all its objects
+    are aligned. Returns 0 on failure.
     """
     if heap.free_list[thread, size_class].length or central_grab(heap, thread, size_class):
         address = pop_aligned_object(heap, thread, size_class, alignment)
@@ -93,7 +93,7 @@ def pop_object(heap: Go2008, thread: int, size_class: int) -> int:
 def pop_aligned_object(heap: Go2008, thread: int, size_class: int, alignment: int) -> int:
     """Pop the newest object at a multiple of `alignment`, or return 0 after MAX_PROBES objects.
 
-    Fresh objects that are looked at are linked, also if none is popped.
+    The fresh objects that it inspects get their links, even if none is popped.
     """
     objects = heap.free_list[thread, size_class]
     previous, address = 0, _next_object(heap, thread, size_class, 0)
@@ -115,7 +115,7 @@ def pop_aligned_object(heap: Go2008, thread: int, size_class: int, alignment: in
 def _next_object(heap: Go2008, thread: int, size_class: int, previous: int) -> int:
     """Return the object after `previous` (0: the first), or 0 at the end of the list.
 
-    A fresh object is linked first, so that it can be removed like any other.
+    A fresh object is linked first, so that the caller can remove it like any other.
     """
     objects = heap.free_list[thread, size_class]
     address = load_word(previous) if previous else objects.head

@@ -5,8 +5,8 @@ transfer cache: full batches in transit between thread caches. Each class has a 
 full batch is stored without touching its spans; a class that is out of slots takes one from another
 class, round robin.
 
-Invariant: every used slot holds exactly one full batch. A span all of whose objects are on its own
-list belongs to the page heap.
+Invariants: every used slot holds exactly one full batch. A span whose objects are all on its own
+list has been returned to the page heap.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from allocsim.designs.tcmalloc.records import Tcmalloc
 from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD, dll_prepend, dll_remove
 
 INITIAL_TRANSFER_ENTRIES = 16
-"""Slots that a class has at first, unless its maximum is smaller."""
+"""Initial number of slots of a class, unless its maximum is smaller."""
 
 MAX_TRANSFER_ENTRIES = 64
-"""Maximum of slots of a class (kMaxNumTransferEntries)."""
+"""Maximum number of slots of a class (kMaxNumTransferEntries)."""
 
 MAX_TRANSFER_BYTES = 1 << 20
-"""Maximum of bytes in the slots of a class, unless one batch is larger."""
+"""Maximum number of bytes in the slots of a class, unless one batch is larger."""
 
 
 def max_cache_size(object_size: int, batch: int) -> int:
-    """Return the maximum of slots of a class (CentralFreeList::Init)."""
+    """Return the maximum number of slots of a class (CentralFreeList::Init)."""
     return min(MAX_TRANSFER_ENTRIES, max(1, MAX_TRANSFER_BYTES // (object_size * batch)))
 
 
 @kernel
 def remove_range(heap: Tcmalloc, size_class: int, count: int) -> tuple[int, int]:
-    """Remove a chain of up to `count` objects: the newest stored batch, or objects of spans.
+    """Remove a chain of up to `count` objects: the newest batch in a slot, or objects of spans.
 
     Returns (first object, count), or (0, 0) on failure (RemoveRange).
     """
@@ -62,7 +62,7 @@ def insert_range(heap: Tcmalloc, size_class: int, chain: int, count: int) -> int
 def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
     """Return whether the class has an unused slot, taking one from another class if need be.
 
-    The second attempt, on the next class in turn, may evict a batch (MakeCacheSpace).
+    Two classes are tried, the next two in turn; only the second may lose a batch (MakeCacheSpace).
     """
     info = heap.size_class[size_class]
     if info.used_slots < info.cache_size:
@@ -109,8 +109,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
     """Remove up to `wanted` objects from the class's spans, newest span first.
 
     Returns (first object, count), or (0, 0) on failure. A span is added only if none has a free
-    object, so a new class yields at most one span's objects. Objects of later spans go in front of
-    the chain (FetchFromOneSpansSafe).
+    object, so a new class yields at most one span's objects (FetchFromOneSpansSafe).
     """
     head = NONEMPTY_HEAD + size_class
     if heap.span[head].next == head and not populate(heap, size_class):
@@ -121,7 +120,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
         if span == head:
             break
         first, last, taken = _fetch_from_one_spans(heap, span, wanted - count)
-        store_word(last, chain)  # later objects in front, in the library's order
+        store_word(last, chain)  # objects of later spans go in front: the library's order
         chain = first
         count += taken
         if heap.span[span].objects == 0:
@@ -135,7 +134,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
 def _fetch_from_one_spans(heap: Tcmalloc, span: int, wanted: int) -> tuple[int, int, int]:
     """Remove up to `wanted` objects from a span's list (FetchFromOneSpans).
 
-    Returns the first and the last, still linked, and their count.
+    Returns (first object, last object, count). The last one is still linked to the next.
     """
     record = heap.span[span]
     first = record.objects
@@ -153,7 +152,7 @@ def _fetch_from_one_spans(heap: Tcmalloc, span: int, wanted: int) -> tuple[int, 
 def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
     """Return each object of a chain to its span (ReleaseListToSpans). Returns a Status.
 
-    A span that gets its last object back leaves for the page heap at once.
+    A span whose objects are all back is returned to the page heap at once.
     """
     info = heap.size_class[size_class]
     while chain:

@@ -1,8 +1,7 @@
 """Invariants of the page heap and the page map, checked in plain Python.
 
 Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and changes nothing. Records may hold any value, so a check follows no link before it has
-tested it.
+records and changes nothing. They may be corrupt, so every link is validated before it is followed.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from allocsim.designs.tcmalloc.span import (
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
 BROKEN_LINK = 0
-"""Stands for the rest of a list or set whose links are broken: span 0 is never on one."""
+"""Marks where the links of a list or set are broken: span 0 is never a member of one."""
 
 
 class SpanCopy(NamedTuple):
@@ -75,7 +74,7 @@ def spans_of(heap: Tcmalloc) -> dict[int, SpanCopy]:
 
 
 def spans_tile_the_heap(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """By address, spans cover what was obtained, each page once; gaps are areas of metadata."""
+    """Spans cover each page of the heap exactly once; the only gaps are areas of metadata."""
     spans, expected, gaps = spans_of(heap), memory.address, 0
     for span in spans.values():
         gap = span.address - expected
@@ -97,7 +96,7 @@ def spans_tile_the_heap(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
 
 
 def spans_are_mapped(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """The first and last page of a span are mapped to it, of one with a class every page."""
+    """The first and last page of a span are mapped to it; with a size class, every page is."""
     for span in spans_of(heap).values():
         checked = range(span.pages) if span.size_class else {0, span.pages - 1}
         for page in checked:
@@ -155,7 +154,7 @@ def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[
 
 
 def _set_problems(spans: dict[int, SpanCopy], members: list[int], state: int) -> Iterator[str]:
-    """Yield what is wrong with a set whose members are given in order."""
+    """Yield the violations of a set; `members` are the spans found, in order."""
     keys = []
     for number in members:
         span = spans.get(number)
@@ -220,7 +219,7 @@ def page_counts_agree(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
 def _resident_problems(
     heap: Tcmalloc, memory: Reservation, spans: Iterable[SpanCopy]
 ) -> Iterator[str]:
-    """Yield the released spans that use memory."""
+    """Yield the released spans that have resident pages."""
     obtained = int(heap.system[0].next) - memory.address
     present = memory.present(min(max(obtained, 0), memory.length))
     for span in spans:
@@ -230,7 +229,7 @@ def _resident_problems(
 
 
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Metadata is the leaves of the page map and the chunks of the records ever needed at once."""
+    """Metadata is the leaves of the page map, and chunks for the maximum number of each record."""
     page_heap = heap.page_heap[0]
     needed = (
         (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),

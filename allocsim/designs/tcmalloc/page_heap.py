@@ -4,8 +4,8 @@ Free spans are FREE or RETURNED (released to the OS). Those of up to MAX_PAGES p
 exact length, newest first; large ones are in a set per state. When and what the heap releases is in
 `page_release`.
 
-Invariant: no two neighbouring free spans are in the same state. Splitting keeps it without merging:
-the remainder of a free span has the neighbour that the whole had, which is in another state.
+Invariant: no two neighbouring free spans are in the same state. Splitting a free span preserves it
+without a merge: the remainder's next neighbour is that of the whole span, in another state.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ NODES_PER_CHUNK = 2730
 
 @kernel
 def search_free_and_large_lists(heap: Tcmalloc, pages: int) -> int:
-    """Take a span of exactly `pages` pages out of the best fit; 0 on failure.
+    """Carve a span of exactly `pages` pages from the best fit; return it, or 0 on failure.
 
-    A RETURNED span of the same length is better than a FREE one that is longer, although its
-    pages must be committed (SearchFreeAndLargeLists).
+    A RETURNED span is preferred to a longer FREE one, although its pages must be committed
+    (SearchFreeAndLargeLists).
     """
     for length in range(pages, MAX_PAGES + 1):
         for head in (FREE_HEAD + length, RETURNED_HEAD + length):
@@ -71,7 +71,7 @@ def _alloc_large(heap: Tcmalloc, pages: int) -> int:
 def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
     """Take the first `pages` pages of a free span; the remainder stays free, in its state (Carve).
 
-    Returns `span`, or 0, having changed nothing, if there is no record for the remainder.
+    Returns `span`; or 0, with nothing changed, if there is no record for the remainder.
     """
     record = heap.span[span]
     state, rest = int(record.state), 0
@@ -85,7 +85,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
         prepend_to_free_list(heap, rest)
         _shorten(heap, span, pages)
     if state == SpanState.RETURNED:
-        commit_span(heap, span)  # after the split: only the pages that are taken
+        commit_span(heap, span)  # after the split, so that the remainder stays released
     return span
 
 
@@ -93,8 +93,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
 def split(heap: Tcmalloc, span: int, pages: int) -> int:
     """Split a span in use after its first `pages` pages (PageHeap::Split).
 
-    Returns the span that holds the rest, or 0, having changed nothing, if there is no record for
-    it.
+    Returns the span that holds the rest; or 0, with nothing changed, if there is no record for it.
     """
     record = heap.span[span]
     rest = new_span(
@@ -107,7 +106,7 @@ def split(heap: Tcmalloc, span: int, pages: int) -> int:
 
 @kernel
 def _shorten(heap: Tcmalloc, span: int, pages: int) -> None:
-    """Let `span` keep its first `pages` pages; another span has the rest."""
+    """Shorten `span` to its first `pages` pages; another span already has the rest."""
     heap.span[span].pages = pages
     record_span(heap, span)
     heap.counters[0].splits += 1
@@ -115,12 +114,12 @@ def _shorten(heap: Tcmalloc, span: int, pages: int) -> None:
 
 @kernel
 def merge_into_free_list(heap: Tcmalloc, span: int) -> None:
-    """Coalesce a free span on no list with its neighbours and list it (MergeIntoFreeList)."""
+    """Coalesce an unlisted free span with its neighbours, then list it (MergeIntoFreeList)."""
     record = heap.span[span]
     if heap.page_heap[0].aggressive_decommit and record.state == SpanState.FREE:
         decommit_span(heap, span)
         record.state = SpanState.RETURNED
-    # Both lookups are valid: growth maps one page more on each side (`ensure_leaves`).
+    # The page map covers both addresses: `ensure_leaves` adds a page on either side of a growth.
     before = get_descriptor(heap, record.address - 1)
     after = get_descriptor(heap, record.address + (record.pages << PAGE_SHIFT))
     if _check_and_handle_pre_merge(heap, record.state, before):
@@ -171,8 +170,8 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # Freeing must not fail, and our sets need no nodes: a frozen heap takes the span and counts no
-    # chunk for it.
+    # The library allocates a node per span in a set; ours need none, so it is only accounted for.
+    # A frozen heap may not grow, but freeing must not fail: it skips the accounting.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

@@ -24,16 +24,16 @@ from allocsim.designs.tcmalloc.span_set import FREE_ROOT, lower_bound
 from allocsim.designs.tcmalloc.system_alloc import decommit_span
 
 MIN_SYSTEM_ALLOC = 128
-"""Pages of the smallest growth: 1 MiB (kMinSystemAlloc)."""
+"""Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Pages to be freed before the first release, and after one that found nothing: 2 GiB."""
+"""Pages to be freed before the first release, and after one that found no span: 2 GiB."""
 
 MAX_RELEASE_DELAY = 1 << 20
-"""Maximum of pages to be freed between two releases."""
+"""Maximum number of pages to be freed between two releases."""
 
 FORCED_COALESCE_INTERVAL = 128 << 20
-"""Bytes: a heap that grows past a multiple of this may coalesce everything first."""
+"""Bytes: before growing past a multiple of this, the heap may release all to coalesce it."""
 
 GROWTHS_PER_CHUNK = 496
 """Records of heap growth (StackTrace) in a chunk of metadata."""
@@ -46,7 +46,7 @@ ALL_PAGES = 0x7FFFFFFF
 def new_run(heap: Tcmalloc, pages: int) -> int:
     """Allocate a span of `pages` pages, without a class; 0 on failure (PageHeap::New)."""
     span = search_free_and_large_lists(heap, pages)
-    # Spans in different states do not coalesce: released, all of them are in one state.
+    # FREE spans do not coalesce with RETURNED ones. Once all are released, every pair does.
     if span == 0 and _is_worth_coalescing(heap, pages):
         release_at_least_n_pages(heap, ALL_PAGES)
         span = search_free_and_large_lists(heap, pages)
@@ -73,10 +73,10 @@ def delete_run(heap: Tcmalloc, span: int) -> int:
 
 @out_of_line
 def release_at_least_n_pages(heap: Tcmalloc, pages: int) -> int:
-    """Release whole FREE spans until they have `pages` pages, or none is left.
+    """Release whole FREE spans until `pages` pages are released, or no FREE span is left.
 
-    Returns the pages released (ReleaseAtLeastNPages). Whether FREE spans are left is tested once
-    per round through the lists.
+    Returns the pages released (ReleaseAtLeastNPages). As in the library, whether any are left is
+    tested only once per round through the lists.
     """
     page_heap, released = heap.page_heap[0], 0
     while released < pages and page_heap.free_pages > 0:
@@ -96,7 +96,7 @@ def release_at_least_n_pages(heap: Tcmalloc, pages: int) -> int:
 def _next_to_release(heap: Tcmalloc, index: int) -> int:
     """Return the FREE span to release from list `index`; 0 if it is empty.
 
-    That is the oldest of index + 1 pages, or, for MAX_PAGES, the shortest large one.
+    That is the oldest span of index + 1 pages, or, for index MAX_PAGES, the shortest large span.
     """
     if index == MAX_PAGES:
         return lower_bound(heap, FREE_ROOT, 1)
@@ -134,8 +134,8 @@ def release_to_system(heap: Tcmalloc, length: int) -> int:
 def _incremental_scavenge(heap: Tcmalloc) -> None:
     """Release one span and set the interval to the next release (IncrementalScavenge).
 
-    The interval grows with the span, so that on average `release_rate` pages are released per
-    1,000 freed.
+    The interval is proportional to the length of the span, so that on average `release_rate` pages
+    are released per 1,000 freed.
     """
     page_heap = heap.page_heap[0]
     page_heap.scavenge_counter = DEFAULT_RELEASE_DELAY
@@ -152,8 +152,9 @@ def _incremental_scavenge(heap: Tcmalloc) -> None:
 def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
     """Return whether to release everything before growing, so that FREE and RETURNED spans merge.
 
-    It is if a quarter of the heap is free, in both states, and the growth passes a multiple of
-    FORCED_COALESCE_INTERVAL: releasing is slow and causes page faults later.
+    True if a quarter of the heap is free, with spans in both states, and the growth passes a
+    multiple of FORCED_COALESCE_INTERVAL. That is rare, because releasing is slow and causes page
+    faults later.
     """
     page_heap, size = heap.page_heap[0], heap.system[0].heap
     free = (page_heap.free_pages + page_heap.unmapped_pages) << PAGE_SHIFT
@@ -170,8 +171,8 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
 def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     """Obtain `pages` pages from the OS and free them (GrowHeap); return False on failure.
 
-    Only `take_pages` can fail, before anything changes: a heap that gets pages is not frozen, and
-    the table of spans has a row for every page of the reservation.
+    Only `take_pages` can fail, and it does so before anything changes. After it, the heap is known
+    not to be frozen, and the table of spans has a row for every page of the reservation.
     """
     length = pages << PAGE_SHIFT
     address = take_pages(heap, length)

@@ -25,7 +25,7 @@ def root_of(state: int) -> int:
 
 @kernel
 def insert_span(heap: Tcmalloc, root: int, span: int) -> None:
-    """Add `span` to a set: descend to its place by priority, then split the subtree found there."""
+    """Add `span` to a set: descend to its place by priority, then split the subtree there."""
     link = root
     while linked_span(heap, link) and _priority(linked_span(heap, link)) >= _priority(span):
         link = _child_towards(heap, linked_span(heap, link), span)
@@ -47,7 +47,7 @@ def insert_span(heap: Tcmalloc, root: int, span: int) -> None:
 
 @kernel
 def erase_span(heap: Tcmalloc, root: int, span: int) -> None:
-    """Remove `span` from a set: merge its children, by priority, into the link that held it."""
+    """Remove `span` from a set: replace it by its two subtrees, merged by priority."""
     link = root
     while linked_span(heap, link) != span:
         link = _child_towards(heap, linked_span(heap, link), span)
