@@ -22,7 +22,7 @@ from allocsim.stamps import is_stamped, is_zero, stamp
 
 
 class Touch(IntEnum):
-    """Which bytes of a new object the simulated program writes."""
+    """Bytes of a new object that the simulated program writes."""
 
     NONE = 0
     FIRST = 1
@@ -34,7 +34,7 @@ class Touch(IntEnum):
 
 
 class Stop(IntEnum):
-    """Why the kernel returned."""
+    """Reason why the kernel returned."""
 
     END = 0
     """All events of the chunk were replayed."""
@@ -123,7 +123,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     while position < len(events):
         event = events[position]
         if event.op > Op.FREE:
-            _note(heap, driver, event)
+            _replay_note(heap, driver, event)
             position += 1
             continue
         if event.object >= len(run.objects):
@@ -131,13 +131,13 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
             break
         if event.thread >= driver.threads and not _begin_threads(heap, driver, event.thread):
             break
-        if not _play(heap, driver, run.objects[event.object], event):
+        if not _replay_event(heap, driver, run.objects[event.object], event):
             break
         position += 1
         done += 1
         if done == due or operations.footprint(heap) > driver.peak_footprint:
             driver.events = done
-            due = _look(heap, run)
+            due = _take_due_samples(heap, run)
             if driver.stop != Stop.END:
                 break
     driver.events = done
@@ -145,7 +145,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 
 
 @kernel
-def _play(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
+def _replay_event(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Replay one event on the object `target`; return False on failure (see driver.stop)."""
     if (target.address != 0) != (event.op >= Op.REALLOC):
         driver.stop = Stop.BAD_EVENT
@@ -174,7 +174,7 @@ def _play(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 @kernel
 def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Free an object."""
-    if driver.verify and not _is_whole(driver, target, event.object):
+    if driver.verify and not _is_intact(driver, target, event.object):
         return False
     if operations.free(heap, event.thread, target.address) != Status.OK:
         driver.stop = Stop.BAD_FREE
@@ -186,8 +186,8 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; if `verify` is set, the bytes it keeps must hold the pattern throughout."""
-    if driver.verify and not _is_whole(driver, target, event.object):
+    """Resize an object; with `verify`, check its pattern before, and in the bytes kept after."""
+    if driver.verify and not _is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
     if address == 0:
@@ -197,14 +197,14 @@ def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> 
     driver.peak_live = max(driver.peak_live, driver.live)
     target.address = address
     target.request = min(target.request, event.request)
-    if driver.verify and not _is_whole(driver, target, event.object):
+    if driver.verify and not _is_intact(driver, target, event.object):
         return False
     target.request = event.request
     return _write(driver, target, event, False)
 
 
 @kernel
-def _is_whole(driver: Driver, target: Object, number: int) -> bool:
+def _is_intact(driver: Driver, target: Object, number: int) -> bool:
     """Return whether the fill pattern of an object is intact; if not, set driver.stop."""
     driver.stamps += 1
     if is_stamped(target.address, target.request, number):
@@ -217,7 +217,7 @@ def _is_whole(driver: Driver, target: Object, number: int) -> bool:
 def first_broken(run: Run, numbers: np.ndarray) -> int:
     """Return the id of the first of these live objects whose fill pattern is overwritten, or -1."""
     for number in numbers:
-        if not _is_whole(run.driver[0], run.objects[number], number):
+        if not _is_intact(run.driver[0], run.objects[number], number):
             return int(number)
     return -1
 
@@ -242,7 +242,7 @@ def _write(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
 
 
 @kernel
-def _note(heap: HeapState, driver: Driver, note: Record) -> None:
+def _replay_note(heap: HeapState, driver: Driver, note: Record) -> None:
     """Replay an event that is not an allocation: freeze, release, or the end of a thread."""
     if note.op == Op.FREEZE:
         operations.freeze(heap)
@@ -264,7 +264,7 @@ def _begin_threads(heap: HeapState, driver: Driver, thread: int) -> bool:
 
 
 @kernel
-def _look(heap: HeapState, run: Run) -> int:
+def _take_due_samples(heap: HeapState, run: Run) -> int:
     """Take the samples that are due; return the number of events at which the next is."""
     driver = run.driver[0]
     if operations.footprint(heap) > driver.peak_footprint:

@@ -55,7 +55,7 @@ class Options:
     limit: int = NEVER
     """Footprint in bytes above which the replay stops with LimitExceeded."""
     every: int | None = None
-    """Events between samples; None for at most SAMPLES at even distances."""
+    """Events between samples; None for at most SAMPLES, evenly spaced."""
     check_every: int | None = None
     """Events between two checks of all invariants; None for no checks."""
 
@@ -83,9 +83,8 @@ class Player:
         driver.next_sample = driver.interval
         driver.next_check = options.check_every or NEVER
         driver.due = min(driver.next_sample, driver.next_check)
-        replay(
-            heap.state, self._run, no_events(), 0
-        )  # compiles the kernel, if need be, off the clock
+        # Not timed: the first call compiles the kernel, or loads it from the cache.
+        replay(heap.state, self._run, no_events(), 0)
 
     @property
     def events(self) -> int:
@@ -163,11 +162,11 @@ class Player:
         self._driver.samples = 0
 
     def _thin_samples(self) -> None:
-        """Drop every other sample and double the interval while there are too many."""
+        """Double the interval and drop every other sample until fewer than SAMPLES are left."""
         if self.options.every:
             return
         kept = np.concatenate(self._samples)
-        while len(kept) >= SAMPLES:  # the end needs a row too
+        while len(kept) >= SAMPLES:  # leave room for the sample at the end
             self._driver.interval *= 2
             kept = kept[kept["event"] % self._driver.interval == 0]
         self._samples = [kept]
@@ -196,13 +195,15 @@ class Player:
     def _grow_objects(self, number: int) -> None:
         """Grow the object table to hold the object with id `number`."""
         if number >= MAX_OBJECTS:
-            raise InputError(f"event {self.events + 1} names object {number}: there are 2**31")
+            raise InputError(
+                f"event {self.events + 1} names object {number}; expected an id below 2**31"
+            )
         try:
             larger = grown(self._run.objects, number + 1)
         except MemoryError:
             raise EnvironmentLacks(
-                f"event {self.events + 1} names object {number}: the machine has no memory for "
-                "a table of so many"
+                f"event {self.events + 1} names object {number}: not enough memory for a table of "
+                "that size"
             ) from None
         self._run = self._run._replace(objects=larger)
 
@@ -214,13 +215,15 @@ class Player:
         )
         if stop == Stop.LIMIT:
             return LimitExceeded(
-                f"the footprint of {format_bytes(int(self._driver.peak_footprint))} passed the "
+                f"the footprint, {format_bytes(int(self._driver.peak_footprint))}, exceeded the "
                 f"limit of {format_bytes(self.options.limit)} after {counted(self.events, 'event')}"
             )
         if stop in (Stop.REFUSED, Stop.THREADS):
             return self._refusal(where)
         if stop == Stop.BAD_EVENT:
-            return InputError(f"{where} frees what is not live, or allocates what is")
+            return InputError(
+                f"{where} frees or resizes an object that is not live, or allocates one that is"
+            )
         return Corruption(f"{where}: {_FAILURES[stop]}")
 
     def _refusal(self, where: str) -> AllocsimError:
@@ -239,9 +242,9 @@ class Player:
 
 
 _FAILURES = {
-    Stop.BAD_FREE: "the heap did not take back an object that it had handed out",
-    Stop.STAMP: "the object's stamp was overwritten",
-    Stop.NOT_ZERO: "the fresh object is not all zeros",
+    Stop.BAD_FREE: "free failed for an object that the heap had allocated",
+    Stop.STAMP: "the object's fill pattern was overwritten",
+    Stop.NOT_ZERO: "the new object is not all zeros",
 }
 
 
@@ -252,13 +255,13 @@ def play(
     player = Player(heap, options, trace.length)
 
     def how_far() -> str:
-        """Progress, for the message of an interrupt."""
+        """Return the progress, for the message of an interrupt."""
         return f"after {counted(player.events, 'event')}"
 
     try:
         with interrupt_message(how_far):
             _play_all(player, trace.chunks, watch)
-    except KeyboardInterrupt:  # of a caller whose interrupts raise, as Python's own do
+    except KeyboardInterrupt:  # in a Python program that has not replaced the SIGINT handler
         raise Interrupted(f"interrupted {how_far()}") from None
     finally:
         trace.close()

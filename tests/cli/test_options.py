@@ -161,7 +161,7 @@ def test_exceeded_limit_is_1(run: Run, file: Callable[[str, str], Path], line: s
     file("pipeline.toml", 'kind = "pipeline"\nops = 100\n')
     ended = run(f"{line} --limit 1KiB")
     assert (ended.status, ended.out) == (1, "")
-    assert "passed the limit of 1.0 KiB after" in ended.err
+    assert "exceeded the limit of 1.0 KiB after" in ended.err
 
 
 def test_stdout_has_only_results(run: Run, file: Callable[[str, str], Path]) -> None:
