@@ -60,7 +60,7 @@ MAX_THREADS = 1 << 16
 
 
 def no_events(count: int = 0) -> Any:
-    """An array of `count` events, all zero."""
+    """Return an array of `count` events, all zero."""
     return records(Event, count)
 
 
@@ -80,7 +80,7 @@ def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
 
 
 def on_one_thread(trace: Trace) -> Trace:
-    """The same trace with all events on thread 0 and without the ends of threads."""
+    """Return the same trace with all events on thread 0 and without the ends of threads."""
     chunks = trace.chunks
 
     def single_threaded() -> Iterator[Any]:
@@ -96,7 +96,7 @@ def on_one_thread(trace: Trace) -> Trace:
 
 
 def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
-    """The same chunks; InputError with `complaint` at their end if there was no event."""
+    """Yield the same chunks; InputError with `complaint` at their end if there was no event."""
     count = 0
     with closing_chunks(chunks):
         for chunk in chunks:

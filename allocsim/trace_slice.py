@@ -54,7 +54,7 @@ class Tables(NamedTuple):
 
 
 class Slice:
-    """Events `first` to `last` of a stream, those of whole objects; it can be taken once."""
+    """The slice of a stream between events `first` and `last`; it can be taken only once."""
 
     def __init__(self, first: int, last: int) -> None:
         state = records(SliceState)
@@ -62,13 +62,16 @@ class Slice:
         self._tables = Tables(state, np.zeros(1 << 12, np.int64), np.zeros(0, np.bool_))
 
     def dropped(self) -> dict[str, int]:
-        """Calls of the slice's events that are not in it, by reason; complete at its end."""
+        """Return how many calls between `first` and `last` were dropped, by reason.
+
+        The counts are complete once the slice has been read to its end.
+        """
         state = self._tables.state[0]
         counts = {BORN_BEFORE: int(state.born_before), FREED_AFTER: int(state.freed_after)}
         return {reason: count for reason, count in counts.items() if count}
 
     def of(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        """The slice of these chunks, in chunks."""
+        """Yield the slice of these chunks, in chunks."""
         state, buffered = self._tables.state[0], list[Any]()
         for chunk in chunks:
             for part in self._within(chunk):
@@ -83,7 +86,7 @@ class Slice:
         yield from self._whole_objects(buffered)
 
     def _within(self, chunk: Any) -> Iterator[Any]:
-        """The part of a chunk in the slice, including objects that may be freed after it."""
+        """Yield the part of a chunk in the slice, with objects that may be freed after it."""
         state, out = self._tables.state[0], no_events(len(chunk))
         state.position = 0
         while state.position < len(chunk) and state.calls < state.last:
@@ -102,7 +105,7 @@ class Slice:
         mark_freed(self._tables, chunk)
 
     def _whole_objects(self, buffered: list[Any]) -> Iterator[Any]:
-        """The buffered events without those of objects that are freed after the slice."""
+        """Yield the buffered events without those of objects that are freed after the slice."""
         if not self._tables.freed.any():
             yield from buffered
             return
@@ -169,7 +172,7 @@ def mark_freed(tables: Tables, events: Table[Event]) -> None:
 def drop_freed(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
     """Copy the events without those of objects whose allocation is marked.
 
-    Counts the rows again from 0. `tables.rows` here has 1 for an object while it is dropped.
+    Numbers the rows again from 0. `tables.rows` is reused: 1 while an object's calls are dropped.
     """
     state = tables.state[0]
     state.written = 0

@@ -153,7 +153,7 @@ class StatsCollector:
                 )
 
     def stats(self) -> TraceStats:
-        """The statistics so far."""
+        """Return the statistics so far."""
         state, totals = self._state, self._state.totals[0]
         left = records(BinCount, BINS)
         count_live(state, left)
@@ -175,7 +175,7 @@ class StatsCollector:
 
 
 def collect_stats(trace: Trace) -> TraceStats:
-    """The statistics of a whole trace; consumes and closes it."""
+    """Return the statistics of a whole trace; consumes and closes it."""
     collector = StatsCollector()
     try:
         for chunk in trace.chunks:
@@ -186,7 +186,7 @@ def collect_stats(trace: Trace) -> TraceStats:
 
 
 def _bins(counts: Table[BinCount]) -> list[Bin]:
-    """The bins from the first to the last that is not empty."""
+    """Return the bins from the first to the last that is not empty."""
     used = np.flatnonzero(counts["count"])
     if len(used) == 0:
         return []
@@ -197,10 +197,10 @@ def _bins(counts: Table[BinCount]) -> list[Bin]:
 
 
 def _most(index: int) -> int:
-    """The largest number in a bin."""
+    """Return the largest number in a bin."""
     return 1 << (index - 1) if index else 0
 
 
 def _least(index: int) -> int:
-    """The smallest number in a bin."""
+    """Return the smallest number in a bin."""
     return _most(index - 1) + 1 if index else 0

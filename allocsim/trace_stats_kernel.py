@@ -1,7 +1,7 @@
 """Kernel of the trace statistics: calls, sizes, lifetimes, threads and peak live bytes.
 
-Each event is visited once. Invalid streams are accepted too: faults are counted, and the callers
-decide what they mean. Memory is bounded by the highest object id, not by the length of the stream.
+Each event is visited once. Invalid streams are accepted too: faults are counted, and the caller
+decides which are errors. Memory is bounded by the highest object id, not by the number of events.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
 
 MAX_BYTES = 1 << 62
-"""Byte counts saturate here, below the range of int64."""
+"""Maximum of byte counts, which saturate: far enough below 2**63 that a sum does not overflow."""
 
 BINS = 64
 """Bins of a histogram by powers of two: 0, 1, 2, 3-4, 5-8, 9-16, and so on."""
@@ -41,7 +41,7 @@ class Totals(Struct):
 
     events: Int64  # calls so far, without notes
     objects: Int64  # object ids used: the highest plus one
-    requested: Int64  # requested bytes, those of reallocations included
+    requested: Int64  # requested bytes, including those of reallocations
     live_objects: Int64
     live_bytes: Int64
     peak_live: Int64  # maximum of live_bytes
@@ -86,7 +86,7 @@ class StatsState(NamedTuple):
 
 
 def new_state(objects: int = 1 << 12) -> StatsState:
-    """The state before the first event."""
+    """Return the state before the first event."""
     return StatsState(
         records(Totals),
         records(TracedObject, objects),
@@ -99,7 +99,7 @@ def new_state(objects: int = 1 << 12) -> StatsState:
 
 
 def with_room_for(state: StatsState, number: int) -> StatsState:
-    """The same state with room for the object of that id."""
+    """Return the same state with room for the object of that id."""
     return state._replace(objects=grown(state.objects, number + 1))
 
 
@@ -181,7 +181,7 @@ def _free(state: StatsState, totals: Totals, event: Event) -> None:
 
 @kernel
 def bin_of(value: int) -> int:
-    """The bin of a number from 0: 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4, 4 for 5 to 8."""
+    """Return the bin of a number: 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4, 4 for 5 to 8."""
     rest, shift_sum = value - 1, 0
     if value == 0:
         return 0

@@ -1,9 +1,9 @@
-"""Subsets of a trace: a slice of it, or a random sample of its objects, valid on their own.
+"""Subsets of a trace, which are valid traces: a slice, or a random sample of the objects.
 
-An object is in a subset with all its calls or not at all. Object ids and threads are renumbered,
-dense in order of appearance. Calls that are not selected are reported in notes: they are not
-dropped calls in the sense of an import. Which objects a sample contains depends only on the random
-seed and on how many objects were allocated before.
+An object is in a subset with all its calls or not at all. Object ids and threads are renumbered
+densely, in order of appearance. Calls that are not selected are reported in notes, not as dropped
+calls, which are those lost on import. Whether an object is in a sample depends only on the random
+seed and on how many objects were allocated before it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from allocsim.events import MAX_THREADS, Event, Op, Trace, no_events
 from allocsim.trace_slice import NO_END, Slice
 
 ALL = 1 << 31
-"""The share of all objects; ALL // 2 selects half of them."""
+"""The value of `keep` that selects all objects; ALL // 2 selects half of them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Tables(NamedTuple):
 
 
 def subset_of(trace: Trace, choice: Choice) -> Trace:
-    """The chosen subset of `trace`, which is consumed with it."""
+    """Return the chosen subset of `trace`; reading it consumes the trace."""
     source = trace.description.get("source", trace.description)
     subset = Trace(
         name=trace.name,
@@ -78,14 +78,14 @@ def subset_of(trace: Trace, choice: Choice) -> Trace:
 
 
 def _described(choice: Choice) -> dict[str, Any]:
-    """The choice for reports, without defaults."""
+    """Return the choice for reports, without defaults."""
     if choice.keep < ALL:
         return {"keep": round(choice.keep / ALL, 9), "seed": choice.seed}
     return {"from": choice.first} | ({} if choice.last == NO_END else {"to": choice.last})
 
 
 def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
-    """The events of the subset; adds notes on what is not in it at the end."""
+    """Yield the events of the subset; at the end, add notes on what is not in it."""
     tables, cut = _new_tables(choice), Slice(choice.first, choice.last)
     state = tables.state[0]
     with closing(whole):
@@ -99,7 +99,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
                     tables = _with_room_for(tables, int(chunk[position].object))
     _note(subset, "dropped by the cut", cut.dropped())
     if state.freezes:
-        subset.notes.append("the heap is not frozen: that holds for the whole trace only")
+        subset.notes.append("the heap is not frozen: freezing is valid for the whole trace only")
     _note(subset, "dropped or repaired in the whole trace", whole.dropped)
 
 
@@ -111,7 +111,7 @@ def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
 
 
 def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:
-    """The state before the first event."""
+    """Return the state before the first event."""
     state = records(SubsetState)
     state[0].keep, state[0].seed = choice.keep, choice.seed
     zeros = (np.zeros(count, np.int64) for count in (objects, objects, MAX_THREADS))
@@ -119,7 +119,7 @@ def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:
 
 
 def _with_room_for(tables: Tables, number: int) -> Tables:
-    """The same state with room for the object of that id in the whole trace."""
+    """Return the same state with room for the object of that id in the whole trace."""
     ids, spare = grown(tables.ids, number + 1), grown(tables.spare, number + 1)
     return tables._replace(ids=ids, spare=spare)
 
@@ -148,7 +148,7 @@ def select(tables: Tables, events: Table[Event], start: int, out: Table[Event]) 
 
 @kernel
 def _select_call(tables: Tables, state: SubsetState, event: Event, out: Table[Event]) -> None:
-    """Copy a call if its object is in the subset, or is allocated now and selected."""
+    """Copy a call if its object is in the subset, or is selected as the call allocates it."""
     number = tables.ids[event.object] - 1
     if number < 0:
         is_allocation = event.op < Op.REALLOC
@@ -173,7 +173,7 @@ def _select_call(tables: Tables, state: SubsetState, event: Event, out: Table[Ev
 
 @kernel
 def _select_note(tables: Tables, state: SubsetState, event: Event, out: Table[Event]) -> None:
-    """Copy a note if it holds for the subset too."""
+    """Copy a note if it is valid for the subset too."""
     if event.op == Op.FREEZE:
         if state.keep < ALL:
             state.freezes += 1
@@ -199,14 +199,14 @@ def _write(
 
 @kernel
 def random_share(allocation: int, seed: int) -> int:
-    """A pseudo-random number from 0 to ALL - 1 for the `allocation`-th object."""
+    """Return a pseudo-random number from 0 to ALL - 1 for the `allocation`-th object."""
     mixed = _mix(seed & (ALL - 1)) ^ _mix((seed >> 31) + 1)
     return _mix(_mix(mixed ^ (allocation & (ALL - 1))) ^ (allocation >> 31))
 
 
 @kernel
 def _mix(bits: int) -> int:
-    """A permutation of the 31-bit numbers that mixes all bits; products stay below 2**63."""
+    """Mix all bits of a 31-bit number by a permutation; its products stay below 2**63."""
     bits ^= bits >> 16
     bits = bits * 0x5851F42D & 0x7FFFFFFF
     bits ^= bits >> 15

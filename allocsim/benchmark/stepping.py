@@ -54,7 +54,7 @@ def replay_steps(
 def _replay_steps(
     code: int, heap: HeapState, run: Run, events: Any, steps: Table[Step], meter: Meter
 ) -> int:
-    """The loop of `replay_steps`; `code` is the address of `replay`."""
+    """Run the loop of `replay_steps`; `code` is the address of `replay`."""
     driver, position, begin = run.driver[0], 0, run.driver[0].events
     for index in range(len(steps)):
         step = steps[index]

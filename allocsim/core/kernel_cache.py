@@ -82,13 +82,13 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _user_cache() -> Path:
-    """The directory of our own below the user's cache; RuntimeError if the user has no home."""
+    """Return our directory in the user's cache directory; RuntimeError if the user has no home."""
     named = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     return Path(named or Path.home() / ".cache") / "allocsim"
 
 
 def _private_temporary() -> Path:
-    """A directory of this user's own below the system's temporary directory."""
+    """Return a directory of this user's own in the system's temporary directory."""
     return Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
 
 
@@ -107,7 +107,7 @@ def _prepare(directory: Path) -> bool:
 
 
 def is_ours(directory: Path) -> bool:
-    """Whether `directory` is one that this module has made: it holds the marker file."""
+    """Return whether `directory` is one that this module has made: it holds the marker file."""
     try:
         return not directory.is_symlink() and (directory / MARKER).read_text() == MARKER_TEXT
     except (OSError, ValueError):

@@ -25,7 +25,7 @@ LINE = 64
 if PURE:
 
     def load_word(address: int) -> int:
-        """The signed 64-bit word at `address`."""
+        """Return the signed 64-bit word at `address`."""
         return ctypes.c_int64.from_address(int(address)).value
 
     def store_word(address: int, value: int) -> None:
@@ -33,7 +33,7 @@ if PURE:
         ctypes.c_int64.from_address(int(address)).value = int(value)
 
     def load_byte(address: int) -> int:
-        """The byte at `address`, 0 to 255."""
+        """Return the byte at `address`, 0 to 255."""
         return ctypes.c_uint8.from_address(int(address)).value
 
     def fill(address: int, count: int, value: int) -> None:
@@ -71,7 +71,7 @@ else:
     @intrinsic
     def _load_word(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             return builder.load(_pointer(builder, arguments[0], _WORD), align=1)
 
         return types.int64(types.int64), generate
@@ -79,7 +79,7 @@ else:
     @intrinsic
     def _store_word(typing: Any, address: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             builder.store(arguments[1], _pointer(builder, arguments[0], _WORD), align=1)
             return context.get_dummy_value()
 
@@ -88,7 +88,7 @@ else:
     @intrinsic
     def _load_byte(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             byte = builder.load(_pointer(builder, arguments[0], _BYTE))
             return builder.zext(byte, _WORD)
 
@@ -97,7 +97,7 @@ else:
     @intrinsic
     def _fill(typing: Any, address: Any, count: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             target = _pointer(builder, arguments[0], _BYTE)
             byte = builder.trunc(arguments[2], _BYTE)
             cgutils.memset(builder, target, arguments[1], byte)
@@ -108,7 +108,7 @@ else:
     @intrinsic
     def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             to, at = (_pointer(builder, arguments[i], _BYTE) for i in (0, 1))
             cgutils.raw_memcpy(builder, to, at, arguments[2], 1)
             return context.get_dummy_value()
@@ -118,7 +118,7 @@ else:
     @intrinsic
     def _clear_words(typing: Any, address: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             # One masked store of eight lanes has no branch on the count. The count is as random as
             # the sizes, so a loop costs a mispredicted branch per event.
             address, count = arguments
@@ -145,7 +145,7 @@ else:
     @intrinsic
     def _clear_line(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             zero = ir.Constant(_VECTOR, [0] * 8)
             store = builder.store(zero, _pointer(builder, arguments[0], _VECTOR), align=LINE)
             yes = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
@@ -157,7 +157,7 @@ else:
     @intrinsic
     def _advise(typing: Any, address: Any, length: Any, advice: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """The instructions."""
+            """Return the instructions."""
             number = ir.IntType(32)
             function = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(number, [_WORD, _WORD, number]), "madvise"
@@ -186,7 +186,7 @@ else:
 
     @kernel
     def load_word(address: int) -> int:
-        """The signed 64-bit word at `address`."""
+        """Return the signed 64-bit word at `address`."""
         return _load_word(address)
 
     @kernel
@@ -196,7 +196,7 @@ else:
 
     @kernel
     def load_byte(address: int) -> int:
-        """The byte at `address`, 0 to 255."""
+        """Return the byte at `address`, 0 to 255."""
         return _load_byte(address)
 
     @kernel

@@ -22,7 +22,7 @@ def records(record: Any, count: int = 1) -> Any:
 
 
 def grown(table: Array, count: int) -> Array:
-    """A copy of `table` with at least `count` rows; new rows are zero.
+    """Return a copy of `table` with at least `count` rows; new rows are zero.
 
     The copy is at least twice as long, so growing row by row costs constant time per row.
     """

@@ -59,7 +59,7 @@ def find_design(name: str) -> Design:
 
 
 def is_design_file(name: str) -> bool:
-    """Whether `name` is the path of a file: it contains a slash or ends with .py."""
+    """Return whether `name` is the path of a file: it contains a slash or ends with .py."""
     return "/" in name or name.endswith(".py")
 
 

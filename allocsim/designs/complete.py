@@ -34,22 +34,22 @@ def complete(found: object, source: str) -> Design:
 
 
 def _is_state(value: Any) -> bool:
-    """Whether `value` is a NamedTuple type with a field `system`."""
+    """Return whether `value` is a NamedTuple type with a field `system`."""
     return isinstance(value, type) and "system" in getattr(value, "_fields", ())
 
 
 def _is_optional_function(value: Any) -> bool:
-    """Whether `value` is None or can be called."""
+    """Return whether `value` is None or can be called."""
     return value is None or callable(value)
 
 
 def _are_functions(value: Any) -> bool:
-    """Whether `value` is a tuple of what can be called."""
+    """Return whether `value` is a tuple of what can be called."""
     return isinstance(value, tuple) and all(callable(each) for each in value)
 
 
 def _are_parameters(value: Any) -> bool:
-    """Whether `value` is a dict of Parameter by names that --set accepts."""
+    """Return whether `value` is a dict of Parameter by names that --set accepts."""
     return isinstance(value, dict) and all(
         isinstance(key, str) and key.isidentifier() and isinstance(each, Parameter)
         for key, each in value.items()
@@ -57,7 +57,7 @@ def _are_parameters(value: Any) -> bool:
 
 
 def _are_parts(value: Any) -> bool:
-    """Whether `value` is a dict of texts by names of parts."""
+    """Return whether `value` is a dict of texts by names of parts."""
     return isinstance(value, dict) and all(
         key in (*PARTS, "metadata") and isinstance(each, str) for key, each in value.items()
     )

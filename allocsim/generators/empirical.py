@@ -38,7 +38,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         self._rates()
 
     def trace(self, name: str) -> Trace:
-        """Return the trace, which gets the notes."""
+        """Return the trace; generating its events adds the notes."""
         trace = super().trace(name)
         trace.chunks = self._events(trace.notes)
         return trace

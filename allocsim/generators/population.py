@@ -5,9 +5,9 @@ n / r. So an allocation picks a size in proportion to its rate, and a free picks
 to its live objects divided by their lifetime. Integer arithmetic on random words only: a seed gives
 the same events on every machine.
 
-A row holds the objects of a size. Its object ids, `capacity` of them from `first` on, are at those
-positions of `ids`, those of its `count` live objects in front: allocating takes the next one,
-freeing swaps the freed one with the last live one.
+A row holds the objects of one size. It owns the `capacity` object ids from `first` on, and keeps
+them at these positions of `ids`, those of its `count` live objects first: an allocation takes the
+id after these, a free swaps the freed id with the last of them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ROW = np.dtype(
         ("request", np.int64),  # bytes of an object
         ("allocations", np.int64),  # weight of an allocation in this row or an earlier one
         ("initial", np.int64),  # the same for an object of the initial population
-        ("free", np.int64),  # weight of the free of one of its objects, FREE_BITS finer
+        ("free", np.int64),  # weight of freeing one of its objects, scaled by 2**FREE_BITS
         ("first", np.int64),  # its first object id
-        ("capacity", np.int64),  # number of its object ids: maximum of its live objects
+        ("capacity", np.int64),  # number of its object ids: maximum number of its live objects
         ("count", np.int64),  # its live objects
     ],
     align=True,
@@ -35,7 +35,7 @@ ROW = np.dtype(
 
 STATE = np.dtype(
     [
-        ("frees", np.int64),  # weight of the free of any object
+        ("frees", np.int64),  # weight of freeing any object: sum of `count * free` over the rows
         ("live", np.int64),  # live bytes
         ("events", np.int64),  # events written to the current output
     ],
@@ -46,7 +46,7 @@ TOTAL_WEIGHT = 1 << 31
 """Weight of all allocations, approximately: each weight is rounded, and is at least 1."""
 
 FREE_BITS = 12
-"""Bits by which the weights of frees are finer than those of allocations."""
+"""Extra bits of the weights of frees, which are small: one of many objects of a size is freed."""
 
 
 class Population(NamedTuple):
@@ -79,10 +79,10 @@ def populate(rates: list[Rate], heap: int) -> Population:
 
 
 def capacity(average: float) -> int:
-    """Return a number of objects that is exceeded with a probability below 1 in 10**13.
+    """Return a number of live objects that is exceeded with a probability below 10**-13.
 
-    The number of live objects has a Poisson distribution, so 8 standard deviations are added; the
-    32 cover sizes with less than one live object on average.
+    Their number has a Poisson distribution, so it is `average` plus 8 standard deviations, plus 32
+    for sizes with less than one live object on average.
     """
     return int(average + 8 * average**0.5) + 32
 
@@ -94,10 +94,10 @@ def _weights(shares: list[float]) -> list[int]:
 
 
 def _free_weight(allocations: int, average: float) -> int:
-    """Return the weight of the free of one object, of a size with `average` live objects.
+    """Return the weight of freeing one object of a size with `average` live objects.
 
-    At most that of all allocations together: an object of a size that hardly lives at all is then
-    freed with a probability of one half at each event.
+    It is limited to the weight of all allocations: an object of a size with a lifetime near 0 is
+    then freed with a probability of one half at each event.
     """
     maximum = TOTAL_WEIGHT << FREE_BITS
     return min(max(round((allocations << FREE_BITS) / average), 1), maximum) if average else maximum
@@ -123,7 +123,10 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
 
 @kernel
 def step(population: Population, which: np.ndarray, where: np.ndarray, events: np.recarray) -> None:
-    """Fill `events` by the weights of allocations and frees; `where` picks the object to free."""
+    """Fill `events`, drawing by weight; an allocation in a full row becomes a free.
+
+    A word of `which` picks allocation or free and the row, one of `where` the object to free.
+    """
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS
     for place in range(len(events)):
@@ -169,7 +172,7 @@ def _free(population: Population, number: int, word: int, event: np.record) -> N
 
 @kernel
 def _add_weight(population: Population, row: int, weight: int) -> None:
-    """Add to the weight of the frees of a row."""
+    """Add `weight` to that of freeing any object of a row."""
     population.state[0].frees += weight
     tree, place = population.frees, row + 1
     while place < len(tree):

@@ -158,7 +158,7 @@ def _require_events(chunks: Iterator[Any], notes: list[str], recording: Recordin
 
 
 def _summary(out: Path, seconds: float, recorded: int) -> str:
-    """One line on the trace that was written to `out`."""
+    """Return one line on the trace that was written to `out`."""
     with closing(open_trace(str(out))) as written:
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in written.dropped.items())
         return (

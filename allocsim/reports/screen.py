@@ -84,7 +84,7 @@ class Screen:
 
 
 def simple_table(title: str | None = None) -> Table:
-    """An empty table with a rule below its head, and with a title if one is given."""
+    """Return an empty table with a rule below its head, and with a title if one is given."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
 
 

@@ -19,7 +19,7 @@ from allocsim.traces.source import Source, open_source
 
 
 def open_trace(path: str, form: str | None = None, process: int | None = None) -> Trace:
-    """The trace in a file, or on standard input if `path` is '-'; read while it is consumed.
+    """Return the trace in a file, or on standard input if `path` is '-'; read while it is consumed.
 
     `form` names the format, which is otherwise detected from the content. `process` selects the
     process whose calls are used, otherwise that of the first call.
@@ -36,7 +36,7 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
 
 
 def _open(source: Source, path: str, form: str | None, process: int | None) -> Trace:
-    """The trace in a source: an allocsim trace or a recording."""
+    """Return the trace in a source: an allocsim trace or a recording."""
     if source.head(len(MAGIC)) == MAGIC:
         _require_no_choice(path, form, process)
         return file.read_stream(source)

@@ -71,5 +71,5 @@ class Halt(IntEnum):
 
 
 def no_calls(count: int = BATCH) -> Any:
-    """An array of `count` calls, all zero."""
+    """Return an array of `count` calls, all zero."""
     return records(CallRecord, count)

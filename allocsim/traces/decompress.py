@@ -72,17 +72,17 @@ class Unpacked(io.BufferedIOBase):
 
 
 def bzip2_frame() -> bz2.BZ2Decompressor:
-    """A decompressor for one stream of a .bz2."""
+    """Return a decompressor for one stream of a .bz2."""
     return bz2.BZ2Decompressor()
 
 
 def xz_frame() -> lzma.LZMADecompressor:
-    """A decompressor for one stream of an .xz."""
+    """Return a decompressor for one stream of an .xz."""
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
 
 
 def zstd_frame() -> Any:
-    """A decompressor for one frame of a .zst."""
+    """Return a decompressor for one frame of a .zst."""
     zstd = zstd_module()
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG})
 

@@ -36,7 +36,7 @@ class Reader(Protocol):
         """Whether the source, read to its end, contained nothing at all."""
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each may be reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; each may be reused once AHEAD + 2 more have been made."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Format:
 
 
 def detect_format(source: Source, formats: Sequence[Format]) -> Format:
-    """The first of `formats` that recognises the beginning of `source`; else TraceError."""
+    """Return the first of `formats` that recognises the beginning of `source`; else TraceError."""
     head = source.head(MAX_HEAD)
     for form in formats:
         if form.looks_like(head):
@@ -78,7 +78,7 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
 
 
 def format_named(name: str, formats: Sequence[Format]) -> Format:
-    """The format of that name; else UnknownName."""
+    """Return the format of that name; else UnknownName."""
     for form in formats:
         if form.name == name:
             return form
@@ -86,7 +86,7 @@ def format_named(name: str, formats: Sequence[Format]) -> Format:
 
 
 def _is_table_of_rates(head: bytes) -> bool:
-    """Whether the first line that is no comment is SIZE, ALLOC_RATE, NUM_LIVE."""
+    """Return whether the first line that is no comment is SIZE, ALLOC_RATE, NUM_LIVE."""
     lines = (line.strip() for line in head.splitlines())
     first = next((line for line in lines if line and not line.startswith(b"#")), b"")
     try:
@@ -97,7 +97,7 @@ def _is_table_of_rates(head: bytes) -> bool:
 
 
 def shown(content: bytes | bytearray) -> str:
-    """The first line of `content` in quotes, cut to MAX_SHOWN characters, for error messages."""
+    """Return the first line of `content` in quotes, up to MAX_SHOWN characters, for messages."""
     line, *_ = content[:200].split(b"\n")
     text = printable(line.decode("utf-8", "backslashreplace"))
     return f"'{text[:MAX_SHOWN]}{'…' if len(text) > MAX_SHOWN else ''}'"

@@ -30,7 +30,7 @@ SECRETS = 2
 
 
 def new_hash_table(slots: int) -> Table[Entry]:
-    """An empty table of `slots` slots, a power of two, with random numbers of its own."""
+    """Return an empty table of `slots` slots, a power of two, with random numbers of its own."""
     table = records(Entry, slots + SECRETS)
     table.number[slots:] = [secrets.randbits(30) | 1 << 30 | 1 for _ in range(SECRETS)]
     return table
@@ -38,13 +38,13 @@ def new_hash_table(slots: int) -> Table[Entry]:
 
 @kernel
 def capacity_of(table: Table[Entry]) -> int:
-    """The number of slots of a table."""
+    """Return the number of slots of a table."""
     return len(table) - SECRETS
 
 
 @kernel
 def _home(table: Table[Entry], key: int) -> int:
-    """The slot where the search for `key` starts: a keyed hash, mixed in two steps.
+    """Return the slot where the search for `key` starts: a keyed hash, mixed in two steps.
 
     Each half of the key is multiplied by a secret of its own. One multiplication by a public
     constant is not enough, nor is a secret that is only added: colliding keys can still be found.

@@ -1,8 +1,8 @@
-"""Object ids: which object a recorded address refers to. Turns calls into events.
+"""Object ids: find the object that a recorded address refers to, and turn calls into events.
 
 The calls of all readers pass through here, so one set of rules holds for every format. An address
-refers to the object that is live there, and ids of freed objects are reused, so memory is bounded
-by the objects that are live at once. The rules:
+refers to the object that is live there, and the ids of freed objects are reused, so memory is
+bounded by the number of objects live at once. The rules:
 
     NULL returned, whatever the size     failed call; no event
     free of NULL                         no event
@@ -65,10 +65,10 @@ REASONS = {
 """The reasons as reports and JSON name them."""
 
 MAX_ALIGNMENT = 1 << 30
-"""Bytes; a larger alignment counts as an impossible size."""
+"""Maximum alignment in bytes; a call with a larger one is dropped as an impossible size."""
 
 MAX_PROCESSES = 1 << 8
-"""Other processes whose calls are counted separately; those of further ones only in total."""
+"""Maximum number of other processes whose calls are counted separately, not only in total."""
 
 
 class ImportState(Struct):
@@ -98,7 +98,7 @@ class ObjectIds(NamedTuple):
 
 
 def new_object_ids(slots: int = 1 << 12, process: int | None = None) -> ObjectIds:
-    """The state before the first call of `process`, with room for slots / 2 live objects."""
+    """Return the state before the first call of `process`, with room for slots / 2 live objects."""
     state = records(ImportState)
     state[0].thread_number = -1
     state[0].process = -1 if process is None else process
@@ -113,7 +113,7 @@ def new_object_ids(slots: int = 1 << 12, process: int | None = None) -> ObjectId
 
 
 def with_more_slots(ids: ObjectIds) -> ObjectIds:
-    """The same state with room for twice as many live objects."""
+    """Return the same state with room for twice as many live objects."""
     slots = 2 * capacity_of(ids.objects)
     larger = ids._replace(objects=new_hash_table(slots), spare=grown(ids.spare, slots))
     insert_all(larger.objects, ids.objects)
@@ -124,8 +124,8 @@ def with_more_slots(ids: ObjectIds) -> ObjectIds:
 def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Table[Event]) -> int:
     """Turn calls[start:] into events; return the position of the first call not processed.
 
-    `state.events` is the number of events written, `state.halt` says why it stopped. A call makes
-    at most two events, so it stops when there is room for less.
+    `state.events` is the number of events written, `state.halt` the reason to stop. A call can make
+    two events, so it stops when there is room for only one.
     """
     state = ids.state[0]
     state.events = 0
@@ -186,7 +186,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
 
 @kernel
 def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> None:
-    """Free the object at `address`, or count why there is none."""
+    """Free the object at `address`; if there is none, count the call as dropped."""
     state = ids.state[0]
     if address == 0:
         ids.dropped[Reason.FREE_OF_NULL] += 1
@@ -203,7 +203,7 @@ def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> No
 
 @kernel
 def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
-    """Move the object at call.old to call.address; an unknown one is allocated there."""
+    """Resize the object at call.old, which is now at call.address; allocate it if unknown."""
     number = remove(ids.objects, call.old)
     if number < 0:
         ids.dropped[Reason.UNKNOWN_REALLOC] += 1
@@ -238,7 +238,7 @@ def _count_other_process(ids: ObjectIds, process: int) -> None:
 
 @kernel
 def _thread_done(ids: ObjectIds, thread: int, events: Table[Event]) -> None:
-    """Note the end of a thread, if it has made an event."""
+    """Append the end of a thread, if it has made an event."""
     if find_slot(ids.threads, thread + 1) >= 0:
         _new_event(ids, Op.THREAD_DONE, 0, thread, events)
 
@@ -261,7 +261,7 @@ def _new_event(ids: ObjectIds, op: int, number: int, thread: int, events: Table[
 
 @kernel
 def _find_thread(ids: ObjectIds, thread: int) -> None:
-    """Make `thread` the last one seen; a new one gets the next number."""
+    """Look up the number of `thread` and remember it; a new thread gets the next number."""
     state = ids.state[0]
     slot = find_slot(ids.threads, thread + 1)
     if slot >= 0:

@@ -20,7 +20,7 @@ AHEAD = 3
 
 
 def call_arrays(count: int = BATCH) -> Iterator[Any]:
-    """Arrays of `count` calls for a reader to fill, reused in turn.
+    """Yield arrays of `count` calls for a reader to fill, reused in turn.
 
     AHEAD of them wait, one is being consumed and one is being filled: AHEAD + 2.
     """
@@ -28,7 +28,7 @@ def call_arrays(count: int = BATCH) -> Iterator[Any]:
 
 
 def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
-    """The same batches in the same order."""
+    """Yield the same batches in the same order."""
     waiting: Queue[tuple[Any, BaseException | None]] = Queue(AHEAD)
     stopped = threading.Event()
     reader = threading.Thread(target=_fill, args=(batches, waiting, stopped), daemon=True)

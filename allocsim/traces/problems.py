@@ -19,7 +19,7 @@ _CLAIMS = {
 
 
 def problems_of(trace: Trace, stats: TraceStats) -> list[str]:
-    """One sentence per defect, the worst first."""
+    """Return one sentence per defect, the worst first."""
     problems = [
         f"event {first:,} {meaning}" + (f" ({count:,} such events)" if count > 1 else "")
         for meaning, (count, first) in stats.faults.items()

@@ -30,7 +30,7 @@ MAX_SHOWN_PROCESSES = 5
 
 
 def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
-    """The events of all calls of `reader` in chunks; closes its source at the end.
+    """Yield the events of all calls of `reader` in chunks; closes its source at the end.
 
     `trace` gets the counts of dropped calls and the notes.
     """
@@ -51,7 +51,7 @@ def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Itera
 
 
 def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
-    """The events of all calls; updates the trace's counts of dropped calls."""
+    """Yield the events of all calls; updates the trace's counts of dropped calls."""
     ids, chunk = new_object_ids(process=process), no_events(2 * BATCH)
     for calls in read_ahead(reader.batches()):
         position = 0
@@ -74,7 +74,7 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
 
 
 def _other_processes(ids: ObjectIds) -> dict[int, int]:
-    """The number of dropped calls by process id."""
+    """Return the number of dropped calls by process id."""
     table = ids.processes
     used = table.key != 0
     keys, counts = table.key[used].tolist(), table.number[used].tolist()
@@ -82,7 +82,7 @@ def _other_processes(ids: ObjectIds) -> dict[int, int]:
 
 
 def _most_calls(others: dict[int, int]) -> str:
-    """The processes with the most calls and their counts, for messages."""
+    """Return the processes with the most calls and their counts, for messages."""
     named = sorted(others, key=lambda process: (-others[process], process))[:MAX_SHOWN_PROCESSES]
     text = ", ".join(f"{process} ({others[process]:,})" for process in named)
     if len(named) < len(others):

@@ -1,7 +1,7 @@
-"""Source: the bytes of a trace, out of a plain file, a compressed one, a zip or standard input.
+"""Sources: the bytes of a trace, from a plain or compressed file, a zip or standard input.
 
 Readers see one stream of bytes. The container is detected from its first bytes, not from its name.
-Content is decompressed as it is read, so a file that expands a thousandfold costs no memory.
+Content is decompressed as it is read, so memory does not depend on its length.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 
 MAX_IN_MEMORY = 16 << 20
-"""Bytes of a zip on standard input that are kept in memory; a larger one goes to a file."""
+"""Maximum bytes of a zip on standard input kept in memory; a larger one goes to a file."""
 
 MAX_COPY = 4 << 30
-"""Bytes of decompressed content that are copied to a file for a format that needs one."""
+"""Maximum bytes of decompressed content that are copied to a file for a format that needs one."""
 
 MAX_DIRECTORY = 1 << 20
-"""Bytes of a zip's directory. zipfile reads it at once and needs ten times as much memory for it;
-the directory of one file takes some hundred bytes."""
+"""Maximum bytes of a zip's directory, since zipfile parses it at once, into ten times as much
+memory. That of a zip with one file has some hundred bytes."""
 
 MAX_SHOWN = 80
-"""Characters of the name of a file in a zip that a message shows."""
+"""Maximum characters of the name of a file in a zip that a message shows."""
 
 
 class Source:
@@ -55,10 +55,10 @@ class Source:
         with contextlib.ExitStack() as opened, self._clear_errors():
             opened.enter_context(raw)
             self._stream = self._decompressed(opened)
-            self._opened = opened.pop_all()  # closed with this source; after an error, here
+            self._opened = opened.pop_all()  # close() closes it; after an error, this block does
 
     def head(self, size: int) -> bytes:
-        """The next bytes, at most `size`, without consuming them."""
+        """Return the next bytes, at most `size`, without consuming them."""
         ahead = bytearray(max(size - len(self._head), 0))
         self._head += ahead[: self._fill(memoryview(ahead))]
         return self._head[:size]
@@ -82,7 +82,7 @@ class Source:
         return filled
 
     def as_file(self) -> IO[bytes]:
-        """The content as a regular file: the file itself if it is plain, else a copy.
+        """Return the content as a regular file: the file itself if it is plain, else a copy.
 
         Call it before anything is read. The copy has no name and disappears when closed.
         """
@@ -108,7 +108,7 @@ class Source:
         copy.seek(0)
 
     def share_read(self) -> float:
-        """The share of the file that has been read, 0 to 1; 0 if its length is not known."""
+        """Return the share of the file that has been read, 0 to 1; 0 if its length is not known."""
         if not self._length or self._head:
             return 0.0
         try:
@@ -121,7 +121,7 @@ class Source:
         self._opened.close()
 
     def _read(self, buffer: memoryview) -> int:
-        """Fill a part of `buffer`; return its length, 0 at the end, also of a cut container."""
+        """Fill a part of `buffer`; return its length, or 0 at the end, even a premature one."""
         try:
             # read1 returns what is available; readinto would lose it at the end of a cut file.
             data = self._stream.read1(len(buffer))
@@ -132,7 +132,7 @@ class Source:
         return len(data)
 
     def _decompressed(self, opened: contextlib.ExitStack) -> io.BufferedIOBase:
-        """The stream inside the container."""
+        """Return the stream inside the container."""
         head = self._raw.peek(6)[:6]
         if head.startswith(GZIP):
             return opened.enter_context(gzip.GzipFile(fileobj=self._raw))
@@ -144,7 +144,7 @@ class Source:
         return self._raw
 
     def _zip_member(self, opened: contextlib.ExitStack) -> io.BufferedIOBase:
-        """The only file in a zip."""
+        """Return the only file in a zip."""
         file: IO[bytes] = self._raw
         if not self._raw.seekable():
             spool = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - opened closes it
@@ -169,10 +169,10 @@ class Source:
         return cast("io.BufferedIOBase", member)
 
     def _reject_large_dictionary(self, file: IO[bytes], header: int) -> None:
-        """TraceError if a zip member's LZMA dictionary is larger than what xz files may use.
+        """Raise TraceError if a zip member's LZMA dictionary is larger than what xz files may use.
 
-        The size follows the local header (30 bytes, a name and an extra field), the LZMA version
-        and the length of its properties (2 bytes each), and the first property.
+        Its size comes after the local header (30 bytes, a name and an extra field), the LZMA
+        version and the length of its properties (2 bytes each), and the first property (1 byte).
         """
         file.seek(header + 26)
         name, extra = struct.unpack("<HH", file.read(4).ljust(4, b"\0"))
@@ -212,7 +212,7 @@ def _copying(name: str) -> Iterator[None]:
 
 
 class _LimitedReads:
-    """A file of which at most `limit` bytes are read at once: the directory of a zip."""
+    """A file that reads at most `limit` bytes per call, which bounds the directory of a zip."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
@@ -220,7 +220,7 @@ class _LimitedReads:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes; BadZipFile if that is beyond the limit."""
+        """Return the next `size` bytes; BadZipFile if that is beyond the limit."""
         if size > self.limit:
             raise zipfile.BadZipFile(f"a directory of {size:,} bytes is too large for one file")
         return self._file.read(size)
@@ -234,11 +234,11 @@ _FRAMES = {
 """Decompressors by the first bytes of a container."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
-"""Errors of damaged containers; RuntimeError also means that they are not supported."""
+"""Errors raised for damaged containers, and RuntimeError also for unsupported ones."""
 
 
 def open_source(path: str) -> Source:
-    """The content of a file, or of standard input if `path` is '-'; TraceError on failure."""
+    """Open a file, or standard input if `path` is '-'; TraceError if it cannot be read."""
     if path == "-":
         if sys.stdin is None:
             raise TraceError("standard input is closed; expected a recorded trace")
@@ -258,7 +258,7 @@ def open_source(path: str) -> Source:
 
 
 def _length_of(raw: io.BufferedReader) -> int:
-    """Size of the file on disk; 0 for a pipe."""
+    """Return the size of the file on disk; 0 for a pipe."""
     try:
         return raw.seek(0, io.SEEK_END) if raw.seekable() else 0
     finally:

@@ -39,7 +39,7 @@ class SpanRow(NamedTuple):
     state: int
 
     def is_inside(self, heap: Go2008, memory: Reservation) -> bool:
-        """Whether the span is inside the heap; `spans_tile_the_heap` reports it if not."""
+        """Return whether the span is inside the heap; `spans_tile_the_heap` reports it if not."""
         end = self.address + (self.pages << PAGE_SHIFT)
         return memory.address <= self.address < end <= heap.system[0].next
 
@@ -167,7 +167,7 @@ def free_spans_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def any_byte_set(memory: Reservation, present: np.ndarray, address: int, length: int) -> bool:
-    """Whether a byte of the range is not 0.
+    """Return whether a byte of the range is not 0.
 
     Only OS pages that are `present` are read: reading another would make it resident.
     """

@@ -69,14 +69,14 @@ def write_trace(trace: Trace, path: Path) -> None:
 
 
 def _regular(path: Path) -> Path:
-    """The path; InputError for a device or pipe, since the header is written last."""
+    """Return the path; InputError for a device or pipe, since the header is written last."""
     if path.exists() and not path.is_file():
         raise InputError(f"'{path}' is not a regular file; an allocsim trace needs one")
     return path
 
 
 def is_allocsim_trace(path: str) -> bool:
-    """Whether `path` is a plain file that begins like an allocsim trace."""
+    """Return whether `path` is a plain file that begins like an allocsim trace."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             return False
@@ -87,7 +87,7 @@ def is_allocsim_trace(path: str) -> bool:
 
 
 def read_trace(path: Path) -> Trace:
-    """The trace in a plain file, which stays mapped until its last chunk is released."""
+    """Return the trace in a plain file, which stays mapped until its last chunk is released."""
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -104,7 +104,7 @@ def read_trace(path: Path) -> Trace:
 
 
 def read_stream(source: Source) -> Trace:
-    """The trace in a source, which is closed at the end of the stream."""
+    """Return the trace in a source, which is closed at the end of the stream."""
     name = source.name
     with ExitStack() as on_error:
         on_error.callback(source.close)
@@ -120,7 +120,7 @@ def read_stream(source: Source) -> Trace:
 
 
 def _description(trace: Trace, collector: StatsCollector) -> Description:
-    """The description of a trace whose events the collector has seen."""
+    """Return the description of a trace whose events the collector has seen."""
     stats = collector.stats()
     return Description(
         tool=f"allocsim {__version__}",
@@ -138,7 +138,7 @@ def _description(trace: Trace, collector: StatsCollector) -> Description:
 
 
 def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
-    """A trace with what the file's description says."""
+    """Return a trace with what the file's description says."""
     return Trace(
         name=name,
         chunks=chunks,
@@ -158,7 +158,7 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
 
 
 def _mapped(descriptor: int, length: int) -> mmap.mmap:
-    """A private mapping of a file, for sequential reading.
+    """Return a private mapping of a file, for sequential reading.
 
     It is writable only on paper: read-only arrays are a type of their own for Numba, which would
     compile every kernel a second time for them.
@@ -170,7 +170,7 @@ def _mapped(descriptor: int, length: int) -> mmap.mmap:
 
 
 def _views(mapping: mmap.mmap, layout: Layout, bounds: Bounds, name: str) -> Iterator[Any]:
-    """The events as views of the mapping; the pages of a chunk are released after it."""
+    """Yield the events as views of the mapping; the pages of a chunk are released after it."""
     start = layout.begin // mmap.PAGESIZE * mmap.PAGESIZE
     for row in range(0, layout.rows, CHUNK):
         _require_length(mapping.size(), layout, name)  # of the file, which may have changed
@@ -185,7 +185,7 @@ def _views(mapping: mmap.mmap, layout: Layout, bounds: Bounds, name: str) -> Ite
 
 
 def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
-    """The events as they are decompressed, in one array that is reused."""
+    """Yield the events as they are decompressed, in one array that is reused."""
     chunk = no_events(CHUNK)
     room = memoryview(chunk.view(np.uint8))
     with closing(source):
@@ -202,7 +202,7 @@ def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
 
 
 def _read(source: Source, count: int) -> bytes:
-    """The next `count` bytes of a source; fewer at its end."""
+    """Return the next `count` bytes of a source; fewer at its end."""
     room = bytearray(count)
     return bytes(room[: source.read_into(memoryview(room))])
 

@@ -108,7 +108,7 @@ def header_size(description: Description) -> int:
 
 
 def encode_header(description: Description, begin: int, rows: int) -> bytes:
-    """The header of a file whose events begin at `begin`; notes that do not fit are dropped."""
+    """Return the header of a file with events from `begin` on, without notes that do not fit."""
     text = msgspec.json.encode(description)
     notes = list(description.notes)
     while notes and FIXED_SIZE + len(text) > begin:
@@ -173,10 +173,10 @@ def parse_description(header: bytes, layout: Layout, name: str) -> Description:
 
 
 def is_dense(objects: int, rows: int) -> bool:
-    """Whether a file of that many rows may use that many object ids (see BASE_OBJECTS)."""
+    """Return whether a file of that many rows may use that many object ids (see BASE_OBJECTS)."""
     return objects <= BASE_OBJECTS + MAX_OBJECTS_PER_EVENT * rows
 
 
 def _checksum(header: bytes | bytearray) -> int:
-    """The CRC-32 of a header without the bytes of the checksum."""
+    """Return the CRC-32 of a header without the bytes of the checksum."""
     return zlib.crc32(header[FIXED_SIZE:], zlib.crc32(header[:_CRC_OFFSET]))

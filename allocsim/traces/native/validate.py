@@ -25,7 +25,7 @@ class Bounds(NamedTuple):
 
 
 def first_invalid(events: Any, bounds: Bounds) -> int | None:
-    """The position of the first row that is not a valid event, or None if all are valid."""
+    """Return the position of the first row that is not a valid event, or None if all are valid."""
     if _count_invalid(events, bounds) == 0:
         return None
     for position in range(len(events)):

@@ -50,7 +50,7 @@ class AospScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the first line begins with a thread id, a colon and a known call."""
+    """Return whether the first line begins with a thread id, a colon and a known call."""
     thread, colon, rest = head.lstrip()[:200].partition(b": ")
     known = (b"malloc ", b"calloc ", b"realloc ", b"memalign ", b"free ", b"thread_done ")
     return bool(colon) and thread.isdigit() and rest.startswith(known)

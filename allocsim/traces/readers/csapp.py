@@ -60,7 +60,7 @@ class CsappScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with no, two or four numbers, one per line, and then a call."""
+    """Return whether a file begins with no, two or four numbers, one per line, and then a call."""
     numbers = 0
     for line in head.split(b"\n"):
         line = line.strip()
@@ -165,7 +165,7 @@ class CsappReader(LineReader):
         super().__init__(source, LINES)
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL."""
+        """Yield arrays of CALL."""
         yield from super().batches()
         file = self._scan.file[0]
         if file.header and file.operations != file.promised:

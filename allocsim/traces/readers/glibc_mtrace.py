@@ -46,7 +46,7 @@ _OPS[1:9] = (
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with the identifying record."""
+    """Return whether a file begins with the identifying record."""
     if len(head) < RECORD.itemsize:
         return False
     first = np.frombuffer(head, RECORD, 1)[0]

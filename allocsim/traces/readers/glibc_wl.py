@@ -44,7 +44,7 @@ CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with a header: pointers, syncs, threads, start of a thread."""
+    """Return whether a file begins with a header: pointers, syncs, threads, start of a thread."""
     wanted, content = [Code.SLOTS, Code.SYNCS, Code.THREADS, Code.START], head[:64]
     for code in wanted:
         if content[:1] != bytes([code]):
@@ -64,7 +64,7 @@ class WlReader:
         self.notes: list[str] = []
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
         with self.source.as_file() as file:
             if self.source.truncated:
                 self.notes.append(TRUNCATED)
@@ -75,7 +75,7 @@ class WlReader:
             yield from self._run(np.frombuffer(mapping, np.uint8))  # keeps the mapping alive
 
     def _run(self, content: Any) -> Iterator[Any]:
-        """The calls of all threads."""
+        """Yield the calls of all threads."""
         threads = self._start(content)
         arrays, stop = call_arrays(), Stop.OUTPUT_FULL
         while stop == Stop.OUTPUT_FULL:
@@ -127,7 +127,7 @@ class WlReader:
             )
 
     def _error(self, stop: Stop, run: Run) -> TraceError:
-        """The error for a run that did not reach its end."""
+        """Return the error for a run that did not reach its end."""
         if stop == Stop.DEADLOCK:
             return TraceError(
                 f"{self.source.name}: every remaining thread waits for a sync that none of them "
@@ -136,7 +136,7 @@ class WlReader:
         return self._bad_code(int(run.position))
 
     def _bad_code(self, position: int) -> TraceError:
-        """The error for bytes that are no call."""
+        """Return the error for bytes that are no call."""
         return TraceError(
             f"{self.source.name}, byte {position}: not a call, cut off, or with a slot or sync "
             f"beyond the header's; expected one of {CODES}, and its numbers"

@@ -1,8 +1,9 @@
 """The threads of a glibc trace-utils workload, merged into a single stream of calls.
 
-The streams are ordered only by their syncs: a thread that waits for a sync continues once another
-has written it. Runnable threads take turns of TURN calls. The bytes run are counted, and a run ends
-with an error once they exceed the file, so it ends however damaged the file is.
+The threads' streams are ordered only by syncs: a thread that waits for a sync continues once
+another has written it. Runnable threads take turns of TURN calls. A run fails once all threads
+together have read more bytes than the file has, which bounds its time if a damaged file makes
+streams overlap.
 
 Byte codes, with numbers in base 128, most significant group first, all but the last with bit 7 set:
 
@@ -25,11 +26,11 @@ from allocsim.events import Op
 from allocsim.traces.calls import HUGE, PAGE, SLOT_SIZE, CallRecord
 
 TURN = 64
-"""Calls after which another thread continues."""
+"""Calls in one turn of a thread."""
 
 MAX_GROUPS = 64
-"""Groups of a number, of which 10 hold 64 bits. Without a limit, many threads that wait for the
-same sync could each be made to read a number as long as the file."""
+"""Maximum number of groups in a number; 64 bits need 10. Without it, a damaged file could make many
+threads that wait for the same sync each read a number as long as the file."""
 
 
 class Code(IntEnum):
@@ -61,7 +62,7 @@ class Stop(IntEnum):
     DEADLOCK = 2
     """Every remaining thread waits for a sync that no thread is left to write."""
     BROKEN = 3
-    """The bytes at run.position are no call, or the file ends within one."""
+    """The bytes at run.position are not a valid call, or the file ends within one."""
     MADE = 4
     """The step made a call."""
     PASSED = 5
@@ -69,19 +70,19 @@ class Stop(IntEnum):
     WAITS = 6
     """The thread has to wait."""
     DONE = 7
-    """The thread is done, which is a call too."""
+    """The thread is done; the step made a call that says so."""
 
 
 class Run(Struct):
     """Counters of a run, and the queue of runnable threads; threads are named by number + 1."""
 
     calls: Int64  # calls written to the current output
-    read: Int64  # bytes run by all threads
+    read: Int64  # bytes read by all threads
     position: Int64  # end of the number that was read last; -1: there was none
     slots: Int64  # highest valid slot
     first: Int64  # thread whose turn it is; 0: no thread is runnable
     last: Int64  # thread whose turn comes last
-    left: Int64  # calls left of the turn
+    left: Int64  # calls left in the turn
     done: Int64  # threads that are done
 
 
@@ -109,7 +110,7 @@ class Threads(NamedTuple):
 
 
 def start_threads(content: np.ndarray, starts: list[int], slots: int, syncs: int) -> Threads:
-    """The state before the first call: all threads runnable, in order."""
+    """Return the state before the first call: all threads runnable, in order."""
     run, threads = records(Run), records(Thread, len(starts))
     threads.position[:] = starts
     threads.following[:-1] = np.arange(2, len(starts) + 1)
@@ -147,7 +148,7 @@ def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
 
 @kernel
 def _step(state: Threads, thread: Thread, call: CallRecord) -> int:
-    """Run the thread's next code, filling `call` if it is a call; return a Stop."""
+    """Execute the thread's next code, filling `call` if it is a call; return a Stop."""
     run, content = state.run[0], state.content
     if thread.position >= len(content):
         return Stop.BROKEN

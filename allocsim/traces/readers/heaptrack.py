@@ -1,4 +1,4 @@
-"""Files of heaptrack: raw (`heaptrack -r`), and interpreted, which is what it normally leaves.
+"""Files of heaptrack: raw (`heaptrack -r`), or interpreted, which it writes by default.
 
 Text with one record per line; all numbers are hexadecimal without 0x:
 
@@ -41,13 +41,13 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_SITES = 1 << 24
-"""Allocation sites of a file; a program of millions of lines has some hundred thousand."""
+"""Maximum number of sites in a file; a program of millions of lines has some hundred thousand."""
 
 NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
 
 LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
-"""A file of this version that names no format has this one."""
+"""The last version that writes no format, and the format of its files."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
 """Length of the shortest line that defines a site, or allocates a block."""
@@ -78,7 +78,7 @@ class HeaptrackScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with heaptrack's version, v VERSION [FORMAT]."""
+    """Return whether a file begins with heaptrack's version, v VERSION [FORMAT]."""
     first, newline, _ = head[:80].partition(b"\n")
     letter, *numbers = first.split()[:4] or [b""]
     digits = all(set(number) <= set(b"0123456789abcdef") for number in numbers)
@@ -195,7 +195,7 @@ def _version(scan: HeaptrackScan, position: int) -> int:
 
 @kernel
 def _string(scan: HeaptrackScan, position: int) -> int:
-    """Skip a string. Since format 3 its length is given, since it may contain newlines."""
+    """Skip a string. Format 3 gives its length, because it may contain newlines."""
     state, file = scan.state[0], scan.file[0]
     if file.format == NEWEST_FORMAT:
         length = hexadecimal(scan.text, position, state)
@@ -219,7 +219,7 @@ class HeaptrackReader(LineReader):
         super().__init__(source, LINES)
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; a note says so if the frees are approximate."""
+        """Yield arrays of CALL; a note says so if the frees are approximate."""
         yield from super().batches()
         if self._scan.sites.counts[0].sites:
             self.notes.append(
@@ -228,7 +228,7 @@ class HeaptrackReader(LineReader):
             )
 
     def _scan_block(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
-        """Batches of the calls before `end`; the tables are first enlarged for all of them."""
+        """Yield batches of the calls before `end`, with tables large enough for all of them."""
         sites, blocks = end // MIN_SITE_LINE + 1, end // MIN_BLOCK_LINE + 1
         if self._scan.sites.counts[0].sites + sites > MAX_SITES:
             raise TraceError(

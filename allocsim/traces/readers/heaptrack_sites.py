@@ -45,12 +45,12 @@ class Sites(NamedTuple):
 
 
 def new_sites() -> Sites:
-    """The state before the first site."""
+    """Return the state before the first site."""
     return Sites(records(SiteCounts), records(Site, 0), np.zeros(1, np.int64))
 
 
 def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
-    """The same state with room for that many more sites and blocks."""
+    """Return the same state with room for that many more sites and blocks."""
     counts = state.counts[0]
     max_sites, max_blocks = counts.sites + sites, counts.blocks + 1 + blocks
     if max_sites > len(state.sites):

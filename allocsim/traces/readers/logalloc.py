@@ -66,7 +66,7 @@ class LogallocScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the first line is PID [TID] and a call."""
+    """Return whether the first line is PID [TID] and a call."""
     return _FIRST_LINE.match(head.lstrip()) is not None
 
 
@@ -157,7 +157,7 @@ class LogallocReader(LineReader):
     """The calls of a log, with a note on unknown objects if the log is munged."""
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL."""
+        """Yield arrays of CALL."""
         yield from super().batches()
         if self._scan.log[0].is_munged:
             self.notes.append(

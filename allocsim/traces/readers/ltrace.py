@@ -61,7 +61,7 @@ class Begun(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the beginning contains a call."""
+    """Return whether the beginning contains a call."""
     return _FIRST.search(head) is not None
 
 
@@ -135,7 +135,7 @@ class Parser:
 
 
 def calls(reader: PythonReader) -> Iterator[Call]:
-    """The calls of all lines, in the order of their results."""
+    """Yield the calls of all lines, in the order of their results."""
     parser = Parser()
     for line in reader.lines():
         call = parser.call(line)
@@ -145,7 +145,7 @@ def calls(reader: PythonReader) -> Iterator[Call]:
 
 
 def _is_free(name: bytes) -> bool:
-    """Whether the function of that name frees."""
+    """Return whether the function of that name frees."""
     return name in (b"free", b"cfree")
 
 

@@ -79,7 +79,7 @@ class LttngScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the beginning contains an event of the wrapper."""
+    """Return whether the beginning contains an event of the wrapper."""
     return _PROVIDER in head
 
 
@@ -136,7 +136,7 @@ def _event_name(scan: LttngScan, position: int) -> int:
 
 @kernel
 def _is_provider(text: np.ndarray, state: ScanState, position: int) -> bool:
-    """Whether the wrapper's provider name is at `position`."""
+    """Return whether the wrapper's provider name is at `position`."""
     return (
         text[position] == _PROVIDER[0]
         and load_word(state.text + position) == _PROVIDER_BEGIN
@@ -209,7 +209,7 @@ def _usual_fields(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
-    """Read the value at `position` if the field whose name is at `name` matters."""
+    """Read the value at `position` if the field whose name is at `name` is used."""
     text, state, line = scan.text, scan.state[0], scan.line[0]
     field = word_at(state, name, 7)
     if field == _SIZE:

@@ -54,7 +54,7 @@ _MAX_FIELD = 3
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with a line that holds one call, with matching lengths."""
+    """Return whether a file begins with a line that holds one call, with matching lengths."""
     line, call = head[1:2], head[3:4]
     if head[:1] != b"\x0a" or not line or not call or not 2 <= line[0] < 0x80:
         return False

@@ -45,7 +45,7 @@ _OPS[9:14] = Op.MEMALIGN
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins like a capture."""
+    """Return whether a file begins like a capture."""
     return head.startswith((PLAIN, PACKED))
 
 
@@ -61,7 +61,7 @@ class MemrayReader:
         self._dropped = 0
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
         with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
             if self.source.truncated:
                 self.notes.append(TRUNCATED)
@@ -78,7 +78,7 @@ class MemrayReader:
             self._require_success(child.returncode, complaint.read(2000).decode("utf-8", "replace"))
 
     def _read(self, stream: IO[bytes]) -> Iterator[Any]:
-        """Batches of the calls in the child's output."""
+        """Yield batches of the calls in the child's output."""
         arrays = call_arrays(memray_child.BATCH)
         python = np.frombuffer(stream.read(NUMBER).ljust(NUMBER, b"\0"), np.int64)[0]
         while block := stream.read(RECORD * memray_child.BATCH):

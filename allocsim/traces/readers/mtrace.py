@@ -44,7 +44,7 @@ class MtraceScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins with = Start, or a call with its caller."""
+    """Return whether a file begins with = Start, or a call with its caller."""
     first = head.lstrip()[:500].partition(b"\n")[0].split()
     if first[:2] == [b"=", b"Start"]:
         return True

@@ -75,7 +75,7 @@ class ValgrindScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether the beginning contains --PID-- and a call."""
+    """Return whether the beginning contains --PID-- and a call."""
     return _CALL.search(head) is not None
 
 
@@ -175,7 +175,7 @@ def _operation(text: np.ndarray, state: ScanState, position: int, call: CallReco
 
 @kernel
 def _is_aligned(name: int) -> bool:
-    """Whether a name begins like memalign, posix_memalign or aligned_alloc."""
+    """Return whether a name begins like memalign, posix_memalign or aligned_alloc."""
     return name in (_MEMALIGN, _POSIX, _ALIGNED)
 
 

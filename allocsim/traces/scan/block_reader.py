@@ -55,7 +55,7 @@ class BlockReader:
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
         arrays = call_arrays()
         self._calls = next(arrays)
         filled, at_end = 0, False
@@ -80,7 +80,7 @@ class BlockReader:
             )
 
     def _scan_block(self, end: int, arrays: Iterator[Any]) -> Any:
-        """Batches of the calls before `end`; returns the start of the first incomplete record."""
+        """Yield batches of the calls before `end`; return where the first incomplete record is."""
         position, previous = 0, -1
         while position != previous:
             previous = position
@@ -93,7 +93,7 @@ class BlockReader:
         return position
 
     def _error(self, position: int) -> TraceError:
-        """The error for bytes at `position` of the block that are no record."""
+        """Return the error for bytes at `position` of the block that are no record."""
         found = bytes(self._block[position : position + 12]).hex(" ")
         return TraceError(
             f"{self.source.name}, byte {self._offset + position}: found {found}, expected "

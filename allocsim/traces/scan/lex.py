@@ -35,7 +35,7 @@ _NIL = word(b"(nil)")
 
 @kernel
 def word_at(state: ScanState, position: int, length: int) -> int:
-    """The first `length` bytes at `position`, at most 7, as `word` gives them."""
+    """Return the first `length` bytes at `position`, at most 7, as `word` gives them."""
     return load_word(state.text + position) & ((1 << 8 * length) - 1)
 
 
@@ -165,7 +165,7 @@ def skip_line_end(text: np.ndarray, position: int) -> int:
 
 @kernel
 def has_newline(loaded: int) -> bool:
-    """Whether one of the first seven bytes of a word is a newline.
+    """Return whether one of the first seven bytes of a word is a newline.
 
     Subtracting 1 from every byte borrows from bit 7 only where a byte is 0, and a byte XORed with
     a newline is 0 only where it was one. Testing seven bytes at once is 1.5 times as fast as one

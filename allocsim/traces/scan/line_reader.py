@@ -115,7 +115,7 @@ class LineReader:
         return self.lines == 0
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
         arrays = call_arrays()
         filled, at_end = 0, False
         while not at_end:
@@ -136,7 +136,7 @@ class LineReader:
         return [f"{SKIPPED}: {skipped:,}"] if skipped else []
 
     def _scan_block(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
-        """Batches of the calls in the complete lines before `end`."""
+        """Yield batches of the calls in the complete lines before `end`."""
         position, state = 0, self._state
         while position < end:
             calls = next(arrays)
@@ -185,7 +185,7 @@ class LineReader:
         return filled - 1
 
     def _error(self, position: int, end: int) -> TraceError:
-        """The error for a line that is not of the format."""
+        """Return the error for a line that is not of the format."""
         return TraceError(
             f"{self.source.name}, line {self.lines + 1}: found "
             f"{shown(self._block[position:end])}, expected {self._grammar}"

@@ -34,7 +34,7 @@ class PythonReader:
         self._make = make
 
     def batches(self) -> Iterator[Any]:
-        """Arrays of CALL; none is reused."""
+        """Yield arrays of CALL; none is reused."""
         calls = self._make(self)
         while rows := [*islice(calls, BATCH)]:
             self.is_empty = False
@@ -46,7 +46,7 @@ class PythonReader:
             self.notes.append(TRUNCATED)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of the source without line ends.
+        """Yield the lines of the source without line ends.
 
         A last line without a newline counts, unless the source is truncated: then it is cut off.
         """

@@ -32,7 +32,7 @@ WRITERS = {
 
 
 def writer_for(path: Path, name: str | None = None) -> Writer:
-    """The writer of the format `name` or, without one, of the file's suffix; else InputError."""
+    """Return the writer of the format `name`, or of the file's suffix; InputError if unknown."""
     if name is not None:
         return WRITERS[name]
     for writer in WRITERS.values():

@@ -59,7 +59,7 @@ def write_aosp(trace: Trace, path: Path) -> None:
 
 
 def _texts(trace: Trace) -> Iterator[Any]:
-    """The lines of all events, as bytes."""
+    """Yield the lines of all events, as bytes."""
     space, notes, text = new_address_space(), 0, np.empty(0, np.uint8)
     for chunk in trace.chunks:
         notes += int(np.count_nonzero(chunk.op > Op.THREAD_DONE))

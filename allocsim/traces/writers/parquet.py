@@ -39,7 +39,7 @@ def write_parquet(trace: Trace, path: Path) -> None:
 
 
 def _pyarrow() -> Any:
-    """The package that writes the file; EnvironmentLacks if it is not installed."""
+    """Return the package that writes the file; EnvironmentLacks if it is not installed."""
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -50,7 +50,7 @@ def _pyarrow() -> Any:
 
 
 def _columns(events: Any) -> dict[str, Any]:
-    """The columns of events by name, without the operation."""
+    """Return the columns of events by name, without the operation."""
     shift = events.alignment.astype(np.int64)
     return {
         "thread": events.thread,
@@ -61,7 +61,7 @@ def _columns(events: Any) -> dict[str, Any]:
 
 
 def _batch(pyarrow: Any, names: Any, operations: Any, columns: dict[str, Any]) -> Any:
-    """A record batch of pyarrow with the events."""
+    """Return a record batch of pyarrow with the events."""
     types = {"thread": "uint16", "object": "uint32", "request": "int64", "alignment": "int64"}
     arrays = [
         pyarrow.array(np.ascontiguousarray(columns.get(name, [])), type_)
@@ -73,7 +73,7 @@ def _batch(pyarrow: Any, names: Any, operations: Any, columns: dict[str, Any]) -
 
 
 def _row_groups(chunks: Iterator[Any]) -> Iterator[Any]:
-    """The same events in arrays of ROW_GROUP rows or slightly more."""
+    """Yield the same events in arrays of ROW_GROUP rows or slightly more."""
     gathered: list[Any] = []
     rows = 0
     for chunk in chunks:

@@ -48,7 +48,7 @@ class AddressSpace(NamedTuple):
 
 
 def new_address_space(objects: int = 1 << 12) -> AddressSpace:
-    """The state before the first object."""
+    """Return the state before the first object."""
     space = AddressSpace(
         records(SpaceState),
         records(Block, objects),
@@ -60,7 +60,7 @@ def new_address_space(objects: int = 1 << 12) -> AddressSpace:
 
 
 def with_room_for(space: AddressSpace, number: int) -> AddressSpace:
-    """The same state with room for the object of that id, and for another block."""
+    """Return the same state with room for the object of that id, and for another block."""
     objects, blocks = space.objects, space.blocks
     if number >= len(objects):
         objects = grown(objects, number + 1)
@@ -71,14 +71,14 @@ def with_room_for(space: AddressSpace, number: int) -> AddressSpace:
 
 @kernel
 def has_room(space: AddressSpace, number: int) -> bool:
-    """Whether the tables have room for the object of that id and one more block."""
+    """Return whether the tables have room for the object of that id and one more block."""
     has_row = number < len(space.objects)
     return has_row and space.state[0].blocks + 1 < len(space.blocks)
 
 
 @kernel
 def address_of(space: AddressSpace, number: int) -> int:
-    """The address of an object."""
+    """Return the address of an object."""
     return space.blocks[space.objects[number]].address
 
 
