@@ -1,8 +1,8 @@
 """The child process: measures one subject, then ends.
 
-Its command line is the module and a Request as JSON; the file of events and a pipe for messages are
-open. The child reports each stage, so that the parent knows in which it died:
-everything the measurement needs is prepared before "loading", the subject is there at "ready".
+Its argument is a Request as JSON; it inherits a file of events and a pipe for messages. The child
+reports each stage, so that the parent knows in which one it died. At "loading" all that the
+measurement needs is prepared, at "ready" the subject is loaded.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from allocsim.libraries.environment import host_of
 from allocsim.text import format_bytes
 
 PR_SET_PDEATHSIG = 1
+"""Linux's number of the prctl option: the signal to send when the parent ends."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -70,7 +71,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def main(request: Request) -> None:
-    """Measure what is requested, and send the figures or the error."""
+    """Make the requested measurement, and send the figures or the error."""
     _die_with_parent()
     compile_notice.write = lambda line: _send(request, Message(stage="compiling", notice=line))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file
@@ -102,7 +103,7 @@ def _measure(request: Request) -> None:
 
 
 def _about(name: str, subject: Subject) -> About:
-    """Identify a library, and the one that serves Python."""
+    """Identify the subject's library, and the one that serves Python's own allocations."""
     if subject.library is None:
         return About()
     host = host_of(library_of(name) or "")
@@ -110,18 +111,18 @@ def _about(name: str, subject: Subject) -> About:
 
 
 def _require_within_limit(figures: Memory, limit: int) -> None:
-    """LimitExceeded if the peak passed the limit between two checks of the parent."""
+    """Raise LimitExceeded if the peak exceeded the limit between two checks of the parent."""
     if figures.peak > limit:
-        raise LimitExceeded(f"passed the limit with {format_bytes(figures.peak)}")
+        raise LimitExceeded(f"exceeded the limit with {format_bytes(figures.peak)}")
 
 
 def _map_events(descriptor: int) -> Table[Event]:
-    """Map a file of EVENTs, and read every page of it."""
+    """Map a file of EVENTs, and read all its pages, so that the replay causes no page faults."""
     length = os.fstat(descriptor).st_size
     if not length:
         return no_events()
     events: Any = np.frombuffer(mmap.mmap(descriptor, length), EVENT).view(np.recarray)
-    events.op.max()
+    events.op.max()  # reads every event
     return events
 
 
@@ -138,7 +139,7 @@ def _send(request: Request, message: Message) -> None:
 
 
 def _die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, however that ends."""
+    """Have the kernel kill this process when its parent ends, even by a crash."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 

@@ -41,7 +41,7 @@ SLOW_POINTS = 40
 """The same where a reading is slow (see `meter`)."""
 
 SMALL_CALLS = 1000
-"""malloc/free pairs after the delay, in which a library may release memory."""
+"""malloc/free pairs after the delay: some libraries check their timers only during a call."""
 
 
 class Setup(NamedTuple):
@@ -67,16 +67,16 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory:
     """Replay and measure.
 
-    `before` is the anonymous RSS before the subject was loaded; `later` the seconds before the
-    footprint after freeing everything is measured again.
+    `before` is the anonymous RSS before the subject was loaded; `later` is the delay in seconds
+    after which the footprint is measured a second time once everything is freed.
     """
     started = resident(setup.meter) - before
-    water = _reset_high_water()
+    reset_to = _reset_high_water()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     replay_all(subject, setup.run, setup.events, setup.steps, setup.meter)
     _flush_deferred_writes(subject, setup)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-    counters, high = subject.counters(), _growth_since(water)
+    counters, high = subject.counters(), _growth_since(reset_to)
     figures = _at_peak(subject, setup, before) | _at_end(subject, setup, before)
     kept, kept_later = _after_freeing(subject, setup, before, later)
     if subject.library:
@@ -95,7 +95,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
 def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
     """Return the figures at the first peak of the footprint."""
     growth = setup.steps.resident - before
-    if subject.heap:  # the driver compares its footprint after every event
+    if subject.heap:  # exact: the driver checks the footprint after every event
         sample = setup.run.peak[0]
         moment = int(sample.footprint), int(sample.event), int(sample.live)
     elif len(growth):
@@ -154,7 +154,7 @@ def _footprint(subject: Subject, meter: Meter, before: int) -> int:
 
 
 def _pairs(count: int) -> Table[Event]:
-    """Return events that allocate and free 64 bytes, so many times."""
+    """Return events that allocate and free 64 bytes, `count` times."""
     events = no_events(2 * count)
     events.op[0::2], events.op[1::2] = Op.MALLOC, Op.FREE
     events.request[0::2] = 64
@@ -169,6 +169,6 @@ def _reset_high_water() -> int | None:
     return None
 
 
-def _growth_since(water: int | None) -> int | None:
-    """Return the kernel's peak RSS less `water`."""
-    return None if water is None else status_bytes("VmHWM") - water
+def _growth_since(reset_to: int | None) -> int | None:
+    """Return the growth of the kernel's peak RSS since it was reset to `reset_to`."""
+    return None if reset_to is None else status_bytes("VmHWM") - reset_to

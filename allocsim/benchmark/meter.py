@@ -25,25 +25,25 @@ BUFFER_SIZE = 4096
 """Bytes: about four times the length of smaps_rollup."""
 
 STATM = "/proc/self/statm"
-"""Read in 2 us. Exact to the page since Linux 6.16; before, it lags by up to 64 pages per CPU, more
-than a small workload takes. So it is tested before it is used."""
+"""Read in 2 us. Exact to the page since Linux 6.16; before, it may lag by 64 pages per CPU, more
+than the footprint of a small workload. So it is tested before it is used."""
 
 ROLLUP = "/proc/self/smaps_rollup"
-"""Exact, but reading it takes 1 to 2 ms: hundreds of readings would give a library that releases
-memory after a delay time that the program does not have (mimalloc's peak: 20% less)."""
+"""Exact, but a reading takes 1 to 2 ms. Hundreds of them prolong the replay so much that a library
+which releases memory after a delay releases more of it (mimalloc's peak: 20% less)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
-"""The beginning of the line "Anonymous:", as a word. Mapped files, such as a library's code, do not
-count."""
+"""The beginning of the line "Anonymous:", as a word. That line does not count mapped files, such as
+a library's code."""
 
 TEST_PAGES = 100
 """Pages that are touched to test whether STATM is exact."""
 
 MIN_EXACT_SHARE = 0.9
-"""Share of them that it must count at once: pure Python touches pages of its own meanwhile."""
+"""Minimum share of them to be counted at once; below 1, as pure Python touches pages as well."""
 
 CLOCK_MONOTONIC = 1
-"""Linux's number for that clock."""
+"""Linux's number of the clock."""
 
 
 class MeterSettings(Struct):
@@ -64,7 +64,10 @@ class Meter(NamedTuple):
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """Open a meter of this process; `memory`: read it at each step. PlatformError without /proc."""
+    """Open a meter of this process; PlatformError without /proc.
+
+    With `memory`, the driver reads the memory at each step, else only the clock.
+    """
     buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)
     _BUFFERS.append(buffer)
@@ -167,7 +170,7 @@ def _is_exact(meter: Meter) -> bool:
 
 @kernel
 def _touch_and_read(meter: Meter, address: int, readings: np.ndarray) -> None:
-    """Touch one page after the other, and take a reading after each."""
+    """Touch the pages in turn, and take a reading after each."""
     for index in range(len(readings)):
         fill(address + index * OS_PAGE, 1, 1)
         readings[index] = resident(meter)

@@ -1,7 +1,7 @@
-"""Running a child process: start it, watch its time and memory, and make sure that it ends.
+"""Running a child process: start it, limit its time and memory, and make sure that it ends.
 
 A child has a session of its own, so that it can be killed with all processes that it has started.
-Whatever happens on either side, no process and no file remains.
+However either process ends, no process and no file remains.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class SubjectFailed(AllocsimError):
-    """A subject could not be measured; the message says how it ended, in a few words."""
+    """A subject could not be measured; the message says briefly how its process ended."""
 
 
 def run_child(request: Request, timeout: float, keep_settings: bool = False) -> Message:
-    """Run a child and return its figures; SubjectFailed if it crashes, hangs or takes too much."""
+    """Run a child and return its figures; SubjectFailed if it crashes or exceeds a limit."""
     reading, writing = os.pipe()
     request.answer = writing
     with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb", buffering=0) as messages:
@@ -79,7 +79,7 @@ def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subproce
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """Kill what remains of the child's process group, and reap the child."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)  # not reaped yet, so the id is still the child's
+        os.killpg(child.pid, signal.SIGKILL)  # not reaped yet, so the id cannot have been reused
     child.wait()
 
 
@@ -90,7 +90,7 @@ class _Watcher:
         self.child, self.request, self.timeout = child, request, timeout
         self.deadline = time.monotonic() + START_TIMEOUT
         self.max_resident: int | None = None
-        """Maximum RSS, bytes; known once the child has reported the RSS that it starts with."""
+        """Maximum RSS in bytes; None until the child has reported the RSS that it starts with."""
         self.stage = "starting"
 
     def result(self, messages: int, errors: IO[bytes]) -> Message:
@@ -128,13 +128,14 @@ class _Watcher:
             self._require_within_limits()
 
     def _require_within_limits(self) -> None:
-        """SubjectFailed if the child is out of time or memory."""
+        """Raise SubjectFailed if the child has exceeded its time or its memory."""
         if time.monotonic() > self.deadline:
             if self.stage == "starting":
                 raise SubjectFailed(f"not ready after {START_TIMEOUT:.0f} s")
             raise SubjectFailed(f"hung: killed after {self.timeout:g} s while {self.stage}")
         if self.max_resident is not None and self._resident() > self.max_resident:
-            raise SubjectFailed(f"killed when it passed {format_bytes(self.request.limit)}")
+            limit = format_bytes(self.request.limit)
+            raise SubjectFailed(f"killed when it exceeded the limit of {limit}")
 
     def _resident(self) -> int:
         """Return the RSS of the child in bytes, or 0 if it has ended."""
@@ -145,7 +146,7 @@ class _Watcher:
             return 0
 
     def _exit_of_child(self) -> str:
-        """Describe how the child that closed its pipe ended. It is not reaped: see `_kill`."""
+        """Describe how a child that has closed its pipe ended, without reaping it (see `_kill`)."""
         deadline = time.monotonic() + EXIT_TIMEOUT
         while time.monotonic() < deadline:
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -161,7 +162,7 @@ class _Watcher:
 
 
 def _last_line(errors: IO[bytes]) -> str:
-    """Return the last line of the child's standard error after a colon, or an empty text."""
+    """Return a colon and the last line of the child's standard error; empty if there is no line."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return f": {lines[-1].strip()[:200]}" if lines else ""

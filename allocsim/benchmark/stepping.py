@@ -80,7 +80,7 @@ def replay_all(
     stop, done = Stop(int(driver.stop)), counted(int(driver.events), "event")
     if stop == Stop.LIMIT:
         peak = format_bytes(int(driver.peak_footprint))
-        raise LimitExceeded(f"passed the limit with {peak} after {done}")
+        raise LimitExceeded(f"exceeded the limit with {peak} after {done}")
     reason = _STOPS.get(stop, stop.name)
     if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
         reason = "the design does not support this request"

@@ -1,7 +1,7 @@
-"""A malloc library as a heap of the replay driver: its state, and kernels that call its functions.
+"""A malloc library as a heap for the driver: its state, and kernels that call its functions.
 
 The kernels add nothing to the C call. The library's internals are unknown, so `measure` reports
-only the live bytes and every other part as 0; `benchmark` measures the process's memory instead.
+the live bytes only, and 0 for every other part; `benchmark` measures the process's memory instead.
 """
 
 from __future__ import annotations

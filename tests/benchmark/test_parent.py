@@ -62,7 +62,7 @@ def commands_with(marker: str) -> list[str]:
         ("hang", r"^hung: killed after 2 s while (being loaded|replaying)"),
         ("fork-and-hang", r"^hung: killed after 2 s while (being loaded|replaying)"),
         ("refuse", r"^stopped after 20 events: it is out of memory"),
-        ("grow", r"^killed when it passed 64.0 MiB"),
+        ("grow", r"^killed when it exceeded the limit of 64.0 MiB"),
         ("leave", r"^ended with status 0 while replaying"),
     ],
 )
@@ -99,7 +99,7 @@ def test_design_stops_when_it_passes_the_limit(
 ) -> None:
     workload = event_file(stream(*(malloc(number, 1 << 20) for number in range(8))))
     conditions = Conditions(limit=4 << 20, touch=Touch.NONE)
-    with pytest.raises(SubjectFailed, match=r"passed the limit with .* after [1-4] events"):
+    with pytest.raises(SubjectFailed, match=r"exceeded the limit with .* after [1-4] events"):
         measure("go2008", "memory", workload, conditions)
 
 
