@@ -1,9 +1,10 @@
-"""A private LTTng session daemon, and a tracing session in it, for the time of one recording.
+"""A private LTTng session daemon, and a tracing session in it, for one recording.
 
-LTTNG_HOME puts a normal user's daemon into the work directory, where no other recording and no
-daemon of the user's meets it. Root's daemon and client ignore it: both use /var/run/lttng. For root
-they are therefore run in a mount namespace each, with a directory of the work directory mounted
-there; the program runs outside, and finds the daemon's socket through LTTNG_HOME.
+LTTNG_HOME puts the sockets of a normal user's daemon into the work directory, apart from other
+recordings and from a daemon that the user runs. Root's daemon and client ignore LTTNG_HOME and use
+/var/run/lttng. So for root each of them runs in a mount namespace of its own, with a directory of
+the work directory mounted there; the program runs outside, and finds the daemon's socket through
+LTTNG_HOME.
 
 Where root may not mount (most containers), /var/run/lttng is shared: a running daemon is used and
 left running, and only one recording at a time may start one.
@@ -26,7 +27,7 @@ from allocsim.recorders.base import RecorderFailed, run_command
 from allocsim.signals import on_interrupt
 
 START_TIMEOUT = 120.0
-"""Seconds that the daemon may take to answer: a tenth of a second, unless the machine is busy."""
+"""Seconds that the daemon may take to answer. On an idle machine it takes a tenth of a second."""
 
 STOP_TIMEOUT = 20.0
 """Seconds that it may take to end."""
@@ -41,8 +42,8 @@ LONG_SOCKET = ".lttng/ustconsumerd64/command"
 """The socket below LTTNG_HOME that has the longest path."""
 
 LOCK = "\0allocsim-lttng"
-"""An abstract socket, bound by the one recording of a root that cannot mount: such a name
-disappears with its process."""
+"""Name of an abstract socket, bound during a recording by a root user who cannot mount. Unlike a
+lock file, it disappears with the process."""
 
 MESSAGES = "daemon.txt"
 """File in the work directory for what the daemon prints."""
@@ -93,7 +94,7 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
     with ExitStack() as stack:
         if is_root and not daemon.prefix:
             stack.enter_context(_only_recording())
-        # A member of the group `tracing` is always sent to root's daemon if that is running.
+        # For members of the group `tracing`, LTTng prefers root's daemon if that is running.
         if not daemon.answers():
             stack.enter_context(_started(directory, daemon))
         yield daemon
@@ -131,7 +132,7 @@ def can_mount() -> bool:
 
 
 def _in_namespace(directory: Path) -> Daemon:
-    """Root's daemon, with its /var/run/lttng in the work directory."""
+    """Return root's daemon, with its /var/run/lttng in the work directory."""
     run, home = directory / "run", directory / ".lttng"
     for needed in (run, home):
         needed.mkdir(exist_ok=True)
@@ -144,7 +145,7 @@ def _in_namespace(directory: Path) -> Daemon:
 
 @contextmanager
 def _only_recording() -> Iterator[None]:
-    """Keep other recordings of root's out: this one's daemon would end while they use it."""
+    """Fail if root is already recording: the daemon of one recording would end during another."""
     with socket.socket(socket.AF_UNIX) as lock:
         try:
             lock.bind(LOCK)
@@ -168,11 +169,11 @@ def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
             stdout=messages,
             stderr=messages,
             env=os.environ | daemon.variables,
-            start_new_session=True,  # Ctrl-C is not for the daemon
+            start_new_session=True,  # so that Ctrl-C does not reach the daemon
         )
 
     def stop() -> None:
-        """Let the daemon end its consumers and itself."""
+        """Let the daemon end its consumers and itself; kill it after STOP_TIMEOUT."""
         process.terminate()
         try:
             process.wait(STOP_TIMEOUT)

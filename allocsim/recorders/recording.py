@@ -1,7 +1,7 @@
-"""One recording: run the program under a recorder, then write what was recorded as a trace.
+"""One recording: run the program under a recorder, then convert the recording to a trace.
 
-If a recorder does not work, the next usable one runs the program. The first interrupt while the
-trace is being written only warns, since the program's run would be lost.
+If a recorder fails, the next usable one runs the program. While the trace is being written, the
+first interrupt only warns, since it would lose the result of the run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Notify = Callable[[str], None]
 """Shows the user a line."""
 
 Progress = Callable[[Trace], AbstractContextManager[None]]
-"""A block in which a trace is read, with a progress bar on a terminal."""
+"""Returns a block in which a trace is read, with a progress bar on a terminal."""
 
 KEEP_CHILDREN = ": --children keeps each in a file of its own"
 """Replaces the advice to use --process, an option that `record` does not have."""
@@ -37,9 +37,9 @@ class Choice(NamedTuple):
     """The user's options for a recording."""
 
     recorder: str | None = None
-    """A recorder's name; None: the best installed one."""
+    """A recorder's name; None for the best installed one."""
     children: bool = False
-    """Write the traces of the processes that the program started, too."""
+    """Write the traces of the processes started by the program too."""
     force: bool = False
     """Overwrite existing files."""
 
@@ -131,12 +131,12 @@ def _write_child(recording: Recording, outcome: Outcome, out: Path) -> None:
         return
     try:
         _write(recording, outcome, path)
-    except TraceError as error:  # none of its calls is an event
+    except TraceError as error:  # none of its calls gives an event
         recording.notify(f"'{path}' was not written: {error}")
 
 
 def _require_events(chunks: Iterator[Any], notes: list[str], recording: Recording) -> Iterator[Any]:
-    """Pass the events on; InputError if there are none. Then adapt the notes to `record`."""
+    """Yield the events; InputError if there are none. At the end, adapt the notes to `record`."""
     events, reason = 0, ""
     with closing_chunks(chunks):
         try:

@@ -17,7 +17,7 @@ MISSED = 0.02
 """Share by which the kernel's peak RSS may exceed the sampled peak without a warning."""
 
 MISSED_BYTES = 1 << 20
-"""Bytes allowed on top: the kernel's peak also counts file pages, such as a library's code."""
+"""Bytes allowed in addition: the kernel's peak also counts file pages, such as a library's code."""
 
 
 def conclusions(shown: Compared) -> list[str]:
@@ -56,7 +56,7 @@ def warnings(comparison: Comparison) -> list[str]:
 
 
 def _threads(comparison: Comparison) -> str:
-    """Return what a replay on one thread does not measure; empty if the workload has one."""
+    """Return the warning about a workload with several threads; empty if it has one."""
     threads = comparison.workload.threads
     if threads < 2:
         return ""
@@ -68,7 +68,7 @@ def _threads(comparison: Comparison) -> str:
 
 
 def _spreads(comparison: Comparison) -> str:
-    """Return which subjects' runs vary too much; empty if none do."""
+    """Return the warning about subjects whose runs vary too much; empty if there are none."""
     wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > MAX_SPREAD]
     if not wide:
         return ""
@@ -80,7 +80,7 @@ def _spreads(comparison: Comparison) -> str:
 
 
 def compare_counters(comparison: Comparison) -> list[str]:
-    """Return, for each design whose library is a subject too, whether their counters are equal."""
+    """Return a sentence per design whose library was measured too: are their counters equal?"""
     by_name = {row.subject: row for row in comparison.rows}
     found = []
     for name, design in by_name.items():
@@ -115,7 +115,7 @@ def _lowest_peak(rows: Sequence[Row]) -> str:
 
 
 def _fastest(rows: Sequence[Row]) -> str | None:
-    """Name the fastest subject, and those that cannot be told apart from it."""
+    """Name the fastest subject, and those whose runs overlap with its own."""
     timed = sorted((row for row in rows if row.times), key=lambda row: TIME.of(row) or 0)
     if len(timed) < 2:
         return None
