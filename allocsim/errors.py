@@ -71,8 +71,9 @@ class UnknownName(InputError):
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
         listed = f"one of: {', '.join(names)}" if names else ""
-        expected = " or ".join(filter(None, (other, listed))) or f"no {kind}, as there is none"
-        super().__init__(f"unknown {kind} '{name}'{hint}; expected {expected}")
+        expected = " or ".join(filter(None, (other, listed)))
+        remedy = f"expected {expected}" if expected else "there are none"
+        super().__init__(f"unknown {kind} '{name}'{hint}; {remedy}")
 
 
 class InvalidFree(AllocsimError):

@@ -118,13 +118,13 @@ class Profile:
     caches: list[CacheUse] = field(default_factory=list)
     """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """What the modelled library would report at the end, under its names; empty without one."""
+    """Counters of the modelled library at the end, under its names; empty if it models none."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
     """Meanings of parts, and of "metadata", in the design's own words where it has any."""
     stamps: int = 0
     """Fill patterns that were checked and found intact."""
     checks: int = 0
-    """How often every invariant was checked."""
+    """Number of times that all invariants were checked."""
 
     @property
     def ns_per_event(self) -> float:

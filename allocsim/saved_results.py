@@ -20,11 +20,11 @@ COMPARISON = "allocsim/comparison/"
 """The schema of a comparison, without its version."""
 
 MAX_LENGTH = 1 << 24
-"""Bytes of the longest file that is read. A comparison has some KiB; parsed JSON takes about twenty
-times its length in memory."""
+"""Maximum bytes of a file. A comparison has some KiB; parsed JSON takes about twenty times as much
+memory as its text."""
 
 MAX_FIGURE = 1e30
-"""The largest magnitude of a figure."""
+"""Maximum magnitude of a figure."""
 
 
 @dataclass(frozen=True)

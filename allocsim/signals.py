@@ -7,8 +7,8 @@ cleanups registered with `on_interrupt`, prints one line and ends the process.
 
 from __future__ import annotations
 
-# `_signal`, because importing `signal` takes 2 ms, and contextlib as long: in that time Ctrl-C
-# would still print a traceback.
+# `_signal`, because importing `signal` takes 2 ms, and contextlib as long: until the handler is
+# installed, Ctrl-C prints a traceback.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
@@ -28,11 +28,11 @@ _cleanups: list[Callable[[], None]] = []
 """Called before the process ends, the last one first."""
 
 _progress: list[Callable[[], str]] = []
-"""Called for what the message says about how far the run got."""
+"""Called for the parts of the message that say how far the run got."""
 
 
 def handle_signals() -> None:
-    """Make each signal of MESSAGES that is not ignored end the process in order."""
+    """Make each signal of MESSAGES end the process by `_end`, unless it is ignored."""
     _install(_end)
 
 
@@ -104,11 +104,11 @@ def _install(handler: Callable[[int, Any], None]) -> None:
 
 
 def _end(number: int, _: object) -> None:
-    """End the process now. Buffered output is discarded: half a result is of no use."""
+    """End the process now. Buffered output is discarded, since half a result is of no use."""
     for cleanup in reversed(_cleanups):
         try:
             cleanup()
-        except Exception:  # the other cleanups must run all the same
+        except Exception:  # the other cleanups must run nevertheless
             continue
     try:
         message = " ".join([MESSAGES[number], *(progress() for progress in _progress)])

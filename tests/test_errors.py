@@ -60,9 +60,7 @@ def test_unknown_name_offers_the_nearest_and_all(name: str, hint: str) -> None:
 
 
 def test_unknown_name_without_known_ones() -> None:
-    assert str(UnknownName("parameter", "x", [])) == (
-        "unknown parameter 'x'; expected no parameter, as there is none"
-    )
+    assert str(UnknownName("parameter", "x", [])) == ("unknown parameter 'x'; there are none")
 
 
 @pytest.mark.parametrize("error", [InvalidFree, DoubleFree])

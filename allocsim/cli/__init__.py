@@ -36,13 +36,13 @@ COMMANDS = {
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
 }
-"""Each command with one line. Its module has the same name, with _ for -, and defines `command`."""
+"""One-line summaries of the commands. A module of the same name, with _ for -, has `command`."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
-"""The environment variable in which a shell requests completions."""
+"""The environment variable by which a shell requests completions."""
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
-"""Error numbers that mean that the output cannot be written."""
+"""Error numbers of a failure to write the output."""
 
 
 class LazyGroup(click.Group):
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
     context_class = Context
 
     def __init__(self, *args: Any, package: str, summaries: dict[str, str], **kwargs: Any) -> None:
-        """`summaries` has each command with one line; their modules are in `package`."""
+        """`summaries` has a one-line summary per command; their modules are in `package`."""
         super().__init__(*args, **kwargs)
         self.package, self.summaries = package, summaries
 
@@ -151,9 +151,9 @@ def _status() -> int:
     except AllocsimError as error:
         return _fail(str(error), error.exit_status)
     except SystemExit as stop:
-        if COMPLETION in os.environ:  # how click ends a completion
+        if COMPLETION in os.environ:  # click ends a completion with SystemExit
             return stop.code if isinstance(stop.code, int) else 0
-        return 141  # what click and rich make of a closed pipe
+        return 141  # click and rich turn a closed pipe into SystemExit
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
     except MemoryError:

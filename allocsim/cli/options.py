@@ -14,7 +14,7 @@ from allocsim.cli.types import CountType, SettingType, SizeType
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_RESERVE = 64 << 30
-"""Bytes, equal to heap.RESERVE. Importing that would load Numba for --help."""
+"""Bytes, equal to heap.RESERVE: importing that would load Numba, which would slow down --help."""
 
 
 class Settings(NamedTuple):
@@ -50,7 +50,7 @@ touch_option = click.option(
     show_default=True,
     help="Bytes written in a new object: none, the first one, one in each page, or all.",
 )
-"""Declared apart, because comparisons have it too."""
+"""Separate from _OPTIONS, because `compare` and `check` have it too."""
 
 design_option = click.option(
     "--design",
@@ -83,7 +83,7 @@ _OPTIONS = (
     click.option(
         "--verify",
         is_flag=True,
-        help="Fill objects with a pattern and check it.",
+        help="Fill every object with a pattern; check it on free and at the end.",
     ),
     click.option(
         "--every",
@@ -149,7 +149,7 @@ def recording_options(command: Command) -> Command:
 
 
 def seed_option(command: Command) -> Command:
-    """Give a command the option --seed."""
+    """Give a command the option --seed, as `seed`."""
     option = click.option(
         "--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed."
     )

@@ -1,8 +1,8 @@
 """Heap: an allocator over real memory, called from Python.
 
 It adds to a design what an allocator does not do itself: it checks arguments, raises errors where
-a kernel returns a Status, numbers the calling threads, and remembers the requested size of every
-object, which gives the live bytes and tells a double free from a valid one.
+a kernel returns a Status, numbers the calling threads, and records the requested size of every
+object, which gives the live bytes and distinguishes a valid free from a double free.
 
 Invariant: at most one thread is inside a kernel of a heap at a time.
 """
@@ -50,7 +50,7 @@ class Heap:
     def __init__(
         self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int | str
     ) -> None:
-        """Make an empty heap of at most `reserve` bytes; `parameters` are those of the design."""
+        """Create an empty heap of at most `reserve` bytes; `parameters` are those of the design."""
         length = checked_integer("Heap", "reserve", reserve)
         if not 1 << 20 <= length <= 1 << 45:
             raise InputError(f"Heap: reserve is {length} bytes; expected 1 MiB to 32 TiB")
@@ -130,7 +130,7 @@ class Heap:
             self._live -= self._requested.pop(target)
 
     def usable_size(self, address: int) -> int:
-        """Return how many bytes the live object at `address` occupies, its rounding included."""
+        """Return how many bytes the live object at `address` occupies, including rounding."""
         target = checked_integer("usable_size", "address", address)
         with self._lock:
             self._require_live(target, UseAfterFree)
@@ -261,7 +261,7 @@ class Heap:
         return f"<Heap {self.design.name}: footprint {footprint}, {objects} of {live}>"
 
     def _allocate(self, size: int, call: Callable[[int, int], int]) -> int:
-        """Call `call(thread, size)`, which allocates, and remember the requested size."""
+        """Call `call(thread, size)`, which allocates, and record the requested size."""
         with self._lock:
             address = int(call(self._thread(), size))
             if address == 0:
@@ -275,7 +275,7 @@ class Heap:
         return failure(self.state, self.design.name, self.memory.length, size)
 
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
-        """Raise InvalidFree unless `address` is a live object, `freed` if it is a free one."""
+        """Raise `freed` if `address` is a freed object, and InvalidFree if it never was one."""
         if address not in self._requested:
             raise not_live(self.state, address, freed)
 

@@ -86,7 +86,7 @@ def format_named(name: str, formats: Sequence[Format]) -> Format:
 
 
 def _is_table_of_rates(head: bytes) -> bool:
-    """Return whether the first line that is no comment is SIZE, ALLOC_RATE, NUM_LIVE."""
+    """Return whether the first line that is not a comment is SIZE, ALLOC_RATE, NUM_LIVE."""
     lines = (line.strip() for line in head.splitlines())
     first = next((line for line in lines if line and not line.startswith(b"#")), b"")
     try:

@@ -85,7 +85,7 @@ def pointer_status(record: Span, address: int) -> int:
     """Return whether an object begins at `address`, in the span `record`.
 
     The three failures are free's "invalid pointer1" to "3". The original divides the offset by the
-    size and accepts the tail of a span; here the tail is no object.
+    size and accepts the tail of a span; here the tail is not an object.
     """
     if record.state != SpanState.IN_USE:
         return Status.UNKNOWN_POINTER

@@ -1,6 +1,6 @@
 """malloc and its relatives: the calls of a program (src/tcmalloc.cc).
 
-The library trusts its caller. Here an address that is no object gets a Status that says why, but
+The library trusts its caller. Here an address without an object gets a Status that says why, but
 `free` does not check an address inside a span of small objects: the division by the object size
 would take time on every call. `object_status` does.
 """

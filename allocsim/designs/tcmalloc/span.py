@@ -69,7 +69,7 @@ def dll_remove(heap: Tcmalloc, span: int) -> None:
 def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
     """Make a span of `pages` pages from `address` on and record it in the page map (NewSpan).
 
-    Returns 0, having changed nothing, if there is no record for it (see `refusal`).
+    Returns 0, with nothing changed, if there is no record for it (see `refusal`).
     """
     page_heap = heap.page_heap[0]
     span = page_heap.unused_span

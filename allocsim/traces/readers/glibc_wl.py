@@ -136,7 +136,7 @@ class WlReader:
         return self._bad_code(int(run.position))
 
     def _bad_code(self, position: int) -> TraceError:
-        """Return the error for bytes that are no call."""
+        """Return the error for bytes that are not a valid call."""
         return TraceError(
             f"{self.source.name}, byte {position}: not a call, cut off, or with a slot or sync "
             f"beyond the header's; expected one of {CODES}, and its numbers"

@@ -41,7 +41,7 @@ class MessageScan(Struct):
 
     calls: Int64  # calls written to the current output
     position: Int64  # end of the varint that was read last; -1: there was none
-    is_broken: Int64  # 1 if the bytes where the scan stopped are no field
+    is_broken: Int64  # 1 if the bytes where the scan stopped are not a valid field
     given: Int64  # bits by field number: fields that the call has
 
 

@@ -7,7 +7,7 @@ A line is --PID-- and then one of
 
 A call without a result is followed, on the same line, by the call that did its work:
 realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between the lines, and even before
-the --PID-- of a line, so lines that are no call are skipped and counted. So are calls that cannot
+the --PID-- of a line, so lines that are not calls are skipped and counted. So are calls that cannot
 be read, which are counted separately.
 """
 

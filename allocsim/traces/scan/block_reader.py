@@ -28,7 +28,7 @@ class Scanned(NamedTuple):
     calls: int
     """Calls made."""
     is_broken: bool
-    """Whether the bytes at `position` are no record, as opposed to an incomplete one."""
+    """Whether the bytes at `position` are invalid, rather than the start of a longer record."""
 
 
 class BlockReader:
@@ -93,7 +93,7 @@ class BlockReader:
         return position
 
     def _error(self, position: int) -> TraceError:
-        """Return the error for bytes at `position` of the block that are no record."""
+        """Return the error for bytes at `position` of the block that are not a valid record."""
         found = bytes(self._block[position : position + 12]).hex(" ")
         return TraceError(
             f"{self.source.name}, byte {self._offset + position}: found {found}, expected "
