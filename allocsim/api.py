@@ -158,7 +158,7 @@ def _opened(source: Workload, seed: int | None) -> Trace:
 def _fresh(trace: Trace, seed: int | None) -> Trace:
     """Return the trace, opened again if its events have been read; InputError if it can't be."""
     if seed is not None:
-        raise InputError(f"'{trace.name}' is open already: give the seed when opening it")
+        raise InputError(f"'{trace.name}' is already open; set the random seed when opening it")
     if not trace.is_used:
         return trace
     if trace.reopen is None:

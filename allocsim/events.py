@@ -53,10 +53,10 @@ CHUNK = 1 << 15
 """Events in a full chunk: 512 KiB, a fraction of a second-level cache."""
 
 MAX_OBJECTS = 1 << 31
-"""Objects that can be live at once; fill patterns and tables rely on it."""
+"""Maximum number of objects live at once; fill patterns and tables rely on it."""
 
 MAX_THREADS = 1 << 16
-"""Threads of one stream."""
+"""Maximum number of threads of one stream."""
 
 
 def no_events(count: int = 0) -> Any:
@@ -84,7 +84,7 @@ def on_one_thread(trace: Trace) -> Trace:
     chunks = trace.chunks
 
     def single_threaded() -> Iterator[Any]:
-        """Each chunk with its thread numbers set to 0."""
+        """Yield each chunk with its thread numbers set to 0."""
         with closing_chunks(chunks):
             for chunk in chunks:
                 kept = chunk[chunk.op != Op.THREAD_DONE]

@@ -1,7 +1,7 @@
 """Job files: the parameters of a generated workload in TOML, and where the bundled ones are.
 
-`kind` names the generator, the other keys are its parameters. A key that the generator does not
-know is an error: it would be a misspelt one.
+`kind` names the generator, the other keys are its parameters. An unknown key is an error, since it
+is probably misspelt.
 """
 
 from __future__ import annotations

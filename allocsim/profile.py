@@ -1,8 +1,8 @@
 """Snapshots and profiles: what every byte of a heap is used for, and what a replay measured.
 
-Each figure is defined here, once; all are bytes unless they say otherwise.
+This is the definition of each figure; all are in bytes unless they say otherwise.
 
-Invariant: the parts of a snapshot sum exactly to its heap; otherwise making it is a Corruption.
+Invariant: the parts of a snapshot sum exactly to its heap; creating any other raises Corruption.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PART_MEANINGS = {
     "free_spans": "free pages in the page heap",
     "released": "free pages released to the OS",
 }
-"""Each part of a heap, in a phrase."""
+"""The parts of a heap, each with a phrase that explains it."""
 
 
 @dataclass(frozen=True)

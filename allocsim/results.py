@@ -33,7 +33,7 @@ from allocsim.text import counted
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class ReplayProfile(Profile):
-    """A profile that knows what was replayed, and on which design."""
+    """A profile, with the workload that was replayed and the design."""
 
     trace: Trace
     """The workload. Its events have been read, so its notes and dropped calls are complete."""

@@ -22,7 +22,7 @@ from allocsim.core.tables import grown, records
 from allocsim.events import Event, Op, no_events
 
 NO_END = 1 << 62
-"""End of a slice that has none: no stream has so many events."""
+"""End of a slice that extends to the end of the stream: more events than any stream has."""
 
 BORN_BEFORE = "born before the cut"
 """Reason for dropping the calls of an object that was allocated before the slice."""

@@ -171,7 +171,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "reserve": (lambda: allocsim.replay(JOB, reserve=5), "reserve is 5 bytes"),
     "seed": (lambda: allocsim.replay(JOB, seed=-1), "seed is -1"),
     "seed of a recording": (lambda: allocsim.replay("mine.txt", seed=1), "no random seed"),
-    "seed of a trace": (lambda: allocsim.replay(allocsim.workload(JOB), seed=1), "is open already"),
+    "seed of a trace": (lambda: allocsim.replay(allocsim.workload(JOB), seed=1), "is already open"),
     "library": (lambda: allocsim.replay(JOB, "lib:glibc"), "'lib:glibc' is a library"),
     "parameter": (lambda: allocsim.replay(JOB, colour=1), "parameter of the design go2008"),
     "self": (lambda: allocsim.replay(JOB, self=1), "parameter of the design go2008"),

@@ -113,7 +113,7 @@ def one_step(events: Table[Event]) -> Table[Step]:
 
 
 def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
-    """Return the driver's records for so many objects, in memory that is mapped and touched."""
+    """Return the driver's records for `objects` objects, in memory that is mapped and touched."""
     run = Run(table(DRIVER, 1), table(OBJECT, objects), table(SAMPLE, 1), table(SAMPLE, 1))
     for record in run:
         record.fill(0)

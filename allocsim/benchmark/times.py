@@ -66,7 +66,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
-    """Replay `warmup` and then `runs` times, and once more in batches."""
+    """Measure `warmup` runs and then `runs` timed ones, and one more replay in batches."""
     measured = [_replay(setup, subject)]
     replays = _replays_per_run(measured[0] * len(setup.events))
     measured += [_run(setup, subject, replays) for _ in range(warmup + runs - 1)]
@@ -88,7 +88,7 @@ def _replays_per_run(cold: float) -> int:
 
 
 def _run(setup: Setup, subject: Subject, replays: int) -> float:
-    """Return ns/event, the mean of so many replays."""
+    """Return ns/event, the mean of `replays` replays."""
     return fmean(_replay(setup, subject) for _ in range(replays))
 
 

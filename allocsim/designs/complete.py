@@ -1,7 +1,7 @@
 """Check a design from outside when it is loaded, and give it the default operations.
 
-What can be wrong is found here, with a message that names the file and the field, and not later in
-a traceback of Numba.
+A mistake is reported here, with a message that names the file and the field, and not later by a
+traceback of Numba.
 """
 
 from __future__ import annotations

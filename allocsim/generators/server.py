@@ -21,7 +21,7 @@ from allocsim.generators.sizes import SizeLaw
 
 
 class Population(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Objects with the same lifetime and law of sizes."""
+    """Objects with the same lifetime and distribution of sizes."""
 
     weight: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
     """Its share of the steps, relative to the other weights."""

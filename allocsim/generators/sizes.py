@@ -1,8 +1,8 @@
-"""Laws by which a workload draws the sizes of its objects.
+"""Distributions of the sizes of a workload's objects.
 
-A law is a table in a job file: { distribution = "uniform", ... }. Sizes are drawn for many events
-at once, each from one word of random bits by integer arithmetic, so they are the same on every
-machine.
+In a job file a distribution is a table: { distribution = "uniform", ... }. Sizes are drawn for many
+events at once, each from one word of random bits by integer arithmetic, so they are the same on
+every machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from allocsim.generators import pick
 from allocsim.text import Size
 
 MAX_SIZE = 1 << 32
-"""Maximum size of a law, 4 GiB: its product with 31 random bits stays below 2**63."""
+"""Maximum size, 4 GiB: its product with 31 random bits stays below 2**63."""
 
 
 class LogUniform(
@@ -77,7 +77,7 @@ class Fixed(
         return np.full(len(bits), int(self.bytes), np.int64)
 
 
-SizeLaw = Annotated[LogUniform | Uniform | Fixed, msgspec.Meta(description="a law of sizes")]
+SizeLaw = Annotated[LogUniform | Uniform | Fixed, msgspec.Meta(description="a size distribution")]
 
 
 def _require(holds: bool, message: str) -> None:

@@ -1,4 +1,4 @@
-"""From the Status of a kernel to the error that a caller of Heap sees."""
+"""Errors that Heap raises for the Status of a kernel."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
 def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
     """Return the error for an address that is not a live object: `freed` if it is a free one.
 
-    A large object that was freed can't be told from memory that never was one.
+    A large object that was freed cannot be distinguished from memory that never was an object.
     """
-    valid = 0 < address < 1 << 63  # what a kernel takes
+    valid = 0 < address < 1 << 63  # the range of a kernel's argument
     status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER
     if status == Status.OK:
         return freed(address, "the object has been freed")

@@ -1,9 +1,9 @@
-"""A lock that fork waits for, so that no child inherits it from a thread that it does not have.
+"""A lock that fork acquires first, so that a child never inherits it held by another thread.
 
 After os.fork() only the calling thread exists in the child. A lock that another thread held at
-that moment would never be released there, and what it protects would be half changed: kernels run
-without the GIL, so a fork can fall into the middle of a malloc. Therefore fork acquires every such
-lock first and releases it on both sides.
+that moment would never be released there, and the data it protects could be half changed: kernels
+run without the GIL, so a fork can happen in the middle of a malloc. So fork acquires every such
+lock first, and releases it in both processes.
 """
 
 from __future__ import annotations

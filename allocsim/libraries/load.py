@@ -25,7 +25,7 @@ class LoadedLibrary:
     """A library in this process."""
 
     name: str
-    """A name of KNOWN, or what the user gave."""
+    """A name of KNOWN, or the path that the user gave."""
     path: str
     """The file that the dynamic linker loaded."""
     prefix: str

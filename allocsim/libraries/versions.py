@@ -1,7 +1,7 @@
 """The versions of malloc libraries, and the list of those installed.
 
-The library itself is asked for its version. For the list, one child process that runs this module
-loads all of them, so that none is loaded into the user's process.
+A version is the result of a call to the library. For the list, one child process that runs this
+module loads all libraries, so that none is loaded into the user's process.
 """
 
 from __future__ import annotations

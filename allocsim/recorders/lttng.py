@@ -1,4 +1,4 @@
-"""The LTTng recorder: LTTng-UST's libc wrapper, the most complete recorder.
+"""The LTTng recorder, based on LTTng-UST's libc wrapper: the most complete recorder.
 
 It records threads and every call with its arguments, except aligned_alloc, valloc and pvalloc. The
 events go through the daemon of `lttng_daemon` into the work directory, and babeltrace2 prints
@@ -32,10 +32,10 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork")
-"""The second tells the tracer of a forked child, which otherwise counts as its parent."""
+"""The second reports a forked child to the tracer, which otherwise takes it for its parent."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
-"""Let a full buffer block the program, and let it wait for the daemon for up to 10,000 ms."""
+"""Make the program block while a buffer is full, and wait up to 10,000 ms for the daemon."""
 
 _DISCARDED = re.compile(r"discarded (\d+) event")
 

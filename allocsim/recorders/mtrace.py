@@ -3,7 +3,7 @@
 The library is compiled for each recording. Since glibc 2.34 mtrace() does nothing unless
 libc_malloc_debug.so.0, part of Debian's libc6, is preloaded too. It records no threads and writes
 78 bytes of text per call. Only the program itself is recorded: a forked child would write into the
-same file, and nothing there tells its calls apart.
+same file, where its calls cannot be distinguished.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INSTALL = "apt install gcc libc6-dev"
 
 DEBUG = "libc_malloc_debug.so.0"
 
-# mtrace() does not tell which descriptor its stream has, but it takes the lowest free one: open and
+# mtrace() does not report the descriptor of its stream, but it gets the lowest free one: open and
 # close a file to learn it. A forked child has a copy of the stream's buffer; pointing its
 # descriptor at /dev/null keeps the child from writing those calls a second time.
 STARTER = r"""

@@ -1,7 +1,7 @@
 """The program to record: finding it, running it, and the caveats of its recording.
 
-While the program runs, keys and signals are the program's: allocsim passes them on and waits until
-the program has ended.
+While the program runs, keys and signals go to it: allocsim forwards signals and waits until the
+program has ended.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
     @property
     def description(self) -> str:
-        """As in "exited with status 1" or "was killed by SIGSEGV"."""
+        """The way it ended, as in "exited with status 1" or "was killed by SIGSEGV"."""
         if self.status > 128 and self.status - 128 in signal.valid_signals():
             return f"was killed by {signal.Signals(self.status - 128).name}"
         return f"exited with status {self.status}"

@@ -113,7 +113,7 @@ def _subject(row: Row) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """Return what the figures depend on of the machine."""
+    """Return the properties of the machine that the figures depend on."""
     huge = _HUGE_PAGES.read_text().strip() if _HUGE_PAGES.is_file() else None
     return {
         "system": platform.system(),

@@ -19,10 +19,10 @@ from allocsim.traces.source import Source, open_source
 
 
 def open_trace(path: str, form: str | None = None, process: int | None = None) -> Trace:
-    """Return the trace in a file, or on standard input if `path` is '-'; read while it is consumed.
+    """Open a trace file, or standard input if `path` is '-'; it is read as it is consumed.
 
     `form` names the format, which is otherwise detected from the content. `process` selects the
-    process whose calls are used, otherwise that of the first call.
+    process whose calls are used, by default that of the first call.
     """
     if file.is_allocsim_trace(path):
         _require_no_choice(path, form, process)

@@ -28,7 +28,7 @@ def call_arrays(count: int = BATCH) -> Iterator[Any]:
 
 
 def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
-    """Yield the same batches in the same order."""
+    """Yield the same batches in the same order, produced by a second thread."""
     waiting: Queue[tuple[Any, BaseException | None]] = Queue(AHEAD)
     stopped = threading.Event()
     reader = threading.Thread(target=_fill, args=(batches, waiting, stopped), daemon=True)

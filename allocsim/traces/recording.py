@@ -1,4 +1,4 @@
-"""The events of a recording: the reader's calls with object ids, and the account of the import."""
+"""The events of a recording: the reader's calls with object ids, and counts of dropped calls."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from allocsim.traces.object_ids import (
 from allocsim.traces.prefetch import read_ahead
 
 SELECT_PROCESS = " (select one with --process PID)"
-"""Ends the note on dropped processes; `record` replaces it, since its users choose otherwise."""
+"""End of the note on dropped processes; `record`, which has no --process, replaces it."""
 
 MAX_SHOWN_PROCESSES = 5
-"""Dropped processes that the note names."""
+"""Maximum number of dropped processes that the note names."""
 
 
 def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:

@@ -1,8 +1,8 @@
 """The design `go2008`: Go's first malloc, 17 November 2008 (usr/rsc/mem in Go's repository).
 
 A tcmalloc in miniature: closed-form size classes and unbounded thread caches, with no central free
-lists, no coalescing and no page returned to the operating system. Implemented is what the commit
-meant, without its two bugs: a refill lost all objects but one, and the trivial allocator never
+lists, no coalescing and no page returned to the operating system. It implements what the commit
+intended, without its two bugs: a refill lost all objects but one, and the trivial allocator never
 decremented its remaining bytes.
 
 Data structures (`records`):
@@ -16,12 +16,12 @@ Data structures (`records`):
 malloc of less than 32 KiB:
 
   1. The size is rounded up to its class by shifts. No table is loaded.
-  2. The newest object is popped from the thread's list of the class. Nothing is searched and
-     nothing shared is locked, so this is the cost of nearly every call.
+  2. The newest object is popped from the thread's list of the class, without a search and without
+     a lock. Nearly every call ends here.
   3. If the list is empty, a new span is carved into objects (`central_grab`): 1,024 of them, at
      most 1 MiB. One call in up to 1,024 pays for it. The links between the new objects are not
-     written yet, so the refill touches none of their pages; only the count of resident bytes
-     could tell, and `thread_cache.write_links` writes them before it is taken.
+     written yet, so the refill touches none of their pages. That would only show in the count of
+     resident bytes, so `thread_cache.write_links` writes them before it is taken.
   4. The span comes from the page heap: the shortest free span that is long enough, split if it is
      longer (`page_heap`). Each length below 256 pages has a list of its own, so the search is a
      short walk, and only a refill makes it.
@@ -29,9 +29,9 @@ malloc of less than 32 KiB:
      pages are inserted in the page map. Every span split from it shares that cost.
 
 free of a small object finds its span in the page map, clears the object, and pushes it on the list
-of the calling thread, which may be another than the one that allocated it. It stays on the lists
-of its class for good: a program whose sizes change, or whose threads pass objects one way, makes
-the heap grow.
+of the calling thread, which need not be the one that allocated it. It remains an object of its
+class permanently, so the heap grows if a program changes its sizes, or if its threads pass objects
+in one direction.
 
 A large object has a span of its own: malloc starts at step 4; free clears the pages and puts the
 span on the list for its length, but does not merge it with free neighbours. Stack segments are
@@ -110,7 +110,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.allocate_stack: allocate_stack,
     operations.free_stack: free_stack,
     operations.thread_begin: thread_cache.thread_begin,
-    operations.thread_done: defaults.thread_done,  # the original knows no end of a thread
+    operations.thread_done: defaults.thread_done,  # the original ignores the end of a thread
     operations.release: defaults.release,  # it returns no page to the operating system
     operations.flush_deferred_writes: thread_cache.write_links,
     operations.measure: account,

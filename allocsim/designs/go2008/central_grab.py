@@ -1,7 +1,7 @@
 """Refill: carve a new span into a thread's free list (centralgrab).
 
-The original means to take objects from central free lists, but has none yet: every refill takes a
-span, and its objects stay in thread caches for good.
+The original was meant to take objects from central free lists, but does not have them yet: every
+refill takes a new span, and its objects stay in thread caches permanently.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Metadata: span records, page map nodes and thread caches (trivalloc in triv.c).
 
-The records are in tables of their own; what trivalloc would have mapped for them is counted here.
-Small records are cut from chunks of 1 MiB, and what is left of a chunk is lost when the next record
-does not fit. Metadata is never freed.
+The records are in separate tables; the bytes that trivalloc would have mapped for them are counted
+here. Small records are carved from chunks of 1 MiB, and the rest of a chunk is lost when the next
+record does not fit. Metadata is never freed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Spans: created with a number for good, split, and kept on page lists (struct Span).
+"""Spans: created, split, and kept on page lists (struct Span).
 
-Spans are never merged or destroyed, so their numbers are those of their creation.
+Spans are never merged or destroyed, so a span keeps the number that it got when it was created.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ STEAL_AMOUNT = 64 << 10
 """Bytes that a cache claims at a time (kStealAmount)."""
 
 MIN_THREAD_CACHE_SIZE = 512 << 10
-"""Bytes that a new cache gets if it can claim nothing, and that stealing leaves to a cache."""
+"""Bytes of a new cache that can claim nothing, and limit up to which no cache is stolen from."""
 
 MAX_PROBES = 10
 """Caches inspected in one attempt to steal."""
@@ -30,7 +30,7 @@ CACHES_PER_CHUNK = 31
 def create_cache_if_necessary(heap: Tcmalloc, thread: int) -> bool:
     """Give `thread` a cache if it has none (CreateCacheIfNecessary).
 
-    Returns False, having changed nothing, if the heap is frozen and has no record for a cache.
+    Returns False, with nothing changed, if the heap is frozen and has no record for a cache.
     """
     return heap.cache[thread].alive != 0 or new_cache(heap, thread)
 
@@ -45,7 +45,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
     cache.max_size = 0
     increase_cache_limit(heap, thread)
     if cache.max_size == 0:
-        # Taken all the same: what is unclaimed becomes negative.
+        # A new cache gets its minimum even if nothing is left: the unclaimed space goes negative.
         cache.max_size = MIN_THREAD_CACHE_SIZE
         static.unclaimed_cache_space -= MIN_THREAD_CACHE_SIZE
     cache.alive = 1

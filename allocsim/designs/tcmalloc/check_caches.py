@@ -132,7 +132,7 @@ def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]
 
 
 def _cache_problems(heap: Tcmalloc, thread: int) -> Iterator[str]:
-    """Yield what is wrong with the counts of a cache."""
+    """Yield the violations in the counts of a cache."""
     cache, lists = heap.cache[thread], heap.free_list[thread]
     listed_bytes = int((lists.length * lists.object_size.astype(int)).sum())
     if cache.size_ != listed_bytes:

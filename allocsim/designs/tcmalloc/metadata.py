@@ -1,11 +1,11 @@
 """Metadata accounting: what the library's records cost, and where their memory comes from.
 
-Records live in tables of their own; only their bytes are counted. The library obtains them in
+Records are in separate tables; only their bytes are counted here. The library obtains them in
 128 KiB chunks per kind (PageHeapAllocator), reuses them and never releases them, so the accounted
 size is the high-water mark. Chunks come from 8 MiB areas in the heap's address range
 (src/common.cc): each new area leaves a gap across which spans cannot coalesce.
 
-A frozen heap gets no metadata. Callers ask first and change nothing if the answer is no.
+A frozen heap cannot obtain metadata, so callers allocate a record before they change anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METADATA_ALLOC_CHUNK_SIZE = 8 << 20
 
 @kernel
 def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
-    """Count the `count`-th record of a kind: a chunk if it is the first in it, else nothing.
+    """Account for the `count`-th record of a kind: charge a chunk if it is the first one in it.
 
     Returns False if a chunk is needed and the heap is frozen (PageHeapAllocator::New).
     """

@@ -67,7 +67,7 @@ def dll_remove(heap: Tcmalloc, span: int) -> None:
 
 @kernel
 def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
-    """Make a span of `pages` pages from `address` on and record it in the page map (NewSpan).
+    """Create a span of `pages` pages from `address` on and record it in the page map (NewSpan).
 
     Returns 0, with nothing changed, if there is no record for it (see `refusal`).
     """
@@ -94,10 +94,10 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
 
 @kernel
 def can_make_spans(heap: Tcmalloc, count: int) -> bool:
-    """Return whether `count` more spans can be made; if not, `refusal` says why.
+    """Return whether `count` more spans can be created; if not, `refusal` says why.
 
-    Spans are made of unused records first. New ones need a row of the table each and, in a frozen
-    heap, room in the last chunk of metadata.
+    Unused records are taken first. A new record needs a row of the table and, in a frozen heap,
+    room in the last chunk of metadata.
     """
     page_heap, system = heap.page_heap[0], heap.system[0]
     unused = page_heap.unused_span
@@ -117,7 +117,7 @@ def can_make_spans(heap: Tcmalloc, count: int) -> bool:
 
 @kernel
 def _records(span: int) -> int:
-    """Return how many records the library has when `span` is the highest number used."""
+    """Return the number of records in the library when `span` is the highest number used."""
     return span - LIST_HEADS + RESERVED_SPANS
 
 
