@@ -137,14 +137,14 @@ class StatsCollector:
         """Enlarge the table of objects for that id."""
         where = f"event {self.events + 1} names object {number}"
         if number >= MAX_OBJECTS:
-            raise InputError(f"{where}; object ids are below 2**31")
+            raise InputError(f"{where}; expected an id below 2**31")
         try:
             self._state = with_room_for(self._state, number)
         except MemoryError:
             raise EnvironmentLacks(f"{where}: not enough memory for a table of that size") from None
 
     def require_valid(self, name: str) -> None:
-        """InputError if an event was invalid; names the first."""
+        """Raise InputError, naming the first invalid event, if there is one."""
         for fault, entry in zip(Fault, self._state.faults, strict=True):
             if entry.count:
                 raise InputError(
@@ -175,7 +175,7 @@ class StatsCollector:
 
 
 def collect_stats(trace: Trace) -> TraceStats:
-    """Return the statistics of a whole trace; consumes and closes it."""
+    """Return the statistics of a whole trace, which is consumed and closed."""
     collector = StatsCollector()
     try:
         for chunk in trace.chunks:

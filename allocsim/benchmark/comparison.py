@@ -1,4 +1,4 @@
-"""A comparison: each subject on the same workload, in processes of its own, one after another.
+"""A comparison: each subject on the same workload, one after another, in separate processes.
 
 The memory of every subject is measured first, then the times of each, in another process. A subject
 that fails gets a row with the reason, and the others are still measured.
@@ -23,7 +23,7 @@ from allocsim.player import NEVER
 from allocsim.signals import interrupt_message
 
 MAX_SPREAD = 0.10
-"""A spread of the runs above this is too wide to compare times."""
+"""Maximum spread of the runs at which times can be compared."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The figures of a subject: memory, times, or why there are none.
+"""The figures of a subject: memory and times, or the reason why it has none.
 
 The child process writes these records as JSON, and so do the reports: their fields are keys of the
 public format. A figure that could not be measured is None, never 0.
@@ -37,7 +37,7 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: int
     """Footprint right after everything is freed."""
     kept_later: int
-    """The same a second and SMALL_CALLS calls later: libraries check the time only in a call."""
+    """The same a second and SMALL_CALLS calls later: libraries check the time only during calls."""
     counters: dict[str, int] = {}
     """After the last event: the library's own, or a design's values for its original's."""
 

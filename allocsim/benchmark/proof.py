@@ -22,7 +22,7 @@ SLACK = 1 << 20
 
 
 def require_served(library: LoadedLibrary) -> None:
-    """Corruption unless the functions are in the library's mapping and its counter follows."""
+    """Raise Corruption unless the functions are in the library's mapping and its counter rises."""
     ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):
         if not any(begin <= address < end for begin, end in ranges):

@@ -1,6 +1,6 @@
 """A subject in this process: a design or a library, ready for the driver.
 
-The child makes it last, after everything else that it needs, and keeps it until the process ends.
+The child creates it last, after everything else that it needs, and keeps it until it ends.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Subject:
 
     state: HeapState | Library
     heap: Heap | None = None
-    """Of a design; it owns the memory of the state."""
+    """The heap of a design; it owns the memory of the state."""
     library: LoadedLibrary | None = None
 
     def counters(self) -> dict[str, int]:
@@ -78,7 +78,7 @@ def choose_subjects(names: Iterable[str] | None) -> list[str]:
 
 
 def require_subject(name: str) -> None:
-    """InputError unless `name` is a library, or a design with parameters that it has."""
+    """Raise InputError unless `name` is a library, or a design with valid parameters."""
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)
@@ -91,7 +91,7 @@ def require_subject(name: str) -> None:
 
 
 def placeholder_state(name: str) -> HeapState | Library:
-    """Return a state of the subject's type, to compile the kernels before the subject is there."""
+    """Return a state of the subject's type, to compile the kernels before the subject is loaded."""
     if library_of(name) is None:
         return Heap(design_of(name)[0], reserve=1 << 20).state
     return Library(np.zeros(len(FUNCTIONS), np.int64))

@@ -39,7 +39,7 @@ MAX_REPLAYS = 1000
 """Maximum replays of a run."""
 
 MAX_BATCHES = 1 << 20
-"""Maximum batches: of a longer workload the first 67 million events count."""
+"""Maximum number of batches: the percentiles cover the first 67 million events of a workload."""
 
 CLOCK_READINGS = 1000
 """Pairs of readings from which the cost of the clock is estimated."""
@@ -109,7 +109,7 @@ def _batches(setup: Setup, subject: Subject) -> Any:
 
 
 def _clock(meter: Meter) -> float:
-    """Median nanoseconds between two readings of the clock."""
+    """Return the median of the nanoseconds between two readings of the clock."""
     return float(np.median(_readings(meter, np.zeros(CLOCK_READINGS, np.int64))))
 
 

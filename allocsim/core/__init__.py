@@ -1,4 +1,4 @@
-"""Core of allocsim: what every simulated allocator rests on. Start here.
+"""Core of allocsim: the base of every simulated allocator. Start here.
 
 A *design* (`allocsim.designs`) is a real allocator's algorithm in Python that Numba compiles. It
 manages real memory: `malloc` returns an address that can be written. This package has no allocator
@@ -18,7 +18,7 @@ code. It has, bottom to top:
 How `jit` compiles and caches, which a first reading can skip:
 
   kernel_cache     the directory of compiled kernels
-  kernel_files     a file for each kernel and signature, named by all that it depends on
+  kernel_files     a file for each kernel and signature, named by a digest of what it depends on
   import_closure   the modules that a kernel depends on, and whether they have changed
   inlined_kernels  kernels called by kernels, which are linked and optimised once
   compile_notice   the line that says what is being compiled
@@ -33,7 +33,7 @@ How the parts work together:
      allocates Python objects, so Numba compiles it to plain machine code.
   4. A caller calls `operations.malloc(heap, ...)`. Which kernel answers is decided by the type of
      the state when the caller is compiled; nothing is looked up at run time.
-  5. Whatever a design obtains goes through `system`, which counts it. Once a heap is frozen, every
+  5. A design obtains all memory through `system`, which counts it. Once a heap is frozen, every
      request there fails, as in Go's testrepeat.
   6. `operations.measure` fills a sample whose parts must sum to the heap. Invariants check the
      records themselves, and do not share code with the kernels.

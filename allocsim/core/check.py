@@ -34,7 +34,7 @@ def violations(
 
 
 def footprint_is_what_was_obtained(heap: HasSystem, _: Reservation) -> Iterator[str]:
-    """footprint = heap - released + metadata, each counted separately and none negative.
+    """The footprint is heap - released + metadata; each is counted separately, none is negative.
 
     Every heap is checked for this; a design does not list it.
     """

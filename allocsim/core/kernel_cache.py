@@ -55,7 +55,7 @@ def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
 
 
 def environment_key(package: Path = PACKAGE) -> str:
-    """Sixteen hex digits that depend on the place of the package and on what compiles it.
+    """Return sixteen hex digits that identify the path of the package and what compiles it.
 
     Two copies of the package never share files: each would delete the other's as outdated.
     """

@@ -39,13 +39,13 @@ def malloc(heap: HeapState, thread: int, request: int) -> int:
 
 @operation
 def calloc(heap: HeapState, thread: int, request: int) -> int:
-    """Like malloc, with all bytes of the object zero."""
+    """Allocate as malloc does, an object that is all zeros."""
     raise NotImplementedError
 
 
 @operation
 def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
-    """Like malloc, at a multiple of `alignment`, a power of two."""
+    """Allocate as malloc does, at a multiple of `alignment`, a power of two."""
     raise NotImplementedError
 
 

@@ -15,12 +15,12 @@ import numpy as np
 HeapState: TypeAlias = Any
 """The state of any design: a NamedTuple of tables, with a field `system: Table[System]`.
 
-For code that serves every design. A design's own kernels take its own state type, so that the type
-checker knows their tables.
+For code that serves every design. The kernels of a design are annotated with its own state type, so
+that the type checker knows its tables.
 """
 
 Record: TypeAlias = Any
-"""A record of a kind that the type checker does not know; prefer a Struct."""
+"""A record of any type, not checked by the type checker; prefer a Struct."""
 
 
 Int64: TypeAlias = Annotated[int, np.int64]

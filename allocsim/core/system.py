@@ -108,7 +108,7 @@ def fill_counts(counters: Counters, sample: Sample) -> None:
 
 @kernel
 def freeze(heap: HasSystem) -> int:
-    """From now on, fail every request for memory; return Status.OK."""
+    """Make every request for memory fail from now on; return Status.OK."""
     heap.system[0].frozen = 1
     return Status.OK
 

@@ -17,7 +17,7 @@ def records(record: type[S], count: int = 1) -> Table[S]: ...
 @overload
 def records(record: np.dtype[Any], count: int = 1) -> Any: ...
 def records(record: Any, count: int = 1) -> Any:
-    """`count` records, all zero."""
+    """Return a table of `count` records, all zero."""
     return np.zeros(count, record).view(np.recarray)
 
 

@@ -1,4 +1,4 @@
-"""`Design`, by which a design describes itself, and the rows of the tables that it fills."""
+"""`Design`, the description of a design, and the rows of the tables that a design reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from allocsim.errors import InputError, UnknownName
 
 @dataclass(frozen=True)
 class ClassUse:
-    """Use of one size class at one moment: numbers of objects, but for `object_size` in bytes."""
+    """Use of one size class at one moment: numbers of objects, and `object_size` in bytes."""
 
     size_class: int
     object_size: int
@@ -43,7 +43,7 @@ class CacheUse:
     """Use of one thread cache at one moment, in bytes, for designs that limit their caches."""
 
     thread: int | None
-    """None: a cache of the library's startup, before the program's first thread."""
+    """None for a cache of the library's startup, before the program's first thread."""
     size: int
     """Free objects in it."""
     limit: int

@@ -30,7 +30,7 @@ def fork_lock() -> Any:
 
 
 def _acquire_all() -> None:
-    """Before the fork: wait until no other thread holds a lock. No thread holds two of them."""
+    """Acquire all locks before the fork. No deadlock: a thread never holds two of them."""
     _registry.acquire()
     for lock in list(_locks):
         lock.acquire()
@@ -38,7 +38,7 @@ def _acquire_all() -> None:
 
 
 def _release_all() -> None:
-    """After the fork, in the parent and in the child."""
+    """Release all locks after the fork, in the parent and in the child."""
     while _acquired:
         _acquired.pop().release()
     _registry.release()

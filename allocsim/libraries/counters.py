@@ -56,7 +56,7 @@ ALLOCATED = (
 
 
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
-    """Read the library's counters; empty if it has none of those known here."""
+    """Read the library's counters; empty for a library whose counters allocsim cannot read."""
     for symbol, read in _READERS.items():
         if library.address(symbol):
             return read(library)
@@ -72,7 +72,7 @@ def allocated(counters: dict[str, int]) -> int | None:
 
 
 def mallctl(library: LoadedLibrary) -> Callable[..., int]:
-    """jemalloc's mallctl, which some builds call je_mallctl."""
+    """Return jemalloc's mallctl, which some builds call je_mallctl."""
     name = "mallctl" if library.address("mallctl") else "je_mallctl"
     function: Callable[..., int] = getattr(library.handle, name)
     return function
@@ -89,7 +89,7 @@ def _tcmalloc(library: LoadedLibrary) -> dict[str, int]:
 
 
 def _jemalloc(library: LoadedLibrary) -> dict[str, int]:
-    """jemalloc's totals; writing "epoch" makes it refresh them first."""
+    """Return jemalloc's totals; writing "epoch" makes it refresh them first."""
     control = mallctl(library)
     epoch = ctypes.c_uint64(1)
     control(b"epoch", None, None, ctypes.byref(epoch), ctypes.c_size_t(8))
@@ -108,7 +108,7 @@ class _Mallinfo(ctypes.Structure):
 
 
 def _glibc(library: LoadedLibrary) -> dict[str, int]:
-    """glibc's mallinfo2, which sums over its arenas."""
+    """Return the fields of glibc's mallinfo2, which sums over its arenas."""
     read = library.handle.mallinfo2
     read.restype = _Mallinfo
     info = read()
@@ -116,7 +116,7 @@ def _glibc(library: LoadedLibrary) -> dict[str, int]:
 
 
 def _mimalloc(library: LoadedLibrary) -> dict[str, int]:
-    """mimalloc's figures of the process."""
+    """Return the figures of mimalloc's mi_process_info."""
     values = [ctypes.c_size_t() for _ in MIMALLOC]
     library.handle.mi_process_info(*map(ctypes.byref, values))
     return {name: value.value for name, value in zip(MIMALLOC, values, strict=True)}

@@ -31,7 +31,7 @@ def read_version(library: LoadedLibrary) -> str | None:
 
 
 def describe_libraries() -> dict[str, str]:
-    """For every library of KNOWN its version and file, or the package to install."""
+    """Return for every library of KNOWN its version and file, or the package to install."""
     files = {name: find_library(name) for name in KNOWN}
     versions = _versions([name for name, file in files.items() if file])
     return {
@@ -77,14 +77,14 @@ def _text(function: Callable[..., object], *arguments: object) -> str:
 
 
 def _jemalloc(library: LoadedLibrary) -> str:
-    """As in "5.3.0": mallctl's "version" without the commit."""
+    """Return the version, as in "5.3.0": mallctl's "version" without the commit."""
     text, size = ctypes.c_char_p(), ctypes.c_size_t(ctypes.sizeof(ctypes.c_char_p))
     mallctl(library)(b"version", ctypes.byref(text), ctypes.byref(size), None, 0)
     return (text.value or b"").decode().partition("-")[0]
 
 
 def _mimalloc(library: LoadedLibrary) -> str:
-    """As in "2.0.9", for which mi_version returns 209."""
+    """Return the version, as in "2.0.9", for which mi_version returns 209."""
     number = int(library.handle.mi_version())
     return f"{number // 100}.{number // 10 % 10}.{number % 10}"
 

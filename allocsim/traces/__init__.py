@@ -60,7 +60,7 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
 
 
 def _require_no_choice(path: str, form: str | None, process: int | None) -> None:
-    """InputError if a format or process was chosen, which an allocsim trace does not offer."""
+    """Raise InputError if a format or process was chosen: an allocsim trace has only one."""
     if form is not None or process is not None:
         raise InputError(
             f"{path}: --format and --process do not apply to an allocsim trace, which holds the "

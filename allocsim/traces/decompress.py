@@ -28,7 +28,7 @@ class Unpacked(io.BufferedIOBase):
     """The decompressed content of `raw`, frame after frame; EOFError if the last one is cut off."""
 
     def __init__(self, raw: io.BufferedReader, begin: Callable[[], Any]) -> None:
-        """`begin` makes a decompressor for one frame."""
+        """`begin` creates a decompressor for one frame."""
         self._raw = raw
         self._begin = begin
         self._frame: Any = begin()
@@ -36,7 +36,7 @@ class Unpacked(io.BufferedIOBase):
         """Compressed bytes already read that follow the frame that has ended."""
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def read1(self, size: int = -1) -> bytes:
@@ -88,7 +88,7 @@ def zstd_frame() -> Any:
 
 
 def zstd_module() -> Any:
-    """compression.zstd, in the standard library since Python 3.14, or its backport."""
+    """Return compression.zstd, in the standard library since Python 3.14, or its backport."""
     return importlib.import_module(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     )

@@ -91,5 +91,5 @@ def _most_calls(others: dict[int, int]) -> str:
 
 
 def _by_reason(dropped: np.ndarray) -> dict[str, int]:
-    """Counts of dropped and repaired calls by reason, without zeros."""
+    """Return the counts of dropped and repaired calls by reason, without zeros."""
     return {REASONS[reason]: int(dropped[reason]) for reason in Reason if dropped[reason]}

@@ -32,7 +32,7 @@ def malloc(heap: Go2008, thread: int, request: int) -> int:
 
 @kernel
 def calloc(heap: Go2008, thread: int, request: int) -> int:
-    """malloc: every object is all zeros."""
+    """Call malloc, since every new object is all zeros."""
     return operations.malloc(heap, thread, request)
 
 

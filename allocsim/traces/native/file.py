@@ -208,7 +208,7 @@ def _read(source: Source, count: int) -> bytes:
 
 
 def _require_length(length: int, layout: Layout, name: str) -> None:
-    """TraceError unless the file is as long as its header says."""
+    """Raise TraceError unless the file is as long as its header says."""
     if length < layout.length:
         raise TraceError(
             f"{name}: the file ends after {length:,} bytes, its header says {layout.length:,}: "
@@ -222,7 +222,7 @@ def _require_length(length: int, layout: Layout, name: str) -> None:
 
 
 def _require_valid(chunk: Any, bounds: Bounds, row: int, name: str) -> None:
-    """TraceError if a row of the chunk is not a valid event; names the first such row."""
+    """Raise TraceError, naming the first invalid row, unless all rows are valid events."""
     position = first_invalid(chunk, bounds)
     if position is not None:
         defect = describe_invalid(chunk[position], bounds)

@@ -36,7 +36,7 @@ PAGE = 4096
 """The events begin at a multiple of this, so that they are aligned in a mapping."""
 
 MAX_HEADER = 16 << 20
-"""Bytes of the longest header."""
+"""Maximum bytes of a header."""
 
 BASE_OBJECTS = 1 << 22
 MAX_OBJECTS_PER_EVENT = 4
@@ -102,7 +102,7 @@ class Layout(NamedTuple):
 
 
 def header_size(description: Description) -> int:
-    """Bytes to reserve for a header whose notes and counts are not known yet."""
+    """Return the bytes to reserve for a header whose notes and counts are not known yet."""
     length = FIXED_SIZE + len(msgspec.json.encode(description)) + 2 * PAGE
     return -(-length // PAGE) * PAGE
 

@@ -112,7 +112,7 @@ class WlReader:
         return start_threads(content, starts, promised[Code.SLOTS], promised[Code.SYNCS])
 
     def _require_plausible(self, promised: dict[Code, int], starts: list[int], length: int) -> None:
-        """TraceError for a header that promises more than the file can hold."""
+        """Raise TraceError for a header that promises more than the file can hold."""
         if (
             not 0 < len(starts) == promised[Code.THREADS] <= MAX_THREADS
             or promised[Code.SYNCS] > length

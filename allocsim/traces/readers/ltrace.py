@@ -129,7 +129,7 @@ class Parser:
             return None
 
     def notes(self) -> list[str]:
-        """Notes with counts of what was dropped."""
+        """Return notes with the counts of dropped calls and lines."""
         self.dropped[INCOMPLETE] += sum(map(len, self.unfinished.values()))
         return [f"{what}: {count:,}" for what, count in self.dropped.items() if count]
 

@@ -1,7 +1,7 @@
-"""Block reader: binary formats, read in blocks that a format scans as far as they are complete.
+"""Block reader: binary formats, read in blocks. A format scans the complete records of a block.
 
-What is left of a block is put before the next bytes. No record is longer than a block, so memory is
-two blocks, whatever a length in the file claims.
+An incomplete record at the end of a block is moved before the next bytes. No record is longer than
+a block, so memory is limited to two blocks, even if a damaged file gives huge lengths.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ MAX_HEX_DIGITS = 16
 
 
 def word(text: bytes) -> int:
-    """Up to eight bytes as `load_word` returns them (little-endian, like x86 and Linux on ARM)."""
+    """Return up to eight bytes as `load_word` does: little-endian, as on x86 and Linux on ARM."""
     return int.from_bytes(text.ljust(8, b"\0"), "little")
 
 
@@ -144,7 +144,7 @@ def next_prefixed(text: np.ndarray, state: ScanState) -> int:
 
 @kernel
 def product(count: int, size: int) -> int:
-    """count * size, or HUGE if that is beyond any heap."""
+    """Return count * size, or HUGE if that is beyond any heap."""
     if size and count > HUGE // size:
         return HUGE
     return min(count * size, HUGE)

@@ -1,9 +1,9 @@
 """Line reader: text formats with one call per line, scanned by compiled kernels.
 
-Each format implements the operation `read_line` for a scanner type of its own, so its scan loop is
-compiled for it alone. A line that is not of the format ends the import with an error, which shows
-its number and text. There are two exceptions, which end in a note: the last line of a recording
-that was cut off, and, in a `mixed` format, the program's own output between the lines of the tool.
+Each format implements the operation `read_line` for a scanner type of its own, so the scan loop is
+compiled separately for each. A line that is not of the format ends the import with an error, which
+shows its number and text. Two exceptions only give a note: the last line of a truncated recording,
+and, in a `mixed` format, the program's own output between the lines of the tool.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class LineReader:
         self.notes += self._skip_notes()
 
     def _skip_notes(self) -> list[str]:
-        """Notes on skipped lines, for the end of the import."""
+        """Return notes on skipped lines, for the end of the import."""
         skipped = int(self._state.skipped)
         return [f"{SKIPPED}: {skipped:,}"] if skipped else []
 

@@ -87,7 +87,7 @@ def _row_groups(chunks: Iterator[Any]) -> Iterator[Any]:
 
 
 def _description(trace: Trace) -> dict[str, Any]:
-    """Description of the trace, for the file's metadata."""
+    """Return the description of the trace, for the file's metadata."""
     return {
         "tool": f"allocsim {__version__}",
         "name": trace.name,

@@ -143,7 +143,7 @@ def _free_block(space: AddressSpace, number: int) -> None:
 
 @kernel
 def _shift_for(size: int, alignment: int) -> int:
-    """log2 of the block length for a size and a log2 of the alignment."""
+    """Return log2 of the block length for a size; `alignment` is a log2 too."""
     shift = max(MIN_SHIFT, int(alignment))
     while 1 << shift < size:
         shift += 1
