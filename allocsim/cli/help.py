@@ -9,16 +9,16 @@ import click
 from allocsim.cli.completion import complete_topic
 
 TOPICS = {
-    "figures": "What each figure in a report means.",
+    "figures": "Meaning of each figure in a report.",
     "workloads": "Recordings, jobs and bundled workloads.",
     "formats": "Trace formats that can be read and written.",
-    "designs": "The simulated allocators and how to add one.",
-    "comparing": "How compare measures, and how far its figures can be trusted.",
-    "sizes": "How sizes, counts and percentages are written.",
-    "exit-status": "What the exit statuses mean.",
-    "completion": "How to complete commands in a shell.",
+    "designs": "The simulated allocators, and adding your own.",
+    "comparing": "Method of `compare`, and limits of its figures.",
+    "sizes": "Notation of sizes, counts and percentages.",
+    "exit-status": "Meaning of each exit status.",
+    "completion": "Completion of commands in a shell.",
 }
-"""Each page with one line; its text is a file of the package `allocsim.cli.topics`."""
+"""One-line summaries of the pages, whose texts are files of the package `allocsim.cli.topics`."""
 
 
 @click.command("help")

@@ -54,7 +54,7 @@ def command(
 
 
 def _log(line: str) -> None:
-    """Print a line that can be told from the output of the program."""
+    """Print a line that can be distinguished from the output of the program."""
     log(f"allocsim: {line}")
 
 

@@ -35,7 +35,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return None
 
     def trace(self, name: str) -> Trace:
-        """Return the trace of these parameters."""
+        """Return the trace that these parameters describe."""
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
         return Trace(name, self.events(), description, self.length(), self.seed)
 

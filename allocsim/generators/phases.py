@@ -28,7 +28,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allocate: Annotated[int, msgspec.Meta(ge=0, le=MAX_LIVE)] = 0
     """Objects to allocate."""
     size: SizeLaw | None = None
-    """Law of their sizes; required if there are any."""
+    """Distribution of their sizes; required if there are any."""
     free: Share = 0.0
     """Share of all live objects to free after that."""
     order: Literal["random", "oldest", "newest"] = "random"

@@ -34,7 +34,7 @@ class LoadedLibrary:
     """The heap for the driver."""
 
     def address(self, symbol: str) -> int:
-        """Return the address of one of the library's own functions, or 0 if it has none such."""
+        """Return the address of one of the library's own functions, or 0 if it does not have it."""
         return _own_address(self.handle, symbol)
 
 

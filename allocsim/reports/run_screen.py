@@ -1,4 +1,4 @@
-"""A result on the screen: the answer in two lines, then where the bytes are."""
+"""A result on the screen: a summary of two lines, then the parts of the heap."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def print_result(result: Result, with_classes: bool = False, with_native: bool =
 
 
 def _parts_table(profile: Profile, width: int) -> Table:
-    """Show where the bytes are at the peak and at the end; with room, also what each part is."""
+    """Show the parts at the peak and at the end; if there is room, also the meaning of each."""
     peak, end = profile.at_peak, profile.at_end
     bars = 20 if width >= NARROW else 6
     table = Table(box=None)

@@ -86,6 +86,6 @@ def _log_written(trace: Trace, path: Path, count: _Count) -> None:
 
 
 def _log_notes(trace: Trace) -> None:
-    """Print what the user should know about the import."""
+    """Print the notes of the import."""
     for note in trace.notes:
         log(f"note: {note}")

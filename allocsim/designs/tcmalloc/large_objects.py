@@ -1,7 +1,7 @@
 """Large objects and stack segments: a span for each (do_malloc_pages in src/tcmalloc.cc).
 
-The page map gives class 0 for their pages, so `free` tells them from small objects before it reads
-a span record.
+The page map has class 0 for their pages, so `free` distinguishes them from small objects before it
+reads a span record.
 """
 
 from __future__ import annotations

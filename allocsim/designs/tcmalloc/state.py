@@ -48,8 +48,8 @@ from allocsim.designs.tcmalloc.size_classes import (
 from allocsim.designs.tcmalloc.span import LIST_HEADS, MAX_PAGES
 
 STARTUPS = ("preload", "dlopen", "none")
-"""Startup states: what a program finds at main() with the library linked or preloaded, what it
-finds after dlopen, or an empty heap."""
+"""Startup states: that of main() in a program linked with the library or preloading it, that after
+dlopen, or an empty heap."""
 
 MAX_OVERALL_THREAD_CACHE_SIZE = 1 << 30
 """Maximum that the library accepts; its minimum is MIN_THREAD_CACHE_SIZE."""

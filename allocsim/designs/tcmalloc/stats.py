@@ -133,7 +133,7 @@ def native_counters(heap: Tcmalloc) -> dict[str, int]:
 
 def _central_bytes(heap: Tcmalloc) -> tuple[int, int]:
     """Return the free bytes in central free lists, span tails included, and in transfer caches."""
-    # The library counts a span's tail as free central memory; `fill_sample` tells them apart.
+    # The library counts a span's tail as free central memory; `fill_sample` counts it separately.
     central = transfer = 0
     for info in heap.size_class[1:]:
         central += int(info.free_objects * info.object_size + info.num_spans * tail_of(info))
