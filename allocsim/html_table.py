@@ -14,7 +14,7 @@ def html_table(
     rows: Iterable[Sequence[str]],
     left: Sequence[int] = (0,),
 ) -> str:
-    """Return a table; all text is escaped. Columns are right-aligned but for those in `left`."""
+    """Return a table; all text is escaped. Columns are right-aligned except those in `left`."""
     head = _row("th", titles, left)
     body = "".join(_row("td", row, left) for row in rows)
     return (

@@ -20,7 +20,7 @@ COMPARISON = "allocsim/comparison/"
 """The schema of a comparison, without its version."""
 
 MAX_LENGTH = 1 << 24
-"""Maximum bytes of a file. A comparison has some KiB; parsed JSON takes about twenty times as much
+"""Maximum bytes of a file. A comparison has a few KiB; parsed JSON takes about twenty times as much
 memory as its text."""
 
 MAX_FIGURE = 1e30

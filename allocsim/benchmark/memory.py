@@ -1,6 +1,6 @@
 """Measuring the memory of a subject: one replay, with the anonymous RSS read at hundreds of points.
 
-The driver's own arrays are mapped and touched before the first reading, and so do not count. The
+The driver's own arrays are mapped and touched before the first reading, so they do not count. The
 growth of a library's process is counted from before the library is loaded.
 """
 

@@ -31,7 +31,7 @@ def log(line: str) -> None:
 
 
 def export(paths: Iterable[tuple[str | None, Callable[[], str]]]) -> None:
-    """Write each file whose path is given; its text is made only then."""
+    """Write each file whose path is given; the text of any other is not created."""
     from pathlib import Path  # imported here: it costs --help 3 ms
 
     from allocsim.reports.run_text import write_text

@@ -1,8 +1,8 @@
 """Synthetic workloads: a module for each kind, with a record of its parameters that makes a Trace.
 
-Parameters are checked when the record is made from a job file or from options. The same parameters
-and seed give the same events on every machine: `random_bits` is stable across versions of NumPy,
-and sizes and choices are made from its words by integer arithmetic.
+Parameters are checked when the record is created from a job file or from options. The same
+parameters and seed give the same events on every machine: `random_bits` is stable across versions
+of NumPy, and sizes and choices are computed from its words by integer arithmetic.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ WIDE = 132
 """Columns of a pipe or a file where COLUMNS is not set."""
 
 MIN_WIDTH = 40
-"""Columns below which a report would lose figures; a smaller COLUMNS counts as this many."""
+"""Minimum columns of a report, which would lose figures below; a smaller COLUMNS is raised."""
 
 ROOMY = 110
 """Columns from which on a table has room for a note in each row."""

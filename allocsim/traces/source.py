@@ -35,7 +35,7 @@ MAX_COPY = 4 << 30
 
 MAX_DIRECTORY = 1 << 20
 """Maximum bytes of a zip's directory, since zipfile parses it at once, into ten times as much
-memory. That of a zip with one file has some hundred bytes."""
+memory. That of a zip with one file has a few hundred bytes."""
 
 MAX_SHOWN = 80
 """Maximum characters of the name of a file in a zip that a message shows."""

@@ -24,7 +24,7 @@ malloc of less than 32 KiB:
      resident bytes, so `thread_cache.write_links` writes them before it is taken.
   4. The span comes from the page heap: the shortest free span that is long enough, split if it is
      longer (`page_heap`). Each length below 256 pages has a list of its own, so the search is a
-     short walk, and only a refill makes it.
+     short walk, and only a refill needs it.
   5. If no free span is long enough, the heap grows by 1 MiB or more (`core.system`), and all its
      pages are inserted in the page map. Every span split from it shares that cost.
 

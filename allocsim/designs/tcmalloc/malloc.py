@@ -101,7 +101,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of an object, those of its class or its pages; 0 if no object is there."""
+    """Return the bytes of an object, those of its class or its pages; 0 if there is none."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)

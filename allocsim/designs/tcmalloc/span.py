@@ -41,7 +41,7 @@ SPANS_PER_CHUNK = 2730
 """Span records in a chunk of metadata: 48 bytes each in the library."""
 
 RESERVED_SPANS = 2
-"""Span records that the library uses for itself."""
+"""Span records that the library reserves for internal use."""
 
 
 @kernel

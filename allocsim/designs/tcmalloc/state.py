@@ -151,7 +151,7 @@ def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
 
 
 def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
-    """Make the calls that are made before main(), or before dlopen returns.
+    """Make the library's calls before main(), or before dlopen returns.
 
     The first cache is created before threads can own one, and is lost. One free happens on a
     thread without a cache.

@@ -41,7 +41,7 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_SITES = 1 << 24
-"""Maximum number of sites in a file; a program of millions of lines has some hundred thousand."""
+"""Maximum number of sites in a file; a program of millions of lines has a few hundred thousand."""
 
 NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
