@@ -18,7 +18,7 @@ from allocsim.signals import (
     interrupt_message,
     on_interrupt,
 )
-from tests.cli.running import ENVIRONMENT, Ended, command, default_signals
+from tests.cli.running import ENVIRONMENT, Ended, command, default_signals, without_notices
 
 RAISE = "os.kill(os.getpid(), signal.SIGINT)"
 
@@ -77,7 +77,7 @@ def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
         timeout=900,
         preexec_fn=default_signals,
     )
-    return Ended(child.returncode, child.stdout.decode(), child.stderr.decode())
+    return Ended(child.returncode, child.stdout.decode(), without_notices(child.stderr.decode()))
 
 
 INTERRUPTED = Ended(130, "", "allocsim: error: interrupted\n")

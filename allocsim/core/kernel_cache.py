@@ -12,6 +12,7 @@ import mmap
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -88,8 +89,16 @@ def _user_cache() -> Path:
 
 
 def _private_temporary() -> Path:
-    """Return a directory of this user's own in the system's temporary directory."""
-    return Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
+    """Return a directory in the system's temporary directory that only this user can write to.
+
+    OSError if another user could: what they put there would be loaded and run.
+    """
+    place = Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    status = place.lstat()  # not stat: a link leads wherever its owner wants
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+        raise PermissionError(f"{place} belongs to another user or can be written by others")
+    return place
 
 
 def _prepare(directory: Path) -> bool:

@@ -26,7 +26,7 @@ def test_job_of_more_events_than_64_bits_is_an_error(run: Run, file: File) -> No
 def test_limit_is_1(run: Run) -> None:
     ended = run("random --ops 100 --limit 1KiB")
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("allocsim: error: the footprint of ")
+    assert ended.err.startswith("allocsim: error: the footprint, ")
 
 
 def test_frozen_heap_that_must_grow_is_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

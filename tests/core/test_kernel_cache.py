@@ -102,6 +102,22 @@ def test_directory_of_another_user_is_not_used(
     assert kernel_cache_directory() is None
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o720])
+def test_temporary_directory_that_others_can_write_to_is_not_used(places: Path, mode: int) -> None:
+    (places / "cache").write_text("a file, where a directory should be")
+    place = places / "temporary" / f"allocsim-{os.getuid()}"
+    place.mkdir()
+    place.chmod(mode)
+    assert kernel_cache_directory() is None
+
+
+def test_temporary_directory_that_is_a_link_is_not_used(places: Path) -> None:
+    (places / "cache").write_text("a file, where a directory should be")
+    (places / "elsewhere").mkdir(mode=0o700)
+    (places / "temporary" / f"allocsim-{os.getuid()}").symlink_to(places / "elsewhere")
+    assert kernel_cache_directory() is None
+
+
 def test_unwritable_places_give_no_directory(places: Path) -> None:
     for name in ("cache", "temporary"):
         shutil.rmtree(places / name, ignore_errors=True)
