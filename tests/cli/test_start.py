@@ -31,7 +31,7 @@ def in_shell(suffix: str, *arguments: str, place: Path) -> Ended:
         [SHELL, "-c", line], capture_output=True, env=ENVIRONMENT, cwd=place, check=False
     )
     assert b"Traceback" not in child.stderr
-    return Ended(child.returncode, child.stdout.decode(), child.stderr.decode())
+    return Ended(child.returncode, child.stdout.decode(), without_notices(child.stderr.decode()))
 
 
 REFUSED = "allocsim: error: cannot write the output: Bad file descriptor\n"
