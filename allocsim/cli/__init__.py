@@ -141,6 +141,10 @@ def _status() -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        with contextlib.suppress(OSError):
+            error.show()  # its message is the help page
+        return 2
     except click.UsageError as error:
         message = printable_lines(error.format_message())
         with contextlib.suppress(OSError):

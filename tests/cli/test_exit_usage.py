@@ -117,6 +117,19 @@ FILES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize(
+    ("line", "first"),
+    [("", "Usage: allocsim [OPTIONS] COMMAND"), ("trace", "Usage: allocsim trace [OPTIONS]")],
+)
+def test_group_without_a_command_prints_its_help(run: Run, line: str, first: str) -> None:
+    ended = run(line)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(first)
+    assert ended.err.count("Usage:") == 1
+    assert "Commands:" in ended.err
+    assert "Error:" not in ended.err
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     FILES.values(),
     ids=FILES,
