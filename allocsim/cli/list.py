@@ -76,7 +76,8 @@ def _workloads() -> dict[str, str]:
 
 def _formats() -> dict[str, str]:
     """Return every trace format with an example."""
-    from allocsim.traces.native.file import NAME, SUMMARY
+    from allocsim.traces.native.file import SUMMARY
+    from allocsim.traces.native.header import NAME
     from allocsim.traces.readers import FORMATS
 
     return {form.name: form.summary for form in FORMATS} | {NAME: SUMMARY}

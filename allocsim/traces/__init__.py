@@ -14,7 +14,7 @@ from allocsim.errors import InputError
 from allocsim.events import Trace
 from allocsim.traces.formats import detect_format, format_named
 from allocsim.traces.native import file
-from allocsim.traces.native.header import MAGIC
+from allocsim.traces.native.header import MAGIC, NAME
 from allocsim.traces.source import Source, open_source
 
 
@@ -25,7 +25,7 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     process whose calls are used, by default that of the first call.
     """
     if file.is_allocsim_trace(path):
-        _require_no_choice(path, form, process)
+        _require_own_format(path, form, process)
         return file.read_trace(Path(path))
     source = open_source(path)
     with ExitStack() as on_error:
@@ -38,13 +38,15 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
 def _open(source: Source, path: str, form: str | None, process: int | None) -> Trace:
     """Return the trace in a source: an allocsim trace or a recording."""
     if source.head(len(MAGIC)) == MAGIC:
-        _require_no_choice(path, form, process)
+        _require_own_format(path, form, process)
         return file.read_stream(source)
     # Imported here: the readers take a third of the time to load this package, and an allocsim
     # trace does not need them.
     from allocsim.traces.readers import FORMATS
     from allocsim.traces.recording import events_of
 
+    if form == NAME:
+        raise InputError(f"{path}: not an allocsim trace; omit --format to detect its format")
     chosen = detect_format(source, FORMATS) if form is None else format_named(form, FORMATS)
     reader = chosen.open(source)
     trace = Trace(
@@ -59,10 +61,10 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
     return trace
 
 
-def _require_no_choice(path: str, form: str | None, process: int | None) -> None:
-    """Raise InputError if a format or process was chosen: an allocsim trace has only one."""
-    if form is not None or process is not None:
+def _require_own_format(path: str, form: str | None, process: int | None) -> None:
+    """Raise InputError if another format, or a process, was chosen for an allocsim trace."""
+    if form not in (None, NAME) or process is not None:
         raise InputError(
-            f"{path}: --format and --process do not apply to an allocsim trace, which holds the "
-            "calls of one process; omit them, or read the original recording"
+            f"{path}: this is an allocsim trace, which holds the calls of one process; omit "
+            "--format and --process, or read the original recording"
         )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from allocsim.errors import TraceError, UnknownName
 from allocsim.text import printable
+from allocsim.traces.native.header import NAME
 from allocsim.traces.source import Source
 
 MAX_HEAD = 1 << 16
@@ -82,7 +83,7 @@ def format_named(name: str, formats: Sequence[Format]) -> Format:
     for form in formats:
         if form.name == name:
             return form
-    raise UnknownName("format", name, [form.name for form in formats])
+    raise UnknownName("format", name, [NAME, *(form.name for form in formats)])
 
 
 def _is_table_of_rates(head: bytes) -> bool:

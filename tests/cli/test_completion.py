@@ -13,7 +13,7 @@ from allocsim.designs import SUMMARIES
 from allocsim.jobs import bundled_jobs, bundled_traces
 from allocsim.libraries.find import KNOWN
 from allocsim.reports.comparison import ALL_COLUMNS
-from allocsim.traces.native.file import NAME
+from allocsim.traces.native.header import NAME
 from allocsim.traces.readers import FORMATS as READERS
 from tests.cli.running import ENVIRONMENT, command
 

@@ -38,4 +38,16 @@ def test_our_own_file_leaves_no_choice_of_process_or_format(
     assert run("trace convert mine.txt mine.allocsim").status == 0
     ended = run(f"trace info mine.allocsim {option}")
     assert ended.status == 2
-    assert "--format and --process do not apply to an allocsim trace" in ended.err
+    assert "this is an allocsim trace, which holds the calls of one process; omit" in ended.err
+
+
+def test_own_format_is_accepted_for_a_file_of_it_and_refused_for_another(
+    run: Run, text: Path
+) -> None:
+    assert run("trace convert mine.txt mine.allocsim").status == 0
+    ended = run("trace info mine.allocsim --json --format allocsim")
+    assert (ended.status, ended.err) == (0, "")
+    ended = run("trace info mine.txt --format allocsim")
+    assert ended.status == 2
+    assert "mine.txt: not an allocsim trace; omit --format to detect its format" in ended.err
+    assert "did you mean 'allocsim'" in run("trace info mine.txt --format allocsm").err

@@ -27,6 +27,7 @@ from allocsim.trace_stats import StatsCollector
 from allocsim.traces.native.header import (
     FIXED_SIZE,
     MAGIC,
+    NAME,
     REMEDY,
     Description,
     Layout,
@@ -39,7 +40,6 @@ from allocsim.traces.native.header import (
 from allocsim.traces.native.validate import Bounds, describe_invalid, first_invalid
 from allocsim.traces.source import Source
 
-NAME = "allocsim"
 SUMMARY = "allocsim's own file, as `allocsim trace convert` writes it: mapped, not parsed"
 
 CLAIMS = ("events", "objects", "threads", "requested", "peak_live")

@@ -26,6 +26,9 @@ import msgspec
 from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 
+NAME = "allocsim"
+"""Name of the format in --format and in lists. It has no reader: the file holds events."""
+
 MAGIC = b"allocsim\r\n\x1a\n"
 """A name, then bytes that a transfer in text mode would change."""
 
