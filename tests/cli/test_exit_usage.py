@@ -90,6 +90,7 @@ USAGE: dict[str, tuple[str, str]] = {
     "name of a library as a design": ("random --design jemalloc", "--on lib:jemalloc"),
     "no setting of a subject": ("compare server --on tcmalloc:fast", "expected KEY=VALUE"),
     "export to a directory": ("random --export-csv .", "is a directory"),
+    "two exports to a file": ("random --export-json x --export-csv x", "given for two exports"),
     "export to nowhere": ("random --export-csv gone/x", "no such directory"),
 }
 
