@@ -67,7 +67,7 @@ def _result(subject: str, options: dict[str, Any]) -> SavedResult:
     from allocsim.designs import DEFAULT
 
     log(f"note: {subject} is replayed on one thread")
-    subjects = subjects_of(options["on"] or DEFAULT)
+    subjects = subjects_of(options["on"] or [DEFAULT])
     timed = options["max_ns"] is not None or options["time_tolerance"] is not None
     figures = [
         SubjectFigures(

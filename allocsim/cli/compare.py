@@ -30,7 +30,7 @@ _FILE = click.Path(dir_okay=False)
     "--sort",
     metavar="COLUMN",
     shell_complete=complete_column,
-    help="Sort by footprint, x-live, kept, ns or another column of the CSV.",
+    help="Sort by a column of the table or of the CSV: peak, ns/event, kept or another.",
 )
 @tolerance_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")

@@ -22,9 +22,10 @@ _OPTIONS = (
     click.option(
         "--on",
         metavar="A,B,...",
+        multiple=True,
         shell_complete=complete_subjects,
         help="Designs and libraries: go2008, tcmalloc:release_rate=10, lib:glibc, "
-        "lib:/a/libx.so:x_ (x_ is the prefix of its function names).",
+        "lib:/a/libx.so:x_ (x_ is the prefix of its function names). May be repeated.",
     ),
     click.option(
         "--runs",
@@ -96,11 +97,11 @@ def measuring_options(command: Command) -> Command:
     return command
 
 
-def subjects_of(text: str | None) -> list[str]:
-    """Return the subjects of --on; without it, all bundled designs and installed libraries."""
+def subjects_of(lists: Sequence[str]) -> list[str]:
+    """Return the subjects of all --on; without any, all bundled designs and installed libraries."""
     from allocsim.benchmark.subject import choose_subjects
 
-    return choose_subjects(None if text is None else text.split(","))
+    return choose_subjects([name for text in lists for name in text.split(",")] or None)
 
 
 def measure(

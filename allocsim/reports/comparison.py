@@ -35,7 +35,7 @@ class Compared:
     reference: str
     """The subject whose figures are 1.00 in the relative columns."""
     sort: str | None
-    """The key of a column; None keeps the order in which the subjects were named."""
+    """The key or title of a column; None keeps the order in which the subjects were named."""
     command: str
 
     def rows(self) -> list[Row]:
@@ -113,9 +113,9 @@ MEANINGS = {
 
 
 def column_of(key: str) -> Column:
-    """Return the column with that key; UnknownName if there is none."""
+    """Return the column with that key or that title; UnknownName if there is none."""
     for column in ALL_COLUMNS:
-        if column.key == key:
+        if key in (column.key, column.title):
             return column
     raise UnknownName("column", key, [column.key for column in ALL_COLUMNS])
 

@@ -87,6 +87,9 @@ def test_only_subject_that_is_missing_is_status_3(run: Run, trace: Path) -> None
         ("x.txt --on go2009", "unknown subject 'go2009' (did you mean 'go2008'?)"),
         ("x.txt --on lib:gemalloc", "unknown library 'gemalloc' (did you mean 'jemalloc'?)"),
         ("x.txt --on lib:glibc,lib:glibc", "'lib:glibc' is named twice"),
+        ("x.txt --on lib:glibc --on lib:glibc", "'lib:glibc' is named twice"),
+        ("x.txt --on lib:glibc --export-json r --export-csv ./r", "'./r' is given for two exports"),
+        ("x.txt --on lib:glibc --on go2008 --reference tcmalloc", "one of: go2008, lib:glibc"),
         ("x.txt --on lib:glibc --reference go2008", "unknown subject for --reference 'go2008'"),
         ("x.txt --on lib:glibc --sort peek", "unknown column 'peek'"),
         ("gone.txt --on lib:glibc", "gone.txt"),
@@ -175,10 +178,16 @@ def test_result_without_figures_is_nothing_to_compare_with(run: Run, file: Write
 def test_without_on_all_designs_and_installed_libraries_are_subjects() -> None:
     from allocsim.cli.measure_options import subjects_of
 
-    found = subjects_of(None)
+    found = subjects_of([])
     assert found[0] == "go2008"
     assert "lib:glibc" in found
     assert ("lib:jemalloc" in found) == (find_library("jemalloc") is not None)
+
+
+def test_repeated_on_adds_subjects() -> None:
+    from allocsim.cli.measure_options import subjects_of
+
+    assert subjects_of(["go2008", "tcmalloc,lib:glibc"]) == ["go2008", "tcmalloc", "lib:glibc"]
 
 
 def test_interrupt_ends_every_process(tmp_path: Path) -> None:

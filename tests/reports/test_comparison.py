@@ -57,7 +57,8 @@ def test_rows_are_sorted_and_failures_come_last(sort: str | None, first: str) ->
 def test_unknown_column_suggests_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'footprint'"):
         column_of("footprnt")
-    assert {column_of(column.key) for column in ALL_COLUMNS} == set(ALL_COLUMNS)
+    assert [column_of(column.key) for column in ALL_COLUMNS] == [*ALL_COLUMNS]
+    assert [column_of(column.title) for column in ALL_COLUMNS] == [*ALL_COLUMNS]
 
 
 def test_library_by_path_is_called_by_its_file() -> None:
