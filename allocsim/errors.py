@@ -14,8 +14,8 @@ AllocsimError                 exit status
     UseAfterFree              2   view() of an object that was freed before
   EnvironmentLacks            3   something is missing on this machine
     AddressSpaceError         3   the OS refused to reserve the address space
-    OutOfMemory               3   the reservation is used up
-    PlatformError             3   not Linux
+    OutOfMemory               3   the reserved address space is used up
+    PlatformError             3   this OS lacks a call or a file that allocsim needs
   Interrupted               130   Ctrl-C
 """
 
@@ -25,7 +25,7 @@ from collections.abc import Iterable
 
 
 class AllocsimError(Exception):
-    """The base of all errors; `exit_status` is that of the command line."""
+    """The base of all errors; the command line exits with `exit_status`."""
 
     exit_status = 2
 
@@ -61,10 +61,10 @@ class JobError(InputError):
 
 
 class UnknownName(InputError):
-    """A name that is not in its list; the message lists the names and suggests the nearest."""
+    """A name that does not exist; the message lists those that do and suggests the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], other: str = "") -> None:
-        """`other` says what is accepted besides the names, as in "a file"."""
+        """`other` says what is accepted besides the names, such as "a file"."""
         import difflib  # imported here, because --help does not need it
 
         names = sorted(known)
@@ -109,7 +109,7 @@ class AddressSpaceError(EnvironmentLacks):
 
 
 class OutOfMemory(EnvironmentLacks):
-    """The reservation is used up."""
+    """The reserved address space is used up."""
 
 
 class Interrupted(AllocsimError):
@@ -119,4 +119,4 @@ class Interrupted(AllocsimError):
 
 
 class PlatformError(EnvironmentLacks):
-    """This operating system lacks a call that allocsim needs."""
+    """This operating system lacks a call or a file that allocsim needs."""

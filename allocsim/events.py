@@ -66,10 +66,11 @@ def no_events(count: int = 0) -> Any:
 
 @contextmanager
 def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
-    """Close `chunks` at the end of the block, if it is a generator; plain iterators cannot be.
+    """Close `chunks` at the end of the block if it has a `close` method, as generators do.
 
     Every generator that wraps the chunks of a trace needs this: when its consumer stops early, the
-    file or process at the other end must be closed then, not by the garbage collector.
+    file or process that the chunks come from must be closed at once, without waiting for the
+    garbage collector.
     """
     try:
         yield
@@ -80,7 +81,7 @@ def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
 
 
 def on_one_thread(trace: Trace) -> Trace:
-    """Return the same trace with all events on thread 0 and without the ends of threads."""
+    """Return the same trace with all events on thread 0 and without THREAD_DONE notes."""
     chunks = trace.chunks
 
     def single_threaded() -> Iterator[Any]:
@@ -128,13 +129,14 @@ class Trace:
     """A function that returns the share of the input read so far, 0 to 1, if `length` is None."""
 
     processes: dict[int, int] = field(default_factory=dict)
-    """Calls that an import dropped, by the id of the other process; complete at the end."""
+    """Calls that an import dropped because another process made them: their number by process id;
+    complete at the end of the stream."""
 
     resource: Any = None
-    """Resource to close with the stream: a generator that was never started cannot close it."""
+    """Resource that `close` closes, because a generator that was never started cannot close it."""
 
     reopen: Callable[[], Trace] | None = None
-    """Opens the same trace again; None if it can be read only once, as standard input."""
+    """Opens the same trace again; None if it can be read only once, like standard input."""
 
     @property
     def is_used(self) -> bool:
@@ -143,7 +145,7 @@ class Trace:
         return isgenerator(generator) and getgeneratorstate(generator) != GEN_CREATED
 
     def close(self) -> None:
-        """Close the stream and what it has opened, at its end or before it."""
+        """Close the stream and what it has opened, whether or not it was read to its end."""
         with closing_chunks(self.chunks):
             pass
         if self.resource is not None:

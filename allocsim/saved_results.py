@@ -1,7 +1,7 @@
 """Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
-Reads the JSON of a run and of a comparison. A file that is neither, or lacks a figure, is an
-InputError that names the key.
+Reads the JSON of a run and of a comparison. A file that is neither, or lacks a figure, raises an
+InputError; for a missing figure, the error names its key.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_FIGURE = 1e30
 
 @dataclass(frozen=True)
 class SubjectFigures:
-    """The figures of one subject that can be checked."""
+    """One subject's figures, as far as `check` and `compare A B` use them."""
 
     subject: str
     footprint: float | None = None
@@ -49,7 +49,7 @@ class SavedResult(NamedTuple):
 
     subjects: list[SubjectFigures]
     workload: str | None
-    """The name of the workload, if the file has it."""
+    """The name of the workload, or None if the file does not give it."""
 
 
 def read_saved(path: str) -> SavedResult:
@@ -93,7 +93,7 @@ def _workload(result: dict[str, Any]) -> str | None:
 
 
 def _from_profile(path: str, result: dict[str, Any]) -> SubjectFigures:
-    """Return the figures of the design of a run."""
+    """Return the figures of a run, whose only subject is the design that was run."""
     return SubjectFigures(
         subject=str(_value(path, result, "design")),
         footprint=_number(path, result, "at_peak", "footprint"),
@@ -121,7 +121,7 @@ def _from_comparison(path: str, result: dict[str, Any], index: int) -> SubjectFi
 
 
 def _value(path: str, result: Any, *keys: str | int) -> Any:
-    """Return the value at a nested key path; InputError names the path if it is missing."""
+    """Return the value at nested keys; if one is missing, raise an InputError naming them all."""
     value = result
     for key in keys:
         try:
@@ -133,7 +133,7 @@ def _value(path: str, result: Any, *keys: str | int) -> Any:
 
 
 def _number(path: str, result: Any, *keys: str | int) -> float:
-    """Return the number at a nested key path."""
+    """Return the number at nested keys."""
     value = _value(path, result, *keys)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -MAX_FIGURE <= value <= MAX_FIGURE:  # false for NaN

@@ -182,7 +182,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "bounds in the wrong order": (
         'kind = "random"\nsize = { distribution = "uniform", min = 9, max = 8 }',
-        "min = 9, max = 8: expected 0 to 4GiB",
+        "min = 9, max = 8: expected 0 <= min <= max < 4GiB",
     ),
     "no sizes": ('kind = "repeat"\nsizes = []', r"\$.sizes"),
     "bad size in a list": ('kind = "repeat"\nsizes = [1, "x"]', r"invalid size 'x'.*\$.sizes\[1\]"),

@@ -1,7 +1,8 @@
 """Reading this process's memory and the clock from inside a kernel.
 
-Both are read by C calls into a buffer that is mapped beforehand. Reading neither allocates nor
-returns to Python, so the driver remains the only caller of the malloc that is measured.
+Both are read by C functions that write into a buffer, which is mapped beforehand. Reading neither
+allocates nor returns to Python, so the driver remains the only caller of the malloc that is
+measured.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ BUFFER_SIZE = 4096
 """Bytes: about four times the length of smaps_rollup."""
 
 STATM = "/proc/self/statm"
-"""Read in 2 us. Exact to the page since Linux 6.16; before, it may lag by 64 pages per CPU, more
-than the footprint of a small workload. So it is tested before it is used."""
+"""Read in 2 us. Exact to the page since Linux 6.16. On older kernels it may lag by 64 pages per
+CPU, more than the footprint of a small workload, so it is used only if a test finds it exact."""
 
 ROLLUP = "/proc/self/smaps_rollup"
-"""Exact, but a reading takes 1 to 2 ms. Hundreds of them prolong the replay so much that a library
-which releases memory after a delay releases more of it (mimalloc's peak: 20% less)."""
+"""Exact, but a reading takes 1 to 2 ms. Hundreds of readings make the replay so much longer that a
+library which releases memory after a delay releases more of it (mimalloc's peak is 20% lower)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
 """The beginning of the line "Anonymous:", as a word. That line does not count mapped files, such as
@@ -40,10 +41,11 @@ TEST_PAGES = 100
 """Pages that are touched to test whether STATM is exact."""
 
 MIN_EXACT_SHARE = 0.9
-"""Minimum share of them to be counted at once; below 1, as pure Python touches pages as well."""
+"""Minimum share of these pages that must be counted as soon as they are touched.
+It is below 1 because, in pure Python, the interpreter touches pages as well."""
 
 CLOCK_MONOTONIC = 1
-"""Linux's number of the clock."""
+"""Linux's number for the monotonic clock."""
 
 
 class MeterSettings(Struct):
@@ -60,13 +62,13 @@ class MeterSettings(Struct):
 class Meter(NamedTuple):
     """Reads the memory and the clock of this process."""
 
-    settings: Table[MeterSettings]  # one
+    settings: Table[MeterSettings]  # one row
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """Open a meter of this process; PlatformError without /proc.
+    """Open a meter of this process; PlatformError if /proc is missing.
 
-    With `memory`, the driver reads the memory at each step, else only the clock.
+    With `memory`, the driver reads the memory at each step; without it, only the clock.
     """
     buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)
@@ -160,7 +162,8 @@ def _is_exact(meter: Meter) -> bool:
     pages.madvise(mmap.MADV_NOHUGEPAGE)
     readings, view = table(np.int64, TEST_PAGES), np.frombuffer(pages, np.uint8)
     readings.fill(0)
-    _touch_and_read(meter, view.ctypes.data, readings)  # compiles; touches what reading needs
+    # The first call compiles the kernel and touches the pages that reading itself needs.
+    _touch_and_read(meter, view.ctypes.data, readings)
     pages.madvise(mmap.MADV_DONTNEED)
     _touch_and_read(meter, view.ctypes.data, readings)
     del view

@@ -1,6 +1,6 @@
 """Measuring for `compare` and `check`: their options, their subjects, and the comparison.
 
-Options are checked before the workload is read, which may take minutes.
+Options are checked first, because reading the workload may take minutes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OPTIONS = (
         type=CountType(0, 1000),
         default=1,
         show_default=True,
-        help="Untimed runs before them, in the same process.",
+        help="Untimed runs before the timed runs, in the same process.",
     ),
     touch_option,
     click.option(
@@ -48,7 +48,7 @@ _OPTIONS = (
         type=click.FloatRange(0.1, 1e6),
         default=600.0,
         show_default=True,
-        help="Seconds after which a process of a subject is killed.",
+        help="Kill a subject's process after this many seconds.",
     ),
     click.option("--limit", type=SizeType(), help="Maximum footprint of a subject."),
     click.option(
@@ -78,7 +78,7 @@ _TOLERANCES = (
     click.option(
         "--time-tolerance",
         type=PercentType(10_000),
-        help="Allowed regression of times; without it, times are not compared.",
+        help="Allowed regression of times; without this option, times are not compared.",
     ),
 )
 
@@ -107,7 +107,7 @@ def subjects_of(lists: Sequence[str]) -> list[str]:
 def measure(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
-    """Measure the subjects on a workload and return the Comparison; `times` adds times."""
+    """Measure the subjects on a workload and return the Comparison, with times if `times`."""
     from allocsim.benchmark.comparison import Conditions, compare_trace
     from allocsim.driver import Touch
     from allocsim.player import NEVER
@@ -134,6 +134,6 @@ def measure(
 
 
 def _watch(subject: str, measure: str) -> None:
-    """Print what is being measured, on a terminal."""
+    """Print what is being measured, if stderr is a terminal."""
     if sys.stderr.isatty():
         log(f"measuring {subject}: {measure}")

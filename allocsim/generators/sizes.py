@@ -1,8 +1,8 @@
 """Distributions of the sizes of a workload's objects.
 
 In a job file a distribution is a table: { distribution = "uniform", ... }. Sizes are drawn for many
-events at once, each from one word of random bits by integer arithmetic, so they are the same on
-every machine.
+events at once. Each is computed from one word of random bits, with integer arithmetic only, so that
+sizes are the same on every machine.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ class LogUniform(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     tag_field="distribution", tag="log-uniform",
 ):  # fmt: skip
-    """Each doubling of the size is equally likely, as in testrandom of Go's first malloc.
+    """Small sizes are likelier than large ones, as in testrandom of Go's first malloc.
 
-    With a `max` of 1 MiB a size is rand31 >> (11 + rand % 20); sizes are 0 to max - 1.
+    `max` is halved k times and a size below the result is drawn uniformly; each k, from 0 to
+    log2(max) - 1 (log2 rounded up), is equally likely. With a `max` of 1 MiB a size is
+    rand31 >> (11 + rand % 20). Sizes are 0 to max - 1.
     """
 
     max: Size = Size(1 << 20)
@@ -35,7 +37,7 @@ class LogUniform(
         _require(1 <= self.max <= MAX_SIZE, f"max = {self.max}: expected 1 to 4GiB")
 
     def draw(self, bits: Any) -> Any:
-        """Return a size for each word."""
+        """Return one size for each word of `bits`."""
         doublings = max(int(self.max) - 1, 1).bit_length()
         shift = pick(bits, doublings) + 31
         return (bits >> np.uint64(33)).astype(np.int64) * int(self.max) >> shift
@@ -53,11 +55,11 @@ class Uniform(
     def __post_init__(self) -> None:
         _require(
             0 <= self.min <= self.max < MAX_SIZE,
-            f"min = {self.min}, max = {self.max}: expected 0 to 4GiB, in this order",
+            f"min = {self.min}, max = {self.max}: expected 0 <= min <= max < 4GiB",
         )
 
     def draw(self, bits: Any) -> Any:
-        """Return a size for each word."""
+        """Return one size for each word of `bits`."""
         return pick(bits, int(self.max) - int(self.min) + 1) + int(self.min)
 
 
@@ -65,7 +67,7 @@ class Fixed(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     tag_field="distribution", tag="fixed",
 ):  # fmt: skip
-    """Every object has `bytes` bytes."""
+    """The size of every object is `bytes`."""
 
     bytes: Size
 
@@ -73,7 +75,7 @@ class Fixed(
         _require(self.bytes >= 0, f"bytes = {self.bytes}: expected 0 or more")
 
     def draw(self, bits: Any) -> Any:
-        """Return the size, for each word."""
+        """Return the same size for each word of `bits`."""
         return np.full(len(bits), int(self.bytes), np.int64)
 
 
@@ -81,6 +83,6 @@ SizeLaw = Annotated[LogUniform | Uniform | Fixed, msgspec.Meta(description="a si
 
 
 def _require(holds: bool, message: str) -> None:
-    """Raise InputError with a message that says what was found and expected."""
+    """Raise an InputError with `message` (what was found, what was expected) unless `holds`."""
     if not holds:
         raise InputError(message)

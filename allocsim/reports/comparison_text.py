@@ -22,8 +22,9 @@ from allocsim.reports.conclusions import compare_counters, conclusions, conditio
 from allocsim.text import counted
 
 SCHEMA = "allocsim/comparison/2"
-"""Changes when a key of the JSON object changes its meaning or is removed. Since 2, `overhead` is
-footprint / live at the peak, as in a profile; the ratio of the two peaks is `x_live`."""
+"""The number at its end changes when a key of the JSON object changes its meaning or is removed.
+Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a profile; the
+ratio of the two peaks, of the footprint and of live bytes, is `x_live`."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -56,7 +57,7 @@ def comparison_json(shown: Compared) -> str:
 
 
 def comparison_csv(shown: Compared) -> str:
-    """Return a row for each subject, below a row of column keys."""
+    """Return CSV: a header row of column keys, then a row for each subject."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["subject", "version", *(column.key for column in ALL_COLUMNS), "failure"])
@@ -67,7 +68,7 @@ def comparison_csv(shown: Compared) -> str:
 
 
 def comparison_markdown(shown: Compared) -> str:
-    """Return the table and its notes, ending with a newline; the best of a column is bold."""
+    """Return the table and its notes, ending with a newline; each column's best figure is bold."""
     comparison = shown.comparison
     notes = [*conclusions(shown), *compare_counters(comparison), conditions(comparison)]
     notes += [f"Warning: {text}" for text in warnings(comparison)]
@@ -80,7 +81,7 @@ def comparison_markdown(shown: Compared) -> str:
 
 
 def _table(shown: Compared) -> list[str]:
-    """Return the lines of the Markdown table; a subject that failed has its failure in a row."""
+    """Return the lines of the Markdown table; a failure of a subject gets a row of its own."""
     figures = cells(shown)
     lines = [f"| subject | {' | '.join(titles())} |", f"|---|{'---:|' * len(titles())}"]
     for row in shown.rows():
@@ -98,7 +99,7 @@ def _emphasised(cell: Cell) -> str:
 
 
 def _subject(row: Row) -> dict[str, Any]:
-    """Return a row's figures and those computed from them."""
+    """Return the figures of a row, with the ratios that are computed from them."""
     subject: dict[str, Any] = msgspec.to_builtins(row)
     subject |= subject.pop("about")
     if row.memory:

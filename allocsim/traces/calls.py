@@ -1,8 +1,8 @@
 """The call: one line or record of a recording, with the addresses of the recorded program.
 
-Readers, one for each format, produce calls; `object_ids` turns them into events. A call says what
-the recording says and no more: how to interpret it is decided in `object_ids`, once for all
-formats.
+Readers, one for each format, produce calls; `object_ids` turns them into events. A call repeats
+what the recording says, without interpreting it; `object_ids` interprets the calls of all formats
+in the same way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class CallRecord(Struct):
     op: Int64  # an Op of `events`
     address: Int64  # the address returned or, by free, passed; 0 for NULL
     old: Int64  # REALLOC: the address passed; else 0
-    request: Int64  # requested bytes; calloc: the product; HUGE if beyond any heap
+    request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
     thread: Int64  # recorded thread id; 0 if the format has none
     process: Int64  # recorded process id; 0 if the format has none
@@ -42,10 +42,11 @@ class Call(NamedTuple):
 
 
 ADDRESS_BITS = 60
-"""Low bits of an address that are kept: on some systems the top four hold a tag."""
+"""Number of low bits kept of an address: on some systems the top four bits hold a tag."""
 
 SLOT_SIZE = 16
-"""Distance of the addresses invented for formats that number blocks: malloc's usual alignment."""
+"""Bytes between the addresses invented for formats that record block numbers instead of addresses.
+It is malloc's usual alignment."""
 
 HUGE = 1 << 62
 """A request that no heap can meet."""
@@ -63,7 +64,7 @@ class Halt(IntEnum):
     NONE = 0
     OUTPUT_FULL = 1
     BAD_LINE = 2
-    """The line at the position is not of the format."""
+    """The line at the current position is not in the reader's format."""
     TABLE_FULL = 3
     """The table of live objects must grow."""
     TOO_MANY_THREADS = 4

@@ -101,7 +101,8 @@ def test_log_uniform_with_a_bad_maximum_is_an_error(maximum: int) -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 5), (6, 5), (0, MAX_SIZE), (MAX_SIZE, MAX_SIZE)])
 def test_uniform_with_bad_bounds_is_an_error(low: int, high: int) -> None:
-    with pytest.raises(InputError, match=f"min = {low}, max = {high}: expected 0 to 4GiB"):
+    expected = f"min = {low}, max = {high}: expected 0 <= min <= max < 4GiB"
+    with pytest.raises(InputError, match=expected):
         Uniform(min=Size(low), max=Size(high))
 
 

@@ -25,7 +25,7 @@ from allocsim.workloads import open_workload
 def read_statistics(name: str, form: str | None, process: int | None) -> tuple[Trace, TraceStats]:
     """Read a whole trace and print its notes; return it with its statistics.
 
-    `form` and `process` are those of `open_trace`.
+    `form` and `process` mean the same as in `open_trace`.
     """
     trace = open_workload(name, form=form, process=process)
     with watched(trace):
@@ -54,7 +54,10 @@ def write_part(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None
 
 
 def require_free(path: Path, force: bool) -> None:
-    """Raise before the work, not after it, if `path` cannot or must not be written."""
+    """Raise an error if `path` cannot be written or may not be overwritten.
+
+    Commands call this before they do any work, so that none is lost.
+    """
     require_writable([str(path)])
     if path.is_dir():
         raise InputError(f"'{path}' is a directory; expected a file to write")
@@ -86,6 +89,6 @@ def _log_written(trace: Trace, path: Path, count: _Count) -> None:
 
 
 def _log_notes(trace: Trace) -> None:
-    """Print the notes of the import."""
+    """Print the notes that the import of a trace collected."""
     for note in trace.notes:
         log(f"note: {note}")

@@ -1,8 +1,9 @@
 """Creating and deleting thread caches, and the limit that they share (src/thread_cache.cc).
 
-All caches together may hold `overall_thread_cache_size` bytes. A cache claims STEAL_AMOUNT at a
-time for its `max_size`: from what is unclaimed, else from another cache, which shrinks when it is
-scavenged next. Caches are linked, newest first, and numbered by thread.
+All caches together may hold `overall_thread_cache_size` bytes. Each has a share of them, its
+`max_size`, which grows by STEAL_AMOUNT at a time. The bytes come from the unclaimed space or, if
+there is none, from the `max_size` of another cache, which gives up objects when it is next
+scavenged. Caches form a linked list, newest first; a cache has the number of its thread.
 
 Invariant: unclaimed_cache_space + the sum of max_size = overall_thread_cache_size.
 """
@@ -17,7 +18,8 @@ STEAL_AMOUNT = 64 << 10
 """Bytes that a cache claims at a time (kStealAmount)."""
 
 MIN_THREAD_CACHE_SIZE = 512 << 10
-"""Bytes of a new cache that can claim nothing, and limit up to which no cache is stolen from."""
+"""The `max_size` in bytes that a new cache gets if it can claim nothing.
+No cache is stolen from unless its `max_size` is larger than this."""
 
 MAX_PROBES = 10
 """Caches inspected in one attempt to steal."""
@@ -30,7 +32,7 @@ CACHES_PER_CHUNK = 31
 def create_cache_if_necessary(heap: Tcmalloc, thread: int) -> bool:
     """Give `thread` a cache if it has none (CreateCacheIfNecessary).
 
-    Returns False, with nothing changed, if the heap is frozen and has no record for a cache.
+    Returns False, with nothing changed, if the heap is frozen and has no spare cache record.
     """
     return heap.cache[thread].alive != 0 or new_cache(heap, thread)
 
@@ -45,7 +47,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
     cache.max_size = 0
     increase_cache_limit(heap, thread)
     if cache.max_size == 0:
-        # A new cache gets its minimum even if nothing is left: the unclaimed space goes negative.
+        # A new cache gets the minimum even if nothing is left: unclaimed space becomes negative.
         cache.max_size = MIN_THREAD_CACHE_SIZE
         static.unclaimed_cache_space -= MIN_THREAD_CACHE_SIZE
     cache.alive = 1
@@ -63,7 +65,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
 
 @kernel
 def _allocate_cache_record(heap: Tcmalloc) -> bool:
-    """Count the record of one more cache; return False if the heap is frozen and has none left."""
+    """Account for one more cache record; return False if the heap is frozen and has none left."""
     static = heap.static[0]
     count = static.thread_heap_count + 1
     if count > static.max_thread_heap_count:
@@ -91,8 +93,8 @@ def _init_lists(heap: Tcmalloc, thread: int) -> None:
 def unlink_cache(heap: Tcmalloc, thread: int) -> None:
     """Delete the cache of `thread`, whose lists are empty (the second half of DeleteCache).
 
-    Its `max_size` is unclaimed again. A max_length of 0 sends what the thread frees from now on
-    to the central free lists.
+    Its `max_size` returns to the unclaimed space. Its lists get a max_length of 0, so objects that
+    the thread frees from now on go to the central free lists.
     """
     cache, static = heap.cache[thread], heap.static[0]
     if cache.next:
@@ -115,10 +117,10 @@ def unlink_cache(heap: Tcmalloc, thread: int) -> None:
 
 @kernel
 def increase_cache_limit(heap: Tcmalloc, thread: int) -> None:
-    """Raise the cache's `max_size` by STEAL_AMOUNT, if it can be had (IncreaseCacheLimit)."""
+    """Raise a cache's `max_size` by STEAL_AMOUNT if it can claim or steal (IncreaseCacheLimit)."""
     static = heap.static[0]
     if static.unclaimed_cache_space > 0:
-        # Less than STEAL_AMOUNT may be left; the library lets the count become negative, too.
+        # Less than STEAL_AMOUNT may be left: the count then becomes negative, as in the library.
         static.unclaimed_cache_space -= STEAL_AMOUNT
         heap.cache[thread].max_size += STEAL_AMOUNT
         return
@@ -127,7 +129,7 @@ def increase_cache_limit(heap: Tcmalloc, thread: int) -> None:
             static.next_memory_steal = static.thread_heaps
         victim = static.next_memory_steal - 1
         other = heap.cache[victim]
-        static.next_memory_steal = other.next  # round robin, so that no cache pays for all others
+        static.next_memory_steal = other.next  # in turn, so that no cache is always the victim
         if victim != thread and other.max_size > MIN_THREAD_CACHE_SIZE:
             other.max_size -= STEAL_AMOUNT
             heap.cache[thread].max_size += STEAL_AMOUNT
