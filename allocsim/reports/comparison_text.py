@@ -99,7 +99,7 @@ def _emphasised(cell: Cell) -> str:
 
 
 def _subject(row: Row) -> dict[str, Any]:
-    """Return the figures of a row, with the ratios that are computed from them."""
+    """Return the figures of a row, including those that are computed from others."""
     subject: dict[str, Any] = msgspec.to_builtins(row)
     subject |= subject.pop("about")
     if row.memory:
