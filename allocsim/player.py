@@ -29,7 +29,7 @@ from allocsim.errors import (
     LimitExceeded,
     OutOfMemory,
 )
-from allocsim.events import MAX_OBJECTS, MAX_THREADS, Trace, no_events
+from allocsim.events import MAX_OBJECTS, MAX_THREADS, Op, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.profile import Profile, Snapshot, require_exact
 from allocsim.signals import interrupt_message
@@ -209,10 +209,7 @@ class Player:
 
     def _error(self, stop: Stop, event: Any) -> AllocsimError:
         """Return the error for `stop` at `event`."""
-        number = self.events + 1
-        where = (
-            f"event {number} (object {event.object}, thread {event.thread}, {event.request} bytes)"
-        )
+        where = self._where(stop, event)
         if stop == Stop.LIMIT:
             return LimitExceeded(
                 f"the footprint, {format_bytes(int(self._driver.peak_footprint))}, exceeded the "
@@ -225,6 +222,18 @@ class Player:
                 f"{where} frees or resizes an object that is not live, or allocates one that is"
             )
         return Corruption(f"{where}: {_FAILURES[stop]}")
+
+    def _where(self, stop: Stop, event: Any) -> str:
+        """Return the number of `event` and what it is about, for an error message.
+
+        A free has no size of its own: the object's is named, unless there is no such object.
+        """
+        about = f"object {event.object}, thread {event.thread}"
+        if event.op != Op.FREE:
+            about += f", {event.request} bytes"
+        elif stop != Stop.BAD_EVENT:
+            about += f", {self._run.objects.request[event.object]} bytes"
+        return f"event {self.events + 1} ({about})"
 
     def _refusal(self, where: str) -> AllocsimError:
         """Return the error for a failed allocation."""

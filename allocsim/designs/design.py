@@ -103,6 +103,8 @@ class Design:
     def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
         """Return all parameters: the defaults, replaced by `settings` after checking them."""
         values = {name: parameter.default for name, parameter in self.parameters.items()}
+        if settings and not values:
+            raise InputError(f"{self.name} has no parameters")
         for name, value in settings.items():
             if name not in self.parameters:
                 raise UnknownName(f"parameter of the design {self.name}", name, self.parameters)

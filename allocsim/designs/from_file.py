@@ -76,8 +76,8 @@ def _load(module: str, path: Path, content: bytes, name: str) -> Design:
 
 def _line_of(error: Exception, path: str) -> str:
     """Return ", line N" for the last line of the file that the error came through."""
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
+    if isinstance(error, SyntaxError):  # has no line if the file contains a NUL byte
+        return f", line {error.lineno}" if error.lineno else ""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == path]
     return f", line {lines[-1]}" if lines else ""

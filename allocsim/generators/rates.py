@@ -1,8 +1,9 @@
 """Tables of allocation rates: how often each size is allocated, and how many objects are live.
 
-The format is that of Google's fleetbench: a line `size, alloc_rate, num_live` for each size and no
-header. Rates and counts are relative to each other. Blanks do not matter; lines that start with #
-are comments. A table without allocations, or without live bytes, is an error.
+The format is that of Google's fleetbench: a line `size, alloc_rate, num_live` for each size. A
+first line with these names is skipped. Rates and counts are relative to each other. Blanks do not
+matter; lines that start with # are comments. A table without allocations, or without live bytes, is
+an error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from allocsim.text import MAX_SIZE
 
 MAX_TABLE = 16 << 20
 """Maximum size of a table, in bytes; those of fleetbench have 50 KiB."""
+
+HEADER = ["size", "alloc_rate", "num_live"]
+"""Names of the columns, in a first line that is skipped; capitals do not matter."""
 
 GRAMMAR = "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, 0 or greater"
 
@@ -41,8 +45,11 @@ def read_rates(path: str) -> list[Rate]:
         raise InputError(f"{path}: {reason}; expected a table of {GRAMMAR}") from error
     if len(text) > MAX_TABLE:
         raise InputError(f"{path}: larger than 16 MiB, the maximum for a table")
-    lines = enumerate(text.decode("utf-8", "replace").splitlines(), start=1)
-    rates = [_rate(path, number, line) for number, line in lines if _has_content(line)]
+    numbered = enumerate(text.decode("utf-8", "replace").splitlines(), start=1)
+    lines = [(number, line) for number, line in numbered if _has_content(line)]
+    if lines and _is_header(lines[0][1]):
+        del lines[0]
+    rates = [_rate(path, number, line) for number, line in lines]
     if not is_usable(rates):
         raise InputError(f"{path}: no line has an allocation rate, or none has live bytes")
     return rates
@@ -56,6 +63,11 @@ def is_usable(rates: list[Rate]) -> bool:
 def _has_content(line: str) -> bool:
     """Return whether a line is neither blank nor a comment."""
     return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _is_header(line: str) -> bool:
+    """Return whether a line has the names of the columns."""
+    return [name.strip().lower() for name in line.split(",")] == HEADER
 
 
 def _rate(path: str, number: int, line: str) -> Rate:

@@ -87,9 +87,14 @@ def format_named(name: str, formats: Sequence[Format]) -> Format:
 
 
 def _is_table_of_rates(head: bytes) -> bool:
-    """Return whether the first line that is not a comment is SIZE, ALLOC_RATE, NUM_LIVE."""
+    """Return whether the first line that is not a comment is SIZE, ALLOC_RATE, NUM_LIVE.
+
+    It may have these names, as a header, or the numbers of a size.
+    """
     lines = (line.strip() for line in head.splitlines())
     first = next((line for line in lines if line and not line.startswith(b"#")), b"")
+    if first.replace(b" ", b"").lower() == b"size,alloc_rate,num_live":
+        return True
     try:
         size, rate, live = first.split(b",")
         return int(size) >= 0 and float(rate) >= 0 and float(live) >= 0

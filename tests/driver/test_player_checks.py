@@ -60,7 +60,10 @@ def test_verify_finds_a_stamp_that_was_overwritten(heap: Heap) -> None:
     played.play(stream(malloc(0, 10), malloc(1, 10)))
     address = int(played._run.objects[1].address)
     heap.memory.view(address + 9, 1)[0] ^= 1
-    with pytest.raises(Corruption, match=r"event 4 .object 1, .*fill pattern was overwritten"):
+    with pytest.raises(
+        Corruption,
+        match=r"event 4 .object 1, thread 0, [1-9][0-9]* bytes.*fill pattern was overwritten",
+    ):
         played.play(stream(free(0), free(1)))
 
 

@@ -35,7 +35,7 @@ def test_object_beyond_all_is_an_error(heap: Heap, number: int) -> None:
 
 
 BAD = {
-    "free of what is dead": (free(1), "event 3 .object 1, thread 0, 0 bytes. frees or resizes"),
+    "free of what is dead": (free(1), "event 3 .object 1, thread 0. frees or resizes"),
     "malloc of what lives": (
         malloc(0, 5),
         "event 3 .object 0, thread 0, 5 bytes. frees or",

@@ -12,6 +12,8 @@ GOOD = {
     "fleetbench's form": ("8, 2323.17, 17155.9\n16, 1, 2\n", [(8, 2323.17, 17155.9), (16, 1, 2)]),
     "no blanks": ("8,1,2", [(8, 1, 2)]),
     "comments and blank lines": ("# sizes\n\n  # more\n8, 1, 2\r\n\r\n", [(8, 1, 2)]),
+    "a header": ("# sizes\nSIZE,ALLOC_RATE,NUM_LIVE\n8, 1, 2", [(8, 1, 2)]),
+    "a header with blanks": ("size, alloc_rate, num_live\n8, 1, 2", [(8, 1, 2)]),
     "exponents": ("8, 1e3, 2E-5", [(8, 1000, 2e-5)]),
     "a size that is never born": ("8, 0, 2\n9, 1, 0", [(8, 0, 2), (9, 1, 0)]),
     "a size of nothing": ("0, 1, 2\n8, 1, 2", [(0, 1, 2), (8, 1, 2)]),
@@ -40,6 +42,7 @@ BROKEN = (
     "8, 1, 1e31",
     "140737488355329, 1, 1",
     "size, rate, live",
+    "SIZE, ALLOC_RATE, NUM_LIVE",
 )
 
 
