@@ -6,6 +6,7 @@ traceback of Numba.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,10 +28,29 @@ def complete(found: object, source: str) -> Design:
     if missing := unanswered(found.state):
         raise InputError(
             f"{source}: the design '{found.name}' does not answer {', '.join(missing)}; "
-            f"write a kernel under @answers(operations.{missing[0]}, {found.state.__name__})"
+            f"write a kernel under @answers(operations.{missing[0]}, {found.state.__qualname__})"
         )
+    _name_apart(found.state)
     answer_the_rest(found.state)
     return found
+
+
+def _name_apart(state: type) -> None:
+    """Put the module into the names of the NamedTuples that the module of `state` declares.
+
+    Numba names the type of a NamedTuple, and so the symbols of kernels that take it, after the
+    class alone. Of two designs whose states share a name, the second would run the machine code of
+    the first. The `__qualname__`, by which pickles and cached kernels find a class, stays.
+    """
+    module = sys.modules.get(state.__module__)
+    for each in (state, *vars(module).values()) if module else (state,):
+        if _is_named_tuple(each) and each.__module__ == state.__module__:
+            each.__name__ = f"{each.__module__}.{each.__qualname__}"
+
+
+def _is_named_tuple(value: Any) -> bool:
+    """Return whether `value` is a NamedTuple type."""
+    return isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
 
 
 def _is_state(value: Any) -> bool:

@@ -83,8 +83,8 @@ class Design:
         heap = self.create(memory, threads, values)
         if not isinstance(heap, self.state):
             raise InputError(
-                f"the design '{self.name}': create returned {type(heap).__name__}, "
-                f"expected {self.state.__name__}"
+                f"the design '{self.name}': create returned {type(heap).__qualname__}, "
+                f"expected {self.state.__qualname__}"
             )
         return heap
 
