@@ -67,14 +67,14 @@ def _load(module: str, path: Path, content: bytes, name: str) -> Design:
     sys.modules[module] = made
     try:
         exec(compile(content, str(path), "exec"), made.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{name}{_line_of(error, str(path))}: {_message(error)}") from error
     if not hasattr(made, "DESIGN"):
         raise InputError(f"{name}: no design here; expected DESIGN = Design(...)")
     return complete(made.DESIGN, name)
 
 
-def _line_of(error: Exception, path: str) -> str:
+def _line_of(error: BaseException, path: str) -> str:
     """Return ", line N" for the last line of the file that the error came through."""
     if isinstance(error, SyntaxError):  # has no line if the file contains a NUL byte
         return f", line {error.lineno}" if error.lineno else ""
@@ -83,7 +83,7 @@ def _line_of(error: Exception, path: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     """Return the kind of an error and its message."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"

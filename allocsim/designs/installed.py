@@ -29,6 +29,6 @@ def load_installed(entry: EntryPoint) -> Design:
     source = f"the installed design '{entry.name}' ({entry.value})"
     try:
         found = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{source}: {type(error).__name__}: {error}") from error
     return complete(found, source)

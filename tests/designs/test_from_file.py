@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from allocsim import Heap
+from allocsim.cli import cli
 from allocsim.designs import find_design, is_design_file
 from allocsim.designs.from_file import PREFIX
 from allocsim.errors import InputError, UnknownName
@@ -51,6 +53,17 @@ def test_file_that_does_not_exist_is_an_input_error(tmp_path: Path) -> None:
         find_design(str(tmp_path / "none.py"))
 
 
+def test_file_that_exits_is_one_line_of_the_command_and_an_error_of_heap(tmp_path: Path) -> None:
+    path = tmp_path / "leaves.py"
+    path.write_text("import sys\nsys.exit(141)")
+    done = CliRunner().invoke(cli, ["random", "--ops", "9", "--design", str(path)])
+    assert done.exit_code not in (0, 141)
+    assert done.output.count("\n") == 1
+    assert "leaves.py, line 2: SystemExit: 141" in done.output
+    with pytest.raises(InputError, match="SystemExit"):
+        Heap(str(path))
+
+
 def test_path_of_another_file_is_an_input_error() -> None:
     with pytest.raises(InputError, match=r"'/lib/libx\.so' is not a design: expected a Python"):
         find_design("/lib/libx.so")
@@ -65,6 +78,7 @@ def test_path_of_another_file_is_an_input_error() -> None:
         ("x = 1\n\nx = (", r"line 3: SyntaxError: '\(' was never closed"),
         ("x = 1\0", r"bad\.py: SyntaxError: source code .* null bytes"),
         ("import nosuchmodule", "line 1: ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("import sys\nsys.exit(3)", "line 2: SystemExit: 3"),
         ("def f():\n    raise ValueError('no')\n\nf()", "line 2: ValueError: no"),
     ],
 )
