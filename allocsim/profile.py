@@ -2,7 +2,8 @@
 
 This is the definition of each figure; all are in bytes unless they say otherwise.
 
-Invariant: the parts of a snapshot sum exactly to its heap; creating any other raises Corruption.
+Invariant: no part of a snapshot is negative, and the parts sum exactly to its heap; creating any
+other raises Corruption.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ class Profile:
 
 
 def require_exact(samples: np.ndarray) -> None:
-    """Raise Corruption if a sample's parts or its footprint do not add up."""
+    """Raise Corruption if a sample's parts or footprint do not add up, or a part is negative."""
     total = np.sum([samples[name] for name in PARTS], axis=0)
     footprint = samples["heap"] - samples["released"] + samples["metadata"]
     wrong = np.flatnonzero((total != samples["heap"]) | (footprint != samples["footprint"]))
@@ -169,6 +170,14 @@ def require_exact(samples: np.ndarray) -> None:
         raise Corruption(
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
+    for name in PARTS:
+        # A negative rounding balances the sum: the design's objects are smaller than requested.
+        negative = samples[samples[name] < 0]
+        if len(negative):
+            raise Corruption(
+                f"{name} ({PART_MEANINGS[name]}) is {negative[0][name]} bytes after event "
+                f"{negative[0]['event']}; no part of a heap can be negative"
+            )
 
 
 def _table(

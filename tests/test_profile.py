@@ -63,6 +63,13 @@ def test_sum_that_is_off_by_one_is_corruption(changed: dict[str, int]) -> None:
         snapshot(**changed)
 
 
+def test_negative_part_is_named_though_the_sum_is_right() -> None:
+    moved = {"rounding": -4, "tail": FIGURES["tail"] + FIGURES["rounding"] + 4}
+    message = r"rounding \(allocated minus requested size\) is -4 bytes after event 7"
+    with pytest.raises(Corruption, match=message):
+        snapshot(**moved)
+
+
 def test_footprint_that_is_wrong_is_named() -> None:
     with pytest.raises(Corruption, match="footprint"):
         snapshot(footprint=286)

@@ -84,6 +84,8 @@ def _line_of(error: BaseException, path: str) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """Return the kind of an error and its message."""
+    """Return the kind of an error and its message, if it has one."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"
+    if isinstance(error, InputError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
