@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
 from allocsim.core.system import HasSystem
+from allocsim.errors import InputError
 
 Invariant = Callable[[HeapState, Reservation], Iterator[str]]
 """Yields a sentence for each violation of one fact. Its docstring states the fact; it changes
@@ -25,7 +26,13 @@ def violations(
     """Return the violations found in `heap`, as sentences, at most `limit` of each invariant."""
     sentences: list[str] = []
     for invariant in invariants:
-        for count, sentence in enumerate(invariant(heap, memory)):
+        found = invariant(heap, memory)
+        if not isinstance(found, Iterable):
+            raise InputError(
+                f"the invariant {invariant.__name__} returned {found!r}; expected a generator of "
+                "sentences (yield each violation)"
+            )
+        for count, sentence in enumerate(found):
             if count == limit:
                 sentences.append(f"... and more of the same ({invariant.__name__})")
                 break

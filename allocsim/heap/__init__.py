@@ -10,6 +10,7 @@ Invariant: at most one thread is inside a kernel of a heap at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from allocsim.heap.arguments import (
     checked_length,
     checked_size,
 )
-from allocsim.heap.failures import REASONS, failure, not_live
+from allocsim.heap.failures import failure, not_live, rejected
 from allocsim.heap.fork_lock import fork_lock
 from allocsim.heap.thread_ids import ThreadIds
 from allocsim.profile import Snapshot
@@ -126,7 +127,7 @@ class Heap:
             self._require_live(target)
             status = operations.free(self.state, self._thread(), target)
             if status != Status.OK:
-                raise InvalidFree(target, REASONS[Status(status)])
+                raise rejected(target, self.design.name, status)
             self._live -= self._requested.pop(target)
 
     def usable_size(self, address: int) -> int:
@@ -249,6 +250,10 @@ class Heap:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse copy.copy, copy.deepcopy and pickle: two heaps would unmap the same memory."""
+        raise TypeError("a Heap can't be copied or pickled: it owns memory of this process")
 
     def __repr__(self) -> str:
         # No lock: a debugger shows a heap while another thread is stopped inside it.

@@ -37,3 +37,12 @@ def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> Invali
     if status == Status.OK:
         return freed(address, "the object has been freed")
     return InvalidFree(address, REASONS[Status(status)])
+
+
+def rejected(address: int, design: str, status: int | None) -> AllocsimError:
+    """Return the error for a free of a live object whose result, `status`, is not OK."""
+    if status is not None and status in REASONS:
+        return InvalidFree(address, REASONS[Status(status)])
+    return InputError(
+        f"the design '{design}': free of a live object returned {status!r}, not Status.OK"
+    )

@@ -116,3 +116,20 @@ def test_command_says_what_a_design_lacks(slots: str, command: list[str], messag
 def test_report_of_a_design_without_classes_has_none(slots: str) -> None:
     done = CliRunner().invoke(cli, ["random", "--ops", "9", "--design", slots, "--classes"])
     assert done.exit_code == 0, done.output
+
+
+def test_free_that_returns_none_is_an_error_that_names_it(tmp_path: Path) -> None:
+    kernel = "heap.live[0] -= 1\n    return"
+    path = write_design(tmp_path, (f"{kernel} Status.OK", f"{kernel} None"))
+    with Heap(path, reserve=1 << 20) as heap:
+        address = heap.malloc(1)
+        with pytest.raises(InputError, match="'slots': free of a live object returned None"):
+            heap.free(address)
+
+
+def test_invariant_that_is_no_generator_is_an_error_that_names_it(tmp_path: Path) -> None:
+    invariants = "create=create, invariants=(lambda heap, memory: None,))"
+    path = write_design(tmp_path, ("create=create)", invariants))
+    message = "the invariant <lambda> returned None; expected a generator"
+    with Heap(path, reserve=1 << 20) as heap, pytest.raises(InputError, match=message):
+        heap.check()

@@ -40,8 +40,8 @@ def test_design_is_loaded_once_for_each_content(tmp_path: Path) -> None:
 
 
 def test_edited_design_behaves_as_edited(tmp_path: Path) -> None:
-    for slot in (4096, 8192, 4096):
-        path = write_design(tmp_path, ("SLOT = 4096", f"SLOT = {slot}"))
+    for slot in (65536, 131072, 65536):
+        path = write_design(tmp_path, ("SLOT = 65536", f"SLOT = {slot}"))
         with Heap(path, reserve=1 << 20) as heap:
             first, second = heap.malloc(1), heap.malloc(1)
             assert second - first == heap.usable_size(first) == slot

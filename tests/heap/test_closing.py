@@ -1,6 +1,8 @@
 """Heap: construction and close(), and what keeps its memory mapped."""
 
+import copy
 import gc
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -73,3 +75,9 @@ def test_memory_of_a_closed_heap_is_unmapped_with_its_last_view() -> None:
     del view
     gc.collect()
     assert not is_mapped(base)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_copying_a_heap_is_refused(copied: Callable[[Heap], object]) -> None:
+    with Heap(reserve=1 << 20) as heap, pytest.raises(TypeError, match="can't be copied"):
+        copied(heap)
