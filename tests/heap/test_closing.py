@@ -28,7 +28,7 @@ def test_unknown_design_and_unknown_parameter_are_named() -> None:
     with pytest.raises(UnknownName, match="did you mean 'go2008'"):
         Heap("go2007")
     with pytest.raises(UnknownName, match="colour"):
-        Heap(colour=5)
+        Heap("tcmalloc", colour=5)
 
 
 OPERATIONS: dict[str, Callable[[Heap], object]] = {
