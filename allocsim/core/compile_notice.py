@@ -7,6 +7,7 @@ process for each group of kernels, also in a log file, and also for users of the
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable
 
@@ -26,7 +27,7 @@ UNKNOWN_SECONDS = 8
 """The same for the kernels of a design from outside the package."""
 
 _announced: set[str] = set()
-"""The lines that were written."""
+"""The lines that were written, without what says how much is compiled."""
 
 
 def write_to_stderr(line: str) -> None:
@@ -40,16 +41,24 @@ write: Callable[[str], None] = write_to_stderr
 """Prints the line; replaced in a process whose standard error is not the user's."""
 
 
-def announce(module: str) -> None:
-    """Say that kernels for `module` are being compiled, unless this process has said so."""
+def announce(module: str, is_more: bool = False) -> None:
+    """Say that kernels for `module` are being compiled, unless this process has said so.
+
+    `is_more` says that the cache already has the kernels that take most of the time, so that the
+    estimate does not apply.
+    """
     kernels, seconds = describe(module)
-    write_once(f"allocsim: compiling the {kernels}: about {seconds} s, on first use only")
+    if is_more:
+        write_once(f"allocsim: compiling more of the {kernels}, on first use only")
+    else:
+        write_once(f"allocsim: compiling the {kernels}: about {seconds} s, on first use only")
 
 
 def write_once(line: str) -> None:
-    """Write a line, of this process or of a child, unless it was written before."""
-    if line not in _announced:
-        _announced.add(line)
+    """Write a line, of this process or of a child, unless its kernels were announced before."""
+    kernels = re.sub(r"more of |: about \d+ s", "", line)
+    if kernels not in _announced:
+        _announced.add(kernels)
         write(line)
 
 

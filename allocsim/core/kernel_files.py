@@ -29,6 +29,9 @@ DIGEST_BYTES = 32
 """Bytes of the SHA-256 digest at the end of a file. Numba does not check what it loads, and machine
 code with a flipped bit would run; a file whose digest does not match counts as missing."""
 
+REPLAY = "allocsim.driver.replay"
+"""The kernel that calls nearly all others of a design and is therefore saved after them."""
+
 Answering = Callable[[type], Iterable[str]]
 """A function from a state type to the modules whose kernels answer operations for it."""
 
@@ -67,7 +70,11 @@ class KernelFiles(_Cache):
         # it takes; any other takes as long as the design or library that declares its state.
         own = self._function.__module__
         measures = own.startswith("allocsim.benchmark.")
-        compile_notice.announce(own if measures else next(iter(self._state_modules(sig)), own))
+        states = self._state_modules(sig)
+        if measures or not states:
+            compile_notice.announce(own)
+        else:
+            compile_notice.announce(states[0], self._has_replay(states))
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -115,6 +122,16 @@ class KernelFiles(_Cache):
         for state in state_types(sig):
             modules |= dict.fromkeys([state.__module__, *sorted(self._answering(state))])
         return list(modules)
+
+    def _has_replay(self, states: list[str]) -> bool:
+        """Return whether the replay loop is cached for these states, with all that it calls."""
+        with contextlib.suppress(Exception):
+            driver = REPLAY.rpartition(".")[0]
+            modules = list(dict.fromkeys([*states, driver]))  # the driver declares a state too
+            sources = self._closure.digest([driver, *modules])
+            pattern = f"{REPLAY}-{_short(modules)}-{_short(sources)}-*.nbc"
+            return any(True for _ in self._directory.glob(pattern))
+        return False
 
     def _delete_outdated(self, file: Path) -> None:
         """Delete the files of the same kernel and state types with another digest of sources."""

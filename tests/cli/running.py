@@ -54,7 +54,7 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
 def without_notices(err: str) -> str:
     """What was written to standard error but for what the first run compiles."""
     lines = err.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("allocsim: compiling the "))
+    return "".join(line for line in lines if not line.startswith("allocsim: compiling "))
 
 
 def default_signals() -> None:

@@ -27,6 +27,12 @@ def test_each_group_is_announced_once_with_its_time(written: list[str]) -> None:
     assert written[0].endswith(" s, on first use only")
 
 
+def test_further_kernels_are_announced_without_a_time(written: list[str]) -> None:
+    announce("allocsim.designs.go2008", is_more=True)
+    announce("allocsim.designs.go2008")
+    assert written == ["allocsim: compiling more of the go2008 kernels, on first use only"]
+
+
 def test_every_module_with_kernels_is_described() -> None:
     package = REPOSITORY / "allocsim"
     for file in package.rglob("*.py"):
