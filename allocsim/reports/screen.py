@@ -41,6 +41,8 @@ class Screen:
         if not console.is_terminal:
             console.width = _columns() or WIDE
         self.console = console
+        self.ends_blank = False
+        """Whether the last line is blank; another blank line is not printed then."""
 
     @property
     def width(self) -> int:
@@ -48,9 +50,9 @@ class Screen:
         return self.console.width
 
     def print(self, *items: RenderableType) -> None:
-        """Print each item on lines of its own, without trailing blanks."""
+        """Print each item on lines of its own: no trailing blanks, no two blank lines in a row."""
         for item in items:
-            self.console.print(_Trimmed(Text(item) if isinstance(item, str) else item))
+            self.console.print(_Trimmed(Text(item) if isinstance(item, str) else item, self))
 
     def print_table(self, table: Table, min_columns: int = 1) -> None:
         """Print a table whose columns do not wrap; if it is too wide, drop some from the right.
@@ -89,16 +91,22 @@ def simple_table(title: str | None = None) -> Table:
 
 
 class _Trimmed:
-    """Anything that Rich can render, without the blanks that pad its lines to the full width."""
+    """Anything that Rich can render, without the blanks that pad its lines to the full width.
 
-    def __init__(self, item: RenderableType) -> None:
-        self.item = item
+    A blank line after another is left out: a table has one above and one below.
+    """
+
+    def __init__(self, item: RenderableType, screen: Screen) -> None:
+        self.item, self.screen = item, screen
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Render the item line by line."""
         for line in console.render_lines(self.item, options, pad=False):
-            yield from _trim(line)
-            yield Segment.line()
+            segments = _trim(line)
+            if segments or not self.screen.ends_blank:
+                yield from segments
+                yield Segment.line()
+            self.screen.ends_blank = not segments
 
 
 def _trim(line: Iterable[Segment]) -> list[Segment]:

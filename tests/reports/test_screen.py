@@ -47,3 +47,13 @@ def test_items_fill_lines_without_being_broken(capsys: pytest.CaptureFixture[str
         "splits 7",
         "x" * 30,
     ]
+
+
+def test_two_tables_are_separated_by_one_blank_line(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    for title in ("one", "two"):
+        table = simple_table()
+        table.add_column(title)
+        screen.print(table)
+    screen.print("", "the end")
+    assert "\n\n\n" not in capsys.readouterr().out
