@@ -1,8 +1,9 @@
 """The driver: one compiled loop that replays events on a heap and takes samples.
 
-It is written once and compiled for each type of heap. It returns to Python only when a chunk ends,
-the sample buffer is full, a check is due, or something fails (see `Stop`). The requested size of an
-object is kept here: allocators do not store it, but live bytes and `--verify` need it.
+The loop is written once and compiled for each type of heap. It returns to Python only when a chunk
+ends, the sample buffer is full, a check is due, or something fails (see `Stop`). The driver records
+the requested size of every object, which allocators do not store: it is needed to count live bytes
+and to verify the contents of objects (`--verify`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from allocsim.stamps import is_stamped, is_zero, stamp
 
 
 class Touch(IntEnum):
-    """Bytes of a new object that the simulated program writes."""
+    """Which bytes of a new object the simulated program writes."""
 
     NONE = 0
     FIRST = 1
@@ -43,7 +44,7 @@ class Stop(IntEnum):
     CHECK = 2
     """A check is due; the event was replayed."""
     OBJECTS = 3
-    """The object table is too short for the event, which was not replayed."""
+    """The object table has no row for the object of the event; the event was not replayed."""
     THREADS = 4
     """No cache could be created for a thread."""
     LIMIT = 5
@@ -94,10 +95,10 @@ class Object(Struct):
 OBJECT = Object.dtype
 
 TOUCHED = 0xBB
-"""The byte that is written, as in Go's testrandom."""
+"""Value of the bytes that are written, as in Go's testrandom."""
 
 TOUCH_STEP = 4096
-"""Bytes between two writes under Touch.PAGE, a power of two."""
+"""Bytes between two writes with Touch.PAGE; must be a power of two."""
 
 
 class Run(NamedTuple):
@@ -111,14 +112,14 @@ class Run(NamedTuple):
 
 @kernel
 def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
-    """Replay events[start:]; return the index of the first that was not replayed.
+    """Replay events[start:]; return the index of the first event that was not replayed.
 
     driver.stop says why the kernel returned.
     """
     driver = run.driver[0]
     driver.stop = Stop.END
-    # Local copies of what each event reads: the compiler must assume that any write to the heap
-    # changes a record's field, and would load and store it for every event.
+    # Local copies of the fields that every event uses. The compiler must assume that any write to
+    # the heap changes a field of a record, so it would load and store the field for every event.
     position, done, due = start, driver.events, driver.due
     while position < len(events):
         event = events[position]
@@ -186,7 +187,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its pattern before, and in the bytes kept after."""
+    """Resize an object; with `verify`, check its pattern before, and the bytes kept afterwards."""
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
@@ -215,7 +216,7 @@ def _is_intact(driver: Driver, target: Object, number: int) -> bool:
 
 @kernel
 def first_broken(run: Run, numbers: np.ndarray) -> int:
-    """Return the id of the first of these live objects whose fill pattern is overwritten, or -1."""
+    """Return the id of the first of these live objects with an overwritten fill pattern, or -1."""
     for number in numbers:
         if not _is_intact(run.driver[0], run.objects[number], number):
             return int(number)
@@ -265,7 +266,10 @@ def _begin_threads(heap: HeapState, driver: Driver, thread: int) -> bool:
 
 @kernel
 def _take_due_samples(heap: HeapState, run: Run) -> int:
-    """Take the samples that are due; return the number of events at which the next is."""
+    """Take the samples that are due.
+
+    Returns `driver.due`, the number of events at which the next sample or check is due.
+    """
     driver = run.driver[0]
     if operations.footprint(heap) > driver.peak_footprint:
         driver.peak_footprint = operations.footprint(heap)

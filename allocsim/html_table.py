@@ -1,4 +1,4 @@
-"""HTML tables, as notebooks show a result (`_repr_html_`)."""
+"""HTML tables, in which notebooks show results (`_repr_html_`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Job files: the parameters of a generated workload in TOML, and where the bundled ones are.
+"""Job files, which hold the parameters of a generated workload in TOML, and the bundled workloads.
 
-`kind` names the generator, the other keys are its parameters. An unknown key is an error, since it
-is probably misspelt.
+The key `kind` names the generator; the other keys are its parameters. An unknown key is an error,
+since it is probably misspelt.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MAX_JOB_FILE = 1 << 20
 
 _PART = rb"""[ \t]*+(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP_KEY = re.compile(rb"(?:\." + _PART + rb"){128}")
-"""A key of more than 128 parts. A TOML parser walks all of them again for every key in that table,
-so a file of 1 MiB could take an hour."""
+"""Matches a key of more than 128 parts. A TOML parser walks all parts again for every key in the
+table that they name, so a file of 1 MiB could take an hour."""
 
 
 def make_generator(parameters: dict[str, Any]) -> Generator:
@@ -80,7 +80,7 @@ def read_job(path: Path) -> Generator:
 
 
 def _relative_to(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters with `file`, if it is given, relative to the job file."""
+    """Return the parameters, with the job file's directory added to the path in `file`."""
     file = parameters.get("file")
     return parameters | {"file": str(path.parent / file)} if isinstance(file, str) else parameters
 
@@ -139,7 +139,7 @@ def opening_comment(path: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether there is such a file; False for a name that no file can have."""
+    """Return whether the path is a regular file; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Synthetic workloads: a module for each kind, with a record of its parameters that makes a Trace.
+"""Synthetic workloads: each kind has a module with a record of its parameters, which makes a Trace.
 
 Parameters are checked when the record is created from a job file or from options. The same
 parameters and seed give the same events on every machine: `random_bits` is stable across versions
@@ -22,7 +22,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all kinds; each adds its parameters, `events` and `length`."""
+    """Base class of all kinds. Each kind adds its parameters, `events` and `length`."""
 
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 1
 
@@ -46,5 +46,5 @@ def random_bits(source: np.random.PCG64, count: int) -> Any:
 
 
 def pick(bits: Any, count: int) -> Any:
-    """Return a number below `count`, which is at most 2**32, for the low 32 bits of each word."""
+    """Map the low 32 bits of each word to a number below `count`, which is at most 2**32."""
     return ((bits & np.uint64(0xFFFFFFFF)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)

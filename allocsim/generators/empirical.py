@@ -1,9 +1,10 @@
 """The workload `empirical`: a heap in the steady state that a table of rates describes.
 
 The table (`rates`) gives the allocation rate and the number of live objects of each size. A
-profiler of a real program can write one; fleetbench has such files. The first events allocate a
-population of `heap` bytes, the others allocate and free so that it stays in that state. Sizes above
-the share `largest` of the heap are dropped, and a note says so.
+profiler of a real program can write such a table, and fleetbench comes with several. The first
+events allocate a population of `heap` bytes; the other events allocate and free at the rates of the
+table, which keeps the heap in its steady state. Sizes larger than the share `largest` of the heap
+are dropped, and a note says so.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
     """Allocations and frees by a table of rates."""
 
     file: str
-    """Path of the table; in a job file it is relative to that file."""
+    """Path of the table. In a job file, the path is relative to the job file."""
     heap: Size = Size(64 << 20)
     """Live bytes, on average."""
     ops: Count = 1 << 20
@@ -38,7 +39,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         self._rates()
 
     def trace(self, name: str) -> Trace:
-        """Return the trace; generating its events adds the notes."""
+        """Return the trace. Its notes are added while its events are generated."""
         trace = super().trace(name)
         trace.chunks = self._events(trace.notes)
         return trace
@@ -67,7 +68,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             yield chunk
 
     def _initial(self, bits: np.random.PCG64, population: Population) -> Iterator[Any]:
-        """Yield chunks of allocations until the heap has its size."""
+        """Yield chunks of allocations until `heap` bytes are live."""
         state = population.state[0]
         while state.live < self.heap:
             chunk, words = no_events(CHUNK), random_bits(bits, CHUNK)

@@ -1,8 +1,8 @@
 """The workload `phases`: a program whose allocations change over time.
 
 Each phase allocates objects, then frees a share of all live ones: the oldest, the newest, or random
-ones. The footprint shows how well an allocator reuses memory of one size for another, since each
-phase has to use what the phases before it freed.
+ones. The footprint shows how well an allocator reuses memory of one size for another size, since
+only reuse of the memory that earlier phases freed keeps the heap from growing.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allocate: Annotated[int, msgspec.Meta(ge=0, le=MAX_LIVE)] = 0
     """Objects to allocate."""
     size: SizeLaw | None = None
-    """Distribution of their sizes; required if there are any."""
+    """Distribution of the sizes of these objects; required unless `allocate` is 0."""
     free: Share = 0.0
-    """Share of all live objects to free after that."""
+    """Share of all live objects to free after the allocations."""
     order: Literal["random", "oldest", "newest"] = "random"
-    """Order in which they are freed."""
+    """Which objects are freed, and in which order."""
 
 
 class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases"):
@@ -47,7 +47,7 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
                 raise InputError(f"phase {number} allocates objects and needs a size")
 
     def events(self) -> Iterator[Any]:
-        """Yield chunks; no chunk has events of two phases."""
+        """Yield chunks, each with events of one phase only."""
         bits = np.random.PCG64(self.seed)
         live, spare, fresh = np.zeros(0, np.uint32), np.zeros(0, np.uint32), 0
         for _ in range(self.rounds):
@@ -82,7 +82,7 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
 
 
 def _chosen(phase: Phase, live: int, bits: np.random.PCG64) -> Any:
-    """Return the positions, by age, of the objects that a phase frees."""
+    """Return the positions of the objects that a phase frees; position 0 is the oldest object."""
     count = round(phase.free * live)
     if phase.order == "oldest":
         return np.arange(count)

@@ -1,8 +1,9 @@
-"""The workload `pipeline`: one thread allocates, another frees, in order.
+"""The workload `pipeline`: one thread allocates objects and another frees them, in the same order.
 
-A producer puts objects into a queue, a consumer takes the oldest and frees it. The length of the
-queue is a random walk between 0 and `depth`. The footprint shows whether the allocator moves memory
-freed by the consumer back to the producer, which can't use it otherwise.
+A producer puts new objects into a queue; a consumer takes the oldest object and frees it. The
+length of the queue is a random walk between 0 and `depth`. The footprint shows whether the
+allocator moves memory that the consumer freed back to the producer. If it does not, the producer
+always needs new memory.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Pipeline(Generator, frozen=True, kw_only=True, tag_field="kind", tag="pipe
     """Producer and consumer."""
 
     ops: Count = 1 << 20
-    """Events: allocations and frees together."""
+    """Number of events, allocations and frees together."""
     depth: Objects = 1000
     """Maximum length of the queue."""
     size: SizeLaw = Uniform(min=Size(16), max=Size(512))
@@ -35,7 +36,7 @@ class Pipeline(Generator, frozen=True, kw_only=True, tag_field="kind", tag="pipe
         return self.ops
 
     def events(self) -> Iterator[Any]:
-        """Yield full chunks, and a last one."""
+        """Yield full chunks, then a last one that may be shorter."""
         bits, queue = np.random.PCG64(self.seed), np.zeros(2, np.int64)
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
@@ -51,7 +52,8 @@ def _fill(
 ) -> None:
     """Fill `events`: each coin picks the producer or the consumer, if the queue allows it.
 
-    queue[0] objects were put in so far, queue[1] were taken out; object ids are modulo `depth`.
+    queue[0] counts the objects put in so far, and queue[1] the objects taken out. The id of an
+    object is its position in the sequence of all objects, modulo `depth`.
     """
     for step in range(len(coins)):
         event = events[step]

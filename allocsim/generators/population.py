@@ -2,12 +2,12 @@
 
 By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
 n / r. So an allocation picks a size in proportion to its rate, and a free picks one in proportion
-to its live objects divided by their lifetime. Integer arithmetic on random words only: a seed gives
-the same events on every machine.
+to its live objects divided by their lifetime. All draws are integer arithmetic on random words, so
+a seed gives the same events on every machine.
 
-A row holds the objects of one size. It owns the `capacity` object ids from `first` on, and keeps
-them at these positions of `ids`, those of its `count` live objects first: an allocation takes the
-id after these, a free swaps the freed id with the last of them.
+A row holds the objects of one size. It owns `capacity` object ids, which occupy the positions of
+`ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the id
+after them; a free swaps the freed id with the last live one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from allocsim.generators.rates import Rate
 ROW = np.dtype(
     [
         ("request", np.int64),  # bytes of an object
-        ("allocations", np.int64),  # weight of an allocation in this row or an earlier one
-        ("initial", np.int64),  # the same for an object of the initial population
-        ("free", np.int64),  # weight of freeing one of its objects, scaled by 2**FREE_BITS
-        ("first", np.int64),  # its first object id
-        ("capacity", np.int64),  # number of its object ids: maximum number of its live objects
-        ("count", np.int64),  # its live objects
+        ("allocations", np.int64),  # weights of allocations, summed over this and earlier rows
+        ("initial", np.int64),  # the same sum for allocations of the initial population
+        ("free", np.int64),  # weight of freeing one object of the row, scaled by 2**FREE_BITS
+        ("first", np.int64),  # first object id of the row
+        ("capacity", np.int64),  # object ids of the row: maximum number of live objects
+        ("count", np.int64),  # live objects
     ],
     align=True,
 )
@@ -43,10 +43,11 @@ STATE = np.dtype(
 )
 
 TOTAL_WEIGHT = 1 << 31
-"""Weight of all allocations, approximately: each weight is rounded, and is at least 1."""
+"""Approximate sum of the weights of allocations; each weight is rounded, and is at least 1."""
 
 FREE_BITS = 12
-"""Extra bits of the weights of frees, which are small: one of many objects of a size is freed."""
+"""Fraction bits of the weights of frees. A weight is per object, so it is small if a size has many
+objects."""
 
 
 class Population(NamedTuple):
@@ -79,16 +80,16 @@ def populate(rates: list[Rate], heap: int) -> Population:
 
 
 def capacity(average: float) -> int:
-    """Return a number of live objects that is exceeded with a probability below 10**-13.
+    """Return a number that the live objects of a size exceed with a probability below 10**-13.
 
-    Their number has a Poisson distribution, so it is `average` plus 8 standard deviations, plus 32
-    for sizes with less than one live object on average.
+    The number of live objects has a Poisson distribution. The result is `average` plus 8 standard
+    deviations, plus 32 for sizes with less than one live object on average.
     """
     return int(average + 8 * average**0.5) + 32
 
 
 def _weights(shares: list[float]) -> list[int]:
-    """Return the shares as integers that sum to about TOTAL_WEIGHT; only a share of 0 is 0."""
+    """Scale the shares to integers that sum to about TOTAL_WEIGHT; only a share of 0 becomes 0."""
     total = sum(shares)
     return [max(round(share / total * TOTAL_WEIGHT), 1) if share else 0 for share in shares]
 
@@ -96,8 +97,8 @@ def _weights(shares: list[float]) -> list[int]:
 def _free_weight(allocations: int, average: float) -> int:
     """Return the weight of freeing one object of a size with `average` live objects.
 
-    It is limited to the weight of all allocations: an object of a size with a lifetime near 0 is
-    then freed with a probability of one half at each event.
+    The limit is the weight of all allocations. A live object of a size with a lifetime near 0 gets
+    this limit as its weight, so that each event frees it with a probability of one half.
     """
     maximum = TOTAL_WEIGHT << FREE_BITS
     return min(max(round((allocations << FREE_BITS) / average), 1), maximum) if average else maximum
@@ -123,9 +124,10 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
 
 @kernel
 def step(population: Population, which: np.ndarray, where: np.ndarray, events: np.recarray) -> None:
-    """Fill `events`, drawing by weight; an allocation in a full row becomes a free.
+    """Fill `events` with draws by weight; an allocation in a full row becomes a free.
 
-    A word of `which` picks allocation or free and the row, one of `where` the object to free.
+    For each event, the word in `which` picks the row, and whether to allocate or to free; the word
+    in `where` picks the object to free.
     """
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS
@@ -172,7 +174,7 @@ def _free(population: Population, number: int, word: int, event: np.record) -> N
 
 @kernel
 def _add_weight(population: Population, row: int, weight: int) -> None:
-    """Add `weight` to that of freeing any object of a row."""
+    """Add `weight` to the weight of freeing any object of a row."""
     population.state[0].frees += weight
     tree, place = population.frees, row + 1
     while place < len(tree):
@@ -182,7 +184,7 @@ def _add_weight(population: Population, row: int, weight: int) -> None:
 
 @kernel
 def _row_to_free(tree: np.ndarray, drawn: int) -> int:
-    """Return the first row up to which the weights of frees sum to more than `drawn`."""
+    """Return the first row at which the running sum of the weights of frees exceeds `drawn`."""
     place, stride = 0, (len(tree) - 1) >> 1
     while stride:
         if tree[place + stride] <= drawn:

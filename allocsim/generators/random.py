@@ -1,8 +1,9 @@
 """The workload `random`: testrandom of Go's first malloc.
 
-Each step picks a slot at random. If the slot holds an object, the step frees it; otherwise it
-allocates one of random size there. Half of the slots are full on average. With several threads each
-step runs on a random one: with two, half of the objects are freed by the other thread.
+Each step picks a slot at random. If the slot holds an object, the step frees it; otherwise the step
+allocates an object of random size there. On average, half of the slots are full. With several
+threads, each step runs on a random thread: with two threads, half of the objects are freed by the
+thread that did not allocate them.
 
 `server` uses the same steps, on slots of its own choice.
 """
@@ -24,7 +25,7 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
     """Objects of random sizes in random slots."""
 
     ops: Count = 1 << 20
-    """Steps, each one event."""
+    """Number of steps; each step is one event."""
     slots: Objects = 1000
     threads: Threads = 1
     size: SizeLaw = LogUniform()
@@ -34,7 +35,7 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
         return self.ops
 
     def events(self) -> Iterator[Any]:
-        """Yield full chunks, and a last one."""
+        """Yield full chunks, then a last one that may be shorter."""
         bits, filled = np.random.PCG64(self.seed), np.zeros(self.slots, np.uint8)
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
@@ -50,8 +51,8 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
 def toggle(filled: np.ndarray, slots: np.ndarray, sizes: np.ndarray, events: np.recarray) -> None:
     """Fill `events`: step i frees the object in slots[i], or allocates sizes[i] bytes there.
 
-    A slot's number is its object's id. `filled` (uint8 by slot) is updated; the thread of an event
-    is not written.
+    The id of an object is the number of its slot. `filled` (a uint8 for each slot) is updated. The
+    threads of the events are left as they are.
     """
     for step in range(len(slots)):
         slot = slots[step]

@@ -1,9 +1,9 @@
 """Tables of allocation rates: how often each size is allocated, and how many objects are live.
 
 The format is that of Google's fleetbench: a line `size, alloc_rate, num_live` for each size. A
-first line with these names is skipped. Rates and counts are relative to each other. Blanks do not
-matter; lines that start with # are comments. A table without allocations, or without live bytes, is
-an error.
+first line with these names is skipped. The units of the rates and of the counts are arbitrary.
+Blanks do not matter; lines that start with # are comments. A table without allocations, or without
+live bytes, is an error.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from allocsim.errors import InputError
 from allocsim.text import MAX_SIZE
 
 MAX_TABLE = 16 << 20
-"""Maximum size of a table, in bytes; those of fleetbench have 50 KiB."""
+"""Maximum size of a table, in bytes; the tables of fleetbench have 50 KiB."""
 
 HEADER = ["size", "alloc_rate", "num_live"]
-"""Names of the columns, in a first line that is skipped; capitals do not matter."""
+"""Names of the columns, in either case. A first line with these names is skipped."""
 
 GRAMMAR = "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, 0 or greater"
 
@@ -56,7 +56,7 @@ def read_rates(path: str) -> list[Rate]:
 
 
 def is_usable(rates: list[Rate]) -> bool:
-    """Return whether there are allocations, and live bytes."""
+    """Return whether the table has both allocations and live bytes."""
     return any(rate.allocations for rate in rates) and any(rate.size * rate.live for rate in rates)
 
 

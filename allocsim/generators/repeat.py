@@ -1,7 +1,7 @@
 """The workload `repeat`: testrepeat of Go's first malloc.
 
-Each round allocates and frees every size once. After the first round the heap is frozen, so the run
-fails unless the allocator reuses the memory that it has.
+Each round allocates and frees one object of every size. The heap is frozen after the first round,
+so the run fails unless the allocator reuses the memory that it already has.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Repeat(Generator, frozen=True, kw_only=True, tag_field="kind", tag="repeat
     """The same sizes in every round."""
 
     rounds: Count = 1024
-    """Rounds; the original made 65,536."""
+    """Number of rounds; Go's testrepeat makes 65,536."""
     sizes: Annotated[tuple[Size, ...], msgspec.Meta(min_length=1, max_length=10**6)] = tuple(
         Size(1 << power) for power in range(POWERS)
     )
@@ -40,7 +40,7 @@ class Repeat(Generator, frozen=True, kw_only=True, tag_field="kind", tag="repeat
         return 2 * len(self.sizes) * self.rounds
 
     def events(self) -> Iterator[Any]:
-        """Yield the first round, the note that freezes the heap, then chunks of whole rounds."""
+        """Yield the first round, the event that freezes the heap, then chunks of whole rounds."""
         once = no_events(2 * len(self.sizes))
         once.request[0::2] = self.sizes
         once.op[1::2] = Op.FREE

@@ -1,8 +1,9 @@
 """The workload `server`: populations of objects with different lifetimes.
 
-Each step picks a population by its weight, then does a step of `random` on its slots. Many slots
-and a small weight give long lifetimes, few slots and a large weight short ones. Both share the
-heap, which is what makes the heap of a server hard to keep small.
+Each step picks a population by weight, then does a step of `random` on the slots of that
+population. Many slots and a small weight give long lifetimes; few slots and a large weight give
+short ones. Long-lived and short-lived objects share the heap, which is what makes the heap of a
+server hard to keep small.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Population(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Objects with the same lifetime and distribution of sizes."""
 
     weight: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
-    """Its share of the steps, relative to the other weights."""
+    """Share of the steps that this population gets, relative to the weights of the others."""
     slots: Objects
     size: SizeLaw
 
@@ -33,7 +34,7 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
     """Several populations in one heap."""
 
     ops: Count = 1 << 20
-    """Steps, each one event."""
+    """Number of steps; each step is one event."""
     threads: Threads = 1
     population: Annotated[tuple[Population, ...], msgspec.Meta(min_length=1, max_length=64)]
 
@@ -46,7 +47,7 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
         return self.ops
 
     def events(self) -> Iterator[Any]:
-        """Yield full chunks, and a last one."""
+        """Yield full chunks, then a last one that may be shorter."""
         bits = np.random.PCG64(self.seed)
         filled = np.zeros(sum(population.slots for population in self.population), np.uint8)
         for start in range(0, self.ops, CHUNK):
@@ -60,7 +61,7 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
             yield chunk
 
     def _drawn(self, which: Any, where: Any, what: Any) -> tuple[Any, Any]:
-        """Return the slot and the size of each step, each from a word of random bits."""
+        """Return the slots and sizes of the steps; each step takes one word of each argument."""
         bounds = np.cumsum([population.weight for population in self.population])
         chosen = np.searchsorted(bounds, pick(which, int(bounds[-1])), side="right")
         slots, sizes = np.empty(len(which), np.int64), np.empty(len(which), np.int64)

@@ -1,7 +1,7 @@
 """The workload `sweep`: every size class in turn.
 
-For each size from `first` to `last` it allocates some objects and frees them, so every size class
-gets a span: the footprint at the end is the cost of having used each class once.
+For each size from `first` to `last`, the workload allocates some objects and frees them, so every
+size class gets a span. The footprint at the end is the cost of having used each class once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Sweep(Generator, frozen=True, kw_only=True, tag_field="kind", tag="sweep")
     last: Size = Size(33024)
     step: Size = Size(8)
     objects: Objects = 4
-    """Objects of a size that are live at once."""
+    """Number of objects of each size, all live at the same time."""
     rounds: Count = 1
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class Sweep(Generator, frozen=True, kw_only=True, tag_field="kind", tag="sweep")
         return 2 * self.objects * self.rounds * ((self.last - self.first) // self.step + 1)
 
     def events(self) -> Iterator[Any]:
-        """Yield chunks of whole sizes."""
+        """Yield chunks, each with all events of one or more sizes."""
         batch = no_events(2 * self.objects)
         batch.object[: self.objects] = np.arange(self.objects)
         batch.object[self.objects :] = np.arange(self.objects)

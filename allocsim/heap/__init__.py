@@ -1,8 +1,8 @@
 """Heap: an allocator over real memory, called from Python.
 
-It adds to a design what an allocator does not do itself: it checks arguments, raises errors where
-a kernel returns a Status, numbers the calling threads, and records the requested size of every
-object, which gives the live bytes and distinguishes a valid free from a double free.
+A Heap adds to a design what an allocator itself does not do. It checks arguments, raises an error
+where a kernel returns a Status, and numbers the calling threads. It also records the requested size
+of every object, to count live bytes and to distinguish a valid free from a double free.
 
 Invariant: at most one thread is inside a kernel of a heap at a time.
 """
@@ -36,7 +36,8 @@ from allocsim.profile import Snapshot
 from allocsim.text import counted, format_bytes
 
 RESERVE = 64 << 30
-"""Default size of a heap's address range, in bytes; it uses no memory until it is written to."""
+"""Default size of a heap's address range, in bytes. A page of the range uses no memory until the
+first write to it."""
 
 
 class Heap:
@@ -44,8 +45,8 @@ class Heap:
 
     Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
     could accept (a negative size, a float) is an InputError. Several threads may use one heap:
-    each gets a thread cache at its first call, and a lock is held during every call. The design is
-    notified when a thread ends. A child made by os.fork() can go on using its copy of the heap.
+    each gets a thread cache at its first call, and a lock is held during every call. The heap tells
+    the design when a thread ends. A child made by os.fork() can go on using its copy of the heap.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Heap:
         )
 
     def memalign(self, alignment: int, size: int) -> int:
-        """Return the address of a new object, a multiple of `alignment`, a power of two."""
+        """Return the address of a new object; it is a multiple of `alignment`, a power of two."""
         power = checked_alignment("memalign", alignment)
         return self._allocate(
             checked_size("memalign", size),
@@ -96,7 +97,7 @@ class Heap:
         )
 
     def realloc(self, address: int, size: int) -> int:
-        """Resize an object, keep its contents, and return its address, which may be another.
+        """Resize an object, keep its contents, and return its address, which may be a new one.
 
         As in C, realloc(0, n) is malloc(n), and realloc(p, 0) frees p and returns 0.
         """
@@ -119,7 +120,7 @@ class Heap:
             return moved
 
     def free(self, address: int) -> None:
-        """Free an object; free(0) does nothing. InvalidFree or DoubleFree if it is not live."""
+        """Free an object; InvalidFree or DoubleFree if it is not live. free(0) does nothing."""
         target = checked_integer("free", "address", address)
         if target == 0:
             return
@@ -138,11 +139,11 @@ class Heap:
             return int(operations.usable_size(self.state, target))
 
     def view(self, address: int) -> memoryview:
-        """Return the requested bytes of a live object or stack segment: its memory, not a copy.
+        """Return a view of the requested bytes of a live object or stack segment, not a copy.
 
-        A view outlives its object, as a pointer in C does. After free() it can still be read
-        without a fault, but shows what the allocator or the next owner writes there; writing
-        through it corrupts the heap. After close() it keeps the memory mapped.
+        A view outlives its object, as a pointer in C does. After free(), the view can still be read
+        without a fault, but shows whatever the allocator or the next owner of the memory writes;
+        writing through the view corrupts the heap. After close(), the view keeps the memory mapped.
         """
         target = checked_integer("view", "address", address)
         with self._lock:
@@ -152,7 +153,7 @@ class Heap:
             return self.memory.view(target, self._requested[target])
 
     def allocate_stack(self, size: int) -> int:
-        """Return the address of a stack segment of whole pages; only free_stack frees it."""
+        """Return the address of a stack segment of whole pages, which only free_stack can free."""
         request = checked_size("allocate_stack", size)
         with self._lock:
             address = int(operations.allocate_stack(self.state, request))
@@ -195,9 +196,9 @@ class Heap:
             return caches(self.state) if caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the statistics that the modelled library would report, under its names for them.
+        """Return the statistics that the modelled library would report, under the library's names.
 
-        Empty for a design that models no library.
+        The result is empty for a design that models no library.
         """
         with self._lock:
             counters = self.design.native_counters
@@ -237,7 +238,7 @@ class Heap:
             return violations(self.state, self.memory, invariants)
 
     def close(self) -> None:
-        """Unmap the memory, or have it unmapped with the last view of it."""
+        """Unmap the memory; if views of it exist, it is unmapped when the last one is deleted."""
         with self._lock:
             self._state = None
             self._requested.clear()
@@ -256,7 +257,7 @@ class Heap:
         raise TypeError("a Heap can't be copied or pickled: it owns memory of this process")
 
     def __repr__(self) -> str:
-        # No lock: a debugger shows a heap while another thread is stopped inside it.
+        # No lock: a debugger may show a heap while another thread is stopped inside a call to it.
         state = self._state
         if state is None:
             return f"<Heap {self.design.name}, closed>"

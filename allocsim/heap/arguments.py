@@ -1,9 +1,9 @@
 """Checks of the arguments of the Python interface; each error names the call and the argument.
 
 An argument that cannot be used is an InputError: a size that is negative or not an integer, an
-alignment that is not a power of two. Kernels take 64-bit integers, and would wrap or truncate such
-a value. A size that is valid but too large is OutOfMemory; an address that is an integer but not an
-object is InvalidFree.
+alignment that is not a power of two. Kernels take 64-bit integers, and would wrap or truncate an
+argument of another kind. A size that is valid but too large is OutOfMemory; an address that is an
+integer but not the address of an object is InvalidFree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from allocsim.errors import InputError, OutOfMemory
 from allocsim.text import parse_size
 
 MAX_SIZE = (1 << 62) - 1
-"""Bytes of the largest request; page arithmetic on it stays below 2**63."""
+"""Largest request, in bytes; page arithmetic on such a size stays below 2**63."""
 
 
 def checked_integer(call: str, name: str, value: object) -> int:

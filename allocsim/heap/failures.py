@@ -28,9 +28,10 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
 
 
 def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
-    """Return the error for an address that is not a live object: `freed` if it is a free one.
+    """Return the error for an address that is not a live object: `freed` if the object was freed.
 
-    A large object that was freed cannot be distinguished from memory that never was an object.
+    A freed large object cannot be distinguished from memory that never was an object; its error is
+    InvalidFree.
     """
     valid = 0 < address < 1 << 63  # the range of a kernel's argument
     status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER

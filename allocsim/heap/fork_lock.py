@@ -1,9 +1,9 @@
 """A lock that fork acquires first, so that a child never inherits it held by another thread.
 
-After os.fork() only the calling thread exists in the child. A lock that another thread held at
-that moment would never be released there, and the data it protects could be half changed: kernels
-run without the GIL, so a fork can happen in the middle of a malloc. So fork acquires every such
-lock first, and releases it in both processes.
+After os.fork(), only the calling thread exists in the child. If another thread held a lock during
+the fork, the child would never release it, and the data that the lock protects could be half
+changed: kernels run without the GIL, so a fork can happen in the middle of a malloc. Therefore a
+fork first acquires every lock made here, and afterwards releases them in both processes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _registry = threading.RLock()
-"""Protects `_locks`, and lets one thread fork at a time."""
+"""Protects `_locks`, and lets only one thread fork at a time."""
 
 _acquired: list[Any] = []
 """Locks acquired by the current fork."""
@@ -30,7 +30,7 @@ def fork_lock() -> Any:
 
 
 def _acquire_all() -> None:
-    """Acquire all locks before the fork. No deadlock: a thread never holds two of them."""
+    """Acquire all locks before the fork. No thread ever holds two of them, so none deadlocks."""
     _registry.acquire()
     for lock in list(_locks):
         lock.acquire()

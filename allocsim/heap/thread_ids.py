@@ -21,9 +21,10 @@ class ThreadIds:
         return number
 
     def add(self, on_end: Callable[[int], None]) -> int:
-        """Give the calling thread the next number; `on_end`, a bound method, is called at its end.
+        """Give the calling thread the next number; call `on_end`, a bound method, when it ends.
 
-        The object of that method is referenced weakly: a thread does not keep a heap alive.
+        The object that `on_end` is bound to is referenced weakly, so a thread does not keep a heap
+        alive.
         """
         number = self.count
         token = _Token()
@@ -34,7 +35,7 @@ class ThreadIds:
         return number
 
     def remove(self) -> int | None:
-        """Take the number from the calling thread, without the callback, and return it."""
+        """Take the number from the calling thread and return it; cancel the thread's callback."""
         number = self.current()
         if number is not None:
             self._local.end.detach()
@@ -43,7 +44,7 @@ class ThreadIds:
 
 
 class _Token:
-    """Only the locals of a thread reference it, so it is finalised when the thread ends."""
+    """An object that only a thread's locals reference, so it is finalised when the thread ends."""
 
 
 def _call(method: weakref.WeakMethod[Callable[[int], None]], number: int) -> None:

@@ -1,7 +1,8 @@
 """The counters that a malloc library keeps of itself.
 
-Names are the library's own; values are integers, bytes unless the name says otherwise. Reading
-allocates nothing from the library, so two readings in a row are equal.
+Counters have the names that the library gives them. Their values are integers, in bytes unless the
+name says otherwise. Reading counters allocates nothing from the library, so two readings in a row
+are equal.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TCMALLOC = (
 """Properties of gperftools' MallocExtension."""
 
 JEMALLOC = ("allocated", "active", "metadata", "resident", "mapped", "retained")
-"""mallctl's "stats.*"."""
+"""Names under "stats." in jemalloc's mallctl."""
 
 MALLINFO = (
     *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
@@ -64,7 +65,7 @@ def read_counters(library: LoadedLibrary) -> dict[str, int]:
 
 
 def allocated(counters: dict[str, int]) -> int | None:
-    """Return bytes that the library counts as allocated, or None if it does not count them."""
+    """Return how many bytes the library counts as allocated, or None if it does not count them."""
     for names in ALLOCATED:
         if all(name in counters for name in names):
             return sum(counters[name] for name in names)
@@ -89,7 +90,7 @@ def _tcmalloc(library: LoadedLibrary) -> dict[str, int]:
 
 
 def _jemalloc(library: LoadedLibrary) -> dict[str, int]:
-    """Return jemalloc's totals; writing "epoch" makes it refresh them first."""
+    """Return jemalloc's totals; writing to "epoch" first makes jemalloc refresh them."""
     control = mallctl(library)
     epoch = ctypes.c_uint64(1)
     control(b"epoch", None, None, ctypes.byref(epoch), ctypes.c_size_t(8))
@@ -116,7 +117,7 @@ def _glibc(library: LoadedLibrary) -> dict[str, int]:
 
 
 def _mimalloc(library: LoadedLibrary) -> dict[str, int]:
-    """Return the figures of mimalloc's mi_process_info."""
+    """Return the results of mimalloc's mi_process_info."""
     values = [ctypes.c_size_t() for _ in MIMALLOC]
     library.handle.mi_process_info(*map(ctypes.byref, values))
     return {name: value.value for name, value in zip(MIMALLOC, values, strict=True)}
@@ -129,4 +130,4 @@ _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""The function that reads a library's counters, by a function that only this library has."""
+"""The functions that read counters. Each key is a symbol that identifies its library."""

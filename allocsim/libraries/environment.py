@@ -1,8 +1,8 @@
 """The environment of a process that measures a malloc library.
 
-The user's malloc settings are removed, so that a library is measured as installed. The library
-should serve only the driver: where it is glibc, which also serves Python, another library is
-preloaded for Python.
+The user's malloc settings are removed, so that a library is measured as installed. The measured
+library should serve only the driver. glibc normally serves Python too, so when glibc is measured,
+another library is preloaded to serve Python.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from pathlib import Path
 from allocsim.libraries.find import find_library
 
 SETTINGS = ("MALLOC_", "TCMALLOC_", "MIMALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES", "_RJEM_", "JE_")
-"""Prefixes of environment variables that change a malloc library."""
+"""Prefixes of the environment variables that select or configure a malloc library."""
 
 TUNABLES = ("glibc.rtld.optional_static_tls=16384",)
-"""Room for the thread-local storage of jemalloc, which is loaded late, by dlopen."""
+"""Reserve room for the thread-local storage of jemalloc, which dlopen loads after startup."""
 
 TOP_PAD = "glibc.malloc.top_pad=268435456"
-"""Make Python's glibc take 256 MiB from sbrk at once: tcmalloc grows by sbrk too, and the two would
-interleave."""
+"""Make Python's glibc take 256 MiB at a time from sbrk. tcmalloc also grows by sbrk, and with small
+steps the memory of the two would interleave."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Keep NumPy from starting threads: glibc's malloc is slower once a second thread has run."""
 
 HOSTS = ("mimalloc", "jemalloc")
-"""Libraries that can serve Python instead of glibc, in order of preference: neither uses sbrk."""
+"""Libraries that can serve Python instead of glibc, in order of preference. Neither uses sbrk."""
 
 
 def host_of(library: str) -> str | None:
-    """Return the library that serves Python next to `library`, or None if that is glibc."""
+    """Return the library that serves Python next to `library`, or None if glibc serves it."""
     if library != "glibc":
         return None
     return next((host for host in HOSTS if find_library(host)), None)
 
 
 def child_environment(library: str | None, keep_settings: bool = False) -> Mapping[str, str]:
-    """Return the environment of a process that measures a library; None means a design."""
+    """Return the environment of a process that measures `library`; None stands for a design."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -61,14 +61,15 @@ _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""The program of a child: add a directory to the end of the path, and run a module."""
+"""Program of the child process: append a directory to sys.path, and run a module."""
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of allocsim in a process of its own.
 
-    `python -m` would put the current directory first on the path: a msgspec.py next to a downloaded
-    trace would run. Instead, -P leaves it out, and the directory of this package comes last.
+    `python -m` would put the current directory first on sys.path, and so would run a msgspec.py
+    that lies next to a downloaded trace. Instead, -P leaves the current directory out, and the
+    directory that contains this package comes last.
     """
     root = str(Path(__file__).parents[2])
     return [sys.executable, "-P", "-c", _RUN, root, module, *arguments]

@@ -11,7 +11,7 @@ from pathlib import Path
 from allocsim.errors import EnvironmentLacks, InputError, UnknownName
 
 PREFIX = "lib:"
-"""Distinguishes a library's name from a design's."""
+"""Distinguishes the name of a library from the name of a design."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def require_library(name: str) -> str:
 
 
 def split_prefix(name: str) -> tuple[str, str | None]:
-    """Split PATH:PREFIX; the prefix is None if there is none."""
+    """Split PATH:PREFIX into its parts; the prefix is None if the name has none."""
     path, colon, prefix = name.rpartition(":")
     if not colon or Path(name).is_file():
         return name, None
@@ -97,7 +97,7 @@ def split_prefix(name: str) -> tuple[str, str | None]:
 
 
 def _directories() -> Iterator[str]:
-    """Yield directories of libraries, in the order in which a user expects them to be searched."""
+    """Yield the directories to search for libraries, in the order that a user expects."""
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     for pattern in _PATTERNS:
         yield from sorted(map(str, Path("/").glob(pattern)))

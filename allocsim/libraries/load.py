@@ -1,7 +1,8 @@
 """Loading a malloc library into this process.
 
-A lookup in a loaded library also searches the libraries that it needs, and so finds glibc's malloc.
-A function therefore counts only if it is in the library's own file.
+A symbol lookup in a loaded library also searches the libraries that it depends on, so it finds
+glibc's malloc if the library has none. A function therefore counts only if it is in the library's
+own file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from allocsim.libraries.find import KNOWN, PREFIX, is_path, require_library, spl
 from allocsim.libraries.state import FUNCTIONS, Library
 
 PREFIXES = ("tc_", "mi_", "je_", "rp", "sn_", "dl", "")
-"""Prefixes of function names that are tried for a library given by its path, in this order."""
+"""Prefixes of function names to try, in this order, for a library given by its path."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,18 @@ class LoadedLibrary:
     prefix: str
     handle: ctypes.CDLL
     state: Library
-    """The heap for the driver."""
+    """The library as a heap for the driver."""
 
     def address(self, symbol: str) -> int:
-        """Return the address of one of the library's own functions, or 0 if it does not have it."""
+        """Return the address of one of the library's own functions, or 0 if it is missing."""
         return _own_address(self.handle, symbol)
 
 
 def load(name: str) -> LoadedLibrary:
-    """Load a library by a name of KNOWN, a path, or PATH:PREFIX; it calls its own functions.
+    """Load a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
-    EnvironmentLacks, naming the package, if it is not installed; InputError if it has no malloc.
+    Calls between functions of the library stay inside it (RTLD_DEEPBIND). Raises EnvironmentLacks,
+    which names the package, if the library is not installed, and InputError if it has no malloc.
     """
     path, prefixes = _path_and_prefixes(name)
     flags = os.RTLD_LOCAL | os.RTLD_DEEPBIND | os.RTLD_NOW
@@ -65,14 +67,14 @@ def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the file to load for `name`, and the prefixes of its functions to try."""
     path = require_library(name)
     if not is_path(name):
-        # dlopen of a path could load a second glibc; by its name it is that of this process.
+        # dlopen of a path could load a second glibc; dlopen of the name gives the process's own.
         return ("libc.so.6" if name == "glibc" else path), (KNOWN[name].prefix,)
     prefix = split_prefix(name)[1]
     return path, PREFIXES if prefix is None else (prefix,)
 
 
 def _function(handle: ctypes.CDLL, prefix: str, function: str) -> int:
-    """Return the address of one of FUNCTIONS, or 0. For memalign, aligned_alloc will do."""
+    """Return the address of one of FUNCTIONS, or 0; aligned_alloc can stand in for memalign."""
     names = (function, "aligned_alloc") if function == "memalign" else (function,)
     return next(filter(None, (_own_address(handle, prefix + name) for name in names)), 0)
 
@@ -89,7 +91,7 @@ class _DlInfo(ctypes.Structure):
 
 
 class _LinkMap(ctypes.Structure):
-    """The first fields of link_map, to which a handle of dlopen points."""
+    """The first fields of link_map, the record that a handle returned by dlopen points to."""
 
     _fields_ = (("base", ctypes.c_void_p), ("file", ctypes.c_char_p))
 
@@ -100,7 +102,7 @@ def _link_map(handle: ctypes.CDLL) -> _LinkMap:
 
 
 def _file(handle: ctypes.CDLL) -> str:
-    """Return the file that a library was loaded from, symbolic links resolved."""
+    """Return the file that a library was loaded from, with symbolic links resolved."""
     return os.path.realpath(os.fsdecode(_link_map(handle).file or b""))
 
 

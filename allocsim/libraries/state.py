@@ -1,7 +1,8 @@
 """A malloc library as a heap for the driver: its state, and kernels that call its functions.
 
-The kernels add nothing to the C call. The library's internals are unknown, so `measure` reports
-the live bytes only, and 0 for every other part; `benchmark` measures the process's memory instead.
+A kernel does nothing but call the C function. The internals of the library are unknown, so
+`measure` reports only the live bytes, and 0 for every other part; `benchmark` measures the memory
+of the process instead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign")
 
 
 class Library(NamedTuple):
-    """The state of a heap that is a library."""
+    """The state of a heap whose memory a malloc library manages."""
 
     function: np.ndarray  # int64: the functions' addresses, in the order of FUNCTIONS
 
@@ -41,7 +42,7 @@ else:
     @intrinsic
     def _call(typing: Any, function: Any, arguments: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            """Emit the instructions."""
+            """Emit the instructions of the call."""
             word = ir.IntType(64)
             words = [
                 context.cast(builder, value, given, types.int64)
@@ -115,14 +116,14 @@ def ignore(heap: Library) -> int:
 @answers(operations.release, Library)
 @kernel
 def release(heap: Library, length: int) -> int:
-    """Release 0 bytes: there is no standard function for it."""
+    """Return 0, the bytes released: no standard function releases free memory."""
     return 0
 
 
 @answers(operations.footprint, Library)
 @kernel
 def footprint(heap: Library) -> int:
-    """Return 0: the footprint of a library is measured as its process's memory."""
+    """Return 0: the memory of the process is measured instead of a footprint."""
     return 0
 
 

@@ -1,7 +1,7 @@
 """The versions of malloc libraries, and the list of those installed.
 
-A version is the result of a call to the library. For the list, one child process that runs this
-module loads all libraries, so that none is loaded into the user's process.
+A library is asked for its version by a call to one of its functions. To make the list, one child
+process runs this module and loads all libraries, so that none is loaded into the user's process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TIMEOUT = 60.0
 
 
 def read_version(library: LoadedLibrary) -> str | None:
-    """Ask a library for its version; None if it has no known function for that."""
+    """Ask a library for its version; None if it has no known function that returns one."""
     for symbol, read in _READERS.items():
         if library.address(symbol):
             return read(library)
@@ -31,7 +31,7 @@ def read_version(library: LoadedLibrary) -> str | None:
 
 
 def describe_libraries() -> dict[str, str]:
-    """Return for every library of KNOWN its version and file, or the package to install."""
+    """Return the version and file of each library of KNOWN, or the package to install."""
     files = {name: find_library(name) for name in KNOWN}
     versions = _versions([name for name, file in files.items() if file])
     return {
@@ -77,14 +77,14 @@ def _text(function: Callable[..., object], *arguments: object) -> str:
 
 
 def _jemalloc(library: LoadedLibrary) -> str:
-    """Return the version, as in "5.3.0": mallctl's "version" without the commit."""
+    """Return the version, such as "5.3.0": the "version" of mallctl without the commit."""
     text, size = ctypes.c_char_p(), ctypes.c_size_t(ctypes.sizeof(ctypes.c_char_p))
     mallctl(library)(b"version", ctypes.byref(text), ctypes.byref(size), None, 0)
     return (text.value or b"").decode().partition("-")[0]
 
 
 def _mimalloc(library: LoadedLibrary) -> str:
-    """Return the version, as in "2.0.9", for which mi_version returns 209."""
+    """Return the version, such as "2.0.9"; mi_version returns it as 209."""
     number = int(library.handle.mi_version())
     return f"{number // 100}.{number // 10 % 10}.{number % 10}"
 
@@ -96,7 +96,7 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "mi_version": _mimalloc,
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""The function that reads a library's version, by a function that only this library has."""
+"""The functions that read versions. Each key is a symbol that identifies its library."""
 
 
 if __name__ == "__main__":

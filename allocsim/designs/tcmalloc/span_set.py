@@ -1,11 +1,11 @@
 """Ordered sets of large free spans, for best fit (SpanSet in src/span.h, a std::set there).
 
-Here a set is a treap (Seidel and Aragon, 1996) keyed by (pages, address), linked through the span
-records, with hashed span numbers as priorities: it stays shallow whatever the order of calls, and
-needs no memory of its own.
+Here a set is a treap (Seidel and Aragon, 1996) keyed by (pages, address). Its links are fields of
+the span records, so it needs no memory of its own. The priority of a span is a hash of its number,
+which keeps the treap shallow whatever the order of calls.
 
-A link is named by an integer, so roots and children share code: 2*span and 2*span+1 are the
-children of `span`, 0 and 1 the roots of the FREE and RETURNED sets.
+An integer names each link, so that roots and children share code: links 2*span and 2*span+1 lead to
+the left and right child of `span`; links 0 and 1 lead to the roots of the FREE and RETURNED sets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def root_of(state: int) -> int:
 
 @kernel
 def insert_span(heap: Tcmalloc, root: int, span: int) -> None:
-    """Add `span` to a set: descend to its place by priority, then split the subtree there."""
+    """Add `span` to a set: descend to where its priority puts it, then split the subtree there."""
     link = root
     while linked_span(heap, link) and _priority(linked_span(heap, link)) >= _priority(span):
         link = _child_towards(heap, linked_span(heap, link), span)
@@ -47,7 +47,7 @@ def insert_span(heap: Tcmalloc, root: int, span: int) -> None:
 
 @kernel
 def erase_span(heap: Tcmalloc, root: int, span: int) -> None:
-    """Remove `span` from a set: replace it by its two subtrees, merged by priority."""
+    """Remove `span` from a set: merge its two subtrees by priority, and link them in its place."""
     link = root
     while linked_span(heap, link) != span:
         link = _child_towards(heap, linked_span(heap, link), span)
@@ -68,7 +68,7 @@ def erase_span(heap: Tcmalloc, root: int, span: int) -> None:
 
 @kernel
 def lower_bound(heap: Tcmalloc, root: int, pages: int) -> int:
-    """Return the best fit: the first span of a set with at least `pages` pages; 0 if none."""
+    """Return the best fit, the first span of a set with at least `pages` pages, or 0 if none."""
     span, fit = linked_span(heap, root), 0
     while span:
         if heap.span[span].pages >= pages:

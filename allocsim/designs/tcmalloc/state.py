@@ -48,11 +48,12 @@ from allocsim.designs.tcmalloc.size_classes import (
 from allocsim.designs.tcmalloc.span import LIST_HEADS, MAX_PAGES
 
 STARTUPS = ("preload", "dlopen", "none")
-"""Startup states: that of main() in a program linked with the library or preloading it, that after
-dlopen, or an empty heap."""
+"""Startup states: the heap at main() in a program that is linked with the library or preloads it,
+the heap after dlopen of the library, and an empty heap."""
 
 MAX_OVERALL_THREAD_CACHE_SIZE = 1 << 30
-"""Maximum that the library accepts; its minimum is MIN_THREAD_CACHE_SIZE."""
+"""Maximum of `max_total_thread_cache_bytes`, in bytes. The minimum is MIN_THREAD_CACHE_SIZE; the
+library clamps other values."""
 
 PARAMETERS: Mapping[str, Parameter] = {
     "max_total_thread_cache_bytes": Parameter(
@@ -108,7 +109,7 @@ def new_state(
 
 
 def _init_page_heap(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
-    """Set up the page heap, with a chunk each of span, growth and cache records."""
+    """Set up the page heap, with one chunk each for span, growth and cache records."""
     page_heap, chunks = heap.page_heap[0], 3 * ALLOC_INCREMENT
     count_metadata(heap, chunks)
     page_heap.area_left = METADATA_ALLOC_CHUNK_SIZE - chunks
@@ -119,14 +120,14 @@ def _init_page_heap(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
 
 
 def _init_lists(heap: Tcmalloc) -> None:
-    """Make every list of spans empty: its head, linked to itself (DLL_Init)."""
+    """Make every list of spans empty: link its head to itself (DLL_Init)."""
     heads = heap.span[1 : LIST_HEADS + 1]
     heads.state = SpanState.LIST
     heads.next = heads.previous = np.arange(1, LIST_HEADS + 1)
 
 
 def _init_classes(heap: Tcmalloc, classes: list[SizeClass]) -> None:
-    """Fill the table of classes; class 0, which is unused, has slots that others can take."""
+    """Fill the table of classes. Class 0 is unused, but other classes can take its slots."""
     unused = heap.size_class[0]
     unused.cache_size = unused.max_cache_size = INITIAL_TRANSFER_ENTRIES
     for number, source in enumerate(classes, start=1):
@@ -139,8 +140,8 @@ def _init_classes(heap: Tcmalloc, classes: list[SizeClass]) -> None:
 def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
     """Bring a new heap into its startup state, then set its release rate.
 
-    The library reads the rate after its first allocations, so during those it is 0: the first
-    growth finds the scavenge counter at 0 and only sets it.
+    The library reads the rate only after its first allocations, so the rate is 0 during them. The
+    first growth of the heap finds the scavenge counter at 0 and sets it, but releases nothing.
     """
     startup = STARTUPS[parameters["startup"]]
     if startup == "none":
@@ -151,10 +152,10 @@ def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
 
 
 def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
-    """Make the library's calls before main(), or before dlopen returns.
+    """Make the calls that happen before main(), or before dlopen of the library returns.
 
-    The first cache is created before threads can own one, and is lost. One free happens on a
-    thread without a cache.
+    The first cache is created before a thread can own one, so no thread ever uses it again. One
+    object is freed by a thread that has no cache yet.
     """
     lost = orphan(heap)
     if preloaded:
@@ -171,7 +172,7 @@ def size_classes(parameters: Mapping[str, int]) -> SizeClasses:
     rows, pages = class_index(classes), {info.object_size: info.pages for info in classes}
 
     def class_of(request: int) -> int:
-        """Return the class of `request` bytes; the number of classes + 1 above the largest."""
+        """Return the class of `request` bytes, or the number of classes + 1 if it is too large."""
         return int(rows[row_of(request)]) if request <= MAX_SIZE else len(classes) + 1
 
     return SizeClasses(

@@ -1,7 +1,7 @@
 """Releasing pages to the operating system, as in gperftools 2.10 (src/system-alloc.cc).
 
-Released pages stay in the heap's address range but use no memory (madvise). Writing to them brings
-them back, so committing is only counted.
+Released pages stay in the heap's address range but use no memory (madvise). The next write to such
+a page makes the OS supply memory for it again, so committing a span only updates counters.
 """
 
 from __future__ import annotations

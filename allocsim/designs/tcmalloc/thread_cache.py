@@ -1,9 +1,9 @@
 """Thread caches, as in gperftools 2.10 (src/thread_cache.cc).
 
-Each thread has a LIFO free list per size class, linked through the free objects. Its `max_length`
-adapts: up to the batch size, a miss or an overflow adds one (slow start); from there a miss adds a
-batch, and every fourth overflow, or a scavenge that finds idle objects, removes one. `max_size`
-bounds the bytes of the whole cache; see `cache_limit`.
+Each thread has a LIFO free list per size class, linked through the free objects. The `max_length`
+of a list adapts. Below the batch size, a miss or an overflow adds one (slow start). From the batch
+size on, a miss adds a batch; every fourth overflow, and every scavenge that finds idle objects,
+removes a batch. `max_size` bounds the bytes of the whole cache; see `cache_limit`.
 
 Invariant: outside this module, `cache.size_` is the sum of length * object_size over all lists.
 """
@@ -24,7 +24,7 @@ from allocsim.designs.tcmalloc.central_free_list import insert_range, remove_ran
 from allocsim.designs.tcmalloc.records import Tcmalloc
 
 MAX_OVERAGES = 3
-"""Overflows of a list that leave its `max_length` as it is; the next one shortens it."""
+"""Overflows of a list that leave its `max_length` unchanged; the next overflow reduces it."""
 
 MAX_DYNAMIC_FREE_LIST_LENGTH = 8192
 """Maximum of a list's `max_length`."""
@@ -56,7 +56,8 @@ def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
 def deallocate(heap: Tcmalloc, thread: int, size_class: int, address: int) -> None:
     """Push a freed object on the thread's list (ThreadCache::Deallocate).
 
-    A thread without a cache has `max_length` 0, so it takes the slow path without a test here.
+    The lists of a thread without a cache have a `max_length` of 0, so its frees take the slow path
+    without a test here.
     """
     objects, cache = heap.free_list[thread, np.uint64(size_class)], heap.cache[thread]
     store_word(address, objects.head)
@@ -87,7 +88,7 @@ def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> in
     objects.head = load_word(address)
     objects.length = count - 1
     heap.cache[thread].size_ += (count - 1) * info.object_size
-    # Slow start: a class that is used once must not take a whole batch out of circulation.
+    # Slow start: a class that is used once must not keep a whole batch from other threads.
     if max_length < info.batch:
         objects.max_length = max_length + 1
     else:
@@ -100,8 +101,9 @@ def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> in
 def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
     """Move a batch off an overlong list and adapt its `max_length` (ListTooLong); return a Status.
 
-    The object that overflowed is linked but not yet counted in `cache.size_`. A thread without a
-    cache has `max_length` 0: its object goes straight to the central free list.
+    The object that made the list too long is linked but not yet counted in `cache.size_`. The lists
+    of a thread without a cache have a `max_length` of 0: its object goes straight to the central
+    free list.
     """
     objects, cache = heap.free_list[thread, size_class], heap.cache[thread]
     info = heap.size_class[size_class]
@@ -112,7 +114,8 @@ def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
     if objects.max_length < info.batch:
         objects.max_length += 1
     elif objects.max_length > info.batch:
-        # One burst is normal; a list that keeps overflowing would stay this long for good.
+        # One burst is normal. A list that keeps overflowing has to shrink, or it would stay this
+        # long for good.
         objects.length_overages += 1
         if objects.length_overages > MAX_OVERAGES:
             objects.max_length -= info.batch
@@ -124,9 +127,10 @@ def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
 
 @out_of_line
 def scavenge(heap: Tcmalloc, thread: int) -> int:
-    """Release half of each list's low-water mark, then try to raise the cache limit.
+    """Release idle objects of each list, then try to raise the cache limit (ThreadCache::Scavenge).
 
-    Objects below the mark were not needed since the last scavenge (ThreadCache::Scavenge).
+    The low-water mark of a list is its minimum length since the last scavenge. That many of its
+    objects were not needed in the meantime; half of them, and at least one, are released.
     Returns a Status.
     """
     for size_class in range(1, len(heap.size_class)):
@@ -135,7 +139,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
             idle = max(int(objects.low_water_mark) // 2, 1)
             _release_to_central_cache(heap, thread, size_class, idle)
             batch = heap.size_class[size_class].batch
-            # A list that is not used up need not be so long.
+            # The list has not run empty since the last scavenge, so it need not be so long.
             if objects.max_length > batch:
                 objects.max_length = max(objects.max_length - batch, batch)
         objects.low_water_mark = objects.length
@@ -145,7 +149,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
 
 @kernel
 def thread_begin(heap: Tcmalloc, thread: int) -> int:
-    """Check that the tables have a row for the thread. Its first allocation creates its cache."""
+    """Check that the tables have a row for the thread; its first allocation creates its cache."""
     if thread >= len(heap.cache) - 1:  # the last row is the lost cache
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY
@@ -178,12 +182,12 @@ def cleanup(heap: Tcmalloc, thread: int) -> None:
 
 @kernel
 def _release_to_central_cache(heap: Tcmalloc, thread: int, size_class: int, count: int) -> None:
-    """Move `count` objects, or all if there are fewer, to the central free list.
+    """Move `count` objects of a list, or all if it has fewer, to the central free list.
 
-    They go in batches, the last of which may be short (ReleaseToCentralCache).
+    The objects move in batches; the last batch may be short (ReleaseToCentralCache).
     """
     info = heap.size_class[size_class]
-    # A list may be shorter than a batch: then all of it goes.
+    # A list may be shorter than a batch; then all of its objects move.
     left = min(count, int(heap.free_list[thread, size_class].length))
     heap.cache[thread].size_ -= left * info.object_size
     while left > 0:
@@ -194,7 +198,7 @@ def _release_to_central_cache(heap: Tcmalloc, thread: int, size_class: int, coun
 
 @kernel
 def _pop_range(heap: Tcmalloc, thread: int, size_class: int, count: int) -> int:
-    """Pop the newest `count` objects of a list as a chain, and return it (FreeList::PopRange).
+    """Pop the newest `count` objects of a list; return the first of the chain (FreeList::PopRange).
 
     The list has at least `count` objects.
     """
