@@ -17,7 +17,7 @@ They are loaded when first used, so that `import allocsim` and `allocsim --help`
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
+TYPE_CHECKING = False  # not imported from typing, because that import takes 5 ms
 if TYPE_CHECKING:
     from typing import Any
 

@@ -1,6 +1,6 @@
 """The functions of the package: open a workload, replay it on a design, compare allocators.
 
-They make the same checks and give the same figures as the commands of these names.
+They make the same checks and give the same figures as the commands of the same names.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def open_trace(
 ) -> Trace:
     """Open a recording, which may be compressed, or a bundled one by its name.
 
-    `format` names its format, otherwise detected from the content; `process` selects one of
-    several recorded processes. `trace.chunks` gives the events as structured arrays, once; `replay`
-    and `compare` open the trace again when they need it. Close the trace if you do not read it.
+    `format` names its format; without it, the format is detected from the content. `process`
+    selects one of several recorded processes. `trace.chunks` yields the events as structured
+    arrays, and can be read only once; `replay` and `compare` open the trace again if its events
+    have been read. Close the trace if you do not read it.
     """
     return open_recording(os.fspath(path), format, process)
 
@@ -86,7 +87,7 @@ def replay(
     a new object: "none", "first" (one byte), "page" (one in each page) or "full". The run fails
     with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events between
     samples. `verify` checks a fill pattern in every object; `check_every` is the number of events
-    between checks of all invariants. `parameters` are those of the design.
+    between checks of all invariants. `parameters` are the parameters of the design.
     """
     call = _call_text(replay, locals())
     options = Options(
@@ -98,7 +99,7 @@ def replay(
     )
     checked_choice("replay", "threads", threads, THREADS)
     require_no_library(design)
-    find_design(design).checked(parameters)  # before Heap could take one for its own argument
+    find_design(design).checked(parameters)  # first: a key could name an argument of Heap
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
         trace = _opened(workload, seed)
         profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
@@ -124,10 +125,11 @@ def compare(
 ) -> ComparisonResult:
     """Measure designs and installed malloc libraries on a workload, each in fresh processes.
 
-    `on` names them as `allocsim compare --on` does: "go2008", "tcmalloc:release_rate=10",
-    "lib:glibc", "lib:/a/libx.so:x_"; without it, all designs and all libraries that are installed.
-    `times=False` measures memory only. `timeout` is in seconds, for each process. `reference` is
-    the allocator whose figures are 1.00, otherwise the first; `sort` is a column's key.
+    `on` names the allocators as `allocsim compare --on` does: "go2008", "tcmalloc:release_rate=10",
+    "lib:glibc", "lib:/a/libx.so:x_". Without it, all designs and all installed libraries are
+    measured. `times=False` measures memory only. `timeout` is the maximum time of each process, in
+    seconds. `reference` is the allocator whose figures are 1.00, by default the first one; `sort`
+    is the key of the column to sort by.
     """
     call = _call_text(compare, locals())
     conditions = comparison.Conditions(
@@ -151,12 +153,12 @@ def compare(
 
 
 def _opened(source: Workload, seed: int | None) -> Trace:
-    """Open a workload; the public function is hidden by the parameter of that name."""
+    """Open a workload, for functions whose parameter `workload` hides the public function."""
     return workload(source, seed=seed)
 
 
 def _fresh(trace: Trace, seed: int | None) -> Trace:
-    """Return the trace, opened again if its events have been read; InputError if it can't be."""
+    """Return the trace, opened again if its events have been read; InputError if it cannot be."""
     if seed is not None:
         raise InputError(f"'{trace.name}' is already open; set the random seed when opening it")
     if not trace.is_used:
@@ -167,7 +169,7 @@ def _fresh(trace: Trace, seed: int | None) -> Trace:
 
 
 def _touch(call: str, name: str) -> Touch:
-    """Return the Touch of that name."""
+    """Return the Touch called `name`."""
     return Touch[checked_choice(call, "touch", name, TOUCHES).upper()]
 
 
@@ -177,7 +179,7 @@ def _optional_count(name: str, value: int | None) -> int | None:
 
 
 def _call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """Return a call as Python text, without the arguments that have their default."""
+    """Return a call as Python text, without the arguments that are equal to their defaults."""
     arguments = []
     for name, parameter in signature(function).parameters.items():
         if parameter.kind == parameter.VAR_KEYWORD:

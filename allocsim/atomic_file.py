@@ -24,8 +24,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` at the end of the block.
 
-    Raises EnvironmentLacks on failure; the old file is then unchanged. A device or a pipe cannot be
-    renamed over, so it is written to directly.
+    Raises EnvironmentLacks on failure, and leaves the old file unchanged. A device or a pipe cannot
+    be replaced by renaming, so it is written to directly.
     """
     try:
         if path.exists() and not path.is_file():
@@ -40,9 +40,10 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that replaces the regular file `path`, and keeps its permissions.
+    """Open a file that replaces the regular file `path` at the end of the block.
 
-    A symbolic link is followed and stays. Raises OSError on failure; the old file is then
+    The new file gets the permissions of the old one. If `path` is a symbolic link, the file that it
+    leads to is replaced and the link stays. Raises OSError on failure, and leaves the old file
     unchanged.
     """
     path = _target(path)

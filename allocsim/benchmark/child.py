@@ -1,8 +1,9 @@
 """The child process: measures one subject, then ends.
 
 Its argument is a Request as JSON; it inherits a file of events and a pipe for messages. The child
-reports each stage, so that the parent knows in which one it died. At "loading" all that the
-measurement needs is prepared, at "ready" the subject is loaded.
+reports each stage, so that the parent knows in which stage it died. When it reports "loading", it
+has prepared everything that the measurement needs. When it reports "ready", it has loaded the
+subject.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from allocsim.libraries.environment import host_of
 from allocsim.text import format_bytes
 
 PR_SET_PDEATHSIG = 1
-"""Linux's number of the prctl option: the signal to send when the parent ends."""
+"""Linux's number for the prctl option that sets which signal to send when the parent ends."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -50,7 +51,7 @@ class Request(msgspec.Struct, kw_only=True):
     """Maximum footprint, bytes."""
     reserve: int
     later: float = 1.0
-    """Seconds before the footprint after freeing everything is measured again."""
+    """Seconds between the two measurements of the footprint after everything is freed."""
     runs: int = 1
     warmup: int = 0
 
@@ -63,7 +64,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     notice: str = ""
     """At "compiling": a line for standard error that says what is compiled."""
     resident: int = 0
-    """RSS of the process at "ready", bytes, file pages included."""
+    """At "ready": RSS of the process in bytes, including file pages."""
     about: About = About()
     memory: Memory | None = None
     times: Times | None = None
@@ -74,7 +75,7 @@ def main(request: Request) -> None:
     """Make the requested measurement, and send the figures or the error."""
     _die_with_parent()
     compile_notice.write = lambda line: _send(request, Message(stage="compiling", notice=line))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
     try:
         _measure(request)
     except AllocsimError as error:
@@ -111,7 +112,7 @@ def _about(name: str, subject: Subject) -> About:
 
 
 def _require_within_limit(figures: Memory, limit: int) -> None:
-    """Raise LimitExceeded if the peak exceeded the limit between two checks of the parent."""
+    """Raise LimitExceeded if the peak exceeded the limit between two checks by the parent."""
     if figures.peak > limit:
         raise LimitExceeded(f"exceeded the limit with {format_bytes(figures.peak)}")
 

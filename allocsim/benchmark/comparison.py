@@ -1,7 +1,8 @@
 """A comparison: each subject on the same workload, one after another, in separate processes.
 
-The memory of every subject is measured first, then the times of each, in another process. A subject
-that fails gets a row with the reason, and the others are still measured.
+The memory of every subject is measured first, and then the times of every subject. Each measurement
+has a process of its own. A subject that fails gets a row with the reason, and the others are still
+measured.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from allocsim.player import NEVER
 from allocsim.signals import interrupt_message
 
 MAX_SPREAD = 0.10
-"""Maximum spread of the runs at which times can be compared."""
+"""Times can be compared if the spread of the runs is at most this."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Conditions:
     warmup: int = 1
     touch: Touch = Touch.PAGE
     timeout: float = 600.0
-    """Seconds for each process, counted from when its kernels are compiled."""
+    """Seconds that each process may take after its kernels have been compiled."""
     limit: int = NEVER
     """Maximum footprint, bytes."""
     reserve: int = RESERVE
     later: float = 1.0
-    """Seconds before the footprint after freeing everything is measured again."""
+    """Seconds between the two measurements of the footprint after everything is freed."""
     timed: bool = True
     """Measure times as well as memory."""
     keep_settings: bool = False
@@ -62,8 +63,9 @@ def compare(
     conditions: Conditions,
     progress: Callable[[str, str], None] | None = None,
 ) -> Comparison:
-    """Measure every subject; `progress` gets the subject and "memory" or "times" before each.
+    """Measure every subject.
 
+    `progress` gets the subject and "memory" or "times" before each measurement. Raises
     EnvironmentLacks if no subject could run.
     """
     rows = [Row(subject=subject) for subject in subjects]
@@ -87,8 +89,9 @@ def compare_trace(
     progress: Callable[[str, str], None] | None = None,
     read: Callable[[], None] = lambda: None,
 ) -> Comparison:
-    """Read a trace and measure every subject on it; `read` is called when its notes are complete.
+    """Read a trace and measure every subject on it.
 
+    `read` is called when the trace has been read, and its notes are therefore complete. Raises
     InputError if the trace has no events.
     """
     workload = write_events(trace)
@@ -119,7 +122,7 @@ def measure(subject: str, figures: str, workload: EventFile, conditions: Conditi
 
 
 def _measure_row(row: Row, figures: str, workload: EventFile, conditions: Conditions) -> None:
-    """Add figures to a row, or the reason for which there are none."""
+    """Add figures to a row, or the reason why it has none."""
     library = library_of(row.subject)
     try:
         if library is not None:

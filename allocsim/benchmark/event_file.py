@@ -1,7 +1,7 @@
 """The events of a workload in an anonymous file in memory (memfd), which every child maps.
 
-The workload is read once; its events are put on one thread and its notes are dropped. The file has
-no name: the kernel frees it when the last process that has it open ends.
+The workload is read once. Its notes (see `events.Op`) are dropped, and all other events are put on
+one thread. The file has no name: the kernel frees it when the last process that has it open ends.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class EventFile:
     """A workload that any number of children can replay."""
 
     trace: Trace
-    """Its description and notes; the stream of events is used up."""
+    """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
     threads: int = 1
-    """Threads of the workload before its events were put on one."""
+    """Number of threads in the workload, before its events were put on one thread."""
 
     def close(self) -> None:
         """Close the file."""
@@ -55,7 +55,7 @@ def write_events(trace: Trace, progress: Callable[[int], None] | None = None) ->
 
 
 def _counting_threads(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
-    """Pass the chunks on, and keep the count of threads so far in the list."""
+    """Yield the chunks, and keep the number of threads seen so far in `threads[0]`."""
     with closing_chunks(chunks):
         for chunk in chunks:
             threads[0] = max(threads[0], int(chunk.thread.max(initial=0)) + 1)

@@ -15,10 +15,10 @@ class Memory(msgspec.Struct, kw_only=True):
     """The memory of one replay in a fresh process. Bytes, unless a field says otherwise."""
 
     peak: int
-    """Peak footprint: of a design heap - released + metadata, of a library the growth of the
-    process's anonymous RSS."""
+    """Peak footprint. For a design it is heap - released + metadata; for a library, the growth of
+    the process's anonymous RSS."""
     peak_event: int
-    """Events done at the peak."""
+    """Number of events replayed when the footprint reached its peak."""
     live_at_peak: int
     end: int
     """Footprint after the last event."""
@@ -26,7 +26,7 @@ class Memory(msgspec.Struct, kw_only=True):
     peak_live: int
     """Maximum of the live bytes."""
     resident_peak: int
-    """Peak growth of anonymous RSS, for designs too."""
+    """Peak growth of the process's anonymous RSS, measured for designs too."""
     resident_end: int
     started: int
     """Growth of anonymous RSS before the first event: the library's startup state."""
@@ -37,9 +37,11 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: int
     """Footprint right after everything is freed."""
     kept_later: int
-    """The same a second and SMALL_CALLS calls later: libraries check the time only during calls."""
+    """Footprint a second and SMALL_CALLS malloc/free pairs after `kept` was measured. The calls are
+    made because libraries check the time only during calls."""
     counters: dict[str, int] = {}
-    """After the last event: the library's own, or a design's values for its original's."""
+    """Counters after the last event: the library's own, or a design's values for the counters of
+    its original."""
 
     @property
     def overhead(self) -> float | None:
@@ -48,7 +50,7 @@ class Memory(msgspec.Struct, kw_only=True):
 
     @property
     def x_live(self) -> float | None:
-        """Peak footprint / peak live, of two different moments; None if nothing was ever live."""
+        """Peak footprint / peak live, whose moments may differ; None if nothing was ever live."""
         return self.peak / self.peak_live if self.peak_live else None
 
     @property
@@ -63,15 +65,16 @@ class Times(msgspec.Struct, kw_only=True):
     cold: float
     """ns/event of the first replay."""
     runs: list[float]
-    """ns/event of each run after the warm-up: one replay, or the mean of several short ones."""
+    """ns/event of each run after the warm-up. A run is one replay, or several short ones, of which
+    the mean is taken."""
     batch: int
     """Events in a batch."""
     p50: float | None
-    """ns/event of the median batch of one more replay; None if no batch was full."""
+    """ns/event of the median batch in one more replay; None if no batch was full."""
     p99: float | None
     p999: float | None
     clock: float
-    """Nanoseconds of a batch that reading the clock takes; not subtracted."""
+    """Nanoseconds that reading the clock adds to each batch. They are not subtracted."""
 
     @property
     def ns(self) -> float:
@@ -88,20 +91,20 @@ class Times(msgspec.Struct, kw_only=True):
 
     @property
     def spread(self) -> float | None:
-        """(slowest - fastest) / median of the runs; None of a single run."""
+        """(slowest - fastest) / median of the runs; None if there is only one run."""
         if len(self.runs) < 2:
             return None
         return (max(self.runs) - min(self.runs)) / self.ns
 
 
 class About(msgspec.Struct, kw_only=True, frozen=True):
-    """The identity of a library; all None for a design."""
+    """The identity of a library; every field is None for a design."""
 
     version: str | None = None
     path: str | None = None
     """The file that the dynamic linker loaded."""
     host: str | None = None
-    """The library that served Python in the same process, if that was not glibc."""
+    """The library that served Python's own allocations in the process; None if it was glibc."""
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -112,4 +115,4 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """The first error, because of which figures are missing."""
+    """The first error, which is why figures are missing; None if there was no error."""

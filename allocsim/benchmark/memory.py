@@ -1,4 +1,4 @@
-"""Measuring the memory of a subject: one replay, with the anonymous RSS read at hundreds of points.
+"""Measure the memory of a subject: one replay, with the anonymous RSS read at hundreds of points.
 
 The driver's own arrays are mapped and touched before the first reading, so they do not count. The
 growth of a library's process is counted from before the library is loaded.
@@ -35,13 +35,14 @@ from allocsim.driver import Run, Touch
 from allocsim.events import Event, Op, no_events
 
 POINTS = 400
-"""Evenly spaced events at which memory is read, in addition to the peak of live bytes."""
+"""Number of evenly spaced events at which memory is read. It is also read at the peak of live
+bytes."""
 
 SLOW_POINTS = 40
-"""The same where a reading is slow (see `meter`)."""
+"""Used in place of POINTS if reading memory is slow (see `meter`)."""
 
 SMALL_CALLS = 1000
-"""malloc/free pairs after the delay: some libraries check their timers only during a call."""
+"""malloc/free pairs made after the delay: some libraries check their timers only during a call."""
 
 
 class Setup(NamedTuple):
@@ -67,8 +68,8 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory:
     """Replay and measure.
 
-    `before` is the anonymous RSS before the subject was loaded; `later` is the delay in seconds
-    after which the footprint is measured a second time once everything is freed.
+    `before` is the anonymous RSS before the subject was loaded. After everything is freed, the
+    footprint is measured twice; `later` is the delay between the two measurements in seconds.
     """
     started = resident(setup.meter) - before
     reset_to = _reset_high_water()
@@ -93,7 +94,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
 
 
 def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
-    """Return the figures at the first peak of the footprint."""
+    """Return the figures at the peak of the footprint, or at the first of several equal peaks."""
     growth = setup.steps.resident - before
     if subject.heap:  # exact: the driver checks the footprint after every event
         sample = setup.run.peak[0]
@@ -127,7 +128,7 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
-    """Make a design write what its original would have written by now, and read memory again."""
+    """Make a design do its deferred writes, as its original has by now, and read memory again."""
     if subject.heap and len(setup.steps):
         operations.flush_deferred_writes(subject.state)
         setup.steps[-1].resident = resident(setup.meter)
@@ -138,7 +139,7 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
     own = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
-    before += resident(setup.meter) - own  # these arrays are the driver's
+    before += resident(setup.meter) - own  # not counted: these arrays are the driver's
     replay_all(subject, setup.run, last, steps[0], setup.meter)
     at_once = _footprint(subject, setup.meter, before)
     time.sleep(later)

@@ -1,7 +1,7 @@
-"""Running a child process: start it, limit its time and memory, and make sure that it ends.
+"""Run a child process: start it, limit its time and memory, and make sure that it ends.
 
 A child has a session of its own, so that it can be killed with all processes that it has started.
-However either process ends, no process and no file remains.
+However the parent or the child ends, no process and no file remains.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from allocsim.signals import on_interrupt
 from allocsim.text import format_bytes
 
 START_TIMEOUT = 600.0
-"""Seconds until a child must be ready to load its subject: a first run compiles the kernels."""
+"""Seconds within which a child must be ready to load its subject. In a first run this includes
+compiling the kernels."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two checks of a child's memory."""
@@ -79,7 +80,7 @@ def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subproce
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """Kill what remains of the child's process group, and reap the child."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)  # not reaped yet, so the id cannot have been reused
+        os.killpg(child.pid, signal.SIGKILL)  # the child is not reaped, so its id is not reused
     child.wait()
 
 
@@ -140,7 +141,7 @@ class _Watcher:
     def _resident(self) -> int:
         """Return the RSS of the child in bytes, or 0 if it has ended."""
         try:
-            with open(f"/proc/{self.child.pid}/statm") as statm:  # noqa: PTH123 - 20 per second
+            with open(f"/proc/{self.child.pid}/statm") as statm:  # noqa: PTH123 - 20 reads/s
                 return int(statm.read().split()[1]) * _PAGE
         except (OSError, IndexError):
             return 0
@@ -162,7 +163,7 @@ class _Watcher:
 
 
 def _last_line(errors: IO[bytes]) -> str:
-    """Return a colon and the last line of the child's standard error; empty if there is no line."""
+    """Return ": " and the last line of the child's standard error, or "" if there is no line."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return f": {lines[-1].strip()[:200]}" if lines else ""

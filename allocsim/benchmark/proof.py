@@ -1,6 +1,6 @@
 """Checks that a library, and no other, served the calls that were measured.
 
-They rest on the kernel's map of the process and on the library's own counters, not on how the
+The checks rely on the kernel's map of the process and on the library's own counters, not on how the
 library was loaded.
 """
 
@@ -15,14 +15,16 @@ from allocsim.libraries.load import LoadedLibrary
 from allocsim.libraries.state import FUNCTIONS
 
 PROBE_SIZE = 64 << 20
-"""Bytes allocated to see the counter rise: twice the 32 MiB in which mimalloc's counter grows."""
+"""Bytes allocated to see the counter rise. mimalloc's counter grows in steps of 32 MiB, and this is
+twice as much."""
 
 SLACK = 1 << 20
-"""Bytes by which the rise may be smaller: reading jemalloc's counters flushes its thread cache."""
+"""Bytes by which the rise may be smaller than PROBE_SIZE. Reading jemalloc's counters flushes its
+thread cache."""
 
 
 def require_served(library: LoadedLibrary) -> None:
-    """Raise Corruption unless the functions are in the library's mapping and its counter rises."""
+    """Raise Corruption unless the library's functions are in its mapping and its counter rises."""
     ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):
         if not any(begin <= address < end for begin, end in ranges):

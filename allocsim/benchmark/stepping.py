@@ -1,7 +1,7 @@
 """Replay in steps: the driver's loop, with the clock and the memory read after each step.
 
-One kernel serves for the footprint (a few hundred steps), the time (one step) and the latency (a
-step per batch). It does not return to Python between the first event and the last.
+The same kernel measures the footprint (in a few hundred steps), the time (in one step) and the
+latency (in a step per batch). It does not return to Python between the first event and the last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from allocsim.text import counted, format_bytes
 class Step(Struct):
     """A part of a replay, and the readings at its end."""
 
-    event: Int64  # events of this replay done at the end of the step
+    event: Int64  # events of this replay done by the end of the step
     begun: Int64  # nanoseconds: when its first event began
     ended: Int64  # nanoseconds: when its last event was done
     live: Int64  # live bytes
@@ -42,11 +42,12 @@ _replay_at = by_address(replay)
 def replay_steps(
     heap: HeapState, run: Run, events: Table[Event], steps: Table[Step], meter: Meter
 ) -> int:
-    """Replay events to the end of the last step. Returns how many steps were done.
+    """Replay events to the end of the last step. Returns the number of steps that were done.
 
-    If that is fewer than all, driver.stop says why. The `replay` of a design is called by its
-    address, so it is compiled once for all commands. That of a library, which no other command
-    uses, is inlined: jemalloc takes 5% less time so (64-byte objects, 9.6 ns/event).
+    If some steps were not done, driver.stop says why. The `replay` of a design is called by its
+    address, so it is compiled once for all commands. The `replay` of a library is not used by any
+    other command, and is inlined: this makes jemalloc take 5% less time (64-byte objects,
+    9.6 ns/event).
     """
     code = None if isinstance(heap, Library) else address_of(replay, heap, run, events, 0)
     return _replay_steps(code, heap, run, events, steps, meter)
@@ -62,7 +63,7 @@ def _replay_steps(
         step = steps[index]
         driver.next_check = driver.due = begin + step.event
         step.begun = now(meter)
-        if code is None:  # Numba drops the other branch when it compiles this one
+        if code is None:  # known at compile time: Numba drops the other branch
             position = replay(heap, run, events, position)
         else:
             position = _replay_at(code, heap, run, events, position)
@@ -100,7 +101,7 @@ _STOPS = {
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Return steps that end after these counts of events, in memory that is mapped and touched."""
+    """Return steps that end after given counts of events. Their memory is mapped and touched."""
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events
@@ -124,7 +125,7 @@ def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
 
 
 def count_objects(events: Table[Event]) -> int:
-    """Return the size of the driver's table of objects, at least 1."""
+    """Return the number of objects that the driver's table must hold, at least 1."""
     return int(events.object.max()) + 1 if len(events) else 1
 
 
@@ -139,9 +140,9 @@ def free_events(run: Run) -> Table[Event]:
 
 @kernel
 def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
-    """Return the count of events done when the live bytes peak.
+    """Return the number of events done when the live bytes first reach their peak.
 
-    `requests` is working memory: a zero for each object.
+    `requests` is scratch memory, which holds a zero for each object.
     """
     live, peak, when = 0, 0, 0
     for index in range(len(events)):

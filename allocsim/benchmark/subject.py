@@ -27,7 +27,8 @@ from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
 LIKE_LIBRARIES = {"startup": "dlopen"}
-"""Defaults of parameters that some designs have: start as a library loaded by dlopen does."""
+"""Defaults for parameters that some designs have. With them a design starts up like a library that
+is loaded by dlopen."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Subject:
 
     state: HeapState | Library
     heap: Heap | None = None
-    """The heap of a design; it owns the memory of the state."""
+    """The heap of a design; it owns the memory of `state`."""
     library: LoadedLibrary | None = None
 
     def counters(self) -> dict[str, int]:
-        """Return the library's counters, or a design's values for those of its original."""
+        """Return the library's counters, or a design's values for its original's counters."""
         if self.library:
             return read_counters(self.library)
         if self.heap and self.heap.design.native_counters:
@@ -64,7 +65,7 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 
 
 def choose_subjects(names: Iterable[str] | None) -> list[str]:
-    """Return the subjects of these names; None means bundled designs and installed libraries."""
+    """Return the named subjects; None means the bundled designs and the installed libraries."""
     if names is None:
         return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
     subjects = [name.strip() for name in names]
@@ -98,7 +99,7 @@ def placeholder_state(name: str) -> HeapState | Library:
 
 
 def make_subject(name: str, reserve: int = RESERVE) -> Subject:
-    """Load the library, or make the heap of the design, of that name."""
+    """Load the library called `name`, or make a heap of the design called `name`."""
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)

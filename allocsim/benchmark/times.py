@@ -1,4 +1,4 @@
-"""Measuring the time of a subject: several replays in a fresh process.
+"""Measure the time of a subject: several replays in a fresh process.
 
 Each replay starts with an empty heap; the first one finds cold memory. The compiled loop is timed
 from its first event to its last, with two readings of the clock. One more replay reads the clock
@@ -30,7 +30,7 @@ from allocsim.driver import Run, Touch
 from allocsim.events import Event
 
 BATCH = 64
-"""Events between two readings of the clock: a reading takes as long as two events of malloc."""
+"""Events between two readings of the clock. A reading takes as long as two malloc events."""
 
 MIN_RUN = 20e6
 """Minimum nanoseconds of a run: a shorter workload is replayed several times."""
@@ -51,7 +51,7 @@ class Setup(NamedTuple):
     events: Table[Event]
     run: Run
     whole: Table[Step]
-    """One step: all events."""
+    """A single step of all events."""
     batches: Table[Step]
     """A step for each full batch."""
     meter: Meter
@@ -66,7 +66,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
-    """Measure `warmup` runs and then `runs` timed ones, and one more replay in batches."""
+    """Make `warmup` runs, then `runs` runs whose times count, then one more replay in batches."""
     measured = [_replay(setup, subject)]
     replays = _replays_per_run(measured[0] * len(setup.events))
     measured += [_run(setup, subject, replays) for _ in range(warmup + runs - 1)]
@@ -88,7 +88,7 @@ def _replays_per_run(cold: float) -> int:
 
 
 def _run(setup: Setup, subject: Subject, replays: int) -> float:
-    """Return ns/event, the mean of `replays` replays."""
+    """Return the mean ns/event of `replays` replays."""
     return fmean(_replay(setup, subject) for _ in range(replays))
 
 
@@ -102,7 +102,7 @@ def _replay(setup: Setup, subject: Subject) -> float:
 
 
 def _batches(setup: Setup, subject: Subject) -> Any:
-    """Return nanoseconds of each full batch of one replay on an empty heap."""
+    """Return the nanoseconds of each full batch in one replay on an empty heap."""
     _free_all(setup, subject)
     replay_all(subject, setup.run, setup.events, setup.batches, setup.meter)
     return setup.batches.ended - setup.batches.begun
@@ -129,7 +129,7 @@ def _free_all(setup: Setup, subject: Subject) -> None:
 
 
 def _percentiles(batches: Any) -> tuple[float | None, float | None, float | None]:
-    """Return the 50th, 99th and 99.9th percentile, ns/event, or None if there is no batch."""
+    """Return the 50th, 99th and 99.9th percentile in ns/event; three None if there is no batch."""
     if not len(batches):
         return None, None, None
     p50, p99, p999 = np.percentile(batches, [50, 99, 99.9]) / BATCH

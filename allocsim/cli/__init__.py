@@ -36,13 +36,14 @@ COMMANDS = {
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
 }
-"""One-line summaries of the commands. A module of the same name, with _ for -, has `command`."""
+"""One-line summaries of the commands. Each command is the function `command` of the module with its
+name, in which _ replaces -."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
-"""The environment variable by which a shell requests completions."""
+"""The environment variable with which a shell requests completions."""
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
-"""Error numbers of a failure to write the output."""
+"""Values of errno after a failure to write the output."""
 
 
 class LazyGroup(click.Group):
@@ -51,7 +52,7 @@ class LazyGroup(click.Group):
     context_class = Context
 
     def __init__(self, *args: Any, package: str, summaries: dict[str, str], **kwargs: Any) -> None:
-        """`summaries` has a one-line summary per command; their modules are in `package`."""
+        """`summaries` has a one-line summary of each command; `package` contains their modules."""
         super().__init__(*args, **kwargs)
         self.package, self.summaries = package, summaries
 
@@ -169,7 +170,7 @@ def _status() -> int:
 
 
 def _explain_design(error: Exception) -> str | None:
-    """Return a message for an error in a design file of the user; None for any other."""
+    """Return a message for an error in a user's design file; None for any other error."""
     if "allocsim.designs.from_file" not in sys.modules:
         return None
     from allocsim.designs.explain import explain

@@ -64,7 +64,7 @@ FOR_RESULTS = ("names", "tolerance", "time_tolerance", "json")
 
 
 def _require_no_measuring() -> None:
-    """Raise a usage error for an option about measuring, since two results are only compared."""
+    """Raise a usage error if an option about measuring is given with two saved results."""
     context = click.get_current_context()
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE

@@ -1,7 +1,8 @@
 """Shell completion of workloads, files, designs, libraries, formats, columns and topics.
 
-A shell waits for each completion, so nothing here imports Numba. The registries do: names of
-designs, libraries, formats and columns are repeated here, and a test compares the two.
+A shell waits for each completion, so nothing here imports Numba. The registries import it, so the
+names of designs, libraries, formats and columns are repeated here. A test compares these names with
+the registries.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ COLUMNS = (
 
 
 def _completer(complete: Callable[[str], Completions]) -> Completer:
-    """Adapt a function of the incomplete word to what click calls."""
+    """Return a function that click can call, from a function of the incomplete word only."""
     return lambda _context, _parameter, incomplete: complete(incomplete)
 
 
@@ -103,7 +104,8 @@ def complete_topic(incomplete: str) -> list[str]:
 def _names_or_file(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     """Return the names and files that match; if no name does, the shell completes the path.
 
-    A shell does not offer its own files next to names, so those of this directory are added.
+    A shell does not add file names to the names that it gets, so the files of the current directory
+    are added here.
     """
     found = _matching(names, incomplete)
     if not found:
@@ -150,7 +152,7 @@ def _recordings() -> list[str]:
 
 def _workloads() -> Path:
     """Return the directory of bundled workloads, as `jobs.bundled_workloads` does."""
-    from importlib.resources import files  # imported here: with pathlib it costs --help 5 ms
+    from importlib.resources import files  # here: importing it and pathlib takes 5 ms of --help
     from pathlib import Path
 
     packaged = Path(str(files("allocsim"))) / "workloads"

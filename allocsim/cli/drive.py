@@ -53,7 +53,7 @@ def _new_heap(settings: Settings) -> Heap:
 
         require_no_library(settings.design)
     parameters = dict(settings.set)
-    find_design(settings.design).checked(parameters)  # a key could be an argument of Heap
+    find_design(settings.design).checked(parameters)  # a key could name an argument of Heap
     return Heap(settings.design, reserve=settings.reserve, **parameters)
 
 

@@ -18,7 +18,7 @@ TOPICS = {
     "exit-status": "Meaning of each exit status.",
     "completion": "Completion of commands in a shell.",
 }
-"""One-line summaries of the pages, whose texts are files of the package `allocsim.cli.topics`."""
+"""One-line summaries of the pages. Their texts are files in the package `allocsim.cli.topics`."""
 
 
 @click.command("help")
@@ -43,10 +43,10 @@ def command(topic: str | None) -> None:
 
 
 def _write_page(formatter: click.HelpFormatter, topic: str) -> None:
-    """Lay out a page: paragraphs, lists of `name  description`, and indented lines as they are.
+    """Lay out a page of paragraphs, lists of `name  description`, and examples.
 
-    A list is a block indented by two spaces, with two spaces after each name; a block indented by
-    four spaces is an example.
+    A list is a block indented by two spaces, with two spaces after each name. An example is a block
+    indented by four spaces, and is written unchanged.
     """
     page = files("allocsim.cli.topics").joinpath(f"{topic}.txt").read_text("utf-8")
     for number, block in enumerate(page.strip("\n").split("\n\n")):

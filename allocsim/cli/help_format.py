@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 
 _NO_BREAK = "\u2011"
-"""A hyphen at which no line is broken; written as an ordinary one."""
+"""A hyphen at which no line is broken. `getvalue` replaces it by an ordinary hyphen."""
 
 
 class Formatter(click.HelpFormatter):

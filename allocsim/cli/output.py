@@ -1,4 +1,4 @@
-"""Standard error and exported files, and characters that the output encoding lacks.
+"""Output to standard error and to files, and replacements for characters that cannot be encoded.
 
 Standard output carries the result and nothing else; every other line goes to standard error.
 """
@@ -22,17 +22,17 @@ _SUBSTITUTES = {
     "·": "-",
     "…": "~",
 }
-"""ASCII characters for those that the reports draw with."""
+"""ASCII replacements for the characters with which the reports draw."""
 
 
 def log(line: str) -> None:
-    """Print a line to standard error: a note, a warning, a file that was written."""
+    """Print a line to standard error: a note, a warning or the name of a file that was written."""
     click.echo(printable(line), err=True)
 
 
 def export(paths: Iterable[tuple[str | None, Callable[[], str]]]) -> None:
-    """Write each file whose path is given; the text of any other is not created."""
-    from pathlib import Path  # imported here: it costs --help 3 ms
+    """Write each file whose path is not None. The text of a file without a path is not created."""
+    from pathlib import Path  # imported here, because it takes 3 ms of --help
 
     from allocsim.reports.run_text import write_text
 

@@ -36,7 +36,7 @@ class Counts(Protocol):
 
 @contextmanager
 def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
-    """Show a bar with rate and remaining time; yield the call that updates it."""
+    """Show a bar with rate and remaining time; yield the function that updates it."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -71,14 +71,18 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
 def _clear(console: Console) -> None:
     """Clear the bar and show the cursor again.
 
-    Called from a signal handler: it writes to the descriptor, since rich may hold its own lock.
+    This is called from a signal handler. It writes to the file descriptor, because rich may be
+    holding its own lock.
     """
     if not console.is_dumb_terminal:
         os.write(2, b"\r\x1b[2K\x1b[?25h")
 
 
 def _share(trace: Trace, consumer: Counts) -> float:
-    """Share of the trace that has been processed, 0 to 1; of the input if its length is unknown."""
+    """Return the share of the trace that has been processed, 0 to 1.
+
+    If the length of the trace is unknown, it is the share of the input that has been read.
+    """
     if trace.length:
         return consumer.events / trace.length
     return trace.progress() if trace.progress else 0.0
@@ -86,7 +90,7 @@ def _share(trace: Trace, consumer: Counts) -> float:
 
 @dataclass
 class _Count:
-    """Number of events that have passed."""
+    """Number of events in the chunks that the consumer has processed."""
 
     events: int = 0
 
@@ -103,7 +107,7 @@ def watched(trace: Trace) -> Iterator[None]:
 
 
 def _counted(chunks: Iterator[Any], watch: Callable[[Counts], None]) -> Iterator[Any]:
-    """Yield the chunks; report each to `watch` once the consumer asks for the next."""
+    """Yield the chunks, and report each one to `watch` when the consumer asks for the next one."""
     count = _Count()
     with closing_chunks(chunks):
         for chunk in chunks:

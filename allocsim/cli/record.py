@@ -54,12 +54,12 @@ def command(
 
 
 def _log(line: str) -> None:
-    """Print a line that can be distinguished from the output of the program."""
+    """Print a line that is marked as a message of allocsim, not of the program."""
     log(f"allocsim: {line}")
 
 
 def _require_free(path: Path, force: bool) -> None:
-    """Raise a usage error before the program runs, if `path` cannot or must not be written."""
+    """Raise a usage error, before the program runs, if `path` cannot or must not be written."""
     if path.name.endswith((".txt", ".gz", ".parquet")):
         raise click.UsageError(
             f"'{path}': record writes allocsim's own format; name the file *.allocsim and use "

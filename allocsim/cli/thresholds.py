@@ -16,11 +16,11 @@ from allocsim.saved_results import SavedResult, read_saved
 from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/check/1"
-"""Changes when a key of the JSON object changes its meaning or is removed."""
+"""Version of the JSON object. It changes when a key changes its meaning or is removed."""
 
 
 def tolerance_of(options: dict[str, Any]) -> Tolerance:
-    """Return --tolerance and --time-tolerance; without the latter, times are not compared."""
+    """Return --tolerance and --time-tolerance. Without --time-tolerance, times are not compared."""
     return Tolerance(options["tolerance"], options["time_tolerance"])
 
 
@@ -41,7 +41,10 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
 
 
 def require_comparable(before: tuple[str, SavedResult], after: tuple[str, SavedResult]) -> None:
-    """Raise InputError if two results, each a file name and its contents, share no subject."""
+    """Raise InputError if two results have no subject in common.
+
+    Each result is a file name and the contents of the file.
+    """
     names = [[figures.subject for figures in result.subjects] for _, result in (before, after)]
     if not {*names[0]} & {*names[1]}:
         listed = "; ".join(", ".join(each) for each in names)
@@ -49,7 +52,10 @@ def require_comparable(before: tuple[str, SavedResult], after: tuple[str, SavedR
 
 
 def note_workloads(before: tuple[str, str | None], after: tuple[str, str | None]) -> None:
-    """Print a note if two results, each a file name and its workload, are of different ones."""
+    """Print a note if two results are of different workloads.
+
+    Each result is a file name and the name of the workload.
+    """
     if before[1] != after[1]:
         log(f"note: different workloads: {before[0]} has {before[1]}, {after[0]} has {after[1]}")
 
