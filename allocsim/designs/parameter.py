@@ -22,12 +22,12 @@ class Parameter:
     meaning: str
     """One line for `allocsim list designs`."""
     names: tuple[str, ...] = ()
-    """Names of the values from 0 on, if users choose a name and not a number."""
+    """Names of the values 0, 1, 2 and so on, if users choose a name instead of a number."""
 
     def value_of(self, key: str, given: Any) -> int:
         """Convert `given`, an integer or the text of an option; raise InputError if it is invalid.
 
-        `key` is the parameter's name, for the message.
+        `key` is the parameter's name, which the error message repeats.
         """
         if self.names:
             if given not in self.names:
@@ -42,7 +42,7 @@ class Parameter:
 
     @property
     def expected(self) -> str:
-        """The valid values, for messages."""
+        """The valid values, as error messages describe them."""
         if self.names:
             return f"one of {', '.join(self.names)}"
         if (self.minimum, self.maximum) == (0, 1):
@@ -63,7 +63,7 @@ def parse_setting(text: str) -> tuple[str, str]:
 
 
 def _number(given: Any) -> int | None:
-    """Return the integer or the size in bytes that `given` means, or None if it is neither."""
+    """Return `given`, a number or a size in bytes, as an integer; None if it is neither."""
     if not isinstance(given, str):
         return given if isinstance(given, int) else None
     if (count := parse_count(given)) is not None:

@@ -24,7 +24,7 @@ from allocsim.designs.go2008.records import Go2008, SpanState
 
 
 def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """A thread's lists hold objects of spans of their class, none twice, as many as counted."""
+    """A list holds as many objects as it counts, all of its class; no object is listed twice."""
     spans, seen = span_rows(heap), set[int]()
     cached = [0] * len(heap.size_class)
     for thread in range(int(heap.static[0].threads)):
@@ -52,7 +52,7 @@ def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator
 
 
 def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """In each class, objects in use and cached are all the objects of its spans."""
+    """In each class, objects in use plus cached objects equal the objects of its spans."""
     spans = heap.span[1 : int(heap.counters[0].spans) + 1]
     classes, objects = spans["size_class"], spans["objects"]
     for size_class, count in enumerate(heap.size_class):
@@ -78,13 +78,13 @@ def free_objects_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def _filled(heap: Go2008, thread: int) -> list[int]:
-    """Return the classes of which a thread has free objects."""
+    """Return the classes in which a thread has free objects."""
     lists = heap.free_list[thread]
     return np.flatnonzero((lists.head != 0) | (lists.fresh != lists.end)).tolist()
 
 
 def _addresses(heap: Go2008, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
-    """Yield the objects of a list up to the first link out of the heap; a cycle once."""
+    """Yield the objects of a list up to a link out of the heap, or up to the first repetition."""
     objects = heap.free_list[thread, size_class]
     address = int(objects.head)
     end, walked = int(heap.system[0].next), set[int]()

@@ -101,7 +101,7 @@ def null_records_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """A span is FREE exactly if it is on the one list for its length; counts and order agree."""
+    """Free spans, and no others, are on the list for their length; counts and order agree."""
     spans, seen = span_rows(heap), set[int]()
     last_list = len(heap.page_list) - 1
     for index in range(last_list + 1):
@@ -144,7 +144,7 @@ def span_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def metadata_covers_the_records(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """Metadata is page map nodes and whole chunks, and the chunks hold all small records."""
+    """Metadata consists of page map nodes and whole chunks; chunks hold all small records."""
     static = heap.static[0]
     chunks = heap.system[0].metadata - int(static.nodes - ROOT) * NODE_BYTES
     used = int(heap.counters[0].spans) * -(-Span.dtype.itemsize // 16) * 16
@@ -169,7 +169,7 @@ def free_spans_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 def any_byte_set(memory: Reservation, present: np.ndarray, address: int, length: int) -> bool:
     """Return whether a byte of the range is not 0.
 
-    Only OS pages that are `present` are read: reading another would make it resident.
+    Only OS pages that are `present` are read. Reading any other page would make it resident.
     """
     end = address + length
     while address < end:

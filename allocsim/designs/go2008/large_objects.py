@@ -26,7 +26,10 @@ def allocate_large(heap: Go2008, request: int, state: int) -> int:
 
 @kernel
 def allocate_aligned_large(heap: Go2008, request: int, alignment: int) -> int:
-    """Allocate a large object at a multiple of `alignment`, more than a page; 0 on failure."""
+    """Allocate a large object at a multiple of `alignment`; 0 on failure.
+
+    `alignment` is larger than a page.
+    """
     system = heap.system[0]
     if max(request, alignment) > system.limit:
         system.refusal = Status.OUT_OF_MEMORY
@@ -37,7 +40,7 @@ def allocate_aligned_large(heap: Go2008, request: int, alignment: int) -> int:
 
 @kernel
 def _use_span(heap: Go2008, span: int, state: int) -> int:
-    """Use `span` for a large object or a stack segment; return its address, 0 for span 0."""
+    """Use `span` for a large object or a stack segment; return its address, or 0 if `span` is 0."""
     if span == 0:
         return 0
     record = heap.span[span]

@@ -32,7 +32,7 @@ def malloc(heap: Go2008, thread: int, request: int) -> int:
 
 @kernel
 def calloc(heap: Go2008, thread: int, request: int) -> int:
-    """Call malloc, since every new object is all zeros."""
+    """Call malloc, whose objects are already all zeros."""
     return operations.malloc(heap, thread, request)
 
 
@@ -40,7 +40,8 @@ def calloc(heap: Go2008, thread: int, request: int) -> int:
 def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
     """Allocate an object at a multiple of `alignment`; 0 on failure. The original has no such call.
 
-    Spans begin on pages, so up to a page only small objects can be misaligned.
+    Spans begin on page boundaries, so for an alignment of up to a page only small objects can be
+    misaligned.
     """
     if alignment > PAGE:
         return allocate_aligned_large(heap, request, alignment)
@@ -65,7 +66,7 @@ def free(heap: Go2008, thread: int, address: int) -> int:
 
 @kernel
 def inspect(heap: Go2008, address: int) -> int:
-    """Return the Status that free would."""
+    """Return the Status that `free` would return, without freeing anything."""
     return pointer_status(heap.span[span_of(heap, address)], address)
 
 
@@ -84,8 +85,9 @@ def usable_size(heap: Go2008, address: int) -> int:
 def pointer_status(record: Span, address: int) -> int:
     """Return whether an object begins at `address`, in the span `record`.
 
-    The three failures are free's "invalid pointer1" to "3". The original divides the offset by the
-    size and accepts the tail of a span; here the tail is not an object.
+    The three failures correspond to the messages "invalid pointer1" to "invalid pointer3" of the
+    original free. The original divides the offset by the object size, so it also accepts an address
+    in the tail of a span. Here the tail is not an object.
     """
     if record.state != SpanState.IN_USE:
         return Status.UNKNOWN_POINTER

@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 """Bytes mapped at a time for small records."""
 
 MIN_DIRECT = 4096
-"""Records of this many bytes or more are mapped separately, rounded up to a multiple of it."""
+"""Records of this many bytes or more are mapped separately, in multiples of this size."""
 
 ALIGNMENT = 16
 """Small records are rounded up to a multiple of this many bytes."""
@@ -27,7 +27,7 @@ def allocate_metadata(heap: Go2008, length: int) -> bool:
     if length >= MIN_DIRECT:
         return count_metadata(heap, (length + MIN_DIRECT - 1) // MIN_DIRECT * MIN_DIRECT)
     if heap.system[0].frozen:
-        # A frozen trivalloc fails always, also when the open chunk has room: so does this.
+        # A frozen trivalloc always fails, even if the current chunk has room. This kernel does too.
         return count_metadata(heap, 0)
     rounded = (length + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     static = heap.static[0]

@@ -1,10 +1,10 @@
 """Page heap: best fit, never coalesces (malloc.c: allocspan, freespan, struct Central).
 
 List i holds the free spans of exactly i pages, last in first out. The last list holds all longer
-ones in ascending length, so that its first span that is long enough is the best fit. A new span is
-inserted before those of the same length.
+spans in ascending length, so that its first span that is long enough is the best fit. A span is
+inserted into it before the spans of the same length.
 
-Invariant: a span is FREE exactly if it is on the list for its length.
+Invariant: a span is FREE if and only if it is on the list for its length.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIN_GROWTH = 256
 def allocate_span(heap: Go2008, pages: int) -> int:
     """Allocate a span of exactly `pages` pages, without a class; 0 on failure (allocspan).
 
-    The span keeps the low part of a longer free one; the rest becomes a span of its own.
+    A longer free span is split: it keeps its first pages, and the rest becomes a new free span.
     """
     span = _best_fit(heap, pages)
     if span == 0:
@@ -48,8 +48,8 @@ def allocate_span(heap: Go2008, pages: int) -> int:
 def allocate_aligned_span(heap: Go2008, pages: int, alignment: int) -> int:
     """Allocate a span whose address is a multiple of `alignment`, a power of two; 0 on failure.
 
-    The original has no such call. It allocates a span that is long enough wherever it starts, and
-    frees the pages before and after the aligned part.
+    The original has no such call. This kernel allocates a span that is long enough wherever it
+    starts, and frees the pages before and after the aligned part.
     """
     spare = (alignment >> PAGE_SHIFT) - 1
     span = allocate_span(heap, pages + spare)
@@ -82,7 +82,7 @@ def free_span(heap: Go2008, span: int) -> None:
 def _trim(heap: Go2008, span: int, pages: int, keep_front: bool) -> int:
     """Split a span in use after `pages` pages and free one part.
 
-    Returns the part that is kept, or 0 on failure; then the whole span is free.
+    Returns the part that is kept, or 0 on failure. On failure the whole span is freed.
     """
     rest = split(heap, span, pages)
     if rest == 0:

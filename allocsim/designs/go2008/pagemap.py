@@ -36,9 +36,9 @@ NODE_BYTES = 8 * LEVEL_SIZE
 @kernel
 def span_of(heap: Go2008, address: int) -> int:
     """Return the span that contains `address`, or 0 if its page was never inserted (spanofptr)."""
-    # Each level is a load that waits for the one before. A flat table with a single load would save
-    # 1.8 of 11.4 ns/event, but the tree is the original's. Node numbers are unsigned because a
-    # signed index costs a test for negative numbers at each level.
+    # The load of each level waits for that of the level above. A flat table, with a single load,
+    # would save 1.8 of 11.4 ns/event, but the tree is the original's. Node numbers are unsigned
+    # because a signed index costs a test for negative numbers at each level.
     page = address >> PAGE_SHIFT
     node = np.uint64(heap.node[ROOT, (page >> 3 * LEVEL_BITS) & LEVEL_MASK])
     node = np.uint64(heap.node[node, (page >> 2 * LEVEL_BITS) & LEVEL_MASK])
@@ -63,7 +63,7 @@ def insert_span(heap: Go2008, address: int, pages: int, span: int) -> bool:
 
 @kernel
 def _leaf_of(heap: Go2008, page: int) -> int:
-    """Return the leaf of `page`; missing nodes are allocated. 0 on failure (pminsert)."""
+    """Return the leaf of `page`, allocating missing nodes; 0 on failure (pminsert)."""
     node = ROOT
     for level in range(LEVELS - 1, 0, -1):
         index = (page >> level * LEVEL_BITS) & LEVEL_MASK
@@ -84,8 +84,8 @@ def _leaf_of(heap: Go2008, page: int) -> int:
 def max_nodes(length: int) -> int:
     """Return how many nodes `length` bytes at any address need at most.
 
-    The null node and the root are included. A range that is not aligned touches up to two nodes
-    more at each level than its length fills.
+    The null node and the root are included. At each level, an unaligned range touches up to two
+    nodes more than its length fills.
     """
     nodes, covered = 2, 1 << PAGE_SHIFT
     for _ in range(LEVELS - 1):

@@ -31,7 +31,7 @@ LARGE = -1
 
 
 class Span(Struct):
-    """A run of pages (struct Span, whose names of fields are in parentheses)."""
+    """A run of pages (struct Span). The names of its fields in the original are in parentheses."""
 
     address: Int64  # first byte, a multiple of the page size (base)
     pages: Int64  # length in pages, >= 1 (length)

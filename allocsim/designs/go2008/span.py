@@ -38,7 +38,7 @@ def new_span(heap: Go2008, address: int, pages: int) -> int:
 def split(heap: Go2008, span: int, pages: int) -> int:
     """Split `span` after its first `pages` pages (shrinkspan).
 
-    Returns the new span that holds the rest, or 0 on failure; then `span` is unchanged.
+    Returns the new span that holds the rest, or 0 on failure. On failure `span` is unchanged.
     """
     record = heap.span[span]
     rest = new_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages)
@@ -59,7 +59,10 @@ def push_span(heap: Go2008, list_index: int, span: int) -> None:
 
 @kernel
 def remove_after(heap: Go2008, list_index: int, previous: int) -> int:
-    """Remove the span after `previous` (0: the head) from a page list that has one; return it."""
+    """Remove and return the span after `previous`, or the first span if `previous` is 0.
+
+    The page list must contain the span to remove.
+    """
     page_list = heap.page_list[list_index]
     span = heap.span[previous].next if previous else page_list.head
     if previous:

@@ -1,16 +1,17 @@
 """The design `tcmalloc`: gperftools 2.10, as libtcmalloc-minimal4 of Debian 12 is built.
 
-The folder mirrors the library's source: a file names the original's file, a kernel the original's
-function.
+The folder mirrors the library's source. The docstring of a module names the library's file in
+parentheses, and the docstring of a kernel names the library's function.
 
 malloc of a small object, up to 256 KiB:
 
 1. `size_classes` rounds the size up to one of 85 classes.
 2. `thread_cache` pops the newest object of the thread's free list. Usually that is all.
-3. If the list is empty, it is refilled from `central_free_list`: from the transfer cache a whole
-   batch, else from the class's spans as many objects as the list may hold.
-4. If no span of the class has a free object, `page_release.new_run` allocates one, which is carved
-   into objects. It takes the best fit from the free spans (`page_heap`), or the heap grows.
+3. If the list is empty, `central_free_list` refills it, either with a whole batch from the transfer
+   cache or with as many objects from the class's spans as the list may hold.
+4. If no span of the class has a free object, `page_release.new_run` allocates a span, which is
+   carved into objects. The span is the best fit among the free spans (`page_heap`). If none fits,
+   the heap grows.
 
 free finds the class in the page map and pushes the object on the list of the calling thread. A
 list or a cache that has become too long moves batches back to the central free list; a span that
@@ -18,8 +19,8 @@ gets its last object back is freed. Freed spans coalesce, and from time to time 
 released to the operating system. Large objects have a span of their own.
 
 Every counter that the library reports has the library's value, to the byte, after every call;
-scripts/verify-tcmalloc checks that. The library cannot be frozen; here a frozen heap obtains
-nothing more, metadata included: calls that need pages or records fail, but frees never do.
+scripts/verify-tcmalloc checks that. The library has no frozen state. Here a frozen heap obtains no
+more memory, not even for metadata: calls that need pages or records fail, but frees never do.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ CODE = code_record(
     large_objects.free_stack_pages,
     malloc.do_realloc,
 )
-"""The kernels that are called by their address: compiled once, not into every caller."""
+"""The kernels that are called by their address. Each is compiled once, not into every caller."""
 
 
 def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Tcmalloc:

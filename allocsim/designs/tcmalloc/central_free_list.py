@@ -1,9 +1,9 @@
 """Central free lists and the transfer cache (src/central_freelist.cc).
 
-A class's free objects that are in no thread cache are on the free lists of its spans, or in the
-transfer cache: full batches in transit between thread caches. Each class has a few LIFO slots. A
-full batch is stored without touching its spans; a class that is out of slots takes one from another
-class, round robin.
+A class's free objects that are in no thread cache are on the free lists of its spans or in the
+transfer cache. The transfer cache holds full batches on their way between thread caches. It has a
+few slots for each class, used last in first out, and storing a batch in a slot does not touch the
+batch's spans. A class that is out of slots takes one from another class, round robin.
 
 Invariants: every used slot holds exactly one full batch. A span whose objects are all on its own
 list has been returned to the page heap.
@@ -60,9 +60,9 @@ def insert_range(heap: Tcmalloc, size_class: int, chain: int, count: int) -> int
 
 @kernel
 def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
-    """Return whether the class has an unused slot, taking one from another class if need be.
+    """Return whether the class has an unused slot, after taking one from another if necessary.
 
-    Two classes are tried, the next two in turn; only the second may lose a batch (MakeCacheSpace).
+    The next two classes in turn are tried. Only the second may lose a batch (MakeCacheSpace).
     """
     info = heap.size_class[size_class]
     if info.used_slots < info.cache_size:
@@ -81,15 +81,18 @@ def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
 def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> bool:
     """Take a slot from the next size class in turn; return False if it cannot give one.
 
-    If all its slots are used, it gives one only when `forced`: that batch goes back to its spans.
-    Class 0, which has slots but no objects, gets two turns per round. (EvictRandomSizeClass, whose
-    "random" is a counter that threads race on; ShrinkCache.)
+    A class whose slots are all used gives one only if `forced`. The batch in that slot goes back to
+    its spans. Class 0, which has slots but no objects, gets two turns per round.
+
+    The library's functions are EvictRandomSizeClass, in which "random" refers to a counter that
+    threads race on, and ShrinkCache.
     """
     static = heap.static[0]
     victim = static.race_counter
     static.race_counter = victim + 1
     if victim >= len(heap.size_class):
-        # The counter stays at 0, which is also this call's victim: hence the two turns.
+        # This call's victim is class 0, and the counter stays at 0, so the next call's victim is
+        # class 0 again.
         victim = 0
         static.race_counter = 0
     other = heap.size_class[victim]
@@ -108,8 +111,9 @@ def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> b
 def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> tuple[int, int]:
     """Remove up to `wanted` objects from the class's spans, newest span first.
 
-    Returns (first object, count), or (0, 0) on failure. A span is added only if none has a free
-    object, so a new class yields at most one span's objects (FetchFromOneSpansSafe).
+    Returns (first object, count), or (0, 0) on failure. The class gets a new span only if none of
+    its spans has a free object, and then yields at most that span's objects
+    (FetchFromOneSpansSafe).
     """
     head = NONEMPTY_HEAD + size_class
     if heap.span[head].next == head and not populate(heap, size_class):
@@ -120,7 +124,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
         if span == head:
             break
         first, last, taken = _fetch_from_one_spans(heap, span, wanted - count)
-        store_word(last, chain)  # objects of later spans go in front: the library's order
+        store_word(last, chain)  # as in the library, objects of later spans go in front
         chain = first
         count += taken
         if heap.span[span].objects == 0:
@@ -152,7 +156,7 @@ def _fetch_from_one_spans(heap: Tcmalloc, span: int, wanted: int) -> tuple[int, 
 def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
     """Return each object of a chain to its span (ReleaseListToSpans). Returns a Status.
 
-    A span whose objects are all back is returned to the page heap at once.
+    A span is returned to the page heap as soon as all its objects are back.
     """
     info = heap.size_class[size_class]
     while chain:
@@ -169,7 +173,7 @@ def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
             record.objects = address
             info.free_objects += 1
         else:
-            info.free_objects -= info.objects - 1  # all but this one, which was not counted yet
+            info.free_objects -= info.objects - 1  # all but this object, which is not counted yet
             info.num_spans -= 1
             dll_remove(heap, span)
             delete_run(heap, span)
@@ -178,10 +182,10 @@ def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
 
 @out_of_line
 def populate(heap: Tcmalloc, size_class: int) -> int:
-    """Carve a new span for the class, its objects linked by ascending address (Populate).
+    """Carve a new span for the class and link its objects by ascending address (Populate).
 
-    Returns the span, or 0 on failure. The link is written into every object, so all pages of the
-    span become resident, as in the library.
+    Returns the span, or 0 on failure. As in the library, a link is written into every object, so
+    all pages of the span become resident.
     """
     info = heap.size_class[size_class]
     span = new_run(heap, info.pages)

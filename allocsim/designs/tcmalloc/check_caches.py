@@ -30,7 +30,7 @@ from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD
 
 
 def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Every free object is one of its class, on one list only, and counted there."""
+    """A free object is on one list only, which is a list of its class and counts it."""
     spans, seen, outside = spans_of(heap), set[int](), Counter[int]()
     for where, size_class, count, chain in _chains(heap, memory, spans):
         length = 0
@@ -74,7 +74,7 @@ def _chains(
 
 
 def _chain(heap: Tcmalloc, memory: Reservation, address: int) -> Iterator[int]:
-    """Yield the addresses of a chain up to the first outside the heap, or seen before."""
+    """Yield the addresses of a chain, up to and including the first invalid or repeated one."""
     end, walked = int(heap.system[0].next), set[int]()
     while memory.address <= address <= end - WORD and address not in walked:
         yield address
@@ -87,7 +87,7 @@ def _chain(heap: Tcmalloc, memory: Reservation, address: int) -> Iterator[int]:
 def _object_problem(
     heap: Tcmalloc, spans: dict[int, SpanCopy], address: int, size_class: int
 ) -> tuple[int, str]:
-    """Return the span of an address, and why no object of the class starts there, or "" if so."""
+    """Return the span of an address and why no object of the class starts there, "" if one does."""
     number, _ = mapped(heap, address)
     span = spans.get(number)
     if span is None or span.size_class != size_class:
@@ -114,7 +114,7 @@ def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[s
 
 
 def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A cache counts its bytes; max_size of all caches and what is unclaimed sum to the limit."""
+    """A cache counts its bytes; the caches' max_size and the unclaimed bytes sum to the limit."""
     threads, static = _caches(heap), heap.static[0]
     if len(threads) != static.thread_heap_count or heap.cache.alive.sum() != len(threads):
         yield f"{static.thread_heap_count} caches counted, {len(threads)} listed"
@@ -142,7 +142,7 @@ def _cache_problems(heap: Tcmalloc, thread: int) -> Iterator[str]:
 
 
 def _caches(heap: Tcmalloc) -> list[int]:
-    """Return the caches alive, newest first, up to the first broken link."""
+    """Return the live caches, newest first, up to the first broken link."""
     threads, before, number = list[int](), 0, int(heap.static[0].thread_heaps)
     while 0 < number <= len(heap.cache) and heap.cache[number - 1].previous == before:
         threads.append(number - 1)
@@ -162,4 +162,4 @@ INVARIANTS = (
     classes_count_their_spans,
     caches_share_the_limit,
 )
-"""All of them."""
+"""All invariants of the heap, those of the page heap first."""

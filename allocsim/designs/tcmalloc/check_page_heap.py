@@ -1,7 +1,8 @@
 """Invariants of the page heap and the page map, checked in plain Python.
 
 Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and changes nothing. They may be corrupt, so every link is validated before it is followed.
+records and changes nothing. The records may be corrupt, so every link is validated before it is
+followed.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class SpanCopy(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The address after its last byte."""
+        """The address after the span's last byte."""
         return self.address + (self.pages << PAGE_SHIFT)
 
 
@@ -135,7 +136,7 @@ def free_neighbours_are_coalesced(heap: Tcmalloc, memory: Reservation) -> Iterat
 
 
 def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A free span is on the list for its length, or in the set, of its state, and only there."""
+    """A free span is listed once: in its state's list for its length, or in its state's set."""
     spans, seen = spans_of(heap), Counter[int]()
     roots = (heap.page_heap[0].large_normal, heap.page_heap[0].large_returned)
     for state, first, root in zip(_FREE_STATES, (FREE_HEAD, RETURNED_HEAD), roots, strict=True):
@@ -154,7 +155,7 @@ def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[
 
 
 def _set_problems(spans: dict[int, SpanCopy], members: list[int], state: int) -> Iterator[str]:
-    """Yield the violations of a set; `members` are the spans found, in order."""
+    """Yield the violations of a set, whose spans are `members` in the order found."""
     keys = []
     for number in members:
         span = spans.get(number)
@@ -174,7 +175,7 @@ def _named(span: SpanCopy | None, number: int) -> str:
 
 
 def listed(heap: Tcmalloc, head: int) -> list[int]:
-    """Return the spans on a circular list; BROKEN_LINK ends one whose links do not agree."""
+    """Return the spans on a circular list, up to BROKEN_LINK where next and previous disagree."""
     numbers, before, number = list[int](), head, int(heap.span[head].next)
     while number != head:
         if not 0 < number < len(heap.span) or heap.span[number].previous != before:
@@ -185,7 +186,7 @@ def listed(heap: Tcmalloc, head: int) -> list[int]:
 
 
 def _in_order(spans: dict[int, SpanCopy], root: int) -> list[int]:
-    """Return the spans of a set in order; BROKEN_LINK ends one with a link to no span."""
+    """Return the spans of a set in order, up to BROKEN_LINK where a link leads to no span."""
     numbers, above, number = list[int](), list[int](), root
     while (number or above) and len(numbers) + len(above) <= len(spans):
         while number in spans and len(above) <= len(spans):
@@ -199,7 +200,7 @@ def _in_order(spans: dict[int, SpanCopy], root: int) -> list[int]:
 
 
 def page_counts_agree(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """The page heap's counts equal those of its spans; released pages are not resident."""
+    """The page heap's counts equal a count of the spans; released pages are not resident."""
     spans, page_heap = spans_of(heap).values(), heap.page_heap[0]
     free, returned = ([s.pages for s in spans if s.state == state] for state in _FREE_STATES)
     in_use = (SpanState.IN_USE, SpanState.STACK)
@@ -229,7 +230,7 @@ def _resident_problems(
 
 
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Metadata is the leaves of the page map, and chunks for the maximum number of each record."""
+    """Metadata consists of page map leaves, and of chunks for the most records of each kind."""
     page_heap = heap.page_heap[0]
     needed = (
         (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),

@@ -21,7 +21,7 @@ from allocsim.designs.tcmalloc.span import can_make_spans
 def allocate_pages(heap: Tcmalloc, thread: int, request: int) -> int:
     """Allocate a large object; return its address, or 0 on failure (do_malloc_pages).
 
-    The library gives every thread that allocates a cache, even if it is not used.
+    As in the library, the thread gets a cache if it has none, even though large objects bypass it.
     """
     if not create_cache_if_necessary(heap, thread):
         return 0
@@ -53,9 +53,10 @@ def _allocate(heap: Tcmalloc, request: int, state: int) -> int:
 def memalign_pages(heap: Tcmalloc, request: int, alignment: int) -> int:
     """Allocate a large object aligned to more than a page (do_memalign); 0 on failure.
 
-    The pages before and after it are freed again. Splitting takes up to three span records, for
-    the remainder of the best fit and for each end. Checking for them first keeps a failure from
-    leaving the run half split.
+    The run that is allocated is longer than the object, and the pages before and after the object
+    are freed again. Splitting takes up to three span records: one for the remainder of the best fit
+    and one for each end. They are checked for first, so that a failure cannot leave the run half
+    split.
     """
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
@@ -107,7 +108,7 @@ def _delete(heap: Tcmalloc, address: int) -> None:
 
 @kernel
 def page_status(heap: Tcmalloc, address: int, state: int) -> int:
-    """Return OK if a span in `state`, without small objects, starts at `address`; else why not."""
+    """Return OK if a span without small objects, in `state`, starts at `address`, else why not."""
     if address < 0 or address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER
     record = heap.span[get_descriptor(heap, address)]

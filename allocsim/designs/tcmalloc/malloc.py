@@ -1,8 +1,9 @@
 """malloc and its relatives: the calls of a program (src/tcmalloc.cc).
 
-The library trusts its caller. Here an address without an object gets a Status that says why, but
-`free` does not check an address inside a span of small objects: the division by the object size
-would take time on every call. `object_status` does.
+The library trusts its caller. Here, a call with an address at which no object starts returns a
+Status that says why. The exception is `free`: it does not check whether an address in a span of
+small objects is the start of one, because the division by the object size would take time on every
+call. `object_status` does check it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def malloc(heap: Tcmalloc, thread: int, request: int) -> int:
 
 @kernel
 def calloc(heap: Tcmalloc, thread: int, request: int) -> int:
-    """Allocate, and clear the whole object, rounding included (do_calloc)."""
+    """Allocate an object and clear all of it, including the bytes added by rounding (do_calloc)."""
     address = operations.malloc(heap, thread, request)
     if address:
         fill(address, _rounded_size(heap, request), 0)
@@ -46,8 +47,8 @@ def calloc(heap: Tcmalloc, thread: int, request: int) -> int:
 def memalign(heap: Tcmalloc, thread: int, alignment: int, request: int) -> int:
     """Allocate an aligned object (do_memalign).
 
-    Up to a page, the size is rounded up to the alignment: the class of such a size has aligned
-    objects.
+    For an alignment of up to a page, the size is rounded up to a multiple of the alignment, because
+    the objects in the class of that size are aligned.
     """
     if alignment > PAGE:
         return memalign_pages(heap, request, alignment)
@@ -86,7 +87,7 @@ def free_stack(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def object_status(heap: Tcmalloc, address: int) -> int:
-    """Return OK if an object starts at `address`, allocated or free in a cache; else why not."""
+    """Return OK if an object starts at `address`, allocated or free in a cache, else why not."""
     if address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER
     entry = entry_of(heap, address)
@@ -101,7 +102,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of an object, those of its class or its pages; 0 if there is none."""
+    """Return the bytes of an object, rounded to its class or to pages; 0 if there is no object."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)
@@ -123,8 +124,9 @@ def _rounded_size(heap: Tcmalloc, request: int) -> int:
 def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
     """Resize an object: in place while it fits and is at least half used (do_realloc).
 
-    An object that grows grows by at least a quarter, if that can be had. The new one is allocated
-    before the old one is freed. Returns 0 on failure; the old object is then unchanged.
+    An object that grows gets at least a quarter more bytes if that much can be allocated. The new
+    object is allocated before the old one is freed. Returns 0 on failure, and the old object is
+    then unchanged.
     """
     size = allocated_size(heap, address)
     if size // 2 <= request <= size:
@@ -132,7 +134,7 @@ def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
     grown = size + size // 4
     moved = 0
     if size < request < grown:
-        # Repeated small steps, as of a buffer that is appended to, then copy rarely.
+        # A buffer that grows in many small steps is then copied rarely.
         moved = operations.malloc(heap, thread, grown)
     if moved == 0:
         moved = operations.malloc(heap, thread, request)

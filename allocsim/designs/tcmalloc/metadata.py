@@ -23,7 +23,7 @@ METADATA_ALLOC_CHUNK_SIZE = 8 << 20
 
 @kernel
 def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
-    """Account for the `count`-th record of a kind: charge a chunk if it is the first one in it.
+    """Account for the `count`-th record of a kind; the first record of a chunk pays for the chunk.
 
     Returns False if a chunk is needed and the heap is frozen (PageHeapAllocator::New).
     """
@@ -32,10 +32,11 @@ def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
 
 @kernel
 def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
-    """Count `length` bytes, from a new area if the last has too few (MetaDataAlloc).
+    """Count `length` bytes, in a new area if the last one has too few left (MetaDataAlloc).
 
-    Returns False if the heap is frozen. At the end of the reservation an area leaves no gap: the
-    reservation's size is a setting, and metadata is not allocated from it.
+    Returns False if the heap is frozen. An area that no longer fits into the reservation leaves no
+    gap and does not fail, because the reservation's size is a setting and metadata is not allocated
+    from it.
     """
     if not count_metadata(heap, length):
         return False

@@ -1,11 +1,12 @@
 """Coalescing page heap: free spans, best fit (src/page_heap.cc).
 
 Free spans are FREE or RETURNED (released to the OS). Those of up to MAX_PAGES pages are on lists by
-exact length, newest first; large ones are in a set per state. When and what the heap releases is in
-`page_release`.
+exact length, newest first; longer ones are in a set for each state. `page_release` decides when the
+heap releases spans, and which.
 
-Invariant: no two neighbouring free spans are in the same state. Splitting a free span preserves it
-without a merge: the remainder's next neighbour is that of the whole span, in another state.
+Invariant: no two neighbouring free spans are in the same state. Splitting a free span preserves the
+invariant without a merge, because the remainder's next neighbour is the whole span's neighbour,
+which is in another state.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ NODES_PER_CHUNK = 2730
 def search_free_and_large_lists(heap: Tcmalloc, pages: int) -> int:
     """Carve a span of exactly `pages` pages from the best fit; return it, or 0 on failure.
 
-    A RETURNED span is preferred to a longer FREE one, although its pages must be committed
-    (SearchFreeAndLargeLists).
+    A RETURNED span is preferred to a longer FREE span, although the pages of the RETURNED one must
+    be committed (SearchFreeAndLargeLists).
     """
     for length in range(pages, MAX_PAGES + 1):
         for head in (FREE_HEAD + length, RETURNED_HEAD + length):
@@ -56,7 +57,7 @@ def search_free_and_large_lists(heap: Tcmalloc, pages: int) -> int:
 
 @kernel
 def _alloc_large(heap: Tcmalloc, pages: int) -> int:
-    """Return the shortest, then lowest, large span that is long enough; 0 if none (AllocLarge)."""
+    """Return the best fit among large spans, the lowest if several tie; 0 if none (AllocLarge)."""
     free = lower_bound(heap, FREE_ROOT, pages)
     returned = lower_bound(heap, RETURNED_ROOT, pages)
     if free == 0 or returned == 0:
@@ -135,7 +136,7 @@ def merge_into_free_list(heap: Tcmalloc, span: int) -> None:
 
 @kernel
 def _check_and_handle_pre_merge(heap: Tcmalloc, state: int, neighbour: int) -> bool:
-    """Return whether `neighbour` can merge with a span in `state`, and unlist it if so.
+    """Return whether `neighbour` can merge with a span in `state`; if it can, unlist it.
 
     With aggressive decommit a FREE neighbour is released first, so that the two are in the same
     state (CheckAndHandlePreMerge).
@@ -170,8 +171,9 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # The library allocates a node per span in a set; ours need none, so it is only accounted for.
-    # A frozen heap may not grow, but freeing must not fail: it skips the accounting.
+    # The library allocates a node for each span in a set. Our sets have no nodes, so the node is
+    # only accounted for.
+    # A frozen heap skips the accounting, since it may not grow but freeing must not fail.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

@@ -1,8 +1,9 @@
 """Page release and heap growth (PageHeap in src/page_heap.cc).
 
-Entry points: `new_run`, `delete_run`. Each freed page decrements a counter; when it drops below
-zero, one whole span is released, the free lists taking turns, and `release_rate` sets the next
-interval (IncrementalScavenge). Pages of heap growth are freed through the same path and count too.
+Entry points: `new_run`, `delete_run`. Each freed page decrements a counter. When the counter drops
+below zero, one whole span is released, from each free list in turn, and the counter is reset
+according to `release_rate` (IncrementalScavenge). The pages by which the heap grows are freed
+through `delete_run`, so they count too.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Pages to be freed before the first release, and after one that found no span: 2 GiB."""
+"""Pages to be freed before the first release, or after a release that found no span: 2 GiB."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""
 
 FORCED_COALESCE_INTERVAL = 128 << 20
-"""Bytes: before growing past a multiple of this, the heap may release all to coalesce it."""
+"""Before the heap grows past a multiple of this many bytes, it may release all its free spans so
+that they coalesce."""
 
 GROWTHS_PER_CHUNK = 496
 """Records of heap growth (StackTrace) in a chunk of metadata."""
@@ -46,11 +48,12 @@ ALL_PAGES = 0x7FFFFFFF
 def new_run(heap: Tcmalloc, pages: int) -> int:
     """Allocate a span of `pages` pages, without a class; 0 on failure (PageHeap::New)."""
     span = search_free_and_large_lists(heap, pages)
-    # FREE spans do not coalesce with RETURNED ones. Once all are released, every pair does.
+    # FREE spans do not coalesce with RETURNED ones. Once all free spans are released, any two
+    # neighbours coalesce.
     if span == 0 and _is_worth_coalescing(heap, pages):
         release_at_least_n_pages(heap, ALL_PAGES)
         span = search_free_and_large_lists(heap, pages)
-    # Near the end of the reservation the minimum may not fit where `pages` do.
+    # Near the end of the reservation, `pages` may still fit although the minimum growth does not.
     if span == 0 and (_grow_heap(heap, max(pages, MIN_SYSTEM_ALLOC)) or _grow_heap(heap, pages)):
         span = search_free_and_large_lists(heap, pages)
     return span
@@ -60,7 +63,7 @@ def new_run(heap: Tcmalloc, pages: int) -> int:
 def delete_run(heap: Tcmalloc, span: int) -> int:
     """Free the pages of a span in use; never fails (PageHeap::Delete). Returns a Status."""
     record = heap.span[span]
-    pages = int(record.pages)  # before merging: only these count towards the next release
+    pages = int(record.pages)  # read before merging: only these count towards the next release
     if record.size_class:
         register_size_class(heap, span, 0)
     record.state = SpanState.FREE
@@ -75,8 +78,8 @@ def delete_run(heap: Tcmalloc, span: int) -> int:
 def release_at_least_n_pages(heap: Tcmalloc, pages: int) -> int:
     """Release whole FREE spans until `pages` pages are released, or no FREE span is left.
 
-    Returns the pages released (ReleaseAtLeastNPages). As in the library, whether any are left is
-    tested only once per round through the lists.
+    Returns the pages released (ReleaseAtLeastNPages). As in the library, whether FREE spans are
+    left is tested only once per round through the lists.
     """
     page_heap, released = heap.page_heap[0], 0
     while released < pages and page_heap.free_pages > 0:
@@ -94,9 +97,9 @@ def release_at_least_n_pages(heap: Tcmalloc, pages: int) -> int:
 
 @kernel
 def _next_to_release(heap: Tcmalloc, index: int) -> int:
-    """Return the FREE span to release from list `index`; 0 if it is empty.
+    """Return the FREE span to release from list `index`; 0 if the list is empty.
 
-    That is the oldest span of index + 1 pages, or, for index MAX_PAGES, the shortest large span.
+    It is the oldest span of index + 1 pages or, if `index` is MAX_PAGES, the shortest large span.
     """
     if index == MAX_PAGES:
         return lower_bound(heap, FREE_ROOT, 1)
@@ -134,8 +137,8 @@ def release_to_system(heap: Tcmalloc, length: int) -> int:
 def _incremental_scavenge(heap: Tcmalloc) -> None:
     """Release one span and set the interval to the next release (IncrementalScavenge).
 
-    The interval is proportional to the length of the span, so that on average `release_rate` pages
-    are released per 1,000 freed.
+    The interval is proportional to the length of the released span, so that on average
+    `release_rate` pages are released per 1,000 freed.
     """
     page_heap = heap.page_heap[0]
     page_heap.scavenge_counter = DEFAULT_RELEASE_DELAY
@@ -153,8 +156,8 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
     """Return whether to release everything before growing, so that FREE and RETURNED spans merge.
 
     True if a quarter of the heap is free, with spans in both states, and the growth passes a
-    multiple of FORCED_COALESCE_INTERVAL. That is rare, because releasing is slow and causes page
-    faults later.
+    multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met, and that is intended:
+    releasing is slow and causes page faults later.
     """
     page_heap, size = heap.page_heap[0], heap.system[0].heap
     free = (page_heap.free_pages + page_heap.unmapped_pages) << PAGE_SHIFT
@@ -171,8 +174,9 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
 def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     """Obtain `pages` pages from the OS and free them (GrowHeap); return False on failure.
 
-    Only `take_pages` can fail, and it does so before anything changes. After it, the heap is known
-    not to be frozen, and the table of spans has a row for every page of the reservation.
+    Only `take_pages` can fail, and it does so before anything changes. The later steps cannot: once
+    it succeeds, the heap is known not to be frozen, and the table of spans has a row for every page
+    of the reservation.
     """
     length = pages << PAGE_SHIFT
     address = take_pages(heap, length)

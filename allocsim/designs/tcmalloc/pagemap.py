@@ -1,12 +1,12 @@
 """Page map: page number -> span and size class, a radix tree of two levels (src/pagemap.h).
 
-48 bits of address and pages of 8 KiB leave 35 bits, 17 for the root and 18 for a leaf (PageMap2).
-An entry is the span number and, in its low bits, the class of the span's objects, so freeing a
-small object reads no span record.
+Addresses of 48 bits and pages of 8 KiB leave 35 bits for the page number: 17 bits index the root
+and 18 a leaf (PageMap2). An entry is the span number and, in its low bits, the class of the span's
+objects, so freeing a small object reads no span record.
 
-Leaf 0 is all zeros and is never written: an unknown page gives span 0 and class 0 without a test
-on the way. In a span without a class only the first and last entries are valid; those between may
-be left over from earlier spans.
+Leaf 0 is all zeros and is never written. The lookup of an unknown page therefore gives span 0 and
+class 0, and needs no test for a missing leaf. In a span without a class, only the entries of the
+first and last page are valid; the entries between them may be left over from earlier spans.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ADDRESS_BITS = ROOT_BITS + LEAF_BITS + PAGE_SHIFT
 def entry_of(heap: Tcmalloc, address: int) -> int:
     """Return the entry of the page at `address`, which is below 2**48; 0 if it is unknown."""
     page = address >> PAGE_SHIFT
-    # Unsigned rows: a signed index costs a test for negative ones.
+    # Rows are unsigned because a signed index costs a test for negative numbers.
     leaf = heap.page_map[np.uint64(page >> LEAF_BITS)]
     return heap.page_map[np.uint64(ROOT_ROWS + (leaf << LEAF_BITS) + (page & (LEAF_ROWS - 1)))]
 
@@ -86,15 +86,15 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
     """Create the leaves of the pages from `address` on, and of one page on each side.
 
     The library does the same (PageHeap::GrowHeap, PageMap2::Ensure), so that looking up a
-    neighbour needs no bounds check. The table has rows for all leaves, see `rows_for`. The caller
-    has just obtained pages, so the heap is not frozen.
+    neighbour needs no bounds check. Creating the leaves cannot fail: the table has rows for all of
+    them (see `rows_for`), and the caller has just obtained pages, so the heap is not frozen.
     """
     first = (address >> PAGE_SHIFT) - 1
     last = first + 1 + (length >> PAGE_SHIFT)
     page_heap = heap.page_heap[0]
     for root in range(first >> LEAF_BITS, (last >> LEAF_BITS) + 1):
         if heap.page_map[root] == 0:
-            allocate_metadata(heap, LEAF_BYTES)  # does not fail, see above
+            allocate_metadata(heap, LEAF_BYTES)  # cannot fail: the heap is not frozen
             heap.page_map[root] = page_heap.leaves
             page_heap.leaves += 1
 
@@ -102,7 +102,7 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
 def rows_for(length: int) -> int:
     """Return the rows of a page map for `length` bytes at any address, root and null leaf included.
 
-    Besides the leaves of the heap there may be one partly used at each end, and one for the extra
-    page on each side.
+    Besides the leaves that the heap fills, there may be a partly used leaf at each end, and one for
+    the extra page on each side.
     """
     return ROOT_ROWS + (length // LEAF_SPAN + 4) * LEAF_ROWS

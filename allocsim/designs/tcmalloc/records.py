@@ -1,8 +1,8 @@
 """The records of a tcmalloc heap, and the state that holds them.
 
 Each record is named after its class in gperftools 2.10, and each field after the member, without
-the trailing underscore. A field cannot be called `size`, which is an attribute of every NumPy
-record and would hide it in pure mode: it is `size_`.
+the trailing underscore. The exception is `size_`: every NumPy record has an attribute `size`, which
+would hide a field of that name in pure mode.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Span(Struct):
     pages: Int64  # length in pages, >= 1
     size_class: Int64  # the class of its objects; 0 if it is not carved into objects
     state: Int64  # a SpanState
-    refcount: Int64  # objects of it that are not on its own free list
+    refcount: Int64  # its objects that are not on its own free list
     objects: Int64  # address of the first object on its own free list; 0 if empty
     next: Int64  # next span of the same list, which is circular through its head
-    previous: Int64  # the one before
+    previous: Int64  # previous span of the same list
     left: Int64  # in a set: root of the spans that come before this one; 0 if none
     right: Int64  # in a set: root of the spans that come after this one; 0 if none
 
@@ -55,7 +55,7 @@ class PageHeap(Struct):
     large_normal: Int64  # root of the set of large FREE spans
     large_returned: Int64  # root of the set of large RETURNED spans
     large_spans: Int64  # spans in both sets
-    max_large_spans: Int64  # maximum of large_spans that metadata was counted for
+    max_large_spans: Int64  # highest large_spans for which metadata was counted
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record, linked by `next`; 0 if none
     area_left: Int64  # bytes left in the current 8 MiB area of metadata
@@ -68,8 +68,8 @@ class PageHeap(Struct):
     scavenge_count: Int64  # times that scavenge_counter ran out
     commit_count: Int64  # runs of pages taken into use, fresh or released before
     decommit_count: Int64  # runs of pages released
-    total_commit_pages: Int64  # pages of those commits
-    total_decommit_pages: Int64  # pages of those decommits
+    total_commit_pages: Int64  # pages of all runs in commit_count
+    total_decommit_pages: Int64  # pages of all runs in decommit_count
 
 
 class CentralFreeList(Struct):
@@ -81,7 +81,7 @@ class CentralFreeList(Struct):
     object_size: Int64  # bytes of an object of this class
     pages: Int64  # pages of each of its spans
     objects: Int64  # objects of each span: floor(bytes / object_size)
-    batch: Int64  # objects moved at once between a cache and this list (num_objects_to_move)
+    batch: Int64  # objects moved together between a cache and this list (num_objects_to_move)
     max_cache_size: Int64  # maximum of cache_size
     cache_size: Int64  # transfer cache slots of this class, used or not
     used_slots: Int64  # of those, slots that hold a batch
@@ -96,7 +96,7 @@ class FreeList(Struct):
     length: Int32  # objects on the list
     low_water_mark: Int32  # minimum of `length` since the last scavenge (lowater_)
     max_length: Int32  # `length` above which a batch is released; 0 if the thread has no cache
-    length_overages: Int32  # times that `length` exceeded it since it last shrank
+    length_overages: Int32  # times `length` exceeded max_length since max_length last shrank
     object_size: Int32  # bytes of an object
 
 
@@ -117,12 +117,12 @@ class Static(Struct):
     """
 
     overall_thread_cache_size: Int64  # bytes that all caches together may hold
-    unclaimed_cache_space: Int64  # bytes of it that no cache has claimed; may be negative
+    unclaimed_cache_space: Int64  # bytes of that limit that no cache has claimed; may be negative
     thread_heaps: Int64  # newest cache, plus 1; 0 if none
     next_memory_steal: Int64  # cache to take bytes from next, plus 1; 0: start at the newest
     thread_heap_count: Int64  # caches alive
     max_thread_heap_count: Int64  # maximum of thread_heap_count
-    race_counter: Int64  # the class that gives up a transfer cache slot next
+    race_counter: Int64  # class that is asked next for a transfer cache slot
 
 
 class Tcmalloc(NamedTuple):
@@ -136,7 +136,7 @@ class Tcmalloc(NamedTuple):
     counters: Table[Counters]  # one record
     page_heap: Table[PageHeap]  # one record
     page_map: np.ndarray  # the root, then the leaves of the page map: int64
-    span: Table[Span]  # by span number: 0 is the null span, then come the list heads
+    span: Table[Span]  # by span number: the null span (0), the list heads, then spans
     class_index: np.ndarray  # class by row of sizes: uint8
     size_class: Table[CentralFreeList]  # by class; class 0 is unused
     tc_slots: np.ndarray  # first object of a batch, by class and slot: int64 addresses

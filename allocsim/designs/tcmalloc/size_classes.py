@@ -1,8 +1,9 @@
 """Size classes: sizes and spans chosen so that little of a span is wasted (src/common.cc, SizeMap).
 
-Sizes step by their alignment. A span is as long as it must be to waste at most an eighth of itself
-and to hold a quarter of a batch. A size that gives as many objects in as many pages as the class
-before it replaces that class. Class 0 is unused.
+The step from one size to the next is the alignment of the smaller one. The spans of a class have
+the shortest length that wastes at most an eighth of the span and holds at least a quarter of a
+batch. If the spans of two consecutive sizes have the same length and the same number of objects,
+the larger size replaces the smaller one. Class 0 is unused.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class SizeClass(NamedTuple):
 
 
 def num_move_size(size: int, transfer_num_obj: int) -> int:
-    """Return the batch size: 64 KiB of objects, but 2 to `transfer_num_obj` (NumMoveSize)."""
+    """Return the batch size: 64 KiB of objects, within 2 to `transfer_num_obj` (NumMoveSize)."""
     return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 
 
@@ -51,12 +52,12 @@ def size_map(transfer_num_obj: int) -> list[SizeClass]:
         if classes and _fits_as_many(classes[-1], info):
             classes.pop()
         classes.append(info)
-        size += _alignment_for_size(size)  # of the size just tried, so 8 is followed by 16
+        size += _alignment_for_size(size)  # the step for `size` itself, so 16 follows 8
     return classes
 
 
 def class_index(classes: list[SizeClass]) -> np.ndarray:
-    """Return the class by row (see `row_of`) for every size up to MAX_SIZE, as uint8."""
+    """Return the table of classes by row (see `row_of`), for all sizes up to MAX_SIZE, as uint8."""
     rows = np.zeros(row_of(MAX_SIZE) + 1, np.uint8)
     first = 0
     for number, info in enumerate(classes, start=1):
@@ -86,13 +87,13 @@ def _fitted(size: int, batch: int) -> SizeClass:
     while True:
         pages += 1
         length = pages * PAGE
-        # With fewer objects than a quarter of a batch, most refills would be short.
+        # With fewer objects than a quarter of a batch, most refills would be incomplete.
         if length % size <= length // 8 and length // size >= batch // 4:
             return SizeClass(size, pages, length // size, batch)
 
 
 def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
-    """Return whether a span of `larger` is as long as one of `smaller` and holds as many of it."""
+    """Return whether spans of the two classes have equal lengths and equal numbers of objects."""
     return (smaller.pages, smaller.pages * PAGE // smaller.object_size) == (
         larger.pages,
         larger.objects,

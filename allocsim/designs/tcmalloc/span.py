@@ -4,8 +4,8 @@ A list's head is a record like any other, so a span is linked and unlinked witho
 first LIST_HEADS span numbers are heads; spans follow. Records of deleted spans are reused, newest
 first.
 
-Invariant: a span on no list and in no set is a large object or a stack segment, or its caller is
-moving it.
+Invariant: a span that is on no list and in no set is a large object or a stack segment, unless a
+caller is moving it at that moment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_PAGES = 128
 """Longest spans that have a free list for their length (kMaxPages); longer ones are *large*."""
 
 MAX_CLASSES = 128
-"""Size classes that there are lists for (kClassSizesMax)."""
+"""Number of size classes for which there are lists of spans (kClassSizesMax)."""
 
 FREE_HEAD = 0
 """FREE_HEAD + n is the head of the list of FREE spans of n pages, 1 to MAX_PAGES."""
@@ -35,7 +35,7 @@ EMPTY_HEAD = NONEMPTY_HEAD + MAX_CLASSES
 """EMPTY_HEAD + c is the head of the list of spans of class c without free objects."""
 
 LIST_HEADS = EMPTY_HEAD + MAX_CLASSES
-"""Number of list heads, and the highest span number of one."""
+"""Number of list heads, which is also the highest span number of a head."""
 
 SPANS_PER_CHUNK = 2730
 """Span records in a chunk of metadata: 48 bytes each in the library."""
@@ -69,7 +69,7 @@ def dll_remove(heap: Tcmalloc, span: int) -> None:
 def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
     """Create a span of `pages` pages from `address` on and record it in the page map (NewSpan).
 
-    Returns 0, with nothing changed, if there is no record for it (see `refusal`).
+    Returns 0, with nothing changed, if there is no record for the span (see `refusal`).
     """
     page_heap = heap.page_heap[0]
     span = page_heap.unused_span
