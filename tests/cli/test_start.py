@@ -124,4 +124,6 @@ def test_interrupt_soon_after_the_start_is_130(tmp_path: Path, moment: float) ->
     if b"allocsim: " not in err:
         pytest.skip("Python was still starting: the handler was not installed yet")
     assert (child.returncode, (tmp_path / "out").stat().st_size) == (130, 0)
-    assert without_notices(err.decode()) == "allocsim: error: interrupted\n"
+    message = without_notices(err.decode())
+    assert message.startswith("allocsim: error: interrupted")  # perhaps: after 0 events
+    assert message.count("\n") == 1
