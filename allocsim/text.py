@@ -1,6 +1,7 @@
 """Quantities as people write them, and text that is safe to print.
 
-Sizes: KiB, K and k are 2**10, kB is 10**3, and so on for M, G and T.
+In a size, KiB, K and k stand for 2**10 bytes and kB for 10**3 bytes. M, G and T follow the same
+pattern.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import re
 from allocsim.errors import InputError
 
 MAX_SIZE = 1 << 47
-"""The largest size on the command line, in a job or in a trace: the user address space of x86-64
-and arm64."""
+"""The largest size accepted on the command line, in a job and in a trace. It is the size of the
+user address space on x86-64 and arm64."""
 
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
@@ -20,11 +21,11 @@ _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 class Size(int):
-    """A number of bytes; in a job file a number, or a string such as "64KiB"."""
+    """A number of bytes. A job file gives it as a number, or as a string such as "64KiB"."""
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that `text` means; InputError if it is not a size."""
+    """Return the number of bytes that `text` means; InputError if it is not a size."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
         raise InputError(f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
@@ -55,7 +56,10 @@ def parse_count(text: str) -> int | None:
 
 
 def parse_percent(text: str, maximum: float) -> float:
-    """Return the share that `text` means, 0.25 for "25%"; InputError if not up to `maximum` %."""
+    """Return the fraction that `text` means: 0.25 for "25%".
+
+    InputError if `text` is not a percentage, or is above `maximum` percent.
+    """
     match = _PERCENT.fullmatch(text.strip())
     if not match:
         raise InputError(f"invalid percentage '{text}'; expected a number and a sign, as in 25%")
@@ -70,7 +74,7 @@ def counted(count: int, thing: str) -> str:
 
 
 def format_bytes(count: float) -> str:
-    """Return `count` bytes with three or four digits and a binary unit: "111.0 MiB"."""
+    """Return a number of bytes as text with three or four digits and a binary unit: "111.0 MiB"."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(size) < 1000:

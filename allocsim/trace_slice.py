@@ -1,12 +1,12 @@
-"""Slices of a trace: only objects allocated in the slice, and either freed in it or never freed.
+"""Slices of a trace. A slice has only objects allocated in it and not freed after it.
 
-    allocated before the slice             not included; its later calls are counted as dropped
-    allocated in it, freed after its end   not included; its calls in the slice are counted too
+    allocated before the slice             not included; its calls in the slice count as dropped
+    allocated in it, freed after its end   not included; its calls in the slice count as dropped
     allocated in it, never freed           included, and live at the end
 
-Which of the last two holds is known only after reading past the slice. So the events of a slice
-that ends before the stream are buffered, 17 bytes each, while the rest is read, up to the free of
-the last object of the slice.
+Only the events after the slice tell the last two cases apart. The events of a slice that ends
+before the stream does are therefore buffered, at 17 bytes each, while the rest of the stream is
+read. Reading stops when every object of the slice has been freed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from allocsim.core.tables import grown, records
 from allocsim.events import Event, Op, no_events
 
 NO_END = 1 << 62
-"""End of a slice that extends to the end of the stream: more events than any stream has."""
+"""`last` of a slice that extends to the end of the stream. No stream has this many events."""
 
 BORN_BEFORE = "born before the cut"
 """Reason for dropping the calls of an object that was allocated before the slice."""
@@ -35,7 +35,7 @@ class SliceState(Struct):
     """Counters of a slice."""
 
     first: Int64  # calls before the slice
-    last: Int64  # calls before its end
+    last: Int64  # calls before the end of the slice
     calls: Int64  # calls of the whole stream so far
     position: Int64  # first event of the current chunk that is not processed yet
     rows: Int64  # events and notes of the slice so far
@@ -49,12 +49,12 @@ class Tables(NamedTuple):
     """State of a slice."""
 
     state: Table[SliceState]  # one row
-    rows: np.ndarray  # int64 by object id: row of its allocation + 1; 0: it is not in the slice
-    freed: np.ndarray  # bool by row: whether it allocates an object that is freed after the slice
+    rows: np.ndarray  # int64 by object id: row of the object's allocation + 1; 0: not in the slice
+    freed: np.ndarray  # bool by row: whether the row allocates an object freed after the slice
 
 
 class Slice:
-    """The slice of a stream between events `first` and `last`; it can be taken only once."""
+    """The slice of a stream between events `first` and `last`. Call `of` only once."""
 
     def __init__(self, first: int, last: int) -> None:
         state = records(SliceState)
@@ -71,7 +71,7 @@ class Slice:
         return {reason: count for reason, count in counts.items() if count}
 
     def of(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        """Yield the slice of these chunks, in chunks."""
+        """Yield the events of `chunks` that are in the slice, chunk by chunk."""
         state, buffered = self._tables.state[0], list[Any]()
         for chunk in chunks:
             for part in self._within(chunk):
@@ -86,7 +86,10 @@ class Slice:
         yield from self._whole_objects(buffered)
 
     def _within(self, chunk: Any) -> Iterator[Any]:
-        """Yield the part of a chunk in the slice, with objects that may be freed after it."""
+        """Yield the part of a chunk that is in the slice.
+
+        The part may include objects that are freed after the slice.
+        """
         state, out = self._tables.state[0], no_events(len(chunk))
         state.position = 0
         while state.position < len(chunk) and state.calls < state.last:
@@ -105,7 +108,7 @@ class Slice:
         mark_freed(self._tables, chunk)
 
     def _whole_objects(self, buffered: list[Any]) -> Iterator[Any]:
-        """Yield the buffered events without those of objects that are freed after the slice."""
+        """Yield the buffered events, except those of objects that are freed after the slice."""
         if not self._tables.freed.any():
             yield from buffered
             return
@@ -142,7 +145,7 @@ def take_slice(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
 
 @kernel
 def _take_call(tables: Tables, state: SliceState, event: Event, out: Table[Event]) -> None:
-    """Copy a call if it allocates an object, or the object was allocated in the slice."""
+    """Copy a call that allocates an object, or whose object was allocated in the slice."""
     if event.op < Op.REALLOC:
         state.live += tables.rows[event.object] == 0
         tables.rows[event.object] = state.rows + 1
@@ -157,7 +160,7 @@ def _take_call(tables: Tables, state: SliceState, event: Event, out: Table[Event
 
 @kernel
 def mark_freed(tables: Tables, events: Table[Event]) -> None:
-    """Mark the allocations of the slice whose objects the unprocessed events free."""
+    """Mark the allocations in the slice whose objects are freed by the unprocessed events."""
     state = tables.state[0]
     while state.position < len(events) and state.live:
         event = events[state.position]
@@ -170,9 +173,10 @@ def mark_freed(tables: Tables, events: Table[Event]) -> None:
 
 @kernel
 def drop_freed(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
-    """Copy the events without those of objects whose allocation is marked.
+    """Copy the events, except those of objects whose allocation is marked.
 
-    Numbers the rows again from 0. `tables.rows` is reused: 1 while an object's calls are dropped.
+    Rows are numbered from 0 again. `tables.rows` gets a second use: the entry of an object is 1
+    while the object's calls are dropped.
     """
     state = tables.state[0]
     state.written = 0

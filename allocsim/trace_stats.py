@@ -1,6 +1,6 @@
 """Statistics of a stream of events, collected chunk by chunk.
 
-Any stream is accepted, valid or not. Callers that need a valid one call `require_valid`.
+Any stream is accepted, valid or not. Callers that need a valid stream call `require_valid`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ FAULT_MEANINGS = {
     Fault.RESIZED_DEAD: "resizes an object that is not live",
     Fault.TOO_LARGE: "makes more bytes live than any machine can hold",
 }
-"""Faults in words, for messages: the event ..."""
+"""What an event with each fault does. A message puts the number of the event before it."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """A bin of a histogram, with numbers from `least` to `most`. The names are JSON keys."""
+    """A bin of a histogram: the numbers from `least` to `most`. The field names are JSON keys."""
 
     least: int
     most: int
@@ -50,7 +50,7 @@ class TraceStats:
     events: int
     """Calls that reach the heap, without notes."""
     operations: dict[str, int]
-    """Events and notes by the name of their Op."""
+    """Number of events and notes, by the name of their Op."""
     objects: int
     """Object ids used."""
     thread_numbers: int
@@ -58,21 +58,22 @@ class TraceStats:
     threads: int
     """Threads that make calls."""
     requested: int
-    """Requested bytes, those of reallocations included."""
+    """Requested bytes, including those of reallocations."""
     peak_live: int
     """Maximum of the live bytes."""
     peak_event: int
-    """Events done when it was first reached."""
+    """Events done when `peak_live` was first reached."""
     live_objects: int
     """Objects never freed."""
     live_bytes: int
-    """Their bytes."""
+    """Bytes of the objects never freed."""
     frees_by_another: int
     """Frees by a thread other than the last to allocate or resize the object."""
     lifetimes: int
-    """Sum of the lifetimes of the freed objects: events from allocation to free."""
+    """Sum of the lifetimes of the freed objects. A lifetime is the number of events from
+    allocation to free."""
     longest: int
-    """Longest of them."""
+    """Longest lifetime of a freed object."""
     by_size: list[Bin]
     """Calls that allocate or resize, by size."""
     by_lifetime: list[Bin]
@@ -80,7 +81,7 @@ class TraceStats:
     left_by_size: list[Bin]
     """Objects never freed, by size."""
     faults: dict[str, tuple[int, int]]
-    """Occurrences of each fault, and the number of the first such event."""
+    """For each fault, how often it occurs and the number of the first event that has it."""
 
     @property
     def allocations(self) -> int:
@@ -99,13 +100,13 @@ class TraceStats:
 
     @property
     def mean_lifetime(self) -> float:
-        """Mean lifetime of the freed objects; 0 without any."""
+        """Mean lifetime of the freed objects; 0 if there are none."""
         count = sum(one.count for one in self.by_lifetime)
         return self.lifetimes / count if count else 0.0
 
     @property
     def median_lifetime(self) -> int:
-        """Median lifetime of the freed objects, as the upper end of its bin; 0 without any."""
+        """Upper end of the bin of the freed objects' median lifetime; 0 if no object is freed."""
         half = (sum(one.count for one in self.by_lifetime) + 1) // 2
         for one in self.by_lifetime:
             half -= one.count
@@ -134,7 +135,7 @@ class StatsCollector:
             position = count_events(self._state, chunk, position)
 
     def _make_room(self, number: int) -> None:
-        """Enlarge the table of objects for that id."""
+        """Enlarge the table of objects to hold the id `number`."""
         where = f"event {self.events + 1} names object {number}"
         if number >= MAX_OBJECTS:
             raise InputError(f"{where}; expected an id below 2**31")
@@ -144,7 +145,7 @@ class StatsCollector:
             raise EnvironmentLacks(f"{where}: not enough memory for a table of that size") from None
 
     def require_valid(self, name: str) -> None:
-        """Raise InputError, naming the first invalid event, if there is one."""
+        """Raise InputError if an event is invalid; the message names the first with that fault."""
         for fault, entry in zip(Fault, self._state.faults, strict=True):
             if entry.count:
                 raise InputError(
@@ -186,7 +187,7 @@ def collect_stats(trace: Trace) -> TraceStats:
 
 
 def _bins(counts: Table[BinCount]) -> list[Bin]:
-    """Return the bins from the first to the last that is not empty."""
+    """Return the bins from the first to the last non-empty one."""
     used = np.flatnonzero(counts["count"])
     if len(used) == 0:
         return []

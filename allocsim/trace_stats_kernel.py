@@ -1,7 +1,8 @@
 """Kernel of the trace statistics: calls, sizes, lifetimes, threads and peak live bytes.
 
-Each event is visited once. Invalid streams are accepted too: faults are counted, and the caller
-decides which are errors. Memory is bounded by the highest object id, not by the number of events.
+Each event is visited once. Invalid streams are accepted too: their faults are counted, and the
+caller decides which faults are errors. Memory is bounded by the highest object id, not by the
+number of events.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
 
 MAX_BYTES = 1 << 62
-"""Maximum of byte counts, which saturate: far enough below 2**63 that a sum does not overflow."""
+"""Value at which byte counts saturate. It is so far below 2**63 that a sum does not overflow."""
 
 BINS = 64
 """Bins of a histogram by powers of two: 0, 1, 2, 3-4, 5-8, 9-16, and so on."""
@@ -27,7 +28,7 @@ class Fault(IntEnum):
     """Defect of an event that makes the stream invalid."""
 
     ALLOCATED_TWICE = 0
-    """Allocates an object that is live; counted as if it had been freed before."""
+    """Allocates an object that is live; counted as if the object had been freed first."""
     FREED_TWICE = 1
     """Frees an object that is not live; ignored."""
     RESIZED_DEAD = 2
@@ -37,7 +38,7 @@ class Fault(IntEnum):
 
 
 class Totals(Struct):
-    """Totals of a stream; the names are also those of the fields of TraceStats."""
+    """Totals of a stream. TraceStats has fields of the same names."""
 
     events: Int64  # calls so far, without notes
     objects: Int64  # object ids used: the highest plus one
@@ -45,10 +46,10 @@ class Totals(Struct):
     live_objects: Int64
     live_bytes: Int64
     peak_live: Int64  # maximum of live_bytes
-    peak_event: Int64  # events done when it was first reached
+    peak_event: Int64  # events done when peak_live was first reached
     lifetimes: Int64  # sum of the lifetimes of the freed objects, in events
-    longest: Int64  # longest of them
-    frees_by_another: Int64  # frees by a thread other than the object's
+    longest: Int64  # longest lifetime of a freed object, in events
+    frees_by_another: Int64  # frees by a thread other than TracedObject.thread
 
 
 class BinCount(Struct):
@@ -61,8 +62,8 @@ class BinCount(Struct):
 class TracedObject(Struct):
     """State of an object."""
 
-    request: Int64  # requested bytes, last time
-    start: Int64  # number of the event that allocated it, from 1; 0: it is not live
+    request: Int64  # bytes requested by the last allocation or resize
+    start: Int64  # number of the event that allocated it, counted from 1; 0: not live
     thread: Int64  # last thread to allocate or resize it
 
 
@@ -99,13 +100,13 @@ def new_state(objects: int = 1 << 12) -> StatsState:
 
 
 def with_room_for(state: StatsState, number: int) -> StatsState:
-    """Return the same state with room for the object of that id."""
+    """Return the same state with room for the object with id `number`."""
     return state._replace(objects=grown(state.objects, number + 1))
 
 
 @kernel
 def count_events(state: StatsState, events: Table[Event], start: int) -> int:
-    """Count events[start:]; return the position of the first whose object is beyond the table."""
+    """Count events[start:] until an object is beyond the table; return the position reached."""
     totals = state.totals[0]
     position = start
     while position < len(events):
@@ -148,7 +149,7 @@ def _allocate(state: StatsState, totals: Totals, event: Event) -> None:
 
 @kernel
 def _count_request(state: StatsState, totals: Totals, request: int) -> None:
-    """Count requested bytes, which are live now."""
+    """Count the requested bytes, and add them to the live bytes."""
     totals.live_bytes += request
     if totals.live_bytes > totals.peak_live:
         totals.peak_live = totals.live_bytes

@@ -1,9 +1,9 @@
-"""Subsets of a trace, which are valid traces: a slice, or a random sample of the objects.
+"""Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
-An object is in a subset with all its calls or not at all. Object ids and threads are renumbered
-densely, in order of appearance. Calls that are not selected are reported in notes, not as dropped
-calls, which are those lost on import. Whether an object is in a sample depends only on the random
-seed and on how many objects were allocated before it.
+A subset contains all calls of an object or none. Object ids and threads are renumbered densely, in
+order of appearance. Calls that are not selected are reported in notes. They are not counted as
+dropped calls, because those are calls lost on import. Whether an object is in a sample depends only
+on the random seed and on how many objects were allocated before it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ ALL = 1 << 31
 
 @dataclass(frozen=True)
 class Choice:
-    """Choice of the events in a subset."""
+    """Which events a subset contains."""
 
     first: int = 0
-    """Events before the subset."""
+    """Number of events before the subset."""
     last: int = NO_END
-    """Events before its end."""
+    """Number of events before the end of the subset."""
     keep: int = ALL
-    """Objects to keep, out of ALL."""
+    """Share of the objects to keep, in units of 1 / ALL."""
     seed: int = 0
     """Random seed of the sample."""
 
@@ -49,20 +49,20 @@ class SubsetState(Struct):
     ids: Int64  # object ids of the subset in use or spare
     spare: Int64  # ids on the stack of spare ids
     threads: Int64  # threads of the subset so far
-    freezes: Int64  # FREEZE notes dropped, since they hold for the whole trace only
+    freezes: Int64  # FREEZE notes dropped, as they are valid for the whole trace only
 
 
 class Tables(NamedTuple):
     """State of a subset."""
 
     state: Table[SubsetState]  # one row
-    ids: np.ndarray  # int64 by id in the whole trace: id in the subset + 1, or 0
+    ids: np.ndarray  # int64 by id in the whole trace: id in the subset + 1, or 0 if none
     spare: np.ndarray  # int64: stack of object ids to reuse
     threads: np.ndarray  # int64 by thread number in the whole trace: number in the subset + 1, or 0
 
 
 def subset_of(trace: Trace, choice: Choice) -> Trace:
-    """Return the chosen subset of `trace`; reading it consumes the trace."""
+    """Return the chosen subset of `trace`; reading the subset consumes `trace`."""
     source = trace.description.get("source", trace.description)
     subset = Trace(
         name=trace.name,
@@ -78,14 +78,14 @@ def subset_of(trace: Trace, choice: Choice) -> Trace:
 
 
 def _described(choice: Choice) -> dict[str, Any]:
-    """Return the choice for reports, without defaults."""
+    """Return the choice as reports show it, without default values."""
     if choice.keep < ALL:
         return {"keep": round(choice.keep / ALL, 9), "seed": choice.seed}
     return {"from": choice.first} | ({} if choice.last == NO_END else {"to": choice.last})
 
 
 def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
-    """Yield the events of the subset; at the end, add notes on what is not in it."""
+    """Yield the events of the subset, then add notes on what the subset leaves out."""
     tables, cut = _new_tables(choice), Slice(choice.first, choice.last)
     state = tables.state[0]
     with closing(whole):
@@ -104,7 +104,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
 
 
 def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
-    """Add a note with counts by reason, if there are any."""
+    """Add a note that lists `counts` by reason, unless there are none."""
     if counts:
         text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
         subset.notes.append(f"{what}: {text}")
@@ -119,16 +119,16 @@ def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:
 
 
 def _with_room_for(tables: Tables, number: int) -> Tables:
-    """Return the same state with room for the object of that id in the whole trace."""
+    """Return the same state with room for the object with id `number` in the whole trace."""
     ids, spare = grown(tables.ids, number + 1), grown(tables.spare, number + 1)
     return tables._replace(ids=ids, spare=spare)
 
 
 @kernel
 def select(tables: Tables, events: Table[Event], start: int, out: Table[Event]) -> int:
-    """Copy the selected of events[start:]; return the position of the first not processed.
+    """Copy the selected events among events[start:]; return the position reached.
 
-    Stops at an object id beyond the table.
+    Stops at the first object id beyond the table.
     """
     state = tables.state[0]
     state.written = 0
@@ -148,7 +148,10 @@ def select(tables: Tables, events: Table[Event], start: int, out: Table[Event]) 
 
 @kernel
 def _select_call(tables: Tables, state: SubsetState, event: Event, out: Table[Event]) -> None:
-    """Copy a call if its object is in the subset, or is selected as the call allocates it."""
+    """Copy a call if its object is in the subset.
+
+    The call that allocates an object decides whether the object is in the subset.
+    """
     number = tables.ids[event.object] - 1
     if number < 0:
         is_allocation = event.op < Op.REALLOC
@@ -206,7 +209,7 @@ def random_share(allocation: int, seed: int) -> int:
 
 @kernel
 def _mix(bits: int) -> int:
-    """Mix all bits of a 31-bit number by a permutation; its products stay below 2**63."""
+    """Mix all bits of a 31-bit number with a permutation whose products stay below 2**63."""
     bits ^= bits >> 16
     bits = bits * 0x5851F42D & 0x7FFFFFFF
     bits ^= bits >> 15

@@ -1,8 +1,8 @@
 """Traces in files: allocsim's own format, and recordings in the formats of other tools.
 
 A reader turns the bytes of a recording into calls; `object_ids` turns the calls of all readers into
-events by one set of rules. Memory is bounded by the objects that are live at once, not by the
-length of the recording.
+events by one set of rules. Memory is bounded by the number of objects live at the same time,
+not by the length of the recording.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from allocsim.traces.source import Source, open_source
 
 
 def open_trace(path: str, form: str | None = None, process: int | None = None) -> Trace:
-    """Open a trace file, or standard input if `path` is '-'; it is read as it is consumed.
+    """Open a trace file, or standard input if `path` is '-'.
 
-    `form` names the format, which is otherwise detected from the content. `process` selects the
-    process whose calls are used, by default that of the first call.
+    The input is read while the trace is consumed. `form` names the format; without it, the format
+    is detected from the content. `process` is the process whose calls are used, by default the
+    process that made the first call.
     """
     if file.is_allocsim_trace(path):
         _require_own_format(path, form, process)

@@ -1,7 +1,7 @@
 """Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
-A decompressor returns at most as many bytes as the reader wants, and its window is limited, so
-neither a decompression bomb nor a header that demands gigabytes costs memory.
+A decompressor returns no more bytes than the reader asks for, and its window is limited. A
+decompression bomb, or a header that demands gigabytes, therefore costs no extra memory.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections.abc import Callable
 from typing import Any
 
 WINDOW_LOG = 27
-"""log2 of the largest zstd window accepted: the limit of `zstd -d` without --long."""
+"""log2 of the largest zstd window accepted, which is the limit of `zstd -d` without --long."""
 
 XZ_MEMORY = 256 << 20
-"""Bytes of memory that xz may use: four times what decompressing the output of `xz -9` takes."""
+"""Bytes of memory that xz may use: four times as many as it needs for the output of `xz -9`."""
 
 PACKED = 1 << 16
 """Compressed bytes read at a time."""
 
 
 class Unpacked(io.BufferedIOBase):
-    """The decompressed content of `raw`, frame after frame; EOFError if the last one is cut off."""
+    """The decompressed content of `raw`, frame after frame; EOFError if the last is cut off."""
 
     def __init__(self, raw: io.BufferedReader, begin: Callable[[], Any]) -> None:
         """`begin` creates a decompressor for one frame."""
@@ -33,14 +33,14 @@ class Unpacked(io.BufferedIOBase):
         self._begin = begin
         self._frame: Any = begin()
         self._pending = b""
-        """Compressed bytes already read that follow the frame that has ended."""
+        """Compressed bytes that were read past the end of the previous frame."""
 
     def readable(self) -> bool:
         """Return True."""
         return True
 
     def read1(self, size: int = -1) -> bytes:
-        """Return some bytes, at most `size`; none only at the end."""
+        """Return between one and `size` bytes, or no bytes at the end."""
         while True:
             if self._frame.eof and not self._next_frame():
                 return b""
@@ -72,23 +72,23 @@ class Unpacked(io.BufferedIOBase):
 
 
 def bzip2_frame() -> bz2.BZ2Decompressor:
-    """Return a decompressor for one stream of a .bz2."""
+    """Return a decompressor for one stream of a .bz2 file."""
     return bz2.BZ2Decompressor()
 
 
 def xz_frame() -> lzma.LZMADecompressor:
-    """Return a decompressor for one stream of an .xz."""
+    """Return a decompressor for one stream of an .xz file."""
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
 
 
 def zstd_frame() -> Any:
-    """Return a decompressor for one frame of a .zst."""
+    """Return a decompressor for one frame of a .zst file."""
     zstd = zstd_module()
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG})
 
 
 def zstd_module() -> Any:
-    """Return compression.zstd, in the standard library since Python 3.14, or its backport."""
+    """Return compression.zstd, which Python has had since version 3.14, or its backport."""
     return importlib.import_module(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     )

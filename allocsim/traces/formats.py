@@ -1,7 +1,7 @@
 """Trace formats: what each one declares, what a reader provides, and which format a file has.
 
 The format is detected from the first bytes inside the container, never from the file's name.
-Content that no format recognises is an error, which shows its beginning and lists the formats.
+If no format recognises the content, an error shows its beginning and lists the formats.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Reader(Protocol):
         """Whether the source, read to its end, contained nothing at all."""
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; each may be reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; an array may be reused for the batch that is AHEAD + 2 later."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ class Format:
     summary: str
     """Description in one line, with an example."""
     looks_like: Callable[[bytes], bool]
-    """Whether content that begins with these bytes, at most MAX_HEAD, is of the format."""
+    """Tell from the first bytes of the content, at most MAX_HEAD, whether it is of the format."""
     open: Callable[[Source], Reader]
-    """A reader of a source. Its first bytes look like the format unless the user forced it."""
+    """Make a reader of a source. Unless the user forced the format, the source's first bytes look
+    like it."""
 
 
 def detect_format(source: Source, formats: Sequence[Format]) -> Format:
@@ -79,7 +80,7 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
 
 
 def format_named(name: str, formats: Sequence[Format]) -> Format:
-    """Return the format of that name; else UnknownName."""
+    """Return the format called `name`; UnknownName if there is none."""
     for form in formats:
         if form.name == name:
             return form
@@ -87,9 +88,9 @@ def format_named(name: str, formats: Sequence[Format]) -> Format:
 
 
 def _is_table_of_rates(head: bytes) -> bool:
-    """Return whether the first line that is not a comment is SIZE, ALLOC_RATE, NUM_LIVE.
+    """Return whether the first line that is not a comment has SIZE, ALLOC_RATE, NUM_LIVE.
 
-    It may have these names, as a header, or the numbers of a size.
+    The line may be a header with these names, or the three numbers of one size.
     """
     lines = (line.strip() for line in head.splitlines())
     first = next((line for line in lines if line and not line.startswith(b"#")), b"")

@@ -2,8 +2,8 @@
 
 Open addressing with linear probing. The capacity is a power of two, and at most half of the slots
 are used. Key 0 marks a free slot, so it must not be looked up. The hash depends on random numbers
-stored after the slots: without them a recording could be crafted whose keys all collide, and
-importing it would take hours.
+stored after the slots. Without them, someone could craft a recording whose keys all collide, and
+importing that recording would take hours.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Entry(Struct):
 
 
 MASK = 0x7FFFFFFF
-"""31 bits, so that a product of two such numbers is below 2**62."""
+"""The low 31 bits. The product of two 31-bit numbers is below 2**62."""
 
 SECRETS = 2
-"""Rows after the slots that hold the table's random numbers."""
+"""Number of rows after the slots. They hold the table's random numbers."""
 
 
 def new_hash_table(slots: int) -> Table[Entry]:
@@ -47,7 +47,8 @@ def _home(table: Table[Entry], key: int) -> int:
     """Return the slot where the search for `key` starts: a keyed hash, mixed in two steps.
 
     Each half of the key is multiplied by a secret of its own. One multiplication by a public
-    constant is not enough, nor is a secret that is only added: colliding keys can still be found.
+    constant would not be enough, and neither would adding a secret: an attacker could still find
+    keys that collide.
     """
     slots = capacity_of(table)
     mixed = (key & MASK) * table[slots].number + (key >> 31) * table[slots + 1].number
@@ -79,8 +80,8 @@ def insert(table: Table[Entry], key: int, number: int) -> None:
 def remove(table: Table[Entry], key: int) -> int:
     """Remove a key and return its number, or -1 if it is not in the table.
 
-    Later keys of the run move into the hole where their own search would pass it, so there are no
-    tombstones (Knuth, TAOCP 3, 6.4, algorithm R).
+    A later key of the run moves into the hole if a search for that key would pass the hole. No
+    tombstones are needed (Knuth, TAOCP 3, 6.4, algorithm R).
     """
     hole = find_slot(table, key)
     if hole < 0:

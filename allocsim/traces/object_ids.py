@@ -1,8 +1,8 @@
 """Object ids: find the object that a recorded address refers to, and turn calls into events.
 
 The calls of all readers pass through here, so one set of rules holds for every format. An address
-refers to the object that is live there, and the ids of freed objects are reused, so memory is
-bounded by the number of objects live at once. The rules:
+refers to the object that is live at it. The ids of freed objects are reused, so memory is bounded
+by the number of objects live at the same time. The rules:
 
     NULL returned, whatever the size     failed call; no event
     free of NULL                         no event
@@ -78,10 +78,10 @@ class ImportState(Struct):
     ids: Int64  # object ids in use or spare
     spare: Int64  # ids on the stack of spare ids
     threads: Int64  # threads seen
-    thread: Int64  # recorded id of the last call's thread: usually the next call's too
-    thread_number: Int64  # its number; -1 before the first call
-    process: Int64  # process whose calls become events; -1: that of the first call
-    processes: Int64  # other processes in their table
+    thread: Int64  # recorded id of the last call's thread, usually also of the next call's
+    thread_number: Int64  # number of `thread`; -1 before the first call
+    process: Int64  # process whose calls become events; -1: the process of the first call
+    processes: Int64  # entries in the table of other processes
     events: Int64  # events written to the current output
     halt: Int64  # a Halt
 
@@ -124,8 +124,8 @@ def with_more_slots(ids: ObjectIds) -> ObjectIds:
 def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Table[Event]) -> int:
     """Turn calls[start:] into events; return the position of the first call not processed.
 
-    `state.events` is the number of events written, `state.halt` the reason to stop. A call can make
-    two events, so it stops when there is room for only one.
+    Sets `state.events` to the number of events written and `state.halt` to the reason for stopping.
+    A call can become two events, so the loop stops when there is room for only one event.
     """
     state = ids.state[0]
     state.events = 0
@@ -203,7 +203,7 @@ def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> No
 
 @kernel
 def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
-    """Resize the object at call.old, which is now at call.address; allocate it if unknown."""
+    """Resize the object that moves from call.old to call.address; if unknown, allocate it."""
     number = remove(ids.objects, call.old)
     if number < 0:
         ids.dropped[Reason.UNKNOWN_REALLOC] += 1
@@ -238,7 +238,7 @@ def _count_other_process(ids: ObjectIds, process: int) -> None:
 
 @kernel
 def _thread_done(ids: ObjectIds, thread: int, events: Table[Event]) -> None:
-    """Append the end of a thread, if it has made an event."""
+    """Append the event that ends a thread, if the thread has made an event before."""
     if find_slot(ids.threads, thread + 1) >= 0:
         _new_event(ids, Op.THREAD_DONE, 0, thread, events)
 

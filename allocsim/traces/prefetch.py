@@ -1,8 +1,8 @@
-"""Prefetching: a second thread makes the next batches while this one works.
+"""Prefetching: a second thread makes the next batches while the consumer works.
 
-Decompression and scanning release Python's global lock, so they run on another core during the
-replay. An error of the reader is raised where its batch would have come. When the consumer stops
-early, the thread ends with it.
+Decompression and scanning release Python's global interpreter lock, so they run on another core
+during the replay. If the reader fails, the consumer gets the error in place of the batch that the
+reader was making. If the consumer stops early, the thread ends too.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from allocsim.traces.calls import BATCH, no_calls
 
 AHEAD = 3
-"""Batches that may wait in the queue."""
+"""Maximum number of batches that wait in the queue."""
 
 
 def call_arrays(count: int = BATCH) -> Iterator[Any]:
     """Yield arrays of `count` calls for a reader to fill, reused in turn.
 
-    AHEAD of them wait, one is being consumed and one is being filled: AHEAD + 2.
+    There are AHEAD + 2 arrays: AHEAD wait in the queue, one is being consumed and one filled.
     """
     return cycle([no_calls(count) for _ in range(AHEAD + 2)])
 
@@ -47,7 +47,7 @@ def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event) -> None:
-    """Put every batch into the queue, then None or the error that ended them."""
+    """Put every batch into the queue, then None, or the error that ended the batches."""
     try:
         for batch in batches:
             if not _put(waiting, (batch, None), stopped):

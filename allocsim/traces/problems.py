@@ -1,4 +1,4 @@
-"""Defects of a whole trace that would make a replay misleading, as sentences.
+"""Sentences about the defects of a whole trace that would make a replay misleading.
 
 Calls that an import dropped or repaired are counted in the trace and are not defects.
 """

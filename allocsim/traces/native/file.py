@@ -2,7 +2,7 @@
 
 A plain file is mapped, and its chunks are views of the mapping: nothing is parsed or copied. A
 compressed file or standard input is streamed. Every event is validated before it leaves this
-module. A mapped file that is truncated while it is read gives an error at the next chunk; only
+module. If a mapped file is truncated while it is read, the next chunk raises an error. Only a
 truncation inside the chunk in use cannot be caught.
 """
 
@@ -47,7 +47,7 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 
 
 def write_trace(trace: Trace, path: Path) -> None:
-    """Write the whole stream and close it. An error leaves the old file, if there was one."""
+    """Write the whole trace and close it. After an error, a file that existed is unchanged."""
     with closing(trace), atomic_write(_regular(path)) as file:
         begin = header_size(_description(trace, StatsCollector()))
         collector, rows = StatsCollector(), 0
@@ -138,7 +138,7 @@ def _description(trace: Trace, collector: StatsCollector) -> Description:
 
 
 def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
-    """Return a trace with what the file's description says."""
+    """Return a trace of these chunks with the figures and notes of the file's description."""
     return Trace(
         name=name,
         chunks=chunks,
@@ -160,8 +160,8 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
 def _mapped(descriptor: int, length: int) -> mmap.mmap:
     """Return a private mapping of a file, for sequential reading.
 
-    It is writable only on paper: read-only arrays are a type of their own for Numba, which would
-    compile every kernel a second time for them.
+    The mapping is writable, although nothing writes to it. Numba treats read-only arrays as a type
+    of their own, and would compile every kernel a second time for them.
     """
     flags = mmap.MAP_PRIVATE | NO_RESERVE
     mapping = mmap.mmap(descriptor, length, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
@@ -170,10 +170,10 @@ def _mapped(descriptor: int, length: int) -> mmap.mmap:
 
 
 def _views(mapping: mmap.mmap, layout: Layout, bounds: Bounds, name: str) -> Iterator[Any]:
-    """Yield the events as views of the mapping; the pages of a chunk are released after it."""
+    """Yield the events as views of the mapping; release the pages of each chunk after its use."""
     start = layout.begin // mmap.PAGESIZE * mmap.PAGESIZE
     for row in range(0, layout.rows, CHUNK):
-        _require_length(mapping.size(), layout, name)  # of the file, which may have changed
+        _require_length(mapping.size(), layout, name)  # the file may have changed
         count, offset = min(CHUNK, layout.rows - row), layout.begin + row * EVENT.itemsize
         chunk = np.frombuffer(mapping, EVENT, count, offset).view(np.recarray)
         _require_valid(chunk, bounds, row, name)

@@ -6,7 +6,7 @@ All numbers are little-endian:
          0     12  MAGIC
         12      4  VERSION of the format
         16      8  length of the JSON text in bytes
-        24      8  offset of the first event, a multiple of 4096: the length of the header
+        24      8  length of the header, a multiple of 4096: the offset of the first event
         32      8  events in the file, notes included, 16 bytes each as in `events.EVENT`
         40     20  zeros
         60      4  CRC-32 of the whole header without these four bytes
@@ -27,26 +27,27 @@ from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 
 NAME = "allocsim"
-"""Name of the format in --format and in lists. It has no reader: the file holds events."""
+"""Name of the format in --format and in lists. The format needs no reader, since its files hold
+events."""
 
 MAGIC = b"allocsim\r\n\x1a\n"
 """A name, then bytes that a transfer in text mode would change."""
 
 VERSION = 1
-"""Increases when older versions of allocsim would misread the file."""
+"""Version of the format. It increases when older versions of allocsim would misread the file."""
 
 PAGE = 4096
-"""The events begin at a multiple of this, so that they are aligned in a mapping."""
+"""The offset of the first event is a multiple of this, which aligns events in a mapping."""
 
 MAX_HEADER = 16 << 20
 """Maximum bytes of a header."""
 
 BASE_OBJECTS = 1 << 22
 MAX_OBJECTS_PER_EVENT = 4
-"""A file may use BASE_OBJECTS object ids, and more if it has one event for every four ids.
+"""A file may use BASE_OBJECTS object ids, plus MAX_OBJECTS_PER_EVENT for each of its events.
 
-Consumers keep a table row for each id, and ids that are far apart cost a page each, so a small file
-with huge ids would cost gigabytes.
+Consumers keep a table row for each id, and ids that are far apart cost a page each. Without the
+limit, a small file with huge ids would cost gigabytes.
 """
 
 REMEDY = "recreate it from its recording with `allocsim trace convert`"
@@ -62,7 +63,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON text. Readers ignore unknown keys."""
+    """Content of the JSON text. Readers ignore unknown keys."""
 
     tool: str
     """The allocsim that wrote the file, with its version."""
@@ -85,7 +86,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, Count] = {}
     """Calls that the import dropped or repaired, by reason."""
     notes: list[str] = []
-    """Notes of the import for the user."""
+    """Notes for the user that the import collected."""
 
 
 class Layout(NamedTuple):
@@ -105,13 +106,13 @@ class Layout(NamedTuple):
 
 
 def header_size(description: Description) -> int:
-    """Return the bytes to reserve for a header whose notes and counts are not known yet."""
+    """Return how many bytes to reserve for a header whose notes and counts are not known yet."""
     length = FIXED_SIZE + len(msgspec.json.encode(description)) + 2 * PAGE
     return -(-length // PAGE) * PAGE
 
 
 def encode_header(description: Description, begin: int, rows: int) -> bytes:
-    """Return the header of a file with events from `begin` on, without notes that do not fit."""
+    """Return the header of a file whose events start at `begin`; omit notes that do not fit."""
     text = msgspec.json.encode(description)
     notes = list(description.notes)
     while notes and FIXED_SIZE + len(text) > begin:
@@ -127,7 +128,7 @@ def encode_header(description: Description, begin: int, rows: int) -> bytes:
 
 
 def parse_layout(fixed: bytes, name: str) -> Layout:
-    """Parse the first FIXED_SIZE bytes; TraceError if they are not those of an allocsim trace."""
+    """Parse the first FIXED_SIZE bytes; TraceError if they do not begin an allocsim trace."""
     if len(fixed) < FIXED_SIZE or not fixed.startswith(MAGIC):
         raise TraceError(
             f"{name}: {len(fixed)} bytes of a header of {FIXED_SIZE} bytes; {REMEDY}"
@@ -176,7 +177,7 @@ def parse_description(header: bytes, layout: Layout, name: str) -> Description:
 
 
 def is_dense(objects: int, rows: int) -> bool:
-    """Return whether a file of that many rows may use that many object ids (see BASE_OBJECTS)."""
+    """Return whether a file of `rows` events may use `objects` object ids (see BASE_OBJECTS)."""
     return objects <= BASE_OBJECTS + MAX_OBJECTS_PER_EVENT * rows
 
 

@@ -1,7 +1,8 @@
-"""Trace readers: one module per format, which defines FORMAT.
+"""Trace readers: one module per format. Each module defines FORMAT.
 
-To add a format, write its module and add it to FORMATS. Text formats that are worth compiling
-build on `scan.line_reader`, binary ones on `scan.block_reader`, the others on `scan.python_reader`.
+To add a format, write its module and add it to FORMATS. A reader that is worth compiling builds on
+`scan.line_reader` if the format is text. A reader of a binary format builds on `scan.block_reader`,
+and any other reader on `scan.python_reader`.
 """
 
 from allocsim.traces.formats import Format
@@ -34,8 +35,8 @@ FORMATS: tuple[Format, ...] = (
     valgrind.FORMAT,
     ltrace.FORMAT,
 )
-"""All readable formats; the first that recognises a file reads it.
+"""All readable formats. The first that recognises a file is the one used.
 
-Formats that search the whole head for a call (lttng, valgrind, ltrace) come after those that
-recognise its first bytes.
+Formats that search the whole head for a call (lttng, valgrind, ltrace) come after formats
+that recognise the first bytes.
 """

@@ -1,12 +1,12 @@
-"""Android's recorded allocations: the text format of the AOSP's memory_replay.
+"""Allocations recorded on Android, in the text format of AOSP's memory_replay.
 
 One call per line:
 
     TID: malloc 0xPTR SIZE          TID: realloc 0xPTR 0xOLD SIZE      TID: free 0xPTR
     TID: calloc 0xPTR N SIZE        TID: memalign 0xPTR ALIGN SIZE     TID: thread_done 0x0
 
-In newer files each line ends with two times in nanoseconds, START END; both or neither. The reader
-accepts exactly this, so no other text is mistaken for it.
+In newer files each line ends with two times in nanoseconds, START END. A line has both times or
+neither. The reader accepts nothing else, so other text is not mistaken for this format.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _line(scan: AospScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _operation(position: int, call: CallRecord, state: ScanState) -> int:
-    """Read a function's name and the space after it into call.op; return the end, or -1."""
+    """Read a function's name into call.op, and the space after it; return its end, or -1."""
     name = load_word(state.text + position)
     if name == _MALLOC:
         call.op = Op.MALLOC
@@ -114,7 +114,7 @@ def _operation(position: int, call: CallRecord, state: ScanState) -> int:
 
 @kernel
 def _end_of_line(text: np.ndarray, state: ScanState) -> int:
-    """Read two times or none, and the newline; return the position after it, or -1."""
+    """Read two times or none, and the newline; return the position after the newline, or -1."""
     if state.position >= 0 and text[state.position] == SPACE:
         next_decimal(text, state, SPACE)
         next_decimal(text, state, SPACE)

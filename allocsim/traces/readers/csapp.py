@@ -7,9 +7,9 @@ in the .script files of Stanford's CS107, which have no header.
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
     others: ids, operations; or nothing                f ID          free; of NULL if ID is negative
 
-Of the header only the number of operations is used: if the file has more or fewer, a note says so.
-A call without a size takes the size of the previous one, as the lab's driver does, and a note
-counts such calls. Each ID becomes an invented address.
+The reader uses only the number of operations from the header. If the file has more or fewer, a note
+says so. A call without a size takes the size of the previous call, as in the lab's driver, and a
+note gives the number of these calls. Each ID becomes an invented address.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _line(scan: CsappScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _header(scan: CsappScan, position: int) -> int:
-    """Read a line of the header; the second of two numbers, or third of four, is `promised`."""
+    """Read a line of the header. `promised` is the second number of two, or the third of four."""
     file = scan.file[0]
     if file.header == MAX_HEADER or file.operations:
         return -1
@@ -111,7 +111,10 @@ def _header(scan: CsappScan, position: int) -> int:
 
 @kernel
 def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
-    """Read blanks and an ID; return its address, 0 if negative. state.position is -1 on failure."""
+    """Read blanks and an ID; return the ID's address, or 0 if the ID is negative.
+
+    Sets state.position to -1 on failure.
+    """
     start = _skip_blanks(scan.text, position)
     negative = may_be_null and scan.text[start] == _MINUS
     number = decimal(scan.text, start + negative, scan.state[0])
@@ -123,7 +126,10 @@ def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
 
 @kernel
 def _size(scan: CsappScan, position: int) -> int:
-    """Read blanks and a size at `position`, unless that is -1; without one, the previous size."""
+    """Read blanks and a size at `position`; return the size, or the previous one if there is none.
+
+    Reads nothing if `position` is -1, which means that an earlier step failed.
+    """
     file, state = scan.file[0], scan.state[0]
     if position < 0:
         return 0
@@ -148,7 +154,7 @@ def _skip_blanks(text: np.ndarray, position: int) -> int:
 
 @kernel
 def _end_of_line(scan: CsappScan, position: int) -> int:
-    """Return the position after the line end, which blanks may precede, or -1 without one."""
+    """Skip blanks and a line end; return the position after them, or -1 if there is no line end."""
     return -1 if position < 0 else skip_line_end(scan.text, _skip_blanks(scan.text, position))
 
 

@@ -1,11 +1,12 @@
 """Raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes.
 
-A file is an array of 64-byte records, little-endian. The first identifies the file: type MAGIC, and
-two known numbers. Records are unused (type 0) at the end, and where a thread lost the race for one.
+A file is an array of 64-byte records, little-endian. The first record identifies the file
+by its type, MAGIC, and two known numbers. Unused records have type 0. They are at the end of the
+file, and wherever a thread lost the race for a record.
 
     type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
 
-A record already has the columns of a call, so NumPy converts whole columns at once.
+A record has the same columns as a call, so NumPy converts one whole column after another.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from allocsim.traces.scan.block_reader import BlockReader, Scanned
 RECORD = np.dtype(
     [
         ("thread", "<i4"),
-        ("type", "<u4"),  # in the low 8 bits; the others say which path the call took
+        ("type", "<u4"),  # in the low 8 bits; the other bits say which path the call took
         ("pointer1", "<u8"),  # free, realloc: the address passed; posix_memalign: the error
         ("pointer2", "<u8"),  # the address returned
         ("size", "<u8"),  # requested bytes; calloc: the product
@@ -33,7 +34,7 @@ RECORD = np.dtype(
 )
 
 UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 4, 5, 6, 7, 8, 255
-"""Types with a meaning of their own for some column."""
+"""Types that give some column a meaning of its own."""
 
 MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
 

@@ -1,10 +1,11 @@
 """Workloads of glibc's trace-utils: .wl files, which its trace2wl writes and its trace_run replays.
 
 The header gives the number of pointers, syncs and threads, and where each thread's stream begins;
-`glibc_wl_threads` merges the streams into one. Pointers are slots that take the place of addresses:
-storing into a slot ends the block that was there, as in trace_run for all functions but realloc.
+`glibc_wl_threads` merges the streams into one. Pointers are slots, which take the place of
+addresses. Storing into a slot ends the block that was in it. trace_run does the same for all
+functions except realloc.
 
-The streams may begin anywhere in the file, so the file is mapped; a compressed one or standard
+The streams may begin anywhere in the file, so the file is mapped; a compressed file or standard
 input is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each
 sync, and the pages of the mapping that the kernel keeps.
 """
@@ -35,10 +36,10 @@ from allocsim.traces.readers.glibc_wl_threads import (
 from allocsim.traces.source import Source
 
 MAX_SLOTS = 1 << 50
-"""Slots that a header may promise."""
+"""Maximum number of slots that a header may promise."""
 
 MAX_HEADER = 1 << 20
-"""Bytes of a header; if it is longer, the file is something else."""
+"""Maximum bytes of a header. A file with a longer header is not a workload."""
 
 CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
 
@@ -64,7 +65,7 @@ class WlReader:
         self.notes: list[str] = []
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL; an array is reused for the batch that is AHEAD + 2 later."""
         with self.source.as_file() as file:
             if self.source.truncated:
                 self.notes.append(TRUNCATED)

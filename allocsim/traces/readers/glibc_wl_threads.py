@@ -1,11 +1,12 @@
 """The threads of a glibc trace-utils workload, merged into a single stream of calls.
 
 The threads' streams are ordered only by syncs: a thread that waits for a sync continues once
-another has written it. Runnable threads take turns of TURN calls. A run fails once all threads
-together have read more bytes than the file has, which bounds its time if a damaged file makes
-streams overlap.
+another thread has written the sync. Runnable threads take turns of TURN calls. A run fails once all
+threads together have read more bytes than the file has. This bounds the time that a damaged file
+with overlapping streams can take.
 
-Byte codes, with numbers in base 128, most significant group first, all but the last with bit 7 set:
+Byte codes with their operands. An operand is a number in base 128, most significant group first;
+bit 7 is set in every group except the last:
 
     2 malloc SLOT SIZE    4 realloc SLOT OLD SIZE    12 memalign SLOT ALIGN SIZE    0 nothing
     3 calloc SLOT SIZE    5 free SLOT                13 valloc SLOT SIZE            1 done
@@ -29,8 +30,8 @@ TURN = 64
 """Calls in one turn of a thread."""
 
 MAX_GROUPS = 64
-"""Maximum number of groups in a number; 64 bits need 10. Without it, a damaged file could make many
-threads that wait for the same sync each read a number as long as the file."""
+"""Maximum number of groups in a number; 64 bits need 10. Without this limit, many threads of a
+damaged file could wait for the same sync, each reading a number as long as the file."""
 
 
 class Code(IntEnum):
@@ -54,7 +55,7 @@ class Code(IntEnum):
 
 
 class Stop(IntEnum):
-    """Reason why `run_threads` returned, and result of one step of a thread."""
+    """Reason why `run_threads` returned, or result of one step of a thread."""
 
     OUTPUT_FULL = 0
     END = 1
@@ -74,11 +75,11 @@ class Stop(IntEnum):
 
 
 class Run(Struct):
-    """Counters of a run, and the queue of runnable threads; threads are named by number + 1."""
+    """Counters of a run, and the queue of runnable threads; a thread is given as number + 1."""
 
     calls: Int64  # calls written to the current output
     read: Int64  # bytes read by all threads
-    position: Int64  # end of the number that was read last; -1: there was none
+    position: Int64  # end of the last number read; -1: the number was invalid
     slots: Int64  # highest valid slot
     first: Int64  # thread whose turn it is; 0: no thread is runnable
     last: Int64  # thread whose turn comes last
@@ -121,7 +122,7 @@ def start_threads(content: np.ndarray, starts: list[int], slots: int, syncs: int
 
 @kernel
 def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
-    """Continue the threads and fill `calls`; return the Stop that ended it."""
+    """Continue the threads and fill `calls`; return the reason for stopping, a Stop."""
     run = state.run[0]
     run.calls = 0
     while run.calls < len(calls):
@@ -148,7 +149,7 @@ def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
 
 @kernel
 def _step(state: Threads, thread: Thread, call: CallRecord) -> int:
-    """Execute the thread's next code, filling `call` if it is a call; return a Stop."""
+    """Execute the thread's next code, filling `call` if the code is a call; return a Stop."""
     run, content = state.run[0], state.content
     if thread.position >= len(content):
         return Stop.BROKEN
@@ -200,7 +201,7 @@ def _call(state: Threads, code: int, call: CallRecord) -> None:
 
 @kernel
 def _sync(state: Threads, thread: Thread, waits: bool) -> int:
-    """Write a sync and make its waiting threads runnable, or wait for it; return a Stop."""
+    """Write a sync and make the threads that wait for it runnable, or wait; return a Stop."""
     run = state.run[0]
     number = read_number(state.content, run)
     if run.position < 0 or number >= len(state.syncs):
@@ -256,7 +257,10 @@ def _slot(state: Threads) -> int:
 
 @kernel
 def read_number(content: np.ndarray, run: Run) -> int:
-    """Read a number at run.position, unless that is -1; HUGE if it is larger than HUGE."""
+    """Read a number at run.position; return HUGE if the number is larger.
+
+    If run.position is -1 already, or there is no number, sets it to -1 and returns 0.
+    """
     value, group, position = 0, 0x80, run.position
     end = min(position + MAX_GROUPS, len(content))
     while group & 0x80:

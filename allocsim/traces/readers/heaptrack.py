@@ -1,4 +1,4 @@
-"""Files of heaptrack: raw (`heaptrack -r`), or interpreted, which it writes by default.
+"""Files of heaptrack: raw files (`heaptrack -r`) and interpreted files, the default.
 
 Text with one record per line; all numbers are hexadecimal without 0x:
 
@@ -8,9 +8,9 @@ Text with one record per line; all numbers are hexadecimal without 0x:
     + SITE                  interpreted: an allocation at that site       - SITE  a free
     s x m t i c R I A S X # names, modules, stacks, times and the like: not used
 
-Interpreted files have no addresses. `heaptrack_sites` invents them, freeing the oldest block of a
-site first, and a note says that the result is approximate. Memory is bounded by the live blocks,
-two blocks of text, and 24 bytes for each of at most MAX_SITES sites.
+Interpreted files have no addresses. `heaptrack_sites` invents addresses, with the assumption that a
+site's oldest block is freed first, and a note says that the result is approximate. Memory is
+bounded by the live blocks, two blocks of text, and 24 bytes for each of at most MAX_SITES sites.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
 
 LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
-"""The last version that writes no format, and the format of its files."""
+"""The last version that does not write a FORMAT, and the format of its files."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
-"""Length of the shortest line that defines a site, or allocates a block."""
+"""Lengths of the shortest line that defines a site and the shortest that allocates a block."""
 
 
 class HeaptrackFile(Struct):
@@ -127,9 +127,9 @@ def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
-    """Read an allocation: with an address, or of a site.
+    """Read an allocation, which has either an address or a site.
 
-    A broken line must not allocate at a site: the tables have room for one block per
+    A broken line must not allocate at a site, because the tables have room only for one block per
     MIN_BLOCK_LINE bytes of valid lines.
     """
     text, state = scan.text, scan.state[0]
@@ -155,7 +155,7 @@ def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
-    """Read a free: of an address or, once sites are defined, of a site."""
+    """Read a free. Its number is a site if the file has defined sites, else an address."""
     number = hexadecimal(scan.text, position, scan.state[0])
     after = skip_line_end(scan.text, scan.state[0].position)
     call.op = Op.FREE
@@ -219,7 +219,7 @@ class HeaptrackReader(LineReader):
         super().__init__(source, LINES)
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; a note says so if the frees are approximate."""
+        """Yield arrays of CALL, then add a note if the frees are approximate."""
         yield from super().batches()
         if self._scan.sites.counts[0].sites:
             self.notes.append(
