@@ -1,7 +1,7 @@
-"""Limits and baselines: the checks that a CI job fails for.
+"""Limits and baselines: the checks that can fail a CI job.
 
 Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
-that a check never passes because something could not be looked at.
+a check never passes because a measurement is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Finding:
     limit: str
     """The option, such as "--max-footprint", or the figure that is compared with a baseline."""
     figure: float | None
-    """The value; None if it was not measured."""
+    """The value of the figure; None if it was not measured."""
     bound: float | None
     """The largest value allowed."""
     holds: bool
@@ -101,12 +101,12 @@ def _compare(
 
 
 def _unknown(subject: str, limit: str, figure: Figure, bound: float, reason: str) -> Finding:
-    """Return the finding for a figure that is missing: its limit does not hold."""
+    """Return the finding for a missing figure, which always fails its limit."""
     return Finding(subject, limit, None, bound, False, f"{figure.name} is unknown: {reason}")
 
 
 def _excess(figure: Figure, value: float, bound: float) -> str:
-    """Return how far a value exceeds its bound: absolute, and as a share of the bound."""
+    """Return by how much a value exceeds its bound, in absolute terms and as a share of it."""
     if figure is FRAGMENTATION:
         return f"{100 * (value - bound):.2f} percentage points"
     share = f" ({value / bound - 1:.1%})" if bound else ""

@@ -39,7 +39,7 @@ SAMPLES = 2000
 """Maximum number of samples kept, unless `Options.every` sets the interval."""
 
 BUFFER = 4096
-"""Rows of the sample buffer: samples that the kernel takes before it returns."""
+"""Rows of the sample buffer. The kernel returns when it has taken this many samples."""
 
 NEVER = 1 << 62
 """A number of events that no replay reaches."""
@@ -51,11 +51,11 @@ class Options:
 
     touch: Touch = Touch.PAGE
     verify: bool = False
-    """Fill every object with a pattern; check it when the object is freed, and at the end."""
+    """Fill each object with a pattern, which is checked when the object is freed and at the end."""
     limit: int = NEVER
     """Footprint in bytes above which the replay stops with LimitExceeded."""
     every: int | None = None
-    """Events between samples; None for at most SAMPLES, evenly spaced."""
+    """Events between samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None
     """Events between two checks of all invariants; None for no checks."""
 
@@ -83,7 +83,7 @@ class Player:
         driver.next_sample = driver.interval
         driver.next_check = options.check_every or NEVER
         driver.due = min(driver.next_sample, driver.next_check)
-        # Not timed: the first call compiles the kernel, or loads it from the cache.
+        # This first call compiles the kernel or loads it from the cache, so it is not timed.
         replay(heap.state, self._run, no_events(), 0)
 
     @property
@@ -92,7 +92,7 @@ class Player:
         return int(self._driver.events)
 
     def play(self, chunk: Any) -> None:
-        """Replay a chunk of events; an error names the event."""
+        """Replay a chunk of events; an error names the event that caused it."""
         position = 0
         while position < len(chunk):
             begun = time.perf_counter()
@@ -102,7 +102,7 @@ class Player:
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def profile(self) -> Profile:
-        """Return the measurements; Corruption if the parts of a sample do not sum to its heap."""
+        """Return the measurements; raise Corruption if a sample's parts do not sum to its heap."""
         self._check_at_end()
         end = records(SAMPLE)
         end[0].event = self.events
@@ -136,7 +136,7 @@ class Player:
         return self._run.driver[0]
 
     def _attend(self, event: Any) -> None:
-        """Handle the kernel's stop; raise an error if `event` failed."""
+        """Serve the request for which the kernel stopped; raise an error if `event` failed."""
         stop = Stop(int(self._driver.stop))
         if stop in (Stop.SAMPLES, Stop.CHECK):
             self._serve_due()
@@ -224,9 +224,9 @@ class Player:
         return Corruption(f"{where}: {_FAILURES[stop]}")
 
     def _where(self, stop: Stop, event: Any) -> str:
-        """Return the number of `event` and what it is about, for an error message.
+        """Return the number of `event`, its object, thread and size, for an error message.
 
-        A free has no size of its own: the object's is named, unless there is no such object.
+        A free event has no size, so the size of its object is given if that object is live.
         """
         about = f"object {event.object}, thread {event.thread}"
         if event.op != Op.FREE:

@@ -1,9 +1,9 @@
 """Snapshots and profiles: what every byte of a heap is used for, and what a replay measured.
 
-This is the definition of each figure; all are in bytes unless they say otherwise.
+Each figure is defined here. All figures are in bytes unless their description says otherwise.
 
-Invariant: no part of a snapshot is negative, and the parts sum exactly to its heap; creating any
-other raises Corruption.
+Invariant: no part of a snapshot is negative, and the parts sum exactly to its heap. Making a
+snapshot with any other parts raises Corruption.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Snapshot:
     parts: dict[str, int]
     """The eight parts by name; they sum to `heap`."""
     heap: int
-    """Obtained from the OS for spans."""
+    """Bytes obtained from the OS for spans."""
     metadata: int
-    """Page map, span records, caches."""
+    """Bytes of the page map, the span records and the caches."""
     footprint: int
     """heap - released + metadata."""
     spans: dict[str, int]
@@ -53,7 +53,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, sample: Sample) -> Snapshot:
-        """Return the snapshot of a SAMPLE; Corruption if its parts do not sum to its heap."""
+        """Return the snapshot of a SAMPLE; raise Corruption if its parts do not sum to its heap."""
         parts = {name: int(sample[name]) for name in PARTS}
         snapshot = cls(
             event=int(sample.event),
@@ -119,9 +119,9 @@ class Profile:
     caches: list[CacheUse] = field(default_factory=list)
     """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """Counters of the modelled library at the end, under its names; empty if it models none."""
+    """Final counters of the modelled library, by its own names; empty if the design models none."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
-    """Meanings of parts, and of "metadata", in the design's own words where it has any."""
+    """The design's own descriptions of parts and of "metadata"; it may describe none of them."""
     stamps: int = 0
     """Fill patterns that were checked and found intact."""
     checks: int = 0
@@ -139,7 +139,7 @@ class Profile:
 
     @property
     def title(self) -> str:
-        """The result in a line."""
+        """The result in one line."""
         return (
             f"{counted(self.events, 'event')}, {self.ns_per_event:.1f} ns/event, "
             f"peak footprint {format_bytes(self.at_peak.footprint)}"

@@ -41,7 +41,7 @@ class ReplayProfile(Profile):
     parameters: Mapping[str, int | str]
     """All parameters of the design."""
     call: str
-    """The Python call."""
+    """The Python call that made the replay."""
 
     @classmethod
     def of(
@@ -58,7 +58,7 @@ class ReplayProfile(Profile):
 
     @property
     def title(self) -> str:
-        """The result in a line."""
+        """The result in one line."""
         return f"{self.trace.name} on {self.design}: {super().title}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """The allocators in order, with all figures, or with the `failure` of the measurement."""
+        """A row per allocator, in order: all its figures, or the `failure` of the measurement."""
         return self.compared.rows()
 
     @property

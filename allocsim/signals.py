@@ -1,14 +1,15 @@
 """Signals: how the process ends on Ctrl-C, SIGTERM and SIGHUP.
 
-A KeyboardInterrupt would be raised wherever Python happens to be: inside an import, a compiler
-callback or a finaliser, and the last two swallow it. So nothing is raised. The handler runs the
-cleanups registered with `on_interrupt`, prints one line and ends the process.
+Python would raise KeyboardInterrupt wherever it happens to be executing: in an import, a compiler
+callback or a finaliser. Callbacks and finalisers swallow the exception. The handler of this module
+therefore raises nothing. It runs the cleanups registered with `on_interrupt`, prints one line and
+ends the process.
 """
 
 from __future__ import annotations
 
-# `_signal`, because importing `signal` takes 2 ms, and contextlib as long: until the handler is
-# installed, Ctrl-C prints a traceback.
+# `_signal` is used because importing `signal` takes 2 ms, and contextlib another 2 ms. Until the
+# handler is installed, Ctrl-C prints a traceback.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
@@ -25,14 +26,14 @@ MESSAGES: dict[int, str] = {
 """The signals that are handled, and the message for each."""
 
 _cleanups: list[Callable[[], None]] = []
-"""Called before the process ends, the last one first."""
+"""Functions to call before the process ends, the last one first."""
 
 _progress: list[Callable[[], str]] = []
-"""Called for the parts of the message that say how far the run got."""
+"""Functions that return the parts of the message that say how far the run got."""
 
 
 def handle_signals() -> None:
-    """Make each signal of MESSAGES end the process by `_end`, unless it is ignored."""
+    """Make each signal of MESSAGES end the process by `_end`, unless the signal is ignored."""
     _install(_end)
 
 
@@ -43,17 +44,17 @@ def ignore_signals() -> None:
 
 
 def on_interrupt(cleanup: Callable[[], None]) -> _Registered:
-    """Return a block; if a signal ends the process inside it, `cleanup` is called first."""
+    """Return a context manager. If a signal ends the process in its block, `cleanup` runs first."""
     return _Registered(_cleanups, cleanup)
 
 
 def interrupt_message(progress: Callable[[], str]) -> _Registered:
-    """Return a block; if a signal ends the process inside it, its message includes `progress()`."""
+    """Return a context manager that adds `progress()` to the message of a signal in its block."""
     return _Registered(_progress, progress)
 
 
 class SignalsRedirected:
-    """A block in which a signal of MESSAGES calls `act` instead of ending the process."""
+    """Context manager: in its block, signals of MESSAGES call `act` and do not end the process."""
 
     def __init__(self, act: Callable[[int], None]) -> None:
         self.act = act
@@ -68,7 +69,10 @@ class SignalsRedirected:
 
 
 class InterruptConfirmed(SignalsRedirected):
-    """A block whose work would be lost: the first signal only warns, the second ends it."""
+    """Context manager for work that must not be lost by accident.
+
+    The first signal in its block only prints a warning; the second has its usual effect.
+    """
 
     def __init__(self, warning: str) -> None:
         super().__init__(self._warn)
@@ -76,7 +80,7 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning; if it was printed before, call the handler from before the block."""
+        """Print the warning. From the second signal on, call the replaced handler first."""
         if self.warned:
             self.before[number](number, None)
         self.warned = True
@@ -84,7 +88,7 @@ class InterruptConfirmed(SignalsRedirected):
 
 
 class _Registered:
-    """A block in which `item` is in the list `items`."""
+    """Context manager: during its block, `item` is in the list `items`."""
 
     def __init__(self, items: list[Any], item: Any) -> None:
         self.items, self.item = items, item
@@ -99,7 +103,7 @@ class _Registered:
 def _install(handler: Callable[[int, Any], None]) -> None:
     """Install `handler` for the signals of MESSAGES that are not ignored."""
     for number in MESSAGES:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and a shell's `&` leave it
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and a shell's `&` ignore it
             signal.signal(number, handler)
 
 

@@ -3,7 +3,7 @@
 The driver fills every new object with a pattern and checks it when the object is freed or resized:
 if two objects overlap, or the allocator writes into one, a pattern is overwritten.
 
-Invariant: two live objects never have the same pattern, because it is made from the object id.
+Invariant: two live objects never have the same pattern, because it is derived from the object id.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import WORD, fill, load_byte, load_word, store_word
 
 MULTIPLIER = 2654435761
-"""Odd and close to 2**32 / golden ratio (Knuth, TAOCP 3, 6.4): consecutive ids differ in each of
-the low four bytes. An id is below 2**31, so the product stays below 2**63."""
+"""An odd number close to 2**32 / golden ratio (Knuth, TAOCP 3, 6.4). It makes the patterns of
+consecutive ids differ in each of the low four bytes. An id is below 2**31, so the product stays
+below 2**63."""
 
 
 @kernel
@@ -24,7 +25,7 @@ def stamp_of(number: int) -> int:
 
 @kernel
 def stamp(address: int, length: int, number: int) -> None:
-    """Fill `length` bytes from `address` on with the pattern of an object."""
+    """Fill `length` bytes starting at `address` with the pattern of an object."""
     word = stamp_of(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
@@ -35,7 +36,7 @@ def stamp(address: int, length: int, number: int) -> None:
 
 @kernel
 def is_stamped(address: int, length: int, number: int) -> bool:
-    """Return whether `length` bytes from `address` on hold the pattern of an object."""
+    """Return whether `length` bytes starting at `address` hold the pattern of an object."""
     word = stamp_of(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
@@ -49,7 +50,7 @@ def is_stamped(address: int, length: int, number: int) -> bool:
 
 @kernel
 def is_zero(address: int, length: int) -> bool:
-    """Return whether `length` bytes from `address` on are all zeros."""
+    """Return whether `length` bytes starting at `address` are all zeros."""
     whole = length & -WORD
     for offset in range(0, whole, WORD):
         if load_word(address + offset) != 0:

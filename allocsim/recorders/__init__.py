@@ -1,7 +1,7 @@
 """Recorders: run a program under an installed malloc recorder and keep its trace.
 
-A module for each recorder; this one chooses among them, and `recording` runs the chosen one. The
-program's own output and exit status come through unchanged, and nothing of the recorder remains.
+Each recorder has a module. This one chooses among them, and `recording` runs the chosen one. The
+program's output and exit status are passed on unchanged, and the recorder leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ RECORDERS: tuple[Recorder, ...] = (
 
 
 def usable_recorders(program: Program, wanted: str | None) -> list[Recorder]:
-    """Return the recorders that can record `program`, or only the one named `wanted`, in order.
+    """Return the recorders that can record `program`, in order of preference.
 
-    EnvironmentLacks with the reasons if there is none.
+    If `wanted` is given, only the recorder of that name is considered. If no recorder is left,
+    EnvironmentLacks is raised with the reasons.
     """
     known = [_find(wanted)] if wanted else [*RECORDERS]
     missing = {recorder.name: recorder.missing(program) for recorder in known}
@@ -40,7 +41,7 @@ def usable_recorders(program: Program, wanted: str | None) -> list[Recorder]:
 
 
 def _find(name: str) -> Recorder:
-    """Return the recorder of that name; UnknownName if there is none."""
+    """Return the recorder of that name; raise UnknownName if there is none."""
     for recorder in RECORDERS:
         if recorder.name == name:
             return recorder

@@ -31,22 +31,22 @@ class Recorder:
 
     name: str
     summary: str
-    """The calls that it records and its cost, one line for the user."""
+    """One line for the user: the calls that the recorder records, and its cost."""
     install: str
     """The command that installs it on Debian."""
     missing: Callable[[Program], str | None]
-    """Returns why it cannot record this program, with the remedy, or None if it can."""
+    """Returns why the recorder cannot record a program, with the remedy, or None if it can."""
     run: Callable[[Program, Path], Outcome]
-    """Runs the program, recording into a work directory; RecorderFailed if it was not run."""
+    """Runs the program, recording into a directory; raises RecorderFailed if it was not run."""
     read: Callable[[Path, Outcome], AbstractContextManager[Trace]]
     """Opens the trace recorded into a work directory."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
-    """Programs of which it records nothing."""
+    """Programs for which the recorder records nothing."""
 
 
 @contextmanager
 def work_directory() -> Iterator[Path]:
-    """Create a temporary directory, readable by this user only, for the time of a block."""
+    """Create a temporary directory, readable by this user only; remove it after the block."""
     directory = Path(tempfile.gettempdir()) / f"allocsim-{secrets.token_hex(4)}"
 
     def remove() -> None:
@@ -66,7 +66,7 @@ def work_directory() -> Iterator[Path]:
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[Trace]:
-    """Open the file that a recorder wrote; an empty trace if it wrote none."""
+    """Open the file that a recorder wrote, or an empty trace if it wrote none."""
     if path.exists() and path.stat().st_size:
         yield open_trace(str(path))
     else:

@@ -1,7 +1,7 @@
 """The heaptrack recorder: preloads heaptrack's library, as `heaptrack -r` does.
 
 The heaptrack script is not used because it prints to the program's standard output. heaptrack
-unwinds the stack at each call, and records neither thread ids nor calloc's arguments nor memalign.
+unwinds the stack at each call. It does not record thread ids, calloc's arguments or memalign calls.
 """
 
 from __future__ import annotations

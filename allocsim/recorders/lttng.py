@@ -2,8 +2,8 @@
 
 It records threads and every call with its arguments, except aligned_alloc, valloc and pvalloc. The
 events go through the daemon of `lttng_daemon` into the work directory, and babeltrace2 prints
-them. No event is lost silently: the program waits while the buffers are full, and what the tracer
-reports as discarded becomes a note of the trace.
+them. No event is lost silently: the program waits while the buffers are full, and if the
+tracer reports discarded events, the trace gets a note.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork")
-"""The second reports a forked child to the tracer, which otherwise takes it for its parent."""
+"""Libraries to preload. lttng-ust-fork tells the tracer of forked children; without it, the tracer
+takes a child for its parent."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
-"""Make the program block while a buffer is full, and wait up to 10,000 ms for the daemon."""
+"""Environment in which the program blocks while a buffer is full, and at its start waits up to
+10,000 ms for the daemon."""
 
 _DISCARDED = re.compile(r"discarded (\d+) event")
 
@@ -86,7 +88,7 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
 def _require_complete(
     chunks: Iterator[Any], notes: list[str], printing: subprocess.Popen[bytes], messages: Path
 ) -> Iterator[Any]:
-    """Pass the events on; then TraceError if babeltrace2 failed, a note if events are missing."""
+    """Yield the events. Then raise TraceError if babeltrace2 failed, or note missing events."""
     with closing_chunks(chunks):
         yield from chunks
     status, text = printing.wait(), messages.read_text("utf-8", "replace")

@@ -1,13 +1,13 @@
 """A private LTTng session daemon, and a tracing session in it, for one recording.
 
-LTTNG_HOME puts the sockets of a normal user's daemon into the work directory, apart from other
-recordings and from a daemon that the user runs. Root's daemon and client ignore LTTNG_HOME and use
-/var/run/lttng. So for root each of them runs in a mount namespace of its own, with a directory of
-the work directory mounted there; the program runs outside, and finds the daemon's socket through
-LTTNG_HOME.
+LTTNG_HOME puts the sockets of a normal user's daemon into the work directory, apart from the
+sockets of other recordings and of a daemon that the user runs. When root runs them, LTTng's daemon
+and client ignore LTTNG_HOME and use /var/run/lttng. Each of them therefore runs in a mount
+namespace of its own, in which a subdirectory of the work directory is mounted at /var/run/lttng.
+The recorded program runs outside these namespaces and finds the daemon's socket through LTTNG_HOME.
 
-Where root may not mount (most containers), /var/run/lttng is shared: a running daemon is used and
-left running, and only one recording at a time may start one.
+Where root may not mount (most containers), all recordings share /var/run/lttng. A daemon that is
+already running there is used and left running. Only one recording at a time is allowed.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ START_TIMEOUT = 120.0
 """Seconds that the daemon may take to answer. On an idle machine it takes a tenth of a second."""
 
 STOP_TIMEOUT = 20.0
-"""Seconds that it may take to end."""
+"""Seconds that the daemon may take to end."""
 
 CHANNEL = ("--blocking-timeout=inf", "--subbuf-size=4M", "--num-subbuf=8")
-"""Buffers of the channel; the program waits while they are full, so no event is discarded."""
+"""Options for the channel's buffers. The program waits while they are full, so no event is lost."""
 
 MAX_SOCKET_PATH = 107
-"""Bytes of a Unix socket's path (sun_path, without the final zero)."""
+"""Maximum bytes in the path of a Unix socket: sun_path without the final zero."""
 
 LONG_SOCKET = ".lttng/ustconsumerd64/command"
 """The socket below LTTNG_HOME that has the longest path."""
 
 LOCK = "\0allocsim-lttng"
-"""Name of an abstract socket, bound during a recording by a root user who cannot mount. Unlike a
-lock file, it disappears with the process."""
+"""Name of an abstract socket that serves as a lock during a recording by root without the right to
+mount. Unlike a lock file, it disappears with the process."""
 
 MESSAGES = "daemon.txt"
-"""File in the work directory for what the daemon prints."""
+"""File in the work directory that receives the daemon's output."""
 
 MOUNT = 'mkdir -p /var/run/lttng && mount --bind "$0" /var/run/lttng && exec "$@"'
-"""A shell script: give a command a directory ($0) of its own as /var/run/lttng."""
+"""A shell script that mounts the directory $0 at /var/run/lttng, then executes a command."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Daemon:
         return run_command(*command, env=os.environ | self.variables)
 
     def require(self, *arguments: str) -> None:
-        """Send a command; RecorderFailed with its message if it fails."""
+        """Send a command; raise RecorderFailed with its message if it fails."""
         done = self.call(*arguments)
         if done.returncode != 0:
             message = (done.stderr or done.stdout).strip()
@@ -82,7 +82,7 @@ class Daemon:
 
 @contextmanager
 def running_daemon(directory: Path) -> Iterator[Daemon]:
-    """Run a daemon during the block: a private one wherever that is possible."""
+    """Provide a running daemon during the block, a private one where possible."""
     if len(os.fsencode(directory / LONG_SOCKET)) > MAX_SOCKET_PATH:
         raise RecorderFailed(
             f"'{directory.parent}' is too long a path for its sockets; set TMPDIR to a shorter one"
@@ -94,7 +94,7 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
     with ExitStack() as stack:
         if is_root and not daemon.prefix:
             stack.enter_context(_only_recording())
-        # For members of the group `tracing`, LTTng prefers root's daemon if that is running.
+        # For members of the group `tracing`, LTTng prefers root's daemon if one is running.
         if not daemon.answers():
             stack.enter_context(_started(directory, daemon))
         yield daemon
@@ -145,7 +145,10 @@ def _in_namespace(directory: Path) -> Daemon:
 
 @contextmanager
 def _only_recording() -> Iterator[None]:
-    """Fail if root is already recording: the daemon of one recording would end during another."""
+    """Raise RecorderFailed if root is already recording.
+
+    Both recordings would use one daemon, which ends with the recording that started it.
+    """
     with socket.socket(socket.AF_UNIX) as lock:
         try:
             lock.bind(LOCK)
@@ -159,7 +162,7 @@ def _only_recording() -> Iterator[None]:
 
 @contextmanager
 def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
-    """Start the daemon for the block; the kernel ends it if this process is killed."""
+    """Run the daemon during the block. With setpriv, it also ends if this process is killed."""
     guard = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
     command = (*guard, *daemon.prefix, "lttng-sessiond", "--no-kernel", "--quiet", *daemon.options)
     with (directory / MESSAGES).open("wb") as messages:
@@ -189,7 +192,7 @@ def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
 
 
 def _wait_for_answer(process: subprocess.Popen[bytes], daemon: Daemon, directory: Path) -> None:
-    """Wait until the daemon answers; RecorderFailed if it ends first, or takes too long."""
+    """Wait until the daemon answers; raise RecorderFailed if it ends or takes too long."""
     deadline = time.monotonic() + START_TIMEOUT
     while not daemon.answers():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -2,7 +2,7 @@
 
 memray runs inside the interpreter: `python SCRIPT` becomes `python -m memray run SCRIPT`. It
 records what the Python process allocates once memray is active, not what the interpreter allocated
-before. A command line that it cannot rewrite with certainty is not recorded.
+before. A command line that cannot be rewritten with certainty is not recorded.
 """
 
 from __future__ import annotations

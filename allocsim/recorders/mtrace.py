@@ -1,9 +1,9 @@
 """The mtrace recorder: glibc's own mtrace(), called by a small preloaded library.
 
 The library is compiled for each recording. Since glibc 2.34 mtrace() does nothing unless
-libc_malloc_debug.so.0, part of Debian's libc6, is preloaded too. It records no threads and writes
-78 bytes of text per call. Only the program itself is recorded: a forked child would write into the
-same file, where its calls cannot be distinguished.
+libc_malloc_debug.so.0, part of Debian's libc6, is preloaded too. mtrace records no threads and
+writes 78 bytes of text per call. Only the program itself is recorded: a forked child would write
+into the same file, where its calls cannot be distinguished.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ INSTALL = "apt install gcc libc6-dev"
 
 DEBUG = "libc_malloc_debug.so.0"
 
-# mtrace() does not report the descriptor of its stream, but it gets the lowest free one: open and
-# close a file to learn it. A forked child has a copy of the stream's buffer; pointing its
-# descriptor at /dev/null keeps the child from writing those calls a second time.
+# mtrace() does not report the descriptor of its stream, but the stream gets the lowest free one.
+# Opening and closing a file reveals which one that is. A forked child has a copy of the stream's
+# buffer. Pointing the child's descriptor at /dev/null keeps the child from writing the buffered
+# calls a second time.
 STARTER = r"""
 #include <fcntl.h>
 #include <mcheck.h>

@@ -19,7 +19,7 @@ from allocsim.errors import InputError
 from allocsim.signals import SignalsRedirected
 
 EXEC_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
-"""Programs that run another program in their place."""
+"""Programs that replace themselves with another program by exec."""
 
 
 class Program(NamedTuple):
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     """The end of a program."""
 
     process: int
-    """The process id that it had."""
+    """The process id of the program."""
     status: int
     """The exit status as a shell reports it: 128 + N if signal N killed it."""
     seconds: float
@@ -47,14 +47,14 @@ class Outcome(NamedTuple):
 
     @property
     def description(self) -> str:
-        """The way it ended, as in "exited with status 1" or "was killed by SIGSEGV"."""
+        """How the program ended, as in "exited with status 1" or "was killed by SIGSEGV"."""
         if self.status > 128 and self.status - 128 in signal.valid_signals():
             return f"was killed by {signal.Signals(self.status - 128).name}"
         return f"exited with status {self.status}"
 
 
 def find_program(arguments: Sequence[str]) -> Program:
-    """Find the executable that a shell would run; InputError if there is none."""
+    """Find the executable that a shell would run; raise InputError if there is none."""
     command = arguments[0]
     file = shutil.which(command)
     if file is not None:
@@ -90,7 +90,7 @@ def run_program(
                 arguments or program.arguments,
                 executable=program.file,
                 env={**os.environ, **added},
-                close_fds=False,  # descriptors that the shell opened for the program
+                close_fds=False,  # keep descriptors that the shell opened for the program
             )
         except OSError as error:
             raise InputError(f"cannot run '{program.file}': {error.strerror}") from error
@@ -103,13 +103,13 @@ def run_program(
 
 
 def preload(*libraries: str | Path) -> dict[str, str]:
-    """Return the LD_PRELOAD that loads `libraries` before those that the user preloads anyway."""
+    """Return the LD_PRELOAD that loads `libraries` before those of the user's own LD_PRELOAD."""
     inherited = os.environ.get("LD_PRELOAD", "")
     return {"LD_PRELOAD": " ".join([*map(str, libraries), inherited]).strip()}
 
 
 def caveats(program: Program, recorder: str, outcome: Outcome) -> Iterator[str]:
-    """Yield what a recording by the recorder of that name may be missing."""
+    """Yield a sentence about each thing that a recording by `recorder` may be missing."""
     if recorder == "heaptrack" and outcome.status > 128:
         yield "the last calls are missing: heaptrack's buffer was lost when the program was killed"
     if recorder in ("heaptrack", "mtrace") and _may_exec(program):
@@ -140,5 +140,5 @@ def _may_exec(program: Program) -> bool:
 
 
 def _pools_are_off() -> bool:
-    """Return whether Python is set to allocate every object by malloc."""
+    """Return whether PYTHONMALLOC makes Python allocate every object with malloc."""
     return os.environ.get("PYTHONMALLOC", "").startswith("malloc")

@@ -1,7 +1,7 @@
 """One recording: run the program under a recorder, then convert the recording to a trace.
 
 If a recorder fails, the next usable one runs the program. While the trace is being written, the
-first interrupt only warns, since it would lose the result of the run.
+first interrupt only prints a warning, since stopping would lose the result of the run.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Notify = Callable[[str], None]
 """Shows the user a line."""
 
 Progress = Callable[[Trace], AbstractContextManager[None]]
-"""Returns a block in which a trace is read, with a progress bar on a terminal."""
+"""Returns a context manager that shows a progress bar on a terminal while a trace is read."""
 
 KEEP_CHILDREN = ": --children keeps each in a file of its own"
-"""Replaces the advice to use --process, an option that `record` does not have."""
+"""Text that replaces the advice to use --process, an option that `record` does not have."""
 
 
 class Choice(NamedTuple):
@@ -39,7 +39,7 @@ class Choice(NamedTuple):
     recorder: str | None = None
     """A recorder's name; None for the best installed one."""
     children: bool = False
-    """Write the traces of the processes started by the program too."""
+    """Also write the traces of the processes that the program started."""
     force: bool = False
     """Overwrite existing files."""
 
@@ -110,7 +110,7 @@ def _write(recording: Recording, outcome: Outcome, out: Path) -> dict[int, int]:
     begun = time.monotonic()
     with recording.recorder.read(recording.directory, outcome) as trace:
         trace.name = recording.program.name
-        trace.description.pop("file", None)  # it is removed with the work directory
+        trace.description.pop("file", None)  # the file is removed with the work directory
         trace.description |= {
             "program": [*recording.program.arguments],
             "recorder": recording.recorder.name,
@@ -124,7 +124,7 @@ def _write(recording: Recording, outcome: Outcome, out: Path) -> dict[int, int]:
 
 
 def _write_child(recording: Recording, outcome: Outcome, out: Path) -> None:
-    """Write the trace of another process to `out` with the process id in its name."""
+    """Write the trace of another process to a file named after `out` and the process id."""
     path = out.with_name(f"{out.name.removesuffix('.allocsim')}.{outcome.process}.allocsim")
     if path.exists() and not recording.choice.force:
         recording.notify(f"'{path}' already exists; use --force to overwrite it")
@@ -136,7 +136,7 @@ def _write_child(recording: Recording, outcome: Outcome, out: Path) -> None:
 
 
 def _require_events(chunks: Iterator[Any], notes: list[str], recording: Recording) -> Iterator[Any]:
-    """Yield the events; InputError if there are none. At the end, adapt the notes to `record`."""
+    """Yield the events; raise InputError if there are none. Then adapt the notes to `record`."""
     events, reason = 0, ""
     with closing_chunks(chunks):
         try:

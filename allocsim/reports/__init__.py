@@ -1,7 +1,7 @@
 """Reports: a result for people (screen, Markdown) and for machines (JSON, CSV).
 
-A report computes nothing that it could not show elsewhere: a figure has the same name and value on
-the screen, in Markdown, in JSON and in CSV.
+No report computes figures of its own: a figure has the same name and value on the screen, in
+Markdown, in JSON and in CSV.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of a comparison: columns, ratios to the reference, and the best of each column.
 
-The screen, Markdown, CSV and JSON only render it.
+The reports on the screen and in Markdown, CSV and JSON only render this table.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Compared:
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
-    """Read a figure of a row's memory, if it was measured."""
+    """Return a function that reads a figure of a row's memory, if it was measured."""
     return lambda row: figure(row.memory) if row.memory else None
 
 
 def _of_times(figure: Callable[[Times], float | None]) -> Callable[[Row], float | None]:
-    """Read a figure of a row's times, if they were measured."""
+    """Return a function that reads a figure of a row's times, if they were measured."""
     return lambda row: figure(row.times) if row.times else None
 
 
@@ -91,11 +91,11 @@ COLUMNS = (
 """The columns of the table. A narrow terminal drops them from the right."""
 
 ALL_COLUMNS = (*COLUMNS, OVERHEAD)
-"""The columns of --sort and of the CSV. Overhead is not in the table: next to `x live`, which
-compares two peaks, it would be misread."""
+"""The columns that --sort accepts and the CSV contains. The table has no overhead, because readers
+would confuse it with `x live`, which compares two peaks."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
-"""Columns that are followed by their ratio to the reference."""
+"""Keys of the columns that are followed by a column with their ratio to the reference."""
 
 MEANINGS = {
     "peak": "peak footprint (design: heap - released + metadata; library: growth of anonymous RSS)",
@@ -109,11 +109,11 @@ MEANINGS = {
     "faults": "page faults",
     "*": "best in column",
 }
-"""Explanations of the titles."""
+"""Explanations of the column titles."""
 
 
 def column_of(key: str) -> Column:
-    """Return the column with that key or that title; UnknownName if there is none."""
+    """Return the column with that key or that title; raise UnknownName if there is none."""
     for column in ALL_COLUMNS:
         if key in (column.key, column.title):
             return column

@@ -11,7 +11,7 @@ from allocsim.reports.screen import Screen, simple_table
 from allocsim.text import counted, format_bytes
 
 MIN_COLUMNS = 3
-"""Figures of a row that are shown however narrow the terminal is."""
+"""Number of figures of a row that are shown however narrow the terminal is."""
 
 
 def print_comparison(shown: Compared) -> None:
@@ -40,7 +40,7 @@ def _headline(shown: Compared) -> str:
 
 
 def _table(shown: Compared) -> Table:
-    """Return a row for each subject."""
+    """Return the table, with a row for each subject."""
     table = simple_table()
     table.padding = (0, 1, 0, 0)
     table.add_column("subject", no_wrap=True)

@@ -1,6 +1,6 @@
 """Conclusions from a comparison, in sentences, and warnings that limit them.
 
-Invariant: no sentence ranks two times whose runs overlap.
+Invariant: no sentence ranks two subjects by time if their runs overlap.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ MISSED = 0.02
 """Share by which the kernel's peak RSS may exceed the sampled peak without a warning."""
 
 MISSED_BYTES = 1 << 20
-"""Bytes allowed in addition: the kernel's peak also counts file pages, such as a library's code."""
+"""Bytes that are allowed on top of this share. The kernel's peak also counts file pages, such as
+those of a library's code."""
 
 
 def conclusions(shown: Compared) -> list[str]:
-    """Return the subjects with the best and worst figures; nothing about a single subject."""
+    """Return sentences on the best and worst subjects; none if there are fewer than two."""
     rows = [row for row in shown.comparison.rows if row.memory]
     if len(rows) < 2:
         return []
@@ -39,7 +40,7 @@ def conditions(comparison: Comparison) -> str:
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """Return what limits the conclusions that can be drawn, a sentence each."""
+    """Return the warnings that limit the conclusions, a sentence each."""
     found = [text for text in (_threads(comparison), _spreads(comparison)) if text]
     for row in comparison.rows:
         if row.subject == f"{PREFIX}glibc" and row.memory and row.about.host is None:
@@ -56,7 +57,7 @@ def warnings(comparison: Comparison) -> list[str]:
 
 
 def _threads(comparison: Comparison) -> str:
-    """Return the warning about a workload with several threads; empty if it has one."""
+    """Return the warning about a workload with several threads; empty for a single thread."""
     threads = comparison.workload.threads
     if threads < 2:
         return ""
@@ -80,7 +81,10 @@ def _spreads(comparison: Comparison) -> str:
 
 
 def compare_counters(comparison: Comparison) -> list[str]:
-    """Return a sentence per design whose library was measured too: are their counters equal?"""
+    """Compare the counters of each design with those of its library, if both were measured.
+
+    Return a sentence for each design.
+    """
     by_name = {row.subject: row for row in comparison.rows}
     found = []
     for name, design in by_name.items():
@@ -115,7 +119,7 @@ def _lowest_peak(rows: Sequence[Row]) -> str:
 
 
 def _fastest(rows: Sequence[Row]) -> str | None:
-    """Name the fastest subject, and those whose runs overlap with its own."""
+    """Name the fastest subject, and the subjects whose runs overlap with its own."""
     timed = sorted((row for row in rows if row.times), key=lambda row: TIME.of(row) or 0)
     if len(timed) < 2:
         return None

@@ -11,7 +11,7 @@ from rich.text import Text
 from allocsim.reports.screen import Screen
 
 _INDENT = 6
-"""Columns by which a description below its name is indented."""
+"""Columns by which a description is indented if it is printed below its name."""
 
 
 def print_names(names: Mapping[str, str], heading: str | None = None) -> None:

@@ -1,6 +1,6 @@
 """Text that several reports share: headline, summary, percent, bar, sparkline.
 
-Plain text, so that the screen and Markdown say the same.
+The text is plain, so that the screen and Markdown can share it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def headline(result: Result) -> str:
 def summary(profile: Profile) -> str:
     """Return the peak footprint against peak live, and the fragmentation at that peak.
 
-    The two peaks are of different moments, so their ratio is not called overhead, which compares
-    footprint and live bytes of one moment.
+    The two peaks may occur at different moments. Their ratio is therefore not called overhead,
+    which compares the footprint with the live bytes of the same moment.
     """
     peak = profile.at_peak
     footprint, live = format_bytes(peak.footprint), format_bytes(profile.peak_live)
@@ -68,7 +68,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def bar(part: int, whole: int, width: int = 20) -> str:
-    """Return a bar of at most `width` characters for a share, in eighths of a character."""
+    """Return a bar of at most `width` characters for a share, rounded to eighths of a character."""
     if part <= 0 or whole <= 0:
         return ""
     eighths = max(round(8 * width * part / whole), 1)
@@ -78,7 +78,7 @@ def bar(part: int, whole: int, width: int = 20) -> str:
 def sparkline(values: Sequence[int], top: int, width: int = 60) -> str:
     """Return `values` as a line of at most `width` blocks, where a full block means `top`.
 
-    Each block shows the maximum of its share of the values, so that no peak is averaged away.
+    Each block shows the maximum of the values that it stands for, so that no peak is lost.
     """
     count = min(width, len(values))
     if not count or top <= 0:

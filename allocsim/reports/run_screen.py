@@ -26,7 +26,7 @@ METADATA_MEANING = "page map, span records, caches"
 FOOTPRINT_MEANING = "heap - released + metadata"
 
 MIN_COLUMNS = 3
-"""Columns of the parts that are shown however narrow the terminal is: name, bytes, share."""
+"""Number of columns that are shown however narrow the terminal is: name, bytes and share."""
 
 COLOURS = {
     "live": "green",
@@ -138,7 +138,7 @@ def _timeline(profile: Profile, width: int) -> Table:
 
 
 def _counts(profile: Profile) -> tuple[list[str], list[str]]:
-    """Return the items of two lines: spans and counters; resident bytes and the event rate."""
+    """Return the items of two lines: spans and counters, then resident bytes and event rate."""
     end = profile.at_end
     spans = f"{end.spans['total']:,} ({end.spans['in_use']:,} in use, {end.spans['free']:,} free)"
     counters = [f"{name} {count:,}" for name, count in end.counters.items()]

@@ -12,7 +12,7 @@ from allocsim.reports.screen import simple_table
 from allocsim.text import format_bytes
 
 MAX_CACHES = 30
-"""Thread caches that are shown, the fullest first."""
+"""Maximum number of thread caches that are shown, the fullest first."""
 
 
 def classes_table(classes: Sequence[ClassUse]) -> Table:
@@ -48,7 +48,7 @@ def caches_table(caches: Sequence[CacheUse]) -> Table:
 
 
 def native_table(counters: Mapping[str, int]) -> Table:
-    """Show the library's counters under its own names, or that the design models no library."""
+    """Show the library's counters under its own names, or say that the design models none."""
     table = simple_table("counters of the library")
     table.add_column("counter", no_wrap=True)
     table.add_column("at end", justify="right")

@@ -17,7 +17,7 @@ from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
 from allocsim.text import format_bytes
 
 SCHEMA = "allocsim/profile/1"
-"""Changes when a key of the JSON object changes its meaning or is removed."""
+"""Version of the JSON object: changes when a key is removed or gets another meaning."""
 
 
 def markdown_text(result: Result) -> str:
@@ -109,6 +109,6 @@ def csv_text(result: Result) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the file at `path`; on failure the old file is unchanged (EnvironmentLacks)."""
+    """Replace the file at `path`. On failure, keep the old file and raise EnvironmentLacks."""
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

@@ -1,6 +1,6 @@
 """Standard output for reports: its width, and lines without trailing blanks.
 
-A terminal has its own width. A pipe or a file is as wide as COLUMNS says, and WIDE otherwise.
+A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the default is WIDE.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from rich.table import Table
 from rich.text import Text
 
 WIDE = 132
-"""Columns of a pipe or a file where COLUMNS is not set."""
+"""Width of a pipe or a file, in columns, if COLUMNS is not set."""
 
 MIN_WIDTH = 40
-"""Minimum columns of a report, which would lose figures below; a smaller COLUMNS is raised."""
+"""Minimum width in columns. A narrower report would lose figures: a smaller COLUMNS is raised."""
 
 ROOMY = 110
-"""Columns from which on a table has room for a note in each row."""
+"""Minimum width, in columns, at which a table has room for a note in each row."""
 
 NARROW = 92
-"""Columns below which bars are shorter and the shares at the end are not shown."""
+"""Width, in columns, below which bars are shorter and shares of the final footprint are omitted."""
 
 _UNLIMITED = 10_000
-"""Columns that no report needs: the width at which a table is measured."""
+"""More columns than any report needs. Tables are measured at this width."""
 
 
 class Screen:
-    """Standard output as Rich renders it; the text of a plain `str` is not markup."""
+    """Standard output, rendered by Rich. A plain `str` is printed as it is, not read as markup."""
 
     def __init__(self) -> None:
         console = Console(highlight=False)
         self.is_fixed = console.is_terminal or _columns() is not None
-        """Whether the reader has a width, which the report has to fit into."""
+        """Whether the output has a fixed width that the report must fit into."""
         if not console.is_terminal:
             console.width = _columns() or WIDE
         self.console = console
@@ -69,7 +69,7 @@ class Screen:
             self.print(Text(f"not shown at this width: {named}", style="dim"))
 
     def print_items(self, items: Sequence[str]) -> None:
-        """Print items on as few lines as they need, without breaking one."""
+        """Print items on as few lines as they need, without breaking an item."""
         line = ""
         for item in items:
             longer = f"{line} · {item}" if line else item

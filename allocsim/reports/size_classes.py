@@ -1,4 +1,4 @@
-"""The table of size classes and its waste, for `allocsim sizeclass-check`."""
+"""The table of size classes and their waste, for `allocsim sizeclass-check`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from allocsim.core.size_classes import ClassRow, SizeClasses
 from allocsim.reports.screen import Screen, simple_table
 
 SCHEMA = "allocsim/size-classes/1"
-"""Changes when a key of the JSON object changes its meaning or is removed."""
+"""Version of the JSON object: changes when a key is removed or gets another meaning."""
 
 
 def print_classes(design: str, classes: SizeClasses) -> None:
@@ -53,5 +53,5 @@ def classes_json(design: str, classes: SizeClasses) -> str:
 
 
 def _mean_worst(rows: list[ClassRow]) -> float:
-    """Return the mean of the classes' worst waste, 0 to 1."""
+    """Return the mean of the classes' worst waste, as a share from 0 to 1."""
     return fmean(row.worst_waste for row in rows)

@@ -17,17 +17,17 @@ from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Bin, TraceStats
 
 SCHEMA = "allocsim/trace-info/1"
-"""Changes when a key of the JSON object changes its meaning or is removed."""
+"""Version of the JSON object: changes when a key is removed or gets another meaning."""
 
 BAR = 12
 """Characters of a full bar."""
 
 MIN_COLUMNS = 3
-"""Columns of a histogram that are shown however narrow the terminal is."""
+"""Number of columns of a histogram that are shown however narrow the terminal is."""
 
 
 def print_survey(trace: Trace, seen: TraceStats) -> None:
-    """Print the whole report; rows without anything in them are omitted."""
+    """Print the whole report; empty rows are omitted."""
     screen = Screen()
     bars = screen.width >= ROOMY
     screen.print(Text(_headline(trace, seen), style="bold"))
