@@ -20,7 +20,7 @@ class SizeType(click.ParamType[int]):
         self.minimum, self.maximum = minimum, maximum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the bytes."""
+        """Return the number of bytes."""
         if isinstance(value, int):
             return value
         try:
@@ -80,7 +80,7 @@ class TimeType(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the nanoseconds."""
+        """Return the time in nanoseconds."""
         number = str(value).removesuffix("ns").strip()
         if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", number) or float(number) == 0:
             self.fail(f"invalid time '{value}'; expected nanoseconds, as in 30 or 30ns", param, ctx)
@@ -117,7 +117,7 @@ class SettingType(click.ParamType[tuple[str, str]]):
     ) -> tuple[str, str]:
         """Return the key and the value."""
         if ctx is not None and ctx.resilient_parsing:
-            return str(value), ""  # a completion: it must not import Numba
+            return str(value), ""  # shell completion must not import Numba
 
         from allocsim.designs import parse_setting
 

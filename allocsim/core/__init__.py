@@ -2,7 +2,7 @@
 
 A *design* (`allocsim.designs`) is a real allocator's algorithm in Python that Numba compiles. It
 manages real memory: `malloc` returns an address that can be written. This package has no allocator
-code. It has, bottom to top:
+code. Its modules, from bottom to top:
 
   records        how a design declares its records, and those that all designs have
   memory         a range of address space from mmap, and tables of records in one
@@ -27,19 +27,19 @@ How the parts work together:
 
   1. A heap reserves a range of addresses (`memory.Reservation`). Nothing in it ever moves. Pages
      cost no memory until they are written.
-  2. The design's state is a NamedTuple of tables. A table is reserved for the worst case too, so a
-     record is found by its index and no table is ever copied or grown.
+  2. The design's state is a NamedTuple of tables. Address space for each table is reserved for the
+     worst case too, so a record is found by its index and no table is ever copied or grown.
   3. A kernel takes the state first and returns an address or a Status. It never raises, prints or
      allocates Python objects, so Numba compiles it to plain machine code.
   4. A caller calls `operations.malloc(heap, ...)`. Which kernel answers is decided by the type of
      the state when the caller is compiled; nothing is looked up at run time.
   5. A design obtains all memory through `system`, which counts it. Once a heap is frozen, every
-     request there fails, as in Go's testrepeat.
-  6. `operations.measure` fills a sample whose parts must sum to the heap. Invariants check the
-     records themselves, and do not share code with the kernels.
+     request to `system` fails, as in Go's testrepeat.
+  6. `operations.measure` fills a sample whose parts must sum to the bytes of the heap. Invariants
+     check the records themselves, and do not share code with the kernels.
 
-Where to read on: each design's `__init__` has its data structures, the path of malloc step by step
-with the cost of each step, and the path of free.
+Where to read on: each design's `__init__` describes its data structures, the path of malloc step by
+step with the cost of each step, and the path of free.
 
   allocsim.designs.go2008     Go's first malloc, November 2008. Small, the one to read first.
   allocsim.designs.tcmalloc   gperftools 2.10, every counter to the byte.

@@ -10,11 +10,11 @@ from allocsim.core.system import HasSystem
 from allocsim.errors import InputError
 
 Invariant = Callable[[HeapState, Reservation], Iterator[str]]
-"""Yields a sentence for each violation of one fact. Its docstring states the fact; it changes
-neither the records nor the memory."""
+"""An invariant yields a sentence for each violation of the fact that its docstring states. It
+changes neither the records nor the memory."""
 
 MAX_VIOLATIONS = 20
-"""Violations reported of each invariant: one wrong link often causes thousands."""
+"""Maximum number of violations reported per invariant: one wrong link often causes thousands."""
 
 
 def violations(
@@ -41,9 +41,9 @@ def violations(
 
 
 def footprint_is_what_was_obtained(heap: HasSystem, _: Reservation) -> Iterator[str]:
-    """The footprint is heap - released + metadata; each is counted separately, none is negative.
+    """The footprint is heap - released + metadata. Each is counted separately; none is negative.
 
-    Every heap is checked for this; a design does not list it.
+    This is checked for every heap, so a design does not list it among its invariants.
     """
     system = heap.system[0]
     expected = system.heap - system.released + system.metadata

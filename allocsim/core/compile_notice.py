@@ -1,7 +1,8 @@
 """The line on standard error that says what is being compiled and how long that takes.
 
-Compiling takes many seconds in which nothing else happens, so it is always announced: once in a
-process for each group of kernels, also in a log file, and also for users of the Python API.
+Compiling takes many seconds in which nothing else happens, so it is always announced, even if
+standard error is a log file or the Python API is used. Each process announces each group of kernels
+once.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ GROUPS = (
     ("allocsim.benchmark", "kernels that measure", 2),
     ("allocsim.", "kernels that analyse traces", 2),
 )
-"""First part of a module's name, what its kernels are called, and CPU-seconds to compile those that
-one run needs, measured on two x86-64 cores of a shared machine."""
+"""For each group: the prefix of its modules' names, a name for its kernels, and the CPU-seconds to
+compile the kernels that one run needs, measured on two x86-64 cores of a shared machine."""
 
 UNKNOWN_SECONDS = 8
-"""The same for the kernels of a design from outside the package."""
+"""CPU-seconds announced for the kernels of a design from outside the package."""
 
 _announced: set[str] = set()
-"""The lines that were written, without what says how much is compiled."""
+"""The lines written so far, without the words that say how much is compiled."""
 
 
 def write_to_stderr(line: str) -> None:
@@ -38,14 +39,14 @@ def write_to_stderr(line: str) -> None:
 
 
 write: Callable[[str], None] = write_to_stderr
-"""Prints the line; replaced in a process whose standard error is not the user's."""
+"""The function that prints a line. It is replaced where standard error is not the user's."""
 
 
 def announce(module: str, is_more: bool = False) -> None:
-    """Say that kernels for `module` are being compiled, unless this process has said so.
+    """Say that the kernels for `module` are being compiled, once per process.
 
-    `is_more` says that the cache already has the kernels that take most of the time, so that the
-    estimate does not apply.
+    `is_more` says that the cache already has the kernels that take most of the time to compile, so
+    the estimate does not apply.
     """
     kernels, seconds = describe(module)
     if is_more:
@@ -55,7 +56,7 @@ def announce(module: str, is_more: bool = False) -> None:
 
 
 def write_once(line: str) -> None:
-    """Write a line, of this process or of a child, unless its kernels were announced before."""
+    """Write a line from this process or a child process, unless its kernels have been announced."""
     kernels = re.sub(r"more of |: about \d+ s", "", line)
     if kernels not in _announced:
         _announced.add(kernels)
@@ -63,7 +64,7 @@ def write_once(line: str) -> None:
 
 
 def describe(module: str) -> tuple[str, int]:
-    """Return a name for the kernels for a module, and the seconds to compile them."""
+    """Return the name of the kernels for a module, and the seconds to compile them."""
     for prefix, kernels, seconds in GROUPS:
         if module.startswith(prefix):
             return kernels, seconds

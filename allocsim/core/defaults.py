@@ -1,7 +1,8 @@
 """Default kernels for the operations that a design may leave out.
 
-A design must answer malloc, free, usable_size and measure. The others follow from these, or from
-the heap's SYSTEM record, or do nothing. The bundled designs answer every operation themselves.
+A design must answer malloc, free, usable_size and measure. The defaults for the other operations
+call these, use the heap's SYSTEM record, or do nothing. The bundled designs answer every operation
+themselves.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ def calloc(heap: HeapState, thread: int, request: int) -> int:
 
 @kernel
 def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
-    """Allocate with malloc, and again with a power of two >= alignment if the address is not right.
+    """Allocate with malloc; if the object is not aligned, retry with a power of two >= alignment.
 
-    This serves designs that align an object to its size. For others it fails with UNSUPPORTED.
+    The retry succeeds in designs that align an object to its size. If the second object is not
+    aligned either, memalign fails with UNSUPPORTED.
     """
     address = operations.malloc(heap, thread, request)
     if address & (alignment - 1) == 0:
@@ -68,7 +70,7 @@ def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
 
 @kernel
 def realloc(heap: HeapState, thread: int, address: int, request: int) -> int:
-    """Allocate a new object, copy, and free the old one."""
+    """Allocate a new object, copy the contents of the old one, and free the old one."""
     moved = operations.malloc(heap, thread, request)
     if moved:
         copy(moved, address, min(operations.usable_size(heap, address), max(request, 0)))
@@ -84,7 +86,7 @@ def inspect(heap: HeapState, address: int) -> int:
 
 @kernel
 def allocate_stack(heap: HeapState, request: int) -> int:
-    """Fail: without a kernel for it, a design has no stack segments."""
+    """Fail: a design without a kernel for this operation has no stack segments."""
     heap.system[0].refusal = Status.UNSUPPORTED
     return 0
 
@@ -115,7 +117,7 @@ def release(heap: HeapState, length: int) -> int:
 
 @kernel
 def flush_deferred_writes(heap: HeapState) -> int:
-    """Do nothing: the design writes at once."""
+    """Do nothing: the design defers no writes."""
     return Status.OK
 
 

@@ -1,13 +1,13 @@
 """Digests of source code: what a kernel may depend on, and whether it has changed.
 
 A kernel depends on its own module and on every module that it imports, directly or not. The rule is
-static: all import statements count, also those in functions, so the result does not depend on what
-a process happens to have loaded. `from package import name` counts the package itself and, if it
-exists, the module `package.name`; its parent packages only assemble their modules, so they count
+static: all import statements count, including those in functions, so the result does not depend on
+what a process happens to have loaded. `from package import name` counts the package itself and, if
+it exists, the module `package.name`. Parent packages only assemble their modules, so they count
 only if they are imported by name.
 
-A module's digest covers its syntax tree without docstrings and without what only type checkers
-read, so editing a comment changes no digest.
+A module's digest is computed from its syntax tree, without docstrings and without code that only
+type checkers read, so editing a comment changes no digest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Source(NamedTuple):
 
     digest: str
     imports: list[str]
-    """Absolute names that it imports: modules, or names in modules, which may be modules too."""
+    """Absolute names that the file imports: modules, and names in modules, some of them modules."""
 
 
 class UnknownSource(Exception):
@@ -52,7 +52,8 @@ def process_start() -> int:
 
 
 STARTED = process_start()
-"""A file changed after this may differ from what was imported, so its kernels are not cached."""
+"""When this process began. A file changed later may differ from what was imported, so its kernels
+are not cached."""
 
 INSTALLED = tuple(
     path + os.sep
@@ -61,8 +62,8 @@ INSTALLED = tuple(
         site.getusersitepackages(),
     }
 )
-"""Directories of installed packages. The imports of such a package by others are not followed; of
-all these packages, only the versions of numba and numpy count."""
+"""Directories of installed packages. When a module elsewhere imports an installed package, the
+import is not followed. Of all these packages, only the versions of numba and numpy count."""
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -70,8 +71,8 @@ PACKAGE = Path(__file__).parents[1]
 class ImportClosure:
     """Import closures of the modules in `package`, and of loaded modules that import from it.
 
-    The file `memo` keeps the Source of each parsed file, with the file's times and size: a later
-    process only calls stat.
+    The file `memo` keeps the Source of each parsed file, with the file's times and size. For files
+    that have not changed, a later process only calls stat.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class ImportClosure:
         self._closures: dict[str, frozenset[str]] = {}
 
     def digest(self, modules: Iterable[str]) -> str:
-        """Return a hex digest of the closures of these modules; UnknownSource if one is unknown."""
+        """Return a hex digest of the modules' closures; raise UnknownSource if one is unknown."""
         names = frozenset().union(*(self.closure(module) for module in modules))
         state = hashlib.sha256()
         for name in sorted(names):
@@ -139,7 +140,7 @@ class ImportClosure:
         return f"{place}.py" if f"{name}.py" in self._list(directory) else None
 
     def _list(self, directory: str) -> frozenset[str]:
-        """Return the Python files in a directory; empty if it is not a package."""
+        """Return the names of the Python files in a directory; none if it is not a package."""
         if directory not in self._listings:
             try:
                 names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast
@@ -150,7 +151,7 @@ class ImportClosure:
         return self._listings[directory]
 
     def _read(self, module: str, file: str) -> Source:
-        """Return the Source of a file, from the memo if the file has not changed since."""
+        """Return the Source of a file, from the memo if the file has not changed."""
         try:
             status = os.stat(file)  # noqa: PTH116 - pathlib takes twice as long
             if max(status.st_mtime_ns, status.st_ctime_ns) > self._started:
@@ -168,7 +169,7 @@ class ImportClosure:
         return source
 
     def _remembered(self) -> dict[str, list[Any]]:
-        """Return the entries of the memo by file; empty if it is missing or damaged."""
+        """Return the entries of the memo by file; none if the memo is missing or damaged."""
         if self._known is None:
             self._known = {}
             with contextlib.suppress(OSError):
@@ -179,7 +180,7 @@ class ImportClosure:
         return self._known
 
     def _save(self) -> None:
-        """Write the memo if something was parsed; a failure costs the next process a parse."""
+        """Write the memo if something was parsed; if that fails, the next process parses again."""
         if self._changed and self._memo is not None:
             self._changed = False
             content = json.dumps(self._known).encode()
@@ -188,7 +189,10 @@ class ImportClosure:
 
 
 def _seal(content: bytes) -> bytes:
-    """Return a digest that reveals damage: without one import, an outdated kernel would be used."""
+    """Return a digest that reveals damage to the memo.
+
+    If a damaged memo lacked one import, an outdated kernel would be used.
+    """
     return hashlib.sha256(content).hexdigest().encode()
 
 
@@ -198,7 +202,7 @@ def _is_source(name: str) -> bool:
 
 
 def parse(content: bytes, module: str, is_package: bool) -> Source:
-    """Return the Source of a file with this content; UnknownSource if it is not Python."""
+    """Return the Source of a file with this content; raise UnknownSource if it is not Python."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:

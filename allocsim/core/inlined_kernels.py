@@ -1,9 +1,10 @@
 """Kernels called by other kernels, which are compiled to LLVM IR only, not to machine code.
 
-Numba compiles each function that a kernel calls as if Python called it: with a wrapper that unpacks
-every array of the heap's state, all optimisations, machine code and a cache file of its own. All of
-that would be wasted, since kernels are inlined. Here a called kernel is only lowered to IR; the
-kernel that Python calls links the IR of all that it calls, directly or not, and is optimised once.
+Numba compiles each function that a kernel calls as if Python called it. The function gets a wrapper
+that unpacks every array of the heap's state, all optimisations, machine code and a cache file of
+its own, which are all wasted on a kernel that is inlined. Here a called kernel is only lowered to
+IR. The kernel that Python calls links the IR of all the kernels that it calls, directly or not, and
+is optimised once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _numbers = count(1)
 
 
 class LinkedLibrary(JITCodeLibrary):
-    """The code of a kernel that Python calls, with all that it calls."""
+    """The code of a kernel that Python calls, and of all the kernels that it calls."""
 
     def add_linking_library(self, library: Any) -> None:
         """Link `library` and whatever it calls."""
@@ -33,7 +34,7 @@ class LinkedLibrary(JITCodeLibrary):
             super().add_linking_library(each)
 
     def finalize(self) -> None:
-        """Link callers before callees: LLVM drops a function that nothing linked so far calls."""
+        """Link callers before callees: LLVM drops a function if no caller of it is linked yet."""
         self._linking_libraries.sort(key=lambda library: -getattr(library, "number", 0))
         super().finalize()
 
@@ -56,7 +57,7 @@ class LinkedLibrary(JITCodeLibrary):
         return self.name, "object", (self._get_compiled_object(), bitcode)
 
     def _finalize_specific(self) -> None:
-        """Fill in the objects of the kernels that were linked, as loading from the cache does."""
+        """Set the Python objects of the linked kernels, as is done when loading from the cache."""
         super()._finalize_specific()
         for variable in self._final_module.global_variables:
             if variable.name.startswith(ENVIRONMENT) and not variable.is_declaration:
@@ -66,12 +67,12 @@ class LinkedLibrary(JITCodeLibrary):
 
 
 class InlinedLibrary(JITCodeLibrary):
-    """The IR of a kernel that other kernels call, not linked with that of its own callees."""
+    """The IR of a kernel that other kernels call, not linked with the IR of its own callees."""
 
     def __init__(self, codegen: Any, name: str) -> None:
         super().__init__(codegen, name)
         self.callees: dict[Any, None] = {}
-        """The libraries of all kernels that it calls, directly or not."""
+        """The libraries of all the kernels that this one calls, directly or not."""
 
     @property
     def codegen(self) -> Any:
@@ -79,12 +80,12 @@ class InlinedLibrary(JITCodeLibrary):
         return _NoCode()
 
     def add_linking_library(self, library: Any) -> None:
-        """Record that `library`, and so all that it calls, is called from here."""
+        """Record `library`, and all the libraries that it calls, as callees."""
         library._ensure_finalized()
         self.callees |= dict.fromkeys([library, *getattr(library, "callees", ())])
 
     def finalize(self) -> None:
-        """Accept the IR as it is, not optimised; all callees have smaller numbers."""
+        """Leave the IR unoptimised, and take the next number; all callees have smaller ones."""
         self._raise_if_finalized()
         self.number = next(_numbers)
         self._finalized = True

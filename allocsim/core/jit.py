@@ -36,7 +36,7 @@ PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
 
 # _nrt: no kernel allocates, so reference counting is off. With it, every call that passes a tuple
-# of arrays increments and decrements each array's count atomically (a prototype: 130 ns/event
+# of arrays increments and decrements each array's count atomically (in a prototype, 130 ns/event
 # instead of 26).
 # error_model: no kernel divides by zero, and the check for it costs a branch.
 # no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain a second copy of
@@ -52,7 +52,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
-"""Compile options of a kernel where another kernel calls it."""
+"""Compile options of a kernel for calls from other kernels."""
 
 CACHE = None if PURE else kernel_cache_directory()
 """Directory of compiled kernels; None if no directory is writable, or nothing is compiled."""
@@ -60,7 +60,7 @@ CACHE = None if PURE else kernel_cache_directory()
 _CLOSURE = ImportClosure(CACHE / "sources.json" if CACHE else None)
 
 _KERNELS: dict[Callable[..., Any], tuple[dict[type, Any], inspect.Signature]] = {}
-"""For each operation, its kernels by type of heap and their common signature."""
+"""For each operation: a dict from types of heap to kernels, and the kernels' common signature."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -74,16 +74,16 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Kernel(CPUDispatcher):
-    """A kernel as Python calls it. Other kernels call `inlined`, a second compilation of it."""
+    """A kernel for calls from Python. Other kernels call `inlined`, compiled separately."""
 
     @cached_property
     def inlined(self) -> Any:
-        """The kernel as other kernels call it; created when the first of them is compiled."""
+        """The kernel for calls from other kernels; created when the first caller is compiled."""
         return numba.njit(**INLINED_OPTIONS)(self.py_func)
 
     @property
     def _numba_type_(self) -> Any:
-        """The Numba type of this kernel in the code of another: a dispatcher of `inlined`."""
+        """The Numba type of this kernel in the code of other kernels: a dispatcher of `inlined`."""
         return types.Dispatcher(self.inlined)
 
 
@@ -96,7 +96,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
         return kernels[type(arguments[0])](*arguments)
 
     def bind(*arguments: Any) -> Callable[..., R] | None:
-        """Return the kernel for the type of the first argument. Numba calls this as it compiles."""
+        """Return the kernel for the first argument's type. Numba calls this when it compiles."""
         heap = arguments[0]
         answer = kernels.get(heap.instance_class) if hasattr(heap, "instance_class") else None
         return getattr(answer, "py_func", answer)
@@ -175,9 +175,10 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
 
 
 def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
-    """Return a function that calls a kernel at an address, its first argument (see `address_of`).
+    """Return a function that calls a kernel by its address.
 
-    For calls of large kernels: the caller is compiled without the code of the callee.
+    The address is the function's first argument (see `address_of`). Use it to call large kernels:
+    the caller is compiled without the code of the callee.
     """
 
     def call(_: int, *arguments: Any) -> int:
@@ -207,8 +208,8 @@ def _address(compiled: Any, argument_types: tuple[Any, ...]) -> int:
 def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
     """Let kernels call `call`, which returns an int64.
 
-    `converted` maps the types of a call's arguments to those that it passes; `lowered` generates
-    its code.
+    `converted` maps the types of a call's arguments to the types that the call passes on. `lowered`
+    generates the code of the call.
     """
 
     class Typed(AbstractTemplate):

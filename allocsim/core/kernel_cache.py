@@ -1,7 +1,8 @@
 """The directory where compiled kernels are kept between runs.
 
-There is one for each copy of the package, Python, Numba, NumPy and setting that changes machine
-code; `kernel_files` names the files in it by everything else that a kernel depends on.
+Each combination of a copy of the package, Python, Numba, NumPy and the settings that change machine
+code has a directory of its own. `kernel_files` names the files in it by everything else that a
+kernel depends on.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 MAX_UNUSED = 4
-"""Number of directories kept although they have not been used for UNUSED seconds."""
+"""Number of directories that are kept although they have not been used for UNUSED seconds."""
 
 UNUSED = 7 * 24 * 3600
-"""Seconds after which a directory counts as unused: long past any process that still reads it."""
+"""Seconds after its last use when a directory counts as unused. No process reads a directory for
+that long."""
 
 MARKER = "CACHEDIR.TAG"
 
@@ -40,8 +42,9 @@ PACKAGE = Path(__file__).parents[1]
 def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
     """Return the directory for the kernels of `package`, created if needed; None on failure.
 
-    It is in `allocsim` below NUMBA_CACHE_DIR, if that is set, or the user's cache directory (XDG).
-    If neither can be written, a private directory below the temporary directory is used.
+    It is below `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache directory
+    (XDG). If it cannot be written there, it is in a private directory below the temporary
+    directory.
     """
     for choose in (_user_cache, _private_temporary):
         try:
@@ -56,7 +59,7 @@ def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
 
 
 def environment_key(package: Path = PACKAGE) -> str:
-    """Return sixteen hex digits that identify the path of the package and what compiles it.
+    """Return sixteen hex digits that identify the package's path and what compiles the package.
 
     Two copies of the package never share files: each would delete the other's as outdated.
     """
@@ -91,18 +94,19 @@ def _user_cache() -> Path:
 def _private_temporary() -> Path:
     """Return a directory in the system's temporary directory that only this user can write to.
 
-    OSError if another user could: what they put there would be loaded and run.
+    Raises OSError if another user can write to it, because the files that they put there would be
+    loaded and run.
     """
     place = Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)
-    status = place.lstat()  # not stat: a link leads wherever its owner wants
+    status = place.lstat()  # not stat: a symbolic link leads wherever its owner wants
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise PermissionError(f"{place} belongs to another user or can be written by others")
     return place
 
 
 def _prepare(directory: Path) -> bool:
-    """Make `directory` for this user alone and record its use; return False if it is unusable."""
+    """Create `directory` for this user only and record its use; return False if it is unusable."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.utime(directory)
@@ -124,7 +128,7 @@ def is_ours(directory: Path) -> bool:
 
 
 def _delete_unused(parent: Path, current: Path) -> None:
-    """Delete the directories of ours that are unused, except the MAX_UNUSED used last."""
+    """Delete our unused directories, except the MAX_UNUSED most recently used."""
     with contextlib.suppress(OSError):
         others = [place for place in parent.glob("kernels-*") if place != current]
         for place in sorted(others, key=_last_use, reverse=True)[MAX_UNUSED:]:

@@ -2,8 +2,8 @@
 
 The name of a file contains a digest of all the source that its machine code depends on: the
 kernel's module and all that it imports, and, for each state type in the signature, the module that
-declares it and those whose kernels answer operations for it. So an edit recompiles exactly the
-kernels that it may change. An outdated file is deleted when its successor is saved.
+declares it and the modules whose kernels answer operations for it. So an edit recompiles exactly
+the kernels that it may change. An outdated file is deleted when its successor is saved.
 
 A failure to read or write a file costs a compilation, nothing else.
 """
@@ -26,8 +26,9 @@ from allocsim.core.import_closure import ImportClosure
 from allocsim.core.kernel_cache import replace_file
 
 DIGEST_BYTES = 32
-"""Bytes of the SHA-256 digest at the end of a file. Numba does not check what it loads, and machine
-code with a flipped bit would run; a file whose digest does not match counts as missing."""
+"""Length in bytes of the SHA-256 digest at the end of a file. Numba does not check what it loads,
+and machine code with a flipped bit would run, so a file whose digest does not match counts as
+missing."""
 
 REPLAY = "allocsim.driver.replay"
 """The kernel that calls nearly all others of a design and is therefore saved after them."""
@@ -37,7 +38,7 @@ Answering = Callable[[type], Iterable[str]]
 
 
 class KernelFiles(_Cache):
-    """The files of one kernel, as Numba's dispatcher uses a cache."""
+    """The files of one kernel, with the interface that Numba's dispatcher expects of a cache."""
 
     def __init__(
         self, function: Any, directory: Path, closure: ImportClosure, answering: Answering
@@ -55,8 +56,9 @@ class KernelFiles(_Cache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the kernel compiled for `sig`, or None if it has to be compiled.
 
-        Numba would first call `refresh`, which loads all that compiling needs (0.3 s). Machine code
-        needs it only for Numba's memory allocator, which no kernel of the package uses.
+        Numba's own method first calls `refresh`, which loads everything that compiling needs
+        (0.3 s). Machine code needs `refresh` only for Numba's memory allocator, which no kernel of
+        the package uses.
         """
         with contextlib.suppress(Exception):
             content = self._file(sig, target_context.codegen()).read_bytes()
@@ -67,7 +69,8 @@ class KernelFiles(_Cache):
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
         # The notice estimates the time by module. A kernel of `benchmark` is small, whatever state
-        # it takes; any other takes as long as the design or library that declares its state.
+        # it takes; any other takes as long as the kernels of the design or library that declares
+        # its state.
         own = self._function.__module__
         measures = own.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)
@@ -100,7 +103,8 @@ class KernelFiles(_Cache):
     def _file(self, sig: Any, codegen: Any) -> Path:
         """Return the file for a signature.
 
-        Its name has the kernel, then digests of the state types, of the sources and of the rest.
+        The file's name consists of the kernel's name and digests of the state types, of the sources
+        and of everything else.
         """
         states = self._state_modules(sig)
         sources = self._closure.digest([self._function.__module__, *states])
@@ -134,7 +138,7 @@ class KernelFiles(_Cache):
         return False
 
     def _delete_outdated(self, file: Path) -> None:
-        """Delete the files of the same kernel and state types with another digest of sources."""
+        """Delete the files for the same kernel and state types whose digest of sources differs."""
         kernel, states, sources, _ = file.stem.rsplit("-", 3)
         for other in self._directory.glob(f"{kernel}-{states}-*.nbc"):
             if other.stem.rsplit("-", 2)[1] != sources:
@@ -142,7 +146,7 @@ class KernelFiles(_Cache):
 
 
 def state_types(sig: Any) -> Iterator[type]:
-    """Yield the NamedTuple classes in a signature, those in the fields of others included."""
+    """Yield the NamedTuple classes in a signature, including those in fields of NamedTuples."""
     for each in sig:
         if isinstance(each, BaseTuple):
             if hasattr(each, "instance_class"):

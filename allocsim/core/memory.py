@@ -1,4 +1,4 @@
-"""Reservations of address space (mmap), and how much of one is resident.
+"""Reservations of address space (mmap), and how much of each is resident.
 
 A heap has one reservation for its spans and one per table of records. Reserved bytes use no memory
 until they are written. A table is reserved at its maximum size, so no record ever moves.
@@ -19,18 +19,18 @@ from allocsim.errors import AddressSpaceError, PlatformError
 OS_PAGE = mmap.PAGESIZE
 """Size of an OS page."""
 
-# MAP_NORESERVE has a name in the mmap module from Python 3.13 on; this is Linux's number for it.
+# The mmap module defines MAP_NORESERVE from Python 3.13 on; 0x4000 is its value on Linux.
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 class Reservation:
-    """A range of address space; the kernel provides each page when it is first written."""
+    """A range of address space; the OS provides each page when it is first written."""
 
     def __init__(self, length: int, alignment: int = OS_PAGE, offset: int = 0) -> None:
-        """Reserve `length` bytes, rounded up to pages; AddressSpaceError if the OS refuses.
+        """Reserve `length` bytes, rounded up to pages; raise AddressSpaceError if the OS refuses.
 
-        The start address is `offset` (a multiple of the page size) modulo `alignment` (a power of
-        two).
+        The start address is `offset` bytes after a multiple of `alignment`. The offset is a
+        multiple of the page size; the alignment is a power of two.
         """
         if not hasattr(mmap, "MAP_ANONYMOUS") or not hasattr(mmap.mmap, "madvise"):
             raise PlatformError(
@@ -55,7 +55,10 @@ class Reservation:
         return array.view(np.recarray) if dtype.names else array
 
     def view(self, address: int, length: int) -> memoryview:
-        """Return a writable view of `length` bytes at `address`; ValueError if out of range."""
+        """Return a writable view of `length` bytes at `address`.
+
+        Raises ValueError if they are not all in the reservation.
+        """
         offset = address - self.address
         if not 0 <= offset <= offset + length <= self.length:
             raise ValueError(f"{address:#x} + {length} is outside the reservation")
@@ -63,7 +66,7 @@ class Reservation:
         return memoryview(self.mapping)[begin : begin + length]
 
     def close(self) -> None:
-        """Unmap the range, or leave that to the last view of it."""
+        """Unmap the range. If it has views, it is unmapped when the last of them is gone."""
         mapping = self.__dict__.pop("mapping", None)  # from now on only views refer to it
         if mapping is not None:
             with contextlib.suppress(BufferError):
@@ -72,13 +75,13 @@ class Reservation:
     def resident(self, length: int) -> int:
         """Return how many of the first `length` bytes are resident, in whole OS pages.
 
-        mincore counts exactly this range; smaps would include adjacent mappings that the kernel
-        has merged with this one.
+        mincore counts exactly this range; smaps would include adjacent mappings that the OS has
+        merged with this one.
         """
         return int(np.count_nonzero(self.present(length))) * OS_PAGE
 
     def present(self, length: int) -> np.ndarray:
-        """Return for each OS page of the first `length` bytes whether it is resident, as bool."""
+        """Return an array of bool: whether each OS page of the first `length` bytes is resident."""
         pages = -(-length // OS_PAGE)
         present = np.zeros(pages, np.uint8)
         if pages == 0:

@@ -1,8 +1,8 @@
 """The operations of a design, and the Status that they return.
 
-`@answers(malloc, State)` registers the kernel of a design; which kernel runs is decided by the type
-of the heap's state, the first argument of each operation. Sizes are in bytes, addresses are real,
-and threads are numbered from 0 in order of their first call.
+`@answers(malloc, State)` registers a design's kernel for malloc. The first argument of each
+operation is the heap's state, and its type decides which kernel runs. Sizes are in bytes, addresses
+are real, and threads are numbered from 0 in order of their first call.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class Status(IntEnum):
     UNKNOWN_POINTER = 1
     """The address is in no span in use: never allocated, or freed as a large object."""
     NOT_SPAN_START = 2
-    """Inside a large object."""
+    """The address is inside a large object."""
     NOT_OBJECT_START = 3
-    """Inside a small object, or in the tail of its span."""
+    """The address is inside a small object, or in the tail of a span of small objects."""
     OUT_OF_MEMORY = 4
     """The reservation or a table is full."""
     FROZEN = 5
     """The heap is frozen, and the request needs memory from the operating system."""
     UNSUPPORTED = 6
-    """The design cannot do this: it has no such operation, or not with this alignment."""
+    """The design does not support the operation, or does not support it with this alignment."""
 
 
 @operation
@@ -39,13 +39,13 @@ def malloc(heap: HeapState, thread: int, request: int) -> int:
 
 @operation
 def calloc(heap: HeapState, thread: int, request: int) -> int:
-    """Allocate as malloc does, an object that is all zeros."""
+    """Allocate an object that is all zeros; otherwise like malloc."""
     raise NotImplementedError
 
 
 @operation
 def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
-    """Allocate as malloc does, at a multiple of `alignment`, a power of two."""
+    """Allocate an object at a multiple of `alignment`, a power of two; otherwise like malloc."""
     raise NotImplementedError
 
 
@@ -63,7 +63,7 @@ def free(heap: HeapState, thread: int, address: int) -> int:
 
 @operation
 def inspect(heap: HeapState, address: int) -> int:
-    """Return the Status of `free` without freeing; OK also for a small object that is free."""
+    """Return the Status that `free` would, without freeing; OK also for a free small object."""
     raise NotImplementedError
 
 
@@ -87,7 +87,7 @@ def free_stack(heap: HeapState, address: int) -> int:
 
 @operation
 def thread_begin(heap: HeapState, thread: int) -> int:
-    """Create the cache of `thread`, the next number in order. Returns a Status."""
+    """Create the cache of `thread`, whose number is the next in order. Returns a Status."""
     raise NotImplementedError
 
 
@@ -133,5 +133,8 @@ def footprint(heap: HeapState) -> int:
 
 @operation
 def measure(heap: HeapState, live: int, sample: Sample) -> int:
-    """Fill all fields of `sample` but `event`; `live` is the requested bytes. Returns a Status."""
+    """Fill all fields of `sample` except `event`. Returns a Status.
+
+    `live` is the bytes requested and not yet freed.
+    """
     raise NotImplementedError

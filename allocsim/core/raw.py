@@ -1,6 +1,6 @@
 """Loads and stores at real addresses.
 
-Compiled, each is one machine instruction, a memset or a memcpy; in pure mode it goes through
+In compiled code, each is one machine instruction, a memset or a memcpy; in pure mode, each uses
 ctypes. Nothing is checked here: a wrong address crashes the process. Addresses come from the
 records of a heap, from a library's malloc, or from the text that a reader scans.
 """
@@ -41,7 +41,7 @@ if PURE:
         ctypes.memset(int(address), int(value), int(count))
 
     def copy(target: int, source: int, count: int) -> None:
-        """Copy `count` bytes from `source` to `target`, which do not overlap."""
+        """Copy `count` bytes from `source` to `target`; the two ranges do not overlap."""
         ctypes.memmove(int(target), int(source), int(count))
 
     def clear_words(address: int, count: int) -> None:
@@ -49,7 +49,7 @@ if PURE:
         ctypes.memset(int(address), 0, WORD * int(count))
 
     def clear_pages(address: int, length: int) -> None:
-        """Zero `length` bytes from `address` on, both multiples of 64."""
+        """Zero `length` bytes from `address` on; both arguments are multiples of 64."""
         ctypes.memset(int(address), 0, int(length))
 
     def advise(address: int, length: int, advice: int) -> int:
@@ -120,7 +120,7 @@ else:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Return the instructions."""
             # One masked store of eight lanes has no branch on the count. The count is as random as
-            # the sizes, so a loop costs a mispredicted branch per event.
+            # the sizes, so a loop would cost a mispredicted branch per event.
             address, count = arguments
             lanes = ir.Constant(_VECTOR, list(range(8)))
             wanted = ir.Constant(_VECTOR, ir.Undefined)
@@ -175,7 +175,7 @@ else:
 
     @kernel
     def clear_pages(address: int, length: int) -> None:
-        """Zero `length` bytes from `address` on, both multiples of 64.
+        """Zero `length` bytes from `address` on; both arguments are multiples of 64.
 
         The stores bypass the caches: freed pages are mostly cold, and loading them in order to
         overwrite them halves the rate (512 MiB in blocks of 1 MiB: 35 GB/s with memset, 75 GB/s
@@ -206,7 +206,7 @@ else:
 
     @kernel
     def copy(target: int, source: int, count: int) -> None:
-        """Copy `count` bytes from `source` to `target`, which do not overlap."""
+        """Copy `count` bytes from `source` to `target`; the two ranges do not overlap."""
         _copy(target, source, count)
 
     @kernel

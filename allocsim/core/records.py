@@ -1,8 +1,8 @@
-"""Records: how they are declared and typed, and those that every design has.
+"""Records: how they are declared and typed, and the records that every design has.
 
-A record is the C struct of a design: a class of fields, stored in NumPy structured arrays that
-kernels index. A design's state is a NamedTuple of such tables. In every record 0 is the null value
-of links and addresses, so that a zeroed table is a valid empty one.
+A record corresponds to a struct in C. It is declared as a class of fields, and stored in a table, a
+NumPy structured array that kernels index. A design's state is a NamedTuple of tables. In every
+record, 0 is the null value of links and addresses, so a zeroed table is a valid empty table.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 HeapState: TypeAlias = Any
 """The state of any design: a NamedTuple of tables, with a field `system: Table[System]`.
 
-For code that serves every design. The kernels of a design are annotated with its own state type, so
-that the type checker knows its tables.
+Use it in code that serves every design. A design's own kernels are annotated with the design's
+state type, so that the type checker knows its tables.
 """
 
 Record: TypeAlias = Any
@@ -41,7 +41,10 @@ _TYPES = {
 
 
 def _type_of(annotation: Any) -> Any:
-    """Return the NumPy type of a field; under `from __future__ import annotations` it is a name."""
+    """Return the NumPy type of a field.
+
+    The annotation is a string under `from __future__ import annotations`.
+    """
     return _TYPES[annotation] if isinstance(annotation, str) else annotation.__metadata__[0]
 
 
@@ -49,7 +52,7 @@ class Struct:
     """Base of record declarations; a field is `name: Int64`, as in a C struct.
 
     The type checker reads the declaration, so a misspelt field in a kernel is an error. NumPy and
-    Numba use the structured dtype that is made from it, aligned as C aligns.
+    Numba use the structured dtype that is made from it, with the alignment of C.
     """
 
     dtype: ClassVar[np.dtype[Any]]
@@ -78,10 +81,11 @@ S = TypeVar("S", bound=Struct)
 class Table(Protocol[S]):
     """An array of records, as the type checker sees it; `table[i]` is a record.
 
-    Three things escape the checker. A column (`table.pages`) is a NumPy array, and any name is
-    accepted: a protocol cannot derive them from the fields of `S`. `record[name]` accepts any
-    string. And the fields' widths are unknown to it: all are `int`. Numba rejects a wrong name in
-    the first two when the kernel is compiled; a value that is too large for a narrow one wraps.
+    Three things escape the checker. It accepts any name for a column (`table.pages`, a NumPy array)
+    because a protocol cannot derive the columns from the fields of `S`. It accepts any string in
+    `record[name]`. And it does not know the widths of fields: all are `int`. In the first two
+    cases, Numba rejects a wrong name when the kernel is compiled. A value that is too large for a
+    narrow field wraps.
     """
 
     @overload
@@ -152,9 +156,12 @@ SPAN_COUNTS = ("spans_total", "spans_in_use", "spans_free")
 
 
 class Sample(Struct):
-    """One measurement of a heap, in the order of the CSV columns. All but the counts are bytes."""
+    """One measurement of a heap, in the order of the CSV columns.
 
-    event: Int64  # events replayed before it
+    All fields except the counts are in bytes.
+    """
+
+    event: Int64  # events replayed before this sample
     live: Int64  # requested and not yet freed
     rounding: Int64  # allocated minus requested size
     tail: Int64  # span ends that are too small for an object
@@ -163,7 +170,7 @@ class Sample(Struct):
     central: Int64  # free objects in central free lists
     free_spans: Int64  # free pages in the page heap
     released: Int64  # free pages released to the OS
-    heap: Int64  # sum of the eight parts above, and counted separately
+    heap: Int64  # equal to the sum of the eight parts above, but counted separately
     metadata: Int64
     footprint: Int64  # heap - released + metadata
     spans_total: Int64

@@ -1,8 +1,8 @@
-"""Size classes: the table of a design's classes, its waste, and the check of both directions.
+"""Size classes: the table of a design's classes, the waste of each, and a check of the mapping.
 
-A design has two functions, from a request to a class and from a class to its object size. They are
-written twice because a kernel needs a closed form or a compact table, so they can disagree:
-`sizeclass-check` compares them for every size.
+A design has two functions: one maps a request to its class, the other maps a class to its object
+size. They are written separately because a kernel needs a closed form or a compact table, so they
+can disagree. `sizeclass-check` compares them for every size.
 
 Invariant: class_of(n) is the smallest class whose objects hold n bytes.
 """
@@ -22,7 +22,7 @@ class ClassRow:
     chunk: int
     """Bytes of the span that a refill carves."""
     objects: int
-    """Objects of a refill."""
+    """Number of objects that a refill carves."""
     tail: int
     """Bytes at the end of the span, too few for an object."""
     worst_waste: float
@@ -37,7 +37,7 @@ class SizeClasses:
     object_size: Callable[[int], int]
     count: int
     chunk_of: Callable[[int], int]
-    """From an object size to the bytes of a refill, before rounding up to pages."""
+    """Maps an object size to the bytes that a refill carves, before rounding up to pages."""
     page_size: int
     first: int = 0
     """Number of the first class."""
@@ -71,10 +71,11 @@ class SizeClasses:
         return wasted / sizes[-1]
 
     def mismatches(self, extra: int = 4096) -> Iterator[str]:
-        """Yield a sentence for each disagreement of the two functions.
+        """Yield a sentence for each disagreement between the two functions.
 
-        Every size up to `extra` bytes above the largest class is tried. It must map to the smallest
-        class that holds it, or above the largest to no class of the table.
+        Every size up to `extra` bytes above the largest class is tried. A size must map to the
+        smallest class that holds it. A size above the largest class must map to no class of the
+        table.
         """
         sizes = self.sizes()
         for size_class, (smaller, size) in enumerate(zip([0, *sizes], sizes, strict=False)):

@@ -1,11 +1,11 @@
-"""System layer: pages, metadata and release, with the count of each.
+"""System layer: obtains pages and metadata, releases pages, and counts the bytes of each.
 
-Every design obtains memory here and nowhere else, so that a frozen heap fails every request,
-metadata included. Pages for spans come from the heap's reservation in address order. Records are
-stored in tables of their own; here their bytes are only counted.
+Every design obtains memory here and nowhere else, so a frozen heap fails every request, including
+requests for metadata. Pages for spans come from the heap's reservation in address order. Records
+are stored in tables of their own; this module only counts their bytes.
 
 Invariant: footprint = heap - released + metadata. Each of the four has a counter of its own, so
-that the equation can fail (`core.check`).
+`core.check` can detect that they disagree.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from allocsim.core.raw import advise
 from allocsim.core.records import Counters, Sample, System, Table
 
 MADV_DONTNEED = 4
-"""Linux: drop the pages. They use no memory until they are written, and are zeros then."""
+"""On Linux, drops the pages: they use no memory until they are written, and read as zeros."""
 
 
 class HasSystem(Protocol):
@@ -27,7 +27,7 @@ class HasSystem(Protocol):
 
     @property
     def system(self) -> Table[System]:
-        """One record."""
+        """A table of one record."""
 
 
 @kernel
@@ -75,7 +75,7 @@ def release_pages(heap: HasSystem, address: int, length: int) -> None:
 def reuse_pages(heap: HasSystem, length: int) -> None:
     """Count `length` released bytes as in use again; the OS maps them when they are written.
 
-    Never fails: a frozen heap may use the address space that it has obtained.
+    Never fails: a frozen heap may use the address space that it has already obtained.
     """
     system = heap.system[0]
     system.released -= length
@@ -84,7 +84,7 @@ def reuse_pages(heap: HasSystem, length: int) -> None:
 
 @kernel
 def fill_system(heap: HasSystem, sample: Sample) -> None:
-    """Fill heap, metadata and footprint.
+    """Fill the heap, metadata and footprint of `sample`.
 
     A design fills `released` from its own count of pages, so that the two counts check each other.
     """

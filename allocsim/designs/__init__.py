@@ -1,9 +1,9 @@
-"""Designs: simulated allocators, bundled with allocsim or brought by the user.
+"""Designs: simulated allocators, bundled with allocsim or supplied by the user.
 
 A design is a state type, a kernel for each operation on it (`core/operations.py`), and a `Design`
 that describes it. Bundled designs have a folder here. `docs/design-tutorial.md` builds one outside
-allocsim. Code outside a design does not ask which design it has: what differs is in the kernels
-and in the fields of `Design`.
+allocsim. Code outside a design does not test which design it has: all differences are in the
+kernels and in the fields of `Design`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ SUMMARIES = {
     "go2008": "Go's first malloc, November 2008: thread caches, no coalescing, nothing released",
     "tcmalloc": "gperftools 2.10: bounded thread caches, transfer cache, central free lists",
 }
-"""The bundled designs with one line each. Kept apart from them, so that it loads without Numba."""
+"""The names of the bundled designs, with a line about each. The table is not in the designs' own
+modules, so that it loads without Numba."""
 
 DEFAULT = "go2008"
 

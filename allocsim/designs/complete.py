@@ -1,7 +1,7 @@
-"""Check a design from outside when it is loaded, and give it the default operations.
+"""Check a design from outside the package when it is loaded, and add the default operations.
 
-A mistake is reported here, with a message that names the file and the field, and not later by a
-traceback of Numba.
+A mistake is reported here by a message that names the file and the field, rather than later by a
+traceback from Numba.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ def _is_state(value: Any) -> bool:
 
 
 def _is_optional_function(value: Any) -> bool:
-    """Return whether `value` is None or can be called."""
+    """Return whether `value` is None or callable."""
     return value is None or callable(value)
 
 
 def _are_functions(value: Any) -> bool:
-    """Return whether `value` is a tuple of what can be called."""
+    """Return whether `value` is a tuple of callables."""
     return isinstance(value, tuple) and all(callable(each) for each in value)
 
 
 def _are_parameters(value: Any) -> bool:
-    """Return whether `value` is a dict of Parameter by names that --set accepts."""
+    """Return whether `value` is a dict from names that --set accepts to Parameter objects."""
     return isinstance(value, dict) and all(
         isinstance(key, str) and key.isidentifier() and isinstance(each, Parameter)
         for key, each in value.items()
@@ -77,7 +77,7 @@ def _are_parameters(value: Any) -> bool:
 
 
 def _are_parts(value: Any) -> bool:
-    """Return whether `value` is a dict of texts by names of parts."""
+    """Return whether `value` is a dict from names of parts to texts."""
     return isinstance(value, dict) and all(
         key in (*PARTS, "metadata") and isinstance(each, str) for key, each in value.items()
     )
@@ -99,4 +99,4 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "placement": (callable, "a function"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
-"""For each field of Design a check of its value, and what the message says was expected."""
+"""For each field of Design: a check of its value, and the message's words for a valid value."""

@@ -16,7 +16,7 @@ from allocsim.errors import InputError, UnknownName
 
 @dataclass(frozen=True)
 class ClassUse:
-    """Use of one size class at one moment: numbers of objects, and `object_size` in bytes."""
+    """Use of one size class at one moment. `object_size` is in bytes, the rest are counts."""
 
     size_class: int
     object_size: int
@@ -30,7 +30,7 @@ class ClassUse:
     central: int = 0
     """Free objects in the central free list."""
     slots: int = 0
-    """Transfer slots that the class has now, used or not."""
+    """Slots of the transfer cache that the class has now, used or not."""
 
     @property
     def free(self) -> int:
@@ -45,7 +45,7 @@ class CacheUse:
     thread: int | None
     """None for a cache of the library's startup, before the program's first thread."""
     size: int
-    """Free objects in it."""
+    """Bytes of free objects in the cache."""
     limit: int
     """The cache is scavenged when its size exceeds this."""
 
@@ -56,7 +56,7 @@ class Design:
 
     name: str
     state: type
-    """The type of its heaps' state, a NamedTuple. Its field `system` is a table of one SYSTEM."""
+    """The type of its heaps' state, a NamedTuple. Its field `system` is a table of one System."""
     create: Callable[..., HeapState]
     """create(memory, threads, parameters): a new, empty heap."""
     size_classes: Callable[[Mapping[str, int]], SizeClasses] | None = None
@@ -72,11 +72,11 @@ class Design:
     native_counters: Callable[[HeapState], dict[str, int]] | None = None
     """The statistics that the real library would report, under its own names."""
     placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
-    """(alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`. With the
-    range of a page map leaf as alignment, the number of leaves does not depend on where the kernel
-    maps the heap."""
+    """(alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`. If the
+    alignment is the range that a page map leaf covers, the number of leaves does not depend on
+    where the OS maps the heap."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Meanings of parts of the heap, or of "metadata", where the shared words do not fit."""
+    """Meanings of parts of the heap, or of "metadata", where the shared meanings do not fit."""
 
     def new(self, memory: Reservation, threads: int, values: Mapping[str, int]) -> HeapState:
         """Create an empty heap of this design; `values` are checked parameters."""

@@ -1,4 +1,7 @@
-"""One-line messages for errors in the code of a design file: Numba's run to a hundred lines."""
+"""One-line messages for errors in the code of a design file.
+
+Numba's own messages run to a hundred lines.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import traceback
 from allocsim.designs.from_file import loaded_files
 
 MAX_REASON = 200
-"""Characters of Numba's reason that are shown."""
+"""Maximum number of characters of Numba's reason that are shown."""
 
 _REASONS = (
     re.compile(r"^\s*(\w+Error: (?!Failed in nopython).+)$", re.M),
@@ -19,8 +22,9 @@ _REASONS = (
         re.M,
     ),
 )
-"""Reasons in Numba's messages, specific ones first. A call of an operation, for which Numba
-finds no implementation either, is never the reason itself."""
+"""Patterns of the reasons in Numba's messages, specific ones first. If a kernel does not compile,
+Numba also finds no implementation of the operation that calls it, but that is never the reason
+itself."""
 
 
 def explain(error: BaseException) -> str | None:

@@ -1,8 +1,8 @@
 """Designs from a file that the user names: `--design ./mine.py`, `Heap("./mine.py")`.
 
 Loading runs the file's code. The name of its module contains a hash of its path and content.
-Numba's types and cached kernels carry that name, so an edited file never meets a kernel of its
-former content, and a notebook that loads it again gets the new one.
+Numba's types and cached kernels carry that name, so an edited file never runs with a kernel
+compiled from its former content, and a notebook that loads the file again gets the new design.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOADED: dict[str, Design] = {}
 """Designs already loaded, by the name of their module."""
 
 _FILES: dict[str, str] = {}
-"""Paths of the files that were run: absolute path -> as the user named it."""
+"""Design files that were run: absolute path -> path as the user wrote it."""
 
 
 def load_file(name: str) -> Design:
@@ -48,7 +48,10 @@ def load_file(name: str) -> Design:
 
 
 def loaded_files() -> dict[str, str]:
-    """Return the design files that this process has run: absolute path -> as the user named it."""
+    """Return the design files that this process has run.
+
+    The keys are absolute paths; the values are the paths as the user wrote them.
+    """
     return _FILES
 
 
@@ -60,7 +63,7 @@ def _module_name(path: Path, content: bytes) -> str:
 
 
 def _load(module: str, path: Path, content: bytes, name: str) -> Design:
-    """Run the file as a module that Numba and pickles find by its name; return its design."""
+    """Run the file as a module that Numba and pickle find by its name; return its design."""
     _FILES[str(path)] = name
     made = ModuleType(module)
     made.__file__ = str(path)

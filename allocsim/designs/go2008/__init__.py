@@ -20,8 +20,9 @@ malloc of less than 32 KiB:
      a lock. Nearly every call ends here.
   3. If the list is empty, a new span is carved into objects (`central_grab`): 1,024 of them, at
      most 1 MiB. One call in up to 1,024 pays for it. The links between the new objects are not
-     written yet, so the refill touches none of their pages. That would only show in the count of
-     resident bytes, so `thread_cache.write_links` writes them before it is taken.
+     written yet, so the refill touches none of their pages. The missing links would show only in
+     the count of resident bytes, so `thread_cache.write_links` writes them before the count is
+     taken.
   4. The span comes from the page heap: the shortest free span that is long enough, split if it is
      longer (`page_heap`). Each length below 256 pages has a list of its own, so the search is a
      short walk, and only a refill needs it.
@@ -29,13 +30,13 @@ malloc of less than 32 KiB:
      pages are inserted in the page map. Every span split from it shares that cost.
 
 free of a small object finds its span in the page map, clears the object, and pushes it on the list
-of the calling thread, which need not be the one that allocated it. It remains an object of its
-class permanently, so the heap grows if a program changes its sizes, or if its threads pass objects
-in one direction.
+of the calling thread, which need not be the one that allocated it. The object remains in its class
+permanently, so the heap grows if a program changes the sizes that it requests, or if its threads
+pass objects in one direction.
 
 A large object has a span of its own: malloc starts at step 4; free clears the pages and puts the
-span on the list for its length, but does not merge it with free neighbours. Stack segments are
-such spans too, in a state that free does not accept.
+span on the list for its length, but does not merge it with free neighbours. Each stack segment also
+has a span of its own, in a state that free does not accept.
 
 Invariant: malloc returns objects that are all zeros, because free clears them.
 """
@@ -111,7 +112,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.free_stack: free_stack,
     operations.thread_begin: thread_cache.thread_begin,
     operations.thread_done: defaults.thread_done,  # the original ignores the end of a thread
-    operations.release: defaults.release,  # it returns no page to the operating system
+    operations.release: defaults.release,  # the original returns no page to the operating system
     operations.flush_deferred_writes: thread_cache.write_links,
     operations.measure: account,
 }

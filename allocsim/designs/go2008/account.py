@@ -1,7 +1,7 @@
 """Account: where the bytes of a go2008 heap are, and what each size class holds.
 
-Each part is computed from counts of its own and none is the remainder, so that the check that the
-parts sum to the heap means something.
+Each part is computed from counts of its own. None is the remainder of the others, because then the
+check that the parts sum to the heap could not fail.
 """
 
 from __future__ import annotations

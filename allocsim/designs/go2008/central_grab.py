@@ -12,15 +12,15 @@ from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
 from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
 
 CHUNK_OBJECTS = 1024
-"""Objects of a chunk, unless it would be longer than MAX_CHUNK."""
+"""Number of objects in a chunk, unless the chunk would be longer than MAX_CHUNK."""
 
 MAX_CHUNK = 1 << 20
-"""Bytes of the longest chunk."""
+"""Maximum length of a chunk, in bytes."""
 
 
 @kernel
 def chunk_size(object_size: int) -> int:
-    """Return the bytes of a chunk before rounding to pages: 1024 objects, at most 1 MiB."""
+    """Return the bytes of a chunk, before rounding to pages: 1024 objects, but at most 1 MiB."""
     return min(CHUNK_OBJECTS * object_size, MAX_CHUNK)
 
 
@@ -28,7 +28,7 @@ def chunk_size(object_size: int) -> int:
 def central_grab(heap: Go2008, thread: int, size_class: int) -> bool:
     """Carve a new span into the empty list of `thread`; return False on failure.
 
-    No link is written: the objects are fresh, see `thread_cache`.
+    No link is written, because the objects are fresh; see `thread_cache`.
     """
     count = heap.size_class[size_class]
     object_size = count.object_size
