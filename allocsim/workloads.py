@@ -1,7 +1,7 @@
 """Workloads by the name that a user gives: a recording, a job file, or a bundled one.
 
-A name means the same in every command. A trace is a stream that can be consumed once; `reopen`
-opens it again under the same options.
+A name means the same in every command. A trace is a stream that can be consumed only once. Its
+`reopen` opens the same workload again with the same options.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def open_workload(
 ) -> Trace:
     """Open a trace file, '-', a job file (.toml), or a bundled trace or job.
 
-    `form` and `process` are those of `open_trace`.
+    `form` and `process` are passed on to `open_trace`.
     """
     if _is_job(name):
         if form is not None or process is not None:
@@ -47,7 +47,7 @@ def open_workload(
 
 
 def open_job(name: str, seed: int | None = None) -> Trace:
-    """Open the stream of a job file or a bundled job, with its own seed or another."""
+    """Open the stream of a job file or a bundled job, with its own seed or `seed` if given."""
     is_job = name.endswith(".toml") or "/" in name or name in [job.stem for job in bundled_jobs()]
     if name in bundled_traces() or (not is_job and _is_path(name)):
         raise InputError(
@@ -57,7 +57,7 @@ def open_job(name: str, seed: int | None = None) -> Trace:
 
 
 def open_parameters(parameters: Mapping[str, Any], seed: int | None = None) -> Trace:
-    """Open the stream of a job given by its keys, as a job file has them."""
+    """Open the stream of a job whose parameters have the same keys as in a job file."""
     generator = make_generator(dict(parameters))
     return _generated(generator, str(parameters["kind"]), seed)
 
@@ -65,7 +65,7 @@ def open_parameters(parameters: Mapping[str, Any], seed: int | None = None) -> T
 def open_recording(name: str, form: str | None = None, process: int | None = None) -> Trace:
     """Open a trace file, '-' or a bundled trace; the trace has the name that the user gave.
 
-    `form` and `process` are those of `open_trace`.
+    `form` and `process` are passed on to `open_trace`.
     """
     if form is None and _is_job(name):
         raise InputError(f"'{name}' is a job, not a recording; use `allocsim run {name}`")
@@ -98,7 +98,10 @@ def _jobs() -> list[str]:
 
 
 def _is_path(name: str) -> bool:
-    """Return whether `name` is meant as a file: '-', an existing file, or one with a suffix."""
+    """Return whether `name` means a file.
+
+    It does if it is '-', contains a slash or a dot, or is an existing file.
+    """
     try:
         return name == "-" or "/" in name or "." in name or Path(name).is_file()
     except (OSError, ValueError):

@@ -23,16 +23,16 @@ from allocsim.traces.object_ids import (
 from allocsim.traces.prefetch import read_ahead
 
 SELECT_PROCESS = " (select one with --process PID)"
-"""End of the note on dropped processes; `record`, which has no --process, replaces it."""
+"""End of the note on dropped processes. `record` replaces it, because it has no --process."""
 
 MAX_SHOWN_PROCESSES = 5
 """Maximum number of dropped processes that the note names."""
 
 
 def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
-    """Yield the events of all calls of `reader` in chunks; closes its source at the end.
+    """Yield the events of all calls of `reader` in chunks, and close its source at the end.
 
-    `trace` gets the counts of dropped calls and the notes.
+    The counts of dropped calls and the notes are added to `trace`.
     """
     with closing(reader.source):
         total = 0
@@ -51,7 +51,7 @@ def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Itera
 
 
 def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
-    """Yield the events of all calls; updates the trace's counts of dropped calls."""
+    """Yield the events of all calls, and update the trace's counts of dropped calls."""
     ids, chunk = new_object_ids(process=process), no_events(2 * BATCH)
     for calls in read_ahead(reader.batches()):
         position = 0

@@ -1,7 +1,7 @@
 """Sources: the bytes of a trace, from a plain or compressed file, a zip or standard input.
 
 Readers see one stream of bytes. The container is detected from its first bytes, not from its name.
-Content is decompressed as it is read, so memory does not depend on its length.
+Content is decompressed as it is read, so memory use does not depend on its length.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 
 MAX_IN_MEMORY = 16 << 20
-"""Maximum bytes of a zip on standard input kept in memory; a larger one goes to a file."""
+"""Maximum bytes of a zip from standard input that are kept in memory. A larger one is copied to a
+file."""
 
 MAX_COPY = 4 << 30
 """Maximum bytes of decompressed content that are copied to a file for a format that needs one."""
 
 MAX_DIRECTORY = 1 << 20
-"""Maximum bytes of a zip's directory, since zipfile parses it at once, into ten times as much
-memory. That of a zip with one file has a few hundred bytes."""
+"""Maximum bytes of a zip's directory. zipfile parses the whole directory when it opens the zip, and
+needs ten times as much memory. The directory of a zip with one file has a few hundred bytes."""
 
 MAX_SHOWN = 80
 """Maximum characters of the name of a file in a zip that a message shows."""
@@ -48,14 +49,14 @@ class Source:
         """Decompress `raw` according to its first bytes; TraceError if that is not possible."""
         self.name = name
         self.truncated = False
-        """True when the container ended before its contents did."""
+        """Whether the container ended in the middle of its content."""
         self._raw = raw
         self._head = b""
         self._length = _length_of(raw)
         with contextlib.ExitStack() as opened, self._clear_errors():
             opened.enter_context(raw)
             self._stream = self._decompressed(opened)
-            self._opened = opened.pop_all()  # close() closes it; after an error, this block does
+            self._opened = opened.pop_all()  # for close(); on an error, the `with` closes it
 
     def head(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, without consuming them."""
@@ -64,14 +65,14 @@ class Source:
         return self._head[:size]
 
     def read_into(self, buffer: memoryview) -> int:
-        """Fill `buffer` with the next bytes; return how many, fewer only at the end."""
+        """Fill `buffer` with the next bytes; return how many. It is filled except at the end."""
         known = min(len(self._head), len(buffer))
         buffer[:known] = self._head[:known]
         self._head = self._head[known:]
         return known + self._fill(buffer[known:])
 
     def _fill(self, buffer: memoryview) -> int:
-        """Fill `buffer` from the container; return how many bytes."""
+        """Fill `buffer` from the container; return the number of bytes."""
         filled = 0
         with self._clear_errors():
             while filled < len(buffer):
@@ -84,7 +85,7 @@ class Source:
     def as_file(self) -> IO[bytes]:
         """Return the content as a regular file: the file itself if it is plain, else a copy.
 
-        Call it before anything is read. The copy has no name and disappears when closed.
+        Call this method before reading anything. The copy has no name and disappears when closed.
         """
         with self._clear_errors():
             if self._stream is self._raw and self._length:
@@ -108,7 +109,7 @@ class Source:
         copy.seek(0)
 
     def share_read(self) -> float:
-        """Return the share of the file that has been read, 0 to 1; 0 if its length is not known."""
+        """Return the fraction of the file read so far, 0 to 1; 0 if its length is not known."""
         if not self._length or self._head:
             return 0.0
         try:
@@ -121,9 +122,9 @@ class Source:
         self._opened.close()
 
     def _read(self, buffer: memoryview) -> int:
-        """Fill a part of `buffer`; return its length, or 0 at the end, even a premature one."""
+        """Fill the start of `buffer`; return how many bytes. 0 is the end, or a premature end."""
         try:
-            # read1 returns what is available; readinto would lose it at the end of a cut file.
+            # read1 returns the available bytes. readinto loses them at the end of a cut-off file.
             data = self._stream.read1(len(buffer))
         except EOFError:
             self.truncated = True
@@ -171,8 +172,9 @@ class Source:
     def _reject_large_dictionary(self, file: IO[bytes], header: int) -> None:
         """Raise TraceError if a zip member's LZMA dictionary is larger than what xz files may use.
 
-        Its size comes after the local header (30 bytes, a name and an extra field), the LZMA
-        version and the length of its properties (2 bytes each), and the first property (1 byte).
+        The dictionary's size is preceded by the local header (30 bytes, a name and an extra field),
+        the LZMA version and the length of the LZMA properties (2 bytes each), and the first
+        property (1 byte).
         """
         file.seek(header + 26)
         name, extra = struct.unpack("<HH", file.read(4).ljust(4, b"\0"))
@@ -201,7 +203,7 @@ class Source:
 
 @contextlib.contextmanager
 def _copying(name: str) -> Iterator[None]:
-    """Turn an error while a copy is written into EnvironmentLacks."""
+    """Turn an OSError raised while a copy is written into EnvironmentLacks."""
     try:
         yield
     except OSError as error:
@@ -220,7 +222,7 @@ class _LimitedReads:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next `size` bytes; BadZipFile if that is beyond the limit."""
+        """Return the next `size` bytes; BadZipFile if `size` exceeds the limit."""
         if size > self.limit:
             raise zipfile.BadZipFile(f"a directory of {size:,} bytes is too large for one file")
         return self._file.read(size)
@@ -234,7 +236,7 @@ _FRAMES = {
 """Decompressors by the first bytes of a container."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
-"""Errors raised for damaged containers, and RuntimeError also for unsupported ones."""
+"""Errors raised for damaged containers. RuntimeError is also raised for unsupported ones."""
 
 
 def open_source(path: str) -> Source:

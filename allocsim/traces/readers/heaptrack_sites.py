@@ -1,7 +1,7 @@
 """Allocation sites: invented addresses for heaptrack files that record only the site of a block.
 
-Each site has a FIFO queue of its live blocks, and a free takes the oldest. Numbers of freed blocks
-are reused, so memory is bounded by the live blocks.
+Each site has a FIFO queue of its live blocks, and a free takes the oldest one. The block numbers of
+freed blocks are reused, so memory use is bounded by the number of live blocks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Site(Struct):
 
 
 UNKNOWN = 1 << 59
-"""The address of a free at a site without live blocks: no block is ever there."""
+"""The address given to a free at a site without live blocks. No block ever has this address."""
 
 
 class Sites(NamedTuple):
@@ -41,7 +41,7 @@ class Sites(NamedTuple):
 
     counts: Table[SiteCounts]  # one row
     sites: Table[Site]
-    following: np.ndarray  # int64 by block: the next younger block of its site, or next spare one
+    following: np.ndarray  # int64 by block: next younger block of the site, or next spare block
 
 
 def new_sites() -> Sites:
@@ -50,7 +50,7 @@ def new_sites() -> Sites:
 
 
 def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
-    """Return the same state with room for that many more sites and blocks."""
+    """Return the same state, grown to hold `sites` more sites and `blocks` more blocks."""
     counts = state.counts[0]
     max_sites, max_blocks = counts.sites + sites, counts.blocks + 1 + blocks
     if max_sites > len(state.sites):

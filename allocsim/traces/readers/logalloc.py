@@ -5,8 +5,9 @@ A line is PID [TID] and then one of
     malloc(N)=0xP     calloc(N,M)=0xP     realloc(0xP,N)=0xQ     free(0xP)     valloc(N)=0xP
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
-Calls without arguments do not affect the heap. A munged log has small ids, and #SLOT for addresses.
-One of its slots is NULL, so a free of NULL is counted as a free of an unknown object.
+Calls without arguments do not affect the heap. A munged log has small process and thread ids, and
+#SLOT instead of each address. One of the slots stands for NULL, so a free of NULL is counted
+as a free of an unknown object.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _FIRST_LINE = pattern(
 
 
 class Log(Struct):
-    """State of a log, as far as it has been read."""
+    """What the lines read so far tell about the log."""
 
     is_munged: Int64  # 1 once a #SLOT was read
 
@@ -99,7 +100,10 @@ def _line(scan: LogallocScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _operation(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
-    """Read a function's name into call.op, -1 if unknown; return its parenthesis, or -1."""
+    """Set call.op from the function name at `position`, to -1 if the name is unknown.
+
+    Returns the position of the parenthesis after the name, or -1 if there is none.
+    """
     name = load_word(state.text + position)
     call.op = -1
     call.alignment = 0
@@ -123,7 +127,7 @@ def _operation(text: np.ndarray, state: ScanState, position: int, call: CallReco
 
 @kernel
 def _arguments(scan: LogallocScan, position: int, call: CallRecord) -> int:
-    """Read ARGUMENTS) into `call`; return the position after them, or -1."""
+    """Read the arguments and ) into `call`; return the position after them, or -1."""
     text, state = scan.text, scan.state[0]
     call.old = 0
     call.request = 0

@@ -5,10 +5,10 @@ Python. A line is
 
     [TID] [TIME] LIBRARY->NAME(ARGUMENTS) = RESULT
 
-or, if another call comes between, two lines: NAME(ARGUMENTS <unfinished ...>, and later
-<... NAME resumed> ) = RESULT. A call that ltrace has lost ends in <no return ...>. Processes that
--f follows are indistinguishable from threads. Calls inside libc are dropped, because ltrace
-misnames them; lines that are not ltrace's are skipped.
+A call that another call interrupts takes two lines: NAME(ARGUMENTS <unfinished ...>, and later
+<... NAME resumed> ) = RESULT. A call whose return ltrace missed ends in <no return ...>. Processes
+that -f follows cannot be told from threads. Calls inside libc are dropped, because ltrace misnames
+them. Lines that ltrace did not write are skipped.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _OTHER = pattern(_WHO + rb"(?:\+\+\+ |--- |[^\s()<>]{1,200}->\w|<\.\.\. )")
 _FIRST = pattern(rb"^" + _CALL, MULTILINE)
 
 MAX_UNFINISHED = 16
-"""Unfinished calls of one thread; beyond that the oldest is dropped."""
+"""Maximum number of unfinished calls of one thread. One more, and the oldest is dropped."""
 
 MAX_THREADS = 1 << 12
-"""Threads that may have unfinished calls."""
+"""Maximum number of threads with unfinished calls."""
 
 INCOMPLETE = "dropped calls whose beginning or end is missing"
 NO_ADDRESS = "dropped calls whose address ltrace does not print (posix_memalign)"
@@ -66,7 +66,7 @@ def looks_like(head: bytes) -> bool:
 
 
 class Parser:
-    """Turns lines into calls; keeps the unfinished calls and counts what was dropped."""
+    """Turns lines into calls. It keeps the unfinished calls, and counts dropped calls and lines."""
 
     def __init__(self) -> None:
         self.unfinished: dict[int, list[Begun]] = {}
@@ -100,7 +100,7 @@ class Parser:
             del self.unfinished[thread]
 
     def _resume(self, thread: int, name: bytes) -> Begun | None:
-        """Pop the thread's last unfinished call of that name; drop those begun after it."""
+        """Pop the thread's last unfinished call of `name`; drop the calls that began after it."""
         if _is_free(name):
             return None
         stack = self.unfinished.pop(thread, [])
@@ -145,14 +145,15 @@ def calls(reader: PythonReader) -> Iterator[Call]:
 
 
 def _is_free(name: bytes) -> bool:
-    """Return whether the function of that name frees."""
+    """Return whether `name` is a function that frees a block."""
     return name in (b"free", b"cfree")
 
 
 def _call(begun: Begun, result: bytes) -> Call:
     """Parse the arguments and result; ValueError or IndexError if they are not of the format.
 
-    For a function without a prototype ltrace prints more arguments than it takes; they are ignored.
+    If ltrace has no prototype of a function, it prints more arguments than the function takes. The
+    surplus arguments are ignored.
     """
     numbers = [_number(text) for text in begun.arguments.split(b",")]
     first = numbers[0]
@@ -177,7 +178,7 @@ _ADDRESS = (1 << ADDRESS_BITS) - 1
 
 
 def _number(text: bytes) -> int:
-    """Parse a number as ltrace prints it: decimal, or 0x and hexadecimal; else ValueError."""
+    """Parse a number as ltrace prints it: decimal, or hexadecimal after 0x; else ValueError."""
     text = text.strip()
     digits = text.removeprefix(b"0x")
     if len(digits) > MAX_DIGITS or not digits.isalnum():

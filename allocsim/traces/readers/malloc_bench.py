@@ -1,14 +1,14 @@
-"""Traces of malloc-bench: a protobuf message, parsed here without protobuf.
+"""Traces of malloc-bench, which are protobuf messages. They are parsed here without protobuf.
 
-The message is a sequence of lines, each field 1 with its length, and optionally the peak number of
-live blocks, field 2. A line holds one call, a message whose field number is the function's; the
-fields of calls are unsigned varints:
+Field 1 of the message is a line, with its length, and is repeated. Field 2, which is optional, is
+the peak number of live blocks. A line holds one call, which is a message too. Its field number
+tells the function, and its own fields are unsigned varints:
 
     1 malloc  1 id, 2 size, 3 alignment       3 realloc  1 new id, 2 old id, 3 size
     2 free    1 id, 2 and 3 hints             4 calloc   1 id, 2 count, 3 size
 
-A free without an id is of NULL, a realloc without an old id is a malloc. Ids are reused; each
-becomes an invented address.
+A free without an id frees NULL, and a realloc without an old id is a malloc. Ids are reused. Each
+id is converted to an invented address.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ MAX_VARINT = 10
 """Bytes of the longest varint of 64 bits."""
 
 MAX_ID = 1 << 55
-"""Ids are smaller, so that SLOT_SIZE times an id is an address."""
+"""Every id is smaller than this, so that SLOT_SIZE times an id is a valid address."""
 
 
 class MessageScan(Struct):
     """State of a scan."""
 
     calls: Int64  # calls written to the current output
-    position: Int64  # end of the varint that was read last; -1: there was none
+    position: Int64  # end of the last varint read; -1 if there was no varint
     is_broken: Int64  # 1 if the bytes where the scan stopped are not a valid field
-    given: Int64  # bits by field number: fields that the call has
+    given: Int64  # bit mask of the field numbers that the call has
 
 
 _LINE, _PEAK = 1 << 3 | 2, 2 << 3
-"""Keys of the fields of a trace: number and wire type."""
+"""Keys of the fields of a trace. A key combines the field number and the wire type."""
 
 _MALLOC, _FREE, _REALLOC, _CALLOC = 1, 2, 3, 4
 _MAX_FIELD = 3
@@ -65,7 +65,10 @@ def looks_like(head: bytes) -> bool:
 def _scan(
     content: np.ndarray, start: int, end: int, calls: Table[CallRecord], scan: Table[MessageScan]
 ) -> int:
-    """Turn the complete fields of content[start:end] into calls; return the first not read."""
+    """Turn the complete fields of content[start:end] into calls.
+
+    Returns the position of the first field that was not read.
+    """
     state = scan[0]
     state.calls = 0
     state.is_broken = 0
@@ -95,7 +98,7 @@ def _scan(
 
 @kernel
 def _line(content: np.ndarray, end: int, call: CallRecord, state: MessageScan) -> bool:
-    """Read the call that fills a line up to `end`; return whether there is one."""
+    """Read the call in a line that ends at `end`; return whether the line is one valid call."""
     position = state.position
     if position + 2 > end or content[position] & 7 != 2 or not 1 <= content[position] >> 3 <= 4:
         return False
@@ -157,7 +160,10 @@ def _fill(call: CallRecord, function: int, second: int, third: int, given: int) 
 
 @kernel
 def _varint(content: np.ndarray, end: int, state: MessageScan) -> int:
-    """Read a varint at state.position, unless that is -1; HUGE if it is larger than HUGE."""
+    """Read a varint at state.position, unless state.position is -1.
+
+    Returns the value, or HUGE if the value is larger.
+    """
     value, shift, position = 0, 0, state.position
     group = 0x80
     while group & 0x80:

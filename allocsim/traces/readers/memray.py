@@ -1,13 +1,14 @@
 """Captures of memray, a profiler of Python programs, read by memray's own reader (an extra).
 
-The layout of a capture changes between versions of memray, so it is not parsed here: `memray_child`
-reads it in a process of its own, and this module converts its records. The calls of malloc count,
-and Python's own allocations where they were traced. mmap and munmap do not: Python's arenas are
-among them, and their objects would count twice.
+The layout of a capture changes between versions of memray, so it is not parsed here. Instead,
+`memray_child` reads the capture in a process of its own, and this module converts the records that
+it writes. Calls of the malloc family are used, and so are Python's own allocations if they were
+traced. Calls of mmap and munmap are dropped: they include Python's arenas, and the objects in the
+arenas would count twice.
 
-memray records a realloc as a free and an allocation, and no alignments. Memory is bounded by the
-live blocks and MAX_MEMORY of the child. A compressed capture, or standard input, is first copied to
-an unnamed file.
+memray records a realloc as a free and an allocation. It does not record alignments. Memory use is
+bounded by the number of live blocks and by the MAX_MEMORY of the child. A compressed capture, or
+one from standard input, is first copied to an unnamed file.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", b"\x04\x22\x4d\x18"
-"""First bytes of a capture: memray's own, and those of LZ4, which most captures use."""
+"""First bytes of a plain capture, and of one compressed with LZ4, as most captures are."""
 
 NUMBER, RECORD = 8, 32
 """Bytes of a number and of a record in the child's output."""
@@ -41,7 +42,9 @@ _OPS[[1, 5]] = Op.FREE
 _OPS[[2, 4, 6, 7]] = Op.MALLOC  # 4 and 7 are the result of a realloc
 _OPS[[3, 8]] = Op.CALLOC
 _OPS[9:14] = Op.MEMALIGN
-"""Ops by memray's allocator number: 1 to 4 are Python's, 5 to 13 malloc's, then mmap and munmap."""
+"""Ops by memray's allocator number.
+
+Numbers 1 to 4 are Python's allocators, 5 to 13 the malloc family, then mmap and munmap."""
 
 
 def looks_like(head: bytes) -> bool:
@@ -61,7 +64,7 @@ class MemrayReader:
         self._dropped = 0
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
             if self.source.truncated:
                 self.notes.append(TRUNCATED)
@@ -73,7 +76,7 @@ class MemrayReader:
                     assert child.stdout is not None
                     yield from self._read(child.stdout)
                 finally:
-                    child.kill()  # no effect if it has ended; the consumer may have stopped early
+                    child.kill()  # needed if the consumer stopped early; else it has ended
             complaint.seek(0)
             self._require_success(child.returncode, complaint.read(2000).decode("utf-8", "replace"))
 

@@ -1,10 +1,11 @@
-"""The child process of `memray`: writes the records of a capture to standard output.
+"""The child process of `readers.memray`. It writes the records of a capture to standard output.
 
-memray's reader is native code, which ends the process by a signal if a capture is damaged, so it
-runs in a process of its own. This program imports nothing of allocsim. Standard input is the
-capture, a regular file. Standard output is int64 numbers: first 1 or 0, whether Python's own
-allocators were traced, then four for each record: allocator, thread, address, size. The exit status
-is NO_MEMRAY if memray is not installed, or UNREADABLE with the reason on standard error.
+memray's reader is native code that may crash with a signal if a capture is damaged, so it runs in a
+process of its own. This program imports nothing from allocsim. Its standard input is the capture,
+which must be a regular file. Its standard output is a sequence of int64 numbers. The first is 1 if
+Python's own allocators were traced, else 0. Each record then takes four: allocator, thread, address
+and size. The exit status is 0 on success, NO_MEMRAY if memray is not installed, or UNREADABLE with
+the reason on standard error.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ BATCH = 1 << 13
 """Records written at a time: 256 KiB."""
 
 MASK = (1 << 60) - 1
-"""Bits of a number that are kept; only damaged records have more."""
+"""Mask of the bits of a number that are kept. Only damaged records have higher bits set."""
 
 
 def main() -> int:

@@ -4,8 +4,9 @@ A line is [@ CALLER] and then one of
 
     + PTR SIZE     - PTR     ! PTR SIZE (a realloc that failed)     < OLD, next line: > NEW SIZE
 
-or = Start, or = End. The format has no threads and no alignments, and calloc is a malloc of the
-product. The caller contains a file name, which may be anything, so a line is parsed from its end.
+or = Start, or = End. The format records neither threads nor alignments, and a calloc appears as a
+malloc of count * size bytes. The caller contains a file name with arbitrary characters, so a line
+is parsed from its end.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _ALLOCATED, _FREED, _FAILED, _MOVED, _OLD = (ord(sign) for sign in "+-!><")
 class Realloc(Struct):
     """The first half of a realloc."""
 
-    old: Int64  # the address of a < line, until the next line; else 0
+    old: Int64  # address from the previous line if that was a < line; else 0
 
 
 class MtraceScan(NamedTuple):
@@ -44,7 +45,7 @@ class MtraceScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with = Start, or a call with its caller."""
+    """Return whether a file begins with = Start or with a call that names its caller."""
     first = head.lstrip()[:500].partition(b"\n")[0].split()
     if first[:2] == [b"=", b"Start"]:
         return True
@@ -103,7 +104,7 @@ def _sized(scan: MtraceScan, start: int, last: int, previous: int, call: CallRec
 
 @kernel
 def _word_start(text: np.ndarray, start: int, end: int) -> int:
-    """Return the start of the word that ends at `end`, not before `start`."""
+    """Return the start of the word that ends at `end`, or `start` if the word begins earlier."""
     while end > start and text[end - 1] != SPACE and text[end - 1] != NEWLINE:
         end -= 1
     return end

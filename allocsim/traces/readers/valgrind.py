@@ -5,10 +5,10 @@ A line is --PID-- and then one of
     malloc(N) = 0xP     calloc(N,M) = 0xP     realloc(0xP,N) = 0xQ     free(0xP)
     memalign(al A, size N) = 0xP     _Znwm(N) = 0xP     _ZdlPv(0xP)     other new and delete
 
-A call without a result is followed, on the same line, by the call that did its work:
-realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between the lines, and even before
-the --PID-- of a line, so lines that are not calls are skipped and counted. So are calls that cannot
-be read, which are counted separately.
+If a function delegates to another one, its call has no result, and the other call follows on the
+same line: realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between the lines, and
+even before the --PID-- of a line, so lines that are not calls are skipped and counted. Calls that
+cannot be read are skipped too, and counted separately.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _DASH, _COLON, _OPEN, _CLOSE, _E = (ord(character) for character in "-:()e")
 _COMMA = word(b",")
 
 MAX_NAME = 64
-"""Characters of a function's name."""
+"""Maximum characters of a function's name."""
 
 MAX_TIME = 32
-"""Characters of a time before the process id."""
+"""Maximum characters of the time before a process id (--time-stamp=yes)."""
 
 _CALL = pattern(
     rb"--(?:[\d.:]{1,32} )?\d{1,18}-- "
@@ -101,7 +101,7 @@ def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
-    """Read the call whose parenthesis is at `parenthesis`; return the next line, or -1."""
+    """Read the call whose ( is at `parenthesis`; return the start of the next line, or -1."""
     text, state = scan.text, scan.state[0]
     while parenthesis >= 0:
         position = _arguments(scan, parenthesis, call)
@@ -113,14 +113,17 @@ def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
             call.address = pointer(text, position + 3, state)
             return skip_line_end(text, state.position)
         if text[position] <= SPACE:
-            return -1  # an aligned call of newer versions, which do not print its address
+            return -1  # newer versions of Valgrind do not print the address of an aligned call
         parenthesis = _operation(text, state, position, call)
     return -1
 
 
 @kernel
 def _process(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
-    """Find --PID-- in the line and read it into call.process; return the end, or -1."""
+    """Find --PID-- in the line and read it into call.process.
+
+    Returns the position after it, or -1 if the line has none.
+    """
     while text[position] != NEWLINE:
         if text[position] == _DASH and text[position + 1] == _DASH:
             call.process = decimal(text, position + 2, state)
@@ -210,7 +213,7 @@ def _arguments(scan: ValgrindScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _second(text: np.ndarray, state: ScanState, separator: int, length: int) -> int:
-    """Read the separator of the arguments, `length` bytes, and a decimal number."""
+    """Read `separator`, which has `length` bytes, and the decimal number after it."""
     position = state.position
     if position < 0 or word_at(state, position, length) != separator:
         state.position = -1
@@ -232,7 +235,7 @@ class ValgrindReader(LineReader):
         super().__init__(source, LINES)
 
     def _skip_notes(self) -> list[str]:
-        """Count the unreadable calls apart from the program's output."""
+        """Return notes that count unreadable calls separately from the program's output."""
         unreadable = int(self._scan.unreadable[0].calls)
         counts = {
             SKIPPED: int(self._state.skipped) - unreadable,

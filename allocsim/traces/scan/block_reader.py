@@ -1,7 +1,8 @@
-"""Block reader: binary formats, read in blocks. A format scans the complete records of a block.
+"""Block reader: reads binary formats in blocks. A format scans the complete records of a block.
 
-An incomplete record at the end of a block is moved before the next bytes. No record is longer than
-a block, so memory is limited to two blocks, even if a damaged file gives huge lengths.
+An incomplete record at the end of a block is moved to the start, and the next bytes of the source
+are read after it. No record is longer than a block, so memory is limited to two blocks, even if a
+damaged file gives huge lengths.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes decompressed at a time; no record is longer."""
+"""Bytes decompressed at a time. No record may be longer."""
 
 
 class Scanned(NamedTuple):
@@ -28,11 +29,11 @@ class Scanned(NamedTuple):
     calls: int
     """Calls made."""
     is_broken: bool
-    """Whether the bytes at `position` are invalid, rather than the start of a longer record."""
+    """True if the bytes at `position` are invalid, False if they may begin a longer record."""
 
 
 class BlockReader:
-    """The calls of a source; a format adds `scan` and `grammar`."""
+    """The calls of a source. The subclass of each format defines `scan` and `grammar`."""
 
     grammar = ""
     """Form of a record, for error messages."""
@@ -55,7 +56,7 @@ class BlockReader:
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         arrays = call_arrays()
         self._calls = next(arrays)
         filled, at_end = 0, False
@@ -80,7 +81,7 @@ class BlockReader:
             )
 
     def _scan_block(self, end: int, arrays: Iterator[Any]) -> Any:
-        """Yield batches of the calls before `end`; return where the first incomplete record is."""
+        """Yield batches of the calls before `end`; return the start of the incomplete record."""
         position, previous = 0, -1
         while position != previous:
             previous = position

@@ -1,8 +1,8 @@
 """Lexing: kernels that read one number or word of text.
 
-Each takes the text, a position and the scan state, and returns the value; `state.position` is then
-the position after what was read, or -1 if it was not there. None of them checks for the end of the
-text: the last line ends with a newline, after which PADDING bytes may be read.
+Most take the text, a position and the scan state, and return the value. They set `state.position`
+to the position after the number or word, or to -1 if there is none. None of them checks for the end
+of the text: the last line ends with a newline, after which PADDING bytes may be read.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from allocsim.traces.scan.state import ScanState
 SPACE, NEWLINE, RETURN, COMMA, ZERO, X = (ord(character) for character in " \n\r,0x")
 
 EXACT_DIGITS = 18
-"""Decimal digits that always fit into 62 bits; a longer number is HUGE."""
+"""Number of decimal digits that always fit into 62 bits. A longer number is read as HUGE."""
 
 MAX_DIGITS = 20
-"""Decimal digits of the largest 64-bit number; a longer one is not read as a number."""
+"""Decimal digits of the largest 64-bit number. A longer string of digits is not a number."""
 
 MAX_HEX_DIGITS = 16
 
@@ -58,7 +58,7 @@ def decimal(text: np.ndarray, position: int, state: ScanState) -> int:
 
 @kernel
 def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
-    """Read up to MAX_HEX_DIGITS hexadecimal digits; the low ADDRESS_BITS bits are kept."""
+    """Read up to MAX_HEX_DIGITS hexadecimal digits; return the low ADDRESS_BITS bits."""
     value, first = 0, position
     while position < first + MAX_HEX_DIGITS + 1:
         character = int(text[position])
@@ -84,7 +84,7 @@ def prefixed(text: np.ndarray, position: int, state: ScanState) -> int:
 
 @kernel
 def pointer(text: np.ndarray, position: int, state: ScanState) -> int:
-    """Read an address as printf's %p prints it: 0x and digits; (nil) or 0 for NULL."""
+    """Read an address as printf's %p prints it: 0x and digits, or (nil) or 0 for NULL."""
     if text[position] == ZERO and text[position + 1] == X:
         return hexadecimal(text, position + 2, state)
     state.position = -1
@@ -112,7 +112,8 @@ def hexadecimal_size(text: np.ndarray, position: int, state: ScanState) -> int:
 def skip(text: np.ndarray, state: ScanState, character: int) -> int:
     """Skip `character` at state.position; return the position after it, or -1 if it is not there.
 
-    Returns -1 also if state.position is -1, so reads can be chained and checked once at the end.
+    Also returns -1 if state.position is already -1, so that a caller can chain reads and check for
+    failure once at the end.
     """
     position = state.position
     if position < 0 or text[position] != character:
@@ -123,28 +124,28 @@ def skip(text: np.ndarray, state: ScanState, character: int) -> int:
 
 @kernel
 def next_decimal(text: np.ndarray, state: ScanState, separator: int) -> int:
-    """Read the separator and a decimal number at state.position, unless that is -1."""
+    """Read the separator and a decimal number at state.position, unless it is -1."""
     position = skip(text, state, separator)
     return decimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_hexadecimal(text: np.ndarray, state: ScanState) -> int:
-    """Read a space and a hexadecimal number at state.position, unless that is -1."""
+    """Read a space and a hexadecimal number at state.position, unless it is -1."""
     position = skip(text, state, SPACE)
     return hexadecimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_prefixed(text: np.ndarray, state: ScanState) -> int:
-    """Read a space, 0x and a hexadecimal number at state.position, unless that is -1."""
+    """Read a space, 0x and a hexadecimal number at state.position, unless it is -1."""
     position = skip(text, state, SPACE)
     return prefixed(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def product(count: int, size: int) -> int:
-    """Return count * size, or HUGE if that is beyond any heap."""
+    """Return count * size, or HUGE if the product is larger."""
     if size and count > HUGE // size:
         return HUGE
     return min(count * size, HUGE)
@@ -152,9 +153,9 @@ def product(count: int, size: int) -> int:
 
 @kernel
 def skip_line_end(text: np.ndarray, position: int) -> int:
-    """Return the position after the newline, or return and newline, at `position`.
+    """Return the position after a newline, or a carriage return and a newline.
 
-    Returns -1 if there is none, or if `position` is -1.
+    The line end must be at `position`. Returns -1 if it is not there, or if `position` is -1.
     """
     if position < 0:
         return -1
@@ -168,8 +169,8 @@ def has_newline(loaded: int) -> bool:
     """Return whether one of the first seven bytes of a word is a newline.
 
     Subtracting 1 from every byte borrows from bit 7 only where a byte is 0, and a byte XORed with
-    a newline is 0 only where it was one. Testing seven bytes at once is 1.5 times as fast as one
-    by one.
+    a newline is 0 only where the byte was a newline. Testing seven bytes together is 1.5 times as
+    fast as testing them one by one.
     """
     differing = (loaded ^ 0x0A0A0A0A0A0A0A) & 0xFFFFFFFFFFFFFF
     return (differing - 0x01010101010101) & ~differing & 0x80808080808080 != 0

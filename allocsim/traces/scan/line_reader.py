@@ -1,9 +1,10 @@
 """Line reader: text formats with one call per line, scanned by compiled kernels.
 
 Each format implements the operation `read_line` for a scanner type of its own, so the scan loop is
-compiled separately for each. A line that is not of the format ends the import with an error, which
-shows its number and text. Two exceptions only give a note: the last line of a truncated recording,
-and, in a `mixed` format, the program's own output between the lines of the tool.
+compiled separately for each format. A line that is not of the format ends the import with an error
+that shows the line's number and text. There are two exceptions, which only add a note: the last
+line of a truncated recording, and, in a `mixed` format, the program's own output between the lines
+of the tool.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes decompressed at a time; no line of a format is longer."""
+"""Bytes decompressed at a time. No line of a format may be longer."""
 
 PADDING = 32
 """Bytes after the last line that a scanner may read."""
@@ -39,7 +40,7 @@ class LineFormat:
     """Description of a text format."""
 
     scanner: Callable[[Any, Any], Any]
-    """Make the scanner, a NamedTuple that begins with `text` and `state`, from these two."""
+    """Make the scanner from `text` and `state`. It is a NamedTuple that begins with these two."""
     grammar: str
     """Form of a line, for error messages."""
     mixed: bool = False
@@ -58,9 +59,10 @@ def read_line(scan: Any, position: int, call: CallRecord) -> int:
 
 @kernel
 def scan_lines(scan: Any, start: int, end: int, calls: Table[CallRecord]) -> int:
-    """Turn the lines of scan.text[start:end] into calls; return the position of the first not read.
+    """Turn the lines of scan.text[start:end] into calls.
 
-    `end` is the position after a newline. scan.state[0].halt says why it stopped.
+    Returns the position of the first line that was not read. `end` is the position after a newline.
+    scan.state[0].halt says why the scan stopped.
     """
     text, state = scan.text, scan.state[0]
     state.calls = 0
@@ -111,11 +113,11 @@ class LineReader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was no line."""
+        """Whether no line has been read."""
         return self.lines == 0
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; each is reused once AHEAD + 2 more have been made."""
+        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         arrays = call_arrays()
         filled, at_end = 0, False
         while not at_end:
@@ -168,14 +170,14 @@ class LineReader:
         return filled
 
     def _end_of_lines(self, filled: int) -> int:
-        """Return the position after the last newline in the first `filled` bytes; 0 without one."""
+        """Return the position after the last newline in the first `filled` bytes, or 0."""
         return self._block.rfind(b"\n", 0, filled) + 1
 
     def _split_long_line(self, filled: int) -> int:
-        """Handle a line longer than a block: in a mixed format it is skipped, else an error.
+        """Handle a line longer than a block: skip it in a mixed format, else raise an error.
 
-        A newline near the end of the block splits the line. The parts still count as one line, so
-        this one is not counted: what follows, even if it is empty, is.
+        A newline written near the end of the block splits the line. The parts still count as one
+        line: the first part is not counted, but the rest is, even if it is empty.
         """
         if not self._state.mixed:
             raise self._error(0, filled)

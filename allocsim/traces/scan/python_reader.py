@@ -1,7 +1,7 @@
 """Python reader: a generator of calls, gathered into batches.
 
-For formats whose files are small, or whose bytes another library reads. The generator gets text
-through `lines`, which bounds the length of a line and thus the memory.
+It is for formats whose files are small, or whose bytes another library reads. The generator gets
+text through `lines`, which limits the length of a line and thus the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from allocsim.traces.formats import TRUNCATED
 from allocsim.traces.source import Source
 
 MAX_LINE = 1 << 20
-"""Bytes of a line that are kept; the rest of a longer line is dropped."""
+"""Maximum bytes of a line that are kept. The rest of a longer line is dropped."""
 
 
 class PythonReader:
@@ -48,7 +48,8 @@ class PythonReader:
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of the source without line ends.
 
-        A last line without a newline counts, unless the source is truncated: then it is cut off.
+        A last line without a newline is yielded too, unless the source is truncated, because
+        then the line is cut off.
         """
         block, rest = bytearray(MAX_LINE), b""
         while read := self.source.read_into(memoryview(block)):

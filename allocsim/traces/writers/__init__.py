@@ -1,4 +1,4 @@
-"""Formats that traces can be written in, and which one a file name selects."""
+"""Formats in which traces can be written, and the choice of a format by the file name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Writer:
     suffixes: tuple[str, ...]
     """Suffixes of its file names."""
     write: Callable[[Trace, Path], None]
-    """Write a whole trace. The file is replaced atomically: an error leaves the old one."""
+    """Write a whole trace. The file is replaced atomically: after an error the old one remains."""
 
 
 WRITERS = {
@@ -32,7 +32,10 @@ WRITERS = {
 
 
 def writer_for(path: Path, name: str | None = None) -> Writer:
-    """Return the writer of the format `name`, or of the file's suffix; InputError if unknown."""
+    """Return the writer for the format `name`, or for the suffix of `path` if `name` is None.
+
+    Raises InputError if no format has this suffix.
+    """
     if name is not None:
         return WRITERS[name]
     for writer in WRITERS.values():

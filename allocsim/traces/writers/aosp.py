@@ -1,8 +1,8 @@
 """Writer of Android's memory_replay text, the format of `readers.aosp`.
 
-Events name objects, the text needs addresses: `synthetic_addresses` invents them. Reading the file
-gives the same events, except that object ids and threads are numbered as the reader numbers them;
-a trace that came from a reader is numbered that way already.
+Events have object ids, but the text needs addresses, which `synthetic_addresses` invents. Reading
+the file back gives the same events, except that the reader may number objects and threads
+differently. A trace that came from a reader keeps its numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from allocsim.traces.writers.synthetic_addresses import (
 )
 
 MAX_LINE = 80
-"""Bytes of a line with numbers of 5, 16, 16 and 15 digits, and some to spare."""
+"""Upper bound on the bytes of a line: numbers of 5, 16, 16 and 15 digits, and some to spare."""
 
 _CALLS = (b"malloc", b"calloc", b"memalign", b"realloc", b"free", b"thread_done")
 _TEXTS = [b": " + name + b" 0x" for name in _CALLS]
@@ -42,7 +42,10 @@ _SPACE, _NEWLINE, _ZERO, _X, _A = (ord(character) for character in " \n0xa")
 
 
 def write_aosp(trace: Trace, path: Path) -> None:
-    """Write the whole stream, compressed if the name ends in .gz; an error leaves the old file."""
+    """Write the whole stream, compressed if the name ends in .gz.
+
+    After an error the old file remains.
+    """
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
         file: IO[bytes] = opened.enter_context(atomic_write(path))
@@ -84,9 +87,10 @@ def _texts(trace: Trace) -> Iterator[Any]:
 def write_lines(
     space: AddressSpace, events: Table[Event], start: int, text: np.ndarray
 ) -> tuple[int, int]:
-    """Write events[start:] as lines; return the first event not written and the text's length.
+    """Write events[start:] as lines.
 
-    Stops where the tables are full, and where there is no address left.
+    Returns the index of the first event that was not written, and the length of the text. Stops
+    when the tables are full or there is no address left.
     """
     length = 0
     position = start

@@ -1,7 +1,7 @@
 """Writer of Parquet: the events as columns, for notebooks.
 
-The columns are those of an event, with the operation as a word and the alignment in bytes. pyarrow,
-an optional dependency, writes the file.
+The columns are the fields of an event, but the operation is a word and the alignment is in bytes.
+pyarrow, an optional dependency, writes the file.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.events import CHUNK, Op, Trace
 
 ROW_GROUP = 32 * CHUNK
-"""Rows of a row group: 16 MiB of events are in memory at a time."""
+"""Rows of a row group. The events of one row group, 16 MiB, are in memory at a time."""
 
 
 def write_parquet(trace: Trace, path: Path) -> None:
-    """Write the whole stream; an error leaves the old file."""
+    """Write the whole stream. After an error the old file remains."""
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
         pyarrow = _pyarrow()

@@ -1,8 +1,9 @@
 """Invented addresses for formats that need them: live objects never overlap and are aligned.
 
-A buddy-like scheme without splitting: blocks have power-of-two lengths and are aligned to their
-length. An object takes a block that holds its size and alignment, and a free block is reused by the
-next object of that length. Blocks never change their length, so they cannot overlap.
+The scheme resembles a buddy allocator without splitting: the length of a block is a power of two,
+and its address is a multiple of its length. An object gets the shortest block that satisfies its
+size and alignment. A free block is reused by the next object that needs a block of this length.
+Blocks never change their length, so they cannot overlap.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from allocsim.core.tables import grown, records
 from allocsim.traces.calls import ADDRESS_BITS
 
 MIN_SHIFT = 4
-"""log2 of the shortest block: malloc's usual alignment."""
+"""log2 of the shortest block's length, which is malloc's usual alignment."""
 
 FIRST = 1 << 16
 """The lowest address used."""
@@ -35,7 +36,7 @@ class Block(Struct):
 
     address: Int64
     shift: Int64  # log2 of its length
-    next: Int64  # next free block of its length, from 1; 0 for the last
+    next: Int64  # number of the next free block of the same length; 0 for the last
 
 
 class AddressSpace(NamedTuple):
@@ -60,7 +61,7 @@ def new_address_space(objects: int = 1 << 12) -> AddressSpace:
 
 
 def with_room_for(space: AddressSpace, number: int) -> AddressSpace:
-    """Return the same state with room for the object of that id, and for another block."""
+    """Return the same state, grown to hold the object with id `number` and one more block."""
     objects, blocks = space.objects, space.blocks
     if number >= len(objects):
         objects = grown(objects, number + 1)
@@ -71,7 +72,7 @@ def with_room_for(space: AddressSpace, number: int) -> AddressSpace:
 
 @kernel
 def has_room(space: AddressSpace, number: int) -> bool:
-    """Return whether the tables have room for the object of that id and one more block."""
+    """Return whether the tables have room for the object with id `number` and one more block."""
     has_row = number < len(space.objects)
     return has_row and space.state[0].blocks + 1 < len(space.blocks)
 
@@ -99,7 +100,7 @@ def allocate(space: AddressSpace, number: int, size: int, alignment: int) -> int
 def reallocate(space: AddressSpace, number: int, size: int) -> int:
     """Give an object a block for its new size; return its address, or 0 on failure.
 
-    It keeps its block if that is as long as the new size needs.
+    The object keeps its block if the new size needs a block of the same length.
     """
     old = space.objects[number]
     if space.blocks[old].shift == _shift_for(size, 0):
@@ -143,7 +144,7 @@ def _free_block(space: AddressSpace, number: int) -> None:
 
 @kernel
 def _shift_for(size: int, alignment: int) -> int:
-    """Return log2 of the block length for a size; `alignment` is a log2 too."""
+    """Return log2 of the block length for `size` and 2**alignment."""
     shift = max(MIN_SHIFT, int(alignment))
     while 1 << shift < size:
         shift += 1
