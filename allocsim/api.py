@@ -17,7 +17,7 @@ from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, on_one_thread
 from allocsim.heap import RESERVE, Heap
-from allocsim.heap.arguments import checked_bytes, checked_choice, checked_range
+from allocsim.heap.arguments import checked_bytes, checked_choice, checked_range, checked_text
 from allocsim.libraries.find import require_no_library
 from allocsim.player import NEVER, Options, play
 from allocsim.reports.comparison import Compared, column_of
@@ -64,7 +64,8 @@ def workload(
         return _fresh(source, seed)
     if isinstance(source, Mapping):
         return open_parameters(source, seed)
-    return open_workload(os.fspath(source), seed, format, process)
+    name = os.fspath(source) if isinstance(source, os.PathLike) else source
+    return open_workload(checked_text("workload", "source", name), seed, format, process)
 
 
 def replay(
@@ -98,7 +99,7 @@ def replay(
         check_every=_optional_count("check_every", check_every),
     )
     checked_choice("replay", "threads", threads, THREADS)
-    require_no_library(design)
+    require_no_library(checked_text("replay", "design", design))
     find_design(design).checked(parameters)  # first: a key could name an argument of Heap
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
         trace = _opened(workload, seed)
@@ -142,7 +143,7 @@ def compare(
         keep_settings=keep_settings,
         timed=times,
     )
-    subjects = choose_subjects(on.split(",") if isinstance(on, str) else on)
+    subjects = choose_subjects(_names(on))
     first = reference or subjects[0]
     if first not in subjects:
         raise UnknownName("allocator for reference", first, subjects)
@@ -155,6 +156,16 @@ def compare(
 def _opened(source: Workload, seed: int | None) -> Trace:
     """Open a workload, for functions whose parameter `workload` hides the public function."""
     return workload(source, seed=seed)
+
+
+def _names(on: object) -> list[str] | None:
+    """Return the allocators that `on` names; None for the default ones."""
+    if on is None:
+        return None
+    if not isinstance(on, Iterable):
+        return [checked_text("compare", "on", on)]
+    names = on.split(",") if isinstance(on, str) else on
+    return [checked_text("compare", "on", name) for name in names]
 
 
 def _fresh(trace: Trace, seed: int | None) -> Trace:

@@ -231,3 +231,21 @@ def test_comparison_gives_a_table_with_a_row_per_allocator(comparison: Any) -> N
         assert row["footprint"] == rows[str(row["subject"])].memory.peak
     assert np.isnan(table["ns"]).all()
     assert repr(comparison).startswith("<Comparison random: tcmalloc ")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: allocsim.Heap(None),  # type: ignore[arg-type]
+        lambda: allocsim.Heap(b"go2008"),  # type: ignore[arg-type]
+        lambda: allocsim.replay({"kind": "random"}, design=None),  # type: ignore[arg-type]
+        lambda: allocsim.compare({"kind": "random"}, on=[5]),  # type: ignore[list-item]
+        lambda: allocsim.compare({"kind": "random"}, on=5),  # type: ignore[arg-type]
+        lambda: allocsim.workload(None),  # type: ignore[arg-type]
+        lambda: allocsim.workload(5),  # type: ignore[arg-type]
+        lambda: allocsim.workload(b"random"),  # type: ignore[arg-type]
+    ],
+)
+def test_name_that_is_no_text_is_an_input_error(call: Any) -> None:
+    with pytest.raises(InputError, match="expected a str"):
+        call()

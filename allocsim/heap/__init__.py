@@ -28,6 +28,7 @@ from allocsim.heap.arguments import (
     checked_integer,
     checked_length,
     checked_size,
+    checked_text,
 )
 from allocsim.heap.failures import failure, not_live, rejected
 from allocsim.heap.fork_lock import fork_lock
@@ -56,7 +57,7 @@ class Heap:
         length = checked_integer("Heap", "reserve", reserve)
         if not 1 << 20 <= length <= 1 << 45:
             raise InputError(f"Heap: reserve is {length} bytes; expected 1 MiB to 32 TiB")
-        self.design = find_design(design)
+        self.design = find_design(checked_text("Heap", "design", design))
         self.parameters = self.design.checked(parameters)
         self.memory = Reservation(length, *self.design.placement(self.parameters))
         self._state: HeapState = self.design.new(self.memory, MAX_THREADS, self.parameters)

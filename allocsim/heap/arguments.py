@@ -85,6 +85,13 @@ def checked_choice(call: str, name: str, value: object, choices: Sequence[str]) 
     return str(value)
 
 
+def checked_text(call: str, name: str, value: object) -> str:
+    """Return `value`, which has to be a str."""
+    if not isinstance(value, str):
+        raise InputError(f"{call}: {name} is {_shown(value)}; expected a str")
+    return value
+
+
 def _shown(value: object) -> str:
     """Return a value and its type, shortened, for a message."""
     text = repr(value)
