@@ -15,7 +15,7 @@ from allocsim.core.records import System
 from allocsim.core.system import fill_system, take_pages
 from allocsim.designs import Design
 
-SLOT = 65536
+SLOT = 0x10000
 
 
 class Slots(NamedTuple):

@@ -41,7 +41,7 @@ def test_design_is_loaded_once_for_each_content(tmp_path: Path) -> None:
 
 def test_edited_design_behaves_as_edited(tmp_path: Path) -> None:
     for slot in (65536, 131072, 65536):
-        path = write_design(tmp_path, ("SLOT = 65536", f"SLOT = {slot}"))
+        path = write_design(tmp_path, ("SLOT = 0x10000", f"SLOT = {slot}"))
         with Heap(path, reserve=1 << 20) as heap:
             first, second = heap.malloc(1), heap.malloc(1)
             assert second - first == heap.usable_size(first) == slot

@@ -29,7 +29,7 @@ def footprints(cache: Path, *designs: Path) -> list[int]:
 
 def test_names_of_states_differ_where_their_files_do(tmp_path: Path) -> None:
     first = find_design(write_design(tmp_path)).state
-    second = find_design(write_design(tmp_path, ("SLOT = 65536", "SLOT = 131072"))).state
+    second = find_design(write_design(tmp_path, ("SLOT = 0x10000", "SLOT = 0x20000"))).state
     assert first.__name__ != second.__name__
     assert first.__qualname__ == second.__qualname__ == "Slots"
 
@@ -38,7 +38,7 @@ def test_names_of_states_differ_where_their_files_do(tmp_path: Path) -> None:
 def test_cached_kernels_of_one_file_do_not_run_for_another(tmp_path: Path) -> None:
     small, large = tmp_path / "small.py", tmp_path / "large.py"
     small.write_text(SMALLEST)
-    large.write_text(SMALLEST.replace("SLOT = 65536", "SLOT = 131072"))
+    large.write_text(SMALLEST.replace("SLOT = 0x10000", "SLOT = 0x20000"))
     cache = tmp_path / "cache"
     first, second = footprints(cache, small)[0], footprints(cache, large)[0]
     assert second == 2 * first
