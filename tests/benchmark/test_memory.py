@@ -121,7 +121,8 @@ def test_memory_of_mapped_objects_is_released(event_file: Callable[..., EventFil
     assert found.peak >= 40 << 20
     assert found.end == found.peak
     assert found.kept < 3 << 20
-    assert found.kept_later <= found.kept + (64 << 10)
+    # What Python itself allocates in the meantime counts too, in pure mode more than 64 KiB.
+    assert found.kept_later <= found.kept + (256 << 10)
 
 
 def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile]) -> None:
