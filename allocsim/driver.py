@@ -23,7 +23,7 @@ from allocsim.stamps import is_stamped, is_zero, stamp
 
 
 class Touch(IntEnum):
-    """Which bytes of a new object the simulated program writes."""
+    """The bytes of a new object that the simulated program writes."""
 
     NONE = 0
     FIRST = 1

@@ -30,7 +30,7 @@ FAULT_MEANINGS = {
     Fault.RESIZED_DEAD: "resizes an object that is not live",
     Fault.TOO_LARGE: "makes more bytes live than any machine can hold",
 }
-"""What an event with each fault does. A message puts the number of the event before it."""
+"""The description of an event with each fault. A message puts the number of the event before it."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ ALL = 1 << 31
 
 @dataclass(frozen=True)
 class Choice:
-    """Which events a subset contains."""
+    """The rule that decides which events a subset contains."""
 
     first: int = 0
     """Number of events before the subset."""

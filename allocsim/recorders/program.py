@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
     @property
     def description(self) -> str:
-        """How the program ended, as in "exited with status 1" or "was killed by SIGSEGV"."""
+        """The end of the program in words, such as "exited with status 1"."""
         if self.status > 128 and self.status - 128 in signal.valid_signals():
             return f"was killed by {signal.Signals(self.status - 128).name}"
         return f"exited with status {self.status}"

@@ -53,7 +53,7 @@ _FIRST_LINE = pattern(
 
 
 class Log(Struct):
-    """What the lines read so far tell about the log."""
+    """Facts about the log, known from the lines read so far."""
 
     is_munged: Int64  # 1 once a #SLOT was read
 
