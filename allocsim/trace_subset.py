@@ -104,7 +104,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
 
 
 def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
-    """Add a note that lists `counts` by reason, unless there are none."""
+    """Add a note that lists `counts` by reason, if there are any."""
     if counts:
         text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
         subset.notes.append(f"{what}: {text}")

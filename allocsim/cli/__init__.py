@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         return [*self.summaries]  # not list(): the module of `allocsim list` hides the builtin
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, or None if there is none with that name."""
+        """Return a command, or None if no command has that name."""
         if cmd_name not in self.summaries:
             return None
         module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")

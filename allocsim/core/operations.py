@@ -69,7 +69,7 @@ def inspect(heap: HeapState, address: int) -> int:
 
 @operation
 def usable_size(heap: HeapState, address: int) -> int:
-    """Return the allocated size of the object at `address`, or 0 if there is none."""
+    """Return the allocated size of the object at `address`, or 0 if none exists."""
     raise NotImplementedError
 
 

@@ -187,23 +187,17 @@ class Heap:
     def classes(self) -> list[ClassUse]:
         """Return the use of each size class; empty for a design without size classes."""
         with self._lock:
-            classes = self.design.classes
-            return classes(self.state) if classes else []
+            return self.design.classes(self.state) if self.design.classes else []
 
     def caches(self) -> list[CacheUse]:
         """Return what each thread cache holds; empty for a design whose caches have no limit."""
         with self._lock:
-            caches = self.design.caches
-            return caches(self.state) if caches else []
+            return self.design.caches(self.state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the statistics that the modelled library would report, under the library's names.
-
-        The result is empty for a design that models no library.
-        """
+        """Return the statistics of the modelled library, under its names; empty without one."""
         with self._lock:
-            counters = self.design.native_counters
-            return counters(self.state) if counters else {}
+            return self.design.native_counters(self.state) if self.design.native_counters else {}
 
     def thread_done(self) -> None:
         """Tell the design that the calling thread has ended; go2008 keeps its cache as it is."""
@@ -287,12 +281,10 @@ class Heap:
             raise not_live(self.state, address, freed)
 
     def _thread(self) -> int:
-        """Return the number of the calling thread, which gets a cache at its first call."""
+        """Return the number of the calling thread; its first call gives it a cache, or fails."""
         thread = self._threads.current()
-        return self._begin_thread() if thread is None else thread
-
-    def _begin_thread(self) -> int:
-        """Give the calling thread a cache; OutOfMemory if there are too many threads."""
+        if thread is not None:
+            return thread
         number = self._threads.count
         if operations.thread_begin(self.state, number) == Status.OK:
             return self._threads.add(self._end_thread)

@@ -41,7 +41,7 @@ def usable_recorders(program: Program, wanted: str | None) -> list[Recorder]:
 
 
 def _find(name: str) -> Recorder:
-    """Return the recorder of that name; raise UnknownName if there is none."""
+    """Return the recorder of that name; raise UnknownName if none exists."""
     for recorder in RECORDERS:
         if recorder.name == name:
             return recorder

@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
 
 def find_program(arguments: Sequence[str]) -> Program:
-    """Find the executable that a shell would run; raise InputError if there is none."""
+    """Find the executable that a shell would run; raise InputError if none exists."""
     command = arguments[0]
     file = shutil.which(command)
     if file is not None:

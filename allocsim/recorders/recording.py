@@ -136,7 +136,7 @@ def _write_child(recording: Recording, outcome: Outcome, out: Path) -> None:
 
 
 def _require_events(chunks: Iterator[Any], notes: list[str], recording: Recording) -> Iterator[Any]:
-    """Yield the events; raise InputError if there are none. Then adapt the notes to `record`."""
+    """Yield the events; raise InputError without any. Then adapt the notes to `record`."""
     events, reason = 0, ""
     with closing_chunks(chunks):
         try:

@@ -113,7 +113,7 @@ MEANINGS = {
 
 
 def column_of(key: str) -> Column:
-    """Return the column with that key or that title; raise UnknownName if there is none."""
+    """Return the column with that key or that title; raise UnknownName if none exists."""
     for column in ALL_COLUMNS:
         if key in (column.key, column.title):
             return column

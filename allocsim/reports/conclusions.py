@@ -69,7 +69,7 @@ def _threads(comparison: Comparison) -> str:
 
 
 def _spreads(comparison: Comparison) -> str:
-    """Return the warning about subjects whose runs vary too much; empty if there are none."""
+    """Return the warning about subjects whose runs vary too much; empty without any."""
     wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > MAX_SPREAD]
     if not wide:
         return ""

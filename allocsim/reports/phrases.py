@@ -51,7 +51,7 @@ def verification(profile: Profile) -> str:
 
 
 def dropped_calls(trace: Trace) -> str:
-    """Return the counts of dropped and repaired calls by reason; empty if there are none."""
+    """Return the counts of dropped and repaired calls by reason; empty without any."""
     if not trace.dropped:
         return ""
     return "dropped or repaired calls: " + reasons_of(trace)

@@ -61,7 +61,7 @@ class Unpacked(io.BufferedIOBase):
             raise ValueError(str(error)) from error
 
     def _next_frame(self) -> bool:
-        """Begin the frame after the one that has ended; return False if there is none."""
+        """Begin the frame after the one that has ended; return False if none exists."""
         rest = self._frame.unused_data or self._raw.read1(PACKED)
         while rest and not (rest := rest.lstrip(b"\0")):  # xz pads with zeros
             rest = self._raw.read1(PACKED)

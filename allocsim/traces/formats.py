@@ -80,7 +80,7 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
 
 
 def format_named(name: str, formats: Sequence[Format]) -> Format:
-    """Return the format called `name`; UnknownName if there is none."""
+    """Return the format called `name`; UnknownName if none exists."""
     for form in formats:
         if form.name == name:
             return form

@@ -186,7 +186,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
 
 @kernel
 def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> None:
-    """Free the object at `address`; if there is none, count the call as dropped."""
+    """Free the object at `address`; if none exists, count the call as dropped."""
     state = ids.state[0]
     if address == 0:
         ids.dropped[Reason.FREE_OF_NULL] += 1

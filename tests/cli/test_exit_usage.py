@@ -107,7 +107,7 @@ def test_wrong_usage_is_2(run: Run, line: str, message: str) -> None:
 
 FILES: dict[str, tuple[str, str, str]] = {
     "unknown key": ("my.toml", 'kind = "random"\noops = 5', "`oops`"),
-    "no TOML": ("my.toml", "this is none", "my.toml: not TOML"),
+    "no TOML": ("my.toml", "plain text", "my.toml: not TOML"),
     "unknown kind": ("my.toml", 'kind = "rendom"', "did you mean 'random'"),
     "no kind": ("my.toml", "", "a job needs a kind"),
     "too many live": (

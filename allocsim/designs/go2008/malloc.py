@@ -72,7 +72,7 @@ def inspect(heap: Go2008, address: int) -> int:
 
 @kernel
 def usable_size(heap: Go2008, address: int) -> int:
-    """Return the bytes of the object at `address`, or 0 if there is none."""
+    """Return the bytes of the object at `address`, or 0 if none exists."""
     record = heap.span[span_of(heap, address)]
     if pointer_status(record, address) != Status.OK:
         return 0

@@ -94,7 +94,7 @@ def _trim(heap: Go2008, span: int, pages: int, keep_front: bool) -> int:
 
 @kernel
 def _best_fit(heap: Go2008, pages: int) -> int:
-    """Remove the shortest free span of at least `pages` pages from its list; 0 if there is none."""
+    """Remove the shortest free span of at least `pages` pages from its list; 0 if none exists."""
     list_index, previous = pages, 0
     while list_index < LARGE_LIST and heap.page_list[list_index].head == 0:
         list_index += 1
@@ -123,7 +123,7 @@ def _grow(heap: Go2008, pages: int) -> int:
 def _find_large(heap: Go2008, pages: int) -> tuple[int, int]:
     """Find the first span of at least `pages` pages on the large list.
 
-    Returns (the span before it, the span); each is 0 if there is none.
+    Returns (the span before it, the span); each is 0 if none exists.
     """
     previous, span = 0, int(heap.page_list[LARGE_LIST].head)
     while span and heap.span[span].pages < pages:

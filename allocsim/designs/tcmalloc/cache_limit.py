@@ -2,7 +2,7 @@
 
 All caches together may hold `overall_thread_cache_size` bytes. Each has a share of them, its
 `max_size`, which grows by STEAL_AMOUNT at a time. The bytes come from the unclaimed space or, if
-there is none, from the `max_size` of another cache, which gives up objects when it is next
+none is left, from the `max_size` of another cache, which gives up objects when it is next
 scavenged. Caches form a linked list, newest first; a cache has the number of its thread.
 
 Invariant: unclaimed_cache_space + the sum of max_size = overall_thread_cache_size.

@@ -126,7 +126,7 @@ def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
 
 @kernel
 def _size(scan: CsappScan, position: int) -> int:
-    """Read blanks and a size at `position`; return the size, or the previous one if there is none.
+    """Read blanks and a size at `position`; return the size, or the previous one if none exists.
 
     Reads nothing if `position` is -1, which means that an earlier step failed.
     """

@@ -21,14 +21,14 @@ class SiteCounts(Struct):
 
     sites: Int64  # sites defined so far
     blocks: Int64  # highest block number used so far; the first is 1
-    spare: Int64  # first block number to reuse; 0 if there is none
+    spare: Int64  # first block number to reuse; 0 if none exists
 
 
 class Site(Struct):
     """An allocation site."""
 
     request: Int64  # size of each of its blocks
-    first: Int64  # oldest live block; 0 if there is none
+    first: Int64  # oldest live block; 0 if none exists
     last: Int64  # youngest live block, if `first` is not 0
 
 

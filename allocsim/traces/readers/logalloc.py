@@ -102,7 +102,7 @@ def _line(scan: LogallocScan, position: int, call: CallRecord) -> int:
 def _operation(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
     """Set call.op from the function name at `position`, to -1 if the name is unknown.
 
-    Returns the position of the parenthesis after the name, or -1 if there is none.
+    Returns the position of the parenthesis after the name, or -1 if none exists.
     """
     name = load_word(state.text + position)
     call.op = -1

@@ -114,7 +114,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _event_name(scan: LttngScan, position: int) -> int:
-    """Return the position of the event's name, after the provider's name; 0 if there is none.
+    """Return the position of the event's name, after the provider's name; 0 if none exists.
 
     The column of the provider's name in the previous event's line is tried first. This and the
     larger steps of _usual_fields reduced the time per line from 148 to 86 ns.

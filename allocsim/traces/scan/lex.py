@@ -1,7 +1,7 @@
 """Lexing: kernels that read one number or word of text.
 
 Most take the text, a position and the scan state, and return the value. They set `state.position`
-to the position after the number or word, or to -1 if there is none. None of them checks for the end
+to the position after the number or word, or to -1 if none exists. None of them checks for the end
 of the text: the last line ends with a newline, after which PADDING bytes may be read.
 """
 

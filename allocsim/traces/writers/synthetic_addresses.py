@@ -45,7 +45,7 @@ class AddressSpace(NamedTuple):
     state: Table[SpaceState]  # one row
     blocks: Table[Block]  # by number; block 0 is unused
     objects: np.ndarray  # int64 by object id: number of its block
-    free: np.ndarray  # int64 by shift: first free block; 0 if there is none
+    free: np.ndarray  # int64 by shift: first free block; 0 if none exists
 
 
 def new_address_space(objects: int = 1 << 12) -> AddressSpace:
