@@ -2,8 +2,8 @@
 
 Each figure is defined here. All figures are in bytes unless their description says otherwise.
 
-Invariant: no part of a snapshot is negative, and the parts sum exactly to its heap. Making a
-snapshot with any other parts raises Corruption.
+Invariant: no part of a snapshot is negative, and the parts sum exactly to its heap. `Snapshot.of`
+raises Corruption if the parts break this invariant.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ PART_MEANINGS = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A heap at one moment: after `event` events (0 for a Heap used from Python)."""
+    """A heap at one moment: after `event` events.
+
+    `event` is 0 for a Heap that Python code calls directly, without a replay.
+    """
 
     event: int
     parts: dict[str, int]
@@ -53,7 +56,10 @@ class Snapshot:
 
     @classmethod
     def of(cls, sample: Sample) -> Snapshot:
-        """Return the snapshot of a SAMPLE; raise Corruption if its parts do not sum to its heap."""
+        """Return the snapshot of a `core.records.Sample`.
+
+        Raises Corruption if its figures contradict each other (see `require_exact`).
+        """
         parts = {name: int(sample[name]) for name in PARTS}
         snapshot = cls(
             event=int(sample.event),
@@ -83,7 +89,7 @@ class Snapshot:
         return self.footprint / self.live if self.live else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the snapshot under the keys of the command line's JSON."""
+        """Return the snapshot as a dict, with the keys that the command line's JSON uses."""
         return {
             "event": self.event,
             "parts": self.parts,
@@ -111,17 +117,17 @@ class Profile:
     """Bytes of the heap in physical memory, at the end."""
     events: int
     seconds: float
-    """Time spent in the replay kernel."""
+    """Time that the replay loop ran."""
     samples: np.ndarray
-    """The figures over time: rows of SAMPLE, in order of their events."""
+    """The figures over time: an array of `core.records.SAMPLE`, in order of the events."""
     classes: list[ClassUse]
     """Use of each size class, at the end."""
     caches: list[CacheUse] = field(default_factory=list)
     """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """Final counters of the modelled library, by its own names; empty if the design models none."""
+    """Final counters under the library's own names; empty if the design models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
-    """The design's own descriptions of parts and of "metadata"; it may describe none of them."""
+    """The design's own phrases for some parts, or for "metadata", in place of PART_MEANINGS."""
     stamps: int = 0
     """Fill patterns that were checked and found intact."""
     checks: int = 0
@@ -171,7 +177,8 @@ def require_exact(samples: np.ndarray) -> None:
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
     for name in PARTS:
-        # A negative rounding balances the sum: the design's objects are smaller than requested.
+        # The sum alone does not catch objects that are smaller than requested: `rounding` then
+        # becomes negative and balances it.
         negative = samples[samples[name] < 0]
         if len(negative):
             raise Corruption(

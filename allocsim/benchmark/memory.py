@@ -1,7 +1,8 @@
-"""Measure the memory of a subject: one replay, with the anonymous RSS read at hundreds of points.
+"""Measure the memory of a subject (a design or a library) in one replay.
 
-The driver's own arrays are mapped and touched before the first reading, so they do not count. The
-growth of a library's process is counted from before the library is loaded.
+The anonymous RSS is read at POINTS events, and at the peak of live bytes. The driver's own arrays
+are mapped and touched before the first reading, so they do not count. For a library, the baseline
+is the process's anonymous RSS before the library is loaded.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ SLOW_POINTS = 40
 """Used in place of POINTS if reading memory is slow (see `meter`)."""
 
 SMALL_CALLS = 1000
-"""malloc/free pairs made after the delay: some libraries check their timers only during a call."""
+"""malloc/free pairs made between the delay and the second reading of the footprint (see `measure`):
+some libraries check their timers only during a call."""
 
 
 class Setup(NamedTuple):
@@ -128,14 +130,17 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
-    """Make a design do its deferred writes, as its original has by now, and read memory again."""
+    """If the subject is a design, do its deferred writes and read memory again.
+
+    The allocator that the design models has made these writes by now.
+    """
     if subject.heap and len(setup.steps):
         operations.flush_deferred_writes(subject.state)
         setup.steps[-1].resident = resident(setup.meter)
 
 
 def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) -> tuple[int, int]:
-    """Return the footprint after freeing everything, and again after a delay and SMALL_CALLS."""
+    """Free everything. Return the footprint then, and `later` seconds and SMALL_CALLS later."""
     own = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
@@ -163,7 +168,10 @@ def _pairs(count: int) -> Table[Event]:
 
 
 def _reset_high_water() -> int | None:
-    """Reset the kernel's peak RSS to the current RSS and return it; None if it cannot be reset."""
+    """Reset this process's peak RSS (VmHWM) to its current RSS.
+
+    Returns the current RSS, or None if the peak cannot be reset.
+    """
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
         return status_bytes("VmRSS")
@@ -171,5 +179,5 @@ def _reset_high_water() -> int | None:
 
 
 def _growth_since(reset_to: int | None) -> int | None:
-    """Return the growth of the kernel's peak RSS since it was reset to `reset_to`."""
+    """Return how much this process's peak RSS has grown since it was reset to `reset_to`."""
     return None if reset_to is None else status_bytes("VmHWM") - reset_to

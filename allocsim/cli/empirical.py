@@ -16,21 +16,22 @@ from allocsim.cli.types import CountType, SizeType
     type=SizeType(),
     default=64 << 20,
     show_default="64MiB",
-    help="Live bytes on average; the counts of the table are scaled to it.",
+    help="Average number of live bytes; the table's NUM_LIVE column is scaled to match.",
 )
 @click.option(
     "--ops",
     type=CountType(),
     default=1 << 20,
     show_default="2^20",
-    help="Allocations and frees.",
+    help="Total number of allocations and frees after the initial allocations.",
 )
 @click.option(
     "--threads",
     type=CountType(1, 65536),
     default=1,
     show_default=True,
-    help="Threads, one of which makes each event, at random; each has its own cache.",
+    help="Number of threads. Each event is made by a thread chosen at random; every thread has its "
+    "own cache.",
 )
 @seed_option
 @driver_options
@@ -38,8 +39,9 @@ def command(settings: Settings, file: str, heap: int, ops: int, threads: int, se
     """Replay a steady state given as a table of sizes and rates.
 
     Each line of the table is `SIZE, ALLOC_RATE, NUM_LIVE`, as in fleetbench's tables of Google's
-    programs. The live objects of all sizes are allocated first; then sizes are allocated at their
-    rates and objects freed so that the number of live ones stays the same on average.
+    programs. First, the live objects of all sizes are allocated. Then objects of each size are
+    allocated at that size's rate, and objects are freed so that the number of live objects stays
+    the same on average.
     """
     from allocsim.cli.drive import drive
     from allocsim.jobs import make_generator

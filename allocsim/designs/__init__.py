@@ -1,9 +1,9 @@
 """Designs: simulated allocators, bundled with allocsim or supplied by the user.
 
-A design is a state type, a kernel for each operation on it (`core/operations.py`), and a `Design`
-that describes it. Bundled designs have a folder here. `docs/design-tutorial.md` builds one outside
-allocsim. Code outside a design does not test which design it has: all differences are in the
-kernels and in the fields of `Design`.
+A design consists of a state type, a kernel (a compiled function) for each operation of
+`core.operations`, and a `Design` that describes it. Bundled designs have a folder here.
+`docs/design-tutorial.md` shows how to write a design in a file of your own. Code outside a design
+never tests which design it has: all differences are in the kernels and in the fields of `Design`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ SUMMARIES = {
     "go2008": "Go's first malloc, November 2008: thread caches, no coalescing, nothing released",
     "tcmalloc": "gperftools 2.10: bounded thread caches, transfer cache, central free lists",
 }
-"""The names of the bundled designs, with a line about each. The table is not in the designs' own
-modules, so that it loads without Numba."""
+"""The names of the bundled designs, each with a one-line summary. The summaries are here, not in
+the designs' own modules, because importing those modules loads Numba."""
 
 DEFAULT = "go2008"
 
 
 def find_design(name: str) -> Design:
-    """Return the design `name`: bundled, a file such as ./mine.py, or an installed entry point.
+    """Return the design `name`: a bundled one, a file such as ./mine.py, or an installed one.
 
-    A file is used only when its path is given, with a slash or the ending .py, so that a name never
+    `name` is read as a file only if it contains a slash or ends with .py, so a plain name never
     runs code from the current directory. Bundled designs come first: no package can replace them.
     """
     if name in SUMMARIES:
@@ -65,7 +65,7 @@ def is_design_file(name: str) -> bool:
 
 
 def design_summaries() -> dict[str, str]:
-    """Return every bundled and installed design with one line about it, without loading any."""
+    """Return a one-line summary of each bundled and installed design; none of them is loaded."""
     from allocsim.designs.installed import installed_designs, installed_summary
 
     installed = {name: installed_summary(entry) for name, entry in installed_designs().items()}

@@ -1,7 +1,7 @@
 """Check a design from outside the package when it is loaded, and add the default operations.
 
-A mistake is reported here by a message that names the file and the field, rather than later by a
-traceback from Numba.
+A mistake in the design is reported here, by a message that names the file and the field. Otherwise
+Numba would report it later, by a traceback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from allocsim.errors import InputError
 
 
 def complete(found: object, source: str) -> Design:
-    """Return `found` as a usable design; raise InputError, starting with `source`, if it is not."""
+    """Return the design `found`, with default kernels for the operations that it leaves out.
+
+    Raises InputError if `found` is not a valid design; the message begins with `source`, the name
+    of the file or of the package.
+    """
     if not isinstance(found, Design):
         raise InputError(f"{source}: DESIGN is of type {type(found).__name__}, expected Design")
     for field, (holds, expected) in _FIELDS.items():
@@ -27,8 +31,8 @@ def complete(found: object, source: str) -> Design:
             raise InputError(f"{source}: Design.{field} is {value!r}, expected {expected}")
     if missing := unanswered(found.state):
         raise InputError(
-            f"{source}: the design '{found.name}' does not answer {', '.join(missing)}; "
-            f"write a kernel under @answers(operations.{missing[0]}, {found.state.__qualname__})"
+            f"{source}: the design '{found.name}' has no kernel for {', '.join(missing)}; "
+            f"write one under @answers(operations.{missing[0]}, {found.state.__qualname__})"
         )
     _name_apart(found.state)
     answer_the_rest(found.state)
@@ -36,11 +40,12 @@ def complete(found: object, source: str) -> Design:
 
 
 def _name_apart(state: type) -> None:
-    """Put the module into the names of the NamedTuples that the module of `state` declares.
+    """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba names the type of a NamedTuple, and so the symbols of kernels that take it, after the
-    class alone. Of two designs whose states share a name, the second would run the machine code of
-    the first. The `__qualname__`, by which pickles and cached kernels find a class, stays.
+    Numba names the type of a NamedTuple after the class alone, and so also the symbols of the
+    kernels that take it. If the states of two designs had the same name, the second design would
+    run the machine code of the first. `__qualname__`, by which pickles and cached kernels find a
+    class, does not change.
     """
     module = sys.modules.get(state.__module__)
     for each in (state, *vars(module).values()) if module else (state,):
@@ -99,4 +104,4 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "placement": (callable, "a function"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
-"""For each field of Design: a check of its value, and the message's words for a valid value."""
+"""For each field of Design: a check of its value, and what an error message says it expected."""

@@ -43,7 +43,7 @@ class CacheUse:
     """Use of one thread cache at one moment, in bytes, for designs that limit their caches."""
 
     thread: int | None
-    """None for a cache of the library's startup, before the program's first thread."""
+    """None for the cache that a library creates at its startup and that no thread uses."""
     size: int
     """Bytes of free objects in the cache."""
     limit: int
@@ -52,34 +52,37 @@ class CacheUse:
 
 @dataclass(frozen=True)
 class Design:
-    """A design: its state, its tables, and what it promises. Its kernels are found by `state`."""
+    """The description of a design. Its kernels are not listed: they are registered for `state`."""
 
     name: str
     state: type
-    """The type of its heaps' state, a NamedTuple. Its field `system` is a table of one System."""
+    """The type of a heap of this design: a NamedTuple with a field `system`, a table of one System
+    (see `core.records`)."""
     create: Callable[..., HeapState]
-    """create(memory, threads, parameters): a new, empty heap."""
+    """create(memory, threads, parameters) returns a new heap."""
     size_classes: Callable[[Mapping[str, int]], SizeClasses] | None = None
-    """The size class table under the given parameters; None for a design without classes."""
+    """Returns the size class table for the given parameters; None for a design without classes."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
-    """Use of each size class; None for a design without classes."""
+    """Returns the use of each size class; None for a design without classes."""
     invariants: tuple[Invariant, ...] = ()
     zeroed: bool = False
     """Whether malloc returns objects that are all zeros."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     caches: Callable[[HeapState], list[CacheUse]] | None = None
-    """Use of each thread cache; None for a design without limits on its caches."""
+    """Returns the use of each thread cache; None for a design without limits on its caches."""
     native_counters: Callable[[HeapState], dict[str, int]] | None = None
-    """The statistics that the real library would report, under its own names."""
+    """Returns the statistics that the modelled library would report, under the library's own names;
+    None for a design that models no library."""
     placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
-    """(alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`. If the
-    alignment is the range that a page map leaf covers, the number of leaves does not depend on
-    where the OS maps the heap."""
+    """Returns (alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`.
+    If the alignment is the range of addresses that one page map leaf covers, the number of leaves
+    does not depend on where the OS maps the heap."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Meanings of parts of the heap, or of "metadata", where the shared meanings do not fit."""
+    """Phrases for parts of the heap, or for "metadata", where the usual ones do not fit (see
+    `profile.PART_MEANINGS`)."""
 
     def new(self, memory: Reservation, threads: int, values: Mapping[str, int]) -> HeapState:
-        """Create an empty heap of this design; `values` are checked parameters."""
+        """Create a heap of this design; `values` are parameters that `checked` has returned."""
         heap = self.create(memory, threads, values)
         if not isinstance(heap, self.state):
             raise InputError(

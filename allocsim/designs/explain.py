@@ -22,13 +22,13 @@ _REASONS = (
         re.M,
     ),
 )
-"""Patterns of the reasons in Numba's messages, specific ones first. If a kernel does not compile,
-Numba also finds no implementation of the operation that calls it, but that is never the reason
-itself."""
+"""Patterns that find the reason in a message of Numba, specific ones first. If a kernel does not
+compile, Numba also says that the operation has no implementation. That is only a consequence, so
+the last pattern skips it."""
 
 
 def explain(error: BaseException) -> str | None:
-    """Return a message for an error that code of a design file caused; None for any other."""
+    """Return a message for an error that a design file caused, or None for any other error."""
     frames = traceback.extract_tb(error.__traceback__)
     for path, name in loaded_files().items():
         if lines := [frame.lineno for frame in frames if frame.filename == path]:

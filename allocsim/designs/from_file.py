@@ -1,8 +1,9 @@
 """Designs from a file that the user names: `--design ./mine.py`, `Heap("./mine.py")`.
 
-Loading runs the file's code. The name of its module contains a hash of its path and content.
-Numba's types and cached kernels carry that name, so an edited file never runs with a kernel
-compiled from its former content, and a notebook that loads the file again gets the new design.
+Loading runs the file's code in a new module, whose name contains a hash of the file's path and
+content. Numba's types and cached kernels carry that name, so an edited file never runs with a
+kernel compiled from its former content. A notebook that loads an edited file again gets the new
+design.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _FILES: dict[str, str] = {}
 
 
 def load_file(name: str) -> Design:
-    """Load the design of a file, once for each content; raise InputError if it has none."""
+    """Return the design that a file defines; raise InputError if it defines none.
+
+    The file is run once for each content: loading an unchanged file again does not run it again.
+    """
     path = Path(name)
     if path.suffix != ".py":
         raise InputError(f"'{name}' is not a design: expected a Python file (.py)")
@@ -73,12 +77,12 @@ def _load(module: str, path: Path, content: bytes, name: str) -> Design:
     except (Exception, SystemExit) as error:
         raise InputError(f"{name}{_line_of(error, str(path))}: {_message(error)}") from error
     if not hasattr(made, "DESIGN"):
-        raise InputError(f"{name}: no design here; expected DESIGN = Design(...)")
+        raise InputError(f"{name}: the file defines no design; expected DESIGN = Design(...)")
     return complete(made.DESIGN, name)
 
 
 def _line_of(error: BaseException, path: str) -> str:
-    """Return ", line N" for the last line of the file that the error came through."""
+    """Return ", line N" for the last line of the file in the error's traceback, or ""."""
     if isinstance(error, SyntaxError):  # has no line if the file contains a NUL byte
         return f", line {error.lineno}" if error.lineno else ""
     frames = traceback.extract_tb(error.__traceback__)
@@ -87,7 +91,7 @@ def _line_of(error: BaseException, path: str) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """Return the kind of an error and its message, if it has one."""
+    """Return the type of an error and its message, if it has one; of an InputError, the message."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     if isinstance(error, InputError):
         return message

@@ -25,7 +25,7 @@ def installed_summary(entry: EntryPoint) -> str:
 
 
 def load_installed(entry: EntryPoint) -> Design:
-    """Import an installed design; raise InputError if that fails or if it is incomplete."""
+    """Import an installed design; raise InputError if that fails or the design is not valid."""
     source = f"the installed design '{entry.name}' ({entry.value})"
     try:
         found = entry.load()

@@ -1,7 +1,7 @@
-"""The program to record: finding it, running it, and the caveats of its recording.
+"""The program to record: finding it, running it, and saying what its recording may be missing.
 
-While the program runs, keys and signals go to it: allocsim forwards signals and waits until the
-program has ended.
+While the program runs, it gets the terminal's input and the signals sent to allocsim. allocsim
+forwards the signals and waits until the program has ended.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def find_program(arguments: Sequence[str]) -> Program:
 def run_program(
     program: Program, added: Mapping[str, str], arguments: Sequence[str] | None = None
 ) -> Outcome:
-    """Run the program with `added` in its environment, optionally with other arguments."""
+    """Run the program with `added` in its environment; `arguments`, if given, replace its own."""
     running: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
 
@@ -115,7 +115,10 @@ def caveats(program: Program, recorder: str, outcome: Outcome) -> Iterator[str]:
     if recorder in ("heaptrack", "mtrace") and _may_exec(program):
         yield f"if {program.name} runs another program by exec, {recorder} does not record that one"
     if recorder != "memray" and program.name.startswith("python") and not _pools_are_off():
-        yield "Python allocates small objects in its own pools; set PYTHONMALLOC=malloc to see them"
+        yield (
+            "Python allocates small objects in its own pools; set PYTHONMALLOC=malloc to record "
+            "those objects too"
+        )
 
 
 def _is_in_foreground() -> bool:

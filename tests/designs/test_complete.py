@@ -21,7 +21,9 @@ def slots(tmp_path: Path) -> str:
 @pytest.mark.parametrize("operation", ["malloc", "free", "usable_size", "measure"])
 def test_missing_operation_is_named(tmp_path: Path, operation: str) -> None:
     path = write_design(tmp_path, (f"@answers(operations.{operation}, Slots)\n", ""))
-    with pytest.raises(InputError, match=f"the design 'slots' does not answer {operation}; write"):
+    with pytest.raises(
+        InputError, match=f"the design 'slots' has no kernel for {operation}; write"
+    ):
         find_design(path)
 
 

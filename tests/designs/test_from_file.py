@@ -70,7 +70,7 @@ def test_path_of_another_file_is_an_input_error() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1", "no design here; expected DESIGN ="),
+        ("x = 1", "the file defines no design; expected DESIGN ="),
         ("DESIGN = 1", "DESIGN is of type int, expected Design"),
         ("x = 1\n1 / 0", "line 2: ZeroDivisionError: division by zero"),
         ("x = 1\n\nx = (", r"line 3: SyntaxError: '\(' was never closed"),

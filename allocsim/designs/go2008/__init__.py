@@ -1,13 +1,13 @@
 """The design `go2008`: Go's first malloc, 17 November 2008 (usr/rsc/mem in Go's repository).
 
 A tcmalloc in miniature: closed-form size classes and unbounded thread caches, with no central free
-lists, no coalescing and no page returned to the operating system. It implements what the commit
-intended, without its two bugs: a refill lost all objects but one, and the trivial allocator never
-decremented its remaining bytes.
+lists, no coalescing and no page returned to the operating system. The design implements what that
+commit intended, without the commit's two bugs: a refill lost all objects but one, and trivalloc,
+which allocates metadata, never decremented its count of remaining bytes.
 
 Data structures (`records`):
 
-  span          a run of 4 KiB pages: objects of one class, one large object, or free
+  span          a run of 4 KiB pages: it holds objects of one class or a large object, or is free
   node          the page map, a radix tree from page numbers to spans
   page_list     the free spans, by length
   size_class    counts of each of the 168 classes
@@ -18,21 +18,21 @@ malloc of less than 32 KiB:
   1. The size is rounded up to its class by shifts. No table is loaded.
   2. The newest object is popped from the thread's list of the class, without a search and without
      a lock. Nearly every call ends here.
-  3. If the list is empty, a new span is carved into objects (`central_grab`): 1,024 of them, at
-     most 1 MiB. One call in up to 1,024 pays for it. The links between the new objects are not
-     written yet, so the refill touches none of their pages. The missing links would show only in
-     the count of resident bytes, so `thread_cache.write_links` writes them before the count is
-     taken.
+  3. If the list is empty, a new span is carved into objects (`central_grab`): 1,024 objects, or as
+     many as fit in 1 MiB. Up to 1,024 calls share the cost of this refill. The links between the
+     new objects are not written yet, so the refill touches none of their pages. Only a measurement
+     of resident bytes would notice the missing links, so `thread_cache.write_links` writes them
+     before one is taken.
   4. The span comes from the page heap: the shortest free span that is long enough, split if it is
      longer (`page_heap`). Each length below 256 pages has a list of its own, so the search is a
-     short walk, and only a refill needs it.
-  5. If no free span is long enough, the heap grows by 1 MiB or more (`core.system`), and all its
-     pages are inserted in the page map. Every span split from it shares that cost.
+     short walk, and only refills and large objects need it.
+  5. If no free span is long enough, the heap grows by 1 MiB or more (`core.system`), and the new
+     pages are inserted in the page map. All spans that are later split off share that cost.
 
-free of a small object finds its span in the page map, clears the object, and pushes it on the list
-of the calling thread, which need not be the one that allocated it. The object remains in its class
-permanently, so the heap grows if a program changes the sizes that it requests, or if its threads
-pass objects in one direction.
+free of a small object finds the object's span in the page map, clears the object, and pushes it on
+the list of the calling thread, which need not be the thread that allocated it. The object remains
+in its class permanently. So the heap grows if a program changes the sizes that it requests, or if
+one thread allocates the objects that another thread frees.
 
 A large object has a span of its own: malloc starts at step 4; free clears the pages and puts the
 span on the list for its length, but does not merge it with free neighbours. Each stack segment also
@@ -111,12 +111,12 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.allocate_stack: allocate_stack,
     operations.free_stack: free_stack,
     operations.thread_begin: thread_cache.thread_begin,
-    operations.thread_done: defaults.thread_done,  # the original ignores the end of a thread
-    operations.release: defaults.release,  # the original returns no page to the operating system
+    operations.thread_done: defaults.thread_done,  # Go's malloc ignores the end of a thread
+    operations.release: defaults.release,  # Go's malloc returns no page to the operating system
     operations.flush_deferred_writes: thread_cache.write_links,
     operations.measure: account,
 }
-"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
+"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
 
 answer_from_system(Go2008)
 for operation, kernel in KERNELS.items():

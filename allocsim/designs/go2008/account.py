@@ -1,7 +1,7 @@
 """Account: where the bytes of a go2008 heap are, and what each size class holds.
 
-Each part is computed from counts of its own. None is the remainder of the others, because then the
-check that the parts sum to the heap could not fail.
+Each part is computed from counts of its own. No part is computed as the remainder of the others,
+because then the check that the parts sum to the heap could not fail.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from allocsim.designs.go2008.records import Go2008
 
 @kernel
 def account(heap: Go2008, live: int, sample: Sample) -> int:
-    """Fill `sample` except its event; `live` is the bytes requested and not freed.
+    """Fill every field of `sample` except `event`; return Status.OK.
 
-    Returns Status.OK.
+    `live` is the bytes requested and not freed.
     """
     counters = heap.counters[0]
     occupied = counters.large_pages << PAGE_SHIFT
@@ -30,6 +30,7 @@ def account(heap: Go2008, live: int, sample: Sample) -> int:
         chunk = chunk_size(count.object_size)
         occupied += count.in_use * count.object_size
         cached += count.cached * count.object_size
+        # The span is no longer than the chunk, since every chunk is whole pages (`chunk_size`).
         tail += count.spans * (chunk - chunk // count.object_size * count.object_size)
     sample.live = live
     sample.rounding = occupied - live

@@ -1,7 +1,7 @@
 """Refill: carve a new span into a thread's free list (centralgrab).
 
-The original was meant to take objects from central free lists, but does not have them yet: every
-refill takes a new span, and its objects stay in thread caches permanently.
+Go's malloc was meant to take objects from central free lists here, but does not have these lists
+yet. So every refill takes a new span, and the span's objects stay in thread caches permanently.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
 from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
 
 CHUNK_OBJECTS = 1024
-"""Number of objects in a chunk, unless the chunk would be longer than MAX_CHUNK."""
+"""Number of objects in a chunk, the memory of one refill, unless MAX_CHUNK limits it to fewer."""
 
 MAX_CHUNK = 1 << 20
 """Maximum length of a chunk, in bytes."""
@@ -20,15 +20,18 @@ MAX_CHUNK = 1 << 20
 
 @kernel
 def chunk_size(object_size: int) -> int:
-    """Return the bytes of a chunk, before rounding to pages: 1024 objects, but at most 1 MiB."""
+    """Return the bytes of a chunk: 1024 objects, but at most 1 MiB.
+
+    Object sizes are multiples of 8, so a chunk is always a whole number of pages.
+    """
     return min(CHUNK_OBJECTS * object_size, MAX_CHUNK)
 
 
 @kernel
 def central_grab(heap: Go2008, thread: int, size_class: int) -> bool:
-    """Carve a new span into the empty list of `thread`; return False on failure.
+    """Carve a new span into objects for the empty list of `thread`; return False on failure.
 
-    No link is written, because the objects are fresh; see `thread_cache`.
+    The objects are fresh: the links between them are not written yet (see `thread_cache`).
     """
     count = heap.size_class[size_class]
     object_size = count.object_size

@@ -1,6 +1,6 @@
 """Invariants of thread caches and size classes of a go2008 heap.
 
-Plain Python over the records, like `check_page_heap`.
+These checks are plain Python that reads the heap's records, like those of `check_page_heap`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from allocsim.designs.go2008.records import Go2008, SpanState
 
 
 def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """A list holds as many objects as it counts, all of its class; no object is listed twice."""
+    """Free objects are counted correctly, and none is listed twice.
+
+    A list's length is the number of its objects, which all belong to the list's class. A class's
+    `cached` is the number of objects on all of its lists.
+    """
     spans, seen = span_rows(heap), set[int]()
     cached = [0] * len(heap.size_class)
     for thread in range(int(heap.static[0].threads)):
@@ -43,12 +47,15 @@ def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator
                     break
             counted = heap.free_list[thread, size_class].length
             if length != counted:
-                yield f"{where} holds {length} objects, counted {counted}"
+                yield f"{where} holds {length} objects, but its length is {counted}"
             cached[size_class] += length
     for size_class, found in enumerate(cached):
         counted = heap.size_class[size_class].cached
         if found != counted:
-            yield f"class {size_class} has {found} free objects, counted {counted}"
+            yield (
+                f"the lists hold {found} free objects of class {size_class}, but its `cached` is "
+                f"{counted}"
+            )
 
 
 def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
@@ -59,7 +66,10 @@ def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
         is_mine = classes == size_class
         total = int(objects[is_mine].sum())
         if count.spans != is_mine.sum() or count.in_use + count.cached != total:
-            yield f"class {size_class} counts {count}, its spans hold {total} objects"
+            yield (
+                f"class {size_class} counts {count.spans} spans and {count.in_use} in use + "
+                f"{count.cached} cached objects, but has {is_mine.sum()} spans with {total} objects"
+            )
         if count.in_use < 0:
             yield f"class {size_class} has {count.in_use} objects in use"
 
@@ -94,7 +104,7 @@ def _addresses(heap: Go2008, memory: Reservation, thread: int, size_class: int) 
             break
         walked.add(address)
         address = int.from_bytes(memory.view(address, WORD), sys.byteorder, signed=True)
-    if address:  # a link out of the heap: the list is shorter than its count
+    if address:  # a link out of the heap, or a repetition: stop; the caller reports the list
         return
     first, last = max(int(objects.fresh), memory.address), min(int(objects.end), end)
     yield from range(first, last, int(heap.size_class[size_class].object_size))
@@ -107,7 +117,10 @@ def _problem(heap: Go2008, spans: list[SpanRow], address: int, size_class: int) 
         return f"is on a page of span {number}, which does not exist"
     span = spans[number - 1]
     if span.state != SpanState.IN_USE or span.size_class != size_class:
-        return f"is in a span of class {span.size_class} in state {span.state}"
+        return (
+            f"is in a span of class {span.size_class} in state {span.state}, expected class "
+            f"{size_class} in state {SpanState.IN_USE} (IN_USE)"
+        )
     index, remainder = divmod(address - span.address, span.object_size)
     if remainder or index >= span.objects:
         return f"is not the start of an object of {span.object_size} bytes"

@@ -1,7 +1,7 @@
 """Invariants of spans, page map, page lists and metadata of a go2008 heap.
 
-Plain Python over the records: nothing here is compiled or calls a kernel, so that a mistake in a
-kernel cannot hide itself. A check changes no record and makes no page resident.
+The checks are plain Python that reads the records. Nothing here is compiled or calls a kernel, so a
+mistake in a kernel cannot hide itself. A check changes no record and makes no page resident.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SpanRow(NamedTuple):
     state: int
 
     def is_inside(self, heap: Go2008, memory: Reservation) -> bool:
-        """Return whether the span is inside the heap; `spans_tile_the_heap` reports it if not."""
+        """Return whether the span is inside the heap; if not, `spans_tile_the_heap` reports it."""
         end = self.address + (self.pages << PAGE_SHIFT)
         return memory.address <= self.address < end <= heap.system[0].next
 
@@ -78,7 +78,7 @@ def spans_tile_the_heap(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def page_map_matches_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """Every page of a span is mapped to it; pages next to the heap are mapped to no span."""
+    """Every page of a span is mapped to that span; pages next to the heap are mapped to none."""
     for span in span_rows(heap):
         first = span.address >> PAGE_SHIFT
         for page in range(first, first + span.pages) if span.is_inside(heap, memory) else ():
@@ -101,7 +101,7 @@ def null_records_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """Free spans, and no others, are on the list for their length; counts and order agree."""
+    """Exactly the free spans are on lists: each on the list for its length, in order, counted."""
     spans, seen = span_rows(heap), set[int]()
     last_list = len(heap.page_list) - 1
     for index in range(last_list + 1):
@@ -113,18 +113,24 @@ def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterato
             seen.add(number)
             span = spans[number - 1]
             if span.state != SpanState.FREE:
-                yield f"span {number} is on list {index} and in state {span.state}"
+                yield (
+                    f"span {number} is on list {index}, but in state {span.state}, not "
+                    f"{SpanState.FREE} (FREE)"
+                )
             if min(span.pages, last_list) != index or span.pages < previous_pages:
                 yield f"span {number} of {span.pages} pages is misplaced on list {index}"
             number, count, previous_pages = span.next, count + 1, span.pages
         if number in seen:
             yield f"span {number} is listed twice"
         if count != heap.page_list[index].spans:
-            yield f"list {index} holds {count} spans, counted {heap.page_list[index].spans}"
+            yield f"list {index} holds {count} spans, but counts {heap.page_list[index].spans}"
     for span in spans:
         if (span.state == SpanState.FREE) != (span.number in seen):
             listed = "on a list" if span.number in seen else "on no list"
-            yield f"span {span.number} is in state {span.state} and {listed}"
+            yield (
+                f"span {span.number} is in state {span.state} and {listed}; only spans in state "
+                f"{SpanState.FREE} (FREE) are listed"
+            )
 
 
 def span_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
@@ -147,12 +153,19 @@ def metadata_covers_the_records(heap: Go2008, memory: Reservation) -> Iterator[s
     """Metadata consists of page map nodes and whole chunks; chunks hold all small records."""
     static = heap.static[0]
     chunks = heap.system[0].metadata - int(static.nodes - ROOT) * NODE_BYTES
+    # Each small record is rounded up to a multiple of 16 bytes.
     used = int(heap.counters[0].spans) * -(-Span.dtype.itemsize // 16) * 16
     used += int(static.threads) * -(-CACHE_BYTES // 16) * 16
     if chunks % CHUNK:
-        yield f"metadata is {chunks} bytes apart from the page map, not whole chunks of {CHUNK}"
+        yield (
+            f"metadata apart from the page map is {chunks} bytes, not a multiple of the chunk size "
+            f"of {CHUNK}"
+        )
     if used + static.chunk_left > chunks:
-        yield f"records take {used} bytes of metadata, counted {chunks - static.chunk_left}"
+        yield (
+            f"records take {used} bytes of metadata, but {chunks - static.chunk_left} are counted "
+            "as used"
+        )
 
 
 def free_spans_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:

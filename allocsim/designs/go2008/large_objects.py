@@ -1,4 +1,4 @@
-"""Large objects and stack segments: whole pages, a span for each (alloclarge).
+"""Large objects and stack segments: whole pages, each in a span of its own (alloclarge).
 
 Invariant: the pages of a free span are all zeros. They are cleared when the object is freed.
 """
@@ -15,7 +15,10 @@ from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
 
 @kernel
 def allocate_large(heap: Go2008, request: int, state: int) -> int:
-    """Allocate a large object (IN_USE) or a stack segment (STACK); 0 on failure (alloclarge)."""
+    """Allocate whole pages; return their address, or 0 on failure (alloclarge).
+
+    `state` is IN_USE for a large object and STACK for a stack segment.
+    """
     system = heap.system[0]
     if request > system.limit:  # rounding it up to pages could overflow
         system.refusal = Status.OUT_OF_MEMORY
@@ -26,7 +29,7 @@ def allocate_large(heap: Go2008, request: int, state: int) -> int:
 
 @kernel
 def allocate_aligned_large(heap: Go2008, request: int, alignment: int) -> int:
-    """Allocate a large object at a multiple of `alignment`; 0 on failure.
+    """Allocate a large object at a multiple of `alignment`; return 0 on failure.
 
     `alignment` is larger than a page.
     """
@@ -61,13 +64,16 @@ def free_large(heap: Go2008, span: int) -> None:
 
 @kernel
 def allocate_stack(heap: Go2008, request: int) -> int:
-    """Allocate a stack segment of at least `request` bytes; 0 on failure (allocstack, a stub)."""
+    """Allocate a stack segment of at least `request` bytes; return 0 on failure.
+
+    In Go's malloc, allocstack and freestack are only stubs.
+    """
     return allocate_large(heap, max(request, 1), SpanState.STACK)
 
 
 @kernel
 def free_stack(heap: Go2008, address: int) -> int:
-    """Free the stack segment at `address`; return a Status (freestack, a stub)."""
+    """Free the stack segment at `address`; return a Status."""
     span = span_of(heap, address)
     record = heap.span[span]
     if record.state != SpanState.STACK:

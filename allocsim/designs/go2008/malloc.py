@@ -1,4 +1,7 @@
-"""malloc, free and their relatives: which stage serves a call (alloc and free in malloc.c)."""
+"""malloc, free and related calls, each passed on to the stage that serves it (malloc.c).
+
+The stages are `thread_cache`, `large_objects` and `page_heap`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ from allocsim.designs.go2008.thread_cache import (
 
 @kernel
 def malloc(heap: Go2008, thread: int, request: int) -> int:
-    """Allocate a small object from the thread's list, or whole pages; 0 on failure (alloc)."""
+    """Allocate a small object from the thread's list, or whole pages (alloc).
+
+    Returns 0 on failure.
+    """
     if request >= LARGE_SIZE:
         return allocate_large(heap, request, SpanState.IN_USE)
     return allocate_small(heap, thread, size_to_class(request))
@@ -38,10 +44,10 @@ def calloc(heap: Go2008, thread: int, request: int) -> int:
 
 @kernel
 def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
-    """Allocate an object at a multiple of `alignment`; 0 on failure. The original has no such call.
+    """Allocate an object at a multiple of `alignment`; return 0 on failure.
 
-    Spans begin on page boundaries, so for an alignment of up to a page only small objects can be
-    misaligned.
+    Go's malloc has no such call. Spans begin on page boundaries, so for an alignment of up to a
+    page only small objects can be misaligned.
     """
     if alignment > PAGE:
         return allocate_aligned_large(heap, request, alignment)
@@ -54,7 +60,7 @@ def memalign(heap: Go2008, thread: int, alignment: int, request: int) -> int:
 def free(heap: Go2008, thread: int, address: int) -> int:
     """Push a small object on the calling thread's list, or free a large one; return a Status."""
     span = span_of(heap, address)
-    record = heap.span[np.uint64(span)]
+    record = heap.span[np.uint64(span)]  # unsigned: a signed index costs a test (see `span_of`)
     status = pointer_status(record, address)
     if status == Status.OK:
         if record.size_class == LARGE:
@@ -83,11 +89,11 @@ def usable_size(heap: Go2008, address: int) -> int:
 
 @kernel
 def pointer_status(record: Span, address: int) -> int:
-    """Return whether an object begins at `address`, in the span `record`.
+    """Return OK if an object begins at `address`, in the span `record`; else the Status for free.
 
-    The three failures correspond to the messages "invalid pointer1" to "invalid pointer3" of the
-    original free. The original divides the offset by the object size, so it also accepts an address
-    in the tail of a span. Here the tail is not an object.
+    The three failures correspond to the messages "invalid pointer1" to "invalid pointer3" of Go's
+    free. Go's free divides the offset by the object size, so it also accepts an address in the tail
+    of a span. Here an address in the tail is not an object.
     """
     if record.state != SpanState.IN_USE:
         return Status.UNKNOWN_POINTER

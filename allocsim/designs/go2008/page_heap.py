@@ -1,4 +1,4 @@
-"""Page heap: best fit, never coalesces (malloc.c: allocspan, freespan, struct Central).
+"""Page heap: allocates the best fit and never coalesces (malloc.c: allocspan, freespan, Central).
 
 List i holds the free spans of exactly i pages, last in first out. The last list holds all longer
 spans in ascending length, so that its first span that is long enough is the best fit. A span is
@@ -24,7 +24,7 @@ MIN_GROWTH = 256
 
 @kernel
 def allocate_span(heap: Go2008, pages: int) -> int:
-    """Allocate a span of exactly `pages` pages, without a class; 0 on failure (allocspan).
+    """Allocate a span of exactly `pages` pages, without a class; return 0 on failure (allocspan).
 
     A longer free span is split: it keeps its first pages, and the rest becomes a new free span.
     """
@@ -46,10 +46,10 @@ def allocate_span(heap: Go2008, pages: int) -> int:
 
 @kernel
 def allocate_aligned_span(heap: Go2008, pages: int, alignment: int) -> int:
-    """Allocate a span whose address is a multiple of `alignment`, a power of two; 0 on failure.
+    """Allocate a span whose address is a multiple of `alignment`, a power of two.
 
-    The original has no such call. This kernel allocates a span that is long enough wherever it
-    starts, and frees the pages before and after the aligned part.
+    Returns 0 on failure. Go's malloc has no such call. This kernel allocates a span that is long
+    enough wherever it starts, and frees the pages before and after the aligned part.
     """
     spare = (alignment >> PAGE_SHIFT) - 1
     span = allocate_span(heap, pages + spare)
@@ -94,7 +94,10 @@ def _trim(heap: Go2008, span: int, pages: int, keep_front: bool) -> int:
 
 @kernel
 def _best_fit(heap: Go2008, pages: int) -> int:
-    """Remove the shortest free span of at least `pages` pages from its list; 0 if none exists."""
+    """Remove the shortest free span of at least `pages` pages from its list.
+
+    Returns the span, or 0 if none is long enough.
+    """
     list_index, previous = pages, 0
     while list_index < LARGE_LIST and heap.page_list[list_index].head == 0:
         list_index += 1

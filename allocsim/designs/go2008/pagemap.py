@@ -3,8 +3,8 @@
 A radix tree of four levels. Pages of 4 KiB leave 52 bits of a 64-bit address for the page number,
 13 bits for each level. A node of the tree is allocated when a page below it is first inserted.
 
-Node 0 is all zeros and is never written. An unknown page therefore walks through it to span 0, and
-the lookup needs no test for a missing node.
+Node 0 is all zeros and is never written. The lookup of an unknown page therefore passes through
+node 0 to span 0, and needs no test for a missing node.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NODE_BYTES = 8 * LEVEL_SIZE
 def span_of(heap: Go2008, address: int) -> int:
     """Return the span that contains `address`, or 0 if its page was never inserted (spanofptr)."""
     # The load of each level waits for that of the level above. A flat table, with a single load,
-    # would save 1.8 of 11.4 ns/event, but the tree is the original's. Node numbers are unsigned
+    # would save 1.8 of 11.4 ns/event, but Go's malloc has this tree. Node numbers are unsigned
     # because a signed index costs a test for negative numbers at each level.
     page = address >> PAGE_SHIFT
     node = np.uint64(heap.node[ROOT, (page >> 3 * LEVEL_BITS) & LEVEL_MASK])
@@ -63,7 +63,7 @@ def insert_span(heap: Go2008, address: int, pages: int, span: int) -> bool:
 
 @kernel
 def _leaf_of(heap: Go2008, page: int) -> int:
-    """Return the leaf of `page`, allocating missing nodes; 0 on failure (pminsert)."""
+    """Return the leaf of `page`, allocating missing nodes; return 0 on failure (pminsert)."""
     node = ROOT
     for level in range(LEVELS - 1, 0, -1):
         index = (page >> level * LEVEL_BITS) & LEVEL_MASK

@@ -1,6 +1,7 @@
 """The records of a go2008 heap, and the state that holds them.
 
-The originals are in malloc.c: struct Span, struct Central, and the free lists of each M.
+They follow malloc.c of Go's malloc: struct Span, struct Central, and the free lists of each thread
+(M). Go's names are in parentheses.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ class SpanState(IntEnum):
 
 
 LARGE = -1
-"""The size class of a span that holds one large object, or a stack segment."""
+"""The size class of a span without small objects: a large object, a stack segment, a free span."""
 
 
 class Span(Struct):
-    """A run of pages (struct Span). The names of its fields in the original are in parentheses."""
+    """A run of pages (struct Span)."""
 
     address: Int64  # first byte, a multiple of the page size (base)
     pages: Int64  # length in pages, >= 1 (length)
@@ -44,8 +45,8 @@ class Span(Struct):
 
 
 RECIPROCAL_SHIFT = 40
-"""offset * reciprocal >> 40 is exactly offset // object_size while offset * object_size < 2**40;
-chunks end at 2**20 bytes and small objects at 2**15."""
+"""offset * reciprocal >> 40 is exactly offset // object_size while offset * object_size < 2**40. A
+chunk has at most 2**20 bytes and a small object at most 2**15, so the product stays below."""
 
 
 class PageList(Struct):
@@ -62,8 +63,8 @@ class FreeList(Struct):
     """
 
     head: Int64  # newest freed object, or 0; its first word links to the next
-    fresh: Int64  # address of the first object of the newest chunk that was never used
-    end: Int64  # end address of the last such object (exclusive); equals fresh if none is left
+    fresh: Int64  # address of the first never-used object of the newest chunk
+    end: Int64  # end address of its last object (exclusive); equals fresh if all have been used
     length: Int64  # free objects, linked and fresh
 
 
@@ -77,7 +78,7 @@ class SizeClass(Struct):
 
 
 class Static(Struct):
-    """The static variables of the original, and counts of this implementation."""
+    """The static variables of Go's malloc, and counts of this implementation."""
 
     free_pages: Int64  # pages of free spans
     chunk_left: Int64  # bytes left in the current chunk for small metadata (trivalloc's n)

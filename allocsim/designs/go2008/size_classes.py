@@ -15,12 +15,12 @@ CLASS_COUNT = 168
 
 @kernel
 def size_to_class(request: int) -> int:
-    """Return the class of `request` bytes, 0 to 167; 0 or less is class 0. Valid up to 32768.
+    """Return the class of `request` bytes, 0 to 167. A request is at most 32768 bytes.
 
-    The step between classes is 2**step bytes. It grows with the size, from 8 below 128 bytes to
-    256 above 2 KiB, so that each doubling between 128 bytes and 2 KiB has eight classes. The
-    original branches on the range. Adding up comparisons instead gives the same classes without a
-    branch that the CPU could mispredict.
+    A request of 0 or less has class 0. The step between classes is 2**step bytes. It grows with the
+    size, from 8 below 128 bytes to 256 above 2 KiB, so that each doubling between 128 bytes and
+    2 KiB has eight classes. Go's sizetoclass branches on the range. Adding up comparisons instead
+    gives the same classes without a branch that the CPU could mispredict.
     """
     last = max(request - 1, 0)
     step = 3 + (last >= 128) + (last >= 256) + (last >= 512) + (last >= 1024) + (last >= 2048)

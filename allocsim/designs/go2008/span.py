@@ -1,4 +1,4 @@
-"""Spans: created, split, and kept on page lists (struct Span).
+"""Spans: how they are created, split, and kept on page lists (struct Span).
 
 Spans are never merged or destroyed, so a span keeps the number that it got when it was created.
 """
@@ -17,7 +17,7 @@ SPAN_BYTES = Span.dtype.itemsize
 
 @kernel
 def new_span(heap: Go2008, address: int, pages: int) -> int:
-    """Create a span of `pages` pages from `address` on and map its pages; 0 on failure."""
+    """Create a span of `pages` pages from `address` on and map its pages; return 0 on failure."""
     counters = heap.counters[0]
     span = counters.spans + 1
     if span >= len(heap.span):

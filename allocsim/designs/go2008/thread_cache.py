@@ -21,7 +21,7 @@ from allocsim.designs.go2008.size_classes import CLASS_COUNT
 
 CACHE_BYTES = CLASS_COUNT * 16
 """Metadata of a thread: a head and a length for each class. The other fields of FreeList are not
-counted. The original has no need of them, because it links a chunk as soon as it allocates it."""
+counted. Go's malloc does not need them, because it links the objects of a new chunk at once."""
 
 CLEAR_STEP = 8 * WORD
 """Bytes that one masked store clears."""
@@ -60,7 +60,7 @@ def allocate_small(heap: Go2008, thread: int, size_class: int) -> int:
 def allocate_aligned_small(heap: Go2008, thread: int, size_class: int, alignment: int) -> int:
     """Allocate an object of `size_class` or a larger class at a multiple of `alignment`.
 
-    `alignment` is at most a page. Returns 0 on failure. The original has no such call.
+    `alignment` is at most a page. Returns 0 on failure. Go's malloc has no such call.
 
     If one of the first MAX_PROBES objects on the list is aligned, it is taken, and memalign uses no
     more memory than malloc. Otherwise the object comes from the next class whose size is a multiple

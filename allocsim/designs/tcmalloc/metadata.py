@@ -1,11 +1,13 @@
 """Metadata accounting: what the library's records cost, and where their memory comes from.
 
-Records are in separate tables; only their bytes are counted here. The library obtains them in
-128 KiB chunks per kind (PageHeapAllocator), reuses them and never releases them, so the accounted
-size is the high-water mark. Chunks come from 8 MiB areas in the heap's address range
-(src/common.cc): each new area leaves a gap across which spans cannot coalesce.
+The records themselves are in tables of their own; this module only counts their bytes. For each
+kind of record the library obtains memory in 128 KiB chunks (PageHeapAllocator). It reuses freed
+records but never releases a chunk, so the accounted size is the high-water mark. Chunks come from
+8 MiB areas in the heap's address range (src/common.cc): each new area leaves a gap across which
+spans cannot coalesce.
 
-A frozen heap cannot obtain metadata, so callers allocate a record before they change anything.
+A frozen heap (one to which every request for memory fails) cannot obtain metadata, so callers
+allocate a record before they change anything.
 """
 
 from __future__ import annotations
@@ -34,9 +36,9 @@ def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
 def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
     """Count `length` bytes, in a new area if the last one has too few left (MetaDataAlloc).
 
-    Returns False if the heap is frozen. An area that no longer fits into the reservation leaves no
-    gap and does not fail, because the reservation's size is a setting and metadata is not allocated
-    from it.
+    Returns False if the heap is frozen. If a new area no longer fits into the heap's reservation
+    (its simulated address range), the call still succeeds and leaves no gap: the reservation's size
+    is a setting of allocsim, and no metadata is really placed in it.
     """
     if not count_metadata(heap, length):
         return False

@@ -22,8 +22,9 @@ def fill_sample(heap: Tcmalloc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
     `live` is the bytes requested and not yet freed. Each part is counted on its own, so that the
-    sum of the parts can be checked against the heap. `rounding` includes the whole of each object
-    of the startup state, since no event requested those objects.
+    sum of the parts can be checked against the heap. `rounding` includes the full size of each
+    object that already exists in the startup state (see STARTUPS in `state`), since no event
+    requested those objects.
     """
     counters, page_heap = heap.counters[0], heap.page_heap[0]
     occupied = counters.large_pages << PAGE_SHIFT
@@ -52,7 +53,10 @@ def fill_sample(heap: Tcmalloc, live: int, sample: Sample) -> int:
 
 @kernel
 def tail_of(info: CentralFreeList) -> int:
-    """Return the bytes at the end of each span of a class that are too few for an object."""
+    """Return the size of the tail of a class's spans: the bytes at the end, too few for an object.
+
+    All spans of a class have the same length, and so the same tail.
+    """
     return (info.pages << PAGE_SHIFT) - info.objects * info.object_size
 
 
@@ -95,7 +99,10 @@ def classes(heap: Tcmalloc) -> list[ClassUse]:
 
 
 def caches(heap: Tcmalloc) -> list[CacheUse]:
-    """Return the caches in use, ordered by thread; the one lost at startup comes last."""
+    """Return the caches in use, ordered by thread.
+
+    Last comes the cache that the library creates at startup and then loses (see `orphan`).
+    """
     return [
         CacheUse(
             None if number == orphan(heap) else number,

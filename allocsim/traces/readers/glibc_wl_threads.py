@@ -5,8 +5,10 @@ another thread has written the sync. Runnable threads take turns of TURN calls. 
 threads together have read more bytes than the file has. This bounds the time that a damaged file
 with overlapping streams can take.
 
-Byte codes with their operands. An operand is a number in base 128, most significant group first;
-bit 7 is set in every group except the last:
+A stream consists of byte codes, each with its operands. An operand is a number in base 128, in
+groups of 7 bits, one per byte, most significant first; bit 7 is set in every byte except the last.
+A SLOT holds one pointer, OLD is the slot of the block to resize. The codes 8 to 11 occur only in
+the file's header, which `glibc_wl` reads. The others are:
 
     2 malloc SLOT SIZE    4 realloc SLOT OLD SIZE    12 memalign SLOT ALIGN SIZE    0 nothing
     3 calloc SLOT SIZE    5 free SLOT                13 valloc SLOT SIZE            1 done
@@ -30,8 +32,9 @@ TURN = 64
 """Calls in one turn of a thread."""
 
 MAX_GROUPS = 64
-"""Maximum number of groups in a number; 64 bits need 10. Without this limit, many threads of a
-damaged file could wait for the same sync, each reading a number as long as the file."""
+"""Maximum number of groups in a number; 64 bits need 10. The limit on bytes read does not count a
+wait that blocks. Without MAX_GROUPS, many threads of a damaged file could therefore wait for the
+same sync, each after reading a number as long as the file."""
 
 
 class Code(IntEnum):
@@ -71,7 +74,7 @@ class Stop(IntEnum):
     WAITS = 6
     """The thread has to wait."""
     DONE = 7
-    """The thread is done; the step made a call that says so."""
+    """The thread is done; the step made a THREAD_DONE call."""
 
 
 class Run(Struct):
@@ -201,7 +204,10 @@ def _call(state: Threads, code: int, call: CallRecord) -> None:
 
 @kernel
 def _sync(state: Threads, thread: Thread, waits: bool) -> int:
-    """Write a sync and make the threads that wait for it runnable, or wait; return a Stop."""
+    """Write a sync and make its waiting threads runnable; or, if `waits`, wait for the sync.
+
+    Returns a Stop. A wait for a sync that has been written passes at once.
+    """
     run = state.run[0]
     number = read_number(state.content, run)
     if run.position < 0 or number >= len(state.syncs):
@@ -224,7 +230,7 @@ def _sync(state: Threads, thread: Thread, waits: bool) -> int:
 
 @kernel
 def _dequeue(state: Threads) -> int:
-    """Remove the thread whose turn it is from the queue; return its number + 1."""
+    """Remove from the queue the thread whose turn it is; return the thread's number + 1."""
     run = state.run[0]
     leaving = run.first
     run.first = state.threads[leaving - 1].following
@@ -259,7 +265,8 @@ def _slot(state: Threads) -> int:
 def read_number(content: np.ndarray, run: Run) -> int:
     """Read a number at run.position; return HUGE if the number is larger.
 
-    If run.position is -1 already, or there is no number, sets it to -1 and returns 0.
+    On failure (no valid number starts there, or run.position is already -1), run.position is -1 and
+    the result is 0.
     """
     value, group, position = 0, 0x80, run.position
     end = min(position + MAX_GROUPS, len(content))

@@ -61,7 +61,7 @@ class Begun(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether the beginning contains a call."""
+    """Return whether `head`, the beginning of a file, contains a call."""
     return _FIRST.search(head) is not None
 
 
@@ -115,7 +115,7 @@ class Parser:
         return None
 
     def _complete(self, begun: Begun, result: bytes, thread: int) -> Call | None:
-        """Make the call of a complete line; return None if it is dropped."""
+        """Return the Call for a call whose result is known; None if the call is dropped."""
         if begun.library.startswith(b"libc.so"):
             self.dropped[INSIDE_LIBC] += 1
             return None
@@ -150,7 +150,7 @@ def _is_free(name: bytes) -> bool:
 
 
 def _call(begun: Begun, result: bytes) -> Call:
-    """Parse the arguments and result; ValueError or IndexError if they are not of the format.
+    """Parse the arguments and result; raise ValueError or IndexError if they are malformed.
 
     If ltrace has no prototype of a function, it prints more arguments than the function takes. The
     surplus arguments are ignored.

@@ -1,8 +1,9 @@
-"""Block reader: reads binary formats in blocks. A format scans the complete records of a block.
+"""Block reader: reads binary formats in blocks.
 
-An incomplete record at the end of a block is moved to the start, and the next bytes of the source
-are read after it. No record is longer than a block, so memory is limited to two blocks, even if a
-damaged file gives huge lengths.
+The subclass for a format scans the complete records of each block. An incomplete record at the end
+of a block is moved to the start of the buffer, and the source's next bytes are appended to it. No
+record may be longer than a block, so one buffer is enough, even if a damaged file gives huge
+lengths.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Scanned(NamedTuple):
     calls: int
     """Calls made."""
     is_broken: bool
-    """True if the bytes at `position` are invalid, False if they may begin a longer record."""
+    """True if the bytes at `position` are invalid. False if they may be the start of a record that
+    continues after the block."""
 
 
 class BlockReader:
@@ -56,7 +58,11 @@ class BlockReader:
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        """Yield arrays of CALL.
+
+        The AHEAD + 2 arrays (see `prefetch`) are reused in turn, so a batch is overwritten after
+        that many batches.
+        """
         arrays = call_arrays()
         self._calls = next(arrays)
         filled, at_end = 0, False

@@ -58,7 +58,7 @@ def link_into_a_free_span(state: Go2008, memory: Reservation) -> None:
     relink(state, CLASS_8, int(state.span[free_span(state)].address))
 
 
-@breaks(check_caches.free_objects_are_counted_once, "counted")
+@breaks(check_caches.free_objects_are_counted_once, "but its length is")
 def link_out_of_the_heap(state: Go2008, memory: Reservation) -> None:
     relink(state, CLASS_8, 12345)
 
@@ -73,7 +73,7 @@ def list_length_miscounted(state: Go2008, memory: Reservation) -> None:
     state.free_list[1, CLASS_8].length += 1
 
 
-@breaks(check_caches.free_objects_are_counted_once, "class 12 has")
+@breaks(check_caches.free_objects_are_counted_once, "objects of class 12, but its `cached` is")
 def cached_objects_miscounted(state: Go2008, memory: Reservation) -> None:
     state.size_class[12].cached += 1
 

@@ -86,7 +86,7 @@ def page_zero_mapped(state: Go2008, memory: Reservation) -> None:
     insert_span(state, 0, 1, 1)
 
 
-@breaks(check_page_heap.page_lists_hold_the_free_spans, "in state 1")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "but in state 1, not 2 (FREE)")
 def span_in_use_listed(state: Go2008, memory: Reservation) -> None:
     state.span[free_span(state)].state = SpanState.IN_USE
 
@@ -120,7 +120,7 @@ def span_on_two_lists(state: Go2008, memory: Reservation) -> None:
     state.page_list[1] = state.page_list[LARGE_LIST]
 
 
-@breaks(check_page_heap.page_lists_hold_the_free_spans, "counted")
+@breaks(check_page_heap.page_lists_hold_the_free_spans, "but counts")
 def list_miscounted(state: Go2008, memory: Reservation) -> None:
     state.page_list[LARGE_LIST].spans += 1
 
@@ -156,16 +156,16 @@ def null_node_written(state: Go2008, memory: Reservation) -> None:
     state.node[0, LEVEL_SIZE - 1] = 1
 
 
-@breaks(check_page_heap.metadata_covers_the_records, "not whole chunks")
+@breaks(check_page_heap.metadata_covers_the_records, "not a multiple of the chunk size")
 def metadata_miscounted(state: Go2008, memory: Reservation) -> None:
     state.system[0].metadata += 16
 
 
-@breaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, counted")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, but")
 def chunk_used_without_being_counted(state: Go2008, memory: Reservation) -> None:
     state.static[0].chunk_left = 1 << 20
 
 
-@breaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, counted")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes of metadata, but")
 def chunk_never_counted(state: Go2008, memory: Reservation) -> None:
     state.system[0].metadata -= 1 << 20
