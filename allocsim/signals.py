@@ -9,7 +9,7 @@ ends the process.
 from __future__ import annotations
 
 # `_signal` is used because importing `signal` takes 2 ms, and contextlib another 2 ms. Until the
-# handler is installed, Ctrl-C prints a traceback.
+# handler is installed, Ctrl-C ends the process without a message.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
@@ -60,12 +60,35 @@ class SignalsRedirected:
         self.act = act
 
     def __enter__(self) -> None:
-        self.before = {number: signal.getsignal(number) for number in MESSAGES}
+        self.before = {number: signal.getsignal(number) for number in _handled()}
         _install(lambda number, _: self.act(number))
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
+
+
+class SignalsDeferred(SignalsRedirected):
+    """Context manager: signals of MESSAGES that come in its block take effect at its end.
+
+    For a step that must not be left half done, such as the start of a process that a cleanup has to
+    know. In another thread than the main one it does nothing, since signals do not interrupt that.
+    """
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        super().__init__(self.came.append)
+
+    def __enter__(self) -> None:
+        try:
+            super().__enter__()
+        except ValueError:  # signal.signal works in the main thread only
+            self.before = {}
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        for number in self.came:
+            signal.raise_signal(number)
 
 
 class InterruptConfirmed(SignalsRedirected):
@@ -101,10 +124,18 @@ class _Registered:
 
 
 def _install(handler: Callable[[int, Any], None]) -> None:
-    """Install `handler` for the signals of MESSAGES that are not ignored."""
-    for number in MESSAGES:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and a shell's `&` ignore it
-            signal.signal(number, handler)
+    """Install `handler` for the signals that `_handled` returns."""
+    for number in _handled():
+        signal.signal(number, handler)
+
+
+def _handled() -> list[int]:
+    """Return the signals of MESSAGES without those that are ignored or that C code handles.
+
+    nohup and a shell's `&` ignore signals. The handler of a program that embeds Python is None
+    here, and could not be restored.
+    """
+    return [n for n in MESSAGES if signal.getsignal(n) not in (signal.SIG_IGN, None)]
 
 
 def _end(number: int, _: object) -> None:

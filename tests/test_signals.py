@@ -5,20 +5,30 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from allocsim import signals
+from allocsim import __main__, signals
 from allocsim.core.jit import PURE
 from allocsim.signals import (
     InterruptConfirmed,
+    SignalsDeferred,
     SignalsRedirected,
     handle_signals,
     interrupt_message,
     on_interrupt,
 )
-from tests.cli.running import ENVIRONMENT, Ended, command, default_signals, without_notices
+from tests.cli.running import (
+    ENVIRONMENT,
+    PATIENCE,
+    Ended,
+    command,
+    default_signals,
+    without_notices,
+)
 
 RAISE = "os.kill(os.getpid(), signal.SIGINT)"
 
@@ -63,18 +73,26 @@ sys.meta_path.insert(0, Trap())
 """
 
 
+ENDLESS = ("random", "--ops", "1e12")
+
+
 def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
     """Run allocsim with `trap` in its process, with a cache of its own; how it ended."""
+    return run_trapped_command(place, trap, command(*(arguments or ENDLESS)))
+
+
+def run_trapped_command(place: Path, trap: str, line: list[str]) -> Ended:
+    """Run a command with `trap` in its process, with a cache of its own; how it ended."""
     (place / "sitecustomize.py").write_text(trap)
     paths = os.pathsep.join([str(place), ENVIRONMENT["PYTHONPATH"]])
     environment = ENVIRONMENT | {"PYTHONPATH": paths, "XDG_CACHE_HOME": str(place / "cache")}
     environment.pop("NUMBA_CACHE_DIR", None)
     child = subprocess.run(
-        command(*(arguments or ("random", "--ops", "1e12"))),
+        line,
         capture_output=True,
         env=environment,
         check=False,
-        timeout=900,
+        timeout=PATIENCE,
         preexec_fn=default_signals,
     )
     return Ended(child.returncode, child.stdout.decode(), without_notices(child.stderr.decode()))
@@ -89,6 +107,31 @@ MODULES = ["allocsim.cli", "click", "numpy", "llvmlite", "numba", "allocsim.driv
 def test_interrupt_while_a_module_is_loaded_is_130(tmp_path: Path, module: str) -> None:
     trap = AT_IMPORT.format(module=module, signal="SIGINT")
     assert run_trapped(tmp_path, trap) == INTERRUPTED
+
+
+LAUNCHERS = {
+    "python -m": command(*ENDLESS),
+    "script": [str(Path(sys.executable).parent / "allocsim"), *ENDLESS],
+}
+"""The ways to start allocsim."""
+
+
+@pytest.mark.parametrize("line", LAUNCHERS.values(), ids=LAUNCHERS)
+def test_interrupt_before_the_handler_is_installed_ends_the_process_quietly(
+    tmp_path: Path, line: list[str]
+) -> None:
+    trap = AT_IMPORT.format(module="allocsim.signals", signal="SIGINT")
+    assert run_trapped_command(tmp_path, trap, line) == Ended(-signal.SIGINT, "", "")
+
+
+@pytest.mark.usefixtures("handled")
+def test_interrupt_that_python_has_not_acted_on_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pending(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "_signal", SimpleNamespace(getsignal=pending, SIGINT=2))
+    with pytest.raises(Exited, match="130"):
+        __main__.end_quietly_on_interrupt()
 
 
 @pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
@@ -209,6 +252,24 @@ def test_redirected_signals_end_the_process_after_the_block() -> None:
     assert came == [signal.SIGINT, signal.SIGHUP]
     with pytest.raises(Exited):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("handled")
+def test_deferred_signal_takes_effect_after_the_block() -> None:
+    done: list[str] = []
+    with pytest.raises(Exited, match="143"), SignalsDeferred():
+        signal.raise_signal(signal.SIGTERM)
+        done.append("the block")
+    assert done == ["the block"]
+    with pytest.raises(Exited):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_nothing_is_deferred_in_another_thread() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(SignalsDeferred().__enter__).result()
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.usefixtures("handled")

@@ -24,7 +24,7 @@ from allocsim.benchmark.subject import library_of
 from allocsim.core import compile_notice
 from allocsim.errors import AllocsimError
 from allocsim.libraries.environment import child_command, child_environment
-from allocsim.signals import on_interrupt
+from allocsim.signals import SignalsDeferred, on_interrupt
 from allocsim.text import format_bytes
 
 START_TIMEOUT = 600.0
@@ -52,36 +52,39 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
     reading, writing = os.pipe()
     request.answer = writing
     with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb", buffering=0) as messages:
-        try:
-            child = _start(request, errors, keep_settings)
-        finally:
-            os.close(writing)
-        with on_interrupt(partial(_kill, child)):
+        started: list[subprocess.Popen[bytes]] = []
+        with on_interrupt(partial(_kill_all, started)):
             try:
-                return _Watcher(child, request, timeout).result(messages.fileno(), errors)
+                with SignalsDeferred():  # a signal finds every running child in the list
+                    started.append(_start(request, errors, keep_settings))
+                return _Watcher(started[0], request, timeout).result(messages.fileno(), errors)
             finally:
-                _kill(child)
+                _kill_all(started)
 
 
 def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subprocess.Popen[bytes]:
-    """Start the child."""
+    """Start the child, and close the parent's copy of the pipe that the child writes to."""
     text = msgspec.json.encode(request).decode()
-    return subprocess.Popen(
-        child_command("allocsim.benchmark.child", text),
-        env=child_environment(library_of(request.subject), keep_settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=errors,
-        pass_fds=(request.events, request.answer),
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(
+            child_command("allocsim.benchmark.child", text),
+            env=child_environment(library_of(request.subject), keep_settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=(request.events, request.answer),
+            start_new_session=True,
+        )
+    finally:
+        os.close(request.answer)
 
 
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill what remains of the child's process group, and reap the child."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)  # the child is not reaped, so its id is not reused
-    child.wait()
+def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
+    """Kill what remains of each child's process group, and reap the child."""
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # a child not reaped keeps its id
+        child.wait()
 
 
 class _Watcher:

@@ -163,7 +163,7 @@ def test_times_have_every_run_and_ordered_percentiles(workload: EventFile) -> No
     assert message.times.p99 is not None
     assert message.times.p999 is not None
     assert 0 < message.times.p50 <= message.times.p99 <= message.times.p999
-    assert 0 < message.times.clock < 100_000
+    assert message.times.clock > 0
 
 
 def test_design_tcmalloc_has_the_counters_of_the_library(workload: EventFile) -> None:

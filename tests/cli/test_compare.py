@@ -1,5 +1,6 @@
 """`allocsim compare`: subjects measured side by side, and saved results held against each other."""
 
+import contextlib
 import csv
 import json
 import signal
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ TRACE = "1: malloc 0x10 500000\n1: malloc 0x20 50\n1: free 0x10\n1: calloc 0x10 
 QUICK = "--runs 1 --warmup 0"
 
 Write = Callable[[str, str], Path]
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -203,9 +205,7 @@ def test_interrupt_ends_every_process(tmp_path: Path) -> None:
         preexec_fn=default_signals,
     )
     try:
-        wait_for(lambda: bool(children_of(parent.pid)))
-        time.sleep(0.3)
-        [child] = children_of(parent.pid)
+        child = wait_for(lambda: measuring_child_of(parent.pid))
         parent.send_signal(signal.SIGINT)
         out, err = parent.communicate(timeout=PATIENCE)
     finally:
@@ -216,18 +216,22 @@ def test_interrupt_ends_every_process(tmp_path: Path) -> None:
     assert not Path(f"/proc/{child}").exists()
 
 
-def children_of(parent: int) -> list[int]:
-    """The processes that a process has started."""
-    text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [int(word) for word in text.split()]
+def measuring_child_of(parent: int) -> int | None:
+    """The process that measures for `parent`, once it runs its own program."""
+    for child in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
+        with contextlib.suppress(OSError):  # it has ended
+            if b"benchmark.child" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return child
+    return None
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until it is so; a failure after two minutes."""
+def wait_for(state: Callable[[], T | None]) -> T:
+    """Wait until there is a value, and return it; a failure after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
-    while not condition():
+    while (found := state()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return found
 
 
 def test_help_does_not_import_the_engine() -> None:

@@ -11,7 +11,7 @@ import pytest
 from allocsim.cli import progress
 from allocsim.cli.progress import _share, progress_bar
 from allocsim.events import Trace
-from tests.cli.running import ENVIRONMENT, command, read_until
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, read_until
 
 
 class FakePlayer:
@@ -99,7 +99,7 @@ def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
     assert child.stdout is not None
     out = child.stdout.read()
     child.stdout.close()
-    return child.wait(60), out, shown
+    return child.wait(PATIENCE), out, shown
 
 
 def test_progress_on_a_terminal_leaves_stdout_alone() -> None:

@@ -10,7 +10,7 @@ from allocsim.errors import InputError
 from allocsim.libraries.find import KNOWN, PREFIX
 from tests.conftest import SCALE
 from tests.equality.timing import race
-from tests.libraries.children import require
+from tests.libraries.children import in_child, require
 
 SMALL: dict[str, Any] = {
     "kind": "random",
@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {
 
 def assert_times(times: list[float], runs: int) -> None:
     assert len(times) == runs
-    assert all(0 < time < 1e9 for time in times)
+    assert all(time > 0 for time in times)
 
 
 @pytest.mark.parametrize("subject", ["go2008", "tcmalloc", *(PREFIX + name for name in KNOWN)])
@@ -63,6 +63,5 @@ def test_impossible_race_is_an_error(subject: str, workload: dict[str, Any], mes
 
 
 def test_child_is_compiled_or_pure_like_its_parent() -> None:
-    # Pure Python is a thousand times slower.
-    fastest = min(race("lib:glibc", SMALL, runs=3))
-    assert (fastest > 1000) == PURE
+    code = "from allocsim.core.jit import PURE; print(PURE)"
+    assert in_child(code, "glibc") == f"{PURE}\n"

@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from allocsim import Heap
+from tests.cli.running import PATIENCE
 
 FORKS = 50
-TIMEOUT = 600.0
-"""Seconds until a child counts as hanging."""
-
 
 def exit_status_of(work: Callable[[], bool]) -> int:
     """Run `work` in a child made by fork: 0 if it returned True, -1 if it hangs."""
@@ -25,7 +23,7 @@ def exit_status_of(work: Callable[[], bool]) -> int:
             status = 0 if work() else 2
         finally:
             os._exit(status)
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -75,7 +73,7 @@ def test_fork_inside_a_heap_releases_the_lock_on_both_sides(heap: Heap) -> None:
     def used_by_another_thread() -> bool:
         thread = threading.Thread(target=lambda: heap.malloc(8), daemon=True)
         thread.start()
-        thread.join(TIMEOUT)
+        thread.join(PATIENCE)
         return not thread.is_alive()
 
     assert exit_status_of(used_by_another_thread) == 0

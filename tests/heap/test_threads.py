@@ -12,6 +12,7 @@ import pytest
 from allocsim import Heap
 from allocsim.errors import OutOfMemory
 from allocsim.events import MAX_THREADS
+from tests.cli.running import PATIENCE
 from tests.conftest import RESERVE, SCALE
 from tests.designs.go2008.lookup import SIZES, links
 
@@ -101,11 +102,11 @@ def test_thread_may_end_after_its_heap_was_closed() -> None:
     def work() -> None:
         heap.malloc(1)
         called.set()
-        closed.wait(10)
+        closed.wait(PATIENCE)
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert called.wait(10)
+    assert called.wait(PATIENCE)
     heap.close()
     closed.set()
     thread.join()
@@ -152,7 +153,7 @@ def test_two_threads_may_use_one_heap_at_once(heap: Heap) -> None:
     both = threading.Barrier(2)
 
     def work(seed: int) -> None:
-        both.wait(10)
+        both.wait(PATIENCE)
         churn(heap, seed, 300 * SCALE // 4 + 200)
 
     in_threads(lambda: work(1), lambda: work(2))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from allocsim.traces.prefetch import AHEAD, read_ahead
+from tests.cli.running import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_no_more_is_read_ahead_than_may_wait() -> None:
 
     batches = read_ahead(counting())
     assert next(batches) == 0
-    assert enough.wait(60)
+    assert enough.wait(PATIENCE)
     assert not threading.Event().wait(0.05)
     assert len(made) == AHEAD + 2  # one taken, AHEAD waiting, one in hand
     batches.close()  # type: ignore[attr-defined]
@@ -90,4 +91,4 @@ def test_reader_is_closed_when_the_consumer_stops() -> None:
     batches = read_ahead(closing())
     next(batches)
     batches.close()  # type: ignore[attr-defined]
-    assert closed.wait(60)
+    assert closed.wait(PATIENCE)

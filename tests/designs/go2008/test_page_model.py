@@ -17,7 +17,7 @@ from allocsim.core.tables import records
 from allocsim.designs.go2008.records import Go2008
 from allocsim.driver import Run, Stop
 from allocsim.events import Op
-from tests.conftest import REPOSITORY, RESERVE, SCALE
+from tests.conftest import RESERVE, SCALE
 from tests.designs.go2008.page_model import SMALL, PageModel, object_size
 from tests.driving import (
     Call,
@@ -28,8 +28,7 @@ from tests.driving import (
     random_calls,
     stream_of,
 )
-
-SYSTEMUI = REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
+from tests.traces.systemui import SYSTEMUI, needs_systemui
 
 
 def large_sizes(rng: random.Random) -> int:
@@ -155,7 +154,7 @@ CACHE_PER_THREAD = {"heap": 709_885_952, "grows": 677, "spans_total": 4_234, "re
 
 
 @pytest.mark.skipif(PURE, reason="too long without compiled kernels")
-@pytest.mark.skipif(not SYSTEMUI.exists(), reason=f"{SYSTEMUI} is not there")
+@needs_systemui
 @pytest.mark.parametrize(
     ("recorded", "expected"),
     [(False, ONE_CACHE), (True, CACHE_PER_THREAD)],

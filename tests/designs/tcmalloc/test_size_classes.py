@@ -2,6 +2,7 @@
 
 import csv
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,17 +18,15 @@ from allocsim.designs.tcmalloc.size_classes import (
     row_of,
     size_map,
 )
-from tests.conftest import REPOSITORY
 
-TABLE = REPOSITORY.parent / "shared" / "reference" / "tcmalloc-2.10-classes.csv"
+TABLE = Path(__file__).with_name("classes.csv")
+"""The classes of gperftools 2.10, read from the installed library."""
 
 BATCHES = pytest.mark.parametrize("transfer_num_obj", [2, 8, 32, 64, 1 << 16])
 
 
 def library_rows() -> list[dict[str, int]]:
-    """Return the classes read from the installed library; skip the test without the file."""
-    if not TABLE.exists():
-        pytest.skip(f"{TABLE.name} not found")
+    """Return the classes of the library."""
     with TABLE.open(newline="") as table:
         rows = list(csv.DictReader(table))
     return [{name: int(row[name]) for name in row if "pct" not in name} for row in rows]

@@ -25,9 +25,9 @@ from tests.traces.recordings import (
     read_plainly,
     recordings,
 )
+from tests.traces.systemui import SYSTEMUI, needs_systemui
 
 SQLITE = REPOSITORY / "workloads" / "sqlite-orders.txt.gz"
-SYSTEMUI = REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
 
 
 def varied(count: int, seed: int = 1) -> bytes:
@@ -174,16 +174,14 @@ def test_sqlite_recording_has_the_known_totals() -> None:
 @pytest.fixture(scope="module")
 def systemui() -> tuple[list[Event], dict[str, int], Plain]:
     """Android's system UI: events, dropped calls, and those of the simple reader."""
-    if PURE:
-        pytest.skip("786,454 lines take minutes in pure mode")
-    if not SYSTEMUI.exists():
-        pytest.skip(f"{SYSTEMUI} is not there")
     with zipfile.ZipFile(SYSTEMUI) as archive:
         plain = read_plainly(archive.read("systemui.txt"))
     events, trace = read(SYSTEMUI)
     return events, trace.dropped, plain
 
 
+@needs_systemui
+@pytest.mark.skipif(PURE, reason="786,454 lines take minutes in pure mode")
 def test_systemui_recording_is_read_as_the_plain_reader_does(
     systemui: tuple[list[Event], dict[str, int], Plain],
 ) -> None:
@@ -192,6 +190,8 @@ def test_systemui_recording_is_read_as_the_plain_reader_does(
     assert dropped == plain.dropped
 
 
+@needs_systemui
+@pytest.mark.skipif(PURE, reason="786,454 lines take minutes in pure mode")
 def test_systemui_recording_has_the_known_totals(
     systemui: tuple[list[Event], dict[str, int], Plain],
 ) -> None:
