@@ -17,7 +17,13 @@ from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, on_one_thread
 from allocsim.heap import RESERVE, Heap
-from allocsim.heap.arguments import checked_bytes, checked_choice, checked_range, checked_text
+from allocsim.heap.arguments import (
+    checked_bytes,
+    checked_choice,
+    checked_range,
+    checked_seconds,
+    checked_text,
+)
 from allocsim.libraries.find import require_no_library
 from allocsim.player import NEVER, Options, play
 from allocsim.reports.comparison import Compared, column_of
@@ -137,7 +143,7 @@ def compare(
         runs=checked_range("compare", "runs", runs, 1, MAX_RUNS),
         warmup=checked_range("compare", "warmup", warmup, 0, MAX_RUNS),
         touch=_touch("compare", touch),
-        timeout=float(timeout),
+        timeout=checked_seconds("compare", "timeout", timeout),
         limit=NEVER if limit is None else checked_bytes("compare", "limit", limit),
         reserve=checked_bytes("compare", "reserve", reserve),
         keep_settings=keep_settings,

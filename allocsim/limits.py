@@ -1,7 +1,8 @@
 """Limits and baselines: the checks that can fail a CI job.
 
 Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
-a check never passes because a measurement is missing.
+a check never passes because a measurement is missing. Times vary from run to run: a time fails only
+if the runs carry that verdict, and if they vary too much for any verdict, it fails for that.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from allocsim.saved_results import SubjectFigures
+from allocsim.spread import MAX_SPREAD, middle, spread
 from allocsim.text import format_bytes
 
 
@@ -27,6 +29,8 @@ class Finding:
     holds: bool
     text: str
     """The finding as a sentence."""
+    spread: float | None = None
+    """(slowest - fastest) / median of the runs; None for memory, and for a single run."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,40 @@ class Tolerance:
     """None if times are not compared."""
 
 
+@dataclass(frozen=True)
+class Range:
+    """A value, and the range in which its repeated measurements lie."""
+
+    value: float
+    low: float
+    high: float
+    spread: float | None = None
+    """None if the value was measured once."""
+
+    @classmethod
+    def of(cls, figure: Figure, figures: SubjectFigures, value: float) -> Range:
+        """Return the range of a figure: of a time the middle half of its runs, else the value."""
+        if figure is not TIME or len(figures.runs) < 2:
+            return cls(value, value, value)
+        return cls(value, *middle(figures.runs), spread(figures.runs))
+
+    def raised_by(self, share: float) -> Range:
+        """Return the range with each value raised by a share of its magnitude."""
+        low, high = self.low + share * abs(self.low), self.high + share * abs(self.high)
+        return Range(self.value + share * abs(self.value), low, high, self.spread)
+
+
 def check_limit(figures: SubjectFigures, option: str, figure: Figure, bound: float) -> Finding:
     """Check a figure of a subject against an absolute limit."""
     value = figure.of(figures)
     if value is None:
         reason = figures.failure or "it was not measured"
         return _unknown(figures.subject, option, figure, bound, reason)
-    text = f"{figure.name} {figure.format(value)}, {option} {figure.format(bound)}"
-    if value > bound:
-        text += f": exceeded by {_excess(figure, value, bound)}"
-    return Finding(figures.subject, option, value, bound, value <= bound, text)
+    found = Range.of(figure, figures, value)
+    holds, verdict = _verdict(figure, found, Range(bound, bound, bound), "exceeded by")
+    measured = f"{figure.name} {figure.format(value)}{_spreads(found)}"
+    text = f"{measured}, {option} {figure.format(bound)}{verdict}"
+    return Finding(figures.subject, option, value, bound, holds, text, found.spread)
 
 
 def check_baseline(
@@ -78,26 +106,50 @@ def check_baseline(
         after = by_subject.get(before.subject, missing)
         for figure in (FOOTPRINT, END, TIME):
             allowed = tolerance.time if figure is TIME else tolerance.memory
-            old = figure.of(before)
-            if old is not None and allowed is not None:
-                findings.append(_compare(before.subject, figure, old, after, allowed))
+            if figure.of(before) is not None and allowed is not None:
+                findings.append(_compare(figure, before, after, allowed))
     return findings
 
 
 def _compare(
-    subject: str, figure: Figure, old: float, after: SubjectFigures, allowed: float
+    figure: Figure, before: SubjectFigures, after: SubjectFigures, allowed: float
 ) -> Finding:
-    """Check a figure against its value in the baseline."""
-    new, bound = figure.of(after), old * (1 + allowed)
+    """Check a figure against its value in the baseline, which is known."""
+    old, new = figure.of(before) or 0.0, figure.of(after)
+    base = Range.of(figure, before, old)
+    bound = base.raised_by(allowed)
     if new is None:
         reason = after.failure or "it was not measured"
-        return _unknown(subject, figure.name, figure, bound, reason)
+        return _unknown(before.subject, figure.name, figure, bound.value, reason)
+    found = Range.of(figure, after, new)
+    worse = f"regression beyond the tolerance of {allowed:.1%}, by"
+    holds, verdict = _verdict(figure, found, bound, worse)
     change = f"{new / old - 1:+.1%}" if old else "was 0"
-    text = f"{figure.name} {figure.format(old)} -> {figure.format(new)} ({change})"
-    if new > bound:
-        excess = _excess(figure, new, bound)
-        text += f": regression beyond the tolerance of {allowed:.1%}, by {excess}"
-    return Finding(subject, figure.name, new, bound, new <= bound, text)
+    values = f"{figure.format(old)}{_spreads(base)} -> {figure.format(new)}{_spreads(found)}"
+    text = f"{figure.name} {values} ({change}){verdict}"
+    return Finding(before.subject, figure.name, new, bound.value, holds, text, found.spread)
+
+
+def _verdict(figure: Figure, found: Range, bound: Range, worse: str) -> tuple[bool, str]:
+    """Return whether a figure is within its bound, and the verdict for the text.
+
+    Ranges that overlap carry no verdict against the figure, unless their runs vary so much that
+    every bound would hold.
+    """
+    if found.high <= bound.low:
+        return True, ""
+    if found.low > bound.high:
+        return False, f": {worse} {_excess(figure, found.value, bound.value)}"
+    widest = max(found.spread or 0.0, bound.spread or 0.0)
+    if widest > MAX_SPREAD:
+        remedy = "reduce the load on the machine or increase --runs"
+        return False, f": the runs vary too much to tell (spread {widest:.1%}); {remedy}"
+    return True, ": not beyond the spread of the runs" if found.value > bound.value else ""
+
+
+def _spreads(found: Range) -> str:
+    """Return the spread in parentheses; empty for a value that was measured once."""
+    return "" if found.spread is None else f" (spread {found.spread:.1%})"
 
 
 def _unknown(subject: str, limit: str, figure: Figure, bound: float, reason: str) -> Finding:

@@ -1,30 +1,18 @@
 """Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
-Reads the JSON of a run and of a comparison. A file that is neither, or lacks a figure, raises an
-InputError; for a missing figure, the error names its key.
+Reads the JSON of a run and of a comparison. InputError if a file is neither, has no subject, or
+lacks a figure that can be checked; for a figure, the error names its key.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from allocsim.errors import InputError
-
-PROFILE = "allocsim/profile/"
-"""The schema of a run's result, without its version."""
-
-COMPARISON = "allocsim/comparison/"
-"""The schema of a comparison, without its version."""
-
-MAX_LENGTH = 1 << 24
-"""Maximum bytes of a file. A comparison has a few KiB; parsed JSON takes about twenty times as much
-memory as its text."""
-
-MAX_FIGURE = 1e30
-"""Maximum magnitude of a figure."""
+from allocsim.json_fields import MAX_FIGURE, MAX_SHOWN, Field, read_json
 
 
 @dataclass(frozen=True)
@@ -42,109 +30,141 @@ class SubjectFigures:
     """Nanoseconds per event; None if it was not timed."""
     failure: str | None = None
     """The reason why there are no figures."""
+    runs: tuple[float, ...] = ()
+    """Nanoseconds per event of each timed run; empty for a replay, which is timed once."""
+    version: str | None = None
+    """The version of a library."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a result was made, as far as it says. The fields are keys of the JSON of `check`."""
+
+    file: str | None = None
+    """The file of a saved result; None if it was measured just now."""
+    date: str | None = None
+    """When the file was written: local time, ISO 8601."""
+    version: str | None = None
+    """The version of allocsim."""
+    workload: str | None = None
+    events: int | None = None
+    seed: int | None = None
+    threads: str | None = None
+    touch: str | None = None
+    runs: int | None = None
+    """Timed runs of each subject."""
 
 
 class SavedResult(NamedTuple):
-    """The subjects of a result and its workload."""
+    """The subjects of a result, and how it was made."""
 
     subjects: list[SubjectFigures]
-    workload: str | None
-    """The name of the workload, or None if the file does not give it."""
+    origin: Origin
 
 
 def read_saved(path: str) -> SavedResult:
-    """Read a saved result; InputError if the file is not one.
-
-    The file is read once, since it may be a pipe.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(MAX_LENGTH + 1)
-        if len(text) > MAX_LENGTH:
-            raise InputError(f"{path}: too long for a saved result; expected at most 16 MiB")
-        result = json.loads(text.decode())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
-    return SavedResult(_subjects(path, result), _workload(result))
+    """Read a saved result; InputError if the file is not one."""
+    result = read_json(path)
+    return SavedResult(_subjects(result), _origin(result))
 
 
-def _subjects(path: str, result: Any) -> list[SubjectFigures]:
-    """Return the subjects of a parsed file."""
-    schema = result.get("schema") if isinstance(result, dict) else None
-    if isinstance(schema, str) and schema.startswith(PROFILE):
-        return [_from_profile(path, result)]
-    if isinstance(schema, str) and schema.startswith(COMPARISON):
-        count = len(_list(path, result, "subjects"))
-        return [_from_comparison(path, result, index) for index in range(count)]
-    found = "no schema" if schema is None else f"schema {schema!r}"
-    raise InputError(
-        f"{path}: not a saved result: found {found}, expected {PROFILE}* or {COMPARISON}*; "
-        "write one with --export-json"
-    )
+def _subjects(result: Field) -> list[SubjectFigures]:
+    """Return the subjects of a parsed file, of which there is at least one."""
+    schema = result.get("schema")
+    found = None if schema is None else schema.value
+    if not isinstance(found, str) or found not in _SCHEMAS:
+        shown = "no schema" if found is None else f"schema {found!r}"[:MAX_SHOWN]
+        raise InputError(
+            f"{result.path}: not a saved result: found {shown}, expected one of "
+            f"{', '.join(_SCHEMAS)}; write one with --export-json"
+        )
+    if found.startswith("allocsim/profile/"):
+        return [_from_profile(result)]
+    return _from_comparison(result)
 
 
-def _workload(result: dict[str, Any]) -> str | None:
-    """Return the name of the workload, or None if the result has none."""
-    workload = result.get("workload")
-    name = workload.get("name") if isinstance(workload, dict) else None
-    return name if isinstance(name, str) else None
+_SCHEMAS = ("allocsim/profile/1", "allocsim/comparison/1", "allocsim/comparison/2")
+"""The schemas that can be read, old ones included. The two of a comparison differ in `overhead`,
+which is not read here."""
 
 
-def _from_profile(path: str, result: dict[str, Any]) -> SubjectFigures:
+def _from_profile(result: Field) -> SubjectFigures:
     """Return the figures of a run, whose only subject is the design that was run."""
     return SubjectFigures(
-        subject=str(_value(path, result, "design")),
-        footprint=_number(path, result, "at_peak", "footprint"),
-        end=_number(path, result, "at_end", "footprint"),
-        fragmentation=_number(path, result, "at_peak", "fragmentation"),
-        ns=_number(path, result, "time", "ns_per_event"),
+        subject=result["design"].text(),
+        footprint=result["at_peak"]["footprint"].number(),
+        end=result["at_end"]["footprint"].number(),
+        fragmentation=_fragmentation(result["at_peak"]),
+        ns=result["time"]["ns_per_event"].number(),
     )
 
 
-def _from_comparison(path: str, result: dict[str, Any], index: int) -> SubjectFigures:
+def _from_comparison(result: Field) -> list[SubjectFigures]:
+    """Return the figures of each subject of a comparison."""
+    subjects = [_subject(row) for row in result["subjects"].items()]
+    names = [figures.subject for figures in subjects]
+    if not names:
+        raise InputError(f"{result.path}: not a saved result: it has no subjects")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{result.path}: not a saved result: '{name}' is there twice")
+    return subjects
+
+
+def _subject(row: Field) -> SubjectFigures:
     """Return the figures of one subject of a comparison."""
-    row = ("subjects", index)
-    subject = str(_value(path, result, *row, "subject"))
-    failure = _value(path, result, *row, "failure")
-    if failure is not None:
-        return SubjectFigures(subject, failure=str(failure))
-    is_timed = _value(path, result, *row, "times") is not None
+    subject, version = row["subject"].text(), row.get("version")
+    if row["failure"].value is not None:
+        return SubjectFigures(subject, failure=row["failure"].text())
+    times, memory = row["times"], row["memory"]
+    timed = times.value is not None
+    runs = times.get("runs") if timed else None
     return SubjectFigures(
         subject=subject,
-        footprint=_number(path, result, *row, "memory", "peak"),
-        end=_number(path, result, *row, "memory", "end"),
-        fragmentation=_number(path, result, *row, "memory", "fragmentation"),
-        ns=_number(path, result, *row, "times", "ns_per_event") if is_timed else None,
+        footprint=memory["peak"].number(),
+        end=memory["end"].number(low=-MAX_FIGURE),  # the RSS of a process can shrink
+        fragmentation=_fragmentation(memory),
+        ns=times["ns_per_event"].number() if timed else None,
+        runs=tuple(run.number() for run in runs.items()) if runs else (),
+        version=version.text() if version else None,
     )
 
 
-def _value(path: str, result: Any, *keys: str | int) -> Any:
-    """Return the value at nested keys; if one is missing, raise an InputError naming them all."""
-    value = result
-    for key in keys:
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            name = ".".join(map(str, keys))
-            raise InputError(f"{path}: not a saved result: '{name}' is missing") from None
-    return value
+def _fragmentation(memory: Field) -> float:
+    """Return the fragmentation; negative where a program never touches what it has requested."""
+    return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 
-def _number(path: str, result: Any, *keys: str | int) -> float:
-    """Return the number at nested keys."""
-    value = _value(path, result, *keys)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not -MAX_FIGURE <= value <= MAX_FIGURE:  # false for NaN
-        name = ".".join(map(str, keys))
-        raise InputError(f"{path}: '{name}' is {repr(value)[:80]}; expected a number")
-    return float(value)
+def _origin(result: Field) -> Origin:
+    """Return how a result was made."""
+    workload = result.get("workload")
+    return Origin(
+        file=result.path,
+        date=_date(result.path),
+        version=_optional_text(result, "version"),
+        workload=_optional_text(workload, "name") if workload else None,
+        events=_optional_count(result, "events"),
+        seed=_optional_count(result, "seed"),
+        threads=_optional_text(result, "threads"),
+        touch=_optional_text(result, "touch"),
+        runs=_optional_count(result, "runs"),
+    )
 
 
-def _list(path: str, result: Any, key: str) -> list[Any]:
-    """Return the list at a key."""
-    value = _value(path, result, key)
-    if not isinstance(value, list):
-        raise InputError(f"{path}: '{key}' is {type(value).__name__}; expected a list")
-    return value
+def _date(path: str) -> str | None:
+    """Return when a file was written; None if it is a pipe or is gone."""
+    if not Path(path).is_file():
+        return None
+    return datetime.fromtimestamp(Path(path).stat().st_mtime).isoformat(" ", "minutes")
+
+
+def _optional_text(result: Field, key: str) -> str | None:
+    """Return a text, or None if the file does not give it."""
+    field = result.get(key)
+    return field.text() if field else None
+
+
+def _optional_count(result: Field, key: str) -> int | None:
+    """Return a whole number, or None if the file does not give it."""
+    field = result.get(key)
+    return int(field.number()) if field else None

@@ -14,6 +14,9 @@ MAX_SIZE = 1 << 47
 """The largest size accepted on the command line, in a job and in a trace. It is the size of the
 user address space on x86-64 and arm64."""
 
+MIN_SECONDS, MAX_SECONDS = 0.1, 1e6
+"""The shortest and the longest time-out that are accepted."""
+
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 _SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kKMGT]?)(i?)(B?)")

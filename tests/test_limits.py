@@ -1,5 +1,7 @@
 """Limits and baselines: each check gives a finding that says by how much it fails."""
 
+import statistics
+
 import pytest
 
 from allocsim.limits import (
@@ -38,6 +40,56 @@ def test_limit_holds_up_to_its_bound(figure: Figure, bound: float, holds: bool, 
     found = check_limit(BASE, "--o", figure, bound)
     assert found.holds == holds
     assert found.text.endswith(text)
+
+
+def timed(*runs: float) -> SubjectFigures:
+    """Figures whose time is the median of these runs."""
+    return SubjectFigures("x", MIB, MIB, 0.5, statistics.median(runs), runs=runs)
+
+
+TIMES = {
+    "every run is within": ((18.0, 19.0, 20.0), True, "--max-ns 20.0 ns/event"),
+    "every run is beyond": ((21.0, 21.2, 21.4), False, "exceeded by 1.2 ns/event (6.0%)"),
+    "beyond and apart": ((30.0, 40.0, 60.0), False, "exceeded by 20.0 ns/event (100.0%)"),
+    "some runs are beyond": ((19.0, 19.5, 20.5), True, "--max-ns 20.0 ns/event"),
+    "most runs are beyond": ((19.5, 20.5, 21.0), True, "not beyond the spread of the runs"),
+    "too far apart, below": ((15.0, 19.0, 29.0), False, "vary too much to tell (spread 73.7%)"),
+    "too far apart, above": ((15.0, 22.0, 29.0), False, "vary too much to tell (spread 63.6%)"),
+    "one run": ((20.1,), False, "exceeded by 0.1 ns/event"),
+}
+"""Runs, and whether a limit of 20 ns/event holds for them."""
+
+
+@pytest.mark.parametrize(("runs", "holds", "text"), TIMES.values(), ids=TIMES)
+def test_limit_of_time_respects_the_spread(runs: tuple[float, ...], holds: bool, text: str) -> None:
+    found = check_limit(timed(*runs), "--max-ns", TIME, 20.0)
+    assert (found.holds, text in found.text) == (holds, True), found.text
+    assert (found.spread is None) == (len(runs) == 1)
+
+
+REGRESSIONS = {
+    "same": ((20.0, 20.2, 20.4), (20.0, 20.2, 20.4), True, "(spread 2.0%) -> 20.2 ns/event"),
+    "slower": ((20.0, 20.2, 20.4), (22.0, 22.2, 22.4), False, "tolerance of 3.0%, by 1.4 ns"),
+    "slower within the spread": ((20.0, 21.0, 22.0), (21.0, 21.9, 22.5), True, "not beyond"),
+    "baseline too far apart": ((15.0, 20.0, 25.0), (20.5, 20.6, 20.7), False, "too much to tell"),
+    "result too far apart": ((20.0, 20.1, 20.2), (15.0, 20.0, 25.0), False, "too much to tell"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "holds", "text"), REGRESSIONS.values(), ids=REGRESSIONS)
+def test_regression_of_time_respects_both_spreads(
+    old: tuple[float, ...], new: tuple[float, ...], holds: bool, text: str
+) -> None:
+    *_, found = check_baseline([timed(*old)], [timed(*new)], STRICT)
+    assert (found.holds, text in found.text) == (holds, True), found.text
+
+
+def test_tolerance_of_a_negative_figure_is_above_it() -> None:
+    """The RSS of a process can shrink."""
+    before = SubjectFigures("x", MIB, -100.0, 0.5)
+    for end, holds in ((-100.0, True), (-97.0, True), (-96.0, False)):
+        after = SubjectFigures("x", MIB, end, 0.5)
+        assert check_baseline([before], [after], STRICT)[1].holds == holds
 
 
 def test_unknown_figure_fails_its_limit() -> None:

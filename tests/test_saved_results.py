@@ -3,14 +3,19 @@
 import json
 import os
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from allocsim import __version__
 from allocsim.errors import InputError
+from allocsim.json_fields import MAX_LENGTH
+from allocsim.reports.comparison_text import comparison_json
 from allocsim.reports.run_text import json_text
-from allocsim.saved_results import MAX_LENGTH, SubjectFigures, read_saved
+from allocsim.saved_results import SubjectFigures, read_saved
+from tests.reports.comparisons import compared
 from tests.reports.results import small_result
 
 
@@ -33,6 +38,17 @@ def test_result_of_a_run_has_one_subject(tmp_path: Path) -> None:
     )
 
 
+def row(subject: Any, **more: Any) -> dict[str, Any]:
+    """A subject of a saved comparison."""
+    memory = {"peak": 100, "end": 100, "fragmentation": 0.5}
+    return {"subject": subject, "failure": None, "memory": memory, "times": None} | more
+
+
+def comparison(*subjects: dict[str, Any]) -> str:
+    """A saved comparison."""
+    return json.dumps({"schema": "allocsim/comparison/2", "subjects": subjects})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -41,9 +57,22 @@ def test_result_of_a_run_has_one_subject(tmp_path: Path) -> None:
         ("[]", "not a saved result: found no schema"),
         ('{"schema": 5}', "found schema 5"),
         ('{"schema": "allocsim/check/1"}', "found schema 'allocsim/check/1'"),
+        (
+            '{"schema": "allocsim/comparison/3"}',
+            "found schema 'allocsim/comparison/3', expected one",
+        ),
+        ('{"schema": "allocsim/profile/"}', "found schema 'allocsim/profile/'"),
+        ('{"schema": "allocsim/comparison/1", "subjects": []}', "it has no subjects"),
+        (comparison(row("x"), row("x")), "'x' is there twice"),
+        (comparison(row("")), r"'subjects\.0\.subject' is ''; expected a text"),
+        (comparison(row("x", failure=5)), r"'subjects\.0\.failure' is 5; expected a text"),
+        (
+            comparison(row("x", times={"ns_per_event": 1, "runs": [1, -1]})),
+            r"times\.runs\.1' is -1",
+        ),
         ('{"schema": "allocsim/profile/1"}', "not a saved result: 'design' is missing"),
         ('{"schema": "allocsim/comparison/1"}', "'subjects' is missing"),
-        ('{"schema": "allocsim/comparison/1", "subjects": 5}', "'subjects' is int"),
+        ('{"schema": "allocsim/comparison/1", "subjects": 5}', "'subjects' is 5; expected a list"),
         ('{"schema": "allocsim/comparison/1", "subjects": [5]}', r"'subjects\.0\.subject'"),
     ],
 )
@@ -53,12 +82,40 @@ def test_other_file_is_an_error(tmp_path: Path, text: str, message: str) -> None
         read_saved(name)
 
 
-@pytest.mark.parametrize("value", [None, "5", True, float("nan"), [1], 10**400, -1e31])
+WRONG = [None, "5", True, float("nan"), float("inf"), -float("inf"), [1], 10**400, -1, 1e30]
+
+
+@pytest.mark.parametrize("value", WRONG)
 def test_figure_that_is_not_a_number_is_named(tmp_path: Path, value: Any) -> None:
     result = json.loads(json_text(small_result()))
     result["at_peak"]["footprint"] = value
     with pytest.raises(InputError, match=r"'at_peak\.footprint' is .*; expected a number"):
         read_saved(saved(tmp_path / "a.json", result))
+
+
+@pytest.mark.parametrize("value", [1.5, float("nan"), float("-inf")])
+def test_fragmentation_is_a_share(tmp_path: Path, value: float) -> None:
+    result = json.loads(json_text(small_result()))
+    result["at_peak"]["fragmentation"] = value
+    with pytest.raises(InputError, match=r"'at_peak\.fragmentation' is .*; expected a number"):
+        read_saved(saved(tmp_path / "a.json", result))
+
+
+def test_figures_that_can_be_negative_are_read(tmp_path: Path) -> None:
+    """A process can shrink, and a program need not touch what it has requested."""
+    memory = {"peak": 100, "end": -4096, "fragmentation": -2.5}
+    [found] = read_saved(saved(tmp_path / "a.json", comparison(row("x", memory=memory)))).subjects
+    assert (found.end, found.fragmentation) == (-4096, -2.5)
+
+
+def test_origin_is_what_the_file_says(tmp_path: Path) -> None:
+    name = saved(tmp_path / "a.json", comparison_json(compared()))
+    origin = read_saved(name).origin
+    written = datetime.fromtimestamp(Path(name).stat().st_mtime)
+    assert origin.file == name
+    assert origin.date == written.isoformat(" ", "minutes")
+    assert (origin.version, origin.workload, origin.events) == (__version__, "orders", 82_717)
+    assert (origin.threads, origin.touch, origin.runs, origin.seed) == ("one", "page", 5, None)
 
 
 def test_file_that_is_too_long_is_an_error(tmp_path: Path) -> None:
@@ -81,5 +138,6 @@ def test_result_in_a_pipe_is_read_once(tmp_path: Path) -> None:
     writer.start()
     found = read_saved(str(tmp_path / "pipe.json"))
     writer.join()
-    assert found.workload == json.loads(text)["workload"]["name"]
-    assert found == read_saved(saved(tmp_path / "a.json", text))
+    assert found.origin.date is None
+    assert found.origin.workload == json.loads(text)["workload"]["name"]
+    assert found.subjects == read_saved(saved(tmp_path / "a.json", text)).subjects

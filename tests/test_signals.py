@@ -257,9 +257,14 @@ def test_redirected_signals_end_the_process_after_the_block() -> None:
 @pytest.mark.usefixtures("handled")
 def test_deferred_signal_takes_effect_after_the_block() -> None:
     done: list[str] = []
-    with pytest.raises(Exited, match="143"), SignalsDeferred():
-        signal.raise_signal(signal.SIGTERM)
-        done.append("the block")
+
+    def interrupted() -> None:
+        with SignalsDeferred():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("the block")
+
+    with pytest.raises(Exited, match="143"):
+        interrupted()
     assert done == ["the block"]
     with pytest.raises(Exited):
         signal.raise_signal(signal.SIGTERM)

@@ -23,9 +23,6 @@ from allocsim.libraries.find import require_library
 from allocsim.player import NEVER
 from allocsim.signals import interrupt_message
 
-MAX_SPREAD = 0.10
-"""Times can be compared if the spread of the runs is at most this."""
-
 
 @dataclass(frozen=True)
 class Conditions:

@@ -6,9 +6,11 @@ public format. A figure that could not be measured is None, never 0.
 
 from __future__ import annotations
 
-from statistics import median, quantiles
+from statistics import median
 
 import msgspec
+
+from allocsim.spread import middle, spread
 
 
 class Memory(msgspec.Struct, kw_only=True):
@@ -84,17 +86,12 @@ class Times(msgspec.Struct, kw_only=True):
     @property
     def middle(self) -> tuple[float, float]:
         """The interquartile range of the runs."""
-        if len(self.runs) < 2:
-            return self.runs[0], self.runs[0]
-        low, _, high = quantiles(self.runs, n=4, method="inclusive")
-        return low, high
+        return middle(self.runs)
 
     @property
     def spread(self) -> float | None:
         """(slowest - fastest) / median of the runs; None if there is only one run."""
-        if len(self.runs) < 2:
-            return None
-        return (max(self.runs) - min(self.runs)) / self.ns
+        return spread(self.runs)
 
 
 class About(msgspec.Struct, kw_only=True, frozen=True):

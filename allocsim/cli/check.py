@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allocsim.cli.completion import complete_file, complete_workload
-from allocsim.cli.measure_options import measuring_options, tolerance_options
+from allocsim.cli.measure_options import (
+    measuring_options,
+    require_not_given,
+    require_not_measuring,
+    tolerance_options,
+)
 from allocsim.cli.output import log
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
+    from allocsim.benchmark.comparison import Comparison
+    from allocsim.benchmark.figures import Row
     from allocsim.limits import Finding
-    from allocsim.saved_results import SavedResult
+    from allocsim.saved_results import SavedResult, SubjectFigures
 
 
 @click.command("check")
@@ -42,26 +49,31 @@ def command(subject: str, **options: Any) -> None:
         raise click.UsageError(
             "nothing to check; give --max-footprint, --max-fragmentation, --max-ns or --against"
         )
-    from allocsim.cli.thresholds import note_workloads, report, require_comparable
-    from allocsim.saved_results import SavedResult, read_saved
+    if options["against"] is None:
+        require_not_given("tolerance", "time_tolerance", needs="--against")
+    from allocsim.cli.thresholds import compare_with, read_baseline, report, tolerance_of
 
-    against = options["against"]
-    baseline = read_saved(against) if against else SavedResult([], None)
+    against, tolerance = options["against"], tolerance_of(options)
+    baseline = read_baseline(against, tolerance) if against else None
     result = _result(subject, options)
-    if against:
-        require_comparable((against, baseline), (subject, result))
-        note_workloads((against, baseline.workload), (subject, result.workload))
-    report(_findings(baseline, result, options), options["json"])
+    findings = _limits(result, options)
+    if baseline:
+        findings += compare_with(baseline, result, tolerance)
+    report(findings, result, baseline, options["json"])
 
 
 _LIMITS = ("max_footprint", "max_fragmentation", "max_ns")
 
+FOR_RESULTS = ("subject", *_LIMITS, "against", "tolerance", "time_tolerance", "json")
+"""The parameters that apply to a saved result."""
+
 
 def _result(subject: str, options: dict[str, Any]) -> SavedResult:
     """Read a saved result, or measure a workload."""
-    from allocsim.saved_results import SavedResult, SubjectFigures, read_saved
-
     if subject.endswith(".json"):
+        from allocsim.saved_results import read_saved
+
+        require_not_measuring(FOR_RESULTS)
         return read_saved(subject)
     from allocsim.cli.measure_options import measure, subjects_of
     from allocsim.designs import DEFAULT
@@ -69,31 +81,52 @@ def _result(subject: str, options: dict[str, Any]) -> SavedResult:
     log(f"note: {subject} is replayed on one thread")
     subjects = subjects_of(options["on"] or [DEFAULT])
     timed = options["max_ns"] is not None or options["time_tolerance"] is not None
-    figures = [
-        SubjectFigures(
-            subject=row.subject,
-            footprint=row.memory.peak if row.memory else None,
-            end=row.memory.end if row.memory else None,
-            fragmentation=row.memory.fragmentation if row.memory else None,
-            ns=row.times.ns if row.times else None,
-            failure=row.failure,
-        )
-        for row in measure(subject, subjects, options, timed).rows
-    ]
-    return SavedResult(figures, subject)
+    return _saved(measure(subject, subjects, options, timed))
 
 
-def _findings(baseline: SavedResult, result: SavedResult, options: dict[str, Any]) -> list[Finding]:
-    """Check every subject against every limit and against the baseline."""
-    from allocsim.cli.thresholds import tolerance_of
-    from allocsim.limits import FOOTPRINT, FRAGMENTATION, TIME, check_baseline, check_limit
+def _saved(comparison: Comparison) -> SavedResult:
+    """Return the figures of a comparison as if they had been saved and read."""
+    from allocsim import __version__
+    from allocsim.saved_results import Origin, SavedResult
+
+    workload, how = comparison.workload, comparison.conditions
+    origin = Origin(
+        version=__version__,
+        workload=workload.trace.name,
+        events=workload.events,
+        seed=workload.trace.seed,
+        threads="one",
+        touch=how.touch.name.lower(),
+        runs=how.runs if how.timed else None,
+    )
+    return SavedResult([_figures(row) for row in comparison.rows], origin)
+
+
+def _figures(row: Row) -> SubjectFigures:
+    """Return the figures of a row that can be checked."""
+    from allocsim.saved_results import SubjectFigures
+
+    if row.failure is not None or row.memory is None:
+        return SubjectFigures(row.subject, failure=row.failure)
+    return SubjectFigures(
+        subject=row.subject,
+        footprint=row.memory.peak,
+        end=row.memory.end,
+        fragmentation=row.memory.fragmentation,
+        ns=row.times.ns if row.times else None,
+        runs=tuple(row.times.runs) if row.times else (),
+        version=row.about.version,
+    )
+
+
+def _limits(result: SavedResult, options: dict[str, Any]) -> list[Finding]:
+    """Check every subject against every limit."""
+    from allocsim.limits import FOOTPRINT, FRAGMENTATION, TIME, check_limit
 
     figure_of = dict(zip(_LIMITS, (FOOTPRINT, FRAGMENTATION, TIME), strict=True))
-    findings = [
+    return [
         check_limit(figures, f"--{name.replace('_', '-')}", figure, options[name])
         for figures in result.subjects
         for name, figure in figure_of.items()
         if options[name] is not None
     ]
-    tolerance = tolerance_of(options)
-    return findings + check_baseline(baseline.subjects, result.subjects, tolerance)

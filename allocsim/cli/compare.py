@@ -6,10 +6,14 @@ from functools import partial
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from allocsim.cli.completion import complete_column, complete_workload
-from allocsim.cli.measure_options import measuring_options, tolerance_options
+from allocsim.cli.measure_options import (
+    measuring_options,
+    require_not_given,
+    require_not_measuring,
+    tolerance_options,
+)
 from allocsim.cli.options import require_writable
 from allocsim.cli.output import export
 
@@ -47,11 +51,12 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     worse in B than in A by more than the tolerance.
     """
     if len(names) == 2:
-        _require_no_measuring()
+        require_not_measuring(FOR_RESULTS)
         from allocsim.cli.thresholds import compare_saved
 
         compare_saved(*names, options)
     elif len(names) == 1:
+        require_not_given("tolerance", "time_tolerance", needs="two results")
         _compare(names[0], options)
     else:
         raise click.UsageError(
@@ -61,16 +66,6 @@ def command(names: tuple[str, ...], **options: Any) -> None:
 
 FOR_RESULTS = ("names", "tolerance", "time_tolerance", "json")
 """The parameters that apply to two saved results."""
-
-
-def _require_no_measuring() -> None:
-    """Raise a usage error if an option about measuring is given with two saved results."""
-    context = click.get_current_context()
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
-        if given and option.name not in FOR_RESULTS:
-            name = option.opts[0]
-            raise click.UsageError(f"{name} needs a WORKLOAD; it does not apply to two results")
 
 
 def _compare(workload: str, options: dict[str, Any]) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from allocsim.cli.completion import complete_subjects
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.output import log
-from allocsim.cli.types import CountType, PercentType, SizeType
+from allocsim.cli.types import CountType, PercentType, SecondsType, SizeType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,7 +46,7 @@ _OPTIONS = (
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=click.FloatRange(0.1, 1e6),
+        type=SecondsType(),
         default=600.0,
         show_default=True,
         help="Kill a subject's process after this many seconds.",
@@ -95,6 +96,25 @@ def measuring_options(command: Command) -> Command:
     for option in (recording_options, *reversed(_OPTIONS)):
         option(command)
     return command
+
+
+def require_not_measuring(for_results: Sequence[str]) -> None:
+    """Raise a usage error if an option is given that saved results do not need.
+
+    `for_results` are the parameters that apply to saved results.
+    """
+    names = [option.name or "" for option in click.get_current_context().command.params]
+    measuring = [name for name in names if name not in for_results]
+    require_not_given(*measuring, needs="a WORKLOAD; it does not apply to saved results")
+
+
+def require_not_given(*names: str, needs: str) -> None:
+    """Raise a usage error if one of the parameters is on the command line; it `needs` something."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        if given and option.name in names:
+            raise click.UsageError(f"{option.opts[0]} needs {needs}")
 
 
 def subjects_of(lists: Sequence[str]) -> list[str]:

@@ -12,11 +12,14 @@ import click
 from allocsim.cli.output import log
 from allocsim.errors import CheckFailed, InputError
 from allocsim.limits import Finding, Tolerance, check_baseline
-from allocsim.saved_results import SavedResult, read_saved
+from allocsim.saved_results import SavedResult, SubjectFigures, read_saved
 from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/check/1"
 """Version of the JSON object. It changes when a key changes its meaning or is removed."""
+
+MEASURED = "the result"
+"""The name of a result that has no file."""
 
 
 def tolerance_of(options: dict[str, Any]) -> Tolerance:
@@ -31,48 +34,112 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
             raise InputError(
                 f"'{name}' is not a saved result (.json); expected A.json B.json, or one WORKLOAD"
             )
-    baseline, result = read_saved(before), read_saved(after)
-    require_comparable((before, baseline), (after, result))
-    findings = check_baseline(baseline.subjects, result.subjects, tolerance_of(options))
-    if not findings:
-        raise InputError(f"{before} has no figures to compare with: all of its subjects failed")
-    note_workloads((before, baseline.workload), (after, result.workload))
-    report(findings, options["json"])
+    baseline, tolerance = read_baseline(before, tolerance_of(options)), tolerance_of(options)
+    result = read_saved(after)
+    report(compare_with(baseline, result, tolerance), result, baseline, options["json"])
 
 
-def require_comparable(before: tuple[str, SavedResult], after: tuple[str, SavedResult]) -> None:
-    """Raise InputError if two results have no subject in common.
-
-    Each result is a file name and the contents of the file.
-    """
-    names = [[figures.subject for figures in result.subjects] for _, result in (before, after)]
-    if not {*names[0]} & {*names[1]}:
-        listed = "; ".join(", ".join(each) for each in names)
-        raise InputError(f"{before[0]} and {after[0]} have no subject in common: {listed}")
-
-
-def note_workloads(before: tuple[str, str | None], after: tuple[str, str | None]) -> None:
-    """Print a note if two results are of different workloads.
-
-    Each result is a file name and the name of the workload.
-    """
-    if before[1] != after[1]:
-        log(f"note: different workloads: {before[0]} has {before[1]}, {after[0]} has {after[1]}")
+def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
+    """Read a baseline; InputError if it has no figure to compare with, or lacks a requested one."""
+    baseline = read_saved(path)
+    measured = [figures for figures in baseline.subjects if figures.failure is None]
+    if not measured:
+        reason = baseline.subjects[0].failure
+        raise InputError(f"{path} is no baseline: all of its subjects failed ({reason})")
+    untimed = [figures.subject for figures in measured if figures.ns is None]
+    if untimed and tolerance.time is not None:
+        raise InputError(f"{path} has no times of {', '.join(untimed)}: omit --time-tolerance")
+    return baseline
 
 
-def report(findings: Sequence[Finding], as_json: bool) -> None:
-    """Print every finding; CheckFailed if a limit does not hold."""
+def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Tolerance) -> list[Finding]:
+    """Compare a result with a baseline; InputError if they have no subject in common."""
+    first, second = _name(baseline), _name(result)
+    before, after = ([figures.subject for figures in each.subjects] for each in (baseline, result))
+    if not {*before} & {*after}:
+        listed = f"{', '.join(before)}; {', '.join(after)}"
+        raise InputError(f"{first} and {second} have no subject in common: {listed}")
+    _note_differences(baseline, result)
+    without = [figures.subject for figures in baseline.subjects if figures.failure is not None]
+    if uncompared := [name for name in after if name not in before or name in without]:
+        log(f"note: not compared, for {first} has no figures of them: {', '.join(uncompared)}")
+    return check_baseline(baseline.subjects, result.subjects, tolerance)
+
+
+def _note_differences(baseline: SavedResult, result: SavedResult) -> None:
+    """Print a note for each condition that is known of both results and differs."""
+    before, after = asdict(baseline.origin), asdict(result.origin)
+    for key, word in _CONDITIONS.items():
+        if None not in (before[key], after[key]) and before[key] != after[key]:
+            log(
+                f"note: different {word}: {_name(baseline)} has {before[key]}, "
+                f"{_name(result)} has {after[key]}"
+            )
+
+
+_CONDITIONS = {
+    "workload": "workloads",
+    "events": "events",
+    "seed": "random seeds",
+    "threads": "threads",
+    "touch": "--touch",
+}
+"""The conditions that two results should have in common, and how a note calls them."""
+
+
+def report(
+    findings: Sequence[Finding],
+    result: SavedResult,
+    baseline: SavedResult | None,
+    as_json: bool,
+) -> None:
+    """Print what was compared, and every finding; CheckFailed if a limit does not hold."""
     failed = [finding for finding in findings if not finding.holds]
     if as_json:
-        result = {
+        shown = {
             "schema": SCHEMA,
             "passed": not failed,
             "findings": [asdict(finding) for finding in findings],
+            "result": _as_json(result),
+            "baseline": _as_json(baseline) if baseline else None,
         }
-        click.echo(json.dumps(result, indent=2))
+        click.echo(json.dumps(shown, indent=2))
     else:
+        for label, compared in (("base", baseline), ("result", result)):
+            if baseline and compared:
+                click.echo(printable(f"{label:<6}  {_described(compared)}"))
         for finding in findings:
             mark = "ok    " if finding.holds else "FAILED"
             click.echo(printable(f"{mark}  {finding.subject}: {finding.text}"))
     if failed:
         raise CheckFailed(f"{len(failed)} of {counted(len(findings), 'check')} failed")
+
+
+def _name(result: SavedResult) -> str:
+    """Return the name of a result in a message."""
+    return result.origin.file or MEASURED
+
+
+def _as_json(result: SavedResult) -> dict[str, Any]:
+    """Return how a result was made, and the versions of its subjects."""
+    versions = {figures.subject: figures.version for figures in result.subjects}
+    return {**asdict(result.origin), "subjects": versions}
+
+
+def _described(result: SavedResult) -> str:
+    """Return a result in one line: file, date, workload, runs, subjects and versions."""
+    origin = result.origin
+    file = f"{origin.file} ({origin.date})" if origin.date else origin.file or "measured now"
+    facts = [
+        origin.workload,
+        None if origin.events is None else counted(origin.events, "event"),
+        None if origin.runs is None else counted(origin.runs, "timed run"),
+        None if origin.version is None else f"allocsim {origin.version}",
+        *map(_subject, result.subjects),
+    ]
+    return f"{file}: {', '.join(filter(None, facts))}"
+
+
+def _subject(figures: SubjectFigures) -> str:
+    """Return a subject with its version."""
+    return f"{figures.subject} {figures.version}" if figures.version else figures.subject

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from allocsim.errors import InputError
-from allocsim.text import MAX_SIZE, format_bytes, parse_count, parse_percent, parse_size
+from allocsim.text import (
+    MAX_SECONDS,
+    MAX_SIZE,
+    MIN_SECONDS,
+    format_bytes,
+    parse_count,
+    parse_percent,
+    parse_size,
+)
 
 
 class SizeType(click.ParamType[int]):
@@ -85,6 +93,25 @@ class TimeType(click.ParamType[float]):
         if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", number) or float(number) == 0:
             self.fail(f"invalid time '{value}'; expected nanoseconds, as in 30 or 30ns", param, ctx)
         return float(number)
+
+
+class SecondsType(click.ParamType[float]):
+    """A time in seconds, 0.1 to a million."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the time in seconds."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"invalid time '{value}'; expected seconds, as in 90 or 0.5", param, ctx)
+        if not MIN_SECONDS <= seconds <= MAX_SECONDS:  # false for NaN
+            bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"
+            self.fail(f"'{value}' is out of range; expected {bounds}", param, ctx)
+        return seconds
 
 
 class ShareType(click.ParamType[float]):

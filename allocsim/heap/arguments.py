@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from operator import index
 
 from allocsim.errors import InputError, OutOfMemory
-from allocsim.text import parse_size
+from allocsim.text import MAX_SECONDS, MIN_SECONDS, parse_size
 
 MAX_SIZE = (1 << 62) - 1
 """Largest request, in bytes; page arithmetic on such a size stays below 2**63."""
@@ -66,6 +66,15 @@ def checked_range(call: str, name: str, value: object, low: int, high: int) -> i
     if not low <= number <= high:
         raise InputError(f"{call}: {name} is {number}; expected {low:,} to {high:,}")
     return number
+
+
+def checked_seconds(call: str, name: str, value: object) -> float:
+    """Return a time-out in seconds; bool and NaN are not accepted."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not MIN_SECONDS <= value <= MAX_SECONDS:  # type: ignore[operator]
+        bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"
+        raise InputError(f"{call}: {name} is {_shown(value)}; expected {bounds}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def checked_bytes(call: str, name: str, value: object) -> int:

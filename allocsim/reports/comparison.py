@@ -25,6 +25,8 @@ class Column:
     title: str
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
+    has_best: bool = True
+    """Whether the best figure is marked: not a spread, and not a percentile of a single replay."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Compared:
     """A comparison and how it is shown."""
 
     comparison: Comparison
-    reference: str
-    """The subject whose figures are 1.00 in the relative columns."""
+    requested: str
+    """The subject that the relative columns refer to, unless it failed."""
     sort: str | None
     """The key or title of a column; None keeps the order in which the subjects were named."""
     command: str
@@ -45,9 +47,19 @@ class Compared:
         column = column_of(self.sort)
         return sorted(self.comparison.rows, key=lambda row: _or_infinity(column.of(row)))
 
-    def reference_row(self) -> Row:
-        """Return the row of the reference."""
-        return next(row for row in self.comparison.rows if row.subject == self.reference)
+    @property
+    def reference(self) -> str | None:
+        """The subject whose figures are 1.00: the requested one, else the first, that did not fail.
+
+        None if every subject failed.
+        """
+        healthy = [row.subject for row in self.comparison.rows if row.failure is None]
+        return self.requested if self.requested in healthy else next(iter(healthy), None)
+
+    def reference_row(self) -> Row | None:
+        """Return the row of the reference; None if every subject failed."""
+        found = (row for row in self.comparison.rows if row.subject == self.reference)
+        return next(found, None)
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
@@ -82,10 +94,10 @@ COLUMNS = (
     AFTER_FREE,
     Column("kept-later", "+1 s", _of_memory(lambda memory: memory.kept_later), format_bytes),
     TIME,
-    Column("spread", "spread", _of_times(lambda times: times.spread), lambda x: f"{x:.1%}"),
-    Column("p50", "p50", _of_times(lambda times: times.p50), _ns),
-    Column("p99", "p99", _of_times(lambda times: times.p99), _ns),
-    Column("p99.9", "p99.9", _of_times(lambda times: times.p999), _ns),
+    Column("spread", "spread", _of_times(lambda times: times.spread), lambda x: f"{x:.1%}", False),
+    Column("p50", "p50", _of_times(lambda times: times.p50), _ns, False),
+    Column("p99", "p99", _of_times(lambda times: times.p99), _ns, False),
+    Column("p99.9", "p99.9", _of_times(lambda times: times.p999), _ns, False),
     Column("faults", "faults", _of_memory(lambda memory: memory.faults), lambda x: f"{x:,.0f}"),
 )
 """The columns of the table. A narrow terminal drops them from the right."""
@@ -141,16 +153,40 @@ def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
     rows = [row for row in shown.rows() if row.memory or row.times]
     found: dict[str, list[Cell]] = {row.subject: [] for row in rows}
     for column in COLUMNS:
-        values = [column.of(row) for row in rows]
-        best = min((value for value in values if value is not None), default=None)
-        reference = column.of(shown.reference_row())
-        for row, value in zip(rows, values, strict=True):
+        best, base = _best_of(column, rows), shown.reference_row()
+        reference = column.of(base) if base else None
+        for row in rows:
+            value = column.of(row)
             text = "-" if value is None else column.format(value)
-            is_best = value is not None and len(rows) > 1 and value == best
-            found[row.subject].append(Cell(text, is_best and column.key != "spread"))
+            is_best = row.failure is None and value is not None and value == best
+            found[row.subject].append(Cell(text, is_best))
             if column.key in RELATED:
                 found[row.subject].append(Cell(_relative(value, reference)))
     return found
+
+
+def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
+    """Return the best figure of a column; None if no row can be said to have it."""
+    if column is TIME:
+        first, overlapping = fastest(rows)
+        return TIME.of(first) if first and not overlapping else None
+    values = [column.of(row) for row in rows if row.failure is None]
+    known = [value for value in values if value is not None]
+    return min(known) if column.has_best and len(known) > 1 else None
+
+
+def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
+    """Return the fastest row and the others whose runs overlap its own.
+
+    The row is None unless two rows that did not fail have several runs each: one run has no known
+    spread, so it ranks nothing.
+    """
+    healthy = [row for row in rows if row.failure is None]
+    timed = [(row.times, row) for row in healthy if row.times and len(row.times.runs) > 1]
+    if len(timed) < 2:
+        return None, []
+    (best, first), *others = sorted(timed, key=lambda pair: pair[0].ns)
+    return first, [row for times, row in others if times.middle[0] <= best.middle[1]]
 
 
 def label(row: Row) -> str:

@@ -26,16 +26,17 @@ def print_comparison(shown: Compared) -> None:
     screen.print(*(Text(text, style="bold green") for text in compare_counters(comparison)))
     screen.print(*(Text(f"warning: {text}", style="yellow") for text in warnings(comparison)))
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
-    screen.print(Text(conditions(comparison), style="dim"), Text(f"{meanings}.", style="dim"))
+    screen.print(Text(conditions(shown), style="dim"), Text(f"{meanings}.", style="dim"))
 
 
 def _headline(shown: Compared) -> str:
     """Return the workload, its peak live bytes and the reference."""
     workload = shown.comparison.workload
     live = max((row.memory.peak_live for row in shown.comparison.rows if row.memory), default=0)
+    failed = "" if shown.reference == shown.requested else f" ({shown.requested} failed)"
     return (
         f"{workload.trace.name}: {counted(workload.events, 'event')}, "
-        f"peak live {format_bytes(live)}; relative to {shown.reference}"
+        f"peak live {format_bytes(live)}; relative to {shown.reference}{failed}"
     )
 
 

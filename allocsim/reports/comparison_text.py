@@ -70,7 +70,7 @@ def comparison_csv(shown: Compared) -> str:
 def comparison_markdown(shown: Compared) -> str:
     """Return the table and its notes, ending with a newline; each column's best figure is bold."""
     comparison = shown.comparison
-    notes = [*conclusions(shown), *compare_counters(comparison), conditions(comparison)]
+    notes = [*conclusions(shown), *compare_counters(comparison), conditions(shown)]
     notes += [f"Warning: {text}" for text in warnings(comparison)]
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items() if name != "*")
     workload = comparison.workload

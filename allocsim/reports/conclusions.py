@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocsim.benchmark.comparison import MAX_SPREAD, Comparison
+from allocsim import __version__
+from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.libraries.find import PREFIX
-from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, label
+from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, fastest, label
+from allocsim.spread import MAX_SPREAD
 from allocsim.text import counted, format_bytes
 
 MISSED = 0.02
@@ -23,25 +25,30 @@ those of a library's code."""
 
 def conclusions(shown: Compared) -> list[str]:
     """Return sentences on the best and worst subjects; none if there are fewer than two."""
-    rows = [row for row in shown.comparison.rows if row.memory]
+    rows = [row for row in shown.comparison.rows if row.memory and row.failure is None]
     if len(rows) < 2:
         return []
     return [text for text in (_lowest_peak(rows), _fastest(rows), _largest_after(rows)) if text]
 
 
-def conditions(comparison: Comparison) -> str:
-    """Return how the figures were measured."""
-    how = comparison.conditions
+def conditions(shown: Compared) -> str:
+    """Return what was measured, and how."""
+    how = shown.comparison.conditions
     runs = f"{counted(how.runs, 'run')} after {how.warmup} to warm up"
+    processes = f"one for memory, one for times ({runs})" if how.timed else "one for memory"
+    found = [(label(row), row.about.version) for row in shown.comparison.rows]
+    allocators = [f"{name} {version}" for name, version in found if version]
+    measured = ", ".join([f"allocsim {__version__}", *allocators])
     return (
         f"Replayed on one thread, --touch {how.touch.name.lower()}; each subject in fresh "
-        f"processes: one for memory, one for times ({runs})."
+        f"processes: {processes}. Measured with {measured}."
     )
 
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions, a sentence each."""
-    found = [text for text in (_threads(comparison), _spreads(comparison)) if text]
+    texts = (_threads(comparison), _single_run(comparison), _spreads(comparison))
+    found = [text for text in texts if text]
     for row in comparison.rows:
         if row.subject == f"{PREFIX}glibc" and row.memory and row.about.host is None:
             found.append(
@@ -66,6 +73,14 @@ def _threads(comparison: Comparison) -> str:
         "arenas and lock contention are not measured, so the real program may rank these "
         "allocators differently."
     )
+
+
+def _single_run(comparison: Comparison) -> str:
+    """Return the warning about times of one run; empty if there are none to rank."""
+    single = [row for row in comparison.rows if row.times and len(row.times.runs) == 1]
+    if len(single) < 2:
+        return ""
+    return "times of a single run rank nothing; use --runs 5."
 
 
 def _spreads(comparison: Comparison) -> str:
@@ -120,24 +135,14 @@ def _lowest_peak(rows: Sequence[Row]) -> str:
 
 def _fastest(rows: Sequence[Row]) -> str | None:
     """Name the fastest subject, and the subjects whose runs overlap with its own."""
-    timed = sorted((row for row in rows if row.times), key=lambda row: TIME.of(row) or 0)
-    if len(timed) < 2:
+    first, overlapping = fastest(rows)
+    if first is None:
         return None
-    first, others = timed[0], timed[1:]
-    best = first.times
-    assert best is not None
-    close = [row for row in others if row.times and row.times.middle[0] <= best.middle[1]]
-    if close:
-        names = ", ".join(label(row) for row in close)
-        return (
-            f"Fastest: {label(first)}, {best.ns:.1f} ns/event, but its runs overlap those of "
-            f"{names}."
-        )
-    slowest = others[-1]
-    return (
-        f"Fastest: {label(first)}, {best.ns:.1f} ns/event "
-        f"({label(slowest)}: {TIME.of(slowest) or 0:.1f})."
-    )
+    winner = f"Fastest: {label(first)}, {TIME.of(first) or 0:.1f} ns/event"
+    if overlapping:
+        return f"{winner}, but its runs overlap those of {', '.join(map(label, overlapping))}."
+    slowest = max(rows, key=lambda row: TIME.of(row) or 0)
+    return f"{winner} ({label(slowest)}: {TIME.of(slowest) or 0:.1f})."
 
 
 def _largest_after(rows: Sequence[Row]) -> str:

@@ -99,7 +99,7 @@ def test_only_subject_that_is_missing_is_status_3(run: Run, trace: Path) -> None
         ("a.json b.json", "a.json: No such file"),
         ("x.txt --tolerance 3", "invalid percentage '3'"),
         ("x.txt --on lib:glibc --export-json /gone/a.json", "no such directory"),
-        ("x.txt --timeout 0", "0.0"),
+        ("x.txt --timeout 0", "'0' is out of range; expected 0.1 to 1,000,000 seconds"),
     ],
 )
 def test_wrong_usage_is_status_2(run: Run, arguments: str, message: str) -> None:
@@ -162,7 +162,7 @@ def test_saved_results_are_not_measured_again(run: Run, file: Write, option: str
     file("a.json", result(MIB))
     ended = run(f"compare a.json a.json {option}")
     assert ended.status == 2
-    assert f"{option.split()[0]} needs a WORKLOAD; it does not apply to two results" in ended.err
+    assert f"{option.split()[0]} needs a WORKLOAD; it does not apply to saved results" in ended.err
 
 
 def test_one_saved_result_is_not_a_workload(run: Run, file: Write) -> None:

@@ -12,6 +12,7 @@ from tests.cli.running import PATIENCE
 
 FORKS = 50
 
+
 def exit_status_of(work: Callable[[], bool]) -> int:
     """Run `work` in a child made by fork: 0 if it returned True, -1 if it hangs."""
     with warnings.catch_warnings():

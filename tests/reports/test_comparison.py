@@ -2,6 +2,7 @@
 
 import pytest
 
+from allocsim import __version__
 from allocsim.benchmark.figures import Row
 from allocsim.errors import UnknownName
 from allocsim.reports.comparison import ALL_COLUMNS, cells, column_of, label, titles
@@ -31,8 +32,43 @@ def test_best_of_each_column_is_marked_once_and_the_spread_never() -> None:
 def test_relative_columns_hold_the_ratio_to_the_reference() -> None:
     found = cells(compared(reference="lib:glibc"))
     assert [row[1].text for row in found.values()] == ["8.33", "1.00", "1.67"]
-    of_failed = cells(compared(reference="lib:/a/b/libodd.so"))
-    assert {row[1].text for row in of_failed.values()} == {"-"}
+
+
+def test_failed_subject_is_never_the_reference() -> None:
+    by_name = compared(reference="lib:/a/b/libodd.so")
+    assert by_name.reference == "go2008"
+    assert [row[1].text for row in cells(by_name).values()] == ["1.00", "0.12", "0.20"]
+    first = rows()[0]
+    first.times, first.failure = None, "crashed after its memory was measured"
+    shown = compared([first, *rows()[1:]])
+    assert shown.reference == "lib:glibc"
+    assert cells(shown)["lib:glibc"][1].text == "1.00"
+    assert compared(rows()[3:]).reference is None
+
+
+def test_failed_subject_is_never_the_best() -> None:
+    made = rows()
+    made[1].failure = "crashed after its memory was measured"
+    found, peak = cells(compared(made)), titles().index("peak")
+    assert not any(cell.is_best for cell in found["lib:glibc"])
+    assert found["lib:tcmalloc"][peak].is_best
+    assert conclusions(compared(made))[0].startswith("Lowest peak: lib:tcmalloc, 10.0 MiB")
+
+
+def test_single_run_names_no_winner() -> None:
+    made = rows()[:2]
+    made[0].times, made[1].times = times(20.0), times(8.0)
+    shown, ns = compared(made), titles().index("ns/event")
+    assert not any(row[ns].is_best for row in cells(shown).values())
+    assert not any("Fastest" in text for text in conclusions(shown))
+    assert warnings(shown.comparison) == ["times of a single run rank nothing; use --runs 5."]
+    assert warnings(compared(made[:1]).comparison) == []
+
+
+def test_percentiles_of_a_single_replay_name_no_winner() -> None:
+    found = cells(compared())
+    for title in ("p50", "p99", "p99.9"):
+        assert not any(row[titles().index(title)].is_best for row in found.values())
 
 
 def test_figure_that_is_missing_is_a_dash_and_never_the_best() -> None:
@@ -77,6 +113,8 @@ def test_conclusions_name_lowest_peak_fastest_and_largest_after_free() -> None:
 def test_runs_that_overlap_are_not_ranked() -> None:
     made = rows()[:3]
     made[1].times = times(7.9, 8.3, 8.4)
+    ns = titles().index("ns/event")
+    assert not any(row[ns].is_best for row in cells(compared(made)).values())
     assert conclusions(compared(made))[1] == (
         "Fastest: lib:tcmalloc, 8.1 ns/event, but its runs overlap those of lib:glibc."
     )
@@ -122,6 +160,12 @@ def test_design_and_its_library_are_equal_or_not() -> None:
 
 
 def test_conditions_name_threads_touch_and_runs() -> None:
-    text = conditions(compared().comparison)
+    text = conditions(compared())
     assert "one thread, --touch page" in text
     assert "5 runs after 1 to warm up" in text
+
+
+def test_conditions_name_versions() -> None:
+    assert conditions(compared()).endswith(
+        f"Measured with allocsim {__version__}, lib:glibc 2.36, lib:tcmalloc gperftools 2.10."
+    )

@@ -36,7 +36,9 @@ def test_json_is_read_back_as_a_saved_result(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(comparison_json(compared()))
     first, *_, last = read_saved(str(path)).subjects
-    assert first == SubjectFigures("go2008", 50 * MIB, 49 * MIB, 0.92, 20.2)
+    assert first == SubjectFigures(
+        "go2008", 50 * MIB, 49 * MIB, 0.92, 20.2, runs=(20.0, 20.5, 20.2)
+    )
     assert last == SubjectFigures(
         "lib:/a/b/libodd.so", failure="crashed by SIGSEGV while replaying"
     )

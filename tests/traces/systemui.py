@@ -12,8 +12,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 SYSTEMUI = Path(
-    os.environ.get("ALLOCSIM_SYSTEMUI")
-    or REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
+    os.environ.get("ALLOCSIM_SYSTEMUI") or REPOSITORY.parent / "shared" / "traces" / "systemui.zip"
 )
 
 needs_systemui = pytest.mark.skipif(

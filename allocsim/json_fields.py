@@ -1,0 +1,91 @@
+"""Values of a parsed JSON file, reached by keys and checked; each error names the file and the key.
+
+A file may come from anywhere: JSON of Python also has NaN and Infinity, and integers of any size.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from allocsim.errors import InputError
+
+MAX_LENGTH = 1 << 24
+"""Maximum bytes of a file. A comparison has a few KiB; parsed JSON takes about twenty times as much
+memory as its text."""
+
+MAX_FIGURE = float(1 << 63)
+"""Maximum magnitude of a figure, in bytes or in nanoseconds."""
+
+MAX_SHOWN = 80
+"""Maximum characters of a wrong value in a message."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A value in a JSON file."""
+
+    path: str
+    """The file."""
+    value: Any
+    name: str = ""
+    """The keys that lead to the value, joined by dots; empty for the whole file."""
+
+    def __getitem__(self, key: str | int) -> Field:
+        """Return the value at a key; InputError if it is missing."""
+        name = f"{self.name}.{key}" if self.name else str(key)
+        try:
+            return Field(self.path, self.value[key], name)
+        except (KeyError, IndexError, TypeError):
+            raise InputError(f"{self.path}: not a saved result: '{name}' is missing") from None
+
+    def get(self, key: str) -> Field | None:
+        """Return the value at a key, or None if it is missing or null."""
+        if not isinstance(self.value, dict) or self.value.get(key) is None:
+            return None
+        return self[key]
+
+    def items(self) -> list[Field]:
+        """Return the elements of a list."""
+        return [self[index] for index in range(len(self._of(list, "a list")))]
+
+    def text(self) -> str:
+        """Return a text that is not empty."""
+        text: str = self._of(str, "a text")
+        return text or self._fail("a text")
+
+    def number(self, low: float = 0.0, high: float = MAX_FIGURE) -> float:
+        """Return a number from `low` to `high`."""
+        expected = f"a number from {low:g} to {high:g}"
+        value = self._of(int | float, expected)
+        if isinstance(value, bool) or not low <= value <= high:  # false for NaN
+            self._fail(expected)
+        return float(value)
+
+    def _of(self, kind: Any, expected: str) -> Any:
+        """Return the value if it is of a type."""
+        return self.value if isinstance(self.value, kind) else self._fail(expected)
+
+    def _fail(self, expected: str) -> Any:
+        """Raise the InputError for a value of another kind."""
+        shown = repr(self.value)[:MAX_SHOWN]
+        raise InputError(f"{self.path}: '{self.name}' is {shown}; expected {expected}")
+
+
+def read_json(path: str) -> Field:
+    """Read a JSON file; InputError if it is not one.
+
+    The file is read once, since it may be a pipe.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_LENGTH + 1)
+        if len(text) > MAX_LENGTH:
+            raise InputError(f"{path}: too long for a saved result; expected at most 16 MiB")
+        return Field(path, json.loads(text.decode()))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
