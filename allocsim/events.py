@@ -15,6 +15,7 @@ from enum import IntEnum
 from inspect import GEN_CREATED, getgeneratorstate, isgenerator
 from typing import Any
 
+from allocsim.capabilities import Capabilities
 from allocsim.core.records import Int64, Struct, UInt8, UInt16, UInt32
 from allocsim.core.tables import records
 from allocsim.errors import InputError
@@ -125,6 +126,10 @@ class Trace:
     """Calls that an import dropped or repaired, by reason; complete at the end of the stream."""
     notes: list[str] = field(default_factory=list)
     """Notes of an import for the user; complete at the end of the stream."""
+    losses: list[str] = field(default_factory=list)
+    """Sentences on calls that are known to be missing; complete at the end of the stream."""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """What the recorder of the trace was able to see."""
     progress: Any = None
     """A function that returns the share of the input read so far, 0 to 1, if `length` is None."""
 

@@ -70,6 +70,8 @@ def subset_of(trace: Trace, choice: Choice) -> Trace:
         description=trace.description | {"source": source | {"piece": _described(choice)}},
         seed=trace.seed,
         notes=trace.notes,
+        losses=trace.losses,
+        capabilities=trace.capabilities,
         progress=trace.progress,
         resource=trace,
     )

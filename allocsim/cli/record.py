@@ -29,26 +29,45 @@ from allocsim.cli.output import log
     is_flag=True,
     help="Also record the processes that PROGRAM starts, each in its own file (LTTng only).",
 )
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="First run PROGRAM without the recorder; show how much slower the recorder makes it.",
+)
+@click.option(
+    "--trace-python-allocators",
+    "python_allocators",
+    is_flag=True,
+    help="Also record Python's own allocators (memray only).",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
-    out: str | None, wanted: str | None, children: bool, force: bool, program: tuple[str, ...]
+    out: str | None,
+    wanted: str | None,
+    children: bool,
+    cost: bool,
+    python_allocators: bool,
+    force: bool,
+    program: tuple[str, ...],
 ) -> int:
     """Run PROGRAM and record its allocation calls as a trace.
 
     PROGRAM keeps its standard streams, and its exit status becomes that of this command. Messages
-    of allocsim go to standard error. Processes that PROGRAM starts are recorded only with
-    --children, which a pipeline needs: `allocsim record --children -- sh -c '...'`.
+    of allocsim go to standard error. PROGRAM runs once, unless --cost is given. Processes that it
+    starts are recorded only with --children, which a pipeline needs:
+    `allocsim record --children -- sh -c '...'`.
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")
     _require_free(path, force)
 
     from allocsim.cli.progress import watched
+    from allocsim.recorders.base import Request
     from allocsim.recorders.program import find_program
     from allocsim.recorders.recording import Choice, record
 
-    choice = Choice(wanted, children, force)
-    status = record(find_program(program), path, choice, _log, watched)
+    request = Request(find_program(program), children, python_allocators)
+    status = record(request, path, Choice(wanted, cost, force), _log, watched)
     _log(f"next: `allocsim trace info {path}` or `allocsim replay {path}`")
     return status
 

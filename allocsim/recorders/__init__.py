@@ -6,10 +6,9 @@ program's output and exit status are passed on unchanged, and the recorder leave
 
 from __future__ import annotations
 
-from allocsim.errors import EnvironmentLacks, UnknownName
+from allocsim.errors import EnvironmentLacks, InputError, UnknownName
 from allocsim.recorders import heaptrack, lttng, memray, mtrace
-from allocsim.recorders.base import Recorder
-from allocsim.recorders.program import Program
+from allocsim.recorders.base import Recorder, Request
 
 RECORDERS: tuple[Recorder, ...] = (
     lttng.RECORDER,
@@ -20,24 +19,48 @@ RECORDERS: tuple[Recorder, ...] = (
 """Every recorder, in order of preference."""
 
 
-def usable_recorders(program: Program, wanted: str | None) -> list[Recorder]:
-    """Return the recorders that can record `program`, in order of preference.
+def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
+    """Return the recorders that can record what is requested, in order of preference.
 
     If `wanted` is given, only the recorder of that name is considered. If no recorder is left,
-    EnvironmentLacks is raised with the reasons.
+    EnvironmentLacks is raised with the reasons; InputError if none has an option of the request.
     """
-    known = [_find(wanted)] if wanted else [*RECORDERS]
-    missing = {recorder.name: recorder.missing(program) for recorder in known}
+    known = _with_options([_find(wanted)] if wanted else [*RECORDERS], request, wanted)
+    name = request.program.name
+    unsuited = {recorder.name: recorder.unsuited(request) for recorder in known}
+    missing = {
+        recorder.name: unsuited[recorder.name] or recorder.missing(request) for recorder in known
+    }
     usable = [recorder for recorder in known if missing[recorder.name] is None]
     if not usable and wanted:
-        raise EnvironmentLacks(f"{wanted} cannot record {program.name}: {missing[wanted]}")
+        raise EnvironmentLacks(f"{wanted} cannot record {name}: {missing[wanted]}")
     if not usable:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
-        raise EnvironmentLacks(
-            f"no installed recorder can record '{program.name}'; recommended: {known[0].install} "
-            f"({reasons})"
-        )
+        reasons = "; ".join(f"{recorder}: {reason}" for recorder, reason in missing.items())
+        suited = [recorder for recorder in known if unsuited[recorder.name] is None]
+        advice = f"; recommended: {suited[0].install}" if suited else ""
+        raise EnvironmentLacks(f"no installed recorder can record '{name}'{advice} ({reasons})")
     return usable
+
+
+def _with_options(known: list[Recorder], request: Request, wanted: str | None) -> list[Recorder]:
+    """Return the recorders that have the options of the request; InputError if none has."""
+    options = {
+        "--children": (request.children, "records_children", "the processes that a program starts"),
+        "--trace-python-allocators": (
+            request.python_allocators,
+            "sees_python_objects",
+            "Python's own allocators",
+        ),
+    }
+    for option, (is_given, ability, what) in options.items():
+        if is_given:
+            able = [recorder.name for recorder in RECORDERS if getattr(recorder, ability)]
+            known = [recorder for recorder in known if recorder.name in able]
+            if not known:
+                raise InputError(
+                    f"{option}: {wanted} does not record {what}; use --with {' or '.join(able)}"
+                )
+    return known
 
 
 def _find(name: str) -> Recorder:

@@ -1,6 +1,8 @@
 """The interface of a recorder, and code that recorders share: a work directory, opening a file.
 
-A recorder writes only into the work directory, which is removed however the run ends.
+A recorder declares what it can see and do as data, and `recording` acts on that: it tells the user,
+writes it into the trace, and refuses what the recorder cannot do. A recorder writes only into the
+work directory, which is removed however the run ends.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
 from allocsim.recorders.program import Outcome, Program
@@ -26,6 +29,27 @@ class RecorderFailed(EnvironmentLacks):
 
 
 @dataclass(frozen=True)
+class Request:
+    """What the user wants recorded, as a recorder needs to know it."""
+
+    program: Program
+    children: bool = False
+    """Also record the processes that the program starts."""
+    python_allocators: bool = False
+    """Also record Python's own allocators."""
+
+
+def suits_every_program(_: Request) -> str | None:
+    """Return no reason against a program."""
+    return None
+
+
+def no_losses(_: Path, __: Outcome) -> list[str]:
+    """Return no loss: for a recorder that cannot tell."""
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recorder:
     """A way to record a program's malloc calls."""
 
@@ -34,14 +58,30 @@ class Recorder:
     """One line for the user: the calls that the recorder records, and its cost."""
     install: str
     """The command that installs it on Debian."""
-    missing: Callable[[Program], str | None]
-    """Returns why the recorder cannot record a program, with the remedy, or None if it can."""
-    run: Callable[[Program, Path], Outcome]
+    capabilities: Capabilities
+    """What it can see; kept in the trace."""
+    missing: Callable[[Request], str | None]
+    """Returns what the recorder lacks on this machine, with the remedy; None if nothing."""
+    run: Callable[[Request, Path], Outcome]
     """Runs the program, recording into a directory; raises RecorderFailed if it was not run."""
     read: Callable[[Path, Outcome], AbstractContextManager[Trace]]
     """Opens the trace recorded into a work directory."""
+    unsuited: Callable[[Request], str | None] = suits_every_program
+    """Returns why the recorder cannot record this program, or None if it can."""
+    losses: Callable[[Path, Outcome], list[str]] = no_losses
+    """Returns a sentence on each kind of calls that the recorder lost in a run, for the trace."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
     """Programs for which the recorder records nothing."""
+    records_children: bool = False
+    """Whether it also records the processes that the program starts (--children)."""
+    is_guarded: bool = False
+    """Whether it runs with the guard (see `guard`), which needs a C compiler."""
+    follows_exec: bool = True
+    """Whether it goes on recording when the program executes another one."""
+    keeps_last_calls: bool = True
+    """Whether the last calls are in the recording if a signal kills the program."""
+    sees_python_objects: bool = False
+    """Whether it can record Python's small objects, which are in pools."""
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The heaptrack recorder: preloads heaptrack's library, as `heaptrack -r` does.
 
 The heaptrack script is not used because it prints to the program's standard output. heaptrack
-unwinds the stack at each call. It does not record thread ids, calloc's arguments or memalign calls.
+unwinds the stack at each call. It does not record thread ids, calloc's arguments or alignments, and
+a realloc is a free and a malloc.
 """
 
 from __future__ import annotations
@@ -9,25 +10,28 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from allocsim.recorders.base import Recorder, reads_file
-from allocsim.recorders.program import Outcome, Program, preload, run_program
+from allocsim.capabilities import Capabilities
+from allocsim.recorders.base import Recorder, Request, reads_file
+from allocsim.recorders.guard import OUTPUT, build_guard, guard_losses, guard_variables
+from allocsim.recorders.linkage import why_unsuited
+from allocsim.recorders.program import Outcome, preload, run_program
 
 INSTALL = "apt install heaptrack"
 
 LIBRARY = "libheaptrack_preload.so"
 
-_FILE = "heaptrack.raw"
 
-
-def missing(_: Program) -> str | None:
+def missing(_: Request) -> str | None:
     """Return why heaptrack cannot be used, with the remedy, or None if it can."""
     return None if _library() else f"{LIBRARY} is missing: {INSTALL}"
 
 
-def run(program: Program, directory: Path) -> Outcome:
+def run(request: Request, directory: Path) -> Outcome:
     """Run the program with heaptrack's library preloaded."""
-    output = {"DUMP_HEAPTRACK_OUTPUT": str(directory / _FILE)}
-    return run_program(program, preload(_library() or LIBRARY) | output)
+    libraries = filter(None, [build_guard(directory, "heaptrack"), _library()])
+    output = {"DUMP_HEAPTRACK_OUTPUT": str(directory / OUTPUT)}
+    variables = preload(*libraries) | output | guard_variables(directory)
+    return run_program(request.program, variables)
 
 
 def _library() -> Path | None:
@@ -42,11 +46,19 @@ def _library() -> Path | None:
 
 RECORDER = Recorder(
     name="heaptrack",
-    summary="all calls but memalign, without threads; 1.9x run time (measured with sqlite3)",
+    summary="all calls; 1.9x run time (measured with sqlite3)",
     install=INSTALL,
+    capabilities=Capabilities(
+        threads="no", thread_ends="no", reallocs="no", aligned_calls="partly"
+    ),
     missing=missing,
+    unsuited=why_unsuited,
     run=run,
-    read=reads_file(_FILE),
+    read=reads_file(OUTPUT),
+    losses=guard_losses,
+    is_guarded=True,
+    follows_exec=False,
+    keeps_last_calls=False,
     blind_to="static and set-uid programs, programs with an allocator of their own, programs that "
     "exec another, and short programs that end by _exit, such as sh (use --with lttng)",
 )

@@ -1,9 +1,10 @@
 """The LTTng recorder, based on LTTng-UST's libc wrapper: the most complete recorder.
 
-It records threads and every call with its arguments, except aligned_alloc, valloc and pvalloc. The
-events go through the daemon of `lttng_daemon` into the work directory, and babeltrace2 prints
-them. No event is lost silently: the program waits while the buffers are full, and if the
-tracer reports discarded events, the trace gets a note.
+It records threads and every call with its arguments. The guard passes the calls that LTTng does not
+know (aligned_alloc, valloc, pvalloc) to memalign. The events go through the daemon of
+`lttng_daemon` into the work directory, and babeltrace2 prints them. No event is lost silently: the
+program waits while the buffers are full, and if the tracer reports discarded events, the trace says
+so.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import Trace, closing_chunks
-from allocsim.recorders.base import Recorder, open_recording
-from allocsim.recorders.lttng_daemon import running_daemon, tracing_session
-from allocsim.recorders.program import Outcome, Program, preload, run_program
+from allocsim.recorders.base import Recorder, Request, open_recording
+from allocsim.recorders.guard import build_guard, deep_bind_losses, guard_losses, guard_variables
+from allocsim.recorders.linkage import why_no_room, why_unsuited
+from allocsim.recorders.lttng_daemon import BUFFERS, OWN_THREADS, running_daemon, tracing_session
+from allocsim.recorders.program import Outcome, preload, run_program
 from allocsim.signals import on_interrupt
 from allocsim.text import counted
 from allocsim.traces import open_trace
@@ -31,18 +35,22 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
-LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork")
+LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork", "lttng-ust-fd")
 """Libraries to preload. lttng-ust-fork tells the tracer of forked children; without it, the tracer
-takes a child for its parent."""
+takes a child for its parent. lttng-ust-fd keeps the program from closing the tracer's descriptors;
+without it, the tracer aborts the program."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
 """Environment in which the program blocks while a buffer is full, and at its start waits up to
 10,000 ms for the daemon."""
 
+ROOM = 256 << 20
+"""Bytes of address space, beside the buffers, for the program and the tracer's libraries."""
+
 _DISCARDED = re.compile(r"discarded (\d+) event")
 
 
-def missing(_: Program) -> str | None:
+def missing(_: Request) -> str | None:
     """Return why LTTng cannot be used, with the remedy, or None if it can."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
@@ -52,11 +60,27 @@ def missing(_: Program) -> str | None:
     return None
 
 
-def run(program: Program, directory: Path) -> Outcome:
+def unsuited(request: Request) -> str | None:
+    """Return why the program cannot be recorded, or None if it can."""
+    if request.program.name.endswith(OWN_THREADS):
+        return f"its name ends in {OWN_THREADS}, as those of the tracer's own threads"
+    return why_unsuited(request) or why_no_room(BUFFERS * (os.cpu_count() or 1) + ROOM)
+
+
+def run(request: Request, directory: Path) -> Outcome:
     """Run the program with the wrapper preloaded, in a tracing session of its own."""
-    libraries = filter(None, map(ctypes.util.find_library, LIBRARIES))
+    guard = build_guard(directory, "lttng")
+    found = [guard, *map(ctypes.util.find_library, LIBRARIES)]
+    variables = (
+        preload(*(library for library in found if library)) | WAITING | guard_variables(directory)
+    )
     with running_daemon(directory) as daemon, tracing_session(directory, daemon):
-        return run_program(program, preload(*libraries) | WAITING | daemon.variables)
+        return run_program(request.program, variables | daemon.variables)
+
+
+def losses(directory: Path, outcome: Outcome) -> list[str]:
+    """Return a sentence on each kind of calls that were lost."""
+    return [*guard_losses(directory, outcome), *deep_bind_losses(directory)]
 
 
 @contextmanager
@@ -101,10 +125,14 @@ def _require_complete(
 
 RECORDER = Recorder(
     name="lttng",
-    summary="all calls but aligned_alloc and valloc, with threads; 1.7x run time (measured with "
-    "sqlite3)",
+    summary="all calls, with threads; 1.7x run time (measured with sqlite3; more with threads)",
     install=INSTALL,
+    capabilities=Capabilities(threads="yes", thread_ends="no", reallocs="yes", aligned_calls="yes"),
     missing=missing,
+    unsuited=unsuited,
     run=run,
     read=read,
+    losses=losses,
+    records_children=True,
+    is_guarded=True,
 )

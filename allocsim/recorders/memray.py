@@ -3,21 +3,26 @@
 memray runs inside the interpreter: `python SCRIPT` becomes `python -m memray run SCRIPT`. It
 records what the Python process allocates once memray is active, not what the interpreter allocated
 before. A command line that cannot be rewritten with certainty is not recorded.
+
+Two interpreters need memray, in the same version: the program's, and allocsim's own, which reads
+the capture.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-from allocsim.recorders.base import Recorder, reads_file, run_command
-from allocsim.recorders.program import Outcome, Program, run_program
+from allocsim.capabilities import Capabilities
+from allocsim.recorders.base import Recorder, Request, reads_file
+from allocsim.recorders.program import Outcome, run_program
+from allocsim.recorders.python_packages import how_to_install, version_in
 
-INSTALL = "pip install memray"
+RUN = ("-m", "memray", "run", "--quiet", "--no-compress")
 
-RUN = ("-m", "memray", "run", "--quiet", "--no-compress", "-o")
+PYTHON_ALLOCATORS = "--trace-python-allocators"
 
 _PYTHON = re.compile(r"python[\d.]*")
 
@@ -27,25 +32,51 @@ _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 _FILE = "memray.bin"
 
 
-def missing(program: Program) -> str | None:
-    """Return why memray cannot record the program, with the remedy, or None if it can."""
-    if not _PYTHON.fullmatch(program.name):
+def unsuited(request: Request) -> str | None:
+    """Return why memray cannot record the program, or None if it can."""
+    if not _PYTHON.fullmatch(request.program.name):
         return "memray records Python only: allocsim record --with memray -- python3 SCRIPT"
-    if _count_options(program.arguments[1:]) is None:
+    if _count_options(request.program.arguments[1:]) is None:
         return "memray needs a script, -m MODULE or -c COMMAND, with Python's options before it"
-    if run_command(program.file, "-c", "import memray").returncode != 0:
-        return f"memray is not installed for {program.file}: {program.file} -m {INSTALL}"
-    if find_spec("memray") is None:
-        return f"memray is not installed for allocsim's own Python, which reads it: {INSTALL}"
     return None
 
 
-def run(program: Program, directory: Path) -> Outcome:
+def missing(request: Request) -> str | None:
+    """Return which interpreter lacks memray, with the command that installs it; None if neither."""
+    theirs, ours = (
+        version_in(python, "memray") for python in (request.program.file, sys.executable)
+    )
+    if theirs is None:
+        if ours is not None:
+            other = f", or record with allocsim's own Python, which has memray: {sys.executable}"
+        else:
+            other = ""
+        return (
+            f"{request.program.file} has no memray: "
+            f"{how_to_install('memray', request.program.file)}{other}"
+        )
+    if ours is None:
+        command = how_to_install(f"memray=={theirs}", sys.executable)
+        return (
+            f"{sys.executable}, which runs allocsim and reads the capture, has no memray: {command}"
+        )
+    if ours != theirs:
+        command = how_to_install(f"memray=={ours}", request.program.file)
+        return (
+            f"{request.program.file} has memray {theirs}, and {sys.executable}, which reads its "
+            f"capture, has {ours}: {command}"
+        )
+    return None
+
+
+def run(request: Request, directory: Path) -> Outcome:
     """Run the program under memray."""
-    given = program.arguments[1:]
+    given = request.program.arguments[1:]
     options = _count_options(given) or 0
-    tracked = [*given[:options], *RUN, str(directory / _FILE), *given[options:]]
-    return run_program(program, {}, [program.arguments[0], *tracked])
+    allocators = [PYTHON_ALLOCATORS] if request.python_allocators else []
+    memray = [*RUN, *allocators, "-o", str(directory / _FILE)]
+    arguments = [request.program.arguments[0], *given[:options], *memray, *given[options:]]
+    return run_program(request.program, {}, arguments)
 
 
 def _count_options(arguments: Sequence[str]) -> int | None:
@@ -67,8 +98,13 @@ def _count_options(arguments: Sequence[str]) -> int | None:
 RECORDER = Recorder(
     name="memray",
     summary="malloc calls of a Python program once it runs, with threads",
-    install=INSTALL,
+    install="pip install memray",
+    capabilities=Capabilities(
+        threads="yes", thread_ends="no", reallocs="no", aligned_calls="partly"
+    ),
     missing=missing,
+    unsuited=unsuited,
     run=run,
     read=reads_file(_FILE),
+    sees_python_objects=True,
 )

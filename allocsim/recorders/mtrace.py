@@ -1,83 +1,71 @@
-"""The mtrace recorder: glibc's own mtrace(), called by a small preloaded library.
+"""The mtrace recorder: glibc's own mtrace(), called by the guard (`guard.c`).
 
-The library is compiled for each recording. Since glibc 2.34 mtrace() does nothing unless
-libc_malloc_debug.so.0, part of Debian's libc6, is preloaded too. mtrace records no threads and
-writes 78 bytes of text per call. Only the program itself is recorded: a forked child would write
-into the same file, where its calls cannot be distinguished.
+Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0, part of Debian's libc6, is
+preloaded too. mtrace records no threads and writes 78 bytes of text per call. Only the program
+itself is recorded: a forked child would write into the same file, where its calls cannot be
+distinguished.
 """
 
 from __future__ import annotations
 
 import ctypes.util
-import shutil
 from pathlib import Path
 
-from allocsim.recorders.base import Recorder, RecorderFailed, reads_file, run_command
-from allocsim.recorders.program import Outcome, Program, preload, run_program
-
-INSTALL = "apt install gcc libc6-dev"
+from allocsim.capabilities import Capabilities
+from allocsim.recorders.base import Recorder, RecorderFailed, Request, reads_file
+from allocsim.recorders.guard import (
+    INSTALL,
+    OUTPUT,
+    build_guard,
+    deep_bind_losses,
+    guard_losses,
+    guard_variables,
+    has_compiler,
+)
+from allocsim.recorders.linkage import why_not_with_glibc_only
+from allocsim.recorders.program import Outcome, preload, run_program
 
 DEBUG = "libc_malloc_debug.so.0"
 
-# mtrace() does not report the descriptor of its stream, but the stream gets the lowest free one.
-# Opening and closing a file reveals which one that is. A forked child has a copy of the stream's
-# buffer. Pointing the child's descriptor at /dev/null keeps the child from writing the buffered
-# calls a second time.
-STARTER = r"""
-#include <fcntl.h>
-#include <mcheck.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
-static int stream = -1;
-static void detach_child(void) {
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (null >= 0 && stream >= 0) {
-        dup3(null, stream, O_CLOEXEC);
-        close(null);
-    }
-}
-static void __attribute__((constructor)) start(void) {
-    const char *preload = getenv("ALLOCSIM_LD_PRELOAD");
-    stream = open("/dev/null", O_RDONLY);
-    close(stream);
-    mtrace();
-    pthread_atfork(NULL, NULL, detach_child);
-    if (preload && *preload) setenv("LD_PRELOAD", preload, 1); else unsetenv("LD_PRELOAD");
-    unsetenv("ALLOCSIM_LD_PRELOAD");
-    unsetenv("MALLOC_TRACE");
-}
-"""
 
-_FILE = "mtrace.txt"
-
-
-def missing(_: Program) -> str | None:
+def missing(_: Request) -> str | None:
     """Return why mtrace cannot be used, with the remedy, or None if it can."""
-    if shutil.which("cc") is None:
+    if not has_compiler():
         return f"no C compiler is installed: {INSTALL}"
     if ctypes.util.find_library("c_malloc_debug") is None:
         return f"{DEBUG} is missing: it is part of glibc 2.34 and newer"
     return None
 
 
-def run(program: Program, directory: Path) -> Outcome:
+def run(request: Request, directory: Path) -> Outcome:
     """Run the program with mtrace started before its main()."""
-    source, starter = directory / "starter.c", directory / "starter.so"
-    source.write_text(STARTER)
-    compiled = run_command("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-O1", "-o", starter, source)
-    if compiled.returncode != 0:
-        raise RecorderFailed(f"the C compiler failed: {compiled.stderr.strip()[-200:]}; {INSTALL}")
+    guard = build_guard(directory, "mtrace")
+    if guard is None:
+        raise RecorderFailed(f"no C compiler is installed: {INSTALL}")
     inherited = {"ALLOCSIM_LD_PRELOAD": preload()["LD_PRELOAD"]}
-    output = {"MALLOC_TRACE": str(directory / _FILE)}
-    return run_program(program, preload(DEBUG, starter) | inherited | output)
+    output = {"MALLOC_TRACE": str(directory / OUTPUT)}
+    variables = preload(DEBUG, guard) | inherited | output | guard_variables(directory)
+    return run_program(request.program, variables)
+
+
+def losses(directory: Path, outcome: Outcome) -> list[str]:
+    """Return a sentence on each kind of calls that were lost."""
+    return [*guard_losses(directory, outcome), *deep_bind_losses(directory)]
 
 
 RECORDER = Recorder(
     name="mtrace",
-    summary="all calls, without threads; 7.6x run time (measured with sqlite3; more with threads)",
+    summary="all calls; 7.6x run time (measured with sqlite3; more with threads)",
     install=INSTALL,
+    capabilities=Capabilities(
+        threads="no", thread_ends="no", reallocs="yes", aligned_calls="partly"
+    ),
     missing=missing,
+    unsuited=why_not_with_glibc_only,
     run=run,
-    read=reads_file(_FILE),
+    read=reads_file(OUTPUT),
+    losses=losses,
+    is_guarded=True,
+    follows_exec=False,
+    keeps_last_calls=False,
 )

@@ -1,4 +1,4 @@
-"""The program to record: finding it, running it, and saying what its recording may be missing.
+"""The program to record: finding it, running it, and how it ended.
 
 While the program runs, it gets the terminal's input and the signals sent to allocsim. allocsim
 forwards the signals and waits until the program has ended.
@@ -11,15 +11,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
 from allocsim.signals import SignalsRedirected
-
-EXEC_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
-"""Programs that replace themselves with another program by exec."""
 
 
 class Program(NamedTuple):
@@ -46,9 +43,14 @@ class Outcome(NamedTuple):
     """Wall time of the program under the recorder."""
 
     @property
+    def was_killed(self) -> bool:
+        """Whether a signal ended the program, as far as its status shows."""
+        return self.status > 128 and self.status - 128 in signal.valid_signals()
+
+    @property
     def description(self) -> str:
         """The end of the program in words, such as "exited with status 1"."""
-        if self.status > 128 and self.status - 128 in signal.valid_signals():
+        if self.was_killed:
             return f"was killed by {signal.Signals(self.status - 128).name}"
         return f"exited with status {self.status}"
 
@@ -108,19 +110,6 @@ def preload(*libraries: str | Path) -> dict[str, str]:
     return {"LD_PRELOAD": " ".join([*map(str, libraries), inherited]).strip()}
 
 
-def caveats(program: Program, recorder: str, outcome: Outcome) -> Iterator[str]:
-    """Yield a sentence about each thing that a recording by `recorder` may be missing."""
-    if recorder == "heaptrack" and outcome.status > 128:
-        yield "the last calls are missing: heaptrack's buffer was lost when the program was killed"
-    if recorder in ("heaptrack", "mtrace") and _may_exec(program):
-        yield f"if {program.name} runs another program by exec, {recorder} does not record that one"
-    if recorder != "memray" and program.name.startswith("python") and not _pools_are_off():
-        yield (
-            "Python allocates small objects in its own pools; set PYTHONMALLOC=malloc to record "
-            "those objects too"
-        )
-
-
 def _is_in_foreground() -> bool:
     """Return whether the terminal's Ctrl-C reaches this process, and so the program as well."""
     try:
@@ -131,17 +120,3 @@ def _is_in_foreground() -> bool:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     finally:
         os.close(terminal)
-
-
-def _may_exec(program: Program) -> bool:
-    """Return whether the program is a script or one of EXEC_WRAPPERS."""
-    try:
-        with Path(program.file).open("rb") as file:
-            return program.name in EXEC_WRAPPERS or file.read(2) == b"#!"
-    except OSError:
-        return False
-
-
-def _pools_are_off() -> bool:
-    """Return whether PYTHONMALLOC makes Python allocate every object with malloc."""
-    return os.environ.get("PYTHONMALLOC", "").startswith("malloc")

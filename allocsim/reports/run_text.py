@@ -12,6 +12,7 @@ from allocsim import __version__
 from allocsim.atomic_file import atomic_write
 from allocsim.profile import PART_MEANINGS, Snapshot
 from allocsim.reports import Result
+from allocsim.reports.cautions import cautions_of
 from allocsim.reports.phrases import headline, percent, summary, verification
 from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
 from allocsim.text import format_bytes
@@ -76,6 +77,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "workload": {"name": result.trace.name, **result.trace.description},
         "dropped": result.trace.dropped,
         "notes": result.trace.notes,
+        "cautions": cautions_of(result.trace),
         "design": result.design,
         "parameters": dict(result.parameters),
         "events": profile.events,

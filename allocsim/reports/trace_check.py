@@ -34,6 +34,8 @@ def print_validity(trace: Trace, seen: TraceStats, problems: list[str]) -> None:
         screen.print(Text(f"{trace.name} is valid: {events}", style="bold green"))
     else:
         screen.print(Text(f"{trace.name} has no events", style="bold red"))
+    if trace.capabilities.is_known:
+        screen.print(f"recorded: {trace.capabilities.text}")
     screen.print(_dropped_table(trace, seen) if trace.dropped else "no calls dropped or repaired")
 
 

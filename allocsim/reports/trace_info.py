@@ -133,7 +133,10 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[Text]:
         objects = counted(seen.live_objects, "object")
         lines.append(f"never freed: {objects}, {format_bytes(seen.live_bytes)}")
     lines += [f"not valid: an event {fault}; see `allocsim trace check`" for fault in seen.faults]
+    if trace.capabilities.is_known:
+        lines.append(f"recorded: {trace.capabilities.text}")
     remarks = [Text(line) for line in lines]
+    remarks += [Text(f"incomplete: {loss}", style="bold red") for loss in trace.losses]
     if trace.dropped:
         remarks.append(Text(dropped_calls(trace), style="yellow"))
     return remarks
@@ -181,6 +184,8 @@ def as_json(trace: Trace, seen: TraceStats, command: str) -> dict[str, Any]:
         "live_at_end": {"objects": seen.live_objects, "bytes": seen.live_bytes},
         "dropped": trace.dropped,
         "notes": trace.notes,
+        "capabilities": trace.capabilities.as_dict(),
+        "losses": trace.losses,
         "sizes": [asdict(one) for one in seen.by_size],
         "sizes_never_freed": [asdict(one) for one in seen.left_by_size],
         "lifetime": {"mean": seen.mean_lifetime, "longest": seen.longest},

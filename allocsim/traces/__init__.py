@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from allocsim.capabilities import OF_FORMATS, Capabilities
 from allocsim.errors import InputError
 from allocsim.events import Trace
 from allocsim.traces.formats import detect_format, format_named
@@ -55,6 +56,7 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
         chunks=iter(()),
         description={"kind": "trace", "file": path, "format": chosen.name},
         notes=reader.notes,
+        capabilities=OF_FORMATS.get(chosen.name, Capabilities()),
         progress=source.share_read,
         resource=source,
     )

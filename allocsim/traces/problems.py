@@ -29,6 +29,7 @@ def problems_of(trace: Trace, stats: TraceStats) -> list[str]:
             f"thread numbers have gaps: {stats.threads:,} threads make calls, and the highest "
             f"number is {stats.thread_numbers - 1:,}"
         )
+    problems += [f"the recording is incomplete: {loss}" for loss in trace.losses]
     claims = trace.description.get("claims", {})
     for figure, claim in _CLAIMS.items():
         if claim in claims and claims[claim] != getattr(stats, figure):

@@ -3,16 +3,22 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from allocsim import recorders
+from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import Trace, no_events
-from allocsim.recorders.base import Recorder, RecorderFailed
+from allocsim.recorders.base import Recorder, RecorderFailed, Request
 from allocsim.recorders.program import Outcome, Program
 
 PROGRAM = Program(("prog", "x"), "/bin/prog")
+
+REQUEST = Request(PROGRAM)
+
+EVERYTHING = Capabilities("yes", "yes", "yes", "yes")
 
 
 def fake(
@@ -22,14 +28,18 @@ def fake(
     events: int = 1,
     broken: bool = False,
     children: dict[int, int] | None = None,
+    capabilities: Capabilities = EVERYTHING,
+    status: int = 5,
+    dropped: dict[str, int] | None = None,
+    **traits: Any,
 ) -> Recorder:
     """A recorder whose program ends with status 5 and makes so many events."""
 
-    def run(_: Program, directory: Path) -> Outcome:
+    def run(_: Request, directory: Path) -> Outcome:
         if fails:
             raise RecorderFailed("no daemon")
         (directory / "raw").write_bytes(bytes(2048))
-        return Outcome(1, 5, 0.25)
+        return Outcome(1, status, 0.25)
 
     @contextmanager
     def read(directory: Path, _: Outcome) -> Iterator[Trace]:
@@ -42,11 +52,20 @@ def fake(
                 raise TraceError("raw, line 5: broken")
 
         description = {"format": "fake", "file": "/gone/raw"}
-        trace = Trace("raw", chunks(), description, dropped={"free of NULL": 1234})
+        trace = Trace("raw", chunks(), description, dropped=dropped or {"free of NULL": 1234})
         trace.processes |= children or {}
         yield trace
 
-    return Recorder(name, "exact", f"apt install {name}", lambda _: missing, run, read)
+    return Recorder(
+        name=name,
+        summary="exact",
+        install=f"apt install {name}",
+        capabilities=capabilities,
+        missing=lambda _: missing,
+        run=run,
+        read=read,
+        **traits,
+    )
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *known: Recorder) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from allocsim.errors import EnvironmentLacks, UnknownName
 from allocsim.recorders import RECORDERS, heaptrack, lttng, mtrace, usable_recorders
-from tests.recorders.fakes import PROGRAM, fake, install
+from tests.recorders.fakes import REQUEST, fake, install
 
 
 def test_order_is_that_of_preference() -> None:
@@ -22,8 +22,8 @@ def test_option_offers_every_recorder() -> None:
 
 def test_recorders_that_lack_something_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, fake("a", "not installed"), fake("b"), fake("c"))
-    assert [one.name for one in usable_recorders(PROGRAM, None)] == ["b", "c"]
-    assert [one.name for one in usable_recorders(PROGRAM, "c")] == ["c"]
+    assert [one.name for one in usable_recorders(REQUEST, None)] == ["b", "c"]
+    assert [one.name for one in usable_recorders(REQUEST, "c")] == ["c"]
 
 
 def test_error_names_the_recommended_package_and_every_reason(
@@ -35,20 +35,20 @@ def test_error_names_the_recommended_package_and_every_reason(
         r"\(a: a is missing; b: b is missing\)"
     )
     with pytest.raises(EnvironmentLacks, match=message):
-        usable_recorders(PROGRAM, None)
+        usable_recorders(REQUEST, None)
     with pytest.raises(EnvironmentLacks, match="b cannot record prog: b is missing"):
-        usable_recorders(PROGRAM, "b")
+        usable_recorders(REQUEST, "b")
 
 
 def test_unknown_recorder_is_an_error() -> None:
     with pytest.raises(UnknownName, match="unknown recorder 'gdb'"):
-        usable_recorders(PROGRAM, "gdb")
+        usable_recorders(REQUEST, "gdb")
 
 
 @pytest.mark.parametrize("module", [lttng, heaptrack, mtrace])
 def test_reason_names_the_package(monkeypatch: pytest.MonkeyPatch, module: object) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr(Path, "is_file", lambda _: False)
-    reason = module.missing(PROGRAM)  # type: ignore[attr-defined]
+    reason = module.missing(REQUEST)  # type: ignore[attr-defined]
     assert reason is not None
     assert reason.endswith(module.INSTALL)  # type: ignore[attr-defined]

@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
+from allocsim.recorders import plain_run
+from allocsim.recorders.base import Request
+from allocsim.recorders.program import find_program
 from allocsim.recorders.recording import Choice, record
+from allocsim.trace_stats import collect_stats
 from allocsim.traces import open_trace
-from tests.recorders.fakes import PROGRAM, fake, install
+from allocsim.traces.problems import problems_of
+from tests.recorders.fakes import PROGRAM, REQUEST, fake, install
+
+CHILDREN = Request(PROGRAM, children=True)
 
 
 def test_next_recorder_is_used_where_the_first_does_not_work(
@@ -16,13 +24,15 @@ def test_next_recorder_is_used_where_the_first_does_not_work(
 ) -> None:
     install(monkeypatch, fake("a", fails=True), fake("b"))
     lines: list[str] = []
-    assert record(PROGRAM, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext()) == 5
+    assert record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext()) == 5
     assert lines[:3] == [
         "recording with a: exact",
         "a does not work: no daemon",
         "recording with b: exact",
     ]
-    assert lines[3].startswith("prog exited with status 5 after 0.25 s; starting and stopping b")
+    assert lines[3].startswith(
+        "prog exited with status 5 after 0.25 s under b; starting and stopping b"
+    )
     assert "out: 1 event, " in lines[4]
     assert "(recording: 2.0 KiB)" in lines[4]
     assert lines[4].endswith("dropped: free of NULL 1,234")
@@ -33,13 +43,13 @@ def test_last_recorder_that_does_not_work_is_an_error(
 ) -> None:
     install(monkeypatch, fake("a", fails=True))
     with pytest.raises(EnvironmentLacks, match="no daemon"):
-        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+        record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
     assert not (tmp_path / "out").exists()
 
 
 def test_trace_names_program_and_recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, fake("a"))
-    record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+    record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
     source = open_trace(str(tmp_path / "out")).description["source"]
     assert source == {"format": "fake", "program": ["prog", "x"], "recorder": "a"}
 
@@ -51,7 +61,7 @@ def test_empty_recording_is_an_error_and_keeps_the_old_file(
     install(monkeypatch, fake("a", events=0, broken=broken))
     (tmp_path / "out").write_text("old")
     with pytest.raises(InputError, match="no call of prog was recorded") as raised:
-        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+        record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
     assert (tmp_path / "out").read_text() == "old"
     assert raised.value.exit_status == 5  # the program's own
 
@@ -59,17 +69,106 @@ def test_empty_recording_is_an_error_and_keeps_the_old_file(
 def test_broken_recording_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, fake("a", broken=True))
     with pytest.raises(TraceError, match="line 5: broken"):
-        record(PROGRAM, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+        record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 
 
 def test_child_has_a_file_with_its_process_id(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    install(monkeypatch, fake("a", children={77: 1}))
+    install(monkeypatch, fake("a", children={77: 1}, records_children=True))
     (tmp_path / "out.77.allocsim").write_text("old")
     lines: list[str] = []
     out = tmp_path / "out.allocsim"
-    record(PROGRAM, out, Choice(children=True), lines.append, lambda _: nullcontext())
+    record(CHILDREN, out, Choice(), lines.append, lambda _: nullcontext())
     assert lines[-1].endswith("out.77.allocsim' already exists; use --force to overwrite it")
-    record(PROGRAM, out, Choice(children=True, force=True), lines.append, lambda _: nullcontext())
+    record(CHILDREN, out, Choice(force=True), lines.append, lambda _: nullcontext())
     assert open_trace(str(tmp_path / "out.77.allocsim")).length == 1
+
+
+LESS = Capabilities("no", "no", "yes", "yes")
+
+
+def test_recorder_that_sees_less_does_not_replace_one_that_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", fails=True), fake("b", capabilities=LESS))
+    message = "a does not work: no daemon; --with b records too, but not threads, thread ends"
+    with pytest.raises(EnvironmentLacks, match=message):
+        record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+
+
+def test_what_the_recorder_lacks_is_told_before_and_written_into_the_trace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", capabilities=LESS))
+    lines: list[str] = []
+    record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext())
+    assert lines[1] == "a does not record threads, thread ends"
+    assert open_trace(str(tmp_path / "out")).capabilities == LESS
+
+
+def test_losses_are_told_and_make_the_trace_incomplete(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", losses=lambda *_: ["the disk was full"]))
+    lines: list[str] = []
+    record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext())
+    assert "the disk was full" in lines
+    assert "incomplete: the disk was full" in lines[-1]
+    trace = open_trace(str(tmp_path / "out"))
+    assert problems_of(trace, collect_stats(trace))[-1:] == [
+        "the recording is incomplete: the disk was full"
+    ]
+
+
+def test_frees_of_objects_that_were_not_recorded_are_a_loss(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", dropped={"free of unknown": 101}))
+    record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+    assert open_trace(str(tmp_path / "out")).losses == [
+        "101 frees of objects whose allocation a did not record"
+    ]
+
+
+def test_end_by_a_signal_is_not_called_the_programs_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", status=134))
+    lines: list[str] = []
+    record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext())
+    assert lines[1].startswith("prog was killed by SIGABRT after 0.25 s under a; ")
+    assert lines[2].startswith("if prog does not end so without a, the recorder is the reason")
+
+
+def test_signal_before_the_first_call_is_the_reason_for_an_empty_recording(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", events=0, status=143))
+    with pytest.raises(InputError, match="prog was killed by SIGTERM before a had recorded a call"):
+        record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+
+
+def test_options_that_no_recorder_has_are_refused_before_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a"), fake("b", records_children=True))
+    message = "--children: a does not record the processes that a program starts; use --with b"
+    with pytest.raises(InputError, match=message):
+        record(CHILDREN, tmp_path / "out", Choice("a"), lambda _: None, lambda _: nullcontext())
+    record(CHILDREN, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+    assert open_trace(str(tmp_path / "out")).description["source"]["recorder"] == "b"
+
+
+def test_cost_compares_with_a_run_without_the_recorder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a"))
+    lines: list[str] = []
+    request = Request(find_program(["sh", "-c", "echo ran >> ran; exit 6"]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plain_run, "_position_of_input", lambda: None)
+    record(request, tmp_path / "out", Choice(cost=True), lines.append, lambda _: nullcontext())
+    assert (tmp_path / "ran").read_text() == "ran\n"
+    (line,) = [line for line in lines if "s without a recorder, 0.250 s with a" in line]
+    assert line.endswith("; without a, sh exited with status 6")

@@ -134,6 +134,8 @@ def _description(trace: Trace, collector: StatsCollector) -> Description:
         peak_live=stats.peak_live,
         dropped=trace.dropped,
         notes=trace.notes,
+        losses=trace.losses,
+        capabilities=trace.capabilities,
     )
 
 
@@ -154,6 +156,8 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
         seed=description.seed,
         dropped={printable(reason): count for reason, count in description.dropped.items()},
         notes=list(description.notes),
+        losses=[printable(loss) for loss in description.losses],
+        capabilities=description.capabilities,
     )
 
 

@@ -23,6 +23,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 
@@ -87,6 +88,10 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that the import dropped or repaired, by reason."""
     notes: list[str] = []
     """Notes for the user that the import collected."""
+    losses: list[str] = []
+    """Sentences on calls that are known to be missing. Absent in files of older versions."""
+    capabilities: Capabilities = Capabilities()
+    """What the recorder was able to see. Absent in files of older versions."""
 
 
 class Layout(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.traces.native.header import (
     FIXED_SIZE,
@@ -33,6 +34,8 @@ ABOUT = Description(
     peak_live=80,
     dropped={"overlap": 1},
     notes=["one", "two"],
+    losses=["some"],
+    capabilities=Capabilities("yes", "no", "yes", "partly"),
 )
 BEGIN = header_size(ABOUT)
 
@@ -179,3 +182,17 @@ def test_drops_that_do_not_fit_are_an_error() -> None:
     late = msgspec.structs.replace(ABOUT, dropped={"x" * 20_000: 1})
     with pytest.raises(TraceError, match="does not fit"):
         encode_header(late, BEGIN, 4)
+
+
+def test_header_of_an_older_version_has_unknown_capabilities() -> None:
+    fields = msgspec.to_builtins(ABOUT)
+    del fields["capabilities"], fields["losses"]
+    _, description = parsed(with_text(msgspec.json.encode(fields)))
+    assert description.capabilities == Capabilities()
+    assert description.losses == []
+
+
+def test_extent_that_does_not_exist_is_an_error() -> None:
+    fields = msgspec.to_builtins(ABOUT) | {"capabilities": {"threads": "perhaps"}}
+    with pytest.raises(TraceError, match="its description is damaged"):
+        parsed(with_text(msgspec.json.encode(fields)))

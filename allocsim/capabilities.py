@@ -1,0 +1,78 @@
+"""What the recorder of a trace was able to see.
+
+A trace keeps the capabilities of its recorder, because its events cannot show what was never
+recorded: a trace without threads looks like one of a program with a single thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+Extent = Literal["yes", "partly", "no", "unknown"]
+"""How far a recorder sees one aspect of a program. "partly": some calls, or not all of each."""
+
+_RANK: Mapping[str, int] = {"no": 0, "partly": 1, "unknown": 1, "yes": 2}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The aspects of a program that its recorder saw. Traces of old files have only "unknown"."""
+
+    threads: Extent = "unknown"
+    """The thread that made each call."""
+    thread_ends: Extent = "unknown"
+    """The moment at which each thread ended."""
+    reallocs: Extent = "unknown"
+    """A realloc is one call, not a free and a malloc."""
+    aligned_calls: Extent = "unknown"
+    """aligned_alloc, memalign, posix_memalign, valloc, pvalloc and aligned new, with alignments."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known about the recorder."""
+        return self != Capabilities()
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the extent of each aspect, for JSON."""
+        return asdict(self)
+
+    def covers(self, other: Capabilities) -> bool:
+        """Return whether this recorder sees every aspect at least as well as the other one."""
+        return all(
+            _RANK[getattr(self, field.name)] >= _RANK[getattr(other, field.name)]
+            for field in fields(self)
+        )
+
+    @property
+    def lacking(self) -> str:
+        """What the recorder does not see, as in "thread ends; aligned calls partly"; or empty."""
+        missing = ", ".join(self._with("no"))
+        return "; ".join(filter(None, [missing, *(f"{it} partly" for it in self._with("partly"))]))
+
+    def _with(self, extent: str) -> list[str]:
+        """Return the aspects that have this extent."""
+        names = [field.name for field in fields(self) if getattr(self, field.name) == extent]
+        return [name.replace("_", " ") for name in names]
+
+    @property
+    def text(self) -> str:
+        """All aspects with their extents, as in "threads yes, thread ends no"."""
+        return ", ".join(
+            f"{field.name.replace('_', ' ')} {getattr(self, field.name)}" for field in fields(self)
+        )
+
+
+OF_FORMATS: Mapping[str, Capabilities] = {
+    "csapp": Capabilities("no", "no", "yes", "no"),
+    "heaptrack": Capabilities("no", "no", "no", "partly"),
+    "lttng": Capabilities("yes", "no", "yes", "partly"),
+    "ltrace": Capabilities("yes", "no", "yes", "partly"),
+    "malloc-bench": Capabilities("no", "no", "yes", "yes"),
+    "memray": Capabilities("yes", "no", "no", "partly"),
+    "mtrace": Capabilities("no", "no", "yes", "partly"),
+    "valgrind": Capabilities("no", "no", "yes", "yes"),
+}
+"""Capabilities of the tools that write recordings of these formats. The tools that write the other
+formats differ, so nothing is known about them."""

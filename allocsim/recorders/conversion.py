@@ -1,0 +1,128 @@
+"""Conversion of a finished recording to allocsim's own file, with what the recording lacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from allocsim.errors import InputError, TraceError
+from allocsim.events import Trace, closing_chunks
+from allocsim.recorders.base import Recorder, Request
+from allocsim.recorders.guard import capabilities_here
+from allocsim.recorders.program import Outcome
+from allocsim.text import counted, format_bytes
+from allocsim.traces import open_trace
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.object_ids import REASONS, Reason
+from allocsim.traces.recording import SELECT_PROCESS
+
+Progress = Callable[[Trace], AbstractContextManager[None]]
+"""Returns a context manager that shows a progress bar on a terminal while a trace is read."""
+
+KEEP_CHILDREN = ": --children keeps each in a file of its own"
+"""Text that replaces the advice to use --process, an option that `record` does not have."""
+
+MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
+"""Frees of unknown objects above this share of the events, and this number, count as a loss. A
+recording begins with the program; only a forked child frees objects that it has inherited."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A recording in its work directory, not yet written as a trace."""
+
+    request: Request
+    recorder: Recorder
+    directory: Path
+    outcome: Outcome
+    losses: list[str]
+    """Sentences on calls that are known to be missing."""
+    notes: list[str]
+    """Further sentences for whoever uses the trace."""
+
+    def of_process(self, process: int) -> Finished:
+        """Return the same recording for another of its processes."""
+        return replace(self, outcome=self.outcome._replace(process=process))
+
+
+class Written(NamedTuple):
+    """A trace that was written."""
+
+    summary: str
+    """One line for the user."""
+    others: dict[int, int]
+    """The other processes of the recording, and the number of their calls."""
+
+
+def convert(finished: Finished, out: Path, progress: Progress) -> Written:
+    """Write the trace of one process; InputError if it has no event."""
+    files = (file for file in finished.directory.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in files)
+    begun = time.monotonic()
+    with finished.recorder.read(finished.directory, finished.outcome) as trace:
+        trace.name = finished.request.program.name
+        trace.description.pop("file", None)  # the file is removed with the work directory
+        trace.description |= {
+            "program": [*finished.request.program.arguments],
+            "recorder": finished.recorder.name,
+        }
+        trace.capabilities = capabilities_here(finished.recorder)
+        trace.losses += finished.losses
+        trace.notes += finished.notes
+        trace.chunks = _completed(trace.chunks, trace, finished)
+        with progress(trace):
+            write_trace(trace, out)
+        others = trace.processes
+    return Written(_summary(out, time.monotonic() - begun, size), others)
+
+
+def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Iterator[Any]:
+    """Yield the events; InputError without any. Then complete the trace's notes and losses."""
+    events, reason = 0, ""
+    with closing_chunks(chunks):
+        try:
+            for chunk in chunks:
+                events += len(chunk)
+                yield chunk
+        except TraceError as error:
+            if events:
+                raise
+            reason = f" ({error})"
+    if not events:
+        raise InputError(_nothing(finished) + reason)
+    remedy = "" if finished.request.children else KEEP_CHILDREN
+    trace.notes[:] = [note.replace(SELECT_PROCESS, remedy) for note in trace.notes]
+    unknown = trace.dropped.get(REASONS[Reason.UNKNOWN_FREE], 0)
+    if unknown > max(MAX_UNKNOWN_FREES * events, SOME_UNKNOWN_FREES):
+        trace.losses.append(
+            f"{counted(unknown, 'free')} of objects whose allocation {finished.recorder.name} did "
+            "not record"
+        )
+
+
+def _nothing(finished: Finished) -> str:
+    """Return the message for a recording without any event."""
+    name, recorder, outcome = finished.request.program.name, finished.recorder, finished.outcome
+    if outcome.was_killed:
+        return f"{name} {outcome.description} before {recorder.name} had recorded a call"
+    if finished.losses:
+        return f"no call of {name} was recorded: {'; '.join(finished.losses)}"
+    return f"no call of {name} was recorded: {recorder.name} records nothing of {recorder.blind_to}"
+
+
+def _summary(out: Path, seconds: float, recorded: int) -> str:
+    """Return one line on the trace that was written to `out`."""
+    with closing(open_trace(str(out))) as written:
+        events = written.length or 0
+        dropped = ", ".join(f"{reason} {count:,}" for reason, count in written.dropped.items())
+        return (
+            f"wrote {out}: {counted(events, 'event')}, {format_bytes(out.stat().st_size)} "
+            f"(recording: {format_bytes(recorded)}), in {seconds:.2f} s"
+            + "".join(f"; incomplete: {loss}" for loss in written.losses)
+            + "".join(f"; {note}" for note in written.notes)
+            + (f"; dropped: {dropped}" if dropped else "")
+        )

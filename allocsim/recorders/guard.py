@@ -1,0 +1,127 @@
+"""The guard of borrowed recorders: a small preloaded library, and the page in which it counts.
+
+heaptrack, LTTng and mtrace write through descriptors that the recorded program may close or
+replace: they would then lose calls, or write into the program's own files. `guard.c` keeps these
+descriptors. It also counts failed writes and libraries that escape, and gives the recorder the
+aligned allocation functions that it does not know. It is compiled for each recording.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from allocsim.capabilities import Capabilities
+from allocsim.recorders.base import Recorder, RecorderFailed, run_command
+from allocsim.recorders.program import Outcome
+from allocsim.text import counted, format_bytes
+
+INSTALL = "apt install gcc libc6-dev"
+
+SOURCE = Path(__file__).with_name("guard.c")
+
+OUTPUT = "recording"
+"""File in the work directory that the recorder writes."""
+
+_PAGE, _LENGTH = "guard.page", 4096
+
+UNGUARDED = (
+    "no C compiler is installed, so the recorder is not guarded: a program that closes "
+    f"descriptors breaks it, and lost calls are not noticed ({INSTALL})"
+)
+
+
+class Page(NamedTuple):
+    """What the guard has counted; the layout is `struct page` in guard.c."""
+
+    process: int
+    """Process id of the program; 0 if the guard was not loaded."""
+    images: int
+    """Programs that this process executed under the recorder."""
+    ended: int
+    """The value of `images` when the process ended normally; 0 if it did not, or unseen."""
+    error: int
+    """The errno of the first failed write of the recording; 0 without any."""
+    lost: int
+    """Bytes of the recording that were not written."""
+    deep_binds: int
+    """Libraries opened with RTLD_DEEPBIND."""
+    early_exits: int
+    """Ends of the process by _exit, which runs no exit handlers."""
+
+
+def has_compiler() -> bool:
+    """Return whether the guard can be compiled."""
+    return shutil.which("cc") is not None
+
+
+def capabilities_here(recorder: Recorder) -> Capabilities:
+    """Return what the recorder sees on this machine: without the guard, not all aligned calls."""
+    known = recorder.capabilities
+    if not recorder.is_guarded or has_compiler():
+        return known
+    return replace(known, aligned_calls="partly")
+
+
+def build_guard(directory: Path, recorder: str) -> Path | None:
+    """Compile the guard for a recorder into the work directory; return None without a compiler."""
+    if not has_compiler():
+        return None
+    library = directory / "guard.so"
+    options = ("-shared", "-fPIC", "-O2", f"-DFOR_{recorder.upper()}", "-o")
+    compiled = run_command("cc", *options, library, SOURCE)
+    if compiled.returncode != 0:
+        message = compiled.stderr.strip()[-200:]
+        raise RecorderFailed(f"the C compiler failed: {message}; {INSTALL}")
+    with (directory / _PAGE).open("wb") as page:
+        page.truncate(_LENGTH)
+        os.posix_fallocate(page.fileno(), 0, _LENGTH)  # a full disk must not fault in the program
+    return library
+
+
+def guard_variables(directory: Path) -> dict[str, str]:
+    """Return the environment that the guard needs."""
+    return {
+        "ALLOCSIM_GUARD": str(directory / _PAGE),
+        "ALLOCSIM_OUTPUT": str(directory / OUTPUT),
+    }
+
+
+def read_page(directory: Path) -> Page:
+    """Return what the guard has counted; all zero if it was not used."""
+    try:
+        head = (directory / _PAGE).read_bytes()[: 8 * len(Page._fields)]
+        return Page(*struct.unpack(f"={len(Page._fields)}q", head))
+    except (OSError, struct.error):
+        return Page(*[0] * len(Page._fields))
+
+
+def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
+    """Return a sentence on each kind of calls that the recorder lost, as the guard saw it."""
+    page = read_page(directory)
+    losses = []
+    if page.error:
+        reason = os.strerror(page.error)
+        more = "; set TMPDIR to a directory with more space" if page.error == errno.ENOSPC else ""
+        losses.append(
+            f"the recorder could not write its file ({reason}): the last "
+            f"{format_bytes(page.lost)} of the recording are lost{more}"
+        )
+    if page.process and page.images != page.ended and outcome.status <= 128:
+        losses.append(
+            "the program executed another one to which the recorder was not preloaded: its calls "
+            "are not recorded"
+        )
+    return losses
+
+
+def deep_bind_losses(directory: Path) -> list[str]:
+    """Return a sentence on the calls of libraries that do not use the preloaded functions."""
+    count = read_page(directory).deep_binds
+    reason = "libraries that the program opened with RTLD_DEEPBIND call malloc past the recorder"
+    return [f"{reason} ({counted(count, 'dlopen')})"] if count else []

@@ -1,0 +1,141 @@
+"""Programs into which a recorder cannot be preloaded, or whose allocations would go past it.
+
+A preloaded malloc sees nothing of a static program. Nor does it see the C++ allocations of a
+program that is linked to tcmalloc, mimalloc or jemalloc: these libraries have an operator new of
+their own, which does not call malloc. Both can be told before the program runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shlex
+import shutil
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from allocsim.recorders.base import Request, run_command
+from allocsim.recorders.elf import ElfFile, read_elf
+from allocsim.text import format_bytes
+
+MALLOC = "malloc"
+NEW = ("_Znwm", "_Znam")
+"""operator new(size_t) and operator new[](size_t), as compilers name them."""
+
+_LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S.*?) \(0x[0-9a-f]+\)$", re.MULTILINE)
+
+_LIBC = re.compile(r"(ld-linux.*|ld64|libc|libc_malloc_debug)\.so.*")
+
+
+class Linkage(NamedTuple):
+    """How a program gets its memory."""
+
+    allocator: str | None = None
+    """The library, other than libc, whose malloc it uses."""
+    goes_past_malloc: bool = False
+    """Whether it uses an operator new that does not call malloc."""
+
+
+def why_unsuited(request: Request) -> str | None:
+    """Return why nothing can be preloaded into the program, or why that would not record it."""
+    file = _executable(request.program.file)
+    elf = read_elf(file, (MALLOC,))
+    if elf is None:
+        return None
+    if not elf.is_native:
+        return f"'{file}' is not a 64-bit program"
+    if elf.interpreter is None:
+        return f"'{file}' is statically linked, so that no recorder can be preloaded"
+    if _gains_rights(file):
+        return f"'{file}' runs with other rights than yours, so that no recorder can be preloaded"
+    if MALLOC in elf.defined:
+        return f"'{file}' has a malloc of its own, which a preloaded one does not replace"
+    linkage = linkage_of(file)
+    if linkage.goes_past_malloc:
+        return (
+            f"'{file}' is linked to {linkage.allocator}, whose operator new does not call malloc: "
+            "link it to glibc's malloc to record it"
+        )
+    return None
+
+
+def why_not_with_glibc_only(request: Request) -> str | None:
+    """Return why the program cannot be recorded by glibc's debugging malloc."""
+    allocator = linkage_of(_executable(request.program.file)).allocator
+    if allocator is None:
+        return why_unsuited(request)
+    return f"it works with glibc's malloc, and {request.program.name} is linked to {allocator}"
+
+
+def why_no_room(needed: int) -> str | None:
+    """Return why `needed` bytes of address space cannot be had under the user's limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or limit >= needed:
+        return None
+    return (
+        f"its buffers need up to {format_bytes(needed)} of address space, and ulimit -v allows "
+        f"{format_bytes(limit)}"
+    )
+
+
+@lru_cache(maxsize=8)
+def linkage_of(file: str) -> Linkage:
+    """Return how the program at `file` gets its memory, as its loader resolves its libraries."""
+    elf = read_elf(file, NEW)
+    if elf is None or elf.interpreter is None:
+        return Linkage()
+    listed = run_command(elf.interpreter, "--list", file)
+    libraries = {path: read_elf(path, (MALLOC, *NEW)) for path in _LIBRARY.findall(listed.stdout)}
+    others = {path: it for path, it in libraries.items() if it and not _is_libc(path)}
+    allocator = next((path for path, it in others.items() if MALLOC in it.defined), None)
+    if allocator is None:
+        return Linkage()
+    goes_past = bool(others[allocator].defined & {*NEW}) and _uses_new(elf, others, allocator)
+    return Linkage(Path(allocator).name, goes_past)
+
+
+def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -> bool:
+    """Return whether the program, or a library that is no runtime of C++, calls operator new."""
+    callers = [
+        it for path, it in libraries.items() if path != allocator and "libstdc++" not in path
+    ]
+    return any(it.imported & {*NEW} for it in (program, *callers))
+
+
+def _is_libc(path: str) -> bool:
+    """Return whether a library is part of glibc."""
+    return _LIBC.fullmatch(Path(path).name) is not None
+
+
+def _gains_rights(file: str) -> bool:
+    """Return whether the loader ignores LD_PRELOAD: a set-uid program, or one of capabilities."""
+    status = Path(file).stat()
+    is_other = (status.st_mode & 0o4000 and status.st_uid != os.geteuid()) or (
+        status.st_mode & 0o2000 and status.st_gid != os.getegid()
+    )
+    try:
+        return bool(is_other) or (
+            bool(os.getxattr(file, "security.capability")) and os.geteuid() != 0
+        )
+    except OSError:
+        return bool(is_other)
+
+
+def _executable(file: str) -> str:
+    """Return the file that the kernel runs: of a script, its interpreter."""
+    try:
+        with Path(file).open("rb") as script:
+            line = script.read(256).partition(b"\n")[0]
+    except OSError:
+        return file
+    if not line.startswith(b"#!"):
+        return file
+    try:
+        words = shlex.split(os.fsdecode(line[2:]))
+    except ValueError:
+        return file
+    if words and Path(words[0]).name == "env":
+        words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+    return (shutil.which(words[0]) if words else None) or file

@@ -1,0 +1,55 @@
+"""The run of a program without a recorder, which shows what the recorder costs.
+
+It runs only if the user wants it, since a program may not be one that can be run twice.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+
+from allocsim.errors import InputError
+from allocsim.recorders.program import Outcome, Program, run_program
+
+STANDARD_INPUT = 0
+
+
+def run_plainly(program: Program, notify: Callable[[str], None]) -> Outcome:
+    """Run the program without a recorder, and rewind its standard input for the next run.
+
+    Raises InputError, before anything is run, if the input can be read only once.
+    """
+    start = _position_of_input()
+    notify(f"running {program.name} without a recorder")
+    outcome = run_program(program, {})
+    notify(f"{program.name} {outcome.description} after {outcome.seconds:.2f} s")
+    if start is not None:
+        os.lseek(STANDARD_INPUT, start, os.SEEK_SET)
+    return outcome
+
+
+def compared_with(plain: Outcome, recorded: Outcome, name: str, recorder: str) -> str:
+    """Return a sentence that compares the two runs."""
+    cost = f"{plain.seconds:.3f} s without a recorder, {recorded.seconds:.3f} s with {recorder}"
+    if plain.seconds > 0:
+        cost += f": {recorded.seconds / plain.seconds:.1f} times"
+    if plain.status != recorded.status:
+        cost += f"; without {recorder}, {name} {plain.description}"
+    return cost
+
+
+def _position_of_input() -> int | None:
+    """Return the position in standard input; None for a terminal, a device or a closed one."""
+    try:
+        mode = os.fstat(STANDARD_INPUT).st_mode
+    except OSError:
+        return None
+    if stat.S_ISREG(mode):
+        return os.lseek(STANDARD_INPUT, 0, os.SEEK_CUR)
+    if stat.S_ISCHR(mode):
+        return None
+    raise InputError(
+        "--cost runs the program twice, and standard input can be read only once; give it a file "
+        "as input"
+    )

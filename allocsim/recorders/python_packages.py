@@ -1,0 +1,74 @@
+"""Packages of other Python interpreters: their version, and the command that installs them there.
+
+An interpreter is asked in a process of its own. The current directory is not on its path, so that
+a file lying there is not taken for the package.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from functools import lru_cache
+from typing import NamedTuple
+
+from allocsim.recorders.base import run_command
+
+# Python 3.7 and newer, whose paths may all begin with the current directory.
+_QUESTION = """
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import importlib.util, json, os, sysconfig
+try:
+    from importlib.metadata import version
+    found = version(sys.argv[1])
+except Exception:
+    found = None
+stdlib = sysconfig.get_path("stdlib")
+print(json.dumps([
+    found,
+    importlib.util.find_spec("pip") is not None,
+    sys.prefix == sys.base_prefix and os.path.exists(os.path.join(stdlib, "EXTERNALLY-MANAGED")),
+]))
+"""
+
+
+class Answer(NamedTuple):
+    """What an interpreter says of itself."""
+
+    version: str | None = None
+    """Version of the package; None if it is not installed."""
+    has_pip: bool = False
+    is_managed: bool = False
+    """Whether the system's package manager owns its packages, so that pip refuses to install."""
+
+
+@lru_cache(maxsize=8)
+def _ask(python: str, package: str) -> Answer:
+    """Ask an interpreter; an empty answer if it cannot be run."""
+    done = run_command(python, "-c", _QUESTION, package)
+    try:
+        return Answer(*json.loads(done.stdout)) if done.returncode == 0 else Answer()
+    except (ValueError, TypeError):
+        return Answer()
+
+
+def version_in(python: str, package: str) -> str | None:
+    """Return the version of a package that an interpreter has, or None if it has none."""
+    return _ask(python, package).version
+
+
+def how_to_install(requirement: str, python: str) -> str:
+    """Return the command that installs a package for an interpreter.
+
+    Where the system manages the interpreter's packages, the command makes an environment that has
+    the package; the message says to use that one.
+    """
+    answer, quoted = _ask(python, requirement.partition("=")[0]), shlex.quote(python)
+    if answer.has_pip and not answer.is_managed:
+        return f"{quoted} -m pip install {requirement}"
+    if not answer.is_managed:
+        return f"{quoted} -m ensurepip && {quoted} -m pip install {requirement}"
+    return (
+        f"{quoted} -m venv --system-site-packages env && env/bin/python -m pip install "
+        f"{requirement}, then use env/bin/python"
+    )
