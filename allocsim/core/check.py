@@ -41,19 +41,19 @@ def violations(
 
 
 def footprint_is_what_was_obtained(heap: HasSystem, _: Reservation) -> Iterator[str]:
-    """The footprint is heap - released + metadata. Each is counted separately; none is negative.
+    """The footprint is heap - released + metadata; all four are counted separately.
 
-    This is checked for every heap, so a design does not list it among its invariants.
+    This invariant is checked for every heap, so a design does not list it among its invariants.
     """
     system = heap.system[0]
     expected = system.heap - system.released + system.metadata
     if system.footprint != expected:
         yield (
-            f"footprint counts {system.footprint} bytes; heap {system.heap} - released "
+            f"footprint counts {system.footprint} bytes, but heap {system.heap} - released "
             f"{system.released} + metadata {system.metadata} is {expected}"
         )
     if not 0 <= system.released <= system.heap or system.metadata < 0:
         yield (
-            f"heap {system.heap}, released {system.released} and metadata {system.metadata} "
-            "cannot all be right"
+            f"released is {system.released} bytes, expected 0 to {system.heap} (heap); metadata is "
+            f"{system.metadata} bytes, expected 0 or more"
         )

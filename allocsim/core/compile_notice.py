@@ -39,7 +39,7 @@ def write_to_stderr(line: str) -> None:
 
 
 write: Callable[[str], None] = write_to_stderr
-"""The function that prints a line. It is replaced where standard error is not the user's."""
+"""The function that prints a line. A process whose standard error is not the user's replaces it."""
 
 
 def announce(module: str, is_more: bool = False) -> None:

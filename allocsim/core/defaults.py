@@ -1,8 +1,8 @@
 """Default kernels for the operations that a design may leave out.
 
-A design must answer malloc, free, usable_size and measure. The defaults for the other operations
-call these, use the heap's SYSTEM record, or do nothing. The bundled designs answer every operation
-themselves.
+A design must have kernels for malloc, free, usable_size and measure. The default kernels for the
+other operations call these four, use the heap's System record, or do nothing. The bundled designs
+name a kernel for every operation themselves.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MANDATORY: tuple[Callable[..., Any], ...] = (
 
 
 def unanswered(state: type) -> list[str]:
-    """Return the names of the mandatory operations that no kernel answers for `state`."""
+    """Return the names of the mandatory operations for which `state` has no kernel."""
     return [each.__name__ for each in MANDATORY if not has_answer(each, state)]
 
 
 def answer_the_rest(state: type) -> None:
-    """Let the defaults answer every operation that `state` has no kernel for."""
+    """Register the default kernel of every operation for which `state` has no kernel."""
     for operation, default in DEFAULTS.items():
         if not has_answer(operation, state):
             answers(operation, state)(default)

@@ -1,10 +1,10 @@
-"""Digests of source code: what a kernel may depend on, and whether it has changed.
+"""Digests of source code, which tell whether the code that a kernel depends on has changed.
 
 A kernel depends on its own module and on every module that it imports, directly or not. The rule is
 static: all import statements count, including those in functions, so the result does not depend on
-what a process happens to have loaded. `from package import name` counts the package itself and, if
-it exists, the module `package.name`. Parent packages only assemble their modules, so they count
-only if they are imported by name.
+what a process happens to have loaded. `from package import name` counts the package and, if there
+is such a module, `package.name`. A parent package only assembles its modules, so it counts only if
+it is itself imported by name.
 
 A module's digest is computed from its syntax tree, without docstrings and without code that only
 type checkers read, so editing a comment changes no digest.
@@ -120,7 +120,7 @@ class ImportClosure:
         return self._sources[module]
 
     def _file(self, module: str, importer: str) -> str | None:
-        """Return the source file of `module`; None if its import by `importer` is not followed."""
+        """Return the source file of `module`, or None if an import by `importer` does not count."""
         if module.split(".")[0] == self._name:
             return self._file_in_package(module)
         if importer.split(".")[0] == self._name:
@@ -132,7 +132,7 @@ class ImportClosure:
         return file if same or not file.startswith(INSTALLED) else None
 
     def _file_in_package(self, module: str) -> str | None:
-        """Return the file of a module of the package, loaded or not; None if it does not exist."""
+        """Return the file of a module of the package, loaded or not, or None if there is none."""
         place = f"{self._root}/{module.replace('.', '/')}"
         if self._list(place):
             return f"{place}/__init__.py"

@@ -1,10 +1,10 @@
 """Kernels called by other kernels, which are compiled to LLVM IR only, not to machine code.
 
-Numba compiles each function that a kernel calls as if Python called it. The function gets a wrapper
-that unpacks every array of the heap's state, all optimisations, machine code and a cache file of
-its own, which are all wasted on a kernel that is inlined. Here a called kernel is only lowered to
-IR. The kernel that Python calls links the IR of all the kernels that it calls, directly or not, and
-is optimised once.
+Numba compiles each function that a kernel calls as if Python called it: with a wrapper that unpacks
+every array of the heap's state, with all optimisations, with machine code and with a cache file of
+its own. All of that is wasted on a kernel that is inlined. Here a called kernel is only lowered to
+IR. The kernel that Python calls is linked with the IR of all the kernels that it calls, directly or
+not, and the whole is optimised once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LinkedLibrary(JITCodeLibrary):
         return self.name, "object", (self._get_compiled_object(), bitcode)
 
     def _finalize_specific(self) -> None:
-        """Set the Python objects of the linked kernels, as is done when loading from the cache."""
+        """Set the Python objects of the linked kernels, as Numba does for a cached kernel."""
         super()._finalize_specific()
         for variable in self._final_module.global_variables:
             if variable.name.startswith(ENVIRONMENT) and not variable.is_declaration:

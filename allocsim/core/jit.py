@@ -1,9 +1,9 @@
 """Kernels and operations: compile options, and dispatch by the type of the heap.
 
 A *kernel* is a Python function that Numba compiles when it is first called. With
-NUMBA_DISABLE_JIT=1 it stays Python, for the debugger and for coverage. An *operation* (malloc,
-free, ...) has one kernel per design, selected by the type of the heap when the caller is compiled,
-so there is no lookup at run time.
+NUMBA_DISABLE_JIT=1 (pure mode) it stays Python, for the debugger and for coverage. An *operation*
+(malloc, free, ...) has one kernel per design. The type of the heap selects the kernel when the
+caller is compiled, so there is no lookup at run time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": Inlin
 """Compile options of a kernel for calls from other kernels."""
 
 CACHE = None if PURE else kernel_cache_directory()
-"""Directory of compiled kernels; None if no directory is writable, or nothing is compiled."""
+"""Directory of compiled kernels; None if no directory is writable, or in pure mode."""
 
 _CLOSURE = ImportClosure(CACHE / "sources.json" if CACHE else None)
 
@@ -194,7 +194,7 @@ def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
 
 
 def address_of(compiled: Any, *arguments: Any) -> int:
-    """Return the address of a kernel compiled for arguments of these types; 0 in pure mode."""
+    """Return the address of a kernel compiled for arguments of these types, or 0 in pure mode."""
     return 0 if PURE else _address(compiled, tuple(map(typeof, arguments)))
 
 

@@ -24,8 +24,8 @@ MAX_UNUSED = 4
 """Number of directories that are kept although they have not been used for UNUSED seconds."""
 
 UNUSED = 7 * 24 * 3600
-"""Seconds after its last use when a directory counts as unused. No process reads a directory for
-that long."""
+"""A directory counts as unused this many seconds after its last use. No process reads a directory
+for that long, so none loses files that it still needs."""
 
 MARKER = "CACHEDIR.TAG"
 
@@ -40,11 +40,11 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
-    """Return the directory for the kernels of `package`, created if needed; None on failure.
+    """Return the directory for the kernels of `package`; create it if needed.
 
-    It is below `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache directory
-    (XDG). If it cannot be written there, it is in a private directory below the temporary
-    directory.
+    The directory is below `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache
+    directory (XDG). If nothing can be written there, it is in a private directory below the
+    temporary directory. Returns None if that cannot be written either.
     """
     for choose in (_user_cache, _private_temporary):
         try:
@@ -59,9 +59,9 @@ def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
 
 
 def environment_key(package: Path = PACKAGE) -> str:
-    """Return sixteen hex digits that identify the package's path and what compiles the package.
+    """Return sixteen hex digits that identify the package's path and the versions that compile it.
 
-    Two copies of the package never share files: each would delete the other's as outdated.
+    Two copies of the package must not share files: each would delete the other's as outdated.
     """
     facts = (
         str(package),
@@ -86,7 +86,10 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _user_cache() -> Path:
-    """Return our directory in the user's cache directory; RuntimeError if the user has no home."""
+    """Return our directory in the user's cache directory.
+
+    Raises RuntimeError if the user has no home directory.
+    """
     named = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     return Path(named or Path.home() / ".cache") / "allocsim"
 

@@ -5,7 +5,7 @@ kernel's module and all that it imports, and, for each state type in the signatu
 declares it and the modules whose kernels answer operations for it. So an edit recompiles exactly
 the kernels that it may change. An outdated file is deleted when its successor is saved.
 
-A failure to read or write a file costs a compilation, nothing else.
+If a file cannot be read or written, the kernel is compiled again; nothing else happens.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def state_types(sig: Any) -> Iterator[type]:
 def kernel_files(
     function: Any, directory: Path | None, closure: ImportClosure, answering: Answering
 ) -> Any:
-    """Return the cache of the kernel `function`; without a directory, one that stores nothing."""
+    """Return the cache of the kernel `function`; if `directory` is None, it stores nothing."""
     if directory is None:
         return NullCache()
     return KernelFiles(function, directory, closure, answering)

@@ -24,7 +24,7 @@ NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 class Reservation:
-    """A range of address space; the OS provides each page when it is first written."""
+    """A range of address space. The OS provides memory for a page at the first write to it."""
 
     def __init__(self, length: int, alignment: int = OS_PAGE, offset: int = 0) -> None:
         """Reserve `length` bytes, rounded up to pages; raise AddressSpaceError if the OS refuses.

@@ -63,7 +63,10 @@ def free(heap: HeapState, thread: int, address: int) -> int:
 
 @operation
 def inspect(heap: HeapState, address: int) -> int:
-    """Return the Status that `free` would, without freeing; OK also for a free small object."""
+    """Return the Status that `free` would return, but free nothing.
+
+    The result is OK also for a small object that is already free.
+    """
     raise NotImplementedError
 
 
@@ -87,7 +90,7 @@ def free_stack(heap: HeapState, address: int) -> int:
 
 @operation
 def thread_begin(heap: HeapState, thread: int) -> int:
-    """Create the cache of `thread`, whose number is the next in order. Returns a Status."""
+    """Prepare for the calls of `thread`, whose number is the next in order. Returns a Status."""
     raise NotImplementedError
 
 
@@ -105,7 +108,9 @@ def release(heap: HeapState, length: int) -> int:
 
 @operation
 def flush_deferred_writes(heap: HeapState) -> int:
-    """Write to the heap what the original allocator would have written by now. Returns a Status.
+    """Write to the heap what the allocator that the design models would have written by now.
+
+    Returns a Status.
 
     A design may defer writes that no other operation depends on, to be faster. They matter only
     where resident memory is measured.

@@ -114,7 +114,7 @@ class Grid(Protocol[S]):
 class System(Struct):
     """The memory that a heap has obtained from the operating system."""
 
-    next: Int64  # address of the first byte of the reservation that is not in use yet
+    next: Int64  # address of the first byte of the heap's reservation that is not in use yet
     limit: Int64  # end address of the reservation (exclusive)
     heap: Int64  # bytes obtained for spans
     metadata: Int64  # bytes obtained for the allocator's own records

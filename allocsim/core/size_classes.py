@@ -1,8 +1,8 @@
 """Size classes: the table of a design's classes, the waste of each, and a check of the mapping.
 
 A design has two functions: one maps a request to its class, the other maps a class to its object
-size. They are written separately because a kernel needs a closed form or a compact table, so they
-can disagree. `sizeclass-check` compares them for every size.
+size. A kernel needs a closed form or a compact table for each direction, so the functions are
+written separately and can disagree. `allocsim sizeclass-check` compares them for every size.
 
 Invariant: class_of(n) is the smallest class whose objects hold n bytes.
 """
@@ -26,7 +26,7 @@ class ClassRow:
     tail: int
     """Bytes at the end of the span, too few for an object."""
     worst_waste: float
-    """Largest share of a full span that was not requested, 0 to 1."""
+    """Largest share of a span full of objects that no request asked for, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SizeClasses:
     object_size: Callable[[int], int]
     count: int
     chunk_of: Callable[[int], int]
-    """Maps an object size to the bytes that a refill carves, before rounding up to pages."""
+    """Maps an object size to the bytes that a refill carves, not yet rounded up to pages."""
     page_size: int
     first: int = 0
     """Number of the first class."""

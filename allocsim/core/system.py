@@ -19,7 +19,8 @@ from allocsim.core.raw import advise
 from allocsim.core.records import Counters, Sample, System, Table
 
 MADV_DONTNEED = 4
-"""On Linux, drops the pages: they use no memory until they are written, and read as zeros."""
+"""The advice that releases pages on Linux: they use no memory until the next write to them, and
+they read as zeros."""
 
 
 class HasSystem(Protocol):

@@ -1,4 +1,4 @@
-"""The design `tcmalloc`: gperftools 2.10, as libtcmalloc-minimal4 of Debian 12 is built.
+"""The design `tcmalloc`: gperftools 2.10 as Debian 12 builds it (libtcmalloc-minimal4).
 
 The folder mirrors the library's source. The docstring of a module names the library's file in
 parentheses, and the docstring of a kernel names the library's function.
@@ -7,8 +7,9 @@ malloc of a small object, up to 256 KiB:
 
 1. `size_classes` rounds the size up to one of 85 classes.
 2. `thread_cache` pops the newest object of the thread's free list. Usually that is all.
-3. If the list is empty, `central_free_list` refills it, either with a whole batch from the transfer
-   cache or with as many objects from the class's spans as the list may hold.
+3. If the list is empty, `central_free_list` refills it. The list gets a whole batch (the number of
+   objects that are moved at once) from the transfer cache, or as many objects from the class's
+   spans as the list may hold.
 4. If no span of the class has a free object, `page_release.new_run` allocates a span, which is
    carved into objects. The span is the best fit among the free spans (`page_heap`). If none fits,
    the heap grows.
@@ -16,11 +17,12 @@ malloc of a small object, up to 256 KiB:
 free finds the class in the page map and pushes the object on the list of the calling thread. A
 list or a cache that has become too long moves batches back to the central free list; a span that
 gets its last object back is freed. Freed spans coalesce, and from time to time one of them is
-released to the operating system. Large objects have a span of their own.
+released to the operating system. A large object has a span of its own.
 
-Every counter that the library reports has the library's value, to the byte, after every call;
-scripts/verify-tcmalloc checks that. The library has no frozen state. Here a frozen heap obtains no
-more memory, not even for metadata: calls that need pages or records fail, but frees never do.
+After every call, each counter that the library reports has the same value here, to the byte;
+scripts/verify-tcmalloc checks that. Unlike the library's heap, this heap can be frozen: it then
+obtains no more memory, not even for metadata. Calls that need pages or records fail, but free never
+does.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: fill_sample,
 }
-"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
+"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
 
 answer_from_system(Tcmalloc)
 for operation, kernel in KERNELS.items():
@@ -91,7 +93,8 @@ CODE = code_record(
     large_objects.free_stack_pages,
     malloc.do_realloc,
 )
-"""The kernels that are called by their address. Each is compiled once, not into every caller."""
+"""The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
+compiled once, not into every caller."""
 
 
 def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Tcmalloc:

@@ -1,9 +1,10 @@
 """Creating and deleting thread caches, and the limit that they share (src/thread_cache.cc).
 
-All caches together may hold `overall_thread_cache_size` bytes. Each has a share of them, its
-`max_size`, which grows by STEAL_AMOUNT at a time. The bytes come from the unclaimed space or, if
-none is left, from the `max_size` of another cache, which gives up objects when it is next
-scavenged. Caches form a linked list, newest first; a cache has the number of its thread.
+All caches together may hold `overall_thread_cache_size` bytes. Each cache has a share of these
+bytes, its `max_size`, which grows by STEAL_AMOUNT at a time. The cache takes the amount from the
+unclaimed space or, if none is left, steals it from the `max_size` of another cache, which then
+gives up objects when it is next scavenged. Caches form a linked list, newest first; a cache has the
+number of its thread.
 
 Invariant: unclaimed_cache_space + the sum of max_size = overall_thread_cache_size.
 """
@@ -39,7 +40,10 @@ def create_cache_if_necessary(heap: Tcmalloc, thread: int) -> bool:
 
 @kernel
 def new_cache(heap: Tcmalloc, thread: int) -> bool:
-    """Give `thread` a cache with empty lists (ThreadCache::NewHeap, Init); False on failure."""
+    """Give `thread` a cache with empty lists (ThreadCache::NewHeap, Init).
+
+    Returns False on failure.
+    """
     static, cache = heap.static[0], heap.cache[thread]
     if not _allocate_cache_record(heap):
         return False

@@ -5,8 +5,8 @@ transfer cache. The transfer cache holds full batches on their way between threa
 few slots for each class, used last in first out, and storing a batch in a slot does not touch the
 batch's spans. A class that is out of slots takes one from another class, round robin.
 
-Invariants: every used slot holds exactly one full batch. A span whose objects are all on its own
-list has been returned to the page heap.
+Invariants: every used slot holds exactly one full batch. No span has all of its objects on its own
+list, because such a span is returned to the page heap.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def insert_range(heap: Tcmalloc, size_class: int, chain: int, count: int) -> int
 
 @kernel
 def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
-    """Return whether the class has an unused slot, after taking one from another if necessary.
+    """Return whether the class has an unused slot; take one from another class if necessary.
 
     The next two classes in turn are tried. Only the second may lose a batch (MakeCacheSpace).
     """
@@ -109,10 +109,10 @@ def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> b
 
 @kernel
 def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> tuple[int, int]:
-    """Remove up to `wanted` objects from the class's spans, newest span first.
+    """Remove up to `wanted` objects from the class's spans, in the order of their list.
 
     Returns (first object, count), or (0, 0) on failure. The class gets a new span only if none of
-    its spans has a free object, and then yields at most that span's objects
+    its spans has a free object; at most the new span's objects are removed then
     (FetchFromOneSpansSafe).
     """
     head = NONEMPTY_HEAD + size_class

@@ -1,7 +1,7 @@
 """Invariants of central free lists, transfer cache and thread caches, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and changes nothing.
+Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
+reads the records and changes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD
 
 
 def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A free object is on one list only, which is a list of its class and counts it."""
+    """Each free object is on exactly one list, a list of its class; lists count their objects."""
     spans, seen, outside = spans_of(heap), set[int](), Counter[int]()
     for where, size_class, count, chain in _chains(heap, memory, spans):
         length = 0
@@ -43,7 +43,7 @@ def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
             seen.add(address)
             outside[number] += not where.startswith("span")
         if length != count:
-            yield f"{where} holds {length} objects, {count} counted"
+            yield f"{where} holds {length} objects, but counts {count}"
     for span in spans.values():
         if outside[span.number] > span.refcount:
             yield (
@@ -55,7 +55,7 @@ def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
 def _chains(
     heap: Tcmalloc, memory: Reservation, spans: dict[int, SpanCopy]
 ) -> Iterator[tuple[str, int, int, Iterator[int]]]:
-    """Yield every chain of free objects: its place, its class, its counted length, its objects."""
+    """Yield (place, class, counted length, objects) for every chain of free objects."""
     for span in spans.values():
         # A class that does not exist is reported by the check of the page map.
         if 0 < span.size_class < len(heap.size_class) and span.state == SpanState.IN_USE:
@@ -87,7 +87,10 @@ def _chain(heap: Tcmalloc, memory: Reservation, address: int) -> Iterator[int]:
 def _object_problem(
     heap: Tcmalloc, spans: dict[int, SpanCopy], address: int, size_class: int
 ) -> tuple[int, str]:
-    """Return the span of an address and why no object of the class starts there, "" if one does."""
+    """Return (span, problem) for an address.
+
+    `problem` says why no object of the class starts there; it is "" if one does.
+    """
     number, _ = mapped(heap, address)
     span = spans.get(number)
     if span is None or span.size_class != size_class:
@@ -98,19 +101,28 @@ def _object_problem(
 
 
 def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A class counts its spans and their free objects, and lists each span where it belongs."""
+    """A class counts its spans and their free objects, and lists each span under the right head."""
     spans = spans_of(heap)
     for number, info in enumerate(heap.size_class):
         own = [s for s in spans.values() if s.size_class == number and number]
         free = sum(int(info.objects) - span.refcount for span in own)
         if (info.num_spans, info.free_objects) != (len(own), free):
-            yield f"class {number} counts {info}, found {len(own)} spans with {free} free objects"
+            yield (
+                f"class {number} counts {info.num_spans} spans with {info.free_objects} free "
+                f"objects, but has {len(own)} spans with {free} free objects"
+            )
         for head, nonempty in ((NONEMPTY_HEAD, True), (EMPTY_HEAD, False)):
             expected = {span.number for span in own if (span.objects != 0) is nonempty}
             if number and set(listed(heap, head + number)) != expected:
-                yield f"class {number} lists wrong spans under head {head}"
+                yield (
+                    f"class {number} lists wrong spans as spans "
+                    f"{'with' if nonempty else 'without'} free objects"
+                )
         if not 0 <= info.used_slots <= info.cache_size <= info.max_cache_size:
-            yield f"class {number} uses {info.used_slots} slots of {info.cache_size}"
+            yield (
+                f"class {number} uses {info.used_slots} of {info.cache_size} slots; its maximum is "
+                f"{info.max_cache_size}"
+            )
 
 
 def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
@@ -126,8 +138,8 @@ def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]
     limits = sum(int(heap.cache[thread].max_size) for thread in threads)
     if limits + static.unclaimed_cache_space != static.overall_thread_cache_size:
         yield (
-            f"caches may hold {limits} bytes and {static.unclaimed_cache_space} are unclaimed, of "
-            f"{static.overall_thread_cache_size}"
+            f"the caches' limits of {limits} bytes and the {static.unclaimed_cache_space} "
+            f"unclaimed bytes do not sum to {static.overall_thread_cache_size}"
         )
 
 
@@ -136,7 +148,7 @@ def _cache_problems(heap: Tcmalloc, thread: int) -> Iterator[str]:
     cache, lists = heap.cache[thread], heap.free_list[thread]
     listed_bytes = int((lists.length * lists.object_size.astype(int)).sum())
     if cache.size_ != listed_bytes:
-        yield f"cache {thread} counts {cache.size_} bytes, its lists hold {listed_bytes}"
+        yield f"cache {thread} counts {cache.size_} bytes, but its lists hold {listed_bytes}"
     if (lists.low_water_mark > lists.length).any() or lists.low_water_mark.min() < 0:
         yield f"cache {thread} has a list shorter than its low-water mark"
 

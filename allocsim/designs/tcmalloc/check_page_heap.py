@@ -1,8 +1,8 @@
 """Invariants of the page heap and the page map, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and changes nothing. The records may be corrupt, so every link is validated before it is
-followed.
+Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
+reads the records and changes nothing. The records may be corrupt, so every link is validated before
+it is followed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from allocsim.designs.tcmalloc.span import (
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
 BROKEN_LINK = 0
-"""Marks where the links of a list or set are broken: span 0 is never a member of one."""
+"""Stands for the rest of a list or set after a broken link. Span 0 is never a member of either."""
 
 
 class SpanCopy(NamedTuple):
@@ -91,13 +91,16 @@ def spans_tile_the_heap(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     if expected > end or (end - expected) % METADATA_ALLOC_CHUNK_SIZE:
         yield f"spans end at {expected:#x}, the heap at {end:#x}"
     if expected - memory.address - gaps != heap.system[0].heap:
-        yield f"heap is {heap.system[0].heap} bytes, its spans are not"
+        yield (
+            f"heap is {heap.system[0].heap} bytes, but its spans have "
+            f"{expected - memory.address - gaps}"
+        )
     if heap.counters[0].spans != len(spans):
         yield f"{heap.counters[0].spans} spans counted, {len(spans)} found"
 
 
 def spans_are_mapped(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """The first and last page of a span are mapped to it; with a size class, every page is."""
+    """The first and last page of a span are mapped to it; if it has a size class, all pages are."""
     for span in spans_of(heap).values():
         checked = range(span.pages) if span.size_class else {0, span.pages - 1}
         for page in checked:
@@ -132,11 +135,14 @@ def free_neighbours_are_coalesced(heap: Tcmalloc, memory: Reservation) -> Iterat
     """No two free spans in the same state are adjacent."""
     for one, other in pairwise(spans_of(heap).values()):
         if one.state == other.state and one.state in _FREE_STATES and one.end == other.address:
-            yield f"spans {one.number} and {other.number} in state {one.state} are adjacent"
+            yield (
+                f"spans {one.number} and {other.number} in state {one.state} are adjacent, but "
+                "not coalesced"
+            )
 
 
 def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A free span is listed once: in its state's list for its length, or in its state's set."""
+    """A free span is listed once: on the list for its state and length, or in its state's set."""
     spans, seen = spans_of(heap), Counter[int]()
     roots = (heap.page_heap[0].large_normal, heap.page_heap[0].large_returned)
     for state, first, root in zip(_FREE_STATES, (FREE_HEAD, RETURNED_HEAD), roots, strict=True):
@@ -155,7 +161,7 @@ def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[
 
 
 def _set_problems(spans: dict[int, SpanCopy], members: list[int], state: int) -> Iterator[str]:
-    """Yield the violations of a set, whose spans are `members` in the order found."""
+    """Yield the violations in the set of large spans in `state`, which holds `members` in order."""
     keys = []
     for number in members:
         span = spans.get(number)
@@ -230,7 +236,7 @@ def _resident_problems(
 
 
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Metadata consists of page map leaves, and of chunks for the most records of each kind."""
+    """Metadata is page map leaves, and chunks for the highest number of records of each kind."""
     page_heap = heap.page_heap[0]
     needed = (
         (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),
@@ -242,6 +248,6 @@ def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator
     leaves = int(np.count_nonzero(heap.page_map[:ROOT_ROWS]))
     expected = leaves * LEAF_BYTES + chunks * ALLOC_INCREMENT
     if heap.system[0].metadata != expected:
-        yield f"metadata is {heap.system[0].metadata} bytes, that of the records {expected}"
+        yield f"metadata is {heap.system[0].metadata} bytes, but the records need {expected}"
     if page_heap.leaves != leaves + 1:
         yield f"{page_heap.leaves} leaves counted, {leaves} and the null leaf found"

@@ -51,12 +51,12 @@ def _allocate(heap: Tcmalloc, request: int, state: int) -> int:
 
 @out_of_line
 def memalign_pages(heap: Tcmalloc, request: int, alignment: int) -> int:
-    """Allocate a large object aligned to more than a page (do_memalign); 0 on failure.
+    """Allocate a large object aligned to more than a page (do_memalign); return 0 on failure.
 
-    The run that is allocated is longer than the object, and the pages before and after the object
-    are freed again. Splitting takes up to three span records: one for the remainder of the best fit
-    and one for each end. They are checked for first, so that a failure cannot leave the run half
-    split.
+    A span longer than the object is allocated, and the pages before and after the object are freed
+    again. Splitting takes up to three span records: one for the remainder of the best fit and one
+    for each end. Whether all three can be had is checked first, so that a failure cannot leave the
+    span half split.
     """
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
@@ -108,7 +108,10 @@ def _delete(heap: Tcmalloc, address: int) -> None:
 
 @kernel
 def page_status(heap: Tcmalloc, address: int, state: int) -> int:
-    """Return OK if a span without small objects, in `state`, starts at `address`, else why not."""
+    """Return OK if a span in `state`, without small objects, starts at `address`.
+
+    Otherwise, returns the Status that says why not.
+    """
     if address < 0 or address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER
     record = heap.span[get_descriptor(heap, address)]

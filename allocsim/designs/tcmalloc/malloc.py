@@ -1,9 +1,9 @@
-"""malloc and its relatives: the calls of a program (src/tcmalloc.cc).
+"""malloc, free and related calls (src/tcmalloc.cc).
 
 The library trusts its caller. Here, a call with an address at which no object starts returns a
-Status that says why. The exception is `free`: it does not check whether an address in a span of
-small objects is the start of one, because the division by the object size would take time on every
-call. `object_status` does check it.
+Status that says why. There is one exception: `free` does not check whether an address in a span of
+small objects is the start of an object, because the division by the object size would take time on
+every call. `object_status` does check that.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ def free_stack(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def object_status(heap: Tcmalloc, address: int) -> int:
-    """Return OK if an object starts at `address`, allocated or free in a cache, else why not."""
+    """Return OK if an object, allocated or free, starts at `address`; else the Status of the error.
+
+    Only an object of a size class can be free here: the span of a free large object is not in use.
+    """
     if address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER
     entry = entry_of(heap, address)
@@ -102,7 +105,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of an object, rounded to its class or to pages; 0 if there is no object."""
+    """Return the bytes of an object, rounded to its class or to pages; 0 if no object is there."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)
@@ -122,11 +125,11 @@ def _rounded_size(heap: Tcmalloc, request: int) -> int:
 
 @out_of_line
 def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
-    """Resize an object: in place while it fits and is at least half used (do_realloc).
+    """Resize an object, in place if it still fits and fills at least half of its bytes.
 
     An object that grows gets at least a quarter more bytes if that much can be allocated. The new
     object is allocated before the old one is freed. Returns 0 on failure, and the old object is
-    then unchanged.
+    then unchanged (do_realloc).
     """
     size = allocated_size(heap, address)
     if size // 2 <= request <= size:
@@ -134,7 +137,7 @@ def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
     grown = size + size // 4
     moved = 0
     if size < request < grown:
-        # A buffer that grows in many small steps is then copied rarely.
+        # With a quarter more, a buffer that grows in many small steps is copied rarely.
         moved = operations.malloc(heap, thread, grown)
     if moved == 0:
         moved = operations.malloc(heap, thread, request)

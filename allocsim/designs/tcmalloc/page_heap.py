@@ -1,12 +1,12 @@
-"""Coalescing page heap: free spans, best fit (src/page_heap.cc).
+"""Page heap: keeps the free spans, allocates the best fit and coalesces (src/page_heap.cc).
 
 Free spans are FREE or RETURNED (released to the OS). Those of up to MAX_PAGES pages are on lists by
 exact length, newest first; longer ones are in a set for each state. `page_release` decides when the
 heap releases spans, and which.
 
 Invariant: no two neighbouring free spans are in the same state. Splitting a free span preserves the
-invariant without a merge, because the remainder's next neighbour is the whole span's neighbour,
-which is in another state.
+invariant without a merge: the remainder's neighbour is the former neighbour of the whole span, and
+so is in another state.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def search_free_and_large_lists(heap: Tcmalloc, pages: int) -> int:
 
 @kernel
 def _alloc_large(heap: Tcmalloc, pages: int) -> int:
-    """Return the best fit among large spans, the lowest if several tie; 0 if none (AllocLarge)."""
+    """Return the best fit among large free spans, or 0 if none is long enough (AllocLarge).
+
+    Of spans with the same length, it is the one with the lowest address.
+    """
     free = lower_bound(heap, FREE_ROOT, pages)
     returned = lower_bound(heap, RETURNED_ROOT, pages)
     if free == 0 or returned == 0:
@@ -171,9 +174,8 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # The library allocates a node for each span in a set. Our sets have no nodes, so the node is
-    # only accounted for.
-    # A frozen heap skips the accounting, since it may not grow but freeing must not fail.
+    # The library allocates a node for each span in a set. Our sets have no nodes, so a node is only
+    # accounted for. A frozen heap skips that: it obtains no metadata, but freeing must not fail.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

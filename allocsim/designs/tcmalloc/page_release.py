@@ -28,7 +28,7 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Pages to be freed before the first release, or after a release that found no span: 2 GiB."""
+"""Pages to be freed before the first release, or after an attempt that found no span: 2 GiB."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""
@@ -46,7 +46,7 @@ ALL_PAGES = 0x7FFFFFFF
 
 @out_of_line
 def new_run(heap: Tcmalloc, pages: int) -> int:
-    """Allocate a span of `pages` pages, without a class; 0 on failure (PageHeap::New)."""
+    """Allocate a span of `pages` pages, without a class; return 0 on failure (PageHeap::New)."""
     span = search_free_and_large_lists(heap, pages)
     # FREE spans do not coalesce with RETURNED ones. Once all free spans are released, any two
     # neighbours coalesce.
@@ -97,7 +97,7 @@ def release_at_least_n_pages(heap: Tcmalloc, pages: int) -> int:
 
 @kernel
 def _next_to_release(heap: Tcmalloc, index: int) -> int:
-    """Return the FREE span to release from list `index`; 0 if the list is empty.
+    """Return the FREE span to release from list `index`, or 0 if the list is empty.
 
     It is the oldest span of index + 1 pages or, if `index` is MAX_PAGES, the shortest large span.
     """

@@ -36,7 +36,10 @@ ADDRESS_BITS = ROOT_BITS + LEAF_BITS + PAGE_SHIFT
 
 @kernel
 def entry_of(heap: Tcmalloc, address: int) -> int:
-    """Return the entry of the page at `address`, which is below 2**48; 0 if it is unknown."""
+    """Return the entry of the page at `address`, or 0 if the page is unknown.
+
+    `address` is from 0 to 2**48 - 1.
+    """
     page = address >> PAGE_SHIFT
     # Rows are unsigned because a signed index costs a test for negative numbers.
     leaf = heap.page_map[np.uint64(page >> LEAF_BITS)]
@@ -47,7 +50,8 @@ def entry_of(heap: Tcmalloc, address: int) -> int:
 def get_descriptor(heap: Tcmalloc, address: int) -> int:
     """Return the span of a page, or 0 if the page is unknown (PageHeap::GetDescriptor).
 
-    Valid for the first and last page of a span, and for every page of one with a class.
+    The result is valid for the first and last page of a span and, if the span has a class, for all
+    of its pages.
     """
     return entry_of(heap, address) >> CLASS_BITS
 
@@ -100,9 +104,9 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
 
 
 def rows_for(length: int) -> int:
-    """Return the rows of a page map for `length` bytes at any address, root and null leaf included.
+    """Return how many rows the page map of a heap of `length` bytes needs, at any address.
 
-    Besides the leaves that the heap fills, there may be a partly used leaf at each end, and one for
-    the extra page on each side.
+    The root and the null leaf are included. Besides the leaves that the heap fills, there may be a
+    partly used leaf at each end, and one for the extra page on each side.
     """
     return ROOT_ROWS + (length // LEAF_SPAN + 4) * LEAF_ROWS

@@ -122,7 +122,7 @@ class Static(Struct):
     next_memory_steal: Int64  # cache to take bytes from next, plus 1; 0: start at the newest
     thread_heap_count: Int64  # caches alive
     max_thread_heap_count: Int64  # maximum of thread_heap_count
-    race_counter: Int64  # class that is asked next for a transfer cache slot
+    race_counter: Int64  # class that has to give up a transfer cache slot next
 
 
 class Tcmalloc(NamedTuple):
@@ -131,7 +131,7 @@ class Tcmalloc(NamedTuple):
     `page_map`, `class_index` and `tc_slots` are plain numbers, so they have no record type.
     """
 
-    code: np.recarray  # one record: the addresses of the kernels out of line
+    code: np.recarray  # one record: the addresses of the out-of-line kernels, see CODE
     system: Table[System]  # one record
     counters: Table[Counters]  # one record
     page_heap: Table[PageHeap]  # one record

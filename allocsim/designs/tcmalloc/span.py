@@ -1,8 +1,8 @@
 """Span records and the circular lists they are linked on (src/span.cc).
 
-A list's head is a record like any other, so a span is linked and unlinked without a test. The
-first LIST_HEADS span numbers are heads; spans follow. Records of deleted spans are reused, newest
-first.
+A list's head is a record like any other, so linking and unlinking a span need no test for the end
+of the list. The first LIST_HEADS span numbers are heads; spans follow. Records of deleted spans are
+reused, newest first.
 
 Invariant: a span that is on no list and in no set is a large object or a stack segment, unless a
 caller is moving it at that moment.
@@ -17,7 +17,8 @@ from allocsim.designs.tcmalloc.pagemap import record_span
 from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 
 MAX_PAGES = 128
-"""Longest spans that have a free list for their length (kMaxPages); longer ones are *large*."""
+"""Maximum pages of a span that has a free list for its length (kMaxPages). Longer spans are called
+large."""
 
 MAX_CLASSES = 128
 """Number of size classes for which there are lists of spans (kClassSizesMax)."""
@@ -123,7 +124,7 @@ def _records(span: int) -> int:
 
 @kernel
 def delete_span(heap: Tcmalloc, span: int) -> None:
-    """Make the record of a span that was merged into another available (DeleteSpan)."""
+    """Make available the record of a span that was merged into another (DeleteSpan)."""
     record, page_heap = heap.span[span], heap.page_heap[0]
     record.state = SpanState.NONE
     record.next = page_heap.unused_span

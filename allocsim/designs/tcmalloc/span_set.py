@@ -68,7 +68,7 @@ def erase_span(heap: Tcmalloc, root: int, span: int) -> None:
 
 @kernel
 def lower_bound(heap: Tcmalloc, root: int, pages: int) -> int:
-    """Return the best fit, the first span of a set with at least `pages` pages, or 0 if none."""
+    """Return the best fit: the first span of a set with at least `pages` pages; 0 if none fits."""
     span, fit = linked_span(heap, root), 0
     while span:
         if heap.span[span].pages >= pages:
@@ -81,7 +81,7 @@ def lower_bound(heap: Tcmalloc, root: int, pages: int) -> int:
 
 @kernel
 def linked_span(heap: Tcmalloc, link: int) -> int:
-    """Return the span that `link` holds; 0 if none."""
+    """Return the span that `link` holds, or 0 if it holds none."""
     page_heap = heap.page_heap[0]
     if link == FREE_ROOT:
         return page_heap.large_normal

@@ -1,7 +1,7 @@
 """The state of a heap of the design `tcmalloc`: its parameters, its tables, its startup state.
 
-A parameter that the library reads from its environment has the library's name, in lower case and
-without the prefix TCMALLOC_.
+If the library reads a parameter from an environment variable, the parameter has the variable's
+name, in lower case and without the prefix TCMALLOC_.
 """
 
 from __future__ import annotations
@@ -72,14 +72,17 @@ PARAMETERS: Mapping[str, Parameter] = {
 
 
 def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
-    """Return (alignment, offset): a heap starts at `offset` modulo `alignment`, in bytes."""
+    """Return (alignment, offset): a heap starts `offset` bytes after a multiple of `alignment`."""
     return LEAF_SPAN, parameters["start_page"] * PAGE
 
 
 def new_state(
     memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any
 ) -> Tcmalloc:
-    """Return a heap over `memory` that has obtained no page; `code` is the dtype of its kernels."""
+    """Return a heap over `memory` that has obtained no page yet.
+
+    `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
+    """
     classes = size_map(parameters["transfer_num_obj"])
     heap = Tcmalloc(
         code=table(code, 1),
@@ -152,14 +155,14 @@ def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
 
 
 def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
-    """Make the calls that happen before main(), or before dlopen of the library returns.
+    """Make the calls that happen before main() (if `preloaded`) or before dlopen returns.
 
     The first cache is created before a thread can own one, so no thread ever uses it again. One
     object is freed by a thread that has no cache yet.
     """
     lost = orphan(heap)
     if preloaded:
-        operations.malloc(heap, lost, 72704)  # libstdc++ keeps it for exceptions
+        operations.malloc(heap, lost, 72704)  # libstdc++ keeps this object for exceptions
     operations.free(heap, 0, operations.malloc(heap, lost, 1))
     operations.free(heap, 0, operations.malloc(heap, 0, 1))
     operations.malloc(heap, 0, 16)

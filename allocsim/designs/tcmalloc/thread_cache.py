@@ -38,7 +38,7 @@ def allocate(heap: Tcmalloc, thread: int, size_class: int) -> int:
 
 @kernel
 def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
-    """Pop the newest free object of a thread's list; 0 if it is empty (FreeList::TryPop)."""
+    """Pop the newest free object of a thread's list, or return 0 if it is empty (TryPop)."""
     # Unsigned index: a signed one costs a test for negative values.
     objects = heap.free_list[thread, np.uint64(size_class)]
     address = objects.head
@@ -150,7 +150,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
 @kernel
 def thread_begin(heap: Tcmalloc, thread: int) -> int:
     """Check that the tables have a row for the thread; its first allocation creates its cache."""
-    if thread >= len(heap.cache) - 1:  # the last row is the lost cache
+    if thread >= len(heap.cache) - 1:  # the last row is the cache of no thread, see `orphan`
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY
     return Status.OK
@@ -187,7 +187,6 @@ def _release_to_central_cache(heap: Tcmalloc, thread: int, size_class: int, coun
     The objects move in batches; the last batch may be short (ReleaseToCentralCache).
     """
     info = heap.size_class[size_class]
-    # A list may be shorter than a batch; then all of its objects move.
     left = min(count, int(heap.free_list[thread, size_class].length))
     heap.cache[thread].size_ -= left * info.object_size
     while left > 0:

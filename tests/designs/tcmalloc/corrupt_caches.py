@@ -82,7 +82,9 @@ def object_lost_from_a_list(state: HeapState, memory: Reservation) -> None:
     state.free_list[0, SMALL].head = load_word(head_of(state, SMALL))
 
 
-@breaks(check_caches.objects_are_free_once, f"slot 0 of class {SMALL} holds 6 objects, 7 counted")
+@breaks(
+    check_caches.objects_are_free_once, f"slot 0 of class {SMALL} holds 6 objects, but counts 7"
+)
 def object_lost_from_a_slot(state: HeapState, memory: Reservation) -> None:
     state.tc_slots[SMALL, 0] = load_word(int(state.tc_slots[SMALL, 0]))
 
@@ -169,6 +171,6 @@ def list_of_negative_length(state: HeapState, memory: Reservation) -> None:
     objects.length = objects.low_water_mark = -1
 
 
-@breaks(check_caches.caches_share_the_limit, "are unclaimed, of")
+@breaks(check_caches.caches_share_the_limit, "unclaimed bytes do not sum to")
 def bytes_claimed_by_no_cache(state: HeapState, memory: Reservation) -> None:
     state.static[0].unclaimed_cache_space -= 1

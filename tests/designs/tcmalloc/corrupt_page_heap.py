@@ -61,7 +61,7 @@ def heap_ends_before_its_spans(state: HeapState, memory: Reservation) -> None:
     state.system[0].next -= METADATA_ALLOC_CHUNK_SIZE
 
 
-@breaks(check_page_heap.spans_tile_the_heap, "bytes, its spans are not")
+@breaks(check_page_heap.spans_tile_the_heap, "bytes, but its spans have")
 def heap_miscounted(state: HeapState, memory: Reservation) -> None:
     state.system[0].heap += PAGE
 
@@ -223,12 +223,12 @@ def returned_page_written(state: HeapState, memory: Reservation) -> None:
     memory.view(int(span.address + span.pages * PAGE) - 1, 1)[0] = 1
 
 
-@breaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes, but the records need")
 def metadata_of_no_record(state: HeapState, memory: Reservation) -> None:
     state.system[0].metadata += ALLOC_INCREMENT
 
 
-@breaks(check_page_heap.metadata_covers_the_records, "bytes, that of the records")
+@breaks(check_page_heap.metadata_covers_the_records, "bytes, but the records need")
 def span_records_without_metadata(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].last_span += SPANS_PER_CHUNK
 
