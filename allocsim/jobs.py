@@ -41,16 +41,17 @@ MAX_JOB_FILE = 1 << 20
 
 _PART = rb"""[ \t]*+(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP_KEY = re.compile(rb"(?:\." + _PART + rb"){128}")
-"""Matches a key of more than 128 parts. A TOML parser walks all parts again for every key in the
-table that they name, so a file of 1 MiB could take an hour."""
+"""Matches a key of more than 128 parts. For every key in a table, a TOML parser walks all parts of
+the table's name again, so a file of 1 MiB could take an hour."""
 
 
 def make_generator(parameters: dict[str, Any]) -> Generator:
-    """Return the generator of these parameters; InputError names the key that is wrong."""
+    """Return the generator of these parameters; raise InputError, which names any wrong key."""
     given = dict(parameters)
     kind = given.pop("kind", None)
     if not isinstance(kind, str):
-        raise InputError(f'a job needs a kind, as in kind = "random"; one of: {", ".join(KINDS)}')
+        kinds = ", ".join(KINDS)
+        raise InputError(f'a job needs a kind, as in kind = "random"; expected one of: {kinds}')
     if kind not in KINDS:
         raise UnknownName("kind of workload", kind, KINDS)
     try:
@@ -61,7 +62,10 @@ def make_generator(parameters: dict[str, Any]) -> Generator:
 
 
 def read_job(path: Path) -> Generator:
-    """Return the generator that a job file describes; JobError names the file and the key."""
+    """Return the generator that a job file describes.
+
+    Raises JobError, which names the file and the key, if the job is wrong.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_JOB_FILE + 1)
@@ -86,7 +90,7 @@ def _relative_to(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_job(name: str) -> Path:
-    """Return the path of a job file, given by its path or as the name of a bundled one."""
+    """Return the path of a job file; `name` is this path, or the name of a bundled job."""
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     path = bundled_workloads() / f"{name}.toml"
@@ -101,7 +105,7 @@ def bundled_jobs() -> list[Path]:
 
 
 def find_trace(name: str) -> str:
-    """Return the path of a trace, given by its path or as the name of a bundled one."""
+    """Return the path of a trace; `name` is this path, or the name of a bundled trace."""
     if "/" not in name and not _is_file(Path(name)):
         for path in bundled_workloads().glob(f"{glob_escape(name)}.*.gz"):
             return str(path)
@@ -115,14 +119,14 @@ def bundled_traces() -> dict[str, str]:
 
 
 def describe_trace(name: str) -> str:
-    """Return what a bundled recording is: its section of the workloads' README.md."""
+    """Return the description of a bundled recording: its section of the workloads' README.md."""
     readme = (bundled_workloads() / "README.md").read_text("utf-8")
     _, start, rest = readme.partition(f"`{name}.")
     return (start + rest).partition("\n#")[0].strip() or bundled_traces()[name]
 
 
 def bundled_workloads() -> Path:
-    """Return the directory of the bundled workloads: in the wheel, or at the top of a clone."""
+    """Return the directory of the bundled workloads, in the installed package or in a clone."""
     packaged = Path(str(files("allocsim"))) / "workloads"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "workloads"
 
@@ -139,7 +143,7 @@ def opening_comment(path: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether the path is a regular file; False for a name that no file can have."""
+    """Return whether the path is a regular file. The name may be one that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):

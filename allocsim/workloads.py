@@ -1,4 +1,4 @@
-"""Workloads by the name that a user gives: a recording, a job file, or a bundled one.
+"""Workloads by the name that a user gives: a recording, a job file, or a bundled workload.
 
 A name means the same in every command. A trace is a stream that can be consumed only once. Its
 `reopen` opens the same workload again with the same options.
@@ -47,7 +47,7 @@ def open_workload(
 
 
 def open_job(name: str, seed: int | None = None) -> Trace:
-    """Open the stream of a job file or a bundled job, with its own seed or `seed` if given."""
+    """Open a job file or a bundled job; `seed`, if given, replaces the job's own random seed."""
     is_job = name.endswith(".toml") or "/" in name or name in [job.stem for job in bundled_jobs()]
     if name in bundled_traces() or (not is_job and _is_path(name)):
         raise InputError(
@@ -57,7 +57,7 @@ def open_job(name: str, seed: int | None = None) -> Trace:
 
 
 def open_parameters(parameters: Mapping[str, Any], seed: int | None = None) -> Trace:
-    """Open the stream of a job whose parameters have the same keys as in a job file."""
+    """Open a job that is given by its parameters, with the same keys as in a job file."""
     generator = make_generator(dict(parameters))
     return _generated(generator, str(parameters["kind"]), seed)
 

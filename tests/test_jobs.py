@@ -203,7 +203,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "sweep in the wrong order": ('kind = "sweep"\nfirst = 9\nlast = 8', "first = 9, last = 8"),
     "sweep without step": ('kind = "sweep"\nstep = 0', "step = 0"),
     "sweep of too many": ('kind = "sweep"\nobjects = 16777217', "objects = 16777217"),
-    "no kind": ("ops = 5", 'a job needs a kind, as in kind = "random"; one of: random, repeat'),
+    "no kind": ("ops = 5", 'a job needs a kind, as in kind = "random"; expected one of: random'),
     "empty": ("", "a job needs a kind"),
     "kind as a number": ("kind = 5", "a job needs a kind"),
     "unknown kind": (

@@ -43,7 +43,7 @@ COMPLETION = "_ALLOCSIM_COMPLETE"
 """The environment variable with which a shell requests completions."""
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
-"""Values of errno after a failure to write the output."""
+"""The values that errno can have when the output cannot be written."""
 
 
 class LazyGroup(click.Group):
@@ -127,6 +127,7 @@ def main() -> None:
     except OSError as error:
         status = _fail(_explain(error), 3)
     if status == 141 or status == 3:
+        # What is still buffered cannot be written. Python would report that again at exit.
         _discard(sys.stdout)
     try:
         sys.stderr.flush()
@@ -170,7 +171,7 @@ def _status() -> int:
 
 
 def _explain_design(error: Exception) -> str | None:
-    """Return a message for an error in a user's design file; None for any other error."""
+    """Return a message for an error in a user's design file, or None for any other error."""
     if "allocsim.designs.from_file" not in sys.modules:
         return None
     from allocsim.designs.explain import explain

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 def command(subject: str, **options: Any) -> None:
     """Fail (exit 1) if a result exceeds a limit or a baseline.
 
-    RESULT.json is a file that --export-json has written. A WORKLOAD is measured first, as by
-    `compare`, on go2008 unless --on says otherwise. All subjects are checked.
+    RESULT.json is a file that --export-json has written. A WORKLOAD is first measured in the same
+    way as by `compare`: on go2008, or on the allocators that --on names. Every allocator in the
+    result is checked.
     """
     if all(options[name] is None for name in (*_LIMITS, "against")):
         raise click.UsageError(
@@ -69,7 +70,7 @@ FOR_RESULTS = ("subject", *_LIMITS, "against", "tolerance", "time_tolerance", "j
 
 
 def _result(subject: str, options: dict[str, Any]) -> SavedResult:
-    """Read a saved result, or measure a workload."""
+    """Return the result to check: read it if `subject` is a .json file, else measure a workload."""
     if subject.endswith(".json"):
         from allocsim.saved_results import read_saved
 

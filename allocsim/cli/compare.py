@@ -29,7 +29,10 @@ _FILE = click.Path(dir_okay=False)
     shell_complete=complete_workload,
 )
 @measuring_options
-@click.option("--reference", help="Subject that `rel.` refers to; by default the first.")
+@click.option(
+    "--reference",
+    help="Allocator to which the columns `rel.` relate the others; by default the first.",
+)
 @click.option(
     "--sort",
     metavar="COLUMN",
@@ -39,16 +42,16 @@ _FILE = click.Path(dir_okay=False)
 @tolerance_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
-@click.option("--export-csv", type=_FILE, help="Write a row for each subject to a CSV file.")
+@click.option("--export-csv", type=_FILE, help="Write a row for each allocator to a CSV file.")
 @click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
 
-    WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each subject in fresh
-    processes; `allocsim help comparing` says how that is measured.
+    WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
+    processes; `allocsim help comparing` says how the figures are measured.
 
-    With two saved results (--export-json), compares their subjects and fails (exit 1) if one is
-    worse in B than in A by more than the tolerance.
+    With two results that --export-json has written, compares B with A and fails (exit 1) if an
+    allocator is worse in B by more than the tolerance.
     """
     if len(names) == 2:
         require_not_measuring(FOR_RESULTS)

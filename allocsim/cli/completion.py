@@ -69,7 +69,7 @@ def complete_bundled(incomplete: str) -> list[str]:
 
 @_completer
 def complete_design(incomplete: str) -> list[CompletionItem]:
-    """Complete a bundled or installed design, or the file of one."""
+    """Complete a bundled or installed design, or the file of a design."""
     return _names_or_file(_designs(), incomplete)
 
 
@@ -102,7 +102,7 @@ def complete_topic(incomplete: str) -> list[str]:
 
 
 def _names_or_file(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """Return the names and files that match; if no name does, the shell completes the path.
+    """Return the names and files that match; if no name matches, let the shell complete a path.
 
     A shell does not add file names to the names that it gets, so the files of the current directory
     are added here.

@@ -56,7 +56,8 @@ def _new_heap(settings: Settings) -> Heap:
 
         require_no_library(settings.design)
     parameters = dict(settings.set)
-    find_design(settings.design).checked(parameters)  # a key could name an argument of Heap
+    # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
+    find_design(settings.design).checked(parameters)
     return Heap(settings.design, reserve=settings.reserve, **parameters)
 
 

@@ -19,7 +19,7 @@ from allocsim.cli.completion import complete_bundled
     "--show",
     metavar="NAME",
     shell_complete=complete_bundled,
-    help="Print the file of a bundled job, or what a bundled recording is (workloads only).",
+    help="Print a bundled job file, or describe a bundled recording (with `workloads` only).",
 )
 def command(what: str | None, show: str | None) -> None:
     """List designs, workloads, trace formats and malloc libraries.

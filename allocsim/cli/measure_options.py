@@ -25,22 +25,22 @@ _OPTIONS = (
         metavar="A,B,...",
         multiple=True,
         shell_complete=complete_subjects,
-        help="Designs and libraries: go2008, tcmalloc:release_rate=10, lib:glibc, "
-        "lib:/a/libx.so:x_ (x_ is the prefix of its function names). May be repeated.",
+        help="Designs and libraries to measure: go2008, tcmalloc:release_rate=10, lib:glibc, "
+        "lib:/a/libx.so:x_ (x_ is the prefix of the library's function names). May be repeated.",
     ),
     click.option(
         "--runs",
         type=CountType(1, 1000),
         default=5,
         show_default=True,
-        help="Timed runs.",
+        help="Number of timed runs.",
     ),
     click.option(
         "--warmup",
         type=CountType(0, 1000),
         default=1,
         show_default=True,
-        help="Untimed runs before the timed runs, in the same process.",
+        help="Number of untimed runs before the timed runs, in the same process.",
     ),
     touch_option,
     click.option(
@@ -49,15 +49,20 @@ _OPTIONS = (
         type=SecondsType(),
         default=600.0,
         show_default=True,
-        help="Kill a subject's process after this many seconds.",
+        help="Kill a process that measures an allocator after this many seconds.",
     ),
-    click.option("--limit", type=SizeType(), help="Maximum footprint of a subject."),
+    click.option(
+        "--limit",
+        type=SizeType(),
+        help="Stop measuring an allocator when its footprint exceeds this size.",
+    ),
     click.option(
         "--reserve",
         type=SizeType(),
         default=DEFAULT_RESERVE,
         show_default="64GiB",
-        help="Address space for a design's heap, its maximum size. Costs nothing until used.",
+        help="Address space for a design's heap, which limits the heap's size. It uses no memory "
+        "until the heap grows.",
     ),
     click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides the job's."),
     click.option(

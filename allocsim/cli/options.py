@@ -76,7 +76,8 @@ _OPTIONS = (
         type=SizeType(),
         default=DEFAULT_RESERVE,
         show_default="64GiB",
-        help="Address space for the heap, its maximum size. Costs nothing until used.",
+        help="Address space for the heap, which limits its size. It uses no memory until the heap "
+        "grows.",
     ),
     touch_option,
     click.option(
@@ -85,13 +86,13 @@ _OPTIONS = (
     click.option(
         "--verify",
         is_flag=True,
-        help="Fill every object with a pattern; check it on free and at the end.",
+        help="Fill every object with a pattern; check it when the object is freed and at the end.",
     ),
     click.option(
         "--every",
         metavar="N",
         type=CountType(),
-        help="Take a sample every N events; by default up to 2,000, evenly spaced.",
+        help="Take a sample every N events; by default, up to 2,000 samples, evenly spaced.",
     ),
     click.option(
         "--check-every",
@@ -139,7 +140,7 @@ def recording_options(command: Command) -> Command:
         "form",
         metavar="NAME",
         shell_complete=complete_format,
-        help="Format of the recording; by default detected. See `allocsim list formats`.",
+        help="Format of the recording; by default, it is detected. See `allocsim list formats`.",
     )
     process = click.option(
         "--process",

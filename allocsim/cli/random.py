@@ -9,13 +9,16 @@ from allocsim.cli.types import CountType, SizeType
 
 
 @click.command("random")
-@click.option("--ops", type=CountType(), default=1 << 20, show_default="2^20", help="Steps.")
+@click.option(
+    "--ops", type=CountType(), default=1 << 20, show_default="2^20", help="Number of steps."
+)
 @click.option(
     "--slots",
     type=CountType(1, 2**31),
     default=1000,
     show_default=True,
-    help="Places for objects, half of them full on average. Go's testrandom used one.",
+    help="Number of slots. A slot has room for one object; on average, half of the slots are full. "
+    "Go's testrandom used one slot.",
 )
 @click.option(
     "--max-size",
@@ -36,7 +39,8 @@ from allocsim.cli.types import CountType, SizeType
     type=CountType(1, 65536),
     default=1,
     show_default=True,
-    help="Threads, one of which makes each step, at random; each has its own cache.",
+    help="Number of threads. Each step is made by a thread chosen at random; every thread has its "
+    "own cache.",
 )
 @seed_option
 @driver_options
@@ -45,8 +49,8 @@ def command(
 ) -> None:
     """Allocate objects of random sizes in random slots, and free them.
 
-    Each step picks a slot. If it holds an object, the step frees it; otherwise it allocates one.
-    This is testrandom of Go's first malloc.
+    Each step picks a slot. If the slot holds an object, the step frees the object; otherwise, the
+    step allocates one there. This is testrandom of Go's first malloc.
     """
     if sizes == "log-uniform" and not max_size:
         raise click.BadParameter(

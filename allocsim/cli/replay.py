@@ -15,7 +15,7 @@ from allocsim.cli.options import Settings, driver_options, recording_options
     type=click.Choice(["recorded", "one"]),
     default="recorded",
     show_default=True,
-    help="Give each recorded thread a cache, or use one for all.",
+    help="recorded: each recorded thread has its own cache. one: all threads share a single cache.",
 )
 @recording_options
 @driver_options
@@ -25,7 +25,7 @@ def command(
     """Replay a recorded trace.
 
     TRACE is a file, compressed or not, a bundled recording, or - for standard input. Its format is
-    detected; `allocsim list formats` shows the known ones. Calls that cannot be replayed are
+    detected; `allocsim list formats` shows the known formats. Calls that cannot be replayed are
     dropped or repaired, and counted.
     """
     from allocsim.cli.drive import drive

@@ -20,9 +20,9 @@ from allocsim.cli.types import SettingType
 def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> None:  # noqa: A002
     """Check the size classes of a design and show their waste.
 
-    Every size up to 4 KiB above the largest class must map to the smallest class that fits, and
-    each class to itself. Fails (exit 1) and names the first mismatch otherwise. This is
-    testsizetoclass of Go's first malloc.
+    Every size up to that of the largest class must map to the smallest class that fits; the 4,096
+    sizes above it must map to no class. If one does not, the command fails (exit 1) and names it.
+    This is testsizetoclass of Go's first malloc.
     """
     from allocsim.designs import find_design
     from allocsim.errors import CheckFailed

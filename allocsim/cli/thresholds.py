@@ -28,7 +28,7 @@ def tolerance_of(options: dict[str, Any]) -> Tolerance:
 
 
 def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
-    """Compare two saved results; CheckFailed if the second one is worse."""
+    """Compare two saved results; raise CheckFailed if the second one is worse."""
     for name in (before, after):
         if not name.endswith(".json"):
             raise InputError(
@@ -93,7 +93,7 @@ def report(
     baseline: SavedResult | None,
     as_json: bool,
 ) -> None:
-    """Print what was compared, and every finding; CheckFailed if a limit does not hold."""
+    """Print what was compared, and every finding; raise CheckFailed if a limit does not hold."""
     failed = [finding for finding in findings if not finding.holds]
     if as_json:
         shown = {

@@ -1,8 +1,9 @@
-"""Synthetic workloads: each kind has a module with a record of its parameters, which makes a Trace.
+"""Synthetic workloads, each generated from a few parameters.
 
-Parameters are checked when the record is created from a job file or from options. The same
-parameters and seed give the same events on every machine: `random_bits` is stable across versions
-of NumPy, and sizes and choices are computed from its words by integer arithmetic.
+Each kind of workload has a module with a subclass of `Generator`, whose fields are the parameters.
+They are checked when an object is created from a job file or from options. The same parameters and
+seed give the same events on every machine: `random_bits` is stable across versions of NumPy, and
+sizes and choices are computed from the random words by integer arithmetic.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def trace(self, name: str) -> Trace:
         """Return the trace that these parameters describe."""
+        # msgspec passes what it does not know to enc_hook: here Size, a subclass of int.
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
         return Trace(name, self.events(), description, self.length(), self.seed)
 

@@ -1,9 +1,9 @@
 """The workload `empirical`: a heap in the steady state that a table of rates describes.
 
 The table (`rates`) gives the allocation rate and the number of live objects of each size. A
-profiler of a real program can write such a table, and fleetbench comes with several. The first
-events allocate a population of `heap` bytes; the other events allocate and free at the rates of the
-table, which keeps the heap in its steady state. Sizes larger than the share `largest` of the heap
+profiler of a real program can write such a table, and Google's fleetbench comes with several. The
+first events allocate a population of `heap` bytes; the other events allocate and free at the rates
+of the table, which keeps the heap in its steady state. Sizes above a share of the heap, `largest`,
 are dropped, and a note says so.
 """
 
@@ -63,6 +63,8 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             count = min(CHUNK, self.ops - start)
             chunk = no_events(count)
             which, where = random_bits(bits, count), random_bits(bits, count)
+            # The high half of a word in `where` picks the thread. The shift passes the low half on
+            # to the kernel, which picks the object to free by it.
             self._spread(where, chunk)
             step(population, words_of(which), words_of(where << np.uint64(1)), chunk)
             yield chunk

@@ -1,8 +1,8 @@
 """The workload `phases`: a program whose allocations change over time.
 
 Each phase allocates objects, then frees a share of all live ones: the oldest, the newest, or random
-ones. The footprint shows how well an allocator reuses memory of one size for another size, since
-only reuse of the memory that earlier phases freed keeps the heap from growing.
+ones. The footprint shows how well an allocator reuses memory of one size for another size: the heap
+grows unless a phase gets memory that earlier phases freed.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def _chosen(phase: Phase, live: int, bits: np.random.PCG64) -> Any:
         return np.arange(count)
     if phase.order == "newest":
         return np.arange(live - 1, live - 1 - count, -1)
+    # A random permutation. A stable sort gives the same one on every machine, even if words tie.
     return np.argsort(random_bits(bits, live), kind="stable")[:count]
 
 

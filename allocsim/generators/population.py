@@ -1,13 +1,13 @@
 """A population of objects in a steady state: each size is allocated and freed at its own rate.
 
 By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
-n / r. So an allocation picks a size in proportion to its rate, and a free picks one in proportion
-to its live objects divided by their lifetime. All draws are integer arithmetic on random words, so
-a seed gives the same events on every machine.
+n / r. So an allocation picks a size in proportion to the size's rate, and a free picks a size in
+proportion to its number of live objects divided by their mean lifetime. All draws are integer
+arithmetic on random words, so a seed gives the same events on every machine.
 
 A row holds the objects of one size. It owns `capacity` object ids, which occupy the positions of
-`ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the id
-after them; a free swaps the freed id with the last live one.
+`ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the next
+id; a free swaps the freed id with the last live id.
 """
 
 from __future__ import annotations
@@ -124,10 +124,11 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
 
 @kernel
 def step(population: Population, which: np.ndarray, where: np.ndarray, events: np.recarray) -> None:
-    """Fill `events` with draws by weight; an allocation in a full row becomes a free.
+    """Fill `events` with allocations and frees, drawn by weight.
 
     For each event, the word in `which` picks the row, and whether to allocate or to free; the word
-    in `where` picks the object to free.
+    in `where` picks the object to free. If an allocation would overflow its row, an object of that
+    row is freed.
     """
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS

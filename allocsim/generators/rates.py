@@ -19,7 +19,7 @@ MAX_TABLE = 16 << 20
 """Maximum size of a table, in bytes; the tables of fleetbench have 50 KiB."""
 
 HEADER = ["size", "alloc_rate", "num_live"]
-"""Names of the columns, in either case. A first line with these names is skipped."""
+"""Names of the columns. A first line with these names, in upper or lower case, is skipped."""
 
 GRAMMAR = "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, 0 or greater"
 
@@ -36,7 +36,7 @@ class Rate(NamedTuple):
 
 
 def read_rates(path: str) -> list[Rate]:
-    """Read a table; InputError names the file and the line that is wrong."""
+    """Read a table; raise InputError, which names the file and the line, if it is wrong."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_TABLE + 1)
@@ -51,7 +51,7 @@ def read_rates(path: str) -> list[Rate]:
         del lines[0]
     rates = [_rate(path, number, line) for number, line in lines]
     if not is_usable(rates):
-        raise InputError(f"{path}: no line has an allocation rate, or none has live bytes")
+        raise InputError(f"{path}: no line has an allocation rate, or no line has live bytes")
     return rates
 
 

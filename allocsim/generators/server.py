@@ -1,9 +1,9 @@
 """The workload `server`: populations of objects with different lifetimes.
 
-Each step picks a population by weight, then does a step of `random` on the slots of that
-population. Many slots and a small weight give long lifetimes; few slots and a large weight give
-short ones. Long-lived and short-lived objects share the heap, which is what makes the heap of a
-server hard to keep small.
+Each step picks a population by weight, then a slot of that population, as in the workload `random`:
+it frees the object in the slot, or allocates one there. Many slots and a small weight give long
+lifetimes; few slots and a large weight give short ones. Long-lived and short-lived objects share
+the heap, which is what makes the heap of a server hard to keep small.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Heap: an allocator over real memory, called from Python.
 
-A Heap adds to a design what an allocator itself does not do. It checks arguments, raises an error
-where a kernel returns a Status, and numbers the calling threads. It also records the requested size
-of every object, to count live bytes and to distinguish a valid free from a double free.
+A Heap adds to a design (a simulated allocator) what an allocator itself does not do. It checks
+arguments, raises an error where a kernel, a compiled function of the design, returns a Status, and
+numbers the calling threads. It also records the requested size of every object, to count live bytes
+and to distinguish a valid free from a double free.
 
 Invariant: at most one thread is inside a kernel of a heap at a time.
 """
@@ -45,9 +46,9 @@ class Heap:
     """An allocator over real memory: `with Heap(design="go2008") as heap: heap.malloc(100)`.
 
     Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
-    could accept (a negative size, a float) is an InputError. Several threads may use one heap:
-    each gets a thread cache at its first call, and a lock is held during every call. The heap tells
-    the design when a thread ends. A child made by os.fork() can go on using its copy of the heap.
+    could accept (a negative size, a float) raises InputError. Several threads may use one heap:
+    each has a thread cache of its own, and a lock is held during every call. The heap tells the
+    design when a thread ends. A child made by os.fork() can go on using its copy of the heap.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class Heap:
         self._requested: dict[int, int] = {}
         self._stacks: dict[int, int] = {}
         self._live = 0
-        self._lock = fork_lock()
+        self._lock = fork_lock()  # re-entrant: realloc holds it and calls _allocate
         self._threads = ThreadIds()
 
     @property
     def state(self) -> HeapState:
-        """The design's records; InputError if the heap is closed."""
+        """The design's records. Raises InputError if the heap is closed."""
         if self._state is None:
             raise InputError("this heap is closed")
         return self._state
@@ -121,7 +122,10 @@ class Heap:
             return moved
 
     def free(self, address: int) -> None:
-        """Free an object; InvalidFree or DoubleFree if it is not live. free(0) does nothing."""
+        """Free an object. free(0) does nothing.
+
+        Raises DoubleFree if the object has been freed, and InvalidFree for any other address.
+        """
         target = checked_integer("free", "address", address)
         if target == 0:
             return
@@ -185,22 +189,28 @@ class Heap:
             return int(operations.release(self.state, wanted))
 
     def classes(self) -> list[ClassUse]:
-        """Return the use of each size class; empty for a design without size classes."""
+        """Return the use of each size class. The list is empty for a design without classes."""
         with self._lock:
             return self.design.classes(self.state) if self.design.classes else []
 
     def caches(self) -> list[CacheUse]:
-        """Return what each thread cache holds; empty for a design whose caches have no limit."""
+        """Return the use of each thread cache.
+
+        The list is empty for a design whose caches have no limit.
+        """
         with self._lock:
             return self.design.caches(self.state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the statistics of the modelled library, under its names; empty without one."""
+        """Return the statistics of the modelled library, under the library's own names.
+
+        The dict is empty for a design that models no library.
+        """
         with self._lock:
             return self.design.native_counters(self.state) if self.design.native_counters else {}
 
     def thread_done(self) -> None:
-        """Tell the design that the calling thread has ended; go2008 keeps its cache as it is."""
+        """Tell the design that the calling thread has ended; go2008 keeps the thread's cache."""
         with self._lock:
             thread = self._threads.remove()
             if thread is not None:
@@ -281,7 +291,7 @@ class Heap:
             raise not_live(self.state, address, freed)
 
     def _thread(self) -> int:
-        """Return the number of the calling thread; its first call gives it a cache, or fails."""
+        """Return the number of the calling thread; its first call registers it with the design."""
         thread = self._threads.current()
         if thread is not None:
             return thread

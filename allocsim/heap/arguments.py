@@ -1,9 +1,9 @@
 """Checks of the arguments of the Python interface; each error names the call and the argument.
 
-An argument that cannot be used is an InputError: a size that is negative or not an integer, an
-alignment that is not a power of two. Kernels take 64-bit integers, and would wrap or truncate an
-argument of another kind. A size that is valid but too large is OutOfMemory; an address that is an
-integer but not the address of an object is InvalidFree.
+An unusable argument raises InputError: a size that is negative or not an integer, an alignment that
+is not a power of two. The compiled functions of a design take 64-bit integers, and would wrap or
+truncate any other number. A size that is valid but too large raises OutOfMemory; an integer that is
+not the address of an object raises InvalidFree.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Errors that Heap raises for the Status of a kernel."""
+"""The errors that Heap raises when an operation of the design returns a Status other than OK."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ def fork_lock() -> Any:
 
 
 def _acquire_all() -> None:
-    """Acquire all locks before the fork. No thread ever holds two of them, so none deadlocks."""
+    """Acquire all locks before the fork.
+
+    This cannot deadlock, because no thread that holds one of these locks waits for another.
+    """
     _registry.acquire()
     for lock in list(_locks):
         lock.acquire()

@@ -73,7 +73,7 @@ class _Count:
 
 
 def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
-    """Yield the same chunks and count their events; a note such as `freeze` is not an event."""
+    """Yield the same chunks and count their events. A note such as FREEZE (see Op) is not one."""
     with closing_chunks(chunks):
         for chunk in chunks:
             count.events += int(np.count_nonzero(chunk.op <= Op.FREE))

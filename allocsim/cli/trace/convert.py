@@ -28,9 +28,9 @@ def command(
 ) -> None:
     """Write a trace in another format.
 
-    A .allocsim file is mapped, not parsed, so it starts at once: use it for a trace that is
-    replayed often. .txt and .txt.gz are the text format of Android's memory_replay. .parquet is for
-    notebooks.
+    A .allocsim file is mapped, not parsed, so its replay starts at once: use this format for a
+    trace that is replayed often. .txt and .txt.gz are the text format of Android's memory_replay.
+    .parquet is for notebooks.
     """
     from allocsim.cli.trace._io import require_free, write_whole
     from allocsim.traces.writers import writer_for

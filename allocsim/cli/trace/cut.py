@@ -16,9 +16,19 @@ from allocsim.cli.types import CountType
 @click.argument("trace", metavar="TRACE", shell_complete=complete_workload)
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
-    "--from", "first", type=CountType(0), default=0, show_default=True, help="Events to skip."
+    "--from",
+    "first",
+    type=CountType(0),
+    default=0,
+    show_default=True,
+    help="Number of events before the slice.",
 )
-@click.option("--to", "last", type=CountType(1), help="Last event; by default that of the trace.")
+@click.option(
+    "--to",
+    "last",
+    type=CountType(1),
+    help="Number of the slice's last event; by default, the slice ends with the trace.",
+)
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @recording_options
 def command(
