@@ -40,7 +40,7 @@ def compare_saved(before: str, after: str, options: dict[str, Any]) -> None:
 
 
 def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
-    """Read a baseline; InputError if it has no figure to compare with, or lacks a requested one."""
+    """Read a baseline; raise InputError if it lacks the figures to compare with."""
     baseline = read_saved(path)
     measured = [figures for figures in baseline.subjects if figures.failure is None]
     if not measured:
@@ -53,7 +53,7 @@ def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
 
 
 def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Tolerance) -> list[Finding]:
-    """Compare a result with a baseline; InputError if they have no subject in common."""
+    """Compare a result with a baseline; raise InputError if they have no subject in common."""
     first, second = _name(baseline), _name(result)
     before, after = ([figures.subject for figures in each.subjects] for each in (baseline, result))
     if not {*before} & {*after}:
@@ -84,7 +84,7 @@ _CONDITIONS = {
     "threads": "threads",
     "touch": "--touch",
 }
-"""The conditions that two results should have in common, and how a note calls them."""
+"""The conditions that two results should have in common, and and their names in a note."""
 
 
 def report(
