@@ -90,11 +90,11 @@ def replay(
 ) -> ReplayProfile:
     """Replay a workload on a design and return what was measured.
 
-    `threads="one"` replays all recorded threads on one cache. `touch` is what the program writes in
-    a new object: "none", "first" (one byte), "page" (one in each page) or "full". The run fails
-    with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events between
-    samples. `verify` checks a fill pattern in every object; `check_every` is the number of events
-    between checks of all invariants. `parameters` are the parameters of the design.
+    `threads="one"` replays all recorded threads on one cache. `touch` says which bytes of a new
+    object are written: "none", "first" (one byte), "page" (one byte in each page) or "full". The
+    run fails with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events
+    between samples. `verify` fills every object with a pattern and checks it; `check_every` is the
+    number of events between checks of all invariants. `parameters` are those of the design.
     """
     call = _call_text(replay, locals())
     options = Options(
@@ -106,7 +106,8 @@ def replay(
     )
     checked_choice("replay", "threads", threads, THREADS)
     require_no_library(checked_text("replay", "design", design))
-    find_design(design).checked(parameters)  # first: a key could name an argument of Heap
+    # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
+    find_design(design).checked(parameters)
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
         trace = _opened(workload, seed)
         profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
@@ -165,7 +166,7 @@ def _opened(source: Workload, seed: int | None) -> Trace:
 
 
 def _names(on: object) -> list[str] | None:
-    """Return the allocators that `on` names; None for the default ones."""
+    """Return the allocators that `on` names, or None for the default allocators."""
     if on is None:
         return None
     if not isinstance(on, Iterable):
@@ -175,7 +176,10 @@ def _names(on: object) -> list[str] | None:
 
 
 def _fresh(trace: Trace, seed: int | None) -> Trace:
-    """Return the trace, opened again if its events have been read; InputError if it cannot be."""
+    """Return the trace, opened again if its events have been read.
+
+    Raises InputError if it cannot be opened again.
+    """
     if seed is not None:
         raise InputError(f"'{trace.name}' is already open; set the random seed when opening it")
     if not trace.is_used:

@@ -48,6 +48,7 @@ def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
     """
     path = _target(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    # In the same directory, because a rename cannot move a file to another file system.
     temporary = path.with_name(f".allocsim-{secrets.token_hex(8)}")
 
     def remove() -> None:
@@ -59,7 +60,7 @@ def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
             with os.fdopen(os.open(temporary, _NEW, 0o600), "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(file.fileno())  # before the rename: a crash must not leave an empty file
             temporary.chmod(mode)
             temporary.replace(path)
         finally:
@@ -67,7 +68,7 @@ def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _target(path: Path) -> Path:
-    """Return the file that a path leads to; OSError if its links form a loop."""
+    """Return the file that a path leads to; raise OSError if its links form a loop."""
     try:
         return path.resolve()
     except RuntimeError as error:  # pathlib before Python 3.13 raises it for a loop

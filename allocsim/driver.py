@@ -1,9 +1,9 @@
-"""The driver: one compiled loop that replays events on a heap and takes samples.
+"""The driver: one compiled loop, `replay`, that replays events on a heap and takes samples.
 
 The loop is written once and compiled for each type of heap. It returns to Python only when a chunk
-ends, the sample buffer is full, a check is due, or something fails (see `Stop`). The driver records
-the requested size of every object, which allocators do not store: it is needed to count live bytes
-and to verify the contents of objects (`--verify`).
+of events ends, the sample buffer is full, a check is due, or something fails (see `Stop`). The
+driver records the requested size of every object, which allocators do not store. The sizes are
+needed to count live bytes and to verify the contents of objects (`--verify`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Touch(IntEnum):
 
 
 class Stop(IntEnum):
-    """Reason why the kernel returned."""
+    """Reason why the loop returned."""
 
     END = 0
     """All events of the chunk were replayed."""
@@ -69,7 +69,7 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads that have a cache
     peak_footprint: Int64  # maximum footprint so far, bytes
-    limit: Int64  # footprint above which the kernel stops
+    limit: Int64  # footprint above which the loop stops, bytes
     next_sample: Int64  # number of events at which the next sample is due
     interval: Int64  # events between samples
     samples: Int64  # rows of the sample buffer in use
@@ -114,7 +114,7 @@ class Run(NamedTuple):
 def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     """Replay events[start:]; return the index of the first event that was not replayed.
 
-    driver.stop says why the kernel returned.
+    driver.stop says why the loop returned.
     """
     driver = run.driver[0]
     driver.stop = Stop.END
@@ -148,6 +148,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 @kernel
 def _replay_event(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Replay one event on the object `target`; return False on failure (see driver.stop)."""
+    # A live object can only be resized or freed; an object that is not live, only allocated.
     if (target.address != 0) != (event.op >= Op.REALLOC):
         driver.stop = Stop.BAD_EVENT
         return False
@@ -187,7 +188,10 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its pattern before, and the bytes kept afterwards."""
+    """Resize an object; with `verify`, check its fill pattern before and afterwards.
+
+    The second check covers the bytes that both sizes have.
+    """
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)

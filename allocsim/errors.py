@@ -11,7 +11,7 @@ AllocsimError                 exit status
     UnknownName               2   no such design, workload or parameter
   InvalidFree                 2   free() of an address that is not a live object
     DoubleFree                2   free() of an object that was freed before
-    UseAfterFree              2   view() of an object that was freed before
+    UseAfterFree              2   view() or usable_size() of an object that was freed before
   EnvironmentLacks            3   something is missing on this machine
     AddressSpaceError         3   the OS refused to reserve the address space
     OutOfMemory               3   the reserved address space is used up

@@ -1,9 +1,9 @@
-"""Events, and the trace: a stream of them.
+"""Events, and the trace, which is a stream of events.
 
-Generators and trace readers produce events, the replay driver consumes them. A stream comes in
-chunks, so memory does not depend on its length. An event names an object by its id, a small integer
-that is unique among the live objects and is reused after the object is freed. Addresses never
-appear: where an object goes is up to the allocator.
+Generators and trace readers produce events; the replay driver consumes them. A stream comes in
+chunks, so the memory that it needs does not depend on its length. An event names an object by its
+id, a small integer that is unique among the live objects and is reused after the object is freed.
+An event has no address: where an object goes is up to the allocator.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def on_one_thread(trace: Trace) -> Trace:
 
 
 def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
-    """Yield the same chunks; InputError with `complaint` at their end if there was no event."""
+    """Yield the same chunks; raise InputError with `complaint` if they contain no event."""
     count = 0
     with closing_chunks(chunks):
         for chunk in chunks:
@@ -113,7 +113,7 @@ class Trace:
     """A stream of events, which can be consumed once, and its description."""
 
     name: str
-    """The name the user gave: a file, a workload."""
+    """The name that the user gave: that of a file or of a bundled workload."""
     chunks: Iterator[Any]
     """Arrays of EVENT in order; each is valid until the next one is taken."""
     description: dict[str, Any]
@@ -131,17 +131,20 @@ class Trace:
     capabilities: Capabilities = field(default_factory=Capabilities)
     """What the recorder of the trace was able to see."""
     progress: Any = None
-    """A function that returns the share of the input read so far, 0 to 1, if `length` is None."""
+    """A function that returns the share of the input read so far, 0 to 1; used if `length` is
+    None."""
 
     processes: dict[int, int] = field(default_factory=dict)
     """Calls that an import dropped because another process made them: their number by process id;
     complete at the end of the stream."""
 
     resource: Any = None
-    """Resource that `close` closes, because a generator that was never started cannot close it."""
+    """What the chunks are read from, if it must be closed. `close` does so, because a generator
+    that was never started cannot."""
 
     reopen: Callable[[], Trace] | None = None
-    """Opens the same trace again; None if it can be read only once, like standard input."""
+    """A function that opens the same trace again; None if the trace can be read only once, like
+    standard input."""
 
     @property
     def is_used(self) -> bool:

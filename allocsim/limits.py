@@ -158,7 +158,7 @@ def _unknown(subject: str, limit: str, figure: Figure, bound: float, reason: str
 
 
 def _excess(figure: Figure, value: float, bound: float) -> str:
-    """Return by how much a value exceeds its bound, in absolute terms and as a share of it."""
+    """Return by how much a value exceeds its bound: the difference, and its share of the bound."""
     if figure is FRAGMENTATION:
         return f"{100 * (value - bound):.2f} percentage points"
     share = f" ({value / bound - 1:.1%})" if bound else ""

@@ -1,8 +1,8 @@
 """Replay of a whole trace on a heap, from the first chunk to the profile.
 
-The `replay` kernel does the work. When it stops, this module empties the sample buffer, runs a
-check, grows the object table, or raises an error with the number of the event. Only the time that
-the kernel runs is counted.
+The compiled loop `driver.replay`, called the kernel here, does the work. When it stops, this module
+empties the sample buffer, runs a check, grows the object table, or raises an error with the number
+of the event. Only the time that the kernel runs is counted.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Player:
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def profile(self) -> Profile:
-        """Return the measurements; raise Corruption if a sample's parts do not sum to its heap."""
+        """Return the measurements; raise Corruption if the figures of a sample do not add up."""
         self._check_at_end()
         end = records(SAMPLE)
         end[0].event = self.events
@@ -219,7 +219,7 @@ class Player:
             return self._refusal(where)
         if stop == Stop.BAD_EVENT:
             return InputError(
-                f"{where} frees or resizes an object that is not live, or allocates one that is"
+                f"{where} frees or resizes an object that is not live, or allocates a live object"
             )
         return Corruption(f"{where}: {_FAILURES[stop]}")
 

@@ -52,7 +52,7 @@ class ReplayProfile(Profile):
         parameters: Mapping[str, int | str],
         call: str,
     ) -> ReplayProfile:
-        """Return the replay that measured `profile`."""
+        """Return `profile` together with the replay that measured it."""
         measured = {field.name: getattr(profile, field.name) for field in fields(Profile)}
         return cls(**measured, trace=trace, design=design, parameters=parameters, call=call)
 
@@ -62,7 +62,7 @@ class ReplayProfile(Profile):
         return f"{self.trace.name} on {self.design}: {super().title}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result under the keys of `allocsim replay --json`; `command` is the call."""
+        """Return a dict with the keys of `allocsim replay --json`; `command` is the call."""
         return as_json(Result(self.trace, self, self.design, self.parameters, self.call))
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A row per allocator, in order: all its figures, or the `failure` of the measurement."""
+        """A row per allocator, in order: its figures, or in `failure` why there are none."""
         return self.compared.rows()
 
     @property
@@ -92,7 +92,7 @@ class ComparisonResult:
         return np.array(values, dtype=kinds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result under the keys of `allocsim compare --json`; `command` is the call."""
+        """Return a dict with the keys of `allocsim compare --json`; `command` is the call."""
         result: dict[str, Any] = json.loads(comparison_json(self.compared))
         return result
 

@@ -1,7 +1,7 @@
 """Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
-Reads the JSON of a run and of a comparison. InputError if a file is neither, has no subject, or
-lacks a figure that can be checked; for a figure, the error names its key.
+A file holds the JSON of a run or of a comparison. If it holds neither, has no subject, or lacks a
+figure that can be checked, InputError is raised. For a figure, the message names its key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SubjectFigures:
     fragmentation: float | None = None
     """1 - live / footprint, at the peak of the footprint."""
     ns: float | None = None
-    """Nanoseconds per event; None if it was not timed."""
+    """Nanoseconds per event; None if the subject was not timed."""
     failure: str | None = None
     """The reason why there are no figures."""
     runs: tuple[float, ...] = ()
@@ -63,7 +63,7 @@ class SavedResult(NamedTuple):
 
 
 def read_saved(path: str) -> SavedResult:
-    """Read a saved result; InputError if the file is not one."""
+    """Read a saved result; raise InputError if the file is not a saved result."""
     result = read_json(path)
     return SavedResult(_subjects(result), _origin(result))
 

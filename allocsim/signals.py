@@ -1,9 +1,9 @@
 """Signals: how the process ends on Ctrl-C, SIGTERM and SIGHUP.
 
-Python would raise KeyboardInterrupt wherever it happens to be executing: in an import, a compiler
-callback or a finaliser. Callbacks and finalisers swallow the exception. The handler of this module
-therefore raises nothing. It runs the cleanups registered with `on_interrupt`, prints one line and
-ends the process.
+On Ctrl-C, Python would raise KeyboardInterrupt wherever it happens to be executing: in an import, a
+compiler callback or a finaliser. Callbacks and finalisers swallow the exception, and the process
+goes on. The handler of this module therefore raises nothing. It runs the cleanups registered with
+`on_interrupt`, prints one line and ends the process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _cleanups: list[Callable[[], None]] = []
 """Functions to call before the process ends, the last one first."""
 
 _progress: list[Callable[[], str]] = []
-"""Functions that return the parts of the message that say how far the run got."""
+"""Functions that say how far the run got. Their results are appended to the message."""
 
 
 def handle_signals() -> None:
@@ -149,4 +149,4 @@ def _end(number: int, _: object) -> None:
         message = " ".join([MESSAGES[number], *(progress() for progress in _progress)])
         os.write(2, f"allocsim: error: {message}\n".encode())
     finally:
-        os._exit(128 + number)
+        os._exit(128 + number)  # not sys.exit, which raises an exception and runs finalisers

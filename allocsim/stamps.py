@@ -1,7 +1,7 @@
 """Fill patterns of objects, for --verify.
 
-The driver fills every new object with a pattern and checks it when the object is freed or resized:
-if two objects overlap, or the allocator writes into one, a pattern is overwritten.
+The driver fills every new object with a pattern, and checks the pattern when the object is freed or
+resized. If two objects overlap, or the allocator writes into an object, a pattern is overwritten.
 
 Invariant: two live objects never have the same pattern, because it is derived from the object id.
 """

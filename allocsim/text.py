@@ -28,7 +28,7 @@ class Size(int):
 
 
 def parse_size(text: str) -> int:
-    """Return the number of bytes that `text` means; InputError if it is not a size."""
+    """Return the number of bytes that `text` means; raise InputError if it is not a size."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
         raise InputError(f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
@@ -46,7 +46,7 @@ def parse_count(text: str) -> int | None:
     """Return the integer that `text` means ("1000000", "1e6", "2^20"), or None if it is not one."""
     base, power, exponent = text.partition("^")
     try:
-        if power:
+        if power:  # no exponent above 64 is computed: the result is out of any option's range
             return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
         return int(text)
     except ValueError:
@@ -61,7 +61,7 @@ def parse_count(text: str) -> int | None:
 def parse_percent(text: str, maximum: float) -> float:
     """Return the fraction that `text` means: 0.25 for "25%".
 
-    InputError if `text` is not a percentage, or is above `maximum` percent.
+    Raises InputError if `text` is not a percentage, or is above `maximum` percent.
     """
     match = _PERCENT.fullmatch(text.strip())
     if not match:

@@ -1,10 +1,11 @@
-"""Slices of a trace. A slice has only objects allocated in it and not freed after it.
+"""Slices of a trace. A slice contains an object with all its calls or not at all:
 
-    allocated before the slice             not included; its calls in the slice count as dropped
-    allocated in it, freed after its end   not included; its calls in the slice count as dropped
-    allocated in it, never freed           included, and live at the end
+    allocated before the slice                 left out; its calls in the slice count as dropped
+    allocated in the slice, freed after it     left out; its calls in the slice count as dropped
+    allocated in the slice, never freed        included, and live at the end
+    allocated in the slice and freed in it     included
 
-Only the events after the slice tell the last two cases apart. The events of a slice that ends
+Only the events after the slice tell the second case from the third. The events of a slice that ends
 before the stream does are therefore buffered, at 17 bytes each, while the rest of the stream is
 read. Reading stops when every object of the slice has been freed.
 """
@@ -40,7 +41,7 @@ class SliceState(Struct):
     position: Int64  # first event of the current chunk that is not processed yet
     rows: Int64  # events and notes of the slice so far
     written: Int64  # events and notes in the current output
-    live: Int64  # objects of the slice that are not freed yet
+    live: Int64  # objects allocated in the slice and not freed yet
     born_before: Int64  # calls dropped because their object was allocated before the slice
     freed_after: Int64  # calls dropped because their object is freed after the slice
 

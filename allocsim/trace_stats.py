@@ -1,6 +1,7 @@
 """Statistics of a stream of events, collected chunk by chunk.
 
-Any stream is accepted, valid or not. Callers that need a valid stream call `require_valid`.
+A stream need not be valid: its faults are counted too. A caller that needs a valid stream calls
+`require_valid`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class TraceStats:
     events: int
     """Calls that reach the heap, without notes."""
     operations: dict[str, int]
-    """Number of events and notes, by the name of their Op."""
+    """Number of calls and notes, by the name of their Op."""
     objects: int
     """Object ids used."""
     thread_numbers: int
@@ -145,7 +146,7 @@ class StatsCollector:
             raise EnvironmentLacks(f"{where}: not enough memory for a table of that size") from None
 
     def require_valid(self, name: str) -> None:
-        """Raise InputError if an event is invalid; the message names the first with that fault."""
+        """Raise InputError if an event has a fault; the message gives the first event with it."""
         for fault, entry in zip(Fault, self._state.faults, strict=True):
             if entry.count:
                 raise InputError(

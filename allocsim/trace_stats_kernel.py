@@ -186,6 +186,7 @@ def bin_of(value: int) -> int:
     rest, shift_sum = value - 1, 0
     if value == 0:
         return 0
+    # Find the position of the highest bit of `rest` in six steps, by bisection.
     for shift in (32, 16, 8, 4, 2, 1):
         if rest >> shift:
             rest >>= shift

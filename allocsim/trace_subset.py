@@ -1,9 +1,9 @@
 """Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
 A subset contains all calls of an object or none. Object ids and threads are renumbered densely, in
-order of appearance. Calls that are not selected are reported in notes. They are not counted as
-dropped calls, because those are calls lost on import. Whether an object is in a sample depends only
-on the random seed and on how many objects were allocated before it.
+order of appearance. The calls that a slice leaves out are reported in a note. They are not counted
+as dropped calls, because a dropped call is one that was lost on import. Whether an object is in a
+sample depends only on the random seed and on how many objects were allocated before it.
 """
 
 from __future__ import annotations

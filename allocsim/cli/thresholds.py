@@ -16,7 +16,8 @@ from allocsim.saved_results import SavedResult, SubjectFigures, read_saved
 from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/check/1"
-"""Version of the JSON object. It changes when a key changes its meaning or is removed."""
+"""Name and version of the JSON object. The version changes when a key is removed or gets another
+meaning."""
 
 MEASURED = "the result"
 """The name of a result that has no file."""
@@ -84,7 +85,7 @@ _CONDITIONS = {
     "threads": "threads",
     "touch": "--touch",
 }
-"""The conditions that two results should have in common, and and their names in a note."""
+"""The conditions that two results should have in common, and their names in a note."""
 
 
 def report(

@@ -1,6 +1,6 @@
 """Reports: a result for people (screen, Markdown) and for machines (JSON, CSV).
 
-No report computes figures of its own: a figure has the same name and value on the screen, in
+No report computes figures of its own. A figure has the same name and value on the screen, in
 Markdown, in JSON and in CSV.
 """
 

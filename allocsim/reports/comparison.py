@@ -21,7 +21,7 @@ class Column:
     """A figure of every row; smaller is better."""
 
     key: str
-    """Its name in --sort and in the CSV."""
+    """The name of the column in --sort and in the CSV."""
     title: str
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
@@ -141,7 +141,7 @@ class Cell:
 
 
 def titles() -> list[str]:
-    """Return the titles of all columns after the subject."""
+    """Return the titles of all columns, except the first column, which names the subject."""
     heads = []
     for column in COLUMNS:
         heads += [column.title, "rel."] if column.key in RELATED else [column.title]

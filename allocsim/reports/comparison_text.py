@@ -22,9 +22,9 @@ from allocsim.reports.conclusions import compare_counters, conclusions, conditio
 from allocsim.text import counted
 
 SCHEMA = "allocsim/comparison/2"
-"""The number at its end changes when a key of the JSON object changes its meaning or is removed.
-Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a profile; the
-ratio of the two peaks, of the footprint and of live bytes, is `x_live`."""
+"""Name and version of the JSON object. The version changes when a key changes its meaning or is
+removed. Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a
+profile; `x_live` is peak footprint / peak live, two maxima of different moments."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 

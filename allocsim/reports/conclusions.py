@@ -20,8 +20,8 @@ MISSED = 0.02
 """Share by which the kernel's peak RSS may exceed the sampled peak without a warning."""
 
 MISSED_BYTES = 1 << 20
-"""Bytes that are allowed on top of this share. The kernel's peak also counts file pages, such as
-those of a library's code."""
+"""Bytes by which the kernel's peak RSS may exceed the sampled peak in addition to the share MISSED.
+The kernel's peak also counts file pages, such as those of a library's code."""
 
 
 def conclusions(shown: Compared) -> list[str]:
@@ -54,8 +54,8 @@ def warnings(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         if row.subject == f"{PREFIX}glibc" and row.memory and row.about.host is None:
             found.append(
-                "lib:glibc also served Python in its process, so its heap was not empty at the "
-                "start; install mimalloc or jemalloc, which then serve Python instead."
+                "lib:glibc also served Python in the measured process, so its heap was not empty "
+                "at the start; install mimalloc or jemalloc, and Python will use that instead."
             )
         if _missed_peak(row):
             found.append(
@@ -66,7 +66,7 @@ def warnings(comparison: Comparison) -> list[str]:
 
 
 def _threads(comparison: Comparison) -> str:
-    """Return the warning about a workload with several threads; empty for a single thread."""
+    """Return the warning about a workload with several threads, or "" for a single thread."""
     threads = comparison.workload.threads
     if threads < 2:
         return ""
@@ -86,7 +86,7 @@ def _single_run(comparison: Comparison) -> str:
 
 
 def _spreads(comparison: Comparison) -> str:
-    """Return the warning about subjects whose runs vary too much; empty without any."""
+    """Return the warning about subjects whose runs vary too much, or "" if there are none."""
     wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > MAX_SPREAD]
     if not wide:
         return ""
@@ -114,7 +114,7 @@ def compare_counters(comparison: Comparison) -> list[str]:
 
 
 def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
-    """Return whether the counters of a design and its library are equal, and which are not."""
+    """Return a sentence: all counters of a design and its library are equal, or these differ."""
     different = [pair for pair in pairs if pair[1] != pair[2]]
     both = f"{name} and {PREFIX}{name}"
     if not different:
@@ -124,7 +124,7 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
 
 
 def _lowest_peak(rows: Sequence[Row]) -> str:
-    """Name the subject with the lowest peak, and the one with the highest for contrast."""
+    """Name the subject with the lowest peak and, for contrast, the subject with the highest."""
     ranked = sorted(rows, key=lambda row: FOOTPRINT.of(row) or 0)
     first, last = ranked[0], ranked[-1]
     low, high = FOOTPRINT.of(first) or 0, FOOTPRINT.of(last) or 0

@@ -15,7 +15,7 @@ _INDENT = 6
 
 
 def print_names(names: Mapping[str, str], heading: str | None = None) -> None:
-    """Print a list of names; under a heading, if it is one of several lists."""
+    """Print a list of names, below a heading if several lists are printed."""
     screen = Screen()
     if heading is not None:
         screen.print(Text(heading, style="bold underline"))

@@ -44,14 +44,14 @@ def summary(profile: Profile) -> str:
 
 
 def verification(profile: Profile) -> str:
-    """Return how much --verify and --check-every have checked; empty if neither was given."""
+    """Return how much --verify and --check-every have checked, or "" if neither was given."""
     objects = f"{counted(profile.stamps, 'object')} intact" if profile.stamps else ""
     checks = f"all invariants held in {counted(profile.checks, 'check')}" if profile.checks else ""
     return f"verified: {' · '.join(filter(None, (objects, checks)))}" if objects or checks else ""
 
 
 def dropped_calls(trace: Trace) -> str:
-    """Return the counts of dropped and repaired calls by reason; empty without any."""
+    """Return the counts of dropped and repaired calls by reason, or "" if there are none."""
     if not trace.dropped:
         return ""
     return "dropped or repaired calls: " + reasons_of(trace)
@@ -63,7 +63,7 @@ def reasons_of(trace: Trace) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share, as in "12.5%"; empty if it is 0 or there is no whole."""
+    """Return a share, as in "12.5%", or "" if the part or the whole is 0."""
     return f"{part / whole:.1%}" if part and whole else ""
 
 

@@ -48,7 +48,7 @@ def caches_table(caches: Sequence[CacheUse]) -> Table:
 
 
 def native_table(counters: Mapping[str, int]) -> Table:
-    """Show the library's counters under its own names, or say that the design models none."""
+    """Show the library's counters under its own names, or say that the design has no library."""
     table = simple_table("counters of the library")
     table.add_column("counter", no_wrap=True)
     table.add_column("at end", justify="right")

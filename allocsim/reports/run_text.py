@@ -18,7 +18,8 @@ from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
 from allocsim.text import format_bytes
 
 SCHEMA = "allocsim/profile/1"
-"""Version of the JSON object: changes when a key is removed or gets another meaning."""
+"""Name and version of the JSON object. The version changes when a key is removed or gets another
+meaning."""
 
 
 def markdown_text(result: Result) -> str:
@@ -111,6 +112,6 @@ def csv_text(result: Result) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the file at `path`. On failure, keep the old file and raise EnvironmentLacks."""
+    """Replace the file at `path`. On failure, the old file stays and EnvironmentLacks is raised."""
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

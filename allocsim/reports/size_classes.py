@@ -10,7 +10,8 @@ from allocsim.core.size_classes import ClassRow, SizeClasses
 from allocsim.reports.screen import Screen, simple_table
 
 SCHEMA = "allocsim/size-classes/1"
-"""Version of the JSON object: changes when a key is removed or gets another meaning."""
+"""Name and version of the JSON object. The version changes when a key is removed or gets another
+meaning."""
 
 
 def print_classes(design: str, classes: SizeClasses) -> None:

@@ -1,4 +1,4 @@
-"""Whether a trace is valid, on the screen: its defects, and the calls dropped on import."""
+"""The report on whether a trace is valid: its defects, and the calls dropped on import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPLANATIONS = {
     "failed call": "returned NULL, so nothing was allocated",
     "free of NULL": "does nothing (C standard)",
     "free of unknown": "of an object allocated before the recording, or not seen by it",
-    "realloc of unknown": "of an object allocated before or not seen; replayed as malloc",
+    "realloc of unknown": "of an object whose allocation was not recorded; replayed as malloc",
     "overlap": "malloc returned a live address, so a free was lost; one was inserted",
     "impossible size": "larger than any address space: a failed call, or damage",
     "other process": "made by another process of the recording; see --process",

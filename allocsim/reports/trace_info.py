@@ -17,7 +17,8 @@ from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Bin, TraceStats
 
 SCHEMA = "allocsim/trace-info/1"
-"""Version of the JSON object: changes when a key is removed or gets another meaning."""
+"""Name and version of the JSON object. The version changes when a key is removed or gets another
+meaning."""
 
 BAR = 12
 """Characters of a full bar."""
@@ -151,10 +152,10 @@ def _lifetimes(seen: TraceStats) -> str:
 
 
 def _frees_by_others(seen: TraceStats) -> str:
-    """Return how many objects are freed by a thread that did not allocate or resize them last."""
+    """Return how many objects are freed by a thread that did not allocate or last resize them."""
     share = percent(seen.frees_by_another, seen.frees)
     others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "0"
-    return f"freed by another thread than the last to allocate or resize the object: {others}"
+    return f"freed by a thread that did not allocate or last resize the object: {others}"
 
 
 def survey_text(trace: Trace, seen: TraceStats, command: str) -> str:

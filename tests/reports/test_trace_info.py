@@ -61,9 +61,7 @@ def test_screen_shows_the_figures(
     assert ["2.0", "MiB", "1", "16.7%", "██", "1.9", "MiB", "99.8%", "████████████",
             "1", "1.9", "MiB"] in lines  # fmt: skip
     assert "lifetime in events: median up to 4, mean 4, max 6" in shown
-    assert (
-        "freed by another thread than the last to allocate or resize the object: 1 (50.0%)" in shown
-    )
+    assert "freed by a thread that did not allocate or last resize the object: 1 (50.0%)" in shown
     assert "never freed: 3 objects, 1.9 MiB" in shown
     assert "dropped or repaired calls: overlap 2, free of NULL 1,000" in shown
 
