@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from allocsim.events import Trace, closing_chunks
 from allocsim.signals import on_interrupt
+from allocsim.text import printable
 
 PATIENCE = 1.0
 """Seconds before the bar appears."""
@@ -40,13 +41,13 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:3.0f}%"),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.percentage:3.0f}%", markup=False),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
-    task = bar.add_task(trace.name, total=1.0, rate="")
+    task = bar.add_task(printable(trace.name), total=1.0, rate="")
     begun = shown = time.monotonic()
 
     def watch(consumer: Counts) -> None:

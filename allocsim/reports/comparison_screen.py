@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-from rich.text import Text
-
 from allocsim.reports.comparison import MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
-from allocsim.reports.screen import Screen, simple_table
+from allocsim.reports.screen import PlainText, Screen, Table, simple_table, styled
 from allocsim.text import counted, format_bytes
 
 MIN_COLUMNS = 3
@@ -17,16 +14,16 @@ MIN_COLUMNS = 3
 def print_comparison(shown: Compared) -> None:
     """Print the whole report."""
     screen, comparison = Screen(), shown.comparison
-    screen.print(Text(_headline(shown), style="bold"))
+    screen.print(styled(_headline(shown), "bold"))
     screen.print_table(_table(shown), 1 + MIN_COLUMNS)
     for row in shown.rows():
         if row.failure:
-            screen.print(Text(f"{label(row)}: {row.failure}", style="red"))
-    screen.print(*(Text(text, style="bold") for text in conclusions(shown)))
-    screen.print(*(Text(text, style="bold green") for text in compare_counters(comparison)))
-    screen.print(*(Text(f"warning: {text}", style="yellow") for text in warnings(comparison)))
+            screen.print(styled(f"{label(row)}: {row.failure}", "red"))
+    screen.print(*(styled(text, "bold") for text in conclusions(shown)))
+    screen.print(*(styled(text, "bold green") for text in compare_counters(comparison)))
+    screen.print(*(styled(f"warning: {text}", "yellow") for text in warnings(comparison)))
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
-    screen.print(Text(conditions(shown), style="dim"), Text(f"{meanings}.", style="dim"))
+    screen.print(styled(conditions(shown), "dim"), styled(f"{meanings}.", "dim"))
 
 
 def _headline(shown: Compared) -> str:
@@ -50,11 +47,11 @@ def _table(shown: Compared) -> Table:
     figures = cells(shown)
     for row in shown.rows():
         found = figures.get(row.subject)
-        first = Text(label(row), style="" if found else "red")
+        first = styled(label(row), "" if found else "red")
         table.add_row(first, *([_text(cell) for cell in found] if found else ["failed"]))
     return table
 
 
-def _text(cell: Cell) -> Text:
+def _text(cell: Cell) -> PlainText:
     """Return a figure, with a star and a colour if it is the best."""
-    return Text(f"*{cell.text}", style="bold green") if cell.is_best else Text(cell.text)
+    return styled(f"*{cell.text}", "bold green") if cell.is_best else styled(cell.text)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from allocsim.reports.screen import Screen
+from allocsim.reports.screen import Screen, Table, indented, styled
 
 _INDENT = 6
 """Columns by which a description is indented if it is printed below its name."""
@@ -18,7 +14,7 @@ def print_names(names: Mapping[str, str], heading: str | None = None) -> None:
     """Print a list of names, below a heading if several lists are printed."""
     screen = Screen()
     if heading is not None:
-        screen.print(Text(heading, style="bold underline"))
+        screen.print(styled(heading, "bold underline"))
     screen.print(_table(names, screen.width))
     if heading is not None:
         screen.print("")
@@ -33,8 +29,8 @@ def _table(names: Mapping[str, str], width: int) -> Table:
         table.add_column()
     for name, meaning in names.items():
         if has_room:
-            table.add_row(Text(name), Text(meaning))
+            table.add_row(name, meaning)
         else:
-            table.add_row(Text(name))
-            table.add_row(Padding(Text(meaning, style="not bold"), (0, 0, 0, _INDENT)))
+            table.add_row(name)
+            table.add_row(indented(meaning, _INDENT, "not bold"))
     return table

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.table import Table
-from rich.text import Text
-
 from allocsim.profile import PART_MEANINGS, Profile, Snapshot
 from allocsim.reports import Result
 from allocsim.reports.phrases import (
@@ -19,7 +16,7 @@ from allocsim.reports.phrases import (
     verification,
 )
 from allocsim.reports.run_tables import caches_table, classes_table, native_table
-from allocsim.reports.screen import NARROW, ROOMY, Screen
+from allocsim.reports.screen import NARROW, ROOMY, PlainText, Screen, Table, styled
 from allocsim.text import format_bytes
 
 METADATA_MEANING = "page map, span records, caches"
@@ -48,17 +45,17 @@ def print_result(result: Result, with_classes: bool = False, with_native: bool =
     library that the design reproduces.
     """
     screen, profile = Screen(), result.profile
-    screen.print(Text(headline(result), style="bold"))
-    screen.print(Text(summary(profile), style="bold green" if profile.at_peak.live else ""))
+    screen.print(styled(headline(result), "bold"))
+    screen.print(styled(summary(profile), "bold green" if profile.at_peak.live else ""))
     screen.print("")
     screen.print_table(_parts_table(profile, screen.width), MIN_COLUMNS)
     screen.print("", _timeline(profile, screen.width), "")
     for items in _counts(profile):
         screen.print_items(items)
     if verification(profile):
-        screen.print(Text(verification(profile), style="green"))
+        screen.print(styled(verification(profile), "green"))
     if result.trace.dropped:
-        screen.print(Text(dropped_calls(result.trace), style="yellow"))
+        screen.print(styled(dropped_calls(result.trace), "yellow"))
     if with_classes or with_native:
         screen.print("")
     if with_classes:
@@ -93,20 +90,20 @@ def _parts_table(profile: Profile, width: int) -> Table:
     return table
 
 
-def _row(name: str, peak: Snapshot, end: Snapshot, bars: int, meaning: str) -> list[Text]:
+def _row(name: str, peak: Snapshot, end: Snapshot, bars: int, meaning: str) -> list[PlainText]:
     """Return all cells of a part, of the metadata or of the footprint."""
     style = "bold" if name == "footprint" else COLOURS.get(name, "")
     before, after = _bytes(peak, name), _bytes(end, name)
     share = "" if name == "footprint" else bar(before, peak.footprint, bars)
     strong = style if name == "footprint" else ""
     return [
-        Text(name, style=style),
-        Text(format_bytes(before), style=strong),
-        Text(percent(before, peak.footprint)),
-        Text(share, style=style),
-        Text(format_bytes(after), style=strong),
-        Text(percent(after, end.footprint)),
-        Text(meaning),
+        styled(name, style),
+        styled(format_bytes(before), strong),
+        styled(percent(before, peak.footprint)),
+        styled(share, style),
+        styled(format_bytes(after), strong),
+        styled(percent(after, end.footprint)),
+        styled(meaning),
     ]
 
 
@@ -133,7 +130,7 @@ def _timeline(profile: Profile, width: int) -> Table:
     for name, peak in (("footprint", profile.at_peak.footprint), ("live", profile.peak_live)):
         line = sparkline(profile.samples[name].tolist(), peak, blocks)
         style, moment = ("green", "") if name == "live" else ("bold", when)
-        table.add_row(name, Text(line, style=style), f"peak {format_bytes(peak)}{moment}")
+        table.add_row(name, styled(line, style), f"peak {format_bytes(peak)}{moment}")
     return table
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.table import Table
-
 from allocsim.designs import CacheUse, ClassUse
 from allocsim.reports.phrases import bar
-from allocsim.reports.screen import simple_table
+from allocsim.reports.screen import Table, simple_table
 from allocsim.text import format_bytes
 
 MAX_CACHES = 30

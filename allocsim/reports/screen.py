@@ -1,19 +1,28 @@
-"""Standard output for reports: its width, and lines without trailing blanks.
+"""Standard output for reports: its width, plain text and tables, and lines without trailing blanks.
 
 A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the default is WIDE.
+
+Reports show text from files: names of traces, reasons, messages of a library. Rich would read a
+string as markup, in which a file could hide text or place a link, and would pass escape sequences
+on to the terminal. Therefore no other report imports Rich: they print strings, or what `styled`,
+`indented` and `Table` of this module return, which is plain text with its control characters
+escaped.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
 
-from rich import box
+from rich import box, table
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
+
+from allocsim.text import printable
 
 WIDE = 132
 """Width of a pipe or a file, in columns, if COLUMNS is not set."""
@@ -31,11 +40,39 @@ _UNLIMITED = 10_000
 """More columns than any report needs. Tables are measured at this width."""
 
 
+PlainText: TypeAlias = Text
+"""A text that `styled` has made."""
+
+
+def styled(text: str, style: str = "") -> PlainText:
+    """Return plain text in one style: not markup, with non-printable characters escaped."""
+    return Text(printable(text), style=style)
+
+
+def indented(text: str, columns: int, style: str = "") -> Padding:
+    """Return plain text whose lines begin `columns` columns to the right."""
+    return Padding(styled(text, style), (0, 0, 0, columns))
+
+
+class Table(table.Table):
+    """A table whose strings are plain text, as `styled` returns it."""
+
+    def add_column(
+        self, header: RenderableType = "", footer: RenderableType = "", **options: Any
+    ) -> None:
+        """Add a column; `options` are those of Rich."""
+        super().add_column(_plain(header), _plain(footer), **options)
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row of cells; `options` are those of Rich."""
+        super().add_row(*(_plain(cell or "") for cell in cells), **options)
+
+
 class Screen:
-    """Standard output, rendered by Rich. A plain `str` is printed as it is, not read as markup."""
+    """Standard output, rendered by Rich. A `str` is printed as plain text, as in `styled`."""
 
     def __init__(self) -> None:
-        console = Console(highlight=False)
+        console = Console(highlight=False, markup=False, emoji=False)
         self.is_fixed = console.is_terminal or _columns() is not None
         """Whether the output has a fixed width that the report must fit into."""
         if not console.is_terminal:
@@ -52,7 +89,7 @@ class Screen:
     def print(self, *items: RenderableType) -> None:
         """Print each item on lines of its own: no trailing blanks, no two blank lines in a row."""
         for item in items:
-            self.console.print(_Trimmed(Text(item) if isinstance(item, str) else item, self))
+            self.console.print(_Trimmed(_plain(item), self))
 
     def print_table(self, table: Table, min_columns: int = 1) -> None:
         """Print a table whose columns do not wrap; if it is too wide, drop some from the right.
@@ -66,7 +103,7 @@ class Screen:
             hidden.insert(0, str(table.columns.pop().header))
         self.print(table)
         if named := ", ".join(filter(None, hidden)):
-            self.print(Text(f"not shown at this width: {named}", style="dim"))
+            self.print(styled(f"not shown at this width: {named}", "dim"))
 
     def print_items(self, items: Sequence[str]) -> None:
         """Print items on as few lines as they need, without breaking an item."""
@@ -88,6 +125,11 @@ class Screen:
 def simple_table(title: str | None = None) -> Table:
     """Return an empty table with a rule below its head, and with a title if one is given."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+
+
+def _plain(item: RenderableType) -> RenderableType:
+    """Return a string as plain text, and anything else as it is."""
+    return styled(item) if isinstance(item, str) else item
 
 
 class _Trimmed:

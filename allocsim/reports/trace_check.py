@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-from rich.text import Text
-
 from allocsim.events import Trace
 from allocsim.reports.phrases import percent
-from allocsim.reports.screen import Screen, simple_table
+from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import counted
 from allocsim.trace_stats import TraceStats
 
@@ -27,13 +24,13 @@ def print_validity(trace: Trace, seen: TraceStats, problems: list[str]) -> None:
     """Print whether the trace is valid, then the calls that were dropped or repaired."""
     screen = Screen()
     if problems:
-        screen.print(Text(f"{trace.name} is not valid:", style="bold red"))
+        screen.print(styled(f"{trace.name} is not valid:", "bold red"))
         screen.print(*(f"  {problem}" for problem in problems))
     elif seen.events:
         events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
-        screen.print(Text(f"{trace.name} is valid: {events}", style="bold green"))
+        screen.print(styled(f"{trace.name} is valid: {events}", "bold green"))
     else:
-        screen.print(Text(f"{trace.name} has no events", style="bold red"))
+        screen.print(styled(f"{trace.name} has no events", "bold red"))
     if trace.capabilities.is_known:
         screen.print(f"recorded: {trace.capabilities.text}")
     screen.print(_dropped_table(trace, seen) if trace.dropped else "no calls dropped or repaired")

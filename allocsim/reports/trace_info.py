@@ -6,13 +6,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from allocsim import __version__
 from allocsim.events import Op, Trace
 from allocsim.reports.phrases import bar, dropped_calls, percent
-from allocsim.reports.screen import ROOMY, Screen, simple_table
+from allocsim.reports.screen import ROOMY, PlainText, Screen, Table, simple_table, styled
 from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Bin, TraceStats
 
@@ -31,9 +28,9 @@ def print_survey(trace: Trace, seen: TraceStats) -> None:
     """Print the whole report; empty rows are omitted."""
     screen = Screen()
     bars = screen.width >= ROOMY
-    screen.print(Text(_headline(trace, seen), style="bold"))
+    screen.print(styled(_headline(trace, seen), "bold"))
     if seen.events:
-        screen.print(Text(_summary(seen), style="bold green"))
+        screen.print(styled(_summary(seen), "bold green"))
         screen.print(_calls_table(seen))
         screen.print_table(_sizes_table(seen, bars), MIN_COLUMNS)
     if seen.by_lifetime:
@@ -125,7 +122,7 @@ def _share(part: int, whole: int) -> tuple[str, str]:
     return percent(part, whole), bar(part, whole, BAR)
 
 
-def _remarks(trace: Trace, seen: TraceStats) -> list[Text]:
+def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
     """Return the lines below the tables."""
     lines = []
     if seen.by_lifetime:
@@ -136,10 +133,10 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[Text]:
     lines += [f"not valid: an event {fault}; see `allocsim trace check`" for fault in seen.faults]
     if trace.capabilities.is_known:
         lines.append(f"recorded: {trace.capabilities.text}")
-    remarks = [Text(line) for line in lines]
-    remarks += [Text(f"incomplete: {loss}", style="bold red") for loss in trace.losses]
+    remarks = [styled(line) for line in lines]
+    remarks += [styled(f"incomplete: {loss}", "bold red") for loss in trace.losses]
     if trace.dropped:
-        remarks.append(Text(dropped_calls(trace), style="yellow"))
+        remarks.append(styled(dropped_calls(trace), "yellow"))
     return remarks
 
 
