@@ -53,6 +53,16 @@ def interrupt_message(progress: Callable[[], str]) -> _Registered:
     return _Registered(_progress, progress)
 
 
+def signal_name(number: int) -> str:
+    """Return the name of a signal; most real-time signals have none, and get their number."""
+    from signal import Signals  # imported here, because it takes 2 ms
+
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class SignalsRedirected:
     """Context manager: in its block, signals of MESSAGES call `act` and do not end the process."""
 

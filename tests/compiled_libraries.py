@@ -14,7 +14,8 @@ from allocsim.events import Trace
 HERE = Path(__file__).parent / "libraries"
 WAYS = (
     *("nothing", "abort", "hang", "kill", "refuse", "grow", "leave"),
-    *("fork-and-hang", "segfault", "chatter"),
+    *("fork-and-hang", "segfault", "chatter", "garbage", "forge", "real-time", "spin", "tamper"),
+    *("same", "overlap", "misaligned", "misaligned-memalign", "scribble", "forget"),
 )
 """In the order of odd_malloc.c."""
 

@@ -8,11 +8,9 @@ subject.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import resource
-import signal
 import sys
 from typing import Any
 
@@ -25,15 +23,14 @@ from allocsim.benchmark.meter import Meter, resident, status_bytes
 from allocsim.benchmark.stepping import new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.core import compile_notice
+from allocsim.core.memory import NO_RESERVE
 from allocsim.core.records import Table
 from allocsim.driver import Touch
 from allocsim.errors import AllocsimError, LimitExceeded
 from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
+from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
-
-PR_SET_PDEATHSIG = 1
-"""Linux's number for the prctl option that sets which signal to send when the parent ends."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -73,7 +70,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def main(request: Request) -> None:
     """Make the requested measurement, and send the figures or the error."""
-    _die_with_parent()
+    die_with_parent()
     compile_notice.write = lambda line: _send(request, Message(stage="compiling", notice=line))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
     try:
@@ -89,6 +86,7 @@ def _measure(request: Request) -> None:
     module = memory if request.measure == "memory" else times
     setup = module.prepare(events, touch, request.limit)
     _compile(request.subject, setup.meter)
+    limit_output()  # not before: kernels that are compiled are stored in files
     _send(request, Message(stage="loading"))
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
@@ -118,11 +116,17 @@ def _require_within_limit(figures: Memory, limit: int) -> None:
 
 
 def _map_events(descriptor: int) -> Table[Event]:
-    """Map a file of EVENTs, and read all its pages, so that the replay causes no page faults."""
+    """Map a file of EVENTs, and read all its pages, so that the replay causes no page faults.
+
+    The mapping is private, as the file is sealed: what a library writes to it reaches no other
+    process. It is writable, because kernels are compiled for arrays that are.
+    """
     length = os.fstat(descriptor).st_size
     if not length:
         return no_events()
-    events: Any = np.frombuffer(mmap.mmap(descriptor, length), EVENT).view(np.recarray)
+    flags, access = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
+    mapping = mmap.mmap(descriptor, length, flags=flags, prot=access)
+    events: Any = np.frombuffer(mapping, EVENT).view(np.recarray)
     events.op.max()  # reads every event
     return events
 
@@ -137,11 +141,6 @@ def _compile(name: str, meter: Meter) -> None:
 def _send(request: Request, message: Message) -> None:
     """Write a line to the parent."""
     os.write(request.answer, msgspec.json.encode(message) + b"\n")
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, even by a crash."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 if __name__ == "__main__":

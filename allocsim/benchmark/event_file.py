@@ -1,11 +1,14 @@
-"""The events of a workload in an anonymous file in memory (memfd), which every child maps.
+"""The events of a workload in a sealed anonymous file in memory (memfd), which every child maps.
 
 The workload is read once. Its notes (see `events.Op`) are dropped, and all other events are put on
 one thread. The file has no name: the kernel frees it when the last process that has it open ends.
+Its seals make every write to it fail, also by a library in a child, so that all children replay the
+same events.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +18,8 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.events import Op, Trace, closing_chunks, on_one_thread
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
+
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class EventFile:
 
 def write_events(trace: Trace, progress: Callable[[int], None] | None = None) -> EventFile:
     """Read a whole workload into a file; `progress` gets the count of events after each chunk."""
-    descriptor = os.memfd_create("allocsim-events")
+    descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     count, threads = 0, [0]
     trace.chunks = _counting_threads(trace.chunks, threads)
     try:
@@ -46,6 +51,7 @@ def write_events(trace: Trace, progress: Callable[[int], None] | None = None) ->
                 count += len(events)
                 if progress is not None:
                     progress(count)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
         os.close(descriptor)
         raise

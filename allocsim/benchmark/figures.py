@@ -7,38 +7,42 @@ public format. A figure that could not be measured is None, never 0.
 from __future__ import annotations
 
 from statistics import median
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from allocsim.spread import middle, spread
 
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
+"""A figure as a child sends it: larger ones are refused, since a library can forge a message."""
+
 
 class Memory(msgspec.Struct, kw_only=True):
     """The memory of one replay in a fresh process. Bytes, unless a field says otherwise."""
 
-    peak: int
+    peak: Count
     """Peak footprint. For a design it is heap - released + metadata; for a library, the growth of
     the process's anonymous RSS."""
-    peak_event: int
+    peak_event: Count
     """Number of events replayed when the footprint reached its peak."""
-    live_at_peak: int
-    end: int
+    live_at_peak: Count
+    end: Count
     """Footprint after the last event."""
-    live_at_end: int
-    peak_live: int
+    live_at_end: Count
+    peak_live: Count
     """Maximum of the live bytes."""
-    resident_peak: int
+    resident_peak: Count
     """Peak growth of the process's anonymous RSS, measured for designs too."""
-    resident_end: int
-    started: int
+    resident_end: Count
+    started: Count
     """Growth of anonymous RSS before the first event: the library's startup state."""
-    high_water: int | None
+    high_water: Count | None
     """Growth of the kernel's own peak RSS (VmHWM), file pages included: a cross-check."""
-    faults: int
+    faults: Count
     """Minor page faults from the first event to the last."""
-    kept: int
+    kept: Count
     """Footprint right after everything is freed."""
-    kept_later: int
+    kept_later: Count
     """Footprint a second and SMALL_CALLS malloc/free pairs after `kept` was measured. The calls are
     made because libraries check the time only during calls."""
     counters: dict[str, int] = {}
@@ -66,10 +70,10 @@ class Times(msgspec.Struct, kw_only=True):
 
     cold: float
     """ns/event of the first replay."""
-    runs: list[float]
+    runs: Annotated[list[float], msgspec.Meta(min_length=1)]
     """ns/event of each run after the warm-up. A run is one replay, or several short ones, of which
     the mean is taken."""
-    batch: int
+    batch: Count
     """Events in a batch."""
     p50: float | None
     """ns/event of the median batch in one more replay; None if no batch was full."""

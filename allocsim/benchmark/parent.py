@@ -1,20 +1,18 @@
 """Run a child process: start it, limit its time and memory, and make sure that it ends.
 
-A child has a session of its own, so that it can be killed with all processes that it has started.
-However the parent or the child ends, no process and no file remains.
+However the parent or the child ends, no process and no file remains. A library in the child may
+write anything into the pipe for messages; whatever is not the message that is due fails the
+subject.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import IO
 
 import msgspec
@@ -23,22 +21,30 @@ from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.subject import library_of
 from allocsim.core import compile_notice
 from allocsim.errors import AllocsimError
-from allocsim.libraries.environment import child_command, child_environment
-from allocsim.signals import SignalsDeferred, on_interrupt
-from allocsim.text import format_bytes
+from allocsim.libraries.environment import child_environment
+from allocsim.python_child import POLL_INTERVAL, end_of, last_line, module_command, running
+from allocsim.text import format_bytes, printable
 
 START_TIMEOUT = 600.0
 """Seconds within which a child must be ready to load its subject. In a first run this includes
 compiling the kernels."""
-
-POLL_INTERVAL = 0.05
-"""Seconds between two checks of a child's memory."""
 
 SLACK = 1 << 20
 """Bytes by which /proc/PID/statm may be inexact."""
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""
+
+MAX_MESSAGE = 1 << 20
+"""Maximum bytes of a message. The longest, with all counters of jemalloc, has 2 KB."""
+
+NEXT_STAGES = {
+    "starting": ("compiling", "loading", "failed"),
+    "being loaded": ("ready", "failed"),
+    "replaying": ("done", "failed"),
+}
+"""The messages that may follow in each stage. The library can write messages too, once it is
+loaded; none of them may put a deadline off."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -49,42 +55,21 @@ class SubjectFailed(AllocsimError):
 
 def run_child(request: Request, timeout: float, keep_settings: bool = False) -> Message:
     """Run a child and return its figures; SubjectFailed if it crashes or exceeds a limit."""
-    reading, writing = os.pipe()
-    request.answer = writing
-    with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb", buffering=0) as messages:
-        started: list[subprocess.Popen[bytes]] = []
-        with on_interrupt(partial(_kill_all, started)):
-            try:
-                with SignalsDeferred():  # a signal finds every running child in the list
-                    started.append(_start(request, errors, keep_settings))
-                return _Watcher(started[0], request, timeout).result(messages.fileno(), errors)
-            finally:
-                _kill_all(started)
-
-
-def _start(request: Request, errors: IO[bytes], keep_settings: bool) -> subprocess.Popen[bytes]:
-    """Start the child, and close the parent's copy of the pipe that the child writes to."""
-    text = msgspec.json.encode(request).decode()
-    try:
-        return subprocess.Popen(
-            child_command("allocsim.benchmark.child", text),
+    reading, request.answer = os.pipe()
+    with (
+        tempfile.TemporaryFile() as errors,
+        os.fdopen(reading, "rb", buffering=0) as messages,
+        os.fdopen(request.answer, "wb") as answer,
+        running(
+            module_command("allocsim.benchmark.child", msgspec.json.encode(request).decode()),
             env=child_environment(library_of(request.subject), keep_settings),
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             pass_fds=(request.events, request.answer),
-            start_new_session=True,
-        )
-    finally:
-        os.close(request.answer)
-
-
-def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
-    """Kill what remains of each child's process group, and reap the child."""
-    for child in children:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # a child not reaped keeps its id
-        child.wait()
+        ) as child,
+    ):
+        answer.close()  # the child's copy is the last, so its end closes the pipe
+        return _Watcher(child, request, timeout).result(messages.fileno(), errors)
 
 
 class _Watcher:
@@ -100,24 +85,42 @@ class _Watcher:
     def result(self, messages: int, errors: IO[bytes]) -> Message:
         """Wait for the message with the figures; SubjectFailed with the reason if none comes."""
         for line in self._lines(messages):
-            message = msgspec.json.decode(line, type=Message)
+            message = self._decode(line)
             if message.stage == "failed":
                 raise SubjectFailed(message.failure or "failed")
             if message.stage == "done":
                 return message
             self._enter(message)
-        raise SubjectFailed(f"{self._exit_of_child()} while {self.stage}{_last_line(errors)}")
+        end, said = end_of(self.child, EXIT_TIMEOUT) or "hung", last_line(errors)
+        raise SubjectFailed(f"{end} while {self.stage}{': ' if said else ''}{said}")
+
+    def _decode(self, line: bytes) -> Message:
+        """Parse a message; SubjectFailed if it is not one that may follow now."""
+        try:
+            message = msgspec.json.decode(line, type=Message)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self._not_a_message(line) from None
+        is_missing = message.stage == "done" and getattr(message, self.request.measure) is None
+        if is_missing or message.stage not in NEXT_STAGES[self.stage]:
+            raise self._not_a_message(line)
+        return message
+
+    def _not_a_message(self, line: bytes) -> SubjectFailed:
+        """Return the error for bytes that are not the message that is due."""
+        shown = line[:40].decode(errors="replace")
+        return SubjectFailed(f"wrote '{shown}' into allocsim's own pipe while {self.stage}")
 
     def _enter(self, message: Message) -> None:
         """Apply the limits of the stage that begins."""
         if message.stage == "compiling":
-            compile_notice.write_once(message.notice)
+            compile_notice.write_once(printable(message.notice))
         elif message.stage == "loading":
             self.stage, self.deadline = "being loaded", time.monotonic() + self.timeout
         else:
             self.stage = "replaying"
             if library_of(self.request.subject):  # a design enforces its limit itself, exactly
-                self.max_resident = message.resident + self.request.limit + SLACK
+                begun = min(message.resident, self._resident())
+                self.max_resident = begun + self.request.limit + SLACK
 
     def _lines(self, messages: int) -> Iterator[bytes]:
         """Yield the child's lines until it closes the pipe, checking its limits in between."""
@@ -129,6 +132,8 @@ class _Watcher:
                     return
                 *lines, rest = (rest + part).split(b"\n")
                 yield from lines
+                if len(rest) > MAX_MESSAGE:
+                    raise self._not_a_message(rest)
             self._require_within_limits()
 
     def _require_within_limits(self) -> None:
@@ -148,25 +153,3 @@ class _Watcher:
                 return int(statm.read().split()[1]) * _PAGE
         except (OSError, IndexError):
             return 0
-
-    def _exit_of_child(self) -> str:
-        """Describe how a child that has closed its pipe ended, without reaping it (see `_kill`)."""
-        deadline = time.monotonic() + EXIT_TIMEOUT
-        while time.monotonic() < deadline:
-            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            info = os.waitid(os.P_PID, self.child.pid, flags)
-            if info is None:
-                time.sleep(POLL_INTERVAL)
-            elif info.si_code == os.CLD_EXITED:
-                return f"ended with status {info.si_status}"
-            else:
-                name = signal.Signals(info.si_status).name
-                return f"{'killed' if name == 'SIGKILL' else 'crashed'} by {name}"
-        return "hung"
-
-
-def _last_line(errors: IO[bytes]) -> str:
-    """Return ": " and the last line of the child's standard error, or "" if there is no line."""
-    errors.seek(0)
-    lines = errors.read().decode(errors="replace").strip().splitlines()
-    return f": {lines[-1].strip()[:200]}" if lines else ""

@@ -8,9 +8,7 @@ another library is preloaded to serve Python.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from allocsim.libraries.find import find_library
 
@@ -55,21 +53,3 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     preloads = [environment.get("LD_PRELOAD"), find_library(host) if host else None]
     environment["LD_PRELOAD"] = ":".join(filter(None, preloads))
     return environment | ONE_THREAD
-
-
-_RUN = (
-    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
-    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
-"""Program of the child process: append a directory to sys.path, and run a module."""
-
-
-def child_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of allocsim in a process of its own.
-
-    `python -m` would put the current directory first on sys.path, and so would run a msgspec.py
-    that lies next to a downloaded trace. Instead, -P leaves the current directory out, and the
-    directory that contains this package comes last.
-    """
-    root = str(Path(__file__).parents[2])
-    return [sys.executable, "-P", "-c", _RUN, root, module, *arguments]

@@ -7,16 +7,18 @@ process runs this module and loads all libraries, so that none is loaded into th
 from __future__ import annotations
 
 import ctypes
-import json
-import subprocess
+import os
 import sys
 from collections.abc import Callable
 
+import msgspec
+
 from allocsim.errors import AllocsimError
 from allocsim.libraries.counters import mallctl
-from allocsim.libraries.environment import child_command, child_environment
+from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import KNOWN, find_library
 from allocsim.libraries.load import LoadedLibrary, load
+from allocsim.python_child import die_with_parent, limit_output, module_command, output_of
 
 TIMEOUT = 60.0
 """Seconds after which the list is shown without versions."""
@@ -44,16 +46,12 @@ def describe_libraries() -> dict[str, str]:
 
 def _versions(names: list[str]) -> dict[str, str]:
     """Return the versions of installed libraries, without those that cannot be loaded."""
-    command = child_command(__name__, *names)
-    environment = child_environment("jemalloc")
+    command = module_command(__name__, *names)
     try:
-        child = subprocess.run(
-            command, env=environment, capture_output=True, timeout=TIMEOUT, check=True
-        )
-        versions: dict[str, str] = json.loads(child.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
+        output = output_of(command, child_environment("jemalloc"), TIMEOUT)
+        return msgspec.json.decode(output or b"", type=dict[str, str])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
-    return versions
 
 
 def _loaded_versions(names: list[str]) -> dict[str, str]:
@@ -73,14 +71,14 @@ def _text(function: Callable[..., object], *arguments: object) -> str:
     """Return the result of a C function that returns a string."""
     function.restype = ctypes.c_char_p  # type: ignore[attr-defined]
     text = function(*arguments)
-    return text.decode() if isinstance(text, bytes) else ""
+    return text.decode(errors="replace") if isinstance(text, bytes) else ""
 
 
 def _jemalloc(library: LoadedLibrary) -> str:
     """Return the version, such as "5.3.0": the "version" of mallctl without the commit."""
     text, size = ctypes.c_char_p(), ctypes.c_size_t(ctypes.sizeof(ctypes.c_char_p))
     mallctl(library)(b"version", ctypes.byref(text), ctypes.byref(size), None, 0)
-    return (text.value or b"").decode().partition("-")[0]
+    return (text.value or b"").decode(errors="replace").partition("-")[0]
 
 
 def _mimalloc(library: LoadedLibrary) -> str:
@@ -99,5 +97,14 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
 """The functions that read versions. Each key is a symbol that identifies its library."""
 
 
+def main(names: list[str]) -> None:
+    """Write the versions to standard output as JSON, and nothing that a library prints."""
+    die_with_parent()
+    limit_output()
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    os.write(answer, msgspec.json.encode(_loaded_versions(names)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(_loaded_versions(sys.argv[1:])))  # noqa: T201
+    main(sys.argv[1:])

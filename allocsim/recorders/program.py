@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.signals import SignalsRedirected
+from allocsim.signals import SignalsRedirected, signal_name
 
 
 class Program(NamedTuple):
@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
     def description(self) -> str:
         """The end of the program in words, such as "exited with status 1"."""
         if self.was_killed:
-            return f"was killed by {signal.Signals(self.status - 128).name}"
+            return f"was killed by {signal_name(self.status - 128)}"
         return f"exited with status {self.status}"
 
 

@@ -1,6 +1,7 @@
 """The anonymous file of a workload's events."""
 
 import errno
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,22 @@ def test_notes_are_dropped(event_file: Callable[..., EventFile]) -> None:
 def test_file_has_no_name(event_file: Callable[..., EventFile]) -> None:
     place = Path(f"/proc/self/fd/{event_file(stream(malloc(0, 5))).descriptor}")
     assert str(place.readlink()).endswith("(deleted)")
+
+
+def test_file_can_be_neither_written_nor_mapped_for_writing(
+    event_file: Callable[..., EventFile],
+) -> None:
+    found = event_file(stream(malloc(0, 5)))
+    again = os.open(f"/proc/self/fd/{found.descriptor}", os.O_RDWR)
+    for descriptor in (found.descriptor, again):
+        with pytest.raises(PermissionError):
+            os.pwrite(descriptor, b"x", 0)
+        with pytest.raises(PermissionError):
+            mmap.mmap(descriptor, EVENT.itemsize)
+        with pytest.raises(PermissionError):
+            os.ftruncate(descriptor, 0)
+    os.close(again)
+    assert events_in(found).request.tolist() == [5]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Children that fail: the error says how, and neither a process nor a file remains."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.benchmark.child import Request
 from allocsim.benchmark.comparison import Conditions, measure
 from allocsim.benchmark.event_file import EventFile
-from allocsim.benchmark.parent import SubjectFailed
+from allocsim.benchmark.parent import MAX_MESSAGE, SubjectFailed, _Watcher
 from allocsim.driver import Touch
+from allocsim.python_child import running, script_command
 from tests.cli.running import ENVIRONMENT
 from tests.compiled_libraries import Compiler
 from tests.driving import malloc, stream
@@ -64,13 +67,17 @@ def commands_with(marker: str) -> list[str]:
         ("refuse", r"^stopped after 20 events: it is out of memory"),
         ("grow", r"^killed when it exceeded the limit of 64.0 MiB"),
         ("leave", r"^ended with status 0 while replaying"),
+        ("garbage", r"^wrote 'garbage .* not json' into allocsim's own pipe while replaying"),
+        ("forge", r"^wrote '\{\"stage\":\"loading\"\}' into allocsim's own pipe while replaying"),
+        ("real-time", r"^crashed by signal 40 while replaying"),
+        ("spin", r"^hung: killed after 2 s while (being loaded|replaying)"),
     ],
 )
 def test_library_that_misbehaves_is_killed_and_described(
     odd_library: Compiler, workload: EventFile, tmp_path: Path, way: str, message: str
 ) -> None:
     library, before = odd_library(way), sorted(tmp_path.iterdir())
-    conditions = Conditions(timeout=2.0 if "hang" in way else 600.0, limit=64 << 20)
+    conditions = Conditions(timeout=2.0 if "hung" in message else 600.0, limit=64 << 20)
     known = children()
     with pytest.raises(SubjectFailed, match=message):
         measure(f"lib:{library}:odd_", "memory", workload, conditions)
@@ -85,6 +92,54 @@ def test_output_of_a_library_is_not_taken_for_a_message(
     said = measure(f"lib:{odd_library('chatter')}:odd_", "memory", workload, Conditions(later=0.0))
     assert said.memory is not None
     assert said.memory.peak >= EVENTS * 5000
+
+
+def test_library_changes_the_events_of_no_other_row(
+    odd_library: Compiler, workload: EventFile
+) -> None:
+    before = os.pread(workload.descriptor, 1 << 20, 0)
+    with contextlib.suppress(SubjectFailed):
+        measure(f"lib:{odd_library('tamper')}:odd_", "memory", workload, Conditions(later=0.0))
+    assert os.pread(workload.descriptor, 1 << 20, 0) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"not json",
+        b"\xff\xfe",
+        b"[" * 5000,
+        b"5",
+        b"{}",
+        b'{"stage":"nonsense"}',
+        b'{"stage":"loading"}',
+        b'{"stage":"compiling"}',
+        b'{"stage":"done"}',
+        b'{"stage":"done","times":{"cold":1,"runs":[],"batch":1,"p50":null,"p99":null,"p999":null,'
+        b'"clock":1}}',
+        b"x" * (MAX_MESSAGE + 1),
+    ],
+    ids=lambda line: line[:30].decode(errors="replace"),
+)
+def test_message_that_is_not_due_fails_the_subject(line: bytes, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    sent = b'{"stage":"loading"}\n{"stage":"ready"}\n' + line + b"\n"
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import os\nleft = {sent!r}\nwhile left: left = left[os.write({writing}, left) :]"
+    )
+    request = Request(
+        subject="go2008", measure="times", events=-1, answer=writing, touch=0, limit=0, reserve=0
+    )
+    with (
+        os.fdopen(reading, "rb"),
+        os.fdopen(writing, "wb") as answer,
+        (tmp_path / "errors").open("w+b") as errors,
+        running(script_command(str(script)), stderr=errors, pass_fds=(writing,)) as child,
+    ):
+        answer.close()
+        with pytest.raises(SubjectFailed, match=r"^wrote '.*' into allocsim's own pipe while "):
+            _Watcher(child, request, 900).result(reading, errors)
 
 
 def test_error_of_the_linker_is_reported(tmp_path: Path, workload: EventFile) -> None:

@@ -1,12 +1,9 @@
 """The environment of a measuring process: no malloc settings, another malloc for Python."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from allocsim.libraries import environment as module
-from allocsim.libraries.environment import TOP_PAD, child_command, child_environment, host_of
+from allocsim.libraries.environment import TOP_PAD, child_environment, host_of
 from allocsim.libraries.find import find_library
 
 SETTINGS = {
@@ -56,16 +53,3 @@ def test_without_another_library_glibc_serves_both(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "find_library", lambda _: None)
     assert host_of("glibc") is None
     assert child_environment("glibc")["LD_PRELOAD"] == ""
-
-
-def test_child_runs_a_module_with_its_arguments(tmp_path: Path) -> None:
-    command = child_command("allocsim", "--version")
-    child = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)
-    assert child.stdout.startswith("allocsim")
-
-
-def test_child_runs_no_module_of_the_current_directory(tmp_path: Path) -> None:
-    for name in ("click", "numpy", "json", "allocsim"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('it ran')")
-    command = child_command("allocsim", "random", "--help")
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)

@@ -14,16 +14,15 @@ one from standard input, is first copied to an unnamed file.
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
+from allocsim.python_child import running, script_command
 from allocsim.traces.formats import TRUNCATED, Format
 from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.readers import memray_child
@@ -68,15 +67,12 @@ class MemrayReader:
         with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
             if self.source.truncated:
                 self.notes.append(TRUNCATED)
-            program = [sys.executable, "-P", str(Path(memray_child.__file__))]
-            with subprocess.Popen(
-                program, stdin=capture, stdout=subprocess.PIPE, stderr=complaint
-            ) as child:
-                try:
-                    assert child.stdout is not None
+            command = script_command(str(memray_child.__file__))
+            files: dict[str, Any] = {"stdin": capture, "stderr": complaint}
+            with running(command, stdout=subprocess.PIPE, **files) as child:
+                assert child.stdout is not None
+                with child.stdout:
                     yield from self._read(child.stdout)
-                finally:
-                    child.kill()  # needed if the consumer stopped early; else it has ended
             complaint.seek(0)
             self._require_success(child.returncode, complaint.read(2000).decode("utf-8", "replace"))
 

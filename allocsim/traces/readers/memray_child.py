@@ -21,6 +21,9 @@ NO_MEMRAY, UNREADABLE = 3, 2
 MAX_MEMORY = 8 << 30
 """Bytes of address space that the process may use."""
 
+MAX_OUTPUT = 64 << 10
+"""Bytes of standard error, which is a file."""
+
 AGGREGATED = "it is aggregated and has no single allocations; record it without --aggregate"
 
 OTHER_VERSION = (
@@ -37,9 +40,8 @@ MASK = (1 << 60) - 1
 
 def main() -> int:
     """Write the records; return the exit status."""
-    _, allowed = resource.getrlimit(resource.RLIMIT_AS)
-    if allowed == resource.RLIM_INFINITY or allowed > MAX_MEMORY:
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    _limit(resource.RLIMIT_AS, MAX_MEMORY)
+    _limit(resource.RLIMIT_FSIZE, MAX_OUTPUT)
     try:
         from memray import FileFormat, FileReader
     except ImportError:
@@ -52,6 +54,13 @@ def main() -> int:
     except Exception as error:  # memray raises many types if a capture is damaged
         return _fail(f"{error or type(error).__name__}; {OTHER_VERSION}")
     return 0
+
+
+def _limit(kind: int, most: int) -> None:
+    """Lower a limit of this process to `most`, unless it is lower already."""
+    _, allowed = resource.getrlimit(kind)
+    if allowed == resource.RLIM_INFINITY or allowed > most:
+        resource.setrlimit(kind, (most, most))
 
 
 def _write_records(reader: Any) -> None:

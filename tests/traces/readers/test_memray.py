@@ -143,7 +143,7 @@ def test_reader_that_is_left_early_ends_its_process(monkeypatch: pytest.MonkeyPa
         started.append(popen(*arguments, **keywords))
         return started[-1]
 
-    monkeypatch.setattr(memray.subprocess, "Popen", noted)
+    monkeypatch.setattr(subprocess, "Popen", noted)
     with closing(open_source(str(PYTHON))) as source:
         batches = memray.FORMAT.open(source).batches()
         next(batches)

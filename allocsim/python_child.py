@@ -1,0 +1,130 @@
+"""Starting Python in a process of its own, to call a malloc library or to read a memray capture.
+
+Everything that starts allocsim's own Python uses this module. A child imports nothing from the
+current directory, has no standard input unless it is given one, and has a session of its own, so
+that it can be killed with all processes that it has started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from allocsim.signals import SignalsDeferred, on_interrupt, signal_name
+
+MAX_OUTPUT = 64 << 10
+"""Bytes that a child may write to a file. A library may print without end."""
+
+POLL_INTERVAL = 0.05
+"""Seconds between two checks of a child."""
+
+PR_SET_PDEATHSIG = 1
+"""Linux's number for the prctl option that sets which signal to send when the parent ends."""
+
+_RUN = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""Program of the child process: append a directory to sys.path, and run a module."""
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of allocsim.
+
+    `python -m` would put the current directory first on sys.path, and so would run a msgspec.py
+    that lies next to a downloaded trace. Instead, -P leaves the current directory out, and the
+    directory that contains this package comes last.
+    """
+    root = str(Path(__file__).parents[1])
+    return [sys.executable, "-P", "-c", _RUN, root, module, *arguments]
+
+
+def script_command(path: str) -> list[str]:
+    """Return the command that runs a file which imports nothing from allocsim."""
+    return [sys.executable, "-P", path]
+
+
+@contextlib.contextmanager
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a child during a block; `options` are those of Popen.
+
+    At the end of the block, or if a signal ends this process, the child is reaped, and what remains
+    of its process group is killed.
+    """
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} | options
+    started: list[subprocess.Popen[bytes]] = []
+    with on_interrupt(lambda: _kill_all(started)):
+        try:
+            with SignalsDeferred():  # a signal finds every running child in the list
+                started.append(subprocess.Popen(command, start_new_session=True, **given))
+            yield started[0]
+        finally:
+            _kill_all(started)
+
+
+def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
+    """Kill what remains of each child's process group, and reap the child."""
+    for child in children:
+        if child.returncode is None:  # until it is reaped, no other process gets its id
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def die_with_parent() -> None:
+    """In a child: have the kernel kill this process when its parent ends, even by a crash."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def limit_output() -> None:
+    """In a child: make writes fail with EFBIG once a file would have more than MAX_OUTPUT bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _, allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    most = MAX_OUTPUT if allowed == resource.RLIM_INFINITY else min(MAX_OUTPUT, allowed)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def last_line(errors: IO[bytes]) -> str:
+    """Return the last line of a child's standard error, at most 200 characters; "" without one."""
+    errors.seek(0)
+    lines = errors.read(MAX_OUTPUT).decode(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:200] if lines else ""
+
+
+def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
+    """Wait for the end of a child and describe it; None if it has not ended after `seconds`.
+
+    The child is not reaped, so that its process group can still be killed.
+    """
+    deadline = time.monotonic() + seconds
+    while (info := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(POLL_INTERVAL)
+    if info.si_code == os.CLD_EXITED:
+        return f"ended with status {info.si_status}"
+    way = "killed" if info.si_status == signal.SIGKILL else "crashed"
+    return f"{way} by {signal_name(info.si_status)}"
+
+
+def output_of(command: list[str], environment: Mapping[str, str], seconds: float) -> bytes | None:
+    """Run a child and return its standard output; None if it fails or takes too long.
+
+    The child limits its output itself (`limit_output`).
+    """
+    with tempfile.TemporaryFile() as output:
+        options: dict[str, Any] = {"stdout": output, "stderr": subprocess.DEVNULL}
+        with running(command, env=environment, **options) as child:
+            end = end_of(child, seconds)
+        output.seek(0)
+        return output.read(MAX_OUTPUT) if end == "ended with status 0" else None

@@ -1,0 +1,122 @@
+"""Children that run Python: nothing of the current directory, capped output, a described end."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import allocsim
+from allocsim.python_child import (
+    MAX_OUTPUT,
+    end_of,
+    last_line,
+    module_command,
+    output_of,
+    running,
+    script_command,
+)
+
+PACKAGE = Path(allocsim.__file__).parent
+
+
+def test_child_runs_a_module_with_its_arguments(tmp_path: Path) -> None:
+    command = module_command("allocsim", "--version")
+    child = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)
+    assert child.stdout.startswith("allocsim")
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    """A directory with modules that must not be run."""
+    for name in ("click", "numpy", "json", "msgspec", "resource", "allocsim", "memray"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('it ran')")
+    return tmp_path
+
+
+def test_module_runs_nothing_of_the_current_directory(trap: Path) -> None:
+    command = module_command("allocsim", "random", "--help")
+    subprocess.run(command, cwd=trap, capture_output=True, check=True)
+
+
+def test_script_runs_nothing_of_the_current_directory(trap: Path) -> None:
+    script = trap / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    script.write_text("import json, resource")
+    subprocess.run(script_command(str(script)), cwd=trap, capture_output=True, check=True)
+
+
+def command_lines(path: Path) -> Iterator[str]:
+    """The lists in a file that name `sys.executable`."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.List) and "sys.executable" in map(ast.unparse, node.elts):
+            yield ast.unparse(node)
+
+
+def test_only_this_module_starts_our_python() -> None:
+    using = {path.name for path in PACKAGE.rglob("*.py") if any(command_lines(path))}
+    assert using == {"python_child.py"}
+
+
+def python(code: str) -> list[str]:
+    """The command that runs some code."""
+    return [sys.executable, "-c", code]
+
+
+LIMITED = "from allocsim.python_child import limit_output; limit_output()\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [
+        ("raise SystemExit(7)", "ended with status 7"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL"),
+        ("import os; os.kill(os.getpid(), 6)", "crashed by SIGABRT"),
+        ("import os; os.kill(os.getpid(), 40)", "crashed by signal 40"),
+    ],
+)
+def test_end_of_a_child_is_described(code: str, end: str) -> None:
+    with running(python(code)) as child:
+        assert end_of(child, 900) == end
+
+
+def test_child_that_goes_on_has_no_end_and_is_killed_with_its_children() -> None:
+    code = "import os, time; os.fork(); os.write(1, b'.'); time.sleep(900)"
+    with running(python(code), stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.read(2) == b".."
+        assert end_of(child, 0) is None
+    assert child.returncode == -signal.SIGKILL
+    with child.stdout:
+        assert child.stdout.read() == b""  # the end of the pipe: the other process is gone too
+
+
+def test_output_is_capped() -> None:
+    code = (
+        "import os, sys\n"
+        "try:\n"
+        f"    while True: os.write(1, bytes({MAX_OUTPUT // 4}))\n"
+        "except OSError: pass\n"
+    )
+    assert output_of(python(LIMITED + code), dict(os.environ), 900) == bytes(MAX_OUTPUT)
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(1)", "import os; os.abort()"])
+def test_child_that_fails_has_no_output(code: str) -> None:
+    assert output_of(python(f"print(5, flush=True); {code}"), dict(os.environ), 900) is None
+
+
+def test_child_that_hangs_has_no_output() -> None:
+    assert output_of(python("import time; time.sleep(900)"), dict(os.environ), 0) is None
+
+
+def test_last_line_is_short(tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    for text, line in ((b"", ""), (b"one\n two \n\n", "two"), (b"\xff" * 500, "\ufffd" * 200)):
+        errors.write_bytes(text)
+        with errors.open("rb") as file:
+            assert last_line(file) == line
