@@ -2,8 +2,8 @@
 
 Ctrl-C may come while Python is still loading, and Python's own handler would then print a traceback
 in the middle of an import. Therefore this module imports only what Python has loaded already, and
-`main` changes the disposition of SIGINT before it imports anything else. What comes earlier, while
-the interpreter itself starts (10 to 20 ms), is Python's own to handle.
+`main` changes what SIGINT does before it imports anything else. A Ctrl-C that comes earlier, while
+the interpreter itself starts (10 to 20 ms), is handled by Python.
 
 File descriptors 0 to 2 are opened if the caller closed them. Otherwise the next file to be opened
 would get one of these numbers, and everything written to standard output or standard error could

@@ -11,23 +11,27 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 Extent = Literal["yes", "partly", "no", "unknown"]
-"""How far a recorder sees one aspect of a program. "partly": some calls, or not all of each."""
+"""How far a recorder sees an aspect of a program. "partly": only some calls, or parts of calls."""
 
 _RANK: Mapping[str, int] = {"no": 0, "partly": 1, "unknown": 1, "yes": 2}
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """The aspects of a program that its recorder saw. Traces of old files have only "unknown"."""
+    """How far a recorder sees each aspect of a program.
+
+    Every aspect is "unknown" for a trace from a file that an older version of allocsim has written.
+    """
 
     threads: Extent = "unknown"
-    """The thread that made each call."""
+    """Whether the recorder sees which thread makes a call."""
     thread_ends: Extent = "unknown"
-    """The moment at which each thread ended."""
+    """Whether the recorder sees when a thread ends."""
     reallocs: Extent = "unknown"
-    """A realloc is one call, not a free and a malloc."""
+    """Whether a realloc is recorded as one call, not as a free and a malloc."""
     aligned_calls: Extent = "unknown"
-    """aligned_alloc, memalign, posix_memalign, valloc, pvalloc and aligned new, with alignments."""
+    """Whether calls of aligned_alloc, memalign, posix_memalign, valloc, pvalloc and aligned new are
+    recorded, with their alignments."""
 
     @property
     def is_known(self) -> bool:
@@ -47,7 +51,7 @@ class Capabilities:
 
     @property
     def lacking(self) -> str:
-        """What the recorder does not see, as in "thread ends; aligned calls partly"; or empty."""
+        """What the recorder does not see, as in "thread ends; aligned calls partly". May be ""."""
         missing = ", ".join(self._with("no"))
         return "; ".join(filter(None, [missing, *(f"{it} partly" for it in self._with("partly"))]))
 
@@ -74,5 +78,5 @@ OF_FORMATS: Mapping[str, Capabilities] = {
     "mtrace": Capabilities("no", "no", "yes", "partly"),
     "valgrind": Capabilities("no", "no", "yes", "yes"),
 }
-"""Capabilities of the tools that write recordings of these formats. The tools that write the other
-formats differ, so nothing is known about them."""
+"""Capabilities of the tools that write recordings of these formats. Any other format is written by
+several tools that differ, so nothing is known about the recorder."""

@@ -1,6 +1,7 @@
 """Values of a parsed JSON file, reached by keys and checked; each error names the file and the key.
 
-A file may come from anywhere: JSON of Python also has NaN and Infinity, and integers of any size.
+A file may come from anywhere, so no value is trusted. Python's JSON parser also accepts NaN,
+Infinity and integers of any size.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Field:
     """The keys that lead to the value, joined by dots; empty for the whole file."""
 
     def __getitem__(self, key: str | int) -> Field:
-        """Return the value at a key; InputError if it is missing."""
+        """Return the value at a key; raise InputError if the key is missing."""
         name = f"{self.name}.{key}" if self.name else str(key)
         try:
             return Field(self.path, self.value[key], name)
@@ -52,12 +53,12 @@ class Field:
         return [self[index] for index in range(len(self._of(list, "a list")))]
 
     def text(self) -> str:
-        """Return a text that is not empty."""
+        """Return the value, which must be a text that is not empty."""
         text: str = self._of(str, "a text")
         return text or self._fail("a text")
 
     def number(self, low: float = 0.0, high: float = MAX_FIGURE) -> float:
-        """Return a number from `low` to `high`."""
+        """Return the value, which must be a number from `low` to `high`."""
         expected = f"a number from {low:g} to {high:g}"
         value = self._of(int | float, expected)
         if isinstance(value, bool) or not low <= value <= high:  # false for NaN
@@ -65,17 +66,17 @@ class Field:
         return float(value)
 
     def _of(self, kind: Any, expected: str) -> Any:
-        """Return the value if it is of a type."""
+        """Return the value if it is of type `kind`; otherwise raise InputError."""
         return self.value if isinstance(self.value, kind) else self._fail(expected)
 
     def _fail(self, expected: str) -> Any:
-        """Raise the InputError for a value of another kind."""
+        """Raise InputError: the value is not what was expected."""
         shown = repr(self.value)[:MAX_SHOWN]
         raise InputError(f"{self.path}: '{self.name}' is {shown}; expected {expected}")
 
 
 def read_json(path: str) -> Field:
-    """Read a JSON file; InputError if it is not one.
+    """Read a JSON file; raise InputError if it is not JSON.
 
     The file is read once, since it may be a pipe.
     """

@@ -1,8 +1,11 @@
 """Limits and baselines: the checks that can fail a CI job.
 
 Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
-a check never passes because a measurement is missing. Times vary from run to run: a time fails only
-if the runs carry that verdict, and if they vary too much for any verdict, it fails for that.
+a check never passes because a measurement is missing.
+
+Times vary from run to run. A time fails if the middle half of its runs is beyond the bound. If the
+bound is within that range and the runs vary by more than MAX_SPREAD, the time fails too, because
+such runs would hide any regression.
 """
 
 from __future__ import annotations
@@ -61,7 +64,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Range:
-    """A value, and the range in which its repeated measurements lie."""
+    """A value, and a range that holds the middle half of its repeated measurements."""
 
     value: float
     low: float
@@ -71,7 +74,10 @@ class Range:
 
     @classmethod
     def of(cls, figure: Figure, figures: SubjectFigures, value: float) -> Range:
-        """Return the range of a figure: of a time the middle half of its runs, else the value."""
+        """Return the range of a figure: for a time, the middle half of its runs, if there are two.
+
+        Otherwise the range is the value itself.
+        """
         if figure is not TIME or len(figures.runs) < 2:
             return cls(value, value, value)
         return cls(value, *middle(figures.runs), spread(figures.runs))
@@ -133,8 +139,8 @@ def _compare(
 def _verdict(figure: Figure, found: Range, bound: Range, worse: str) -> tuple[bool, str]:
     """Return whether a figure is within its bound, and the verdict for the text.
 
-    Ranges that overlap carry no verdict against the figure, unless their runs vary so much that
-    every bound would hold.
+    If the ranges overlap, the figure is within its bound, unless the runs vary by more than
+    MAX_SPREAD: then the ranges are so wide that they would overlap in spite of a regression.
     """
     if found.high <= bound.low:
         return True, ""
@@ -148,7 +154,7 @@ def _verdict(figure: Figure, found: Range, bound: Range, worse: str) -> tuple[bo
 
 
 def _spreads(found: Range) -> str:
-    """Return the spread in parentheses; empty for a value that was measured once."""
+    """Return the spread in parentheses, or "" for a value that was measured once."""
     return "" if found.spread is None else f" (spread {found.spread:.1%})"
 
 

@@ -38,10 +38,10 @@ class SubjectFigures:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a result was made, as far as it says. The fields are keys of the JSON of `check`."""
+    """How a result was made, as far as its file says. The fields are JSON keys of `check`."""
 
     file: str | None = None
-    """The file of a saved result; None if it was measured just now."""
+    """The file of a saved result; None if the result was measured just now."""
     date: str | None = None
     """When the file was written: local time, ISO 8601."""
     version: str | None = None
@@ -84,8 +84,8 @@ def _subjects(result: Field) -> list[SubjectFigures]:
 
 
 _SCHEMAS = ("allocsim/profile/1", "allocsim/comparison/1", "allocsim/comparison/2")
-"""The schemas that can be read, old ones included. The two of a comparison differ in `overhead`,
-which is not read here."""
+"""The schemas that can be read, including old ones. The two schemas of a comparison differ in the
+meaning of `overhead`, which is not read here."""
 
 
 def _from_profile(result: Field) -> SubjectFigures:
@@ -107,7 +107,9 @@ def _from_comparison(result: Field) -> list[SubjectFigures]:
         raise InputError(f"{result.path}: not a saved result: it has no subjects")
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{result.path}: not a saved result: '{name}' is there twice")
+            raise InputError(
+                f"{result.path}: not a saved result: it has the subject '{name}' twice"
+            )
     return subjects
 
 
@@ -131,7 +133,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation; negative where a program never touches what it has requested."""
+    """Return the fragmentation. It is negative if a program never touches most of what is live."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 
@@ -152,7 +154,7 @@ def _origin(result: Field) -> Origin:
 
 
 def _date(path: str) -> str | None:
-    """Return when a file was written; None if it is a pipe or is gone."""
+    """Return when a file was written, or None if it is a pipe or no longer exists."""
     if not Path(path).is_file():
         return None
     return datetime.fromtimestamp(Path(path).stat().st_mtime).isoformat(" ", "minutes")

@@ -79,10 +79,11 @@ class SignalsRedirected:
 
 
 class SignalsDeferred(SignalsRedirected):
-    """Context manager: signals of MESSAGES that come in its block take effect at its end.
+    """Context manager: signals of MESSAGES that come in its block take effect at the block's end.
 
-    For a step that must not be left half done, such as the start of a process that a cleanup has to
-    know. In another thread than the main one it does nothing, since signals do not interrupt that.
+    It is for a step that must not be left half done, such as starting a process and registering the
+    cleanup that ends it. In a thread other than the main thread it does nothing, since signals do
+    not interrupt other threads.
     """
 
     def __init__(self) -> None:
@@ -140,10 +141,10 @@ def _install(handler: Callable[[int, Any], None]) -> None:
 
 
 def _handled() -> list[int]:
-    """Return the signals of MESSAGES without those that are ignored or that C code handles.
+    """Return the signals of MESSAGES, except those that are ignored or that C code handles.
 
-    nohup and a shell's `&` ignore signals. The handler of a program that embeds Python is None
-    here, and could not be restored.
+    nohup and a shell's `&` make a program ignore signals. For a handler that a program in C has
+    installed, getsignal returns None, so the handler could not be restored.
     """
     return [n for n in MESSAGES if signal.getsignal(n) not in (signal.SIG_IGN, None)]
 

@@ -1,4 +1,4 @@
-"""The spread of repeated measurements, and whether it carries a verdict."""
+"""The spread of repeated measurements, which says whether they can be compared."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 
 MAX_SPREAD = 0.10
-"""Measurements can be compared if the spread of their runs is at most this."""
+"""Maximum `spread` of runs whose times can be compared."""
 
 
 def middle(runs: Sequence[float]) -> tuple[float, float]:
-    """Return the interquartile range of `runs`; of a single run, the run twice."""
+    """Return the interquartile range of `runs`, their middle half; for a single run, (run, run)."""
     if len(runs) < 2:
         return runs[0], runs[0]
     low, _, high = quantiles(runs, n=4, method="inclusive")

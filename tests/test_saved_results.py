@@ -63,7 +63,7 @@ def comparison(*subjects: dict[str, Any]) -> str:
         ),
         ('{"schema": "allocsim/profile/"}', "found schema 'allocsim/profile/'"),
         ('{"schema": "allocsim/comparison/1", "subjects": []}', "it has no subjects"),
-        (comparison(row("x"), row("x")), "'x' is there twice"),
+        (comparison(row("x"), row("x")), "it has the subject 'x' twice"),
         (comparison(row("")), r"'subjects\.0\.subject' is ''; expected a text"),
         (comparison(row("x", failure=5)), r"'subjects\.0\.failure' is 5; expected a text"),
         (

@@ -104,9 +104,9 @@ def measuring_options(command: Command) -> Command:
 
 
 def require_not_measuring(for_results: Sequence[str]) -> None:
-    """Raise a usage error if an option is given that saved results do not need.
+    """Raise a usage error if an option is given that does not apply to saved results.
 
-    `for_results` are the parameters that apply to saved results.
+    `for_results` are the parameters that do apply.
     """
     names = [option.name or "" for option in click.get_current_context().command.params]
     measuring = [name for name in names if name not in for_results]
@@ -114,7 +114,10 @@ def require_not_measuring(for_results: Sequence[str]) -> None:
 
 
 def require_not_given(*names: str, needs: str) -> None:
-    """Raise a usage error if one of the parameters is on the command line; it `needs` something."""
+    """Raise a usage error if one of the parameters is on the command line.
+
+    `needs` is what the parameter would need, for the message.
+    """
     context = click.get_current_context()
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE

@@ -32,7 +32,7 @@ from allocsim.cli.output import log
 @click.option(
     "--cost",
     is_flag=True,
-    help="First run PROGRAM without the recorder; show how much slower the recorder makes it.",
+    help="First run PROGRAM without the recorder, to show how much slower the recorder makes it.",
 )
 @click.option(
     "--trace-python-allocators",
@@ -54,8 +54,8 @@ def command(
     """Run PROGRAM and record its allocation calls as a trace.
 
     PROGRAM keeps its standard streams, and its exit status becomes that of this command. Messages
-    of allocsim go to standard error. PROGRAM runs once, unless --cost is given. Processes that it
-    starts are recorded only with --children, which a pipeline needs:
+    of allocsim go to standard error. PROGRAM runs once, or twice with --cost. Processes started by
+    PROGRAM are recorded only with --children, which a pipeline needs:
     `allocsim record --children -- sh -c '...'`.
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")

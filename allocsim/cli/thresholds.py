@@ -46,7 +46,7 @@ def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
     measured = [figures for figures in baseline.subjects if figures.failure is None]
     if not measured:
         reason = baseline.subjects[0].failure
-        raise InputError(f"{path} is no baseline: all of its subjects failed ({reason})")
+        raise InputError(f"{path} cannot be a baseline: all of its subjects failed ({reason})")
     untimed = [figures.subject for figures in measured if figures.ns is None]
     if untimed and tolerance.time is not None:
         raise InputError(f"{path} has no times of {', '.join(untimed)}: omit --time-tolerance")
@@ -63,7 +63,7 @@ def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Toleranc
     _note_differences(baseline, result)
     without = [figures.subject for figures in baseline.subjects if figures.failure is not None]
     if uncompared := [name for name in after if name not in before or name in without]:
-        log(f"note: not compared, for {first} has no figures of them: {', '.join(uncompared)}")
+        log(f"note: not compared, because {first} has no figures: {', '.join(uncompared)}")
     return check_baseline(baseline.subjects, result.subjects, tolerance)
 
 

@@ -69,7 +69,7 @@ def checked_range(call: str, name: str, value: object, low: int, high: int) -> i
 
 
 def checked_seconds(call: str, name: str, value: object) -> float:
-    """Return a time-out in seconds; bool and NaN are not accepted."""
+    """Return a time limit in seconds; bool and NaN are not accepted."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not MIN_SECONDS <= value <= MAX_SECONDS:  # type: ignore[operator]
         bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"

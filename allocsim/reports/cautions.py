@@ -1,28 +1,28 @@
-"""Cautions: how far a trace can be trusted that lacks something which its recorder did not see."""
+"""Cautions: what a trace lacks because its recorder did not see it, and how a replay suffers."""
 
 from __future__ import annotations
 
 from allocsim.events import Trace
 
 NO_THREADS = (
-    "the recorder of this trace does not know threads: all calls are replayed on one. If the "
-    "program has several, per-thread caches and arenas are not measured"
+    "the recorder of this trace does not record threads, so all calls are replayed on one thread. "
+    "If the program has several threads, its per-thread caches and arenas are not measured"
 )
 NO_THREAD_ENDS = (
-    "the recorder of this trace does not know when threads end: what the cache of an ended thread "
-    "holds stays there"
+    "the recorder of this trace does not record when threads end, so free objects stay in the "
+    "caches of threads that have ended"
 )
 NO_REALLOCS = (
-    "the recorder of this trace shows a realloc as a free and a malloc: growing in place and the "
-    "time of copying are not measured"
+    "the recorder of this trace records a realloc as a free and a malloc, so growing in place and "
+    "the time of copying are not measured"
 )
 NO_ALIGNED_CALLS = (
-    "the recorder of this trace does not see all aligned allocations, or not their alignment"
+    "the recorder of this trace misses some or all aligned allocations, or their alignments"
 )
 
 
 def cautions_of(trace: Trace) -> list[str]:
-    """Return a sentence for each thing that the trace lacks and that a replay would show."""
+    """Return a sentence for each thing that the trace lacks and that would change a replay."""
     known = trace.capabilities
     return [
         *(f"the recording is incomplete: {loss}" for loss in trace.losses),

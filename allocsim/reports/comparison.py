@@ -26,7 +26,8 @@ class Column:
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
     has_best: bool = True
-    """Whether the best figure is marked: not a spread, and not a percentile of a single replay."""
+    """Whether the best figure is marked. It is not for a spread, nor for a percentile, which comes
+    from a single replay."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Compared:
 
     @property
     def reference(self) -> str | None:
-        """The subject whose figures are 1.00: the requested one, else the first, that did not fail.
+        """The subject whose figures are 1.00, or None if every subject failed.
 
-        None if every subject failed.
+        It is the requested subject or, if that one failed, the first subject that did not fail.
         """
         healthy = [row.subject for row in self.comparison.rows if row.failure is None]
         return self.requested if self.requested in healthy else next(iter(healthy), None)
@@ -166,7 +167,7 @@ def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
 
 
 def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
-    """Return the best figure of a column; None if no row can be said to have it."""
+    """Return the best figure of a column, or None if no row can be called the best."""
     if column is TIME:
         first, overlapping = fastest(rows)
         return TIME.of(first) if first and not overlapping else None
@@ -178,8 +179,8 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
 def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
     """Return the fastest row and the others whose runs overlap its own.
 
-    The row is None unless two rows that did not fail have several runs each: one run has no known
-    spread, so it ranks nothing.
+    The row is None unless at least two rows that did not fail have several runs each. The spread of
+    a single run is not known, so its time ranks nothing.
     """
     healthy = [row for row in rows if row.failure is None]
     timed = [(row.times, row) for row in healthy if row.times and len(row.times.runs) > 1]

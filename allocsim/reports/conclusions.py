@@ -78,7 +78,7 @@ def _threads(comparison: Comparison) -> str:
 
 
 def _single_run(comparison: Comparison) -> str:
-    """Return the warning about times of one run; empty if there are none to rank."""
+    """Return the warning about times of a single run, or "" if fewer than two rows have one."""
     single = [row for row in comparison.rows if row.times and len(row.times.runs) == 1]
     if len(single) < 2:
         return ""
