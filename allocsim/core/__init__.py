@@ -29,12 +29,12 @@ How the parts work together:
      cost no memory until they are written.
   2. The design's state is a NamedTuple of tables. Address space for each table is reserved for the
      worst case too, so a record is found by its index and no table is ever copied or grown.
-  3. A kernel takes the state first and returns an address or a Status. It never raises, prints or
-     allocates Python objects, so Numba compiles it to plain machine code.
-  4. A caller calls `operations.malloc(heap, ...)`. Which kernel answers is decided by the type of
-     the state when the caller is compiled; nothing is looked up at run time.
-  5. A design obtains all memory through `system`, which counts it. Once a heap is frozen, every
-     request to `system` fails, as in Go's testrepeat.
+  3. A kernel takes the state as its first argument and returns an address or a Status. It never
+     raises, prints or allocates Python objects, so Numba compiles it to plain machine code.
+  4. A caller calls `operations.malloc(heap, ...)`. When the caller is compiled, the type of the
+     state decides which design's kernel it calls; nothing is looked up at run time.
+  5. A design obtains all memory through `system`, which counts it. `operations.freeze` freezes a
+     heap: every later request to `system` fails. Go's test program testrepeat does the same.
   6. `operations.measure` fills a sample whose parts must sum to the bytes of the heap. Invariants
      check the records themselves, and do not share code with the kernels.
 

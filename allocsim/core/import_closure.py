@@ -1,10 +1,10 @@
 """Digests of source code, which tell whether the code that a kernel depends on has changed.
 
-A kernel depends on its own module and on every module that it imports, directly or not. The rule is
-static: all import statements count, including those in functions, so the result does not depend on
-what a process happens to have loaded. `from package import name` counts the package and, if there
-is such a module, `package.name`. A parent package only assembles its modules, so it counts only if
-it is itself imported by name.
+A kernel depends on the import closure of its module: the module itself and every module that it
+imports, directly or not. The rule is static: all import statements count, including those in
+functions, so the result does not depend on what a process happens to have loaded. `from package
+import name` counts the package and, if there is such a module, `package.name`. A parent package
+only assembles its modules, so it counts only if it is itself imported by name.
 
 A module's digest is computed from its syntax tree, without docstrings and without code that only
 type checkers read, so editing a comment changes no digest.
@@ -89,7 +89,7 @@ class ImportClosure:
         self._closures: dict[str, frozenset[str]] = {}
 
     def digest(self, modules: Iterable[str]) -> str:
-        """Return a hex digest of the modules' closures; raise UnknownSource if one is unknown."""
+        """Return a hex digest of the modules' closures; raise UnknownSource if one is not known."""
         names = frozenset().union(*(self.closure(module) for module in modules))
         state = hashlib.sha256()
         for name in sorted(names):
@@ -140,7 +140,7 @@ class ImportClosure:
         return f"{place}.py" if f"{name}.py" in self._list(directory) else None
 
     def _list(self, directory: str) -> frozenset[str]:
-        """Return the names of the Python files in a directory; none if it is not a package."""
+        """Return the names of the Python files in a directory, or no name if it is no package."""
         if directory not in self._listings:
             try:
                 names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast
@@ -169,7 +169,7 @@ class ImportClosure:
         return source
 
     def _remembered(self) -> dict[str, list[Any]]:
-        """Return the entries of the memo by file; none if the memo is missing or damaged."""
+        """Return the entries of the memo by file, or no entry if it is missing or damaged."""
         if self._known is None:
             self._known = {}
             with contextlib.suppress(OSError):

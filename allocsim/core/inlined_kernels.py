@@ -5,6 +5,9 @@ every array of the heap's state, with all optimisations, with machine code and w
 its own. All of that is wasted on a kernel that is inlined. Here a called kernel is only lowered to
 IR. The kernel that Python calls is linked with the IR of all the kernels that it calls, directly or
 not, and the whole is optimised once.
+
+Numba keeps the code of each function in an object called a library. This module has two kinds: one
+for kernels that Python calls, and one for kernels that other kernels call.
 """
 
 from __future__ import annotations

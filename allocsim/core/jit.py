@@ -2,8 +2,9 @@
 
 A *kernel* is a Python function that Numba compiles when it is first called. With
 NUMBA_DISABLE_JIT=1 (pure mode) it stays Python, for the debugger and for coverage. An *operation*
-(malloc, free, ...) has one kernel per design. The type of the heap selects the kernel when the
-caller is compiled, so there is no lookup at run time.
+(malloc, free, ...) has one kernel per design, which *answers* the operation for heaps of that
+design. The type of the heap selects the kernel when the caller is compiled, so there is no lookup
+at run time.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _prepare(directory: Path) -> bool:
         if not is_ours(directory):
             replace_file(directory / MARKER, MARKER_TEXT.encode())
         return True
-    except OSError:  # a file of that name, a full disk, or another process has deleted it
+    except OSError:  # a file has that name, the disk is full, or the directory was just deleted
         return False
 
 
@@ -131,7 +131,7 @@ def is_ours(directory: Path) -> bool:
 
 
 def _delete_unused(parent: Path, current: Path) -> None:
-    """Delete our unused directories, except the MAX_UNUSED most recently used."""
+    """Delete our unused directories, except the MAX_UNUSED that were used last."""
     with contextlib.suppress(OSError):
         others = [place for place in parent.glob("kernels-*") if place != current]
         for place in sorted(others, key=_last_use, reverse=True)[MAX_UNUSED:]:

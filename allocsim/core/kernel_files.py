@@ -1,9 +1,10 @@
 """Files of compiled kernels, one for each kernel and signature.
 
-The name of a file contains a digest of all the source that its machine code depends on: the
-kernel's module and all that it imports, and, for each state type in the signature, the module that
-declares it and the modules whose kernels answer operations for it. So an edit recompiles exactly
-the kernels that it may change. An outdated file is deleted when its successor is saved.
+The name of a file contains a digest of all the source that its machine code depends on. This is the
+kernel's module and all that it imports and, for each state type (the NamedTuple class of a design's
+state) in the signature, the module that declares it and the modules of the kernels that take it. So
+an edit recompiles exactly the kernels that it may change. An outdated file is deleted when its
+successor is saved.
 
 If a file cannot be read or written, the kernel is compiled again; nothing else happens.
 """
@@ -83,6 +84,7 @@ class KernelFiles(_Cache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save a kernel, if that is possible, and delete the files that it replaces."""
         with contextlib.suppress(Exception):
+            # Dynamic globals are addresses, such as ctypes pointers, valid in this process only.
             if data.library.has_dynamic_globals or any(not each.can_cache for each in data.lifted):
                 return
             file = self._file(sig, data.codegen)

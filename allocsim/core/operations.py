@@ -18,7 +18,8 @@ class Status(IntEnum):
 
     OK = 0
     UNKNOWN_POINTER = 1
-    """The address is in no span in use: never allocated, or freed as a large object."""
+    """No span in use contains the address: it was never allocated, or is that of a freed large
+    object."""
     NOT_SPAN_START = 2
     """The address is inside a large object."""
     NOT_OBJECT_START = 3
@@ -126,7 +127,7 @@ def freeze(heap: HeapState) -> int:
 
 @operation
 def refusal(heap: HeapState) -> int:
-    """Return the Status of the last request that failed; OK if none has."""
+    """Return the Status of the last request that failed, or OK if none has failed."""
     raise NotImplementedError
 
 

@@ -1,8 +1,9 @@
 """Loads and stores at real addresses.
 
-In compiled code, each is one machine instruction, a memset or a memcpy; in pure mode, each uses
-ctypes. Nothing is checked here: a wrong address crashes the process. Addresses come from the
-records of a heap, from a library's malloc, or from the text that a reader scans.
+In compiled code, each function is one machine instruction, a memset or a memcpy. In pure mode (no
+compilation, see `jit.PURE`), each uses ctypes. Nothing is checked here: a wrong address crashes the
+process. Addresses come from the records of a heap, from a library's malloc, or from the text that a
+reader scans.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ else:
     @intrinsic
     def _load_word(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             return builder.load(_pointer(builder, arguments[0], _WORD), align=1)
 
         return types.int64(types.int64), generate
@@ -79,7 +80,7 @@ else:
     @intrinsic
     def _store_word(typing: Any, address: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             builder.store(arguments[1], _pointer(builder, arguments[0], _WORD), align=1)
             return context.get_dummy_value()
 
@@ -88,7 +89,7 @@ else:
     @intrinsic
     def _load_byte(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             byte = builder.load(_pointer(builder, arguments[0], _BYTE))
             return builder.zext(byte, _WORD)
 
@@ -97,7 +98,7 @@ else:
     @intrinsic
     def _fill(typing: Any, address: Any, count: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             target = _pointer(builder, arguments[0], _BYTE)
             byte = builder.trunc(arguments[2], _BYTE)
             cgutils.memset(builder, target, arguments[1], byte)
@@ -108,7 +109,7 @@ else:
     @intrinsic
     def _copy(typing: Any, target: Any, source: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             to, at = (_pointer(builder, arguments[i], _BYTE) for i in (0, 1))
             cgutils.raw_memcpy(builder, to, at, arguments[2], 1)
             return context.get_dummy_value()
@@ -118,7 +119,7 @@ else:
     @intrinsic
     def _clear_words(typing: Any, address: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             # One masked store of eight lanes has no branch on the count. The count is as random as
             # the sizes, so a loop would cost a mispredicted branch per event.
             address, count = arguments
@@ -145,7 +146,7 @@ else:
     @intrinsic
     def _clear_line(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             zero = ir.Constant(_VECTOR, [0] * 8)
             store = builder.store(zero, _pointer(builder, arguments[0], _VECTOR), align=LINE)
             yes = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
@@ -157,7 +158,7 @@ else:
     @intrinsic
     def _advise(typing: Any, address: Any, length: Any, advice: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            """Return the instructions."""
+            """Generate the code of the call; return its result."""
             number = ir.IntType(32)
             function = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(number, [_WORD, _WORD, number]), "madvise"

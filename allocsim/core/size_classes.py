@@ -2,7 +2,8 @@
 
 A design has two functions: one maps a request to its class, the other maps a class to its object
 size. A kernel needs a closed form or a compact table for each direction, so the functions are
-written separately and can disagree. `allocsim sizeclass-check` compares them for every size.
+written separately and can disagree. `allocsim sizeclass-check` compares them for every size. When a
+class has no free object, a refill carves a new span into objects of the class.
 
 Invariant: class_of(n) is the smallest class whose objects hold n bytes.
 """
@@ -26,7 +27,7 @@ class ClassRow:
     tail: int
     """Bytes at the end of the span, too few for an object."""
     worst_waste: float
-    """Largest share of a span full of objects that no request asked for, 0 to 1."""
+    """Largest share of a span that is not requested although all its objects are in use, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class SizeClasses:
         return ClassRow(size_class, size, chunk, objects, tail, worst)
 
     def mean_waste(self) -> float:
-        """Return the mean share of an object that was not requested, over all sizes."""
+        """Return the mean share of an object that is not requested, over requests of every size."""
         sizes = self.sizes()
         wasted = sum(
             (size - request) / size

@@ -76,7 +76,7 @@ def release_pages(heap: HasSystem, address: int, length: int) -> None:
 def reuse_pages(heap: HasSystem, length: int) -> None:
     """Count `length` released bytes as in use again; the OS maps them when they are written.
 
-    Never fails: a frozen heap may use the address space that it has already obtained.
+    This never fails. A frozen heap may use the address space that it has already obtained.
     """
     system = heap.system[0]
     system.released -= length
@@ -85,7 +85,7 @@ def reuse_pages(heap: HasSystem, length: int) -> None:
 
 @kernel
 def fill_system(heap: HasSystem, sample: Sample) -> None:
-    """Fill the heap, metadata and footprint of `sample`.
+    """Fill the fields `heap`, `metadata` and `footprint` of `sample`.
 
     A design fills `released` from its own count of pages, so that the two counts check each other.
     """
@@ -97,7 +97,7 @@ def fill_system(heap: HasSystem, sample: Sample) -> None:
 
 @kernel
 def fill_counts(counters: Counters, sample: Sample) -> None:
-    """Fill the counts of `sample`."""
+    """Fill the fields of `sample` that count spans and operations of the page heap."""
     sample.spans_total = counters.spans
     sample.spans_free = counters.free_spans
     sample.spans_in_use = counters.spans - counters.free_spans

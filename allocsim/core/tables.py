@@ -24,7 +24,7 @@ def records(record: Any, count: int = 1) -> Any:
 def grown(table: Array, count: int) -> Array:
     """Return a copy of `table` with at least `count` rows; new rows are zero.
 
-    The copy is at least twice as long, so growing a table row by row takes constant time per row.
+    The copy is at least twice as long, so growing a table row by row copies each row about once.
     """
     old: Any = table
     larger = np.zeros(max(count, 2 * len(old)), old.dtype).view(type(old))

@@ -104,7 +104,7 @@ class Design:
         return classes
 
     def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
-        """Return all parameters: the defaults, replaced by `settings` after checking them."""
+        """Check `settings`; return all parameters, with defaults for those that are not set."""
         values = {name: parameter.default for name, parameter in self.parameters.items()}
         if settings and not values:
             raise InputError(f"{self.name} has no parameters")

@@ -91,7 +91,7 @@ def _line_of(error: BaseException, path: str) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """Return the type of an error and its message, if it has one; of an InputError, the message."""
+    """Return the type of an error and its message, if any. For an InputError, omit the type."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     if isinstance(error, InputError):
         return message

@@ -101,7 +101,10 @@ def null_records_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """Exactly the free spans are on lists: each on the list for its length, in order, counted."""
+    """A span is on a list if and only if it is free; it is on the list for its length.
+
+    The spans of a list are counted correctly and in ascending length.
+    """
     spans, seen = span_rows(heap), set[int]()
     last_list = len(heap.page_list) - 1
     for index in range(last_list + 1):

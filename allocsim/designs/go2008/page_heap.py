@@ -1,8 +1,8 @@
 """Page heap: allocates the best fit and never coalesces (malloc.c: allocspan, freespan, Central).
 
 List i holds the free spans of exactly i pages, last in first out. The last list holds all longer
-spans in ascending length, so that its first span that is long enough is the best fit. A span is
-inserted into it before the spans of the same length.
+spans in ascending length, so that its first span that is long enough is the best fit. A new span of
+the last list is inserted before those of the same length.
 
 Invariant: a span is FREE if and only if it is on the list for its length.
 """
@@ -80,7 +80,7 @@ def free_span(heap: Go2008, span: int) -> None:
 
 @kernel
 def _trim(heap: Go2008, span: int, pages: int, keep_front: bool) -> int:
-    """Split a span in use after `pages` pages and free one part.
+    """Split a span, which is in use, after its first `pages` pages, and free one part.
 
     Returns the part that is kept, or 0 on failure. On failure the whole span is freed.
     """

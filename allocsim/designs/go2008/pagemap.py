@@ -1,7 +1,8 @@
 """Page map: page number to span (pagemap.c).
 
-A radix tree of four levels. Pages of 4 KiB leave 52 bits of a 64-bit address for the page number,
-13 bits for each level. A node of the tree is allocated when a page below it is first inserted.
+It is a radix tree of four levels. Pages of 4 KiB leave 52 bits of a 64-bit address for the page
+number, 13 bits for each level. A node of the tree is allocated when a page below it is first
+inserted.
 
 Node 0 is all zeros and is never written. The lookup of an unknown page therefore passes through
 node 0 to span 0, and needs no test for a missing node.

@@ -19,8 +19,8 @@ STEAL_AMOUNT = 64 << 10
 """Bytes that a cache claims at a time (kStealAmount)."""
 
 MIN_THREAD_CACHE_SIZE = 512 << 10
-"""The `max_size` in bytes that a new cache gets if it can claim nothing.
-No cache is stolen from unless its `max_size` is larger than this."""
+"""The `max_size` in bytes that a new cache gets if it can claim nothing. Bytes are stolen only from
+a cache whose `max_size` is larger than this."""
 
 MAX_PROBES = 10
 """Caches inspected in one attempt to steal."""

@@ -30,7 +30,10 @@ from allocsim.designs.tcmalloc.span import EMPTY_HEAD, NONEMPTY_HEAD
 
 
 def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Each free object is on exactly one list, a list of its class; lists count their objects."""
+    """Each free object is on exactly one list, which belongs to the object's class.
+
+    Each list counts its objects correctly.
+    """
     spans, seen, outside = spans_of(heap), set[int](), Counter[int]()
     for where, size_class, count, chain in _chains(heap, memory, spans):
         length = 0

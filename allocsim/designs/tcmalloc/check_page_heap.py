@@ -181,7 +181,10 @@ def _named(span: SpanCopy | None, number: int) -> str:
 
 
 def listed(heap: Tcmalloc, head: int) -> list[int]:
-    """Return the spans on a circular list, up to BROKEN_LINK where next and previous disagree."""
+    """Return the spans on a circular list.
+
+    If a link's `next` and `previous` disagree, the result ends there with BROKEN_LINK.
+    """
     numbers, before, number = list[int](), head, int(heap.span[head].next)
     while number != head:
         if not 0 < number < len(heap.span) or heap.span[number].previous != before:
@@ -192,7 +195,10 @@ def listed(heap: Tcmalloc, head: int) -> list[int]:
 
 
 def _in_order(spans: dict[int, SpanCopy], root: int) -> list[int]:
-    """Return the spans of a set in order, up to BROKEN_LINK where a link leads to no span."""
+    """Return the spans of a set in order.
+
+    If a link leads to no span, the result ends there with BROKEN_LINK.
+    """
     numbers, above, number = list[int](), list[int](), root
     while (number or above) and len(numbers) + len(above) <= len(spans):
         while number in spans and len(above) <= len(spans):

@@ -1,9 +1,9 @@
 """Page release and heap growth (PageHeap in src/page_heap.cc).
 
-Entry points: `new_run`, `delete_run`. Each freed page decrements a counter. When the counter drops
-below zero, one whole span is released, from each free list in turn, and the counter is reset
-according to `release_rate` (IncrementalScavenge). The pages by which the heap grows are freed
-through `delete_run`, so they count too.
+`new_run` allocates pages, and `delete_run` frees them. Each freed page decrements a counter. When
+the counter drops below zero, one whole span is released (the free lists take turns), and the
+counter is reset according to `release_rate` (IncrementalScavenge). The pages by which the heap
+grows are freed through `delete_run`, so they count too.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ def _incremental_scavenge(heap: Tcmalloc) -> None:
 def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
     """Return whether to release everything before growing, so that FREE and RETURNED spans merge.
 
-    True if a quarter of the heap is free, with spans in both states, and the growth passes a
-    multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met, and that is intended:
+    That is so if a quarter of the heap is free, with spans in both states, and the growth passes a
+    multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met, which is intended:
     releasing is slow and causes page faults later.
     """
     page_heap, size = heap.page_heap[0], heap.system[0].heap
@@ -174,9 +174,9 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
 def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     """Obtain `pages` pages from the OS and free them (GrowHeap); return False on failure.
 
-    Only `take_pages` can fail, and it does so before anything changes. The later steps cannot: once
-    it succeeds, the heap is known not to be frozen, and the table of spans has a row for every page
-    of the reservation.
+    Only `take_pages` can fail, and it does so before anything changes. The later steps cannot fail:
+    the heap is not frozen if `take_pages` has succeeded, and the table of spans has a row for every
+    page of the reservation.
     """
     length = pages << PAGE_SHIFT
     address = take_pages(heap, length)

@@ -37,7 +37,7 @@ class Span(Struct):
 
     address: Int64  # first byte; a multiple of the page size
     pages: Int64  # length in pages, >= 1
-    size_class: Int64  # the class of its objects; 0 if it is not carved into objects
+    size_class: Int64  # the class of its objects; 0 if the span is not carved into objects
     state: Int64  # a SpanState
     refcount: Int64  # its objects that are not on its own free list
     objects: Int64  # address of the first object on its own free list; 0 if empty
@@ -131,7 +131,7 @@ class Tcmalloc(NamedTuple):
     `page_map`, `class_index` and `tc_slots` are plain numbers, so they have no record type.
     """
 
-    code: np.recarray  # one record: the addresses of the out-of-line kernels, see CODE
+    code: np.recarray  # one record: addresses of out-of-line kernels, see CODE in `__init__`
     system: Table[System]  # one record
     counters: Table[Counters]  # one record
     page_heap: Table[PageHeap]  # one record

@@ -26,7 +26,8 @@ BATCH_BYTES = 64 * 1024
 """Approximate bytes of a batch."""
 
 MAX_SMALL_SIZE = 1024
-"""Up to this size the class index has a row for each 8 bytes, above it for each 128."""
+"""Up to this size the class index has a row for every 8 bytes of size, above it one for every 128
+bytes."""
 
 
 class SizeClass(NamedTuple):

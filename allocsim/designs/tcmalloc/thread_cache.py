@@ -101,9 +101,9 @@ def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> in
 def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
     """Move a batch off an overlong list and adapt its `max_length` (ListTooLong); return a Status.
 
-    The object that made the list too long is linked but not yet counted in `cache.size_`. The lists
-    of a thread without a cache have a `max_length` of 0: its object goes straight to the central
-    free list.
+    The object that made the list too long is linked but not yet counted in `cache.size_`. If the
+    thread has no cache, its lists have a `max_length` of 0, and the object goes straight to the
+    central free list.
     """
     objects, cache = heap.free_list[thread, size_class], heap.cache[thread]
     info = heap.size_class[size_class]
