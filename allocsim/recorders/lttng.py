@@ -2,34 +2,29 @@
 
 It records threads and every call with its arguments. The guard passes the calls that LTTng does not
 know (aligned_alloc, valloc, pvalloc) to memalign. The events go through the daemon of
-`lttng_daemon` into the work directory, and babeltrace2 prints them. No event is lost silently: the
-program waits while the buffers are full, and if the tracer reports discarded events, the trace says
-so.
+`lttng_daemon` into the work directory. They are read there, or printed by babeltrace2 if their
+layout is not the usual one. No event is lost silently: the program waits while the buffers are
+full, and if the tracer has discarded events, the trace says so.
 """
 
 from __future__ import annotations
 
 import ctypes.util
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from allocsim.capabilities import Capabilities
-from allocsim.errors import TraceError
-from allocsim.events import Trace, closing_chunks
+from allocsim.events import Trace
+from allocsim.recorders.babeltrace import printed_by_babeltrace2
 from allocsim.recorders.base import Recorder, Request, open_recording
 from allocsim.recorders.guard import build_guard, deep_bind_losses, guard_losses, guard_variables
 from allocsim.recorders.linkage import why_no_room, why_unsuited
 from allocsim.recorders.lttng_daemon import BUFFERS, OWN_THREADS, running_daemon, tracing_session
 from allocsim.recorders.program import Outcome, preload, run_program
-from allocsim.signals import on_interrupt
-from allocsim.text import counted
-from allocsim.traces import open_trace
+from allocsim.traces.readers.lttng_directory import METADATA, open_directory
 
 INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 
@@ -46,8 +41,6 @@ WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000
 
 ROOM = 256 << 20
 """Bytes of address space, beside the buffers, for the program and the tracer's libraries."""
-
-_DISCARDED = re.compile(r"discarded (\d+) event")
 
 
 def missing(_: Request) -> str | None:
@@ -85,42 +78,18 @@ def losses(directory: Path, outcome: Outcome) -> list[str]:
 
 @contextmanager
 def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
-    """Open the trace of the program's own process, read from babeltrace2 through a pipe."""
-    if not any(directory.glob("trace/**/metadata")):
+    """Open the trace of the program's own process."""
+    if not any(directory.glob(f"trace/**/{METADATA}")):
         with open_recording(directory / "nothing") as trace:
             yield trace
         return
-    messages = directory / "babeltrace2.txt"
-    reading, writing = os.pipe()
-    command = ["babeltrace2", "--no-delta", "--clock-seconds", str(directory / "trace")]
-    with messages.open("wb") as errors:
-        printing = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors, process_group=0
-        )
-    os.close(writing)
-    with on_interrupt(printing.kill), printing:
-        try:
-            trace = open_trace(f"/dev/fd/{reading}", "lttng", outcome.process)
-            os.close(reading)
-            trace.chunks = _require_complete(trace.chunks, trace.notes, printing, messages)
-            with closing(trace):
-                yield trace
-        finally:
-            printing.kill()  # no effect unless the consumer stopped early
-
-
-def _require_complete(
-    chunks: Iterator[Any], notes: list[str], printing: subprocess.Popen[bytes], messages: Path
-) -> Iterator[Any]:
-    """Yield the events. Then raise TraceError if babeltrace2 failed, or note missing events."""
-    with closing_chunks(chunks):
-        yield from chunks
-    status, text = printing.wait(), messages.read_text("utf-8", "replace")
-    if status != 0:
-        raise TraceError(f"babeltrace2 cannot print the recording: {text.strip()[-300:]}")
-    discarded = sum(map(int, _DISCARDED.findall(text)))
-    if discarded:
-        notes.append(f"the tracer discarded {counted(discarded, 'event')}: the trace is incomplete")
+    found = open_directory(directory / "trace", outcome.process)
+    if found is None:
+        with printed_by_babeltrace2(directory, outcome.process) as trace:
+            yield trace
+        return
+    with closing(found):
+        yield found
 
 
 RECORDER = Recorder(

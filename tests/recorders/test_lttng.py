@@ -1,44 +1,18 @@
-"""LTTng: the messages of babeltrace2, and recordings that run at the same time."""
+"""LTTng: its daemon, and recordings that run at the same time."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from allocsim.errors import TraceError
-from allocsim.events import no_events
+from allocsim.events import Op
 from allocsim.recorders import lttng, lttng_daemon
-from allocsim.recorders.base import RecorderFailed, work_directory
+from allocsim.recorders.babeltrace import printed_by_babeltrace2
+from allocsim.recorders.base import RecorderFailed, Request, work_directory
 from allocsim.recorders.lttng_daemon import can_mount, running_daemon, tracing_session
-from tests.recorders.requirements import require
-
-
-def printed(directory: Path, status: int, text: str, notes: list[str]) -> int:
-    """Count the events read from a babeltrace2 that ends with a status and messages."""
-    (directory / "messages").write_text(text)
-    printing = subprocess.Popen(["sh", "-c", f"exit {status}"])
-    chunks = iter([no_events(3), no_events(4)])
-    passed = lttng._require_complete(chunks, notes, printing, directory / "messages")
-    return sum(map(len, passed))
-
-
-def test_discarded_events_become_a_note(tmp_path: Path) -> None:
-    notes: list[str] = []
-    warning = "WARNING: Tracer discarded 5 events between\nWARNING: Tracer discarded 1000 events"
-    assert printed(tmp_path, 0, warning, notes) == 7
-    assert notes == ["the tracer discarded 1,005 events: the trace is incomplete"]
-
-
-def test_failure_of_babeltrace2_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="babeltrace2 cannot print the recording: no stream"):
-        printed(tmp_path, 1, "no stream\n", [])
-
-
-def test_complete_recording_has_no_note(tmp_path: Path) -> None:
-    notes: list[str] = []
-    assert printed(tmp_path, 0, "", notes) == 7
-    assert notes == []
+from allocsim.recorders.program import find_program
+from tests.recorders.requirements import compiled, one_recording_at_a_time, require
+from tests.traces.recordings import events_of
 
 
 def sessions(daemon: lttng_daemon.Daemon) -> str:
@@ -100,3 +74,44 @@ def test_root_that_cannot_mount_records_once_at_a_time(
         assert daemon.prefix == ()
         with pytest.raises(RecorderFailed, match=message), running_daemon(directory):
             pass
+
+
+THREADS = r"""
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+static void *work(void *count) {
+    for (int i = 0; i < *(int *)count; i++) {
+        void *block;
+        free(calloc(3, i)); free(realloc(malloc(i), 2 * i)); free(aligned_alloc(64, 64));
+        if (!posix_memalign(&block, 32, i)) free(block);
+        free(valloc(10)); free(pvalloc(10));
+    }
+    return NULL;
+}
+int main(void) {
+    pthread_t threads[4];
+    int count = 200;
+    for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, work, &count);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    return 0;
+}
+"""
+
+
+def test_recording_is_read_as_babeltrace2_prints_it(tmp_path: Path) -> None:
+    """The two readers give the same events in the same order, with all threads and calls."""
+    require("lttng", "true")
+    program = compiled(tmp_path, "threads", THREADS, "-w", "-pthread")
+    request = Request(find_program([str(program)]))
+    with one_recording_at_a_time(), work_directory() as directory:
+        outcome = lttng.run(request, directory)
+        with printed_by_babeltrace2(directory, outcome.process) as printed:
+            expected = events_of(printed)
+        with lttng.read(directory, outcome) as trace:
+            events = events_of(trace)
+            assert (trace.losses, trace.dropped) == ([], printed.dropped)
+    assert (events == expected).all()
+    aligned = events[events.op == Op.MEMALIGN]
+    assert len(aligned) >= 4 * 4 * 200
+    assert len(set(events.thread.tolist())) == 5

@@ -1,0 +1,55 @@
+"""A recording of LTTng as babeltrace2 prints it, for layouts that are not read directly."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from allocsim.errors import TraceError
+from allocsim.events import Trace, closing_chunks
+from allocsim.signals import on_interrupt
+from allocsim.text import counted
+from allocsim.traces import open_trace
+
+_DISCARDED = re.compile(r"discarded (\d+) event")
+
+
+@contextmanager
+def printed_by_babeltrace2(directory: Path, process: int) -> Iterator[Trace]:
+    """Open the trace of a process in the work directory, read from babeltrace2 through a pipe."""
+    messages = directory / "babeltrace2.txt"
+    reading, writing = os.pipe()
+    command = ["babeltrace2", "--no-delta", "--clock-seconds", str(directory / "trace")]
+    with messages.open("wb") as errors:
+        printing = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors, process_group=0
+        )
+    os.close(writing)
+    with on_interrupt(printing.kill), printing:
+        try:
+            trace = open_trace(f"/dev/fd/{reading}", "lttng", process)
+            os.close(reading)
+            trace.chunks = _require_complete(trace.chunks, trace.losses, printing, messages)
+            with closing(trace):
+                yield trace
+        finally:
+            printing.kill()  # no effect unless the consumer stopped early
+
+
+def _require_complete(
+    chunks: Iterator[Any], losses: list[str], printing: subprocess.Popen[bytes], messages: Path
+) -> Iterator[Any]:
+    """Yield the events. Then raise TraceError if babeltrace2 failed, or add missing events."""
+    with closing_chunks(chunks):
+        yield from chunks
+    status, text = printing.wait(), messages.read_text("utf-8", "replace")
+    if status != 0:
+        raise TraceError(f"babeltrace2 cannot print the recording: {text.strip()[-300:]}")
+    discarded = sum(map(int, _DISCARDED.findall(text)))
+    if discarded:
+        losses.append(f"the tracer discarded {counted(discarded, 'event')}")

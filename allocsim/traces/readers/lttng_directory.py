@@ -1,0 +1,137 @@
+"""Trace directories of LTTng, read without babeltrace2.
+
+babeltrace2 prints 0.25 to 0.6 M events/s, and its text has to be read again. The binary streams of
+the known layout (see `lttng_metadata`) are read in place.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.records import Table
+from allocsim.core.tables import records
+from allocsim.errors import TraceError
+from allocsim.events import Trace, closing_chunks
+from allocsim.text import counted
+from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.readers.lttng_metadata import EventLayout, read_layouts
+from allocsim.traces.readers.lttng_streams import Stream, Streams, read_events, start_streams
+from allocsim.traces.recording import events_of
+
+METADATA = "metadata"
+
+
+class DirectorySource:
+    """The mapped files of a directory."""
+
+    truncated = False
+
+    def __init__(self, directory: Path) -> None:
+        """Map every stream; TraceError if one cannot be read."""
+        self.name = str(directory)
+        self._opened = ExitStack()
+        self._arrays: list[np.ndarray] = []
+        files = sorted(path for path in directory.iterdir() if path.is_file())
+        with ExitStack() as on_error:
+            on_error.callback(self.close)
+            for path in files:
+                if path.name != METADATA and path.stat().st_size:
+                    self._arrays.append(self._mapped(path))
+            on_error.pop_all()
+        self.streams = self._new_streams()
+        self._begin = self.streams.packet.copy()
+
+    def _mapped(self, path: Path) -> np.ndarray:
+        """Return the bytes of a file, which stays mapped until `close`."""
+        try:
+            with path.open("rb") as file:
+                mapping = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
+        except (OSError, ValueError) as error:
+            raise TraceError(f"{path}: cannot be read: {error}") from error
+        mapping.madvise(mmap.MADV_SEQUENTIAL)
+        self._opened.callback(self._arrays.clear)
+        return np.frombuffer(mapping, np.uint8)
+
+    def _new_streams(self) -> Any:
+        """Return the state before the first event of each file."""
+        streams = records(Stream, max(len(self._arrays), 1))
+        streams.number[:] = -1
+        for stream, array in zip(streams, self._arrays, strict=False):
+            stream.packet = stream.position = stream.content = array.ctypes.data
+            stream.end = array.ctypes.data + len(array)
+        return streams
+
+    def share_read(self) -> float:
+        """Return the fraction of the files that has been read, 0 to 1."""
+        length = int((self.streams.end - self._begin).sum())
+        read = int((np.minimum(self.streams.position, self.streams.end) - self._begin).sum())
+        return read / length if length else 1.0
+
+    def close(self) -> None:
+        """Release the mappings."""
+        self._opened.close()
+
+
+class DirectoryReader:
+    """The calls of a directory, in the order of their times."""
+
+    is_empty = False
+
+    def __init__(self, source: DirectorySource, layouts: Table[EventLayout]) -> None:
+        self.source: Any = source
+        self.notes: list[str] = []
+        self._streams = Streams(source.streams, layouts)
+
+    def batches(self) -> Iterator[Any]:
+        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        arrays = call_arrays()
+        start_streams(self._streams)
+        while True:
+            calls = next(arrays)
+            count = read_events(self._streams, calls)
+            if not count:
+                return
+            yield calls[:count]
+
+
+def open_directory(directory: Path, process: int | None = None) -> Trace | None:
+    """Return the trace in a directory of LTTng, or None if its layout is not the known one.
+
+    `process` is the process whose calls are used, by default the process of the first call.
+    """
+    found = [*directory.rglob(METADATA)]
+    layouts = read_layouts(found[0].read_bytes()) if len(found) == 1 else None
+    if layouts is None:
+        return None
+    source = DirectorySource(found[0].parent)
+    reader = DirectoryReader(source, layouts)
+    trace = Trace(
+        name=str(directory),
+        chunks=iter(()),
+        description={"kind": "trace", "file": str(directory), "format": "lttng"},
+        notes=reader.notes,
+        progress=source.share_read,
+        resource=source,
+    )
+    trace.chunks = _with_losses(events_of(reader, trace, process), trace, source.streams)
+    return trace
+
+
+def _with_losses(chunks: Iterator[Any], trace: Trace, streams: Any) -> Iterator[Any]:
+    """Yield the events, then add what the streams lack to the trace's losses."""
+    with closing_chunks(chunks):
+        yield from chunks
+    discarded, missing = int(streams.discarded.sum()), int(streams.missing.sum())
+    broken = int(streams.broken.sum())
+    if discarded:
+        trace.losses.append(f"the tracer discarded {counted(discarded, 'event')}")
+    if missing:
+        trace.losses.append(f"{counted(missing, 'packet')} of events were not written")
+    if broken:
+        trace.losses.append(f"{counted(broken, 'packet')} of events are cut off or damaged")
