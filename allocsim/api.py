@@ -46,7 +46,7 @@ def open_trace(
 ) -> Trace:
     """Open a recording, which may be compressed, or a bundled one by its name.
 
-    `format` names its format; without it, the format is detected from the content. `process`
+    `format` names the recording's format; by default, it is detected from the content. `process`
     selects one of several recorded processes. `trace.chunks` yields the events as structured
     arrays, and can be read only once; `replay` and `compare` open the trace again if its events
     have been read. Close the trace if you do not read it.

@@ -46,13 +46,13 @@ class Stop(IntEnum):
     OBJECTS = 3
     """The object table has no row for the object of the event; the event was not replayed."""
     THREADS = 4
-    """No cache could be created for a thread."""
+    """The heap could not prepare for the calls of a new thread."""
     LIMIT = 5
     """The footprint exceeded the limit; the event was replayed."""
     REFUSED = 6
     """An allocation failed."""
     BAD_EVENT = 7
-    """The event frees an object that is not live, or allocates a live one."""
+    """The event frees or resizes an object that is not live, or allocates a live object."""
     BAD_FREE = 8
     """free failed for an object that the heap had allocated."""
     STAMP = 9
@@ -67,7 +67,7 @@ class Driver(Struct):
     events: Int64  # events replayed
     live: Int64  # bytes requested and not freed
     peak_live: Int64  # maximum of `live`
-    threads: Int64  # threads that have a cache
+    threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
     limit: Int64  # footprint above which the loop stops, bytes
     next_sample: Int64  # number of events at which the next sample is due
@@ -136,6 +136,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
             break
         position += 1
         done += 1
+        # Reading the footprint is one load, so it is compared after every event: the peak is exact.
         if done == due or operations.footprint(heap) > driver.peak_footprint:
             driver.events = done
             due = _take_due_samples(heap, run)
@@ -188,10 +189,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its fill pattern before and afterwards.
-
-    The second check covers the bytes that both sizes have.
-    """
+    """Resize an object; with `verify`, check the pattern before, and its kept part after."""
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
@@ -259,7 +257,7 @@ def _replay_note(heap: HeapState, driver: Driver, note: Record) -> None:
 
 @kernel
 def _begin_threads(heap: HeapState, driver: Driver, thread: int) -> bool:
-    """Create caches for all threads up to `thread` that have none; return False on failure."""
+    """Call `thread_begin` for each new thread up to `thread`; return False on failure."""
     while driver.threads <= thread:
         if operations.thread_begin(heap, driver.threads) != Status.OK:
             driver.stop = Stop.THREADS

@@ -61,7 +61,7 @@ class JobError(InputError):
 
 
 class UnknownName(InputError):
-    """A name that does not exist; the message lists those that do and suggests the nearest."""
+    """An unknown name; the message lists the names that exist and suggests the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], other: str = "") -> None:
         """`other` says what is accepted besides the names, such as "a file"."""

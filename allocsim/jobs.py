@@ -40,6 +40,7 @@ MAX_JOB_FILE = 1 << 20
 """Maximum size of a job file, in bytes."""
 
 _PART = rb"""[ \t]*+(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
+# The quantifiers are possessive (++, *+): without backtracking, the search takes linear time.
 _DEEP_KEY = re.compile(rb"(?:\." + _PART + rb"){128}")
 """Matches a key of more than 128 parts. For every key in a table, a TOML parser walks all parts of
 the table's name again, so a file of 1 MiB could take an hour."""

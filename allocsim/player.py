@@ -78,6 +78,7 @@ class Player:
         driver = self._driver
         driver.limit, driver.touch, driver.verify = options.limit, options.touch, options.verify
         driver.zeroed = heap.design.zeroed
+        # Without a length, begin with a sample every 16 events; `_thin_samples` doubles this.
         expected = min(length or 16 * SAMPLES, NEVER)
         driver.interval = options.every or max(-(-expected // SAMPLES), 1)
         driver.next_sample = driver.interval
@@ -99,6 +100,7 @@ class Player:
             position = replay(self.heap.state, self._run, chunk, position)
             self.seconds += time.perf_counter() - begun
             if self._driver.stop != Stop.END:
+                # After the last event, `position` is the length of the chunk.
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def profile(self) -> Profile:
@@ -107,6 +109,7 @@ class Player:
         end = records(SAMPLE)
         end[0].event = self.events
         operations.measure(self.heap.state, int(self._driver.live), end[0])
+        # The kernel measures the peak when the footprint first grows: never, without any event.
         peak = self._run.peak if self._run.peak[0].footprint else end
         self._keep_samples()
         self._thin_samples()
@@ -238,7 +241,9 @@ class Player:
     def _refusal(self, where: str) -> AllocsimError:
         """Return the error for a failed allocation."""
         if operations.refusal(self.heap.state) == Status.UNSUPPORTED:
-            return InputError(f"{where}: the design '{self.heap.design.name}' does not support it")
+            return InputError(
+                f"{where}: the design '{self.heap.design.name}' does not support this call"
+            )
         if operations.refusal(self.heap.state) == Status.FROZEN:
             return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
         if self._driver.threads >= MAX_THREADS:

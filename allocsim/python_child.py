@@ -1,8 +1,8 @@
-"""Starting Python in a process of its own, to call a malloc library or to read a memray capture.
+"""Starting a child process that runs Python, to call a malloc library or to read a memray capture.
 
-Everything that starts allocsim's own Python uses this module. A child imports nothing from the
-current directory, has no standard input unless it is given one, and has a session of its own, so
-that it can be killed with all processes that it has started.
+All code that starts allocsim's own Python uses this module. A child imports nothing from the
+current directory and has no standard input unless it is given one. It runs in a session of its own,
+so that it can be killed together with all processes that it has started.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO, Any
 from allocsim.signals import SignalsDeferred, on_interrupt, signal_name
 
 MAX_OUTPUT = 64 << 10
-"""Bytes that a child may write to a file. A library may print without end."""
+"""Maximum bytes that a child may write to a file, since a library may print without end."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two checks of a child."""
@@ -95,14 +95,14 @@ def limit_output() -> None:
 
 
 def last_line(errors: IO[bytes]) -> str:
-    """Return the last line of a child's standard error, at most 200 characters; "" without one."""
+    """Return the last line of a child's standard error, at most 200 characters, or ""."""
     errors.seek(0)
     lines = errors.read(MAX_OUTPUT).decode(errors="replace").strip().splitlines()
     return lines[-1].strip()[:200] if lines else ""
 
 
 def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
-    """Wait for the end of a child and describe it; None if it has not ended after `seconds`.
+    """Wait until a child ends; return how it ended, or None if it still runs after `seconds`.
 
     The child is not reaped, so that its process group can still be killed.
     """
@@ -118,7 +118,7 @@ def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
 
 
 def output_of(command: list[str], environment: Mapping[str, str], seconds: float) -> bytes | None:
-    """Run a child and return its standard output; None if it fails or takes too long.
+    """Run a child and return its standard output, or None if it fails or takes too long.
 
     The child limits its output itself (`limit_output`).
     """

@@ -36,6 +36,7 @@ def parse_size(text: str) -> int:
     is_decimal = match[4] and not match[3]
     factor = (_DECIMAL if is_decimal else _BINARY)[letter] if letter else 1
     whole, _, fraction = match[1].partition(".")
+    # Computed with integers, because a float has no exact value for 0.1.
     size: int = int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
     if size > MAX_SIZE:
         raise InputError(f"'{text}' is too large; expected at most 128TiB")

@@ -108,8 +108,8 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Replay workloads against memory allocators and report where the memory goes.
 
-    A workload is a recorded trace, a job, or a generated one. An allocator is a simulated design or
-    a malloc library installed on this machine.
+    A workload is a recorded trace, or one that is generated from a few parameters (a job). An
+    allocator is a simulated design or a malloc library installed on this machine.
     """
 
 

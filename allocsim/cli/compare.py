@@ -31,7 +31,7 @@ _FILE = click.Path(dir_okay=False)
 @measuring_options
 @click.option(
     "--reference",
-    help="Allocator to which the columns `rel.` relate the others; by default the first.",
+    help="Allocator that counts as 1.00 in the columns `rel.`; by default the first.",
 )
 @click.option(
     "--sort",

@@ -1,8 +1,8 @@
 """Shell completion of workloads, files, designs, libraries, formats, columns and topics.
 
-A shell waits for each completion, so nothing here imports Numba. The registries import it, so the
-names of designs, libraries, formats and columns are repeated here. A test compares these names with
-the registries.
+A shell waits for each completion, so nothing here imports Numba. The modules that define designs,
+libraries, formats and columns import Numba, so their names are repeated here. A test compares the
+names with those modules.
 """
 
 from __future__ import annotations

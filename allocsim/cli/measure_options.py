@@ -64,7 +64,7 @@ _OPTIONS = (
         help="Address space for a design's heap, which limits the heap's size. It uses no memory "
         "until the heap grows.",
     ),
-    click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides the job's."),
+    click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job."),
     click.option(
         "--keep-settings",
         is_flag=True,

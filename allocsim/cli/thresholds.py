@@ -63,7 +63,7 @@ def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Toleranc
     _note_differences(baseline, result)
     without = [figures.subject for figures in baseline.subjects if figures.failure is not None]
     if uncompared := [name for name in after if name not in before or name in without]:
-        log(f"note: not compared, because {first} has no figures: {', '.join(uncompared)}")
+        log(f"note: not compared, because {first} has no figures for: {', '.join(uncompared)}")
     return check_baseline(baseline.subjects, result.subjects, tolerance)
 
 

@@ -1,9 +1,9 @@
 """Synthetic workloads, each generated from a few parameters.
 
 Each kind of workload has a module with a subclass of `Generator`, whose fields are the parameters.
-They are checked when an object is created from a job file or from options. The same parameters and
-seed give the same events on every machine: `random_bits` is stable across versions of NumPy, and
-sizes and choices are computed from the random words by integer arithmetic.
+The parameters are checked when they are read from a job file or from options. The same parameters
+and seed give the same events on every machine: `random_bits` is stable across versions of NumPy,
+and sizes and choices are computed from the random words by integer arithmetic.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Population(NamedTuple):
     state: np.recarray  # one STATE
     rows: np.recarray  # ROW
     frees: np.ndarray  # int64, a Fenwick tree of count * free by row, 1-based
-    ids: np.ndarray  # uint32, object ids; see above
+    ids: np.ndarray  # uint32, the object ids of all rows, see the module's docstring
 
 
 def populate(rates: list[Rate], heap: int) -> Population:
@@ -115,6 +115,7 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
     for word in range(len(words)):
         if state.live >= heap:
             break
+        # Of the word, 31 bits are used: the result is below the last sum of `initial`.
         drawn = ((words[word] >> 32) * rows[len(rows) - 1].initial) >> 31
         row = _first_above(rows.initial, drawn)
         if rows[row].count < rows[row].capacity:
@@ -133,6 +134,7 @@ def step(population: Population, which: np.ndarray, where: np.ndarray, events: n
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS
     for place in range(len(events)):
+        # A word has 63 bits, far more than the sum of the weights, so the modulo is hardly biased.
         drawn = which[place] % (allocations + state.frees)
         if drawn < allocations:
             row = _first_above(rows.allocations, drawn >> FREE_BITS)

@@ -26,9 +26,9 @@ class LogUniform(
 ):  # fmt: skip
     """Small sizes are likelier than large ones, as in testrandom of Go's first malloc.
 
-    `max` is halved k times and a size below the result is drawn uniformly; each k, from 0 to
-    log2(max) - 1 (log2 rounded up), is equally likely. With a `max` of 1 MiB a size is
-    rand31 >> (11 + rand % 20). Sizes are 0 to max - 1.
+    `max` is halved k times, and a size below the result is drawn uniformly. k is drawn uniformly
+    too, from 0 to ceil(log2(max)) - 1. With a `max` of 1 MiB, a size is rand31 >> (11 + rand % 20).
+    Sizes are 0 to max - 1.
     """
 
     max: Size = Size(1 << 20)

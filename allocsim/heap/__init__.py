@@ -38,8 +38,7 @@ from allocsim.profile import Snapshot
 from allocsim.text import counted, format_bytes
 
 RESERVE = 64 << 30
-"""Default size of a heap's address range, in bytes. A page of the range uses no memory until the
-first write to it."""
+"""Default size of a heap's address range, in bytes. Unused pages of the range use no memory."""
 
 
 class Heap:
@@ -118,14 +117,11 @@ class Heap:
             )
             if moved != old:
                 del self._requested[old]
-            self._live -= old_size
+            self._live -= old_size  # _allocate has added the new size
             return moved
 
     def free(self, address: int) -> None:
-        """Free an object. free(0) does nothing.
-
-        Raises DoubleFree if the object has been freed, and InvalidFree for any other address.
-        """
+        """Free an object; raise DoubleFree or InvalidFree if it is not live. free(0) is allowed."""
         target = checked_integer("free", "address", address)
         if target == 0:
             return
@@ -172,7 +168,7 @@ class Heap:
         """Free a stack segment."""
         target = checked_integer("free_stack", "address", address)
         with self._lock:
-            known = target if target in self._stacks else 0
+            known = target if target in self._stacks else 0  # free_stack rejects address 0
             if operations.free_stack(self.state, known) != Status.OK:
                 raise InvalidFree(target, "it is not a stack segment in use")
             self._live -= self._stacks.pop(target)
@@ -194,18 +190,12 @@ class Heap:
             return self.design.classes(self.state) if self.design.classes else []
 
     def caches(self) -> list[CacheUse]:
-        """Return the use of each thread cache.
-
-        The list is empty for a design whose caches have no limit.
-        """
+        """Return the use of each thread cache; [] for a design whose caches have no limit."""
         with self._lock:
             return self.design.caches(self.state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the statistics of the modelled library, under the library's own names.
-
-        The dict is empty for a design that models no library.
-        """
+        """Return the modelled library's statistics under its own names; {} without a library."""
         with self._lock:
             return self.design.native_counters(self.state) if self.design.native_counters else {}
 
@@ -286,7 +276,7 @@ class Heap:
         return failure(self.state, self.design.name, self.memory.length, size)
 
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
-        """Raise `freed` if `address` is a freed object, and InvalidFree if it never was one."""
+        """Raise `freed` if the object at `address` was freed, or InvalidFree if there was none."""
         if address not in self._requested:
             raise not_live(self.state, address, freed)
 

@@ -1,9 +1,9 @@
-"""A lock that fork acquires first, so that a child never inherits it held by another thread.
+"""A lock that is acquired before every fork, so that no other thread holds it in the child.
 
 After os.fork(), only the calling thread exists in the child. If another thread held a lock during
-the fork, the child would never release it, and the data that the lock protects could be half
-changed: kernels run without the GIL, so a fork can happen in the middle of a malloc. Therefore a
-fork first acquires every lock made here, and afterwards releases them in both processes.
+the fork, the lock would stay held in the child, and its data could be inconsistent: compiled
+kernels run without the GIL, so a fork can happen in the middle of a malloc. Therefore a fork first
+acquires every lock made here, and afterwards releases them in both processes.
 """
 
 from __future__ import annotations

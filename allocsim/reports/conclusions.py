@@ -25,7 +25,7 @@ The kernel's peak also counts file pages, such as those of a library's code."""
 
 
 def conclusions(shown: Compared) -> list[str]:
-    """Return sentences on the best and worst subjects; none if there are fewer than two."""
+    """Return sentences on the best and worst subjects; an empty list if fewer than two have any."""
     rows = [row for row in shown.comparison.rows if row.memory and row.failure is None]
     if len(rows) < 2:
         return []

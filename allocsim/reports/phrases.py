@@ -71,7 +71,7 @@ def bar(part: int, whole: int, width: int = 20) -> str:
     """Return a bar of at most `width` characters for a share, rounded to eighths of a character."""
     if part <= 0 or whole <= 0:
         return ""
-    eighths = max(round(8 * width * part / whole), 1)
+    eighths = max(round(8 * width * part / whole), 1)  # a share above 0 is always visible
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 

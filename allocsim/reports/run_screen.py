@@ -35,7 +35,8 @@ COLOURS = {
     "free_spans": "magenta",
     "released": "blue",
 }
-"""The colour of each part: green is useful, yellow is lost inside spans, the others are free."""
+"""The colour of each part. Green is useful memory, yellow is lost inside spans, the other colours
+are free memory."""
 
 
 def print_result(result: Result, with_classes: bool = False, with_native: bool = False) -> None:

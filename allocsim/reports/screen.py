@@ -28,7 +28,8 @@ WIDE = 132
 """Width of a pipe or a file, in columns, if COLUMNS is not set."""
 
 MIN_WIDTH = 40
-"""Minimum width in columns. A narrower report would lose figures: a smaller COLUMNS is raised."""
+"""Minimum width in columns. A narrower report would lose figures, so a smaller COLUMNS is raised to
+this width."""
 
 ROOMY = 110
 """Minimum width, in columns, at which a table has room for a note in each row."""
@@ -135,7 +136,8 @@ def _plain(item: RenderableType) -> RenderableType:
 class _Trimmed:
     """Anything that Rich can render, without the blanks that pad its lines to the full width.
 
-    A blank line after another is left out: a table has one above and one below.
+    Of several blank lines in a row only the first is printed, since every table begins and ends
+    with one.
     """
 
     def __init__(self, item: RenderableType, screen: Screen) -> None:

@@ -98,7 +98,7 @@ def test_what_was_compared_is_said(run: Run) -> None:
     assert first.startswith("base    two.json (")
     assert first.endswith("): 5 events, 3 timed runs, allocsim 9.9, lib:glibc 2.36, x")
     assert second == first.replace("base  ", "result")
-    assert "note: not compared, because two.json has no figures: x" in ended.err
+    assert "note: not compared, because two.json has no figures for: x" in ended.err
 
 
 def test_what_was_compared_is_in_the_json(run: Run) -> None:

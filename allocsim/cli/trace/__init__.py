@@ -16,7 +16,8 @@ COMMANDS = {
     "cut": "Write a slice of a trace.",
     "sample": "Write a random sample of the objects of a trace.",
 }
-"""Each command with one line. Its module has the same name and defines `command`."""
+"""One-line summaries of the commands. Each command is the function `command` of the module with its
+name."""
 
 
 @click.group("trace", cls=LazyGroup, package=__name__, summaries=COMMANDS)

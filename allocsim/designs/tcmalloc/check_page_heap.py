@@ -200,6 +200,7 @@ def _in_order(spans: dict[int, SpanCopy], root: int) -> list[int]:
     If a link leads to no span, the result ends there with BROKEN_LINK.
     """
     numbers, above, number = list[int](), list[int](), root
+    # The bounds end the walk if the links of a corrupt set form a cycle.
     while (number or above) and len(numbers) + len(above) <= len(spans):
         while number in spans and len(above) <= len(spans):
             above.append(number)
