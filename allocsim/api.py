@@ -94,7 +94,7 @@ def replay(
     object are written: "none", "first" (one byte), "page" (one byte in each page) or "full". The
     run fails with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events
     between samples. `verify` fills every object with a pattern and checks it; `check_every` is the
-    number of events between checks of all invariants. `parameters` are those of the design.
+    number of events between checks of all invariants. `parameters` are the design's parameters.
     """
     call = _call_text(replay, locals())
     options = Options(

@@ -140,7 +140,8 @@ def _verdict(figure: Figure, found: Range, bound: Range, worse: str) -> tuple[bo
     """Return whether a figure is within its bound, and the verdict for the text.
 
     If the ranges overlap, the figure is within its bound, unless the runs vary by more than
-    MAX_SPREAD: then the ranges are so wide that they would overlap in spite of a regression.
+    MAX_SPREAD. In that case the ranges are so wide that they would overlap in spite of a
+    regression, so the figure fails.
     """
     if found.high <= bound.low:
         return True, ""

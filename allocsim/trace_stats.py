@@ -101,7 +101,7 @@ class TraceStats:
 
     @property
     def mean_lifetime(self) -> float:
-        """Mean lifetime of the freed objects; 0 without any."""
+        """Mean lifetime of the freed objects; 0 if no object is freed."""
         count = sum(one.count for one in self.by_lifetime)
         return self.lifetimes / count if count else 0.0
 

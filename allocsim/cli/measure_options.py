@@ -126,7 +126,7 @@ def require_not_given(*names: str, needs: str) -> None:
 
 
 def subjects_of(lists: Sequence[str]) -> list[str]:
-    """Return the subjects of all --on; without any, all bundled designs and installed libraries."""
+    """Return the subjects that --on names, or all bundled designs and installed libraries."""
     from allocsim.benchmark.subject import choose_subjects
 
     return choose_subjects([name for text in lists for name in text.split(",")] or None)

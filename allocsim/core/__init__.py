@@ -27,8 +27,9 @@ How the parts work together:
 
   1. A heap reserves a range of addresses (`memory.Reservation`). Nothing in it ever moves. Pages
      cost no memory until they are written.
-  2. The design's state is a NamedTuple of tables. Address space for each table is reserved for the
-     worst case too, so a record is found by its index and no table is ever copied or grown.
+  2. The design's state is a NamedTuple of tables. Each table has address space for the largest
+     number of records that it can need, so no table is ever copied or grown, and a record is found
+     by its index.
   3. A kernel takes the state as its first argument and returns an address or a Status. It never
      raises, prints or allocates Python objects, so Numba compiles it to plain machine code.
   4. A caller calls `operations.malloc(heap, ...)`. When the caller is compiled, the type of the
@@ -41,6 +42,6 @@ How the parts work together:
 Where to read on: each design's `__init__` describes its data structures, the path of malloc step by
 step with the cost of each step, and the path of free.
 
-  allocsim.designs.go2008     Go's first malloc, November 2008. Small, the one to read first.
-  allocsim.designs.tcmalloc   gperftools 2.10, every counter to the byte.
+  allocsim.designs.go2008     Go's first malloc, November 2008. It is small: read it first.
+  allocsim.designs.tcmalloc   gperftools 2.10. Its counters equal the library's, to the byte.
 """

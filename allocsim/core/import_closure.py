@@ -33,7 +33,8 @@ class Source(NamedTuple):
 
     digest: str
     imports: list[str]
-    """Absolute names that the file imports: modules, and names in modules, some of them modules."""
+    """Absolute names that the file imports. `from a import b` gives both a and a.b, although a.b
+    may not be a module."""
 
 
 class UnknownSource(Exception):

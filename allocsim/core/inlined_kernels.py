@@ -1,10 +1,10 @@
 """Kernels called by other kernels, which are compiled to LLVM IR only, not to machine code.
 
-Numba compiles each function that a kernel calls as if Python called it: with a wrapper that unpacks
-every array of the heap's state, with all optimisations, with machine code and with a cache file of
-its own. All of that is wasted on a kernel that is inlined. Here a called kernel is only lowered to
-IR. The kernel that Python calls is linked with the IR of all the kernels that it calls, directly or
-not, and the whole is optimised once.
+Numba compiles each function that a kernel calls as if Python called it. The function is optimised,
+and it gets machine code, a cache file and a wrapper that unpacks every array of the heap's state.
+All of that is wasted on a kernel that is inlined. Here a called kernel is only lowered to IR. The
+kernel that Python calls is linked with the IR of all the kernels that it calls, directly or not,
+and the whole is optimised once.
 
 Numba keeps the code of each function in an object called a library. This module has two kinds: one
 for kernels that Python calls, and one for kernels that other kernels call.

@@ -36,9 +36,9 @@ R = TypeVar("R")
 PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
 
-# _nrt: no kernel allocates, so reference counting is off. With it, every call that passes a tuple
-# of arrays increments and decrements each array's count atomically (in a prototype, 130 ns/event
-# instead of 26).
+# _nrt: no kernel allocates, so reference counting is off. With reference counting, every call that
+# passes a tuple of arrays increments and decrements each array's count atomically (in a prototype,
+# 130 ns/event instead of 26).
 # error_model: no kernel divides by zero, and the check for it costs a branch.
 # no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain a second copy of
 # their code.
@@ -112,7 +112,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
 def answers(
     called: Callable[..., R], state: type
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Decorate the kernel that answers the operation `called` for heaps of type `state`."""
+    """Return a decorator for the kernel that answers `called` for heaps of type `state`."""
     kernels, signature = _KERNELS[called]
 
     def register(function: Callable[..., R]) -> Callable[..., R]:

@@ -1,10 +1,9 @@
 """Files of compiled kernels, one for each kernel and signature.
 
 The name of a file contains a digest of all the source that its machine code depends on. This is the
-kernel's module and all that it imports and, for each state type (the NamedTuple class of a design's
-state) in the signature, the module that declares it and the modules of the kernels that take it. So
-an edit recompiles exactly the kernels that it may change. An outdated file is deleted when its
-successor is saved.
+kernel's module and all that it imports. If the signature contains the state of a design, it is also
+the module that declares the state and the modules of the design's kernels. So an edit recompiles
+exactly the kernels that it may change. An outdated file is deleted when its successor is saved.
 
 If a file cannot be read or written, the kernel is compiled again; nothing else happens.
 """

@@ -67,7 +67,7 @@ class Reservation:
         return memoryview(self.mapping)[begin : begin + length]
 
     def close(self) -> None:
-        """Unmap the range. If it has views, it is unmapped when the last of them is gone."""
+        """Unmap the range. If it has views, it is unmapped when the last view is deleted."""
         mapping = self.__dict__.pop("mapping", None)  # from now on only views refer to it
         if mapping is not None:
             with contextlib.suppress(BufferError):

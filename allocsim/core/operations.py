@@ -18,8 +18,7 @@ class Status(IntEnum):
 
     OK = 0
     UNKNOWN_POINTER = 1
-    """No span in use contains the address: it was never allocated, or is that of a freed large
-    object."""
+    """The address is in no span in use. It was never allocated, or its large object was freed."""
     NOT_SPAN_START = 2
     """The address is inside a large object."""
     NOT_OBJECT_START = 3

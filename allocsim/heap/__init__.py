@@ -53,7 +53,7 @@ class Heap:
     def __init__(
         self, design: str = DEFAULT, *, reserve: int = RESERVE, **parameters: int | str
     ) -> None:
-        """Create an empty heap of at most `reserve` bytes; `parameters` are those of the design."""
+        """Create a heap of at most `reserve` bytes; `parameters` are the design's parameters."""
         length = checked_integer("Heap", "reserve", reserve)
         if not 1 << 20 <= length <= 1 << 45:
             raise InputError(f"Heap: reserve is {length} bytes; expected 1 MiB to 32 TiB")

@@ -1,9 +1,10 @@
 """A lock that is acquired before every fork, so that no other thread holds it in the child.
 
 After os.fork(), only the calling thread exists in the child. If another thread held a lock during
-the fork, the lock would stay held in the child, and its data could be inconsistent: compiled
-kernels run without the GIL, so a fork can happen in the middle of a malloc. Therefore a fork first
-acquires every lock made here, and afterwards releases them in both processes.
+the fork, the lock would stay held in the child, and the data that it protects could be
+inconsistent. Compiled kernels run without the GIL, so a fork can happen in the middle of a malloc.
+Therefore a fork first acquires every lock made here, and afterwards releases all of them in both
+processes.
 """
 
 from __future__ import annotations

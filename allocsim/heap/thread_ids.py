@@ -1,4 +1,4 @@
-"""Numbers for the threads that call a heap, and a callback when one of them ends."""
+"""Numbers for the threads that call a heap, and a callback when such a thread ends."""
 
 from __future__ import annotations
 

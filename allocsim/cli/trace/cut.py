@@ -38,9 +38,9 @@ def command(
 
     The slice is a valid trace: an object is in it with all its calls or not at all. Objects
     allocated before the slice or freed after it are dropped and counted, so `--from 1000 --to 3000`
-    gives at most 2,000 events; objects that are never freed stay live at the end. With --to, the
-    events of the slice are kept in memory, 17 bytes each, until the whole trace is read. The suffix
-    of OUT decides the format, as for convert.
+    gives at most 2,000 events. Objects that are never freed stay live at the end. With --to, the
+    events of the slice are kept in memory, 17 bytes each, until the trace has ended or has freed
+    every object of the slice. The suffix of OUT decides the format, as for convert.
     """
     from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_slice import NO_END

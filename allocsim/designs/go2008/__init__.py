@@ -34,7 +34,7 @@ the list of the calling thread, which need not be the thread that allocated it. 
 in its class permanently. So the heap grows if a program changes the sizes that it requests, or if
 one thread allocates the objects that another thread frees.
 
-A large object has a span of its own: malloc starts at step 4; free clears the pages and puts the
+A large object has a span of its own, so malloc starts at step 4. free clears the pages and puts the
 span on the list for its length, but does not merge it with free neighbours. Each stack segment also
 has a span of its own, in a state that free does not accept.
 

@@ -40,7 +40,7 @@ from allocsim.designs.tcmalloc.span import (
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
 BROKEN_LINK = 0
-"""Stands for the rest of a list or set after a broken link. Span 0 is never a member of either."""
+"""Ends the members of a list or set that has a broken link. Span 0 is never a member of either."""
 
 
 class SpanCopy(NamedTuple):

@@ -130,7 +130,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
     """Release idle objects of each list, then try to raise the cache limit (ThreadCache::Scavenge).
 
     The low-water mark of a list is its minimum length since the last scavenge. That many of its
-    objects were not needed in the meantime; half of them, and at least one, are released.
+    objects were not needed in the meantime. Half of these are released, but at least one.
     Returns a Status.
     """
     for size_class in range(1, len(heap.size_class)):
