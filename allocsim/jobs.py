@@ -108,6 +108,7 @@ def bundled_jobs() -> list[Path]:
 def find_trace(name: str) -> str:
     """Return the path of a trace; `name` is this path, or the name of a bundled trace."""
     if "/" not in name and not _is_file(Path(name)):
+        # The files of bundled traces have names such as sqlite-orders.txt.gz.
         for path in bundled_workloads().glob(f"{glob_escape(name)}.*.gz"):
             return str(path)
     return name

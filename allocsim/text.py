@@ -15,10 +15,11 @@ MAX_SIZE = 1 << 47
 user address space on x86-64 and arm64."""
 
 MIN_SECONDS, MAX_SECONDS = 0.1, 1e6
-"""The shortest and the longest time-out that are accepted."""
+"""The shortest and the longest time limit that are accepted, in seconds."""
 
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
+# The number of digits is limited, because int() takes long for a very long text.
 _SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kKMGT]?)(i?)(B?)")
 _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 

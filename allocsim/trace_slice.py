@@ -39,7 +39,7 @@ class SliceState(Struct):
     last: Int64  # calls before the end of the slice
     calls: Int64  # calls of the whole stream so far
     position: Int64  # first event of the current chunk that is not processed yet
-    rows: Int64  # events and notes of the slice so far
+    rows: Int64  # calls and notes (see `events.Op`) of the slice so far
     written: Int64  # events and notes in the current output
     live: Int64  # objects allocated in the slice and not freed yet
     born_before: Int64  # calls dropped because their object was allocated before the slice
@@ -113,6 +113,7 @@ class Slice:
         if not self._tables.freed.any():
             yield from buffered
             return
+        # `drop_freed` numbers the rows again, and uses `rows` as marks.
         self._tables.rows[:] = 0
         self._tables.state[0].rows = 0
         for chunk in buffered:
@@ -148,7 +149,7 @@ def take_slice(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
 def _take_call(tables: Tables, state: SliceState, event: Event, out: Table[Event]) -> None:
     """Copy a call that allocates an object, or whose object was allocated in the slice."""
     if event.op < Op.REALLOC:
-        state.live += tables.rows[event.object] == 0
+        state.live += tables.rows[event.object] == 0  # an invalid trace may allocate it twice
         tables.rows[event.object] = state.rows + 1
     elif tables.rows[event.object] == 0:
         state.born_before += 1

@@ -49,7 +49,7 @@ class TraceStats:
     """Statistics of a stream of events."""
 
     events: int
-    """Calls that reach the heap, without notes."""
+    """Calls that reach the heap; the notes between them (see `events.Op`) are not counted."""
     operations: dict[str, int]
     """Number of calls and notes, by the name of their Op."""
     objects: int

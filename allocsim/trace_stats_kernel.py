@@ -40,7 +40,7 @@ class Fault(IntEnum):
 class Totals(Struct):
     """Totals of a stream. TraceStats has fields of the same names."""
 
-    events: Int64  # calls so far, without notes
+    events: Int64  # calls so far, without notes (see `events.Op`)
     objects: Int64  # object ids used: the highest plus one
     requested: Int64  # requested bytes, including those of reallocations
     live_objects: Int64
@@ -130,6 +130,7 @@ def count_events(state: StatsState, events: Table[Event], start: int) -> int:
 def _allocate(state: StatsState, totals: Totals, event: Event) -> None:
     """Count an allocation or reallocation."""
     traced = state.objects[event.object]
+    # Only a live object can be resized, and only one that is not live can be allocated.
     if (traced.start != 0) != (event.op == Op.REALLOC):
         _fault(state, Fault.ALLOCATED_TWICE if traced.start else Fault.RESIZED_DEAD)
     if traced.start:

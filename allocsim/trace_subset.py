@@ -197,6 +197,7 @@ def _write(
     state.written += 1
     copy.request = event.request
     copy.object = number
+    # A FREEZE note may be on a thread of which the subset has no call so far: it gets thread 0.
     copy.thread = max(tables.threads[event.thread] - 1, 0)
     copy.op = event.op
     copy.alignment = event.alignment

@@ -44,6 +44,7 @@ class UnknownSource(Exception):
 def process_start() -> int:
     """Return when this process began: nanoseconds since the epoch, rounded up to a clock tick."""
     try:
+        # The name in parentheses may contain blanks; the start, in ticks, is the 20th field after.
         after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         ticks = int(after_name[19])
         running = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
@@ -129,6 +130,7 @@ class ImportClosure:
         file = getattr(sys.modules.get(module), "__file__", None)
         if file is None or not file.endswith(".py"):
             return None
+        # An installed file counts only if it belongs to the importer's own package.
         same = module.split(".")[0] == importer.split(".")[0]
         return file if same or not file.startswith(INSTALLED) else None
 
@@ -147,7 +149,7 @@ class ImportClosure:
                 names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast
             except OSError:
                 names = frozenset()
-            top = directory == self._root
+            top = directory == self._root  # the parent of the package, which is no package itself
             self._listings[directory] = names if top or "__init__.py" in names else frozenset()
         return self._listings[directory]
 
@@ -155,6 +157,7 @@ class ImportClosure:
         """Return the Source of a file, from the memo if the file has not changed."""
         try:
             status = os.stat(file)  # noqa: PTH116 - pathlib takes twice as long
+            # ctime too, because a copied or restored file can have an old mtime.
             if max(status.st_mtime_ns, status.st_ctime_ns) > self._started:
                 raise UnknownSource(module)
             stamp = [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]

@@ -52,7 +52,7 @@ class LinkedLibrary(JITCodeLibrary):
         """Return what the cache keeps: the machine code, and a stub that names its functions.
 
         Numba would keep the IR instead of the stub, for inlining elsewhere, and parse it on every
-        load. This kernel is never inlined.
+        load. A kernel that Python calls is never inlined.
         """
         defined = [each.name for each in self.get_defined_functions()]
         stub = "".join(f'define void @"{name}"() {{ ret void }}\n' for name in defined)

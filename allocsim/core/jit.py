@@ -69,7 +69,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     if PURE:
         return function
     compiled: Any = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(function)
-    compiled.__class__ = _Kernel
+    compiled.__class__ = _Kernel  # njit has no option for another class of dispatcher
     compiled._cache = kernel_files(function, CACHE, _CLOSURE, answering_modules)
     return compiled
 
@@ -121,7 +121,7 @@ def answers(
         if plain.__code__.co_argcount != len(signature.parameters):
             expected = ", ".join(signature.parameters)
             raise TypeError(f"the kernel of {called.__name__} must take ({expected})")
-        plain.__signature__ = signature
+        plain.__signature__ = signature  # Numba requires the same one of all kernels of `called`
         kernels[state] = function
         return function
 
@@ -156,7 +156,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     Use it for slow paths: they are compiled once, and the fast path stays small.
     """
     name = function.__name__
-    if name in _OUT_OF_LINE:
+    if name in _OUT_OF_LINE:  # a name is a field of the record that holds the addresses
         raise ValueError(f"two out-of-line kernels are called {name}")
     compiled: Any = kernel(function)
     _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)

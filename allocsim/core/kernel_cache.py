@@ -68,7 +68,7 @@ def environment_key(package: Path = PACKAGE) -> str:
         sys.implementation.cache_tag,
         version("numba"),
         version("numpy"),
-        os.environ.get("NUMBA_BOUNDSCHECK", ""),
+        os.environ.get("NUMBA_BOUNDSCHECK", ""),  # changes the code, but not Numba's cache keys
         str(mmap.PAGESIZE),
     )
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]

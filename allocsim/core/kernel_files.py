@@ -69,8 +69,8 @@ class KernelFiles(_Cache):
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
         # The notice estimates the time by module. A kernel of `benchmark` is small, whatever state
-        # it takes; any other takes as long as the kernels of the design or library that declares
-        # its state.
+        # it takes. The time of any other kernel depends on the design or library whose state it
+        # takes, because that code is compiled with it.
         own = self._function.__module__
         measures = own.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)
@@ -83,7 +83,7 @@ class KernelFiles(_Cache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save a kernel, if that is possible, and delete the files that it replaces."""
         with contextlib.suppress(Exception):
-            # Dynamic globals are addresses, such as ctypes pointers, valid in this process only.
+            # Dynamic globals are addresses, such as ctypes pointers: valid in this process only.
             if data.library.has_dynamic_globals or any(not each.can_cache for each in data.lifted):
                 return
             file = self._file(sig, data.codegen)

@@ -74,7 +74,7 @@ def _load(module: str, path: Path, content: bytes, name: str) -> Design:
     sys.modules[module] = made
     try:
         exec(compile(content, str(path), "exec"), made.__dict__)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # the file may call sys.exit
         raise InputError(f"{name}{_line_of(error, str(path))}: {_message(error)}") from error
     if not hasattr(made, "DESIGN"):
         raise InputError(f"{name}: the file defines no design; expected DESIGN = Design(...)")

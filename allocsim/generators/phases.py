@@ -54,6 +54,7 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
             for phase in self.phase:
                 reused = min(phase.allocate, len(spare))
                 created = phase.allocate - reused
+                # Ids of freed objects are reused first, which keeps the highest id low.
                 numbers = np.concatenate(
                     [
                         spare[len(spare) - reused :],

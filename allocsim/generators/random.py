@@ -42,6 +42,7 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
             chunk = no_events(count)
             where, what = random_bits(bits, count), random_bits(bits, count)
             if self.threads > 1:
+                # The high half of a word picks the thread, the low half picks the slot.
                 chunk.thread[:] = pick(where >> np.uint64(32), self.threads)
             toggle(filled, pick(where, self.slots), self.size.draw(what), chunk)
             yield chunk

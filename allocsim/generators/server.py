@@ -55,6 +55,7 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
             chunk = no_events(count)
             which, where, what = (random_bits(bits, count) for _ in range(3))
             if self.threads > 1:
+                # The high half of a word picks the thread, the low half picks the population.
                 chunk.thread[:] = pick(which >> np.uint64(32), self.threads)
             slots, sizes = self._drawn(which, where, what)
             toggle(filled, slots, sizes, chunk)

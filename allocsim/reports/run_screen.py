@@ -83,6 +83,7 @@ def _parts_table(profile: Profile, width: int) -> Table:
         table.add_column("", style="dim", no_wrap=True)
     meanings = {**_MEANINGS, **profile.part_meanings}
     shown = [name for name in PART_MEANINGS if peak.parts[name] or end.parts[name]]
+    # Live bytes have a row even if there are none.
     for name in shown if "live" in shown else ["live", *shown]:
         row = _row(name, peak, end, bars, meanings[name])
         table.add_row(*row[: len(table.columns)])

@@ -84,7 +84,7 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns of a line."""
+        """Characters of a line."""
         return self.console.width
 
     def print(self, *items: RenderableType) -> None:
@@ -93,7 +93,7 @@ class Screen:
             self.console.print(_Trimmed(_plain(item), self))
 
     def print_table(self, table: Table, min_columns: int = 1) -> None:
-        """Print a table whose columns do not wrap; if it is too wide, drop some from the right.
+        """Print a table whose columns do not wrap; if it is too wide, drop columns from the right.
 
         A screen without a fixed width is widened instead.
         """
@@ -118,7 +118,7 @@ class Screen:
         self.print(line)
 
     def _needed_width(self, table: Table) -> int:
-        """Return the columns that a table needs to show every cell on one line."""
+        """Return the width at which every cell of a table fits on one line."""
         options = self.console.options.update(width=_UNLIMITED)
         return Measurement.get(self.console, options, table).maximum
 

@@ -86,7 +86,7 @@ def page_map_matches_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
             if mapped != span.number:
                 yield f"page {page:#x} is mapped to span {mapped}, expected {span.number}"
     before, after = (memory.address >> PAGE_SHIFT) - 1, int(heap.system[0].next) >> PAGE_SHIFT
-    for page in (before, after, 0):
+    for page in (before, after, 0):  # page 0 is that of the null pointer
         mapped = mapped_span(heap, page)
         if mapped != 0:
             yield f"page {page:#x} outside the heap is mapped to span {mapped}"

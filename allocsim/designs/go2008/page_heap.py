@@ -37,7 +37,7 @@ def allocate_span(heap: Go2008, pages: int) -> int:
     if record.pages > pages:
         rest = split(heap, span, pages)
         if rest == 0:
-            free_span(heap, span)
+            free_span(heap, span)  # the whole span goes back, since split has changed nothing
             return 0
         free_span(heap, rest)
     record.state = SpanState.IN_USE

@@ -83,7 +83,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
         rest = new_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages, state)
         if rest == 0:
             return 0
-    remove_from_free_list(heap, span)
+    remove_from_free_list(heap, span)  # first: the span's state and length select its list
     record.state = SpanState.IN_USE
     if rest:
         prepend_to_free_list(heap, rest)

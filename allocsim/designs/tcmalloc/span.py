@@ -82,7 +82,7 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
             return 0
         span = page_heap.last_span + 1
         page_heap.last_span = span
-        allocate_record(heap, _records(span), SPANS_PER_CHUNK)
+        allocate_record(heap, _records(span), SPANS_PER_CHUNK)  # cannot fail: it was just checked
     record = heap.span[span]
     record.address = address
     record.pages = pages

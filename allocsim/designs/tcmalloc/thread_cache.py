@@ -93,7 +93,7 @@ def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> in
         objects.max_length = max_length + 1
     else:
         max_length = min(max_length + info.batch, MAX_DYNAMIC_FREE_LIST_LENGTH)
-        objects.max_length = max_length - max_length % info.batch
+        objects.max_length = max_length - max_length % info.batch  # a multiple of the batch
     return address
 
 
