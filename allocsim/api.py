@@ -25,7 +25,7 @@ from allocsim.heap.arguments import (
     checked_text,
 )
 from allocsim.libraries.find import require_no_library
-from allocsim.player import NEVER, Options, play
+from allocsim.player import Options, play
 from allocsim.reports.comparison import Compared, column_of
 from allocsim.results import ComparisonResult, ReplayProfile
 from allocsim.workloads import open_parameters, open_recording, open_workload
@@ -100,7 +100,7 @@ def replay(
     options = Options(
         touch=_touch("replay", touch),
         verify=bool(verify),
-        limit=NEVER if limit is None else checked_bytes("replay", "limit", limit),
+        limit=None if limit is None else checked_bytes("replay", "limit", limit),
         every=_optional_count("every", every),
         check_every=_optional_count("check_every", check_every),
     )
@@ -145,7 +145,7 @@ def compare(
         warmup=checked_range("compare", "warmup", warmup, 0, MAX_RUNS),
         touch=_touch("compare", touch),
         timeout=checked_seconds("compare", "timeout", timeout),
-        limit=NEVER if limit is None else checked_bytes("compare", "limit", limit),
+        limit=None if limit is None else checked_bytes("compare", "limit", limit),
         reserve=checked_bytes("compare", "reserve", reserve),
         keep_settings=keep_settings,
         timed=times,

@@ -8,106 +8,34 @@ needed to count live bytes and to verify the contents of objects (`--verify`).
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import NamedTuple
-
 import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import fill
-from allocsim.core.records import HeapState, Int64, Record, Sample, Struct, Table
+from allocsim.core.records import HeapState, Record, Sample
+from allocsim.driver_records import DRIVER, OBJECT, Driver, Object, Run, Stop, Touch
 from allocsim.events import Op
 from allocsim.stamps import is_stamped, is_zero, stamp
 
-
-class Touch(IntEnum):
-    """The bytes of a new object that the simulated program writes."""
-
-    NONE = 0
-    FIRST = 1
-    """The first byte."""
-    PAGE = 2
-    """One byte in each OS page."""
-    FULL = 3
-    """Every byte."""
-
-
-class Stop(IntEnum):
-    """Reason why the loop returned."""
-
-    END = 0
-    """All events of the chunk were replayed."""
-    SAMPLES = 1
-    """The sample buffer is full; the event was replayed."""
-    CHECK = 2
-    """A check is due; the event was replayed."""
-    OBJECTS = 3
-    """The object table has no row for the object of the event; the event was not replayed."""
-    THREADS = 4
-    """The heap could not prepare for the calls of a new thread."""
-    LIMIT = 5
-    """The footprint exceeded the limit; the event was replayed."""
-    REFUSED = 6
-    """An allocation failed."""
-    BAD_EVENT = 7
-    """The event frees or resizes an object that is not live, or allocates a live object."""
-    BAD_FREE = 8
-    """free failed for an object that the heap had allocated."""
-    STAMP = 9
-    """The fill pattern of an object was overwritten."""
-    NOT_ZERO = 10
-    """A new object is not all zeros, although the design promises it."""
-
-
-class Driver(Struct):
-    """The state of a replay."""
-
-    events: Int64  # events replayed
-    live: Int64  # bytes requested and not freed
-    peak_live: Int64  # maximum of `live`
-    threads: Int64  # threads for which `thread_begin` was called
-    peak_footprint: Int64  # maximum footprint so far, bytes
-    limit: Int64  # footprint above which the loop stops, bytes
-    next_sample: Int64  # number of events at which the next sample is due
-    interval: Int64  # events between samples
-    samples: Int64  # rows of the sample buffer in use
-    next_check: Int64  # number of events at which the next check is due
-    due: Int64  # the smaller of next_sample and next_check
-    touch: Int64  # a Touch
-    verify: Int64  # 1: fill every object with its pattern and check the patterns
-    stamps: Int64  # fill patterns checked
-    zeroed: Int64  # 1: new objects must be all zeros
-    stop: Int64  # a Stop
-
-
-DRIVER = Driver.dtype
-
-
-class Object(Struct):
-    """An object of the program."""
-
-    address: Int64  # 0: not live
-    request: Int64  # bytes requested
-
-
-OBJECT = Object.dtype
+__all__ = [
+    "DRIVER",
+    "OBJECT",
+    "Driver",
+    "Object",
+    "Run",
+    "Stop",
+    "Touch",
+    "first_broken",
+    "replay",
+]
 
 TOUCHED = 0xBB
 """Value of the bytes that are written, as in Go's testrandom."""
 
 TOUCH_STEP = 4096
 """Bytes between two writes with Touch.PAGE; must be a power of two."""
-
-
-class Run(NamedTuple):
-    """The tables of a replay."""
-
-    driver: Table[Driver]  # one record
-    objects: Table[Object]  # by object id
-    samples: Table[Sample]  # a buffer
-    peak: Table[Sample]  # one record: the heap when the footprint first reached its peak
 
 
 @kernel
@@ -133,6 +61,9 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         if event.thread >= driver.threads and not _begin_threads(heap, driver, event.thread):
             break
         if not _replay_event(heap, driver, run.objects[event.object], event):
+            if driver.stop == Stop.LIMIT:
+                position += 1
+                done += 1
             break
         position += 1
         done += 1
@@ -171,7 +102,7 @@ def _replay_event(heap: HeapState, driver: Driver, target: Object, event: Record
     target.request = request
     driver.live += request
     driver.peak_live = max(driver.peak_live, driver.live)
-    return _write(driver, target, event, True)
+    return _write(heap, driver, target, event, True)
 
 
 @kernel
@@ -203,7 +134,7 @@ def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> 
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     target.request = event.request
-    return _write(driver, target, event, False)
+    return _write(heap, driver, target, event, False)
 
 
 @kernel
@@ -226,10 +157,15 @@ def first_broken(run: Run, numbers: np.ndarray) -> int:
 
 
 @kernel
-def _write(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
+def _write(heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
     """Write to a new or resized object what the simulated program would write (see Touch)."""
+    if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
+        return False
     if driver.verify:
-        if fresh and driver.zeroed and not is_zero(target.address, target.request):
+        if not _is_aligned(driver, target, event):
+            return False
+        owes_zeros = driver.zeroed or event.op == Op.CALLOC
+        if fresh and owes_zeros and not is_zero(target.address, target.request):
             driver.stop = Stop.NOT_ZERO
             return False
         stamp(target.address, target.request, event.object)
@@ -242,6 +178,41 @@ def _write(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
             for address in range(next_page, target.address + target.request, TOUCH_STEP):
                 fill(address, 1, TOUCHED)
     return True
+
+
+@kernel
+def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
+    """Return whether writing a large object would exceed the limit; if so, set driver.stop.
+
+    Without this check, one object could take all memory before the limit is checked. The footprint
+    of a library is not known here, but it is at least the live bytes once they are written.
+    """
+    if driver.touch < Touch.PAGE and not driver.verify:
+        return False
+    used = max(driver.live, operations.footprint(heap))
+    if used <= driver.limit:
+        return False
+    driver.peak_footprint = max(driver.peak_footprint, used)
+    driver.stop = Stop.LIMIT
+    return True
+
+
+@kernel
+def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
+    """Return whether an object is aligned as it must be; if not, set driver.stop.
+
+    memalign owes the alignment in the event. malloc owes the alignment of any type that fits into
+    the object (C23, 7.24.3), which is a power of two up to driver.alignment.
+    """
+    owed = max(driver.alignment, 1)
+    while owed > max(target.request, 1):
+        owed >>= 1
+    if event.op == Op.MEMALIGN:
+        owed = max(owed, 1 << int(event.alignment))
+    if target.address & (owed - 1) == 0:
+        return True
+    driver.stop = Stop.MISALIGNED
+    return False
 
 
 @kernel

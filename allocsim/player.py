@@ -15,25 +15,22 @@ from typing import Any
 import numpy as np
 
 from allocsim.core import operations
-from allocsim.core.operations import Status
+from allocsim.core.available_memory import UNBOUNDED, MemoryBound, available_memory
 from allocsim.core.records import SAMPLE
 from allocsim.core.tables import grown, records
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
 from allocsim.errors import (
-    AllocsimError,
     Corruption,
     EnvironmentLacks,
-    HeapFrozen,
     InputError,
     Interrupted,
-    LimitExceeded,
-    OutOfMemory,
 )
-from allocsim.events import MAX_OBJECTS, MAX_THREADS, Op, Trace, no_events
+from allocsim.events import MAX_OBJECTS, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.profile import Profile, Snapshot, require_exact
+from allocsim.replay_errors import FAILURES, replay_error
 from allocsim.signals import interrupt_message
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted
 
 SAMPLES = 2000
 """Maximum number of samples kept, unless `Options.every` sets the interval."""
@@ -52,12 +49,15 @@ class Options:
     touch: Touch = Touch.PAGE
     verify: bool = False
     """Fill each object with a pattern, which is checked when the object is freed and at the end."""
-    limit: int = NEVER
-    """Footprint in bytes above which the replay stops with LimitExceeded."""
+    limit: int | None = None
+    """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, it stops
+    with OutOfMemory when it has taken its share of the available memory (see MemoryBound)."""
     every: int | None = None
     """Events between samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None
     """Events between two checks of all invariants; None for no checks."""
+    available: Callable[[], int] = available_memory
+    """Returns the bytes of memory that are available."""
 
 
 class Player:
@@ -75,8 +75,12 @@ class Player:
         self._run = Run(
             records(DRIVER), records(OBJECT, 4096), records(SAMPLE, BUFFER), records(SAMPLE)
         )
+        is_bounded = options.limit is None
+        self._bound = MemoryBound(options.available if is_bounded else lambda: UNBOUNDED)
+        heap.state.system[0].bound = self._bound.request
         driver = self._driver
-        driver.limit, driver.touch, driver.verify = options.limit, options.touch, options.verify
+        driver.limit = self._bound.heap if options.limit is None else options.limit
+        driver.touch, driver.verify = options.touch, options.verify
         driver.zeroed = heap.design.zeroed
         # Without a length, begin with a sample every 16 events; `_thin_samples` doubles this.
         expected = min(length or 16 * SAMPLES, NEVER)
@@ -99,6 +103,7 @@ class Player:
             begun = time.perf_counter()
             position = replay(self.heap.state, self._run, chunk, position)
             self.seconds += time.perf_counter() - begun
+            self._bound.require_left()
             if self._driver.stop != Stop.END:
                 # After the last event, `position` is the length of the chunk.
                 self._attend(chunk[min(position, len(chunk) - 1)])
@@ -146,7 +151,7 @@ class Player:
         elif stop == Stop.OBJECTS:
             self._grow_objects(int(event.object))
         else:
-            raise self._error(stop, event)
+            raise replay_error(stop, event, self.heap, self._run, self._bound)
 
     def _serve_due(self) -> None:
         """Empty a full sample buffer and run a check that is due; one event can cause both."""
@@ -185,7 +190,7 @@ class Player:
         if self.options.verify:
             broken = first_broken(self._run, np.flatnonzero(self._run.objects.address))
             if broken >= 0:
-                raise Corruption(f"at the end, object {broken}: {_FAILURES[Stop.STAMP]}")
+                raise Corruption(f"at the end, object {broken}: {FAILURES[Stop.STAMP]}")
 
     def _check(self) -> None:
         """Check all invariants; raise Corruption with the first violations."""
@@ -209,57 +214,6 @@ class Player:
                 "that size"
             ) from None
         self._run = self._run._replace(objects=larger)
-
-    def _error(self, stop: Stop, event: Any) -> AllocsimError:
-        """Return the error for `stop` at `event`."""
-        where = self._where(stop, event)
-        if stop == Stop.LIMIT:
-            return LimitExceeded(
-                f"the footprint, {format_bytes(int(self._driver.peak_footprint))}, exceeded the "
-                f"limit of {format_bytes(self.options.limit)} after {counted(self.events, 'event')}"
-            )
-        if stop in (Stop.REFUSED, Stop.THREADS):
-            return self._refusal(where)
-        if stop == Stop.BAD_EVENT:
-            return InputError(
-                f"{where} frees or resizes an object that is not live, or allocates a live object"
-            )
-        return Corruption(f"{where}: {_FAILURES[stop]}")
-
-    def _where(self, stop: Stop, event: Any) -> str:
-        """Return the number of `event`, its object, thread and size, for an error message.
-
-        A free event has no size, so the size of its object is given if that object is live.
-        """
-        about = f"object {event.object}, thread {event.thread}"
-        if event.op != Op.FREE:
-            about += f", {event.request} bytes"
-        elif stop != Stop.BAD_EVENT:
-            about += f", {self._run.objects.request[event.object]} bytes"
-        return f"event {self.events + 1} ({about})"
-
-    def _refusal(self, where: str) -> AllocsimError:
-        """Return the error for a failed allocation."""
-        if operations.refusal(self.heap.state) == Status.UNSUPPORTED:
-            return InputError(
-                f"{where}: the design '{self.heap.design.name}' does not support this call"
-            )
-        if operations.refusal(self.heap.state) == Status.FROZEN:
-            return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
-        if self._driver.threads >= MAX_THREADS:
-            return EnvironmentLacks(f"{where}: more than {MAX_THREADS} threads")
-        reserved = format_bytes(self.heap.memory.length)
-        return OutOfMemory(
-            f"{where} does not fit in the {reserved} of address space reserved: "
-            "reserve more with --reserve"
-        )
-
-
-_FAILURES = {
-    Stop.BAD_FREE: "free failed for an object that the heap had allocated",
-    Stop.STAMP: "the object's fill pattern was overwritten",
-    Stop.NOT_ZERO: "the new object is not all zeros",
-}
 
 
 def play(

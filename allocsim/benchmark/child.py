@@ -16,21 +16,26 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from allocsim.benchmark import memory, times
+from allocsim.benchmark import integrity, memory, times
 from allocsim.benchmark.figures import About, Memory, Times
 from allocsim.benchmark.meter import Meter, resident, status_bytes
-from allocsim.benchmark.stepping import new_run, replay_steps, steps_ending_at
+from allocsim.benchmark.stepping import count_objects, new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.core import compile_notice
+from allocsim.core.available_memory import MemoryBound
 from allocsim.core.memory import NO_RESERVE
 from allocsim.core.records import Table
-from allocsim.driver import Touch
-from allocsim.errors import AllocsimError, LimitExceeded
+from allocsim.driver import OBJECT, Touch, first_broken
+from allocsim.errors import AllocsimError, LimitExceeded, OutOfMemory
 from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
 from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
+
+TABLE_BYTES = OBJECT.itemsize + 8
+"""Bytes of the driver's table and of the table of requests for each object."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -44,20 +49,31 @@ class Request(msgspec.Struct, kw_only=True):
     answer: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     touch: int
-    limit: int
-    """Maximum footprint, bytes."""
+    limit: int | None
+    """Maximum footprint, bytes; None for the bound that follows from `available`."""
+    available: int
+    """Bytes of memory that are available before the child starts."""
     reserve: int
     later: float = 1.0
     """Seconds between the two measurements of the footprint after everything is freed."""
     runs: int = 1
     warmup: int = 0
 
+    def bound(self) -> MemoryBound:
+        """Return the bound of the memory, for a subject without a limit and for the tables."""
+        return MemoryBound(lambda: self.available)
+
+    def max_footprint(self) -> int:
+        """Return the bytes above which the subject is stopped."""
+        return self.bound().heap if self.limit is None else self.limit
+
 
 class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A line from the child to its parent."""
 
     stage: str
-    """"compiling" (if needed), "loading", "ready", then "done" or "failed"."""
+    """"compiling" (if needed), "loading", "ready", "checking" (if memory is measured), then "done"
+    or "failed"."""
     notice: str = ""
     """At "compiling": a line for standard error that says what is compiled."""
     resident: int = 0
@@ -76,7 +92,9 @@ def main(request: Request) -> None:
     try:
         _measure(request)
     except AllocsimError as error:
-        _send(request, Message(stage="failed", failure=str(error)))
+        is_bound = isinstance(error, LimitExceeded) and request.limit is None
+        reason = f"; the limit is {request.bound()}" if is_bound else ""
+        _send(request, Message(stage="failed", failure=f"{error}{reason}"))
 
 
 def _measure(request: Request) -> None:
@@ -84,18 +102,24 @@ def _measure(request: Request) -> None:
     events = _map_events(request.events)
     touch = Touch(request.touch)
     module = memory if request.measure == "memory" else times
-    setup = module.prepare(events, touch, request.limit)
+    _require_room_for_tables(events, request)
+    setup = module.prepare(events, touch, request.max_footprint())
     _compile(request.subject, setup.meter)
-    limit_output()  # not before: kernels that are compiled are stored in files
+    if library_of(request.subject):
+        limit_output()  # not before: kernels that are compiled are stored in files
     _send(request, Message(stage="loading"))
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
+    if subject.heap and request.limit is None:
+        subject.heap.state.system[0].bound = request.bound().request
     about = _about(request.subject, subject)
     _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))
     if isinstance(setup, memory.Setup):
         figures = memory.measure(setup, subject, before, request.later)
-        _require_within_limit(figures, request.limit)
-        _send(request, Message(stage="done", memory=figures, about=about))
+        _require_within_limit(figures, request)
+        _send(request, Message(stage="checking"))
+        flaw = integrity.require_intact(subject, setup)
+        _send(request, Message(stage="done", memory=figures, about=replace(about, flaw=flaw)))
     else:
         taken = times.measure(setup, subject, request.runs, request.warmup)
         _send(request, Message(stage="done", times=taken, about=about))
@@ -109,10 +133,17 @@ def _about(name: str, subject: Subject) -> About:
     return About(version=subject.version(), path=subject.library.path, host=host)
 
 
-def _require_within_limit(figures: Memory, limit: int) -> None:
+def _require_within_limit(figures: Memory, request: Request) -> None:
     """Raise LimitExceeded if the peak exceeded the limit between two checks by the parent."""
-    if figures.peak > limit:
+    if figures.peak > request.max_footprint():
         raise LimitExceeded(f"exceeded the limit with {format_bytes(figures.peak)}")
+
+
+def _require_room_for_tables(events: Table[Event], request: Request) -> None:
+    """Raise OutOfMemory if the tables, which are touched beforehand, would take all memory."""
+    needed = TABLE_BYTES * count_objects(events)
+    if needed > request.bound().heap:
+        raise OutOfMemory(f"the tables of the driver need {format_bytes(needed)}")
 
 
 def _map_events(descriptor: int) -> Table[Event]:
@@ -132,9 +163,13 @@ def _map_events(descriptor: int) -> Table[Event]:
 
 
 def _compile(name: str, meter: Meter) -> None:
-    """Compile the kernels for the type of the subject's state."""
-    state = placeholder_state(name)
-    replay_steps(state, new_run(1, Touch.NONE), no_events(), steps_ending_at([]), meter)
+    """Compile the kernels for the type of the subject's state.
+
+    Once a library is loaded, nothing may be compiled: its process may not write large files then.
+    """
+    state, run = placeholder_state(name), new_run(1, Touch.NONE)
+    replay_steps(state, run, no_events(), steps_ending_at([]), meter)
+    first_broken(run, np.zeros(0, np.int64))
     resident(meter)
 
 

@@ -15,12 +15,12 @@ from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.benchmark.figures import Row
 from allocsim.benchmark.parent import SubjectFailed, run_child
 from allocsim.benchmark.subject import library_of
+from allocsim.core.available_memory import available_memory
 from allocsim.driver import Touch
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Trace
 from allocsim.heap import RESERVE
 from allocsim.libraries.find import require_library
-from allocsim.player import NEVER
 from allocsim.signals import interrupt_message
 
 
@@ -33,8 +33,8 @@ class Conditions:
     touch: Touch = Touch.PAGE
     timeout: float = 600.0
     """Seconds that each process may take after its kernels have been compiled."""
-    limit: int = NEVER
-    """Maximum footprint, bytes."""
+    limit: int | None = None
+    """Maximum footprint, bytes. None: a share of the available memory (see MemoryBound)."""
     reserve: int = RESERVE
     later: float = 1.0
     """Seconds between the two measurements of the footprint after everything is freed."""
@@ -42,6 +42,8 @@ class Conditions:
     """Measure times as well as memory."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
+    available: Callable[[], int] = available_memory
+    """Returns the bytes of memory that are available."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def compare_trace(
     `read` is called when the trace has been read, and its notes are therefore complete. Raises
     InputError if the trace has no events.
     """
-    workload = write_events(trace)
+    workload = write_events(trace, available=conditions.available)
     try:
         if not workload.events:
             raise InputError(f"{trace.name} has no events to measure")
@@ -110,6 +112,7 @@ def measure(subject: str, figures: str, workload: EventFile, conditions: Conditi
         answer=-1,
         touch=conditions.touch,
         limit=conditions.limit,
+        available=conditions.available(),
         reserve=conditions.reserve,
         later=conditions.later,
         runs=conditions.runs,

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from allocsim.core.available_memory import available_memory
 from allocsim.errors import EnvironmentLacks
-from allocsim.events import Op, Trace, closing_chunks, on_one_thread
+from allocsim.events import EVENT, Op, Trace, closing_chunks, on_one_thread
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
 
@@ -38,17 +39,30 @@ class EventFile:
         os.close(self.descriptor)
 
 
-def write_events(trace: Trace, progress: Callable[[int], None] | None = None) -> EventFile:
-    """Read a whole workload into a file; `progress` gets the count of events after each chunk."""
+def write_events(
+    trace: Trace,
+    progress: Callable[[int], None] | None = None,
+    available: Callable[[], int] = available_memory,
+) -> EventFile:
+    """Read a whole workload into a file; `progress` gets the count of events after each chunk.
+
+    Raises EnvironmentLacks if the file would take more than half of the available memory: the
+    other half is for the tables and the heaps of the subjects.
+    """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    count, threads = 0, [0]
+    count, threads, room = 0, [0], available() // 2
     trace.chunks = _counting_threads(trace.chunks, threads)
     try:
         with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in on_one_thread(trace).chunks:
                 events = chunk[chunk.op <= Op.FREE]
-                _write(descriptor, events)
                 count += len(events)
+                if count * EVENT.itemsize > room:
+                    raise EnvironmentLacks(
+                        f"more than {counted(count, 'event')} do not fit into half of the "
+                        "available memory; compare a part of the trace (allocsim trace cut)"
+                    )
+                _write(descriptor, events)
                 if progress is not None:
                     progress(count)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)

@@ -106,6 +106,8 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     """The file that the dynamic linker loaded."""
     host: str | None = None
     """The library that served Python's own allocations in the process; None if it was glibc."""
+    flaw: str | None = None
+    """A defect of the library that leaves the figures valid."""
 
 
 class Row(msgspec.Struct, kw_only=True):

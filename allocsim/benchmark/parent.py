@@ -17,6 +17,7 @@ from typing import IO
 
 import msgspec
 
+from allocsim.benchmark import integrity
 from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.subject import library_of
 from allocsim.core import compile_notice
@@ -41,7 +42,8 @@ MAX_MESSAGE = 1 << 20
 NEXT_STAGES = {
     "starting": ("compiling", "loading", "failed"),
     "being loaded": ("ready", "failed"),
-    "replaying": ("done", "failed"),
+    "replaying": ("checking", "done", "failed"),
+    "being checked": ("done", "failed"),
 }
 """The messages that may follow in each stage. The library can write messages too, once it is
 loaded; none of them may put a deadline off."""
@@ -100,6 +102,9 @@ class _Watcher:
             message = msgspec.json.decode(line, type=Message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._not_a_message(line) from None
+        is_design = library_of(self.request.subject) is None
+        if is_design and message.stage == "compiling":  # a design may compile more at any time
+            return message
         is_missing = message.stage == "done" and getattr(message, self.request.measure) is None
         if is_missing or message.stage not in NEXT_STAGES[self.stage]:
             raise self._not_a_message(line)
@@ -116,11 +121,15 @@ class _Watcher:
             compile_notice.write_once(printable(message.notice))
         elif message.stage == "loading":
             self.stage, self.deadline = "being loaded", time.monotonic() + self.timeout
+        elif message.stage == "checking":
+            self.stage = "being checked"
+            if self.max_resident is not None:
+                self.max_resident += integrity.MAX_BYTES
         else:
             self.stage = "replaying"
             if library_of(self.request.subject):  # a design enforces its limit itself, exactly
                 begun = min(message.resident, self._resident())
-                self.max_resident = begun + self.request.limit + SLACK
+                self.max_resident = begun + self.request.max_footprint() + SLACK
 
     def _lines(self, messages: int) -> Iterator[bytes]:
         """Yield the child's lines until it closes the pipe, checking its limits in between."""
@@ -143,8 +152,9 @@ class _Watcher:
                 raise SubjectFailed(f"not ready after {START_TIMEOUT:.0f} s")
             raise SubjectFailed(f"hung: killed after {self.timeout:g} s while {self.stage}")
         if self.max_resident is not None and self._resident() > self.max_resident:
-            limit = format_bytes(self.request.limit)
-            raise SubjectFailed(f"killed when it exceeded the limit of {limit}")
+            limit = self.request.limit
+            bound = str(self.request.bound()) if limit is None else format_bytes(limit)
+            raise SubjectFailed(f"killed when it exceeded the limit of {bound}")
 
     def _resident(self) -> int:
         """Return the RSS of the child in bytes, or 0 if it has ended."""

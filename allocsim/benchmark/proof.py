@@ -6,9 +6,9 @@ library was loaded.
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
-from allocsim.core import operations
 from allocsim.errors import Corruption
 from allocsim.libraries.counters import allocated, read_counters
 from allocsim.libraries.load import LoadedLibrary
@@ -32,9 +32,10 @@ def require_served(library: LoadedLibrary) -> None:
     before = allocated(read_counters(library))
     if before is None:
         return
-    address = operations.malloc(library.state, 0, PROBE_SIZE)
+    malloc, free = library.state.function[:2].tolist()  # called without a kernel to compile
+    address = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(malloc)(PROBE_SIZE)
     rise = (allocated(read_counters(library)) or 0) - before
-    operations.free(library.state, 0, address)
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(free)(address)
     if rise < PROBE_SIZE - SLACK:
         raise Corruption(
             f"the library's counter of allocated bytes rose by {rise:,} when {PROBE_SIZE:,} bytes "

@@ -61,8 +61,9 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
     """Map and touch everything that the measurement needs."""
     count = min(len(events) // BATCH, MAX_BATCHES)
     batches = steps_ending_at(BATCH * np.arange(1, count + 1))
-    run = new_run(count_objects(events), touch, limit)
-    return Setup(events, run, one_step(events), batches, open_meter(memory=False))
+    run, meter = new_run(count_objects(events), touch, limit), open_meter(memory=False)
+    _readings(meter, np.zeros(0, np.int64))  # compiled before the subject is loaded
+    return Setup(events, run, one_step(events), batches, meter)
 
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:

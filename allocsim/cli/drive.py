@@ -13,7 +13,7 @@ from allocsim.designs import design_summaries, find_design
 from allocsim.driver import Touch
 from allocsim.events import Trace
 from allocsim.heap import Heap
-from allocsim.player import NEVER, Options, play
+from allocsim.player import Options, play
 from allocsim.profile import Profile
 from allocsim.reports import Result
 from allocsim.reports.cautions import cautions_of
@@ -66,7 +66,7 @@ def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:
     options = Options(
         touch=Touch[settings.touch.upper()],
         verify=settings.verify,
-        limit=NEVER if settings.limit is None else settings.limit,
+        limit=settings.limit,
         every=settings.every,
         check_every=settings.check_every,
     )

@@ -138,7 +138,6 @@ def measure(
     """Measure the subjects on a workload and return the Comparison, with times if `times`."""
     from allocsim.benchmark.comparison import Conditions, compare_trace
     from allocsim.driver import Touch
-    from allocsim.player import NEVER
     from allocsim.workloads import open_workload
 
     conditions = Conditions(
@@ -146,7 +145,7 @@ def measure(
         warmup=options["warmup"],
         touch=Touch[options["touch"].upper()],
         timeout=options["timeout"],
-        limit=NEVER if options["limit"] is None else options["limit"],
+        limit=options["limit"],
         reserve=options["reserve"],
         keep_settings=options["keep_settings"],
         timed=times,

@@ -29,6 +29,8 @@ class Status(IntEnum):
     """The heap is frozen, and the request needs memory from the operating system."""
     UNSUPPORTED = 6
     """The design does not support the operation, or does not support it with this alignment."""
+    OVER_BOUND = 7
+    """The request exceeds the memory that the heap may use (System.bound)."""
 
 
 @operation

@@ -122,6 +122,7 @@ class System(Struct):
     footprint: Int64  # heap - released + metadata, kept up to date so that reading it is one load
     frozen: Int64  # 1: every further request for memory fails
     refusal: Int64  # Status of the last request that failed; 0 if none has
+    bound: Int64  # footprint that no request may exceed; 0: unbounded
 
 
 class Counters(Struct):

@@ -44,11 +44,25 @@ def take_pages(heap: HasSystem, length: int) -> int:
     if length > system.limit - system.next:
         system.refusal = Status.OUT_OF_MEMORY
         return 0
+    if exceeds_bound(heap, length):
+        system.refusal = Status.OVER_BOUND
+        return 0
     address = system.next
     system.next = address + length
     system.heap += length
     system.footprint += length
     return address
+
+
+@kernel
+def exceeds_bound(heap: HasSystem, length: int) -> bool:
+    """Return whether `length` more bytes would exceed the memory that the heap may use.
+
+    The bound protects the machine from a single request, whose pages a realloc would fill before
+    the driver can stop the run.
+    """
+    system = heap.system[0]
+    return system.bound != 0 and system.footprint + length > system.bound
 
 
 @kernel

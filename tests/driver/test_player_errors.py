@@ -10,7 +10,7 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.jit import PURE
-from allocsim.driver import Touch
+from allocsim.driver import Stop, Touch
 from allocsim.errors import (
     EnvironmentLacks,
     HeapFrozen,
@@ -22,6 +22,7 @@ from allocsim.errors import (
 from allocsim.events import Op, Trace
 from allocsim.generators.repeat import Repeat
 from allocsim.player import Options, Player, play
+from allocsim.replay_errors import replay_error
 from allocsim.text import Size
 from allocsim.traces import open_trace
 from tests.driving import Call, free, malloc, realloc, stream
@@ -119,8 +120,9 @@ def test_too_many_threads_are_an_error(heap: Heap, monkeypatch: pytest.MonkeyPat
     played._run.driver[0].threads = 65536  # as if all of them had begun
     message = r"event 1 .*more than 65536 threads"
     monkeypatch.setattr(operations, "refusal", lambda _: 0)
+    event = stream(malloc(0, 1))[0]
     with pytest.raises(EnvironmentLacks, match=message):
-        raise played._refusal("event 1 (object 0, thread 65535, 1 bytes)")
+        raise replay_error(Stop.THREADS, event, heap, played._run, played._bound)
 
 
 def test_interrupt_says_how_far_it_came(heap: Heap) -> None:

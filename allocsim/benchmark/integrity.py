@@ -1,0 +1,104 @@
+"""The check that a subject keeps its objects apart, aligned and intact.
+
+A measurement would not notice: an allocator that hands out one address for all objects is fast and
+small. So each subject, once its memory is measured, replays the beginning of the workload again
+with a pattern in every object.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.benchmark.memory import Setup
+from allocsim.benchmark.stepping import one_step, replay_steps
+from allocsim.benchmark.subject import Subject
+from allocsim.core.jit import PURE
+from allocsim.core.records import Table
+from allocsim.driver import Run, Stop, first_broken
+from allocsim.errors import Corruption
+from allocsim.events import Event, Op
+from allocsim.player import NEVER
+
+MAX_EVENTS, MAX_BYTES = (1 << 11, 1 << 20) if PURE else (1 << 18, 1 << 30)
+"""Maximum number of events that are replayed, and of bytes that they request. Within these bounds
+the check takes at most 0.5 s; plain Python writes patterns a thousand times slower."""
+
+ALIGNMENT = 16
+"""alignof(max_align_t) on x86-64 and arm64, in bytes."""
+
+LOST = "realloc does not keep the contents of objects"
+
+
+def require_intact(subject: Subject, setup: Setup) -> str | None:
+    """Replay the beginning of the events with patterns; Corruption if an object is not intact.
+
+    The measurement has freed all objects. Returns LOST if realloc loses contents, which ends the
+    check but makes no figure wrong; else None.
+    """
+    run, begin = setup.run, setup.events[: _length(setup.events)]
+    driver = run.driver[0]
+    done = driver.events
+    # A design promises the alignments of its original, which may be smaller.
+    driver.verify, driver.alignment = 1, ALIGNMENT if subject.library else 1
+    driver.limit = NEVER  # the parent watches the memory
+    steps = one_step(begin)
+    if replay_steps(subject.state, run, begin, steps, setup.meter) == len(steps):
+        broken = first_broken(run, np.flatnonzero(run.objects.address))
+        if broken < 0:
+            return None
+        raise Corruption(_describe_stamp(run, broken))
+    event, stop = begin[int(driver.events - done)], Stop(int(driver.stop))
+    if stop == Stop.STAMP and event.op == Op.REALLOC and _overlapping(run) is None:
+        return LOST
+    raise Corruption(_describe(stop, run, event))
+
+
+def _length(events: Table[Event]) -> int:
+    """Return the number of events to replay."""
+    requested = np.cumsum(events[:MAX_EVENTS].request)
+    return int(np.searchsorted(requested, MAX_BYTES, side="right"))
+
+
+def _describe(stop: Stop, run: Run, event: Any) -> str:
+    """Describe the failure at an event."""
+    address = int(run.objects.address[event.object])
+    if stop == Stop.STAMP:
+        return _describe_stamp(run, int(event.object))
+    if stop == Stop.MISALIGNED:
+        power = int(event.alignment) if event.op == Op.MEMALIGN else 0
+        return (
+            f"broken: {Op(event.op).name.lower()} of {event.request} bytes returned {address:#x}, "
+            f"which is not aligned to {max(1 << power, ALIGNMENT)} bytes"
+        )
+    if stop == Stop.NOT_ZERO:
+        return f"broken: calloc returned {address:#x}, which is not all zeros"
+    reason = "out of memory" if stop == Stop.REFUSED else stop.name
+    return f"broken: {Op(event.op).name.lower()} of {event.request} bytes failed: {reason}"
+
+
+def _describe_stamp(run: Run, number: int) -> str:
+    """Describe why the pattern of an object was overwritten."""
+    pair = _overlapping(run)
+    if pair is None:
+        address, request = run.objects.address[number], run.objects.request[number]
+        return f"broken: the contents of {request} bytes at {address:#x} changed while in use"
+    (first, length), (second, other) = pair
+    if first == second:
+        return f"broken: returned {first:#x} for two objects that are both in use"
+    return (
+        f"broken: two objects that are both in use overlap: {length} bytes at {first:#x} and "
+        f"{other} bytes at {second:#x}"
+    )
+
+
+def _overlapping(run: Run) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return address and length of two live objects that overlap, or None if no two do."""
+    live = run.objects[(run.objects.address != 0) & (run.objects.request > 0)]
+    live = live[np.argsort(live.address, kind="stable")]
+    ends = live.address[:-1] + live.request[:-1]
+    for index in np.flatnonzero(ends > live.address[1:])[:1]:
+        pair = live[index : index + 2].tolist()
+        return pair[0], pair[1]
+    return None

@@ -1,0 +1,146 @@
+"""The memory that a run may use: what the machine, or its control group, can still give.
+
+A trace of 30 bytes can ask for more memory than the machine has, and Linux grants it: only writing
+it takes memory, and when there is none left, the kernel kills some process, or the machine stops
+answering. A run without a limit by the user is therefore bounded by what is available.
+
+The memory of a control group is limited by itself and by each of its ancestors (version 1:
+memory.limit_in_bytes, version 2: memory.max and memory.high). Its page cache counts as used but can
+be reclaimed, so the inactive part of it counts as available.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from allocsim.errors import OutOfMemory
+from allocsim.text import format_bytes
+
+UNBOUNDED = 1 << 62
+"""A number of bytes that no run reaches."""
+
+SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
+"""Shares of the memory that is available at the start.
+
+A run stops when its heap has taken SHARE. The rest is for what comes with a heap (the driver's
+table has 16 bytes for each object, page tables have 8 for each page), for other processes, and
+because MemAvailable is an estimate. No single request may take more than MAX_SHARE. A run also
+stops when less than RESERVE is left, whoever has taken it."""
+
+INTERVAL = 0.05
+"""Seconds between two looks at the available memory. A look takes 0.1 ms, and in this time a run
+writes about 0.1 GB."""
+
+
+class Hierarchy(NamedTuple):
+    """Where the control groups of memory are, and the names of their files."""
+
+    mount: str
+    controllers: str
+    """The second field of its line in /proc/self/cgroup."""
+    limits: tuple[str, ...]
+    usage: str
+    cache: str
+    """The field of memory.stat with the bytes of inactive page cache."""
+
+
+_V2 = ("", ("memory.max", "memory.high"), "memory.current", "inactive_file")
+
+HIERARCHIES = (
+    Hierarchy("sys/fs/cgroup", *_V2),
+    Hierarchy("sys/fs/cgroup/unified", *_V2),  # on a system that mounts both versions
+    Hierarchy(
+        "sys/fs/cgroup/memory",
+        "memory",
+        ("memory.limit_in_bytes",),
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Return how many bytes this process can use now; UNBOUNDED if the system does not say.
+
+    `root` is the directory that has `proc` and `sys`.
+    """
+    kibibytes = _field(root / "proc/meminfo", "MemAvailable:", UNBOUNDED // 1024)
+    rooms = [1024 * kibibytes]
+    for hierarchy in HIERARCHIES:
+        for group in _groups(root, hierarchy):
+            limit = min(_number(group / name, UNBOUNDED) for name in hierarchy.limits)
+            if limit < UNBOUNDED:
+                cache = _field(group / "memory.stat", hierarchy.cache, 0)
+                rooms.append(max(limit - _number(group / hierarchy.usage, 0) + cache, 0))
+    return min(rooms)
+
+
+class MemoryBound:
+    """The bound of a run, from the memory that is available when it is made."""
+
+    def __init__(self, available: Callable[[], int] = available_memory) -> None:
+        self._available = available
+        self.at_start = available()
+        self.heap = int(self.at_start * SHARE)
+        """Footprint in bytes at which a run stops."""
+        self.request = int(self.at_start * MAX_SHARE)
+        """Footprint in bytes that no single request may exceed."""
+        self._next_look = time.monotonic() + INTERVAL
+
+    def __str__(self) -> str:
+        """Return the bound as the end of a sentence, with the remedy."""
+        return (
+            f"the {format_bytes(self.heap)} that a run may use, {SHARE:.0%} of the available "
+            f"memory; use --limit to set another limit"
+        )
+
+    def require_left(self, interval: float = INTERVAL) -> None:
+        """Raise OutOfMemory if memory runs short; look at most once in `interval` seconds."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + interval
+        left = self._available()
+        if left < self.at_start * RESERVE:
+            raise OutOfMemory(
+                f"memory runs short: {format_bytes(left)} are available, of "
+                f"{format_bytes(self.at_start)} at the start; use --limit to go on nevertheless"
+            )
+
+
+def _groups(root: Path, hierarchy: Hierarchy) -> Iterator[Path]:
+    """Yield the directories of this process's control groups, from the innermost to the mount.
+
+    In a container the innermost ones may be missing, since only a part of the tree is mounted.
+    """
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if hierarchy.controllers in controllers.split(","):
+            names = path.strip("/").split("/")
+            for depth in range(len(names), -1, -1):
+                yield (root / hierarchy.mount).joinpath(*names[:depth])
+
+
+def _number(file: Path, default: int) -> int:
+    """Return the number in a file; `default` if the file is missing or says "max"."""
+    text = next(iter(_lines(file)), "")
+    return int(text) if text.isdecimal() else default
+
+
+def _field(file: Path, name: str, default: int) -> int:
+    """Return a field of a file with a name and a number in each line; `default` without it."""
+    for line in _lines(file):
+        words = line.split()
+        if len(words) > 1 and words[0] == name and words[1].isdecimal():
+            return int(words[1])
+    return default
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file; none if it cannot be read."""
+    try:
+        return file.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []

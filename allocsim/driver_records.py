@@ -1,0 +1,93 @@
+"""The records of a replay, and the reasons why its kernel returns."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from allocsim.core.records import Int64, Sample, Struct, Table
+
+
+class Touch(IntEnum):
+    """The bytes of a new object that the simulated program writes."""
+
+    NONE = 0
+    FIRST = 1
+    """The first byte."""
+    PAGE = 2
+    """One byte in each OS page."""
+    FULL = 3
+    """Every byte."""
+
+
+class Stop(IntEnum):
+    """Reason why the loop returned."""
+
+    END = 0
+    """All events of the chunk were replayed."""
+    SAMPLES = 1
+    """The sample buffer is full; the event was replayed."""
+    CHECK = 2
+    """A check is due; the event was replayed."""
+    OBJECTS = 3
+    """The object table has no row for the object of the event; the event was not replayed."""
+    THREADS = 4
+    """The heap could not prepare for the calls of a new thread."""
+    LIMIT = 5
+    """The footprint exceeded the limit; the event was replayed, but a large object not written."""
+    REFUSED = 6
+    """An allocation failed."""
+    BAD_EVENT = 7
+    """The event frees or resizes an object that is not live, or allocates a live object."""
+    BAD_FREE = 8
+    """free failed for an object that the heap had allocated."""
+    STAMP = 9
+    """The fill pattern of an object was overwritten."""
+    NOT_ZERO = 10
+    """A new object is not all zeros, although calloc or the design promises it."""
+    MISALIGNED = 11
+    """The address of a new object is not a multiple of its alignment."""
+
+
+class Driver(Struct):
+    """The state of a replay."""
+
+    events: Int64  # events replayed
+    live: Int64  # bytes requested and not freed
+    peak_live: Int64  # maximum of `live`
+    threads: Int64  # threads for which `thread_begin` was called
+    peak_footprint: Int64  # maximum footprint so far, bytes
+    limit: Int64  # footprint above which the loop stops, bytes
+    next_sample: Int64  # number of events at which the next sample is due
+    interval: Int64  # events between samples
+    samples: Int64  # rows of the sample buffer in use
+    next_check: Int64  # number of events at which the next check is due
+    due: Int64  # the smaller of next_sample and next_check
+    touch: Int64  # a Touch
+    verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
+    alignment: Int64  # bytes: with verify, alignment that malloc owes to large enough objects
+    stamps: Int64  # fill patterns checked
+    zeroed: Int64  # 1: new objects must be all zeros
+    stop: Int64  # a Stop
+
+
+DRIVER = Driver.dtype
+
+
+class Object(Struct):
+    """An object of the program."""
+
+    address: Int64  # 0: not live
+    request: Int64  # bytes requested
+
+
+OBJECT = Object.dtype
+
+
+class Run(NamedTuple):
+    """The tables of a replay."""
+
+    driver: Table[Driver]  # one record
+    objects: Table[Object]  # by object id
+    samples: Table[Sample]  # a buffer
+    peak: Table[Sample]  # one record: the heap when the footprint first reached its peak

@@ -1,0 +1,85 @@
+"""The errors with which a replay ends, from the reason why its kernel stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allocsim.core import operations
+from allocsim.core.available_memory import MemoryBound
+from allocsim.core.operations import Status
+from allocsim.driver import Run, Stop
+from allocsim.errors import (
+    AllocsimError,
+    Corruption,
+    EnvironmentLacks,
+    HeapFrozen,
+    InputError,
+    LimitExceeded,
+    OutOfMemory,
+)
+from allocsim.events import MAX_THREADS, Op
+from allocsim.heap import Heap
+from allocsim.text import counted, format_bytes
+
+FAILURES = {
+    Stop.BAD_FREE: "free failed for an object that the heap had allocated",
+    Stop.STAMP: "the object's fill pattern was overwritten",
+    Stop.NOT_ZERO: "the new object is not all zeros",
+    Stop.MISALIGNED: "the new object is not aligned as the event demands",
+}
+"""Failures of an allocator, by the reason why the kernel stopped."""
+
+
+def replay_error(stop: Stop, event: Any, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimError:
+    """Return the error for `stop` at `event`; `bound` applies if the user has set no limit."""
+    where = _where(stop, event, run)
+    if stop == Stop.LIMIT:
+        return _limit(run, bound)
+    if stop in (Stop.REFUSED, Stop.THREADS):
+        return _refusal(where, heap, run, bound)
+    if stop == Stop.BAD_EVENT:
+        return InputError(
+            f"{where} frees or resizes an object that is not live, or allocates a live object"
+        )
+    return Corruption(f"{where}: {FAILURES[stop]}")
+
+
+def _where(stop: Stop, event: Any, run: Run) -> str:
+    """Return the number of `event`, its object, thread and size, for an error message.
+
+    A free event has no size, so the size of its object is given if that object is live.
+    """
+    about = f"object {event.object}, thread {event.thread}"
+    if event.op != Op.FREE:
+        about += f", {event.request} bytes"
+    elif stop != Stop.BAD_EVENT:
+        about += f", {run.objects.request[event.object]} bytes"
+    return f"event {run.driver[0].events + 1} ({about})"
+
+
+def _limit(run: Run, bound: MemoryBound) -> AllocsimError:
+    """Return the error for a footprint above the user's limit, or above what may be used."""
+    driver = run.driver[0]
+    footprint, limit = format_bytes(driver.peak_footprint), format_bytes(driver.limit)
+    after = f"after {counted(int(driver.events), 'event')}"
+    if driver.limit == bound.heap:
+        return OutOfMemory(f"the footprint, {footprint}, {after} is more than {bound}")
+    return LimitExceeded(f"the footprint, {footprint}, exceeded the limit of {limit} {after}")
+
+
+def _refusal(where: str, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimError:
+    """Return the error for a failed allocation."""
+    refusal = operations.refusal(heap.state)
+    if refusal == Status.UNSUPPORTED:
+        return InputError(f"{where}: the design '{heap.design.name}' does not support this call")
+    if refusal == Status.FROZEN:
+        return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
+    if refusal == Status.OVER_BOUND:
+        return OutOfMemory(f"{where} needs more than {bound}")
+    if run.driver[0].threads >= MAX_THREADS:
+        return EnvironmentLacks(f"{where}: more than {MAX_THREADS} threads")
+    reserved = format_bytes(heap.memory.length)
+    return OutOfMemory(
+        f"{where} does not fit in the {reserved} of address space reserved: "
+        "reserve more with --reserve"
+    )
