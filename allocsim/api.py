@@ -65,7 +65,7 @@ def workload(
     if seed is not None:
         seed = checked_range("workload", "seed", seed, 0, MAX_SEED)
     if isinstance(source, Trace | Mapping) and (format is not None or process is not None):
-        raise InputError("format and process are for a recording that is given by its path")
+        raise InputError("format and process apply only to a recording given by its path")
     if isinstance(source, Trace):
         return _fresh(source, seed)
     if isinstance(source, Mapping):

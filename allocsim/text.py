@@ -67,7 +67,7 @@ def parse_percent(text: str, maximum: float) -> float:
     """
     match = _PERCENT.fullmatch(text.strip())
     if not match:
-        raise InputError(f"invalid percentage '{text}'; expected a number and a sign, as in 25%")
+        raise InputError(f"invalid percentage '{text}'; expected a number with %, as in 25%")
     if float(match[1]) > maximum:
         raise InputError(f"'{text}' is too large; expected at most {maximum:g}%")
     return float(match[1]) / 100

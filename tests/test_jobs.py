@@ -198,7 +198,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "share nan": ('kind = "phases"\n[[phase]]\nfree = nan', r"\$.phase\[0\].free"),
     "share inf": ('kind = "phases"\n[[phase]]\nfree = inf', r"\$.phase\[0\].free"),
     "unknown order": ('kind = "phases"\n[[phase]]\norder = "x"', r"\$.phase\[0\].order"),
-    "phase without size": ('kind = "phases"\n[[phase]]\nallocate = 5', "phase 1 .* needs a size"),
+    "phase without size": ('kind = "phases"\n[[phase]]\nallocate = 5', "phase 1 .* has no size"),
     "phase of too many": ('kind = "phases"\n[[phase]]\nallocate = 134217729', "allocate"),
     "sweep in the wrong order": ('kind = "sweep"\nfirst = 9\nlast = 8', "first = 9, last = 8"),
     "sweep without step": ('kind = "sweep"\nstep = 0', "step = 0"),

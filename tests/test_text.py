@@ -150,7 +150,7 @@ def test_percentage(text: str, share: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "%", "25", "0.25", "-1%", "1e2%", "nan%", "1 %%", "٣%"])
 def test_invalid_percentage_is_an_error(text: str) -> None:
-    with pytest.raises(InputError, match=r"invalid percentage .*; expected a number and a sign"):
+    with pytest.raises(InputError, match=r"invalid percentage .*; expected a number with %"):
         parse_percent(text, 100)
 
 

@@ -28,7 +28,9 @@ def command(what: str | None, show: str | None) -> None:
     """
     if show is not None:
         if what != "workloads":
-            raise click.UsageError("--show needs `workloads`, as in `allocsim list workloads`")
+            raise click.UsageError(
+                "--show needs `workloads`, as in `allocsim list workloads --show NAME`"
+            )
         _show(show)
         return
     from allocsim.reports.names import print_names

@@ -34,7 +34,7 @@ class Reservation:
         """
         if not hasattr(mmap, "MAP_ANONYMOUS") or not hasattr(mmap.mmap, "madvise"):
             raise PlatformError(
-                "allocsim maps memory as Linux does; this system offers no such mmap"
+                "allocsim needs the mmap and madvise of Linux, which this system does not have"
             )
         self.length = -(-length // OS_PAGE) * OS_PAGE
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE

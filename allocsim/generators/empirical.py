@@ -89,14 +89,15 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         kept = [rate for rate in rates if rate.size <= maximum]
         if not is_usable(kept):
             raise InputError(
-                f"{self.file}: no size up to {format_bytes(maximum)} ({self.largest:.1%} of the "
-                f"heap, {format_bytes(self.heap)}) is allocated and live; use a larger heap"
+                f"{self.file}: the sizes up to {format_bytes(maximum)} ({self.largest:.1%} of the "
+                f"heap, {format_bytes(self.heap)}) have no allocations or no live objects; use a "
+                "larger heap"
             )
         scale = self.heap / sum(rate.size * rate.live for rate in kept)
         if sum(capacity(rate.live * scale) for rate in kept) > MAX_OBJECTS:
             raise InputError(
-                f"{self.file}: a heap of {format_bytes(self.heap)} has too many objects, more than "
-                f"{MAX_OBJECTS:,}; use a smaller one"
+                f"{self.file}: a heap of {format_bytes(self.heap)} may have more than "
+                f"{MAX_OBJECTS:,} objects, the maximum; use a smaller heap"
             )
         return kept, [_dropped(rates, kept, maximum)] if len(kept) < len(rates) else []
 

@@ -44,7 +44,7 @@ class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases
     def __post_init__(self) -> None:
         for number, phase in enumerate(self.phase, start=1):
             if phase.allocate and phase.size is None:
-                raise InputError(f"phase {number} allocates objects and needs a size")
+                raise InputError(f"phase {number} allocates objects, but it has no size")
 
     def events(self) -> Iterator[Any]:
         """Yield chunks, each with events of one phase only."""

@@ -289,7 +289,7 @@ class Heap:
         if operations.thread_begin(self.state, number) == Status.OK:
             return self._threads.add(self._end_thread)
         if number >= MAX_THREADS:
-            raise OutOfMemory(f"a heap has caches for {MAX_THREADS} threads, and all are used")
+            raise OutOfMemory(f"a heap serves {MAX_THREADS} threads, and this would be one more")
         raise self._failure(0)
 
     def _end_thread(self, thread: int) -> None:

@@ -113,7 +113,7 @@ FILES: dict[str, tuple[str, str, str]] = {
     "too many live": (
         "my.toml",
         'kind = "phases"\n[[phase]]\nallocate = 5',
-        "phase 1 allocates objects and needs a size",
+        "phase 1 allocates objects, but it has no size",
     ),
     "empty trace": ("my.txt", "", "my.txt: the trace is empty"),
     "binary trace": ("my.txt", "\x7fELF\0\0", "my.txt: unknown format, found '\\x7fELF"),

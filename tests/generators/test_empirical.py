@@ -103,12 +103,12 @@ def test_sizes_above_a_share_of_the_heap_are_dropped_and_noted(table: str) -> No
 
 
 def test_heap_in_which_nothing_fits_is_an_error(table: str) -> None:
-    with pytest.raises(InputError, match=r"no size up to 5 B.*use a larger heap"):
+    with pytest.raises(InputError, match=r"the sizes up to 5 B.*use a larger heap"):
         steady(table, heap=100)
 
 
 def test_heap_of_too_many_objects_is_an_error(table: str) -> None:
-    with pytest.raises(InputError, match="too many objects"):
+    with pytest.raises(InputError, match="objects, the maximum; use a smaller heap"):
         steady(table, heap=50 * MAX_OBJECTS)
 
 

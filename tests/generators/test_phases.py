@@ -100,7 +100,7 @@ def test_all_chunks_but_the_last_of_each_half_phase_are_full() -> None:
 
 
 def test_phase_that_allocates_needs_a_size() -> None:
-    with pytest.raises(InputError, match="phase 2 allocates objects and needs a size"):
+    with pytest.raises(InputError, match="phase 2 allocates objects, but it has no size"):
         Phases(phase=(phase(1), Phase(allocate=1)))
 
 
