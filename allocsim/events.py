@@ -8,7 +8,7 @@ An event has no address: where an object goes is up to the allocator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -108,6 +108,18 @@ def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
         raise InputError(f"{complaint}: nothing was written")
 
 
+def _read_stream() -> Iterator[Any]:
+    """Return a stream whose events have been read."""
+
+    def no_chunks() -> Generator[Any, None, None]:
+        """Yield nothing."""
+        yield from ()
+
+    chunks = no_chunks()
+    chunks.close()
+    return chunks
+
+
 @dataclass
 class Trace:
     """A stream of events, which can be consumed once, and its description."""
@@ -164,6 +176,23 @@ class Trace:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the description of a trace whose events have been read, to be pickled.
+
+        Raises TypeError for a trace that still has its events: they would be lost.
+        """
+        if not self.is_used:
+            raise TypeError(
+                f"the trace '{self.name}' can't be copied or pickled before its events have been "
+                "read; open it again instead"
+            )
+        return {**self.__dict__, **dict.fromkeys(("chunks", "progress", "resource", "reopen"))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the description; the trace counts as read and cannot be opened again."""
+        self.__dict__.update(state)
+        self.chunks = _read_stream()
 
     def __repr__(self) -> str:
         length = "" if self.length is None else f", {self.length:,} events"

@@ -11,16 +11,13 @@ Invariant: at most one thread is inside a kernel of a heap at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
-
-import numpy as np
+from typing import Any, NoReturn
 
 from allocsim.core import operations
-from allocsim.core.check import footprint_is_what_was_obtained, violations
 from allocsim.core.memory import Reservation
 from allocsim.core.operations import Status
-from allocsim.core.records import SAMPLE, HeapState
-from allocsim.designs import DEFAULT, CacheUse, ClassUse, find_design
+from allocsim.core.records import HeapState
+from allocsim.designs import DEFAULT, find_design
 from allocsim.errors import DoubleFree, InputError, InvalidFree, OutOfMemory, UseAfterFree
 from allocsim.events import MAX_THREADS
 from allocsim.heap.arguments import (
@@ -33,21 +30,22 @@ from allocsim.heap.arguments import (
 )
 from allocsim.heap.failures import failure, not_live, rejected
 from allocsim.heap.fork_lock import fork_lock
+from allocsim.heap.live_objects import LiveObjects
+from allocsim.heap.measured import Measured
 from allocsim.heap.thread_ids import ThreadIds
-from allocsim.profile import Snapshot
-from allocsim.text import counted, format_bytes
 
 RESERVE = 64 << 30
 """Default size of a heap's address range, in bytes. Unused pages of the range use no memory."""
 
 
-class Heap:
+class Heap(Measured):
     """An allocator over real memory: `with Heap(design="go2008") as heap: heap.malloc(100)`.
 
     Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
     could accept (a negative size, a float) raises InputError. Several threads may use one heap:
     each has a thread cache of its own, and a lock is held during every call. The heap tells the
     design when a thread ends. A child made by os.fork() can go on using its copy of the heap.
+    A signal handler or a finaliser that runs inside a call of its own thread gets an InputError.
     """
 
     def __init__(
@@ -61,18 +59,24 @@ class Heap:
         self.parameters = self.design.checked(parameters)
         self.memory = Reservation(length, *self.design.placement(self.parameters))
         self._state: HeapState = self.design.new(self.memory, MAX_THREADS, self.parameters)
-        self._requested: dict[int, int] = {}
-        self._stacks: dict[int, int] = {}
-        self._live = 0
-        self._lock = fork_lock()  # re-entrant: realloc holds it and calls _allocate
+        self._objects, self._stacks = LiveObjects(), LiveObjects()
+        self._mutex = fork_lock()
         self._threads = ThreadIds()
+        self._ended: list[int] = []
 
     @property
-    def state(self) -> HeapState:
-        """The design's records. Raises InputError if the heap is closed."""
-        if self._state is None:
-            raise InputError("this heap is closed")
-        return self._state
+    def _lock(self) -> Any:
+        """The lock, for a call. Raises InputError if the calling thread is inside a call already.
+
+        A signal handler or a finaliser runs in the middle of a call of its own thread, where the
+        heap's records may be half changed.
+        """
+        if self._mutex._is_owned():
+            raise InputError(
+                "this heap is in the middle of a call of the same thread; signal handlers and "
+                "finalisers can't use it"
+            )
+        return self._mutex
 
     def malloc(self, size: int) -> int:
         """Return the address of a new object of at least `size` bytes."""
@@ -111,13 +115,12 @@ class Heap:
             return 0
         with self._lock:
             self._require_live(old)
-            old_size = self._requested[old]
-            moved = self._allocate(
-                new_size, lambda thread, room: operations.realloc(self.state, thread, old, room)
-            )
-            if moved != old:
-                del self._requested[old]
-            self._live -= old_size  # _allocate has added the new size
+            thread, old_size = self._thread(), self._objects.remove(old)
+            moved = int(operations.realloc(self.state, thread, old, new_size))
+            if moved == 0:
+                self._objects.add(old, old_size)
+                raise self._failure(new_size)
+            self._objects.add(moved, new_size)
             return moved
 
     def free(self, address: int) -> None:
@@ -127,10 +130,11 @@ class Heap:
             return
         with self._lock:
             self._require_live(target)
-            status = operations.free(self.state, self._thread(), target)
+            thread, size = self._thread(), self._objects.remove(target)
+            status = operations.free(self.state, thread, target)
             if status != Status.OK:
+                self._objects.add(target, size)
                 raise rejected(target, self.design.name, status)
-            self._live -= self._requested.pop(target)
 
     def usable_size(self, address: int) -> int:
         """Return how many bytes the live object at `address` occupies, including rounding."""
@@ -151,7 +155,7 @@ class Heap:
             if target in self._stacks:
                 return self.memory.view(target, self._stacks[target])
             self._require_live(target, UseAfterFree)
-            return self.memory.view(target, self._requested[target])
+            return self.memory.view(target, self._objects[target])
 
     def allocate_stack(self, size: int) -> int:
         """Return the address of a stack segment of whole pages, which only free_stack can free."""
@@ -160,18 +164,20 @@ class Heap:
             address = int(operations.allocate_stack(self.state, request))
             if address == 0:
                 raise self._failure(request)
-            self._stacks[address] = request
-            self._live += request
+            self._stacks.add(address, request)
             return address
 
     def free_stack(self, address: int) -> None:
         """Free a stack segment."""
         target = checked_integer("free_stack", "address", address)
         with self._lock:
-            known = target if target in self._stacks else 0  # free_stack rejects address 0
-            if operations.free_stack(self.state, known) != Status.OK:
+            state = self.state
+            if target not in self._stacks:
                 raise InvalidFree(target, "it is not a stack segment in use")
-            self._live -= self._stacks.pop(target)
+            size = self._stacks.remove(target)
+            if operations.free_stack(state, target) != Status.OK:
+                self._stacks.add(target, size)
+                raise InvalidFree(target, "the design does not know this stack segment")
 
     def freeze(self) -> None:
         """Forbid the heap to grow: a call that needs more memory from the OS raises HeapFrozen."""
@@ -184,21 +190,6 @@ class Heap:
         with self._lock:
             return int(operations.release(self.state, wanted))
 
-    def classes(self) -> list[ClassUse]:
-        """Return the use of each size class. The list is empty for a design without classes."""
-        with self._lock:
-            return self.design.classes(self.state) if self.design.classes else []
-
-    def caches(self) -> list[CacheUse]:
-        """Return the use of each thread cache; [] for a design whose caches have no limit."""
-        with self._lock:
-            return self.design.caches(self.state) if self.design.caches else []
-
-    def native_counters(self) -> dict[str, int]:
-        """Return the modelled library's statistics under its own names; {} without a library."""
-        with self._lock:
-            return self.design.native_counters(self.state) if self.design.native_counters else {}
-
     def thread_done(self) -> None:
         """Tell the design that the calling thread has ended; go2008 keeps the thread's cache."""
         with self._lock:
@@ -206,39 +197,12 @@ class Heap:
             if thread is not None:
                 operations.thread_done(self.state, thread)
 
-    @property
-    def live(self) -> int:
-        """Bytes requested through this object and not yet freed."""
-        return self._live
-
-    def profile(self) -> Snapshot:
-        """Measure the heap: what each of its bytes is used for now."""
-        with self._lock:
-            sample = np.zeros(1, SAMPLE).view(np.recarray)
-            operations.measure(self.state, self.live, sample[0])
-            return Snapshot.of(sample[0])
-
-    def resident(self) -> int:
-        """Return how many bytes of the heap are in physical memory."""
-        with self._lock:
-            operations.flush_deferred_writes(self.state)
-            return self.memory.resident(int(self.state.system[0].next) - self.memory.address)
-
-    def check(self) -> list[str]:
-        """Check every invariant; return the violations as sentences, none for a valid heap."""
-        if not self.design.invariants:
-            raise InputError(f"the design '{self.design.name}' has no invariants to check")
-        with self._lock:
-            invariants = (footprint_is_what_was_obtained, *self.design.invariants)
-            return violations(self.state, self.memory, invariants)
-
     def close(self) -> None:
         """Unmap the memory; if views of it exist, it is unmapped when the last one is deleted."""
         with self._lock:
             self._state = None
-            self._requested.clear()
+            self._objects.clear()
             self._stacks.clear()
-            self._live = 0
             self.memory.close()
 
     def __enter__(self) -> Heap:
@@ -251,24 +215,13 @@ class Heap:
         """Refuse copy.copy, copy.deepcopy and pickle: two heaps would unmap the same memory."""
         raise TypeError("a Heap can't be copied or pickled: it owns memory of this process")
 
-    def __repr__(self) -> str:
-        # No lock: a debugger may show a heap while another thread is stopped inside a call to it.
-        state = self._state
-        if state is None:
-            return f"<Heap {self.design.name}, closed>"
-        footprint = format_bytes(int(operations.footprint(state)))
-        objects = counted(len(self._requested) + len(self._stacks), "live object")
-        live = format_bytes(self.live)
-        return f"<Heap {self.design.name}: footprint {footprint}, {objects} of {live}>"
-
     def _allocate(self, size: int, call: Callable[[int, int], int]) -> int:
         """Call `call(thread, size)`, which allocates, and record the requested size."""
         with self._lock:
             address = int(call(self._thread(), size))
             if address == 0:
                 raise self._failure(size)
-            self._requested[address] = size
-            self._live += size
+            self._objects.add(address, size)
             return address
 
     def _failure(self, size: int) -> Exception:
@@ -277,11 +230,12 @@ class Heap:
 
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
         """Raise `freed` if the object at `address` was freed, or InvalidFree if there was none."""
-        if address not in self._requested:
+        if address not in self._objects:
             raise not_live(self.state, address, freed)
 
     def _thread(self) -> int:
         """Return the number of the calling thread; its first call registers it with the design."""
+        self._end_threads()
         thread = self._threads.current()
         if thread is not None:
             return thread
@@ -293,7 +247,17 @@ class Heap:
         raise self._failure(0)
 
     def _end_thread(self, thread: int) -> None:
-        """Tell the design that a thread has ended, unless the heap is closed."""
-        with self._lock:
-            if self._state is not None:
-                operations.thread_done(self._state, thread)
+        """Tell the design that a thread has ended, unless the heap is closed.
+
+        The garbage collector may call this in the middle of a call; then that thread's next call
+        tells the design.
+        """
+        self._ended.append(thread)
+        if not self._mutex._is_owned():
+            with self._mutex:
+                self._end_threads()
+
+    def _end_threads(self) -> None:
+        """Tell the design which threads have ended."""
+        while self._ended and self._state is not None:
+            operations.thread_done(self._state, self._ended.pop())

@@ -7,7 +7,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from allocsim import Heap
+from allocsim.errors import InputError
 from tests.cli.running import PATIENCE
 
 FORKS = 50
@@ -94,7 +97,15 @@ def test_child_changes_its_own_copy(heap: Heap) -> None:
     assert bytes(heap.view(address)) == b"abc"
 
 
-def test_fork_while_a_heap_is_held_by_this_thread(heap: Heap) -> None:
+def test_fork_inside_a_call_is_an_error_on_both_sides(heap: Heap) -> None:
+    """Only a signal handler or a finaliser can fork there."""
+
+    def refused() -> bool:
+        with pytest.raises(InputError, match="in the middle of a call of the same thread"):
+            heap.malloc(8)
+        return True
+
     with heap._lock:
-        assert exit_status_of(lambda: heap.malloc(8) != 0) == 0
+        assert exit_status_of(refused) == 0
+        assert refused()
     assert heap.malloc(8)

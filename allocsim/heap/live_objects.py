@@ -1,0 +1,42 @@
+"""The requested sizes of live objects, and a sum that stays consistent if a call is interrupted."""
+
+from __future__ import annotations
+
+
+class LiveObjects:
+    """The requested size of each live object of a heap, by its address, and the sum of the sizes.
+
+    Ctrl-C raises KeyboardInterrupt between any two lines of Python. Therefore an object is added
+    after the kernel has allocated it, and removed before the kernel frees it. An interrupted call
+    can lose an object, but `total` is never more than the heap holds.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self.total = 0
+        """Sum of the sizes, in bytes."""
+
+    def __contains__(self, address: int) -> bool:
+        return address in self._sizes
+
+    def __getitem__(self, address: int) -> int:
+        return self._sizes[address]
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def add(self, address: int, size: int) -> None:
+        """Record an object of `size` bytes."""
+        self._sizes[address] = size
+        self.total += size
+
+    def remove(self, address: int) -> int:
+        """Forget an object and return its size in bytes."""
+        size = self._sizes.pop(address)
+        self.total -= size
+        return size
+
+    def clear(self) -> None:
+        """Forget every object."""
+        self._sizes.clear()
+        self.total = 0

@@ -1,0 +1,90 @@
+"""The calls of a Heap that measure it and change no object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.check import footprint_is_what_was_obtained, violations
+from allocsim.core.memory import Reservation
+from allocsim.core.records import SAMPLE, HeapState
+from allocsim.designs import CacheUse, ClassUse, Design
+from allocsim.errors import InputError
+from allocsim.heap.live_objects import LiveObjects
+from allocsim.profile import Snapshot
+from allocsim.text import counted, format_bytes
+
+
+class Measured:
+    """A heap as far as its measurements need it; `Heap` adds the calls that change it."""
+
+    design: Design
+    memory: Reservation
+    _state: HeapState | None
+    _objects: LiveObjects
+    _stacks: LiveObjects
+
+    @property
+    def _lock(self) -> Any:
+        """The lock, held during every call."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> HeapState:
+        """The design's records. Raises InputError if the heap is closed."""
+        if self._state is None:
+            raise InputError("this heap is closed")
+        return self._state
+
+    def classes(self) -> list[ClassUse]:
+        """Return the use of each size class. The list is empty for a design without classes."""
+        with self._lock:
+            return self.design.classes(self.state) if self.design.classes else []
+
+    def caches(self) -> list[CacheUse]:
+        """Return the use of each thread cache; [] for a design whose caches have no limit."""
+        with self._lock:
+            return self.design.caches(self.state) if self.design.caches else []
+
+    def native_counters(self) -> dict[str, int]:
+        """Return the modelled library's statistics under its own names; {} without a library."""
+        with self._lock:
+            return self.design.native_counters(self.state) if self.design.native_counters else {}
+
+    @property
+    def live(self) -> int:
+        """Bytes requested through this object and not yet freed."""
+        return self._objects.total + self._stacks.total
+
+    def profile(self) -> Snapshot:
+        """Measure the heap: what each of its bytes is used for now."""
+        with self._lock:
+            sample = np.zeros(1, SAMPLE).view(np.recarray)
+            operations.measure(self.state, self.live, sample[0])
+            return Snapshot.of(sample[0])
+
+    def resident(self) -> int:
+        """Return how many bytes of the heap are in physical memory."""
+        with self._lock:
+            operations.flush_deferred_writes(self.state)
+            return self.memory.resident(int(self.state.system[0].next) - self.memory.address)
+
+    def check(self) -> list[str]:
+        """Check every invariant; return the violations as sentences, none for a valid heap."""
+        if not self.design.invariants:
+            raise InputError(f"the design '{self.design.name}' has no invariants to check")
+        with self._lock:
+            invariants = (footprint_is_what_was_obtained, *self.design.invariants)
+            return violations(self.state, self.memory, invariants)
+
+    def __repr__(self) -> str:
+        # No lock: a debugger may show a heap while another thread is stopped inside a call to it.
+        state = self._state
+        if state is None:
+            return f"<Heap {self.design.name}, closed>"
+        footprint = format_bytes(int(operations.footprint(state)))
+        objects = counted(len(self._objects) + len(self._stacks), "live object")
+        live = format_bytes(self.live)
+        return f"<Heap {self.design.name}: footprint {footprint}, {objects} of {live}>"

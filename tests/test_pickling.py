@@ -1,0 +1,30 @@
+"""Pickling: a result can go to another process, a stream of events can not."""
+
+import copy
+import pickle
+
+import pytest
+
+import allocsim
+from allocsim.errors import InputError
+
+JOB = {"kind": "random", "ops": 90, "slots": 20, "threads": 3}
+
+
+def test_results_can_be_pickled() -> None:
+    profile = allocsim.replay(JOB)
+    again = pickle.loads(pickle.dumps(profile))
+    assert again.as_dict() == profile.as_dict()
+    assert repr(again) == repr(profile)
+    compared = allocsim.compare(JOB, on="go2008", times=False)
+    assert pickle.loads(pickle.dumps(compared)).as_dict() == compared.as_dict()
+    with pytest.raises(InputError, match="have been read and can't be read again"):
+        allocsim.replay(again.trace)
+
+
+def test_trace_with_its_events_cannot_be_pickled() -> None:
+    trace = allocsim.workload(JOB)
+    for loses in (pickle.dumps, copy.copy):
+        with pytest.raises(TypeError, match="before its events have been read; open it again"):
+            loses(trace)
+    assert allocsim.replay(trace).events > 0
