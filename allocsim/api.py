@@ -20,6 +20,9 @@ from allocsim.heap import RESERVE, Heap
 from allocsim.heap.arguments import (
     checked_bytes,
     checked_choice,
+    checked_integer,
+    checked_optional,
+    checked_path,
     checked_range,
     checked_seconds,
     checked_text,
@@ -51,7 +54,8 @@ def open_trace(
     arrays, and can be read only once; `replay` and `compare` open the trace again if its events
     have been read. Close the trace if you do not read it.
     """
-    return open_recording(os.fspath(path), format, process)
+    form, number = _way_to_read("open_trace", format, process)
+    return open_recording(checked_path("open_trace", "path", path), form, number)
 
 
 def workload(
@@ -70,8 +74,8 @@ def workload(
         return _fresh(source, seed)
     if isinstance(source, Mapping):
         return open_parameters(source, seed)
-    name = os.fspath(source) if isinstance(source, os.PathLike) else source
-    return open_workload(checked_text("workload", "source", name), seed, format, process)
+    form, number = _way_to_read("workload", format, process)
+    return open_workload(checked_path("workload", "source", source), seed, form, number)
 
 
 def replay(
@@ -151,11 +155,11 @@ def compare(
         timed=times,
     )
     subjects = choose_subjects(_names(on))
-    first = reference or subjects[0]
+    first = checked_optional(checked_text, "compare", "reference", reference) or subjects[0]
     if first not in subjects:
         raise UnknownName("allocator for reference", first, subjects)
     if sort is not None:
-        column_of(sort)
+        column_of(checked_text("compare", "sort", sort))
     measured = comparison.compare_trace(_opened(workload, seed), subjects, conditions)
     return ComparisonResult(Compared(measured, first, sort, call))
 
@@ -169,10 +173,21 @@ def _names(on: object) -> list[str] | None:
     """Return the allocators that `on` names, or None for the default allocators."""
     if on is None:
         return None
-    if not isinstance(on, Iterable):
-        return [checked_text("compare", "on", on)]
-    names = on.split(",") if isinstance(on, str) else on
+    if isinstance(on, str):
+        return on.split(",")
+    try:
+        names = iter(on)  # type: ignore[call-overload]
+    except TypeError:
+        names = [on]
     return [checked_text("compare", "on", name) for name in names]
+
+
+def _way_to_read(call: str, form: object, process: object) -> tuple[str | None, int | None]:
+    """Return the format and the process of a recording; each may be None."""
+    return (
+        checked_optional(checked_text, call, "format", form),
+        checked_optional(checked_integer, call, "process", process),
+    )
 
 
 def _fresh(trace: Trace, seed: int | None) -> Trace:

@@ -165,6 +165,11 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "touch": (lambda: allocsim.replay(JOB, touch="all"), "touch is 'all' .* expected none, first"),
     "threads": (lambda: allocsim.replay(JOB, threads="two"), "threads is 'two' .* recorded, one"),
     "limit": (lambda: allocsim.replay(JOB, limit=-1), "replay: limit is -1"),
+    "limit of no machine": (
+        lambda: allocsim.replay(JOB, limit=1 << 64),
+        "limit is 18446744073",
+    ),
+    "process": (lambda: allocsim.open_trace("mine.txt", process="x"), "process is 'x'"),  # type: ignore[arg-type]
     "limit as text": (lambda: allocsim.replay(JOB, limit="much"), "replay: limit: .*'much'"),
     "every": (lambda: allocsim.replay(JOB, every=0), "every is 0; expected 1 to"),
     "check_every": (lambda: allocsim.replay(JOB, check_every=1.5), "check_every is 1.5"),  # type: ignore[arg-type]
@@ -244,6 +249,17 @@ def test_comparison_gives_a_table_with_a_row_per_allocator(comparison: Any) -> N
         lambda: allocsim.workload(None),  # type: ignore[arg-type]
         lambda: allocsim.workload(5),  # type: ignore[arg-type]
         lambda: allocsim.workload(b"random"),  # type: ignore[arg-type]
+        lambda: allocsim.open_trace(b"mine.txt"),  # type: ignore[arg-type]
+        lambda: allocsim.open_trace(None),  # type: ignore[arg-type]
+        lambda: allocsim.open_trace("mine.txt", format=5),  # type: ignore[arg-type]
+        lambda: allocsim.workload("mine.txt", format=5),  # type: ignore[arg-type]
+        lambda: allocsim.compare({"kind": "random"}, on=np.array(5)),
+        lambda: allocsim.compare({"kind": "random"}, on="go2008", sort=5),  # type: ignore[arg-type]
+        lambda: allocsim.compare(
+            {"kind": "random"},
+            on="go2008",
+            reference=5,  # type: ignore[arg-type]
+        ),
     ],
 )
 def test_name_that_is_no_text_is_an_input_error(call: Any) -> None:

@@ -8,11 +8,15 @@ not the address of an object raises InvalidFree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import index
+from os import PathLike, fspath
+from typing import TypeVar
 
 from allocsim.errors import InputError, OutOfMemory
 from allocsim.text import MAX_SECONDS, MIN_SECONDS, parse_size
+
+T = TypeVar("T")
 
 MAX_SIZE = (1 << 62) - 1
 """Largest request, in bytes; page arithmetic on such a size stays below 2**63."""
@@ -80,7 +84,7 @@ def checked_seconds(call: str, name: str, value: object) -> float:
 def checked_bytes(call: str, name: str, value: object) -> int:
     """Return a number of bytes, given as an integer or as a text such as "64MiB"."""
     if not isinstance(value, str):
-        return checked_count(call, name, value)
+        return checked_range(call, name, value, 0, MAX_SIZE)
     try:
         return parse_size(value)
     except InputError as error:
@@ -99,6 +103,18 @@ def checked_text(call: str, name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InputError(f"{call}: {name} is {_shown(value)}; expected a str")
     return value
+
+
+def checked_path(call: str, name: str, value: object) -> str:
+    """Return the path that a str or a path object, such as a pathlib.Path, names."""
+    return checked_text(call, name, fspath(value) if isinstance(value, PathLike) else value)
+
+
+def checked_optional(
+    check: Callable[[str, str, object], T], call: str, name: str, value: object
+) -> T | None:
+    """Return None, or a value that `check` accepts."""
+    return None if value is None else check(call, name, value)
 
 
 def _shown(value: object) -> str:
