@@ -61,7 +61,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         if event.thread >= driver.threads and not _begin_threads(heap, driver, event.thread):
             break
         if not _replay_event(heap, driver, run.objects[event.object], event):
-            if driver.stop == Stop.LIMIT:
+            if driver.stop == Stop.LIMIT:  # replayed, although the object was not written
                 position += 1
                 done += 1
             break

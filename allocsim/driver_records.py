@@ -1,4 +1,4 @@
-"""The records of a replay, and the reasons why its kernel returns."""
+"""The records of a replay, and the reasons why the replay loop returns."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Driver(Struct):
     due: Int64  # the smaller of next_sample and next_check
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
-    alignment: Int64  # bytes: with verify, alignment that malloc owes to large enough objects
+    alignment: Int64  # with verify: alignment in bytes that malloc owes to objects of that size
     stamps: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop

@@ -50,14 +50,15 @@ class Options:
     verify: bool = False
     """Fill each object with a pattern, which is checked when the object is freed and at the end."""
     limit: int | None = None
-    """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, it stops
-    with OutOfMemory when it has taken its share of the available memory (see MemoryBound)."""
+    """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, the
+    replay stops with OutOfMemory when its heap has taken a share of the available memory (see
+    MemoryBound)."""
     every: int | None = None
     """Events between samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None
     """Events between two checks of all invariants; None for no checks."""
     available: Callable[[], int] = available_memory
-    """Returns the bytes of memory that are available."""
+    """A function that returns how many bytes of memory are available."""
 
 
 class Player:

@@ -1,4 +1,4 @@
-"""The errors with which a replay ends, from the reason why its kernel stopped."""
+"""The errors with which a replay ends, by the reason why the replay loop stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAILURES = {
     Stop.NOT_ZERO: "the new object is not all zeros",
     Stop.MISALIGNED: "the new object is not aligned as the event demands",
 }
-"""Failures of an allocator, by the reason why the kernel stopped."""
+"""Failures of an allocator, by the reason why the loop stopped."""
 
 
 def replay_error(stop: Stop, event: Any, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimError:
@@ -58,7 +58,7 @@ def _where(stop: Stop, event: Any, run: Run) -> str:
 
 
 def _limit(run: Run, bound: MemoryBound) -> AllocsimError:
-    """Return the error for a footprint above the user's limit, or above what may be used."""
+    """Return the error for a footprint above the user's limit, or above `bound` if none is set."""
     driver = run.driver[0]
     footprint, limit = format_bytes(driver.peak_footprint), format_bytes(driver.limit)
     after = f"after {counted(int(driver.events), 'event')}"

@@ -1,12 +1,13 @@
-"""The memory that a run may use: what the machine, or its control group, can still give.
+"""The memory that a run may use: what the machine and the process's control groups still have.
 
-A trace of 30 bytes can ask for more memory than the machine has, and Linux grants it: only writing
-it takes memory, and when there is none left, the kernel kills some process, or the machine stops
-answering. A run without a limit by the user is therefore bounded by what is available.
+A trace of 30 bytes can request more memory than the machine has. Linux grants the request, because
+only writing to the memory uses it. When no memory is left, the kernel kills a process, or the
+machine stops responding. A run for which the user sets no limit is therefore bounded by the memory
+that is available.
 
-The memory of a control group is limited by itself and by each of its ancestors (version 1:
-memory.limit_in_bytes, version 2: memory.max and memory.high). Its page cache counts as used but can
-be reclaimed, so the inactive part of it counts as available.
+A process may use no more than the limits of its control group and of each of the group's ancestors
+(version 1: memory.limit_in_bytes; version 2: memory.max and memory.high). A group's page cache
+counts as used but can be reclaimed, so the inactive part of the cache counts as available.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ UNBOUNDED = 1 << 62
 SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
 """Shares of the memory that is available at the start.
 
-A run stops when its heap has taken SHARE. The rest is for what comes with a heap (the driver's
-table has 16 bytes for each object, page tables have 8 for each page), for other processes, and
-because MemAvailable is an estimate. No single request may take more than MAX_SHARE. A run also
-stops when less than RESERVE is left, whoever has taken it."""
+A run stops when its heap has taken SHARE. The rest is left for the driver's table (16 bytes for
+each object), for page tables (8 bytes for each page) and for other processes, and because
+MemAvailable is an estimate. No single request may bring the footprint above MAX_SHARE. A run also
+stops when less than RESERVE is left, whichever process has taken the memory."""
 
 INTERVAL = 0.05
-"""Seconds between two looks at the available memory. A look takes 0.1 ms, and in this time a run
-writes about 0.1 GB."""
+"""Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two
+readings, a run writes about 0.1 GB."""
 
 
 class Hierarchy(NamedTuple):
@@ -40,7 +41,7 @@ class Hierarchy(NamedTuple):
 
     mount: str
     controllers: str
-    """The second field of its line in /proc/self/cgroup."""
+    """The second field of the hierarchy's line in /proc/self/cgroup."""
     limits: tuple[str, ...]
     usage: str
     cache: str
@@ -63,7 +64,7 @@ HIERARCHIES = (
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Return how many bytes this process can use now; UNBOUNDED if the system does not say.
+    """Return how many bytes this process can use now, or UNBOUNDED if the system does not say.
 
     `root` is the directory that has `proc` and `sys`.
     """
@@ -79,7 +80,7 @@ def available_memory(root: Path = Path("/")) -> int:
 
 
 class MemoryBound:
-    """The bound of a run, from the memory that is available when it is made."""
+    """The bound of a run, computed from the memory that is available at its start."""
 
     def __init__(self, available: Callable[[], int] = available_memory) -> None:
         self._available = available
@@ -98,15 +99,15 @@ class MemoryBound:
         )
 
     def require_left(self, interval: float = INTERVAL) -> None:
-        """Raise OutOfMemory if memory runs short; look at most once in `interval` seconds."""
+        """Raise OutOfMemory if memory runs short; check this at most once in `interval` seconds."""
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + interval
         left = self._available()
         if left < self.at_start * RESERVE:
             raise OutOfMemory(
-                f"memory runs short: {format_bytes(left)} are available, of "
-                f"{format_bytes(self.at_start)} at the start; use --limit to go on nevertheless"
+                f"memory runs short: {format_bytes(left)} of the {format_bytes(self.at_start)} at "
+                "the start are still available; use --limit to continue nevertheless"
             )
 
 
@@ -124,13 +125,13 @@ def _groups(root: Path, hierarchy: Hierarchy) -> Iterator[Path]:
 
 
 def _number(file: Path, default: int) -> int:
-    """Return the number in a file; `default` if the file is missing or says "max"."""
+    """Return the number in a file, or `default` if the file is missing or says "max"."""
     text = next(iter(_lines(file)), "")
     return int(text) if text.isdecimal() else default
 
 
 def _field(file: Path, name: str, default: int) -> int:
-    """Return a field of a file with a name and a number in each line; `default` without it."""
+    """Return the number after `name` in a file of such pairs, or `default` if it is missing."""
     for line in _lines(file):
         words = line.split()
         if len(words) > 1 and words[0] == name and words[1].isdecimal():
@@ -139,7 +140,7 @@ def _field(file: Path, name: str, default: int) -> int:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines of a file; none if it cannot be read."""
+    """Return the lines of a file, or no line if the file cannot be read."""
     try:
         return file.read_text("utf-8", "replace").splitlines()
     except OSError:
