@@ -7,6 +7,7 @@ since it is probably misspelt.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from glob import escape as glob_escape
 from importlib.resources import files
 from pathlib import Path
@@ -77,7 +78,7 @@ def read_job(path: Path) -> Generator:
     if _DEEP_KEY.search(text):
         raise JobError(f"{path}: a key of more than 128 parts, the maximum for a job file")
     try:
-        return make_generator(_relative_to(path, msgspec.toml.decode(text)))
+        return make_generator(_relative_to(path, msgspec.toml.decode(text.removeprefix(BOM_UTF8))))
     except InputError as error:
         raise JobError(f"{path}: {error}") from error
     except (msgspec.DecodeError, ValueError, RecursionError, AttributeError) as error:

@@ -85,7 +85,7 @@ def read_json(path: str) -> Field:
             text = file.read(MAX_LENGTH + 1)
         if len(text) > MAX_LENGTH:
             raise InputError(f"{path}: too long for a saved result; expected at most 16 MiB")
-        return Field(path, json.loads(text.decode()))
+        return Field(path, json.loads(text.decode("utf-8-sig")))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

@@ -18,7 +18,7 @@ from allocsim.errors import InputError
 from allocsim.events import CHUNK, MAX_OBJECTS, Trace, no_events
 from allocsim.generators import Count, Generator, Share, Threads, pick, random_bits
 from allocsim.generators.population import Population, capacity, fill, populate, step, words_of
-from allocsim.generators.rates import Rate, is_usable, read_rates
+from allocsim.generators.rates import Rate, is_usable, read_table
 from allocsim.text import Size, counted, format_bytes
 
 
@@ -84,8 +84,8 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             chunk.thread[:] = pick(words >> np.uint64(32), self.threads)
 
     def _rates(self) -> tuple[list[Rate], list[str]]:
-        """Return the table without sizes that are too large, and a note about them."""
-        rates, maximum = read_rates(self.file), int(self.heap * self.largest)
+        """Return the table without sizes that are too large, and notes on it and about them."""
+        (rates, notes), maximum = read_table(self.file), int(self.heap * self.largest)
         kept = [rate for rate in rates if rate.size <= maximum]
         if not is_usable(kept):
             raise InputError(
@@ -99,7 +99,9 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
                 f"{self.file}: a heap of {format_bytes(self.heap)} may have more than "
                 f"{MAX_OBJECTS:,} objects, the maximum; use a smaller heap"
             )
-        return kept, [_dropped(rates, kept, maximum)] if len(kept) < len(rates) else []
+        if len(kept) < len(rates):
+            notes.append(_dropped(rates, kept, maximum))
+        return kept, notes
 
 
 def _dropped(rates: list[Rate], kept: list[Rate], maximum: int) -> str:

@@ -8,7 +8,6 @@ live bytes, is an error.
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,13 @@ MAX_TABLE = 16 << 20
 HEADER = ["size", "alloc_rate", "num_live"]
 """Names of the columns. A first line with these names, in upper or lower case, is skipped."""
 
-GRAMMAR = "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, 0 or greater"
+MIN_NUMBER, MAX_NUMBER = 1e-30, 1e30
+"""Range of a rate and of a number of objects that is not 0. Within it, no sum, product or quotient
+of a workload's arithmetic overflows."""
+
+GRAMMAR = (
+    "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, each 0 or from 1e-30 to 1e30"
+)
 
 
 class Rate(NamedTuple):
@@ -35,7 +40,14 @@ class Rate(NamedTuple):
     """Number of live objects, in a unit that is the same in all lines."""
 
 
-def read_rates(path: str) -> list[Rate]:
+class RateTable(NamedTuple):
+    """A table, and notes on it for the user."""
+
+    rates: list[Rate]
+    notes: list[str]
+
+
+def read_table(path: str) -> RateTable:
     """Read a table; raise InputError, which names the file and the line, if it is wrong."""
     try:
         with Path(path).open("rb") as file:
@@ -45,14 +57,21 @@ def read_rates(path: str) -> list[Rate]:
         raise InputError(f"{path}: {reason}; expected a table of {GRAMMAR}") from error
     if len(text) > MAX_TABLE:
         raise InputError(f"{path}: larger than 16 MiB, the maximum for a table")
-    numbered = enumerate(text.decode("utf-8", "replace").splitlines(), start=1)
+    numbered = enumerate(text.decode("utf-8-sig", "replace").splitlines(), start=1)
     lines = [(number, line) for number, line in numbered if _has_content(line)]
     if lines and _is_header(lines[0][1]):
         del lines[0]
     rates = [_rate(path, number, line) for number, line in lines]
     if not is_usable(rates):
         raise InputError(f"{path}: no line has an allocation rate, or no line has live bytes")
-    return rates
+    return RateTable(rates, [] if text.endswith(b"\n") else [_unended(path, *lines[-1])])
+
+
+def _unended(path: str, number: int, line: str) -> str:
+    """Return the note on a last line without a newline, which is used: tables are written whole."""
+    return (
+        f"{path}, line {number}, the last, has no newline and may be cut off: {line.strip()[:80]!r}"
+    )
 
 
 def is_usable(rates: list[Rate]) -> bool:
@@ -78,7 +97,8 @@ def _rate(path: str, number: int, line: str) -> Rate:
     except ValueError:
         rate = Rate(-1, 0, 0)
     numbers = (rate.allocations, rate.live)
-    if not (0 <= rate.size <= MAX_SIZE and all(isfinite(n) and 0 <= n <= 1e30 for n in numbers)):
+    in_range = all(number == 0 or MIN_NUMBER <= number <= MAX_NUMBER for number in numbers)
+    if not (0 <= rate.size <= MAX_SIZE and in_range):
         shown = line.strip()[:80]
         raise InputError(f"{path}, line {number}: found {shown!r}, expected {GRAMMAR}")
     return rate

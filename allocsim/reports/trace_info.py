@@ -12,6 +12,7 @@ from allocsim.reports.phrases import bar, dropped_calls, percent
 from allocsim.reports.screen import ROOMY, PlainText, Screen, Table, simple_table, styled
 from allocsim.text import counted, format_bytes
 from allocsim.trace_stats import Bin, TraceStats
+from allocsim.traces.problems import problems_of
 
 SCHEMA = "allocsim/trace-info/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
@@ -130,11 +131,10 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
     if seen.live_objects:
         objects = counted(seen.live_objects, "object")
         lines.append(f"never freed: {objects}, {format_bytes(seen.live_bytes)}")
-    lines += [f"not valid: an event {fault}; see `allocsim trace check`" for fault in seen.faults]
+    lines += [f"not valid: {problem}" for problem in problems_of(trace, seen)]
     if trace.capabilities.is_known:
         lines.append(f"recorded: {trace.capabilities.text}")
     remarks = [styled(line) for line in lines]
-    remarks += [styled(f"incomplete: {loss}", "bold red") for loss in trace.losses]
     if trace.dropped:
         remarks.append(styled(dropped_calls(trace), "yellow"))
     return remarks
@@ -184,6 +184,7 @@ def as_json(trace: Trace, seen: TraceStats, command: str) -> dict[str, Any]:
         "notes": trace.notes,
         "capabilities": trace.capabilities.as_dict(),
         "losses": trace.losses,
+        "problems": problems_of(trace, seen),
         "sizes": [asdict(one) for one in seen.by_size],
         "sizes_never_freed": [asdict(one) for one in seen.left_by_size],
         "lifetime": {"mean": seen.mean_lifetime, "longest": seen.longest},

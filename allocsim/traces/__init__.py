@@ -13,7 +13,7 @@ from pathlib import Path
 from allocsim.capabilities import OF_FORMATS, Capabilities
 from allocsim.errors import InputError
 from allocsim.events import Trace
-from allocsim.traces.formats import detect_format, format_named
+from allocsim.traces.formats import detect_format, forced_format
 from allocsim.traces.native import file
 from allocsim.traces.native.header import MAGIC, NAME
 from allocsim.traces.source import Source, open_source
@@ -49,8 +49,11 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
 
     if form == NAME:
         raise InputError(f"{path}: not an allocsim trace; omit --format to detect its format")
-    chosen = detect_format(source, FORMATS) if form is None else format_named(form, FORMATS)
+    chosen = (
+        detect_format(source, FORMATS) if form is None else forced_format(source, form, FORMATS)
+    )
     reader = chosen.open(source)
+    reader.process = process
     trace = Trace(
         name=path,
         chunks=iter(()),

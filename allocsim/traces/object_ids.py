@@ -51,6 +51,8 @@ class Reason(IntEnum):
     UNKNOWN_REALLOC = 4
     IMPOSSIBLE = 5
     OTHER_PROCESS = 6
+    UNREADABLE = 7
+    """Counted by the readers; the others are counted here."""
 
 
 REASONS = {
@@ -61,6 +63,7 @@ REASONS = {
     Reason.UNKNOWN_REALLOC: "realloc of unknown",
     Reason.IMPOSSIBLE: "impossible size",
     Reason.OTHER_PROCESS: "other process",
+    Reason.UNREADABLE: "unreadable call",
 }
 """The reasons as reports and JSON name them."""
 

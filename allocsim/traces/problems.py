@@ -1,6 +1,7 @@
 """Sentences about the defects of a whole trace that would make a replay misleading.
 
-Calls that an import dropped or repaired are counted in the trace and are not defects.
+Calls that an import dropped or repaired are counted in the trace; only a large share of lost calls
+is a defect.
 """
 
 from __future__ import annotations

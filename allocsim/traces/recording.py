@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from allocsim.errors import TraceError
-from allocsim.events import MAX_THREADS, Trace, no_events
+from allocsim.events import MAX_THREADS, Op, Trace, no_events
 from allocsim.traces.calls import BATCH, Halt
-from allocsim.traces.formats import Reader
+from allocsim.traces.losses import TRUNCATED, lost_calls
 from allocsim.traces.object_ids import (
     REASONS,
     ObjectIds,
@@ -21,6 +21,7 @@ from allocsim.traces.object_ids import (
     with_more_slots,
 )
 from allocsim.traces.prefetch import read_ahead
+from allocsim.traces.reader import Reader
 
 SELECT_PROCESS = " (select one with --process PID)"
 """End of the note on dropped processes. `record` replaces it, because it has no --process."""
@@ -32,15 +33,16 @@ MAX_SHOWN_PROCESSES = 5
 def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
     """Yield the events of all calls of `reader` in chunks, and close its source at the end.
 
-    The counts of dropped calls and the notes are added to `trace`.
+    The counts of dropped calls, the notes and the losses are added to `trace`.
     """
     with closing(reader.source):
         total = 0
         for chunk in _with_ids(reader, trace, process):
-            total += len(chunk)
+            total += int(np.count_nonzero(chunk.op <= Op.FREE))
             yield chunk
         if reader.is_empty:
-            raise TraceError(f"{trace.name}: the trace is empty")
+            reason = reader.losses[0] if reader.losses else reader.source.emptiness()
+            raise TraceError(f"{trace.name}: {reason}")
         if total == 0 and process is not None and trace.dropped.get(REASONS[Reason.OTHER_PROCESS]):
             raise TraceError(
                 f"{trace.name}: no call of process {process}; the recording has calls of "
@@ -48,6 +50,14 @@ def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Itera
             )
         if total == 0:
             trace.notes.append("no call of the recording reaches the heap")
+        trace.losses += _losses(reader, trace, total)
+
+
+def _losses(reader: Reader, trace: Trace, events: int) -> list[str]:
+    """Return what is missing from a recording that was read to its end."""
+    truncated = [TRUNCATED] if reader.source.truncated else []
+    lost = lost_calls(trace.dropped, events)
+    return [*truncated, *reader.losses, *([lost] if lost else [])]
 
 
 def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
@@ -65,12 +75,24 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
             elif state.halt == Halt.TOO_MANY_THREADS:
                 raise TraceError(f"{trace.name}: more than {MAX_THREADS} threads")
         trace.dropped.update(_by_reason(ids.dropped))
+    trace.dropped.clear()
+    trace.dropped.update(_by_reason(_completed(ids.dropped, reader)))
     if ids.state[0].processes:
         trace.processes.update(_other_processes(ids))
         trace.notes.append(
             f"using process {ids.state[0].process} only; dropped the calls of "
             f"{_most_calls(trace.processes)}{SELECT_PROCESS}"
         )
+
+
+def _completed(dropped: np.ndarray, reader: Reader) -> np.ndarray:
+    """Return the counts by reason with what the reader knows after the last batch."""
+    counts = dropped.copy()
+    counts[Reason.UNREADABLE] = reader.unreadable
+    if reader.unknown_is_null:
+        counts[Reason.FREE_OF_NULL] += counts[Reason.UNKNOWN_FREE]
+        counts[[Reason.UNKNOWN_FREE, Reason.UNKNOWN_REALLOC]] = 0
+    return counts
 
 
 def _other_processes(ids: ObjectIds) -> dict[int, int]:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -26,6 +27,8 @@ from allocsim.traces import decompress
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+ZSTD_SKIPPABLE = [bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(16)]
+"""First bytes of the frames that zstd skips; pzstd begins a file with one."""
 
 MAX_IN_MEMORY = 16 << 20
 """Maximum bytes of a zip from standard input that are kept in memory. A larger one is copied to a
@@ -56,6 +59,8 @@ class Source:
         with contextlib.ExitStack() as opened, self._clear_errors():
             opened.enter_context(raw)
             self._stream = self._decompressed(opened)
+            if self.head(len(BOM_UTF8)) == BOM_UTF8:
+                self._head = b""  # some editors put it before a text; no format begins with it
             self._opened = opened.pop_all()  # for close(); on an error, the `with` closes it
 
     def head(self, size: int) -> bytes:
@@ -117,6 +122,12 @@ class Source:
         except (OSError, ValueError):
             return 1.0
 
+    def emptiness(self) -> str:
+        """Say why a source from which nothing could be read is empty."""
+        if self.truncated:
+            return "the compressed file ends early, before the first call"
+        return "the trace is empty"
+
     def close(self) -> None:
         """Close the file and everything opened in it."""
         self._opened.close()
@@ -154,6 +165,10 @@ class Source:
                 with _copying(self.name):
                     file.write(block)
                     file.flush()
+        if not zipfile.is_zipfile(file):
+            raise TraceError(
+                f"{self.name}: the zip is damaged or cut off: it has no directory at its end"
+            )
         limited = _LimitedReads(file)
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", limited)))
         limited.limit = sys.maxsize
@@ -231,7 +246,7 @@ class _LimitedReads:
 _FRAMES = {
     BZIP2: decompress.bzip2_frame,
     XZ: decompress.xz_frame,
-    ZSTD: decompress.zstd_frame,
+    **dict.fromkeys([ZSTD, *ZSTD_SKIPPABLE], decompress.zstd_frame),
 }
 """Decompressors by the first bytes of a container."""
 

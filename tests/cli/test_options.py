@@ -166,11 +166,12 @@ def test_exceeded_limit_is_1(run: Run, file: Callable[[str, str], Path], line: s
 
 def test_stdout_has_only_results(run: Run, file: Callable[[str, str], Path]) -> None:
     """Notes go to stderr."""
-    file("cut.txt", "1: malloc 0x10 5\n1: mal")
-    ended = run("replay cut.txt --json")
+    file("two.txt", "1 malloc(5)=0x10\n2 malloc(5)=0x10\n2 mal")
+    ended = run("replay two.txt --json")
     assert ended.status == 0
     assert json.loads(ended.out)["notes"]
-    assert ended.err.startswith("note: the recording ends early: line 2 is cut off")
+    assert ended.err.startswith("note: using process 1 only")
+    assert "caution: the recording is incomplete: line 3, the last, has no newline" in ended.err
 
 
 def test_every_command_is_in_the_help(run: Run) -> None:

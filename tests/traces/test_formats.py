@@ -12,7 +12,7 @@ from tests.traces.recordings import events_of, in_memory, read, read_bytes
 from tests.traces.test_samples import KNOWN, SAMPLES, content_of
 
 EXAMPLES = {
-    form.name: form.summary.partition("as in: ")[2].encode()
+    form.name: form.summary.partition("as in: ")[2].encode() + b"\n"
     for form in FORMATS
     if ", as in: " in form.summary
 }

@@ -80,10 +80,10 @@ def test_more_threads_than_a_stream_can_hold_are_an_error(
     limit = 16 if PURE else object_ids.MAX_THREADS  # compiled, it is part of the code
     monkeypatch.setattr(object_ids, "MAX_THREADS", limit)
     lines = [f"{thread}: malloc {16 * thread + 16:#x} 1" for thread in range(limit + 1)]
-    events, _ = recorded("\n".join(lines[:-1]))
+    events, _ = recorded("\n".join([*lines[:-1], ""]))
     assert events[-1][3] == limit - 1
     with pytest.raises(TraceError, match=r"trace\.txt: more than 65536 threads"):
-        recorded("\n".join(lines))
+        recorded("\n".join([*lines, ""]))
 
 
 def test_trace_that_is_left_early_ends_its_thread_and_closes_its_file(

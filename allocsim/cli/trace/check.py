@@ -16,9 +16,9 @@ def command(trace: str, strict: bool, form: str | None, process: int | None) -> 
     """Check whether a trace is valid.
 
     Also shows the calls that were dropped or repaired on import, and why. Fails (exit 1) if the
-    trace has no events, if an event allocates an object that is live, if an event frees or resizes
-    an object that is not live, if thread numbers have gaps, or if a .allocsim file contradicts its
-    header.
+    trace has no events, if the recording is incomplete or has lost more than 5% of its calls, if an
+    event allocates an object that is live, if an event frees or resizes an object that is not live,
+    if thread numbers have gaps, or if a .allocsim file contradicts its header.
     """
     from allocsim.cli.trace._io import read_statistics
     from allocsim.errors import CheckFailed

@@ -24,6 +24,7 @@ from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
 from allocsim.text import printable
 from allocsim.trace_stats import StatsCollector
+from allocsim.traces.losses import lost_calls
 from allocsim.traces.native.header import (
     FIXED_SIZE,
     MAGIC,
@@ -156,9 +157,17 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
         seed=description.seed,
         dropped={printable(reason): count for reason, count in description.dropped.items()},
         notes=list(description.notes),
-        losses=[printable(loss) for loss in description.losses],
+        losses=_losses(description),
         capabilities=description.capabilities,
     )
+
+
+def _losses(description: Description) -> list[str]:
+    """Return the losses of the trace; older versions stored only the counts of dropped calls."""
+    if description.losses:
+        return [printable(loss) for loss in description.losses]
+    lost = lost_calls(description.dropped, description.events)
+    return [lost] if lost else []
 
 
 def _mapped(descriptor: int, length: int) -> mmap.mmap:

@@ -5,8 +5,8 @@ One call per line:
     TID: malloc 0xPTR SIZE          TID: realloc 0xPTR 0xOLD SIZE      TID: free 0xPTR
     TID: calloc 0xPTR N SIZE        TID: memalign 0xPTR ALIGN SIZE     TID: thread_done 0x0
 
-In newer files each line ends with two times in nanoseconds, START END. A line has both times or
-neither. The reader accepts nothing else, so other text is not mistaken for this format.
+In newer files each line ends with two times in nanoseconds, START END, or neither; a thread_done
+has the END alone. The reader accepts nothing else, so other text is not mistaken for this format.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def _line(scan: AospScan, position: int, call: CallRecord) -> int:
     call.old = 0
     call.request = 0
     call.alignment = 0
-    if call.op == Op.THREAD_DONE or call.op == Op.FREE:
+    if call.op == Op.THREAD_DONE:
+        return _end_of_thread_done(text, state)
+    if call.op == Op.FREE:
         return _end_of_line(text, state)
     if call.op == Op.REALLOC:
         call.old = next_prefixed(text, state)
@@ -110,6 +112,15 @@ def _operation(position: int, call: CallRecord, state: ScanState) -> int:
         call.op = Op.THREAD_DONE
         return position + 12
     return -1
+
+
+@kernel
+def _end_of_thread_done(text: np.ndarray, state: ScanState) -> int:
+    """Read at most two times and the newline; return the position after the newline, or -1."""
+    for _ in range(2):
+        if state.position >= 0 and text[state.position] == SPACE:
+            next_decimal(text, state, SPACE)
+    return skip_line_end(text, state.position)
 
 
 @kernel

@@ -5,15 +5,15 @@ The header gives the number of pointers, syncs and threads, and where each threa
 addresses. Storing into a slot ends the block that was in it. trace_run does the same for all
 functions except realloc.
 
-The streams may begin anywhere in the file, so the file is mapped; a compressed file or standard
+The streams may begin anywhere in the file, so it is read by offset; a compressed file or standard
 input is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each
-sync, and the pages of the mapping that the kernel keeps.
+sync, and WINDOWS.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ import numpy as np
 from allocsim.core.tables import records
 from allocsim.errors import TraceError
 from allocsim.events import MAX_THREADS
-from allocsim.traces.formats import TRUNCATED, Format
+from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.reader import Reader
+from allocsim.traces.readers.glibc_wl_codes import Code
 from allocsim.traces.readers.glibc_wl_threads import (
     TURN,
-    Code,
     Run,
     Stop,
     Threads,
@@ -33,13 +34,18 @@ from allocsim.traces.readers.glibc_wl_threads import (
     run_threads,
     start_threads,
 )
-from allocsim.traces.source import Source
 
 MAX_SLOTS = 1 << 50
 """Maximum number of slots that a header may promise."""
 
 MAX_HEADER = 1 << 20
 """Maximum bytes of a header. A file with a longer header is not a workload."""
+
+WINDOWS = 64 << 20
+"""Bytes of the windows of all threads."""
+
+MAX_WINDOW = 1 << 16
+"""Maximum bytes of a thread's window. With MAX_THREADS threads, a window has 1 KiB."""
 
 CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
 
@@ -54,43 +60,59 @@ def looks_like(head: bytes) -> bool:
     return True
 
 
-class WlReader:
+class WlReader(Reader):
     """The calls of a workload."""
-
-    is_empty = False
-    """A workload has a header, so it is never empty."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.notes: list[str] = []
 
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL; an array is reused for the batch that is AHEAD + 2 later."""
         with self.source.as_file() as file:
-            if self.source.truncated:
-                self.notes.append(TRUNCATED)
-            try:
-                mapping = mmap(file.fileno(), 0, access=ACCESS_READ)
-            except (OSError, ValueError) as error:
-                raise TraceError(f"{self.source.name}: cannot be mapped: {error}") from error
-            yield from self._run(np.frombuffer(mapping, np.uint8))  # keeps the mapping alive
+            yield from self._run(file.fileno())
 
-    def _run(self, content: Any) -> Iterator[Any]:
-        """Yield the calls of all threads."""
-        threads = self._start(content)
-        arrays, stop = call_arrays(), Stop.OUTPUT_FULL
+    def _run(self, file: int) -> Iterator[Any]:
+        """Yield the calls of all threads in the file with this descriptor."""
+        threads = self._start(file)
+        arrays, stop, run = call_arrays(), Stop.OUTPUT_FULL, threads.run[0]
         while stop == Stop.OUTPUT_FULL:
-            calls = next(arrays)
-            stop = Stop(run_threads(threads, calls))
-            yield calls[: threads.run[0].calls]
+            calls, run.calls = next(arrays), 0
+            while (stop := Stop(run_threads(threads, calls))) == Stop.WINDOW_USED:
+                self._fill_window(file, threads)
+            yield calls[: run.calls]
         if stop != Stop.END:
-            raise self._error(stop, threads.run[0])
+            raise self._error(stop, threads)
 
-    def _start(self, content: Any) -> Threads:
+    def _fill_window(self, file: int, threads: Threads) -> None:
+        """Move the window of the thread whose turn it is to where its stream continues."""
+        run, number = threads.run[0], int(threads.run[0].first) - 1
+        thread, size = threads.threads[number], len(threads.content) // len(threads.threads)
+        place, begin = int(thread.position + thread.offset), number * size
+        content = self._read(file, min(size, int(run.length) - place), place)
+        threads.content[begin : begin + len(content)] = content
+        thread.position, thread.end, thread.offset = begin, begin + len(content), place - begin
+
+    def _read(self, file: int, count: int, place: int) -> Any:
+        """Return `count` bytes of the file at `place`."""
+        try:
+            content = bytearray(os.pread(file, count, place))
+        except OSError as error:
+            reason = error.strerror or error
+            raise TraceError(f"{self.source.name}: cannot be read: {reason}") from error
+        if len(content) < count:
+            raise TraceError(
+                f"{self.source.name}: the file ends after {place + len(content):,} bytes; it was "
+                "cut off while it was read"
+            )
+        return np.frombuffer(content, np.uint8)
+
+    def _start(self, file: int) -> Threads:
         """Read the header; return the threads at the beginning of their streams."""
+        length = os.fstat(file).st_size
+        if not length:
+            raise TraceError(f"{self.source.name}: {self.source.emptiness()}")
+        content = self._read(file, min(length, MAX_HEADER), 0)
         run = records(Run)[0]
+        run.end = len(content)
         promised, starts = {Code.SLOTS: 0, Code.SYNCS: 0, Code.THREADS: 0}, list[int]()
-        while (start := run.position) < min(len(content), MAX_HEADER):
+        while (start := run.position) < len(content):
             code = int(content[start])
             run.position = start + 1
             if code == Code.DONE:
@@ -104,13 +126,14 @@ class WlReader:
                 starts.append(int(value))
             elif code != Code.NOTHING:
                 promised[Code(code)] = int(value)
-        self._require_plausible(promised, starts, len(content))
+        self._require_plausible(promised, starts, length)
         if len(starts) > 1:
             self.notes.append(
                 f"the file orders its {len(starts)} threads only by their syncs: between these, "
                 f"runnable threads took turns of {TURN} calls"
             )
-        return start_threads(content, starts, promised[Code.SLOTS], promised[Code.SYNCS])
+        window = min(WINDOWS // len(starts), MAX_WINDOW)
+        return start_threads(length, starts, promised[Code.SLOTS], promised[Code.SYNCS], window)
 
     def _require_plausible(self, promised: dict[Code, int], starts: list[int], length: int) -> None:
         """Raise TraceError for a header that promises more than the file can hold."""
@@ -127,14 +150,15 @@ class WlReader:
                 "damaged or cut off"
             )
 
-    def _error(self, stop: Stop, run: Run) -> TraceError:
+    def _error(self, stop: Stop, threads: Threads) -> TraceError:
         """Return the error for a run that did not reach its end."""
         if stop == Stop.DEADLOCK:
             return TraceError(
                 f"{self.source.name}: every remaining thread waits for a sync that none of them "
                 "writes; the file is damaged"
             )
-        return self._bad_code(int(run.position))
+        run = threads.run[0]
+        return self._bad_code(int(run.position + threads.threads[run.first - 1].offset))
 
     def _bad_code(self, position: int) -> TraceError:
         """Return the error for bytes that are not a valid call."""

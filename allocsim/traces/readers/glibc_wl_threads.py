@@ -5,14 +5,8 @@ another thread has written the sync. Runnable threads take turns of TURN calls. 
 threads together have read more bytes than the file has. This bounds the time that a damaged file
 with overlapping streams can take.
 
-A stream consists of byte codes, each with its operands. An operand is a number in base 128, in
-groups of 7 bits, one per byte, most significant first; bit 7 is set in every byte except the last.
-A SLOT holds one pointer, OLD is the slot of the block to resize. The codes 8 to 11 occur only in
-the file's header, which `glibc_wl` reads. The others are:
-
-    2 malloc SLOT SIZE    4 realloc SLOT OLD SIZE    12 memalign SLOT ALIGN SIZE    0 nothing
-    3 calloc SLOT SIZE    5 free SLOT                13 valloc SLOT SIZE            1 done
-    6 write SYNC          7 wait SYNC                14 pvalloc SLOT SIZE
+Each thread has a window of the file, which the reader fills. The file is not mapped, because a
+mapped file that shrinks ends the process with SIGBUS.
 """
 
 from __future__ import annotations
@@ -27,6 +21,7 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
 from allocsim.events import Op
 from allocsim.traces.calls import HUGE, PAGE, SLOT_SIZE, CallRecord
+from allocsim.traces.readers.glibc_wl_codes import Code
 
 TURN = 64
 """Calls in one turn of a thread."""
@@ -36,25 +31,8 @@ MAX_GROUPS = 64
 wait that blocks. Without MAX_GROUPS, many threads of a damaged file could therefore wait for the
 same sync, each after reading a number as long as the file."""
 
-
-class Code(IntEnum):
-    """The byte codes."""
-
-    NOTHING = 0
-    DONE = 1
-    MALLOC = 2
-    CALLOC = 3
-    REALLOC = 4
-    FREE = 5
-    WRITE = 6
-    WAIT = 7
-    SLOTS = 8
-    SYNCS = 9
-    THREADS = 10
-    START = 11
-    MEMALIGN = 12
-    VALLOC = 13
-    PVALLOC = 14
+MAX_CALL = 1 + 3 * MAX_GROUPS
+"""Bytes of the longest call."""
 
 
 class Stop(IntEnum):
@@ -75,14 +53,18 @@ class Stop(IntEnum):
     """The thread has to wait."""
     DONE = 7
     """The thread is done; the step made a THREAD_DONE call."""
+    WINDOW_USED = 8
+    """The window of the thread whose turn it is may end within a call."""
 
 
 class Run(Struct):
     """Counters of a run, and the queue of runnable threads; a thread is given as number + 1."""
 
     calls: Int64  # calls written to the current output
+    length: Int64  # bytes of the file
     read: Int64  # bytes read by all threads
     position: Int64  # end of the last number read; -1: the number was invalid
+    end: Int64  # end of the bytes that may be read at `position`
     slots: Int64  # highest valid slot
     first: Int64  # thread whose turn it is; 0: no thread is runnable
     last: Int64  # thread whose turn comes last
@@ -93,7 +75,9 @@ class Run(Struct):
 class Thread(Struct):
     """A thread."""
 
-    position: Int64  # where its stream continues
+    position: Int64  # where its stream continues in `content`
+    end: Int64  # end of its window in `content`
+    offset: Int64  # offset in the file of a byte in its window, minus the position in `content`
     following: Int64  # next thread in the same queue; 0: none
 
 
@@ -107,35 +91,42 @@ class Sync(Struct):
 class Threads(NamedTuple):
     """State of a run."""
 
-    content: np.ndarray  # uint8: the file
+    content: np.ndarray  # uint8: the windows of all threads, of equal size
     run: Table[Run]  # one row
     threads: Table[Thread]
     syncs: Table[Sync]
 
 
-def start_threads(content: np.ndarray, starts: list[int], slots: int, syncs: int) -> Threads:
-    """Return the state before the first call: all threads runnable, in order."""
+def start_threads(length: int, starts: list[int], slots: int, syncs: int, window: int) -> Threads:
+    """Return the state before the first call: all threads runnable, in order.
+
+    `length` and `window` are the bytes of the file and of a thread's window, which is empty yet.
+    """
     run, threads = records(Run), records(Thread, len(starts))
-    threads.position[:] = starts
+    threads.position[:] = threads.end[:] = window * np.arange(len(starts))
+    threads.offset[:] = starts - threads.position
     threads.following[:-1] = np.arange(2, len(starts) + 1)
     run[0].slots, run[0].left, run[0].last = slots, TURN, len(starts)
     run[0].first = min(len(starts), 1)
+    run[0].length = length
+    content = np.zeros(window * len(starts), np.uint8)
     return Threads(content, run, threads, records(Sync, syncs + 1))
 
 
 @kernel
 def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
-    """Continue the threads and fill `calls`; return the reason for stopping, a Stop."""
+    """Continue the threads and fill `calls` from run.calls on; return the reason to stop."""
     run = state.run[0]
-    run.calls = 0
     while run.calls < len(calls):
         if run.first == 0:
             return Stop.END if run.done == len(state.threads) else Stop.DEADLOCK
         thread = state.threads[run.first - 1]
+        if thread.end - thread.position < MAX_CALL and thread.end + thread.offset < run.length:
+            return Stop.WINDOW_USED
         start = thread.position
         step = _step(state, thread, calls[run.calls])
         run.read += thread.position - start
-        if step == Stop.BROKEN or run.read > len(state.content):
+        if step == Stop.BROKEN or run.read > run.length:
             run.position = start
             return Stop.BROKEN
         if step in (Stop.MADE, Stop.DONE):
@@ -154,8 +145,9 @@ def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
 def _step(state: Threads, thread: Thread, call: CallRecord) -> int:
     """Execute the thread's next code, filling `call` if the code is a call; return a Stop."""
     run, content = state.run[0], state.content
-    if thread.position >= len(content):
+    if thread.position >= thread.end:
         return Stop.BROKEN
+    run.end = thread.end
     code = content[thread.position]
     run.position = thread.position + 1
     call.process = 0
@@ -269,7 +261,7 @@ def read_number(content: np.ndarray, run: Run) -> int:
     the result is 0.
     """
     value, group, position = 0, 0x80, run.position
-    end = min(position + MAX_GROUPS, len(content))
+    end = min(position + MAX_GROUPS, run.end)
     while group & 0x80:
         if not 0 <= position < end:
             run.position = -1

@@ -227,7 +227,7 @@ class HeaptrackReader(LineReader):
                 "the oldest block of its allocation site; `heaptrack -r` records addresses"
             )
 
-    def _scan_block(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
+    def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
         """Yield batches of the calls before `end`, with tables large enough for all of them."""
         sites, blocks = end // MIN_SITE_LINE + 1, end // MIN_BLOCK_LINE + 1
         if self._scan.sites.counts[0].sites + sites > MAX_SITES:
@@ -236,7 +236,7 @@ class HeaptrackReader(LineReader):
                 "sites; the file is damaged"
             )
         self._scan = self._scan._replace(sites=with_room_for(self._scan.sites, sites, blocks))
-        yield from super()._scan_block(arrays, end, at_end)
+        yield from super()._scan_block(arrays, end)
         file = self._scan.file[0]
         file.string_end = max(int(file.string_end) - end, 0)
 

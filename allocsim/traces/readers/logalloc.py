@@ -6,16 +6,15 @@ A line is PID [TID] and then one of
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
 Calls without arguments do not affect the heap. A munged log has small process and thread ids, and
-#SLOT instead of each address. One of the slots stands for NULL, so a free of NULL is counted
-as a free of an unknown object.
+#SLOT instead of each address. One of the slots stands for NULL. Which one is not recorded, but
+logalloc_munge.py drops the calls on unknown objects, so every slot without an object is NULL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from re import compile as pattern
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,9 +46,11 @@ _SLOT, _OPEN, _CLOSE, _EQUALS = (ord(character) for character in "#()=")
 _NINE = ord("9")
 
 _FIRST_LINE = pattern(
-    rb"\d+ (\d+ )?(malloc\(\d|calloc\(\d|realloc\([0#(]|free\([0#(]|valloc\(\d|memalign\(\d"
-    rb"|posix_memalign\(\d|aligned_alloc\(\d|jemalloc_\w+\(\))"
+    rb"\d{1,18} (?:\d{1,18} )?"
+    rb"(?:(?:malloc\(\d+|valloc\(\d+|(?:calloc|memalign|posix_memalign|aligned_alloc)\(\d+,\d+"
+    rb"|realloc\([0#(][^ ,\n]*,\d+)\)=|(?:free\([0#(][^ \n]*\)|jemalloc_\w+\(\))\r?(?:\n|$))"
 )
+"""A whole call. The beginning of one is not enough, since ltrace -f writes PID malloc(10) = 0xP."""
 
 
 class Log(Struct):
@@ -158,16 +159,12 @@ def _address(scan: LogallocScan, position: int) -> int:
 
 
 class LogallocReader(LineReader):
-    """The calls of a log, with a note on unknown objects if the log is munged."""
+    """The calls of a log."""
 
-    def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL."""
-        yield from super().batches()
-        if self._scan.log[0].is_munged:
-            self.notes.append(
-                "a munged log has a slot for NULL: its frees are counted as frees of unknown "
-                "objects"
-            )
+    @property
+    def unknown_is_null(self) -> bool:
+        """Whether the log is munged."""
+        return bool(self._scan.log[0].is_munged)
 
 
 FORMAT = Format(

@@ -1,14 +1,21 @@
 """Output of ltrace for the malloc family (ltrace -e malloc+free+calloc+realloc..., also with -f).
 
+The logs of hand-written malloc hooks are read too, since most of them have the same lines:
+malloc(10) = 0x55d0, free(0x55d0). They may have => or -> or : instead of =, and no blanks around.
+
 A program under ltrace runs hundreds of times slower, so the files are small and the reader is plain
 Python. A line is
 
     [TID] [TIME] LIBRARY->NAME(ARGUMENTS) = RESULT
 
 A call that another call interrupts takes two lines: NAME(ARGUMENTS <unfinished ...>, and later
-<... NAME resumed> ) = RESULT. A call whose return ltrace missed ends in <no return ...>. Processes
-that -f follows cannot be told from threads. Calls inside libc are dropped, because ltrace misnames
-them. Lines that ltrace did not write are skipped.
+<... NAME resumed> ) = RESULT. A call whose return ltrace missed ends in <no return ...>. Calls
+inside libc (LIBRARY is libc, or NAME@libc.so.6) are dropped, because ltrace misnames them. Lines
+without a call are skipped.
+
+Nothing distinguishes the processes that -f follows from threads. They are taken for threads, unless
+the user chooses one as a process. If a child's end was recorded, the trace is not valid without
+that choice, since it mixes several heaps.
 """
 
 from __future__ import annotations
@@ -23,30 +30,47 @@ from typing import NamedTuple
 from allocsim.events import Op
 from allocsim.traces.calls import ADDRESS_BITS, HUGE, PAGE, Call
 from allocsim.traces.formats import Format
+from allocsim.traces.reader import SKIPPED
 from allocsim.traces.scan.lex import MAX_DIGITS
-from allocsim.traces.scan.line_reader import SKIPPED
 from allocsim.traces.scan.python_reader import PythonReader
 
-_WHO = rb"(?:\[pid (?P<pid>\d{1,18})\] |(?P<tid>\d{1,18}) +)?(?:\d+:\d+:\d+(?:\.\d+)? |\d+\.\d+ )?"
-_NAME = (
-    rb"(?P<name>malloc|calloc|realloc|reallocarray|free|cfree|memalign|posix_memalign"
-    rb"|aligned_alloc|valloc|pvalloc)"
+_WHO = (
+    rb"(?:\[(?:pid )?(?P<pid>\d{1,18})\] ?|(?P<tid>\d{1,18}):? +)?"
+    rb"(?:\d+:\d+:\d+(?:\.\d+)? |\d+\.\d+ )?"
 )
+_NAMES = (
+    rb"malloc|calloc|realloc|reallocarray|free|cfree|memalign|posix_memalign|aligned_alloc|valloc"
+    rb"|pvalloc"
+)
+_NAME = rb"(?P<name>" + _NAMES + rb")(?:@(?P<inside>[^\s()<>]{1,200}))?"
 _CALL = (
-    _WHO + rb"(?:(?P<library>[^\s()<>]{1,200})->)?" + _NAME + rb"\((?P<arguments>[^()\n]{0,200}?)"
-    rb"(?:(?P<cut> <(?:unfinished|no return) \.\.\.>)|\) += (?P<result>[^\s=]+))"
+    _WHO + rb"(?:(?P<library>[^\s()<>]{1,200})->)?" + _NAME
+    + rb"\((?P<arguments>(?:[^()\n]|\(nil\)){0,200}?)"
+)  # fmt: skip
+_RESULT = rb"(?P<result>\(nil\)|0x[0-9A-Fa-f]+|\d+|<void>)(?!\w)"
+_END = (
+    rb"(?:(?P<cut> <(?:unfinished|no return) \.\.\.>)|\)(?(tid) +| *)(?:=>?|->|:) *"
+    + _RESULT
+    + rb")"
 )
-_BEGUN = pattern(_CALL)
-_RESUMED = pattern(_WHO + rb"<\.\.\. " + _NAME + rb" resumed> [^=\n]{0,200}= (?P<result>[^\s=]+)")
-_OTHER = pattern(_WHO + rb"(?:\+\+\+ |--- |[^\s()<>]{1,200}->\w|<\.\.\. )")
-_FIRST = pattern(rb"^" + _CALL, MULTILINE)
+_BEGUN = pattern(_CALL + rb"(?:" + _END + rb"|\)\s*$)")
+_RESUMED = pattern(_WHO + rb"<\.\.\. " + _NAME + rb" resumed> [^=\n]{0,200}= " + _RESULT)
+_FIRST = pattern(rb"^" + _CALL + _END, MULTILINE)
+
+_SIGNAL = pattern(_WHO + rb"(?:\+\+\+ |--- (?P<child>SIGCHLD)?)")
+_OTHER = pattern(_WHO + rb"(?:[^\s()<>]{1,200}->(?!(?:" + _NAMES + rb")\W)\w|<\.\.\. )")
+_UNREADABLE = pattern(rb"(?:^|\W)(?:" + _NAMES + rb")(?:@\S{1,200})?\(")
 
 MAX_UNFINISHED = 16
 """Maximum number of unfinished calls of one thread. One more, and the oldest is dropped."""
 
 MAX_THREADS = 1 << 12
-"""Maximum number of threads with unfinished calls."""
+"""Maximum number of threads with unfinished calls, and of threads whose calls are counted."""
 
+MAX_SHOWN = 5
+"""Maximum number of thread ids that a note names."""
+
+UNREADABLE = "dropped calls that cannot be read"
 INCOMPLETE = "dropped calls whose beginning or end is missing"
 NO_ADDRESS = "dropped calls whose address ltrace does not print (posix_memalign)"
 INSIDE_LIBC = "dropped calls inside libc, which ltrace misnames"
@@ -71,23 +95,36 @@ class Parser:
     def __init__(self) -> None:
         self.unfinished: dict[int, list[Begun]] = {}
         self.dropped: Counter[str] = Counter()
+        self.calls: Counter[int] = Counter()
+        """Calls by thread id."""
+        self.has_children = False
+        """Whether a process has been told that its child has ended."""
 
     def call(self, line: bytes) -> Call | None:
         """Return the call that a line completes, if any. A free is complete when it begins."""
         begun, resumed = _BEGUN.match(line), _RESUMED.match(line)
         match = begun or resumed
         if match is None:
-            self.dropped[SKIPPED] += bool(line.strip()) and not _OTHER.match(line)
+            self._skip(line)
             return None
         thread = int(match["pid"] or match["tid"] or 0)
         if begun is None:
             call = self._resume(thread, match["name"])
         else:
-            call = Begun(begun["library"] or b"", begun["name"], begun["arguments"])
+            library = begun["inside"] or begun["library"] or b""
+            call = Begun(library, begun["name"], begun["arguments"])
             if begun["cut"] and not _is_free(call.name):
                 self._suspend(thread, call)
                 return None
-        return None if call is None else self._complete(call, match["result"] or b"0", thread)
+        return None if call is None else self._complete(call, match["result"] or b"", thread)
+
+    def _skip(self, line: bytes) -> None:
+        """Count a line that is neither the beginning nor the end of a call."""
+        if signal := _SIGNAL.match(line):
+            self.has_children |= signal["child"] is not None
+        elif not _OTHER.match(line):
+            what = UNREADABLE if _UNREADABLE.search(line) else SKIPPED
+            self.dropped[what] += bool(line.strip())
 
     def _suspend(self, thread: int, begun: Begun) -> None:
         """Push an unfinished call on its thread's stack."""
@@ -123,25 +160,52 @@ class Parser:
             self.dropped[NO_ADDRESS] += 1
             return None
         try:
-            return _call(begun, result)._replace(thread=thread)
+            call = _call(begun, result)._replace(thread=thread)
         except (ValueError, IndexError):
-            self.dropped[SKIPPED] += 1
+            self.dropped[UNREADABLE] += 1
             return None
+        if thread in self.calls or len(self.calls) < MAX_THREADS:
+            self.calls[thread] += 1
+        return call
 
-    def notes(self) -> list[str]:
-        """Return notes with the counts of dropped calls and lines."""
+    def finish(self, reader: PythonReader) -> None:
+        """Give the reader the counts of dropped calls and lines, as notes and losses."""
         self.dropped[INCOMPLETE] += sum(map(len, self.unfinished.values()))
-        return [f"{what}: {count:,}" for what, count in self.dropped.items() if count]
+        reader.notes += [f"{what}: {count:,}" for what, count in self.dropped.items() if count]
+        reader.unreadable_calls = sum(
+            self.dropped[what] for what in (UNREADABLE, INCOMPLETE, NO_ADDRESS)
+        )
+        skipped, read = self.dropped[SKIPPED], self.calls.total()
+        if skipped > read:
+            reader.losses.append(
+                f"most lines are not calls ({skipped:,}, and {read:,} calls): if they are, their "
+                "form is not known"
+            )
+        if len(self.calls) > 1 and reader.process is None:
+            (reader.losses if self.has_children else reader.notes).append(self._processes())
+
+    def _processes(self) -> str:
+        """Say that calls of several processes are or may be mixed."""
+        most = self.calls.most_common(MAX_SHOWN)
+        ids = ", ".join(f"{thread} ({count:,})" for thread, count in most)
+        if len(self.calls) > len(most):
+            ids += f" and {len(self.calls) - len(most)} more"
+        if self.has_children:
+            return f"it mixes the heaps of several processes: {ids}; select one (--process PID)"
+        return (
+            "processes are not distinguished from threads; these are taken for threads: "
+            f"{ids} (to select one as a process: --process PID)"
+        )
 
 
 def calls(reader: PythonReader) -> Iterator[Call]:
     """Yield the calls of all lines, in the order of their results."""
-    parser = Parser()
+    parser, has_processes = Parser(), reader.process is not None
     for line in reader.lines():
         call = parser.call(line)
         if call is not None:
-            yield call
-    reader.notes += parser.notes()
+            yield call._replace(process=call.thread) if has_processes else call
+    parser.finish(reader)
 
 
 def _is_free(name: bytes) -> bool:
@@ -159,6 +223,8 @@ def _call(begun: Begun, result: bytes) -> Call:
     first = numbers[0]
     if _is_free(begun.name):
         return Call(Op.FREE, first & _ADDRESS)
+    if not result:
+        raise ValueError(begun.name)
     address = _number(result) & _ADDRESS
     match begun.name:
         case b"malloc":
@@ -178,8 +244,10 @@ _ADDRESS = (1 << ADDRESS_BITS) - 1
 
 
 def _number(text: bytes) -> int:
-    """Parse a number as ltrace prints it: decimal, or hexadecimal after 0x; else ValueError."""
+    """Parse a decimal number, a hexadecimal one after 0x, or (nil); else ValueError."""
     text = text.strip()
+    if text == b"(nil)":
+        return 0
     digits = text.removeprefix(b"0x")
     if len(digits) > MAX_DIGITS or not digits.isalnum():
         raise ValueError(text)
@@ -188,7 +256,8 @@ def _number(text: bytes) -> int:
 
 FORMAT = Format(
     name="ltrace",
-    summary="ltrace of the malloc family, as in: ls->malloc(472)  = 0x55eca71b62a0",
+    summary="ltrace of the malloc family, or a log of this form from a malloc hook, as in: "
+    "ls->malloc(472)  = 0x55eca71b62a0",
     looks_like=looks_like,
     open=partial(PythonReader, make=calls),
 )

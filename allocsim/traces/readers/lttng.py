@@ -95,6 +95,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
             return -1
         state.made = 0
         state.skipped += 1
+        state.unreadable += name > 0
         return next_line(text, state, position)
     call.address = 0
     call.old = 0

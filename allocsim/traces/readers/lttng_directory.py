@@ -20,6 +20,7 @@ from allocsim.errors import TraceError
 from allocsim.events import Trace, closing_chunks
 from allocsim.text import counted
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.reader import Reader
 from allocsim.traces.readers.lttng_metadata import EventLayout, read_layouts
 from allocsim.traces.readers.lttng_streams import Stream, Streams, read_events, start_streams
 from allocsim.traces.recording import events_of
@@ -78,14 +79,11 @@ class DirectorySource:
         self._opened.close()
 
 
-class DirectoryReader:
+class DirectoryReader(Reader):
     """The calls of a directory, in the order of their times."""
 
-    is_empty = False
-
-    def __init__(self, source: DirectorySource, layouts: Table[EventLayout]) -> None:
-        self.source: Any = source
-        self.notes: list[str] = []
+    def __init__(self, source: Any, layouts: Table[EventLayout]) -> None:
+        super().__init__(source)
         self._streams = Streams(source.streams, layouts)
 
     def batches(self) -> Iterator[Any]:

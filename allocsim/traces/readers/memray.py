@@ -23,8 +23,9 @@ import numpy as np
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
 from allocsim.python_child import running, script_command
-from allocsim.traces.formats import TRUNCATED, Format
+from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.reader import Reader
 from allocsim.traces.readers import memray_child
 from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
 from allocsim.traces.source import Source
@@ -51,22 +52,16 @@ def looks_like(head: bytes) -> bool:
     return head.startswith((PLAIN, PACKED))
 
 
-class MemrayReader:
+class MemrayReader(Reader):
     """The calls of a capture."""
 
-    is_empty = False
-    """A capture has a header, so it is never empty."""
-
     def __init__(self, source: Source) -> None:
-        self.source = source
-        self.notes: list[str] = []
+        super().__init__(source)
         self._dropped = 0
 
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
-            if self.source.truncated:
-                self.notes.append(TRUNCATED)
             command = script_command(str(memray_child.__file__))
             files: dict[str, Any] = {"stdin": capture, "stderr": complaint}
             with running(command, stdout=subprocess.PIPE, **files) as child:

@@ -19,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.jit import answers, kernel
-from allocsim.core.records import Int64, Struct, Table
-from allocsim.core.tables import records
+from allocsim.core.records import Table
 from allocsim.events import Op
 from allocsim.traces.calls import HUGE, CallRecord
 from allocsim.traces.formats import Format
@@ -34,7 +33,7 @@ from allocsim.traces.scan.lex import (
     word,
     word_at,
 )
-from allocsim.traces.scan.line_reader import SKIPPED, LineFormat, LineReader, read_line
+from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
 from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
@@ -60,18 +59,11 @@ _CALL = pattern(
 )
 
 
-class Unreadable(Struct):
-    """Calls that cannot be read."""
-
-    calls: Int64  # skipped lines that have --PID-- and a known function
-
-
 class ValgrindScan(NamedTuple):
     """Scanner of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
-    unreadable: Table[Unreadable]  # one row
 
 
 def looks_like(head: bytes) -> bool:
@@ -95,7 +87,7 @@ def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
     if parenthesis < 0:
         return -1
     position = _call(scan, parenthesis, call)
-    scan.unreadable[0].calls += position < 0
+    state.unreadable += position < 0
     return position
 
 
@@ -222,7 +214,7 @@ def _second(text: np.ndarray, state: ScanState, separator: int, length: int) -> 
 
 
 LINES = LineFormat(
-    scanner=lambda text, state: ValgrindScan(text, state, records(Unreadable)),
+    scanner=lambda text, state: ValgrindScan(text, state),
     grammar="--PID-- malloc(N) = 0xPTR",
     mixed=True,
 )
@@ -234,15 +226,10 @@ class ValgrindReader(LineReader):
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
 
-    def _skip_notes(self) -> list[str]:
-        """Return notes that count unreadable calls separately from the program's output."""
-        unreadable = int(self._scan.unreadable[0].calls)
-        counts = {
-            SKIPPED: int(self._state.skipped) - unreadable,
-            "dropped calls that cannot be read (cut off, without an address, or mixed with the "
-            "line of another process; --log-file=%p.log gives each process its own)": unreadable,
-        }
-        return [f"{what}: {count:,}" for what, count in counts.items() if count]
+    unreadable_note = (
+        "dropped calls that cannot be read (cut off, without an address, or mixed with the line of "
+        "another process; --log-file=%p.log gives each process its own)"
+    )
 
 
 FORMAT = Format(

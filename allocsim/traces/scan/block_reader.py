@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.errors import TraceError
-from allocsim.traces.formats import TRUNCATED
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.reader import Reader
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
@@ -34,15 +34,14 @@ class Scanned(NamedTuple):
     continues after the block."""
 
 
-class BlockReader:
+class BlockReader(Reader):
     """The calls of a source. The subclass of each format defines `scan` and `grammar`."""
 
     grammar = ""
     """Form of a record, for error messages."""
 
     def __init__(self, source: Source) -> None:
-        self.source = source
-        self.notes: list[str] = []
+        super().__init__(source)
         self._block = bytearray(BLOCK)
         self._content = np.frombuffer(self._block, np.uint8)
         self._offset = 0
@@ -77,14 +76,11 @@ class BlockReader:
             self._offset += done
             self._block[:filled] = self._block[done : done + filled]
         if self.source.truncated:
-            self.notes.append(TRUNCATED)
-        elif filled and not self._offset:
+            return
+        if filled and not self._offset:
             raise self._error(0)
-        elif filled:
-            self.notes.append(
-                f"the recording ends early: its last record is cut off after {filled:,} bytes "
-                "and was dropped"
-            )
+        if filled:
+            self.losses.append(f"its last record is cut off after {filled:,} bytes and was dropped")
 
     def _scan_block(self, end: int, arrays: Iterator[Any]) -> Any:
         """Yield batches of the calls before `end`; return the start of the incomplete record."""

@@ -2,9 +2,8 @@
 
 Each format implements the operation `read_line` for a scanner type of its own, so the scan loop is
 compiled separately for each format. A line that is not of the format ends the import with an error
-that shows the line's number and text. There are two exceptions, which only add a note: the last
-line of a truncated recording, and, in a `mixed` format, the program's own output between the lines
-of the tool.
+that shows the line's number and text. In a `mixed` format, other lines, such as the program's own
+output, are skipped and counted. A last line without a newline is dropped.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from allocsim.core.records import Table
 from allocsim.core.tables import records
 from allocsim.errors import TraceError
 from allocsim.traces.calls import CallRecord, Halt
-from allocsim.traces.formats import TRUNCATED, shown
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.reader import SKIPPED, Reader, shown
 from allocsim.traces.scan.lex import NEWLINE, RETURN, next_line
 from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
@@ -31,8 +30,6 @@ BLOCK = 1 << 20
 
 PADDING = 32
 """Bytes after the last line that a scanner may read."""
-
-SKIPPED = "skipped lines that are not of the format"
 
 
 @dataclass(frozen=True)
@@ -91,12 +88,11 @@ def scan_lines(scan: Any, start: int, end: int, calls: Table[CallRecord]) -> int
     return position
 
 
-class LineReader:
+class LineReader(Reader):
     """The calls of a source whose lines are of one format."""
 
     def __init__(self, source: Source, form: LineFormat) -> None:
-        self.source = source
-        self.notes: list[str] = []
+        super().__init__(source)
         self._grammar = form.grammar
         self._block = bytearray(BLOCK + PADDING)
         text = np.frombuffer(self._block, np.uint8)
@@ -116,28 +112,37 @@ class LineReader:
         """Whether no line has been read."""
         return self.lines == 0
 
+    @property
+    def unreadable(self) -> int:
+        """Skipped lines that are calls."""
+        return int(self._state.unreadable)
+
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         arrays = call_arrays()
         filled, at_end = 0, False
         while not at_end:
-            read = self.source.read_into(memoryview(self._block)[filled:BLOCK])
-            at_end = filled + read < BLOCK
-            filled = self._end_last_line(filled + read) if at_end else filled + read
-            end = self._end_of_lines(filled)
-            if end == 0 and filled:
+            filled += self.source.read_into(memoryview(self._block)[filled:BLOCK])
+            at_end = filled < BLOCK
+            end = self._block.rfind(b"\n", 0, filled) + 1
+            if end == 0 and not at_end:
                 end = self._split_long_line(filled)
-            yield from self._scan_block(arrays, end, at_end)
+            yield from self._scan_block(arrays, end)
             filled -= end
             self._block[:filled] = self._block[end : end + filled]
+        self.drop_unended_line(self.lines + 1, self._block[:filled])
         self.notes += self._skip_notes()
+
+    unreadable_note = "dropped calls that cannot be read"
+    """Beginning of the note on unreadable calls."""
 
     def _skip_notes(self) -> list[str]:
         """Return notes on skipped lines, for the end of the import."""
-        skipped = int(self._state.skipped)
-        return [f"{SKIPPED}: {skipped:,}"] if skipped else []
+        skipped = max(int(self._state.skipped) - self.unreadable, 0)
+        counts = {SKIPPED: skipped, self.unreadable_note: self.unreadable}
+        return [f"{what}: {count:,}" for what, count in counts.items() if count]
 
-    def _scan_block(self, arrays: Iterator[Any], end: int, at_end: bool) -> Iterator[Any]:
+    def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
         """Yield batches of the calls in the complete lines before `end`."""
         position, state = 0, self._state
         while position < end:
@@ -146,42 +151,18 @@ class LineReader:
             if state.calls:
                 yield calls[: state.calls]
             if state.halt == Halt.BAD_LINE:
-                is_last = self._block.find(b"\n", position, end - 1) < 0
-                if not (at_end and self._is_cut and self.lines and is_last):
-                    raise self._error(position, end)
-                self.notes.append(
-                    f"the recording ends early: line {self.lines + 1} is cut off "
-                    f"({shown(self._block[position:end])}) and was dropped"
-                )
-                return
-
-    _is_cut = False
-    """Whether the last line of the source has no newline."""
-
-    def _end_last_line(self, filled: int) -> int:
-        """Add a missing newline to the last line, or drop that line if the source is truncated."""
-        self._is_cut = filled > 0 and self._block[filled - 1] != ord("\n")
-        if self.source.truncated:
-            self.notes.append(TRUNCATED)
-            return self._end_of_lines(filled)
-        if self._is_cut:
-            self._block[filled] = ord("\n")
-            return filled + 1
-        return filled
-
-    def _end_of_lines(self, filled: int) -> int:
-        """Return the position after the last newline in the first `filled` bytes, or 0."""
-        return self._block.rfind(b"\n", 0, filled) + 1
+                raise self._error(position, end)
 
     def _split_long_line(self, filled: int) -> int:
         """Handle a line longer than a block: skip it in a mixed format, else raise an error.
 
-        A newline written near the end of the block splits the line. The parts still count as one
+        A newline written near the end of the block splits the line. The character before it makes
+        the first part unreadable if it would end inside a number. The parts still count as one
         line: the first part is not counted, but the rest is, even if it is empty.
         """
         if not self._state.mixed:
             raise self._error(0, filled)
-        self._block[filled - 2] = ord("\n")
+        self._block[filled - 3 : filled - 1] = b"?\n"
         self._state.lines -= 1
         self._state.skipped -= 1
         return filled - 1

@@ -14,43 +14,48 @@ import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.traces.calls import BATCH, CALL, Call
-from allocsim.traces.formats import TRUNCATED
+from allocsim.traces.reader import Reader
 from allocsim.traces.source import Source
 
 MAX_LINE = 1 << 20
-"""Maximum bytes of a line that are kept. The rest of a longer line is dropped."""
+"""Maximum bytes of a line that are kept. The end of a longer line is replaced by a question mark,
+so that no number is cut."""
 
 
-class PythonReader:
+class PythonReader(Reader):
     """The calls that `make` yields for this reader, in batches."""
 
     def __init__(self, source: Source, make: Callable[[PythonReader], Iterator[Call]]) -> None:
-        self.source = source
-        self.notes: list[str] = []
-        self.is_empty = True
-        """True until the generator has read a line or made a call."""
+        super().__init__(source)
         self.line = 0
         """Number of the last line read, from 1."""
+        self.unreadable_calls = 0
+        """The generator counts here the calls that it cannot read."""
         self._make = make
+        self._has_calls = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the generator has neither read a line nor made a call."""
+        return self.line == 0 and not self._has_calls
+
+    @property
+    def unreadable(self) -> int:
+        """Calls that the generator could not read."""
+        return self.unreadable_calls
 
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL; none is reused."""
         calls = self._make(self)
         while rows := [*islice(calls, BATCH)]:
-            self.is_empty = False
+            self._has_calls = True
             try:
                 yield np.array(rows, CALL).view(np.recarray)
             except OverflowError as error:
                 raise TraceError(f"{self.source.name}: a number exceeds 64 bits") from error
-        if self.source.truncated:
-            self.notes.append(TRUNCATED)
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines of the source without line ends.
-
-        A last line without a newline is yielded too, unless the source is truncated, because
-        then the line is cut off.
-        """
+        """Yield the lines of the source without line ends; drop a last line without a newline."""
         block, rest = bytearray(MAX_LINE), b""
         while read := self.source.read_into(memoryview(block)):
             whole, newline, tail = block[:read].rpartition(b"\n")
@@ -60,11 +65,10 @@ class PythonReader:
                 rest = bytes(tail)
             elif len(rest) < MAX_LINE:
                 rest += tail
-        if rest and not self.source.truncated:
-            yield self._count(rest)
+        self.drop_unended_line(self.line + 1, rest)
 
     def _count(self, line: bytes | bytearray) -> bytes:
         """Count a line; return it without the carriage return, cut to MAX_LINE."""
         self.line += 1
-        self.is_empty = False
-        return bytes(line[:MAX_LINE]).removesuffix(b"\r")
+        kept = line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + b"?"
+        return bytes(kept).removesuffix(b"\r")

@@ -15,6 +15,7 @@ class ScanState(Struct):
     position: Int64  # end of the last number read; -1 if there was no number
     lines: Int64  # complete lines read so far
     skipped: Int64  # lines skipped so far because they are not of the format
+    unreadable: Int64  # skipped lines that are calls, but cannot be read
     calls: Int64  # calls written to the current output
     made: Int64  # calls that the last line makes: 1 unless `read_line` sets it to 0
     mixed: Int64  # 1 if lines that are not of the format are skipped; 0 if they halt the scan

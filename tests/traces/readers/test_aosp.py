@@ -54,13 +54,18 @@ good = pytest.mark.parametrize(("line", "event"), GOOD.values(), ids=GOOD)
     ["", " 1 2", " 1764021942000000000 18446744073709551615"],
     ids=["bare", "timed", "long"],
 )
-@pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["newline", "crlf", "nothing"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["newline", "crlf"])
 def test_line_makes_its_event(
     recorded: Recorded, line: str, event: Event, times: str, end: str
 ) -> None:
     events, trace = recorded(BEFORE + line + times + end)
     assert events == [(Op.MALLOC, 1, 0, 0, 0), event]
     assert (trace.dropped, trace.notes) == ({}, [])
+
+
+def test_thread_done_has_one_time_on_android(recorded: Recorded) -> None:
+    events, _ = recorded(BEFORE + "5: thread_done 0x0 437672204000000000\n")
+    assert events[1] == (Op.THREAD_DONE, 0, 0, 0, 0)
 
 
 DROPPED = {

@@ -1,4 +1,4 @@
-"""Broken lines of AOSP text: an error with the line, and the rest of a cut recording."""
+"""Broken lines of AOSP text, which are errors, and last lines that are cut off."""
 
 import pytest
 
@@ -97,9 +97,9 @@ def test_broken_line_is_an_error_that_names_file_line_and_text(
     assert f"trace.txt, line 3: found '{shown}{mark}', expected TID: malloc|calloc|" in message
 
 
-@broken
-def test_broken_first_line_is_an_error_even_without_its_end(recorded: Recorded, line: str) -> None:
-    with pytest.raises(TraceError, match=r"trace\.txt, line 1: found"):
+@pytest.mark.parametrize("line", ["1: malloc 0x10 8", "hello"])
+def test_only_line_without_its_end_is_an_error_that_says_so(recorded: Recorded, line: str) -> None:
+    with pytest.raises(TraceError, match=rf"line 1, the last, has no newline .*: '{line}'"):
         recorded(line)
 
 
@@ -142,19 +142,24 @@ def test_calls_before_a_broken_line_are_read() -> None:
     assert sum(batches) == 3
 
 
-@pytest.mark.parametrize("end", ["1: mal", "1", "1: malloc 0x", "1: malloc 0x20 8 17"], ids=repr)
-def test_cut_last_line_is_dropped_with_a_note(recorded: Recorded, end: str) -> None:
+@pytest.mark.parametrize(
+    "end",
+    ["1: mal", "1", "1: malloc 0x", "1: malloc 0x20 8 17", "1: malloc 0x20 104", "1: free 0x10"],
+    ids=repr,
+)
+def test_last_line_without_its_end_is_dropped_even_if_it_can_be_read(
+    recorded: Recorded, end: str
+) -> None:
     events, trace = recorded(BEFORE + end)
     assert events == [(Op.MALLOC, 1, 0, 0, 0)]
-    (note,) = trace.notes
-    assert "line 2 is cut off" in note
-    assert f"'{end}" in note
+    assert trace.losses == [
+        f"line 2, the last, has no newline and may be cut off, so it was dropped: '{end}'"
+    ]
 
 
-def test_last_line_that_is_cut_inside_a_number_is_read_as_it_is(recorded: Recorded) -> None:
-    events, trace = recorded(BEFORE + "5: malloc 0x20 10")
-    assert events[1] == (Op.MALLOC, 10, 0, 0, 1)
-    assert trace.notes == []
+@pytest.mark.parametrize("end", [" ", "\r", "\t \r"], ids=repr)
+def test_blank_after_the_last_newline_is_no_line(recorded: Recorded, end: str) -> None:
+    assert recorded(BEFORE + end)[1].losses == []
 
 
 def test_broken_last_line_with_its_end_is_an_error(recorded: Recorded) -> None:

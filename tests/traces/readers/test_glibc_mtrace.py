@@ -81,8 +81,8 @@ def test_cut_end_is_noted(cut: int) -> None:
     content = MAGIC + record(1, 0, 0x20, 5) + record(3, 0x20)
     events, trace = read_bytes(content[:-cut], FORMAT)
     assert len(events) == 1
-    (note,) = trace.notes
-    assert note.startswith(f"the recording ends early: its last record is cut off after {64 - cut}")
+    (loss,) = trace.losses
+    assert loss.startswith(f"its last record is cut off after {64 - cut}")
 
 
 def test_unused_record_between_others_is_skipped() -> None:

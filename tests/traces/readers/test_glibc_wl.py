@@ -4,15 +4,19 @@ The tests write them by the grammar; `test_samples` reads files of glibc's own t
 """
 
 import gzip
+import os
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from allocsim.errors import TraceError
 from allocsim.events import Op
-from allocsim.traces.readers import glibc_wl
+from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.readers import glibc_wl, glibc_wl_threads
 from allocsim.traces.readers.glibc_wl_threads import TURN
+from allocsim.traces.source import open_source
 from tests.traces.recordings import Event, assert_same, read
 from tests.traces.totals import PROGRAM, SAMPLES, totals_of
 
@@ -52,6 +56,32 @@ def rows(tmp_path: Path, content: bytes) -> list[Event]:
     path = tmp_path / "trace.wl"
     path.write_bytes(content)
     return read(path)[0]
+
+
+@pytest.mark.parametrize("window", [glibc_wl_threads.MAX_CALL, 200, 1000])
+def test_events_do_not_depend_on_the_size_of_a_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    content = written(read(SAMPLES / "git.lttng.gz")[0])
+    whole = rows(tmp_path, content)
+    monkeypatch.setattr(glibc_wl, "MAX_WINDOW", window)
+    assert rows(tmp_path, content) == whole
+
+
+@pytest.mark.parametrize("length", [0, 1, 5000])
+def test_file_that_shrinks_while_it_is_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    path = tmp_path / "trace.wl"
+    path.write_bytes(workload((code(2, 1, 5) + code(5, 1)) * 5000 + b"\1"))
+    monkeypatch.setattr(glibc_wl, "MAX_WINDOW", 1000)
+    monkeypatch.setattr(glibc_wl, "call_arrays", lambda: call_arrays(100))
+    with closing(open_source(str(path))) as source:
+        batches = glibc_wl.FORMAT.open(source).batches()
+        next(batches)
+        os.truncate(path, length)
+        with pytest.raises(TraceError, match=r"trace\.wl: the file ends after .* cut off while"):
+            list(batches)
 
 
 DONE = (Op.THREAD_DONE, 0, 0, 0, 0)

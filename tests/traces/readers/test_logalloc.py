@@ -49,7 +49,8 @@ def test_line_without_a_thread_is_read() -> None:
 DROPPED = {
     "malloc that failed": ("malloc(18446744073709551615)=0x0", "failed call"),
     "free of NULL": ("free(0x0)", "free of NULL"),
-    "free of unknown": ("free(#99)", "free of unknown"),
+    "free of unknown": ("free(0x99)", "free of unknown"),
+    "free of the slot of NULL": ("free(#99)", "free of NULL"),
     "product": ("calloc(4294967296,4294967296)=0x20", "impossible size"),
 }
 

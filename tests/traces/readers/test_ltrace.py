@@ -41,6 +41,40 @@ def test_line_makes_its_event(head: str, line: str, event: Event) -> None:
     assert (trace.dropped, trace.notes) == ({}, [])
 
 
+HOOKS = {
+    "as in CS:APP": ("malloc(24) = 0x20", "free(0x20)"),
+    "no blanks": ("malloc(24)=0x20", "free(0x20)"),
+    "an arrow": ("malloc(24) -> 0x20", "free(0x20)"),
+    "a double arrow": ("malloc(24) => 0x20", "free(0x20) "),
+    "a colon": ("malloc(24): 0x20", "free(0x20)"),
+    "a thread": ("[77] malloc(24) = 0x20", "[77] free(0x20)"),
+    "a thread and a colon": ("77: malloc(24) = 0x20", "77: free(0x20)"),
+    "void": ("calloc(1, 24) = 0x20", "free(0x20) = <void>"),
+    "(nil)": ("realloc((nil), 24) = 0x20", "free(0x20)"),
+}
+"""Lines that malloc hooks write: an allocation of 24 bytes, and its free."""
+
+
+@pytest.mark.parametrize(("allocation", "free"), HOOKS.values(), ids=HOOKS)
+def test_log_of_a_malloc_hook_is_read(allocation: str, free: str) -> None:
+    assert ltrace.looks_like(f"{allocation}\n{free}\n".encode())
+    events, trace = read_lines("ltrace", allocation, free, free.replace("0x20", "(nil)"))
+    assert [event[:2] for event in events] == [(events[0][0], 24), (Op.FREE, 0)]
+    assert (trace.dropped, trace.notes) == ({"free of NULL": 1}, [])
+
+
+def test_allocation_without_a_result_is_unreadable() -> None:
+    _, trace = read_lines("ltrace", BEFORE, "malloc(24)", "malloc(24) = ", "malloc(24) = 0x2z")
+    assert trace.dropped == {"unreadable call": 3}
+
+
+def test_log_of_other_lines_is_not_valid() -> None:
+    _, trace = read_lines("ltrace", BEFORE, "alloc 24", "release 0x10")
+    assert trace.losses == [
+        "most lines are not calls (2, and 1 calls): if they are, their form is not known"
+    ]
+
+
 @pytest.mark.parametrize("who", ["{} ", "[pid {}] "])
 def test_threads_are_distinguished(who: str) -> None:
     lines = [f"{who.format(thread)}ls->malloc(1) = {16 * thread:#x}" for thread in (7, 8, 7)]
@@ -58,7 +92,7 @@ def test_unfinished_calls_are_resumed_by_thread() -> None:
         "2 <... malloc resumed> )               = 0x20",
     )
     assert events == [(Op.MALLOC, 10, 0, 0, 0), (Op.MALLOC, 20, 0, 1, 1)]
-    assert trace.notes == []
+    assert trace.losses == []
 
 
 def test_nested_calls_are_resumed_from_the_innermost() -> None:
@@ -84,7 +118,7 @@ def test_free_is_done_as_it_begins() -> None:
         "1 <... free resumed> ) = <void>",
     )
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE, Op.MALLOC]
-    assert (trace.dropped, trace.notes) == ({}, [])
+    assert (trace.dropped, trace.losses) == ({}, [])
 
 
 def test_failed_call_is_dropped_under_its_reason() -> None:
@@ -133,12 +167,15 @@ LEFT_OUT = {
         f"dropped calls whose beginning or end is missing: {ltrace.MAX_THREADS + 9:,}",
     ),
     "output": (["hello"], "skipped lines that are not of the format: 1"),
-    "negative size": (["ls->malloc(-1) = 0x20"], "skipped lines that are not of the format: 1"),
-    "one argument": (["ls->calloc(1) = 0x20"], "skipped lines that are not of the format: 1"),
-    "no argument": (["ls->malloc() = 0x20"], "skipped lines that are not of the format: 1"),
-    "letters": (["ls->malloc(lots) = 0x20"], "skipped lines that are not of the format: 1"),
-    "a string": (['ls->malloc("(") = 0x20'], None),
-    "size of 1,000 digits": ([f"ls->malloc({'9' * 1000}) = 0x20"], None),
+    "negative size": (["ls->malloc(-1) = 0x20"], "dropped calls that cannot be read: 1"),
+    "one argument": (["ls->calloc(1) = 0x20"], "dropped calls that cannot be read: 1"),
+    "no argument": (["ls->malloc() = 0x20"], "dropped calls that cannot be read: 1"),
+    "letters": (["ls->malloc(lots) = 0x20"], "dropped calls that cannot be read: 1"),
+    "a string": (['ls->malloc("(") = 0x20'], "dropped calls that cannot be read: 1"),
+    "size of 1,000 digits": (
+        [f"ls->malloc({'9' * 1000}) = 0x20"],
+        "dropped calls that cannot be read: 1",
+    ),
     "exit": (["123 +++ exited (status 0) +++"], None),
     "signal": (["--- SIGCHLD (Child exited) ---"], None),
     "another function": (['ls->strlen("x") = 1'], None),
@@ -149,7 +186,10 @@ LEFT_OUT = {
 def test_line_is_dropped_with_a_note(lines: list[str], note: str | None) -> None:
     events, trace = read_lines("ltrace", BEFORE, *lines)
     assert len(events) == 1
-    assert trace.notes == ([note] if note else [])
+    found = [text for text in trace.notes if "taken for threads" not in text]
+    assert found == ([note] if note else [])
+    lost = note is not None and note.startswith("dropped") and "libc" not in note
+    assert ("unreadable call" in trace.dropped) == lost
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
     piped.write_bytes(packed.read_bytes()[:-1])
     events, trace = read(piped)
     assert events == read(DEFAULT)[0]
-    assert trace.notes[0] == "the compressed file ends early; its content up to there was read"
+    assert trace.losses[0] == "the compressed file ends early; its content up to there was read"
 
 
 def test_aggregated_capture_is_an_error() -> None:

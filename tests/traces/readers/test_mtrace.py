@@ -51,7 +51,7 @@ def test_line_is_dropped_under_its_reason(line: str, reason: str) -> None:
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
 def test_two_lines_make_a_realloc(caller: str) -> None:
     lines = (BEFORE, f"{caller}< 0x10", f"{caller}> 0x20 0x64", "- 0x20")
-    content = "\n".join(lines).encode("utf-8", "surrogateescape")
+    content = "\n".join((*lines, "")).encode("utf-8", "surrogateescape")
     events, trace = read_bytes(content, mtrace.FORMAT)
     assert [event[0] for event in events] == [Op.MALLOC, Op.REALLOC, Op.FREE]
     assert events[1] == (Op.REALLOC, 100, 0, 0, 0)

@@ -125,6 +125,7 @@ def test_unreadable_call_is_counted_apart_from_other_lines(line: str) -> None:
     assert skipped == "skipped lines that are not of the format: 1"
     assert dropped.startswith("dropped calls that cannot be read (")
     assert dropped.endswith("): 1")
+    assert trace.dropped == {"unreadable call": 1}
 
 
 @pytest.mark.parametrize("length", [98, 99, 100, 101, 199, 1000])

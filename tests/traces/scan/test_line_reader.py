@@ -76,9 +76,10 @@ def test_batch_is_unchanged_while_others_may_wait(
 
 def test_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_reader, "BLOCK", 64)
-    reader = reader_of(LINES + b"\n\r\n1: free 0x10")
+    reader = reader_of(LINES + b"\n\r\n1: free 0x10\n1: fr")
     assert len(calls_of(reader)) == 51
     assert reader.lines == 53
+    assert reader.losses[0].startswith("line 54, the last, has no newline")
 
 
 def test_empty_source_has_no_lines_and_no_batches() -> None:
@@ -101,6 +102,6 @@ def test_shown_text_of_a_long_line_is_short() -> None:
 def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a longer block after the last line is not part of it."""
     monkeypatch.setattr(line_reader, "BLOCK", 100)
-    content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10"
+    content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10\n"
     found = calls_of(reader_of(content))
     assert found["request"].tolist() == [111111, 111111, 1, 0]
