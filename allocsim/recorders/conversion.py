@@ -93,7 +93,7 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
                 raise
             reason = f" ({error})"
     if not events:
-        raise InputError(_nothing(finished) + reason)
+        raise InputError(_nothing(finished) + ("" if finished.losses else reason))
     remedy = "" if finished.request.children else KEEP_CHILDREN
     trace.notes[:] = [note.replace(SELECT_PROCESS, remedy) for note in trace.notes]
     unknown = trace.dropped.get(REASONS[Reason.UNKNOWN_FREE], 0)

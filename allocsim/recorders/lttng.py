@@ -13,7 +13,7 @@ import ctypes.util
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from allocsim.capabilities import Capabilities
@@ -23,7 +23,9 @@ from allocsim.recorders.base import Recorder, Request, open_recording
 from allocsim.recorders.guard import build_guard, deep_bind_losses, guard_losses, guard_variables
 from allocsim.recorders.linkage import why_no_room, why_unsuited
 from allocsim.recorders.lttng_daemon import BUFFERS, OWN_THREADS, running_daemon, tracing_session
+from allocsim.recorders.lttng_watch import watch_losses
 from allocsim.recorders.program import Outcome, preload, run_program
+from allocsim.signals import InterruptConfirmed
 from allocsim.traces.readers.lttng_directory import METADATA, open_directory
 
 INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
@@ -67,13 +69,23 @@ def run(request: Request, directory: Path) -> Outcome:
     variables = (
         preload(*(library for library in found if library)) | WAITING | guard_variables(directory)
     )
-    with running_daemon(directory) as daemon, tracing_session(directory, daemon):
-        return run_program(request.program, variables | daemon.variables)
+    with ExitStack() as stack:
+        daemon = stack.enter_context(running_daemon(directory))
+        stack.enter_context(tracing_session(directory, daemon))
+        outcome = run_program(request.program, variables | daemon.variables)
+        stopping = stack.pop_all()
+    with InterruptConfirmed("stopping the recorder; interrupt again to discard the recording"):
+        stopping.close()
+    return outcome
 
 
 def losses(directory: Path, outcome: Outcome) -> list[str]:
     """Return a sentence on each kind of calls that were lost."""
-    return [*guard_losses(directory, outcome), *deep_bind_losses(directory)]
+    return [
+        *guard_losses(directory, outcome),
+        *deep_bind_losses(directory),
+        *watch_losses(directory),
+    ]
 
 
 @contextmanager

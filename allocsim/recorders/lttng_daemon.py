@@ -20,10 +20,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allocsim.recorders.base import RecorderFailed, run_command
+from allocsim.recorders.lttng_watch import watched_session
 from allocsim.signals import on_interrupt
 
 START_TIMEOUT = 120.0
@@ -72,6 +73,8 @@ class Daemon:
     """Command that runs LTTng's tools in a mount namespace of their own."""
     options: tuple[str, ...] = ()
     """Options of lttng-sessiond."""
+    process: int | None = None
+    """Process id of the daemon, if it belongs to this recording."""
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Send a command to the daemon."""
@@ -84,6 +87,10 @@ class Daemon:
         if done.returncode != 0:
             message = (done.stderr or done.stdout).strip()
             raise RecorderFailed(f"lttng {arguments[0]} failed: {message[-200:]}")
+
+    def stop(self, session: str) -> None:
+        """Stop a session, if it has not been stopped; wait until its buffers are written."""
+        self.call("stop", session)
 
     def answers(self) -> bool:
         """Return whether the daemon is running."""
@@ -106,7 +113,8 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
             stack.enter_context(_only_recording())
         # For members of the group `tracing`, LTTng prefers root's daemon if one is running.
         if not daemon.answers():
-            stack.enter_context(_started(directory, daemon))
+            process = stack.enter_context(_started(directory, daemon))
+            daemon = replace(daemon, process=process)
         yield daemon
 
 
@@ -128,8 +136,9 @@ def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
             daemon.require("enable-event", *channel, "lttng_ust_libc:*", "--filter", NOT_THE_TRACER)
             daemon.require("add-context", *channel, "--type=vpid", "--type=vtid")
             daemon.require("start", name)
-            yield
-            daemon.require("stop", name)
+            with watched_session(directory, daemon.process, lambda: daemon.stop(name)):
+                yield
+            daemon.stop(name)
         finally:
             destroy()
 
@@ -171,8 +180,11 @@ def _only_recording() -> Iterator[None]:
 
 
 @contextmanager
-def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
-    """Run the daemon during the block. With setpriv, it also ends if this process is killed."""
+def _started(directory: Path, daemon: Daemon) -> Iterator[int]:
+    """Run the daemon during the block; yield its process id.
+
+    With setpriv, the daemon also ends if this process is killed.
+    """
     guard = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
     command = (*guard, *daemon.prefix, "lttng-sessiond", "--no-kernel", "--quiet", *daemon.options)
     with (directory / MESSAGES).open("wb") as messages:
@@ -196,7 +208,7 @@ def _started(directory: Path, daemon: Daemon) -> Iterator[None]:
     with on_interrupt(stop):
         try:
             _wait_for_answer(process, daemon, directory)
-            yield
+            yield process.pid
         finally:
             stop()
 

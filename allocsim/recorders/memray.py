@@ -1,6 +1,6 @@
 """The memray recorder, for programs run by a Python that has memray installed.
 
-memray runs inside the interpreter: `python SCRIPT` becomes `python -m memray run SCRIPT`. It
+memray runs inside the interpreter: `python SCRIPT` becomes `python MEMRAY run SCRIPT`. It
 records what the Python process allocates once memray is active, not what the interpreter allocated
 before. A command line that cannot be rewritten with certainty is not recorded.
 
@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from allocsim.capabilities import Capabilities
-from allocsim.recorders.base import Recorder, Request, reads_file
+from allocsim.recorders.base import Recorder, RecorderFailed, Request, reads_file
 from allocsim.recorders.program import Outcome, run_program
-from allocsim.recorders.python_packages import how_to_install, version_in
+from allocsim.recorders.python_packages import how_to_install, main_of, version_in
 
-RUN = ("-m", "memray", "run", "--quiet", "--no-compress")
+RUN = ("run", "--quiet", "--no-compress")
 
 PYTHON_ALLOCATORS = "--trace-python-allocators"
 
@@ -74,7 +74,10 @@ def run(request: Request, directory: Path) -> Outcome:
     given = request.program.arguments[1:]
     options = _count_options(given) or 0
     allocators = [PYTHON_ALLOCATORS] if request.python_allocators else []
-    memray = [*RUN, *allocators, "-o", str(directory / _FILE)]
+    main = main_of(request.program.file, "memray")
+    if main is None:
+        raise RecorderFailed(missing(request) or "memray is not installed")
+    memray = [main, *RUN, *allocators, "-o", str(directory / _FILE)]
     arguments = [request.program.arguments[0], *given[:options], *memray, *given[options:]]
     return run_program(request.program, {}, arguments)
 

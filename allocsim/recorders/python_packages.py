@@ -23,10 +23,12 @@ try:
     found = version(sys.argv[1])
 except Exception:
     found = None
+spec = importlib.util.find_spec(sys.argv[1]) if found else None
 stdlib = sysconfig.get_path("stdlib")
 print(json.dumps([
     found,
     importlib.util.find_spec("pip") is not None,
+    os.path.join(os.path.dirname(spec.origin), "__main__.py") if spec else None,
     sys.prefix == sys.base_prefix and os.path.exists(os.path.join(stdlib, "EXTERNALLY-MANAGED")),
 ]))
 """
@@ -38,6 +40,8 @@ class Answer(NamedTuple):
     version: str | None = None
     """Version of the package; None if it is not installed."""
     has_pip: bool = False
+    main: str | None = None
+    """File that `python -m PACKAGE` runs, if the package is installed."""
     is_managed: bool = False
     """Whether the system's package manager owns its packages, so that pip refuses to install."""
 
@@ -55,6 +59,14 @@ def _ask(python: str, package: str) -> Answer:
 def version_in(python: str, package: str) -> str | None:
     """Return the version of a package that an interpreter has, or None if it has none."""
     return _ask(python, package).version
+
+
+def main_of(python: str, package: str) -> str | None:
+    """Return the file that `-m PACKAGE` runs; None if the package is not installed.
+
+    Run by its path, it does not put the current directory on Python's path, as -m does.
+    """
+    return _ask(python, package).main
 
 
 def how_to_install(requirement: str, python: str) -> str:

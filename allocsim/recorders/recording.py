@@ -20,7 +20,7 @@ from allocsim.recorders.conversion import Finished, Progress, convert
 from allocsim.recorders.guard import capabilities_here
 from allocsim.recorders.plain_run import compared_with, run_plainly
 from allocsim.recorders.program import Outcome
-from allocsim.signals import InterruptConfirmed
+from allocsim.signals import InterruptConfirmed, interrupt_message
 
 Notify = Callable[[str], None]
 """Shows the user a line."""
@@ -81,7 +81,8 @@ def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcom
         _announce(session, recorder)
         begun = time.monotonic()
         try:
-            outcome = recorder.run(session.request, session.directory)
+            with interrupt_message(lambda: f"before {session.request.program.name} was started"):
+                outcome = recorder.run(session.request, session.directory)
         except RecorderFailed as error:
             others = candidates[position + 1 :]
             if not others or not others[0].capabilities.covers(first.capabilities):

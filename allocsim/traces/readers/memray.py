@@ -13,7 +13,9 @@ one from standard input, is first copied to an unnamed file.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -101,7 +103,7 @@ class MemrayReader(Reader):
         if status == NO_MEMRAY:
             raise EnvironmentLacks(
                 f"{self.source.name}: reading a capture of memray requires memray: "
-                "pip install 'allocsim[memray]'"
+                f"{shlex.quote(sys.executable)} -m pip install memray"
             )
         if status == UNREADABLE:
             raise TraceError(f"{self.source.name}: memray cannot read it: {complaint.strip()}")

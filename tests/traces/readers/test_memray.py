@@ -108,7 +108,7 @@ def program(tmp_path: Path, text: str) -> Any:
 
 
 ENDS = {
-    f"raise SystemExit({memray_child.NO_MEMRAY})": (EnvironmentLacks, "pip install 'allocsim"),
+    f"raise SystemExit({memray_child.NO_MEMRAY})": (EnvironmentLacks, "-m pip install memray"),
     "import os; os.kill(os.getpid(), 11)": (TraceError, r"crashed on it \(status -11\)"),
     "raise SystemExit(7)": (TraceError, r"crashed on it \(status 7\)"),
 }
