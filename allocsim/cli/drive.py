@@ -50,7 +50,7 @@ def command_line() -> str:
 
 
 def _new_heap(settings: Settings) -> Heap:
-    """Return an empty heap of the design, with the parameters of --set."""
+    """Return a new heap of the design, with the parameters of --set."""
     if settings.design not in design_summaries():
         from allocsim.libraries.find import require_no_library
 

@@ -1,4 +1,4 @@
-"""Measuring for `compare` and `check`: their options, their subjects, and the comparison.
+"""Measuring for `compare` and `check`: their options, what is measured, and the comparison.
 
 Options are checked first, because reading the workload may take minutes.
 """

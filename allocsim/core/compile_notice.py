@@ -28,7 +28,7 @@ UNKNOWN_SECONDS = 8
 """CPU-seconds announced for the kernels of a design from outside the package."""
 
 _announced: set[str] = set()
-"""The lines written so far, without the words that say how much is compiled."""
+"""The lines written so far, without the words that say how much is compiled and for how long."""
 
 
 def write_to_stderr(line: str) -> None:

@@ -54,7 +54,7 @@ def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
     aligned either, memalign fails with UNSUPPORTED.
     """
     address = operations.malloc(heap, thread, request)
-    if address & (alignment - 1) == 0:
+    if address & (alignment - 1) == 0:  # true also for 0, the result of a failed malloc
         return address
     operations.free(heap, thread, address)
     larger = alignment
@@ -99,19 +99,19 @@ def free_stack(heap: HeapState, address: int) -> int:
 
 @kernel
 def thread_begin(heap: HeapState, thread: int) -> int:
-    """Do nothing: the design has no thread caches."""
+    """Do nothing: the design needs no preparation for a new thread."""
     return Status.OK
 
 
 @kernel
 def thread_done(heap: HeapState, thread: int) -> int:
-    """Do nothing: the design has no thread caches."""
+    """Do nothing: the design ignores the end of a thread."""
     return Status.OK
 
 
 @kernel
 def release(heap: HeapState, length: int) -> int:
-    """Release nothing."""
+    """Release nothing: the design returns no page to the operating system."""
     return 0
 
 

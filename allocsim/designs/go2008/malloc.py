@@ -89,7 +89,7 @@ def usable_size(heap: Go2008, address: int) -> int:
 
 @kernel
 def pointer_status(record: Span, address: int) -> int:
-    """Return OK if an object begins at `address`, in the span `record`; else the Status for free.
+    """Return OK if an object begins at `address` in the span `record`, or the Status of a failure.
 
     The three failures correspond to the messages "invalid pointer1" to "invalid pointer3" of Go's
     free. Go's free divides the offset by the object size, so it also accepts an address in the tail

@@ -51,7 +51,7 @@ def allocate_aligned_span(heap: Go2008, pages: int, alignment: int) -> int:
     Returns 0 on failure. Go's malloc has no such call. This kernel allocates a span that is long
     enough wherever it starts, and frees the pages before and after the aligned part.
     """
-    spare = (alignment >> PAGE_SHIFT) - 1
+    spare = (alignment >> PAGE_SHIFT) - 1  # for a span that starts one page after a multiple
     span = allocate_span(heap, pages + spare)
     if span == 0:
         return 0

@@ -46,7 +46,7 @@ class Span(Struct):
 
 RECIPROCAL_SHIFT = 40
 """offset * reciprocal >> 40 is exactly offset // object_size while offset * object_size < 2**40. A
-chunk has at most 2**20 bytes and a small object at most 2**15, so the product stays below."""
+span of small objects has at most 2**20 bytes, and a small object at most 2**15, so this holds."""
 
 
 class PageList(Struct):
@@ -59,12 +59,14 @@ class PageList(Struct):
 class FreeList(Struct):
     """A thread's free objects of one class (m->freelist).
 
+    Freed objects are linked. The objects of the newest chunk (the memory of a refill) that were
+    never used follow them, without links.
     length = objects linked from `head` + (end - fresh) / object_size.
     """
 
-    head: Int64  # newest freed object, or 0; its first word links to the next
+    head: Int64  # newest freed object, whose first word links to the next; 0 if none
     fresh: Int64  # address of the first never-used object of the newest chunk
-    end: Int64  # end address of its last object (exclusive); equals fresh if all have been used
+    end: Int64  # end address of the chunk's last object (exclusive); equals fresh if all were used
     length: Int64  # free objects, linked and fresh
 
 
@@ -92,8 +94,8 @@ class Go2008(NamedTuple):
     system: Table[System]  # one record: what was obtained from the OS
     counters: Table[Counters]  # one record
     static: Table[Static]  # one record
-    node: np.ndarray  # page map nodes, int64 span or node numbers
+    node: np.ndarray  # the page map: a row for each node, of int64 numbers of nodes or spans
     span: Table[Span]  # by span number; 0 is the null span
-    page_list: Table[PageList]  # by length in pages; the last for all longer ones
+    page_list: Table[PageList]  # by length in pages; the last list has all longer spans
     size_class: Table[SizeClass]  # by class
     free_list: Grid[FreeList]  # by thread and class

@@ -1,8 +1,9 @@
 """Thread caches: each thread's free objects, one list per size class, unbounded (m->freelist).
 
-A list is last in first out and linked through the first word of the free objects. The never-used
-(fresh) objects of a new chunk form its tail, in ascending address order. Their links are not
-written yet: `fresh` and `end` delimit them until they are popped, or until `write_links`.
+A list is last in first out and linked through the first word of the free objects. At its end are
+the fresh objects: those of the newest chunk (the memory of a refill) that were never used, in
+ascending address order. They are not linked yet: `fresh` and `end` delimit them until they are
+popped, or until `write_links` links them.
 
 Invariant: apart from its link, a free object is all zeros.
 """
@@ -114,9 +115,10 @@ def pop_aligned_object(heap: Go2008, thread: int, size_class: int, alignment: in
 
 @kernel
 def _next_object(heap: Go2008, thread: int, size_class: int, previous: int) -> int:
-    """Return the object after `previous` (0: the first), or 0 at the end of the list.
+    """Return the object after `previous`, or the first object if `previous` is 0.
 
-    A fresh object is linked first, so that the caller can remove it like any other.
+    Returns 0 at the end of the list. If the object is fresh, it is linked first, so that the caller
+    can remove it like any other object.
     """
     objects = heap.free_list[thread, size_class]
     address = load_word(previous) if previous else objects.head
