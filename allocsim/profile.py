@@ -128,6 +128,8 @@ class Profile:
     """Final counters under the library's own names; empty if the design models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
     """The design's own phrases for some parts, or for "metadata", in place of PART_MEANINGS."""
+    mode: str = ""
+    """What the design's parameters mean for the run, in a sentence; empty for most designs."""
     stamps: int = 0
     """Fill patterns that were checked and found intact."""
     checks: int = 0

@@ -77,6 +77,8 @@ class Design:
     """Returns (alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`.
     If the alignment is the range of addresses that one page map leaf covers, the number of leaves
     does not depend on where the OS maps the heap."""
+    mode: Callable[[Mapping[str, int]], str] = lambda _: ""
+    """Returns what the parameters mean for a run, as a sentence for the head of its report."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Phrases for parts of the heap, or for "metadata", where the usual ones do not fit (see
     `profile.PART_MEANINGS`)."""

@@ -23,6 +23,8 @@ class Parameter:
     """One line for `allocsim list designs`."""
     names: tuple[str, ...] = ()
     """Names of the values 0, 1, 2 and so on, if users choose a name instead of a number."""
+    off: int | None = None
+    """The value that "off" stands for, if a number of users' choice can be off."""
 
     def value_of(self, key: str, given: Any) -> int:
         """Convert `given`, an integer or the text of an option; raise InputError if it is invalid.
@@ -33,7 +35,7 @@ class Parameter:
             if given not in self.names:
                 raise InputError(f"{key}={given}: expected {self.expected}")
             return self.names.index(given)
-        value = _number(given)
+        value = self.off if given == "off" else _number(given)
         if value is None and self.maximum == 1:
             value = SWITCH.get(given)
         if value is None or not self.minimum <= value <= self.maximum:
@@ -47,10 +49,14 @@ class Parameter:
             return f"one of {', '.join(self.names)}"
         if (self.minimum, self.maximum) == (0, 1):
             return "0 or 1"
+        if self.off is not None:
+            return f"0 to {self.maximum:,}, or off"
         return f"{self.minimum} to {self.maximum:,}"
 
     def shown(self, value: int) -> int | str:
         """Return `value` as users write it: its name, if values have names."""
+        if value == self.off:
+            return "off"
         return self.names[value] if self.names else value
 
 

@@ -47,6 +47,8 @@ def print_result(result: Result, with_classes: bool = False, with_native: bool =
     """
     screen, profile = Screen(), result.profile
     screen.print(styled(headline(result), "bold"))
+    if profile.mode:
+        screen.print(styled(profile.mode, ""))
     screen.print(styled(summary(profile), "bold green" if profile.at_peak.live else ""))
     screen.print("")
     screen.print_table(_parts_table(profile, screen.width), MIN_COLUMNS)

@@ -33,6 +33,7 @@ def markdown_text(result: Result) -> str:
     lines = [
         f"## {headline(result)}",
         "",
+        *([profile.mode, ""] if profile.mode else []),
         summary(profile),
         "",
         "| part | at peak | share | at end | share | meaning |",
@@ -81,6 +82,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "cautions": cautions_of(result.trace),
         "design": result.design,
         "parameters": dict(result.parameters),
+        "mode": profile.mode,
         "events": profile.events,
         "at_peak": profile.at_peak.as_json(),
         "at_end": {**end.as_json(), "resident": profile.resident},

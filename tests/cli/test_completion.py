@@ -53,7 +53,7 @@ def test_names_are_those_of_the_registries() -> None:
         ("allocsim trace c", ["check", "convert", "cut"]),
         ("allocsim replay sql", ["sqlite-orders"]),
         ("allocsim random --design t", ["tcmalloc"]),
-        ("allocsim compare x --on go", ["go2008"]),
+        ("allocsim compare x --on go", ["go2008", "go"]),
         ("allocsim compare x --on go2008,lib:j", ["go2008,lib:jemalloc"]),
         ("allocsim compare x --sort kept", ["kept", "kept-later"]),
         ("allocsim replay x --format glibc", ["glibc-wl", "glibc-mtrace"]),

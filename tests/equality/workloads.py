@@ -42,7 +42,10 @@ class Workload:
 
     def free_one(self, thread: int = 0) -> None:
         """Free one of the live objects."""
-        place = int(self.random.integers(len(self.live)))
+        self.free_at(int(self.random.integers(len(self.live))), thread)
+
+    def free_at(self, place: int, thread: int = 0) -> None:
+        """Free the live object at `place` in the list."""
         number, self.live[place] = self.live[place], self.live[-1]
         self.live.pop()
         self._spare.append(number)

@@ -1,0 +1,130 @@
+"""The design `go`: the heap of Go 1.27, for one P and objects without pointers.
+
+The folder mirrors Go's runtime: the docstring of a module names the runtime's file in parentheses,
+and the docstring of a kernel its function.
+
+malloc of a small object, up to 32,760 bytes:
+
+1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
+   that size (`malloc.malloc_tiny`).
+2. `mcache.next_free_fast` takes the next free slot of the class's cached span: a bit to find and a
+   bit to set. Usually that is all.
+3. If the span has no further slot, `mcache.refill` replaces it by the first span of the class's
+   partial set (`mcentral`), or by a new one.
+4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
+   (`mpagealloc`), which finds the lowest free run by summaries. If none fits, the heap grows by
+   chunks of 4 MiB.
+5. If a span was taken and the heap has reached the pacer's trigger (`mgcpacer`), it is collected
+   (`mgc`): every span is swept (`mgcsweep`) and the scavenger releases pages (`mgcscavenge`).
+
+Large objects have a span of their own. Go has no free; `malloc` says what one means here.
+
+With the same events, every object's address relative to the heap's start, the page bitmaps, the
+page cache, the pacer's numbers and the number of collections are those of Go 1.27.3;
+scripts/verify-go checks that. The mode `direct` has no counterpart in Go: it is derived from the
+rules of sweeping. Go's concurrent collector lets a program allocate during a collection, so a real
+heap is larger than this one, which takes no time to collect; see `mgcpacer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from allocsim.core import defaults, operations
+from allocsim.core.jit import answers, code_record, link
+from allocsim.core.memory import Reservation
+from allocsim.core.size_classes import SizeClasses
+from allocsim.core.system import answer_from_system
+from allocsim.designs import Design
+from allocsim.designs.go import (
+    malloc,
+    mcache,
+    mfree,
+    mgc,
+    mgcscavenge,
+    mheap,
+    mpagealloc,
+    mstats,
+    objects,
+    pallocsum,
+    stack,
+)
+from allocsim.designs.go.check_classes import INVARIANTS
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.size_classes import size_classes
+from allocsim.designs.go.state import PARAMETERS, mode, new_state, placement
+
+KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
+    operations.malloc: malloc.malloc,
+    operations.calloc: malloc.calloc,
+    operations.memalign: malloc.memalign,
+    operations.realloc: malloc.realloc,
+    operations.free: malloc.free,
+    operations.inspect: objects.inspect,
+    operations.usable_size: objects.usable_size,
+    operations.allocate_stack: stack.allocate_stack,
+    operations.free_stack: stack.free_stack,
+    operations.thread_begin: defaults.thread_begin,  # one P serves all threads
+    operations.thread_done: defaults.thread_done,
+    operations.release: mgcscavenge.release,
+    operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
+    operations.measure: mstats.fill_sample,
+}
+"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
+
+answer_from_system(Go)
+for operation, kernel in KERNELS.items():
+    answers(operation, Go)(kernel)
+
+CODE = code_record(
+    pallocsum.page_update,
+    mpagealloc.page_alloc,
+    mpagealloc.page_grow,
+    mgcscavenge.scavenge_pages,
+    mgcscavenge.release_pages_of,
+    mheap.alloc_pages,
+    mheap.alloc_to_cache,
+    mheap.free_span,
+    mcache.next_free,
+    mgc.gc_start,
+    mgc.gc_start_if_due,
+    mgc.gc_after_events,
+    mfree.large_object,
+    mfree.free_large_object,
+    mfree.move_span,
+    objects.object_status,
+    objects.allocated_size,
+    stack.alloc_manual,
+    malloc.revive,
+    malloc.allocate_aligned,
+    malloc.reallocate,
+)
+"""The kernels that are called by their address. Each is compiled once, not into every caller."""
+
+
+def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Go:
+    """Return an empty heap over `memory`; all threads share one P."""
+    heap = new_state(memory, threads, parameters, CODE)
+    link(heap)
+    return heap
+
+
+def table_of(parameters: Mapping[str, int]) -> SizeClasses:
+    """Return the size classes under `greenteagc`."""
+    return size_classes(bool(parameters["greenteagc"]))
+
+
+DESIGN = Design(
+    name="go",
+    state=Go,
+    create=create,
+    size_classes=table_of,
+    classes=mstats.classes,
+    invariants=INVARIANTS,
+    parameters=PARAMETERS,
+    native_counters=mstats.native_counters,
+    placement=placement,
+    parts=mstats.PARTS,
+    mode=mode,
+)

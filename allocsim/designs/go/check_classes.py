@@ -1,0 +1,240 @@
+"""Invariants of classes, slots and dead objects, checked in plain Python.
+
+Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
+records and changes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from allocsim.core.memory import Reservation
+from allocsim.designs.go.check_pages import (
+    PAGE,
+    SpanCopy,
+    chunks_are_what_was_obtained,
+    no_page_below_the_search_address_is_free,
+    pages_in_use_belong_to_one_span,
+    records_are_counted,
+    released_pages_are_free,
+    scavenger_counts_the_pages_of_chunks,
+    spans_are_mapped,
+    spans_of,
+    summaries_describe_the_bitmap,
+)
+from allocsim.designs.go.records import FULL, PARTIAL, Go
+
+ALL = (1 << 64) - 1
+TINY_CLASS = 2
+WHOLE = 1 << 16
+
+
+def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
+    """Return a number with a bit for each slot: live for `first` 0, taken for 8."""
+    words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
+    return sum((word & ALL) << 64 * place for place, word in enumerate(words))
+
+
+def small_spans(heap: Go) -> Iterator[SpanCopy]:
+    """Yield the spans of the classes."""
+    for span in spans_of(heap):
+        if 0 < span.size_class < len(heap.mcentral):
+            yield span
+
+
+def chain(heap: Go, size_class: int, which: int) -> tuple[list[int], str]:
+    """Return the spans of a set, up to the first broken link, and what is broken."""
+    queue, found, before = heap.span_set[size_class, which], list[int](), 0
+    number = int(queue.head)
+    while number:
+        if not 0 < number < len(heap.mspan) or heap.mspan[number].prev != before:
+            return found, f"a broken link to span {number}"
+        found.append(number)
+        before, number = number, int(heap.mspan[number].next)
+    return found, "" if queue.tail == before else f"a tail of {queue.tail}"
+
+
+def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
+    """A span is cached or in the set that it belongs to; the classes count their spans."""
+    place, counted = dict[int, int](), Counter[int]()
+    for size_class, central in enumerate(heap.mcentral):
+        for which in (PARTIAL, FULL):
+            members, problem = chain(heap, size_class, which)
+            if problem:
+                yield f"set {which} of class {size_class} has {problem}"
+            for number in members:
+                counted[number] += 1
+                place[number] = which
+        counted[int(central.alloc)] += central.alloc != 0
+    for span in spans_of(heap):
+        expected = 0 if span.size_class < 0 else 1
+        if counted.pop(span.number, 0) != expected:
+            yield f"span {span.number} of class {span.size_class} is not in one set"
+        yield from _misplaced(heap, span, place.get(span.number))
+    if any(counted.values()):
+        yield f"span {next(iter(counted))} is in a set, but not in use"
+
+
+def _misplaced(heap: Go, span: SpanCopy, which: int | None) -> Iterator[str]:
+    """Yield why a span does not belong to the set that it is in; None: it is cached."""
+    central = heap.mcentral[max(span.size_class, 0)]
+    nelems = int(central.nelems) if span.size_class > 0 else 1
+    if which is not None and (span.alloc_count == nelems) != (which == FULL):
+        yield f"span {span.number} with {span.alloc_count} of {nelems} slots is in set {which}"
+    if which is None and span.size_class > 0 and central.alloc != span.number:
+        yield f"span {span.number} is in no set and not cached"
+
+
+def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
+    """A class counts its spans, and the free slots of those in the partial set."""
+    spans = list(small_spans(heap))
+    for number, central in enumerate(heap.mcentral[1:], start=1):
+        own = [span for span in spans if span.size_class == number]
+        partial, _ = chain(heap, number, PARTIAL)
+        free = sum(int(central.nelems) - int(heap.mspan[n].alloc_count) for n in partial)
+        if (central.num_spans, central.partial_free) != (len(own), free):
+            yield f"class {number} counts {central}, found {len(own)} spans with {free} free slots"
+        if any(span.npages != central.npages for span in own):
+            yield f"class {number} has a span of another length"
+
+
+def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
+    """A live slot is one of the class's slots, and is counted as allocated."""
+    direct = heap.mheap[0].direct
+    for span in small_spans(heap):
+        central = heap.mcentral[span.size_class]
+        live, taken = slots_of(heap, span, 0), slots_of(heap, span, 8)
+        if live >> int(central.nelems):
+            yield f"span {span.number} has a live slot beyond its {central.nelems}"
+        if central.alloc == span.number:
+            continue
+        if direct and live.bit_count() != span.alloc_count:
+            yield f"span {span.number} has {live.bit_count()} live slots, counts {span}"
+        is_partial = span.alloc_count < central.nelems
+        if not direct and is_partial and (live & ~taken or taken.bit_count() != span.alloc_count):
+            yield f"span {span.number} has slots {taken:#x} taken and {live:#x} live: {span}"
+
+
+def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
+    """The slots that a cached span offers are free, and come after those that were taken."""
+    spans = {span.number: span for span in small_spans(heap)}
+    for number, central in enumerate(heap.mcentral[1:], start=1):
+        offered, word = int(central.alloc_cache) & ALL, int(central.alloc_word)
+        span = spans.get(int(central.alloc))
+        if span is None or word < 0:
+            if offered or (central.alloc and span is None):
+                yield f"class {number} offers slots {offered:#x} of span {central.alloc}"
+            continue
+        taken = slots_of(heap, span, int(heap.mheap[0].taken)) | slots_of(heap, span, 0)
+        passed = (2 << max(int(central.alloc_bit), -1)) - 1
+        if offered & (taken >> 64 * word) or (offered << 64 * word) >> int(central.nelems):
+            yield f"class {number} offers slots {offered:#x} that are not free"
+        if offered & passed:
+            yield f"class {number} offers slots {offered:#x} that it has passed"
+        place = span.start_addr + 64 * word * int(central.elemsize)
+        if offered and (central.alloc_base, central.alloc_row) != (place, span.number * 16 + word):
+            yield f"class {number} takes slots from {central.alloc_base:#x}, expected {place:#x}"
+
+
+def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
+    """What is allocated but neither live nor free to be reused is dead, and counted as that."""
+    dead, size = 0, 0
+    for span in spans_of(heap):
+        if not 0 <= span.size_class < len(heap.mcentral):
+            continue
+        central = heap.mcentral[span.size_class]
+        live = (
+            slots_of(heap, span, 0).bit_count()
+            if span.size_class
+            else int(heap.gc_bits[span.number * 16])
+        )
+        count = _allocated(heap, span) - live
+        dead += count
+        size += count * (int(central.elemsize) if span.size_class else span.npages * PAGE)
+    for central in heap.mcentral[1:]:
+        dead -= int(central.num_reusable)
+        size -= int(central.num_reusable * central.elemsize)
+    controller = heap.gc_controller[0]
+    if (controller.dead_objects, controller.dead_bytes) != (dead, size):
+        yield (
+            f"{controller.dead_objects} dead objects of {controller.dead_bytes} bytes counted, "
+            f"found {dead} of {size}"
+        )
+
+
+def _allocated(heap: Go, span: SpanCopy) -> int:
+    """Return the slots of a span that are allocated; those of the cached span are not counted."""
+    central = heap.mcentral[span.size_class]
+    if span.size_class == 0 or central.alloc != span.number:
+        return span.alloc_count
+    if heap.mheap[0].direct:
+        return slots_of(heap, span, 0).bit_count()
+    word, nelems = max(int(central.alloc_word), -1), int(central.nelems)
+    ahead = ~slots_of(heap, span, 8) & ((1 << nelems) - 1)
+    if word < 0:
+        return nelems - ahead.bit_count()
+    beyond = ahead >> 64 * (word + 1)
+    return nelems - beyond.bit_count() - (int(central.alloc_cache) & ALL).bit_count()
+
+
+def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
+    """A slot of 16 bytes is live exactly if an object or a part starts in it."""
+    for span in small_spans(heap):
+        if span.size_class != TINY_CLASS:
+            continue
+        first = (span.start_addr - memory.address) // 16
+        live, nelems = slots_of(heap, span, 0), int(heap.mcentral[TINY_CLASS].nelems)
+        for slot, parts in enumerate(heap.tiny_parts[first : first + nelems].tolist()):
+            if (parts != 0) != (live >> slot & 1) or parts > WHOLE:
+                yield f"slot {slot} of span {span.number} has parts {parts:#x}, live {live:#x}"
+    mheap = heap.mheap[0]
+    inside = memory.address <= mheap.tiny < heap.system[0].next and mheap.tiny % 16 == 0
+    if (mheap.tiny and not inside) or not (mheap.tiny != 0) <= mheap.tinyoffset <= 16 * inside:
+        yield f"the tiny block at {mheap.tiny:#x} is used up to {mheap.tinyoffset}"
+
+
+def reusable_objects_are_dead(heap: Go, memory: Reservation) -> Iterator[str]:
+    """A reusable list has as many objects as counted, all of its class and none of them live."""
+    spans = list(small_spans(heap))
+    for number, central in enumerate(heap.mcentral[1:], start=1):
+        address, length, seen = int(central.reusable), 0, set[int]()
+        while address and address not in seen:
+            seen.add(address)
+            if not _is_dead_slot(heap, spans, address, number):
+                yield f"{address:#x} on the reusable list of class {number} is not a dead object"
+                break
+            length += 1
+            address = int.from_bytes(memory.view(address, 8), sys.byteorder, signed=True)
+        if length != central.num_reusable:
+            yield f"class {number} has {length} reusable objects, {central.num_reusable} counted"
+
+
+def _is_dead_slot(heap: Go, spans: list[SpanCopy], address: int, size_class: int) -> bool:
+    """Return whether a slot of a class starts at `address`, and is not live."""
+    for span in spans:
+        if span.start_addr <= address < span.end and span.size_class == size_class:
+            slot, rest = divmod(address - span.start_addr, int(heap.mcentral[size_class].elemsize))
+            return not rest and not slots_of(heap, span, 0) >> slot & 1
+    return False
+
+
+INVARIANTS = (
+    chunks_are_what_was_obtained,
+    pages_in_use_belong_to_one_span,
+    released_pages_are_free,
+    no_page_below_the_search_address_is_free,
+    summaries_describe_the_bitmap,
+    scavenger_counts_the_pages_of_chunks,
+    spans_are_mapped,
+    records_are_counted,
+    each_span_is_in_one_set,
+    classes_count_their_slots,
+    live_slots_are_taken,
+    cached_slots_are_free,
+    dead_objects_are_counted,
+    tiny_parts_are_live,
+    reusable_objects_are_dead,
+)
+"""All invariants of the heap, those of the pages first."""

@@ -1,0 +1,157 @@
+"""The cache of the only P: a span for each class, and how slots are taken (runtime/mcache.go).
+
+A slot of the cached span is free if it was not taken at the last sweep and was not passed since.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.raw import load_word, store_word
+from allocsim.designs.go.mcentral import cache_span, push, uncache_span
+from allocsim.designs.go.mheap import alloc_span
+from allocsim.designs.go.records import FULL, Go, MCentral
+from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
+from allocsim.designs.go.spans import BITS_SHIFT, entry_of, page_of, words_of
+from allocsim.designs.go.sys import ones, ones_count64, shift_left, trailing_zeros64
+
+
+@kernel
+def next_free_fast(heap: Go, central: MCentral) -> int:
+    """Take the next free slot of the 64 at hand; return its address, or 0 (nextFreeFast)."""
+    free = int(central.alloc_cache)
+    if free == 0:
+        return 0
+    bit = trailing_zeros64(free)
+    slot = shift_left(1, bit)
+    central.alloc_cache = free & ~slot
+    central.alloc_bit = bit
+    heap.gc_bits[np.uint64(central.alloc_row)] |= slot
+    return central.alloc_base + bit * central.elemsize
+
+
+@out_of_line
+def next_free(heap: Go, size_class: int) -> int:
+    """Take the next free slot, beyond the 64 at hand or of another span (mcache.nextFree).
+
+    Returns its address, or 0 on failure.
+    """
+    central = heap.mcentral[size_class]
+    while not _refill_alloc_cache(heap, central):
+        if refill(heap, size_class) == 0:
+            return 0
+    return next_free_fast(heap, central)
+
+
+@kernel
+def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
+    """Go on to the next 64 slots with a free one; return False if none is left (refillAllocCache).
+
+    The null span has no free slot.
+    """
+    words = words_of(central.nelems) if central.alloc else 0
+    for word in range(central.alloc_word + 1, words):
+        free = free_slots(heap, central, word)
+        if free:
+            central.alloc_word, central.alloc_cache, central.alloc_bit = word, free, -1
+            central.alloc_row = (central.alloc << BITS_SHIFT) + word
+            start = heap.mspan[central.alloc].start_addr
+            central.alloc_base = start + (word << 6) * central.elemsize
+            return True
+    central.alloc_word = words
+    return False
+
+
+@kernel
+def free_slots(heap: Go, central: MCentral, word: int) -> int:
+    """Return a word of the slots of the cached span that were free when it was last swept."""
+    row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
+    return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
+
+
+@kernel
+def free_slots_left(heap: Go, central: MCentral) -> int:
+    """Return how many slots of the cached span can still be taken."""
+    if central.alloc == 0:
+        return 0
+    left = ones_count64(central.alloc_cache)
+    for word in range(central.alloc_word + 1, words_of(central.nelems)):
+        left += ones_count64(free_slots(heap, central, word))
+    return left
+
+
+@kernel
+def refill(heap: Go, size_class: int) -> int:
+    """Replace the cached span by one with a free slot (mcache.refill).
+
+    Returns its number, or 0 on failure; then no span is cached.
+    """
+    central, controller = heap.mcentral[size_class], heap.gc_controller[0]
+    if size_class == TINY_CLASS:
+        drop_reusable(heap, size_class)
+    old = central.alloc
+    uncache(central)
+    if old:
+        uncache_span(heap, size_class, old)
+    span = cache_span(heap, size_class)
+    central.alloc = span
+    if span:
+        used = heap.mspan[span].alloc_count * central.elemsize
+        controller.heap_live += (central.npages << PAGE_SHIFT) - used
+        controller.should_help = 1
+    return span
+
+
+@kernel
+def uncache(central: MCentral) -> None:
+    """Let a class have no cached span."""
+    central.alloc = central.alloc_cache = 0
+    central.alloc_word = central.alloc_bit = -1
+
+
+@kernel
+def alloc_large(heap: Go, length: int) -> int:
+    """Allocate a span for one large object of `length` bytes; its number, or 0 (allocLarge)."""
+    npages = (length + PAGE - 1) >> PAGE_SHIFT
+    span = alloc_span(heap, npages, 0)
+    if span == 0:
+        return 0
+    record, controller = heap.mspan[span], heap.gc_controller[0]
+    record.alloc_count = 1
+    heap.gc_bits[span << BITS_SHIFT] = 1
+    heap.spans[page_of(heap, record.start_addr)] = entry_of(span, 0, 0)
+    controller.heap_live += npages << PAGE_SHIFT
+    controller.should_help = 1
+    heap.counters[0].large_pages += npages
+    push(heap, 0, FULL, span)
+    return span
+
+
+@kernel
+def add_reusable(heap: Go, size_class: int, address: int) -> None:
+    """Push a freed object on the list of its class (addReusableNoscan)."""
+    central = heap.mcentral[size_class]
+    store_word(address, central.reusable)
+    central.reusable = address
+    central.num_reusable += 1
+
+
+@kernel
+def next_reusable(heap: Go, size_class: int) -> int:
+    """Pop the object of a class that was freed last, or return 0 (nextReusableNoScan)."""
+    central = heap.mcentral[size_class]
+    address = central.reusable
+    if address:
+        central.reusable = load_word(address)
+        central.num_reusable -= 1
+    return address
+
+
+@kernel
+def drop_reusable(heap: Go, size_class: int) -> None:
+    """Forget the objects on a class's list: they are dead."""
+    central, controller = heap.mcentral[size_class], heap.gc_controller[0]
+    controller.dead_objects += central.num_reusable
+    controller.dead_bytes += central.num_reusable * central.elemsize
+    central.reusable = central.num_reusable = 0

@@ -1,0 +1,94 @@
+"""The spans of a class: two queues, of spans with and without a free slot (runtime/mcentral.go).
+
+Invariant: a span of a class is cached (`alloc`) or in exactly one of the two sets. Large objects
+are in the full set of class 0.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.designs.go.mheap import alloc_span, free_span
+from allocsim.designs.go.records import FULL, PARTIAL, Go
+from allocsim.designs.go.spans import BITS_SHIFT, live_slots, set_spans, words_of
+
+
+@kernel
+def push(heap: Go, size_class: int, which: int, span: int) -> None:
+    """Add a span at the tail of a set (spanSet.push)."""
+    queue, record = heap.span_set[size_class, which], heap.mspan[span]
+    record.next, record.prev = 0, queue.tail
+    if queue.tail:
+        heap.mspan[queue.tail].next = span
+    else:
+        queue.head = span
+    queue.tail = span
+    if which == PARTIAL:
+        free = heap.mcentral[size_class].nelems - record.alloc_count
+        heap.mcentral[size_class].partial_free += free
+
+
+@kernel
+def remove(heap: Go, size_class: int, which: int, span: int) -> None:
+    """Take a span out of a set (spanSet.pop, if it is the first)."""
+    queue, record = heap.span_set[size_class, which], heap.mspan[span]
+    if record.prev:
+        heap.mspan[record.prev].next = record.next
+    else:
+        queue.head = record.next
+    if record.next:
+        heap.mspan[record.next].prev = record.prev
+    else:
+        queue.tail = record.prev
+    if which == PARTIAL:
+        free = heap.mcentral[size_class].nelems - record.alloc_count
+        heap.mcentral[size_class].partial_free -= free
+
+
+@kernel
+def cache_span(heap: Go, size_class: int) -> int:
+    """Return a span with a free slot, out of its set, or 0 on failure (mcentral.cacheSpan)."""
+    span = heap.span_set[size_class, PARTIAL].head
+    if span:
+        remove(heap, size_class, PARTIAL, span)
+        return span
+    return _grow(heap, size_class)
+
+
+@kernel
+def uncache_span(heap: Go, size_class: int, span: int) -> None:
+    """Put a span that was cached, and has no further slot, into its set (mcentral.uncacheSpan).
+
+    With `direct`, slots that were passed over may be free; they can be taken when the span is next
+    cached. A span that has become empty is freed.
+    """
+    record, nelems = heap.mspan[span], heap.mcentral[size_class].nelems
+    record.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
+    if record.alloc_count == nelems:
+        push(heap, size_class, FULL, span)
+    elif record.alloc_count == 0:
+        release_span(heap, size_class, span)
+    else:
+        push(heap, size_class, PARTIAL, span)
+
+
+@kernel
+def release_span(heap: Go, size_class: int, span: int) -> None:
+    """Free a span that has no object and is in no set."""
+    heap.mcentral[size_class].num_spans -= 1
+    free_span(heap, span)
+
+
+@kernel
+def _grow(heap: Go, size_class: int) -> int:
+    """Allocate an empty span of a class, or return 0 (mcentral.grow)."""
+    central = heap.mcentral[size_class]
+    span = alloc_span(heap, central.npages, size_class)
+    if span == 0:
+        return 0
+    row = span << BITS_SHIFT
+    for word in range(row, row + words_of(central.nelems)):
+        heap.gc_bits[word] = heap.gc_bits[word + heap.mheap[0].taken] = 0
+    set_spans(heap, span)
+    central.num_spans += 1
+    heap.counters[0].refills += 1
+    return span

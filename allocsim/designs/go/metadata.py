@@ -1,0 +1,73 @@
+"""The memory of Go's own records, outside the heap, as Go obtains it.
+
+Counted are the span records, in chunks that are never released, and for each arena of 64 MiB its
+page map (heapArena) and the bitmaps and summaries of its chunks. Mark bits outside spans are small
+and not counted.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
+from allocsim.core.system import count_metadata
+from allocsim.designs.go.records import Go
+
+FIXALLOC_CHUNK = 16 << 10
+"""Bytes in which records are obtained (_FixAllocChunk)."""
+
+SPANS_PER_CHUNK = FIXALLOC_CHUNK // 160
+"""Span records in such a chunk: 160 bytes each in Go 1.27."""
+
+ARENA_CHUNKS = 16
+"""Chunks of 4 MiB in an arena of 64 MiB."""
+
+ARENA_BYTES = 8192 * 8 + 2 * 1024 + ARENA_CHUNKS * (128 + 8 + 8)
+"""Per arena: an 8-byte pointer and two mark bits for each page, and for each chunk its bitmaps, its
+summary and what the scavenger knows of it."""
+
+
+@kernel
+def can_make_span(heap: Go) -> bool:
+    """Return whether there is a record for another span; if not, `refusal` says why."""
+    mheap, system = heap.mheap[0], heap.system[0]
+    if mheap.unused_span:
+        return True
+    if mheap.last_span + 1 >= len(heap.mspan):
+        system.refusal = Status.OUT_OF_MEMORY
+        return False
+    if system.frozen and mheap.last_span % SPANS_PER_CHUNK == 0:
+        system.refusal = Status.FROZEN
+        return False
+    return True
+
+
+@kernel
+def allocate_span_record(heap: Go) -> int:
+    """Return the number of an unused span record; there is one (mheap.allocMSpanLocked)."""
+    mheap = heap.mheap[0]
+    span = int(mheap.unused_span)
+    if span:
+        mheap.unused_span = heap.mspan[span].next
+        return span
+    if mheap.last_span % SPANS_PER_CHUNK == 0:
+        count_metadata(heap, FIXALLOC_CHUNK)
+    mheap.last_span += 1
+    return mheap.last_span
+
+
+@kernel
+def free_span_record(heap: Go, span: int) -> None:
+    """Make a span record available again (mheap.freeMSpanLocked)."""
+    record, mheap = heap.mspan[span], heap.mheap[0]
+    record.start_addr = 0
+    record.next = mheap.unused_span
+    mheap.unused_span = span
+
+
+@kernel
+def allocate_arenas(heap: Go) -> None:
+    """Count the metadata of the arenas that the heap has reached."""
+    mheap, system = heap.mheap[0], heap.system[0]
+    while mheap.start + (mheap.arenas << 26) < system.next:
+        count_metadata(heap, ARENA_BYTES)
+        mheap.arenas += 1

@@ -1,0 +1,135 @@
+"""What a free does to a slot and its span, in each mode; large objects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.designs.go.mcache import add_reusable, alloc_large
+from allocsim.designs.go.mcentral import push, release_span, remove
+from allocsim.designs.go.mgc import gc_start_if_due
+from allocsim.designs.go.mgcsweep import free_large
+from allocsim.designs.go.objects import object_status
+from allocsim.designs.go.records import FULL, PARTIAL, Go, MCentral
+from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
+from allocsim.designs.go.spans import (
+    BITS_SHIFT,
+    CLASS_MASK,
+    SPAN_SHIFT,
+    entry_of,
+    page_of,
+    span_of,
+)
+from allocsim.designs.go.sys import shift_left
+
+
+@kernel
+def free_slot(heap: Go, entry: int, slot: int, reusable: int) -> None:
+    """Do what a free does in the heap's mode to a slot whose live bit has just been cleared.
+
+    `entry` is that of its page; `reusable` is its address, or 0 of a tiny block.
+    """
+    mheap, size_class = heap.mheap[0], entry & CLASS_MASK
+    if mheap.direct:
+        _free_directly(heap, entry >> SPAN_SHIFT, size_class, slot)
+    elif mheap.freegc and reusable:
+        add_reusable(heap, size_class, reusable)
+    else:
+        controller = heap.gc_controller[0]
+        controller.dead_bytes += heap.mcentral[np.uint64(size_class)].elemsize
+        controller.dead_objects += 1
+
+
+@kernel
+def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
+    """Free a slot at once, as a sweep of the span alone would."""
+    central = heap.mcentral[np.uint64(size_class)]
+    if size_class == TINY_CLASS:
+        _forget_tiny_block(heap)
+    if central.alloc == span:
+        _offer_again(central, slot)
+        return
+    record = heap.mspan[np.uint64(span)]
+    left = record.alloc_count - 1
+    if left == 0 or left + 1 == central.nelems:
+        move_span(heap, span)
+    else:
+        record.alloc_count = left
+        central.partial_free += 1
+
+
+@kernel
+def _offer_again(central: MCentral, slot: int) -> None:
+    """Let a slot of the cached span be taken again, unless it was passed."""
+    if slot >> 6 == central.alloc_word and slot & 63 > central.alloc_bit:
+        central.alloc_cache |= shift_left(1, slot & 63)
+
+
+@kernel
+def _forget_tiny_block(heap: Go) -> None:
+    """Forget the current tiny block if a direct free has just killed it."""
+    mheap = heap.mheap[0]
+    if mheap.tiny and heap.tiny_parts[(mheap.tiny - mheap.start) >> 4] == 0:
+        mheap.tiny = mheap.tinyoffset = 0
+
+
+@out_of_line
+def move_span(heap: Go, span: int) -> int:
+    """Free a slot of a span that becomes empty, or is full no more. Returns a Status."""
+    record = heap.mspan[span]
+    size_class = int(record.size_class)
+    was_full = record.alloc_count == heap.mcentral[size_class].nelems
+    remove(heap, size_class, FULL if was_full else PARTIAL, span)
+    record.alloc_count -= 1
+    if record.alloc_count == 0:
+        release_span(heap, size_class, span)
+    else:
+        push(heap, size_class, PARTIAL, span)
+    return Status.OK
+
+
+@kernel
+def mark_live(heap: Go, address: int, parts: int) -> None:
+    """Make a freed slot live again; `parts` is for `tiny_parts` if the class has them, or 0."""
+    entry = int(heap.spans[page_of(heap, address)])
+    size_class, span = entry & CLASS_MASK, entry >> SPAN_SHIFT
+    offset = address - heap.mspan[span].start_addr
+    slot = offset * heap.mcentral[size_class].div_mul >> 32
+    heap.gc_bits[(span << BITS_SHIFT) + (slot >> 6)] |= shift_left(1, slot & 63)
+    if size_class == TINY_CLASS and parts:
+        heap.tiny_parts[(address - heap.mheap[0].start) >> 4] = parts
+
+
+@out_of_line
+def large_object(heap: Go, request: int, alignment: int) -> int:
+    """Allocate a large object; return its address, or 0 on failure (mallocgcLarge)."""
+    # A sum of two such numbers cannot overflow.
+    if max(request, alignment) > heap.system[0].limit:
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return 0
+    span = alloc_large(heap, request + max(alignment, PAGE) - PAGE)
+    if span == 0:
+        return 0
+    record = heap.mspan[span]
+    aligned = (record.start_addr + alignment - 1) & -alignment
+    record.offset = (aligned - record.start_addr) >> PAGE_SHIFT
+    heap.spans[page_of(heap, aligned)] = entry_of(span, 0, 0)
+    gc_start_if_due(heap)
+    return aligned
+
+
+@out_of_line
+def free_large_object(heap: Go, address: int) -> int:
+    """Free a large object: at once with `direct`, else it is dead. Returns a Status."""
+    status = object_status(heap, address)
+    if status != Status.OK:
+        return status
+    span = span_of(heap, address)
+    heap.gc_bits[span << BITS_SHIFT] = 0
+    if heap.mheap[0].direct:
+        free_large(heap, span)
+    else:
+        heap.gc_controller[0].dead_bytes += heap.mspan[span].npages << PAGE_SHIFT
+        heap.gc_controller[0].dead_objects += 1
+    return Status.OK

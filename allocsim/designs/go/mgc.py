@@ -1,0 +1,103 @@
+"""A collection, from the trigger to the next goal (runtime/mgc.go).
+
+Everything that is dead goes at once. The program stands still, and marking takes no time: the live
+bits are already right.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.designs.go.mgcpacer import commit, last_goal
+from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_to_goal
+from allocsim.designs.go.mgcsweep import sweep
+from allocsim.designs.go.mheap import alloc_pages, free_pages
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.scavenge_index import next_gen
+from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_SIZE
+from allocsim.designs.go.spans import BITS_SHIFT, span_of
+from allocsim.designs.go.sys import shift_left
+
+WORK_BUFFER_PAGES = 4
+"""Pages of the work buffers that a collection without pointers needs (workbufAlloc)."""
+
+
+@out_of_line
+def gc_start(heap: Go) -> int:
+    """Collect (gcStart to gcMarkTermination). Returns a Status."""
+    mheap, controller = heap.mheap[0], heap.gc_controller[0]
+    triggered = controller.heap_live
+    buffers = alloc_pages(heap, WORK_BUFFER_PAGES)
+    if buffers >= 0:
+        mheap.manual_pages += WORK_BUFFER_PAGES
+    block = _mark_tiny_block(heap)
+    for size_class in range(1, len(heap.mcentral)):
+        heap.mcentral[size_class].reusable = heap.mcentral[size_class].num_reusable = 0
+    controller.dead_bytes = controller.dead_objects = 0
+    controller.heap_marked = controller.heap_live = sweep(heap) + controller.runtime_live
+    if buffers >= 0:
+        free_pages(heap, buffers, WORK_BUFFER_PAGES)
+        mheap.manual_pages -= WORK_BUFFER_PAGES
+    _unmark_tiny_block(heap, block)
+    last = last_goal(controller, triggered)
+    commit(heap)
+    pace_scavenger(heap, mheap.pages_in_use << PAGE_SHIFT, controller.heap_goal, last)
+    next_gen(heap)
+    controller.num_gc += 1
+    return scavenge_to_goal(heap)
+
+
+@out_of_line
+def gc_start_if_due(heap: Go) -> int:
+    """Collect if a span was taken into use and the heap has reached the trigger (gcTrigger.test).
+
+    Returns a Status.
+    """
+    controller = heap.gc_controller[0]
+    if controller.should_help:
+        controller.should_help = 0
+        if controller.heap_live >= controller.trigger:
+            return gc_start(heap)
+    return Status.OK
+
+
+@out_of_line
+def gc_after_events(heap: Go) -> int:
+    """Collect because the events between two collections have passed. Returns a Status."""
+    controller = heap.gc_controller[0]
+    controller.countdown = controller.collect
+    return gc_start(heap)
+
+
+@kernel
+def _mark_tiny_block(heap: Go) -> int:
+    """Mark the current tiny block if no part of it is live, and forget it (mcache.releaseAll).
+
+    Returns its address, or 0 if it was marked anyway.
+    """
+    mheap = heap.mheap[0]
+    block = mheap.tiny
+    mheap.tiny = mheap.tinyoffset = 0
+    if block == 0 or heap.tiny_parts[(block - mheap.start) // TINY_SIZE]:
+        return 0
+    _set_live_bit(heap, block, 1)
+    return block
+
+
+@kernel
+def _unmark_tiny_block(heap: Go, block: int) -> None:
+    """Make the block that was marked dead again: the next collection takes it."""
+    if block:
+        controller = heap.gc_controller[0]
+        _set_live_bit(heap, block, 0)
+        controller.dead_bytes += TINY_SIZE
+        controller.dead_objects += 1
+
+
+@kernel
+def _set_live_bit(heap: Go, block: int, live: int) -> None:
+    """Set or clear the live bit of a tiny block."""
+    span = span_of(heap, block)
+    slot = (block - heap.mspan[span].start_addr) // TINY_SIZE
+    row, bit = (span << BITS_SHIFT) + (slot >> 6), shift_left(1, slot & 63)
+    heap.gc_bits[row] = heap.gc_bits[row] | bit if live else heap.gc_bits[row] & ~bit

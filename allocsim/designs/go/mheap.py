@@ -1,0 +1,125 @@
+"""Spans: runs of pages from the page cache or the page allocator (runtime/mheap.go, mpagecache.go).
+
+The page cache holds the free pages of one aligned block of 64. Requests of fewer than 16 pages are
+served from it if they fit; it is refilled only when it is empty, and pages never go back to it.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.system import reuse_pages
+from allocsim.designs.go import mpagealloc
+from allocsim.designs.go.metadata import allocate_span_record, can_make_span, free_span_record
+from allocsim.designs.go.mgcscavenge import heap_retained, scavenge_for_growth
+from allocsim.designs.go.mpallocbits import SCAVENGED, row_of, word_of
+from allocsim.designs.go.pallocsum import page_update
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.scavenge_index import index_alloc
+from allocsim.designs.go.size_classes import PAGE_SHIFT
+from allocsim.designs.go.spans import clear_spans, page_of
+from allocsim.designs.go.sys import WORD_BITS, ones, ones_count64, starts_of_runs, trailing_zeros64
+
+CACHED_PAGES = 16
+"""Requests of fewer pages may be served from the page cache (pageCachePages / 4)."""
+
+
+@out_of_line
+def alloc_pages(heap: Go, npages: int) -> int:
+    """Allocate a run of pages; return its first page, or -1 on failure (mheap.allocSpan).
+
+    The caller counts the pages. If the heap grows, pages beyond the scavenger's goal are released.
+    """
+    first, growth = -1, 0
+    if npages < CACHED_PAGES:
+        if heap.mheap[0].page_cache == 0:
+            alloc_to_cache(heap)
+        first = cache_alloc(heap, npages)
+    if first < 0:
+        first = mpagealloc.page_alloc(heap, npages)
+    if first < 0:
+        growth = mpagealloc.page_grow(heap, npages)
+        if growth == 0:
+            return -1
+        first = mpagealloc.page_alloc(heap, npages)
+    released = heap.mheap[0].scav << PAGE_SHIFT
+    scavenge_for_growth(heap, growth, heap_retained(heap))
+    reuse_pages(heap, released)
+    return first
+
+
+@kernel
+def free_pages(heap: Go, first: int, npages: int) -> None:
+    """Free a run of pages (mheap.freeSpanLocked)."""
+    mpagealloc.page_free(heap, first, npages)
+
+
+@kernel
+def cache_alloc(heap: Go, npages: int) -> int:
+    """Take the lowest run of free pages in the page cache; -1 if none fits (pageCache.alloc)."""
+    cache = heap.mheap[0]
+    starts = starts_of_runs(cache.page_cache, npages)
+    if starts == 0:
+        return -1
+    place = trailing_zeros64(starts)
+    pages = ones(place, npages)
+    cache.scav = ones_count64(cache.page_cache_scav & pages)
+    cache.page_cache &= ~pages
+    cache.page_cache_scav &= ~pages
+    return cache.page_cache_base + place
+
+
+@out_of_line
+def alloc_to_cache(heap: Go) -> int:
+    """Take all free pages of the block with the lowest free page (pageAlloc.allocToCache).
+
+    If no page is free the cache stays empty. The pages become in use in the bitmap and, if they
+    are released, stay so. Returns a Status.
+    """
+    cache = heap.mheap[0]
+    page = mpagealloc.find(heap, 1)
+    if page < 0:
+        return Status.OUT_OF_MEMORY
+    base = page & -WORD_BITS
+    row = row_of(base)
+    cache.page_cache_base = base
+    cache.page_cache = ~word_of(heap, row)
+    cache.page_cache_scav = word_of(heap, row + SCAVENGED) & cache.page_cache
+    index_alloc(heap, base, ones_count64(cache.page_cache))
+    heap.palloc_bits[row] = -1
+    heap.palloc_bits[row + SCAVENGED] &= ~cache.page_cache_scav
+    page_update(heap, base, WORD_BITS)
+    cache.search_addr = base + WORD_BITS - 1
+    return Status.OK
+
+
+@kernel
+def alloc_span(heap: Go, npages: int, size_class: int) -> int:
+    """Allocate a span of objects and its record; return its number, or 0 (mheap.alloc)."""
+    if not can_make_span(heap):
+        return 0
+    first = alloc_pages(heap, npages)
+    if first < 0:
+        return 0
+    mheap, counters = heap.mheap[0], heap.counters[0]
+    mheap.pages_in_use += npages
+    counters.spans += 1
+    span = allocate_span_record(heap)
+    record = heap.mspan[span]
+    record.start_addr = mheap.start + (first << PAGE_SHIFT)
+    record.npages = npages
+    record.size_class = size_class
+    record.alloc_count = record.next = record.prev = record.offset = 0
+    return span
+
+
+@out_of_line
+def free_span(heap: Go, span: int) -> int:
+    """Free a span that is in no set, and its record (mheap.freeSpan). Returns a Status."""
+    record, mheap = heap.mspan[span], heap.mheap[0]
+    mheap.pages_in_use -= record.npages
+    heap.counters[0].spans -= 1
+    clear_spans(heap, span)
+    free_pages(heap, page_of(heap, record.start_addr), record.npages)
+    free_span_record(heap, span)
+    return Status.OK

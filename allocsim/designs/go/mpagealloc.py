@@ -1,0 +1,105 @@
+"""The page allocator: lowest-address first fit over all chunks (runtime/mpagealloc.go).
+
+Invariant: no page below `search_addr` is free.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.system import release_pages, take_pages
+from allocsim.designs.go.metadata import allocate_arenas
+from allocsim.designs.go.mpallocbits import (
+    CHUNK_PAGES,
+    CHUNK_SHIFT,
+    alloc_range,
+    find_in_chunk,
+    free_range,
+)
+from allocsim.designs.go.pallocsum import chunks_to_skip, free_at_end, page_update
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.scavenge_index import index_alloc, index_free
+from allocsim.designs.go.size_classes import PAGE_SHIFT
+
+CHUNK_BYTES = CHUNK_PAGES << PAGE_SHIFT
+
+
+@kernel
+def find(heap: Go, npages: int) -> int:
+    """Return the first page of the lowest run of free pages, or -1 (pageAlloc.find)."""
+    mheap = heap.mheap[0]
+    chunk, before = mheap.search_addr >> CHUNK_SHIFT, 0
+    while chunk < mheap.chunks:
+        skipped = chunks_to_skip(heap, chunk, before, npages)
+        if skipped == 0:
+            if before + heap.summary[0, chunk].start >= npages:
+                return (chunk << CHUNK_SHIFT) - before
+            return find_in_chunk(heap, chunk, npages)
+        before = free_at_end(heap, chunk, skipped, before)
+        chunk += skipped
+    if npages == 1:
+        mheap.search_addr = mheap.chunks << CHUNK_SHIFT
+    return -1
+
+
+@out_of_line
+def page_alloc(heap: Go, npages: int) -> int:
+    """Allocate the lowest run of free pages (pageAlloc.alloc).
+
+    Returns its first page, or -1 if there is none. `mheap.scav` is set to the number of the pages
+    that were released.
+    """
+    mheap, first = heap.mheap[0], find(heap, npages)
+    if first >= 0:
+        mheap.scav = take(heap, first, npages)
+        if first == mheap.search_addr:
+            mheap.search_addr = first + npages
+    return first
+
+
+@kernel
+def take(heap: Go, first: int, npages: int) -> int:
+    """Mark free pages as in use; return how many of them were released (pageAlloc.allocRange)."""
+    page, end = first, first + npages
+    while page < end:
+        count = min(CHUNK_PAGES - (page & (CHUNK_PAGES - 1)), end - page)
+        index_alloc(heap, page, count)
+        page += count
+    released = alloc_range(heap, first, npages)
+    page_update(heap, first, npages)
+    return released
+
+
+@kernel
+def page_free(heap: Go, first: int, npages: int) -> None:
+    """Mark pages as free and not released (pageAlloc.free)."""
+    mheap = heap.mheap[0]
+    mheap.search_addr = min(mheap.search_addr, first)
+    free_range(heap, first, npages, 0)
+    page, end = first, first + npages
+    while page < end:
+        count = min(CHUNK_PAGES - (page & (CHUNK_PAGES - 1)), end - page)
+        index_free(heap, page, count)
+        page += count
+    page_update(heap, first, npages)
+
+
+@out_of_line
+def page_grow(heap: Go, npages: int) -> int:
+    """Map whole chunks for `npages` pages at the end of the heap (mheap.grow, pageAlloc.grow).
+
+    The new pages are free and released. Returns the bytes mapped, or 0 on failure.
+    """
+    mheap = heap.mheap[0]
+    chunks = (npages + CHUNK_PAGES - 1) >> CHUNK_SHIFT
+    length = chunks * CHUNK_BYTES
+    address = take_pages(heap, length)
+    if address == 0:
+        return 0
+    allocate_arenas(heap)
+    release_pages(heap, address, length)
+    first = mheap.chunks << CHUNK_SHIFT
+    mheap.chunks += chunks
+    free_range(heap, first, chunks << CHUNK_SHIFT, 1)
+    page_update(heap, first, chunks << CHUNK_SHIFT)
+    heap.counters[0].grows += 1
+    return length

@@ -1,0 +1,101 @@
+"""Page bitmaps: 512 pages of a chunk in 8 words (runtime/mpallocbits.go).
+
+A chunk has 8 words of pages in use (pallocBits), then 8 of released pages (scavenged). The pages of
+the page cache are in use here.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.sys import (
+    WORD_BITS,
+    leading_zeros64,
+    ones,
+    ones_count64,
+    shift_right,
+    starts_of_runs,
+    trailing_zeros64,
+)
+
+CHUNK_PAGES = 512
+"""Pages of a chunk, the unit in which the heap grows (pallocChunkPages)."""
+
+CHUNK_SHIFT = 9
+
+CHUNK_WORDS = CHUNK_PAGES // WORD_BITS
+
+SCAVENGED = CHUNK_WORDS
+"""Distance from a word of pages in use to the word of the same pages released."""
+
+
+@kernel
+def row_of(page: int) -> int:
+    """Return the row in `palloc_bits` of the word with `page`."""
+    return ((page >> CHUNK_SHIFT) * 2 * CHUNK_WORDS) + ((page >> 6) & (CHUNK_WORDS - 1))
+
+
+@kernel
+def word_of(heap: Go, row: int) -> int:
+    """Return a word of the bitmaps."""
+    return int(heap.palloc_bits[row])
+
+
+@kernel
+def alloc_range(heap: Go, first: int, npages: int) -> int:
+    """Mark free pages as in use; return how many of them were released (pallocData.allocRange)."""
+    page, end, released = first, first + npages, 0
+    while page < end:
+        count = min(WORD_BITS - (page & 63), end - page)
+        row, pages = row_of(page), ones(page & 63, count)
+        heap.palloc_bits[row] |= pages
+        released += ones_count64(word_of(heap, row + SCAVENGED) & pages)
+        heap.palloc_bits[row + SCAVENGED] &= ~pages
+        page += count
+    return released
+
+
+@kernel
+def free_range(heap: Go, first: int, npages: int, released: int) -> None:
+    """Mark pages as free, and as released if `released` is 1 (pallocBits.free)."""
+    page, end = first, first + npages
+    while page < end:
+        count = min(WORD_BITS - (page & 63), end - page)
+        row, pages = row_of(page), ones(page & 63, count)
+        heap.palloc_bits[row] &= ~pages
+        if released:
+            heap.palloc_bits[row + SCAVENGED] |= pages
+        page += count
+
+
+@kernel
+def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
+    """Return the first page of the lowest run of free pages (pallocBits.find).
+
+    The run lies in the chunk, which has one of that length.
+    """
+    first = chunk << CHUNK_SHIFT
+    before = 0  # free pages right before the word
+    for place in range(CHUNK_WORDS):
+        page = first + place * WORD_BITS
+        word = word_of(heap, row_of(page))
+        if before + trailing_zeros64(word) >= npages:
+            return page - before
+        if npages < WORD_BITS:
+            starts = starts_of_runs(~word, npages)
+            if starts:
+                return page + trailing_zeros64(starts)
+        before = before + WORD_BITS if word == 0 else leading_zeros64(word)
+    return -1
+
+
+@kernel
+def longest_run(word: int, known: int) -> int:
+    """Return the longest run of clear bits in a word; `known` if none is longer than that."""
+    free = ~word
+    while known < WORD_BITS:
+        starts = starts_of_runs(free, known + 1)
+        if starts == 0:
+            break
+        known = trailing_zeros64(~shift_right(free, trailing_zeros64(starts)))
+    return known

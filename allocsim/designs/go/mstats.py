@@ -1,0 +1,148 @@
+"""Statistics of a go heap: its parts, its classes and Go's own counters (runtime/mstats.go)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
+from allocsim.core.records import Sample
+from allocsim.core.system import fill_counts, fill_system
+from allocsim.designs import ClassUse
+from allocsim.designs.go.mcache import free_slots_left
+from allocsim.designs.go.mgcpacer import NO_HEAP_GOAL
+from allocsim.designs.go.records import Go, MCentral
+from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
+from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, live_slots
+
+PARTS = {
+    "rounding": "allocated minus requested size, rests of tiny blocks",
+    "tail": "span end: mark bytes, and too small for an object",
+    "thread_cache": "free slots of the cached spans, objects to reuse (freegc)",
+    "transfer": "dead objects that no collection has swept yet",
+    "central": "free slots of the partial spans",
+    "free_spans": "free pages, those in the page cache included",
+    "released": "free pages released to the OS, or never used",
+    "metadata": "span records, page maps and bitmaps",
+}
+"""The meanings of the parts in this design."""
+
+
+@kernel
+def fill_sample(heap: Go, live: int, sample: Sample) -> int:
+    """Fill every field of `sample` except `event`; return a Status.
+
+    `live` is the bytes requested and not yet freed. A dead object is counted in `transfer` until a
+    collection sweeps it: to Go it is still allocated. With `direct` no object is ever there.
+    """
+    counters, mheap, controller = heap.counters[0], heap.mheap[0], heap.gc_controller[0]
+    occupied = counters.large_pages << PAGE_SHIFT
+    sample.tail = sample.central = sample.thread_cache = 0
+    for size_class in range(1, len(heap.mcentral)):
+        central = heap.mcentral[size_class]
+        if central.num_spans == 0:
+            continue
+        cached, reusable = cached_slots(heap, central), central.num_reusable
+        free = central.partial_free + cached
+        used = central.num_spans * central.nelems - free - reusable
+        occupied += used * central.elemsize
+        sample.central += central.partial_free * central.elemsize
+        sample.thread_cache += (cached + reusable) * central.elemsize
+        sample.tail += central.num_spans * tail_of(central)
+    sample.live = live
+    sample.transfer = controller.dead_bytes
+    sample.rounding = occupied - controller.dead_bytes - live
+    sample.released = heap.system[0].released
+    pages = (mheap.chunks << 9) - mheap.pages_in_use - mheap.manual_pages
+    sample.free_spans = (pages << PAGE_SHIFT) - sample.released
+    fill_system(heap, sample)
+    fill_counts(counters, sample)
+    return Status.OK
+
+
+@kernel
+def cached_slots(heap: Go, central: MCentral) -> int:
+    """Return the free slots of the cached span of a class, those passed over included."""
+    if central.alloc == 0:
+        return 0
+    if heap.mheap[0].direct:
+        return central.nelems - live_slots(heap, central.alloc, central.nelems)
+    return free_slots_left(heap, central)
+
+
+@kernel
+def tail_of(central: MCentral) -> int:
+    """Return the bytes at the end of each span of a class that hold no object."""
+    return (central.npages << PAGE_SHIFT) - central.nelems * central.elemsize
+
+
+def classes(heap: Go) -> list[ClassUse]:
+    """Return what each size class holds now; the dead objects count as transfer."""
+    live = _live_objects(heap)
+    uses = []
+    for number, central in enumerate(heap.mcentral[1:], start=1):
+        cached, partial = int(cached_slots(heap, central)), int(central.partial_free)
+        cached += int(central.num_reusable)
+        dead = int(central.num_spans * central.nelems) - cached - partial - live[number]
+        sizes = (int(central.elemsize), int(central.num_spans), live[number])
+        uses.append(ClassUse(number, *sizes, cached, dead, partial))
+    return uses
+
+
+def _live_objects(heap: Go) -> list[int]:
+    """Return the live objects of each class, counted bit by bit."""
+    spans = heap.mspan[: int(heap.mheap[0].last_span) + 1]
+    words = heap.gc_bits[: len(spans) << BITS_SHIFT].reshape(len(spans), 1 << BITS_SHIFT)
+    live = np.bitwise_count(words[:, :TAKEN].view(np.uint64)).sum(axis=1)
+    used = (spans.start_addr != 0) & (spans.size_class != 0)
+    counted = np.zeros(len(heap.mcentral), np.int64)
+    np.add.at(counted, spans.size_class[used], live[used].astype(np.int64))
+    return [int(count) for count in counted]
+
+
+def native_counters(heap: Go) -> dict[str, int]:
+    """Return what runtime.MemStats and runtime/metrics report, under their names.
+
+    As in Go, HeapAlloc and HeapObjects include dead objects that are not swept.
+    """
+    system, mheap, controller = heap.system[0], heap.mheap[0], heap.gc_controller[0]
+    size, released = int(system.heap), int(system.released)
+    in_use = int(mheap.pages_in_use) * PAGE
+    objects, allocated = _allocated(heap)
+    goal = min(int(controller.heap_goal), NO_HEAP_GOAL)
+    return {
+        "HeapAlloc": allocated,
+        "HeapSys": size,
+        "HeapIdle": size - in_use,
+        "HeapInuse": in_use,
+        "HeapReleased": released,
+        "HeapObjects": objects,
+        "NextGC": goal,
+        "NumGC": int(controller.num_gc),
+        "/gc/cycles/total:gc-cycles": int(controller.num_gc),
+        "/gc/heap/goal:bytes": goal,
+        "/gc/heap/live:bytes": int(controller.heap_marked),
+        "/gc/heap/objects:objects": objects,
+        "/memory/classes/heap/objects:bytes": allocated,
+        "/memory/classes/heap/unused:bytes": in_use - allocated,
+        "/memory/classes/heap/free:bytes": size - in_use - released,
+        "/memory/classes/heap/released:bytes": released,
+    }
+
+
+def _allocated(heap: Go) -> tuple[int, int]:
+    """Return the objects that Go holds for allocated, and their bytes."""
+    objects = len(_large_spans(heap))
+    size = int(heap.counters[0].large_pages) * PAGE
+    for central in heap.mcentral[1:]:
+        free = int(central.partial_free) + int(cached_slots(heap, central))
+        used = int(central.num_spans * central.nelems) - free
+        objects += used
+        size += used * int(central.elemsize)
+    return objects, size
+
+
+def _large_spans(heap: Go) -> np.ndarray:
+    """Return the numbers of the spans of large objects."""
+    spans = heap.mspan[: int(heap.mheap[0].last_span) + 1]
+    return np.flatnonzero((spans.start_addr != 0) & (spans.size_class == 0))

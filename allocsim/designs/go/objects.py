@@ -1,0 +1,91 @@
+"""Where an object starts and how large it is."""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.designs.go.records import STACK, Go
+from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_CLASS, TINY_SIZE
+from allocsim.designs.go.spans import BITS_SHIFT, page_of, span_of
+from allocsim.designs.go.sys import shift_right, trailing_zeros64
+
+WHOLE = 1 << 16
+"""In `tiny_parts`: the 16 bytes are one object. Bits 0 to 15 say where the live parts start."""
+
+
+@kernel
+def zero_base(heap: Go) -> int:
+    """Return the address that all objects of 0 bytes share, outside the heap (zerobase)."""
+    return heap.system[0].limit
+
+
+@kernel
+def inspect(heap: Go, address: int) -> int:
+    """Return OK if an object starts at `address`, small and dead or live, else why not."""
+    return object_status(heap, address)
+
+
+@out_of_line
+def object_status(heap: Go, address: int) -> int:
+    """Return OK if an object starts at `address`, small and dead or live, else why not."""
+    if not 0 <= page_of(heap, address) < len(heap.spans):
+        return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
+    span = span_of(heap, address)
+    record = heap.mspan[span]
+    if span == 0 or record.size_class == STACK:
+        return Status.UNKNOWN_POINTER
+    if record.size_class == 0 and heap.gc_bits[span << BITS_SHIFT] == 0:
+        return Status.UNKNOWN_POINTER
+    offset = address - record.start_addr
+    if record.size_class == 0:
+        return Status.OK if offset == record.offset << PAGE_SHIFT else Status.NOT_SPAN_START
+    central = heap.mcentral[record.size_class]
+    if offset >= central.nelems * central.elemsize:
+        return Status.NOT_OBJECT_START
+    if record.size_class == TINY_CLASS:
+        return _tiny_status(heap, address)
+    return Status.NOT_OBJECT_START if offset % central.elemsize else Status.OK
+
+
+@kernel
+def _tiny_status(heap: Go, address: int) -> int:
+    """Return OK if a part of a block, or a 16-byte object, starts at `address`, else why not."""
+    parts = int(heap.tiny_parts[(address - heap.mheap[0].start) >> 4])
+    inside = address & (TINY_SIZE - 1)
+    if inside == 0 or parts >> inside & 1:
+        return Status.OK
+    return Status.NOT_OBJECT_START
+
+
+@kernel
+def usable_size(heap: Go, address: int) -> int:
+    """Return the bytes of the object at `address`, or 0 if none exists."""
+    return allocated_size(heap, address)
+
+
+@out_of_line
+def allocated_size(heap: Go, address: int) -> int:
+    """Return the bytes of an object, rounded to its class or to pages; 0 if there is no object.
+
+    A part of a tiny block ends where the next live part, or the free rest of the block, begins.
+    """
+    if address == zero_base(heap) or object_status(heap, address) != Status.OK:
+        return 0
+    record = heap.mspan[span_of(heap, address)]
+    if record.size_class == 0:
+        return (record.npages - record.offset) << PAGE_SHIFT
+    if record.size_class == TINY_CLASS:
+        return _part_size(heap, address)
+    return heap.mcentral[record.size_class].elemsize
+
+
+@kernel
+def _part_size(heap: Go, address: int) -> int:
+    """Return the bytes of a part of a tiny block, or 16 for an object of that size."""
+    mheap, inside = heap.mheap[0], address & (TINY_SIZE - 1)
+    parts = int(heap.tiny_parts[(address - mheap.start) >> 4])
+    if parts == WHOLE:
+        return TINY_SIZE
+    end = mheap.tinyoffset if address - inside == mheap.tiny else TINY_SIZE
+    following = trailing_zeros64(shift_right(parts & (WHOLE - 1), inside + 1))
+    return min(end, inside + 1 + following) - inside

@@ -1,0 +1,108 @@
+"""Summaries of free pages, so that a search skips what is too short (runtime/mpagealloc.go).
+
+Level 0 has a summary for each chunk, level 1 for 8 chunks, level 2 for 64. A chunk that is not
+mapped has no free page. Go has five levels for 48-bit addresses; the result of a search is the same
+with any number of levels.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.designs.go.mpallocbits import (
+    CHUNK_PAGES,
+    CHUNK_SHIFT,
+    CHUNK_WORDS,
+    longest_run,
+    row_of,
+    word_of,
+)
+from allocsim.designs.go.records import Go, PallocSum
+from allocsim.designs.go.sys import WORD_BITS, leading_zeros64, trailing_zeros64
+
+LEVELS = 3
+
+LEVEL_SHIFT = 3
+"""Log2 of the summaries that one of the next level combines."""
+
+
+@out_of_line
+def page_update(heap: Go, first: int, npages: int) -> int:
+    """Recompute the summaries of all chunks with these pages (pageAlloc.update)."""
+    low, high = first >> CHUNK_SHIFT, (first + npages - 1) >> CHUNK_SHIFT
+    for chunk in range(low, high + 1):
+        summarize(heap, chunk)
+    for level in range(1, LEVELS):
+        low, high = low >> LEVEL_SHIFT, high >> LEVEL_SHIFT
+        for index in range(low, high + 1):
+            merge_summaries(heap, level, index)
+    return Status.OK
+
+
+@kernel
+def summarize(heap: Go, chunk: int) -> None:
+    """Recompute the summary of a chunk from its words (pallocBits.summarize)."""
+    first = row_of(chunk << CHUNK_SHIFT)
+    start, longest, run = -1, 0, 0
+    for row in range(first, first + CHUNK_WORDS):
+        word = word_of(heap, row)
+        if word == 0:
+            run += WORD_BITS
+            continue
+        run += trailing_zeros64(word)
+        start = run if start < 0 else start
+        longest = longest_run(word, max(longest, run))
+        run = leading_zeros64(word)
+    _store(heap.summary[0, chunk], start, longest, run)
+
+
+@kernel
+def merge_summaries(heap: Go, level: int, index: int) -> None:
+    """Recompute a summary from those of the level below (mergeSummaries)."""
+    pages = CHUNK_PAGES << LEVEL_SHIFT * (level - 1)
+    first = index << LEVEL_SHIFT
+    start, longest, run = -1, 0, 0
+    for child in range(first, first + (1 << LEVEL_SHIFT)):
+        part = heap.summary[level - 1, child]
+        run += part.start
+        if part.start == pages:
+            continue
+        start = run if start < 0 else start
+        longest = max(longest, run, part.max_)
+        run = part.end
+    _store(heap.summary[level, index], start, longest, run)
+
+
+@kernel
+def _store(summary: PallocSum, start: int, longest: int, run: int) -> None:
+    """Store a summary; `start` is negative if every page is free, `run` are those at the end."""
+    summary.start = run if start < 0 else start
+    summary.max_ = max(longest, run)
+    summary.end = run
+
+
+@kernel
+def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
+    """Return how many chunks from `chunk` on cannot end a run of `npages` free pages, or 0.
+
+    `before` is the number of free pages right before the chunk. The answer is the span of the
+    widest summary that begins at the chunk and is too short.
+    """
+    for level in range(LEVELS - 1, -1, -1):
+        shift = LEVEL_SHIFT * level
+        if chunk & ((1 << shift) - 1) == 0:
+            summary = heap.summary[level, chunk >> shift]
+            if before + summary.start < npages and summary.max_ < npages:
+                return 1 << shift
+    return 0
+
+
+@kernel
+def free_at_end(heap: Go, chunk: int, count: int, before: int) -> int:
+    """Return the free pages right before the end of `count` chunks (1, 8 or 64) from `chunk` on.
+
+    `before` is the number of free pages right before the first of them.
+    """
+    level = trailing_zeros64(count) // LEVEL_SHIFT
+    summary = heap.summary[level, chunk >> LEVEL_SHIFT * level]
+    return before + summary.end if summary.start == CHUNK_PAGES * count else summary.end

@@ -1,0 +1,153 @@
+"""The records of a go heap, and the state that holds them.
+
+Each record is named after its type in Go's runtime and each field after the member. Pages are
+numbered from 0 at the heap's first byte, spans from 1; span 0 is the null span.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.records import Counters, Grid, Int32, Int64, Struct, System, Table
+
+PARTIAL, FULL = 0, 1
+"""Columns of `Go.span_set`: the spans with a free slot, and those without."""
+
+
+STACK = -1
+"""The class of the span of a stack segment."""
+
+
+class MSpan(Struct):
+    """A span: pages in use, carved into objects of one class or one large object (mspan)."""
+
+    start_addr: Int64  # address of the first byte; 0 in an unused record
+    npages: Int64  # length in pages
+    size_class: Int32  # class of its objects; 0: one large object; STACK
+    alloc_count: Int32  # slots allocated and not swept; not kept up while the span is cached
+    next: Int32  # next span of the same set; of an unused record, the next unused one
+    prev: Int32  # previous span of the same set
+    offset: Int64  # pages before a large object that is aligned to more than a page
+
+
+class SpanSet(Struct):
+    """A queue of spans: pushed at the tail, popped at the head (spanSet)."""
+
+    head: Int64
+    tail: Int64
+
+
+class MCentral(Struct):
+    """A size class and its spans (mcentral), and the class's row of the cache (mcache).
+
+    The cached span is looked at 64 slots at a time, from the first on and never back.
+    """
+
+    alloc_cache: Int64  # word of those slots that can be taken (mspan.allocCache)
+    alloc_base: Int64  # address of the first of them
+    alloc_row: Int64  # row of their live bits in gc_bits
+    alloc_bit: Int64  # the last of them that was taken; -1 if none
+    elemsize: Int64  # bytes of an object
+    div_mul: Int64  # 2**32 / elemsize, rounded up: an offset becomes an index without a division
+    alloc: Int64  # the cached span; 0 if none (mcache.alloc)
+    alloc_word: Int64  # which 64 slots of the cached span; -1 if none yet
+    npages: Int64  # pages of a span
+    nelems: Int64  # objects of a span
+    reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
+    num_reusable: Int64  # objects on that list
+    num_spans: Int64  # spans of the class
+    partial_free: Int64  # free slots of the spans in the partial set
+
+
+class MHeap(Struct):
+    """The heap, its page allocator and the only P (mheap, pageAlloc, p.pcache, mcache)."""
+
+    start: Int64  # address of page 0
+    chunks: Int64  # chunks of 512 pages mapped so far
+    search_addr: Int64  # page below which no page is free (pageAlloc.searchAddr)
+    pages_in_use: Int64  # pages of all spans of objects (gcController.heapInUse)
+    manual_pages: Int64  # pages of stack segments and work buffers
+    scav: Int64  # released pages among those that were allocated last
+    last_span: Int64  # highest span number used so far
+    unused_span: Int64  # first unused span record; 0 if none
+    arenas: Int64  # arenas of 64 MiB for which metadata was counted
+    page_cache_base: Int64  # first page of the block of 64 pages that the page cache takes from
+    page_cache: Int64  # word of the block's pages that are free (pageCache.cache)
+    page_cache_scav: Int64  # word of those of them that are released (pageCache.scav)
+    tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
+    tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
+    direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
+    freegc: Int64  # 1: freed objects are reused before the next collection
+    taken: Int64  # distance in gc_bits from a word of live slots to that of slots taken: 8 or 0
+
+
+class GcController(Struct):
+    """The pacer (gcController) and the counts of dead objects."""
+
+    gc_percent: Int64  # GOGC; negative: the pacer never collects
+    heap_live: Int64  # bytes of spans that were taken into use since the last collection + marked
+    heap_marked: Int64  # bytes of the objects that the last collection found live
+    heap_goal: Int64  # size of the heap at which the next collection should end
+    trigger: Int64  # heap_live at which it starts
+    runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
+    scannable: Int64  # bytes of stacks and globals; 0, except to match a real process
+    num_gc: Int64  # collections so far
+    should_help: Int64  # 1: a span was taken since the trigger was last compared
+    dead_bytes: Int64  # bytes of the dead objects that are not swept
+    dead_objects: Int64  # their number
+    collect: Int64  # events between two collections; 0: no such collections
+    countdown: Int64  # events up to the next of them
+
+
+class Scavenger(Struct):
+    """The scavenger (scavenge, scavengeIndex)."""
+
+    enabled: Int64  # 0: nothing is released
+    gc_percent_goal: Int64  # bytes that may stay unreleased; NO_GOAL if any number
+    search_addr: Int64  # page from which the search goes down (searchAddrBg); -1: exhausted
+    marked: Int64  # 1: search_addr was raised and no search has lowered it since
+    free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)
+    gen: Int64  # the generation: collections so far
+    huge_pages: Int64  # pages of a huge page
+
+
+class ScavChunkData(Struct):
+    """What the scavenger knows of a chunk (scavChunkData)."""
+
+    in_use: Int32  # pages in use, those in the page cache included
+    last_in_use: Int32  # the same before the first change in generation `gen`
+    gen: Int32  # generation of the last change
+    has_free: Int32  # 1: it may have pages to release
+
+
+class PallocSum(Struct):
+    """The free pages of a chunk, or of 8 or 64 chunks (pallocSum).
+
+    NumPy has an attribute `max`, so that field has an underscore.
+    """
+
+    start: Int32  # free pages at the start
+    max_: Int32  # longest run of free pages
+    end: Int32  # free pages at the end
+
+
+class Go(NamedTuple):
+    """The state of a go heap. The tables of plain numbers have no record type."""
+
+    code: np.recarray  # one record: the addresses of the kernels out of line
+    system: Table[System]  # one record
+    counters: Table[Counters]  # one record
+    mheap: Table[MHeap]  # one record
+    gc_controller: Table[GcController]  # one record
+    scavenger: Table[Scavenger]  # one record
+    mcentral: Table[MCentral]  # by class; class 0 is of large objects
+    span_set: Grid[SpanSet]  # by class and PARTIAL or FULL
+    mspan: Table[MSpan]  # by span number
+    spans: np.ndarray  # by page, an entry (see `entry_of`): int64
+    gc_bits: np.ndarray  # by span: 8 words of live slots, 8 of slots taken at the last sweep: int64
+    tiny_parts: np.ndarray  # by 16 bytes of the heap: where live objects start: uint32
+    palloc_bits: np.ndarray  # by chunk: 8 words of pages in use, 8 of released pages: int64
+    summary: Grid[PallocSum]  # by level and chunk, 8 chunks or 64 chunks
+    scav_chunk: Table[ScavChunkData]  # by chunk

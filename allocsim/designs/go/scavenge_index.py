@@ -1,0 +1,76 @@
+"""What the scavenger knows of each chunk, and where its search begins (runtime/mgcscavenge.go)."""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.designs.go.mpallocbits import CHUNK_PAGES, CHUNK_SHIFT
+from allocsim.designs.go.records import Go, ScavChunkData
+
+DENSE_PAGES = 496
+"""Pages in use from which on a chunk is dense and left alone (scavChunkHiOccPages)."""
+
+
+@kernel
+def index_alloc(heap: Go, first: int, npages: int) -> None:
+    """Count pages of one chunk as in use (scavengeIndex.alloc)."""
+    known = heap.scav_chunk[first >> CHUNK_SHIFT]
+    _begin_generation(known, heap.scavenger[0].gen)
+    known.in_use += npages
+    if known.in_use == CHUNK_PAGES:
+        known.has_free = 0
+
+
+@kernel
+def index_free(heap: Go, first: int, npages: int) -> None:
+    """Count pages of one chunk as free (scavengeIndex.free)."""
+    known, scavenger = heap.scav_chunk[first >> CHUNK_SHIFT], heap.scavenger[0]
+    _begin_generation(known, scavenger.gen)
+    known.in_use -= npages
+    known.has_free = 1
+    scavenger.free_hwm = max(scavenger.free_hwm, first + npages - 1)
+
+
+@kernel
+def _begin_generation(known: ScavChunkData, gen: int) -> None:
+    """Remember the pages in use at the chunk's first change in a generation."""
+    if known.gen != gen:
+        known.last_in_use = known.in_use
+        known.gen = gen
+
+
+@kernel
+def next_gen(heap: Go) -> None:
+    """Begin a generation: pages freed in the last one may be released now (nextGen)."""
+    scavenger = heap.scavenger[0]
+    scavenger.gen += 1
+    if scavenger.search_addr < scavenger.free_hwm:
+        scavenger.search_addr, scavenger.marked = scavenger.free_hwm, 1
+    scavenger.free_hwm = -1
+
+
+@kernel
+def should_scavenge(known: ScavChunkData, gen: int) -> bool:
+    """Return whether pages of a chunk may be released (shouldScavenge)."""
+    if not known.has_free or known.in_use >= DENSE_PAGES:
+        return False
+    return known.gen != gen or known.last_in_use < DENSE_PAGES
+
+
+@kernel
+def find_chunk(heap: Go) -> int:
+    """Return the page from which to search down for pages to release (scavengeIndex.find).
+
+    Returns -1 if no chunk has any. The search address is then cleared, unless it is marked, which
+    it is from when a generation raises it until a search lowers it (atomicOffAddr).
+    """
+    scavenger = heap.scavenger[0]
+    start = scavenger.search_addr >> CHUNK_SHIFT
+    for chunk in range(start, -1, -1):
+        if should_scavenge(heap.scav_chunk[chunk], scavenger.gen):
+            if chunk != start:
+                scavenger.search_addr = ((chunk + 1) << CHUNK_SHIFT) - 1
+                scavenger.marked = 0
+            return scavenger.search_addr
+    if not scavenger.marked:
+        scavenger.search_addr = -1
+    return -1

@@ -1,0 +1,87 @@
+"""The page map (page number -> span and size class, mheap.setSpans), and the bits of slots.
+
+An entry holds the span, the page's distance from the span's start and the class, so that freeing a
+small object reads no span record. A page of no span has entry 0. Of a large object only the first
+page has one, and the page at which the object starts.
+
+Each span has two bits for each slot. The live bit says that the slot holds an object that is not
+dead; it takes the place of Go's mark bit. The other says that the slot was taken when the span was
+last swept (allocBits). With `direct` nothing is swept, and the live bits serve for both.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.size_classes import PAGE_SHIFT
+from allocsim.designs.go.sys import ones_count64
+
+BITS_SHIFT = 4
+"""Log2 of the words in `gc_bits` of a span: 8 of live slots, then 8 of slots taken. No span has
+more than 504 slots: objects of 8 bytes are parts of 16-byte blocks."""
+
+TAKEN = 8
+"""Distance from a word of live slots to the word of the same slots taken."""
+
+CLASS_MASK = 0xFF
+"""The class in an entry."""
+
+DISTANCE_SHIFT = 8
+"""The page's distance from the start of its span, in an entry: 8 bits."""
+
+SPAN_SHIFT = 16
+"""The span, in an entry."""
+
+
+@kernel
+def entry_of(span: int, distance: int, size_class: int) -> int:
+    """Return the entry of a page, `distance` pages after the start of its span."""
+    return span << SPAN_SHIFT | distance << DISTANCE_SHIFT | size_class
+
+
+@kernel
+def page_of(heap: Go, address: int) -> int:
+    """Return the number of the page at `address`."""
+    return (address - heap.mheap[0].start) >> PAGE_SHIFT
+
+
+@kernel
+def set_spans(heap: Go, span: int) -> None:
+    """Map every page of a span of small objects to it (mheap.setSpans)."""
+    record = heap.mspan[span]
+    first = page_of(heap, record.start_addr)
+    for distance in range(record.npages):
+        heap.spans[first + distance] = entry_of(span, distance, record.size_class)
+
+
+@kernel
+def clear_spans(heap: Go, span: int) -> None:
+    """Map the pages of a span to none."""
+    record = heap.mspan[span]
+    first = page_of(heap, record.start_addr)
+    if record.size_class > 0:
+        for page in range(first, first + record.npages):
+            heap.spans[page] = 0
+    else:
+        heap.spans[first] = heap.spans[first + record.offset] = 0
+
+
+@kernel
+def span_of(heap: Go, address: int) -> int:
+    """Return the span that the page at `address` is mapped to, or 0."""
+    return int(heap.spans[page_of(heap, address)]) >> SPAN_SHIFT
+
+
+@kernel
+def words_of(slots: int) -> int:
+    """Return the words for the bits of so many slots."""
+    return (slots + 63) >> 6
+
+
+@kernel
+def live_slots(heap: Go, span: int, slots: int) -> int:
+    """Return how many live bits of a span of `slots` slots are set."""
+    row, live = span << BITS_SHIFT, 0
+    for word in range(row, row + words_of(slots)):
+        live += ones_count64(int(heap.gc_bits[word]))
+    return live

@@ -1,0 +1,126 @@
+"""The state of a heap of the design `go`: its parameters and its tables.
+
+A parameter that Go reads from its environment has the variable's name; `freegc` and `greenteagc`
+are names of its experiments (GOEXPERIMENT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.memory import Reservation, table
+from allocsim.core.records import Counters, System
+from allocsim.designs import Parameter
+from allocsim.designs.go.mgcpacer import commit
+from allocsim.designs.go.mgcscavenge import NO_GOAL
+from allocsim.designs.go.mpagealloc import CHUNK_BYTES
+from allocsim.designs.go.mpallocbits import CHUNK_WORDS
+from allocsim.designs.go.pallocsum import LEVEL_SHIFT, LEVELS
+from allocsim.designs.go.records import (
+    GcController,
+    Go,
+    MCentral,
+    MHeap,
+    MSpan,
+    PallocSum,
+    ScavChunkData,
+    Scavenger,
+    SpanSet,
+)
+from allocsim.designs.go.size_classes import CLASSES, PAGE, objects_of
+from allocsim.designs.go.spans import BITS_SHIFT, TAKEN
+from allocsim.errors import InputError
+
+NEVER = 1 << 62
+"""A number of events that no run reaches."""
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "GOGC": Parameter(
+        100, -1, 1 << 20, "growth in percent of the live heap before a collection", off=-1
+    ),
+    "collect": Parameter(0, 0, 1 << 40, "also collect after every so many events; 0: do not"),
+    "freegc": Parameter(0, 0, 1, "1: a freed object is the next one of its class (runtimefreegc)"),
+    "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
+    "scavenger": Parameter(1, 0, 1, "1: release free pages beyond the goal"),
+    "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),
+}
+
+HUGE_PAGES = (2 << 20) // PAGE
+"""Pages of a huge page."""
+
+
+def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
+    """Return (alignment, offset): a heap starts at an arena, 64 MiB aligned."""
+    return 64 << 20, 0
+
+
+def mode(parameters: Mapping[str, int]) -> str:
+    """Return what a free means under these parameters, in one sentence."""
+    if parameters["direct"]:
+        return "A free takes effect at once; nothing is collected."
+    when = []
+    if parameters["GOGC"] >= 0:
+        when.append(f"by the pacer (GOGC={parameters['GOGC']})")
+    if parameters["collect"]:
+        when.append(f"after every {parameters['collect']:,} events")
+    collected = "collected " + " and ".join(when) if when else "never collected"
+    death = "the next object of its class reuses it" if parameters["freegc"] else "the object dies"
+    return f"A free means that {death}; dead objects are {collected}."
+
+
+def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Go:
+    """Return an empty heap over `memory`; `code` is the dtype of its kernels out of line."""
+    if parameters["direct"] and (parameters["freegc"] or parameters["collect"]):
+        raise InputError("direct=1 collects nothing: it does not go with freegc or collect")
+    length = memory.length // CHUNK_BYTES * CHUNK_BYTES
+    pages, chunks = length // PAGE, length // CHUNK_BYTES
+    heap = Go(
+        code=table(code, 1),
+        system=table(System, 1),
+        counters=table(Counters, 1),
+        mheap=table(MHeap, 1),
+        gc_controller=table(GcController, 1),
+        scavenger=table(Scavenger, 1),
+        mcentral=table(MCentral, len(CLASSES) + 1),
+        span_set=table(SpanSet, len(CLASSES) + 1, 2),
+        mspan=table(MSpan, pages + 2),
+        spans=table(np.int64, max(pages, 1)),
+        gc_bits=table(np.int64, (pages + 2) << BITS_SHIFT),
+        tiny_parts=table(np.uint32, max(length >> 4, 1)),
+        palloc_bits=table(np.int64, (chunks + 1) * 2 * CHUNK_WORDS),
+        summary=table(PallocSum, LEVELS, chunks + (1 << LEVEL_SHIFT * LEVELS)),
+        scav_chunk=table(ScavChunkData, chunks + 1),
+    )
+    heap.system[0].next = heap.mheap[0].start = memory.address
+    heap.system[0].limit = memory.address + length
+    _init_modes(heap, parameters)
+    _init_classes(heap, bool(parameters["greenteagc"]))
+    return heap
+
+
+def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
+    """Set what the parameters decide, and the first goal."""
+    mheap, controller, scavenger = heap.mheap[0], heap.gc_controller[0], heap.scavenger[0]
+    mheap.taken = 0 if parameters["direct"] else TAKEN
+    mheap.direct, mheap.freegc = parameters["direct"], parameters["freegc"]
+    controller.gc_percent = -1 if parameters["direct"] else parameters["GOGC"]
+    controller.collect = parameters["collect"]
+    controller.countdown = parameters["collect"] or NEVER
+    scavenger.enabled = parameters["scavenger"]
+    scavenger.gc_percent_goal = NO_GOAL
+    scavenger.search_addr = scavenger.free_hwm = -1
+    scavenger.huge_pages = HUGE_PAGES
+    commit(heap)
+
+
+def _init_classes(heap: Go, greenteagc: bool) -> None:
+    """Fill the table of classes. The null span has no slots, so an empty cache refills."""
+    for number, source in enumerate(CLASSES, start=1):
+        central = heap.mcentral[number]
+        central.elemsize, central.npages = source
+        central.nelems = objects_of(source, greenteagc)
+        central.div_mul = -(-(1 << 32) // source.object_size)
+        central.alloc_word = central.alloc_bit = -1

@@ -1,0 +1,85 @@
+"""Modes: what the parameters mean, and what a free does in each."""
+
+import pytest
+
+from allocsim import Heap
+from allocsim.designs.go import DESIGN
+from allocsim.errors import InputError
+
+DEATH = "A free means that the object dies; dead objects are "
+
+SENTENCES: list[tuple[dict[str, int | str], str]] = [
+    ({}, DEATH + "collected by the pacer (GOGC=100)."),
+    ({"GOGC": "off"}, DEATH + "never collected."),
+    ({"direct": 1}, "A free takes effect at once; nothing is collected."),
+    (
+        {"collect": 1000, "freegc": 1, "GOGC": 50},
+        "A free means that the next object of its class reuses it; dead objects are collected by "
+        "the pacer (GOGC=50) and after every 1,000 events.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), SENTENCES)
+def test_mode_says_what_a_free_means(settings: dict[str, int | str], sentence: str) -> None:
+    assert DESIGN.mode(DESIGN.checked(settings)) == sentence
+
+
+@pytest.mark.parametrize("other", [{"freegc": 1}, {"collect": 5}])
+def test_direct_goes_with_no_collection(other: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="direct=1 collects nothing"):
+        Heap("go", direct=1, **other)
+
+
+def test_off_is_a_value_of_gogc() -> None:
+    values = DESIGN.checked({"GOGC": "off"})
+    assert values["GOGC"] == -1
+    assert DESIGN.shown(values)["GOGC"] == "off"
+    with pytest.raises(InputError, match="expected 0 to 1,048,576, or off"):
+        DESIGN.checked({"GOGC": "never"})
+
+
+def test_direct_free_makes_the_slot_free(direct_heap: Heap) -> None:
+    first, *rest = [direct_heap.malloc(8192) for _ in range(3)]
+    direct_heap.free(first)
+    assert direct_heap.profile().parts["transfer"] == 0
+    assert direct_heap.native_counters()["HeapObjects"] == len(rest)
+
+
+def test_freed_object_is_dead_until_a_collection(go_heap: Heap) -> None:
+    go_heap.free(go_heap.malloc(1000))
+    parts = go_heap.profile().parts
+    assert (parts["live"], parts["transfer"]) == (0, 1024)
+
+
+def test_collection_after_events_takes_the_dead() -> None:
+    with Heap("go", reserve=64 << 20, GOGC="off", collect=4) as heap:
+        first, second = heap.malloc(1000), heap.malloc(1000)
+        heap.free(first)
+        assert heap.native_counters()["NumGC"] == 0
+        heap.free(second)
+        counters = heap.native_counters()
+        assert (counters["NumGC"], counters["HeapObjects"], counters["HeapInuse"]) == (1, 0, 0)
+        assert heap.check() == []
+
+
+def test_freegc_reuses_the_object_freed_last() -> None:
+    with Heap("go", reserve=64 << 20, GOGC="off", freegc=1) as heap:
+        first, second = heap.malloc(100), heap.malloc(100)
+        heap.free(first)
+        heap.free(second)
+        assert heap.profile().parts["transfer"] == 0
+        assert [heap.malloc(97), heap.malloc(112)] == [second, first]
+        tiny = heap.malloc(3)
+        heap.free(tiny)
+        assert heap.profile().parts["transfer"] == 16
+        assert heap.check() == []
+
+
+def test_pacer_collects_when_the_heap_has_grown() -> None:
+    with Heap("go", reserve=64 << 20, GOGC=100) as heap:
+        for _ in range(200):
+            heap.free(heap.malloc(32 << 10))
+        counters = heap.native_counters()
+        assert counters["NumGC"] == 1  # 61/64 of 4 MiB is 125 objects
+        assert counters["NextGC"] == 4 << 20

@@ -1,0 +1,125 @@
+"""Comparison of the design go with the real runtime: addresses, and the state at checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.events import Op
+from allocsim.heap import Heap
+from tests.equality import go_model
+from tests.equality.go_runtime import COLUMNS, Build, Recording, record
+
+NO_GOAL = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class GoEquality:
+    """What the runtime and the design did with the same events."""
+
+    real: Recording
+    addresses: np.ndarray
+    """The addresses of the design, as in Recording."""
+    rows: np.ndarray
+    """The checkpoints of the design; columns that are not compared have the runtime's numbers."""
+
+    @property
+    def allocations(self) -> int:
+        """Addresses compared."""
+        return int((self.real.addresses >= 0).sum())
+
+    @property
+    def equal_addresses(self) -> int:
+        """Addresses that are equal."""
+        same = self.addresses == self.real.addresses
+        return int((same & (self.real.addresses >= 0)).sum())
+
+    @property
+    def equal(self) -> int:
+        """Checkpoints at which all columns are equal."""
+        return int((self.rows == self.real.rows).all(axis=1).sum())
+
+    @property
+    def collections(self) -> int:
+        """Collections during the events."""
+        return int(self.real.rows[-1, COLUMNS.index("num_gc")]) - self.real.start["num_gc"]
+
+    def first_difference(self) -> str:
+        """Describe the first difference; empty if there is none."""
+        wrong = np.flatnonzero(self.addresses != self.real.addresses)
+        if len(wrong):
+            event = int(wrong[0])
+            there, here = self.real.addresses[event], self.addresses[event]
+            return f"event {event + 1}: Go places the object at {there:#x}, the design at {here:#x}"
+        rows = np.flatnonzero((self.rows != self.real.rows).any(axis=1))
+        if not len(rows):
+            return ""
+        real, found = self.real.rows[rows[0]], self.rows[rows[0]]
+        columns = np.flatnonzero(real != found)
+        told = "; ".join(f"{COLUMNS[n]}: Go {real[n]:,}, design {found[n]:,}" for n in columns)
+        return f"after {self.real.events[rows[0]]:,} events: {told}"
+
+
+def plain_events(events: Any) -> np.ndarray:
+    """Return rows of (object, size) for the replayer; calloc and memalign become malloc."""
+    calls = events[events.op <= Op.FREE]
+    size = np.where(calls.op == Op.FREE, -1, calls.request)
+    return np.stack([calls.object.astype(np.int64), size], axis=1)
+
+
+def compare_with_go(
+    events: np.ndarray, every: int, parameters: Mapping[str, Any], *, stopped: bool = True
+) -> GoEquality:
+    """Replay rows of (object, size) on the runtime and on the design.
+
+    `parameters` are those of the design. EnvironmentLacks if Go is not installed or fails.
+    """
+    experiments = [
+        "runtimefreegc" if parameters.get("freegc") else "",
+        "nogreenteagc" if parameters.get("greenteagc") == 0 else "",
+    ]
+    objects = 1 << max(int(events[:, 0].max() if len(events) else 0).bit_length(), 12)
+    build = Build(objects, ",".join(filter(None, experiments)))
+    percent = int(parameters.get("GOGC", 100))
+    collect = int(parameters.get("collect", 0))
+    real = record(events, every, percent, collect, build, stopped)
+    with Heap("go", **parameters) as heap:
+        return _replayed(heap, events, real, percent)
+
+
+def _replayed(heap: Heap, events: np.ndarray, real: Recording, percent: int) -> GoEquality:
+    """Replay the events on the design, from the runtime's start."""
+    go_model.start(heap.state, real)
+    addresses = np.zeros(len(events), np.int64)
+    objects = np.zeros(int(events[:, 0].max()) + 1, np.int64)
+    rows, begin = [], 0
+    for stop in real.events.tolist():
+        part = slice(begin, stop)
+        scanned = real.scanned[part]
+        go_model.replay(heap.state, events[part], scanned, objects, addresses[part])
+        rows.append(go_model.row(heap.state))
+        begin = stop
+    relative = addresses - int(heap.state.mheap[0].start)
+    relative[(addresses == 0) | (addresses == int(heap.state.system[0].limit))] = -1
+    return GoEquality(real, relative, _comparable(np.array(rows), real.rows, percent))
+
+
+def _comparable(rows: np.ndarray, real: np.ndarray, percent: int) -> np.ndarray:
+    """Return the design's rows with the runtime's numbers where there is nothing to compare."""
+    names = {name: number for number, name in enumerate(COLUMNS)}
+    rows = rows.copy()
+    same = ["last_goal", "huge_page", "total_alloc"]
+    same += ["heap_goal", "trigger"] if percent < 0 else []
+    for name in same:
+        rows[:, names[name]] = real[:, names[name]]
+    goal = rows[:, names["scavenge_goal"]]
+    goal[goal == NO_GOAL] = -1
+    empty = rows[:, names["cache"]] == 0
+    rows[empty, names["cache_base"]] = real[empty, names["cache_base"]]
+    for name in ("cursor", "free_hwm"):
+        outside = real[:, names[name]] >= real[:, 0] * 512
+        rows[outside & (rows[:, names[name]] == -1), names[name]] = real[outside, names[name]][:1]
+    return rows

@@ -1,0 +1,139 @@
+"""The design go, started from the page map of a real process and replayed event by event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.jit import kernel
+from allocsim.designs.go.mgcpacer import commit
+from allocsim.designs.go.mgcscavenge import NO_GOAL
+from allocsim.designs.go.mpagealloc import page_grow
+from allocsim.designs.go.pallocsum import page_update
+from allocsim.designs.go.records import Go
+from allocsim.designs.go.size_classes import PAGE
+from tests.equality.go_runtime import COLUMNS, Recording
+
+CHUNK_PAGES = 512
+
+
+@kernel
+def start_pages(heap: Go, chunks: int) -> None:
+    """Map chunks."""
+    page_grow(heap, chunks * CHUNK_PAGES)
+
+
+@kernel
+def summarize(heap: Go, chunks: int) -> None:
+    """Recompute all summaries and the pacer's goal."""
+    page_update(heap, 0, chunks * CHUNK_PAGES)
+    commit(heap)
+
+
+@kernel
+def replay(
+    heap: Any, events: np.ndarray, scanned: np.ndarray, objects: np.ndarray, addresses: np.ndarray
+) -> None:
+    """Replay rows of (object, size), size -1 for a free; fill the address of each event.
+
+    `scanned` is as in Recording: the bytes of roots that a real process scans are not the design's.
+    """
+    for place in range(len(events)):
+        if scanned[place]:
+            heap.gc_controller[0].scannable = scanned[place]
+        number, size = events[place, 0], events[place, 1]
+        old = objects[number]
+        if size < 0:
+            operations.free(heap, 0, old)
+            addresses[place] = objects[number] = 0
+        elif old:
+            addresses[place] = objects[number] = operations.realloc(heap, 0, old, size)
+        else:
+            addresses[place] = objects[number] = operations.malloc(heap, 0, size)
+
+
+def start(heap: Go, recording: Recording) -> None:
+    """Bring an empty heap into the state of the real process before the first event.
+
+    What the process has allocated so far are pages in use that belong to no span.
+    """
+    chunks, begin = len(recording.chunks), recording.start
+    start_pages(heap, chunks)
+    heap.palloc_bits[: chunks * 16] = recording.chunks[:, :16].ravel()
+    for number, known in enumerate(recording.chunks[:, 16:].tolist()):
+        record = heap.scav_chunk[number]
+        record.in_use, record.last_in_use, record.gen, record.has_free = known
+    mheap, system = heap.mheap[0], heap.system[0]
+    mheap.search_addr = 0
+    mheap.pages_in_use = begin["in_use"] // PAGE
+    counted = begin["in_use"] + begin["free"] + begin["released"]
+    mheap.manual_pages = chunks * CHUNK_PAGES - counted // PAGE
+    system.footprint += system.released - begin["released"]
+    system.released = begin["released"]
+    mheap.page_cache_base = begin["cache_base"]
+    mheap.page_cache, mheap.page_cache_scav = begin["cache"], begin["cache_scav"]
+    _start_collector(heap, begin)
+    summarize(heap, chunks)
+
+
+def _start_collector(heap: Go, begin: dict[str, int]) -> None:
+    """Set the numbers of the pacer and the scavenger."""
+    controller, scavenger = heap.gc_controller[0], heap.scavenger[0]
+    controller.runtime_live = controller.heap_marked = begin["heap_marked"]
+    controller.heap_live = begin["heap_live"]
+    controller.scannable, controller.num_gc = begin["scannable"], begin["num_gc"]
+    scavenger.gc_percent_goal = _goal(begin["scavenge_goal"])
+    scavenger.search_addr, scavenger.free_hwm = begin["cursor"], begin["free_hwm"]
+    scavenger.marked = begin["marked"]
+    if scavenger.free_hwm >= heap.mheap[0].chunks * CHUNK_PAGES:
+        scavenger.free_hwm = -1
+    scavenger.gen, scavenger.huge_pages = begin["gen"], begin["huge_page"] // PAGE
+
+
+def _goal(value: int) -> int:
+    """Return a goal of the scavenger as the design stores it; Go stores 2**64 - 1 for none."""
+    return NO_GOAL if value == -1 else value
+
+
+def row(heap: Go) -> list[int]:
+    """Return the COLUMNS of the design."""
+    mheap, controller = heap.mheap[0], heap.gc_controller[0]
+    system, scavenger = heap.system[0], heap.scavenger[0]
+    in_use, released = int(mheap.pages_in_use) * PAGE, int(system.released)
+    numbers = {
+        "chunks": mheap.chunks,
+        "in_use": in_use,
+        "free": system.heap - in_use - released - mheap.manual_pages * PAGE,
+        "released": released,
+        "used_pages": checksum(heap, 0),
+        "released_pages": checksum(heap, 8),
+        "cache_base": mheap.page_cache_base,
+        "cache": mheap.page_cache,
+        "cache_scav": mheap.page_cache_scav,
+        "num_gc": controller.num_gc,
+        "heap_live": controller.heap_live,
+        "heap_marked": controller.heap_marked,
+        "heap_goal": controller.heap_goal,
+        "trigger": controller.trigger,
+        "scavenge_goal": scavenger.gc_percent_goal,
+        "cursor": scavenger.search_addr,
+        "free_hwm": scavenger.free_hwm,
+        "gen": scavenger.gen,
+        "scannable": controller.scannable,
+        "tinyoffset": mheap.tinyoffset,
+        "marked": scavenger.marked,
+    }
+    return [int(numbers.get(name, 0)) for name in COLUMNS]
+
+
+def checksum(heap: Go, first: int) -> int:
+    """Return the checksum of a bitmap that the accessors compute; `first` is its first word."""
+    chunks = int(heap.mheap[0].chunks)
+    words = heap.palloc_bits[: chunks * 16].reshape(chunks, 16)[:, first : first + 8]
+    powers = np.full(words.size, 0x9E3779B97F4A7C15, np.uint64)
+    powers[:1] = 1
+    powers = np.multiply.accumulate(powers)[::-1]
+    total = (words.astype(np.uint64).ravel() * powers).sum(dtype=np.uint64)
+    return int(total.astype(np.int64))

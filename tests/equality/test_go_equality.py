@@ -1,0 +1,63 @@
+"""The design go has the addresses and the state of the real runtime, where Go is installed."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from allocsim.core.jit import PURE
+from allocsim.errors import EnvironmentLacks
+from tests.equality.go_equality import GoEquality, compare_with_go
+from tests.equality.go_runtime import COLUMNS, Recording, checkpoints
+from tests.equality.go_workloads import random_cases, workloads
+
+
+def compared(events: Any, mode: dict[str, int]) -> GoEquality:
+    """Compare, or skip if Go is not installed."""
+    try:
+        return compare_with_go(events, 500, mode)
+    except EnvironmentLacks as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("mode", [{"GOGC": -1, "collect": 300}, {"GOGC": 50}], ids=str)
+@pytest.mark.parametrize("name", ["churn to 128 KiB", "tiny only", "reallocs"])
+def test_design_places_objects_where_go_does(name: str, mode: dict[str, int]) -> None:
+    events = workloads(2 if PURE else 20)[name]()
+    found = compared(events, mode)
+    assert found.first_difference() == ""
+    assert found.equal == len(found.rows) == len(checkpoints(len(events), 500))
+    assert found.equal_addresses == found.allocations > len(events) // 3
+    assert found.collections >= (len(events) // 300 if "collect" in mode else 0)
+
+
+def test_boundary_sizes_have_the_addresses_of_go() -> None:
+    for name, events, mode in random_cases(2 if PURE else 10):
+        assert compared(events[:2000], mode).first_difference() == "", name
+
+
+def equality(addresses: list[int], cache: int) -> GoEquality:
+    """Return a comparison of three events and one checkpoint with the given results."""
+    rows = np.zeros((1, len(COLUMNS)), np.int64)
+    start = dict.fromkeys(COLUMNS, 0)
+    real = Recording(
+        np.zeros((0, 20), np.int64), start, np.array([0, 16, -1]), np.zeros(3, np.int64),
+        np.array([3]), rows, (0, 0),
+    )  # fmt: skip
+    found = rows.copy()
+    found[0, COLUMNS.index("cache")] = cache
+    return GoEquality(real, np.array(addresses), found)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "cache", "sentence"),
+    [
+        ([0, 16, -1], 0, ""),
+        ([0, 32, -1], 5, "event 2: Go places the object at 0x10, the design at 0x20"),
+        ([0, 16, -1], 5, "after 3 events: cache: Go 0, design 5"),
+    ],
+)
+def test_first_difference_is_described(addresses: list[int], cache: int, sentence: str) -> None:
+    found = equality(addresses, cache)
+    assert found.first_difference() == sentence
+    assert (found.allocations, found.equal) == (2, int(cache == 0))
