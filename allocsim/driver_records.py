@@ -34,7 +34,8 @@ class Stop(IntEnum):
     THREADS = 4
     """The heap could not prepare for the calls of a new thread."""
     LIMIT = 5
-    """The footprint exceeded the limit; the event was replayed, but a large object not written."""
+    """The footprint exceeded the limit. The event was replayed, but a large object stays
+    unwritten."""
     REFUSED = 6
     """An allocation failed."""
     BAD_EVENT = 7

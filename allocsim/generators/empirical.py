@@ -64,7 +64,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             chunk = no_events(count)
             which, where = random_bits(bits, count), random_bits(bits, count)
             # The high half of a word in `where` picks the thread. The shift passes the low half on
-            # to the kernel, which picks the object to free by it.
+            # to the kernel, which uses it to pick the object to free.
             self._spread(where, chunk)
             step(population, words_of(which), words_of(where << np.uint64(1)), chunk)
             yield chunk
@@ -84,7 +84,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             chunk.thread[:] = pick(words >> np.uint64(32), self.threads)
 
     def _rates(self) -> tuple[list[Rate], list[str]]:
-        """Return the table without sizes that are too large, and notes on it and about them."""
+        """Return the rates of all sizes that are not too large, and notes about the table."""
         (rates, notes), maximum = read_table(self.file), int(self.heap * self.largest)
         kept = [rate for rate in rates if rate.size <= maximum]
         if not is_usable(kept):

@@ -74,6 +74,7 @@ def populate(rates: list[Rate], heap: int) -> Population:
     return Population(
         np.zeros(1, STATE).view(np.recarray),
         rows,
+        # The search in `_row_to_free` needs a power of two of entries, more than there are rows.
         np.zeros((1 << len(rates).bit_length()) + 1, np.int64),
         np.arange(rows.capacity.sum(), dtype=np.uint32),
     )
@@ -180,6 +181,7 @@ def _add_weight(population: Population, row: int, weight: int) -> None:
     """Add `weight` to the weight of freeing any object of a row."""
     population.state[0].frees += weight
     tree, place = population.frees, row + 1
+    # In a Fenwick tree, these entries are the sums that include the row.
     while place < len(tree):
         tree[place] += weight
         place += place & -place

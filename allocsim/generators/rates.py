@@ -21,8 +21,8 @@ HEADER = ["size", "alloc_rate", "num_live"]
 """Names of the columns. A first line with these names, in upper or lower case, is skipped."""
 
 MIN_NUMBER, MAX_NUMBER = 1e-30, 1e30
-"""Range of a rate and of a number of objects that is not 0. Within it, no sum, product or quotient
-of a workload's arithmetic overflows."""
+"""Range of the rates and numbers of objects that are not 0. Within this range, no sum, product or
+quotient of a workload's arithmetic overflows."""
 
 GRAMMAR = (
     "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, each 0 or from 1e-30 to 1e30"
@@ -68,7 +68,10 @@ def read_table(path: str) -> RateTable:
 
 
 def _unended(path: str, number: int, line: str) -> str:
-    """Return the note on a last line without a newline, which is used: tables are written whole."""
+    """Return the note about a last line without a newline.
+
+    The line is used nevertheless, since most programs write a table as a whole.
+    """
     return (
         f"{path}, line {number}, the last, has no newline and may be cut off: {line.strip()[:80]!r}"
     )
@@ -95,7 +98,7 @@ def _rate(path: str, number: int, line: str) -> Rate:
         size, allocations, live = line.split(",")
         rate = Rate(int(size), float(allocations), float(live))
     except ValueError:
-        rate = Rate(-1, 0, 0)
+        rate = Rate(-1, 0, 0)  # out of range, so the line is reported below
     numbers = (rate.allocations, rate.live)
     in_range = all(number == 0 or MIN_NUMBER <= number <= MAX_NUMBER for number in numbers)
     if not (0 <= rate.size <= MAX_SIZE and in_range):
