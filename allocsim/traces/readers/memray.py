@@ -13,6 +13,7 @@ one from standard input, is first copied to an unnamed file.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -25,15 +26,18 @@ import numpy as np
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
 from allocsim.python_child import running, script_command
+from allocsim.text import printable
 from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
-from allocsim.traces.reader import Reader
-from allocsim.traces.readers import memray_child
+from allocsim.traces.reader import MAX_SHOWN, Reader
+from allocsim.traces.readers import lz4_frame, memray_child
 from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
 from allocsim.traces.source import Source
 
-PLAIN, PACKED = b"memray\0", b"\x04\x22\x4d\x18"
+PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
 """First bytes of a plain capture, and of one compressed with LZ4, as most captures are."""
+
+CUT_AT_START = "it is cut off before its first call"
 
 NUMBER, RECORD = 8, 32
 """Bytes of a number and of a record in the child's output."""
@@ -71,7 +75,13 @@ class MemrayReader(Reader):
                 with child.stdout:
                     yield from self._read(child.stdout)
             complaint.seek(0)
-            self._require_success(child.returncode, complaint.read(2000).decode("utf-8", "replace"))
+            text = printable(complaint.read(2000).decode("utf-8", "replace").strip())
+            is_cut = _is_cut(capture.fileno())
+            self._require_success(child.returncode, CUT_AT_START if is_cut else text)
+            if is_cut:
+                self.losses.append("the capture is cut off; what memray could read of it was used")
+            elif text:
+                self.losses.append(f"memray reports: {text[:MAX_SHOWN]}")
 
     def _read(self, stream: IO[bytes]) -> Iterator[Any]:
         """Yield batches of the calls in the child's output."""
@@ -106,12 +116,17 @@ class MemrayReader(Reader):
                 f"{shlex.quote(sys.executable)} -m pip install memray"
             )
         if status == UNREADABLE:
-            raise TraceError(f"{self.source.name}: memray cannot read it: {complaint.strip()}")
+            raise TraceError(f"{self.source.name}: memray cannot read it: {complaint}")
         if status != 0:
             raise TraceError(
                 f"{self.source.name}: memray's reader crashed on it (status {status}): the capture "
                 "is damaged; record it again"
             )
+
+
+def _is_cut(capture: int) -> bool:
+    """Return whether a compressed capture is cut off, which is not always an error for memray."""
+    return os.pread(capture, len(PACKED), 0) == PACKED and not lz4_frame.is_complete(capture)
 
 
 FORMAT = Format(

@@ -78,6 +78,20 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
     assert trace.losses[0] == "the compressed file ends early; its content up to there was read"
 
 
+def test_capture_that_is_cut_off_is_read_with_a_loss_or_refused(tmp_path: Path) -> None:
+    """memray reads what precedes the last block."""
+    records_of(PYTHON)
+    content, path = PYTHON.read_bytes(), tmp_path / "cut.bin"
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(TraceError, match="memray cannot read it: it is cut off before its first"):
+        read(path)
+    path.write_bytes(content[:-100])
+    events, trace = read(path)
+    assert 0 < len(events) < len(read(PYTHON)[0])
+    assert trace.losses[0] == "the capture is cut off; what memray could read of it was used"
+    assert read(PYTHON)[1].losses == []
+
+
 def test_aggregated_capture_is_an_error() -> None:
     records_of(DEFAULT)
     with pytest.raises(
