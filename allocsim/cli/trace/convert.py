@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Write a trace in another format.
 
-    A .allocsim file is mapped, not parsed, so its replay starts at once: use this format for a
+    A .allocsim file is not parsed, so its replay starts at once: use this format for a
     trace that is replayed often. .txt and .txt.gz are the text format of Android's memory_replay.
     .parquet is for notebooks.
     """

@@ -1,17 +1,15 @@
 """Reading and writing of allocsim traces.
 
-A plain file is mapped, and its chunks are views of the mapping: nothing is parsed or copied. A
-compressed file or standard input is streamed. Every event is validated before it leaves this
-module. If a mapped file is truncated while it is read, the next chunk raises an error. Only a
-truncation inside the chunk in use cannot be caught.
+The events of a file are read as they are, without parsing, and every event is validated before it
+leaves this module. A plain file is read by offset, see `open_file`. A compressed file or standard
+input is streamed.
 """
 
 from __future__ import annotations
 
-import mmap
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ import numpy as np
 
 from allocsim import __version__
 from allocsim.atomic_file import atomic_write
-from allocsim.core.memory import NO_RESERVE
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
 from allocsim.text import printable
@@ -38,10 +35,11 @@ from allocsim.traces.native.header import (
     parse_description,
     parse_layout,
 )
+from allocsim.traces.native.open_file import OpenFile
 from allocsim.traces.native.validate import Bounds, describe_invalid, first_invalid
 from allocsim.traces.source import Source
 
-SUMMARY = "allocsim's own file, as `allocsim trace convert` writes it: mapped, not parsed"
+SUMMARY = "allocsim's own file, as `allocsim trace convert` writes it: read without parsing"
 
 CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 """Figures in the header that `allocsim trace check` recomputes."""
@@ -88,20 +86,17 @@ def is_allocsim_trace(path: str) -> bool:
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the trace in a plain file, which stays mapped until its last chunk is released."""
+    """Return the trace in a plain file, which stays open until the trace is closed or deleted."""
     name = str(path)
-    try:
-        with path.open("rb") as file:
-            layout = parse_layout(file.read(FIXED_SIZE), name)
-            file.seek(0)
-            description = parse_description(file.read(layout.begin), layout, name)
-            length = file.seek(0, 2)
-            _require_length(length, layout, name)
-            mapping = _mapped(file.fileno(), length)
-    except OSError as error:
-        raise TraceError(f"{name}: cannot be read: {error.strerror or error}") from error
+    with _reading(name):
+        file = OpenFile(path)
+        layout = parse_layout(file.read(FIXED_SIZE, 0), name)
+        description = parse_description(file.read(layout.begin, 0), layout, name)
+        _require_length(file.size(), layout, name)
     bounds = Bounds(description.objects, description.threads)
-    return _trace(name, description, _views(mapping, layout, bounds, name))
+    trace = _trace(name, description, _chunks(file, layout, bounds, name))
+    trace.resource = file
+    return trace
 
 
 def read_stream(source: Source) -> Trace:
@@ -170,31 +165,26 @@ def _losses(description: Description) -> list[str]:
     return [lost] if lost else []
 
 
-def _mapped(descriptor: int, length: int) -> mmap.mmap:
-    """Return a private mapping of a file, for sequential reading.
-
-    The mapping is writable, although nothing writes to it. Numba treats read-only arrays as a type
-    of their own, and would compile every kernel a second time for them.
-    """
-    flags = mmap.MAP_PRIVATE | NO_RESERVE
-    mapping = mmap.mmap(descriptor, length, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
-    mapping.madvise(mmap.MADV_SEQUENTIAL)
-    return mapping
-
-
-def _views(mapping: mmap.mmap, layout: Layout, bounds: Bounds, name: str) -> Iterator[Any]:
-    """Yield the events as views of the mapping; release the pages of each chunk after its use."""
-    start = layout.begin // mmap.PAGESIZE * mmap.PAGESIZE
+def _chunks(file: OpenFile, layout: Layout, bounds: Bounds, name: str) -> Iterator[Any]:
+    """Yield the events, each chunk in an array of its own."""
     for row in range(0, layout.rows, CHUNK):
-        _require_length(mapping.size(), layout, name)  # the file may have changed
         count, offset = min(CHUNK, layout.rows - row), layout.begin + row * EVENT.itemsize
-        chunk = np.frombuffer(mapping, EVENT, count, offset).view(np.recarray)
+        chunk = np.empty(count, EVENT).view(np.recarray)
+        with _reading(name):
+            read = file.fill(chunk, offset)
+            length = file.size() if read == chunk.nbytes else offset + read
+        _require_length(length, layout, name)  # the file may have changed
         _require_valid(chunk, bounds, row, name)
         yield chunk
-        end = (offset + chunk.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
-        if end > start:
-            mapping.madvise(mmap.MADV_DONTNEED, start, end - start)
-        start = end
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn an OSError into a TraceError."""
+    try:
+        yield
+    except OSError as error:
+        raise TraceError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
 def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:

@@ -2,12 +2,10 @@
 
 import gzip
 import io
-import os
 import resource
 import sys
 import zipfile
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +15,15 @@ from hypothesis import given
 
 from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
-from allocsim.events import CHUNK, EVENT, Op, Trace, no_events, on_one_thread
+from allocsim.events import EVENT, Op, Trace, no_events
 from allocsim.traces import open_trace
-from allocsim.traces.native import header
 from allocsim.traces.native.file import is_allocsim_trace, read_stream, read_trace, write_trace
 from allocsim.traces.native.header import BASE_OBJECTS, MAX_OBJECTS_PER_EVENT
 from allocsim.traces.source import Source
 from tests.driving import Call, free, malloc, stream_of
+from tests.traces.native.conftest import CALLS
 from tests.traces.recordings import events_of
-from tests.traces.streams import streams, trace_of, valid_calls
-
-CALLS = valid_calls(1, 40)
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Path:
-    """A small trace in a file."""
-    path = tmp_path / "small.allocsim"
-    known: dict[str, Any] = {"seed": 9, "dropped": {"overlap": 2}, "notes": ["a note"]}
-    write_trace(trace_of(CALLS, **known), path)
-    return path
+from tests.traces.streams import streams, trace_of
 
 
 def changed(path: Path, row: int, **fields: int) -> Path:
@@ -102,79 +89,6 @@ def test_rewritten_file_keeps_the_first_source(stored: Path, tmp_path: Path) -> 
     assert second.description["source"] == first.description["source"]
     assert second.description["claims"] == first.description["claims"]
     assert (second.seed, second.dropped, second.notes) == (9, {"overlap": 2}, ["a note"])
-
-
-@pytest.fixture
-def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A sparse file of 128 chunks and 5 rows, all zeros; validation is replaced by a read."""
-    path = tmp_path / "long.allocsim"
-    write_trace(trace_of([malloc(0, 1)]), path)
-    content = path.read_bytes()[: -EVENT.itemsize]
-    rows = 128 * CHUNK + 5
-    layout = header.parse_layout(content, "long")
-    about = header.parse_description(content, layout, "long")
-    path.write_bytes(header.encode_header(about, layout.begin, rows))
-    with path.open("r+b") as file:
-        file.truncate(layout._replace(rows=rows).length)
-    monkeypatch.setattr(
-        "allocsim.traces.native.file._require_valid", lambda chunk, *_: chunk.request.max()
-    )
-    return path
-
-
-def test_chunks_are_views_of_one_mapping(long: Path) -> None:
-    addresses, lengths = [], []
-    for chunk in read_trace(long).chunks:
-        assert isinstance(chunk, np.recarray)
-        assert not chunk.flags.owndata
-        addresses.append(chunk.ctypes.data)
-        lengths.append(len(chunk))
-    assert lengths == [CHUNK] * 128 + [5]
-    assert {there - here for here, there in pairwise(addresses)} == {CHUNK * EVENT.itemsize}
-
-
-def test_pages_that_were_read_are_released(long: Path) -> None:
-    """Of 64 MiB, less than 4 are resident at the end."""
-    for chunk in read_trace(long).chunks:
-        last = chunk
-    assert resident_of(last) < 4 << 20
-
-
-@pytest.mark.parametrize("rows", [0, 1, CHUNK, 2 * CHUNK])
-def test_file_truncated_while_mapped_is_an_error(long: Path, rows: int) -> None:
-    trace = read_trace(long)
-    next(trace.chunks)
-    os.truncate(long, header.PAGE + rows * EVENT.itemsize)
-    with pytest.raises(TraceError, match=r"long\.allocsim: the file ends after .*: it is cut off"):
-        next(trace.chunks)
-
-
-def test_file_replaced_while_mapped_is_read_unchanged(long: Path) -> None:
-    trace = read_trace(long)
-    next(trace.chunks)
-    (long.parent / "other").write_bytes(b"another")
-    (long.parent / "other").replace(long)
-    assert sum(map(len, trace.chunks)) == 127 * CHUNK + 5
-
-
-def test_writing_into_a_chunk_leaves_the_file(stored: Path) -> None:
-    before = stored.read_bytes()
-    for chunk in read_trace(stored).chunks:
-        chunk.thread[:] = 7
-    assert stored.read_bytes() == before
-
-
-def test_chunk_outlives_its_trace(stored: Path) -> None:
-    """The mapping lives as long as a view of it."""
-    first, *_ = read_trace(stored).chunks
-    stored.unlink()
-    assert first.tolist() == stream_of(CALLS).tolist()
-
-
-def test_mapped_trace_works_on_one_thread(stored: Path) -> None:
-    events = events_of(on_one_thread(read_trace(stored)))
-    assert set(events.thread.tolist()) == {0}
-    assert set(events_of(read_trace(stored)).thread.tolist()) != {0}
 
 
 @pytest.mark.parametrize("container", ["plain", "gz", "zip", "stdin", "zip on stdin"])
@@ -318,27 +232,3 @@ def test_write_follows_a_symbolic_link(tmp_path: Path) -> None:
     write_trace(trace_of(CALLS), link)
     assert link.is_symlink()
     assert is_allocsim_trace(str(target))
-
-
-def test_file_that_cannot_be_mapped_is_an_error(
-    stored: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> object:
-        raise OSError(12, "Cannot allocate memory")
-
-    monkeypatch.setattr("allocsim.traces.native.file._mapped", fail)
-    with pytest.raises(TraceError, match=r"small\.allocsim: cannot be read: Cannot allocate"):
-        read_trace(stored)
-
-
-def resident_of(chunk: Any) -> int:
-    """Resident bytes of the mapping that contains a chunk, from smaps."""
-    address, inside = chunk.ctypes.data, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        first, *rest = line.split()
-        if "-" in first and not first.endswith(":"):
-            low, high = (int(end, 16) for end in first.split("-"))
-            inside = low <= address < high
-        elif inside and first == "Rss:":
-            return int(rest[0]) << 10
-    raise AssertionError("no such mapping")
