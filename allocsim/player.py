@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.core import operations
-from allocsim.core.available_memory import UNBOUNDED, MemoryBound, available_memory
+from allocsim.core.available_memory import MemoryBound, available_memory
 from allocsim.core.records import SAMPLE
 from allocsim.core.tables import grown, records
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
@@ -76,9 +76,8 @@ class Player:
         self._run = Run(
             records(DRIVER), records(OBJECT, 4096), records(SAMPLE, BUFFER), records(SAMPLE)
         )
-        is_bounded = options.limit is None
-        self._bound = MemoryBound(options.available if is_bounded else lambda: UNBOUNDED)
-        heap.state.system[0].bound = self._bound.request
+        self._bound = MemoryBound(options.available)
+        heap.state.system[0].bound = max(self._bound.request, options.limit or 0)
         driver = self._driver
         driver.limit = self._bound.heap if options.limit is None else options.limit
         driver.touch, driver.verify = options.touch, options.verify
@@ -104,7 +103,8 @@ class Player:
             begun = time.perf_counter()
             position = replay(self.heap.state, self._run, chunk, position)
             self.seconds += time.perf_counter() - begun
-            self._bound.require_left()
+            if self.options.limit is None:
+                self._bound.require_left()
             if self._driver.stop != Stop.END:
                 # After the last event, `position` is the length of the chunk.
                 self._attend(chunk[min(position, len(chunk) - 1)])

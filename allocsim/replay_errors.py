@@ -75,7 +75,7 @@ def _refusal(where: str, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimEr
     if refusal == Status.FROZEN:
         return HeapFrozen(f"{where} needs more memory, and the heap is frozen")
     if refusal == Status.OVER_BOUND:
-        return OutOfMemory(f"{where} needs more than {bound}")
+        return _too_large(where, int(run.driver[0].limit), bound)
     if run.driver[0].threads >= MAX_THREADS:
         return EnvironmentLacks(f"{where}: more than {MAX_THREADS} threads")
     reserved = format_bytes(heap.memory.length)
@@ -83,3 +83,10 @@ def _refusal(where: str, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimEr
         f"{where} does not fit in the {reserved} of address space reserved: "
         "reserve more with --reserve"
     )
+
+
+def _too_large(where: str, limit: int, bound: MemoryBound) -> AllocsimError:
+    """Return the error for a request that by itself exceeds what may be used."""
+    if limit == bound.heap:
+        return OutOfMemory(f"{where} needs more than {bound}")
+    return LimitExceeded(f"{where} exceeds the limit of {format_bytes(limit)}")

@@ -110,8 +110,8 @@ def _measure(request: Request) -> None:
     _send(request, Message(stage="loading"))
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
-    if subject.heap and request.limit is None:
-        subject.heap.state.system[0].bound = request.bound().request
+    if subject.heap:
+        subject.heap.state.system[0].bound = max(request.bound().request, request.limit or 0)
     about = _about(request.subject, subject)
     _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))
     if isinstance(setup, memory.Setup):

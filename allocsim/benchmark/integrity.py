@@ -48,9 +48,9 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
         broken = first_broken(run, np.flatnonzero(run.objects.address))
         if broken < 0:
             return None
-        raise Corruption(_describe_stamp(run, broken))
+        raise Corruption(_overlap(run) or _changed(run, broken))
     event, stop = begin[int(driver.events - done)], Stop(int(driver.stop))
-    if stop == Stop.STAMP and event.op == Op.REALLOC and _overlapping(run) is None:
+    if stop == Stop.STAMP and event.op == Op.REALLOC and not _overlap(run):
         return LOST
     raise Corruption(_describe(stop, run, event))
 
@@ -63,42 +63,37 @@ def _length(events: Table[Event]) -> int:
 
 def _describe(stop: Stop, run: Run, event: Any) -> str:
     """Describe the failure at an event."""
+    call = f"{Op(event.op).name.lower()} of {event.request} bytes"
     address = int(run.objects.address[event.object])
-    if stop == Stop.STAMP:
-        return _describe_stamp(run, int(event.object))
     if stop == Stop.MISALIGNED:
-        power = int(event.alignment) if event.op == Op.MEMALIGN else 0
-        return (
-            f"broken: {Op(event.op).name.lower()} of {event.request} bytes returned {address:#x}, "
-            f"which is not aligned to {max(1 << power, ALIGNMENT)} bytes"
-        )
+        asked = 1 << int(event.alignment) if event.op == Op.MEMALIGN else 1
+        owed = max(asked, ALIGNMENT)
+        return f"broken: {call} returned {address:#x}, which is not aligned to {owed} bytes"
+    if stop == Stop.STAMP:
+        return _overlap(run) or _changed(run, int(event.object))
     if stop == Stop.NOT_ZERO:
-        return f"broken: calloc returned {address:#x}, which is not all zeros"
+        return _overlap(run) or f"broken: {call} returned {address:#x}, which is not all zeros"
     reason = "out of memory" if stop == Stop.REFUSED else stop.name
-    return f"broken: {Op(event.op).name.lower()} of {event.request} bytes failed: {reason}"
+    return f"broken: {call} failed when it was repeated: {reason}"
 
 
-def _describe_stamp(run: Run, number: int) -> str:
-    """Describe why the pattern of an object was overwritten."""
-    pair = _overlapping(run)
-    if pair is None:
-        address, request = run.objects.address[number], run.objects.request[number]
-        return f"broken: the contents of {request} bytes at {address:#x} changed while in use"
-    (first, length), (second, other) = pair
-    if first == second:
-        return f"broken: returned {first:#x} for two objects that are both in use"
-    return (
-        f"broken: two objects that are both in use overlap: {length} bytes at {first:#x} and "
-        f"{other} bytes at {second:#x}"
-    )
+def _changed(run: Run, number: int) -> str:
+    """Describe an object whose pattern was overwritten."""
+    address, request = run.objects[number].tolist()
+    return f"broken: the contents of {request} bytes at {address:#x} changed while in use"
 
 
-def _overlapping(run: Run) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return address and length of two live objects that overlap, or None if no two do."""
+def _overlap(run: Run) -> str:
+    """Describe two live objects that overlap, or return "" if no two do."""
     live = run.objects[(run.objects.address != 0) & (run.objects.request > 0)]
     live = live[np.argsort(live.address, kind="stable")]
     ends = live.address[:-1] + live.request[:-1]
     for index in np.flatnonzero(ends > live.address[1:])[:1]:
-        pair = live[index : index + 2].tolist()
-        return pair[0], pair[1]
-    return None
+        (first, length), (second, other) = live[index : index + 2].tolist()
+        if first == second:
+            return f"broken: returned {first:#x} for two objects that are both in use"
+        return (
+            f"broken: two objects that are both in use overlap: {length} bytes at {first:#x} and "
+            f"{other} bytes at {second:#x}"
+        )
+    return ""

@@ -89,7 +89,8 @@ def replay_all(
         raise LimitExceeded(f"exceeded the limit with {peak} after {done}")
     reason = _STOPS.get(stop, stop.name)
     if subject.heap and operations.refusal(subject.state) == Status.OVER_BOUND:
-        raise LimitExceeded(f"would exceed the limit with one request after {done}")
+        limit = format_bytes(int(driver.limit))
+        raise LimitExceeded(f"would exceed the limit of {limit} with one request after {done}")
     if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
         reason = "the design does not support this request"
     raise Corruption(f"stopped after {done}: {reason}")

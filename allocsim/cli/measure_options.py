@@ -54,7 +54,8 @@ _OPTIONS = (
     click.option(
         "--limit",
         type=SizeType(),
-        help="Stop measuring an allocator when its footprint exceeds this size.",
+        help="Stop measuring an allocator when its footprint exceeds this size; without a limit, "
+        "75% of the available memory.",
     ),
     click.option(
         "--reserve",

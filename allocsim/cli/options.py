@@ -81,7 +81,10 @@ _OPTIONS = (
     ),
     touch_option,
     click.option(
-        "--limit", type=SizeType(), help="Fail (exit 1) when the footprint exceeds this size."
+        "--limit",
+        type=SizeType(),
+        help="Fail (exit 1) when the footprint exceeds this size. Without a limit, 75% of the "
+        "available memory may be used (exit 3).",
     ),
     click.option(
         "--verify",

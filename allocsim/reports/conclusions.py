@@ -57,6 +57,8 @@ def warnings(comparison: Comparison) -> list[str]:
                 "lib:glibc also served Python in the measured process, so its heap was not empty "
                 "at the start; install mimalloc or jemalloc, and Python will use that instead."
             )
+        if row.about.flaw:
+            found.append(f"{row.subject}: {row.about.flaw}.")
         if _missed_peak(row):
             found.append(
                 f"{row.subject}: the kernel counted a peak RSS of "

@@ -24,6 +24,7 @@ ALL_KINDS = random_calls(4, 800, objects=40)
 def workload(event_file: Callable[..., EventFile]) -> EventFile:
     """Objects, some of them freed, and an aligned one."""
     calls = [malloc(number, 500 + number) for number in range(40)]
+    calls[20:20] = [Call(Op.CALLOC, 60, 700)]
     calls += [free(number) for number in range(0, 40, 2)]
     return event_file(stream(*calls, Call(Op.MEMALIGN, 50, 100, alignment=8)))
 

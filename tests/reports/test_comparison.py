@@ -3,11 +3,16 @@
 import pytest
 
 from allocsim import __version__
-from allocsim.benchmark.figures import Row
+from allocsim.benchmark.figures import About, Row
 from allocsim.errors import UnknownName
 from allocsim.reports.comparison import ALL_COLUMNS, cells, column_of, label, titles
 from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
 from tests.reports.comparisons import MIB, compared, memory, rows, times
+
+
+def test_flaw_of_a_library_is_a_warning() -> None:
+    made = [*rows()[:1], Row(subject="lib:x", about=About(flaw="realloc loses"), memory=memory(9))]
+    assert "lib:x: realloc loses." in warnings(compared(made).comparison)
 
 
 def test_every_row_has_a_cell_for_every_title() -> None:
