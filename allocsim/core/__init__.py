@@ -7,6 +7,7 @@ code. Its modules, from bottom to top:
   records        how a design declares its records, and those that all designs have
   memory         a range of address space from mmap, and tables of records in one
   tables         tables that grow, for the readers of traces
+  heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
   raw            loads and stores at an address
   operations     the calls that a design answers (malloc, free, ...), and `Status`

@@ -24,6 +24,7 @@ from numba.core.types.misc import VarArg, unliteral
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
 from numba.extending import lower_builtin, overload
 
+from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arrays
 from allocsim.core.import_closure import ImportClosure
 from allocsim.core.inlined_kernels import InlinedCompiler, LinkedCompiler
 from allocsim.core.kernel_cache import kernel_cache_directory
@@ -155,6 +156,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
 
     Use it for slow paths: they are compiled once, and the fast path stays small.
     """
+    # The heap is passed as a pointer (see `heap_pointer`).
     name = function.__name__
     if name in _OUT_OF_LINE:  # a name is a field of the record that holds the addresses
         raise ValueError(f"two out-of-line kernels are called {name}")
@@ -167,8 +169,12 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return int(compiled(*arguments))
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
-        address = _load_address(context, builder, called.args[0], arguments[0], name)
-        return _call(context, builder, called, address, arguments)
+        state, heap = called.args[0], arguments[0]
+        if not isinstance(state, HeapPointer):
+            state, heap = HeapPointer(state), _code_address(context, builder, state, heap)
+        address = _load_address(builder, state, heap, name)
+        inner = signature(called.return_type, state, *called.args[1:])
+        return _call(context, builder, inner, address, [heap, *arguments[1:]])
 
     _make_callable(call, lambda args: (args[0], *[types.int64] * (len(args) - 1)), lowered)
     call.__name__, call.__doc__ = name, function.__doc__
@@ -228,27 +234,37 @@ def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lower
 
 def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
     """Return the dtype of the field `code` of a heap's state: the addresses of `kernels`."""
-    return np.dtype([(function.__name__, np.int64) for function in kernels])
+    addresses = [(function.__name__, np.int64) for function in kernels]
+    return np.dtype([*addresses, (ARRAYS, np.int64, (MAX_WORDS,))])
 
 
 def link(heap: HeapState) -> None:
     """Compile the kernels named in `heap.code` for this heap, and fill in their addresses."""
     if PURE:
         return
-    for name in heap.code.dtype.names:
+    save_arrays(heap)
+    pointer = HeapPointer(typeof(heap))
+    for name in heap.code.dtype.names[:-1]:
         compiled, words = _OUT_OF_LINE[name]
-        heap.code[0][name] = _address(compiled, (typeof(heap), *[types.int64] * words))
+        heap.code[0][name] = _address(compiled, (pointer, *[types.int64] * words))
 
 
-def _load_address(context: Any, builder: Any, state: Any, heap: Any, name: str) -> Any:
-    """Generate code that loads the address of the kernel `name` from the heap's `code`."""
+def _code_address(context: Any, builder: Any, state: Any, heap: Any) -> Any:
+    """Generate code that gives the address of the heap's record `code`."""
     place = state.fields.index("code")
-    record = state.types[place].dtype
     code = context.make_array(state.types[place])(
         context, builder, builder.extract_value(heap, place)
     )
-    at = cgutils.pointer_add(builder, code.data, record.offset(name), ir.IntType(64).as_pointer())
-    return builder.load(at)
+    return builder.ptrtoint(code.data, ir.IntType(64))
+
+
+def _load_address(builder: Any, pointer: Any, heap: Any, name: str) -> Any:
+    """Generate code that loads the address of the kernel `name` from the heap's `code`."""
+    code = pointer.state.types[pointer.state.fields.index("code")].dtype
+    word = ir.IntType(64)
+    return builder.load(
+        builder.inttoptr(builder.add(heap, word(code.offset(name))), word.as_pointer())
+    )
 
 
 def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:

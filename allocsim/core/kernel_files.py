@@ -22,6 +22,7 @@ from numba.core.serialize import dumps
 from numba.core.types.containers import BaseTuple
 
 from allocsim.core import compile_notice
+from allocsim.core.heap_pointer import HeapPointer
 from allocsim.core.import_closure import ImportClosure
 from allocsim.core.kernel_cache import replace_file
 
@@ -148,7 +149,8 @@ class KernelFiles(_Cache):
 
 def state_types(sig: Any) -> Iterator[type]:
     """Yield the NamedTuple classes in a signature, including those in fields of NamedTuples."""
-    for each in sig:
+    for kind in sig:
+        each = kind.state if isinstance(kind, HeapPointer) else kind
         if isinstance(each, BaseTuple):
             if hasattr(each, "instance_class"):
                 yield each.instance_class

@@ -1,0 +1,110 @@
+"""A heap's state as a pointer, for kernels that are called by their address.
+
+A state is a tuple of arrays, and Numba passes it by value: seven words for each array, stored at
+every call (20 ns for eleven arrays). Kernels out of line therefore take the address of the heap's
+record `code` instead. After the addresses of kernels it holds a copy of what Numba needs to know of
+each array, which never changes. A kernel is compiled for this type as for the state itself: reading
+a field of the heap loads the words of that array that are used.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import models
+from numba.core.datamodel.registry import register_default
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.np.arrayobj import populate_array
+
+from allocsim.core.records import HeapState
+
+WORD = 8
+ARRAYS = "arrays"
+"""Name of the field of `code` that holds the copy, and its length in words."""
+MAX_WORDS = 256
+
+
+class HeapPointer(types.Type):
+    """The Numba type of the address of a heap's record `code`."""
+
+    def __init__(self, state: Any) -> None:
+        """`state` is the Numba type of the heap's state."""
+        super().__init__(name=f"HeapPointer({state})")
+        self.state = state
+        self.instance_class = state.instance_class
+
+
+@register_default(HeapPointer)
+class _PointerModel(models.PrimitiveModel):
+    """The pointer is an integer in machine code."""
+
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, ir.IntType(64))
+
+
+@infer_getattr
+class _Fields(AttributeTemplate):
+    """Types `heap.name` for Numba: an array, as in the state."""
+
+    key = HeapPointer
+
+    def generic_resolve(self, pointer: Any, name: str) -> Any:
+        """Return the type of a field, or None if there is no such field."""
+        state = pointer.state
+        return state.types[state.fields.index(name)] if name in state.fields else None
+
+
+@lower_getattr_generic(HeapPointer)
+def _load_field(context: Any, builder: Any, pointer: Any, value: Any, name: str) -> Any:
+    """Generate code that loads an array of the state."""
+    state = pointer.state
+    place = state.fields.index(name)
+    kind = state.types[place]
+    first = _arrays_offset(state) + WORD * _first_words(state)[place]
+    length = array_words(kind.ndim)
+    words = [_load(builder, value, first + WORD * word) for word in range(length)]
+    array = context.make_array(kind)(context, builder)
+    populate_array(
+        array,
+        data=builder.inttoptr(words[0], array.data.type),
+        shape=words[1 : 1 + kind.ndim],
+        strides=words[1 + kind.ndim :],
+        itemsize=context.get_constant(types.intp, kind.dtype.bitwidth // 8),
+        meminfo=None,
+    )
+    return array._getvalue()
+
+
+def _load(builder: Any, address: Any, offset: int) -> Any:
+    """Generate a load of a word that never changes."""
+    word = ir.IntType(64)
+    place = builder.inttoptr(builder.add(address, word(offset)), word.as_pointer())
+    loaded = builder.load(place)
+    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return loaded
+
+
+def array_words(dimensions: int) -> int:
+    """Return the words kept of an array: its address, its shape and its strides."""
+    return 1 + 2 * dimensions
+
+
+def _arrays_offset(state: Any) -> int:
+    """Return the offset of the copy in the record `code`, in bytes."""
+    return int(state.types[state.fields.index("code")].dtype.offset(ARRAYS))
+
+
+def _first_words(state: Any) -> list[int]:
+    """Return, for each array of a state, where its words start in the copy."""
+    return [0, *accumulate(array_words(kind.ndim) for kind in state.types)]
+
+
+def save_arrays(heap: HeapState) -> None:
+    """Copy what Numba needs to know of the heap's arrays into its record `code`."""
+    words = [word for array in heap for word in (array.ctypes.data, *array.shape, *array.strides)]
+    heap.code[0][ARRAYS][: len(words)] = np.array(words, np.int64)
