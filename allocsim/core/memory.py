@@ -73,23 +73,28 @@ class Reservation:
             with contextlib.suppress(BufferError):
                 mapping.close()
 
-    def resident(self, length: int) -> int:
-        """Return how many of the first `length` bytes are resident, in whole OS pages.
+    def resident(self, length: int, begin: int | None = None) -> int:
+        """Return how many of `length` bytes are resident, in whole OS pages (see `present`).
 
         mincore counts exactly this range; smaps would include adjacent mappings that the OS has
         merged with this one.
         """
-        return int(np.count_nonzero(self.present(length))) * OS_PAGE
+        return int(np.count_nonzero(self.present(length, begin))) * OS_PAGE
 
-    def present(self, length: int) -> np.ndarray:
-        """Return an array of bool: whether each OS page of the first `length` bytes is resident."""
+    def present(self, length: int, begin: int | None = None) -> np.ndarray:
+        """Return an array of bool: whether each OS page of `length` bytes is resident.
+
+        They start at the address `begin`, a multiple of the page size; by default at the first
+        byte.
+        """
+        address = self.address if begin is None else begin
         pages = -(-length // OS_PAGE)
         present = np.zeros(pages, np.uint8)
         if pages == 0:
             return present.astype(bool)
         span = ctypes.c_size_t(pages * OS_PAGE)
         vector = ctypes.c_void_p(present.ctypes.data)
-        if _mincore(ctypes.c_void_p(self.address), span, vector) != 0:
+        if _mincore(ctypes.c_void_p(address), span, vector) != 0:
             raise PlatformError("cannot determine which pages are resident (mincore failed)")
         return (present & 1).astype(bool)
 

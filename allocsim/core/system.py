@@ -38,19 +38,13 @@ def take_pages(heap: HasSystem, length: int) -> int:
     `length` is a multiple of the design's page size, and so is the address.
     """
     system = heap.system[0]
-    if system.frozen:
-        system.refusal = Status.FROZEN
-        return 0
-    if length > system.limit - system.next:
+    if not system.frozen and length > system.limit - system.next:
         system.refusal = Status.OUT_OF_MEMORY
         return 0
-    if exceeds_bound(heap, length):
-        system.refusal = Status.OVER_BOUND
+    if not count_pages(heap, length):
         return 0
     address = system.next
     system.next = address + length
-    system.heap += length
-    system.footprint += length
     return address
 
 
@@ -63,6 +57,33 @@ def exceeds_bound(heap: HasSystem, length: int) -> bool:
     """
     system = heap.system[0]
     return system.bound != 0 and system.footprint + length > system.bound
+
+
+@kernel
+def count_pages(heap: HasSystem, length: int) -> bool:
+    """Count `length` bytes, whose addresses the design has chosen, as obtained for the heap.
+
+    Returns False on failure (see `refusal`).
+    """
+    system = heap.system[0]
+    if system.frozen:
+        system.refusal = Status.FROZEN
+        return False
+    if exceeds_bound(heap, length):
+        system.refusal = Status.OVER_BOUND
+        return False
+    system.heap += length
+    system.footprint += length
+    return True
+
+
+@kernel
+def return_pages(heap: HasSystem, address: int, length: int) -> None:
+    """Give `length` bytes of whole pages back for good: they no longer count as the heap's."""
+    advise(address, length, MADV_DONTNEED)
+    system = heap.system[0]
+    system.heap -= length
+    system.footprint -= length
 
 
 @kernel

@@ -69,7 +69,10 @@ class Measured:
         """Return how many bytes of the heap are in physical memory."""
         with self._lock:
             operations.flush_deferred_writes(self.state)
-            return self.memory.resident(int(self.state.system[0].next) - self.memory.address)
+            memory, system = self.memory, self.state.system[0]
+            used, mapped = int(system.next), int(max(system.limit, system.next))
+            above = memory.resident(memory.address + memory.length - mapped, mapped)
+            return memory.resident(used - memory.address) + above
 
     def check(self) -> list[str]:
         """Check every invariant; return the violations as sentences, none for a valid heap."""

@@ -49,6 +49,15 @@ def test_touched_pages_are_resident(pages: list[int]) -> None:
     assert reservation.resident(SHORT) == len(pages) * OS_PAGE
 
 
+def test_resident_pages_are_counted_from_an_address_on() -> None:
+    reservation = Reservation(SHORT)
+    for page in (0, 5, 9):
+        reservation.view(reservation.address + page * OS_PAGE, 1)[0] = 1
+    later = reservation.address + 5 * OS_PAGE
+    assert reservation.resident(4 * OS_PAGE, later) == OS_PAGE
+    assert reservation.resident(5 * OS_PAGE, later) == 2 * OS_PAGE
+
+
 def test_only_the_first_bytes_that_were_asked_for_count_as_resident() -> None:
     reservation = Reservation(SHORT)
     reservation.view(reservation.address, SHORT)[:] = bytes([1]) * SHORT

@@ -6,7 +6,14 @@ from allocsim import Heap
 from allocsim.core.operations import Status
 from allocsim.core.raw import load_word, store_word
 from allocsim.core.records import HeapState
-from allocsim.core.system import count_metadata, release_pages, reuse_pages, take_pages
+from allocsim.core.system import (
+    count_metadata,
+    count_pages,
+    release_pages,
+    return_pages,
+    reuse_pages,
+    take_pages,
+)
 from tests.conftest import PAGE
 
 MIB = 1 << 20
@@ -53,6 +60,26 @@ def test_frozen_heap_obtains_no_pages_and_changes_nothing(heap: Heap) -> None:
     assert take_pages(heap.state, PAGE) == 0
     assert heap.state.system[0].refusal == Status.FROZEN
     assert counts(heap.state) == before
+
+
+def test_pages_whose_addresses_a_design_chooses_count_alike(heap: Heap) -> None:
+    before = counts(heap.state)
+    assert count_pages(heap.state, 3 * PAGE)
+    changed = {name: value + 3 * PAGE for name, value in before.items()}
+    kept = {name: before[name] for name in before if name not in ("heap", "footprint")}
+    assert counts(heap.state) == changed | kept
+    heap.state.system[0].frozen = 1
+    assert not count_pages(heap.state, PAGE)
+    assert heap.state.system[0].refusal == Status.FROZEN
+
+
+def test_returned_pages_leave_the_heap_and_memory(heap: Heap) -> None:
+    before = counts(heap.state)
+    address = take_pages(heap.state, 2 * PAGE)
+    store_word(address, 7)
+    return_pages(heap.state, address, 2 * PAGE)
+    assert load_word(address) == 0
+    assert counts(heap.state) == before | {"next": before["next"] + 2 * PAGE}
 
 
 def test_frozen_heap_counts_no_metadata(heap: Heap) -> None:
