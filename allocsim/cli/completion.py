@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Completions = list[CompletionItem] | list[str]
     Completer = Callable[[click.Context, click.Parameter, str], Completions]
 
-DESIGNS = ("go2008", "tcmalloc", "go")
+DESIGNS = ("go2008", "tcmalloc", "go", "glibc")
 LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
 FORMATS = (
     "allocsim", "aosp", "lttng", "heaptrack", "mtrace", "valgrind", "memray", "ltrace", "logalloc",

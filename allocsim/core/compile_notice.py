@@ -16,6 +16,7 @@ GROUPS = (
     ("allocsim.designs.go2008", "go2008 kernels", 7),
     ("allocsim.designs.tcmalloc", "tcmalloc kernels", 12),
     ("allocsim.designs.go", "go kernels", 12),
+    ("allocsim.designs.glibc", "glibc kernels", 12),
     ("allocsim.libraries", "kernels that drive a library", 2),
     ("allocsim.traces", "kernels that read and write traces", 3),
     ("allocsim.generators", "kernels that generate workloads", 1),

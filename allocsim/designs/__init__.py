@@ -31,6 +31,7 @@ SUMMARIES = {
     "go2008": "Go's first malloc, November 2008: thread caches, no coalescing, nothing released",
     "tcmalloc": "gperftools 2.10: bounded thread caches, transfer cache, central free lists",
     "go": "Go 1.27: spans of a class with mark bits, lowest-address first fit, collections",
+    "glibc": "malloc of glibc 2.36: thread caches, bins, arenas; trimmed only at its end",
 }
 """The names of the bundled designs, each with a one-line summary. The summaries are here, not in
 the designs' own modules, because importing those modules loads Numba."""

@@ -25,9 +25,17 @@ Call = Callable[[], None]
 class LockStep:
     """Replays slices of events on the threads that they name."""
 
-    def __init__(self, replay: Callable[[Any], None], release: Callable[[int], None]) -> None:
-        """`replay` replays events on the calling thread; `release` releases bytes to the OS."""
-        self._replay, self._release = replay, release
+    def __init__(
+        self,
+        replay: Callable[[Any], None],
+        release: Callable[[int], None],
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`replay` replays events on the calling thread; `release` releases bytes to the OS.
+
+        `ended` is called after each note of a thread's end.
+        """
+        self._replay, self._release, self._ended = replay, release, ended
         self._workers: dict[int, _Worker] = {}
 
     def step(self, events: Any) -> None:
@@ -36,8 +44,10 @@ class LockStep:
             note, thread = int(part[0].op), int(part[0].thread)
             if note == Op.RELEASE:
                 self._release(int(part[0].request))
-            elif note == Op.THREAD_DONE and thread in self._workers:
-                self._workers.pop(thread).end()
+            elif note == Op.THREAD_DONE:
+                if thread in self._workers:
+                    self._workers.pop(thread).end()
+                self._ended()
             elif note <= Op.FREE:
                 self._on(thread, partial(self._replay, part))
 

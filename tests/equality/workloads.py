@@ -48,6 +48,19 @@ class Workload:
         """Free the live object at `place` in the list."""
         number, self.live[place] = self.live[place], self.live[-1]
         self.live.pop()
+        self._free(number, thread)
+
+    def free_oldest(self, thread: int = 0) -> None:
+        """Free the first live object of the list, which keeps its order."""
+        self._free(self.live.pop(0), thread)
+
+    def free(self, number: int, thread: int = 0) -> None:
+        """Free the live object of that number."""
+        self.live.remove(number)
+        self._free(number, thread)
+
+    def _free(self, number: int, thread: int) -> None:
+        """Add the free of an object that is no longer on the list of live ones."""
         self._spare.append(number)
         self._rows.append((0, number, thread, Op.FREE, 0))
 

@@ -185,14 +185,24 @@ class TcmallocMachine(HeapMachine):
     design = "tcmalloc"
 
 
-HeapMachine.TestCase.settings = TcmallocMachine.TestCase.settings = settings(
-    settings.get_profile("allocsim"), max_examples=SCALE + 1, stateful_step_count=40
-)
+class GlibcMachine(HeapMachine):
+    """The same for glibc, whose new objects are not zeroed."""
+
+    design = "glibc"
+
+
+MACHINES = (HeapMachine, TcmallocMachine, GlibcMachine)
+
+for _machine in MACHINES:
+    _machine.TestCase.settings = settings(
+        settings.get_profile("allocsim"), max_examples=SCALE + 1, stateful_step_count=40
+    )
 TestHeapAgreesWithItsModel = HeapMachine.TestCase
 TestTcmallocAgreesWithItsModel = TcmallocMachine.TestCase
+TestGlibcAgreesWithItsModel = GlibcMachine.TestCase
 
 
-@pytest.mark.parametrize("kind", [HeapMachine, TcmallocMachine])
+@pytest.mark.parametrize("kind", MACHINES)
 def test_second_free_of_a_small_object_is_a_double_free(kind: type[HeapMachine]) -> None:
     machine = kind()
     machine.malloc(8)

@@ -1,0 +1,128 @@
+"""The design `glibc`: malloc of glibc 2.36, as in Debian 12 on x86-64.
+
+The folder mirrors the library's source. The docstring of a module names the file or the section in
+parentheses, and the docstring of a kernel names the library's function.
+
+malloc:
+
+1. `tcache` pops the newest chunk of the size from the thread's cache. Usually that is all.
+2. If the cache has none, `int_malloc` searches the thread's arena: the fastbin and the small bin of
+   the size, the unsorted list of freed chunks, the larger bins, and the end of the memory (top).
+3. If nothing fits, `sysmalloc` maps a large request on its own, or lets the arena grow: the main
+   arena by moving the break, another by growing its newest heap (`heaps`) or by a further one.
+
+free pushes the chunk on the cache of the calling thread while there is room. Otherwise `int_free`
+puts a small chunk into a fastbin; any other is merged with its free neighbours (boundary tags, see
+`chunks`) and goes to the unsorted list or becomes part of top. A large top is trimmed.
+
+Every object has the library's address, relative to the start of its heap, after every call, and
+mallinfo2 and malloc_info the library's numbers; scripts/verify-glibc checks that. Not modelled: a
+break that other code moves, huge pages, memory tagging, locks that several threads want at once,
+and the place that the kernel chooses for a mapping. The library has no frozen state; here a frozen
+heap obtains no more memory, but frees never fail. A release is a call of malloc_trim(0).
+
+Other versions differ. 2.26 brought the thread caches. In 2.37 and 2.38, a realloc that fits returns
+the object as it is. From 2.41 on calloc pops the cache, and free puts small chunks straight into
+their bin; 2.42 also caches large chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from allocsim.core import defaults, operations
+from allocsim.core.jit import answers, code_record, link
+from allocsim.core.memory import Reservation
+from allocsim.core.system import answer_from_system
+from allocsim.designs import Design
+from allocsim.designs.glibc import (
+    address_space,
+    arenas,
+    int_free,
+    int_malloc,
+    malloc,
+    malloc_trim,
+    pointers,
+    realloc,
+    sysmalloc,
+)
+from allocsim.designs.glibc.check_arenas import INVARIANTS
+from allocsim.designs.glibc.records import Glibc
+from allocsim.designs.glibc.state import PARAMETERS, new_state, placement
+from allocsim.designs.glibc.stats import fill_sample, native_counters
+
+KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
+    operations.malloc: malloc.malloc,
+    operations.calloc: malloc.calloc,
+    operations.memalign: malloc.memalign,
+    operations.realloc: malloc.realloc,
+    operations.free: malloc.free,
+    operations.inspect: malloc.inspect,
+    operations.usable_size: pointers.allocated_size,
+    operations.allocate_stack: malloc.allocate_stack,
+    operations.free_stack: malloc.free_stack,
+    operations.thread_begin: arenas.thread_begin,
+    operations.thread_done: arenas.thread_done,
+    operations.release: malloc_trim.release,
+    operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
+    operations.measure: fill_sample,
+}
+"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
+
+answer_from_system(Glibc)
+for operation, kernel in KERNELS.items():
+    answers(operation, Glibc)(kernel)
+
+CODE = code_record(
+    address_space.mmap,
+    address_space.munmap,
+    address_space.mremap,
+    int_free.int_free,
+    int_free.malloc_consolidate,
+    int_free.systrim,
+    int_free.trim_large,
+    sysmalloc.sysmalloc,
+    int_malloc.int_malloc,
+    arenas.arena_get2,
+    arenas.malloc_retry,
+    arenas.tcache_init,
+    arenas.allocate_dtv,
+    arenas.end_thread,
+    realloc.int_realloc,
+    realloc.int_memalign,
+    pointers.inspect_chunks,
+    malloc.free_uncached,
+    malloc.libc_calloc,
+    malloc.libc_realloc,
+    malloc.mid_memalign,
+    malloc_trim.malloc_trim,
+)
+"""The kernels that are called by their address. Each is compiled once, not into every caller."""
+
+
+def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Glibc:
+    """Return an empty heap over `memory` for at most `threads` threads."""
+    heap = new_state(memory, threads, parameters, CODE)
+    link(heap)
+    return heap
+
+
+DESIGN = Design(
+    name="glibc",
+    state=Glibc,
+    create=create,
+    invariants=INVARIANTS,
+    parameters=PARAMETERS,
+    native_counters=native_counters,
+    placement=placement,
+    parts={
+        "rounding": "headers and rounding of objects, libc's own blocks, ends of mappings",
+        "tail": "headers of arenas and heaps, fence posts",
+        "thread_cache": "free chunks in thread caches (tcache)",
+        "transfer": "free chunks in fastbins",
+        "central": "free chunks in bins",
+        "free_spans": "free ends of arenas (top)",
+        "metadata": "none: the records of glibc are in its heap",
+    },
+)

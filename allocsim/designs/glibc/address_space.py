@@ -1,0 +1,231 @@
+"""Mappings: the end of the heap's reservation, used as the kernel uses an address space.
+
+The main arena grows from the start of the reservation (brk), mappings are placed from its end
+downwards (mmap), and `system.limit` is the border of what is left between them. The record of a
+range of pages is that of its first page, and the ranges above and below it follow from page
+numbers; so free neighbours become one. Free ranges of similar length share a list. The lowest
+range, when it is free, goes back to the middle.
+
+Where a mapping is placed has no effect on the library, except for alignments above a page.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.raw import copy
+from allocsim.core.system import count_pages, return_pages
+from allocsim.designs.glibc.chunks import PAGE
+from allocsim.designs.glibc.records import Glibc, Kind
+
+LISTS = 40
+"""Lists of free ranges, one for each exponent of a number of pages. Their heads are the last
+records of the table."""
+
+HEAP_MAX_SIZE = 64 << 20
+"""Bytes of a slot for a heap, and its alignment."""
+
+
+@kernel
+def range_at(heap: Glibc, address: int) -> int:
+    """Return the number of the range that starts at an address, if one does."""
+    return (address - heap.mp_[0].start) // PAGE + 1
+
+
+@kernel
+def start_of(heap: Glibc, number: int) -> int:
+    """Return the address of the first byte of a range."""
+    return heap.mp_[0].start + (number - 1) * PAGE
+
+
+@kernel
+def find_mapping(heap: Glibc, address: int, kind: int) -> int:
+    """Return the range of a kind that starts at an address of the reservation, or 0 if none."""
+    number = range_at(heap, address)
+    return number if address & (PAGE - 1) == 0 and heap.mapping[number].kind == kind else 0
+
+
+@kernel
+def mapping_length(heap: Glibc, number: int) -> int:
+    """Return the bytes of a range."""
+    return heap.mapping[number].pages * PAGE
+
+
+@kernel
+def _set_range(heap: Glibc, number: int, pages: int, kind: int) -> None:
+    """Set the length and the kind of a range, and tell the range above it where it starts."""
+    record = heap.mapping[number]
+    record.pages, record.kind = pages, kind
+    heap.mapping[number + pages].below = number
+
+
+@kernel
+def _list_of(heap: Glibc, pages: int) -> int:
+    """Return the head of the list for free ranges of a length."""
+    exponent = 0
+    while pages >> exponent > 1:
+        exponent += 1
+    return len(heap.mapping) - LISTS + exponent
+
+
+@kernel
+def _list_free(heap: Glibc, number: int) -> None:
+    """Make a range free and put it on the list of its length."""
+    record = heap.mapping[number]
+    head = _list_of(heap, record.pages)
+    record.kind = Kind.FREE
+    record.previous, record.next = head, heap.mapping[head].next
+    heap.mapping[record.next].previous = number
+    heap.mapping[head].next = number
+
+
+@kernel
+def _unlist_free(heap: Glibc, number: int) -> None:
+    """Take a free range off its list; it has no kind then."""
+    record = heap.mapping[number]
+    record.kind = Kind.UNUSED
+    heap.mapping[record.previous].next = record.next
+    heap.mapping[record.next].previous = record.previous
+
+
+@kernel
+def _find_free(heap: Glibc, pages: int) -> int:
+    """Return a free range of at least `pages` pages, or 0 if none exists."""
+    head = _list_of(heap, pages)
+    number = heap.mapping[head].next
+    while number and heap.mapping[number].pages < pages:
+        number = heap.mapping[number].next
+    while not number and head < len(heap.mapping) - 1:
+        head += 1
+        number = heap.mapping[head].next
+    return number
+
+
+@kernel
+def _split_range(heap: Glibc, number: int, pages: int) -> None:
+    """Cut a range, which is on no list, after `pages` pages; free the rest, if there is any."""
+    record = heap.mapping[number]
+    rest = record.pages - pages
+    if rest:
+        _set_range(heap, number + pages, rest, Kind.UNUSED)
+        _set_range(heap, number, pages, record.kind)
+        _join_free(heap, number + pages)
+
+
+@kernel
+def _join_free(heap: Glibc, number: int) -> None:
+    """Free a range: join it with its free neighbours, and give the lowest one to the middle."""
+    pages, below = heap.mapping[number].pages, heap.mapping[number].below
+    heap.mapping[number].kind = Kind.UNUSED
+    above = number + pages
+    if heap.mapping[above].kind == Kind.FREE:
+        _unlist_free(heap, above)
+        pages += heap.mapping[above].pages
+    if start_of(heap, number) > heap.system[0].limit and heap.mapping[below].kind == Kind.FREE:
+        _unlist_free(heap, below)
+        pages += heap.mapping[below].pages
+        number = below
+    if start_of(heap, number) > heap.system[0].limit:
+        _set_range(heap, number, pages, Kind.UNUSED)
+        _list_free(heap, number)
+    else:
+        heap.system[0].limit += pages * PAGE
+
+
+@kernel
+def _extend(heap: Glibc, length: int, alignment: int) -> int:
+    """Take an aligned range at the border of the middle; return its number, or 0 on failure.
+
+    The bytes skipped above it become a free range.
+    """
+    system = heap.system[0]
+    start = (system.limit - length) & -alignment
+    if length > system.limit - system.next or start < system.next:
+        system.refusal = Status.OUT_OF_MEMORY
+        return 0
+    number = range_at(heap, start)
+    _set_range(heap, number, (system.limit - start) // PAGE, Kind.UNUSED)
+    system.limit = start
+    _split_range(heap, number, length // PAGE)
+    return number
+
+
+@out_of_line
+def mmap(heap: Glibc, length: int, kind: int) -> int:
+    """Map `length` bytes, whole pages, for a chunk or a stack; return 0 on failure."""
+    if length > heap.mp_[0].length:
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return 0
+    pages = length // PAGE
+    number = _find_free(heap, pages)
+    if number:
+        _unlist_free(heap, number)
+        _split_range(heap, number, pages)
+    else:
+        number = _extend(heap, length, PAGE)
+        if number == 0:
+            return 0
+    if not count_pages(heap, length):
+        _join_free(heap, number)
+        return 0
+    heap.mapping[number].kind = kind
+    return start_of(heap, number)
+
+
+@out_of_line
+def munmap(heap: Glibc, number: int) -> int:
+    """Give a mapping back. Returns its length."""
+    length = mapping_length(heap, number)
+    return_pages(heap, start_of(heap, number), length)
+    _join_free(heap, number)
+    return length
+
+
+@out_of_line
+def mremap(heap: Glibc, number: int, length: int) -> int:
+    """Resize a mapping, in place if possible; return its address, or 0 on failure.
+
+    The kernel moves pages from one address to another; here their contents are copied.
+    """
+    old, start = mapping_length(heap, number), start_of(heap, number)
+    if length <= old:
+        return_pages(heap, start + length, old - length)
+        _split_range(heap, number, length // PAGE)
+        return start
+    above = number + heap.mapping[number].pages
+    if heap.mapping[above].kind == Kind.FREE and old + mapping_length(heap, above) >= length:
+        if not count_pages(heap, length - old):
+            return 0
+        _unlist_free(heap, above)
+        pages = (old + mapping_length(heap, above)) // PAGE
+        _set_range(heap, number, pages, heap.mapping[number].kind)
+        _split_range(heap, number, length // PAGE)
+        return start
+    moved = mmap(heap, length, heap.mapping[number].kind)
+    if moved:
+        copy(moved, start, old)
+        munmap(heap, number)
+    return moved
+
+
+@kernel
+def new_slot(heap: Glibc) -> int:
+    """Return the address of a slot for a heap, or 0 on failure; its pages are not counted."""
+    mp = heap.mp_[0]
+    if mp.unused_heap:
+        slot = mp.unused_heap - 1
+        mp.unused_heap = heap.heap_info[slot].prev
+        return (mp.first_slot + slot) * HEAP_MAX_SIZE
+    number = _extend(heap, HEAP_MAX_SIZE, HEAP_MAX_SIZE)
+    if number == 0:
+        return 0
+    heap.mapping[number].kind = Kind.HEAP
+    return start_of(heap, number)
+
+
+@kernel
+def delete_slot(heap: Glibc, slot: int) -> None:
+    """Keep the addresses of a deleted heap for the next one."""
+    heap.heap_info[slot].ar_ptr = 0
+    heap.heap_info[slot].prev = heap.mp_[0].unused_heap
+    heap.mp_[0].unused_heap = slot + 1

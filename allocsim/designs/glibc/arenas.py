@@ -1,0 +1,260 @@
+"""Arenas and threads (arena.c): which arena a thread allocates from.
+
+The first thread that allocates has the main arena. Any other gets, at its first allocation, the
+arena that was left last by the threads that have ended; or a new one, up to a limit; or one that
+other threads have too, in turn. The C library takes the first of these whose lock is free; here
+no lock is ever held by another thread.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.raw import load_word
+from allocsim.designs.glibc.bins import BINMAP, BINS, LIST_WORDS, NBINS, UNSORTED, bin_at
+from allocsim.designs.glibc.chunks import (
+    CHUNK_HDR_SZ,
+    MALLOC_ALIGNMENT,
+    NON_MAIN_ARENA,
+    PREV_INUSE,
+    chunk_is_mmapped,
+    request2size,
+    set_bk,
+    set_fd,
+    set_head,
+)
+from allocsim.designs.glibc.heaps import (
+    FIRST_CHUNK,
+    HEAP_INFO,
+    MALLOC_STATE,
+    new_heap,
+    slot_address,
+    slot_of,
+)
+from allocsim.designs.glibc.int_free import int_free
+from allocsim.designs.glibc.int_malloc import int_malloc
+from allocsim.designs.glibc.mmapped_chunks import munmap_chunk
+from allocsim.designs.glibc.records import Glibc
+from allocsim.designs.glibc.tcache import TCACHE_BLOCK, TCACHE_MAX_BINS, open_tcache
+
+ARENAS_PER_CORE = 8
+"""Factor of the limit of arenas on 64-bit machines (NARENAS_FROM_NCORES)."""
+
+
+@kernel
+def arena_for_chunk(heap: Glibc, p: int) -> int:
+    """Return the arena of a chunk without a mapping of its own (arena_for_chunk)."""
+    if load_word(p + 8) & NON_MAIN_ARENA:
+        return heap.heap_info[slot_of(heap, p)].ar_ptr
+    return 0
+
+
+@kernel
+def malloc_init_state(heap: Glibc, av: int) -> None:
+    """Make the lists of an arena empty; its top is a chunk of no bytes (malloc_init_state)."""
+    arena = heap.arena[av]
+    row = heap.arena[0].fastbins + av * LIST_WORDS * 8
+    arena.fastbins, arena.binmap, arena.bins = row, row + BINMAP * 8, row + BINS * 8
+    for index in range(1, NBINS):
+        head = bin_at(arena, index)
+        set_fd(head, head)
+        set_bk(head, head)
+    arena.flag = NON_MAIN_ARENA if av else 0
+    arena.top = bin_at(arena, UNSORTED)
+
+
+@kernel
+def arena_get(heap: Glibc, thread: int, size: int) -> int:
+    """Return the arena of a thread, or -1 if none can be made for it (arena_get)."""
+    av = heap.thread[thread].arena - 1
+    return av if av >= 0 else arena_get2(heap, thread, size)
+
+
+@out_of_line
+def arena_get2(heap: Glibc, thread: int, size: int) -> int:
+    """Choose an arena for a thread that has none, or whose arena has failed (arena_get2).
+
+    Returns -1 on failure. `size` is the request, for which a new arena's heap has room.
+    """
+    mp = heap.mp_[0]
+    if heap.thread[thread].ended:  # a new thread under the number of an ended one
+        heap.thread[thread].ended = 0
+        mp.unused_stacks -= 1
+    if not mp.initialized:  # ptmalloc_init
+        mp.initialized = 1
+        heap.thread[thread].arena = 1
+        return 0
+    if mp.free_list:
+        av = mp.free_list - 1
+        mp.free_list = heap.arena[av].next_free
+        return _attach(heap, thread, av)
+    if mp.narenas_limit == 0:
+        if mp.arena_max:
+            mp.narenas_limit = mp.arena_max
+        elif mp.narenas > mp.arena_test:
+            mp.narenas_limit = ARENAS_PER_CORE * mp.cores
+    if mp.narenas_limit == 0 or mp.narenas < mp.narenas_limit:
+        av = _int_new_arena(heap, size)
+        return _attach(heap, thread, av) if av >= 0 else av
+    av = mp.next_to_use  # reused_arena
+    mp.next_to_use = heap.arena[av].next
+    return _attach(heap, thread, av)
+
+
+@kernel
+def _attach(heap: Glibc, thread: int, av: int) -> int:
+    """Make an arena that of a thread; return its number."""
+    before = heap.thread[thread].arena - 1
+    if before >= 0:
+        heap.arena[before].attached_threads -= 1
+    heap.arena[av].attached_threads += 1
+    heap.thread[thread].arena = av + 1
+    return av
+
+
+@kernel
+def _int_new_arena(heap: Glibc, size: int) -> int:
+    """Create an arena with a heap that has room for `size` bytes; return -1 on failure.
+
+    If the request is too large for a heap, the arena is made without room for it: a mapping will
+    serve it (_int_new_arena).
+    """
+    mp, headers = heap.mp_[0], HEAP_INFO + MALLOC_STATE + MALLOC_ALIGNMENT
+    if mp.narenas >= len(heap.arena):
+        return -1
+    slot = new_heap(heap, headers + min(size, 1 << 40))
+    if slot < 0:
+        slot = new_heap(heap, headers)
+    if slot < 0:
+        return -1
+    av = mp.narenas
+    mp.narenas += 1
+    arena, main, bytes_ = heap.arena[av], heap.arena[0], heap.heap_info[slot].size_
+    malloc_init_state(heap, av)
+    heap.heap_info[slot].ar_ptr = av
+    arena.system_mem = arena.max_system_mem = bytes_
+    arena.fixed = FIRST_CHUNK
+    arena.top = slot_address(heap, slot) + FIRST_CHUNK
+    set_head(arena.top, (bytes_ - FIRST_CHUNK) | PREV_INUSE)
+    arena.next = main.next
+    main.next = av
+    heap.counters[0].grows += 1
+    heap.counters[0].spans += 1
+    return av
+
+
+@kernel
+def malloc_in_arena(heap: Glibc, thread: int, request: int) -> int:
+    """Return an object from the arena of a thread, or 0 on failure."""
+    nb, av = request2size(request), arena_get(heap, thread, request)
+    mem = int_malloc(heap, av, thread, nb)
+    return mem if mem else malloc_retry(heap, av, thread, request)
+
+
+@out_of_line
+def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
+    """Return an object from another arena than `av`, which had no memory, or 0 on failure.
+
+    The other one is the main arena, or another for that. A process that never had a second thread
+    does not try again (arena_get_retry).
+    """
+    if av < 0 or not heap.mp_[0].multi_threaded:
+        return 0
+    av = arena_get_retry(heap, av, thread, request)
+    return int_malloc(heap, av, thread, request2size(request))
+
+
+@kernel
+def arena_get_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
+    """Return the arena to try after `av` has failed, or -1 if there is none (arena_get_retry)."""
+    return 0 if av else arena_get2(heap, thread, request)
+
+
+@out_of_line
+def tcache_init(heap: Glibc, thread: int) -> int:
+    """Allocate the block of a thread's cache, before the thread's first request (tcache_init).
+
+    Returns a Status. If it fails, the thread has no cache, and its next call tries again.
+    """
+    block = malloc_in_arena(heap, thread, TCACHE_BLOCK)
+    if block == 0:
+        return Status.OUT_OF_MEMORY
+    open_tcache(heap, thread, block)
+    return Status.OK
+
+
+@kernel
+def thread_begin(heap: Glibc, thread: int) -> int:
+    """Note that a thread has begun; its first call gives it a cache and an arena.
+
+    Starting a thread allocates its dtv in the arena of the thread that starts it, here thread 0,
+    unless the stack of an ended thread is reused with its dtv. Returns a Status.
+    """
+    mp = heap.mp_[0]
+    if thread >= len(heap.thread):
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return Status.OUT_OF_MEMORY
+    if thread:
+        mp.multi_threaded = 1
+        if mp.unused_stacks:
+            mp.unused_stacks -= 1
+        elif mp.dtv:
+            return allocate_dtv(heap)
+    return Status.OK
+
+
+@out_of_line
+def allocate_dtv(heap: Glibc) -> int:
+    """Allocate the dtv of a new thread as calloc does on thread 0. Returns a Status."""
+    if heap.thread[0].tcache == 0:
+        tcache_init(heap, 0)
+    return Status.OK if malloc_in_arena(heap, 0, heap.mp_[0].dtv) else Status.OUT_OF_MEMORY
+
+
+@kernel
+def thread_done(heap: Glibc, thread: int) -> int:
+    """Free the cache of a thread and leave its arena. Returns Status.OK."""
+    return end_thread(heap, thread)
+
+
+@out_of_line
+def end_thread(heap: Glibc, thread: int) -> int:
+    """Free the cache of a thread and leave its arena (__malloc_arena_thread_freeres).
+
+    An arena without threads keeps its memory, for the next thread that begins. Returns Status.OK.
+    """
+    if thread >= len(heap.thread) or heap.thread[thread].ended:
+        return Status.OK
+    record, mp = heap.thread[thread], heap.mp_[0]
+    if record.tcache:
+        _tcache_thread_shutdown(heap, thread)
+    if record.arena:
+        arena = heap.arena[record.arena - 1]
+        arena.attached_threads -= 1
+        if arena.attached_threads == 0:
+            arena.next_free = mp.free_list
+            mp.free_list = record.arena
+        record.arena = 0
+    record.ended = 1
+    mp.unused_stacks += 1
+    return Status.OK
+
+
+@kernel
+def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
+    """Free the cached chunks, smallest first and newest first, then the block of the cache."""
+    for index in range(TCACHE_MAX_BINS):
+        heap.tcache[thread, index].room = 0
+    for index in range(TCACHE_MAX_BINS):
+        mem = heap.tcache[thread, index].head
+        heap.tcache[thread, index].head = 0
+        while mem:
+            following, p = load_word(mem), mem - CHUNK_HDR_SZ
+            int_free(heap, arena_for_chunk(heap, p), thread, p)
+            mem = following
+    p = heap.thread[thread].tcache - CHUNK_HDR_SZ
+    heap.thread[thread].tcache = 0
+    if chunk_is_mmapped(p):
+        munmap_chunk(heap, p)
+    else:
+        int_free(heap, arena_for_chunk(heap, p), thread, p)

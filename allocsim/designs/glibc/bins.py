@@ -1,0 +1,189 @@
+"""Bins: the lists of an arena's free chunks (malloc.c, "Internal data structures").
+
+Bin 1 is the unsorted list: freed chunks and remainders go to its front, and malloc takes from its
+back, sorting what it passes into the other bins. Bins 2 to 63 are small: one size each, filled at
+the front and emptied from the back. Bins 64 to 126 are large: a range of sizes each, sorted from
+large to small. The first chunk of each size is also linked to those of the neighbouring sizes
+(fd_nextsize, bk_nextsize; 0 in all other chunks); later chunks of a size go to its second place.
+
+A head is a pair of words, fd and bk, treated as a chunk that starts 16 bytes before it. List code
+therefore has no special case for heads. The nextsize link of a head is the next head's fd and never
+0, so `unlink_chunk` does not take a head for a later chunk of a size.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.core.raw import load_word, store_word
+from allocsim.designs.glibc.chunks import (
+    PREV_INUSE,
+    bk,
+    bk_nextsize,
+    chunksize,
+    fd,
+    fd_nextsize,
+    link_sizes,
+    set_bk,
+    set_fd,
+    set_foot,
+    set_head,
+)
+from allocsim.designs.glibc.records import Glibc, MallocState
+
+NBINS = 128
+UNSORTED = 1
+"""Number of the unsorted list."""
+
+MIN_LARGE_SIZE = 1024
+"""Bytes of the smallest chunk in a large bin."""
+
+NFASTBINS = 10
+BINMAP_WORDS = 4
+
+FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
+LIST_WORDS = BINS + 2 * NBINS
+"""Offsets in the row of an arena's lists, in words, and its length: fastbins, the map of the bins,
+and the bins. They start with two unused words, which stand for an empty top; then follow pairs from
+bin 1 on."""
+
+
+@kernel
+def bin_at(arena: MallocState, index: int) -> int:
+    """Return the head of a bin, as a chunk."""
+    return arena.bins + (index - 1) * 16
+
+
+@kernel
+def fastbin(arena: MallocState, size: int) -> int:
+    """Return the address of the word that links to the newest fast chunk of a size."""
+    return arena.fastbins + ((size >> 4) - 2) * 8
+
+
+@kernel
+def in_smallbin_range(size: int) -> bool:
+    """Return whether chunks of this size go to a small bin."""
+    return size < MIN_LARGE_SIZE
+
+
+@kernel
+def bin_index(size: int) -> int:
+    """Return the bin for chunks of a size (smallbin_index, largebin_index_64)."""
+    if size < MIN_LARGE_SIZE:
+        return size >> 4
+    if size >> 6 <= 48:
+        return 48 + (size >> 6)
+    if size >> 9 <= 20:
+        return 91 + (size >> 9)
+    if size >> 12 <= 10:
+        return 110 + (size >> 12)
+    if size >> 15 <= 4:
+        return 119 + (size >> 15)
+    return 124 + (size >> 18) if size >> 18 <= 2 else 126
+
+
+@kernel
+def unlink_chunk(arena: MallocState, p: int) -> None:
+    """Take a chunk off its list (unlink_chunk)."""
+    size, following, before = chunksize(p), fd(p), bk(p)
+    arena.binned -= size
+    arena.binned_chunks -= 1
+    set_bk(following, before)
+    set_fd(before, following)
+    if not in_smallbin_range(size) and fd_nextsize(p) != 0:
+        _unlink_size(p, following)
+
+
+@kernel
+def _unlink_size(p: int, following: int) -> None:
+    """Take the first chunk of its size off the list of sizes; a second one takes its place."""
+    if fd_nextsize(following) != 0:
+        link_sizes(bk_nextsize(p), fd_nextsize(p))
+    elif fd_nextsize(p) == p:
+        link_sizes(following, following)
+    else:
+        smaller, larger = fd_nextsize(p), bk_nextsize(p)
+        link_sizes(larger, following)
+        link_sizes(following, smaller)
+
+
+@kernel
+def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
+    """Make the memory at `p` a free chunk, first of the unsorted list."""
+    head = bin_at(arena, UNSORTED)
+    first = fd(head)
+    _insert_between(head, p, first)
+    if not in_smallbin_range(size):
+        store_word(p + 32, 0)
+        store_word(p + 40, 0)
+    set_head(p, size | PREV_INUSE)
+    set_foot(p, size)
+    arena.binned += size
+    arena.binned_chunks += 1
+
+
+@kernel
+def _insert_between(before: int, p: int, following: int) -> None:
+    """Put a chunk on a list between two others."""
+    set_bk(p, before)
+    set_fd(p, following)
+    set_bk(following, p)
+    set_fd(before, p)
+
+
+@kernel
+def place_in_bin(heap: Glibc, av: int, victim: int, size: int) -> None:
+    """Put a chunk, which is off the unsorted list, into its bin ("place chunk in bin")."""
+    arena, index = heap.arena[av], bin_index(size)
+    bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 5) * 8
+    following = fd(bin_)
+    if not in_smallbin_range(size):
+        if following == bin_:
+            link_sizes(victim, victim)
+        else:
+            following = _place_by_size(bin_, victim, size)
+    store_word(map_, load_word(map_) | 1 << (index & 31))
+    _insert_between(bk(following), victim, following)
+
+
+@kernel
+def _place_by_size(bin_: int, victim: int, size: int) -> int:
+    """Link a chunk into the sizes of a large bin; return the chunk that follows it."""
+    smallest, largest = bk(bin_), fd(bin_)
+    if size < chunksize(smallest):
+        link_sizes(bk_nextsize(largest), victim)
+        link_sizes(victim, largest)
+        return bin_
+    following = largest
+    while size < chunksize(following):
+        following = fd_nextsize(following)
+    if size == chunksize(following):
+        # The second place: the list of sizes stays as it is.
+        return fd(following)
+    link_sizes(bk_nextsize(following), victim)
+    link_sizes(victim, following)
+    return following
+
+
+@kernel
+def next_used_bin(heap: Glibc, av: int, index: int) -> int:
+    """Return the first bin from `index` on that has chunks, or 0 if none has.
+
+    A bit of the map may be left over from a bin that is empty by now; it is cleared when it is
+    found, as in the library.
+    """
+    arena = heap.arena[av]
+    while index < NBINS - 1:
+        map_ = arena.binmap + (index >> 5) * 8
+        bits = load_word(map_) >> (index & 31)
+        if bits == 0:
+            index = (index | 31) + 1
+            continue
+        while bits & 1 == 0:
+            bits >>= 1
+            index += 1
+        bin_ = bin_at(arena, index)
+        if bk(bin_) != bin_:
+            return index
+        store_word(map_, load_word(map_) & ~(1 << (index & 31)))
+        index += 1
+    return 0

@@ -1,0 +1,129 @@
+"""Invariants of arenas: their heaps, their counts and their threads, in plain Python.
+
+See `check_chunks`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from allocsim.core.memory import Reservation
+from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE
+from allocsim.designs.glibc.bins import NBINS, NFASTBINS, UNSORTED
+from allocsim.designs.glibc.check_chunks import (
+    Region,
+    Sentences,
+    Words,
+    chunks_fill_their_memory,
+    chunks_name_their_arena,
+    chunks_of,
+    free_chunks_are_apart,
+    regions_of,
+    slots_of,
+)
+from allocsim.designs.glibc.check_lists import (
+    bins_are_linked_and_sorted,
+    chain,
+    free_chunks_are_marked,
+    listed_in_bin,
+    sizes_are_linked,
+    small_lists_hold_their_sizes,
+)
+from allocsim.designs.glibc.check_mappings import (
+    free_ranges_are_listed,
+    heap_is_what_was_mapped,
+    mappings_are_what_they_count,
+    mappings_fill_the_end,
+)
+from allocsim.designs.glibc.heaps import HEAP_INFO
+from allocsim.designs.glibc.records import Glibc
+
+
+def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
+    """The heaps of an arena name it, are part of their slots, and make up its memory."""
+    owners = dict[int, int]()
+    for av in range(1, int(heap.mp_[0].narenas)):
+        slots, size = slots_of(heap, av), 0
+        for slot in slots:
+            info = heap.heap_info[slot]
+            size += int(info.size_)
+            if info.ar_ptr != av or owners.setdefault(slot, av) != av:
+                yield f"slot {slot} is a heap of arena {av}, but names arena {info.ar_ptr}"
+            if not HEAP_INFO < info.size_ <= info.mprotect_size <= HEAP_MAX_SIZE:
+                yield f"slot {slot} has {info.size_} bytes in use, {info.mprotect_size} at most"
+        if size != heap.arena[av].system_mem:
+            yield f"arena {av} has {heap.arena[av].system_mem} bytes, its heaps have {size}"
+    if int((heap.heap_info.ar_ptr != 0).sum()) != len(owners):
+        yield f"{len(owners)} heaps found, {int((heap.heap_info.ar_ptr != 0).sum())} slots in use"
+
+
+def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
+    """The bytes that an arena counts as used, fast, binned and fixed are those of its chunks."""
+    words, regions = Words(memory), regions_of(heap, memory)
+    for av in range(int(heap.mp_[0].narenas)):
+        arena = heap.arena[av]
+        own = [region for region in regions if region.arena == av]
+        sizes = [chunk.size for region in own for chunk in chunks_of(region, words)]
+        listed = [listed_in_bin(heap, words, av, index) for index in range(UNSORTED, NBINS - 1)]
+        binned = [words[p + 8] & -8 for members in listed for p in members if p]
+        links = [int(heap.lists[av, index]) for index in range(NFASTBINS)]
+        fast = [words[p + 8] & -8 for first in links for p in chain(words, first, 16) if p]
+        found = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned), len(binned))
+        counted = (arena.used, arena.fast, arena.binned, arena.binned_chunks)
+        if counted != found:
+            yield f"arena {av}: used, fast, binned bytes, binned chunks {counted}, found {found}"
+        fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own)
+        if arena.fixed != fixed:
+            yield f"arena {av} counts {arena.fixed} bytes of headers and fence posts, not {fixed}"
+        if fast and not arena.have_fastchunks:
+            yield f"arena {av} has chunks in fastbins, but says that it has none"
+        if arena.max_system_mem < arena.system_mem:
+            yield f"arena {av} has had {arena.max_system_mem} bytes, but has {arena.system_mem}"
+
+
+def _fixed_bytes(region: Region, top: int) -> int:
+    """Return the bytes of headers and fence posts of a region."""
+    if region.arena == 0:
+        return 0
+    header = region.start % HEAP_MAX_SIZE
+    return header + (region.limit - region.end if region.end != top else 0)
+
+
+def arenas_know_their_threads(heap: Glibc, memory: Reservation) -> Sentences:
+    """All arenas are in one circle; each counts its threads, and an unused one has none."""
+    mp, ring, av = heap.mp_[0], list[int](), 0
+    while av not in ring and 0 <= av < mp.narenas:
+        ring.append(av)
+        av = int(heap.arena[av].next)
+    if av != 0 or len(ring) != mp.narenas:
+        yield f"{mp.narenas} arenas, but {len(ring)} in the circle"
+    attached = Counter(int(number) - 1 for number in heap.thread.arena[heap.thread.arena > 0])
+    attached[0] += not mp.initialized
+    for av in ring:
+        if heap.arena[av].attached_threads != attached[av]:
+            yield f"arena {av} counts {heap.arena[av].attached_threads} threads, not {attached[av]}"
+    free, number = list[int](), int(mp.free_list)
+    while 0 < number <= mp.narenas and number - 1 not in free:
+        free.append(number - 1)
+        number = int(heap.arena[number - 1].next_free)
+    if number or any(attached[av] for av in free):
+        yield f"the list of unused arenas, {free}, has one with threads or a broken link"
+
+
+INVARIANTS = (
+    chunks_fill_their_memory,
+    arenas_have_their_heaps,
+    free_chunks_are_apart,
+    chunks_name_their_arena,
+    mappings_fill_the_end,
+    mappings_are_what_they_count,
+    heap_is_what_was_mapped,
+    bins_are_linked_and_sorted,
+    sizes_are_linked,
+    free_chunks_are_marked,
+    small_lists_hold_their_sizes,
+    arenas_count_their_chunks,
+    arenas_know_their_threads,
+    free_ranges_are_listed,
+)
+"""All invariants of the heap."""

@@ -1,0 +1,114 @@
+"""Invariants of mappings and of the ranges at the end of the reservation, in plain Python.
+
+See `check_chunks`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import NamedTuple
+
+from allocsim.core.memory import Reservation
+from allocsim.designs.glibc.address_space import LISTS
+from allocsim.designs.glibc.check_chunks import Sentences, Words
+from allocsim.designs.glibc.chunks import IS_MMAPPED, PAGE
+from allocsim.designs.glibc.records import Glibc, Kind
+
+
+class Range(NamedTuple):
+    """A range of the end of the reservation."""
+
+    number: int
+    start: int
+    length: int
+    kind: int
+
+
+def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
+    """Return the ranges by address, up to the first with an invalid length."""
+    found, address = list[Range](), int(state.system[0].limit)
+    end = memory.address + memory.length // PAGE * PAGE
+    while memory.address <= address < end:
+        number = (address - memory.address) // PAGE + 1
+        record = state.mapping[number]
+        length = int(record.pages) * PAGE
+        if not 0 < length <= end - address:
+            break
+        found.append(Range(number, address, length, int(record.kind)))
+        address += length
+    return found
+
+
+def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
+    """Ranges fill the end of the reservation; free ones are apart; each knows the one below it."""
+    ranges = ranges_of(heap, memory)
+    reached = ranges[-1].start + ranges[-1].length if ranges else int(heap.system[0].limit)
+    if reached != memory.address + memory.length // PAGE * PAGE:
+        yield f"the mappings end at {reached:#x}"
+    if ranges and ranges[0].kind == Kind.FREE:
+        yield f"the lowest range, at {ranges[0].start:#x}, is free"
+    for one, other in pairwise(ranges):
+        if one.kind == other.kind == Kind.FREE:
+            yield f"the free ranges at {one.start:#x} and {other.start:#x} are adjacent"
+        if heap.mapping[other.number].below != one.number:
+            yield f"the range at {other.start:#x} does not follow the one at {one.start:#x}"
+
+
+def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
+    """Each mapping of a chunk has its head; their number and bytes, and those of stacks, agree."""
+    words, mp = Words(memory), heap.mp_[0]
+    chunks = [each for each in ranges_of(heap, memory) if each.kind == Kind.CHUNK]
+    stacks = [each.length for each in ranges_of(heap, memory) if each.kind == Kind.STACK]
+    for each in chunks:
+        if not _has_head(each, words):
+            yield f"the mapping at {each.start:#x} of {each.length} bytes has no chunk"
+    found = (len(chunks), sum(each.length for each in chunks), sum(stacks))
+    counted = (int(mp.n_mmaps), int(mp.mmapped_mem), int(mp.stack_bytes))
+    if found != counted:
+        yield f"mappings and bytes of chunks, and bytes of stacks: {counted} counted, {found} found"
+
+
+def _has_head(mapping: Range, words: Words) -> bool:
+    """Return whether a chunk ends with a mapping, its object 0 or 2**n bytes in a page."""
+    offsets = (16, 0, *(1 << exponent for exponent in range(5, PAGE.bit_length() - 1)))
+    pages = range(mapping.start, mapping.start + mapping.length, PAGE)
+    places = (page + offset - 16 for page in pages for offset in offsets)
+    return any(
+        p >= mapping.start
+        and words[p] == p - mapping.start
+        and words[p + 8] == mapping.length - words[p] | IS_MMAPPED
+        for p in places
+    )
+
+
+def heap_is_what_was_mapped(heap: Glibc, memory: Reservation) -> Sentences:
+    """The heap's bytes are those of the arenas, of the mapped chunks and of the stacks."""
+    mp = heap.mp_[0]
+    arenas = int(heap.arena.system_mem[: mp.narenas].sum())
+    parts = arenas + int(mp.mmapped_mem) + int(mp.stack_bytes)
+    if heap.system[0].heap != parts:
+        yield f"the heap has {heap.system[0].heap} bytes, arenas and mappings have {parts}"
+    main = int(heap.system[0].next) - memory.address
+    if heap.arena[0].system_mem != main:
+        yield f"the main arena has {heap.arena[0].system_mem} bytes, the break is at {main}"
+
+
+def free_ranges_are_listed(heap: Glibc, memory: Reservation) -> Sentences:
+    """A free range is once on the list of its length, and nothing else is on a list."""
+    seen = Counter[int]()
+    for head in range(len(heap.mapping) - LISTS, len(heap.mapping)):
+        before, number = head, int(heap.mapping[head].next)
+        while 0 < number < len(heap.mapping) and heap.mapping[number].previous == before:
+            if seen[number]:
+                break
+            seen[number] += 1
+            exponent = int(heap.mapping[number].pages).bit_length() - 1
+            if exponent != head - (len(heap.mapping) - LISTS):
+                yield f"range {number} is on the list of another length"
+            before, number = number, int(heap.mapping[number].next)
+        if number:
+            yield f"a list of free ranges has a broken link, to {number}"
+    free = {each.number for each in ranges_of(heap, memory) if each.kind == Kind.FREE}
+    if seen.keys() != free:
+        yield f"free ranges {sorted(free)}, listed {sorted(seen)}"

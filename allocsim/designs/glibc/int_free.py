@@ -1,0 +1,146 @@
+"""free inside an arena: merging, consolidation and trimming (malloc.c, _int_free).
+
+A small chunk goes to the thread's cache, or to a fastbin if that is full. Any other chunk is merged
+with its free neighbours and with top; what is not part of top then goes to the unsorted list, never
+straight to a bin.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.raw import load_word, store_word
+from allocsim.core.system import return_pages, take_pages
+from allocsim.designs.glibc.bins import NFASTBINS, fastbin, insert_unsorted, unlink_chunk
+from allocsim.designs.glibc.chunks import (
+    MINSIZE,
+    PREV_INUSE,
+    align_down,
+    chunksize,
+    clear_inuse_bit_at_offset,
+    inuse_bit_at_offset,
+    prev_inuse,
+    prev_size,
+    set_head,
+)
+from allocsim.designs.glibc.heaps import heap_trim
+from allocsim.designs.glibc.records import Glibc
+from allocsim.designs.glibc.tcache import has_room, tcache_put
+
+FASTBIN_CONSOLIDATION_THRESHOLD = 65536
+"""Bytes of a merged chunk from which a free consolidates the fastbins and looks at trimming."""
+
+
+@out_of_line
+def int_free(heap: Glibc, av: int, thread: int, p: int) -> int:
+    """Free a chunk of an arena on a thread (_int_free). Returns Status.OK."""
+    return free_in_arena(heap, av, thread, p)
+
+
+@kernel
+def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
+    """Free a chunk without a call, for the caller that frees most. Returns Status.OK."""
+    size, arena, mp = chunksize(p), heap.arena[av], heap.mp_[0]
+    if has_room(heap, thread, size):
+        tcache_put(heap, thread, p, size)
+        return Status.OK
+    arena.used -= size
+    if size <= mp.global_max_fast:
+        arena.have_fastchunks = 1
+        arena.fast += size
+        newest = fastbin(arena, size)
+        store_word(p + 16, load_word(newest))
+        store_word(newest, p)
+    elif merge_chunk(heap, av, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
+        trim_large(heap, av)
+    return Status.OK
+
+
+@kernel
+def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
+    """Merge a chunk with its free neighbours, and put it on the unsorted list unless it is top now.
+
+    Returns the size of the merged chunk.
+    """
+    arena, counters, nextchunk = heap.arena[av], heap.counters[0], p + size
+    if not prev_inuse(p):
+        p -= prev_size(p)
+        size = nextchunk - p
+        unlink_chunk(arena, p)
+        counters.coalesces += 1
+    nextsize = chunksize(nextchunk)
+    if nextchunk == arena.top:
+        size += nextsize
+        set_head(p, size | PREV_INUSE)
+        arena.top = p
+        counters.coalesces += 1
+        return size
+    if inuse_bit_at_offset(nextchunk, nextsize):
+        clear_inuse_bit_at_offset(nextchunk, 0)
+    else:
+        unlink_chunk(arena, nextchunk)
+        size += nextsize
+        counters.coalesces += 1
+    insert_unsorted(arena, p, size)
+    return size
+
+
+@out_of_line
+def malloc_consolidate(heap: Glibc, av: int) -> int:
+    """Merge all chunks of the fastbins, smallest sizes and newest chunks first. Returns Status.OK.
+
+    It looks at no threshold and trims nothing (malloc_consolidate).
+    """
+    arena = heap.arena[av]
+    arena.have_fastchunks = 0
+    for index in range(NFASTBINS):
+        newest = arena.fastbins + 8 * index
+        p = load_word(newest)
+        store_word(newest, 0)
+        while p:
+            following, size = load_word(p + 16), chunksize(p)
+            arena.fast -= size
+            merge_chunk(heap, av, p, size)
+            p = following
+    return Status.OK
+
+
+@out_of_line
+def trim_large(heap: Glibc, av: int) -> int:
+    """Consolidate an arena after a large free, and trim its top if it is above the threshold.
+
+    Returns Status.OK.
+    """
+    arena, mp = heap.arena[av], heap.mp_[0]
+    if arena.have_fastchunks:
+        malloc_consolidate(heap, av)
+    if av:
+        heap_trim(heap, av)
+    elif chunksize(arena.top) >= mp.trim_threshold:
+        systrim(heap, mp.top_pad)
+    return Status.OK
+
+
+@out_of_line
+def systrim(heap: Glibc, pad: int) -> int:
+    """Lower the break so that about `pad` bytes of the main arena's top are left (systrim).
+
+    Returns the bytes given back. The library compares unsigned numbers: a top of MINSIZE bytes has
+    an area of -1, which is a large one, and with a pad of 0 the break then rises by a page.
+    """
+    arena, system = heap.arena[0], heap.system[0]
+    top_size = chunksize(arena.top)
+    area = top_size - MINSIZE - 1
+    if 0 <= area <= pad:
+        return 0
+    extra = align_down(area - pad)
+    if extra == 0 or arena.top + top_size != system.next:
+        return 0
+    if extra > 0:
+        system.next -= extra
+        return_pages(heap, system.next, extra)
+    elif take_pages(heap, -extra) == 0:
+        return 0
+    arena.system_mem -= extra
+    set_head(arena.top, (top_size - extra) | PREV_INUSE)
+    return extra

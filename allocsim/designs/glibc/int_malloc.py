@@ -1,0 +1,237 @@
+"""malloc inside an arena: the search for a chunk (malloc.c, _int_malloc).
+
+The order is: the fastbin of the size; its small bin; the unsorted list, whose chunks are binned on
+the way; the large bin of the size, best fit; the next bin with chunks; top; the operating system.
+Chunks of the same size that are passed on the way fill the thread's cache. A chunk that is cut
+hands out its low end, and the rest goes to the unsorted list.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.raw import load_word, store_word
+from allocsim.designs.glibc.bins import (
+    UNSORTED,
+    bin_at,
+    bin_index,
+    fastbin,
+    in_smallbin_range,
+    insert_unsorted,
+    next_used_bin,
+    place_in_bin,
+    unlink_chunk,
+)
+from allocsim.designs.glibc.chunks import (
+    CHUNK_HDR_SZ,
+    MINSIZE,
+    PREV_INUSE,
+    bk,
+    bk_nextsize,
+    chunksize,
+    fd,
+    set_bk,
+    set_fd,
+    set_head,
+    set_inuse_bit_at_offset,
+)
+from allocsim.designs.glibc.int_free import malloc_consolidate
+from allocsim.designs.glibc.records import Glibc, MallocState
+from allocsim.designs.glibc.sysmalloc import sysmalloc, use_top
+from allocsim.designs.glibc.tcache import has_room, tcache_get, tcache_put
+
+MAX_ITERS = 10000
+"""Maximum number of chunks of the unsorted list that one call bins."""
+
+
+@out_of_line
+def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
+    """Return an object whose chunk has at least `nb` bytes, or 0 on failure (_int_malloc).
+
+    `av` is the arena, or -1 if the thread has none. The cache of `thread` is filled, but not asked.
+    """
+    if av < 0:
+        return sysmalloc(heap, av, thread, nb)
+    arena, mp = heap.arena[av], heap.mp_[0]
+    mem = _take_fast(heap, av, thread, nb) if nb <= mp.global_max_fast else 0
+    if mem:
+        return mem
+    if in_smallbin_range(nb):
+        mem = _take_small(heap, av, thread, nb)
+        if mem:
+            return mem
+    elif arena.have_fastchunks:
+        malloc_consolidate(heap, av)
+    mp.tcache_unsorted_count = 0
+    while True:
+        mem = _search(heap, av, thread, nb)
+        if mem:
+            return mem
+        if not arena.have_fastchunks:
+            return sysmalloc(heap, av, thread, nb)
+        malloc_consolidate(heap, av)
+
+
+@kernel
+def _search(heap: Glibc, av: int, thread: int, nb: int) -> int:
+    """Search the unsorted list, the bins and top once; return an object, or 0 if none fits."""
+    mem = _sort_unsorted(heap, av, thread, nb)
+    if mem == 0 and not in_smallbin_range(nb):
+        mem = _take_large(heap, av, nb)
+    if mem == 0:
+        mem = _take_from_larger_bin(heap, av, nb)
+    return mem if mem else use_top(heap, av, nb)
+
+
+@kernel
+def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
+    """Take the newest chunk of a fastbin, and move others to the cache; return 0 if it is empty."""
+    arena, newest = heap.arena[av], fastbin(heap.arena[av], nb)
+    victim = load_word(newest)
+    if victim == 0:
+        return 0
+    following, taken = load_word(victim + 16), nb
+    while following and has_room(heap, thread, nb):
+        moved = following
+        following = load_word(moved + 16)
+        tcache_put(heap, thread, moved, nb)
+        taken += nb
+    store_word(newest, following)
+    arena.fast -= taken
+    arena.used += taken
+    return victim + CHUNK_HDR_SZ
+
+
+@kernel
+def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
+    """Take the oldest chunk of a small bin, and move others to the cache; 0 if it is empty."""
+    arena = heap.arena[av]
+    bin_ = bin_at(arena, bin_index(nb))
+    victim = bk(bin_)
+    if victim == bin_:
+        return 0
+    _hand_out(heap, av, victim, nb)
+    other = bk(bin_)
+    while other != bin_ and has_room(heap, thread, nb):
+        _hand_out(heap, av, other, nb)
+        tcache_put(heap, thread, other, nb)
+        other = bk(bin_)
+    return victim + CHUNK_HDR_SZ
+
+
+@kernel
+def _hand_out(heap: Glibc, av: int, victim: int, size: int) -> None:
+    """Take a whole chunk of a list into use."""
+    unlink_chunk(heap.arena[av], victim)
+    _mark_used(heap, av, victim, size)
+
+
+@kernel
+def _mark_used(heap: Glibc, av: int, victim: int, size: int) -> None:
+    """Mark a whole chunk, which is on no list any more, as in use."""
+    arena = heap.arena[av]
+    arena.used += size
+    set_inuse_bit_at_offset(victim, size)
+    set_head(victim, size | PREV_INUSE | arena.flag)
+
+
+@kernel
+def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
+    """Cut `nb` bytes off a chunk that is on no list; return the rest, now on the unsorted list."""
+    arena, remainder = heap.arena[av], victim + nb
+    arena.used += nb
+    heap.counters[0].splits += 1
+    insert_unsorted(arena, remainder, size - nb)
+    set_head(victim, nb | PREV_INUSE | arena.flag)
+    return remainder
+
+
+@kernel
+def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
+    """Bin the chunks of the unsorted list, oldest first; return an object of the size, or 0.
+
+    A chunk of exactly the size goes to the cache while there is room, and the one that was cached
+    last is returned at the end. The rest of the last small request is cut again if it is the only
+    chunk on the list, so that small requests in a row are neighbours.
+    """
+    arena, mp = heap.arena[av], heap.mp_[0]
+    head, cached, iters = bin_at(arena, UNSORTED), False, 0
+    victim = bk(head)
+    while victim != head and iters < MAX_ITERS:
+        size, before = chunksize(victim), bk(victim)
+        set_bk(head, before)
+        set_fd(before, head)
+        if (
+            before == head
+            and in_smallbin_range(nb)
+            and victim == arena.last_remainder
+            and size > nb + MINSIZE
+        ):
+            _leave_bins(arena, size)
+            arena.last_remainder = _split(heap, av, victim, size, nb)
+            return victim + CHUNK_HDR_SZ
+        if size == nb:
+            _leave_bins(arena, size)
+            _mark_used(heap, av, victim, size)
+            if not has_room(heap, thread, nb):
+                return victim + CHUNK_HDR_SZ
+            tcache_put(heap, thread, victim, nb)
+            cached = True
+        else:
+            place_in_bin(heap, av, victim, size)
+            iters += 1
+            mp.tcache_unsorted_count += 1
+            if cached and 0 < mp.tcache_unsorted_limit < mp.tcache_unsorted_count:
+                break
+        victim = bk(head)
+    return tcache_get(heap, thread, nb) if cached else 0
+
+
+@kernel
+def _leave_bins(arena: MallocState, size: int) -> None:
+    """Count a chunk of the unsorted list, just taken off it, as in no list."""
+    arena.binned -= size
+    arena.binned_chunks -= 1
+
+
+@kernel
+def _take_large(heap: Glibc, av: int, nb: int) -> int:
+    """Take the smallest chunk that fits from the large bin of a size; return 0 if none fits.
+
+    Of chunks of equal size the second is taken, so that the list of sizes stays as it is.
+    """
+    bin_ = bin_at(heap.arena[av], bin_index(nb))
+    victim = fd(bin_)
+    if victim == bin_ or chunksize(victim) < nb:
+        return 0
+    victim = bk_nextsize(victim)
+    while chunksize(victim) < nb:
+        victim = bk_nextsize(victim)
+    size = chunksize(victim)
+    if victim != bk(bin_) and chunksize(fd(victim)) == size:
+        victim = fd(victim)
+    _take_part(heap, av, victim, size, nb)
+    return victim + CHUNK_HDR_SZ
+
+
+@kernel
+def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
+    """Take the smallest chunk of the next bin that has chunks; return 0 if no larger bin has."""
+    index = next_used_bin(heap, av, bin_index(nb) + 1)
+    if index == 0:
+        return 0
+    arena = heap.arena[av]
+    victim = bk(bin_at(arena, index))
+    remainder = _take_part(heap, av, victim, chunksize(victim), nb)
+    if remainder and in_smallbin_range(nb):
+        arena.last_remainder = remainder
+    return victim + CHUNK_HDR_SZ
+
+
+@kernel
+def _take_part(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
+    """Take `nb` bytes of a chunk of a list, or all if the rest were too small; return the rest."""
+    unlink_chunk(heap.arena[av], victim)
+    if size - nb < MINSIZE:
+        _mark_used(heap, av, victim, size)
+        return 0
+    return _split(heap, av, victim, size, nb)

@@ -1,0 +1,234 @@
+"""malloc and its relatives: the calls of a program (malloc.c, __libc_malloc and the rest).
+
+Most calls end here: malloc pops the thread's cache, free pushes on it. calloc, memalign and a
+growing realloc do not take from the cache in this version. The library aborts where it detects a
+wrong pointer; here such a call returns a Status, or 0, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.raw import copy, fill, load_word
+from allocsim.designs.glibc.address_space import find_mapping, mmap, munmap
+from allocsim.designs.glibc.arenas import (
+    arena_for_chunk,
+    arena_get,
+    arena_get_retry,
+    malloc_in_arena,
+    tcache_init,
+)
+from allocsim.designs.glibc.bins import fastbin
+from allocsim.designs.glibc.chunks import (
+    CHUNK_HDR_SZ,
+    IS_MMAPPED,
+    MALLOC_ALIGNMENT,
+    MAX_REQUEST,
+    MINSIZE,
+    SIZE_BITS,
+    SIZE_SZ,
+    align_up,
+    chunk_is_mmapped,
+    chunksize,
+    request2size,
+)
+from allocsim.designs.glibc.heaps import slot_address, slot_of
+from allocsim.designs.glibc.int_free import free_in_arena, int_free
+from allocsim.designs.glibc.mmapped_chunks import free_mmapped, mremap_chunk, munmap_chunk
+from allocsim.designs.glibc.pointers import inspect_chunks, is_inside, object_status
+from allocsim.designs.glibc.realloc import int_memalign, int_realloc
+from allocsim.designs.glibc.records import Glibc, Kind
+from allocsim.designs.glibc.tcache import (
+    TCACHE_KEY,
+    TCACHE_MAX_BINS,
+    csize2tidx,
+    is_cached,
+    tcache_get,
+    tcache_put,
+)
+
+
+@kernel
+def malloc(heap: Glibc, thread: int, request: int) -> int:
+    """Allocate an object from the thread's cache, or else from its arena (__libc_malloc)."""
+    nb = request2size(request)
+    index = csize2tidx(nb)
+    if index < TCACHE_MAX_BINS and heap.tcache[thread, index].head:
+        return tcache_get(heap, thread, nb)
+    if heap.thread[thread].tcache == 0:
+        tcache_init(heap, thread)
+    return malloc_in_arena(heap, thread, request)
+
+
+@kernel
+def free(heap: Glibc, thread: int, address: int) -> int:
+    """Free an object into the thread's cache, or else as `free_uncached` says (__libc_free)."""
+    if is_inside(heap, address) and address & (MALLOC_ALIGNMENT - 1) == 0:
+        p = address - CHUNK_HDR_SZ
+        head = load_word(p + 8)
+        size = head & ~SIZE_BITS
+        index = csize2tidx(size)
+        if (
+            head & (IS_MMAPPED | SIZE_SZ) == 0
+            and 0 <= index < TCACHE_MAX_BINS
+            and heap.tcache[thread, index].room > 0
+            and load_word(address + 8) != TCACHE_KEY
+        ):
+            tcache_put(heap, thread, p, size)
+            return Status.OK
+    return free_uncached(heap, thread, address)
+
+
+@out_of_line
+def free_uncached(heap: Glibc, thread: int, address: int) -> int:
+    """Free an object of any kind. Returns a Status; nothing changes unless it is OK."""
+    status = object_status(heap, address)
+    if status != Status.OK:
+        return status
+    p = address - CHUNK_HDR_SZ
+    if chunk_is_mmapped(p):
+        return free_mmapped(heap, p)
+    av, size = arena_for_chunk(heap, p), chunksize(p)
+    # "double free or corruption (fasttop)", and the check of the cache's key
+    is_newest = size <= heap.mp_[0].global_max_fast and (
+        load_word(fastbin(heap.arena[av], size)) == p
+    )
+    if is_newest or is_cached(heap, thread, address, size):
+        return Status.UNKNOWN_POINTER
+    if heap.thread[thread].tcache == 0:
+        tcache_init(heap, thread)
+    return free_in_arena(heap, av, thread, p)
+
+
+@kernel
+def calloc(heap: Glibc, thread: int, request: int) -> int:
+    """Allocate an object and clear it."""
+    return libc_calloc(heap, thread, request)
+
+
+@out_of_line
+def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
+    """Allocate from the arena of a thread and clear the object (__libc_calloc).
+
+    Memory that is fresh from the operating system is not cleared.
+    """
+    if heap.thread[thread].tcache == 0:
+        tcache_init(heap, thread)
+    av = arena_get(heap, thread, request)
+    oldtop = heap.arena[av].top if av >= 0 else 0
+    oldtopsize = _size_once_used(heap, av) if av >= 0 else 0
+    mem = malloc_in_arena(heap, thread, request)
+    p = mem - CHUNK_HDR_SZ
+    if mem == 0 or chunk_is_mmapped(p):
+        return mem
+    size = chunksize(p)
+    fill(mem, (min(size, oldtopsize) if p == oldtop else size) - SIZE_SZ, 0)
+    return mem
+
+
+@kernel
+def _size_once_used(heap: Glibc, av: int) -> int:
+    """Return the bytes from top on that the arena has had before, or has now."""
+    arena = heap.arena[av]
+    if av == 0:
+        used = heap.mp_[0].sbrk_base + arena.max_system_mem - arena.top
+    else:
+        slot = slot_of(heap, arena.top)
+        used = slot_address(heap, slot) + heap.heap_info[slot].mprotect_size - arena.top
+    return max(used, chunksize(arena.top))
+
+
+@kernel
+def realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
+    """Resize an object, perhaps moving it."""
+    return libc_realloc(heap, thread, address, request)
+
+
+@out_of_line
+def libc_realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
+    """Resize an object in its arena or in its mapping; return 0 on failure (__libc_realloc)."""
+    status = object_status(heap, address)
+    if status != Status.OK:
+        heap.system[0].refusal = status
+        return 0
+    p, nb = address - CHUNK_HDR_SZ, request2size(request)
+    if chunk_is_mmapped(p):
+        return _realloc_mmapped(heap, thread, p, request)
+    if heap.thread[thread].tcache == 0:
+        tcache_init(heap, thread)
+    av = arena_for_chunk(heap, p)
+    moved = int_realloc(heap, av, thread, p, nb)
+    if moved == 0 and heap.mp_[0].multi_threaded:
+        moved = malloc(heap, thread, request)
+        if moved:
+            copy(moved, address, chunksize(p) - SIZE_SZ)
+            int_free(heap, av, thread, p)
+    return moved
+
+
+@kernel
+def _realloc_mmapped(heap: Glibc, thread: int, p: int, request: int) -> int:
+    """Resize an object with a mapping of its own, which it keeps however small it gets."""
+    moved, nb, size = mremap_chunk(heap, p, request2size(request)), request2size(request), 0
+    if moved:
+        return moved + CHUNK_HDR_SZ
+    size = chunksize(p)
+    if size - SIZE_SZ >= nb:
+        return p + CHUNK_HDR_SZ
+    mem = malloc(heap, thread, request)
+    if mem:
+        copy(mem, p + CHUNK_HDR_SZ, size - CHUNK_HDR_SZ)
+        munmap_chunk(heap, p)
+    return mem
+
+
+@kernel
+def memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
+    """Allocate an aligned object; every object is aligned to 16 bytes (_mid_memalign)."""
+    if 0 < alignment <= MALLOC_ALIGNMENT:
+        return malloc(heap, thread, request)
+    return mid_memalign(heap, thread, alignment, request)
+
+
+@out_of_line
+def mid_memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
+    """Allocate an object aligned to more than 16 bytes from the arena of a thread; 0 on failure.
+
+    The thread gets no cache by this call.
+    """
+    if not 0 < alignment <= MAX_REQUEST or request >= MAX_REQUEST:
+        heap.system[0].refusal = Status.OUT_OF_MEMORY
+        return 0
+    alignment = max(alignment, MINSIZE)
+    av = arena_get(heap, thread, request + alignment + MINSIZE)
+    mem = int_memalign(heap, av, thread, alignment, request)
+    if mem == 0 and av >= 0 and heap.mp_[0].multi_threaded:
+        av = arena_get_retry(heap, av, thread, request)
+        mem = int_memalign(heap, av, thread, alignment, request)
+    return mem
+
+
+@kernel
+def inspect(heap: Glibc, address: int) -> int:
+    """Return OK if an object starts at an address, or did until it was freed, else why not."""
+    return inspect_chunks(heap, address)
+
+
+@kernel
+def allocate_stack(heap: Glibc, request: int) -> int:
+    """Map a stack segment, as pthread_create does: whole pages that `free` does not accept."""
+    length = align_up(max(min(request, MAX_REQUEST), 1))
+    address = mmap(heap, length, Kind.STACK)
+    if address:
+        heap.mp_[0].stack_bytes += length
+    return address
+
+
+@kernel
+def free_stack(heap: Glibc, address: int) -> int:
+    """Unmap a stack segment."""
+    number = find_mapping(heap, address, Kind.STACK) if is_inside(heap, address) else 0
+    if number == 0:
+        return Status.UNKNOWN_POINTER
+    heap.mp_[0].stack_bytes -= munmap(heap, number)
+    return Status.OK

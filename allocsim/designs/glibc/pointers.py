@@ -1,0 +1,115 @@
+"""Is an address an object? The library's own checks, and a walk over all chunks.
+
+`free` makes the checks of the library, which read two heads, and may take numbers in an object for
+them. `inspect_chunks` reads every chunk from the first one to top, so it is slow and certain.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
+from allocsim.core.raw import load_word
+from allocsim.designs.glibc.address_space import mapping_length, range_at, start_of
+from allocsim.designs.glibc.chunks import (
+    CHUNK_HDR_SZ,
+    MALLOC_ALIGNMENT,
+    MINSIZE,
+    NON_MAIN_ARENA,
+    SIZE_SZ,
+    chunk_is_mmapped,
+    chunksize,
+    inuse_bit_at_offset,
+    prev_size,
+)
+from allocsim.designs.glibc.heaps import FIRST_CHUNK, HEAP_INFO, slot_address, slot_of
+from allocsim.designs.glibc.mmapped_chunks import mapping_of
+from allocsim.designs.glibc.records import Glibc, Kind
+
+
+@kernel
+def is_inside(heap: Glibc, mem: int) -> bool:
+    """Return whether an object's address, and its head before it, are in the reservation."""
+    mp = heap.mp_[0]
+    return CHUNK_HDR_SZ <= mem - mp.start < mp.length
+
+
+@kernel
+def object_status(heap: Glibc, mem: int) -> int:
+    """Return OK if the heads at an address and after it are those of a chunk in use."""
+    if not is_inside(heap, mem) or mem & (MALLOC_ALIGNMENT - 1):
+        return Status.UNKNOWN_POINTER
+    p = mem - CHUNK_HDR_SZ
+    if chunk_is_mmapped(p):
+        return Status.OK if mapping_of(heap, p) else Status.UNKNOWN_POINTER
+    size, room = chunksize(p), _end_of_memory(heap, p) - p
+    if not MINSIZE <= size < room or size & (MALLOC_ALIGNMENT - 1):
+        return Status.UNKNOWN_POINTER
+    return Status.OK if inuse_bit_at_offset(p, size) else Status.UNKNOWN_POINTER
+
+
+@kernel
+def _end_of_memory(heap: Glibc, p: int) -> int:
+    """Return the end of the memory in use that a chunk is in; 0 if it is in no arena."""
+    if not load_word(p + 8) & NON_MAIN_ARENA:
+        return heap.system[0].next
+    slot = slot_of(heap, p)
+    info = heap.heap_info[slot]
+    return slot_address(heap, slot) + info.size_ if info.ar_ptr else 0
+
+
+@kernel
+def allocated_size(heap: Glibc, mem: int) -> int:
+    """Return the usable bytes of the object at `mem`, or 0 if no object starts there (musable)."""
+    if object_status(heap, mem) != Status.OK:
+        return 0
+    p = mem - CHUNK_HDR_SZ
+    return chunksize(p) - (CHUNK_HDR_SZ if chunk_is_mmapped(p) else SIZE_SZ)
+
+
+@out_of_line
+def inspect_chunks(heap: Glibc, mem: int) -> int:
+    """Return OK if an object starts at `mem`, or a free chunk with an object's place, else why not.
+
+    Chunks in caches, fastbins and bins have such places; memory that is part of top has not.
+    """
+    if not is_inside(heap, mem):
+        return Status.UNKNOWN_POINTER
+    if mem < heap.system[0].next:
+        return _status_between(heap.mp_[0].sbrk_base, heap.arena[0].top, mem)
+    slot = slot_of(heap, mem)
+    av = heap.heap_info[slot].ar_ptr
+    if av == 0:
+        return _status_in_mappings(heap, mem)
+    start = slot_address(heap, slot)
+    first = start + (HEAP_INFO if heap.heap_info[slot].prev else FIRST_CHUNK)
+    fence = start + heap.heap_info[slot].size_ - CHUNK_HDR_SZ
+    end = heap.arena[av].top
+    if slot_of(heap, end) != slot:
+        end = fence - prev_size(fence)
+    return _status_between(first, end, mem)
+
+
+@kernel
+def _status_between(chunk: int, end: int, mem: int) -> int:
+    """Return the Status of an address by a walk from a chunk to the end of a region of chunks."""
+    p = mem - CHUNK_HDR_SZ
+    while chunk < end and chunk + chunksize(chunk) <= p and chunksize(chunk) >= MINSIZE:
+        chunk += chunksize(chunk)
+    if chunk == p and chunk < end:
+        return Status.OK
+    used = chunk < end and chunk < p and inuse_bit_at_offset(chunk, chunksize(chunk))
+    return Status.NOT_OBJECT_START if used else Status.UNKNOWN_POINTER
+
+
+@kernel
+def _status_in_mappings(heap: Glibc, mem: int) -> int:
+    """Return the Status of an address that is in no heap, by a walk over the mappings."""
+    if object_status(heap, mem) == Status.OK:
+        return Status.OK
+    number = range_at(heap, heap.system[0].limit)
+    while mem >= start_of(heap, number):
+        kind, end = heap.mapping[number].kind, start_of(heap, number) + mapping_length(heap, number)
+        if mem < end:
+            return Status.NOT_SPAN_START if kind == Kind.CHUNK else Status.UNKNOWN_POINTER
+        number = range_at(heap, end)
+    return Status.UNKNOWN_POINTER

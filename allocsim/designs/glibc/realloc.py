@@ -1,0 +1,147 @@
+"""realloc and memalign inside an arena (malloc.c, _int_realloc and _int_memalign).
+
+Both cut chunks and free the parts that are too much, as a program would: a part goes to the cache
+of the thread or to a fastbin if it is small.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.raw import copy
+from allocsim.designs.glibc.bins import unlink_chunk
+from allocsim.designs.glibc.chunks import (
+    CHUNK_HDR_SZ,
+    IS_MMAPPED,
+    MINSIZE,
+    PREV_INUSE,
+    SIZE_SZ,
+    chunk_is_mmapped,
+    chunksize,
+    inuse_bit_at_offset,
+    prev_size,
+    request2size,
+    set_head,
+    set_head_size,
+    set_inuse_bit_at_offset,
+    set_prev_size,
+)
+from allocsim.designs.glibc.int_free import int_free
+from allocsim.designs.glibc.int_malloc import int_malloc
+from allocsim.designs.glibc.records import Glibc
+
+
+@out_of_line
+def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
+    """Resize a chunk of an arena to at least `nb` bytes; return its object, or 0 on failure.
+
+    A chunk grows into top or into a free chunk after it if that is large enough; otherwise another
+    chunk is found, which may be the next one (_int_realloc).
+    """
+    size = chunksize(oldp)
+    if size < nb:
+        if _grow_into_top(heap, av, oldp, nb):
+            return oldp + CHUNK_HDR_SZ
+        size = _absorb_next(heap, av, oldp, nb)
+    if size < nb:
+        mem = int_malloc(heap, av, thread, nb)
+        if mem == 0:
+            return 0
+        if mem - CHUNK_HDR_SZ != oldp + size:
+            copy(mem, oldp + CHUNK_HDR_SZ, size - SIZE_SZ)
+            int_free(heap, av, thread, oldp)
+            return mem
+        size += chunksize(mem - CHUNK_HDR_SZ)
+        heap.counters[0].coalesces += 1
+    _shrink(heap, av, thread, oldp, size, nb)
+    return oldp + CHUNK_HDR_SZ
+
+
+@kernel
+def _grow_into_top(heap: Glibc, av: int, oldp: int, nb: int) -> bool:
+    """Take what a chunk lacks from top if top comes next and is large enough."""
+    arena, size = heap.arena[av], chunksize(oldp)
+    if oldp + size != arena.top or size + chunksize(arena.top) < nb + MINSIZE:
+        return False
+    rest = size + chunksize(arena.top) - nb
+    set_head_size(oldp, nb | arena.flag)
+    arena.top = oldp + nb
+    arena.used += nb - size
+    set_head(arena.top, rest | PREV_INUSE)
+    return True
+
+
+@kernel
+def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
+    """Join a chunk with a free one after it if both hold `nb` bytes; return the bytes together.
+
+    The head is not written yet. Returns the old size if the next chunk cannot be used.
+    """
+    arena, size = heap.arena[av], chunksize(oldp)
+    following = oldp + size
+    nextsize = chunksize(following)
+    if following == arena.top or size + nextsize < nb or inuse_bit_at_offset(following, nextsize):
+        return size
+    unlink_chunk(arena, following)
+    arena.used += nextsize
+    heap.counters[0].coalesces += 1
+    return size + nextsize
+
+
+@kernel
+def _shrink(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
+    """Give a chunk of `size` bytes `nb` of them, and free the rest unless it is too small."""
+    arena = heap.arena[av]
+    if size - nb < MINSIZE:
+        set_head_size(p, size | arena.flag)
+        set_inuse_bit_at_offset(p, size)
+        return
+    set_inuse_bit_at_offset(p, size)
+    _free_tail(heap, av, thread, p, size, nb)
+
+
+@kernel
+def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
+    """Cut the bytes from `nb` on off a chunk in use, and free them."""
+    flag = heap.arena[av].flag
+    set_head(p + nb, (size - nb) | PREV_INUSE | flag)
+    set_head_size(p, nb | flag)
+    heap.counters[0].splits += 1
+    int_free(heap, av, thread, p + nb)
+
+
+@out_of_line
+def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int) -> int:
+    """Return an object at a multiple of `alignment`, at least MINSIZE, or 0 on failure.
+
+    A chunk that is large enough wherever it starts is allocated, and its ends are freed. In a
+    mapping, the bytes before the object stay unused (_int_memalign).
+    """
+    nb = request2size(request)
+    mem = int_malloc(heap, av, thread, request2size(nb + alignment + MINSIZE))
+    if mem == 0:
+        return 0
+    p = mem - CHUNK_HDR_SZ
+    if mem & (alignment - 1):
+        aligned = ((mem + alignment - 1) & -alignment) - CHUNK_HDR_SZ
+        if aligned - p < MINSIZE:
+            aligned += alignment
+        if chunk_is_mmapped(p):
+            set_prev_size(aligned, prev_size(p) + aligned - p)
+            set_head(aligned, (chunksize(p) - (aligned - p)) | IS_MMAPPED)
+            return aligned + CHUNK_HDR_SZ
+        p = _free_head(heap, av, thread, p, aligned)
+    if not chunk_is_mmapped(p) and chunksize(p) > nb + MINSIZE:
+        _free_tail(heap, av, thread, p, chunksize(p), nb)
+    return p + CHUNK_HDR_SZ
+
+
+@kernel
+def _free_head(heap: Glibc, av: int, thread: int, p: int, aligned: int) -> int:
+    """Free the part of a chunk before `aligned`; return the rest, a chunk in use."""
+    flag, size = heap.arena[av].flag, chunksize(p) - (aligned - p)
+    set_head(aligned, size | PREV_INUSE | flag)
+    set_inuse_bit_at_offset(aligned, size)
+    set_head_size(p, (aligned - p) | flag)
+    heap.counters[0].splits += 1
+    int_free(heap, av, thread, p)
+    return aligned

@@ -1,0 +1,138 @@
+"""The records of a glibc heap, and the state that holds them.
+
+Each record is named after its struct in glibc 2.36 (malloc.c, arena.c) and each field after the
+member. Fields named after no member hold counts: the library works these figures out by walking its
+lists, and a simulation asks for them too often for that. `size_` has an underscore because every
+NumPy record has an attribute `size`, which would hide a field of that name in pure mode.
+
+The chunks themselves are in the heap's memory, headers included, as in the library (see `chunks`).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.records import Counters, Grid, Int64, Struct, System, Table
+
+
+class MallocPar(Struct):
+    """The parameters and statistics of the process (struct malloc_par, and malloc.c's statics)."""
+
+    trim_threshold: Int64  # bytes of top from which a free looks at trimming
+    top_pad: Int64  # bytes added to every growth of the main arena and to every new heap
+    mmap_threshold: Int64  # chunk size from which a request gets a mapping of its own
+    arena_test: Int64  # number of arenas above which their limit is set
+    arena_max: Int64  # limit of the number of arenas; 0: derived from `cores`
+    cores: Int64  # processors of the machine (get_nprocs)
+    n_mmaps: Int64  # mappings of chunks
+    n_mmaps_max: Int64  # number of mappings above which arenas serve large requests too
+    no_dyn_threshold: Int64  # 1: the thresholds are fixed
+    mmapped_mem: Int64  # bytes of all mappings of chunks
+    sbrk_base: Int64  # address of the first chunk of the main arena
+    tcache_bins: Int64  # sizes that are cached
+    tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
+    tcache_unsorted_limit: Int64  # chunks binned before a cached one is returned; 0: no limit
+    tcache_unsorted_count: Int64  # chunks binned by the current call of _int_malloc
+    global_max_fast: Int64  # maximum size of a chunk in a fastbin
+    narenas: Int64  # arenas
+    narenas_limit: Int64  # limit of `narenas`; 0: not set yet
+    free_list: Int64  # first arena without threads, plus 1; 0 if none
+    next_to_use: Int64  # arena at which reused_arena starts
+    initialized: Int64  # 1: a thread has called malloc and has the main arena
+    threads: Int64  # highest number of a thread that has had a cache, plus 1
+    multi_threaded: Int64  # 1: a second thread has begun (SINGLE_THREAD_P is false)
+    start: Int64  # address of the first byte of the reservation
+    length: Int64  # bytes of the reservation
+    first_slot: Int64  # number of the 64 MiB slot of the reservation's first byte
+    unused_heap: Int64  # first slot whose heap was deleted, plus 1; 0 if none
+    dtv: Int64  # bytes that pthread_create allocates for a thread; 0: another malloc serves it
+    unused_stacks: Int64  # stacks of ended threads, reused with the dtv by later threads
+    stack_bytes: Int64  # bytes of stack segments (allocate_stack)
+
+
+class MallocState(Struct):
+    """An arena (struct malloc_state). Its lists are in a row of `Glibc.lists`."""
+
+    top: Int64  # the top chunk
+    last_remainder: Int64  # rest of the last small request that was cut from a larger chunk
+    have_fastchunks: Int64  # 1 if a chunk was put into a fastbin since the last consolidation
+    flag: Int64  # NON_MAIN_ARENA, or 0 for the main arena: part of the heads of its chunks
+    fastbins: Int64  # address of the newest chunks of its fastbins, see `bins.fastbin`
+    binmap: Int64  # address of the bits of the bins that may have chunks
+    bins: Int64  # address of its bins, see `bins.bin_at`
+    next: Int64  # next arena of the circular list of all
+    next_free: Int64  # next arena without threads, plus 1; 0 if none
+    attached_threads: Int64  # threads that allocate here
+    system_mem: Int64  # bytes obtained from the operating system
+    max_system_mem: Int64  # maximum of system_mem
+    used: Int64  # bytes of chunks in use, among them those in thread caches
+    fast: Int64  # bytes of chunks in fastbins
+    binned: Int64  # bytes of chunks in the unsorted list and in bins
+    binned_chunks: Int64  # number of those chunks
+    fixed: Int64  # bytes of heap and arena headers and of fence posts
+
+
+class HeapInfo(Struct):
+    """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
+
+    ar_ptr: Int64  # its arena; 0: the slot has no heap, since the main arena has none
+    prev: Int64  # slot of the arena's previous heap, plus 1; 0 if none; or next unused slot
+    size_: Int64  # bytes in use, from the slot's start
+    mprotect_size: Int64  # maximum of size_
+
+
+class Thread(Struct):
+    """A thread of the program (the thread-local variables of malloc.c)."""
+
+    arena: Int64  # arena to allocate from, plus 1; 0 if none yet (thread_arena)
+    tcache: Int64  # address of the block that the library keeps the cache in; 0 if none yet
+    ended: Int64  # 1: the thread has ended, and no other has called under its number since
+
+
+class TcacheEntry(Struct):
+    """The cached chunks of one size (an element of tcache_perthread_struct)."""
+
+    head: Int64  # address of the newest cached object, whose first word links to the next
+    room: Int64  # chunks that still fit: tcache_count - count, and 0 while there is no cache
+
+
+class Kind(IntEnum):
+    """The use of a range of addresses at the end of the reservation."""
+
+    UNUSED = 0
+    """Not a range, or one that is about to be used or freed."""
+    FREE = 1
+    CHUNK = 2
+    """The mapping of one chunk."""
+    STACK = 3
+    """A stack segment."""
+    HEAP = 4
+    """A 64 MiB slot for heaps."""
+
+
+class Mapping(Struct):
+    """A range of pages; the record of its first page, plus 1, is its number."""
+
+    pages: Int64  # length
+    kind: Int64  # a Kind
+    below: Int64  # the range that ends where this one starts; valid if one does
+    next: Int64  # free: next range of the list; of the head of a list: the first one
+    previous: Int64  # free: previous range of the list, or the head of the list
+
+
+class Glibc(NamedTuple):
+    """The state of a glibc heap."""
+
+    code: np.recarray  # one record: the addresses of the kernels out of line
+    system: Table[System]  # one record
+    counters: Table[Counters]  # one record
+    mp_: Table[MallocPar]  # one record
+    arena: Table[MallocState]  # by number; 0 is the main arena
+    lists: np.ndarray  # a row of int64 for each arena, read by address: see `bins`
+    heap_info: Table[HeapInfo]  # by slot
+    thread: Table[Thread]  # by thread
+    tcache: Grid[TcacheEntry]  # by thread and index of the size
+    mapping: Table[Mapping]  # by number; 0 is the null range, the last ones are heads of lists

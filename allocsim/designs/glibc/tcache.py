@@ -1,0 +1,98 @@
+"""The cache of a thread: a LIFO list for each small chunk size (malloc.c, "tcache").
+
+A list holds up to `tcache_count` chunks. It belongs to the thread that frees, whatever arena the
+chunk is from, and to its arenas the chunk stays in use. Each record counts the chunks that still
+fit, not those that are there: 0 says in one comparison that the list is full, that the size is not
+cached, or that the thread has no cache yet.
+"""
+
+from __future__ import annotations
+
+from allocsim.core.jit import kernel
+from allocsim.core.raw import load_word, store_word
+from allocsim.designs.glibc.chunks import CHUNK_HDR_SZ, MINSIZE
+from allocsim.designs.glibc.records import Glibc
+
+TCACHE_MAX_BINS = 64
+MAX_TCACHE_SIZE = 1032
+"""Maximum request that can be cached, in bytes."""
+
+MAX_TCACHE_COUNT = 65535
+
+TCACHE_KEY = 0x5DEECE66DA7C11E5
+"""Written into each cached object, after its link, to detect that it is freed again (tcache_key, a
+random number in the library)."""
+
+TCACHE_BLOCK = 640
+"""Bytes of the block that holds a cache in the library (sizeof (tcache_perthread_struct)). Here it
+is allocated too, but the lists are records."""
+
+
+@kernel
+def csize2tidx(size: int) -> int:
+    """Return the index of the list for chunks of a size; TCACHE_MAX_BINS or more: not cached."""
+    return (size - MINSIZE) >> 4
+
+
+@kernel
+def has_room(heap: Glibc, thread: int, size: int) -> bool:
+    """Return whether a chunk of this size fits in the cache of `thread`."""
+    index = csize2tidx(size)
+    return index < TCACHE_MAX_BINS and heap.tcache[thread, index].room > 0
+
+
+@kernel
+def tcache_put(heap: Glibc, thread: int, p: int, size: int) -> None:
+    """Push a chunk, for which there is room, on its list (tcache_put)."""
+    entry, mem = heap.tcache[thread, csize2tidx(size)], p + CHUNK_HDR_SZ
+    store_word(mem, entry.head)
+    store_word(mem + 8, TCACHE_KEY)
+    entry.head = mem
+    entry.room -= 1
+
+
+@kernel
+def tcache_get(heap: Glibc, thread: int, size: int) -> int:
+    """Pop the newest object from a list that is not empty (tcache_get)."""
+    entry = heap.tcache[thread, csize2tidx(size)]
+    mem = entry.head
+    entry.head = load_word(mem)
+    entry.room += 1
+    store_word(mem + 8, 0)
+    return mem
+
+
+@kernel
+def is_cached(heap: Glibc, thread: int, mem: int, size: int) -> bool:
+    """Return whether a freed object is in the cache of `thread` already (the check of tcache_key).
+
+    The key alone does not prove it, since a program may have left it in a new object.
+    """
+    index = csize2tidx(size)
+    if index >= TCACHE_MAX_BINS or load_word(mem + 8) != TCACHE_KEY:
+        return False
+    cached = heap.tcache[thread, index].head
+    while cached != 0 and cached != mem:
+        cached = load_word(cached)
+    return cached != 0
+
+
+@kernel
+def open_tcache(heap: Glibc, thread: int, block: int) -> None:
+    """Give `thread` an empty cache, whose block is at `block`."""
+    heap.thread[thread].tcache = block
+    mp = heap.mp_[0]
+    mp.threads = max(mp.threads, thread + 1)
+    for index in range(mp.tcache_bins):
+        heap.tcache[thread, index].room = mp.tcache_count
+
+
+@kernel
+def cached_bytes(heap: Glibc, thread: int) -> int:
+    """Return the bytes of the chunks in the cache of `thread`."""
+    total, mp = 0, heap.mp_[0]
+    if heap.thread[thread].tcache:
+        for index in range(mp.tcache_bins):
+            count = mp.tcache_count - heap.tcache[thread, index].room
+            total += count * (MINSIZE + 16 * index)
+    return total

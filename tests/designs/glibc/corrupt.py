@@ -1,0 +1,230 @@
+"""Corruptions of chunks, lists and arenas of a glibc heap, for `test_check`."""
+
+import numpy as np
+
+from allocsim.core.memory import Reservation
+from allocsim.core.raw import load_word, store_word
+from allocsim.core.records import HeapState
+from allocsim.designs.glibc import check_arenas, check_chunks, check_lists
+from allocsim.designs.glibc.bins import BINMAP, BINS, bin_at
+from allocsim.designs.glibc.check_lists import listed_in_bin
+from tests.corruptions import Corruptions
+
+CORRUPTIONS = Corruptions()
+breaks = CORRUPTIONS.breaks
+
+
+def first_chunk(state: HeapState) -> int:
+    """The first chunk of the main arena."""
+    return int(state.mp_[0].sbrk_base)
+
+
+def listed(state: HeapState, memory: Reservation, minimum: int = 1, av: int = 0) -> list[int]:
+    """The chunks of the first bin, other than the unsorted list, with that many."""
+    words = check_chunks.Words(memory)
+    bins = [listed_in_bin(state, words, av, index) for index in range(2, 127)]
+    return next(chunks for chunks in bins if len(chunks) >= minimum)
+
+
+def equal_sizes(state: HeapState, memory: Reservation) -> list[int]:
+    """The chunks of a large bin that has two of one size."""
+    words = check_chunks.Words(memory)
+    for index in range(64, 127):
+        chunks = listed_in_bin(state, words, 0, index)
+        sizes = [load_word(p + 8) for p in chunks]
+        if len(set(sizes)) < len(sizes):
+            return chunks
+    raise AssertionError("no bin with two chunks of a size")
+
+
+def cached(state: HeapState) -> tuple[int, int]:
+    """The index of a list of thread 0's cache that has chunks, and its newest object."""
+    index = int(np.flatnonzero(state.tcache[0].head)[0])
+    return index, int(state.tcache[0, index].head)
+
+
+@breaks(check_chunks.chunks_fill_their_memory, "has the head")
+def size_too_small(state: HeapState, memory: Reservation) -> None:
+    store_word(first_chunk(state) + 8, 1)
+
+
+@breaks(check_chunks.chunks_fill_their_memory, "has the head")
+def size_beyond_top(state: HeapState, memory: Reservation) -> None:
+    store_word(first_chunk(state) + 8, 1 << 40 | 1)
+
+
+@breaks(check_chunks.chunks_fill_their_memory, "not all up to the end")
+def top_too_short(state: HeapState, memory: Reservation) -> None:
+    top = int(state.arena[0].top)
+    store_word(top + 8, load_word(top + 8) - 16)
+
+
+@breaks(check_chunks.chunks_fill_their_memory, "has no fence posts")
+def fence_post_overwritten(state: HeapState, memory: Reservation) -> None:
+    slot = check_chunks.slots_of(state, 1)[1]
+    start = (int(state.mp_[0].first_slot) + slot) << 26
+    store_word(start + int(state.heap_info[slot].size_) - 8, 17)
+
+
+@breaks(check_chunks.free_chunks_are_apart, "follows a free one")
+def first_chunk_follows_nothing(state: HeapState, memory: Reservation) -> None:
+    p = first_chunk(state)
+    store_word(p + 8, load_word(p + 8) & ~1)
+
+
+@breaks(check_chunks.free_chunks_are_apart, "are both free")
+def free_neighbours(state: HeapState, memory: Reservation) -> None:
+    p = listed(state, memory)[0]
+    store_word(p + 8, load_word(p + 8) & ~1)
+
+
+@breaks(check_chunks.chunks_name_their_arena, "of arena 0 has wrong flags")
+def chunk_of_the_main_arena_flagged(state: HeapState, memory: Reservation) -> None:
+    p = first_chunk(state)
+    store_word(p + 8, load_word(p + 8) | 4)
+
+
+@breaks(check_arenas.arenas_have_their_heaps, "but names arena")
+def heap_of_another_arena(state: HeapState, memory: Reservation) -> None:
+    state.heap_info[check_chunks.slots_of(state, 1)[0]].ar_ptr = 2
+
+
+@breaks(check_arenas.arenas_have_their_heaps, "its heaps have")
+def arena_counts_too_much(state: HeapState, memory: Reservation) -> None:
+    state.arena[1].system_mem += 4096
+
+
+@breaks(check_arenas.arenas_have_their_heaps, "at most")
+def heap_larger_than_it_was(state: HeapState, memory: Reservation) -> None:
+    state.heap_info[check_chunks.slots_of(state, 2)[0]].mprotect_size = 100
+
+
+@breaks(check_arenas.arenas_have_their_heaps, "slots in use")
+def heap_of_no_arena(state: HeapState, memory: Reservation) -> None:
+    state.heap_info[len(state.heap_info) - 1].ar_ptr = 1
+
+
+@breaks(check_lists.bins_are_linked_and_sorted, "leads to")
+def broken_link(state: HeapState, memory: Reservation) -> None:
+    store_word(listed(state, memory)[0] + 24, 12345)
+
+
+@breaks(check_lists.bins_are_linked_and_sorted, "leads to")
+def chunk_of_another_arena_in_a_bin(state: HeapState, memory: Reservation) -> None:
+    p, head = listed(state, memory, av=1)[0], bin_at(state.arena[0], 126)
+    state.lists[0, BINS + 252] = state.lists[0, BINS + 253] = p
+    store_word(p + 16, head)
+    store_word(p + 24, head)
+
+
+@breaks(check_lists.bins_are_linked_and_sorted, "is in bin 126")
+def chunk_in_the_bin_of_another_size(state: HeapState, memory: Reservation) -> None:
+    p, head = listed(state, memory)[0], bin_at(state.arena[0], 126)
+    state.lists[0, BINS + 252] = state.lists[0, BINS + 253] = p
+    store_word(p + 16, head)
+    store_word(p + 24, head)
+
+
+@breaks(check_lists.bins_are_linked_and_sorted, "the map says that it has none")
+def bin_missing_in_the_map(state: HeapState, memory: Reservation) -> None:
+    state.lists[0, BINMAP : BINMAP + 4] = 0
+
+
+@breaks(check_lists.bins_are_linked_and_sorted, "out of order")
+def large_bin_out_of_order(state: HeapState, memory: Reservation) -> None:
+    last = equal_sizes(state, memory)[-1]
+    store_word(last + 8, load_word(last + 8) + 16)
+
+
+@breaks(check_lists.sizes_are_linked, "is not linked to its sizes")
+def sizes_not_linked(state: HeapState, memory: Reservation) -> None:
+    store_word(equal_sizes(state, memory)[0] + 40, 0)
+
+
+@breaks(check_lists.sizes_are_linked, "is not linked to its sizes")
+def later_chunk_of_a_size_linked(state: HeapState, memory: Reservation) -> None:
+    chunks = equal_sizes(state, memory)
+    sizes = [load_word(p + 8) for p in chunks]
+    later = next(p for place, p in enumerate(chunks) if sizes.index(sizes[place]) < place)
+    store_word(later + 32, later)
+
+
+@breaks(check_lists.free_chunks_are_marked, "but its lists disagree")
+def free_chunk_not_listed(state: HeapState, memory: Reservation) -> None:
+    p = first_chunk(state)
+    end = p + (load_word(p + 8) & -8)
+    store_word(end + 8, load_word(end + 8) & ~1)
+
+
+@breaks(check_lists.free_chunks_are_marked, "has the foot")
+def foot_differs(state: HeapState, memory: Reservation) -> None:
+    p = listed(state, memory)[0]
+    store_word(p + (load_word(p + 8) & -8), 8)
+
+
+@breaks(check_lists.small_lists_hold_their_sizes, "is free twice")
+def chunk_in_two_caches(state: HeapState, memory: Reservation) -> None:
+    index, head = cached(state)
+    state.tcache[1, index].head = head
+
+
+@breaks(check_lists.small_lists_hold_their_sizes, "expected chunks of")
+def chunk_in_the_cache_of_another_size(state: HeapState, memory: Reservation) -> None:
+    index, head = cached(state)
+    state.tcache[0, index + 1].head = head
+
+
+@breaks(check_lists.small_lists_hold_their_sizes, "counted")
+def cache_counts_too_much(state: HeapState, memory: Reservation) -> None:
+    state.tcache[0, cached(state)[0]].room -= 1
+
+
+@breaks(check_lists.small_lists_hold_their_sizes, "leads to 0x0")
+def cache_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
+    head = cached(state)[1]
+    store_word(head, head)
+
+
+@breaks(check_lists.small_lists_hold_their_sizes, "fastbin 1 of arena 0 leads to")
+def fastbin_leads_into_an_object(state: HeapState, memory: Reservation) -> None:
+    state.lists[0, 1] = int(state.lists[0, 1]) + 16
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "used, fast, binned")
+def used_bytes_differ(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].used += 16
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "used, fast, binned")
+def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
+    state.arena[1].binned_chunks += 1
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "headers and fence posts")
+def fixed_bytes_differ(state: HeapState, memory: Reservation) -> None:
+    state.arena[1].fixed -= 16
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "says that it has none")
+def fast_chunks_denied(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].have_fastchunks = 0
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "has had")
+def maximum_too_low(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].max_system_mem = 5
+
+
+@breaks(check_arenas.arenas_know_their_threads, "in the circle")
+def arena_missing_in_the_circle(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].next = 0
+
+
+@breaks(check_arenas.arenas_know_their_threads, "threads, not")
+def thread_not_counted(state: HeapState, memory: Reservation) -> None:
+    state.arena[1].attached_threads = 0
+
+
+@breaks(check_arenas.arenas_know_their_threads, "the list of unused arenas")
+def used_arena_is_unused(state: HeapState, memory: Reservation) -> None:
+    state.mp_[0].free_list = 1

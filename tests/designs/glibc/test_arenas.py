@@ -1,0 +1,138 @@
+"""Arenas: which one a thread gets, and what it leaves."""
+
+import pytest
+
+from allocsim.core import operations
+from allocsim.core.records import HeapState
+from tests.designs.glibc.conftest import MakeHeap, free, malloc
+
+
+def arenas(state: HeapState, *threads: int) -> list[int]:
+    """Let each thread allocate; return the arenas that they have."""
+    for thread in threads:
+        operations.thread_begin(state, thread)
+        malloc(state, 8, thread=thread)
+    return [int(state.thread[thread].arena) - 1 for thread in threads]
+
+
+def test_first_thread_that_allocates_has_the_main_arena(glibc: HeapState) -> None:
+    assert arenas(glibc, 1, 0, 2) == [0, 1, 2]
+
+
+def test_new_arena_starts_with_135168_bytes_and_its_headers(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1)
+    (first,) = malloc(glibc, 100, thread=1)
+    assert int(glibc.arena[1].system_mem) == 135_168
+    assert first % (64 << 20) == 2256 + 656 + 32 + 16
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"arena_max": 1}, [0, 0, 0, 0, 0]),
+        ({"arena_max": 3}, [0, 1, 2, 0, 2]),
+        ({"arena_test": 1, "cores": 1}, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_arenas_beyond_the_limit_are_shared_from_the_newest(
+    make_glibc: MakeHeap, parameters: dict[str, int], expected: list[int]
+) -> None:
+    assert arenas(make_glibc(**parameters).state, *range(5)) == expected
+
+
+def test_limit_is_eight_for_each_core(make_glibc: MakeHeap) -> None:
+    state = make_glibc(cores=1).state
+    arenas(state, *range(20))
+    assert int(state.mp_[0].narenas) == 9  # arena_test lets nine be made before it is set
+    state = make_glibc(cores=2).state
+    arenas(state, *range(20))
+    assert int(state.mp_[0].narenas) == 16
+
+
+def test_arena_of_an_ended_thread_is_used_again_newest_first(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1, 2, 3)
+    for thread in (1, 3):
+        operations.thread_done(glibc, thread)
+    assert arenas(glibc, 4, 5, 6) == [3, 1, 4]
+
+
+def test_cache_of_an_ended_thread_is_freed_into_the_arenas(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1)
+    own, other = malloc(glibc, 100, thread=1), malloc(glibc, 100)
+    free(glibc, *own, *other, thread=1)
+    operations.thread_done(glibc, 1)
+    assert [int(glibc.arena[av].fast) for av in (0, 1)] == [112, 112]
+    assert int(glibc.thread[1].tcache) == 0
+
+
+def test_freed_chunk_goes_back_to_its_own_arena(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1)
+    (large, _) = malloc(glibc, 5000, 24, thread=1)
+    free(glibc, large, thread=0)
+    assert int(glibc.arena[1].binned) == 5008
+
+
+def test_thread_that_calls_again_after_its_end_is_a_new_one(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1)
+    operations.thread_done(glibc, 1)
+    assert int(glibc.thread[1].arena) == 0
+    malloc(glibc, 8, thread=1)
+    assert int(glibc.thread[1].arena) == 2
+
+
+def test_linked_program_allocates_a_dtv_for_each_new_thread(make_glibc: MakeHeap) -> None:
+    used = {}
+    for startup in ("none", "linked"):
+        state = make_glibc(startup=startup).state
+        arenas(state, 0, 1, 2)
+        operations.thread_done(state, 1)
+        arenas(state, 3)  # reuses the stack of thread 1, and its dtv
+        used[startup] = int(state.arena[0].used)
+    assert used["linked"] - used["none"] == 2 * 288
+
+
+def test_arena_grows_by_what_is_needed_without_padding(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1)
+    malloc(glibc, 120_000, 120_000, thread=1)
+    top = int(glibc.arena[1].top)
+    assert int(glibc.arena[1].system_mem) == (top % (64 << 20) + 32 + 4095) // 4096 * 4096
+
+
+def test_full_heap_gets_a_successor_and_fence_posts(make_glibc: MakeHeap) -> None:
+    heap = make_glibc(mmap_threshold=1 << 30, trim_threshold=1 << 30)
+    state = heap.state
+    arenas(state, 0, 1)
+    objects = malloc(state, *[30 << 20] * 3, thread=1)
+    assert objects[2] % (64 << 20) == 48 + 16
+    assert int(state.arena[1].fixed) == 2256 + 48 + 32
+    assert heap.check() == []
+
+
+def test_heap_that_is_all_top_is_deleted(make_glibc: MakeHeap) -> None:
+    heap = make_glibc(mmap_threshold=1 << 30)
+    state = heap.state
+    arenas(state, 0, 1)
+    objects = malloc(state, *[30 << 20] * 3, thread=1)
+    before = int(state.arena[1].system_mem)
+    free(state, objects[2], objects[1])
+    assert int(state.arena[1].system_mem) < before - (30 << 20)
+    assert int(state.arena[1].fixed) == 2256
+    assert heap.check() == []
+
+
+def test_request_larger_than_a_heap_gets_a_mapping(make_glibc: MakeHeap) -> None:
+    state = make_glibc(mmap_threshold=1 << 40).state
+    arenas(state, 0, 1)
+    malloc(state, 65 << 20, thread=1)
+    assert int(state.mp_[0].n_mmaps) == 1
+
+
+def test_process_with_room_for_no_arena_is_served_by_mappings(make_glibc: MakeHeap) -> None:
+    heap = make_glibc(reserve=4 << 20)
+    arenas(heap.state, 0)
+    operations.thread_begin(heap.state, 1)
+    assert malloc(heap.state, 100, thread=1) != [0]
+    assert int(heap.state.mp_[0].n_mmaps) == 2  # the block of the cache, and the object
+    operations.thread_done(heap.state, 1)
+    assert int(heap.state.mp_[0].n_mmaps) == 1
+    assert heap.check() == []

@@ -1,0 +1,111 @@
+"""_int_malloc: where a chunk is looked for, and in which order."""
+
+from allocsim import Heap
+from allocsim.core import operations
+from allocsim.core.records import HeapState
+from allocsim.designs.glibc.bins import UNSORTED
+from allocsim.designs.glibc.check_chunks import Words
+from allocsim.designs.glibc.check_lists import listed_in_bin
+from tests.designs.glibc.conftest import MakeHeap, free, malloc
+
+
+def spaced(state: HeapState, count: int, size: int) -> list[int]:
+    """Return objects with small ones between them, so that they do not merge."""
+    return [malloc(state, size, 24)[0] for _ in range(count)]
+
+
+def test_fastbin_gives_the_newest_and_moves_others_to_the_cache(glibc: HeapState) -> None:
+    objects = spaced(glibc, 12, 100)
+    free(glibc, *objects)  # seven into the cache, five into the fastbin
+    malloc(glibc, *[100] * 7)
+    assert malloc(glibc, 100) == [objects[11]]
+    # Then the cache, filled from the newest to the oldest, gives the oldest first.
+    assert malloc(glibc, *[100] * 4) == objects[7:11]
+
+
+def test_small_bin_gives_the_oldest_and_moves_others_to_the_cache(glibc: HeapState) -> None:
+    objects = spaced(glibc, 12, 500)
+    free(glibc, *objects)
+    malloc(glibc, *[500] * 7)
+    malloc(glibc, 3000)  # sorts the other five into their small bin
+    assert malloc(glibc, 500) == [objects[7]]
+    assert malloc(glibc, *[500] * 4) == objects[:7:-1]
+
+
+def test_chunks_of_the_size_on_the_unsorted_list_fill_the_cache(glibc: HeapState) -> None:
+    objects = spaced(glibc, 12, 500)
+    free(glibc, *objects)
+    malloc(glibc, *[500] * 7)
+    # The last one that was cached is returned, not the first one found.
+    assert malloc(glibc, *[500] * 5) == objects[:6:-1]
+
+
+def test_full_cache_lets_the_chunk_found_on_the_unsorted_list_go_out(glibc: HeapState) -> None:
+    objects = spaced(glibc, 9, 500)
+    free(glibc, *objects)
+    assert operations.calloc(glibc, 0, 500) == objects[7]
+
+
+def test_limit_of_unsorted_chunks_ends_the_search(make_glibc: MakeHeap) -> None:
+    for limit, left in ((0, 0), (1, 1)):
+        heap = make_glibc(tcache_unsorted_limit=limit)
+        state = heap.state
+        one = spaced(state, 8, 500)
+        others = spaced(state, 3, 2000)
+        fill = [one[number] for number in range(7)]
+        free(state, *fill, one[7], *others)
+        malloc(state, *[500] * 7)
+        malloc(state, 500)
+        listed = listed_in_bin(state, Words(heap.memory), 0, UNSORTED)
+        assert bool(listed) == bool(left)
+
+
+def test_small_requests_are_cut_from_the_last_remainder_in_a_row(glibc: HeapState) -> None:
+    big, _ = malloc(glibc, 3000, 24)
+    free(glibc, big)
+    first, second, third = malloc(glibc, 100, 200, 40)
+    assert (first, second - first, third - second) == (big, 112, 208)
+
+
+def test_only_small_requests_leave_a_last_remainder(glibc: HeapState) -> None:
+    big, _ = malloc(glibc, 5000, 24)
+    free(glibc, big)
+    malloc(glibc, 1100)
+    assert int(glibc.arena[0].last_remainder) == 0
+    malloc(glibc, 600)
+    assert int(glibc.arena[0].last_remainder) == big - 16 + 1120 + 608
+
+
+def test_rest_too_small_for_a_chunk_stays_in_the_object(glibc: HeapState) -> None:
+    big, _ = malloc(glibc, 2000, 24)
+    free(glibc, big)
+    assert malloc(glibc, 1984) == [big]
+    assert operations.usable_size(glibc, big) == 2008
+
+
+def test_large_request_consolidates_the_fastbins_first(glibc: HeapState) -> None:
+    objects = malloc(glibc, *[100] * 30)
+    malloc(glibc, 24)
+    free(glibc, *objects)
+    assert int(glibc.arena[0].fast) == 23 * 112
+    assert malloc(glibc, 1100) == [objects[7]]
+    assert int(glibc.arena[0].fast) == 0
+
+
+def test_small_request_consolidates_only_when_top_is_too_small(make_glibc: MakeHeap) -> None:
+    state = make_glibc(top_pad=0).state
+    objects = malloc(state, *[120] * 25)
+    free(state, *objects)
+    before = int(state.arena[0].system_mem)
+    while int(state.arena[0].fast):
+        malloc(state, 900)
+    assert int(state.arena[0].system_mem) == before
+
+
+def test_one_call_sorts_10000_chunks_at_most(glibc_heap: Heap, glibc: HeapState) -> None:
+    objects = malloc(glibc, *[1048] * 20_100)
+    free(glibc, *objects[::2])
+    arena = glibc.arena[0]
+    assert int(arena.binned_chunks) == 10_050
+    malloc(glibc, 3000)
+    assert len(listed_in_bin(glibc, Words(glibc_heap.memory), 0, UNSORTED)) == 50

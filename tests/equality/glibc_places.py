@@ -1,0 +1,123 @@
+"""Counters of the real glibc at checkpoints, and the place of every object, in a fresh process.
+
+Started by `glibc_equality` as `python -m tests.equality.glibc_places EVENTS RESULT EVERY`, with a
+library preloaded that serves Python itself, so that glibc's malloc serves only the events and
+nobody else moves the break.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.raw import load_word
+from allocsim.driver import replay
+from allocsim.events import EVENT, Op
+from allocsim.libraries.counters import MALLINFO, read_counters
+from allocsim.libraries.load import load
+from allocsim.libraries.state import FUNCTIONS, Library
+from tests.equality.checkpoints import quiet_run, slices
+from tests.equality.lockstep import LockStep
+
+ROW = np.dtype([("event", np.int64), *((name, np.int64) for name in MALLINFO)])
+"""One checkpoint, after `event` events."""
+
+NON_MAIN, MMAPPED = 4, 2
+"""Flags in the word before an object."""
+
+HEAP, PAGE = 64 << 20, 4096
+
+
+@kernel
+def replay_places(heap: Any, run: Any, events: Any, places: np.ndarray, brk: int) -> int:
+    """Replay events; note the place and the head of each object returned; return how many.
+
+    A place is the distance from the first break, or the offset in the 64 MiB of a heap, or in the
+    page of a mapping, whose address the kernel chooses. The third number is that address.
+    """
+    for index in range(len(events)):
+        if replay(heap, run, events[index : index + 1], 0) != 1:
+            return index
+        address = run.objects[events[index].object].address
+        if address and events[index].op <= Op.REALLOC:
+            head = load_word(address - 8)
+            place = address - brk
+            if head & NON_MAIN:
+                place = address & (HEAP - 1)
+            elif head & MMAPPED:
+                place = address & (PAGE - 1)
+                places[index, 2] = address - 16 - load_word(address - 16)
+            places[index, 0], places[index, 1] = place, head
+    return len(events)
+
+
+class Log:
+    """Replays slices of events and keeps the places of their objects."""
+
+    def __init__(self, heap: Any, events: Any, brk: int) -> None:
+        self.heap, self.run, self.brk = heap, quiet_run(events), brk
+        self.places = np.zeros((len(events), 3), np.int64)
+        self.done = 0
+
+    def replay(self, part: Any) -> None:
+        """Replay a slice on the calling thread; RuntimeError if an event fails."""
+        rows = self.places[self.done : self.done + len(part)]
+        done = replay_places(self.heap, self.run, part, rows, self.brk)
+        if done != len(part):
+            reason = self.run.driver[0].stop
+            raise RuntimeError(f"stopped for {reason} after {self.done + done} events")
+        self.done += len(part)
+
+    def note(self) -> None:
+        """Skip the row of a note."""
+        self.done += 1
+
+
+def checkpoints(
+    events: Any, every: int, step: Callable[[Any], None], counters: Callable[[], dict[str, int]]
+) -> np.ndarray:
+    """Replay all events by `step`; return a ROW of counters per checkpoint."""
+    rows = []
+    for start, stop in slices(len(events), every):
+        step(events[start:stop])
+        found = counters()
+        rows.append((stop, *(found[name] for name in MALLINFO)))
+    return np.array(rows, ROW)
+
+
+def _replay_library(events: Any, every: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Replay `events` on the real library; return a ROW per checkpoint, the places, the break."""
+    sbrk = ctypes.CDLL(None).sbrk
+    sbrk.restype, sbrk.argtypes = ctypes.c_int64, (ctypes.c_int64,)
+    nothing = Library(np.zeros(len(FUNCTIONS), np.int64))
+    Log(nothing, events[:0], 0).replay(events[:0])  # compiles
+    library = load("glibc")
+    brk = int(sbrk(0))
+    log = Log(library.state, events, brk)
+
+    def trim(_: int) -> None:
+        log.note()
+        library.handle.malloc_trim(ctypes.c_size_t(0))
+
+    steps = LockStep(log.replay, trim, log.note)
+    rows = checkpoints(events, every, steps.step, lambda: read_counters(library))
+    steps.close()
+    return rows, log.places, brk
+
+
+def main() -> None:
+    """Read events from a file; write checkpoints, places and the first break to another."""
+    source, target, every = sys.argv[1:]
+    events = np.load(source).view(EVENT).view(np.recarray)
+    rows, places, brk = _replay_library(events, int(every))
+    np.savez(Path(target), rows=rows, places=places, brk=brk)
+
+
+if __name__ == "__main__":
+    main()
