@@ -79,7 +79,7 @@ def test_extreme_numbers_make_a_workload_or_an_error(tmp_path: Path, number: flo
         "".join(f"{size}, {number}, {live}\n" for size in (1, 8) for live in (1e-30, 1e30))
     )
     if number > 1:
-        with pytest.raises(InputError, match="has too many objects"):
+        with pytest.raises(InputError, match="objects, the maximum; use a smaller heap"):
             Empirical(file=str(path), heap=Size(1 << 40), largest=1.0)
     events = Empirical(file=str(path), heap=Size(4096), largest=1.0, ops=10).events()
     assert sum(map(len, events)) >= 10
