@@ -59,5 +59,19 @@ def open_standard_files() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
+def leave_current_directory_out() -> None:
+    """Take the first entry, which `python -m` adds, off sys.path.
+
+    It is the current directory, where a click.py may lie next to a downloaded trace. The directory
+    with this package is kept, as the last entry.
+    """
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    if root not in sys.path:
+        sys.path.append(root)
+
+
 if __name__ == "__main__":
+    leave_current_directory_out()
     main()

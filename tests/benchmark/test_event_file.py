@@ -77,6 +77,19 @@ def test_error_while_reading_leaves_no_file_open(
     assert open_files() == before
 
 
+def test_events_take_at_most_half_of_the_available_memory() -> None:
+    before = open_files()
+    calls = [malloc(number, 5) for number in range(4)]
+    for available, fits in ((8 * EVENT.itemsize, True), (8 * EVENT.itemsize - 1, False)):
+        trace = Trace("large", iter([stream(*calls)]), {})
+        if fits:
+            write_events(trace, available=lambda room=available: room).close()  # type: ignore[misc]
+        else:
+            with pytest.raises(EnvironmentLacks, match="more than 4 events do not fit into half"):
+                write_events(trace, available=lambda room=available: room)  # type: ignore[misc]
+    assert open_files() == before
+
+
 def test_full_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, data: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

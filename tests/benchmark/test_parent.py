@@ -150,6 +150,31 @@ def test_error_of_the_linker_is_reported(tmp_path: Path, workload: EventFile) ->
         measure(f"lib:{path}", "memory", workload, Conditions(later=0.0))
 
 
+@pytest.mark.parametrize(
+    ("subject", "available", "message"),
+    [
+        (
+            "grow",
+            64 << 20,
+            r"^killed when it exceeded the limit of the 48\.0 MiB that a run",
+        ),
+        (
+            "go2008",
+            300_000,
+            r"^(would )?exceed(ed)? the limit .* limit is the 219\.7 KiB that a",
+        ),
+        ("go2008", 1000, r"^the tables of the driver need 1\.4 KiB"),
+    ],
+    ids=["library", "design", "tables"],
+)
+def test_subject_without_a_limit_is_bounded_by_the_available_memory(
+    odd_library: Compiler, workload: EventFile, subject: str, available: int, message: str
+) -> None:
+    name = f"lib:{odd_library(subject)}:odd_" if subject == "grow" else subject
+    with pytest.raises(SubjectFailed, match=message):
+        measure(name, "memory", workload, Conditions(available=lambda: available))
+
+
 def test_design_stops_when_it_passes_the_limit(
     event_file: Callable[..., EventFile],
 ) -> None:

@@ -125,3 +125,13 @@ def test_interrupt_while_kernels_are_compiled_is_130(tmp_path: Path) -> None:
     message = without_notices(err.decode())
     assert message.startswith("allocsim: error: interrupted")  # perhaps: after 0 events
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("random", "--help"), ("list", "formats")])
+def test_modules_of_the_current_directory_are_not_run(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    for name in ("click", "rich", "numpy", "msgspec", "pyarrow", "difflib"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('it ran')")
+    ended = process(*arguments, cwd=tmp_path)
+    assert (ended.status, ended.err) == (0, "")
