@@ -54,6 +54,12 @@ def test_bundled_job_opens_with_a_paragraph(name: str) -> None:
     assert "kind =" not in comment
 
 
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "job.toml"
+    path.write_bytes(b'\xef\xbb\xbfkind = "random"\nops = 5\n')
+    assert isinstance(read_job(path), Random)
+
+
 def test_bundled_jobs_are_of_every_kind() -> None:
     kinds = {read_job(path).trace("x").description["kind"] for path in bundled_jobs()}
     assert kinds == set(KINDS)

@@ -38,6 +38,13 @@ def test_result_of_a_run_has_one_subject(tmp_path: Path) -> None:
     )
 
 
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    name = saved(tmp_path / "a.json", comparison(row("x")))
+    path = Path(name)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [found.subject for found in read_saved(name).subjects] == ["x"]
+
+
 def row(subject: Any, **more: Any) -> dict[str, Any]:
     """A subject of a saved comparison."""
     memory = {"peak": 100, "end": 100, "fragmentation": 0.5}

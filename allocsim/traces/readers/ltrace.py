@@ -178,8 +178,8 @@ class Parser:
         skipped, read = self.dropped[SKIPPED], self.calls.total()
         if skipped > read:
             reader.losses.append(
-                f"most lines are not calls ({skipped:,}, and {read:,} calls): if they are, their "
-                "form is not known"
+                f"more lines were skipped ({skipped:,}) than calls were read ({read:,}), so calls "
+                "in an unknown form may be missing"
             )
         if len(self.calls) > 1 and reader.process is None:
             (reader.losses if self.has_children else reader.notes).append(self._processes())
