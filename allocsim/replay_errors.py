@@ -86,7 +86,7 @@ def _refusal(where: str, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimEr
 
 
 def _too_large(where: str, limit: int, bound: MemoryBound) -> AllocsimError:
-    """Return the error for a request that by itself exceeds what may be used."""
+    """Return the error for a single request that exceeds the limit, or `bound` if none is set."""
     if limit == bound.heap:
         return OutOfMemory(f"{where} needs more than {bound}")
     return LimitExceeded(f"{where} exceeds the limit of {format_bytes(limit)}")

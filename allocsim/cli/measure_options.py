@@ -54,8 +54,8 @@ _OPTIONS = (
     click.option(
         "--limit",
         type=SizeType(),
-        help="Stop measuring an allocator when its footprint exceeds this size; without a limit, "
-        "75% of the available memory.",
+        help="Stop measuring an allocator when its footprint exceeds this size; by default, 75% of "
+        "the available memory.",
     ),
     click.option(
         "--reserve",

@@ -83,8 +83,8 @@ _OPTIONS = (
     click.option(
         "--limit",
         type=SizeType(),
-        help="Fail (exit 1) when the footprint exceeds this size. Without a limit, 75% of the "
-        "available memory may be used (exit 3).",
+        help="Fail (exit 1) when the footprint exceeds this size. Without this option, fail (exit "
+        "3) when it exceeds 75% of the available memory.",
     ),
     click.option(
         "--verify",

@@ -1,10 +1,10 @@
 """A heap's state as a pointer, for kernels that are called by their address.
 
 A state is a tuple of arrays, and Numba passes it by value: seven words for each array, stored at
-every call (20 ns for eleven arrays). Kernels out of line therefore take the address of the heap's
-record `code` instead. After the addresses of kernels it holds a copy of what Numba needs to know of
-each array, which never changes. A kernel is compiled for this type as for the state itself: reading
-a field of the heap loads the words of that array that are used.
+every call (20 ns for eleven arrays). Out-of-line kernels therefore take the address of the heap's
+record `code` instead. After the addresses of kernels, this record holds a copy of what Numba needs
+to know about each array; the copy never changes. A kernel is compiled for this type as for the
+state itself: reading a field of the heap loads those words of the array that are used.
 """
 
 from __future__ import annotations

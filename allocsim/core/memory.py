@@ -84,8 +84,8 @@ class Reservation:
     def present(self, length: int, begin: int | None = None) -> np.ndarray:
         """Return an array of bool: whether each OS page of `length` bytes is resident.
 
-        They start at the address `begin`, a multiple of the page size; by default at the first
-        byte.
+        The range starts at the address `begin`, a multiple of the page size, or by default at the
+        first byte of the reservation.
         """
         address = self.address if begin is None else begin
         pages = -(-length // OS_PAGE)

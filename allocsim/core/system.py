@@ -79,7 +79,7 @@ def count_pages(heap: HasSystem, length: int) -> bool:
 
 @kernel
 def return_pages(heap: HasSystem, address: int, length: int) -> None:
-    """Give `length` bytes of whole pages back for good: they no longer count as the heap's."""
+    """Return `length` bytes of whole pages to the OS for good; the heap no longer counts them."""
     advise(address, length, MADV_DONTNEED)
     system = heap.system[0]
     system.heap -= length

@@ -1,25 +1,28 @@
 """The design `glibc`: malloc of glibc 2.36, as in Debian 12 on x86-64.
 
-The folder mirrors the library's source. The docstring of a module names the file or the section in
-parentheses, and the docstring of a kernel names the library's function.
+The folder mirrors the library's source. The docstring of a module names the library's file or
+section in parentheses, and the docstring of a kernel names the library's function.
 
 malloc:
 
 1. `tcache` pops the newest chunk of the size from the thread's cache. Usually that is all.
-2. If the cache has none, `int_malloc` searches the thread's arena: the fastbin and the small bin of
-   the size, the unsorted list of freed chunks, the larger bins, and the end of the memory (top).
-3. If nothing fits, `sysmalloc` maps a large request on its own, or lets the arena grow: the main
-   arena by moving the break, another by growing its newest heap (`heaps`) or by a further one.
+2. If the cache has no such chunk, `int_malloc` searches the thread's arena: the fastbin and the
+   small bin of the size, the unsorted list of freed chunks, the larger bins, and the end of the
+   memory (top).
+3. If nothing fits, `sysmalloc` maps a large request on its own. For any other request it lets the
+   arena grow: the main arena by moving the break, another arena by growing its newest heap
+   (`heaps`) or by adding a heap.
 
 free pushes the chunk on the cache of the calling thread while there is room. Otherwise `int_free`
-puts a small chunk into a fastbin; any other is merged with its free neighbours (boundary tags, see
-`chunks`) and goes to the unsorted list or becomes part of top. A large top is trimmed.
+puts a small chunk into a fastbin. Any other chunk is merged with its free neighbours (boundary
+tags, see `chunks`), and goes to the unsorted list or becomes part of top. A large top is trimmed.
 
-Every object has the library's address, relative to the start of its heap, after every call, and
-mallinfo2 and malloc_info the library's numbers; scripts/verify-glibc checks that. Not modelled: a
-break that other code moves, huge pages, memory tagging, locks that several threads want at once,
-and the place that the kernel chooses for a mapping. The library has no frozen state; here a frozen
-heap obtains no more memory, but frees never fail. A release is a call of malloc_trim(0).
+After every call, every object has the library's address, relative to the start of its heap, and
+mallinfo2 and malloc_info give the library's numbers; scripts/verify-glibc checks that. Not modelled
+are a break that other code moves, huge pages, memory tagging, locks that several threads want at
+once, and the place that the kernel chooses for a mapping. Unlike the library's heap, this heap can
+be frozen: it then obtains no more memory, but free never fails. A release is a call of
+malloc_trim(0).
 
 Other versions differ. 2.26 brought the thread caches. In 2.37 and 2.38, a realloc that fits returns
 the object as it is. From 2.41 on calloc pops the cache, and free puts small chunks straight into
@@ -68,7 +71,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: fill_sample,
 }
-"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
+"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
 
 answer_from_system(Glibc)
 for operation, kernel in KERNELS.items():
@@ -98,7 +101,8 @@ CODE = code_record(
     malloc.mid_memalign,
     malloc_trim.malloc_trim,
 )
-"""The kernels that are called by their address. Each is compiled once, not into every caller."""
+"""The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
+compiled once, not into every caller."""
 
 
 def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Glibc:

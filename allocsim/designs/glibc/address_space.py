@@ -1,10 +1,10 @@
 """Mappings: the end of the heap's reservation, used as the kernel uses an address space.
 
 The main arena grows from the start of the reservation (brk), mappings are placed from its end
-downwards (mmap), and `system.limit` is the border of what is left between them. The record of a
-range of pages is that of its first page, and the ranges above and below it follow from page
-numbers; so free neighbours become one. Free ranges of similar length share a list. The lowest
-range, when it is free, goes back to the middle.
+downwards (mmap), and `system.limit` is the upper end of the middle, the unused part between them. A
+range of pages has the record of its first page, so the ranges above and below it are found by page
+numbers, and free neighbours can be joined. Free ranges of similar length share a list. If the
+lowest range is free, it becomes part of the middle again.
 
 Where a mapping is placed has no effect on the library, except for alignments above a page.
 """
@@ -81,7 +81,7 @@ def _list_free(heap: Glibc, number: int) -> None:
 
 @kernel
 def _unlist_free(heap: Glibc, number: int) -> None:
-    """Take a free range off its list; it has no kind then."""
+    """Take a free range off its list. The range has no kind afterwards."""
     record = heap.mapping[number]
     record.kind = Kind.UNUSED
     heap.mapping[record.previous].next = record.next
@@ -103,7 +103,7 @@ def _find_free(heap: Glibc, pages: int) -> int:
 
 @kernel
 def _split_range(heap: Glibc, number: int, pages: int) -> None:
-    """Cut a range, which is on no list, after `pages` pages; free the rest, if there is any."""
+    """Split a range, which is on no list, after `pages` pages; free the rest, if there is any."""
     record = heap.mapping[number]
     rest = record.pages - pages
     if rest:
@@ -114,7 +114,7 @@ def _split_range(heap: Glibc, number: int, pages: int) -> None:
 
 @kernel
 def _join_free(heap: Glibc, number: int) -> None:
-    """Free a range: join it with its free neighbours, and give the lowest one to the middle."""
+    """Free a range and join it with its free neighbours; the lowest range goes to the middle."""
     pages, below = heap.mapping[number].pages, heap.mapping[number].below
     heap.mapping[number].kind = Kind.UNUSED
     above = number + pages
@@ -174,7 +174,7 @@ def mmap(heap: Glibc, length: int, kind: int) -> int:
 
 @out_of_line
 def munmap(heap: Glibc, number: int) -> int:
-    """Give a mapping back. Returns its length."""
+    """Unmap a mapping. Returns its length."""
     length = mapping_length(heap, number)
     return_pages(heap, start_of(heap, number), length)
     _join_free(heap, number)

@@ -1,9 +1,9 @@
 """Arenas and threads (arena.c): which arena a thread allocates from.
 
-The first thread that allocates has the main arena. Any other gets, at its first allocation, the
-arena that was left last by the threads that have ended; or a new one, up to a limit; or one that
-other threads have too, in turn. The C library takes the first of these whose lock is free; here
-no lock is ever held by another thread.
+The first thread that allocates gets the main arena. Any other thread gets an arena at its first
+allocation: the unused arena that an ended thread left last. If no arena is unused, the thread gets
+a new one, up to a limit. Beyond the limit it shares an arena, and the arenas take turns. The
+library skips an arena whose lock is held; here no lock is ever held by another thread.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def arena_for_chunk(heap: Glibc, p: int) -> int:
 
 @kernel
 def malloc_init_state(heap: Glibc, av: int) -> None:
-    """Make the lists of an arena empty; its top is a chunk of no bytes (malloc_init_state)."""
+    """Make the lists of an arena empty, and its top a chunk of 0 bytes (malloc_init_state)."""
     arena = heap.arena[av]
     row = heap.arena[0].fastbins + av * LIST_WORDS * 8
     arena.fastbins, arena.binmap, arena.bins = row, row + BINMAP * 8, row + BINS * 8
@@ -65,7 +65,7 @@ def malloc_init_state(heap: Glibc, av: int) -> None:
 
 @kernel
 def arena_get(heap: Glibc, thread: int, size: int) -> int:
-    """Return the arena of a thread, or -1 if none can be made for it (arena_get)."""
+    """Return the arena of a thread, or -1 if the thread cannot get one (arena_get)."""
     av = heap.thread[thread].arena - 1
     return av if av >= 0 else arena_get2(heap, thread, size)
 
@@ -103,7 +103,7 @@ def arena_get2(heap: Glibc, thread: int, size: int) -> int:
 
 @kernel
 def _attach(heap: Glibc, thread: int, av: int) -> int:
-    """Make an arena that of a thread; return its number."""
+    """Give a thread an arena; return the arena's number."""
     before = heap.thread[thread].arena - 1
     if before >= 0:
         heap.arena[before].attached_threads -= 1
@@ -155,8 +155,8 @@ def malloc_in_arena(heap: Glibc, thread: int, request: int) -> int:
 def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
     """Return an object from another arena than `av`, which had no memory, or 0 on failure.
 
-    The other one is the main arena, or another for that. A process that never had a second thread
-    does not try again (arena_get_retry).
+    That is the main arena or, if `av` is the main arena, a new choice. A process that never had a
+    second thread does not try again (arena_get_retry).
     """
     if av < 0 or not heap.mp_[0].multi_threaded:
         return 0

@@ -1,10 +1,11 @@
 """Bins: the lists of an arena's free chunks (malloc.c, "Internal data structures").
 
-Bin 1 is the unsorted list: freed chunks and remainders go to its front, and malloc takes from its
-back, sorting what it passes into the other bins. Bins 2 to 63 are small: one size each, filled at
-the front and emptied from the back. Bins 64 to 126 are large: a range of sizes each, sorted from
-large to small. The first chunk of each size is also linked to those of the neighbouring sizes
-(fd_nextsize, bk_nextsize; 0 in all other chunks); later chunks of a size go to its second place.
+Bin 1 is the unsorted list: freed chunks and remainders go to its front. malloc takes chunks from
+its back, and puts those that do not fit into the other bins. Bins 2 to 63 are small: each has one
+size, and is filled at the front and emptied from the back. Bins 64 to 126 are large: each has a
+range of sizes, sorted from large to small. The first chunk of each size is also linked to the first
+chunks of the neighbouring sizes (fd_nextsize, bk_nextsize; 0 in all other chunks). Another chunk of
+the size becomes the second of that size.
 
 A head is a pair of words, fd and bk, treated as a chunk that starts 16 bytes before it. List code
 therefore has no special case for heads. The nextsize link of a head is the next head's fd and never
@@ -95,7 +96,7 @@ def unlink_chunk(arena: MallocState, p: int) -> None:
 
 @kernel
 def _unlink_size(p: int, following: int) -> None:
-    """Take the first chunk of its size off the list of sizes; a second one takes its place."""
+    """Take the first chunk of a size off the list of sizes; the second, if any, takes its place."""
     if fd_nextsize(following) != 0:
         link_sizes(bk_nextsize(p), fd_nextsize(p))
     elif fd_nextsize(p) == p:
@@ -157,7 +158,7 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
     while size < chunksize(following):
         following = fd_nextsize(following)
     if size == chunksize(following):
-        # The second place: the list of sizes stays as it is.
+        # As the second chunk of its size, it leaves the list of sizes as it is.
         return fd(following)
     link_sizes(bk_nextsize(following), victim)
     link_sizes(victim, following)
@@ -168,8 +169,8 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
 def next_used_bin(heap: Glibc, av: int, index: int) -> int:
     """Return the first bin from `index` on that has chunks, or 0 if none has.
 
-    A bit of the map may be left over from a bin that is empty by now; it is cleared when it is
-    found, as in the library.
+    A bin's bit in the map may still be set although the bin is empty by now. As in the library,
+    such a bit is cleared when it is found.
     """
     arena = heap.arena[av]
     while index < NBINS - 1:

@@ -1,8 +1,8 @@
 """Invariants of chunks and of the memory that they fill, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and the heap's memory and changes nothing. Both may be corrupt, so every size and every link
-is validated before it is followed.
+Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
+reads the records and the heap's memory and changes neither. Both may be corrupt, so every size and
+every link is validated before it is followed.
 """
 
 from __future__ import annotations
@@ -119,7 +119,10 @@ def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def free_chunks_are_apart(heap: Glibc, memory: Reservation) -> Sentences:
-    """Of two neighbours one is in use; so is the chunk before top, and the first one's before."""
+    """No two neighbouring chunks are both free, and the chunk before top is in use.
+
+    The first chunk has the flag for a previous chunk in use, although there is none.
+    """
     words = Words(memory)
     for region in regions_of(heap, memory):
         chunks = chunks_of(region, words)
@@ -131,7 +134,7 @@ def free_chunks_are_apart(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def chunks_name_their_arena(heap: Glibc, memory: Reservation) -> Sentences:
-    """A chunk in use has the flag of an arena other than the main one if it is in one."""
+    """A chunk in use has the flag NON_MAIN_ARENA if and only if its arena is not the main one."""
     words = Words(memory)
     for region in regions_of(heap, memory):
         flag = NON_MAIN_ARENA if region.arena else 0

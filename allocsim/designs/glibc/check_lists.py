@@ -23,7 +23,7 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
 
 BROKEN_LINK = 0
-"""Marks where a list is broken: no chunk has this address."""
+"""Ends the members of a list that has a broken link. No chunk has this address."""
 
 LARGE_ROWS = ((6, 48, 48), (9, 91, 20), (12, 110, 10), (15, 119, 4), (18, 124, 2))
 """For the rows of large bins: the exponent of their steps, the first bin minus the first step, and
@@ -56,7 +56,10 @@ def bin_of(size: int) -> int:
 
 
 def listed_in_bin(heap: Glibc, words: Words, av: int, index: int) -> list[int]:
-    """Return the chunks of a bin from front to back, up to BROKEN_LINK where fd and bk disagree."""
+    """Return the chunks of a bin from front to back.
+
+    If `fd` and `bk` of a link disagree, the result ends there with BROKEN_LINK.
+    """
     head = int(heap.arena[av].bins) + (index - 1) * 16
     place, last = BINS + 2 * index, int(heap.lists[av, BINS + 2 * index + 1])
     found, before, p = list[int](), head, int(heap.lists[av, place])
@@ -83,7 +86,10 @@ def chain(words: Words, first: int, offset: int) -> Iterator[int]:
 
 
 def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
-    """A bin holds free chunks of its arena and its sizes, large ones sorted; the map knows it."""
+    """A bin holds free chunks of its arena and its sizes, and its bit in the map is set.
+
+    Large bins are sorted by size.
+    """
     words, owned = Words(memory), owned_chunks(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
         for index in range(UNSORTED, NBINS - 1):
@@ -121,7 +127,10 @@ def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
-    """A chunk is in a bin if the head after it says that it is free, and then has a foot."""
+    """A chunk is in a bin if and only if the next chunk's head says that it is free.
+
+    Such a chunk has a foot.
+    """
     words, owned = Words(memory), owned_chunks(heap, memory)
     binned = {
         p
@@ -138,7 +147,10 @@ def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def small_lists_hold_their_sizes(heap: Glibc, memory: Reservation) -> Sentences:
-    """A cache or fastbin holds chunks in use of its size, on no other list; caches count them."""
+    """A cache or fastbin holds chunks of its size, which are marked as in use and on no other list.
+
+    A cache counts its chunks.
+    """
     words, owned, seen = Words(memory), owned_chunks(heap, memory), Counter[int]()
     for where, size, count, members in _small_lists(heap, words):
         chunks = list(members)
@@ -149,7 +161,7 @@ def small_lists_hold_their_sizes(heap: Glibc, memory: Reservation) -> Sentences:
             elif seen[p] > 1:
                 yield f"{where}: the chunk at {p:#x} is free twice"
         if count is not None and count != len(chunks):
-            yield f"{where} holds {len(chunks)} chunks, {count} counted"
+            yield f"{where} holds {len(chunks)} chunks, but counts {count}"
 
 
 def _small_lists(heap: Glibc, words: Words) -> Iterator[tuple[str, int, int | None, Iterator[int]]]:

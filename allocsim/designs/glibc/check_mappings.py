@@ -41,7 +41,10 @@ def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
 
 
 def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
-    """Ranges fill the end of the reservation; free ones are apart; each knows the one below it."""
+    """Ranges fill the end of the reservation; no two free ranges are neighbours.
+
+    Each range knows the range below it.
+    """
     ranges = ranges_of(heap, memory)
     reached = ranges[-1].start + ranges[-1].length if ranges else int(heap.system[0].limit)
     if reached != memory.address + memory.length // PAGE * PAGE:
@@ -56,7 +59,7 @@ def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
-    """Each mapping of a chunk has its head; their number and bytes, and those of stacks, agree."""
+    """Each mapping of a chunk has a head; mappings and stack segments are counted correctly."""
     words, mp = Words(memory), heap.mp_[0]
     chunks = [each for each in ranges_of(heap, memory) if each.kind == Kind.CHUNK]
     stacks = [each.length for each in ranges_of(heap, memory) if each.kind == Kind.STACK]
@@ -95,7 +98,7 @@ def heap_is_what_was_mapped(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def free_ranges_are_listed(heap: Glibc, memory: Reservation) -> Sentences:
-    """A free range is once on the list of its length, and nothing else is on a list."""
+    """A free range is on the list for its length, exactly once; nothing else is on a list."""
     seen = Counter[int]()
     for head in range(len(heap.mapping) - LISTS, len(heap.mapping)):
         before, number = head, int(heap.mapping[head].next)

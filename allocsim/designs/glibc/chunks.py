@@ -95,7 +95,7 @@ def set_head(p: int, head: int) -> None:
 
 @kernel
 def set_head_size(p: int, head: int) -> None:
-    """Set the size and the arena flag of a chunk; keep what it says of the chunk before."""
+    """Set the size and the arena flag of a chunk; keep the flag about the chunk before."""
     store_word(p + 8, (load_word(p + 8) & PREV_INUSE) | head)
 
 

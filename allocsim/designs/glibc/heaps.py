@@ -1,8 +1,8 @@
 """Heaps: the memory of arenas other than the main one (arena.c, "Heap management functions").
 
 A heap is a slot of 64 MiB of addresses, of which the first `size_` bytes are in use. An arena whose
-heap is full gets another; each but the newest then ends in fence posts, and `top` is in the newest.
-The header of an arena is in its first heap.
+heap is full gets another heap. All its heaps but the newest end in fence posts, and `top` is in the
+newest. The header of an arena is in its first heap.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def grow_heap(heap: Glibc, slot: int, diff: int) -> bool:
 
 @kernel
 def shrink_heap(heap: Glibc, slot: int, diff: int) -> None:
-    """Give the last `diff` bytes of a heap, whole pages, back (shrink_heap)."""
+    """Return the last `diff` bytes of a heap, whole pages, to the OS (shrink_heap)."""
     info = heap.heap_info[slot]
     info.size_ -= diff
     return_pages(heap, slot_address(heap, slot) + info.size_, diff)
@@ -90,9 +90,9 @@ def shrink_heap(heap: Glibc, slot: int, diff: int) -> None:
 
 @kernel
 def heap_trim(heap: Glibc, av: int) -> None:
-    """Delete heaps that are all top, then trim the top of the last heap (heap_trim).
+    """Delete heaps that consist of top only, then trim the top of the last heap (heap_trim).
 
-    The pad is top_pad.
+    top_pad bytes of top are kept.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     slot = slot_of(heap, arena.top)
@@ -113,9 +113,9 @@ def heap_trim(heap: Glibc, av: int) -> None:
 def _delete_heap(heap: Glibc, av: int, slot: int) -> bool:
     """Delete the newest heap of an arena, which is all top ("Can this heap go away completely?").
 
-    The end of the heap before it is top again: its fence posts and a free chunk before them. If
-    that region, grown to the end of its slot, were too small for a top, the heap stays. Returns
-    whether the heap was deleted.
+    Top is then the end of the previous heap: its fence posts, and a free chunk before them. If this
+    region would be too small for a top even when it grows to the end of its slot, the newest heap
+    stays. Returns whether the heap was deleted.
     """
     arena, info = heap.arena[av], heap.heap_info[slot]
     before = info.prev - 1

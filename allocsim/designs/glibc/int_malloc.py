@@ -2,8 +2,8 @@
 
 The order is: the fastbin of the size; its small bin; the unsorted list, whose chunks are binned on
 the way; the large bin of the size, best fit; the next bin with chunks; top; the operating system.
-Chunks of the same size that are passed on the way fill the thread's cache. A chunk that is cut
-hands out its low end, and the rest goes to the unsorted list.
+Chunks of the same size that are found on the way fill the thread's cache. If a chunk is split, its
+low end is the object's, and the rest goes to the unsorted list.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the oldest chunk of a small bin, and move others to the cache; 0 if it is empty."""
+    """Take the oldest chunk of a small bin, and move others to the cache, or return 0."""
     arena = heap.arena[av]
     bin_ = bin_at(arena, bin_index(nb))
     victim = bk(bin_)
@@ -149,9 +149,9 @@ def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
 def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of the size, or 0.
 
-    A chunk of exactly the size goes to the cache while there is room, and the one that was cached
-    last is returned at the end. The rest of the last small request is cut again if it is the only
-    chunk on the list, so that small requests in a row are neighbours.
+    A chunk of exactly the size goes to the cache while there is room; at the end, the chunk that
+    was cached last is returned. If the rest of the last small request is the only chunk on the
+    list, it is split again, so that successive small requests get neighbouring chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     head, cached, iters = bin_at(arena, UNSORTED), False, 0
@@ -188,7 +188,7 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _leave_bins(arena: MallocState, size: int) -> None:
-    """Count a chunk of the unsorted list, just taken off it, as in no list."""
+    """Count a chunk, which was just taken off the unsorted list, as on no list."""
     arena.binned -= size
     arena.binned_chunks -= 1
 

@@ -1,4 +1,4 @@
-"""malloc and its relatives: the calls of a program (malloc.c, __libc_malloc and the rest).
+"""malloc, free and related calls (malloc.c, __libc_malloc and others).
 
 Most calls end here: malloc pops the thread's cache, free pushes on it. calloc, memalign and a
 growing realloc do not take from the cache in this version. The library aborts where it detects a
@@ -128,7 +128,7 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return the bytes from top on that the arena has had before, or has now."""
+    """Return how many bytes from top on the arena has now or had before."""
     arena = heap.arena[av]
     if av == 0:
         used = heap.mp_[0].sbrk_base + arena.max_system_mem - arena.top
@@ -168,7 +168,7 @@ def libc_realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
 
 @kernel
 def _realloc_mmapped(heap: Glibc, thread: int, p: int, request: int) -> int:
-    """Resize an object with a mapping of its own, which it keeps however small it gets."""
+    """Resize an object with a mapping of its own, which it keeps even if it becomes small."""
     moved, nb, size = mremap_chunk(heap, p, request2size(request)), request2size(request), 0
     if moved:
         return moved + CHUNK_HDR_SZ
@@ -192,9 +192,9 @@ def memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
 
 @out_of_line
 def mid_memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
-    """Allocate an object aligned to more than 16 bytes from the arena of a thread; 0 on failure.
+    """Allocate an object aligned to more than 16 bytes from the arena of a thread.
 
-    The thread gets no cache by this call.
+    Returns 0 on failure. This call does not create the thread's cache.
     """
     if not 0 < alignment <= MAX_REQUEST or request >= MAX_REQUEST:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
@@ -210,7 +210,7 @@ def mid_memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
 
 @kernel
 def inspect(heap: Glibc, address: int) -> int:
-    """Return OK if an object starts at an address, or did until it was freed, else why not."""
+    """Return OK if an object, live or freed, starts at an address; else the Status of the error."""
     return inspect_chunks(heap, address)
 
 

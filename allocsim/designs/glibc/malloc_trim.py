@@ -16,10 +16,11 @@ CHUNK_FIELDS = 48
 
 @kernel
 def release(heap: Glibc, length: int) -> int:
-    """Call malloc_trim(0), whatever the length, unless it is 0; return what the heap lost.
+    """Call malloc_trim(0) for any length but 0; return the bytes that left the heap.
 
-    The library gives back all that it can, the end of the main arena and whole free pages in every
-    arena. Only the former leaves the heap; the pages stay in it without using memory.
+    The library releases all that it can: the end of the main arena, and whole free pages in every
+    arena. Only the end of the main arena leaves the heap. The other pages stay in the heap without
+    using memory.
     """
     return malloc_trim(heap, 0) if length > 0 else 0
 

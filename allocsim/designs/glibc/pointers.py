@@ -1,7 +1,7 @@
-"""Is an address an object? The library's own checks, and a walk over all chunks.
+"""Checks of whether an address is an object: those of the library, and a walk over all chunks.
 
-`free` makes the checks of the library, which read two heads, and may take numbers in an object for
-them. `inspect_chunks` reads every chunk from the first one to top, so it is slow and certain.
+`free` makes the library's checks, which read two heads; numbers in an object may look like heads.
+`inspect_chunks` reads every chunk from the first to top, so it is slow but certain.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def allocated_size(heap: Glibc, mem: int) -> int:
 
 @out_of_line
 def inspect_chunks(heap: Glibc, mem: int) -> int:
-    """Return OK if an object starts at `mem`, or a free chunk with an object's place, else why not.
+    """Return OK if the object of a chunk starts at `mem`; else the Status of the error.
 
-    Chunks in caches, fastbins and bins have such places; memory that is part of top has not.
+    The chunk may be in use, or free in a cache, a fastbin or a bin. Top has no object.
     """
     if not is_inside(heap, mem):
         return Status.UNKNOWN_POINTER

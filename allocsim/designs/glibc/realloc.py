@@ -1,7 +1,7 @@
 """realloc and memalign inside an arena (malloc.c, _int_realloc and _int_memalign).
 
-Both cut chunks and free the parts that are too much, as a program would: a part goes to the cache
-of the thread or to a fastbin if it is small.
+Both split chunks and free the parts that are not needed, as a program would: a small part goes to
+the cache of the thread or to a fastbin.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from allocsim.designs.glibc.records import Glibc
 def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
     """Resize a chunk of an arena to at least `nb` bytes; return its object, or 0 on failure.
 
-    A chunk grows into top or into a free chunk after it if that is large enough; otherwise another
-    chunk is found, which may be the next one (_int_realloc).
+    A chunk grows into top, or into the free chunk after it, if that is large enough. Otherwise a
+    new chunk is allocated, which may be the next chunk (_int_realloc).
     """
     size = chunksize(oldp)
     if size < nb:
@@ -72,7 +72,7 @@ def _grow_into_top(heap: Glibc, av: int, oldp: int, nb: int) -> bool:
 
 @kernel
 def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
-    """Join a chunk with a free one after it if both hold `nb` bytes; return the bytes together.
+    """Join a chunk with the free chunk after it if both together have `nb` bytes; return the sum.
 
     The head is not written yet. Returns the old size if the next chunk cannot be used.
     """

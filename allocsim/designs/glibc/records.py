@@ -1,9 +1,9 @@
 """The records of a glibc heap, and the state that holds them.
 
 Each record is named after its struct in glibc 2.36 (malloc.c, arena.c) and each field after the
-member. Fields named after no member hold counts: the library works these figures out by walking its
-lists, and a simulation asks for them too often for that. `size_` has an underscore because every
-NumPy record has an attribute `size`, which would hide a field of that name in pure mode.
+member. Other fields hold counts. The library computes these figures by walking its lists, which
+would take too long here, since a simulation needs them often. `size_` has an underscore because
+every NumPy record has an attribute `size`, which would hide a field of that name in pure mode.
 
 The chunks themselves are in the heap's memory, headers included, as in the library (see `chunks`).
 """
@@ -126,7 +126,7 @@ class Mapping(Struct):
 class Glibc(NamedTuple):
     """The state of a glibc heap."""
 
-    code: np.recarray  # one record: the addresses of the kernels out of line
+    code: np.recarray  # one record: addresses of out-of-line kernels, see CODE in `__init__`
     system: Table[System]  # one record
     counters: Table[Counters]  # one record
     mp_: Table[MallocPar]  # one record

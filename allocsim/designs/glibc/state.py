@@ -91,12 +91,15 @@ FIXING = ("mmap_threshold", "trim_threshold", "top_pad", "mmap_max")
 
 
 def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
-    """Return (alignment, offset): a heap starts at `offset` modulo `alignment`, in bytes."""
+    """Return (alignment, offset): a heap starts `offset` bytes after a multiple of `alignment`."""
     return REGION, parameters["start_page"] * PAGE
 
 
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Glibc:
-    """Return an empty heap over `memory`; `code` is the dtype of its kernels."""
+    """Return an empty heap over `memory`.
+
+    `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
+    """
     slots = memory.length // HEAP_MAX_SIZE + 2
     pages = memory.length // PAGE
     heap = Glibc(

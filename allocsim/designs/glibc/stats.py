@@ -1,8 +1,8 @@
 """Statistics of a glibc heap: its parts, and what mallinfo2 and malloc_info report.
 
-A counter has the name and the meaning that the library gives it. Those of malloc_info are one value
-each, named after the element and its attributes, for each arena in the library's order: the main
-one, then from the newest to the oldest.
+A counter has the name and the meaning that the library gives it. The counters of malloc_info are
+named after the element and its attributes. Each arena has its own, in the library's order: the main
+arena, then the others from the newest to the oldest.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
 
 
 def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:
-    """Return the bytes of an arena's heaps, the most that they had, and their number."""
+    """Return the bytes of an arena's heaps, the maximum of these bytes, and the number of heaps."""
     slot, total, mprotect, count = int(slot_of(heap, top)), 0, 0, 0
     while slot >= 0:
         info = heap.heap_info[slot]

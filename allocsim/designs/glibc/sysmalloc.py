@@ -134,7 +134,7 @@ def _grow_arena(heap: Glibc, av: int, thread: int, nb: int) -> bool:
 def _set_fence_posts(heap: Glibc, av: int, thread: int, old_top: int, old_size: int) -> None:
     """End a heap with fence posts, and free what is left of its top ("Setup fencepost").
 
-    If that is large, freeing it can trim, and even delete the heap that was just added.
+    If much is left, freeing it can cause a trim, which may even delete the heap just added.
     """
     arena, size = heap.arena[av], (old_size - MINSIZE) & -16
     set_head(old_top + size + CHUNK_HDR_SZ, PREV_INUSE)

@@ -1,9 +1,9 @@
 """The cache of a thread: a LIFO list for each small chunk size (malloc.c, "tcache").
 
-A list holds up to `tcache_count` chunks. It belongs to the thread that frees, whatever arena the
-chunk is from, and to its arenas the chunk stays in use. Each record counts the chunks that still
-fit, not those that are there: 0 says in one comparison that the list is full, that the size is not
-cached, or that the thread has no cache yet.
+A list holds up to `tcache_count` chunks. A freed chunk goes to the cache of the thread that frees
+it, whatever arena the chunk is from, and its arena still counts it as in use. Each record counts
+the chunks that still fit, not the chunks on the list. So one comparison with 0 tells that the list
+is full, that the size is not cached, or that the thread has no cache yet.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ is allocated too, but the lists are records."""
 
 @kernel
 def csize2tidx(size: int) -> int:
-    """Return the index of the list for chunks of a size; TCACHE_MAX_BINS or more: not cached."""
+    """Return the index of the list for chunks of a size; from TCACHE_MAX_BINS on there is none."""
     return (size - MINSIZE) >> 4
 
 
@@ -66,7 +66,7 @@ def tcache_get(heap: Glibc, thread: int, size: int) -> int:
 def is_cached(heap: Glibc, thread: int, mem: int, size: int) -> bool:
     """Return whether a freed object is in the cache of `thread` already (the check of tcache_key).
 
-    The key alone does not prove it, since a program may have left it in a new object.
+    The key alone proves nothing, since a program may have left the same word in a new object.
     """
     index = csize2tidx(size)
     if index >= TCACHE_MAX_BINS or load_word(mem + 8) != TCACHE_KEY:

@@ -174,7 +174,7 @@ def chunk_in_the_cache_of_another_size(state: HeapState, memory: Reservation) ->
     state.tcache[0, index + 1].head = head
 
 
-@breaks(check_lists.small_lists_hold_their_sizes, "counted")
+@breaks(check_lists.small_lists_hold_their_sizes, "but counts")
 def cache_counts_too_much(state: HeapState, memory: Reservation) -> None:
     state.tcache[0, cached(state)[0]].room -= 1
 
