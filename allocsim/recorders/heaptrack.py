@@ -46,7 +46,7 @@ def _library() -> Path | None:
 
 RECORDER = Recorder(
     name="heaptrack",
-    summary="all calls; 1.9x run time (measured with sqlite3)",
+    summary="all calls; 1.9x run time with sqlite3, 8x or more if a program only allocates",
     install=INSTALL,
     capabilities=Capabilities(
         threads="no", thread_ends="no", reallocs="no", aligned_calls="partly"

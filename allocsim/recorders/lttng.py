@@ -106,7 +106,8 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
 
 RECORDER = Recorder(
     name="lttng",
-    summary="all calls, with threads; 1.7x run time (measured with sqlite3; more with threads)",
+    summary="all calls, with threads; 1.7x run time with sqlite3, 20x or more if a program only "
+    "allocates",
     install=INSTALL,
     capabilities=Capabilities(threads="yes", thread_ends="no", reallocs="yes", aligned_calls="yes"),
     missing=missing,

@@ -55,7 +55,7 @@ def losses(directory: Path, outcome: Outcome) -> list[str]:
 
 RECORDER = Recorder(
     name="mtrace",
-    summary="all calls; 7.6x run time (measured with sqlite3; more with threads)",
+    summary="all calls; 7.6x run time with sqlite3, 30x or more if a program only allocates",
     install=INSTALL,
     capabilities=Capabilities(
         threads="no", thread_ends="no", reallocs="yes", aligned_calls="partly"
