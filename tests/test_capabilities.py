@@ -2,12 +2,12 @@
 
 from allocsim.capabilities import OF_FORMATS, Capabilities
 from allocsim.events import Trace
-from allocsim.reports.cautions import (
+from allocsim.reports.trace_warnings import (
     NO_ALIGNED_CALLS,
     NO_REALLOCS,
     NO_THREAD_ENDS,
     NO_THREADS,
-    cautions_of,
+    trace_warnings,
 )
 from allocsim.traces.readers import FORMATS
 
@@ -34,21 +34,21 @@ def test_recorder_covers_another_that_sees_no_more() -> None:
 
 def test_capabilities_of_old_files_are_unknown() -> None:
     assert not Capabilities().is_known
-    assert cautions_of(trace(Capabilities(), 9)) == []
+    assert trace_warnings(trace(Capabilities(), 9)) == []
 
 
 def test_caution_names_what_is_missing_and_matters() -> None:
-    assert cautions_of(trace(ALL, 9)) == []
-    assert cautions_of(trace(SOME)) == [NO_ALIGNED_CALLS]
-    assert cautions_of(trace(SOME, 9)) == [NO_THREAD_ENDS, NO_ALIGNED_CALLS]
+    assert trace_warnings(trace(ALL, 9)) == []
+    assert trace_warnings(trace(SOME)) == [NO_ALIGNED_CALLS]
+    assert trace_warnings(trace(SOME, 9)) == [NO_THREAD_ENDS, NO_ALIGNED_CALLS]
     least = Capabilities("no", "no", "no", "yes")
-    assert cautions_of(trace(least)) == [NO_THREADS, NO_REALLOCS]
+    assert trace_warnings(trace(least)) == [NO_THREADS, NO_REALLOCS]
 
 
 def test_loss_is_a_caution() -> None:
     it = trace(ALL)
     it.losses.append("the disk was full")
-    assert cautions_of(it) == ["the recording is incomplete: the disk was full"]
+    assert trace_warnings(it) == ["the recording is incomplete: the disk was full"]
 
 
 def test_formats_of_the_table_exist() -> None:

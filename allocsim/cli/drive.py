@@ -16,9 +16,9 @@ from allocsim.heap import Heap
 from allocsim.player import Options, play
 from allocsim.profile import Profile
 from allocsim.reports import Result
-from allocsim.reports.cautions import cautions_of
 from allocsim.reports.run_screen import print_result
 from allocsim.reports.run_text import csv_text, json_text, markdown_text
+from allocsim.reports.trace_warnings import trace_warnings
 
 
 def drive(trace: Trace, settings: Settings) -> None:
@@ -29,8 +29,8 @@ def drive(trace: Trace, settings: Settings) -> None:
         result = Result(trace, profile, heap.design.name, parameters, command_line())
     for note in trace.notes:
         log(f"note: {note}")
-    for caution in cautions_of(trace):
-        log(f"caution: {caution}")
+    for warning in trace_warnings(trace):
+        log(f"warning: {warning}")
     export(
         [
             (settings.export_json, lambda: json_text(result)),

@@ -11,8 +11,8 @@ from allocsim import __version__
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.libraries.find import PREFIX
-from allocsim.reports.cautions import cautions_of
 from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, fastest, label
+from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
 from allocsim.text import counted, format_bytes
 
@@ -49,7 +49,7 @@ def conditions(shown: Compared) -> str:
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions, a sentence each."""
     texts = (_threads(comparison), _single_run(comparison), _spreads(comparison))
-    found = [f"{text}." for text in cautions_of(comparison.workload.trace)]
+    found = [f"{text}." for text in trace_warnings(comparison.workload.trace)]
     found += [text for text in texts if text]
     for row in comparison.rows:
         if row.subject == f"{PREFIX}glibc" and row.memory and row.about.host is None:

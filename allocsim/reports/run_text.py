@@ -12,9 +12,9 @@ from allocsim import __version__
 from allocsim.atomic_file import atomic_write
 from allocsim.profile import PART_MEANINGS, Snapshot
 from allocsim.reports import Result
-from allocsim.reports.cautions import cautions_of
 from allocsim.reports.phrases import headline, percent, summary, verification
 from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
+from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.text import format_bytes
 
 SCHEMA = "allocsim/profile/1"
@@ -79,7 +79,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "workload": {"name": result.trace.name, **result.trace.description},
         "dropped": result.trace.dropped,
         "notes": result.trace.notes,
-        "cautions": cautions_of(result.trace),
+        "warnings": trace_warnings(result.trace),
         "design": result.design,
         "parameters": dict(result.parameters),
         "mode": profile.mode,

@@ -40,7 +40,7 @@ def test_json_has_the_promised_keys(run: Run) -> None:
     assert set(found) == {
         "schema", "version", "command", "seed", "workload", "design", "at_peak", "at_end",
         "peak_live", "spans", "counters", "native_counters", "time", "dropped", "notes",
-        "parameters", "mode", "events", "verified", "cautions",
+        "parameters", "mode", "events", "verified", "warnings",
     }  # fmt: skip
     assert found["command"] == f"allocsim {SMALL} --json"
     assert (found["events"], found["seed"], found["design"]) == (200, 1, "go2008")
@@ -171,7 +171,7 @@ def test_stdout_has_only_results(run: Run, file: Callable[[str, str], Path]) -> 
     assert ended.status == 0
     assert json.loads(ended.out)["notes"]
     assert ended.err.startswith("note: using process 1 only")
-    assert "caution: the recording is incomplete: line 3, the last, has no newline" in ended.err
+    assert "warning: the recording is incomplete: line 3, the last, has no newline" in ended.err
 
 
 def test_every_command_is_in_the_help(run: Run) -> None:

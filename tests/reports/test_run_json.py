@@ -14,7 +14,7 @@ PROMISED = {
     "schema", "version", "command", "seed", "workload", "design", "at_peak", "at_end",
     "peak_live", "spans", "counters", "native_counters", "time",
 }  # fmt: skip
-EXTRAS = {"cautions", "dropped", "notes", "parameters", "mode", "events", "verified"}
+EXTRAS = {"warnings", "dropped", "notes", "parameters", "mode", "events", "verified"}
 
 MOMENT = {"event", "parts", "heap", "metadata", "footprint", "fragmentation", "overhead"}
 

@@ -84,7 +84,7 @@ def _log_written(trace: Trace, path: Path, count: _Count) -> None:
     """Print the notes of a trace, what was written, and what was dropped or repaired."""
     _log_notes(trace)
     for loss in trace.losses:
-        log(f"caution: the recording is incomplete: {loss}")
+        log(f"warning: the recording is incomplete: {loss}")
     size = format_bytes(path.stat().st_size)
     line = f"wrote {path}: {counted(count.events, 'event')}, {size}"
     log(f"{line}; dropped or repaired: {reasons_of(trace)}" if trace.dropped else line)

@@ -21,7 +21,7 @@ NO_ALIGNED_CALLS = (
 )
 
 
-def cautions_of(trace: Trace) -> list[str]:
+def trace_warnings(trace: Trace) -> list[str]:
     """Return a sentence for each thing that the trace lacks and that would change a replay."""
     known = trace.capabilities
     return [
