@@ -15,7 +15,7 @@ from allocsim.core.jit import PURE
 from allocsim.designs import SUMMARIES
 from allocsim.jobs import bundled_jobs, opening_comment
 from allocsim.libraries.find import KNOWN
-from allocsim.reports.cautions import NO_THREADS
+from allocsim.reports.trace_warnings import NO_THREADS
 from tests.cli.conftest import File, Run
 
 
@@ -117,7 +117,7 @@ def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
     assert run("replay log --format valgrind").err.splitlines() == [
         "note: skipped lines that are not of the format: 1",
         "note: using process 7 only; dropped the calls of 8 (2) (select one with --process PID)",
-        f"caution: {NO_THREADS}",
+        f"warning: {NO_THREADS}",
     ]
 
 
