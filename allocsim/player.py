@@ -104,10 +104,14 @@ class Player:
             position = replay(self.heap.state, self._run, chunk, position)
             self.seconds += time.perf_counter() - begun
             if self.options.limit is None:
-                self._bound.require_left()
+                self._bound.require_left(self._footprint)
             if self._driver.stop != Stop.END:
                 # After the last event, `position` is the length of the chunk.
                 self._attend(chunk[min(position, len(chunk) - 1)])
+
+    def _footprint(self) -> int:
+        """Return the current footprint of the heap, in bytes."""
+        return int(operations.footprint(self.heap.state))
 
     def profile(self) -> Profile:
         """Return the measurements; raise Corruption if the figures of a sample do not add up."""

@@ -29,7 +29,8 @@ SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
 A run stops when its heap has taken SHARE. The rest is left for the driver's table (16 bytes for
 each object), for page tables (8 bytes for each page) and for other processes, and because
 MemAvailable is an estimate. No single request may bring the footprint above MAX_SHARE. A run also
-stops when less than RESERVE is left, whichever process has taken the memory."""
+stops when less than RESERVE is left, whichever process has taken the memory, if its own heap is
+larger than what is left: stopping a small run would not help."""
 
 INTERVAL = 0.05
 """Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two
@@ -98,13 +99,16 @@ class MemoryBound:
             f"memory; use --limit to set another limit"
         )
 
-    def require_left(self, interval: float = INTERVAL) -> None:
-        """Raise OutOfMemory if memory runs short; check this at most once in `interval` seconds."""
+    def require_left(self, footprint: Callable[[], int], interval: float = INTERVAL) -> None:
+        """Raise OutOfMemory if memory runs short; check this at most once in `interval` seconds.
+
+        `footprint` returns the bytes that the run's own heap has.
+        """
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + interval
         left = self._available()
-        if left < self.at_start * RESERVE:
+        if left < self.at_start * RESERVE and left < footprint():
             raise OutOfMemory(
                 f"memory runs short: {format_bytes(left)} of the {format_bytes(self.at_start)} at "
                 "the start are still available; use --limit to continue nevertheless"

@@ -104,9 +104,9 @@ def test_memory_that_runs_short_ends_the_run() -> None:
     left = [8 * GIB, GIB, GIB - 1]
     bound = MemoryBound(lambda: left.pop(0))
     bound._next_look = 0.0
-    bound.require_left(interval=0.0)
+    bound.require_left(lambda: GIB, interval=0.0)
     with pytest.raises(OutOfMemory, match=r"1\.0 GiB of the 8\.0 GiB at the start"):
-        bound.require_left()
+        bound.require_left(lambda: GIB)
 
 
 def test_memory_is_not_looked_at_each_time() -> None:
@@ -114,5 +114,15 @@ def test_memory_is_not_looked_at_each_time() -> None:
     bound = MemoryBound(lambda: looks.append(1) or GIB)  # type: ignore[func-returns-value]
     bound._next_look = 0.0
     for _ in range(5):
-        bound.require_left(interval=900.0)
+        bound.require_left(lambda: GIB, interval=900.0)
     assert len(looks) == 2
+
+
+def test_run_that_has_less_than_is_left_goes_on() -> None:
+    """Another process has taken the memory."""
+    left = [8 * GIB, GIB // 2, GIB // 2]
+    bound = MemoryBound(lambda: left.pop(0))
+    bound._next_look = 0.0
+    bound.require_left(lambda: GIB // 4, interval=0.0)
+    with pytest.raises(OutOfMemory, match="memory runs short"):
+        bound.require_left(lambda: GIB)
