@@ -1,29 +1,31 @@
 """The design `go`: the heap of Go 1.27, for one P and objects without pointers.
 
-The folder mirrors Go's runtime: the docstring of a module names the runtime's file in parentheses,
-and the docstring of a kernel its function.
+A P is one of the contexts in which Go runs threads; each has a cache. The folder mirrors Go's
+runtime: the docstring of a module names the runtime's file in parentheses, and the docstring of a
+kernel names the runtime's function.
 
 malloc of a small object, up to 32,760 bytes:
 
 1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
    that size (`malloc.malloc_tiny`).
-2. `mcache.next_free_fast` takes the next free slot of the class's cached span: a bit to find and a
-   bit to set. Usually that is all.
+2. `mcache.next_free_fast` takes the next free slot of the class's cached span: it finds one bit and
+   sets another. Usually that is all.
 3. If the span has no further slot, `mcache.refill` replaces it by the first span of the class's
-   partial set (`mcentral`), or by a new one.
+   partial set (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
    (`mpagealloc`), which finds the lowest free run by summaries. If none fits, the heap grows by
    chunks of 4 MiB.
 5. If a span was taken and the heap has reached the pacer's trigger (`mgcpacer`), it is collected
    (`mgc`): every span is swept (`mgcsweep`) and the scavenger releases pages (`mgcscavenge`).
 
-Large objects have a span of their own. Go has no free; `malloc` says what one means here.
+A large object has a span of its own. Go has no free; the module `malloc` says what a free means
+here.
 
 With the same events, every object's address relative to the heap's start, the page bitmaps, the
 page cache, the pacer's numbers and the number of collections are those of Go 1.27.3;
 scripts/verify-go checks that. The mode `direct` has no counterpart in Go: it is derived from the
-rules of sweeping. Go's concurrent collector lets a program allocate during a collection, so a real
-heap is larger than this one, which takes no time to collect; see `mgcpacer`.
+rules of sweeping. Go's concurrent collector lets a program allocate during a collection. A
+collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: mstats.fill_sample,
 }
-"""The kernel that answers each call; freeze, refusal and footprint are answered by core.system."""
+"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
 
 answer_from_system(Go)
 for operation, kernel in KERNELS.items():
@@ -100,7 +102,8 @@ CODE = code_record(
     malloc.allocate_aligned,
     malloc.reallocate,
 )
-"""The kernels that are called by their address. Each is compiled once, not into every caller."""
+"""The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
+compiled once, not into every caller."""
 
 
 def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> Go:

@@ -1,7 +1,7 @@
 """Invariants of classes, slots and dead objects, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and changes nothing.
+Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
+reads the records and changes nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def small_spans(heap: Go) -> Iterator[SpanCopy]:
 
 
 def chain(heap: Go, size_class: int, which: int) -> tuple[list[int], str]:
-    """Return the spans of a set, up to the first broken link, and what is broken."""
+    """Return (spans, problem): a set's spans up to the first broken link, and what is broken."""
     queue, found, before = heap.span_set[size_class, which], list[int](), 0
     number = int(queue.head)
     while number:
@@ -78,7 +78,7 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def _misplaced(heap: Go, span: SpanCopy, which: int | None) -> Iterator[str]:
-    """Yield why a span does not belong to the set that it is in; None: it is cached."""
+    """Yield why a span does not belong to the set that it is in. A cached span is in set None."""
     central = heap.mcentral[max(span.size_class, 0)]
     nelems = int(central.nelems) if span.size_class > 0 else 1
     if which is not None and (span.alloc_count == nelems) != (which == FULL):
@@ -139,7 +139,7 @@ def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """What is allocated but neither live nor free to be reused is dead, and counted as that."""
+    """An object that is allocated, but neither live nor reusable, is dead and counted as dead."""
     dead, size = 0, 0
     for span in spans_of(heap):
         if not 0 <= span.size_class < len(heap.mcentral):
@@ -196,7 +196,7 @@ def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def reusable_objects_are_dead(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A reusable list has as many objects as counted, all of its class and none of them live."""
+    """A reusable list counts its objects, which belong to its class and are not live."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
         address, length, seen = int(central.reusable), 0, set[int]()

@@ -1,7 +1,8 @@
 """Invariants of pages and of the page map, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a kernel's mistake is not repeated. A check reads the
-records and changes nothing. The records may be corrupt, so what they say is validated first.
+Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
+reads the records and changes nothing. The records may be corrupt, so their values are validated
+before they are used.
 """
 
 from __future__ import annotations
@@ -158,7 +159,10 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
 
 
 def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:
-    """Each page of small objects is mapped to its span; of others, the first and the object's."""
+    """Each page of small objects is mapped to its span.
+
+    Of a large object, the span's first page and the object's first page are mapped.
+    """
     expected = np.zeros(len(heap.spans), np.int64)
     for span in spans_of(heap):
         first = (span.start_addr - memory.address) // PAGE

@@ -1,9 +1,9 @@
-"""malloc and its relatives: the calls of a program (runtime/malloc.go).
+"""malloc, free and related calls (runtime/malloc.go).
 
-Go has no free. What one does here depends on the mode. It is the object's death, which a collection
-finds later; or, with `freegc`, it makes the object the next one of its class; or, with `direct`, it
-takes effect at once, as if the object's span were swept. A call with an address at which no live
-object starts returns a Status that says why.
+Go has no free. What a free does here depends on the mode. By default the object dies, which a
+collection finds later. With `freegc`, the next request of the class reuses the object. With
+`direct`, the free takes effect at once, as if the object's span were swept. A call with an address
+at which no live object starts returns a Status that says why.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from allocsim.designs.go.sys import shift_left
 
 @kernel
 def malloc(heap: Go, thread: int, request: int) -> int:
-    """Allocate an object (mallocgc); 0 on failure."""
+    """Allocate an object (mallocgc); return 0 on failure."""
     address = mallocgc(heap, request)
     count_event(heap)
     return address
@@ -56,10 +56,11 @@ def calloc(heap: Go, thread: int, request: int) -> int:
 
 @kernel
 def memalign(heap: Go, thread: int, alignment: int, request: int) -> int:
-    """Allocate an object of the smallest class whose objects are so aligned.
+    """Allocate an object of the smallest class whose objects have this alignment.
 
     Go has no such call. A span begins on a page boundary, so a class has the alignment of its size.
-    For more than a page, a program would round up an address in a larger object, as is done here.
+    For an alignment above a page, the address is rounded up in a larger object, as a program would
+    do it in Go.
     """
     address = allocate_aligned(heap, alignment, request)
     count_event(heap)
@@ -93,7 +94,7 @@ def count_event(heap: Go) -> None:
 
 @kernel
 def mallocgc(heap: Go, request: int) -> int:
-    """Allocate an object without pointers (mallocgc). 0 on failure."""
+    """Allocate an object without pointers (mallocgc); return 0 on failure."""
     if request < TINY_SIZE:
         return malloc_tiny(heap, request)
     if request > MAX_SMALL:
@@ -157,7 +158,7 @@ def mark_part(heap: Go, block: int, offset: int) -> None:
 
 @out_of_line
 def revive(heap: Go, block: int) -> int:
-    """Make a tiny block live whose parts were all dead. Returns a Status."""
+    """Make a tiny block live again after all its parts were dead. Returns a Status."""
     controller = heap.gc_controller[0]
     mark_live(heap, block, 0)
     controller.dead_bytes -= TINY_SIZE
@@ -216,7 +217,10 @@ def allocate_aligned(heap: Go, alignment: int, request: int) -> int:
 
 @out_of_line
 def reallocate(heap: Go, address: int, request: int) -> int:
-    """Move an object to a new one of `request` bytes. Returns 0 on failure, with the old as is."""
+    """Move an object to a new object of `request` bytes.
+
+    Returns 0 on failure; the old object is then unchanged.
+    """
     size = allocated_size(heap, address)
     moved = mallocgc(heap, request)
     if moved:

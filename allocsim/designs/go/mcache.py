@@ -1,6 +1,6 @@
 """The cache of the only P: a span for each class, and how slots are taken (runtime/mcache.go).
 
-A slot of the cached span is free if it was not taken at the last sweep and was not passed since.
+A slot of the cached span is free if it was free at the last sweep and has not been passed since.
 """
 
 from __future__ import annotations
@@ -105,14 +105,17 @@ def refill(heap: Go, size_class: int) -> int:
 
 @kernel
 def uncache(central: MCentral) -> None:
-    """Let a class have no cached span."""
+    """Leave a class without a cached span."""
     central.alloc = central.alloc_cache = 0
     central.alloc_word = central.alloc_bit = -1
 
 
 @kernel
 def alloc_large(heap: Go, length: int) -> int:
-    """Allocate a span for one large object of `length` bytes; its number, or 0 (allocLarge)."""
+    """Allocate a span for one large object of `length` bytes (allocLarge).
+
+    Returns the span's number, or 0 on failure.
+    """
     npages = (length + PAGE - 1) >> PAGE_SHIFT
     span = alloc_span(heap, npages, 0)
     if span == 0:

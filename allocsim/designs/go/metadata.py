@@ -1,8 +1,8 @@
 """The memory of Go's own records, outside the heap, as Go obtains it.
 
-Counted are the span records, in chunks that are never released, and for each arena of 64 MiB its
-page map (heapArena) and the bitmaps and summaries of its chunks. Mark bits outside spans are small
-and not counted.
+This module counts the span records, in chunks that are never released. For each arena of 64 MiB, it
+counts the page map (heapArena), and the bitmaps and summaries of the arena's chunks. Mark bits
+outside spans are small and not counted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def can_make_span(heap: Go) -> bool:
 
 @kernel
 def allocate_span_record(heap: Go) -> int:
-    """Return the number of an unused span record; there is one (mheap.allocMSpanLocked)."""
+    """Return the number of an unused span record, which must exist (mheap.allocMSpanLocked)."""
     mheap = heap.mheap[0]
     span = int(mheap.unused_span)
     if span:

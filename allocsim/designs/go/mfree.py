@@ -28,7 +28,8 @@ from allocsim.designs.go.sys import shift_left
 def free_slot(heap: Go, entry: int, slot: int, reusable: int) -> None:
     """Do what a free does in the heap's mode to a slot whose live bit has just been cleared.
 
-    `entry` is that of its page; `reusable` is its address, or 0 of a tiny block.
+    `entry` is the entry of the slot's page. `reusable` is the slot's address, or 0 for a tiny
+    block.
     """
     mheap, size_class = heap.mheap[0], entry & CLASS_MASK
     if mheap.direct:
@@ -76,7 +77,7 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, span: int) -> int:
-    """Free a slot of a span that becomes empty, or is full no more. Returns a Status."""
+    """Free a slot of a span that becomes empty or is no longer full. Returns a Status."""
     record = heap.mspan[span]
     size_class = int(record.size_class)
     was_full = record.alloc_count == heap.mcentral[size_class].nelems
@@ -121,7 +122,7 @@ def large_object(heap: Go, request: int, alignment: int) -> int:
 
 @out_of_line
 def free_large_object(heap: Go, address: int) -> int:
-    """Free a large object: at once with `direct`, else it is dead. Returns a Status."""
+    """Free a large object at once with `direct`; else count it as dead. Returns a Status."""
     status = object_status(heap, address)
     if status != Status.OK:
         return status

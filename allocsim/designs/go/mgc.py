@@ -1,7 +1,7 @@
 """A collection, from the trigger to the next goal (runtime/mgc.go).
 
-Everything that is dead goes at once. The program stands still, and marking takes no time: the live
-bits are already right.
+All dead objects are freed at once. The program is stopped, and marking takes no time, because the
+live bits are already right.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _mark_tiny_block(heap: Go) -> int:
 
 @kernel
 def _unmark_tiny_block(heap: Go, block: int) -> None:
-    """Make the block that was marked dead again: the next collection takes it."""
+    """Make the block dead again after it was marked; the next collection frees it."""
     if block:
         controller = heap.gc_controller[0]
         _set_live_bit(heap, block, 0)

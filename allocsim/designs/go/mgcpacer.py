@@ -1,8 +1,8 @@
 """The pacer: when the next collection begins (runtime/mgcpacer.go).
 
 The world is stopped while Go collects, as with GODEBUG=gcstoptheworld=2, so nothing is allocated
-meanwhile and the trigger is the highest that the pacer allows. A real program that goes on during
-the collection needs more memory than this.
+meanwhile, and the trigger is the highest that the pacer allows. A real program continues during a
+collection and needs more memory than this.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""
 
 TRIGGER_LOW, TRIGGER_HIGH, TRIGGER_PARTS = 45, 61, 64
-"""The trigger lies between 45/64 and 61/64 of the way from the live heap to the goal."""
+"""The trigger is between 45/64 and 61/64 of the way from the live heap to the goal."""
 
 MIN_RUNWAY = 64 << 10
-"""Bytes that the goal is above the point at which a collection was triggered."""
+"""Bytes by which the goal exceeds the heap size at which a collection was triggered."""
 
 
 @kernel

@@ -24,7 +24,7 @@ from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 from allocsim.designs.go.sys import WORD_BITS, leading_zeros64, shift_left
 
 NO_GOAL = (1 << 63) - 1
-"""The goal when every page may stay."""
+"""The goal if no page has to be released."""
 
 QUANTUM = 64 << 10
 """Bytes that the background scavenger releases at a time."""
@@ -42,7 +42,7 @@ def heap_retained(heap: Go) -> int:
 
 @out_of_line
 def scavenge_pages(heap: Go, length: int) -> int:
-    """Release about `length` bytes; return how many were (pageAlloc.scavenge)."""
+    """Release about `length` bytes; return how many were released (pageAlloc.scavenge)."""
     released = 0
     while released < length:
         page = find_chunk(heap)
@@ -54,9 +54,10 @@ def scavenge_pages(heap: Go, length: int) -> int:
 
 @kernel
 def release(heap: Go, length: int) -> int:
-    """Release about `length` bytes on request, the highest free pages first; return how many were.
+    """Release about `length` bytes on request, the highest free pages first.
 
-    Neither a goal nor the density of a chunk matters (debug.FreeOSMemory, without its collection).
+    Returns the bytes released. Neither a goal nor the density of a chunk matters
+    (debug.FreeOSMemory, without its collection).
     """
     return release_pages_of(heap, length)
 
@@ -87,7 +88,7 @@ def scavenge_to_goal(heap: Go) -> int:
 
 @kernel
 def scavenge_for_growth(heap: Go, growth: int, retained: int) -> None:
-    """Release what the heap will have beyond the goal after it has grown (mheap.allocSpan)."""
+    """Release the bytes by which the grown heap will exceed the goal (mheap.allocSpan)."""
     goal = heap.scavenger[0].gc_percent_goal
     if growth and goal != NO_GOAL and retained + growth > goal:
         scavenge_pages(heap, min(growth, retained + growth - goal))
@@ -95,7 +96,7 @@ def scavenge_for_growth(heap: Go, growth: int, retained: int) -> None:
 
 @kernel
 def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> None:
-    """Set the goal after a collection: what the next cycle needs and a tenth (gcPaceScavenger).
+    """Set the goal after a collection: 1.1 times what the next cycle needs (gcPaceScavenger).
 
     `in_use` is the bytes in spans, `last_goal` the goal of the cycle that has ended.
     """
@@ -114,7 +115,7 @@ def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> Non
 def _scavenge_one(heap: Go, page: int, maximum: int) -> int:
     """Release a run of one chunk, at or below `page`; return its bytes (scavengeOne).
 
-    If there is none, the chunk is passed over until pages are freed in it.
+    If the chunk has no such run, it is skipped until pages are freed in it.
     """
     run, end = _last_run(heap, page)
     if run == 0:

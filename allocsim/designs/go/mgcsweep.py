@@ -1,7 +1,7 @@
 """Sweeping: every span of every class, once for each collection (runtime/mgcsweep.go).
 
-The live bits become the bits of the slots taken, so a collection costs time per span, not per
-object. Spans without a live object are freed.
+The live bits become the bits of the slots taken, so the time of a collection depends on the number
+of spans, not of objects. Spans without a live object are freed.
 """
 
 from __future__ import annotations

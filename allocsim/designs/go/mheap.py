@@ -56,7 +56,10 @@ def free_pages(heap: Go, first: int, npages: int) -> None:
 
 @kernel
 def cache_alloc(heap: Go, npages: int) -> int:
-    """Take the lowest run of free pages in the page cache; -1 if none fits (pageCache.alloc)."""
+    """Take the lowest run of free pages in the page cache (pageCache.alloc).
+
+    Returns its first page, or -1 if no run is long enough.
+    """
     cache = heap.mheap[0]
     starts = starts_of_runs(cache.page_cache, npages)
     if starts == 0:
@@ -73,8 +76,8 @@ def cache_alloc(heap: Go, npages: int) -> int:
 def alloc_to_cache(heap: Go) -> int:
     """Take all free pages of the block with the lowest free page (pageAlloc.allocToCache).
 
-    If no page is free the cache stays empty. The pages become in use in the bitmap and, if they
-    are released, stay so. Returns a Status.
+    If no page is free, the cache stays empty. In the bitmap, the pages taken are in use; released
+    pages stay released. Returns a Status.
     """
     cache = heap.mheap[0]
     page = mpagealloc.find(heap, 1)

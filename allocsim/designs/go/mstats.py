@@ -33,7 +33,7 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
     `live` is the bytes requested and not yet freed. A dead object is counted in `transfer` until a
-    collection sweeps it: to Go it is still allocated. With `direct` no object is ever there.
+    collection sweeps it, because for Go it is still allocated. With `direct`, no object is dead.
     """
     counters, mheap, controller = heap.counters[0], heap.mheap[0], heap.gc_controller[0]
     occupied = counters.large_pages << PAGE_SHIFT
@@ -131,7 +131,7 @@ def native_counters(heap: Go) -> dict[str, int]:
 
 
 def _allocated(heap: Go) -> tuple[int, int]:
-    """Return the objects that Go holds for allocated, and their bytes."""
+    """Return the number and the bytes of the objects that are allocated for Go."""
     objects = len(_large_spans(heap))
     size = int(heap.counters[0].large_pages) * PAGE
     for central in heap.mcentral[1:]:

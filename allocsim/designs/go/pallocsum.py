@@ -1,4 +1,4 @@
-"""Summaries of free pages, so that a search skips what is too short (runtime/mpagealloc.go).
+"""Summaries of free pages, by which a search skips runs that are too short (runtime/mpagealloc.go).
 
 Level 0 has a summary for each chunk, level 1 for 8 chunks, level 2 for 64. A chunk that is not
 mapped has no free page. Go has five levels for 48-bit addresses; the result of a search is the same
@@ -23,7 +23,7 @@ from allocsim.designs.go.sys import WORD_BITS, leading_zeros64, trailing_zeros64
 LEVELS = 3
 
 LEVEL_SHIFT = 3
-"""Log2 of the summaries that one of the next level combines."""
+"""Log2 of the number of summaries that one summary of the next level combines."""
 
 
 @out_of_line
@@ -85,8 +85,8 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> None:
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks from `chunk` on cannot end a run of `npages` free pages, or 0.
 
-    `before` is the number of free pages right before the chunk. The answer is the span of the
-    widest summary that begins at the chunk and is too short.
+    `before` is the number of free pages right before the chunk. The result is the number of chunks
+    of the widest summary that begins at the chunk and whose runs are too short.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

@@ -46,9 +46,9 @@ class MCentral(Struct):
     """
 
     alloc_cache: Int64  # word of those slots that can be taken (mspan.allocCache)
-    alloc_base: Int64  # address of the first of them
+    alloc_base: Int64  # address of the first of these 64 slots
     alloc_row: Int64  # row of their live bits in gc_bits
-    alloc_bit: Int64  # the last of them that was taken; -1 if none
+    alloc_bit: Int64  # the last of these slots that was taken; -1 if none
     elemsize: Int64  # bytes of an object
     div_mul: Int64  # 2**32 / elemsize, rounded up: an offset becomes an index without a division
     alloc: Int64  # the cached span; 0 if none (mcache.alloc)
@@ -75,7 +75,7 @@ class MHeap(Struct):
     arenas: Int64  # arenas of 64 MiB for which metadata was counted
     page_cache_base: Int64  # first page of the block of 64 pages that the page cache takes from
     page_cache: Int64  # word of the block's pages that are free (pageCache.cache)
-    page_cache_scav: Int64  # word of those of them that are released (pageCache.scav)
+    page_cache_scav: Int64  # word of the block's pages that are free and released (pageCache.scav)
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
@@ -136,13 +136,13 @@ class PallocSum(Struct):
 class Go(NamedTuple):
     """The state of a go heap. The tables of plain numbers have no record type."""
 
-    code: np.recarray  # one record: the addresses of the kernels out of line
+    code: np.recarray  # one record: addresses of out-of-line kernels, see CODE in `__init__`
     system: Table[System]  # one record
     counters: Table[Counters]  # one record
     mheap: Table[MHeap]  # one record
     gc_controller: Table[GcController]  # one record
     scavenger: Table[Scavenger]  # one record
-    mcentral: Table[MCentral]  # by class; class 0 is of large objects
+    mcentral: Table[MCentral]  # by class; class 0 is for large objects
     span_set: Grid[SpanSet]  # by class and PARTIAL or FULL
     mspan: Table[MSpan]  # by span number
     spans: np.ndarray  # by page, an entry (see `entry_of`): int64

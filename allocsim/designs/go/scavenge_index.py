@@ -60,8 +60,8 @@ def should_scavenge(known: ScavChunkData, gen: int) -> bool:
 def find_chunk(heap: Go) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    Returns -1 if no chunk has any. The search address is then cleared, unless it is marked, which
-    it is from when a generation raises it until a search lowers it (atomicOffAddr).
+    Returns -1 if no chunk has any. The search address is then cleared, unless it is marked. It is
+    marked from the moment a generation raises it until a search lowers it (atomicOffAddr).
     """
     scavenger = heap.scavenger[0]
     start = scavenger.search_addr >> CHUNK_SHIFT

@@ -31,7 +31,7 @@ TINY_CLASS = 2
 """The class of those blocks, and of requests of 16 bytes (tinySpanClass)."""
 
 SMALL_SIZE_MAX = 1024
-"""Below this the class index has a row for each 8 bytes, above it for each 128."""
+"""Below this size the class index has a row for every 8 bytes, above it one for every 128 bytes."""
 
 MIN_MARKED, MAX_MARKED = 16, 512
 """Sizes of the objects whose spans have inline mark bytes."""
@@ -133,7 +133,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Return the class with the largest object size, a multiple of 128, that fits as often."""
+    """Return the class with the largest object size, a multiple of 128, with as many objects."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

@@ -1,12 +1,12 @@
 """The page map (page number -> span and size class, mheap.setSpans), and the bits of slots.
 
 An entry holds the span, the page's distance from the span's start and the class, so that freeing a
-small object reads no span record. A page of no span has entry 0. Of a large object only the first
-page has one, and the page at which the object starts.
+small object reads no span record. A page of no span has entry 0. A large object has two entries:
+for the first page of its span, and for the page at which the object starts.
 
 Each span has two bits for each slot. The live bit says that the slot holds an object that is not
-dead; it takes the place of Go's mark bit. The other says that the slot was taken when the span was
-last swept (allocBits). With `direct` nothing is swept, and the live bits serve for both.
+dead; it takes the place of Go's mark bit. The other bit says that the slot was taken when the span
+was last swept (allocBits). With `direct` nothing is swept, and the live bits serve for both.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def page_of(heap: Go, address: int) -> int:
 
 @kernel
 def set_spans(heap: Go, span: int) -> None:
-    """Map every page of a span of small objects to it (mheap.setSpans)."""
+    """Map every page of a span of small objects to the span (mheap.setSpans)."""
     record = heap.mspan[span]
     first = page_of(heap, record.start_addr)
     for distance in range(record.npages):
@@ -74,7 +74,7 @@ def span_of(heap: Go, address: int) -> int:
 
 @kernel
 def words_of(slots: int) -> int:
-    """Return the words for the bits of so many slots."""
+    """Return how many words hold the bits of `slots` slots."""
     return (slots + 63) >> 6
 
 

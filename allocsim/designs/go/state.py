@@ -1,7 +1,7 @@
 """The state of a heap of the design `go`: its parameters and its tables.
 
-A parameter that Go reads from its environment has the variable's name; `freegc` and `greenteagc`
-are names of its experiments (GOEXPERIMENT).
+If Go reads a parameter from an environment variable, the parameter has the variable's name.
+`freegc` and `greenteagc` are names of Go's experiments (GOEXPERIMENT).
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ def mode(parameters: Mapping[str, int]) -> str:
 
 
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Go:
-    """Return an empty heap over `memory`; `code` is the dtype of its kernels out of line."""
+    """Return an empty heap over `memory`.
+
+    `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
+    """
     if parameters["direct"] and (parameters["freegc"] or parameters["collect"]):
         raise InputError("direct=1 collects nothing: it does not go with freegc or collect")
     length = memory.length // CHUNK_BYTES * CHUNK_BYTES
