@@ -150,6 +150,9 @@ class Trace:
     """Calls that an import dropped because another process made them: their number by process id;
     complete at the end of the stream."""
 
+    header_room: int = 0
+    """Bytes by which the description may grow while the stream is consumed."""
+
     resource: Any = None
     """What the chunks are read from, if it must be closed. `close` does so, because a generator
     that was never started cannot."""

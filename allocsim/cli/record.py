@@ -21,13 +21,13 @@ from allocsim.cli.output import log
 @click.option(
     "--with",
     "wanted",
-    type=click.Choice(["lttng", "heaptrack", "mtrace", "memray"]),
+    type=click.Choice(["preload", "lttng", "heaptrack", "mtrace", "memray"]),
     help="Recorder; by default the first of these that is installed and suits PROGRAM.",
 )
 @click.option(
     "--children",
     is_flag=True,
-    help="Also record the processes that PROGRAM starts, each in its own file (LTTng only).",
+    help="Also record the processes that PROGRAM starts, each in its own file (preload, LTTng).",
 )
 @click.option(
     "--cost",

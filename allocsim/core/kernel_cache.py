@@ -1,4 +1,4 @@
-"""The directory where compiled kernels are kept between runs.
+"""The directory where compiled kernels, and other compiled files, are kept between runs.
 
 Each combination of a copy of the package, Python, Numba, NumPy and the settings that change machine
 code has a directory of its own. `kernel_files` names the files in it by everything else that a
@@ -40,20 +40,25 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
-    """Return the directory for the kernels of `package`; create it if needed.
+    """Return the directory for the kernels of `package`, created if needed; None on failure."""
+    return cache_directory("kernels", environment_key(package))
 
-    The directory is below `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache
-    directory (XDG). If nothing can be written there, it is in a private directory below the
-    temporary directory. Returns None if that cannot be written either.
+
+def cache_directory(kind: str, key: str) -> Path | None:
+    """Return the directory for compiled files of a kind, created if needed; None on failure.
+
+    `key` identifies what the files were compiled with. The directory is below `allocsim` in
+    NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG). If it cannot be
+    written there, it is in a private directory below the temporary directory.
     """
     for choose in (_user_cache, _private_temporary):
         try:
             parent = choose()
         except (RuntimeError, OSError):  # no home, or no temporary directory
             continue
-        directory = parent / f"kernels-{environment_key(package)}"
+        directory = parent / f"{kind}-{key}"
         if _prepare(directory):
-            _delete_unused(parent, directory)
+            _delete_unused(parent, directory, kind)
             return directory
     return None
 
@@ -130,10 +135,10 @@ def is_ours(directory: Path) -> bool:
         return False
 
 
-def _delete_unused(parent: Path, current: Path) -> None:
-    """Delete our unused directories, except the MAX_UNUSED that were used last."""
+def _delete_unused(parent: Path, current: Path, kind: str) -> None:
+    """Delete our unused directories of a kind, except the MAX_UNUSED most recently used."""
     with contextlib.suppress(OSError):
-        others = [place for place in parent.glob("kernels-*") if place != current]
+        others = [place for place in parent.glob(f"{kind}-*") if place != current]
         for place in sorted(others, key=_last_use, reverse=True)[MAX_UNUSED:]:
             if _last_use(place) < time.time() - UNUSED and is_ours(place):
                 shutil.rmtree(place, ignore_errors=True)

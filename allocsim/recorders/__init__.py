@@ -7,10 +7,11 @@ program's output and exit status are passed on unchanged, and the recorder leave
 from __future__ import annotations
 
 from allocsim.errors import EnvironmentLacks, InputError, UnknownName
-from allocsim.recorders import heaptrack, lttng, memray, mtrace
+from allocsim.recorders import heaptrack, lttng, memray, mtrace, preload
 from allocsim.recorders.base import Recorder, Request
 
 RECORDERS: tuple[Recorder, ...] = (
+    preload.RECORDER,
     lttng.RECORDER,
     heaptrack.RECORDER,
     mtrace.RECORDER,

@@ -44,6 +44,11 @@ def suits_every_program(_: Request) -> str | None:
     return None
 
 
+def process_id(_: Path, process: int) -> str:
+    """Return the process id as text."""
+    return str(process)
+
+
 def no_losses(_: Path, __: Outcome) -> list[str]:
     """Return no loss: for a recorder that cannot tell."""
     return []
@@ -70,6 +75,8 @@ class Recorder:
     """Returns why the recorder cannot record this program, or None if it can."""
     losses: Callable[[Path, Outcome], list[str]] = no_losses
     """Returns a sentence on each kind of calls that the recorder lost in a run, for the trace."""
+    label: Callable[[Path, int], str] = process_id
+    """Returns what tells the file of another recorded process apart; it becomes part of a name."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
     """Programs for which the recorder records nothing."""
     records_children: bool = False

@@ -38,8 +38,8 @@ class Linkage(NamedTuple):
     """Whether it uses an operator new that does not call malloc."""
 
 
-def why_unsuited(request: Request) -> str | None:
-    """Return why nothing can be preloaded into the program, or why that would not record it."""
+def why_not_preloaded(request: Request) -> str | None:
+    """Return why nothing can be preloaded into the program, or takes the place of its malloc."""
     file = _executable(request.program.file)
     elf = read_elf(file, (MALLOC,))
     if elf is None:
@@ -52,6 +52,15 @@ def why_unsuited(request: Request) -> str | None:
         return f"'{file}' runs with other rights than yours, so that no recorder can be preloaded"
     if MALLOC in elf.defined:
         return f"'{file}' has a malloc of its own, which a preloaded one does not replace"
+    return None
+
+
+def why_unsuited(request: Request) -> str | None:
+    """Return why a preloaded malloc would not record the program."""
+    reason = why_not_preloaded(request)
+    if reason is not None:
+        return reason
+    file = _executable(request.program.file)
     linkage = linkage_of(file)
     if linkage.goes_past_malloc:
         return (

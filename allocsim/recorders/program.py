@@ -11,7 +11,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,9 +73,15 @@ def find_program(arguments: Sequence[str]) -> Program:
 
 
 def run_program(
-    program: Program, added: Mapping[str, str], arguments: Sequence[str] | None = None
+    program: Program,
+    added: Mapping[str, str],
+    arguments: Sequence[str] | None = None,
+    watch: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Outcome:
-    """Run the program with `added` in its environment; `arguments`, if given, replace its own."""
+    """Run the program with `added` in its environment; `arguments`, if given, replace its own.
+
+    `watch` gets the process id and returns a context manager for the time that the program runs.
+    """
     running: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
 
@@ -99,7 +106,8 @@ def run_program(
         running.append(child)
         for number in early:
             forward(number)
-        status = child.wait()
+        with watch(child.pid):
+            status = child.wait()
     seconds = time.monotonic() - begun
     return Outcome(child.pid, status if status >= 0 else 128 - status, seconds)
 

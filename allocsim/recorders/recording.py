@@ -144,8 +144,8 @@ def _write_all(session: Session, finished: Finished, out: Path) -> None:
 
 def _write_child(session: Session, finished: Finished, out: Path) -> None:
     """Write the trace of another process to a file named after `out` and the process id."""
-    process = finished.outcome.process
-    path = out.with_name(f"{out.name.removesuffix('.allocsim')}.{process}.allocsim")
+    label = finished.recorder.label(finished.directory, finished.outcome.process)
+    path = out.with_name(f"{out.name.removesuffix('.allocsim')}.{label}.allocsim")
     if path.exists() and not session.choice.force:
         session.notify(f"'{path}' already exists; use --force to overwrite it")
         return

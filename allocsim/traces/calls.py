@@ -17,9 +17,9 @@ from allocsim.core.tables import records
 class CallRecord(Struct):
     """A row of a batch of calls."""
 
-    op: Int64  # an Op of `events`
+    op: Int64  # an Op of `events`, or MOVE
     address: Int64  # the address returned or, by free, passed; 0 for NULL
-    old: Int64  # REALLOC: the address passed; else 0
+    old: Int64  # REALLOC: the address passed; MOVE: the address before; else 0
     request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
     thread: Int64  # recorded thread id; 0 if the format has none
@@ -40,6 +40,9 @@ class Call(NamedTuple):
     thread: int = 0
     process: int = 0
 
+
+MOVE = 8
+"""Operation of a call that gives an object another address and makes no event."""
 
 ADDRESS_BITS = 60
 """Number of low bits kept of an address: on some systems the top four bits hold a tag."""

@@ -67,6 +67,15 @@ def find_slot(table: Table[Entry], key: int) -> int:
 
 
 @kernel
+def find_place(table: Table[Entry], key: int) -> int:
+    """Return the slot that holds `key`, or else the free slot where it belongs (key 0)."""
+    slot = _home(table, key)
+    while table[slot].key != 0 and table[slot].key != key:
+        slot = (slot + 1) & (capacity_of(table) - 1)
+    return slot
+
+
+@kernel
 def insert(table: Table[Entry], key: int, number: int) -> None:
     """Insert a key that is not in the table."""
     slot = _home(table, key)

@@ -29,10 +29,11 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
 from allocsim.text import MAX_SIZE
-from allocsim.traces.calls import CallRecord, Halt
+from allocsim.traces.calls import MOVE, CallRecord, Halt
 from allocsim.traces.hash_table import (
     Entry,
     capacity_of,
+    find_place,
     find_slot,
     insert,
     insert_all,
@@ -150,6 +151,8 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
             _free(ids, call.address, call.thread, events)
         elif call.op == Op.THREAD_DONE:
             _thread_done(ids, call.thread, events)
+        elif call.op == MOVE:
+            _move(ids, call)
         elif call.op == Op.REALLOC and call.old != 0 and call.address == call.request == 0:
             _free(ids, call.old, call.thread, events)
         elif call.address == 0:
@@ -170,14 +173,15 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
 def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -> None:
     """Create an object at the call's address."""
     state = ids.state[0]
-    _free_overlapped(ids, call, events)
+    place = _free_place(ids, call, events)
     if state.spare:
         state.spare -= 1
         number = ids.spare[state.spare]
     else:
         number = state.ids
         state.ids += 1
-    insert(ids.objects, call.address, number)
+    ids.objects[place].key = call.address
+    ids.objects[place].number = number
     state.live += 1
     event = _new_event(ids, op, number, call.thread, events)
     event.request = call.request
@@ -213,18 +217,33 @@ def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
         _allocate(ids, call, Op.MALLOC, events)
         return
     ids.state[0].live -= 1
-    _free_overlapped(ids, call, events)
-    insert(ids.objects, call.address, number)
+    place = _free_place(ids, call, events)
+    ids.objects[place].key = call.address
+    ids.objects[place].number = number
     ids.state[0].live += 1
     _new_event(ids, Op.REALLOC, number, call.thread, events).request = call.request
 
 
 @kernel
-def _free_overlapped(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
-    """Free the object that is still live at the call's address: the recording lost its free."""
-    if find_slot(ids.objects, call.address) >= 0:
+def _move(ids: ObjectIds, call: CallRecord) -> None:
+    """Give the object at call.old, if it is live, the free address call.address."""
+    number = remove(ids.objects, call.old)
+    if number >= 0 and find_slot(ids.objects, call.address) < 0:
+        insert(ids.objects, call.address, number)
+
+
+@kernel
+def _free_place(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> int:
+    """Return the free slot where the call's address belongs.
+
+    An object that is still live at the address is freed: the recording lost its free.
+    """
+    place = find_place(ids.objects, call.address)
+    if ids.objects[place].key != 0:
         ids.dropped[Reason.OVERLAP] += 1
         _free(ids, call.address, call.thread, events)
+        place = find_place(ids.objects, call.address)
+    return place
 
 
 @kernel

@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 
 from allocsim.errors import TraceError
-from allocsim.events import MAX_THREADS, Op, Trace, no_events
-from allocsim.traces.calls import BATCH, Halt
+from allocsim.events import Op, Trace
+from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.losses import TRUNCATED, lost_calls
-from allocsim.traces.object_ids import (
-    REASONS,
-    ObjectIds,
-    Reason,
-    assign_ids,
-    new_object_ids,
-    with_more_slots,
-)
+from allocsim.traces.object_ids import REASONS, ObjectIds, Reason
 from allocsim.traces.prefetch import read_ahead
 from allocsim.traces.reader import Reader
 
@@ -62,21 +55,13 @@ def _losses(reader: Reader, trace: Trace, events: int) -> list[str]:
 
 def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
     """Yield the events of all calls, and update the trace's counts of dropped calls."""
-    ids, chunk = new_object_ids(process=process), no_events(2 * BATCH)
+    maker = EventMaker(trace.name, process)
     for calls in read_ahead(reader.batches()):
-        position = 0
-        while position < len(calls):
-            position = assign_ids(ids, calls, position, chunk)
-            state = ids.state[0]
-            if state.events:
-                yield chunk[: state.events]
-            if state.halt == Halt.TABLE_FULL:
-                ids = with_more_slots(ids)
-            elif state.halt == Halt.TOO_MANY_THREADS:
-                raise TraceError(f"{trace.name}: more than {MAX_THREADS} threads")
-        trace.dropped.update(_by_reason(ids.dropped))
+        yield from maker.events(calls)
+        trace.dropped.update(by_reason(maker.ids.dropped))
+    ids = maker.ids
     trace.dropped.clear()
-    trace.dropped.update(_by_reason(_completed(ids.dropped, reader)))
+    trace.dropped.update(by_reason(_completed(ids.dropped, reader)))
     if ids.state[0].processes:
         trace.processes.update(_other_processes(ids))
         trace.notes.append(
@@ -110,8 +95,3 @@ def _most_calls(others: dict[int, int]) -> str:
     if len(named) < len(others):
         text += f" and {len(others) - len(named)} more"
     return text
-
-
-def _by_reason(dropped: np.ndarray) -> dict[str, int]:
-    """Return the counts of dropped and repaired calls by reason, without zeros."""
-    return {REASONS[reason]: int(dropped[reason]) for reason in Reason if dropped[reason]}

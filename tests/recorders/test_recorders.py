@@ -10,7 +10,7 @@ from tests.recorders.fakes import REQUEST, fake, install
 
 
 def test_order_is_that_of_preference() -> None:
-    assert [one.name for one in RECORDERS] == ["lttng", "heaptrack", "mtrace", "memray"]
+    assert [one.name for one in RECORDERS] == ["preload", "lttng", "heaptrack", "mtrace", "memray"]
 
 
 def test_option_offers_every_recorder() -> None:

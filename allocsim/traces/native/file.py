@@ -48,7 +48,7 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 def write_trace(trace: Trace, path: Path) -> None:
     """Write the whole trace and close it. After an error, a file that existed is unchanged."""
     with closing(trace), atomic_write(_regular(path)) as file:
-        begin = header_size(_description(trace, StatsCollector()))
+        begin = header_size(_description(trace, StatsCollector()), trace.header_room)
         collector, rows = StatsCollector(), 0
         file.seek(begin)
         for chunk in trace.chunks:

@@ -110,9 +110,12 @@ class Layout(NamedTuple):
         return self.begin + EVENT.itemsize * self.rows
 
 
-def header_size(description: Description) -> int:
-    """Return how many bytes to reserve for a header whose notes and counts are not known yet."""
-    length = FIXED_SIZE + len(msgspec.json.encode(description)) + 2 * PAGE
+def header_size(description: Description, room: int = 0) -> int:
+    """Return how many bytes to reserve for a header whose notes and counts are not known yet.
+
+    `room` is what else of the description is not known yet, in bytes.
+    """
+    length = FIXED_SIZE + len(msgspec.json.encode(description)) + room + 2 * PAGE
     return -(-length // PAGE) * PAGE
 
 

@@ -1,0 +1,63 @@
+"""The recorder's C library: compiled when it is first used, and kept in the user's cache.
+
+The file's name has a digest of the source, the compiler and the options, so what is there was
+compiled from exactly this source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from allocsim.core.kernel_cache import cache_directory, replace_file
+from allocsim.recorders.base import RecorderFailed, run_command
+
+INSTALL = "apt install gcc libc6-dev"
+
+SOURCE = Path(__file__).with_name("recorder.c")
+
+OPTIONS = (
+    *("-std=gnu11", "-O2", "-g0", "-shared", "-fPIC", "-fno-builtin", "-fvisibility=hidden"),
+    *("-Wl,-z,now", "-Wl,-soname,liballocsim-recorder.so"),
+)
+"""-fno-builtin: a compiler may otherwise assume what malloc does, even inside of this one."""
+
+LIBRARIES = ("-ldl", "-lpthread")
+"""Empty since glibc 2.34."""
+
+
+def why_no_library() -> str | None:
+    """Return why the library cannot be compiled, with the remedy; None if it can."""
+    return None if shutil.which("cc") else f"no C compiler is installed: {INSTALL}"
+
+
+def recorder_library(work: Path) -> Path:
+    """Return the compiled library; compile it into `work` if no cache directory can be written.
+
+    Raises RecorderFailed if the compiler fails.
+    """
+    key = _key()
+    directory = cache_directory("recorder", key) or work
+    library = directory / f"liballocsim-recorder-{key}.so"
+    if not library.is_file():
+        replace_file(library, _compiled(work))
+    return library
+
+
+def _key() -> str:
+    """Return sixteen hex digits that identify the source, the compiler and the options."""
+    version = run_command("cc", "-v").stderr
+    facts = (SOURCE.read_text(), version, *OPTIONS, *LIBRARIES)
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+
+
+def _compiled(work: Path) -> bytes:
+    """Compile the library in `work` and return its content."""
+    output = work / "recorder.so"
+    done = run_command("cc", *OPTIONS, "-o", output, SOURCE, *LIBRARIES)
+    if done.returncode != 0:
+        raise RecorderFailed(f"the C compiler failed: {done.stderr.strip()[-200:]}; {INSTALL}")
+    content = output.read_bytes()
+    output.unlink()
+    return content

@@ -1,0 +1,67 @@
+"""Memory and processor time of the recorded program, sampled from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
+
+
+class MemoryWatch:
+    """Samples a process. At most MAX_SAMPLES are kept: the interval doubles when they are full."""
+
+    FIELDS = ("ns", "anonymous", "cpu_ns")
+    """Of a sample: time since the start in ns, anonymous resident bytes, processor time in ns."""
+
+    MAX_SAMPLES = 512
+    INTERVAL = 0.02
+    """Seconds between the first samples. A sample takes 40 us on another processor."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[int, int, int]] = []
+
+    @contextmanager
+    def watching(self, process: int) -> Iterator[None]:
+        """Sample a process during the block, in a thread."""
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._sample, args=(process, stopped), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _sample(self, process: int, stopped: threading.Event) -> None:
+        """Take samples until the process has ended or `stopped` is set."""
+        begun, interval = time.monotonic_ns(), self.INTERVAL
+        while not stopped.wait(interval):
+            try:
+                memory, cpu = _resident(process), _cpu_time(process)
+            except (OSError, ValueError, IndexError):
+                return
+            self.samples.append((time.monotonic_ns() - begun, memory, cpu))
+            if len(self.samples) == self.MAX_SAMPLES:
+                del self.samples[::2]
+                interval *= 2
+
+
+def _resident(process: int) -> int:
+    """Return the anonymous resident bytes of a process; ValueError when it has ended."""
+    found = _ANONYMOUS.search(Path(f"/proc/{process}/status").read_bytes())
+    if found is None:
+        raise ValueError(process)
+    return int(found[1]) << 10
+
+
+def _cpu_time(process: int) -> int:
+    """Return the processor time of a process, all threads, in ns; the kernel counts in ticks."""
+    fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,76 @@
+"""Account of a recording: in sentences, what it holds and what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from allocsim.text import counted, format_bytes
+from allocsim.traces.preload.layout import Flag, Image
+from allocsim.traces.preload.reader import ImageReader, Started
+
+MAX_NAMED = 5
+"""Maximum number of programs that a sentence names."""
+
+
+def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
+    """Yield sentences on what was recorded, after the last batch of calls."""
+    image = reader.image
+    yield _census(reader)
+    if inherited:
+        yield f"it begins with {counted(inherited, 'object')} inherited by fork"
+    if image.header["maps"]:
+        yield f"{_mapped(image.header)}, which is not in the trace"
+    if image.has(Flag.DEEPBIND):
+        yield "a library was opened with RTLD_DEEPBIND, which was ignored so as to record its calls"
+    if image.has(Flag.USABLE_SIZE):
+        yield "the program calls malloc_usable_size, so it may use more bytes than it requested"
+
+
+def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
+    """Yield a sentence on each kind of calls that are missing, after the last batch of calls."""
+    image = reader.image
+    for reason, count in image.lost.items():
+        yield f"{counted(count, 'call')} not recorded: {reason}"
+    if image.has(Flag.OWN_MALLOC):
+        yield "the program has a malloc of its own, whose calls are not recorded"
+    if reader.damaged:
+        yield "the program has overwritten a part of the recording"
+    unseen = [it for it in reader.started if not _is_recorded(it, image, images)]
+    for is_own in (True, False):
+        same = [it for it in unseen if (it.process == image.process) == is_own]
+        if same:
+            yield _unrecorded(same)
+
+
+def _census(reader: ImageReader) -> str:
+    """Return the threads, their recorded ends, and the calls by kind, of one image."""
+    kinds = reader.calls_by_kind
+    listed = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
+    return (
+        f"{counted(reader.threads, 'thread')}, {counted(reader.ended, 'end')}; "
+        f"{counted(sum(kinds.values()), 'call')}" + (f": {listed}" if listed else "")
+    )
+
+
+def _mapped(header: Any) -> str:
+    """Return how much memory the program got past malloc."""
+    text = f"the program itself mapped {format_bytes(int(header['mapped']))}"
+    return f"{text} in {counted(int(header['maps']), 'call')}"
+
+
+def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
+    """Return whether a program that was started has an image of its own."""
+    return any(
+        other.process == started.process and other.identity > image.identity + started.stamp
+        for other in images
+    )
+
+
+def _unrecorded(started: list[Started]) -> str:
+    """Return the sentence on started programs that have no image."""
+    names = list(dict.fromkeys(f"{it.program} (process {it.process})" for it in started))
+    text = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
+    if any(not it.keeps_preload for it in started):
+        return f"not recorded, since LD_PRELOAD was removed from its environment: {text}"
+    return f"not recorded, since it is static, set-uid or not a 64-bit program: {text}"

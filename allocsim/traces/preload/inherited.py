@@ -1,0 +1,59 @@
+"""Objects that a forked child inherits: those that are live in its parent at the fork."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.records import Int64, Struct, Table, UInt8
+from allocsim.core.tables import grown, records
+from allocsim.events import Event, Op, no_events
+
+
+class Kept(Struct):
+    """What is known of an object id."""
+
+    request: Int64  # requested bytes
+    live: UInt8
+    alignment: UInt8  # log2 of the alignment in bytes; 0: none
+
+
+class LiveObjects:
+    """The live objects of a stream of events."""
+
+    def __init__(self) -> None:
+        self._objects = records(Kept, 1 << 12)
+
+    def add(self, events: Any) -> None:
+        """Follow the next events."""
+        highest = int(events.object.max(initial=0))
+        if highest >= len(self._objects):
+            self._objects = grown(self._objects, highest + 1)
+        _follow(self._objects, events)
+
+    def events(self, thread: int = 0) -> Any:
+        """Return an allocation by `thread` of each live object, in the order of their ids."""
+        objects: Any = self._objects
+        numbers = np.flatnonzero(objects.live)
+        made = no_events(len(numbers))
+        made.object[:] = numbers
+        made.request[:] = objects.request[numbers]
+        made.alignment[:] = objects.alignment[numbers]
+        made.op[:] = np.where(made.alignment > 0, Op.MEMALIGN, Op.MALLOC)
+        made.thread[:] = thread
+        return made
+
+
+@kernel
+def _follow(objects: Table[Kept], events: Table[Event]) -> None:
+    """Update the objects by the events."""
+    for position in range(len(events)):
+        event = events[position]
+        if event.op <= Op.FREE:
+            kept = objects[event.object]
+            kept.live = event.op != Op.FREE
+            kept.request = event.request
+            if event.op < Op.REALLOC:
+                kept.alignment = event.alignment

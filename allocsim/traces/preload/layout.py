@@ -1,0 +1,194 @@
+"""Files of a recording, as `recorders/preload/recorder.c` writes them.
+
+Each program image (a process until it calls exec) has a file PID-STAMP that holds one header, and
+a file PID-STAMP.N for each lane. A lane is a sequence of records of 8-byte words; the first word of
+a record is its operation (low byte) and stamp. Chunks of CHUNK bytes end with SLACK unused bytes,
+and words between two records that are 0 are skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+CHUNK = 128 << 10
+SLACK = 512
+TEXT_WORDS = 4
+"""Words of a name in a record."""
+
+MAGIC, VERSION = b"allocrec", 1
+
+
+class Code(IntEnum):
+    """Operation of a record."""
+
+    MALLOC = 1
+    CALLOC = 2
+    MEMALIGN = 3
+    POSIX_MEMALIGN = 4
+    ALIGNED_ALLOC = 5
+    VALLOC = 6
+    PVALLOC = 7
+    NEW = 8
+    NEW_ALIGNED = 9
+    REALLOC_NULL = 10
+    REALLOCARRAY_NULL = 11
+    REALLOC = 12
+    """First half: the old address is given up. So is it by REALLOCARRAY."""
+    REALLOCARRAY = 13
+    RESIZED = 14
+    """Second half of a realloc: the new address, 0 on failure."""
+    FREE = 15
+    DELETE = 16
+    BEGIN = 17
+    """A thread begins to write into the lane. It may have written into another lane before."""
+    END = 18
+    NAME = 19
+    EXEC = 20
+    EXEC_FAILED = 21
+    UNWRITTEN = 22
+    """A record that was reserved and not written; its words are in place of the stamp."""
+
+
+KINDS = {
+    "malloc": (Code.MALLOC,),
+    "calloc": (Code.CALLOC,),
+    "realloc": (Code.REALLOC, Code.REALLOC_NULL),
+    "reallocarray": (Code.REALLOCARRAY, Code.REALLOCARRAY_NULL),
+    "memalign": (Code.MEMALIGN,),
+    "posix_memalign": (Code.POSIX_MEMALIGN,),
+    "aligned_alloc": (Code.ALIGNED_ALLOC,),
+    "valloc": (Code.VALLOC,),
+    "pvalloc": (Code.PVALLOC,),
+    "operator new": (Code.NEW,),
+    "operator new(align_val_t)": (Code.NEW_ALIGNED,),
+    "free": (Code.FREE,),
+    "operator delete": (Code.DELETE,),
+}
+"""The function that the program called, and its records. The operators are named only where they
+do not call malloc and free."""
+
+
+def _words(code: Code) -> int:
+    """Return the number of words of a record."""
+    if code in (Code.NAME, Code.EXEC):
+        return 2 + TEXT_WORDS
+    return 3 if code <= Code.REALLOCARRAY else 2
+
+
+WORDS = np.array([0, *map(_words, Code)], np.int64)
+"""Words of a record by Code; 0: no record begins so."""
+
+LOST = (
+    "the file-size limit of the program (ulimit -f)",
+    "no free descriptor (ulimit -n)",
+    "its file could not be opened",
+    "the disk is full",
+    "no address space (ulimit -v)",
+    "too many threads at once",
+    "a seccomp filter",
+)
+"""Why calls were lost, in the order of the header's counters."""
+
+
+class Flag(IntEnum):
+    """Bits of the header's flags."""
+
+    OWN_MALLOC = 1
+    """The executable has a malloc of its own, which the recorder does not see."""
+    DEEPBIND = 2
+    """A library was opened with RTLD_DEEPBIND, which the recorder cleared."""
+    USABLE_SIZE = 4
+    """malloc_usable_size was called."""
+    ENDED = 8
+    """The process ran its destructors: it was not killed and did not call _exit."""
+
+
+HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version", "<u8"),
+        ("process", "<u8"),
+        ("identity", "<u8"),  # stamp of its first call
+        ("parent", "<u8"),  # identity of the image that forked it, or 0
+        ("forked", "<u8"),  # stamp before that fork, or 0
+        ("is_tsc", "<u8"),
+        ("flags", "<u8"),
+        ("maps", "<u8"),  # mmap, mremap, brk and sbrk calls of the program that got memory
+        ("mapped", "<u8"),  # bytes
+        ("unmaps", "<u8"),
+        ("unmapped", "<u8"),
+        ("lost", "<u8", 16),  # calls by reason, as in LOST
+        ("program", "S256"),
+    ]
+)
+"""The header of a program image."""
+
+_NAME = re.compile(r"([0-9a-f]{1,8})-([0-9a-f]{1,16})")
+
+
+class Image(NamedTuple):
+    """A program image: what one process did before it called exec or ended."""
+
+    header: Any
+    """A record of HEADER."""
+    lanes: tuple[Path, ...]
+
+    @property
+    def process(self) -> int:
+        """The process id."""
+        return int(self.header["process"])
+
+    @property
+    def identity(self) -> int:
+        """The stamp of its first call, which no other image has."""
+        return int(self.header["identity"])
+
+    @property
+    def program(self) -> str:
+        """The name of the executable without its directory."""
+        path: bytes = self.header["program"]
+        return Path(path.decode("utf-8", "replace")).name or "unknown"
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Calls that were not recorded, by reason."""
+        counts = zip(LOST, self.header["lost"].tolist(), strict=False)
+        return {reason: count for reason, count in counts if count}
+
+    def has(self, flag: Flag) -> bool:
+        """Return whether a flag is set."""
+        return bool(int(self.header["flags"]) & flag)
+
+
+def find_images(directory: Path) -> list[Image]:
+    """Return the program images in a directory, the earliest first.
+
+    A file that is not a header is passed over: the program was stopped while it was created.
+    """
+    names = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
+    return sorted(filter(None, map(_read_image, names)), key=lambda image: image.identity)
+
+
+def _read_image(path: Path) -> Image | None:
+    """Return the image whose header is in a file; None if the file has no header."""
+    content = path.read_bytes()[: HEADER.itemsize]
+    if len(content) < HEADER.itemsize or not content.startswith(MAGIC):
+        return None
+    lanes = sorted(path.parent.glob(f"{path.name}.*"), key=lambda lane: int(lane.suffix[1:], 16))
+    return Image(np.frombuffer(content, HEADER)[0], tuple(lanes))
+
+
+def ancestors(image: Image, images: list[Image]) -> Iterator[Image]:
+    """Yield the images from which an image was forked, the nearest first."""
+    known = {other.identity: other for other in images}
+    while (parent := known.get(int(image.header["parent"]))) is not None:
+        if parent.identity >= image.identity:
+            return
+        yield parent
+        image = parent

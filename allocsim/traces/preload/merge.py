@@ -1,0 +1,252 @@
+"""Merge: the calls of all lanes of a program image in the order of their stamps.
+
+The lanes are in a binary heap by the stamp of their next record. A lane is read until another one
+has an earlier record, so a program with one busy thread costs no comparison of lanes.
+
+A realloc has two records. Between them another thread may allocate the old address, or free the
+new one. If the merge puts no record between the two, they are one call. Otherwise the object first
+moves to a key that no address equals, and from there to the new address.
+
+The recorded program may have overwritten any byte, so nothing is read outside of a lane's mapping.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.raw import load_word
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.events import Op
+from allocsim.traces.calls import HUGE, MOVE, CallRecord
+from allocsim.traces.preload.layout import CHUNK, SLACK, WORDS, Code
+
+NEVER = (1 << 62) - 1
+"""A stamp after all others: the lane has no more records."""
+
+_STAMP = (1 << 56) - 1
+_ADDRESS = (1 << 56) - 1
+
+PARKED = 1 << 58
+"""Plus a thread's number: the key of the object that the thread is resizing."""
+
+MAX_NUMBER = (1 << 16) - 1
+"""Threads beyond so many share numbers."""
+
+
+class Lane(Struct):
+    """A lane, and the state of the thread that writes it."""
+
+    start: Int64  # address of its first byte, a multiple of the OS page
+    end: Int64  # address after its last chunk
+    position: Int64  # address of the next record
+    stamp: Int64  # of the next record, relative to the image's first; NEVER: no more records
+    thread: Int64  # number of the thread
+    step: Int64  # of a realloc: 0: none; 1: its first record was read; 2: the object is parked
+    old: Int64  # the address passed to it
+    request: Int64
+
+
+class MergeState(Struct):
+    """Counters of a merge."""
+
+    open: Int64  # lanes in the heap, from the front of `order`
+    identity: Int64  # stamp of the image's first record
+    until: Int64  # records with a later stamp are not read
+    calls: Int64  # calls in the current batch
+    threads: Int64  # that made calls
+    ended: Int64  # of which the end was recorded
+    notes: Int64  # positions in `notes`; further ones are dropped
+    damaged: Int64  # lanes whose records end with something else
+
+
+class Merge(NamedTuple):
+    """State of a merge."""
+
+    state: Table[MergeState]  # one row
+    lanes: Table[Lane]
+    order: np.ndarray  # int64: heap of lanes
+    counts: np.ndarray  # int64: records by Code
+    notes: np.ndarray  # int64: addresses of the records NAME, EXEC and EXEC_FAILED
+
+
+@kernel
+def open_lanes(merge: Merge) -> None:
+    """Find the first record of each lane and build the heap."""
+    state = merge.state[0]
+    for number in range(len(merge.lanes)):
+        _find_record(state, merge.lanes[number])
+        merge.order[number] = number
+    state.open = len(merge.lanes)
+    for place in range(len(merge.lanes) // 2 - 1, -1, -1):
+        _sift(merge, place)
+
+
+@kernel
+def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
+    """Fill `calls` with the next calls of all lanes; return their number, 0 at the end."""
+    state = merge.state[0]
+    state.calls = 0
+    while state.open and state.calls + 3 <= len(calls):
+        lane = merge.lanes[merge.order[0]]
+        bound = min(_stamp_at(merge, 1), _stamp_at(merge, 2))
+        if lane.stamp > state.until or lane.stamp == NEVER:
+            break
+        while lane.stamp <= min(bound, state.until) and state.calls + 3 <= len(calls):
+            if lane.stamp == NEVER:
+                break
+            _take(merge, lane, calls)
+            _find_record(state, lane)
+        if lane.step == 1:
+            _park(state, lane, calls)
+        _sift(merge, 0)
+    return state.calls
+
+
+@kernel
+def _stamp_at(merge: Merge, place: int) -> int:
+    """Return the next stamp of the lane at a place of the heap."""
+    if place >= merge.state[0].open:
+        return NEVER
+    return merge.lanes[merge.order[place]].stamp
+
+
+@kernel
+def _sift(merge: Merge, place: int) -> None:
+    """Move the lane at `place` down the heap until no lane below it has an earlier record."""
+    order = merge.order
+    while True:
+        child = 2 * place + 1
+        if _stamp_at(merge, child + 1) < _stamp_at(merge, child):
+            child += 1
+        if _stamp_at(merge, child) >= _stamp_at(merge, place):
+            return
+        order[place], order[child] = order[child], order[place]
+        place = child
+
+
+@kernel
+def _find_record(state: MergeState, lane: Lane) -> None:
+    """Go to the next record of a lane and set its stamp."""
+    while lane.position < lane.end:
+        offset = (lane.position - lane.start) & (CHUNK - 1)
+        room = CHUNK - SLACK - offset
+        if room < 16:
+            lane.position += CHUNK - offset
+            continue
+        word = load_word(lane.position)
+        code = word & 0xFF
+        if word == 0:
+            lane.position += 8
+        elif code == Code.UNWRITTEN:
+            lane.position += 8 * max(word >> 8 & 7, 1)
+        elif code > Code.UNWRITTEN or code == 0 or 8 * WORDS[code] > room:
+            state.damaged += 1
+            break
+        else:
+            stamp = (word >> 8) - state.identity & _STAMP
+            # A record that was stamped just before the first one is late by the whole range.
+            lane.stamp = stamp if stamp >> 55 == 0 else 0
+            return
+    lane.position = lane.end
+    lane.stamp = NEVER
+
+
+@kernel
+def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
+    """Turn the record at the lane's position into a call, and go past it."""
+    state = merge.state[0]
+    position = lane.position
+    code = load_word(position) & 0xFF
+    word = load_word(position + 8)
+    merge.counts[code] += 1
+    lane.position += 8 * WORDS[code]
+    if lane.step == 1 and code != Code.RESIZED:
+        _park(state, lane, calls)
+    if code == Code.FREE or code == Code.DELETE:
+        _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS
+    elif code < Code.REALLOC:
+        _allocation(state, lane, code, calls)
+    elif code == Code.RESIZED:
+        _resized(state, lane, word & _ADDRESS, calls)
+    elif code <= Code.REALLOCARRAY:
+        lane.step = 1
+        lane.old = word & _ADDRESS
+        lane.request = _size(load_word(position + 16))
+    elif code == Code.BEGIN:
+        lane.thread = (word >> 32) & MAX_NUMBER
+        state.threads = max(state.threads, word >> 32)
+    elif code == Code.END:
+        state.ended += 1
+        _new_call(state, lane, Op.THREAD_DONE, calls)
+    elif state.notes < len(merge.notes):
+        merge.notes[state.notes] = position
+        state.notes += 1
+
+
+@kernel
+def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) -> CallRecord:
+    """Append a call of the lane's thread."""
+    call = calls[state.calls]
+    state.calls += 1
+    call.op = op
+    call.address = 0
+    call.old = 0
+    call.request = 0
+    call.alignment = 0
+    call.thread = lane.thread
+    call.process = 0
+    return call
+
+
+@kernel
+def _allocation(state: MergeState, lane: Lane, code: int, calls: Table[CallRecord]) -> None:
+    """Append the allocation whose record ends at the lane's position."""
+    word = load_word(lane.position - 16)
+    shift = (word >> 56) & 63
+    op = Op.MALLOC
+    if code == Code.CALLOC:
+        op = Op.CALLOC
+    elif shift:
+        op = Op.MEMALIGN
+    call = _new_call(state, lane, op, calls)
+    call.address = word & _ADDRESS
+    call.request = _size(load_word(lane.position - 8))
+    if shift:
+        call.alignment = 1 << min(shift, 61)
+
+
+@kernel
+def _size(word: int) -> int:
+    """Return an unsigned number of bytes, or HUGE if it is larger."""
+    return word if 0 <= word < HUGE else HUGE
+
+
+@kernel
+def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
+    """Free the address of the object that the lane's thread is resizing for other objects."""
+    call = _new_call(state, lane, MOVE, calls)
+    call.old = lane.old
+    call.address = PARKED + lane.thread
+    lane.step = 2
+
+
+@kernel
+def _resized(state: MergeState, lane: Lane, address: int, calls: Table[CallRecord]) -> None:
+    """Append the call whose second record gives `address`."""
+    old = lane.old
+    if lane.step == 0:
+        return
+    if lane.step == 2:
+        old = PARKED + lane.thread
+        if address == 0 and lane.request > 0:
+            back = _new_call(state, lane, MOVE, calls)
+            back.old = old
+            back.address = lane.old
+    call = _new_call(state, lane, Op.REALLOC, calls)
+    call.old = old
+    call.address = address
+    call.request = lane.request
+    lane.step = 0

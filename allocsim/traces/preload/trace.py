@@ -1,0 +1,96 @@
+"""The trace of one program image, with the time of its events and what its recording lacks.
+
+A forked child's trace begins with an allocation of each object that it inherits: the streams of its
+ancestors are followed up to the forks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from allocsim.events import CHUNK, Trace
+from allocsim.text import counted
+from allocsim.traces.event_maker import EventMaker, by_reason
+from allocsim.traces.prefetch import AHEAD, read_ahead
+from allocsim.traces.preload.account import account_losses, account_notes
+from allocsim.traces.preload.inherited import LiveObjects
+from allocsim.traces.preload.layout import Image, ancestors
+from allocsim.traces.preload.reader import ImageReader
+from allocsim.traces.preload.time_table import TimeTable
+from allocsim.traces.recording import SELECT_PROCESS
+
+FORMAT = "preload"
+
+
+class ImageTrace(Trace):
+    """The trace of an image, and its reader, whose counts are complete at the end."""
+
+    reader: ImageReader
+    inherited: int = 0
+    """Objects that the image inherited."""
+
+
+def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTrace:
+    """Open the trace of an image; `images` are all of its recording.
+
+    `ns_per_tick` is the unit of the stamps.
+    """
+    reader = ImageReader(image)
+    description = {"kind": "trace", "format": FORMAT, "process": image.process}
+    trace = ImageTrace(image.program, iter(()), description)
+    trace.reader, trace.progress = reader, lambda: reader.share_read
+    trace.header_room = TimeTable.MAX_TEXT
+    trace.chunks = _events(trace, image, images, ns_per_tick)
+    return trace
+
+
+def _events(
+    trace: ImageTrace, image: Image, images: list[Image], ns_per_tick: float
+) -> Iterator[Any]:
+    """Yield the inherited objects and the image's own events; then complete the description."""
+    maker, times = EventMaker(trace.name, 0, AHEAD + 2), TimeTable()
+    for chunk in _inherited(maker, image, images):
+        trace.inherited += len(chunk)
+        yield chunk
+    yield from read_ahead(_own(trace, maker, times, ns_per_tick))
+    trace.dropped.update(by_reason(maker.ids.dropped))
+    trace.description["times"] = times.points
+    trace.description["thread_names"] = trace.reader.names
+    trace.description["calls"] = trace.reader.calls_by_kind
+    trace.notes += account_notes(trace.reader, trace.inherited)
+    trace.losses += account_losses(trace.reader, images)
+    if trace.processes:
+        trace.notes.append(
+            f"{counted(len(trace.processes), 'other program')} recorded{SELECT_PROCESS}"
+        )
+
+
+def _own(
+    trace: ImageTrace, maker: EventMaker, times: TimeTable, ns_per_tick: float
+) -> Iterator[Any]:
+    """Yield the events of the image's own calls, and fill the table of times."""
+    count = trace.inherited
+    for stamp, calls in trace.reader.timed_batches():
+        times.add(count, int(stamp * ns_per_tick))
+        for chunk in maker.events(calls):
+            count += len(chunk)
+            yield chunk
+
+
+def _inherited(maker: EventMaker, image: Image, images: list[Image]) -> Iterator[Any]:
+    """Follow the ancestors of an image up to the forks; yield allocations of what is live."""
+    line = [image, *ancestors(image, images)]
+    if len(line) == 1:
+        return
+    live = LiveObjects()
+    for child, parent in reversed([*pairwise(line)]):
+        forked = int(child.header["forked"]) or child.identity
+        for calls in read_ahead(ImageReader(parent, forked).batches()):
+            for chunk in maker.events(calls):
+                live.add(chunk)
+    maker.forget_threads()
+    objects = live.events()
+    for start in range(0, len(objects), CHUNK):
+        yield objects[start : start + CHUNK]

@@ -1,0 +1,1 @@
+"""Tests of allocsim's own recorder."""

@@ -1,0 +1,48 @@
+"""Fixtures: the recorder, the counter and the programs, compiled."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from allocsim.recorders.preload.library import recorder_library, why_no_library
+from tests.recorders.preload.running import HERE, Chain
+
+PROGRAMS = "programs"
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with `counter.so`, `programs`, and `programs.so`, a library of the same code."""
+    reason = why_no_library()
+    if reason is not None:
+        pytest.skip(reason)
+    place = tmp_path_factory.mktemp("compiled")
+    common = ("cc", "-O1", "-w", "-fno-builtin")
+    shared = ("-shared", "-fPIC")
+    for output, source, options in (
+        ("counter.so", "counter.c", shared),
+        ("programs", "programs.c", ()),
+        ("programs.so", "programs.c", shared),
+    ):
+        command = [*common, *options, "-o", str(place / output), str(HERE / source)]
+        subprocess.run([*command, "-ldl", "-lpthread"], check=True)
+    return place
+
+
+@pytest.fixture(scope="session")
+def library(compiled: Path) -> Path:
+    """The recorder's library."""
+    return recorder_library(compiled)
+
+
+@pytest.fixture
+def chain(compiled: Path, library: Path, tmp_path: Path) -> Chain:
+    """Run a program under counter and recorder."""
+    return Chain(library, compiled / "counter.so", tmp_path)
+
+
+@pytest.fixture
+def program(compiled: Path) -> str:
+    """The path of the test programs."""
+    return str(compiled / PROGRAMS)

@@ -1,0 +1,379 @@
+/* Programs that are hard to record, chosen by the first argument. Each does what its name says with
+ * a few thousand calls at most and ends with status 0 if it saw what it would see unrecorded. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+static void *volatile kept;
+static char **arguments;
+
+static void churn(int calls)
+{
+    for (int i = 0; i < calls / 2; i++) {
+        kept = malloc(10 + i % 100);
+        free(kept);
+    }
+}
+
+static int kinds(void)
+{
+    volatile size_t huge = SIZE_MAX / 2;
+    void *q;
+    for (int i = 0; i < 20; i++) {
+        kept = calloc(i, 10), kept = realloc(kept, 100 + i), kept = reallocarray(kept, i + 1, 30);
+        free(kept);
+        kept = memalign(64, i), free(kept);
+        if (posix_memalign(&q, 128, i * 10) == 0)
+            free(q);
+        kept = aligned_alloc(256, 512), free(kept);
+        kept = valloc(10), free(kept);
+        kept = pvalloc(10), free(kept);
+        kept = realloc(NULL, 20), kept = realloc(kept, 0);
+        kept = reallocarray(NULL, 3, 5), free(kept);
+        free(NULL);
+    }
+    kept = malloc(huge), kept = calloc(huge, 4), kept = malloc(10);
+    void *volatile grown = realloc(kept, huge);
+    grown = reallocarray(kept, huge, 16);
+    free(kept);
+    q = NULL;
+    return posix_memalign(&q, 3, 10) != EINVAL || posix_memalign(&q, 64, huge) != ENOMEM || grown;
+}
+
+static void *worker(void *number)
+{
+    void *held[50];
+    pthread_setname_np(pthread_self(), "worker");
+    for (int i = 0; i < 50; i++)
+        held[i] = malloc(16 + ((uintptr_t)number + i) % 400);
+    for (int i = 0; i < 50; i++)
+        free(held[i]);
+    return NULL;
+}
+
+static void run_threads(int count, void *(*body)(void *))
+{
+    pthread_t threads[8];
+    for (intptr_t i = 0; i < count; i++)
+        pthread_create(threads + i, NULL, body, (void *)i);
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static int pool(void) /* 40 threads, 8 at once */
+{
+    for (int i = 0; i < 5; i++)
+        run_threads(8, worker);
+    return 0;
+}
+
+enum { PLACES = 16 };
+static void *places[PLACES];
+
+static void *exchanger(void *number)
+{
+    uint32_t random = (uintptr_t)number * 77 + 1;
+    for (int i = 0; i < 300; i++) {
+        random = random * 1664525 + 1013904223;
+        void **place = places + (random >> 28), *object;
+        if (random >> 10 & 1) {
+            object = __atomic_exchange_n(place, NULL, __ATOMIC_ACQ_REL);
+            object = realloc(object, 1 + (random >> 16) % 2000);
+        } else
+            object = malloc(16 + (random >> 16) % 600);
+        free(__atomic_exchange_n(place, object, __ATOMIC_ACQ_REL));
+        if (i % 7 == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+static int cross(void) /* objects and reallocs go from thread to thread */
+{
+    run_threads(8, exchanger);
+    for (int i = 0; i < PLACES; i++)
+        free(places[i]);
+    return 0;
+}
+
+static pthread_key_t late_key;
+
+static void free_late(void *object)
+{
+    free(object);
+    churn(20);
+}
+
+static void *with_key(void *number)
+{
+    pthread_setspecific(late_key, malloc(100));
+    return number;
+}
+
+static int destructors(void) /* thread-specific values are freed when a thread ends */
+{
+    pthread_key_create(&late_key, free_late);
+    run_threads(8, with_key);
+    return 0;
+}
+
+static int ended(pid_t child)
+{
+    int status;
+    return waitpid(child, &status, 0) != child || status != 0;
+}
+
+static int forks(void) /* the child frees what it inherited */
+{
+    void *inherited = malloc(1000);
+    kept = malloc(500);
+    pid_t child = fork();
+    if (child == 0) {
+        free(inherited);
+        churn(20);
+        _exit(0);
+    }
+    churn(10);
+    return ended(child);
+}
+
+static int raw_fork(void) /* past the handlers of pthread_atfork */
+{
+    void *inherited = malloc(1000);
+    pid_t child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    if (child == 0) {
+        free(inherited);
+        churn(20);
+        _exit(0);
+    }
+    return ended(child);
+}
+
+static int vforks(void) /* the child's calls are made in the parent's memory */
+{
+    churn(20);
+    pid_t child = vfork();
+    if (child == 0) {
+        kept = malloc(70);
+        execl(arguments[0], arguments[0], "nothing", NULL);
+        _exit(1);
+    }
+    return ended(child);
+}
+
+static int spawns(void) /* once with the environment, once without, and once a missing program */
+{
+    char *const command[] = {arguments[0], "nothing", NULL}, *const empty[] = {NULL};
+    pid_t child;
+    if (posix_spawn(&child, arguments[0], NULL, NULL, command, environ) || ended(child))
+        return 1;
+    if (posix_spawn(&child, arguments[0], NULL, NULL, command, empty) || ended(child))
+        return 1;
+    return posix_spawn(&child, "/nonexistent", NULL, NULL, command, environ) != ENOENT;
+}
+
+static int execs(void)
+{
+    char *const command[] = {arguments[0], "nothing", NULL};
+    churn(20);
+    if (execve("/nonexistent", command, environ) != -1 || errno != ENOENT)
+        return 1;
+    execv(arguments[0], command);
+    return 1;
+}
+
+static int many_forks(void)
+{
+    int failed = 0;
+    for (int i = 0; i < 50; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            kept = malloc(i);
+            _exit(0);
+        }
+        failed |= ended(child);
+    }
+    return failed;
+}
+
+static int daemons(void) /* goes on when its parent has ended */
+{
+    churn(20);
+    if (fork())
+        _exit(0);
+    setsid();
+    usleep(300000);
+    churn(40);
+    return 0;
+}
+
+static int closes(void) /* closes what it did not open, and writes to a file of its own */
+{
+    char content[16] = "";
+    churn(100);
+    closefrom(3);
+    for (int i = 3; i < 256; i++)
+        close(i);
+    int file = open(arguments[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int is_lowest = file == 3;
+    churn(7000);
+    ssize_t written = write(file, "my data", 7);
+    ssize_t length = pread(file, content, sizeof content, 0);
+    return !is_lowest || written != 7 || length != 7 || memcmp(content, "my data", 7);
+}
+
+static int deepbind(void) /* a library that does not take malloc from a preloaded one */
+{
+    void *library = dlopen(arguments[2], RTLD_NOW | RTLD_DEEPBIND);
+    void (*work)(void) = library ? (void (*)(void))dlsym(library, "work") : NULL;
+    if (!work)
+        return 1;
+    work();
+    return 0;
+}
+
+static int killed(void)
+{
+    churn(7000);
+    raise(SIGKILL);
+    return 1;
+}
+
+static int aborts(void)
+{
+    churn(100);
+    signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+static int exits(void)
+{
+    churn(100);
+    _exit(0);
+}
+
+static sigjmp_buf start;
+static volatile int signals;
+
+static void handler(int number)
+{
+    if (++signals % 3 == 0 && number == SIGALRM)
+        siglongjmp(start, 1); /* it may leave the recorder in the middle of a record */
+}
+
+static int storm(void) /* signals at random moments */
+{
+    struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
+    volatile int done = 0;
+    signal(SIGALRM, handler);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (done < 300) {
+        if (sigsetjmp(start, 1) == 0)
+            for (;;)
+                free(NULL); /* a call that glibc lets a handler leave */
+        done++;
+    }
+    signal(SIGALRM, SIG_IGN);
+    setitimer(ITIMER_REAL, &never, NULL);
+    churn(1000);
+    return 0;
+}
+
+static int unmaps(void) /* unmaps what it did not map: anonymous and file mappings it finds */
+{
+    char line[512];
+    churn(100);
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long begin, end;
+        if (strstr(line, "allocsim-recording") && sscanf(line, "%lx-%lx", &begin, &end) == 2)
+            munmap((void *)begin, end - begin);
+    }
+    if (maps)
+        fclose(maps);
+    churn(7000);
+    return 0;
+}
+
+static int sealed(void) /* a seccomp filter that kills whoever opens a file */
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {4, code};
+    churn(100);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program, 0, 0))
+        return 1;
+    churn(8000);
+    return 0;
+}
+
+static int limited(int resource, rlim_t value)
+{
+    struct rlimit limit = {value, value};
+    churn(100);
+    if (setrlimit(resource, &limit))
+        return 1;
+    churn(8000);
+    return 0;
+}
+
+static int few_descriptors(void) { return limited(RLIMIT_NOFILE, 3); }
+static int small_files(void) { return limited(RLIMIT_FSIZE, 1000); }
+static int no_space(void) { return limited(RLIMIT_AS, 1 << 20); }
+
+static int maps(void) /* memory that does not come from malloc */
+{
+    void *map = mmap(NULL, 8 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    map = mremap(map, 8 << 20, 9 << 20, MREMAP_MAYMOVE);
+    kept = malloc(64 << 20); /* which malloc maps */
+    free(kept);
+    return munmap(map, 9 << 20);
+}
+
+static int alone(void) { return unshare(CLONE_NEWUSER) && errno == EINVAL; } /* one thread only */
+static int nothing(void) { return 0; }
+
+int main(int count, char **given)
+{
+    static const struct { const char *name; int (*body)(void); } known[] = {
+#define PROGRAM(name) {#name, name}
+        PROGRAM(kinds), PROGRAM(pool), PROGRAM(cross), PROGRAM(destructors), PROGRAM(forks),
+        PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(many_forks),
+        PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
+        PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
+        PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps),
+        PROGRAM(alone), PROGRAM(nothing),
+    };
+    arguments = given;
+    for (size_t i = 0; count > 1 && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i].name, given[1]))
+            return known[i].body();
+    return 2;
+}
+
+void work(void) { churn(200); } /* of the library that `deepbind` opens */

@@ -1,0 +1,116 @@
+"""Programs run under the recorder and an independent counter, and what each of them saw."""
+
+import os
+import struct
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from allocsim.recorders.preload.clock import is_tsc_trusted
+from allocsim.trace_stats import TraceStats, collect_stats
+from allocsim.traces.preload.layout import Image, find_images
+from allocsim.traces.preload.trace import ImageTrace, open_image
+
+HERE = Path(__file__).parent
+
+FIELDS = (
+    *("malloc", "calloc", "realloc", "memalign", "posix_memalign", "aligned_alloc", "valloc"),
+    *("pvalloc", "free", "new", "delete", "live", "peak", "failed", "process"),
+)
+"""In the order of counter.c."""
+
+CALLS = FIELDS[:10]
+"""`free` includes operator delete: where a library has only some of its forms, the others call it,
+or free, and which one was called depends on who counts."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run: its images as the recorder saw them, and the counters of its processes."""
+
+    status: int
+    out: str
+    images: list[Image]
+    counted: dict[int, list[dict[str, int]]]
+    """Counters by process id, one dict for each image."""
+
+    def trace(self, image: Image) -> ImageTrace:
+        return open_image(image, self.images, 1.0)
+
+    def counts(self, image: Image) -> dict[str, int]:
+        """What the independent counter has for an image."""
+        same = [other for other in self.images if other.process == image.process]
+        page = self.counted[image.process][same.index(image)]
+        return page | {"free": page["free"] + page["delete"]}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Runs a program with the counter and the recorder preloaded, in this order."""
+
+    recorder: Path
+    counter: Path | None
+    place: Path
+
+    def __call__(
+        self, *command: str, tsc: bool = True, status: int = 0, **options: Any
+    ) -> Recorded:
+        recordings, counters = self.place / "allocsim-recording", self.place / "counters"
+        recordings.mkdir()
+        counters.mkdir()
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": " ".join(map(str, filter(None, (self.counter, self.recorder)))),
+            "ALLOCSIM_RECORD": str(recordings),
+            "COUNTER_DIRECTORY": str(counters),
+        }
+        if tsc and is_tsc_trusted():
+            environment["ALLOCSIM_RECORD_TSC"] = "1"
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, check=False, timeout=300, **options
+        )
+        assert ended.returncode == status, ended.stderr[-2000:]
+        counted = _counters(counters)
+        return Recorded(
+            ended.returncode, os.fsdecode(ended.stdout), find_images(recordings), counted
+        )
+
+
+def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
+    """The pages that the counter has written, by process id."""
+    found: dict[int, list[dict[str, int]]] = {}
+    for path in sorted(directory.iterdir(), key=lambda path: [*map(int, path.name.split("."))]):
+        values = struct.unpack_from(f"={len(FIELDS)}Q", path.read_bytes())
+        page = dict(zip(FIELDS, values, strict=True))
+        found.setdefault(page["process"], []).append(page)
+    return found
+
+
+def calls_of(trace: ImageTrace) -> dict[str, int]:
+    """The recorded calls under the names of the counter, after the trace was read."""
+    kinds = dict(trace.reader.calls_by_kind)
+    kinds["realloc"] = kinds.pop("realloc", 0) + kinds.pop("reallocarray", 0)
+    kinds["new"] = kinds.pop("operator new", 0) + kinds.pop("operator new(align_val_t)", 0)
+    kinds["free"] = kinds.pop("free", 0) + kinds.pop("operator delete", 0)
+    return {name: kinds.get(name, 0) for name in CALLS}
+
+
+def require_equal(recorded: Recorded, image: Image) -> tuple[ImageTrace, TraceStats]:
+    """The recorder saw each call that the counter saw; return the trace and its statistics."""
+    trace = recorded.trace(image)
+    stats = collect_stats(trace)
+    counts = recorded.counts(image)
+    assert calls_of(trace) == {name: counts[name] for name in CALLS}
+    assert trace.dropped.get("failed call", 0) == counts["failed"]
+    assert {"free of unknown", "overlap", "realloc of unknown"}.isdisjoint(trace.dropped)
+    if trace.reader.threads <= 1:
+        assert stats.peak_live == counts["peak"]
+    return trace, stats
+
+
+def require_all_equal(recorded: Recorded) -> Sequence[ImageTrace]:
+    """The recorder saw each call of each image."""
+    assert recorded.images
+    return [require_equal(recorded, image)[0] for image in recorded.images]

@@ -1,0 +1,198 @@
+"""The recorder sees every call: equal to an independent counter, kind by kind."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from allocsim.core.jit import PURE
+from allocsim.traces.preload.layout import Flag
+from tests.recorders.preload.running import (
+    CALLS,
+    HERE,
+    Chain,
+    calls_of,
+    require_all_equal,
+    require_equal,
+)
+
+EQUAL = (
+    *("kinds", "pool", "cross", "destructors", "forks", "vforks", "execs", "many_forks"),
+    *("daemons", "exits", "unmaps", "maps"),
+)
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_every_call_is_recorded(chain: Chain, program: str, name: str) -> None:
+    require_all_equal(chain(program, name))
+
+
+@pytest.mark.parametrize("name", ["cross", "forks"])
+def test_every_call_is_recorded_without_a_tsc(chain: Chain, program: str, name: str) -> None:
+    recorded = chain(program, name, tsc=False)
+    assert not recorded.images[0].header["is_tsc"]
+    require_all_equal(recorded)
+
+
+@pytest.mark.parametrize(("name", "status"), [("killed", -9), ("aborts", -6)])
+def test_nothing_is_lost_when_the_program_dies(
+    chain: Chain, program: str, name: str, status: int
+) -> None:
+    recorded = chain(program, name, status=status)
+    (trace,) = require_all_equal(recorded)
+    assert not recorded.images[0].has(Flag.ENDED)
+    assert sum(trace.reader.calls_by_kind.values()) >= 100
+
+
+def test_program_that_closes_descriptors_keeps_its_file(
+    chain: Chain, program: str, tmp_path: Path
+) -> None:
+    """The descriptors are the program's alone, so that its file is the lowest free one."""
+    require_all_equal(chain(program, "closes", str(tmp_path / "own")))
+    assert (tmp_path / "own").read_bytes() == b"my data"
+
+
+def test_library_opened_with_deepbind_is_recorded(chain: Chain, program: str) -> None:
+    recorded = chain(program, "deepbind", f"{program}.so")
+    (trace,) = require_all_equal(recorded)
+    assert recorded.images[0].has(Flag.DEEPBIND)
+    assert sum(trace.reader.calls_by_kind.values()) >= 200
+
+
+def test_threads_begin_end_and_have_names(chain: Chain, program: str) -> None:
+    (image,) = (recorded := chain(program, "pool")).images
+    trace, stats = require_equal(recorded, image)
+    assert (trace.reader.threads, trace.reader.ended) == (41, 40)
+    assert stats.operations["THREAD_DONE"] == 40
+    assert [*trace.reader.names.values()].count("worker") == 40
+    assert len(image.lanes) <= 9, "a thread goes on with the lane of one that has ended"
+
+
+def test_end_of_a_thread_comes_after_its_destructors(chain: Chain, program: str) -> None:
+    (image,) = (recorded := chain(program, "destructors")).images
+    trace = recorded.trace(image)
+    ended: set[int] = set()
+    for chunk in trace.chunks:
+        for event in chunk.tolist():
+            assert event[2] not in ended
+            if event[3] == 5:
+                ended.add(event[2])
+    assert len(ended) == 8
+
+
+def test_forked_child_begins_with_what_it_inherits(chain: Chain, program: str) -> None:
+    recorded = chain(program, "forks")
+    child = recorded.images[1]
+    trace, stats = require_equal(recorded, child)
+    assert trace.inherited == 2
+    assert stats.allocations == 2 + 10
+    assert stats.live_bytes == 500, "it has freed the other object"
+
+
+def test_fork_past_libc_gets_files_of_its_own(chain: Chain, program: str) -> None:
+    """The counter does not notice the fork, so its one page has the calls of both."""
+    recorded = chain(program, "raw_fork")
+    assert len(recorded.images) == 2
+    both = [recorded.trace(image) for image in recorded.images]
+    assert [trace.inherited for trace in both if list(trace.chunks)] == [0, 1]
+    (page,) = recorded.counted[recorded.images[0].process]
+    for kind in CALLS:
+        assert sum(calls_of(trace)[kind] for trace in both) == page[kind]
+
+
+def test_programs_begun_without_the_recorder_are_noted(chain: Chain, program: str) -> None:
+    recorded = chain(program, "spawns")
+    trace = recorded.trace(recorded.images[0])
+    assert not list(trace.chunks)
+    assert [(it.program, it.keeps_preload) for it in trace.reader.started] == [
+        ("programs", True),
+        ("programs", False),
+    ]
+    assert len(recorded.images) == 2, "the second child had no LD_PRELOAD"
+
+
+def test_failed_exec_is_not_noted(chain: Chain, program: str) -> None:
+    recorded = chain(program, "execs")
+    trace = recorded.trace(recorded.images[0])
+    list(trace.chunks)
+    assert [it.program for it in trace.reader.started] == ["programs"]
+    assert len({image.process for image in recorded.images}) == 1
+    assert len(recorded.images) == 2
+
+
+def test_memory_beside_malloc_is_counted(chain: Chain, program: str) -> None:
+    """9 MiB are the program's; the 64 MiB that malloc maps are not."""
+    (image,) = chain(program, "maps").images
+    mapped, unmapped = int(image.header["mapped"]), int(image.header["unmapped"])
+    assert (mapped >> 20, unmapped >> 20) == (9, 9)
+
+
+LOSSES = {
+    "sealed": "a seccomp filter",
+    "few_descriptors": "no free descriptor (ulimit -n)",
+    "small_files": "the file-size limit of the program (ulimit -f)",
+    "no_space": "no address space (ulimit -v)",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), LOSSES.items(), ids=LOSSES)
+def test_program_without_room_goes_on_and_the_loss_is_told(
+    chain: Chain, program: str, name: str, reason: str
+) -> None:
+    recorded = chain(program, name)
+    (image,) = recorded.images
+    trace = recorded.trace(image)
+    list(trace.chunks)
+    lost = sum(image.lost.values())
+    assert [*image.lost] == [reason]
+    assert lost > 0
+    assert sum(calls_of(trace).values()) + lost == sum(recorded.counts(image)[k] for k in CALLS)
+    assert f"{lost:,} calls not recorded: {reason}" in trace.losses
+
+
+@pytest.mark.skipif(PURE, reason="it makes a million records")
+def test_signals_that_leave_the_recorder_lose_nothing(chain: Chain, program: str) -> None:
+    """The handler leaves by longjmp; the counter would keep its lock, so it is left out."""
+    alone = Chain(chain.recorder, None, chain.place)
+    recorded = alone(program, "storm")
+    (image,) = recorded.images
+    trace = recorded.trace(image)
+    events = sum(len(chunk) for chunk in trace.chunks)
+    assert events == 1000, "the calls after the storm"
+    assert trace.dropped["free of NULL"] > 300
+    assert not image.lost
+    assert not trace.reader.damaged
+
+
+@pytest.mark.parametrize("allocator", ["tcmalloc_minimal", "mimalloc", "jemalloc", ""])
+def test_operators_of_a_linked_allocator_are_recorded(
+    chain: Chain, tmp_path: Path, allocator: str
+) -> None:
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler is installed: apt install g++")
+    found = sorted(Path("/usr/lib").glob(f"*/lib{allocator}.so.?")) if allocator else [None]
+    if not found:
+        pytest.skip(f"lib{allocator} is not installed")
+    linked = [str(found[0])] if found[0] else []
+    output = str(tmp_path / "operators")
+    source = str(HERE / "operators.cpp")
+    subprocess.run(["c++", "-std=c++17", "-O0", "-w", "-o", output, source, *linked], check=True)
+    (trace,) = require_all_equal(chain(output))
+    assert sum(trace.reader.calls_by_kind.values()) >= 800
+
+
+FOREIGN = {
+    "perl": ("perl", "-e", "my %h = map { $_ => 1 } 1 .. 100"),
+    "git": ("git", "--version"),
+    "shell pipeline": ("sh", "-c", "echo a | cat | wc -c; (exec 3>&-)"),
+    "python": (sys.executable, "-S", "-c", "pass"),
+}
+
+
+@pytest.mark.parametrize("command", FOREIGN.values(), ids=FOREIGN)
+def test_programs_of_others_are_recorded(chain: Chain, command: tuple[str, ...]) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    require_all_equal(chain(*command))

@@ -1,0 +1,149 @@
+"""Merging of lanes: against a sort, and the cases that a sort does not show."""
+
+import random
+import struct
+from pathlib import Path
+
+import pytest
+
+from allocsim.events import Op
+from allocsim.traces.preload.layout import CHUNK, Code
+from allocsim.traces.preload.reader import ImageReader
+from allocsim.traces.preload.trace import open_image
+from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
+
+Row = tuple[int, ...]
+
+
+def events_of(directory: Path, *lanes: list[Record]) -> list[Row]:
+    """Operation, object, request and thread of each event."""
+    image = write_image(directory, *lanes)
+    trace = open_image(image, [image], 1.0)
+    return [
+        (event.op, event.object, event.request, event.thread)
+        for chunk in trace.chunks
+        for event in chunk.copy()
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    lanes: list[list[Record]] = [[] for _ in range(chance.randrange(1, 9))]
+    for stamp in range(1, 400):
+        address = 16 * stamp
+        chance.choice(lanes).append((Code.MALLOC, stamp, address, stamp))
+    reader = ImageReader(write_image(tmp_path, *lanes))
+    calls = [call for batch in reader.batches() for call in batch.copy()]
+    assert [call.request for call in calls] == [*range(1, 400)], f"seed {seed}"
+    for call in calls:
+        lane = lanes[call.thread - 1]
+        assert any(record[1] == call.request for record in lane), f"seed {seed}"
+
+
+def test_realloc_is_one_event(tmp_path: Path) -> None:
+    lane: list[Record] = [
+        (Code.MALLOC, 1, 0x100, 10),
+        (Code.REALLOC, 2, 0x100, 20),
+        (Code.RESIZED, 3, 0x200),
+        (Code.FREE, 4, 0x200),
+    ]
+    assert events_of(tmp_path, lane) == [
+        (Op.MALLOC, 0, 10, 0),
+        (Op.REALLOC, 0, 20, 0),
+        (Op.FREE, 0, 0, 0),
+    ]
+
+
+def test_old_address_of_a_realloc_may_be_used_before_it_ends(tmp_path: Path) -> None:
+    """Thread 2 allocates the address that thread 1 is giving up, and resizes that object too."""
+    one: list[Record] = [
+        (Code.MALLOC, 1, 0x100, 10),
+        (Code.REALLOC, 2, 0x100, 20),
+        (Code.RESIZED, 9, 0x200),
+    ]
+    two: list[Record] = [
+        (Code.MALLOC, 3, 0x100, 30),
+        (Code.REALLOC, 4, 0x100, 40),
+        (Code.RESIZED, 8, 0x300),
+        (Code.FREE, 10, 0x200),
+        (Code.FREE, 11, 0x300),
+    ]
+    assert events_of(tmp_path, one, two) == [
+        (Op.MALLOC, 0, 10, 0),
+        (Op.MALLOC, 1, 30, 1),
+        (Op.REALLOC, 1, 40, 1),
+        (Op.REALLOC, 0, 20, 0),
+        (Op.FREE, 0, 0, 1),
+        (Op.FREE, 1, 0, 1),
+    ]
+
+
+def test_failed_realloc_keeps_its_object(tmp_path: Path) -> None:
+    one: list[Record] = [
+        (Code.MALLOC, 1, 0x100, 10),
+        (Code.REALLOC, 2, 0x100, 1 << 63),
+        (Code.RESIZED, 4, 0),
+        (Code.FREE, 5, 0x100),
+    ]
+    two: list[Record] = [(Code.MALLOC, 3, 0x200, 7)]
+    assert [event[0] for event in events_of(tmp_path, one, two)] == [Op.MALLOC, Op.MALLOC, Op.FREE]
+
+
+def test_unfinished_record_is_passed_over(tmp_path: Path) -> None:
+    """Zeros and UNWRITTEN stand where a handler has left the recorder."""
+    image = write_image(tmp_path, [])
+    rest = encoded([(Code.MALLOC, 5, 0x100, 10)])
+    hole = struct.pack("<4Q", 3 << 8 | Code.UNWRITTEN, 0x1234567, 99, 0)
+    begin = encoded([(Code.BEGIN, 0, 1 << 32)])[:16]
+    lane = (begin + hole + bytes(24) + rest[:24]).ljust(CHUNK, b"\0")
+    image.lanes[0].write_bytes(lane)
+    reader = ImageReader(image)
+    assert [call.request for batch in reader.batches() for call in batch] == [10]
+    assert reader.damaged == 0
+
+
+def test_overwritten_lane_ends_there_and_is_noted(tmp_path: Path) -> None:
+    image = write_image(tmp_path, [(Code.MALLOC, 5, 0x100, 10)])
+    content = bytearray(image.lanes[0].read_bytes())
+    content[40:48] = b"scribble"
+    image.lanes[0].write_bytes(content)
+    trace = open_image(image, [image], 1.0)
+    assert sum(len(chunk) for chunk in trace.chunks) == 1
+    assert trace.losses == ["the program has overwritten a part of the recording"]
+
+
+def test_long_lane_has_several_chunks(tmp_path: Path) -> None:
+    lane: list[Record] = [(Code.MALLOC, 1 + i, 16 * i + 16, i) for i in range(6000)]
+    reader = ImageReader(write_image(tmp_path, lane))
+    assert len(reader.image.lanes[0].read_bytes()) == 2 * CHUNK
+    assert sum(len(batch) for batch in reader.batches()) == 6000
+
+
+def test_child_begins_with_the_objects_of_its_parent_at_the_fork(tmp_path: Path) -> None:
+    """What the parent does after the fork is not part of the child."""
+    parent = write_image(
+        tmp_path,
+        [
+            (Code.MALLOC, 1, 0x100, 10),
+            (Code.ALIGNED_ALLOC, 2, 6 << 56 | 0x200, 20),
+            (Code.FREE, 3, 0x100),
+            (Code.MALLOC, 4, 0x300, 30),
+            (Code.FREE, 900, 0x200),
+        ],
+    )
+    child = write_image(
+        tmp_path, [(Code.FREE, 1, 0x300)], process=8, parent=IDENTITY, identity=IDENTITY + 500
+    )
+    trace = open_image(child, [parent, child], 1.0)
+    rows = [event.tolist() for chunk in trace.chunks for event in chunk.copy()]
+    assert rows == [(30, 0, 0, Op.MALLOC, 0), (20, 1, 0, Op.MEMALIGN, 6), (0, 0, 0, Op.FREE, 0)]
+    assert trace.inherited == 2
+
+
+def test_times_are_those_of_the_stamps(tmp_path: Path) -> None:
+    image = write_image(tmp_path, [(Code.MALLOC, 100 * i, 16 * i, 1) for i in range(1, 200)])
+    trace = open_image(image, [image], 2.0)
+    assert sum(len(chunk) for chunk in trace.chunks) == 199
+    times = trace.description["times"]
+    assert all(time == 200 * (event + 1) for event, time in times[1:])

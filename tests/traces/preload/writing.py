@@ -1,0 +1,49 @@
+"""Recordings written by hand, word by word, as recorder.c would write them."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from allocsim.traces.preload.layout import CHUNK, HEADER, SLACK, WORDS, Code, Image, find_images
+
+IDENTITY = 1000
+"""Stamp of the first call of an image."""
+
+Record = tuple[Code, int, int, int] | tuple[Code, int, int]
+"""Code, stamp after IDENTITY, and the other words."""
+
+
+def write_image(
+    directory: Path,
+    *lanes: list[Record],
+    process: int = 7,
+    parent: int = 0,
+    identity: int = IDENTITY,
+) -> Image:
+    """Write an image with these lanes; each begins with a BEGIN by the thread of its number."""
+    header = np.zeros(1, HEADER)
+    header["magic"], header["version"] = b"allocrec", 1
+    header["process"], header["identity"], header["parent"] = process, identity, parent
+    header["forked"] = parent and identity
+    header["program"] = b"/bin/program"
+    name = f"{process:x}-{identity:x}"
+    (directory / name).write_bytes(header.tobytes().ljust(4096, b"\0"))
+    for number, records in enumerate(lanes):
+        begin: Record = (Code.BEGIN, 0, number + 1 << 32)
+        (directory / f"{name}.{number:x}").write_bytes(encoded([begin, *records], identity))
+    (image,) = [image for image in find_images(directory) if image.identity == identity]
+    return image
+
+
+def encoded(records: list[Record], identity: int = IDENTITY) -> bytes:
+    """The chunks of a lane."""
+    chunks = [b""]
+    for code, stamp, *words in records:
+        head = (stamp + identity & (1 << 56) - 1) << 8 | code
+        record = struct.pack(f"<{1 + len(words)}Q", head, *words)
+        assert len(record) == 8 * WORDS[code]
+        if len(chunks[-1]) + len(record) > CHUNK - SLACK:
+            chunks.append(b"")
+        chunks[-1] += record
+    return b"".join(chunk.ljust(CHUNK, b"\0") for chunk in chunks)
