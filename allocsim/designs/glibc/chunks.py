@@ -36,7 +36,7 @@ PAGE = 4096
 """Bytes of a page of the operating system."""
 
 MAX_REQUEST = 1 << 62
-"""Larger requests count as this one, which always fails, so that no sum can overflow."""
+"""Larger requests are treated as this request, which always fails, so that no sum can overflow."""
 
 
 @kernel
@@ -113,13 +113,13 @@ def inuse_bit_at_offset(p: int, offset: int) -> int:
 
 @kernel
 def set_inuse_bit_at_offset(p: int, offset: int) -> None:
-    """Note that the chunk that ends at p + offset is in use."""
+    """Set the flag that the chunk that ends at p + offset is in use."""
     store_word(p + offset + 8, load_word(p + offset + 8) | PREV_INUSE)
 
 
 @kernel
 def clear_inuse_bit_at_offset(p: int, offset: int) -> None:
-    """Note that the chunk that ends at p + offset is free."""
+    """Clear the flag, so that the chunk that ends at p + offset is free."""
     store_word(p + offset + 8, load_word(p + offset + 8) & ~PREV_INUSE)
 
 

@@ -36,9 +36,10 @@ from allocsim.designs.glibc.tcache import (
 )
 
 STARTUPS = ("none", "linked", "dlopen")
-"""How the library serves the program: alone, but other code of the process allocates nothing; as
-the malloc of the whole process, so that each new thread allocates its dtv (see DTV); or next to a
-library that serves the rest of the process, which is the same as "none"."""
+"""How the library serves the program. "none": the program calls it, and other code of the process
+allocates nothing. "linked": it is the malloc of the whole process, so each new thread allocates its
+dtv (see DTV). "dlopen": another library serves the rest of the process, which has the same effect
+as "none"."""
 
 DTV = 272
 """Bytes that pthread_create allocates for the dynamic thread vector of a thread, in a program whose

@@ -32,7 +32,7 @@ WHOLE = 1 << 16
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
-    """Return a number with a bit for each slot: live for `first` 0, taken for 8."""
+    """Return a number with a bit for each slot: live slots if `first` is 0, taken ones if 8."""
     words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
     return sum((word & ALL) << 64 * place for place, word in enumerate(words))
 

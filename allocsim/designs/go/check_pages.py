@@ -54,7 +54,7 @@ def chunks_of(heap: Go) -> int:
 
 
 def bits_of(heap: Go, first: int) -> np.ndarray:
-    """Return a bit for each page of the heap: in use for `first` 0, released for 8."""
+    """Return a bit for each page of the heap: pages in use if `first` is 0, released ones if 8."""
     words = heap.palloc_bits[: chunks_of(heap) * 16].reshape(-1, 16)[:, first : first + 8]
     return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little")
 

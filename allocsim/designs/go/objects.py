@@ -21,13 +21,16 @@ def zero_base(heap: Go) -> int:
 
 @kernel
 def inspect(heap: Go, address: int) -> int:
-    """Return OK if an object starts at `address`, small and dead or live, else why not."""
+    """Return OK if an object starts at `address`, else the Status of the error.
+
+    The object is live, or small and dead.
+    """
     return object_status(heap, address)
 
 
 @out_of_line
 def object_status(heap: Go, address: int) -> int:
-    """Return OK if an object starts at `address`, small and dead or live, else why not."""
+    """Return OK if a live or a small dead object starts at `address`; else the Status of the error."""
     if not 0 <= page_of(heap, address) < len(heap.spans):
         return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
     span = span_of(heap, address)
@@ -49,7 +52,10 @@ def object_status(heap: Go, address: int) -> int:
 
 @kernel
 def _tiny_status(heap: Go, address: int) -> int:
-    """Return OK if a part of a block, or a 16-byte object, starts at `address`, else why not."""
+    """Return OK if a part of a block, or a 16-byte object, starts at `address`.
+
+    Otherwise, returns the Status that says why not.
+    """
     parts = int(heap.tiny_parts[(address - heap.mheap[0].start) >> 4])
     inside = address & (TINY_SIZE - 1)
     if inside == 0 or parts >> inside & 1:

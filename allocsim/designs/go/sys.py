@@ -54,7 +54,7 @@ else:
         @intrinsic
         def call(typing: Any, word: Any) -> Any:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-                """Return the instructions."""
+                """Generate the code of the call; return its result."""
                 return build(builder, arguments[0])
 
             return types.int64(types.int64), generate
@@ -67,7 +67,7 @@ else:
         @intrinsic
         def call(typing: Any, word: Any, count: Any) -> Any:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-                """Return the instructions."""
+                """Generate the code of the call; return its result."""
                 return build(builder, *arguments)
 
             return types.int64(types.int64, types.int64), generate
