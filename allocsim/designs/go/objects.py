@@ -30,7 +30,7 @@ def inspect(heap: Go, address: int) -> int:
 
 @out_of_line
 def object_status(heap: Go, address: int) -> int:
-    """Return OK if a live or a small dead object starts at `address`; else the Status of the error."""
+    """Return OK if a live or a small dead object starts at `address`; else another Status."""
     if not 0 <= page_of(heap, address) < len(heap.spans):
         return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
     span = span_of(heap, address)
