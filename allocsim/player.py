@@ -110,8 +110,9 @@ class Player:
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def _footprint(self) -> int:
-        """Return the current footprint of the heap, in bytes."""
-        return int(operations.footprint(self.heap.state))
+        """Return the current footprint of the heap and the bytes of the table of objects."""
+        table: int = self._run.objects.nbytes
+        return int(operations.footprint(self.heap.state)) + table
 
     def profile(self) -> Profile:
         """Return the measurements; raise Corruption if the figures of a sample do not add up."""

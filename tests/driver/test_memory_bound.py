@@ -75,10 +75,10 @@ def test_huge_object_above_the_limit_of_the_user_is_not_written(heap: Heap) -> N
     assert heap.resident() < 4 * MIB
 
 
-def test_memory_that_others_take_ends_the_run() -> None:
+def test_memory_that_runs_short_ends_a_run_that_has_much() -> None:
     left = iter([AVAILABLE, AVAILABLE // 9])
     with Heap() as heap:
         played = Player(heap, Options(available=lambda: next(left)))
         played._bound._next_look = 0.0
         with pytest.raises(OutOfMemory, match="memory runs short"):
-            played.play(stream(malloc(0, 10)))
+            played.play(stream(malloc(0, 20 * MIB)))
