@@ -172,7 +172,8 @@ class Source:
         limited = _LimitedReads(file)
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", limited)))
         limited.limit = sys.maxsize
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        # is_dir() of Python 3.11 raises IndexError for a member without a name.
+        members = [one for one in archive.infolist() if not one.filename.endswith("/")]
         if len(members) != 1:
             names = ", ".join(member.filename[:MAX_SHOWN] for member in members[:5]) or "none"
             raise TraceError(

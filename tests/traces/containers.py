@@ -81,6 +81,9 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "zip, bzip2": lambda content: zipped(("trace.txt", content), method=zipfile.ZIP_BZIP2),
     "zip, lzma": lambda content: zipped(("trace.txt", content), method=zipfile.ZIP_LZMA),
     "zip with a directory": lambda content: zipped(("d/", b""), ("d/trace.txt", content)),
+    "zip without a name": lambda content: zipped(("trace.txt", content)).replace(
+        b"trace.txt", b"\0race.txt"
+    ),
     "zip from a pipe": packed_unseekable,
 }
 
