@@ -40,6 +40,11 @@ from allocsim.cli.output import log
     is_flag=True,
     help="Also record Python's own allocators (memray only).",
 )
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Record until the last process that PROGRAM starts has ended, such as a daemon.",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
@@ -48,6 +53,7 @@ def command(
     children: bool,
     cost: bool,
     python_allocators: bool,
+    wait: bool,
     force: bool,
     program: tuple[str, ...],
 ) -> int:
@@ -66,7 +72,7 @@ def command(
     from allocsim.recorders.program import find_program
     from allocsim.recorders.recording import Choice, record
 
-    request = Request(find_program(program), children, python_allocators)
+    request = Request(find_program(program), children, python_allocators, wait)
     status = record(request, path, Choice(wanted, cost, force), _log, watched)
     _log(f"next: `allocsim trace info {path}` or `allocsim replay {path}`")
     return status

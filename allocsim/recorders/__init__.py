@@ -43,10 +43,20 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
     return usable
 
 
+def why_not_best(request: Request, chosen: Recorder) -> str | None:
+    """Return what the recorder of first preference lacks here, if another one was chosen for it."""
+    best = RECORDERS[0]
+    if chosen is best or best.unsuited(request) is not None or request.python_allocators:
+        return None
+    reason = best.missing(request)
+    return f"{best.name}, which records more, cannot be used: {reason}" if reason else None
+
+
 def _with_options(known: list[Recorder], request: Request, wanted: str | None) -> list[Recorder]:
     """Return the recorders that have the options of the request; InputError if none has."""
     options = {
         "--children": (request.children, "records_children", "the processes that a program starts"),
+        "--wait": (request.wait, "waits_for_children", "processes that outlive a program"),
         "--trace-python-allocators": (
             request.python_allocators,
             "sees_python_objects",

@@ -37,6 +37,8 @@ class Request:
     """Also record the processes that the program starts."""
     python_allocators: bool = False
     """Also record Python's own allocators."""
+    wait: bool = False
+    """Record until the last process that the program started has ended, not only the program."""
 
 
 def suits_every_program(_: Request) -> str | None:
@@ -81,6 +83,8 @@ class Recorder:
     """Programs for which the recorder records nothing."""
     records_children: bool = False
     """Whether it also records the processes that the program starts (--children)."""
+    waits_for_children: bool = False
+    """Whether it goes on recording processes that outlive the program (--wait)."""
     is_guarded: bool = False
     """Whether it runs with the guard (see `guard`), which needs a C compiler."""
     follows_exec: bool = True

@@ -54,7 +54,7 @@ def leftover_note(directory: Path) -> str | None:
 
     They are found by the work directory in their environment, which they inherited.
     """
-    found = sorted(_processes_with(os.fsencode(directory)))
+    found = leftover_processes(directory)
     if not found:
         return None
     named = ", ".join(map(str, found[:MAX_NAMED])) + (", …" if len(found) > MAX_NAMED else "")
@@ -62,6 +62,11 @@ def leftover_note(directory: Path) -> str | None:
         f"processes that the program started were still running at its end ({named}): what they "
         "do from then on is not recorded"
     )
+
+
+def leftover_processes(directory: Path) -> list[int]:
+    """Return the running processes that were started under a recorder with this work directory."""
+    return sorted(_processes_with(os.fsencode(directory)))
 
 
 def drops_environment(program: Program) -> bool:

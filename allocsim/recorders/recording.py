@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
-from allocsim.recorders import usable_recorders
+from allocsim.recorders import usable_recorders, why_not_best
 from allocsim.recorders.base import Recorder, RecorderFailed, Request, work_directory
 from allocsim.recorders.caveats import caveats_before, leftover_note, losses_after
 from allocsim.recorders.conversion import Finished, Progress, convert
@@ -53,6 +53,9 @@ def record(request: Request, out: Path, choice: Choice, notify: Notify, progress
     On failure `out` is unchanged. The error carries the program's exit status if that is not 0.
     """
     candidates = usable_recorders(request, choice.recorder)
+    better = None if choice.recorder else why_not_best(request, candidates[0])
+    if better:
+        notify(better)
     plain = run_plainly(request.program, notify) if choice.cost else None
     with work_directory() as directory:
         session = Session(request, directory, choice, notify, progress)

@@ -17,7 +17,7 @@ from allocsim.recorders.base import Recorder, RecorderFailed, Request, open_reco
 from allocsim.recorders.linkage import why_not_preloaded
 from allocsim.recorders.preload.clock import TickClock, is_tsc_trusted
 from allocsim.recorders.preload.library import INSTALL, recorder_library, why_no_library
-from allocsim.recorders.preload.watch import MemoryWatch
+from allocsim.recorders.preload.watch import MemoryWatch, wait_for_leftovers
 from allocsim.recorders.program import Outcome, preload, run_program
 from allocsim.traces.preload.choice import Choices
 from allocsim.traces.preload.layout import find_images
@@ -47,6 +47,8 @@ def run(request: Request, directory: Path) -> Outcome:
     if is_tsc_trusted():
         variables["ALLOCSIM_RECORD_TSC"] = "1"
     outcome = run_program(request.program, variables, watch=watch.watching)
+    if request.wait:
+        wait_for_leftovers(directory)
     facts = {"ns_per_tick": clock.ns_per_tick(), "samples": watch.samples}
     (directory / FACTS).write_text(json.dumps(facts))
     return outcome
@@ -93,4 +95,5 @@ RECORDER = Recorder(
     read=read,
     label=label,
     records_children=True,
+    waits_for_children=True,
 )

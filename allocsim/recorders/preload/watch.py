@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from allocsim.recorders.caveats import leftover_processes
+from allocsim.signals import SignalsRedirected
+
 _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
+
+
+POLL = 0.1
+"""Seconds between two looks at the processes that are left."""
 
 
 class MemoryWatch:
@@ -50,6 +57,14 @@ class MemoryWatch:
             if len(self.samples) == self.MAX_SAMPLES:
                 del self.samples[::2]
                 interval *= 2
+
+
+def wait_for_leftovers(directory: Path) -> None:
+    """Wait until the processes that the program has left have ended, or until an interrupt."""
+    interrupted = threading.Event()
+    with SignalsRedirected(lambda _: interrupted.set()):
+        while leftover_processes(directory) and not interrupted.wait(POLL):
+            pass
 
 
 def _resident(process: int) -> int:

@@ -1,0 +1,113 @@
+"""`allocsim record` with the recorder of its own, which is the default."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from allocsim import Heap
+from allocsim.player import Options, play
+from allocsim.traces import open_trace
+from tests.conftest import RESERVE
+from tests.recorders.conftest import Record
+from tests.recorders.requirements import compiled as compiled_program
+
+
+def test_recording_has_an_account_and_can_be_verified(
+    record: Record, tmp_path: Path, program: str
+) -> None:
+    ended = record("-o", "out", "--", program, "pool")
+    assert (ended.status, ended.out) == (0, ""), ended.err
+    assert "recording with preload: " in ended.err
+    census = r"41 threads, 40 ends; [\d,]+ calls: malloc [\d,]+, calloc [\d,]+, free [\d,]+"
+    assert re.search(census, ended.err)
+    trace = open_trace(str(tmp_path / "place" / "out"))
+    source = trace.description["source"]
+    assert source["calls"]["malloc"] >= 2000
+    assert source["times"][0][0] == 0
+    assert "worker" in source["thread_names"].values()
+    assert source["sample_fields"] == ["ns", "anonymous", "cpu_ns"]
+    with Heap(reserve=RESERVE) as heap:
+        profile = play(heap, trace, Options(verify=True, every=1000))
+    assert profile.events >= 4000
+
+
+def test_daemon_is_recorded_until_its_end_with_wait(
+    record: Record, tmp_path: Path, program: str
+) -> None:
+    ended = record("--wait", "--children", "-o", "out", "--", program, "daemons")
+    assert ended.status == 0, ended.err
+    assert "still running" not in ended.err
+    (child,) = (tmp_path / "place").glob("out.programs.*.allocsim")
+    assert open_trace(str(child)).length == 40
+
+
+def test_last_program_of_an_exec_is_the_trace(record: Record, tmp_path: Path, program: str) -> None:
+    ended = record("--children", "-o", "out", "--", "env", program, "exits")
+    assert ended.status == 0, ended.err
+    assert open_trace(str(tmp_path / "place" / "out")).length == 100
+    assert [*(tmp_path / "place").glob("out.env.*.1.allocsim")], ended.err
+
+
+def test_program_without_the_preload_is_a_loss(record: Record, program: str) -> None:
+    ended = record("-o", "out", "--", "env", "-i", program, "exits")
+    assert ended.status == 0, ended.err
+    loss = "incomplete: not recorded, since LD_PRELOAD was removed from its environment: programs"
+    assert loss in ended.err
+
+
+def test_address_space_limit_is_a_loss_of_the_trace(
+    record: Record, tmp_path: Path, program: str
+) -> None:
+    ended = record("-o", "out", "--", program, "no_space")
+    assert ended.status == 0, ended.err
+    assert "calls not recorded: no address space (ulimit -v)" in ended.err
+    assert open_trace(str(tmp_path / "place" / "out")).losses
+
+
+def test_static_program_is_refused_before_it_runs(record: Record, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    compiled_program(place, "static", "int main(void) { return 5; }\n", "-static")
+    ended = record("--with", "preload", "-o", "out", "--", "./static")
+    assert ended.status == 3
+    assert "is statically linked, so that no recorder can be preloaded" in ended.err
+
+
+def test_without_a_compiler_the_next_recorder_is_used_and_the_reason_told(
+    record: Record, tmp_path: Path
+) -> None:
+    """The directory of programs has no cc."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    for name in ("true", "heaptrack"):
+        found = subprocess.run(["which", name], capture_output=True, text=True, check=False)
+        if not found.stdout:
+            pytest.skip(f"{name} is not installed")
+        (path / name).symlink_to(found.stdout.strip())
+    environment = {**record.environment, "PATH": str(path)}
+    ended = record("-o", "out", "--", "true", env=environment)
+    reason = "preload, which records more, cannot be used: no C compiler is installed: apt install"
+    assert f"{reason} gcc libc6-dev" in ended.err
+
+
+def test_trace_is_the_same_without_a_cache_directory(
+    record: Record, tmp_path: Path, program: str
+) -> None:
+    """The home is a file, as unusable as one that cannot be written."""
+    (tmp_path / "home").write_text("")
+    environment = {**record.environment, "HOME": str(tmp_path / "home")}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    environment.pop("XDG_CACHE_HOME", None)
+    ended = record("-o", "out", "--", program, "exits", env=environment | {"TMPDIR": "/tmp"})
+    assert ended.status == 0, ended.err
+    assert open_trace(str(tmp_path / "place" / "out")).length == 100
+
+
+def test_directory_of_a_long_path_is_an_error(record: Record, tmp_path: Path) -> None:
+    place = tmp_path / ("x" * 200) / ("y" * 200)
+    place.mkdir(parents=True)
+    ended = record("--with", "preload", "--", "true", env={**os.environ, "TMPDIR": str(place)})
+    assert ended.status == 3
+    assert "is too long a path; set TMPDIR to a shorter one" in ended.err

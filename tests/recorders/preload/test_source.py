@@ -1,0 +1,80 @@
+"""The C source: warnings, data races, and where the compiled library is kept."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from allocsim.recorders.base import RecorderFailed
+from allocsim.recorders.preload import library as module
+from allocsim.recorders.preload.library import LIBRARIES, OPTIONS, SOURCE, recorder_library
+from allocsim.trace_stats import collect_stats
+from allocsim.traces.preload.layout import find_images
+from allocsim.traces.preload.trace import open_image
+from tests.recorders.preload.running import HERE, calls_of
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    strict = ("-Wall", "-Wextra", "-Werror")
+    command = (compiler, *OPTIONS, *strict, "-o", tmp_path / "x.so", SOURCE, *LIBRARIES)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("tsc", [{"ALLOCSIM_RECORD_TSC": "1"}, {}], ids=["tsc", "ns"])
+def test_threads_that_share_lanes_do_not_race(tmp_path: Path, tsc: dict[str, str]) -> None:
+    """Under ThreadSanitizer. The objects go from thread to thread, so no call may be misplaced."""
+    program = tmp_path / "race"
+    options = ("-std=gnu11", "-O1", "-w", "-fsanitize=thread", "-DROUND_COUNT=2", "-I")
+    command = ("cc", *options, SOURCE.parent, "-o", program, HERE / "race.c", *LIBRARIES)
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("the compiler has no ThreadSanitizer")
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **tsc}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("ThreadSanitizer does not run on this kernel")
+    assert (done.returncode, done.stderr) == (0, "")
+    (image,) = find_images(recordings)
+    trace = open_image(image, [image], 1.0)
+    stats = collect_stats(trace)
+    assert calls_of(trace)["malloc"] == calls_of(trace)["realloc"] == stats.allocations
+    assert trace.reader.ended == 2 * 8
+    assert {*trace.dropped} <= {"free of NULL"}
+    assert stats.live_objects == 0
+
+
+def test_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler is installed")
+    first = recorder_library(tmp_path)
+    monkeypatch.setattr(module, "_compiled", lambda _: pytest.fail("it is compiled again"))
+    assert recorder_library(tmp_path) == first
+    assert first.is_relative_to(tmp_path / "cache")
+
+
+def test_edited_source_is_another_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler is installed")
+    before = module._key()
+    edited = tmp_path / "recorder.c"
+    edited.write_text(SOURCE.read_text() + "\n")
+    monkeypatch.setattr(module, "SOURCE", edited)
+    assert module._key() != before
+
+
+def test_compiler_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler is installed")
+    broken = tmp_path / "recorder.c"
+    broken.write_text("not C\n")
+    monkeypatch.setattr(module, "SOURCE", broken)
+    with pytest.raises(RecorderFailed, match="the C compiler failed: "):
+        recorder_library(tmp_path)
