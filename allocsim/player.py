@@ -139,6 +139,7 @@ class Player:
             classes=self.heap.classes(),
             caches=self.heap.caches(),
             part_meanings=self.heap.design.parts,
+            spans=self.heap.design.spans,
             mode=self.heap.design.mode(self.heap.parameters),
             native_counters=self.heap.native_counters(),
             stamps=int(self._driver.stamps),

@@ -130,6 +130,8 @@ class Profile:
     """The design's own phrases for some parts, or for "metadata", in place of PART_MEANINGS."""
     mode: str = ""
     """What the design's parameters mean for the run, in a sentence; empty for most designs."""
+    spans: str = "spans"
+    """What the design calls the pieces of memory that snapshots count as spans."""
     stamps: int = 0
     """Fill patterns that were checked and found intact."""
     checks: int = 0

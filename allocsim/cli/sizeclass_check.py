@@ -22,13 +22,23 @@ def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> 
 
     Every size up to that of the largest class must map to the smallest class that fits; the 4,096
     sizes above it must map to no class. If one does not, the command fails (exit 1) and names it.
-    This is testsizetoclass of Go's first malloc.
+    This is testsizetoclass of Go's first malloc. For a design that has no size classes, the command
+    says what it has instead.
     """
     from allocsim.designs import find_design
     from allocsim.errors import CheckFailed
-    from allocsim.reports.size_classes import classes_json, print_classes
+    from allocsim.reports.size_classes import (
+        classes_json,
+        no_classes_json,
+        no_classes_text,
+        print_classes,
+    )
 
     found = find_design(design)
+    if found.instead_of_classes:
+        found.checked(dict(set))
+        click.echo(no_classes_json(found) if json else no_classes_text(found))
+        return
     table = found.table(found.checked(dict(set)))
     mismatches = list(table.mismatches())
     if mismatches:

@@ -102,6 +102,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "caches": _OPTIONAL,
     "native_counters": _OPTIONAL,
     "placement": (callable, "a function"),
+    "instead_of_classes": (lambda value: isinstance(value, str), "a text"),
+    "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
 """For each field of Design: a check of its value, and what an error message says it expected."""

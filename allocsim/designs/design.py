@@ -79,6 +79,11 @@ class Design:
     does not depend on where the OS maps the heap."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
     """Returns what the parameters mean for a run, as a sentence for the head of its report."""
+    instead_of_classes: str = ""
+    """What a design without size classes has instead, in sentences that `sizeclass-check` prints;
+    "" if there is nothing to say."""
+    spans: str = "spans"
+    """What the design calls the pieces of memory that `core.records.SPAN_COUNTS` counts."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Phrases for parts of the heap, or for "metadata", where the usual ones do not fit (see
     `profile.PART_MEANINGS`)."""

@@ -145,4 +145,4 @@ def _counts(profile: Profile) -> tuple[list[str], list[str]]:
     counters = [f"{name} {count:,}" for name, count in end.counters.items()]
     rate = f"{profile.events_per_second / 1e6:.1f} M events/s in {profile.seconds:.2f} s"
     resident = f"resident {format_bytes(profile.resident)} of {format_bytes(end.heap)} heap"
-    return [f"spans {spans}", *counters], [resident, rate]
+    return [f"{profile.spans} {spans}", *counters], [resident, rate]

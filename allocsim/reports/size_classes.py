@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from statistics import fmean
+from textwrap import fill
 
 from allocsim.core.size_classes import ClassRow, SizeClasses
+from allocsim.designs import Design
 from allocsim.reports.screen import Screen, simple_table
 
 SCHEMA = "allocsim/size-classes/1"
@@ -49,6 +51,22 @@ def classes_json(design: str, classes: SizeClasses) -> str:
         "mean_waste": classes.mean_waste(),
         "mean_worst_waste": _mean_worst(classes.rows()),
         "classes": [asdict(row) for row in classes.rows()],
+    }
+    return json.dumps(table, indent=2)
+
+
+def no_classes_text(design: Design) -> str:
+    """Return what a design without size classes has instead, as paragraphs of lines."""
+    return fill(f"{design.name} has no size classes. {design.instead_of_classes}", 100)
+
+
+def no_classes_json(design: Design) -> str:
+    """Return the same as an indented JSON object, with an empty table."""
+    table = {
+        "schema": SCHEMA,
+        "design": design.name,
+        "classes": [],
+        "instead": design.instead_of_classes,
     }
     return json.dumps(table, indent=2)
 

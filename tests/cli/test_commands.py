@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from allocsim import __version__
 from allocsim.cli import COMMANDS, LazyGroup, cli, trace
 from allocsim.core.jit import PURE
-from allocsim.designs import SUMMARIES
+from allocsim.designs import SUMMARIES, find_design
 from allocsim.jobs import bundled_jobs, opening_comment
 from allocsim.libraries.find import KNOWN
 from allocsim.reports.trace_warnings import NO_THREADS
@@ -167,6 +167,20 @@ def test_sizeclass_check_shows_the_table(run: Run) -> None:
     assert (ended.status, ended.err) == (0, "")
     assert "go2008: " in ended.out
     assert json.loads(run("sizeclass-check --json").out)["design"] == "go2008"
+
+
+@pytest.mark.parametrize("setting", ["", " --set tcache_count=3"])
+def test_sizeclass_check_says_what_a_design_has_instead(run: Run, setting: str) -> None:
+    ended = run(f"sizeclass-check --design glibc{setting}")
+    instead = find_design("glibc").instead_of_classes
+    assert (ended.status, ended.err) == (0, "")
+    assert " ".join(ended.out.split()) == f"glibc has no size classes. {instead}"
+    assert json.loads(run("sizeclass-check --design glibc --json").out)["instead"] == instead
+
+
+def test_report_counts_what_the_design_calls_spans(run: Run) -> None:
+    assert "\nchunks " in run("random --ops 200 --design glibc").out
+    assert "\nspans " in run("random --ops 200").out
 
 
 def test_sizeclass_check_names_the_first_mismatch(

@@ -112,6 +112,17 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     return heap
 
 
+INSTEAD_OF_CLASSES = (
+    "The chunk of a request is the request and 8 bytes, rounded up to a multiple of 16, at least "
+    "32: 24 bytes fit in a chunk of 32, 40 in one of 48, and so on. A thread's cache has a list "
+    "for each of the 64 chunk sizes up to 1,040, and an arena a fastbin for each of the 7 sizes up "
+    "to 128. Other free chunks are merged and then kept in bins: 62 small ones, for one size each, "
+    "from 32 to 1,008; and 63 large ones, for ranges of sizes: 33 from 1,024 in steps of 64, 16 "
+    "from 3,136, 7 from 12,288 in steps of 4,096, and 7 from 40,960, the last of them from 524,288 "
+    "without end."
+)
+"""The answer of `sizeclass-check`; the ranges of large bins are those of `bins.bin_index`."""
+
 DESIGN = Design(
     name="glibc",
     state=Glibc,
@@ -120,6 +131,8 @@ DESIGN = Design(
     parameters=PARAMETERS,
     native_counters=native_counters,
     placement=placement,
+    instead_of_classes=INSTEAD_OF_CLASSES,
+    spans="chunks",
     parts={
         "rounding": "headers and rounding of objects, libc's own blocks, ends of mappings",
         "tail": "headers of arenas and heaps, fence posts",
