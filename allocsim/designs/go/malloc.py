@@ -15,7 +15,7 @@ from allocsim.core.operations import Status
 from allocsim.core.raw import copy, fill
 from allocsim.designs.go.mcache import next_free, next_free_fast, next_reusable
 from allocsim.designs.go.mfree import free_large_object, free_slot, large_object, mark_live
-from allocsim.designs.go.mgc import gc_after_events, gc_start_if_due
+from allocsim.designs.go.mgc import gc_start, gc_start_if_due
 from allocsim.designs.go.objects import WHOLE, allocated_size, object_status, zero_base
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import (
@@ -47,7 +47,7 @@ def malloc(heap: Go, thread: int, request: int) -> int:
 @kernel
 def calloc(heap: Go, thread: int, request: int) -> int:
     """Allocate an object and clear it."""
-    address = mallocgc(heap, request)
+    address = allocate_aligned(heap, 1, request)
     if address:
         fill(address, request, 0)
     count_event(heap)
@@ -89,7 +89,8 @@ def count_event(heap: Go) -> None:
     controller = heap.gc_controller[0]
     controller.countdown -= 1
     if controller.countdown == 0:
-        gc_after_events(heap)
+        controller.countdown = controller.collect
+        gc_start(heap)
 
 
 @kernel
@@ -152,18 +153,11 @@ def mark_part(heap: Go, block: int, offset: int) -> None:
     place = np.uint64((block - heap.mheap[0].start) >> 4)
     parts = int(heap.tiny_parts[place])
     if parts == 0:
-        revive(heap, block)
+        mark_live(heap, block, 0)
+        controller = heap.gc_controller[0]
+        controller.dead_bytes -= TINY_SIZE
+        controller.dead_objects -= 1
     heap.tiny_parts[place] = parts | 1 << offset
-
-
-@out_of_line
-def revive(heap: Go, block: int) -> int:
-    """Make a tiny block live again after all its parts were dead. Returns a Status."""
-    controller = heap.gc_controller[0]
-    mark_live(heap, block, 0)
-    controller.dead_bytes -= TINY_SIZE
-    controller.dead_objects -= 1
-    return Status.OK
 
 
 @kernel
@@ -207,12 +201,12 @@ def allocate_aligned(heap: Go, alignment: int, request: int) -> int:
     """Allocate an object at a multiple of `alignment`, a power of two (see memalign)."""
     if alignment > PAGE or request > MAX_SMALL:
         return large_object(heap, max(request, 1), alignment)
-    if alignment == 1:
-        return mallocgc(heap, request)
-    size_class = class_of(max(request, TINY_SIZE))
-    while heap.mcentral[size_class].elemsize & (alignment - 1):
-        size_class += 1
-    return malloc_small(heap, size_class)
+    if alignment > 1:
+        size_class = class_of(max(request, TINY_SIZE))
+        while heap.mcentral[size_class].elemsize & (alignment - 1):
+            size_class += 1
+        request = min(heap.mcentral[size_class].elemsize, MAX_SMALL)
+    return mallocgc(heap, request)
 
 
 @out_of_line
@@ -222,7 +216,7 @@ def reallocate(heap: Go, address: int, request: int) -> int:
     Returns 0 on failure; the old object is then unchanged.
     """
     size = allocated_size(heap, address)
-    moved = mallocgc(heap, request)
+    moved = allocate_aligned(heap, 1, request)
     if moved:
         copy(moved, address, min(size, max(request, 0)))
         free_object(heap, address)

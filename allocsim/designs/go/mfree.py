@@ -90,9 +90,12 @@ def move_span(heap: Go, span: int) -> int:
     return Status.OK
 
 
-@kernel
-def mark_live(heap: Go, address: int, parts: int) -> None:
-    """Make a freed slot live again; `parts` is for `tiny_parts` if the class has them, or 0."""
+@out_of_line
+def mark_live(heap: Go, address: int, parts: int) -> int:
+    """Make a freed slot live again; `parts` is for `tiny_parts` if the class has them, or 0.
+
+    Returns a Status.
+    """
     entry = int(heap.spans[page_of(heap, address)])
     size_class, span = entry & CLASS_MASK, entry >> SPAN_SHIFT
     offset = address - heap.mspan[span].start_addr
@@ -100,6 +103,7 @@ def mark_live(heap: Go, address: int, parts: int) -> None:
     heap.gc_bits[(span << BITS_SHIFT) + (slot >> 6)] |= shift_left(1, slot & 63)
     if size_class == TINY_CLASS and parts:
         heap.tiny_parts[(address - heap.mheap[0].start) >> 4] = parts
+    return Status.OK
 
 
 @out_of_line

@@ -7,7 +7,6 @@ live bits are already right.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
-from allocsim.core.operations import Status
 from allocsim.designs.go.mgcpacer import commit, last_goal
 from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_to_goal
 from allocsim.designs.go.mgcsweep import sweep
@@ -47,26 +46,14 @@ def gc_start(heap: Go) -> int:
     return scavenge_to_goal(heap)
 
 
-@out_of_line
-def gc_start_if_due(heap: Go) -> int:
-    """Collect if a span was taken into use and the heap has reached the trigger (gcTrigger.test).
-
-    Returns a Status.
-    """
+@kernel
+def gc_start_if_due(heap: Go) -> None:
+    """Collect if a span was taken into use and the trigger is reached (gcTrigger.test)."""
     controller = heap.gc_controller[0]
     if controller.should_help:
         controller.should_help = 0
         if controller.heap_live >= controller.trigger:
-            return gc_start(heap)
-    return Status.OK
-
-
-@out_of_line
-def gc_after_events(heap: Go) -> int:
-    """Collect because the events between two collections have passed. Returns a Status."""
-    controller = heap.gc_controller[0]
-    controller.countdown = controller.collect
-    return gc_start(heap)
+            gc_start(heap)
 
 
 @kernel

@@ -72,17 +72,17 @@ def cache_alloc(heap: Go, npages: int) -> int:
     return cache.page_cache_base + place
 
 
-@out_of_line
-def alloc_to_cache(heap: Go) -> int:
+@kernel
+def alloc_to_cache(heap: Go) -> None:
     """Take all free pages of the block with the lowest free page (pageAlloc.allocToCache).
 
     If no page is free, the cache stays empty. In the bitmap, the pages taken are in use; released
-    pages stay released. Returns a Status.
+    pages stay released.
     """
     cache = heap.mheap[0]
     page = mpagealloc.find(heap, 1)
     if page < 0:
-        return Status.OUT_OF_MEMORY
+        return
     base = page & -WORD_BITS
     row = row_of(base)
     cache.page_cache_base = base
@@ -93,7 +93,6 @@ def alloc_to_cache(heap: Go) -> int:
     heap.palloc_bits[row + SCAVENGED] &= ~cache.page_cache_scav
     page_update(heap, base, WORD_BITS)
     cache.search_addr = base + WORD_BITS - 1
-    return Status.OK
 
 
 @kernel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
@@ -42,7 +42,7 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
         central = heap.mcentral[size_class]
         if central.num_spans == 0:
             continue
-        cached, reusable = cached_slots(heap, central), central.num_reusable
+        cached, reusable = cached_slots(heap, size_class), central.num_reusable
         free = central.partial_free + cached
         used = central.num_spans * central.nelems - free - reusable
         occupied += used * central.elemsize
@@ -60,9 +60,10 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
     return Status.OK
 
 
-@kernel
-def cached_slots(heap: Go, central: MCentral) -> int:
+@out_of_line
+def cached_slots(heap: Go, size_class: int) -> int:
     """Return the free slots of the cached span of a class, those passed over included."""
+    central = heap.mcentral[size_class]
     if central.alloc == 0:
         return 0
     if heap.mheap[0].direct:
@@ -81,7 +82,7 @@ def classes(heap: Go) -> list[ClassUse]:
     live = _live_objects(heap)
     uses = []
     for number, central in enumerate(heap.mcentral[1:], start=1):
-        cached, partial = int(cached_slots(heap, central)), int(central.partial_free)
+        cached, partial = int(cached_slots(heap, number)), int(central.partial_free)
         cached += int(central.num_reusable)
         dead = int(central.num_spans * central.nelems) - cached - partial - live[number]
         sizes = (int(central.elemsize), int(central.num_spans), live[number])
@@ -134,8 +135,8 @@ def _allocated(heap: Go) -> tuple[int, int]:
     """Return the number and the bytes of the objects that are allocated for Go."""
     objects = len(_large_spans(heap))
     size = int(heap.counters[0].large_pages) * PAGE
-    for central in heap.mcentral[1:]:
-        free = int(central.partial_free) + int(cached_slots(heap, central))
+    for number, central in enumerate(heap.mcentral[1:], start=1):
+        free = int(central.partial_free) + int(cached_slots(heap, number))
         used = int(central.num_spans * central.nelems) - free
         objects += used
         size += used * int(central.elemsize)

@@ -37,12 +37,24 @@ def direct_heap() -> Iterator[Heap]:
         yield heap
 
 
+@pytest.fixture
+def busy_heap() -> Iterator[Heap]:
+    """A heap with objects of all kinds, live and dead, collected once, with a partial set."""
+    with Heap("go", reserve=64 << 20, GOGC="off", collect=1000) as heap:
+        keep_busy(heap.state)
+        yield heap
+
+
 def keep_busy(state: HeapState) -> None:
     """Allocate and free until every kind of record is in use."""
-    live = [operations.malloc(state, 0, size) for size in SIZES * 40]
     operations.allocate_stack(state, 20_000)
+    operations.free_stack(state, operations.allocate_stack(state, 40_000))
+    live = [operations.malloc(state, 0, 100) for _ in range(300)]
+    live += [operations.malloc(state, 0, size) for size in SIZES * 20]
     for address in live[::3]:
         operations.free(state, 0, address)
-    live = [operations.malloc(state, 0, size) for size in SIZES * 3]
+    while state.gc_controller[0].num_gc == 0:
+        operations.free(state, 0, operations.malloc(state, 0, 3000))
+    live = [operations.malloc(state, 0, size) for size in SIZES * 2]
     for address in live[1::4]:
         operations.free(state, 0, address)
