@@ -26,6 +26,9 @@ from allocsim.traces.preload.trace import open_image
 IMAGES, FACTS = "images", "facts.json"
 """In the work directory: what the library writes, and what was measured from outside."""
 
+MAX_FACTS = 1 << 16
+"""Bytes of the facts, of which a sample has at most 50."""
+
 MAX_DIRECTORY = 400
 """Maximum bytes of the directory's path, as in recorder.c."""
 
@@ -40,8 +43,13 @@ def run(request: Request, directory: Path) -> Outcome:
     images = directory / IMAGES
     if len(os.fsencode(images)) > MAX_DIRECTORY:
         raise RecorderFailed(f"'{images}' is too long a path; set TMPDIR to a shorter one")
-    images.mkdir()
-    library = recorder_library(directory)
+    facts_file = directory / FACTS
+    try:
+        images.mkdir()
+        facts_file.write_bytes(bytes(MAX_FACTS))  # later the disk may be full
+        library = recorder_library(directory)
+    except OSError as error:
+        raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
     clock, watch = TickClock(library), MemoryWatch()
     variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
     if is_tsc_trusted():
@@ -50,7 +58,8 @@ def run(request: Request, directory: Path) -> Outcome:
     if request.wait:
         wait_for_leftovers(directory)
     facts = {"ns_per_tick": clock.ns_per_tick(), "samples": watch.samples}
-    (directory / FACTS).write_text(json.dumps(facts))
+    with facts_file.open("r+b") as file:
+        file.write(json.dumps(facts).encode())
     return outcome
 
 
@@ -60,7 +69,7 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
 
     `outcome.process` is a process id, or what `Choices` has given for another image.
     """
-    facts = json.loads((directory / FACTS).read_text())
+    facts = json.loads((directory / FACTS).read_bytes().rstrip(b"\0"))
     choices = Choices(find_images(directory / IMAGES))
     image = choices.image(outcome.process)
     if image is None:
@@ -83,8 +92,7 @@ def label(directory: Path, process: int) -> str:
 
 RECORDER = Recorder(
     name="preload",
-    summary="every call with its thread and time, thread ends, forked and executed programs; "
-    "35 ns per call (measured with malloc and free on one thread)",
+    summary="all calls, with threads, their ends and times; 35 ns a call (measured on one thread)",
     install=INSTALL,
     capabilities=Capabilities(
         threads="yes", thread_ends="yes", reallocs="yes", aligned_calls="yes"

@@ -789,7 +789,7 @@ EXPORT void *HOOK(mmap)(void *address, size_t length, int protection, int flags,
     if (!RESOLVED)
         return MAP_FAILED;
     long result = real.syscall(SYS_mmap, address, length, protection, flags, file, at);
-    if (result != -1 && flags & MAP_ANONYMOUS)
+    if (result != -1 && flags & MAP_ANONYMOUS && protection & PROT_WRITE)
         note_map(length);
     return (void *)result;
 }

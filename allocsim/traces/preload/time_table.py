@@ -10,7 +10,7 @@ class TimeTable:
     added. So the points stay evenly spaced without knowing the length of the trace.
     """
 
-    MAX_POINTS = 1 << 11
+    MAX_POINTS = 1 << 10
     MAX_TEXT = 40 * MAX_POINTS
     """Maximum bytes of the points as JSON text."""
 

@@ -348,7 +348,7 @@ static int no_space(void) { return limited(RLIMIT_AS, 1 << 20); }
 
 static int maps(void) /* memory that does not come from malloc */
 {
-    void *map = mmap(NULL, 8 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *map = mmap(NULL, 8 << 20, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     map = mremap(map, 8 << 20, 9 << 20, MREMAP_MAYMOVE);
     kept = malloc(64 << 20); /* which malloc maps */
     free(kept);
