@@ -1,9 +1,10 @@
 """Events, and the trace, which is a stream of events.
 
-Generators and trace readers produce events; the replay driver consumes them. A stream comes in
-chunks, so the memory that it needs does not depend on its length. An event names an object by its
-id, a small integer that is unique among the live objects and is reused after the object is freed.
-An event has no address: where an object goes is up to the allocator.
+Generators and trace readers produce events; the replay driver consumes them. A stream consists of
+chunks, which are arrays of events, so memory use does not depend on the length of the stream. An
+event names an object by its id, a small integer that is unique among the live objects and is reused
+after the object is freed. An event has no address, because the allocator decides where an object
+goes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from allocsim.errors import InputError
 
 
 class Op(IntEnum):
-    """Operation of an event. Kernels rely on the order: allocations, REALLOC, FREE, notes."""
+    """Operation of an event: a call of the allocator, or above FREE a note between calls.
+
+    Compiled code relies on the order: allocations, REALLOC, FREE, notes.
+    """
 
     MALLOC = 0
     CALLOC = 1
@@ -31,17 +35,17 @@ class Op(IntEnum):
     """Resizes an object, which keeps its id."""
     FREE = 4
     THREAD_DONE = 5
-    """A note, not a call: the thread has ended."""
+    """Notes that the thread has ended."""
     FREEZE = 6
-    """A note, not a call: from here on the heap may not grow."""
+    """Notes that the heap may not grow any more."""
     RELEASE = 7
-    """A note, not a call: release `request` bytes of free pages to the OS."""
+    """Notes that the allocator has to release `request` bytes of free pages to the OS."""
 
 
 class Event(Struct):
-    """A call that reaches the heap, or a note between calls: 16 bytes."""
+    """A call that reaches the allocator, or a note between calls (see Op). It takes 16 bytes."""
 
-    request: Int64  # requested bytes; calloc: the product; RELEASE: bytes; else 0
+    request: Int64  # requested bytes; CALLOC: count * size; RELEASE: bytes to release; else 0
     object: UInt32  # object id, dense from 0; 0 for notes
     thread: UInt16  # thread number, dense from 0 in order of appearance
     op: UInt8  # an Op
@@ -51,17 +55,17 @@ class Event(Struct):
 EVENT = Event.dtype
 
 CHUNK = 1 << 15
-"""Events in a full chunk: 512 KiB, a fraction of a second-level cache."""
+"""Events in a full chunk. A chunk takes 512 KiB, a fraction of a second-level cache."""
 
 MAX_OBJECTS = 1 << 31
-"""Maximum number of objects live at once; fill patterns and tables rely on it."""
+"""Maximum number of objects live at once. Fill patterns (`stamps`) and tables rely on the limit."""
 
 MAX_THREADS = 1 << 16
-"""Maximum number of threads of one stream."""
+"""Maximum number of threads of one stream: a thread number has 16 bits."""
 
 
 def no_events(count: int = 0) -> Any:
-    """Return an array of `count` events, all zero."""
+    """Return an array of `count` events whose fields are all zero."""
     return records(Event, count)
 
 
@@ -98,7 +102,7 @@ def on_one_thread(trace: Trace) -> Trace:
 
 
 def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
-    """Yield the same chunks; raise InputError with `complaint` if they contain no event."""
+    """Yield the same chunks; at the end, raise InputError with `complaint` if all were empty."""
     count = 0
     with closing_chunks(chunks):
         for chunk in chunks:
@@ -109,7 +113,7 @@ def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
 
 
 def _read_stream() -> Iterator[Any]:
-    """Return a stream whose events have been read."""
+    """Return a stream without events, as if they had been read."""
 
     def no_chunks() -> Generator[Any, None, None]:
         """Yield nothing."""
@@ -125,11 +129,11 @@ class Trace:
     """A stream of events, which can be consumed once, and its description."""
 
     name: str
-    """The name that the user gave: that of a file or of a bundled workload."""
+    """The name that the user gave: the name of a file or of a bundled workload."""
     chunks: Iterator[Any]
     """Arrays of EVENT in order; each is valid until the next one is taken."""
     description: dict[str, Any]
-    """Origin, for reports: parameters of a generator, format of a recording."""
+    """The origin of the trace, for reports: a generator's parameters, or a recording's format."""
     length: int | None = None
     """Number of events, if known in advance."""
     seed: int | None = None
@@ -137,7 +141,7 @@ class Trace:
     dropped: dict[str, int] = field(default_factory=dict)
     """Calls that an import dropped or repaired, by reason; complete at the end of the stream."""
     notes: list[str] = field(default_factory=list)
-    """Notes of an import for the user; complete at the end of the stream."""
+    """Sentences of an import for the user; complete at the end of the stream."""
     losses: list[str] = field(default_factory=list)
     """Sentences on calls that are known to be missing; complete at the end of the stream."""
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -147,15 +151,16 @@ class Trace:
     None."""
 
     processes: dict[int, int] = field(default_factory=dict)
-    """Calls that an import dropped because another process made them: their number by process id;
+    """Number of calls that an import dropped because another process made them, by process id;
     complete at the end of the stream."""
 
     header_room: int = 0
-    """Bytes by which the description may grow while the stream is consumed."""
+    """Bytes by which the JSON text of the description may grow while the stream is consumed. A
+    writer that puts the description before the events needs this number."""
 
     resource: Any = None
-    """What the chunks are read from, if it must be closed. `close` does so, because a generator
-    that was never started cannot."""
+    """The object that the chunks are read from, if it must be closed. Trace.close closes it too,
+    because a generator that was never started does not run its own cleanup code."""
 
     reopen: Callable[[], Trace] | None = None
     """A function that opens the same trace again; None if the trace can be read only once, like
@@ -163,7 +168,7 @@ class Trace:
 
     @property
     def is_used(self) -> bool:
-        """Whether some of the stream has been consumed, or it has been closed."""
+        """Whether the stream has been consumed in part or in full, or has been closed."""
         generator = self.chunks
         return isgenerator(generator) and getgeneratorstate(generator) != GEN_CREATED
 
@@ -181,9 +186,9 @@ class Trace:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the description of a trace whose events have been read, to be pickled.
+        """Return the state to pickle, without the events.
 
-        Raises TypeError for a trace that still has its events: they would be lost.
+        Raises TypeError if the events have not been read yet, because they would be lost.
         """
         if not self.is_used:
             raise TypeError(
@@ -193,7 +198,7 @@ class Trace:
         return {**self.__dict__, **dict.fromkeys(("chunks", "progress", "resource", "reopen"))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the description; the trace counts as read and cannot be opened again."""
+        """Restore the pickled state. The trace then has no events and cannot be opened again."""
         self.__dict__.update(state)
         self.chunks = _read_stream()
 

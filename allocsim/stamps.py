@@ -1,7 +1,8 @@
-"""Fill patterns of objects, for --verify.
+"""Fill patterns (stamps) of objects, for --verify.
 
-The driver fills every new object with a pattern, and checks the pattern when the object is freed or
-resized. If two objects overlap, or the allocator writes into an object, a pattern is overwritten.
+The replay driver fills every new object with a pattern, and checks the pattern when the object is
+freed or resized. If two objects overlap, or the allocator writes into an object, a pattern is
+overwritten.
 
 Invariant: two live objects never have the same pattern, because it is derived from the object id.
 """
@@ -12,20 +13,23 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import WORD, fill, load_byte, load_word, store_word
 
 MULTIPLIER = 2654435761
-"""An odd number close to 2**32 / golden ratio (Knuth, TAOCP 3, 6.4). It makes the patterns of
-consecutive ids differ in each of the low four bytes. An id is below 2**31, so the product stays
-below 2**63."""
+"""An odd number close to 2**32 / golden ratio (Knuth, TAOCP 3, 6.4). Multiplying by this number
+makes the patterns of consecutive ids differ in each of the low four bytes. An id is below 2**31, so
+the product stays below 2**63."""
 
 
 @kernel
 def stamp_of(number: int) -> int:
-    """Return the word that fills the object with id `number`; never 0."""
+    """Return the word whose repetition fills the object with id `number`.
+
+    The word is never 0, so memory that is full of zeros does not hold a pattern.
+    """
     return (int(number) + 1) * MULTIPLIER
 
 
 @kernel
 def stamp(address: int, length: int, number: int) -> None:
-    """Fill `length` bytes starting at `address` with the pattern of an object."""
+    """Fill `length` bytes starting at `address` with the pattern of the object with id `number`."""
     word = stamp_of(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
@@ -36,7 +40,7 @@ def stamp(address: int, length: int, number: int) -> None:
 
 @kernel
 def is_stamped(address: int, length: int, number: int) -> bool:
-    """Return whether `length` bytes starting at `address` hold the pattern of an object."""
+    """Return whether `length` bytes starting at `address` hold the pattern of object `number`."""
     word = stamp_of(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):

@@ -1,8 +1,9 @@
-"""Traces in files: allocsim's own format, and recordings in the formats of other tools.
+"""Trace files: allocsim's own format, and recordings in the formats of other tools.
 
-A reader turns the bytes of a recording into calls; `object_ids` turns the calls of all readers into
-events by one set of rules. Memory is bounded by the number of objects live at the same time,
-not by the length of the recording.
+A recording holds the calls that a program made to malloc, free and the like. Each format has a
+reader, which parses the recording into calls (see `calls`). `object_ids` turns the calls into
+events (see `allocsim.events`), by the same rules for every format. Memory grows with the number of
+objects live at the same time, not with the length of the recording.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def open_trace(path: str, form: str | None = None, process: int | None = None) -
     with ExitStack() as on_error:
         on_error.enter_context(closing(source))
         trace = _open(source, path, form, process)
-        on_error.pop_all()  # from here on the trace closes the source
+        on_error.pop_all()  # the trace has the source now, and closes it
     return trace
 
 
@@ -42,8 +43,8 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
     if source.head(len(MAGIC)) == MAGIC:
         _require_own_format(path, form, process)
         return file.read_stream(source)
-    # Imported here: the readers take a third of the time to load this package, and an allocsim
-    # trace does not need them.
+    # These imports take a third of the time that this package takes to load. An allocsim trace
+    # does not need them.
     from allocsim.traces.readers import FORMATS
     from allocsim.traces.recording import events_of
 

@@ -1,8 +1,9 @@
-"""The call: one line or record of a recording, with the addresses of the recorded program.
+"""Calls: the form in which the reader of every format returns what a recording says.
 
-Readers, one for each format, produce calls; `object_ids` turns them into events. A call repeats
-what the recording says, without interpreting it; `object_ids` interprets the calls of all formats
-in the same way.
+A call is a malloc, calloc, memalign, realloc or free of the recorded program, with the addresses
+that the program used. The end of a thread is recorded as a call too. A reader does not interpret
+the calls. `object_ids` turns them into events (see `allocsim.events`), by the same rules for all
+formats.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from allocsim.core.tables import records
 
 
 class CallRecord(Struct):
-    """A row of a batch of calls."""
+    """A call, as a row of a batch. A batch is an array of calls."""
 
     op: Int64  # an Op of `events`, or MOVE
-    address: Int64  # the address returned or, by free, passed; 0 for NULL
-    old: Int64  # REALLOC: the address passed; MOVE: the address before; else 0
+    address: Int64  # the address returned, or passed to free; MOVE: the new address; 0: NULL
+    old: Int64  # REALLOC: the address passed; MOVE: the object's previous address; else 0
     request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
     thread: Int64  # recorded thread id; 0 if the format has none
@@ -30,7 +31,7 @@ CALL = CallRecord.dtype
 
 
 class Call(NamedTuple):
-    """A row of CALL, for readers in plain Python."""
+    """A call with the fields of CallRecord, for readers that are not compiled."""
 
     op: int
     address: int = 0
@@ -42,38 +43,42 @@ class Call(NamedTuple):
 
 
 MOVE = 8
-"""Operation of a call that gives an object another address and makes no event."""
+"""Operation of a call that gives an object another address and becomes no event. The number is the
+first that is not an Op. Only `preload.merge` makes such calls."""
 
 ADDRESS_BITS = 60
-"""Number of low bits kept of an address: on some systems the top four bits hold a tag."""
+"""Number of low bits of an address that are kept. The top four bits are dropped, because they hold
+a tag on some systems."""
 
 SLOT_SIZE = 16
-"""Bytes between the addresses invented for formats that record block numbers instead of addresses.
-It is malloc's usual alignment."""
+"""Distance in bytes between invented addresses, for formats that identify a block by a number
+instead of an address. It is malloc's usual alignment."""
 
 HUGE = 1 << 62
-"""A request that no heap can meet."""
+"""The value that a reader stores for every number that is larger. No heap can meet a request of so
+many bytes, and `object_ids` drops the call."""
 
 PAGE = 4096
 """Alignment of valloc and pvalloc."""
 
 BATCH = 1 << 14
-"""Calls in a full batch: 896 KiB."""
+"""Calls in a full batch, which takes 896 KiB."""
 
 
 class Halt(IntEnum):
-    """Reason why an import kernel returned before the end of its input."""
+    """Reason why a kernel that scans text or makes events stopped."""
 
     NONE = 0
+    """It has reached the end of its input."""
     OUTPUT_FULL = 1
     BAD_LINE = 2
     """The line at the current position is not in the reader's format."""
     TABLE_FULL = 3
     """The table of live objects must grow."""
     TOO_MANY_THREADS = 4
-    """More threads than MAX_THREADS."""
+    """The recording has more threads than MAX_THREADS."""
 
 
 def no_calls(count: int = BATCH) -> Any:
-    """Return an array of `count` calls, all zero."""
+    """Return an array of `count` calls whose fields are all zero."""
     return records(CallRecord, count)

@@ -1,7 +1,7 @@
 """Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
-A decompressor returns no more bytes than the reader asks for, and its window is limited. A
-decompression bomb, or a header that demands gigabytes, therefore costs no extra memory.
+A decompressor returns no more bytes than the caller requests, and its window is limited. Therefore
+neither a decompression bomb nor a header that demands gigabytes costs extra memory.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ from collections.abc import Callable
 from typing import Any
 
 WINDOW_LOG = 27
-"""log2 of the largest zstd window accepted, which is the limit of `zstd -d` without --long."""
+"""log2 of the largest zstd window that is accepted. `zstd -d` without --long has the same limit."""
 
 XZ_MEMORY = 256 << 20
-"""Bytes of memory that xz may use: four times as many as it needs for the output of `xz -9`."""
+"""Bytes of memory that the xz decompressor may use. The output of `xz -9` needs a quarter of them.
+"""
 
 PACKED = 1 << 16
 """Compressed bytes read at a time."""
 
 
 class Unpacked(io.BufferedIOBase):
-    """The decompressed content of `raw`, frame after frame; EOFError if the last is cut off."""
+    """The decompressed content of `raw`.
+
+    A file may contain several frames (called streams in bzip2 and xz), which are decompressed one
+    after another. Reading raises EOFError if the last frame is cut off.
+    """
 
     def __init__(self, raw: io.BufferedReader, begin: Callable[[], Any]) -> None:
-        """`begin` creates a decompressor for one frame."""
+        """Read from `raw`; `begin` creates a decompressor for one frame."""
         self._raw = raw
         self._begin = begin
         self._frame: Any = begin()
@@ -54,7 +59,7 @@ class Unpacked(io.BufferedIOBase):
                 return data
 
     def _decompressed(self, packed: bytes, size: int) -> bytes:
-        """Decompress more bytes; every error of the libraries becomes a ValueError."""
+        """Decompress more bytes; turn every error of the decompressor into a ValueError."""
         try:
             return bytes(self._frame.decompress(packed, size))
         except Exception as error:
@@ -63,7 +68,7 @@ class Unpacked(io.BufferedIOBase):
     def _next_frame(self) -> bool:
         """Begin the frame after the one that has ended; return False if none exists."""
         rest = self._frame.unused_data or self._raw.read1(PACKED)
-        while rest and not (rest := rest.lstrip(b"\0")):  # xz pads with zeros
+        while rest and not (rest := rest.lstrip(b"\0")):  # zeros may pad an xz file
             rest = self._raw.read1(PACKED)
         if not rest:
             return False

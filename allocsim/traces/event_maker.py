@@ -1,4 +1,8 @@
-"""Event maker: the calls of a recording as events, and counts of what gave none."""
+"""Event maker: turns the calls of a recording into events, and counts dropped and repaired calls.
+
+A call (see `calls`) names an object by the address that the recorded program used; an event (see
+`allocsim.events`) names it by an object id. `object_ids` has the rules of the conversion.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +29,14 @@ class EventMaker:
     """Turns the calls of one recording into events."""
 
     def __init__(self, name: str, process: int | None = None, buffers: int = 1) -> None:
-        """`name` is the recording's, for errors. Only calls of `process` become events.
+        """Make the events of `process`, or if that is None, of the process of the first call.
 
-        A chunk is valid until `buffers` more chunks have been made.
+        `name` is the recording's name in error messages. `events` yields arrays of events called
+        chunks, and overwrites a chunk once it has made `buffers` more.
         """
         self.ids = new_object_ids(process=process)
         self._name = name
+        # A call becomes at most two events, so the events of a batch fit into one chunk.
         self._chunks = cycle([no_events(2 * BATCH) for _ in range(buffers)])
 
     def events(self, calls: Any) -> Iterator[Any]:
@@ -48,7 +54,10 @@ class EventMaker:
                 raise TraceError(f"{self._name}: more than {MAX_THREADS} threads")
 
     def forget_threads(self) -> None:
-        """Number the threads of the next calls from 0 again, and count their dropped calls."""
+        """Forget the threads and the dropped calls so far, but not the live objects.
+
+        A forked child starts with its parent's objects, but its own threads are numbered from 0.
+        """
         state = self.ids.state[0]
         state.threads, state.thread_number = 0, -1
         self.ids = self.ids._replace(threads=new_hash_table(capacity_of(self.ids.threads)))

@@ -1,7 +1,7 @@
-"""Trace formats: what each one declares, what a reader provides, and which format a file has.
+"""Trace formats: the declaration of a format, and the detection of a file's format.
 
-The format is detected from the first bytes inside the container, never from the file's name.
-If no format recognises the content, an error shows its beginning and lists the formats.
+The format is detected from the first bytes of the decompressed content, never from the file's name.
+If no format recognises the content, the error shows its first line and lists the formats.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from allocsim.traces.reader import Reader, shown
 from allocsim.traces.source import Source
 
 MAX_HEAD = 1 << 16
-"""Bytes of the unpacked content that a format may inspect to recognise itself."""
+"""Maximum bytes of the decompressed content that a format may inspect to recognise a file."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,18 @@ class Format:
     summary: str
     """Description in one line, with an example."""
     looks_like: Callable[[bytes], bool]
-    """Tell from the first bytes of the content, at most MAX_HEAD, whether it is of the format."""
+    """Return whether a file whose content begins with these bytes is of this format. The function
+    gets at most MAX_HEAD bytes."""
     open: Callable[[Source], Reader]
-    """Make a reader of a source. Unless the user forced the format, the source's first bytes look
-    like it."""
+    """Return a reader for a source (see `source`). The source's first bytes satisfy `looks_like`,
+    unless the user chose the format with --format."""
 
 
 def detect_format(source: Source, formats: Sequence[Format]) -> Format:
-    """Return the first of `formats` that recognises the beginning of `source`; else TraceError."""
+    """Return the first of `formats` that recognises the beginning of `source`.
+
+    Raises TraceError if none does.
+    """
     head = source.head(MAX_HEAD)
     for form in formats:
         if form.looks_like(head):
@@ -50,7 +54,10 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
 
 
 def forced_format(source: Source, name: str, formats: Sequence[Format]) -> Format:
-    """Return the format called `name`; TraceError if the source is known not to be a recording."""
+    """Return the format called `name`, which the user chose.
+
+    Raises TraceError if the format does not recognise the source and `not_recordings` does.
+    """
     form, head = format_named(name, formats), source.head(MAX_HEAD)
     if not form.looks_like(head):
         require_recording(source.name, head)
@@ -58,7 +65,7 @@ def forced_format(source: Source, name: str, formats: Sequence[Format]) -> Forma
 
 
 def format_named(name: str, formats: Sequence[Format]) -> Format:
-    """Return the format called `name`; UnknownName if none exists."""
+    """Return the format called `name`; raise UnknownName if no format has this name."""
     for form in formats:
         if form.name == name:
             return form

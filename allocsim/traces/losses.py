@@ -1,4 +1,4 @@
-"""Losses: calls of the recorded program that a recording or its import does not have."""
+"""Losses: calls of the recorded program that a recording lacks, or that its import had to drop."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from allocsim.traces.object_ids import REASONS, Reason
 
 MAX_LOST = 0.05
-"""Share of lost calls above which a trace is not valid. A lost call omits an object or keeps it
-live, so from one in twenty on, live bytes may be off by more than the differences that a comparison
-is made for. Of the 33 recordings in the tests, 25 lose nothing and 7 up to 3.4%; one loses 26%
-(ltrace -f of a program with threads).
+"""Share of lost calls above which a trace is not valid. A lost allocation omits an object, and a
+lost free keeps an object live. If one call in twenty is lost, the error in live bytes may exceed
+the differences that a comparison is meant to show. Of the 33 recordings in the tests, 25 lose
+nothing, 7 lose up to 3.4%, and one loses 26% (ltrace -f of a program with threads).
 """
 
 TRUNCATED = "the compressed file ends early; its content up to there was read"
-"""Loss of a trace whose container is truncated."""
+"""The loss that is reported for a trace whose compressed file is truncated."""
 
 LOST = (Reason.UNREADABLE, Reason.UNKNOWN_FREE, Reason.UNKNOWN_REALLOC, Reason.OVERLAP,
         Reason.IMPOSSIBLE)  # fmt: skip
-"""Reasons that show that a call, or an earlier call on the same object, was lost. The other reasons
-are calls without an effect, or calls of another heap."""
+"""Reasons for dropping or repairing a call that show that this call, or an earlier one on the same
+object, was lost. A call with another reason has no effect, or is a call to another process's heap.
+"""
 
 
 def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:
@@ -29,9 +30,12 @@ def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:
     """
     counts = {REASONS[reason]: dropped.get(REASONS[reason], 0) for reason in LOST}
     lost = sum(counts.values())
+    # Two kinds of lost calls are in `events` already: a realloc of an unknown object, which becomes
+    # an allocation, and the free that is inserted at an overlap.
     made_events = counts[REASONS[Reason.UNKNOWN_REALLOC]] + counts[REASONS[Reason.OVERLAP]]
-    calls = events + lost - made_events  # an overlap adds the lost free, an unknown realloc itself
-    if lost <= max(MAX_LOST * calls, 1):  # one may be in progress when the recording begins or ends
+    calls = events + lost - made_events
+    # One lost call is no defect: it may be in progress when the recording begins or ends.
+    if lost <= max(MAX_LOST * calls, 1):
         return None
     reasons = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
     return (

@@ -1,7 +1,7 @@
-"""Files that people take for recordings: profiles and others that hold no sequence of calls.
+"""Files that people mistake for recordings: profiles, for example, hold no sequence of calls.
 
-Each is recognised by how it begins, after decompression, so that the error can name it and say what
-to do instead.
+A file of such a kind is recognised by the beginning of its decompressed content. The error can then
+name the kind of file and say what to do instead.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ class NotRecording(NamedTuple):
     """A kind of file that cannot be replayed."""
 
     begins: Callable[[bytes], Any]
-    """Tells from the beginning of the content whether a file is of this kind."""
+    """A function that returns a true value if content that begins with these bytes is of this kind.
+    """
     what: str
+    """The kind of file, after "this is" in the error."""
     remedy: str
-    """What to use instead; {name} stands for the file."""
+    """What the user can do instead; {name} stands for the file."""
 
 
 def _is_table_of_rates(head: bytes) -> bool:
-    """Return whether the first line that is not a comment has SIZE, ALLOC_RATE, NUM_LIVE.
+    """Return whether the first line has the columns SIZE, ALLOC_RATE, NUM_LIVE.
 
-    The line may be a header with these names, or the three numbers of one size.
+    Blank lines and comments are skipped. The line may be a header with these names, or the three
+    numbers of one size.
     """
     lines = (line.strip() for line in head.splitlines())
     first = next((line for line in lines if line and not line.startswith(b"#")), b"")

@@ -1,8 +1,9 @@
 """Object ids: find the object that a recorded address refers to, and turn calls into events.
 
-The calls of all readers pass through here, so one set of rules holds for every format. An address
-refers to the object that is live at it. The ids of freed objects are reused, so memory is bounded
-by the number of objects live at the same time. The rules:
+A call (see `calls`) has addresses, and an event (see `allocsim.events`) has an object id instead.
+The calls of all readers pass through here, so the same rules hold for every format. An address
+refers to the object that is live at this address. The ids of freed objects are reused, so memory
+is bounded by the number of objects live at the same time. The rules:
 
     NULL returned, whatever the size     failed call; no event
     free of NULL                         no event
@@ -53,7 +54,7 @@ class Reason(IntEnum):
     IMPOSSIBLE = 5
     OTHER_PROCESS = 6
     UNREADABLE = 7
-    """Counted by the readers; the others are counted here."""
+    """The readers count the calls with this reason. This module counts all others."""
 
 
 REASONS = {
@@ -91,7 +92,7 @@ class ImportState(Struct):
 
 
 class ObjectIds(NamedTuple):
-    """State of an import: which object is live at which address."""
+    """State of an import. A recorded id is stored plus 1, because key 0 marks a free slot."""
 
     state: Table[ImportState]  # one row
     objects: Table[Entry]  # hash table: address -> object id
@@ -193,7 +194,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
 
 @kernel
 def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> None:
-    """Free the object at `address`; if none exists, count the call as dropped."""
+    """Free the object at `address`; if no object is live there, count the call as dropped."""
     state = ids.state[0]
     if address == 0:
         ids.dropped[Reason.FREE_OF_NULL] += 1
@@ -210,7 +211,7 @@ def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> No
 
 @kernel
 def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
-    """Resize the object that moves from call.old to call.address; if unknown, allocate it."""
+    """Resize the object at call.old, which moves to call.address; if none is live, allocate one."""
     number = remove(ids.objects, call.old)
     if number < 0:
         ids.dropped[Reason.UNKNOWN_REALLOC] += 1
@@ -226,21 +227,20 @@ def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
 
 @kernel
 def _move(ids: ObjectIds, call: CallRecord) -> None:
-    """Give the object at call.old, if it is live, the free address call.address."""
+    """Change the address of the object at call.old, if one is live there, to call.address."""
     number = remove(ids.objects, call.old)
+    # Only a damaged recording has an object at call.address. The moved object then gets no address,
+    # so no later call refers to it, and it stays live.
     if number >= 0 and find_slot(ids.objects, call.address) < 0:
         insert(ids.objects, call.address, number)
 
 
 @kernel
 def _free_place(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> int:
-    """Return the free slot where the call's address belongs.
-
-    An object that is still live at the address is freed: the recording lost its free.
-    """
+    """Return a free slot for the call's address, after freeing an object that is live there."""
     place = find_place(ids.objects, call.address)
     if ids.objects[place].key != 0:
-        ids.dropped[Reason.OVERLAP] += 1
+        ids.dropped[Reason.OVERLAP] += 1  # the recording lost the free of this object
         _free(ids, call.address, call.thread, events)
         place = find_place(ids.objects, call.address)
     return place
@@ -283,7 +283,7 @@ def _new_event(ids: ObjectIds, op: int, number: int, thread: int, events: Table[
 
 @kernel
 def _find_thread(ids: ObjectIds, thread: int) -> None:
-    """Look up the number of `thread` and remember it; a new thread gets the next number."""
+    """Store the number of `thread` in the state; a new thread gets the next number."""
     state = ids.state[0]
     slot = find_slot(ids.threads, thread + 1)
     if slot >= 0:

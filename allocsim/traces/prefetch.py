@@ -1,8 +1,8 @@
-"""Prefetching: a second thread makes the next batches while the consumer works.
+"""Prefetching: a second thread runs the reader, which makes the next batches of calls (`calls`).
 
 Decompression and scanning release Python's global interpreter lock, so they run on another core
-during the replay. If the reader fails, the consumer gets the error in place of the batch that the
-reader was making. If the consumer stops early, the thread ends too.
+while the consumer replays the batches before. If the reader fails, the consumer gets the error in
+place of the batch that the reader was making. If the consumer stops early, the thread ends too.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any
 from allocsim.traces.calls import BATCH, no_calls
 
 AHEAD = 3
-"""Maximum number of batches that wait in the queue."""
+"""Maximum number of batches that wait in the queue between the two threads."""
 
 
 def call_arrays(count: int = BATCH) -> Iterator[Any]:
     """Yield arrays of `count` calls for a reader to fill, reused in turn.
 
-    There are AHEAD + 2 arrays: AHEAD wait in the queue, one is being consumed and one filled.
+    There are AHEAD + 2 arrays: AHEAD of them wait in the queue, the consumer reads another one, and
+    the reader fills the last one.
     """
     return cycle([no_calls(count) for _ in range(AHEAD + 2)])
 
@@ -47,7 +48,7 @@ def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event) -> None:
-    """Put every batch into the queue, then None, or the error that ended the batches."""
+    """Put every batch into the queue, and at the end None or the error that the reader raised."""
     try:
         for batch in batches:
             if not _put(waiting, (batch, None), stopped):
@@ -58,7 +59,10 @@ def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event)
 
 
 def _put(waiting: Queue[Any], item: Any, stopped: threading.Event) -> bool:
-    """Wait until the queue has room; return False if the consumer has stopped."""
+    """Put `item` into the queue as soon as it has room; return False if the consumer has stopped.
+
+    A consumer that has stopped empties no queue, so every wait ends after 0.1 s.
+    """
     while not stopped.is_set():
         try:
             waiting.put(item, timeout=0.1)

@@ -1,7 +1,7 @@
 """Sentences about the defects of a whole trace that would make a replay misleading.
 
-Calls that an import dropped or repaired are counted in the trace; only a large share of lost calls
-is a defect.
+The number of calls that an import dropped or repaired is part of the trace. It is a defect only if
+so many calls were lost that `losses.lost_calls` reports them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _CLAIMS = {
     "requested": "requested",
     "peak_live": "peak_live",
 }
-"""Fields of TraceStats, and the names of the same figures in the header of an allocsim trace."""
+"""For fields of TraceStats, the names of the same figures in the header of an allocsim trace."""
 
 
 def problems_of(trace: Trace, stats: TraceStats) -> list[str]:
-    """Return one sentence per defect, the worst first."""
+    """Return one sentence per defect. Invalid events come first, wrong header figures last."""
     problems = [
         f"event {first:,} {meaning}" + (f" ({count:,} such events)" if count > 1 else "")
         for meaning, (count, first) in stats.faults.items()

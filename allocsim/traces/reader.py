@@ -1,4 +1,4 @@
-"""Reader: the base of all trace readers, which turn a source into calls."""
+"""Reader: the base class of the readers. A reader parses the bytes of a recording into calls."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ MAX_SHOWN = 80
 """Characters of a line that a message shows."""
 
 SKIPPED = "skipped lines that are not of the format"
-"""Beginning of the note on lines between calls, such as the program's own output."""
+"""Beginning of the note on lines that are not calls, such as the program's own output."""
 
 
 class Reader:
-    """The calls of a source in batches, and what is missing from them."""
+    """The calls (see `calls`) of a source (see `source`) in batches, and what they lack."""
 
     process: int | None = None
-    """The process that the user has chosen. Only a format whose process ids are also thread ids
-    needs it; for the others, `object_ids` selects the process."""
+    """The process chosen with --process, or None. Only `readers.ltrace` needs this number, because
+    ltrace does not distinguish process ids from thread ids. For other formats, `object_ids` selects
+    the calls of the process."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.notes: list[str] = []
-        """Notes for the user; complete after the last batch."""
+        """Sentences for the user; complete after the last batch."""
         self.losses: list[str] = []
         """Sentences on calls that are known to be missing; complete after the last batch."""
 
@@ -36,25 +37,28 @@ class Reader:
 
     @property
     def unreadable(self) -> int:
-        """Calls that the reader found but could not read; complete after the last batch."""
+        """Number of calls that the reader found but could not parse; final after the last batch."""
         return 0
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether an address without an object stands for NULL; complete after the last batch."""
+        """Whether an address at which no object is live means NULL; final after the last batch."""
         return False
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; an array may be reused for the batch that is AHEAD + 2 later."""
+        """Yield the calls in batches, which are arrays of CALL.
+
+        An array may be reused for the batch that is AHEAD + 2 later (see `prefetch`).
+        """
         raise NotImplementedError
 
     def drop_unended_line(self, number: int, line: bytes | bytearray) -> None:
         """Report that `line`, the text after the last newline, was dropped, unless it is blank.
 
-        A recorder that is killed, or a full disk, ends a file anywhere, even inside a number: 104
-        may have been 1048576. Nothing distinguishes such a line from a complete one, and a call
-        that is missing does less harm than a wrong size. If the container is truncated, the import
-        reports that instead.
+        If a recorder is killed or the disk is full, the file may end anywhere, even inside a
+        number: 104 may be the beginning of 1048576. Nothing distinguishes such a line from a
+        complete one, and a missing call does less harm than a wrong size. If a compressed file is
+        truncated, the import reports that instead.
         """
         if line.strip() and not self.source.truncated:
             self.losses.append(

@@ -1,4 +1,7 @@
-"""The events of a recording: the reader's calls with object ids, and counts of dropped calls."""
+"""The events of a recording, which `event_maker` makes from the calls that a reader finds.
+
+The trace also gets the counts of dropped calls, and sentences for the user on what is missing.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,17 @@ from allocsim.traces.prefetch import read_ahead
 from allocsim.traces.reader import Reader
 
 SELECT_PROCESS = " (select one with --process PID)"
-"""End of the note on dropped processes. `record` replaces it, because it has no --process."""
+"""End of the note on dropped processes. `allocsim record`, which has no --process, replaces it by
+another text."""
 
 MAX_SHOWN_PROCESSES = 5
 """Maximum number of dropped processes that the note names."""
 
 
 def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
-    """Yield the events of all calls of `reader` in chunks, and close its source at the end.
+    """Yield the events of all calls of `reader` in chunks, then close the reader's source.
 
-    The counts of dropped calls, the notes and the losses are added to `trace`.
+    The function adds counts of dropped calls, notes and losses to `trace`.
     """
     with closing(reader.source):
         total = 0
@@ -71,7 +75,7 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
 
 
 def _completed(dropped: np.ndarray, reader: Reader) -> np.ndarray:
-    """Return the counts by reason with what the reader knows after the last batch."""
+    """Return the counts by reason, corrected by what the reader knows only after the last batch."""
     counts = dropped.copy()
     counts[Reason.UNREADABLE] = reader.unreadable
     if reader.unknown_is_null:
@@ -84,6 +88,7 @@ def _other_processes(ids: ObjectIds) -> dict[int, int]:
     """Return the number of dropped calls by process id."""
     table = ids.processes
     used = table.key != 0
+    # A key is a process id plus one, because key 0 marks a free slot of the table.
     keys, counts = table.key[used].tolist(), table.number[used].tolist()
     return {key - 1: count for key, count in zip(keys, counts, strict=True)}
 

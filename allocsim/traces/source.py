@@ -1,7 +1,8 @@
 """Sources: the bytes of a trace, from a plain or compressed file, a zip or standard input.
 
-Readers see one stream of bytes. The container is detected from its first bytes, not from its name.
-Content is decompressed as it is read, so memory use does not depend on its length.
+A reader of traces sees one stream of bytes. The container (gzip, bzip2, xz, zstd, zip or none) is
+detected from the file's first bytes, not from its name. Content is decompressed as it is read, so
+memory use does not depend on its length.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ ZSTD_SKIPPABLE = [bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(1
 """First bytes of the frames that zstd skips; pzstd begins a file with one."""
 
 MAX_IN_MEMORY = 16 << 20
-"""Maximum bytes of a zip from standard input that are kept in memory. A larger one is copied to a
-file."""
+"""Maximum bytes of a zip from standard input that are kept in memory. A larger zip is copied to a
+file. A copy is needed because the directory of a zip is at its end."""
 
 MAX_COPY = 4 << 30
-"""Maximum bytes of decompressed content that are copied to a file for a format that needs one."""
+"""Maximum bytes of decompressed content that are copied to a file for a format that needs a file.
+"""
 
 MAX_DIRECTORY = 1 << 20
 """Maximum bytes of a zip's directory. zipfile parses the whole directory when it opens the zip, and
-needs ten times as much memory. The directory of a zip with one file has a few hundred bytes."""
+needs ten times the directory's size in memory: 475 MB for a directory of 47 MB. The directory of a
+zip with one file has a few hundred bytes."""
 
 MAX_SHOWN = 80
 """Maximum characters of the name of a file in a zip that a message shows."""
@@ -59,9 +62,10 @@ class Source:
         with contextlib.ExitStack() as opened, self._clear_errors():
             opened.enter_context(raw)
             self._stream = self._decompressed(opened)
+            # Some editors put a byte order mark before a text. No format begins with one.
             if self.head(len(BOM_UTF8)) == BOM_UTF8:
-                self._head = b""  # some editors put it before a text; no format begins with it
-            self._opened = opened.pop_all()  # for close(); on an error, the `with` closes it
+                self._head = b""
+            self._opened = opened.pop_all()  # for close(); on an error, the `with` closes `raw`
 
     def head(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, without consuming them."""
@@ -70,7 +74,10 @@ class Source:
         return self._head[:size]
 
     def read_into(self, buffer: memoryview) -> int:
-        """Fill `buffer` with the next bytes; return how many. It is filled except at the end."""
+        """Read the next bytes into `buffer` and return their number.
+
+        The number is less than the length of the buffer only at the end of the source.
+        """
         known = min(len(self._head), len(buffer))
         buffer[:known] = self._head[:known]
         self._head = self._head[known:]
@@ -114,12 +121,15 @@ class Source:
         copy.seek(0)
 
     def share_read(self) -> float:
-        """Return the fraction of the file read so far, 0 to 1; 0 if its length is not known."""
+        """Return the fraction of the file read so far, 0 to 1.
+
+        It is 0 if the length of the file is not known, or if only `head` has read from the file.
+        """
         if not self._length or self._head:
             return 0.0
         try:
             return min(self._raw.tell() / self._length, 1.0)
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # the file is closed
             return 1.0
 
     def emptiness(self) -> str:
@@ -133,9 +143,13 @@ class Source:
         self._opened.close()
 
     def _read(self, buffer: memoryview) -> int:
-        """Fill the start of `buffer`; return how many bytes. 0 is the end, or a premature end."""
+        """Read some bytes into the start of `buffer`; return their number, 0 at the end.
+
+        Sets `truncated` if the container ends early.
+        """
         try:
-            # read1 returns the available bytes. readinto loses them at the end of a cut-off file.
+            # At the end of a cut-off file, read1 returns the bytes before the cut. readinto loses
+            # them.
             data = self._stream.read1(len(buffer))
         except EOFError:
             self.truncated = True
@@ -164,14 +178,14 @@ class Source:
             for block in iter(lambda: self._raw.read(1 << 20), b""):
                 with _copying(self.name):
                     file.write(block)
-                    file.flush()
+                    file.flush()  # a full disk must fail here, where `_copying` names the cause
         if not zipfile.is_zipfile(file):
             raise TraceError(
                 f"{self.name}: the zip is damaged or cut off: it has no directory at its end"
             )
         limited = _LimitedReads(file)
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", limited)))
-        limited.limit = sys.maxsize
+        limited.limit = sys.maxsize  # ZipFile has read the directory
         # is_dir() of Python 3.11 raises IndexError for a member without a name.
         members = [one for one in archive.infolist() if not one.filename.endswith("/")]
         if len(members) != 1:
@@ -186,7 +200,7 @@ class Source:
         return cast("io.BufferedIOBase", member)
 
     def _reject_large_dictionary(self, file: IO[bytes], header: int) -> None:
-        """Raise TraceError if a zip member's LZMA dictionary is larger than what xz files may use.
+        """Raise TraceError if a zip member's LZMA dictionary exceeds XZ_MEMORY, the limit of xz.
 
         The dictionary's size is preceded by the local header (30 bytes, a name and an extra field),
         the LZMA version and the length of the LZMA properties (2 bytes each), and the first
@@ -205,7 +219,7 @@ class Source:
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """Turn the errors of damaged containers into a TraceError."""
+        """Turn errors of the file system and errors of damaged containers into a TraceError."""
         try:
             yield
         except OSError as error:
@@ -252,7 +266,8 @@ _FRAMES = {
 """Decompressors by the first bytes of a container."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
-"""Errors raised for damaged containers. RuntimeError is also raised for unsupported ones."""
+"""Errors raised for damaged containers. zipfile also raises RuntimeError for an encrypted member,
+and its subclass NotImplementedError for an unsupported compression."""
 
 
 def open_source(path: str) -> Source:
