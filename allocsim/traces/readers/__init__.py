@@ -1,8 +1,8 @@
 """Trace readers: one module per format. Each module defines FORMAT.
 
-To add a format, write its module and add it to FORMATS. A reader that is worth compiling builds on
-`scan.line_reader` if the format is text. A reader of a binary format builds on `scan.block_reader`,
-and any other reader on `scan.python_reader`.
+To add a format, write its module and add it to FORMATS. A reader of large text files builds on
+`scan.line_reader`, and a reader of binary files on `scan.block_reader`. A reader that need not be
+compiled builds on `scan.python_reader`.
 """
 
 from allocsim.traces.formats import Format
@@ -35,8 +35,8 @@ FORMATS: tuple[Format, ...] = (
     valgrind.FORMAT,
     ltrace.FORMAT,
 )
-"""All readable formats. The first that recognises a file is the one used.
+"""All readable formats. A file is read in the first of them that recognises it.
 
-Formats that search the whole head for a call (lttng, valgrind, ltrace) come after formats
-that recognise the first bytes.
+Formats that search the beginning of a file for a call (lttng, valgrind, ltrace) come after formats
+that require a call or a header in the first line.
 """

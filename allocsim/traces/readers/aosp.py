@@ -5,8 +5,8 @@ One call per line:
     TID: malloc 0xPTR SIZE          TID: realloc 0xPTR 0xOLD SIZE      TID: free 0xPTR
     TID: calloc 0xPTR N SIZE        TID: memalign 0xPTR ALIGN SIZE     TID: thread_done 0x0
 
-In newer files each line ends with two times in nanoseconds, START END, or neither; a thread_done
-has the END alone. The reader accepts nothing else, so other text is not mistaken for this format.
+In newer files a line may end with two times in nanoseconds, START END; a thread_done has only END.
+The reader rejects every other form of a line, so other text is not mistaken for this format.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from allocsim.traces.scan.lex import (
 from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
 from allocsim.traces.scan.state import ScanState
 
+# A name is compared as a word of eight bytes, with the characters that must follow a shorter name.
 _MALLOC, _CALLOC, _REALLOC = word(b"malloc 0"), word(b"calloc 0"), word(b"realloc ")
 _MEMALIGN, _FREE, _THREAD = word(b"memalign"), word(b"free 0x"), word(b"thread_d")
 _THREAD_REST = word(b"ad_done ")
@@ -43,7 +44,7 @@ _COLON = ord(":")
 
 
 class AospScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -90,7 +91,10 @@ def _line(scan: AospScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _operation(position: int, call: CallRecord, state: ScanState) -> int:
-    """Read a function's name into call.op, and the space after it; return its end, or -1."""
+    """Read a function's name into call.op; return the position after the space that follows it.
+
+    Returns -1 if the name is unknown.
+    """
     name = load_word(state.text + position)
     if name == _MALLOC:
         call.op = Op.MALLOC

@@ -1,15 +1,16 @@
 """The .rep files of the malloc lab of Computer Systems: A Programmer's Perspective (CS:APP).
 
-A header of numbers, one per line, then one call per line. Lines that begin with # are comments, as
-in the .script files of Stanford's CS107, which have no header.
+A file has a header of numbers, one per line, and then one call per line. Lines that begin with #
+are comments. The .script files of Stanford's CS107 have the same calls and no header.
 
     2002: suggested heap, ids, operations, weight      a ID SIZE     malloc
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
     others: ids, operations; or nothing                f ID          free; of NULL if ID is negative
 
-The reader uses only the number of operations from the header. If the file has more or fewer, a note
-says so. A call without a size takes the size of the previous call, as in the lab's driver, and a
-note gives the number of these calls. Each ID becomes an invented address.
+From the header, the reader uses only the number of operations. If the file has another number of
+calls, a note tells the user. A call without a size takes the size of the previous call, as in the
+lab's driver, and a note gives the number of such calls. Events are made from addresses (see
+`object_ids`), so each ID gets an invented address.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_HEADER = 4
-"""Numbers of the longest header; a header may also have two numbers, or none."""
+"""Number of numbers in the longest header; a header may also have two numbers, or none."""
 
 
 class RepFile(Struct):
@@ -52,7 +53,7 @@ _CALL = re.compile(rb"[ar][ \t]+\d+[ \t]+\d+|f[ \t]+-?\d+")
 
 
 class CsappScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -98,7 +99,10 @@ def _line(scan: CsappScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _header(scan: CsappScan, position: int) -> int:
-    """Read a line of the header. `promised` is the second number of two, or the third of four."""
+    """Read a line of the header; return the position after its newline, or -1.
+
+    The number of operations is the second of two numbers, or the third of four.
+    """
     file = scan.file[0]
     if file.header == MAX_HEADER or file.operations:
         return -1
@@ -111,9 +115,10 @@ def _header(scan: CsappScan, position: int) -> int:
 
 @kernel
 def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
-    """Read blanks and an ID; return the ID's address, or 0 if the ID is negative.
+    """Read blanks and an ID; return the ID's address.
 
-    Sets state.position to -1 on failure.
+    If `may_be_null`, the ID may be negative, which means NULL; the address is then 0. Sets
+    state.position to -1 on failure.
     """
     start = _skip_blanks(scan.text, position)
     negative = may_be_null and scan.text[start] == _MINUS
@@ -126,9 +131,10 @@ def _id(scan: CsappScan, position: int, may_be_null: bool) -> int:
 
 @kernel
 def _size(scan: CsappScan, position: int) -> int:
-    """Read blanks and a size at `position`; return the size, or the previous one if none exists.
+    """Read blanks and a size at `position`; return the size.
 
-    Reads nothing if `position` is -1, which means that an earlier step failed.
+    If the line ends instead, return the previous call's size. If `position` is -1, because an
+    earlier step failed, read nothing.
     """
     file, state = scan.file[0], scan.state[0]
     if position < 0:
@@ -154,7 +160,7 @@ def _skip_blanks(text: np.ndarray, position: int) -> int:
 
 @kernel
 def _end_of_line(scan: CsappScan, position: int) -> int:
-    """Skip blanks and a line end; return the position after them, or -1 if there is no line end."""
+    """Skip blanks and a line end; return the position after it, or -1 if no line end follows."""
     return -1 if position < 0 else skip_line_end(scan.text, _skip_blanks(scan.text, position))
 
 
@@ -165,7 +171,7 @@ LINES = LineFormat(
 
 
 class CsappReader(LineReader):
-    """The calls of a .rep file, with notes on what the header or the calls lack."""
+    """The calls of a .rep file, with notes on a wrong header and on calls without a size."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)

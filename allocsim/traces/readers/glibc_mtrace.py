@@ -1,12 +1,13 @@
 """Raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes.
 
-A file is an array of 64-byte records, little-endian. The first record identifies the file
-by its type, MAGIC, and two known numbers. Unused records have type 0. They are at the end of the
-file, and wherever a thread lost the race for a record.
+A file is an array of 64-byte records, little-endian. The first record identifies the file by its
+type, MAGIC, and by two known numbers. An unused record has type 0. Unused records are at the end of
+the file, and also between other records where a thread lost the race for a record.
 
     type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
 
-A record has the same columns as a call, so NumPy converts one whole column after another.
+A record has the same columns as a call (see `calls`), so NumPy converts whole columns and the
+reader needs no compiled code.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ RECORD = np.dtype(
 )
 
 UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 4, 5, 6, 7, 8, 255
-"""Types that give some column a meaning of its own."""
+"""Types whose records need special treatment: some of their columns have another meaning."""
 
 MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
 
 _ADDRESS = np.uint64((1 << ADDRESS_BITS) - 1)
-_OPS = np.full(256, -1, np.int64)
+_OPS = np.full(256, -1, np.int64)  # Op by type; -1: a record of this type is not a call
 _OPS[1:9] = (
     Op.MALLOC, Op.CALLOC, Op.FREE, Op.REALLOC,
     Op.MEMALIGN, Op.MEMALIGN, Op.MEMALIGN, Op.MEMALIGN,
@@ -59,11 +60,12 @@ class GlibcMtraceReader(BlockReader):
     """The calls of a raw trace."""
 
     grammar = (
-        "a record of glibc's libmtrace, 64 bytes whose fifth is the type: 0 to 8, or 255 first"
+        "a record of glibc's libmtrace: 64 bytes, of which the fifth is the type, 0 to 8, or 255 "
+        "in the first record"
     )
 
     def scan(self, start: int, end: int, calls: Any) -> Scanned:
-        """Convert the complete records."""
+        """Turn the complete records into calls."""
         count = min((end - start) // RECORD.itemsize, len(calls))
         records = np.frombuffer(self._block, RECORD, count, start)
         types = records["type"] & 0xFF
@@ -76,7 +78,7 @@ class GlibcMtraceReader(BlockReader):
 
 
 def _fill(calls: Any, records: Any) -> None:
-    """Fill `calls` from records that are calls."""
+    """Fill `calls` from as many records, none of which is unused or the first record."""
     types = records["type"] & 0xFF
     calls.op[:] = _OPS[types]
     calls.thread[:] = records["thread"].astype(np.int64) & 0xFFFFFFFF

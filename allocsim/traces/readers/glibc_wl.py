@@ -1,13 +1,14 @@
 """Workloads of glibc's trace-utils: .wl files, which its trace2wl writes and its trace_run replays.
 
-The header gives the number of pointers, syncs and threads, and where each thread's stream begins;
-`glibc_wl_threads` merges the streams into one. Pointers are slots, which take the place of
-addresses. Storing into a slot ends the block that was in it. trace_run does the same for all
-functions except realloc.
+The header gives the number of slots, syncs and threads, and the offset at which each thread's
+stream begins. A slot is a variable that holds one pointer; a call names a block by its slot instead
+of its address. If a pointer is stored into a slot that holds a block, that block is freed.
+trace_run frees it too, except if a realloc stores the pointer. A sync is a point at which a thread
+waits for another one; `glibc_wl_threads` uses the syncs to merge the streams into one.
 
-The streams may begin anywhere in the file, so it is read by offset; a compressed file or standard
-input is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each
-sync, and WINDOWS.
+The streams may begin anywhere, so the file is read by offset. A compressed file or standard input
+is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each sync,
+and WINDOWS.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ from allocsim.traces.readers.glibc_wl_threads import (
 )
 
 MAX_SLOTS = 1 << 50
-"""Maximum number of slots that a header may promise."""
+"""Maximum number of slots that a header may promise. An address, SLOT_SIZE times a slot, stays
+below the limit of 60 bits (`calls.ADDRESS_BITS`)."""
 
 MAX_HEADER = 1 << 20
 """Maximum bytes of a header. A file with a longer header is not a workload."""
 
 WINDOWS = 64 << 20
-"""Bytes of the windows of all threads."""
+"""Maximum bytes of the windows of all threads. A thread's window is the part of its stream that is
+in memory."""
 
 MAX_WINDOW = 1 << 16
 """Maximum bytes of a thread's window. With MAX_THREADS threads, a window has 1 KiB."""
 
 CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
+"""The byte codes and their names, for error messages."""
 
 
 def looks_like(head: bytes) -> bool:
@@ -64,7 +68,7 @@ class WlReader(Reader):
     """The calls of a workload."""
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; an array is reused for the batch that is AHEAD + 2 later."""
+        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         with self.source.as_file() as file:
             yield from self._run(file.fileno())
 
@@ -81,7 +85,7 @@ class WlReader(Reader):
             raise self._error(stop, threads)
 
     def _fill_window(self, file: int, threads: Threads) -> None:
-        """Move the window of the thread whose turn it is to where its stream continues."""
+        """Fill the window of the thread whose turn it is with the next bytes of its stream."""
         run, number = threads.run[0], int(threads.run[0].first) - 1
         thread, size = threads.threads[number], len(threads.content) // len(threads.threads)
         place, begin = int(thread.position + thread.offset), number * size
@@ -90,7 +94,7 @@ class WlReader(Reader):
         thread.position, thread.end, thread.offset = begin, begin + len(content), place - begin
 
     def _read(self, file: int, count: int, place: int) -> Any:
-        """Return `count` bytes of the file at `place`."""
+        """Return `count` bytes at offset `place`; raise TraceError if the file has fewer."""
         try:
             content = bytearray(os.pread(file, count, place))
         except OSError as error:
@@ -129,7 +133,7 @@ class WlReader(Reader):
         self._require_plausible(promised, starts, length)
         if len(starts) > 1:
             self.notes.append(
-                f"the file orders its {len(starts)} threads only by their syncs: between these, "
+                f"the file orders its {len(starts)} threads only by their syncs; between syncs, "
                 f"runnable threads took turns of {TURN} calls"
             )
         window = min(WINDOWS // len(starts), MAX_WINDOW)

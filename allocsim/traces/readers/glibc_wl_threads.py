@@ -1,12 +1,12 @@
 """The threads of a glibc trace-utils workload, merged into a single stream of calls.
 
-The threads' streams are ordered only by syncs: a thread that waits for a sync continues once
-another thread has written the sync. Runnable threads take turns of TURN calls. A run fails once all
-threads together have read more bytes than the file has. This bounds the time that a damaged file
-with overlapping streams can take.
+Each thread has a stream of byte codes (see `glibc_wl_codes`). The streams are ordered only by
+syncs: a thread that waits for a sync continues once another thread has written the sync. Runnable
+threads take turns of TURN calls. A run fails once all threads together have read more bytes than
+the file has. This bounds the time that a damaged file with overlapping streams can take.
 
-Each thread has a window of the file, which the reader fills. The file is not mapped, because a
-mapped file that shrinks ends the process with SIGBUS.
+Each thread has a window, a buffer into which `glibc_wl` reads the next bytes of the thread's
+stream. The file is not mapped: if a mapped file shrinks, SIGBUS ends the process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_CALL = 1 + 3 * MAX_GROUPS
 
 
 class Stop(IntEnum):
-    """Reason why `run_threads` returned, or result of one step of a thread."""
+    """Reason why `run_threads` returned, or the result of a step, which is one code of a thread."""
 
     OUTPUT_FULL = 0
     END = 1
@@ -68,7 +68,7 @@ class Run(Struct):
     slots: Int64  # highest valid slot
     first: Int64  # thread whose turn it is; 0: no thread is runnable
     last: Int64  # thread whose turn comes last
-    left: Int64  # calls left in the turn
+    left: Int64  # calls left in the current turn
     done: Int64  # threads that are done
 
 
@@ -100,7 +100,8 @@ class Threads(NamedTuple):
 def start_threads(length: int, starts: list[int], slots: int, syncs: int, window: int) -> Threads:
     """Return the state before the first call: all threads runnable, in order.
 
-    `length` and `window` are the bytes of the file and of a thread's window, which is empty yet.
+    `length` is the file's size in bytes, and `window` the size of each thread's window. The windows
+    are empty at first.
     """
     run, threads = records(Run), records(Thread, len(starts))
     threads.position[:] = threads.end[:] = window * np.arange(len(starts))
@@ -115,7 +116,7 @@ def start_threads(length: int, starts: list[int], slots: int, syncs: int, window
 
 @kernel
 def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
-    """Continue the threads and fill `calls` from run.calls on; return the reason to stop."""
+    """Continue the threads and fill `calls` from run.calls on; return a Stop."""
     run = state.run[0]
     while run.calls < len(calls):
         if run.first == 0:
@@ -126,6 +127,7 @@ def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
         start = thread.position
         step = _step(state, thread, calls[run.calls])
         run.read += thread.position - start
+        # No valid file lets the threads read more bytes than it has: see the module's docstring.
         if step == Stop.BROKEN or run.read > run.length:
             run.position = start
             return Stop.BROKEN
@@ -244,7 +246,10 @@ def _enqueue(state: Threads, entering: int) -> None:
 
 @kernel
 def _slot(state: Threads) -> int:
-    """Read a slot and return its address; slot 0 is NULL. run.position is -1 on failure."""
+    """Read a slot; return the address invented for it, 0 (NULL) for slot 0.
+
+    run.position is -1 on failure.
+    """
     run = state.run[0]
     slot = read_number(state.content, run)
     if slot > run.slots:

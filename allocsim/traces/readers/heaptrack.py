@@ -1,6 +1,6 @@
 """Files of heaptrack: raw files (`heaptrack -r`) and interpreted files, the default.
 
-Text with one record per line; all numbers are hexadecimal without 0x:
+A file is text with one record per line. All numbers are hexadecimal, without 0x:
 
     v VERSION FORMAT        first; the format of interpreted files is 0 to 3
     + SIZE TRACE PTR        raw, and format 0: an allocation              - PTR   a free
@@ -8,9 +8,13 @@ Text with one record per line; all numbers are hexadecimal without 0x:
     + SITE                  interpreted: an allocation at that site       - SITE  a free
     s x m t i c R I A S X # names, modules, stacks, times and the like: not used
 
-Interpreted files have no addresses. `heaptrack_sites` invents addresses, with the assumption that a
-site's oldest block is freed first, and a note says that the result is approximate. Memory is
-bounded by the live blocks, two blocks of text, and 24 bytes for each of at most MAX_SITES sites.
+Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free is
+of its site's oldest block. A note tells the user that the result is approximate. For a run of
+sqlite3, the p99 of the lifetimes was within 0.01% of that of the raw file, and the median equal; if
+each free were of the youngest block, the median would be 5 instead of 7.
+
+Memory is bounded by the blocks that are live in the program, a buffer of text, and 24 bytes for
+each of at most MAX_SITES sites.
 """
 
 from __future__ import annotations
@@ -47,17 +51,17 @@ NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
 
 LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
-"""The last version that does not write a FORMAT, and the format of its files."""
+"""The last version of heaptrack that does not write a FORMAT, and the format of its files."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
-"""Lengths of the shortest line that defines a site and the shortest that allocates a block."""
+"""Bytes of the shortest line that defines a site, and of the shortest that allocates a block."""
 
 
 class HeaptrackFile(Struct):
     """State of a file, as far as it has been read."""
 
     format: Int64  # format of an interpreted file
-    is_raw: Int64  # 1 once an allocation with an address was read
+    is_raw: Int64  # 1 once an allocation with an address has been read
     in_command: Int64  # 1 after the start of a command line, which may contain newlines
     string_end: Int64  # position in the block where a string that may contain newlines ends
 
@@ -69,7 +73,7 @@ _FRAME, _TIME, _RESIDENT, _ATTACHED, _SUPPRESSION, _COMMENT = (ord(letter) for l
 
 
 class HeaptrackScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -94,7 +98,7 @@ def _line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     if position < file.string_end:
         return next_line(scan.text, state, position)
     after = _known_line(scan, position, call)
-    if after < 0 and file.in_command:
+    if after < 0 and file.in_command:  # the recorded command line continues after a newline
         state.made = 0
         return next_line(scan.text, state, position)
     return after
@@ -102,7 +106,7 @@ def _line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
-    """Read a line according to its first letter."""
+    """Read a line according to its first letter; return the position after its newline, or -1."""
     letter, is_record = scan.text[position], scan.text[position + 1] == SPACE
     if letter == _TRACE and is_record:
         scan.file[0].in_command = 0
@@ -171,7 +175,7 @@ def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _site(scan: HeaptrackScan, position: int) -> int:
-    """Read the definition of an allocation site."""
+    """Read the definition of an allocation site, and add the site to the tables."""
     request = hexadecimal(scan.text, position, scan.state[0])
     next_hexadecimal(scan.text, scan.state[0])
     after = skip_line_end(scan.text, scan.state[0].position)
@@ -195,7 +199,7 @@ def _version(scan: HeaptrackScan, position: int) -> int:
 
 @kernel
 def _string(scan: HeaptrackScan, position: int) -> int:
-    """Skip a string. Format 3 gives its length, because it may contain newlines."""
+    """Skip a string. Format 3 gives the string's length, because a string may contain newlines."""
     state, file = scan.state[0], scan.file[0]
     if file.format == NEWEST_FORMAT:
         length = hexadecimal(scan.text, position, state)

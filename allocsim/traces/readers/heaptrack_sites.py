@@ -1,7 +1,8 @@
 """Allocation sites: invented addresses for heaptrack files that record only the site of a block.
 
-Each site has a FIFO queue of its live blocks, and a free takes the oldest one. The block numbers of
-freed blocks are reused, so memory use is bounded by the number of live blocks.
+A site is a place in the program that allocates blocks of one size. Each site has a FIFO queue of
+its live blocks, and a free removes the oldest block. The numbers of freed blocks are reused, so
+memory use is bounded by the number of live blocks.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def new_sites() -> Sites:
 
 
 def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
-    """Return the same state, grown to hold `sites` more sites and `blocks` more blocks."""
+    """Return the same state with room for `sites` more sites and `blocks` more blocks.
+
+    The kernels below do not check for room.
+    """
     counts = state.counts[0]
     max_sites, max_blocks = counts.sites + sites, counts.blocks + 1 + blocks
     if max_sites > len(state.sites):
@@ -72,7 +76,7 @@ def add_site(state: Sites, request: int) -> None:
 
 @kernel
 def allocate(state: Sites, number: int) -> int:
-    """Append a block to the site's queue; return its address."""
+    """Append a block to the queue of site `number`; return the block's address."""
     counts, site, following = state.counts[0], state.sites[number], state.following
     if counts.spare:
         block = counts.spare
@@ -91,7 +95,7 @@ def allocate(state: Sites, number: int) -> int:
 
 @kernel
 def free(state: Sites, number: int) -> int:
-    """Free the oldest block of the site; return its address, or UNKNOWN if it has none."""
+    """Free the oldest block of site `number`; return its address, or UNKNOWN if none is live."""
     counts, site, following = state.counts[0], state.sites[number], state.following
     block = site.first
     if block == 0:

@@ -5,9 +5,10 @@ A line is PID [TID] and then one of
     malloc(N)=0xP     calloc(N,M)=0xP     realloc(0xP,N)=0xQ     free(0xP)     valloc(N)=0xP
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
-Calls without arguments do not affect the heap. A munged log has small process and thread ids, and
-#SLOT instead of each address. One of the slots stands for NULL. Which one is not recorded, but
-logalloc_munge.py drops the calls on unknown objects, so every slot without an object is NULL.
+Calls without arguments do not affect the heap. A munged log, which logalloc_munge.py has processed,
+has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL,
+and the log does not say which. But logalloc_munge.py drops the calls on unknown objects, so a slot
+in which no object is live means NULL.
 """
 
 from __future__ import annotations
@@ -50,17 +51,17 @@ _FIRST_LINE = pattern(
     rb"(?:(?:malloc\(\d+|valloc\(\d+|(?:calloc|memalign|posix_memalign|aligned_alloc)\(\d+,\d+"
     rb"|realloc\([0#(][^ ,\n]*,\d+)\)=|(?:free\([0#(][^ \n]*\)|jemalloc_\w+\(\))\r?(?:\n|$))"
 )
-"""A whole call. The beginning of one is not enough, since ltrace -f writes PID malloc(10) = 0xP."""
+"""A whole call. Its beginning is not enough, because ltrace -f writes PID malloc(10) = 0xP."""
 
 
 class Log(Struct):
     """Facts about the log, known from the lines read so far."""
 
-    is_munged: Int64  # 1 once a #SLOT was read
+    is_munged: Int64  # 1 once a #SLOT has been read
 
 
 class LogallocScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -87,7 +88,7 @@ def _line(scan: LogallocScan, position: int, call: CallRecord) -> int:
     parenthesis = _operation(text, state, position + 1, call)
     if parenthesis < 0:
         return -1
-    if text[parenthesis + 1] == _CLOSE:
+    if text[parenthesis + 1] == _CLOSE:  # no arguments, so the line makes no call
         state.made = 0
         return skip_line_end(text, parenthesis + 2)
     position = _arguments(scan, parenthesis + 1, call) if call.op >= 0 else -1
@@ -101,9 +102,9 @@ def _line(scan: LogallocScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _operation(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
-    """Set call.op from the function name at `position`, to -1 if the name is unknown.
+    """Set call.op to the Op of the function named at `position`, or to -1 if the name is unknown.
 
-    Returns the position of the parenthesis after the name, or -1 if none exists.
+    Returns the position of the parenthesis after the name, or -1 if no parenthesis follows.
     """
     name = load_word(state.text + position)
     call.op = -1
@@ -163,7 +164,7 @@ class LogallocReader(LineReader):
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether the log is munged."""
+        """Whether an address at which no object is live means NULL: true for a munged log."""
         return bool(self._scan.log[0].is_munged)
 
 

@@ -1,10 +1,11 @@
 """Output of ltrace for the malloc family (ltrace -e malloc+free+calloc+realloc..., also with -f).
 
-The logs of hand-written malloc hooks are read too, since most of them have the same lines:
-malloc(10) = 0x55d0, free(0x55d0). They may have => or -> or : instead of =, and no blanks around.
+The reader also accepts the logs of hand-written malloc hooks, since most of them have the same
+lines: malloc(10) = 0x55d0, free(0x55d0). In such a log, =>, -> or : may replace the =, and the
+blanks around it may be missing.
 
-A program under ltrace runs hundreds of times slower, so the files are small and the reader is plain
-Python. A line is
+A program under ltrace runs hundreds of times slower, so the files are small and the reader is not
+compiled. A line is
 
     [TID] [TIME] LIBRARY->NAME(ARGUMENTS) = RESULT
 
@@ -13,9 +14,10 @@ A call that another call interrupts takes two lines: NAME(ARGUMENTS <unfinished 
 inside libc (LIBRARY is libc, or NAME@libc.so.6) are dropped, because ltrace misnames them. Lines
 without a call are skipped.
 
-Nothing distinguishes the processes that -f follows from threads. They are taken for threads, unless
-the user chooses one as a process. If a child's end was recorded, the trace is not valid without
-that choice, since it mixes several heaps.
+A TID may be the id of a thread or, with -f, of a process; ltrace does not say which. All ids are
+taken for threads of one process, unless the user selects one of them as a process. If the end of a
+child process was recorded, the calls belong to several heaps, and without a selection the trace is
+not valid.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ _CALL = (
     + rb"\((?P<arguments>(?:[^()\n]|\(nil\)){0,200}?)"
 )  # fmt: skip
 _RESULT = rb"(?P<result>\(nil\)|0x[0-9A-Fa-f]+|\d+|<void>)(?!\w)"
+# After a TID without brackets, a blank must precede the =. Firefox's logalloc writes none.
 _END = (
     rb"(?:(?P<cut> <(?:unfinished|no return) \.\.\.>)|\)(?(tid) +| *)(?:=>?|->|:) *"
     + _RESULT
@@ -62,7 +65,8 @@ _OTHER = pattern(_WHO + rb"(?:[^\s()<>]{1,200}->(?!(?:" + _NAMES + rb")\W)\w|<\.
 _UNREADABLE = pattern(rb"(?:^|\W)(?:" + _NAMES + rb")(?:@\S{1,200})?\(")
 
 MAX_UNFINISHED = 16
-"""Maximum number of unfinished calls of one thread. One more, and the oldest is dropped."""
+"""Maximum number of unfinished calls of one thread. When a thread has more, its oldest is dropped.
+"""
 
 MAX_THREADS = 1 << 12
 """Maximum number of threads with unfinished calls, and of threads whose calls are counted."""
@@ -74,10 +78,11 @@ UNREADABLE = "dropped calls that cannot be read"
 INCOMPLETE = "dropped calls whose beginning or end is missing"
 NO_ADDRESS = "dropped calls whose address ltrace does not print (posix_memalign)"
 INSIDE_LIBC = "dropped calls inside libc, which ltrace misnames"
+"""Beginnings of the notes on dropped calls."""
 
 
 class Begun(NamedTuple):
-    """A call without its result."""
+    """A call whose result is not known yet."""
 
     library: bytes
     name: bytes
@@ -90,7 +95,7 @@ def looks_like(head: bytes) -> bool:
 
 
 class Parser:
-    """Turns lines into calls. It keeps the unfinished calls, and counts dropped calls and lines."""
+    """Turns lines into calls. It stores unfinished calls, and counts dropped calls and lines."""
 
     def __init__(self) -> None:
         self.unfinished: dict[int, list[Begun]] = {}
@@ -98,10 +103,13 @@ class Parser:
         self.calls: Counter[int] = Counter()
         """Calls by thread id."""
         self.has_children = False
-        """Whether a process has been told that its child has ended."""
+        """Whether a process got SIGCHLD, the signal that its child has ended."""
 
     def call(self, line: bytes) -> Call | None:
-        """Return the call that a line completes, if any. A free is complete when it begins."""
+        """Return the call that a line completes, or None.
+
+        A free has no result, so the line on which it begins completes it.
+        """
         begun, resumed = _BEGUN.match(line), _RESUMED.match(line)
         match = begun or resumed
         if match is None:
@@ -138,7 +146,7 @@ class Parser:
 
     def _resume(self, thread: int, name: bytes) -> Begun | None:
         """Pop the thread's last unfinished call of `name`; drop the calls that began after it."""
-        if _is_free(name):
+        if _is_free(name):  # `call` returned the free when it began
             return None
         stack = self.unfinished.pop(thread, [])
         while stack:
@@ -185,7 +193,7 @@ class Parser:
             (reader.losses if self.has_children else reader.notes).append(self._processes())
 
     def _processes(self) -> str:
-        """Say that calls of several processes are or may be mixed."""
+        """Return a sentence that says that calls of several processes are, or may be, mixed."""
         most = self.calls.most_common(MAX_SHOWN)
         ids = ", ".join(f"{thread} ({count:,})" for thread, count in most)
         if len(self.calls) > len(most):
@@ -199,7 +207,7 @@ class Parser:
 
 
 def calls(reader: PythonReader) -> Iterator[Call]:
-    """Yield the calls of all lines, in the order of their results."""
+    """Yield the calls of all lines in the order in which they completed."""
     parser, has_processes = Parser(), reader.process is not None
     for line in reader.lines():
         call = parser.call(line)
@@ -214,7 +222,7 @@ def _is_free(name: bytes) -> bool:
 
 
 def _call(begun: Begun, result: bytes) -> Call:
-    """Parse the arguments and result; raise ValueError or IndexError if they are malformed.
+    """Parse the arguments and the result; raise ValueError or IndexError if one is malformed.
 
     If ltrace has no prototype of a function, it prints more arguments than the function takes. The
     surplus arguments are ignored.
@@ -244,7 +252,7 @@ _ADDRESS = (1 << ADDRESS_BITS) - 1
 
 
 def _number(text: bytes) -> int:
-    """Parse a decimal number, a hexadecimal one after 0x, or (nil); else ValueError."""
+    """Parse a decimal number, 0x and a hexadecimal number, or (nil); else raise ValueError."""
     text = text.strip()
     if text == b"(nil)":
         return 0

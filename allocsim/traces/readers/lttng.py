@@ -1,12 +1,12 @@
 """Events of LTTng's libc wrapper (liblttng-ust-libc-wrapper.so), as printed by babeltrace2.
 
-A line is
+An event of LTTng is a call of the recorded program. A line is
 
     [TIME] (+DELTA) HOST lttng_ust_libc:NAME: { cpu_id = N }, { vpid = P, vtid = T }, { FIELDS }
 
-Time, delta, host and contexts may be missing or have other forms, because the reader uses only the
-event's name and every `field = value` after it. The trace may also contain events of other
-providers, which are skipped and counted.
+The reader uses only the event's name and every `field = value` after the name. Therefore time,
+delta, host and contexts may be missing or have other forms. Events of other providers, which the
+text may contain too, are skipped and counted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _OPERATIONS = (
     (word(b"memalig"), 7, int(Op.MEMALIGN)),
     (word(b"posix_m"), 7, int(Op.MEMALIGN)),
 )
-"""Prefix of each event's name, length of the prefix, and operation. Frequent events come first."""
+"""Prefix of each event's name, length of the prefix, and Op. Frequent events come first."""
 
 _VPID, _VTID, _SIZE, _PTR = word(b"vpid = "), word(b"vtid = "), word(b"size = "), word(b"ptr = 0")
 _IN_PTR, _OUT_PTR, _NMEMB = word(b"in_ptr "), word(b"out_ptr"), word(b"nmemb =")
@@ -71,7 +71,7 @@ class LttngLine(Struct):
 
 
 class LttngScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -90,7 +90,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
     text, state, line = scan.text, scan.state[0], scan.line[0]
     name = _event_name(scan, position)
     call.op = _operation(state, name) if name else -1
-    if call.op < 0:
+    if call.op < 0:  # an event of another provider, or one of the wrapper that is unknown here
         if not name and text[position] != _BRACKET:
             return -1
         state.made = 0
@@ -115,13 +115,14 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _event_name(scan: LttngScan, position: int) -> int:
-    """Return the position of the event's name, after the provider's name; 0 if none exists.
+    """Return the position of the event's name, after the provider's name; 0 without this provider.
 
-    The column of the provider's name in the previous event's line is tried first. This and the
-    larger steps of _usual_fields reduced the time per line from 148 to 86 ns.
+    The provider's name is first looked for at the column where it was in the previous event's line.
+    This and the larger steps of _usual_fields reduced the time per line from 148 to 86 ns.
     """
     text, state, line = scan.text, scan.state[0], scan.line[0]
     first, likely = position, position + line.column
+    # The likely column may be beyond the end of this line: look for a newline before it.
     while position < likely and not has_newline(load_word(state.text + position)):
         position += 7
     if position >= likely and _is_provider(text, state, likely):
@@ -213,7 +214,11 @@ def _usual_fields(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
-    """Read the value at `position` if the field whose name is at `name` is used."""
+    """Read the value at `position`, unless it is of a field that no call needs.
+
+    The field's name is at `name`. Sets state.position to the end of the value, or to -1 if the
+    value is wrong.
+    """
     text, state, line = scan.text, scan.state[0], scan.line[0]
     field = word_at(state, name, 7)
     if field == _SIZE:
@@ -240,7 +245,10 @@ def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
 
 @kernel
 def _skip_string(text: np.ndarray, position: int) -> int:
-    """Return the position after a string's closing quote, or of the newline if it has none."""
+    """Return the position after the string's closing quote.
+
+    Returns the position of the newline if the line ends first.
+    """
     while text[position] != NEWLINE and text[position] != _QUOTE:
         position += 1 + (text[position] == _BACKSLASH and text[position + 1] != NEWLINE)
     return position + (text[position] == _QUOTE)

@@ -1,7 +1,8 @@
 """Trace directories of LTTng, read without babeltrace2.
 
-babeltrace2 prints 0.25 to 0.6 M events/s, and its text has to be read again. The binary streams of
-the known layout (see `lttng_metadata`) are read in place.
+A directory holds one binary file, a stream of events, for each CPU. babeltrace2 prints 0.25 to
+0.6 M events/s as text, which must then be parsed. Streams with the layout that `lttng_metadata`
+knows are read in place instead, 14 M events/s.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ METADATA = "metadata"
 
 
 class DirectorySource:
-    """The mapped files of a directory."""
+    """The mapped files of a directory, with the methods of a `Source` that the import needs."""
 
     truncated = False
 
     def __init__(self, directory: Path) -> None:
-        """Map every stream; TraceError if one cannot be read."""
+        """Map every stream; raise TraceError if a file cannot be read."""
         self.name = str(directory)
         self._opened = ExitStack()
         self._arrays: list[np.ndarray] = []
@@ -61,6 +62,7 @@ class DirectorySource:
 
     def _new_streams(self) -> Any:
         """Return the state before the first event of each file."""
+        # `read_events` needs at least one stream; without a file, that stream is empty.
         streams = records(Stream, max(len(self._arrays), 1))
         streams.number[:] = -1
         for stream, array in zip(streams, self._arrays, strict=False):
@@ -99,7 +101,7 @@ class DirectoryReader(Reader):
 
 
 def open_directory(directory: Path, process: int | None = None) -> Trace | None:
-    """Return the trace in a directory of LTTng, or None if its layout is not the known one.
+    """Return the trace in a directory of LTTng, or None if `lttng_metadata` rejects its layout.
 
     `process` is the process whose calls are used, by default the process of the first call.
     """
@@ -122,7 +124,7 @@ def open_directory(directory: Path, process: int | None = None) -> Trace | None:
 
 
 def _with_losses(chunks: Iterator[Any], trace: Trace, streams: Any) -> Iterator[Any]:
-    """Yield the events, then add what the streams lack to the trace's losses."""
+    """Yield the events, then add sentences on missing events to the trace's losses."""
     with closing_chunks(chunks):
         yield from chunks
     discarded, missing = int(streams.discarded.sum()), int(streams.missing.sum())

@@ -1,8 +1,9 @@
-"""Metadata of an LTTng trace directory (CTF 1.8): where each event keeps its fields.
+"""Metadata of an LTTng trace directory (CTF 1.8): the offsets of the fields of each event.
 
-Only the one layout is read that LTTng-UST 2.10 to 2.13 writes on 64-bit machines for the libc
-wrapper with the contexts vpid and vtid: packed little-endian integers, so that each field of an
-event has a fixed offset. Of anything else, `read_layouts` returns None; babeltrace2 can read it.
+The directory's file `metadata` declares the layout of its streams. `read_layouts` accepts only the
+layout that LTTng-UST 2.10 to 2.13 writes on 64-bit machines for the libc wrapper with the contexts
+vpid and vtid. All fields are packed little-endian integers, so each field has a fixed offset. For
+any other layout `read_layouts` returns None; babeltrace2 can read such a directory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
 from allocsim.events import Op
 
+# A packet's header: magic number, UUID, checksum, size of the content and of the packet in bits.
 _PACKET = struct.Struct("<I16xIII5x")
 _MAGIC = 0x75D11D57
 
@@ -41,7 +43,8 @@ _EXPECTED = (
     "event.header := struct event_header_large;",
     "packet.context := struct packet_context;",
 )
-"""Parts of the metadata on whose layout the reader relies, with single spaces."""
+"""Declarations that the metadata must contain, because `lttng_streams` relies on them. All white
+space is replaced by single spaces before the comparison."""
 
 _CONTEXT = re.compile(
     r"event\.context := struct \{ integer \{ size = 32; align = 8; [^}]*\} _vpid; "
@@ -56,20 +59,26 @@ CONTEXT = 8
 """Bytes of an event's context: vpid and vtid."""
 
 ABSENT = -1
+"""Value of an entry of EventLayout that does not apply."""
+
 MAX_EVENTS = 1 << 10
+"""All ids of events must be below this number."""
 
 
 class EventLayout(Struct):
-    """Where the events of one kind keep their fields: bytes after the event's header."""
+    """Layout of the events with one id.
+
+    From `address` on, the entries are offsets of fields, in bytes after the event's header.
+    """
 
     op: Int64  # an Op; ABSENT if the event is no call of malloc's family
     length: Int64  # bytes of the context and all fields; ABSENT if the id is not used
     address: Int64  # the address returned or freed
-    old: Int64  # ABSENT but for realloc
-    request: Int64  # ABSENT for free
-    count: Int64  # ABSENT but for calloc
-    alignment: Int64  # ABSENT but for aligned calls
-    result: Int64  # 32 bits; not 0 if the call failed; ABSENT but for posix_memalign
+    old: Int64  # the address passed to realloc; ABSENT for other events
+    request: Int64  # the requested bytes; ABSENT for free
+    count: Int64  # the number of elements of a calloc; ABSENT for other events
+    alignment: Int64  # the alignment in bytes; ABSENT except for aligned calls
+    result: Int64  # 32 bits, not 0 if posix_memalign failed; ABSENT for other events
 
 
 _COLUMNS = {
@@ -88,7 +97,7 @@ class _Event(NamedTuple):
 
     name: str
     fields: list[tuple[str, int]]
-    """Names and bytes."""
+    """Name and size in bytes of each field."""
 
 
 def read_layouts(metadata: bytes) -> Table[EventLayout] | None:
@@ -122,7 +131,7 @@ def _text(metadata: bytes) -> str:
 
 
 def _event(name: str, fields: str) -> _Event | None:
-    """Return an event with its fields; None if one is no integer of whole bytes."""
+    """Return an event with its fields; None if a field is not an integer of whole bytes."""
     found = [(field, int(bits)) for bits, field in _FIELD.findall(fields)]
     if _FIELD.sub("", fields).strip() or any(bits % 8 for _, bits in found):
         return None
@@ -130,7 +139,7 @@ def _event(name: str, fields: str) -> _Event | None:
 
 
 def _fill(layout: EventLayout, event: _Event) -> bool:
-    """Fill in the layout of an event; return False if a field has another size than is read."""
+    """Fill in the layout of an event; return False if a field is missing or has the wrong size."""
     layout.op = _OPERATIONS.get(event.name, ABSENT)
     offset = CONTEXT
     for field, size in event.fields:

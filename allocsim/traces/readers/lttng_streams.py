@@ -1,6 +1,7 @@
 """Streams of an LTTng trace directory: the events of all CPUs, in the order of their times.
 
-LTTng writes a file for each CPU, in packets. A packet has the layout that `lttng_metadata` checks:
+LTTng writes a file for each CPU. The file consists of packets, and a packet begins with the header
+that `lttng_metadata` checks:
 
     offset  bytes                                offset  bytes
          0      4  0xC1FC1FC1                         48      8  size of the content in bits
@@ -8,11 +9,12 @@ LTTng writes a file for each CPU, in packets. A packet has the layout that `lttn
         40      8  time at the end                    64      8  number of the packet
                                                       72      8  events discarded so far
 
-Its events begin at PACKET_HEADER. An event begins with its id, 2 bytes, and the low 32 bits of its
-time; or with EXTENDED, its id in 4 bytes and its time in 8.
+The first event is at offset PACKET_HEADER. An event has a short or a long header. The short header
+is the event's id (2 bytes) and the low 32 bits of its time. The long header is EXTENDED (2 bytes),
+the event's id (4 bytes) and its time (8 bytes). The content includes the packet's header.
 
-Everything is read in place, from the mapped files. Nothing outside a packet that is in the file is
-read, whatever the sizes in it say.
+The events are read in place, from the mapped files. The sizes in a damaged file may be wrong, so
+the kernels check every position against the ends of the packet and of the file.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ PACKET_HEADER = 84
 EXTENDED = 0xFFFF
 _MAGIC = 0xC1FC1FC1
 _SHORT, _LONG = 6, 14
-"""Bytes of the two headers of an event."""
+"""Bytes of the short and the long header of an event."""
 
 _LOW_16, _LOW_32, _ADDRESS = (1 << 16) - 1, (1 << 32) - 1, (1 << ADDRESS_BITS) - 1
 
@@ -40,19 +42,19 @@ NEVER = (1 << 63) - 1
 
 
 class Stream(Struct):
-    """State of one CPU's file. Positions are addresses in its mapping."""
+    """State of one CPU's file. The first four entries are addresses in the file's mapping."""
 
-    position: Int64  # fields of the next event
-    content: Int64  # end of the packet's events
-    packet: Int64  # begin of the next packet
+    position: Int64  # start of the next event's fields
+    content: Int64  # end of the current packet's events
+    packet: Int64  # start of the next packet
     end: Int64  # end of the file
     time: Int64  # time of the next event; NEVER if there is none
     event: Int64  # id of the next event
     number: Int64  # number that the next packet should have; -1 before the first
     missing: Int64  # packets that are not in the file
     discarded: Int64  # events that the tracer discarded
-    is_cut: Int64  # 1 if the packet is not whole in the file, else 0
-    broken: Int64  # packets that end before their time: damaged or cut off
+    is_cut: Int64  # 1 if the file ends within the current packet, else 0
+    broken: Int64  # packets that are damaged or cut off
 
 
 class Streams(NamedTuple):
@@ -91,7 +93,11 @@ def read_events(all_streams: Streams, calls: Table[CallRecord]) -> int:
 
 @kernel
 def _earliest(streams: Table[Stream]) -> tuple[int, int]:
-    """Return the stream with the earliest next event, and the earliest time of the others."""
+    """Return the number of the stream whose next event is the earliest, and a time.
+
+    The time is that of the earliest next event of the other streams. Until then, the stream can be
+    read without another search.
+    """
     first, until = 0, NEVER
     for index in range(1, len(streams)):
         if streams[index].time < streams[first].time:
@@ -104,7 +110,10 @@ def _earliest(streams: Table[Stream]) -> tuple[int, int]:
 
 @kernel
 def _advance(stream: Stream, layouts: Table[EventLayout]) -> None:
-    """Read the header of the event at stream.position, or of the first one in the next packet."""
+    """Read the header of the event at stream.position, or of the next packet's first event.
+
+    At the end of the file, the stream's time becomes NEVER.
+    """
     while stream.position >= stream.content or not _read_header(stream, layouts):
         if not _open_packet(stream):
             stream.time = NEVER
@@ -113,7 +122,10 @@ def _advance(stream: Stream, layouts: Table[EventLayout]) -> None:
 
 @kernel
 def _read_header(stream: Stream, layouts: Table[EventLayout]) -> bool:
-    """Read an event's id and time; return False, at the packet's end, if the event is broken."""
+    """Read an event's id and time.
+
+    If the event is broken, go to the end of the packet and return False.
+    """
     header = _SHORT
     event, position = 0, stream.position
     if stream.content - position >= 8:
@@ -125,7 +137,7 @@ def _read_header(stream: Stream, layouts: Table[EventLayout]) -> bool:
             event = loaded >> 16 & _LOW_32
             stream.time = load_word(position + _SHORT)
         else:
-            # The low bits have wrapped if they are below those of the event before.
+            # Modulo 2**32, the difference is right even if the low bits have wrapped.
             passed = (time - stream.time) & _LOW_32
             stream.time += passed
         fields = position + header
@@ -133,7 +145,7 @@ def _read_header(stream: Stream, layouts: Table[EventLayout]) -> bool:
             stream.position = fields
             stream.event = event
             return True
-    stream.broken += 1 - stream.is_cut
+    stream.broken += 1 - stream.is_cut  # `_open_packet` has counted a packet that is cut off
     stream.position = stream.content
     return False
 
@@ -185,5 +197,6 @@ def _read_call(position: int, layout: EventLayout, call: CallRecord) -> None:
     call.alignment = load_word(position + layout.alignment) if layout.alignment >= 0 else 0
     if call.alignment < 0:
         call.alignment = HUGE
+    # The 32 bits of the result may be the last of the file: load the word that ends with them.
     if layout.result >= 0 and load_word(position + layout.result - 4) >> 32:
         call.address = 0

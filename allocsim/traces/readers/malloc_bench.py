@@ -1,14 +1,14 @@
 """Traces of malloc-bench, which are protobuf messages. They are parsed here without protobuf.
 
-Field 1 of the message is a line, with its length, and is repeated. Field 2, which is optional, is
-the peak number of live blocks. A line holds one call, which is a message too. Its field number
-tells the function, and its own fields are unsigned varints:
+Field 1 of the message, a line, is repeated. Field 2, which is optional, is the peak number of live
+blocks. A line is a message with a single field. The number of this field tells the function, and
+its content is again a message, whose fields are unsigned varints with the arguments:
 
     1 malloc  1 id, 2 size, 3 alignment       3 realloc  1 new id, 2 old id, 3 size
     2 free    1 id, 2 and 3 hints             4 calloc   1 id, 2 count, 3 size
 
-A free without an id frees NULL, and a realloc without an old id is a malloc. Ids are reused. Each
-id is converted to an invented address.
+A free without an id frees NULL, and a realloc without an old id is a malloc. Ids are reused. Events
+are made from addresses (see `object_ids`), so each id gets an invented address.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from allocsim.traces.scan.block_reader import BlockReader, Scanned
 from allocsim.traces.scan.lex import product
 
 MAX_LINE = 2 + 3 * 11
-"""Bytes of the longest line: a key and a length, then a key and a varint for each field."""
+"""Maximum bytes of a line: a key and a length, then a key and a varint for each of three fields."""
 
 MAX_VARINT = 10
-"""Bytes of the longest varint of 64 bits."""
+"""Maximum bytes of a varint: 64 bits in groups of seven."""
 
 MAX_ID = 1 << 55
-"""Every id is smaller than this, so that SLOT_SIZE times an id is a valid address."""
+"""Every id must be smaller than this, so that SLOT_SIZE times an id is a valid address."""
 
 
 class MessageScan(Struct):
@@ -160,9 +160,9 @@ def _fill(call: CallRecord, function: int, second: int, third: int, given: int) 
 
 @kernel
 def _varint(content: np.ndarray, end: int, state: MessageScan) -> int:
-    """Read a varint at state.position, unless state.position is -1.
+    """Read a varint at state.position, and set state.position to its end, or to -1 on failure.
 
-    Returns the value, or HUGE if the value is larger.
+    Returns the value, or HUGE if the value is larger. Fails if state.position is already -1.
     """
     value, shift, position = 0, 0, state.position
     group = 0x80
@@ -188,7 +188,7 @@ class MallocBenchReader(BlockReader):
     grammar = "a line of malloc-bench: 0a, its length, and one malloc, free, realloc or calloc"
 
     def scan(self, start: int, end: int, calls: Any) -> Scanned:
-        """Convert the complete lines."""
+        """Turn the complete lines into calls."""
         scan = records(MessageScan)
         position = _scan(self._content, start, end, calls, scan)
         return Scanned(position, int(scan[0].calls), bool(scan[0].is_broken))

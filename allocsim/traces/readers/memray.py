@@ -1,14 +1,15 @@
-"""Captures of memray, a profiler of Python programs, read by memray's own reader (an extra).
+"""Captures of memray, a profiler of Python programs, read by memray's own reader.
 
-The layout of a capture changes between versions of memray, so it is not parsed here. Instead,
-`memray_child` reads the capture in a process of its own, and this module converts the records that
-it writes. Calls of the malloc family are used, and so are Python's own allocations if they were
-traced. Calls of mmap and munmap are dropped: they include Python's arenas, and the objects in the
-arenas would count twice.
+memray is an optional dependency. The layout of a capture changes between versions of memray, so
+this module does not parse it. Instead, a child process (`memray_child`) reads the capture with
+memray, and this module converts the records that the child writes. The calls used are those of the
+malloc family, and Python's own allocations if they were traced. Calls of mmap and munmap are
+dropped, because Python obtains its arenas by mmap, and the objects in the arenas would be counted
+twice.
 
 memray records a realloc as a free and an allocation. It does not record alignments. Memory use is
-bounded by the number of live blocks and by the MAX_MEMORY of the child. A compressed capture, or
-one from standard input, is first copied to an unnamed file.
+bounded by the number of live blocks, and in the child by its MAX_MEMORY. A compressed capture, or a
+capture from standard input, is first copied to an unnamed file.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
-"""First bytes of a plain capture, and of one compressed with LZ4, as most captures are."""
+"""First bytes of a plain capture, and of a capture compressed with LZ4. Most are compressed."""
 
 CUT_AT_START = "it is cut off before its first call"
+"""Reason in the error if memray can read nothing of a capture that is cut off."""
 
 NUMBER, RECORD = 8, 32
-"""Bytes of a number and of a record in the child's output."""
+"""Bytes of a number and of a record in the child's output (see `memray_child`)."""
 
 _NOT_A_CALL = -1
 _OPS = np.full(64, _NOT_A_CALL, np.int64)
@@ -48,13 +50,13 @@ _OPS[[1, 5]] = Op.FREE
 _OPS[[2, 4, 6, 7]] = Op.MALLOC  # 4 and 7 are the result of a realloc
 _OPS[[3, 8]] = Op.CALLOC
 _OPS[9:14] = Op.MEMALIGN
-"""Ops by memray's allocator number.
+"""For each of memray's allocator numbers, the Op of a call, or _NOT_A_CALL.
 
-Numbers 1 to 4 are Python's allocators, 5 to 13 the malloc family, then mmap and munmap."""
+Numbers 1 to 4 are Python's own allocator, 5 to 13 the malloc family, 14 and 15 mmap and munmap."""
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins like a capture."""
+    """Return whether a file begins with the first bytes of a capture."""
     return head.startswith((PLAIN, PACKED))
 
 
@@ -109,7 +111,7 @@ class MemrayReader(Reader):
         return batch
 
     def _require_success(self, status: int, complaint: str) -> None:
-        """Raise the error for an exit status other than 0."""
+        """Raise the error for a `status` of the child other than 0; `complaint` is the reason."""
         if status == NO_MEMRAY:
             raise EnvironmentLacks(
                 f"{self.source.name}: reading a capture of memray requires memray: "
@@ -125,7 +127,7 @@ class MemrayReader(Reader):
 
 
 def _is_cut(capture: int) -> bool:
-    """Return whether a compressed capture is cut off, which is not always an error for memray."""
+    """Return whether a compressed capture is cut off. memray does not always report this."""
     return os.pread(capture, len(PACKED), 0) == PACKED and not lz4_frame.is_complete(capture)
 
 

@@ -1,10 +1,10 @@
 """The child process of `readers.memray`. It writes the records of a capture to standard output.
 
-memray's reader is native code that may crash with a signal if a capture is damaged, so it runs in a
-process of its own. This program imports nothing from allocsim. Its standard input is the capture,
-which must be a regular file. Its standard output is a sequence of int64 numbers. The first is 1 if
-Python's own allocators were traced, else 0. Each record then takes four: allocator, thread, address
-and size. The exit status is 0 on success, NO_MEMRAY if memray is not installed, or UNREADABLE with
+memray's reader is native code that a damaged capture may crash with a signal, so it runs in another
+process. This program imports nothing from allocsim. Its standard input is the capture, which must
+be a regular file. It writes int64 numbers to standard output. The first number is 1 if Python's own
+allocator was traced, else 0. Then come four numbers for each record: allocator, thread, address and
+size. The exit status is 0 on success, NO_MEMRAY if memray is not installed, or UNREADABLE with
 the reason on standard error.
 """
 
@@ -16,15 +16,16 @@ from array import array
 from typing import Any
 
 NO_MEMRAY, UNREADABLE = 3, 2
-"""Exit statuses."""
+"""Exit statuses if memray is not installed, and if it cannot read the capture."""
 
 MAX_MEMORY = 8 << 30
-"""Bytes of address space that the process may use."""
+"""Maximum bytes of address space that the process may use."""
 
 MAX_OUTPUT = 64 << 10
-"""Bytes of standard error, which is a file."""
+"""Maximum bytes of a file that the process may write. Standard error is a file, and without this
+limit, messages about a damaged capture could fill the disk."""
 
-AGGREGATED = "it is aggregated and has no single allocations; record it without --aggregate"
+AGGREGATED = "it holds totals instead of single allocations; record it without --aggregate"
 
 OTHER_VERSION = (
     "memray reads only the captures of its own version; record it again with the installed memray, "
@@ -35,7 +36,8 @@ BATCH = 1 << 13
 """Records written at a time: 256 KiB."""
 
 MASK = (1 << 60) - 1
-"""Mask of the bits of a number that are kept. Only damaged records have higher bits set."""
+"""Mask of the bits of a number that are kept, so that every number fits into an int64. Only a
+damaged record has a higher bit set."""
 
 
 def main() -> int:
@@ -64,7 +66,7 @@ def _limit(kind: int, most: int) -> None:
 
 
 def _write_records(reader: Any) -> None:
-    """Write the first number and every record."""
+    """Write the numbers that the module's docstring describes."""
     numbers = array("q", [int(reader.metadata.trace_python_allocators)])
     for record in reader.get_allocation_records():
         numbers.extend(

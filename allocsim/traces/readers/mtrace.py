@@ -4,9 +4,9 @@ A line is [@ CALLER] and then one of
 
     + PTR SIZE     - PTR     ! PTR SIZE (a realloc that failed)     < OLD, next line: > NEW SIZE
 
-or = Start, or = End. The format records neither threads nor alignments, and a calloc appears as a
-malloc of count * size bytes. The caller contains a file name with arbitrary characters, so a line
-is parsed from its end.
+or = Start, or = End. A realloc takes two lines, < and >. The format records neither threads nor
+alignments, and a calloc appears as a malloc of count * size bytes. The caller contains a file name
+with arbitrary characters, so a line is parsed from its end.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _ALLOCATED, _FREED, _FAILED, _MOVED, _OLD = (ord(sign) for sign in "+-!><")
 
 
 class Realloc(Struct):
-    """The first half of a realloc."""
+    """The first line of a realloc."""
 
-    old: Int64  # address from the previous line if that was a < line; else 0
+    old: Int64  # the address in the previous line if that was < OLD; else 0
 
 
 class MtraceScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -73,7 +73,7 @@ def _line(scan: MtraceScan, position: int, call: CallRecord) -> int:
     if sign in (_FREED, _OLD):
         call.op = Op.FREE
         call.address = pointer(text, last, state)
-        state.made = sign == _FREED
+        state.made = sign == _FREED  # < OLD makes no call: the next line completes the realloc
     else:
         sign = _sized(scan, position, last, previous, call)
     scan.realloc[0].old = call.address if sign == _OLD else 0
@@ -82,7 +82,10 @@ def _line(scan: MtraceScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _sized(scan: MtraceScan, start: int, last: int, previous: int, call: CallRecord) -> int:
-    """Read SIGN PTR SIZE, where PTR is at `previous` and SIZE at `last`; return SIGN, or 0."""
+    """Read SIGN PTR SIZE into `call`; return SIGN, or 0 if the line does not have this form.
+
+    PTR is at `previous` and SIZE at `last`.
+    """
     text, state = scan.text, scan.state[0]
     place = previous - 2
     if place < start or text[place + 1] != SPACE or (place > start and text[place - 1] != SPACE):

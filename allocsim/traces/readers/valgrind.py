@@ -5,10 +5,10 @@ A line is --PID-- and then one of
     malloc(N) = 0xP     calloc(N,M) = 0xP     realloc(0xP,N) = 0xQ     free(0xP)
     memalign(al A, size N) = 0xP     _Znwm(N) = 0xP     _ZdlPv(0xP)     other new and delete
 
-If a function delegates to another one, its call has no result, and the other call follows on the
-same line: realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between the lines, and
-even before the --PID-- of a line, so lines that are not calls are skipped and counted. Calls that
-cannot be read are skipped too, and counted separately.
+If a function calls another function of the list, Valgrind prints no result of the first call, and
+prints the second call on the same line: realloc(0x0,N)malloc(N) = 0xP. The program's own output
+appears between the lines, and even before the --PID-- of a line, so lines that are not calls are
+skipped and counted. Calls that cannot be read are skipped too, and counted separately.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _CALL = pattern(
 
 
 class ValgrindScan(NamedTuple):
-    """Scanner of this format."""
+    """Scanner (see `scan.line_reader`) of this format."""
 
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
@@ -93,7 +93,10 @@ def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
-    """Read the call whose ( is at `parenthesis`; return the start of the next line, or -1."""
+    """Read the call whose parenthesis is at `parenthesis`, and calls after it on the same line.
+
+    Only the last of them makes a call. Returns the start of the next line, or -1 on failure.
+    """
     text, state = scan.text, scan.state[0]
     while parenthesis >= 0:
         position = _arguments(scan, parenthesis, call)
@@ -112,9 +115,9 @@ def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
 
 @kernel
 def _process(text: np.ndarray, state: ScanState, position: int, call: CallRecord) -> int:
-    """Find --PID-- in the line and read it into call.process.
+    """Find --PID-- in the line and read the PID into call.process.
 
-    Returns the position after it, or -1 if the line has none.
+    Returns the position after --PID--, or -1 if the line does not contain --PID--.
     """
     while text[position] != NEWLINE:
         if text[position] == _DASH and text[position + 1] == _DASH:
@@ -130,7 +133,7 @@ def _process(text: np.ndarray, state: ScanState, position: int, call: CallRecord
 
 @kernel
 def _process_after_time(text: np.ndarray, state: ScanState) -> int:
-    """Read the rest of a time, a space and a process id."""
+    """Skip the rest of a time and a space, and read the process id after them."""
     position = state.position
     end = position + MAX_TIME
     while position < end and text[position] != SPACE and text[position] != NEWLINE:
@@ -205,7 +208,10 @@ def _arguments(scan: ValgrindScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _second(text: np.ndarray, state: ScanState, separator: int, length: int) -> int:
-    """Read `separator`, which has `length` bytes, and the decimal number after it."""
+    """Read `separator` (`length` bytes) and a decimal number; return the number.
+
+    Sets state.position to the end of the number, or to -1 on failure.
+    """
     position = state.position
     if position < 0 or word_at(state, position, length) != separator:
         state.position = -1
@@ -226,6 +232,7 @@ class ValgrindReader(LineReader):
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
 
+    # The note of LineReader gives no causes. For this format they are known.
     unreadable_note = (
         "dropped calls that cannot be read (cut off, without an address, or mixed with the line of "
         "another process; --log-file=%p.log gives each process its own)"

@@ -1,1 +1,1 @@
-"""Shared parts of the trace readers: lines, blocks of binary records, numbers in text."""
+"""Parts that trace readers share: loops over lines and over binary records, and lexing of text."""

@@ -1,9 +1,9 @@
-"""Block reader: reads binary formats in blocks.
+"""Block reader: the base class of readers of binary formats, which scan a source in blocks.
 
-The subclass for a format scans the complete records of each block. An incomplete record at the end
-of a block is moved to the start of the buffer, and the source's next bytes are appended to it. No
-record may be longer than a block, so one buffer is enough, even if a damaged file gives huge
-lengths.
+The subclass for a format turns the complete records of each block into calls (see `calls`). An
+incomplete record at the end of a block is moved to the start of the buffer, and the source's next
+bytes are appended to it. No record may be longer than a block, so one buffer is enough, even if a
+damaged file gives huge lengths.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from allocsim.traces.reader import Reader
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes decompressed at a time. No record may be longer."""
+"""Bytes of the buffer that the source fills. No record may be longer."""
 
 
 class Scanned(NamedTuple):
@@ -28,7 +28,7 @@ class Scanned(NamedTuple):
     position: int
     """Start of the first record that was not read."""
     calls: int
-    """Calls made."""
+    """Number of calls made."""
     is_broken: bool
     """True if the bytes at `position` are invalid. False if they may be the start of a record that
     continues after the block."""
@@ -53,15 +53,14 @@ class BlockReader(Reader):
         return self._offset == 0
 
     def scan(self, start: int, end: int, calls: Any) -> Scanned:
-        """Fill `calls` from the complete records between `start` and `end` of the block."""
+        """Fill `calls` from the complete records between `start` and `end` of the block.
+
+        Stops when `calls` is full, at an incomplete record, and at invalid bytes.
+        """
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL.
-
-        The AHEAD + 2 arrays (see `prefetch`) are reused in turn, so a batch is overwritten after
-        that many batches.
-        """
+        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         arrays = call_arrays()
         self._calls = next(arrays)
         filled, at_end = 0, False
@@ -85,7 +84,7 @@ class BlockReader(Reader):
     def _scan_block(self, end: int, arrays: Iterator[Any]) -> Any:
         """Yield batches of the calls before `end`; return the start of the incomplete record."""
         position, previous = 0, -1
-        while position != previous:
+        while position != previous:  # a scan that reads no record has reached an incomplete one
             previous = position
             position, made, is_broken = self.scan(position, end, self._calls)
             if made:

@@ -1,8 +1,9 @@
-"""Lexing: kernels that read one number or word of text.
+"""Lexing: kernels (compiled functions) that read one number or word of text.
 
-Most take the text, a position and the scan state, and return the value. They set `state.position`
-to the position after the number or word, or to -1 if none exists. None of them checks for the end
-of the text: the last line ends with a newline, after which PADDING bytes may be read.
+Most kernels take the text, a position and the state of the scan, and return the value. They set
+`state.position` to the position after the number or word, or to -1 if the text at the position is
+not of the expected form. They do not check for the end of the text: the last line ends with a
+newline, and `line_reader` has PADDING more bytes after it that may be read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ MAX_HEX_DIGITS = 16
 
 
 def word(text: bytes) -> int:
-    """Return up to eight bytes as `load_word` does: little-endian, as on x86 and Linux on ARM."""
+    """Return up to eight bytes as the number that `load_word` loads from memory.
+
+    The byte order is little-endian, as on x86 and on Linux on ARM.
+    """
     return int.from_bytes(text.ljust(8, b"\0"), "little")
 
 
@@ -35,13 +39,16 @@ _NIL = word(b"(nil)")
 
 @kernel
 def word_at(state: ScanState, position: int, length: int) -> int:
-    """Return the first `length` bytes at `position`, at most 7, as `word` gives them."""
+    """Return the `length` bytes at `position`, at most 7, as the number that `word` returns."""
     return load_word(state.text + position) & ((1 << 8 * length) - 1)
 
 
 @kernel
 def decimal(text: np.ndarray, position: int, state: ScanState) -> int:
-    """Read a decimal number of up to MAX_DIGITS digits; HUGE if it has more than EXACT_DIGITS."""
+    """Read a decimal number of up to MAX_DIGITS digits; return the number.
+
+    Returns HUGE if the number has more than EXACT_DIGITS digits.
+    """
     value, first = 0, position
     digit = int(text[position]) - ZERO
     while 0 <= digit <= 9 and position < first + EXACT_DIGITS:
@@ -64,7 +71,7 @@ def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
         character = int(text[position])
         digit = character - ZERO
         if not 0 <= digit <= 9:
-            digit = (character | 32) - 87  # letters of both cases: a is 10
+            digit = (character | 32) - 87  # `| 32` makes a letter lower-case; then a is 10
             if not 10 <= digit <= 15:
                 break
         value = (value & ((1 << (ADDRESS_BITS - 4)) - 1)) << 4 | digit
@@ -75,7 +82,7 @@ def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
 
 @kernel
 def prefixed(text: np.ndarray, position: int, state: ScanState) -> int:
-    """Read 0x and a hexadecimal number."""
+    """Read 0x and a hexadecimal number; return the number."""
     if text[position] != ZERO or text[position + 1] != X:
         state.position = -1
         return 0
@@ -97,7 +104,10 @@ def pointer(text: np.ndarray, position: int, state: ScanState) -> int:
 
 @kernel
 def hexadecimal_size(text: np.ndarray, position: int, state: ScanState) -> int:
-    """Read a size as printf's %#lx prints it: 0x and digits, or 0; HUGE if beyond 60 bits."""
+    """Read a size as printf's %#lx prints it: 0x and digits, or 0.
+
+    Returns the size, or HUGE if it has more than 60 bits.
+    """
     if text[position] != ZERO or text[position + 1] != X:
         state.position = position + 1 if text[position] == ZERO else -1
         return 0
@@ -110,10 +120,10 @@ def hexadecimal_size(text: np.ndarray, position: int, state: ScanState) -> int:
 
 @kernel
 def skip(text: np.ndarray, state: ScanState, character: int) -> int:
-    """Skip `character` at state.position; return the position after it, or -1 if it is not there.
+    """Skip `character` at state.position; return the position after `character`.
 
-    Also returns -1 if state.position is already -1, so that a caller can chain reads and check for
-    failure once at the end.
+    Returns -1 if another character is there. Also returns -1 if state.position is already -1, so
+    that a caller can chain reads and check for failure once at the end.
     """
     position = state.position
     if position < 0 or text[position] != character:
@@ -124,21 +134,21 @@ def skip(text: np.ndarray, state: ScanState, character: int) -> int:
 
 @kernel
 def next_decimal(text: np.ndarray, state: ScanState, separator: int) -> int:
-    """Read the separator and a decimal number at state.position, unless it is -1."""
+    """Read the separator and a decimal number at state.position; fail if this is already -1."""
     position = skip(text, state, separator)
     return decimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_hexadecimal(text: np.ndarray, state: ScanState) -> int:
-    """Read a space and a hexadecimal number at state.position, unless it is -1."""
+    """Read a space and a hexadecimal number at state.position; fail if this is already -1."""
     position = skip(text, state, SPACE)
     return hexadecimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_prefixed(text: np.ndarray, state: ScanState) -> int:
-    """Read a space, 0x and a hexadecimal number at state.position, unless it is -1."""
+    """Read a space, 0x and a hexadecimal number at state.position; fail if this is already -1."""
     position = skip(text, state, SPACE)
     return prefixed(text, position, state) if position >= 0 else 0
 
@@ -153,9 +163,10 @@ def product(count: int, size: int) -> int:
 
 @kernel
 def skip_line_end(text: np.ndarray, position: int) -> int:
-    """Return the position after a newline, or a carriage return and a newline.
+    """Skip the line end at `position`: a newline, or a carriage return and a newline.
 
-    The line end must be at `position`. Returns -1 if it is not there, or if `position` is -1.
+    Returns the position after the line end. Returns -1 if no line end is at `position`, or if
+    `position` is already -1.
     """
     if position < 0:
         return -1

@@ -1,9 +1,11 @@
-"""Line reader: text formats with one call per line, scanned by compiled kernels.
+"""Line reader: the base class of readers of text formats with one call (see `calls`) per line.
 
-Each format implements the operation `read_line` for a scanner type of its own, so the scan loop is
-compiled separately for each format. A line that is not of the format ends the import with an error
-that shows the line's number and text. In a `mixed` format, other lines, such as the program's own
-output, are skipped and counted. A last line without a newline is dropped.
+A scanner is the state of a scan: a NamedTuple of its own type for each format, with the text, the
+ScanState and what else the format needs. The type selects the format's kernel of `read_line`, so
+the scan loop is compiled separately for each format (see `core.jit`). A line that is not of the
+format ends the import with an error that shows the line's number and text. In a `mixed` format,
+such lines, for example the program's own output, are skipped and counted. A last line without a
+newline is dropped.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes decompressed at a time. No line of a format may be longer."""
+"""Bytes of the buffer that the source fills. No line of a format may be longer."""
 
 PADDING = 32
-"""Bytes after the last line that a scanner may read."""
+"""Bytes after the buffer that a kernel may read: kernels load whole words and do not check for the
+end of the text."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,11 @@ class LineFormat:
     """Description of a text format."""
 
     scanner: Callable[[Any, Any], Any]
-    """Make the scanner from `text` and `state`. It is a NamedTuple that begins with these two."""
+    """Return a new scanner. The arguments are its first two fields, `text` and `state`."""
     grammar: str
     """Form of a line, for error messages."""
     mixed: bool = False
-    """Whether other lines, such as the program's output, may appear between those of the format."""
+    """Whether lines that are not of the format, such as the program's output, are skipped."""
 
 
 @operation
@@ -56,10 +59,10 @@ def read_line(scan: Any, position: int, call: CallRecord) -> int:
 
 @kernel
 def scan_lines(scan: Any, start: int, end: int, calls: Table[CallRecord]) -> int:
-    """Turn the lines of scan.text[start:end] into calls.
+    """Turn the lines of scan.text[start:end] into calls; `end` is the position after a newline.
 
-    Returns the position of the first line that was not read. `end` is the position after a newline.
-    scan.state[0].halt says why the scan stopped.
+    Returns the position of the first line that was not read. Sets scan.state[0].halt to the reason
+    why the scan stopped.
     """
     text, state = scan.text, scan.state[0]
     state.calls = 0
@@ -69,7 +72,7 @@ def scan_lines(scan: Any, start: int, end: int, calls: Table[CallRecord]) -> int
         if state.calls == len(calls):
             state.halt = Halt.OUTPUT_FULL
             break
-        if text[position] == NEWLINE or text[position] == RETURN:
+        if text[position] == NEWLINE or text[position] == RETURN:  # a blank line
             state.lines += text[position] == NEWLINE
             position += 1
             continue
@@ -114,7 +117,7 @@ class LineReader(Reader):
 
     @property
     def unreadable(self) -> int:
-        """Skipped lines that are calls."""
+        """Number of skipped lines that are calls, but could not be parsed."""
         return int(self._state.unreadable)
 
     def batches(self) -> Iterator[Any]:
@@ -134,7 +137,7 @@ class LineReader(Reader):
         self.notes += self._skip_notes()
 
     unreadable_note = "dropped calls that cannot be read"
-    """Beginning of the note on unreadable calls."""
+    """Beginning of the note that gives the number of calls that could not be parsed."""
 
     def _skip_notes(self) -> list[str]:
         """Return notes on skipped lines, for the end of the import."""
@@ -154,11 +157,12 @@ class LineReader(Reader):
                 raise self._error(position, end)
 
     def _split_long_line(self, filled: int) -> int:
-        """Handle a line longer than a block: skip it in a mixed format, else raise an error.
+        """Split a line that is longer than BLOCK; return the end of its first part.
 
-        A newline written near the end of the block splits the line. The character before it makes
-        the first part unreadable if it would end inside a number. The parts still count as one
-        line: the first part is not counted, but the rest is, even if it is empty.
+        Only a `mixed` format may have such a line; in other formats it is an error. This method
+        writes a newline near the end of the block. The question mark before this newline makes the
+        first part unreadable, even if it is the beginning of a call. The parts count as one line in
+        all: the counters are lowered here, and the scan of the first part raises them again.
         """
         if not self._state.mixed:
             raise self._error(0, filled)

@@ -1,7 +1,7 @@
-"""Python reader: a generator of calls, gathered into batches.
+"""Python reader: the base class of readers that are not compiled, but generators of calls.
 
-It is for formats whose files are small, or whose bytes another library reads. The generator gets
-text through `lines`, which limits the length of a line and thus the memory.
+Such a reader is fast enough for a format whose files are small. The generator reads text through
+`lines`, which limits the length of a line and thus memory use.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from allocsim.traces.source import Source
 
 MAX_LINE = 1 << 20
 """Maximum bytes of a line that are kept. The end of a longer line is replaced by a question mark,
-so that no number is cut."""
+so that a number that was cut does not look complete."""
 
 
 class PythonReader(Reader):
-    """The calls that `make` yields for this reader, in batches."""
+    """The calls that the generator `make` yields for this reader, in batches."""
 
     def __init__(self, source: Source, make: Callable[[PythonReader], Iterator[Call]]) -> None:
         super().__init__(source)
         self.line = 0
         """Number of the last line read, from 1."""
         self.unreadable_calls = 0
-        """The generator counts here the calls that it cannot read."""
+        """Number of calls that the generator could not parse. The generator sets this field."""
         self._make = make
         self._has_calls = False
 
@@ -41,11 +41,11 @@ class PythonReader(Reader):
 
     @property
     def unreadable(self) -> int:
-        """Calls that the generator could not read."""
+        """Number of calls that the generator could not parse."""
         return self.unreadable_calls
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; none is reused."""
+        """Yield arrays of CALL; every batch has a new array."""
         calls = self._make(self)
         while rows := [*islice(calls, BATCH)]:
             self._has_calls = True
@@ -55,7 +55,10 @@ class PythonReader(Reader):
                 raise TraceError(f"{self.source.name}: a number exceeds 64 bits") from error
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines of the source without line ends; drop a last line without a newline."""
+        """Yield the lines of the source without their line ends.
+
+        A last line without a newline is dropped (see `drop_unended_line`).
+        """
         block, rest = bytearray(MAX_LINE), b""
         while read := self.source.read_into(memoryview(block)):
             whole, newline, tail = block[:read].rpartition(b"\n")
@@ -68,7 +71,7 @@ class PythonReader(Reader):
         self.drop_unended_line(self.line + 1, rest)
 
     def _count(self, line: bytes | bytearray) -> bytes:
-        """Count a line; return it without the carriage return, cut to MAX_LINE."""
+        """Count a line; return the line without a carriage return, cut to MAX_LINE bytes."""
         self.line += 1
         kept = line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + b"?"
         return bytes(kept).removesuffix(b"\r")

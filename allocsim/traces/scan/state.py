@@ -1,6 +1,6 @@
-"""The state that every scanner of text keeps between its calls.
+"""The state of a text scan, which every scanner has (see `line_reader`).
 
-A format that needs more state declares a record of its own, and its scanner holds both.
+A format that needs more state declares another record, and its scanner holds both.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from allocsim.core.records import Int64, Struct
 class ScanState(Struct):
     """Position, counters and result of a scan."""
 
-    text: Int64  # address of the first byte of the block
+    text: Int64  # address of the first byte of the buffer
     position: Int64  # end of the last number read; -1 if there was no number
     lines: Int64  # complete lines read so far
     skipped: Int64  # lines skipped so far because they are not of the format
-    unreadable: Int64  # skipped lines that are calls, but cannot be read
+    unreadable: Int64  # skipped lines so far that are calls, but cannot be read
     calls: Int64  # calls written to the current output
-    made: Int64  # calls that the last line makes: 1 unless `read_line` sets it to 0
-    mixed: Int64  # 1 if lines that are not of the format are skipped; 0 if they halt the scan
-    halt: Int64  # why the scan stopped, a Halt
+    made: Int64  # calls that the last line makes: 1, unless `read_line` sets this field to 0
+    mixed: Int64  # 1 if lines that are not of the format are skipped; 0 if they stop the scan
+    halt: Int64  # why the scan stopped: a Halt (see `traces.calls`)
