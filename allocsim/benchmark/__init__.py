@@ -1,6 +1,7 @@
-"""Benchmarks: a workload on designs and malloc libraries side by side.
+"""Benchmarks: measure a workload on designs (simulated allocators) and on real malloc libraries.
 
-Each subject (a design with its settings, or a library) runs in fresh child processes, so that only
-the replay driver calls a library and no subject profits from another's warm-up. The compiled loop
-that replays on a design also replays on a library; only the allocator calls in it differ.
+The allocator that is measured is called the subject: a design with its settings, or a library.
+Each measurement runs in a child process of its own. There the replay driver is the only caller of
+the library (see `libraries.environment`), and no subject profits from another's warm-up. The
+compiled loop that replays on a design also replays on a library; only the allocator calls differ.
 """

@@ -1,9 +1,9 @@
-"""The child process: measures one subject, then ends.
+"""The child process: measures one subject (a design or a malloc library), then ends.
 
-Its argument is a Request as JSON; it inherits a file of events and a pipe for messages. The child
-reports each stage, so that the parent knows in which stage it died. When it reports "loading", it
-has prepared everything that the measurement needs. When it reports "ready", it has loaded the
-subject.
+The argument of the process is a Request as JSON. The process inherits two descriptors: a file of
+events (see `event_file`), and a pipe for Messages to the parent. A message reports each stage, so
+if the child dies, the parent knows in which stage. "loading" means that everything the measurement
+needs is prepared; "ready" means that the subject is loaded.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
 
 TABLE_BYTES = OBJECT.itemsize + 8
-"""Bytes of the driver's table and of the table of requests for each object."""
+"""Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live_event`."""
 
 
 class Request(msgspec.Struct, kw_only=True):
     """The measurement that a child is to make."""
 
     subject: str
+    """A name such as "tcmalloc:release_rate=10" or "lib:glibc"."""
     measure: str
     """"memory" or "times"."""
     events: int
@@ -49,22 +50,26 @@ class Request(msgspec.Struct, kw_only=True):
     answer: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     touch: int
+    """A Touch: the bytes of each new object that the replay writes."""
     limit: int | None
-    """Maximum footprint, bytes; None for the bound that follows from `available`."""
+    """Maximum footprint in bytes. None: a share of `available` (see MemoryBound)."""
     available: int
     """Bytes of memory that are available before the child starts."""
     reserve: int
+    """Bytes of address space for the heap of a design."""
     later: float = 1.0
-    """Seconds between the two measurements of the footprint after everything is freed."""
+    """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
+    """Timed runs."""
     warmup: int = 0
+    """Runs before the timed ones, whose times do not count."""
 
     def bound(self) -> MemoryBound:
-        """Return the bound of the memory, for a subject without a limit and for the tables."""
+        """Return the memory bound for the driver's tables, and for a subject without a limit."""
         return MemoryBound(lambda: self.available)
 
     def max_footprint(self) -> int:
-        """Return the bytes above which the subject is stopped."""
+        """Return the footprint in bytes above which the subject is stopped."""
         return self.bound().heap if self.limit is None else self.limit
 
 
@@ -72,12 +77,12 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A line from the child to its parent."""
 
     stage: str
-    """"compiling" (if needed), "loading", "ready", "checking" (if memory is measured), then "done"
-    or "failed"."""
+    """"compiling" (if something is compiled), "loading", "ready", "checking" (if memory is
+    measured), and "done". The last message is "done" or "failed"."""
     notice: str = ""
-    """At "compiling": a line for standard error that says what is compiled."""
+    """In "compiling": a line for standard error that says what is compiled."""
     resident: int = 0
-    """At "ready": RSS of the process in bytes, including file pages."""
+    """In "ready": RSS of the process in bytes, including file pages."""
     about: About = About()
     memory: Memory | None = None
     times: Times | None = None
@@ -98,7 +103,7 @@ def main(request: Request) -> None:
 
 
 def _measure(request: Request) -> None:
-    """Prepare, load the subject, measure."""
+    """Prepare the measurement, load the subject, measure it, and send the figures."""
     events = _map_events(request.events)
     touch = Touch(request.touch)
     module = memory if request.measure == "memory" else times
@@ -106,7 +111,7 @@ def _measure(request: Request) -> None:
     setup = module.prepare(events, touch, request.max_footprint())
     _compile(request.subject, setup.meter)
     if library_of(request.subject):
-        limit_output()  # not before: kernels that are compiled are stored in files
+        limit_output()  # not earlier: compiled kernels are stored in files of more than this limit
     _send(request, Message(stage="loading"))
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
@@ -126,7 +131,7 @@ def _measure(request: Request) -> None:
 
 
 def _about(name: str, subject: Subject) -> About:
-    """Identify the subject's library, and the one that serves Python's own allocations."""
+    """Return which library is measured, and which one serves Python's own allocations."""
     if subject.library is None:
         return About()
     host = host_of(library_of(name) or "")
@@ -134,23 +139,33 @@ def _about(name: str, subject: Subject) -> About:
 
 
 def _require_within_limit(figures: Memory, request: Request) -> None:
-    """Raise LimitExceeded if the peak exceeded the limit between two checks by the parent."""
+    """Raise LimitExceeded if the measured peak exceeds the limit.
+
+    The parent reads the memory of a library's process every POLL_INTERVAL seconds, so it can miss
+    a short peak.
+    """
     if figures.peak > request.max_footprint():
         raise LimitExceeded(f"exceeded the limit with {format_bytes(figures.peak)}")
 
 
 def _require_room_for_tables(events: Table[Event], request: Request) -> None:
-    """Raise OutOfMemory if the tables, which are touched beforehand, would take all memory."""
+    """Raise OutOfMemory if the driver's tables would take more than a run may use.
+
+    The tables are touched before the replay, so that they use memory even if few rows are needed.
+    """
     needed = TABLE_BYTES * count_objects(events)
     if needed > request.bound().heap:
-        raise OutOfMemory(f"the tables of the driver need {format_bytes(needed)}")
+        raise OutOfMemory(
+            f"the driver's tables need {format_bytes(needed)}, more than a run may use"
+        )
 
 
 def _map_events(descriptor: int) -> Table[Event]:
-    """Map a file of EVENTs, and read all its pages, so that the replay causes no page faults.
+    """Map the file of events, and read all its pages, so that the replay need not fault them in.
 
-    The mapping is private, as the file is sealed: what a library writes to it reaches no other
-    process. It is writable, because kernels are compiled for arrays that are.
+    The mapping must be writable, because kernels are compiled for writable arrays. The file is
+    sealed, so only a private mapping of it can be writable: if a library writes to the events, the
+    write changes a copy that belongs to this process.
     """
     length = os.fstat(descriptor).st_size
     if not length:
@@ -163,9 +178,10 @@ def _map_events(descriptor: int) -> Table[Event]:
 
 
 def _compile(name: str, meter: Meter) -> None:
-    """Compile the kernels for the type of the subject's state.
+    """Compile the kernels that the measurement calls, for the type of the subject's state.
 
-    Once a library is loaded, nothing may be compiled: its process may not write large files then.
+    This cannot wait until a library is loaded: from then on, the process cannot write files as
+    large as a compiled kernel (see `limit_output`).
     """
     state, run = placeholder_state(name), new_run(1, Touch.NONE)
     replay_steps(state, run, no_events(), steps_ending_at([]), meter)
@@ -174,7 +190,7 @@ def _compile(name: str, meter: Meter) -> None:
 
 
 def _send(request: Request, message: Message) -> None:
-    """Write a line to the parent."""
+    """Send a message to the parent, as one line of JSON."""
     os.write(request.answer, msgspec.json.encode(message) + b"\n")
 
 

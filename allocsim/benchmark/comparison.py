@@ -1,8 +1,8 @@
-"""A comparison: each subject on the same workload, one after another, in separate processes.
+"""A comparison: measures several subjects (designs or malloc libraries) on the same workload.
 
-The memory of every subject is measured first, and then the times of every subject. Each measurement
-has a process of its own. A subject that fails gets a row with the reason, and the others are still
-measured.
+The memory of every subject is measured first, and then the times of every subject. The measurements
+run one after another, each in a process of its own. A subject that fails gets a row with the
+reason, and the others are still measured.
 """
 
 from __future__ import annotations
@@ -29,21 +29,24 @@ class Conditions:
     """Settings of a measurement, the same for all subjects of a comparison."""
 
     runs: int = 5
+    """Timed runs of each subject."""
     warmup: int = 1
+    """Runs before the timed ones, whose times do not count."""
     touch: Touch = Touch.PAGE
     timeout: float = 600.0
     """Seconds that each process may take after its kernels have been compiled."""
     limit: int | None = None
-    """Maximum footprint, bytes. None: a share of the available memory (see MemoryBound)."""
+    """Maximum footprint in bytes. None: a share of the available memory (see MemoryBound)."""
     reserve: int = RESERVE
+    """Bytes of address space for the heap of a design."""
     later: float = 1.0
-    """Seconds between the two measurements of the footprint after everything is freed."""
+    """After everything is freed, the footprint is measured twice, this many seconds apart."""
     timed: bool = True
     """Measure times as well as memory."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
     available: Callable[[], int] = available_memory
-    """Returns the bytes of memory that are available."""
+    """A function that returns how many bytes of memory are available."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ def compare(
 ) -> Comparison:
     """Measure every subject.
 
-    `progress` gets the subject and "memory" or "times" before each measurement. Raises
-    EnvironmentLacks if no subject could run.
+    Before each measurement, `progress` is called with the subject and "memory" or "times". Raises
+    EnvironmentLacks if every subject failed.
     """
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
@@ -90,7 +93,7 @@ def compare_trace(
 ) -> Comparison:
     """Read a trace and measure every subject on it.
 
-    `read` is called when the trace has been read, and its notes are therefore complete. Raises
+    `read` is called once the whole trace has been read, which completes the trace's notes. Raises
     InputError if the trace has no events.
     """
     workload = write_events(trace, available=conditions.available)
@@ -104,12 +107,12 @@ def compare_trace(
 
 
 def measure(subject: str, figures: str, workload: EventFile, conditions: Conditions) -> Message:
-    """Measure a subject's "memory" or "times" in a fresh child; SubjectFailed if it fails."""
+    """Measure a subject's "memory" or "times" in a new child; raise SubjectFailed on failure."""
     request = Request(
         subject=subject,
         measure=figures,
         events=workload.descriptor,
-        answer=-1,
+        answer=-1,  # set by `run_child`
         touch=conditions.touch,
         limit=conditions.limit,
         available=conditions.available(),
@@ -122,7 +125,7 @@ def measure(subject: str, figures: str, workload: EventFile, conditions: Conditi
 
 
 def _measure_row(row: Row, figures: str, workload: EventFile, conditions: Conditions) -> None:
-    """Add figures to a row, or the reason why it has none."""
+    """Measure "memory" or "times" for a row, and store the figures in the row, or the failure."""
     library = library_of(row.subject)
     try:
         if library is not None:

@@ -1,9 +1,9 @@
-"""The events of a workload in a sealed anonymous file in memory (memfd), which every child maps.
+"""The file of events: all events of a workload in memory (a memfd), which every child maps.
 
-The workload is read once. Its notes (see `events.Op`) are dropped, and all other events are put on
-one thread. The file has no name: the kernel frees it when the last process that has it open ends.
-Its seals make every write to it fail, also by a library in a child, so that all children replay the
-same events.
+The workload is read once. The events that are only notes (see `events.Op`) are dropped, and all
+others are put on one thread. The file has no name, so the kernel frees it when the last process
+that has it open ends. The file is sealed, which makes every write to it fail. A library in a child
+therefore cannot change the events that other children replay.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
+    """Number of events in the file."""
     threads: int = 1
     """Number of threads in the workload, before its events were put on one thread."""
 
@@ -44,10 +45,11 @@ def write_events(
     progress: Callable[[int], None] | None = None,
     available: Callable[[], int] = available_memory,
 ) -> EventFile:
-    """Read a whole workload into a file; `progress` gets the count of events after each chunk.
+    """Read a whole workload into a file of events.
 
-    Raises EnvironmentLacks if the file would take more than half of the available memory: the
-    other half is for the tables and the heaps of the subjects.
+    After each chunk, `progress` is called with the number of events so far. Raises EnvironmentLacks
+    if the file would take more than half of the available memory. The other half is left for the
+    children: their tables and their heaps.
     """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     count, threads, room = 0, [0], available() // 2
@@ -59,7 +61,7 @@ def write_events(
                 count += len(events)
                 if count * EVENT.itemsize > room:
                     raise EnvironmentLacks(
-                        f"more than {counted(count, 'event')} do not fit into half of the "
+                        f"the first {counted(count, 'event')} already need more than half of the "
                         "available memory; compare a part of the trace (allocsim trace cut)"
                     )
                 _write(descriptor, events)
@@ -83,7 +85,7 @@ def _counting_threads(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any
 
 
 def _write(descriptor: int, events: Any) -> None:
-    """Append events to the file; EnvironmentLacks if memory is full."""
+    """Append events to the file; raise EnvironmentLacks if memory is full."""
     rest = memoryview(events.tobytes())
     try:
         while rest:

@@ -1,7 +1,7 @@
-"""The figures of a subject: memory and times, or the reason why it has none.
+"""The figures of a subject (a design or a malloc library): memory, times, or why both are missing.
 
-The child process writes these records as JSON, and so do the reports: their fields are keys of the
-public format. A figure that could not be measured is None, never 0.
+The child process and the reports write these records as JSON. The names of the fields are therefore
+keys of the public format. A figure that could not be measured is None, never 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import msgspec
 from allocsim.spread import middle, spread
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
-"""A figure as a child sends it: larger ones are refused, since a library can forge a message."""
+"""An integer in a message of a child. Larger ones make the message invalid: a library in the child
+can forge messages."""
 
 
 class Memory(msgspec.Struct, kw_only=True):
@@ -43,11 +44,11 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint a second and SMALL_CALLS malloc/free pairs after `kept` was measured. The calls are
-    made because libraries check the time only during calls."""
+    """Footprint a second (see Conditions.later) and 1,000 malloc/free pairs after `kept`. The pairs
+    are made because a library that releases memory after a delay checks the time only in calls."""
     counters: dict[str, int] = {}
-    """Counters after the last event: the library's own, or a design's values for the counters of
-    its original."""
+    """Counters after the last event: the library's own, or those that a design computes for the
+    library that it models."""
 
     @property
     def overhead(self) -> float | None:
@@ -61,24 +62,26 @@ class Memory(msgspec.Struct, kw_only=True):
 
     @property
     def fragmentation(self) -> float:
-        """1 - live / footprint, at the peak of the footprint."""
+        """1 - live / footprint, at the peak of the footprint; 0 if the footprint is 0."""
         return 1 - self.live_at_peak / self.peak if self.peak else 0.0
 
 
 class Times(msgspec.Struct, kw_only=True):
-    """The times of several replays in another fresh process, in which no memory is measured."""
+    """The times of several replays, in a process of their own that measures no memory."""
 
     cold: float
     """ns/event of the first replay."""
     runs: Annotated[list[float], msgspec.Meta(min_length=1)]
-    """ns/event of each run after the warm-up. A run is one replay, or several short ones, of which
-    the mean is taken."""
+    """ns/event of each run after the warm-up. A run is one replay, or the mean of several replays
+    if the workload is short."""
     batch: Count
-    """Events in a batch."""
+    """Number of consecutive events in a batch. One more replay times each batch."""
     p50: float | None
-    """ns/event of the median batch in one more replay; None if no batch was full."""
+    """ns/event of the median batch; None if the workload has less than one batch."""
     p99: float | None
+    """ns/event below which 99% of the batches are."""
     p999: float | None
+    """ns/event below which 99.9% of the batches are."""
     clock: float
     """Nanoseconds that reading the clock adds to each batch. They are not subtracted."""
 
@@ -105,9 +108,9 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     path: str | None = None
     """The file that the dynamic linker loaded."""
     host: str | None = None
-    """The library that served Python's own allocations in the process; None if it was glibc."""
+    """The library that served Python's own allocations in the process; None if glibc did."""
     flaw: str | None = None
-    """A defect of the library that leaves the figures valid."""
+    """A defect of the library that does not make the figures wrong (see `integrity.LOST`)."""
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -118,4 +121,4 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """The first error, which is why figures are missing; None if there was no error."""
+    """The first error, after which the subject was not measured further; None without an error."""

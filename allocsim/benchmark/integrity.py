@@ -1,8 +1,8 @@
-"""The check that a subject keeps its objects apart, aligned and intact.
+"""The integrity check: live objects must not overlap, must be aligned and must keep their contents.
 
-A measurement would not notice: an allocator that hands out one address for all objects is fast and
-small. So each subject, once its memory is measured, replays the beginning of the workload again
-with a pattern in every object.
+Figures alone do not show a broken allocator: one that returns the same address for all objects is
+fast and small. So when the memory of a subject (a design or a malloc library) has been measured,
+the beginning of the workload is replayed on it once more, with a fill pattern in every object.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from allocsim.events import Event, Op
 from allocsim.player import NEVER
 
 MAX_EVENTS, MAX_BYTES = (1 << 11, 1 << 20) if PURE else (1 << 18, 1 << 30)
-"""Maximum number of events that are replayed, and of bytes that they request. Within these bounds
-the check takes at most 0.5 s; plain Python writes patterns a thousand times slower."""
+"""Maximum number of events that the check replays, and of bytes that they request in total.
+Compiled, the check then takes at most 0.5 s. Pure Python writes patterns a thousand times slower,
+and has smaller maxima."""
 
 ALIGNMENT = 16
 """alignof(max_align_t) on x86-64 and arm64, in bytes."""
@@ -32,17 +33,17 @@ LOST = "realloc does not keep the contents of objects"
 
 
 def require_intact(subject: Subject, setup: Setup) -> str | None:
-    """Replay the beginning of the events with patterns; Corruption if an object is not intact.
+    """Replay the beginning of the events with patterns; raise Corruption if the subject is broken.
 
-    The measurement has freed all objects. Returns LOST if realloc loses contents, which ends the
-    check but makes no figure wrong; else None.
+    The caller has freed all objects. Returns None if nothing is wrong, or LOST if realloc loses
+    contents. That ends the check, but is no reason to reject the figures.
     """
     run, begin = setup.run, setup.events[: _length(setup.events)]
     driver = run.driver[0]
     done = driver.events
-    # A design promises the alignments of its original, which may be smaller.
+    # A design aligns as the allocator that it models does, which may be to less than 16 bytes.
     driver.verify, driver.alignment = 1, ALIGNMENT if subject.library else 1
-    driver.limit = NEVER  # the parent watches the memory
+    driver.limit = NEVER  # MAX_BYTES bounds the live bytes; the parent watches a library's memory
     steps = one_step(begin)
     if replay_steps(subject.state, run, begin, steps, setup.meter) == len(steps):
         broken = first_broken(run, np.flatnonzero(run.objects.address))
@@ -56,13 +57,13 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
 
 
 def _length(events: Table[Event]) -> int:
-    """Return the number of events to replay."""
+    """Return how many of the events stay within MAX_EVENTS and MAX_BYTES."""
     requested = np.cumsum(events[:MAX_EVENTS].request)
     return int(np.searchsorted(requested, MAX_BYTES, side="right"))
 
 
 def _describe(stop: Stop, run: Run, event: Any) -> str:
-    """Describe the failure at an event."""
+    """Return the message for a check that stopped at `event`."""
     call = f"{Op(event.op).name.lower()} of {event.request} bytes"
     address = int(run.objects.address[event.object])
     if stop == Stop.MISALIGNED:
@@ -74,17 +75,17 @@ def _describe(stop: Stop, run: Run, event: Any) -> str:
     if stop == Stop.NOT_ZERO:
         return _overlap(run) or f"broken: {call} returned {address:#x}, which is not all zeros"
     reason = "out of memory" if stop == Stop.REFUSED else stop.name
-    return f"broken: {call} failed when it was repeated: {reason}"
+    return f"broken: {call} failed when the workload was replayed once more: {reason}"
 
 
 def _changed(run: Run, number: int) -> str:
-    """Describe an object whose pattern was overwritten."""
+    """Return the message for an object whose pattern was overwritten."""
     address, request = run.objects[number].tolist()
     return f"broken: the contents of {request} bytes at {address:#x} changed while in use"
 
 
 def _overlap(run: Run) -> str:
-    """Describe two live objects that overlap, or return "" if no two do."""
+    """Return the message for two live objects that overlap, or "" if no two objects do."""
     live = run.objects[(run.objects.address != 0) & (run.objects.request > 0)]
     live = live[np.argsort(live.address, kind="stable")]
     ends = live.address[:-1] + live.request[:-1]

@@ -1,8 +1,8 @@
-"""Measure the memory of a subject (a design or a library) in one replay.
+"""Measure the memory of a subject (a design or a malloc library) in one replay.
 
-The anonymous RSS is read at POINTS events, and at the peak of live bytes. The driver's own arrays
-are mapped and touched before the first reading, so they do not count. For a library, the baseline
-is the process's anonymous RSS before the library is loaded.
+The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. What is
+reported is its growth since just before the subject was loaded. The driver's own arrays are mapped
+and touched before that first reading, so they do not count.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Setup(NamedTuple):
 
 
 def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
-    """Map and touch everything that the measurement needs."""
+    """Map and touch everything that the measurement needs; `limit` is in bytes of footprint."""
     objects = count_objects(events)
     requests, meter = table(np.int64, objects), open_meter()
     points = min(POINTS if meter.settings[0].fast else SLOW_POINTS, len(events))
@@ -130,9 +130,10 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
-    """If the subject is a design, do its deferred writes and read memory again.
+    """If the subject is a design, make its deferred writes and read memory again.
 
-    The allocator that the design models has made these writes by now.
+    The allocator that the design models would have made these writes by now (see
+    `operations.flush_deferred_writes`).
     """
     if subject.heap and len(setup.steps):
         operations.flush_deferred_writes(subject.state)
@@ -140,11 +141,14 @@ def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
 
 
 def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) -> tuple[int, int]:
-    """Free everything. Return the footprint then, and `later` seconds and SMALL_CALLS later."""
+    """Free everything; return the footprint right after that, and after a delay.
+
+    The delay is `later` seconds, followed by SMALL_CALLS malloc/free pairs.
+    """
     own = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
-    before += resident(setup.meter) - own  # not counted: these arrays are the driver's
+    before += resident(setup.meter) - own  # the arrays made here are the driver's: do not count
     replay_all(subject, setup.run, last, steps[0], setup.meter)
     at_once = _footprint(subject, setup.meter, before)
     time.sleep(later)
@@ -153,7 +157,7 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
 
 
 def _footprint(subject: Subject, meter: Meter, before: int) -> int:
-    """Return the current footprint."""
+    """Return the footprint: of a design, by its definition; of a library, the growth of RSS."""
     if subject.heap:
         return int(operations.footprint(subject.state))
     return int(resident(meter)) - before
@@ -173,7 +177,7 @@ def _reset_high_water() -> int | None:
     Returns the current RSS, or None if the peak cannot be reset.
     """
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5")  # 5 resets VmHWM (proc(5))
         return status_bytes("VmRSS")
     return None
 

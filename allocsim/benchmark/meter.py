@@ -1,8 +1,8 @@
-"""Reading this process's memory and the clock from inside a kernel.
+"""A meter reads this process's memory and the clock from inside a kernel (a compiled function).
 
-Both are read by C functions that write into a buffer, which is mapped beforehand. Reading neither
-allocates nor returns to Python, so the driver remains the only caller of the malloc that is
-measured.
+The kernel calls C functions (pread, clock_gettime), which write into a buffer that was mapped
+beforehand. These calls do not allocate, and the kernel does not return to Python for them. The
+replay driver therefore remains the only caller of the malloc that is measured.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ from allocsim.errors import PlatformError
 from allocsim.libraries.state import call_c
 
 BUFFER_SIZE = 4096
-"""Bytes: about four times the length of smaps_rollup."""
+"""Size of the buffer in bytes: about four times the length of smaps_rollup."""
 
 STATM = "/proc/self/statm"
-"""Read in 2 us. Exact to the page since Linux 6.16. On older kernels it may lag by 64 pages per
-CPU, more than the footprint of a small workload, so it is used only if a test finds it exact."""
+"""The fast file: a reading takes 2 us. It is exact to the page since Linux 6.16. On older kernels
+it may lag by 64 pages per CPU, which is more than the footprint of a small workload. It is used
+only if `_is_exact` finds it exact."""
 
 ROLLUP = "/proc/self/smaps_rollup"
-"""Exact, but a reading takes 1 to 2 ms. Hundreds of readings make the replay so much longer that a
-library which releases memory after a delay releases more of it (mimalloc's peak is 20% lower)."""
+"""The exact file: a reading takes 1 to 2 ms. Hundreds of readings make the replay so much longer
+that a library which releases memory after a delay releases more of it (mimalloc's peak is 20%
+lower)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
-"""The beginning of the line "Anonymous:", as a word. That line does not count mapped files, such as
-a library's code."""
+"""The first 8 bytes of the line "Anonymous:" in ROLLUP, as an integer. That line does not count
+mapped files, such as a library's code."""
 
 TEST_PAGES = 100
-"""Pages that are touched to test whether STATM is exact."""
+"""Number of pages that `_is_exact` touches."""
 
 MIN_EXACT_SHARE = 0.9
-"""Minimum share of these pages that must be counted as soon as they are touched.
-It is below 1 because, in pure Python, the interpreter touches pages as well."""
+"""Minimum share of the TEST_PAGES that STATM must count as soon as they are touched. It is below 1
+because, in pure Python, the interpreter touches pages as well."""
 
 CLOCK_MONOTONIC = 1
 """Linux's number for the monotonic clock."""
@@ -66,9 +68,9 @@ class Meter(NamedTuple):
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """Open a meter of this process; PlatformError if /proc is missing.
+    """Open a meter of this process; raise PlatformError if /proc does not have what it reads.
 
-    With `memory`, the driver reads the memory at each step; without it, only the clock.
+    With `memory`, the replay reads the memory and the clock at each step; else only the clock.
     """
     buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)
@@ -104,7 +106,7 @@ def resident(meter: Meter) -> int:
     """Return the anonymous RSS of this process in bytes, or -1 if the kernel does not report it."""
     settings = meter.settings[0]
     length = call_c(settings.pread, (settings.descriptor, settings.buffer, BUFFER_SIZE, 0))
-    if settings.fast:  # "size resident shared ...", in pages
+    if settings.fast:  # "size resident shared ...", in pages: resident - shared is anonymous
         second = _next_field(settings.buffer)
         third = _next_field(second)
         return OS_PAGE * (_number(second) - _number(third))
@@ -116,7 +118,7 @@ def resident(meter: Meter) -> int:
 
 @kernel
 def now(meter: Meter) -> int:
-    """Return nanoseconds of the monotonic clock."""
+    """Return the time of the monotonic clock in nanoseconds."""
     settings = meter.settings[0]
     call_c(settings.clock_gettime, (CLOCK_MONOTONIC, settings.buffer))
     return 1_000_000_000 * load_word(settings.buffer) + load_word(settings.buffer + 8)
@@ -124,7 +126,7 @@ def now(meter: Meter) -> int:
 
 @kernel
 def _next_field(address: int) -> int:
-    """Return the address after the next space."""
+    """Return the address after the next space or line end."""
     at = address
     while load_byte(at) > 32:
         at += 1

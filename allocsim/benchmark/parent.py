@@ -1,8 +1,9 @@
-"""Run a child process: start it, limit its time and memory, and make sure that it ends.
+"""Run the child process of a measurement: start it, limit its time and memory, and end it.
 
-However the parent or the child ends, no process and no file remains. A library in the child may
-write anything into the pipe for messages; whatever is not the message that is due fails the
-subject.
+However the parent or the child ends, no process and no file remains. A malloc library in the child
+may write anything into the child's pipe for messages. The parent therefore accepts only a message
+that may come in the current stage. Anything else fails the subject, which is the design or library
+that the child measures.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""
 
 MAX_MESSAGE = 1 << 20
-"""Maximum bytes of a message. The longest, with all counters of jemalloc, has 2 KB."""
+"""Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes
+more for each timed run."""
 
 NEXT_STAGES = {
     "starting": ("compiling", "loading", "failed"),
@@ -45,18 +47,22 @@ NEXT_STAGES = {
     "replaying": ("checking", "done", "failed"),
     "being checked": ("done", "failed"),
 }
-"""The messages that may follow in each stage. The library can write messages too, once it is
-loaded; none of them may put a deadline off."""
+"""For each stage, the messages that may come next. Once a library is loaded, it can forge
+messages; with these rules none of them extends a deadline."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class SubjectFailed(AllocsimError):
-    """A subject could not be measured; the message says briefly how its process ended."""
+    """A subject could not be measured. The message says briefly how its process ended."""
 
 
 def run_child(request: Request, timeout: float, keep_settings: bool = False) -> Message:
-    """Run a child and return its figures; SubjectFailed if it crashes or exceeds a limit."""
+    """Run a child and return the message with its figures.
+
+    Raises SubjectFailed if the child crashes, reports a failure or exceeds a limit. `timeout` is
+    in seconds and begins when the child's kernels have been compiled.
+    """
     reading, request.answer = os.pipe()
     with (
         tempfile.TemporaryFile() as errors,
@@ -70,7 +76,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             pass_fds=(request.events, request.answer),
         ) as child,
     ):
-        answer.close()  # the child's copy is the last, so its end closes the pipe
+        answer.close()  # now only the child has this end open, so the pipe closes when it ends
         return _Watcher(child, request, timeout).result(messages.fileno(), errors)
 
 
@@ -81,11 +87,11 @@ class _Watcher:
         self.child, self.request, self.timeout = child, request, timeout
         self.deadline = time.monotonic() + START_TIMEOUT
         self.max_resident: int | None = None
-        """Maximum RSS in bytes; None until the child has reported the RSS that it starts with."""
+        """Maximum RSS of the child in bytes. None until a library is loaded, and for a design."""
         self.stage = "starting"
 
     def result(self, messages: int, errors: IO[bytes]) -> Message:
-        """Wait for the message with the figures; SubjectFailed with the reason if none comes."""
+        """Wait for the message with the figures; raise SubjectFailed if the child sends none."""
         for line in self._lines(messages):
             message = self._decode(line)
             if message.stage == "failed":
@@ -97,7 +103,7 @@ class _Watcher:
         raise SubjectFailed(f"{end} while {self.stage}{': ' if said else ''}{said}")
 
     def _decode(self, line: bytes) -> Message:
-        """Parse a message; SubjectFailed if it is not one that may follow now."""
+        """Parse a message; raise SubjectFailed if no such message may come now."""
         try:
             message = msgspec.json.decode(line, type=Message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -111,12 +117,12 @@ class _Watcher:
         return message
 
     def _not_a_message(self, line: bytes) -> SubjectFailed:
-        """Return the error for bytes that are not the message that is due."""
+        """Return the error for bytes that are not a message which may come now."""
         shown = line[:40].decode(errors="replace")
         return SubjectFailed(f"wrote '{shown}' into allocsim's own pipe while {self.stage}")
 
     def _enter(self, message: Message) -> None:
-        """Apply the limits of the stage that begins."""
+        """Begin the stage that a message reports, with the limits of that stage."""
         if message.stage == "compiling":
             compile_notice.write_once(printable(message.notice))
         elif message.stage == "loading":
@@ -127,12 +133,16 @@ class _Watcher:
                 self.max_resident += integrity.MAX_BYTES
         else:
             self.stage = "replaying"
-            if library_of(self.request.subject):  # a design enforces its limit itself, exactly
+            if library_of(self.request.subject):  # the driver enforces the limit of a design
+                # The library may have forged the message, so it must not raise its own limit.
                 begun = min(message.resident, self._resident())
                 self.max_resident = begun + self.request.max_footprint() + SLACK
 
     def _lines(self, messages: int) -> Iterator[bytes]:
-        """Yield the child's lines until it closes the pipe, checking its limits in between."""
+        """Yield the child's lines until it closes the pipe; check its limits every POLL_INTERVAL.
+
+        Raises SubjectFailed if the child exceeds a limit or writes a line above MAX_MESSAGE.
+        """
         rest = b""
         while True:
             if select.select([messages], [], [], POLL_INTERVAL)[0]:
@@ -146,7 +156,7 @@ class _Watcher:
             self._require_within_limits()
 
     def _require_within_limits(self) -> None:
-        """Raise SubjectFailed if the child has exceeded its time or its memory."""
+        """Raise SubjectFailed if the child has exceeded its limit of time or memory."""
         if time.monotonic() > self.deadline:
             if self.stage == "starting":
                 raise SubjectFailed(f"not ready after {START_TIMEOUT:.0f} s")

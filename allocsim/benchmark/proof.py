@@ -1,7 +1,7 @@
-"""Checks that a library, and no other, served the calls that were measured.
+"""Checks that the measured calls reached the library that was to be measured, and no other one.
 
-The checks rely on the kernel's map of the process and on the library's own counters, not on how the
-library was loaded.
+The checks do not rely on how the library was loaded. They read the kernel's map of the process, and
+the counters that the library keeps of itself.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from allocsim.libraries.load import LoadedLibrary
 from allocsim.libraries.state import FUNCTIONS
 
 PROBE_SIZE = 64 << 20
-"""Bytes allocated to see the counter rise. mimalloc's counter grows in steps of 32 MiB, and this is
-twice as much."""
+"""Bytes that are allocated to see the library's counter of allocated bytes rise. mimalloc's counter
+grows in steps of 32 MiB; this is twice as much."""
 
 SLACK = 1 << 20
-"""Bytes by which the rise may be smaller than PROBE_SIZE. Reading jemalloc's counters flushes its
-thread cache."""
+"""Bytes by which the counter may rise less than PROBE_SIZE, because reading jemalloc's counters
+flushes its thread cache."""
 
 
 def require_served(library: LoadedLibrary) -> None:
-    """Raise Corruption unless the library's functions are in its mapping and its counter rises."""
+    """Raise Corruption unless the calls reached the library.
+
+    Its functions must be in the mapping of its file. If the library counts allocated bytes, the
+    counter must rise by about PROBE_SIZE when that many bytes are allocated.
+    """
     ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):
         if not any(begin <= address < end for begin, end in ranges):
@@ -32,14 +36,15 @@ def require_served(library: LoadedLibrary) -> None:
     before = allocated(read_counters(library))
     if before is None:
         return
-    malloc, free = library.state.function[:2].tolist()  # called without a kernel to compile
+    malloc, free = library.state.function[:2].tolist()
+    # Called through ctypes, because a kernel cannot be compiled now (see `child._compile`).
     address = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(malloc)(PROBE_SIZE)
     rise = (allocated(read_counters(library)) or 0) - before
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(free)(address)
     if rise < PROBE_SIZE - SLACK:
         raise Corruption(
             f"the library's counter of allocated bytes rose by {rise:,} when {PROBE_SIZE:,} bytes "
-            "were allocated: the measured calls did not reach it"
+            "were allocated: the measured calls did not reach the library"
         )
 
 

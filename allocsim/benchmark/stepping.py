@@ -1,7 +1,8 @@
-"""Replay in steps: the driver's loop, with the clock and the memory read after each step.
+"""Replay in steps: the driver's loop, with readings of the clock and the memory after each step.
 
-The same kernel measures the footprint (in a few hundred steps), the time (in one step) and the
-latency (in a step per batch). It does not return to Python between the first event and the last.
+A step is a number of consecutive events. The same kernel (a compiled function) measures the
+footprint in a few hundred steps, the time in one step, and the latency in one step per batch. The
+kernel does not return to Python between the first event and the last.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def replay_steps(
 ) -> int:
     """Replay events to the end of the last step. Returns the number of steps that were done.
 
-    If some steps were not done, driver.stop says why. The `replay` of a design is called by its
-    address, so it is compiled once for all commands. The `replay` of a library is not used by any
-    other command, and is inlined: this makes jemalloc take 5% less time (64-byte objects,
-    9.6 ns/event).
+    If some steps were not done, driver.stop says why.
+
+    For a design, `replay` is called by its address, so that all commands share one compiled copy.
+    For a library, no other command uses `replay`, so it is inlined here. Inlining makes the replay
+    on jemalloc take 5% less time (64-byte objects, 9.6 ns/event).
     """
     code = None if isinstance(heap, Library) else address_of(replay, heap, run, events, 0)
     return _replay_steps(code, heap, run, events, steps, meter)
@@ -61,7 +63,7 @@ def _replay_steps(
     driver, position, begin = run.driver[0], 0, run.driver[0].events
     for index in range(len(steps)):
         step = steps[index]
-        driver.next_check = driver.due = begin + step.event
+        driver.next_check = driver.due = begin + step.event  # `replay` returns with Stop.CHECK
         step.begun = now(meter)
         if code is None:  # known at compile time: Numba drops the other branch
             position = replay(heap, run, events, position)
@@ -79,14 +81,14 @@ def _replay_steps(
 def replay_all(
     subject: Subject, run: Run, events: Table[Event], steps: Table[Step], meter: Meter
 ) -> None:
-    """Replay every step; LimitExceeded or Corruption if the driver stops before the end."""
+    """Replay every step; raise LimitExceeded or Corruption if the replay stops before the end."""
     if replay_steps(subject.state, run, events, steps, meter) == len(steps):
         return
     driver = run.driver[0]
     stop, done = Stop(int(driver.stop)), counted(int(driver.events), "event")
     if stop == Stop.LIMIT:
         peak = format_bytes(int(driver.peak_footprint))
-        raise LimitExceeded(f"exceeded the limit with {peak} after {done}")
+        raise LimitExceeded(f"exceeded the limit with a footprint of {peak} after {done}")
     reason = _STOPS.get(stop, stop.name)
     if subject.heap and operations.refusal(subject.state) == Status.OVER_BOUND:
         limit = format_bytes(int(driver.limit))
@@ -97,14 +99,14 @@ def replay_all(
 
 
 _STOPS = {
-    Stop.REFUSED: "it is out of memory",
-    Stop.BAD_EVENT: "the workload frees an object that is not live, or allocates one that is",
-    Stop.BAD_FREE: "it rejected an object that it had allocated",
+    Stop.REFUSED: "the allocator is out of memory",
+    Stop.BAD_EVENT: "the workload frees an object that is not live, or allocates a live object",
+    Stop.BAD_FREE: "the allocator rejected an object that it had allocated",
 }
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Return steps that end after given counts of events. Their memory is mapped and touched."""
+    """Return steps that end after the given numbers of events, in memory that is touched."""
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events
@@ -145,7 +147,8 @@ def free_events(run: Run) -> Table[Event]:
 def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
     """Return the number of events done when the live bytes first reach their peak.
 
-    `requests` is scratch memory, which holds a zero for each object.
+    `requests` is scratch memory: an int64 for each object, all zero. It holds the bytes that each
+    live object requested.
     """
     live, peak, when = 0, 0, 0
     for index in range(len(events)):

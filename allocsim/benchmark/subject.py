@@ -1,6 +1,7 @@
-"""A subject in this process: a design or a library, ready for the driver.
+"""A subject: a design or a malloc library in this process, ready for the replay driver.
 
-The child creates it last, after everything else that it needs, and keeps it until it ends.
+The child process creates the subject last, after everything else that a measurement needs. It never
+unloads a library; the process ends with the measurement.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
 LIKE_LIBRARIES = {"startup": "dlopen"}
-"""Defaults for parameters that some designs have. With them a design starts up like a library that
-is loaded by dlopen."""
+"""Parameters that a subject sets unless the user does, on designs that have them. A design then has
+the startup state of a library that is loaded by dlopen, as the measured libraries are."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Subject:
     library: LoadedLibrary | None = None
 
     def counters(self) -> dict[str, int]:
-        """Return the library's counters, or a design's values for its original's counters."""
+        """Return the library's counters, or those that a design computes for its original.
+
+        A design's original is the library that it models. Returns {} if there are no counters.
+        """
         if self.library:
             return read_counters(self.library)
         if self.heap and self.heap.design.native_counters:
@@ -54,18 +58,24 @@ class Subject:
 
 
 def library_of(name: str) -> str | None:
-    """Return the library in a subject's name, as in "lib:glibc", or None for a design."""
+    """Return the library that a subject's name gives, as in "lib:glibc", or None for a design."""
     return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
 
 
 def design_of(name: str) -> tuple[str, dict[str, str]]:
-    """Return the design and its settings in a subject's name, as in "tcmalloc:release_rate=10"."""
+    """Return the design and the settings of a subject's name, such as "tcmalloc:release_rate=10".
+
+    Raises InputError if a setting is malformed.
+    """
     design, *settings = name.split(":")
     return design, dict(parse_setting(text) for text in settings)
 
 
 def choose_subjects(names: Iterable[str] | None) -> list[str]:
-    """Return the named subjects; None means the bundled designs and the installed libraries."""
+    """Return the named subjects; None means the bundled designs and the installed libraries.
+
+    Raises InputError if no subject is named, or if one is unknown or named twice.
+    """
     if names is None:
         return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
     subjects = [name.strip() for name in names]

@@ -1,8 +1,8 @@
-"""Measure the time of a subject: several replays in a fresh process.
+"""Measure the time of a subject (a design or a malloc library): several replays in one process.
 
-Each replay starts with an empty heap; the first one finds cold memory. The compiled loop is timed
-from its first event to its last, with two readings of the clock. One more replay reads the clock
-around each batch, for the percentiles.
+All objects are freed before each replay. The first replay is the cold one: it uses memory that no
+replay has touched before. The compiled loop reads the clock before the first event and after the
+last. One more replay reads the clock before and after each batch of events, for the percentiles.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ BATCH = 64
 """Events between two readings of the clock. A reading takes as long as two malloc events."""
 
 MIN_RUN = 20e6
-"""Minimum nanoseconds of a run: a shorter workload is replayed several times."""
+"""Minimum nanoseconds of a run: if the workload is shorter, a run replays it several times."""
 
 MAX_REPLAYS = 1000
-"""Maximum replays of a run."""
+"""Maximum number of replays in a run."""
 
 MAX_BATCHES = 1 << 20
-"""Maximum number of batches: the percentiles cover the first 67 million events of a workload."""
+"""Maximum number of batches: the percentiles cover at most the first 67 million events."""
 
 CLOCK_READINGS = 1000
 """Pairs of readings from which the cost of the clock is estimated."""
@@ -68,7 +68,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     """Make `warmup` runs, then `runs` runs whose times count, then one more replay in batches."""
-    measured = [_replay(setup, subject)]
+    measured = [_replay(setup, subject)]  # the first run is this one replay, which is cold
     replays = _replays_per_run(measured[0] * len(setup.events))
     measured += [_run(setup, subject, replays) for _ in range(warmup + runs - 1)]
     p50, p99, p999 = _percentiles(_batches(setup, subject))
@@ -84,7 +84,7 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
 
 
 def _replays_per_run(cold: float) -> int:
-    """Return the number of replays of a run, if the first replay took `cold` nanoseconds."""
+    """Return how many replays make a run; the first replay took `cold` nanoseconds."""
     return max(min(int(MIN_RUN / cold), MAX_REPLAYS), 1) if cold else 1
 
 
@@ -116,7 +116,7 @@ def _clock(meter: Meter) -> float:
 
 @kernel
 def _readings(meter: Meter, gaps: np.ndarray) -> np.ndarray:
-    """Fill `gaps` with the nanoseconds between pairs of readings."""
+    """Fill `gaps` with the nanoseconds between two readings that follow each other; return it."""
     for index in range(len(gaps)):
         begun = now(meter)
         gaps[index] = now(meter) - begun
@@ -124,13 +124,13 @@ def _readings(meter: Meter, gaps: np.ndarray) -> np.ndarray:
 
 
 def _free_all(setup: Setup, subject: Subject) -> None:
-    """Free every live object, untimed."""
+    """Free every live object. The time for this is not counted."""
     last = free_events(setup.run)
     replay_all(subject, setup.run, last, one_step(last), setup.meter)
 
 
 def _percentiles(batches: Any) -> tuple[float | None, float | None, float | None]:
-    """Return the 50th, 99th and 99.9th percentile in ns/event; three None if there is no batch."""
+    """Return the 50th, 99th and 99.9th percentile in ns/event, each None if there is no batch."""
     if not len(batches):
         return None, None, None
     p50, p99, p999 = np.percentile(batches, [50, 99, 99.9]) / BATCH

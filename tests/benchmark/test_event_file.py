@@ -85,7 +85,7 @@ def test_events_take_at_most_half_of_the_available_memory() -> None:
         if fits:
             write_events(trace, available=lambda room=available: room).close()  # type: ignore[misc]
         else:
-            with pytest.raises(EnvironmentLacks, match="more than 4 events do not fit into half"):
+            with pytest.raises(EnvironmentLacks, match="first 4 events already need more than"):
                 write_events(trace, available=lambda room=available: room)  # type: ignore[misc]
     assert open_files() == before
 

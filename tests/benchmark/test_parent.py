@@ -64,7 +64,7 @@ def commands_with(marker: str) -> list[str]:
         ("kill", r"^killed by SIGKILL while replaying"),
         ("hang", r"^hung: killed after 2 s while (being loaded|replaying)"),
         ("fork-and-hang", r"^hung: killed after 2 s while (being loaded|replaying)"),
-        ("refuse", r"^stopped after 20 events: it is out of memory"),
+        ("refuse", r"^stopped after 20 events: the allocator is out of memory"),
         ("grow", r"^killed when it exceeded the limit of 64.0 MiB"),
         ("leave", r"^ended with status 0 while replaying"),
         ("garbage", r"^wrote 'garbage .* not json' into allocsim's own pipe while replaying"),
@@ -163,7 +163,7 @@ def test_error_of_the_linker_is_reported(tmp_path: Path, workload: EventFile) ->
             300_000,
             r"^(would )?exceed(ed)? the limit .* limit is the 219\.7 KiB that a",
         ),
-        ("go2008", 1000, r"^the tables of the driver need 1\.4 KiB"),
+        ("go2008", 1000, r"^the driver's tables need 1\.4 KiB"),
     ],
     ids=["library", "design", "tables"],
 )
