@@ -1,8 +1,8 @@
-"""Starting a child process that runs Python, to call a malloc library or to read a memray capture.
+"""Start a child process of allocsim's own Python, for a malloc library or a capture of memray.
 
-All code that starts allocsim's own Python uses this module. A child imports nothing from the
-current directory and has no standard input unless it is given one. It runs in a session of its own,
-so that it can be killed together with all processes that it has started.
+allocsim starts such a child nowhere else. A child imports nothing from the current directory, and
+its standard input is empty unless the caller provides one. Each child runs in a session of its own,
+so that it can be killed together with the processes that it has started.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from typing import IO, Any
 from allocsim.signals import SignalsDeferred, on_interrupt, signal_name
 
 MAX_OUTPUT = 64 << 10
-"""Maximum bytes that a child may write to a file, since a library may print without end."""
+"""Maximum size in bytes of a file that a child writes: a library may print without end."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two checks of a child."""
 
 PR_SET_PDEATHSIG = 1
-"""Linux's number for the prctl option that sets which signal to send when the parent ends."""
+"""Linux's number for the prctl option that sets the signal to get when the parent ends."""
 
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
@@ -41,16 +41,19 @@ _RUN = (
 def module_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of allocsim.
 
-    `python -m` would put the current directory first on sys.path, and so would run a msgspec.py
-    that lies next to a downloaded trace. Instead, -P leaves the current directory out, and the
-    directory that contains this package comes last.
+    `python -m` is not used, because it puts the current directory first on sys.path. A file
+    msgspec.py next to a downloaded trace would then be run. -P leaves the current directory out,
+    and the directory that contains this package is added at the end.
     """
     root = str(Path(__file__).parents[1])
     return [sys.executable, "-P", "-c", _RUN, root, module, *arguments]
 
 
 def script_command(path: str) -> list[str]:
-    """Return the command that runs a file which imports nothing from allocsim."""
+    """Return the command that runs a Python file.
+
+    The file must not import allocsim, which may not be on its sys.path.
+    """
     return [sys.executable, "-P", path]
 
 
@@ -58,14 +61,14 @@ def script_command(path: str) -> list[str]:
 def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a child during a block; `options` are those of Popen.
 
-    At the end of the block, or if a signal ends this process, the child is reaped, and what remains
-    of its process group is killed.
+    At the end of the block, or if a signal ends this process, what remains of the child's process
+    group is killed, and the child is reaped.
     """
     given: dict[str, Any] = {"stdin": subprocess.DEVNULL} | options
     started: list[subprocess.Popen[bytes]] = []
     with on_interrupt(lambda: _kill_all(started)):
         try:
-            with SignalsDeferred():  # a signal finds every running child in the list
+            with SignalsDeferred():  # so that a signal finds every running child in the list
                 started.append(subprocess.Popen(command, start_new_session=True, **given))
             yield started[0]
         finally:
@@ -75,14 +78,14 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
 def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
     """Kill what remains of each child's process group, and reap the child."""
     for child in children:
-        if child.returncode is None:  # until it is reaped, no other process gets its id
+        if child.returncode is None:  # not reaped yet, so no other process can have its id
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
 
 def die_with_parent() -> None:
-    """In a child: have the kernel kill this process when its parent ends, even by a crash."""
+    """In a child: make the kernel kill this process when its parent ends, even by a crash."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
@@ -104,7 +107,7 @@ def last_line(errors: IO[bytes]) -> str:
 def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
     """Wait until a child ends; return how it ended, or None if it still runs after `seconds`.
 
-    The child is not reaped, so that its process group can still be killed.
+    The child is not reaped here: its process id must stay valid until its process group is killed.
     """
     deadline = time.monotonic() + seconds
     while (info := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:

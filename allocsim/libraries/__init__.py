@@ -1,1 +1,1 @@
-"""Malloc libraries installed on this machine: finding, loading, calling and reading them."""
+"""Malloc libraries on this machine: find and load them, call them, and read their counters."""

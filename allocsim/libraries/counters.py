@@ -53,11 +53,12 @@ ALLOCATED = (
     ("uordblks", "hblkhd"),
     ("current_commit",),
 )
-"""For each library, the counters whose sum is at least the live bytes."""
+"""For each library with such counters, those whose sum is the allocated bytes. The sum is never
+less than the live bytes."""
 
 
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
-    """Read the library's counters; empty for a library whose counters allocsim cannot read."""
+    """Return the library's counters, or {} if allocsim does not know how to read them."""
     for symbol, read in _READERS.items():
         if library.address(symbol):
             return read(library)
@@ -90,7 +91,7 @@ def _tcmalloc(library: LoadedLibrary) -> dict[str, int]:
 
 
 def _jemalloc(library: LoadedLibrary) -> dict[str, int]:
-    """Return jemalloc's totals; writing to "epoch" first makes jemalloc refresh them."""
+    """Return jemalloc's totals. The write to "epoch" makes jemalloc refresh them first."""
     control = mallctl(library)
     epoch = ctypes.c_uint64(1)
     control(b"epoch", None, None, ctypes.byref(epoch), ctypes.c_size_t(8))
@@ -103,13 +104,13 @@ def _jemalloc(library: LoadedLibrary) -> dict[str, int]:
 
 
 class _Mallinfo(ctypes.Structure):
-    """struct mallinfo2."""
+    """glibc's struct mallinfo2."""
 
     _fields_ = tuple((name, ctypes.c_size_t) for name in MALLINFO)
 
 
 def _glibc(library: LoadedLibrary) -> dict[str, int]:
-    """Return the fields of glibc's mallinfo2, which sums over its arenas."""
+    """Return the fields of glibc's mallinfo2, which are sums over all arenas."""
     read = library.handle.mallinfo2
     read.restype = _Mallinfo
     info = read()
@@ -130,4 +131,4 @@ _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""The functions that read counters. Each key is a symbol that identifies its library."""
+"""The functions that read counters. Each key is a symbol that only the function's library has."""

@@ -1,4 +1,4 @@
-"""Finding a malloc library on this machine, by a name or by a path."""
+"""Find a malloc library on this machine, by a name (KNOWN) or by a path."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ KNOWN = {
         ("libmimalloc.so.2", "libmimalloc.so.3", "libmimalloc.so"), "libmimalloc2.0", "mi_"
     ),
 }
-"""The libraries that have names."""
+"""The libraries that can be named, by their names."""
 
 _PATTERNS = ("usr/local/lib", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*")
 _DIRECTORIES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.linuxbrew/lib")
 
 
 def find_library(name: str) -> str | None:
-    """Return the file of a library of KNOWN, or None if it is not installed."""
+    """Return the file of a library of KNOWN, or None if it is not installed.
+
+    Raises UnknownName if KNOWN does not have the name.
+    """
     if name not in KNOWN:
         raise UnknownName("library", name, KNOWN)
     for file in KNOWN[name].files:
@@ -73,7 +76,10 @@ def require_no_library(design: str) -> None:
 
 
 def require_library(name: str) -> str:
-    """Return the file of a library given by name or path; EnvironmentLacks says how to get it."""
+    """Return the file of a library, given by a name of KNOWN, a path, or PATH:PREFIX.
+
+    Raises EnvironmentLacks if there is no such file; for a name, the error says how to install it.
+    """
     if not is_path(name):
         file = find_library(name)
         if file is None:
@@ -89,7 +95,7 @@ def require_library(name: str) -> str:
 
 
 def split_prefix(name: str) -> tuple[str, str | None]:
-    """Split PATH:PREFIX into its parts; the prefix is None if the name has none."""
+    """Split PATH:PREFIX into its parts. The prefix is None if `name` is only a path."""
     path, colon, prefix = name.rpartition(":")
     if not colon or Path(name).is_file():
         return name, None
@@ -97,7 +103,7 @@ def split_prefix(name: str) -> tuple[str, str | None]:
 
 
 def _directories() -> Iterator[str]:
-    """Yield the directories to search for libraries, in the order that a user expects."""
+    """Yield the directories to search: those of the user, of the system, and of this Python."""
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     for pattern in _PATTERNS:
         yield from sorted(map(str, Path("/").glob(pattern)))

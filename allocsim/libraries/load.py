@@ -1,8 +1,8 @@
-"""Loading a malloc library into this process.
+"""Load a malloc library into this process, and find the addresses of its functions.
 
-A symbol lookup in a loaded library also searches the libraries that it depends on, so it finds
-glibc's malloc if the library has none. A function therefore counts only if it is in the library's
-own file.
+A symbol lookup in a loaded library also searches the libraries that this one depends on. If the
+library has no malloc, the lookup finds that of glibc. A function therefore counts only if it is in
+the library's own file.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class LoadedLibrary:
 def load(name: str) -> LoadedLibrary:
     """Load a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
-    Calls between functions of the library stay inside it (RTLD_DEEPBIND). Raises EnvironmentLacks,
-    which names the package, if the library is not installed, and InputError if it has no malloc.
+    When one function of the library calls another one, the call stays in the library
+    (RTLD_DEEPBIND). Raises EnvironmentLacks if the library is not installed or cannot be loaded,
+    and InputError if it does not have all of FUNCTIONS.
     """
     path, prefixes = _path_and_prefixes(name)
     flags = os.RTLD_LOCAL | os.RTLD_DEEPBIND | os.RTLD_NOW
@@ -56,10 +57,10 @@ def load(name: str) -> LoadedLibrary:
         if all(addresses):
             state = Library(np.array(addresses, np.int64))
             return LoadedLibrary(name, _file(handle), prefix, handle, state)
-    wanted = f"{prefixes[0]}malloc" if len(prefixes) == 1 else "malloc under any known prefix"
+    prefix = f"the prefix '{prefixes[0]}'" if len(prefixes) == 1 else "any known prefix"
     raise InputError(
-        f"'{path}' has no {wanted} with all of {', '.join(FUNCTIONS)}; "
-        f"add the prefix of their names, as in {PREFIX}{path}:my_"
+        f"'{path}' does not have all of {', '.join(FUNCTIONS)} under {prefix}; "
+        f"give the prefix of their names, as in {PREFIX}{path}:my_"
     )
 
 
@@ -67,14 +68,18 @@ def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the file to load for `name`, and the prefixes of its functions to try."""
     path = require_library(name)
     if not is_path(name):
-        # dlopen of a path could load a second glibc; dlopen of the name gives the process's own.
+        # dlopen of a path could load a second glibc. dlopen of the name returns the one that this
+        # process already has.
         return ("libc.so.6" if name == "glibc" else path), (KNOWN[name].prefix,)
     prefix = split_prefix(name)[1]
     return path, PREFIXES if prefix is None else (prefix,)
 
 
 def _function(handle: ctypes.CDLL, prefix: str, function: str) -> int:
-    """Return the address of one of FUNCTIONS, or 0; aligned_alloc can stand in for memalign."""
+    """Return the address of one of FUNCTIONS, or 0 if the library does not have it.
+
+    If memalign is missing, aligned_alloc is used, which has the same arguments.
+    """
     names = (function, "aligned_alloc") if function == "memalign" else (function,)
     return next(filter(None, (_own_address(handle, prefix + name) for name in names)), 0)
 
@@ -91,7 +96,7 @@ class _DlInfo(ctypes.Structure):
 
 
 class _LinkMap(ctypes.Structure):
-    """The first fields of link_map, the record that a handle returned by dlopen points to."""
+    """The first fields of link_map, the record to which a handle of dlopen points."""
 
     _fields_ = (("base", ctypes.c_void_p), ("file", ctypes.c_char_p))
 

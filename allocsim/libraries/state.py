@@ -1,8 +1,8 @@
-"""A malloc library as a heap for the driver: its state, and kernels that call its functions.
+"""A malloc library as a heap for the replay driver: its state, and kernels that call its functions.
 
-A kernel does nothing but call the C function. The internals of the library are unknown, so
-`measure` reports only the live bytes, and 0 for every other part; `benchmark` measures the memory
-of the process instead.
+Each kernel (a compiled function) answers one of `core.operations`, and does no more than call the
+C function. The internals of a library are unknown. `measure` therefore sets only the live bytes of
+a sample, and `benchmark` measures the memory of the process instead.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ else:
 
     @intrinsic
     def _call(typing: Any, function: Any, arguments: Any) -> Any:
+        """Return the Numba type of `call_c`, and the function that generates its code."""
+
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            """Emit the instructions of the call."""
+            """Emit the LLVM instructions of the call."""
             word = ir.IntType(64)
             words = [
                 context.cast(builder, value, given, types.int64)
@@ -109,7 +111,7 @@ def ignore_thread(heap: Library, thread: int) -> int:
 @answers(operations.flush_deferred_writes, Library)
 @kernel
 def ignore(heap: Library) -> int:
-    """Do nothing: a library cannot be frozen and defers no writes. Returns Status.OK."""
+    """Do nothing: a library cannot be frozen, and all its writes are made. Returns Status.OK."""
     return Status.OK
 
 

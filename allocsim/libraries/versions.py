@@ -1,7 +1,7 @@
-"""The versions of malloc libraries, and the list of those installed.
+"""The versions of malloc libraries, and the list of the installed ones.
 
-A library is asked for its version by a call to one of its functions. To make the list, one child
-process runs this module and loads all libraries, so that none is loaded into the user's process.
+A version is the result of one of the library's functions. For the list, a child process runs this
+module and loads all libraries, so that none of them is loaded into the user's process.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from allocsim.libraries.load import LoadedLibrary, load
 from allocsim.python_child import die_with_parent, limit_output, module_command, output_of
 
 TIMEOUT = 60.0
-"""Seconds after which the list is shown without versions."""
+"""Seconds that the child process may take. After that, the list is shown without versions."""
 
 
 def read_version(library: LoadedLibrary) -> str | None:
-    """Ask a library for its version; None if it has no known function that returns one."""
+    """Return the version of a library, or None if it has none of the functions of `_READERS`."""
     for symbol, read in _READERS.items():
         if library.address(symbol):
             return read(library)
@@ -33,7 +33,7 @@ def read_version(library: LoadedLibrary) -> str | None:
 
 
 def describe_libraries() -> dict[str, str]:
-    """Return the version and file of each library of KNOWN, or the package to install."""
+    """Return a text for each library of KNOWN: its version and file, or the package to install."""
     files = {name: find_library(name) for name in KNOWN}
     versions = _versions([name for name, file in files.items() if file])
     return {
@@ -45,7 +45,10 @@ def describe_libraries() -> dict[str, str]:
 
 
 def _versions(names: list[str]) -> dict[str, str]:
-    """Return the versions of installed libraries, without those that cannot be loaded."""
+    """Return the versions of installed libraries; {} if the child that asks them fails.
+
+    A library that cannot be loaded is left out.
+    """
     command = module_command(__name__, *names)
     try:
         output = output_of(command, child_environment("jemalloc"), TIMEOUT)
@@ -55,7 +58,7 @@ def _versions(names: list[str]) -> dict[str, str]:
 
 
 def _loaded_versions(names: list[str]) -> dict[str, str]:
-    """Load libraries into this process and ask for their versions."""
+    """Load libraries into this process and return their versions."""
     versions = {}
     for name in names:
         try:
@@ -94,11 +97,14 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "mi_version": _mimalloc,
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""The functions that read versions. Each key is a symbol that identifies its library."""
+"""The functions that read versions. Each key is a symbol that only the function's library has."""
 
 
 def main(names: list[str]) -> None:
-    """Write the versions to standard output as JSON, and nothing that a library prints."""
+    """Write the versions to standard output as JSON.
+
+    What a library prints to standard output goes to standard error instead.
+    """
     die_with_parent()
     limit_output()
     answer = os.dup(1)
