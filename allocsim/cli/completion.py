@@ -24,7 +24,7 @@ DESIGNS = ("go2008", "tcmalloc", "go", "glibc")
 LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
 FORMATS = (
     "allocsim", "aosp", "lttng", "heaptrack", "mtrace", "valgrind", "memray", "ltrace", "logalloc",
-    "csapp", "glibc-wl", "glibc-mtrace", "malloc-bench",
+    "go-trace", "csapp", "glibc-wl", "glibc-mtrace", "malloc-bench",
 )  # fmt: skip
 COLUMNS = (
     "footprint", "x-live", "end", "kept", "kept-later", "ns", "spread", "p50", "p99", "p99.9",

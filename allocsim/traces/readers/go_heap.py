@@ -1,0 +1,108 @@
+"""The heap of a Go execution trace: its spans and objects, and the calls that events stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from allocsim.designs.go.size_classes import CLASSES, PAGE, TINY_CLASS, TINY_SIZE
+from allocsim.events import Op
+from allocsim.traces.calls import Call
+from allocsim.traces.scan.go_batch import number_at
+
+SPAN_EXISTS, SPAN_ALLOC, SPAN_FREE = 128, 129, 130
+OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
+
+OBJECT_UNIT = 8
+"""Bytes between the addresses of consecutive object ids."""
+
+
+class GoHeap:
+    """What the events so far say of the heap. Memory use grows with the live objects and pages."""
+
+    def __init__(self) -> None:
+        self._base = 0
+        self._class_of_page = dict[int, int]()
+        """The size class of each page, or minus the pages of the large object that begins there."""
+        self._live = set[int]()
+        """Addresses of the live objects; of a tiny block, the block's."""
+        self.has_events = False
+        self._shared = self._strays = self._existing = 0
+
+    def calls(self, generation: tuple[list[bytes], list[tuple[int, Any]]]) -> Iterator[Call]:
+        """Yield the calls of a generation, in the order of their times."""
+        for description in generation[0]:
+            self._describe(description)
+        if not generation[1]:
+            return
+        threads = [np.full(len(events), thread % 2**31) for thread, events in generation[1]]
+        events = np.concatenate([events for _, events in generation[1]])
+        order = np.argsort(events["time"], kind="stable")
+        rows = zip(np.concatenate(threads)[order].tolist(), events[order].tolist(), strict=True)
+        for thread, (_, kind, first, second, third) in rows:
+            self.has_events = True
+            if kind in (SPAN_EXISTS, SPAN_ALLOC):
+                self._add_span(first, second, third)
+            elif kind == OBJECT_FREE:
+                yield from self._free(first, thread)
+            elif kind in (OBJECT_ALLOC, OBJECT_EXISTS):
+                yield from self._allocate(first, thread, kind == OBJECT_ALLOC)
+
+    def notes(self) -> list[str]:
+        """Return what the user should know of the calls."""
+        notes = ["Go traces have no requested sizes: objects have the sizes of their classes"]
+        if self._shared:
+            notes.append(
+                f"allocations below 16 bytes that share a block with another: {self._shared:,}; "
+                "each block is one object"
+            )
+        if self._existing:
+            notes.append(f"objects that existed when the trace began: {self._existing:,}")
+        if self._strays:
+            notes.append(f"allocations in spans that the trace does not have: {self._strays:,}")
+        return notes
+
+    def _describe(self, payload: bytes) -> None:
+        """Read the heap's lowest address from a description; other descriptions are of types."""
+        if payload[:1] == b"\1":
+            self._base, _ = number_at(np.frombuffer(payload, np.uint8), 1)
+
+    def _add_span(self, span: int, npages: int, kind: int) -> None:
+        """Note the class of a span's pages; stacks and work buffers have no objects."""
+        if kind & 1:
+            return
+        size_class = kind >> 2
+        if size_class == 0:
+            self._class_of_page[span] = -npages
+        elif size_class <= len(CLASSES):
+            info = CLASSES[size_class - 1]
+            self._class_of_page.update((span + page, size_class) for page in range(info.pages))
+
+    def _allocate(self, number: int, thread: int, is_new: bool) -> Iterator[Call]:
+        """Yield the call for an object, unless it shares a block with a live one."""
+        offset = number * OBJECT_UNIT
+        size_class = self._class_of_page.get(offset // PAGE, 0)
+        if size_class == 0:
+            self._strays += 1
+            return
+        size = -size_class * PAGE if size_class < 0 else CLASSES[size_class - 1].object_size
+        address = self._base + offset
+        if size_class == TINY_CLASS:
+            address &= -TINY_SIZE
+        if address in self._live:
+            self._shared += is_new
+            return
+        self._live.add(address)
+        self._existing += not is_new
+        yield Call(Op.MALLOC, address, request=size, thread=thread)
+
+    def _free(self, number: int, thread: int) -> Iterator[Call]:
+        """Yield the call for a freed object."""
+        address = self._base + number * OBJECT_UNIT
+        for start in (address, address & -TINY_SIZE):
+            if start in self._live:
+                self._live.remove(start)
+                yield Call(Op.FREE, start, thread=thread)
+                return

@@ -1,0 +1,75 @@
+"""Decoding of a batch of a Go execution trace: event types, LEB128 numbers, time differences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.records import Int64, Struct, Table
+
+MAX_BATCH = 1 << 16
+"""Maximum bytes of a batch."""
+
+FIRST_ALLOC_FREE = 128
+"""The events of the experiment AllocFree have types from this on; the others are skipped."""
+
+
+class GoEvent(Struct):
+    """An event about a span or an object."""
+
+    time: Int64
+    kind: Int64  # the event's type
+    first: Int64  # its arguments after the time
+    second: Int64
+    third: Int64
+
+
+@kernel
+def number_at(text: np.ndarray, place: int) -> tuple[int, int]:
+    """Return the number at `place` and the place after it, or (0, -1) if it is cut or too long."""
+    value, shift = 0, 0
+    while place < len(text) and shift < 70:
+        byte = int(text[place])
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+        shift += 7
+    return 0, -1
+
+
+@kernel
+def decode_batch(
+    text: np.ndarray, time: int, arguments: np.ndarray, events: Table[GoEvent]
+) -> tuple[int, int]:
+    """Decode the events of a batch that begins at `time`; fill those of AllocFree into `events`.
+
+    `arguments` has the number of arguments for each type, the time included; 0 for unknown types.
+    Returns their number and the length of the text, or the place of an event that is not valid.
+    """
+    place, found = 0, 0
+    while place < len(text):
+        begin, kind = place, int(text[place])
+        count = int(arguments[kind])
+        if count == 0:
+            return found, begin
+        place += 1
+        event = events[found]
+        event.kind = kind
+        for number in range(count):
+            value, place = number_at(text, place)
+            if place < 0:
+                return found, begin
+            if number == 0:
+                time += value
+                event.time = time
+            elif kind < FIRST_ALLOC_FREE:
+                continue  # numbers up to 2**64 - 1
+            elif number == 1:
+                event.first = value
+            elif number == 2:
+                event.second = value
+            else:
+                event.third = value
+        found += kind >= FIRST_ALLOC_FREE
+    return found, place
