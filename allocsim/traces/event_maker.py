@@ -63,6 +63,13 @@ class EventMaker:
         self.ids = self.ids._replace(threads=new_hash_table(capacity_of(self.ids.threads)))
         self.ids.dropped[:] = 0
 
+    def thread_numbers(self) -> dict[int, int]:
+        """Return the thread number of each recorded thread id that has made an event."""
+        table = self.ids.threads
+        used = table.key != 0
+        keys, numbers = table.key[used].tolist(), table.number[used].tolist()
+        return {key - 1: number for key, number in zip(keys, numbers, strict=True)}
+
 
 def by_reason(dropped: np.ndarray) -> dict[str, int]:
     """Return the counts of dropped and repaired calls by reason, without zeros."""

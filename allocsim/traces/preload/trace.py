@@ -57,7 +57,10 @@ def _events(
     yield from read_ahead(_own(trace, maker, times, ns_per_tick))
     trace.dropped.update(by_reason(maker.ids.dropped))
     trace.description["times"] = times.points
-    trace.description["thread_names"] = trace.reader.names
+    numbers, names = maker.thread_numbers(), trace.reader.names
+    trace.description["thread_names"] = {
+        numbers[thread]: name for thread, name in names.items() if thread in numbers
+    }
     trace.description["calls"] = trace.reader.calls_by_kind
     trace.notes += account_notes(trace.reader, trace.inherited)
     trace.losses += account_losses(trace.reader, images)

@@ -66,7 +66,8 @@ def test_threads_begin_end_and_have_names(chain: Chain, program: str) -> None:
     trace, stats = require_equal(recorded, image)
     assert (trace.reader.threads, trace.reader.ended) == (41, 40)
     assert stats.operations["THREAD_DONE"] == 40
-    assert [*trace.reader.names.values()].count("worker") == 40
+    assert [*trace.description["thread_names"].values()].count("worker") == 40
+    assert {*trace.description["thread_names"]} == {*range(41)}
     assert len(image.lanes) <= 9, "a thread goes on with the lane of one that has ended"
 
 
