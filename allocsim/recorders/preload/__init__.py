@@ -80,7 +80,7 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
     if choices.is_first(image):
         trace.description["samples"] = facts["samples"]
         trace.description["sample_fields"] = MemoryWatch.FIELDS
-    trace.processes.update(choices.others(image))
+        trace.processes.update(choices.others(image))
     with closing(trace):
         yield trace
 
