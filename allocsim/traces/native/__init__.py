@@ -1,1 +1,1 @@
-"""allocsim's own trace format: events as they are in memory, after a checksummed header."""
+"""allocsim's own trace format: a header with a checksum, then the events as they are in memory."""

@@ -1,8 +1,9 @@
 """Reading and writing of allocsim traces.
 
-The events of a file are read as they are, without parsing, and every event is validated before it
-leaves this module. A plain file is read by offset, see `open_file`. A compressed file or standard
-input is streamed.
+An allocsim trace holds events (see `allocsim.events`) as they are in memory, after a header (see
+`header`). The events need no parsing, but every event is validated before it leaves this module. A
+plain file is read by offset (see `open_file`). A compressed file or standard input is read from
+beginning to end.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from allocsim.traces.native.validate import Bounds, describe_invalid, first_inva
 from allocsim.traces.source import Source
 
 SUMMARY = "allocsim's own file, as `allocsim trace convert` writes it: read without parsing"
+"""Description of the format for `allocsim list formats`."""
 
 CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 """Figures in the header that `allocsim trace check` recomputes."""
@@ -48,6 +50,7 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 def write_trace(trace: Trace, path: Path) -> None:
     """Write the whole trace and close it. After an error, a file that existed is unchanged."""
     with closing(trace), atomic_write(_regular(path)) as file:
+        # The header's figures are known only after the last event, so the header is written last.
         begin = header_size(_description(trace, StatsCollector()), trace.header_room)
         collector, rows = StatsCollector(), 0
         file.seek(begin)
@@ -68,7 +71,10 @@ def write_trace(trace: Trace, path: Path) -> None:
 
 
 def _regular(path: Path) -> Path:
-    """Return the path; InputError for a device or pipe, since the header is written last."""
+    """Return the path; raise InputError if it names a device or pipe.
+
+    In these, the writer could not go back to write the header.
+    """
     if path.exists() and not path.is_file():
         raise InputError(f"'{path}' is not a regular file; an allocsim trace needs one")
     return path
@@ -86,7 +92,10 @@ def is_allocsim_trace(path: str) -> bool:
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the trace in a plain file, which stays open until the trace is closed or deleted."""
+    """Return the trace in a plain file.
+
+    The file stays open until the trace is closed or deleted.
+    """
     name = str(path)
     with _reading(name):
         file = OpenFile(path)
@@ -100,7 +109,7 @@ def read_trace(path: Path) -> Trace:
 
 
 def read_stream(source: Source) -> Trace:
-    """Return the trace in a source, which is closed at the end of the stream."""
+    """Return the trace in a source (see `traces.source`), which is closed at the trace's end."""
     name = source.name
     with ExitStack() as on_error:
         on_error.callback(source.close)
@@ -116,7 +125,7 @@ def read_stream(source: Source) -> Trace:
 
 
 def _description(trace: Trace, collector: StatsCollector) -> Description:
-    """Return the description of a trace whose events the collector has seen."""
+    """Return the header's description of a trace, with the figures that the collector computed."""
     stats = collector.stats()
     return Description(
         tool=f"allocsim {__version__}",
@@ -158,7 +167,10 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
 
 
 def _losses(description: Description) -> list[str]:
-    """Return the losses of the trace; older versions stored only the counts of dropped calls."""
+    """Return the losses of the trace.
+
+    Older versions stored only the counts of dropped calls, from which the losses are computed here.
+    """
     if description.losses:
         return [printable(loss) for loss in description.losses]
     lost = lost_calls(description.dropped, description.events)
@@ -173,7 +185,7 @@ def _chunks(file: OpenFile, layout: Layout, bounds: Bounds, name: str) -> Iterat
         with _reading(name):
             read = file.fill(chunk, offset)
             length = file.size() if read == chunk.nbytes else offset + read
-        _require_length(length, layout, name)  # the file may have changed
+        _require_length(length, layout, name)  # the file may have changed while it was read
         _require_valid(chunk, bounds, row, name)
         yield chunk
 
@@ -188,7 +200,10 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
-    """Yield the events as they are decompressed, in one array that is reused."""
+    """Yield the events of a source in chunks, as they are decompressed, in an array that is reused.
+
+    The array has room for one chunk.
+    """
     chunk = no_events(CHUNK)
     room = memoryview(chunk.view(np.uint8))
     with closing(source):
@@ -205,7 +220,7 @@ def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
 
 
 def _read(source: Source, count: int) -> bytes:
-    """Return the next `count` bytes of a source; fewer at its end."""
+    """Return the next `count` bytes of a source, or fewer at the end of the source."""
     room = bytearray(count)
     return bytes(room[: source.read_into(memoryview(room))])
 

@@ -12,7 +12,7 @@ All numbers are little-endian:
         60      4  CRC-32 of the whole header without these four bytes
         64         the JSON text of a Description, then zeros up to the first event
 
-Every byte of the header is checked before it is used.
+The length and the checksum of the header are verified before the JSON text is parsed.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 
 NAME = "allocsim"
-"""Name of the format in --format and in lists. The format needs no reader, since its files hold
-events."""
+"""Name of the format in --format and in lists. The format has no `Reader`, because its files hold
+events and not calls."""
 
 MAGIC = b"allocsim\r\n\x1a\n"
-"""A name, then bytes that a transfer in text mode would change."""
+"""The first bytes of a file: a name, then bytes that a transfer in text mode would change."""
 
 VERSION = 1
 """Version of the format. It increases when older versions of allocsim would misread the file."""
 
 PAGE = 4096
-"""The offset of the first event is a multiple of this, which aligns events in a mapping."""
+"""The offset of the first event is a multiple of this, so that a program may map only the events.
+"""
 
 MAX_HEADER = 16 << 20
 """Maximum bytes of a header."""
@@ -47,8 +48,8 @@ BASE_OBJECTS = 1 << 22
 MAX_OBJECTS_PER_EVENT = 4
 """A file may use BASE_OBJECTS object ids, plus MAX_OBJECTS_PER_EVENT for each of its events.
 
-Consumers keep a table row for each id, and ids that are far apart cost a page each. Without the
-limit, a small file with huge ids would cost gigabytes.
+Consumers have a table row for each id up to the highest one. If ids are far apart, each of them
+costs an OS page. Without the limit, a small file with huge ids would cost gigabytes.
 """
 
 REMEDY = "recreate it from its recording with `allocsim trace convert`"
@@ -61,25 +62,26 @@ FIXED_SIZE = _FIXED.size
 _CRC_OFFSET = FIXED_SIZE - 4
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+"""A number in the JSON text, with a limit: a file may contain any number."""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the JSON text. Readers ignore unknown keys."""
 
     tool: str
-    """The allocsim that wrote the file, with its version."""
+    """The program that wrote the file: allocsim and its version."""
     name: str
     """The user's name for the source."""
     source: dict[str, Any]
-    """Origin of the events: format and file of a recording, parameters of a generator."""
+    """Origin of the events: format and file of a recording, or parameters of a generator."""
     seed: int | None = None
     """Random seed, if the events were generated."""
     events: Count
     """Calls, without notes."""
     objects: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECTS)]
-    """Object ids are below this."""
+    """Every object id is below this number."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=MAX_THREADS)]
-    """Thread numbers are below this."""
+    """Every thread number is below this number."""
     requested: Count
     """Requested bytes in total."""
     peak_live: Count
@@ -87,7 +89,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, Count] = {}
     """Calls that the import dropped or repaired, by reason."""
     notes: list[str] = []
-    """Notes for the user that the import collected."""
+    """Sentences for the user that the import collected."""
     losses: list[str] = []
     """Sentences on calls that are known to be missing. Absent in files of older versions."""
     capabilities: Capabilities = Capabilities()
@@ -95,7 +97,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layout(NamedTuple):
-    """Sizes and offsets of the parts of the file."""
+    """Sizes and offsets of the parts of a file."""
 
     text: int
     """Bytes of the JSON text."""
@@ -111,16 +113,20 @@ class Layout(NamedTuple):
 
 
 def header_size(description: Description, room: int = 0) -> int:
-    """Return how many bytes to reserve for a header whose notes and counts are not known yet.
+    """Return how many bytes to reserve for a header before the events are known.
 
-    `room` is what else of the description is not known yet, in bytes.
+    The notes and counts, which the description does not contain yet, get 2 * PAGE bytes. `room` is
+    the number of bytes by which the rest of the description may grow.
     """
     length = FIXED_SIZE + len(msgspec.json.encode(description)) + room + 2 * PAGE
     return -(-length // PAGE) * PAGE
 
 
 def encode_header(description: Description, begin: int, rows: int) -> bytes:
-    """Return the header of a file whose events start at `begin`; omit notes that do not fit."""
+    """Return the header of a file whose events start at offset `begin`.
+
+    Notes that do not fit are omitted. Raises TraceError if the rest does not fit either.
+    """
     text = msgspec.json.encode(description)
     notes = list(description.notes)
     while notes and FIXED_SIZE + len(text) > begin:
@@ -136,10 +142,13 @@ def encode_header(description: Description, begin: int, rows: int) -> bytes:
 
 
 def parse_layout(fixed: bytes, name: str) -> Layout:
-    """Parse the first FIXED_SIZE bytes; TraceError if they do not begin an allocsim trace."""
+    """Parse the first FIXED_SIZE bytes of a file; raise TraceError if they are damaged.
+
+    The error also says if the file is not an allocsim trace, or one of another version.
+    """
     if len(fixed) < FIXED_SIZE or not fixed.startswith(MAGIC):
         raise TraceError(
-            f"{name}: {len(fixed)} bytes of a header of {FIXED_SIZE} bytes; {REMEDY}"
+            f"{name}: the file ends after {len(fixed)} bytes, inside its header; {REMEDY}"
             if MAGIC.startswith(fixed[: len(MAGIC)])
             else f"{name}: found {fixed[:12]!r}, expected an allocsim trace, {MAGIC!r}"
         )
@@ -157,7 +166,7 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
 
 
 def parse_description(header: bytes, layout: Layout, name: str) -> Description:
-    """Parse the whole header; TraceError if any byte of it is wrong."""
+    """Parse the whole header; raise TraceError if the header is cut off or damaged."""
     if len(header) < layout.begin:
         raise TraceError(
             f"{name}: the file ends after {len(header):,} bytes, inside its header of "
@@ -190,5 +199,5 @@ def is_dense(objects: int, rows: int) -> bool:
 
 
 def _checksum(header: bytes | bytearray) -> int:
-    """Return the CRC-32 of a header without the bytes of the checksum."""
+    """Return the CRC-32 of all bytes of a header except those of the checksum itself."""
     return zlib.crc32(header[FIXED_SIZE:], zlib.crc32(header[:_CRC_OFFSET]))

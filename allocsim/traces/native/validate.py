@@ -1,7 +1,7 @@
-"""Validation of the events in a file, which anyone may have written.
+"""Validation of the events (see `allocsim.events`) in a file, which anyone may have written.
 
-The replay driver uses an event's object id as an index and its alignment as a shift count, so a
-kernel checks every chunk before the driver sees it.
+The replay driver uses an event's object id as an index and the event's alignment as a shift count.
+So a kernel checks every chunk of events before the driver gets the chunk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAX_SHIFT = MAX_ALIGNMENT.bit_length() - 1
 
 
 class Bounds(NamedTuple):
-    """Exclusive upper bounds of the ids and numbers in a stream."""
+    """Exclusive upper bounds of the object ids and thread numbers in a stream."""
 
     objects: int = MAX_OBJECTS
     threads: int = MAX_THREADS
@@ -38,8 +38,8 @@ def first_invalid(events: Any, bounds: Bounds) -> int | None:
 def _count_invalid(events: Table[Event], bounds: Bounds) -> int:
     """Count the rows that are neither a call nor a note as `Event` describes them.
 
-    Without branches and without an early exit, a row takes 1.9 ns. With a chain of conditions, it
-    takes 4 ns.
+    The loop has no branch and no early exit: a row takes 1.9 ns, and with a chain of conditions it
+    would take 4 ns.
     """
     invalid = 0
     for position in range(len(events)):
@@ -62,7 +62,7 @@ def _count_invalid(events: Table[Event], bounds: Bounds) -> int:
 
 
 def describe_invalid(event: Any, bounds: Bounds) -> str:
-    """Say what is wrong with an invalid row: what was found and what was expected."""
+    """Return a phrase about an invalid row: what was found in it and what was expected."""
     if event.op > Op.RELEASE:
         return f"operation {event.op}, expected 0 to {int(Op.RELEASE)}"
     name = Op(int(event.op)).name.lower()

@@ -1,1 +1,1 @@
-"""Recordings of allocsim's own recorder: directories of files that its C library has written."""
+"""Recordings of allocsim's own recorder: directories of files that the recorder's library wrote."""

@@ -1,4 +1,7 @@
-"""Account of a recording: in sentences, what it holds and what it lacks."""
+"""Account of a recording: sentences on what the trace of a program image contains and lacks.
+
+A program image is a process until it calls exec (see `layout`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ MAX_NAMED = 5
 
 
 def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
-    """Yield sentences on what was recorded, after the last batch of calls."""
+    """Yield sentences on what was recorded. `reader` must have read all its calls."""
     image = reader.image
     yield _census(reader)
     if inherited:
@@ -28,7 +31,7 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
 
 
 def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
-    """Yield a sentence on each kind of calls that are missing, after the last batch of calls."""
+    """Yield a sentence on each kind of missing calls. `reader` must have read all its calls."""
     image = reader.image
     for reason, count in image.lost.items():
         yield f"{counted(count, 'call')} not recorded: {reason}"
@@ -44,7 +47,7 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
 
 
 def _census(reader: ImageReader) -> str:
-    """Return the threads, their recorded ends, and the calls by kind, of one image."""
+    """Return the numbers of threads, of their recorded ends, and of calls by function."""
     kinds = reader.calls_by_kind
     listed = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     return (
@@ -54,13 +57,13 @@ def _census(reader: ImageReader) -> str:
 
 
 def _mapped(header: Any) -> str:
-    """Return how much memory the program got past malloc."""
+    """Return a phrase on the memory that the program obtained without malloc, as by mmap."""
     text = f"the program itself mapped {format_bytes(int(header['mapped']))}"
     return f"{text} in {counted(int(header['maps']), 'call')}"
 
 
 def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
-    """Return whether a program that was started has an image of its own."""
+    """Return whether a program that was started has its own image, so that it was recorded."""
     return any(
         other.process == started.process and other.identity > image.identity + started.stamp
         for other in images

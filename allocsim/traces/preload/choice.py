@@ -1,4 +1,7 @@
-"""Choice of an image: which program image of a recording a number stands for."""
+"""Choice of a program image by a number, such as the process id that the user gives.
+
+A program image is a process until it calls exec (see `layout`), so a process may have several.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,28 @@ from allocsim.traces.preload.layout import Image
 from allocsim.traces.preload.reader import ImageReader
 
 EARLIER = 32
-"""Bits below the number of an earlier image of a process, in the number that stands for it."""
+"""The number of an earlier image is N << EARLIER | PID for the process's N-th earlier image."""
 
 
 class Choices(NamedTuple):
     """The images of a recording, the earliest first.
 
-    A process id stands for the last program that the process executed. The programs before it have
-    numbers that no process has.
+    A process id stands for the image of the last program that the process executed. The images of
+    earlier programs have numbers that are too large for a process id (see EARLIER).
     """
 
     images: list[Image]
 
     def image(self, number: int) -> Image | None:
-        """Return the image that a number stands for; None if there is none."""
+        """Return the image for which a number stands, or None if no image has this number."""
         return self._numbered().get(number)
 
     def is_first(self, image: Image) -> bool:
-        """Return whether an image is the last one of the process that was started first."""
+        """Return whether an image is the last image of the process that was started first."""
         return image.process == self.images[0].process and self._number(image) == image.process
 
     def others(self, image: Image) -> dict[int, int]:
-        """Return the calls of each other image by its number, without those that made none."""
+        """Return how many calls each other image made, by the image's number, without zeros."""
         counts = {
             number: _count_calls(other)
             for number, other in self._numbered().items()
@@ -38,7 +41,10 @@ class Choices(NamedTuple):
         return {number: count for number, count in counts.items() if count}
 
     def label(self, number: int) -> str:
-        """Return program and process id, as in "sh.1234" or, of an earlier program, "sh.1234.1"."""
+        """Return program and process id, as in "sh.1234".
+
+        For an earlier image of the process, its N is appended (see EARLIER), as in "sh.1234.1".
+        """
         image = self._numbered()[number]
         earlier = number >> EARLIER
         return f"{image.program}.{image.process}" + (f".{earlier}" if earlier else "")

@@ -1,4 +1,4 @@
-"""Objects that a forked child inherits: those that are live in its parent at the fork."""
+"""Objects that a forked child inherits: the objects that are live in its parent at the fork."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from allocsim.events import Event, Op, no_events
 
 
 class Kept(Struct):
-    """What is known of an object id."""
+    """The last object with an id, live or freed."""
 
     request: Int64  # requested bytes
-    live: UInt8
-    alignment: UInt8  # log2 of the alignment in bytes; 0: none
+    live: UInt8  # 1 if the object is live, else 0
+    alignment: UInt8  # log2 of the alignment in bytes if MEMALIGN allocated the object; else 0
 
 
 class LiveObjects:
@@ -27,14 +27,14 @@ class LiveObjects:
         self._objects = records(Kept, 1 << 12)
 
     def add(self, events: Any) -> None:
-        """Follow the next events."""
+        """Update the live objects by the next events of the stream."""
         highest = int(events.object.max(initial=0))
         if highest >= len(self._objects):
             self._objects = grown(self._objects, highest + 1)
         _follow(self._objects, events)
 
     def events(self, thread: int = 0) -> Any:
-        """Return an allocation by `thread` of each live object, in the order of their ids."""
+        """Return events in which `thread` allocates the live objects, in the order of their ids."""
         objects: Any = self._objects
         numbers = np.flatnonzero(objects.live)
         made = no_events(len(numbers))
@@ -48,7 +48,7 @@ class LiveObjects:
 
 @kernel
 def _follow(objects: Table[Kept], events: Table[Event]) -> None:
-    """Update the objects by the events."""
+    """Apply the events to the table of objects."""
     for position in range(len(events)):
         event = events[position]
         if event.op <= Op.FREE:

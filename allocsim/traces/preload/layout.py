@@ -1,9 +1,13 @@
 """Files of a recording, as `recorders/preload/recorder.c` writes them.
 
-Each program image (a process until it calls exec) has a file PID-STAMP that holds one header, and
-a file PID-STAMP.N for each lane. A lane is a sequence of records of 8-byte words; the first word of
-a record is its operation (low byte) and stamp. Chunks of CHUNK bytes end with SLACK unused bytes,
-and words between two records that are 0 are skipped.
+A program image is a process until it calls exec; each exec begins another image. An image has a
+file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of
+records that one thread at a time writes. When a thread ends, a new thread continues its lane.
+
+A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
+consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
+lane's file consists of chunks of CHUNK bytes, each of which ends with SLACK unused bytes. Words
+that are 0 may be between two records; they are skipped.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ import numpy as np
 CHUNK = 128 << 10
 SLACK = 512
 TEXT_WORDS = 4
-"""Words of a name in a record."""
+"""Words of the name of a thread or program in a record."""
 
 MAGIC, VERSION = b"allocrec", 1
+"""First two fields of a header."""
 
 
 class Code(IntEnum):
@@ -39,20 +44,26 @@ class Code(IntEnum):
     REALLOC_NULL = 10
     REALLOCARRAY_NULL = 11
     REALLOC = 12
-    """First half: the old address is given up. So is it by REALLOCARRAY."""
+    """First record of a realloc, written before the call: the old address and the new size."""
     REALLOCARRAY = 13
+    """The same, of a reallocarray."""
     RESIZED = 14
-    """Second half of a realloc: the new address, 0 on failure."""
+    """Second record of both, written after the call: the new address, 0 on failure."""
     FREE = 15
     DELETE = 16
     BEGIN = 17
     """A thread begins to write into the lane. It may have written into another lane before."""
     END = 18
+    """The thread has ended."""
     NAME = 19
+    """The name of the thread."""
     EXEC = 20
+    """The process, or a child of vfork, starts a program by exec or posix_spawn."""
     EXEC_FAILED = 21
+    """The last exec of the process has failed."""
     UNWRITTEN = 22
-    """A record that was reserved and not written; its words are in place of the stamp."""
+    """A record that was reserved and never written. In place of the stamp is its number of words.
+    """
 
 
 KINDS = {
@@ -70,19 +81,19 @@ KINDS = {
     "free": (Code.FREE,),
     "operator delete": (Code.DELETE,),
 }
-"""The function that the program called, and its records. The operators are named only where they
-do not call malloc and free."""
+"""The functions that a program may call, and the codes of their records. A call of operator new or
+delete has these codes only if the operator does not itself call malloc or free."""
 
 
 def _words(code: Code) -> int:
-    """Return the number of words of a record."""
+    """Return the number of words of a record with this code."""
     if code in (Code.NAME, Code.EXEC):
         return 2 + TEXT_WORDS
     return 3 if code <= Code.REALLOCARRAY else 2
 
 
 WORDS = np.array([0, *map(_words, Code)], np.int64)
-"""Words of a record by Code; 0: no record begins so."""
+"""Words of a record by Code; 0: no record has this code."""
 
 LOST = (
     "the file-size limit of the program (ulimit -f)",
@@ -93,7 +104,7 @@ LOST = (
     "too many threads at once",
     "a seccomp filter",
 )
-"""Why calls were lost, in the order of the header's counters."""
+"""Reasons why calls were not recorded, in the order of the header's counters."""
 
 
 class Flag(IntEnum):
@@ -114,15 +125,15 @@ HEADER = np.dtype(
         ("magic", "S8"),
         ("version", "<u8"),
         ("process", "<u8"),
-        ("identity", "<u8"),  # stamp of its first call
-        ("parent", "<u8"),  # identity of the image that forked it, or 0
+        ("identity", "<u8"),  # stamp of the image's first call
+        ("parent", "<u8"),  # identity of the image from which this one was forked, or 0
         ("forked", "<u8"),  # stamp before that fork, or 0
-        ("is_tsc", "<u8"),
-        ("flags", "<u8"),
+        ("is_tsc", "<u8"),  # 1 if stamps are ticks of the time stamp counter; 0 if they are ns
+        ("flags", "<u8"),  # bits of Flag
         ("maps", "<u8"),  # mmap, mremap, brk and sbrk calls of the program that got memory
-        ("mapped", "<u8"),  # bytes
-        ("unmaps", "<u8"),
-        ("unmapped", "<u8"),
+        ("mapped", "<u8"),  # bytes that these calls got
+        ("unmaps", "<u8"),  # calls of the program that returned memory to the OS
+        ("unmapped", "<u8"),  # bytes that these calls returned
         ("lost", "<u8", 16),  # calls by reason, as in LOST
         ("program", "S256"),
     ]
@@ -138,6 +149,7 @@ class Image(NamedTuple):
     header: Any
     """A record of HEADER."""
     lanes: tuple[Path, ...]
+    """The lanes' files."""
 
     @property
     def process(self) -> int:
@@ -146,7 +158,7 @@ class Image(NamedTuple):
 
     @property
     def identity(self) -> int:
-        """The stamp of its first call, which no other image has."""
+        """The stamp of the image's first call. No other image of the recording has the same."""
         return int(self.header["identity"])
 
     @property
@@ -157,7 +169,7 @@ class Image(NamedTuple):
 
     @property
     def lost(self) -> dict[str, int]:
-        """Calls that were not recorded, by reason."""
+        """Number of calls that were not recorded, by reason."""
         counts = zip(LOST, self.header["lost"].tolist(), strict=False)
         return {reason: count for reason, count in counts if count}
 
@@ -169,14 +181,14 @@ class Image(NamedTuple):
 def find_images(directory: Path) -> list[Image]:
     """Return the program images in a directory, the earliest first.
 
-    A file that is not a header is passed over: the program was stopped while it was created.
+    A header file without a complete header is ignored: the program ended while it was created.
     """
     names = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
     return sorted(filter(None, map(_read_image, names)), key=lambda image: image.identity)
 
 
 def _read_image(path: Path) -> Image | None:
-    """Return the image whose header is in a file; None if the file has no header."""
+    """Return the image whose header is in a file, or None if the file has no complete header."""
     content = path.read_bytes()[: HEADER.itemsize]
     if len(content) < HEADER.itemsize or not content.startswith(MAGIC):
         return None
@@ -188,7 +200,7 @@ def ancestors(image: Image, images: list[Image]) -> Iterator[Image]:
     """Yield the images from which an image was forked, the nearest first."""
     known = {other.identity: other for other in images}
     while (parent := known.get(int(image.header["parent"]))) is not None:
-        if parent.identity >= image.identity:
+        if parent.identity >= image.identity:  # in a damaged header: the loop might not end
             return
         yield parent
         image = parent

@@ -1,13 +1,17 @@
 """Merge: the calls of all lanes of a program image in the order of their stamps.
 
-The lanes are in a binary heap by the stamp of their next record. A lane is read until another one
-has an earlier record, so a program with one busy thread costs no comparison of lanes.
+`layout` defines program images, lanes, records and stamps. The lanes are in a binary heap, ordered
+by the stamp of their next record. The merge reads a lane until another lane has an earlier record,
+so the heap does not change while only one thread is busy.
 
-A realloc has two records. Between them another thread may allocate the old address, or free the
-new one. If the merge puts no record between the two, they are one call. Otherwise the object first
-moves to a key that no address equals, and from there to the new address.
+A realloc has two records. Between the two calls that they stand for, the start and the end of the
+realloc, another thread may get the old address from malloc, or free the block that was at the new
+address. If no record of another lane comes between the two, the merge makes one call of them.
+Otherwise the first record makes a MOVE (see `calls`), which parks the object: it gets a key that no
+address equals. The second record moves the object from there to the new address.
 
-The recorded program may have overwritten any byte, so nothing is read outside of a lane's mapping.
+The recorder maps its files into the recorded program, which may have overwritten any byte. So the
+kernels check every position, and read nothing outside of a lane's mapping.
 """
 
 from __future__ import annotations
@@ -30,23 +34,24 @@ _STAMP = (1 << 56) - 1
 _ADDRESS = (1 << 56) - 1
 
 PARKED = 1 << 58
-"""Plus a thread's number: the key of the object that the thread is resizing."""
+"""PARKED plus a thread's number is the key of the object that the thread is resizing. A recorded
+address has at most 56 bits."""
 
 MAX_NUMBER = (1 << 16) - 1
-"""Threads beyond so many share numbers."""
+"""Highest number of a thread. If an image has more threads, some of them share a number."""
 
 
 class Lane(Struct):
-    """A lane, and the state of the thread that writes it."""
+    """A lane, and the state of the thread that wrote the record before `position`."""
 
-    start: Int64  # address of its first byte, a multiple of the OS page
-    end: Int64  # address after its last chunk
+    start: Int64  # address of the lane's first byte, a multiple of the OS page size
+    end: Int64  # address after the lane's last chunk
     position: Int64  # address of the next record
-    stamp: Int64  # of the next record, relative to the image's first; NEVER: no more records
+    stamp: Int64  # stamp of the next record minus the image's first; NEVER: no more records
     thread: Int64  # number of the thread
-    step: Int64  # of a realloc: 0: none; 1: its first record was read; 2: the object is parked
-    old: Int64  # the address passed to it
-    request: Int64
+    step: Int64  # 0: no realloc; 1: its first record has been read; 2: its object is parked
+    old: Int64  # the address passed to the realloc
+    request: Int64  # the new size, which was passed to the realloc
 
 
 class MergeState(Struct):
@@ -56,10 +61,10 @@ class MergeState(Struct):
     identity: Int64  # stamp of the image's first record
     until: Int64  # records with a later stamp are not read
     calls: Int64  # calls in the current batch
-    threads: Int64  # that made calls
-    ended: Int64  # of which the end was recorded
-    notes: Int64  # positions in `notes`; further ones are dropped
-    damaged: Int64  # lanes whose records end with something else
+    threads: Int64  # threads that made calls
+    ended: Int64  # threads whose end was recorded
+    notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
+    damaged: Int64  # lanes in which bytes that are no record follow the records
 
 
 class Merge(NamedTuple):
@@ -89,8 +94,10 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     """Fill `calls` with the next calls of all lanes; return their number, 0 at the end."""
     state = merge.state[0]
     state.calls = 0
+    # One turn of the inner loop makes at most two calls, and `_park` after it makes one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
+        # The second earliest lane is a child of the first one in the heap.
         bound = min(_stamp_at(merge, 1), _stamp_at(merge, 2))
         if lane.stamp > state.until or lane.stamp == NEVER:
             break
@@ -147,7 +154,8 @@ def _find_record(state: MergeState, lane: Lane) -> None:
             break
         else:
             stamp = (word >> 8) - state.identity & _STAMP
-            # A record that was stamped just before the first one is late by the whole range.
+            # A record may be stamped shortly before the image's first one. The difference modulo
+            # 2**56 is then almost 2**56, and the record counts as simultaneous with the first.
             lane.stamp = stamp if stamp >> 55 == 0 else 0
             return
     lane.position = lane.end
@@ -156,7 +164,7 @@ def _find_record(state: MergeState, lane: Lane) -> None:
 
 @kernel
 def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
-    """Turn the record at the lane's position into a call, and go past it."""
+    """Turn the record at the lane's position into calls, and advance the position."""
     state = merge.state[0]
     position = lane.position
     code = load_word(position) & 0xFF
@@ -188,7 +196,7 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
 
 @kernel
 def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) -> CallRecord:
-    """Append a call of the lane's thread."""
+    """Append a call of the lane's thread whose other fields are 0."""
     call = calls[state.calls]
     state.calls += 1
     call.op = op
@@ -203,7 +211,10 @@ def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) 
 
 @kernel
 def _allocation(state: MergeState, lane: Lane, code: int, calls: Table[CallRecord]) -> None:
-    """Append the allocation whose record ends at the lane's position."""
+    """Append the allocation whose record ends at the lane's position.
+
+    The address's word also has log2 of the alignment in bits 56 to 61, or 0.
+    """
     word = load_word(lane.position - 16)
     shift = (word >> 56) & 63
     op = Op.MALLOC
@@ -220,13 +231,16 @@ def _allocation(state: MergeState, lane: Lane, code: int, calls: Table[CallRecor
 
 @kernel
 def _size(word: int) -> int:
-    """Return an unsigned number of bytes, or HUGE if it is larger."""
+    """Return the unsigned number of bytes in a word, or HUGE if the number is larger."""
     return word if 0 <= word < HUGE else HUGE
 
 
 @kernel
 def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
-    """Free the address of the object that the lane's thread is resizing for other objects."""
+    """Move the object that the lane's thread is resizing to a key that is not an address.
+
+    Another object may then get its address.
+    """
     call = _new_call(state, lane, MOVE, calls)
     call.old = lane.old
     call.address = PARKED + lane.thread
@@ -235,13 +249,13 @@ def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
 
 @kernel
 def _resized(state: MergeState, lane: Lane, address: int, calls: Table[CallRecord]) -> None:
-    """Append the call whose second record gives `address`."""
+    """Append the realloc whose second record, RESIZED, gives `address`."""
     old = lane.old
-    if lane.step == 0:
+    if lane.step == 0:  # the program has overwritten the first record
         return
     if lane.step == 2:
         old = PARKED + lane.thread
-        if address == 0 and lane.request > 0:
+        if address == 0 and lane.request > 0:  # the realloc failed: the object stays where it was
             back = _new_call(state, lane, MOVE, calls)
             back.old = old
             back.address = lane.old

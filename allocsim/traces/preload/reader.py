@@ -1,4 +1,7 @@
-"""Reader of a program image: its lanes as batches of calls."""
+"""Reader of a program image: merges the image's lanes into batches of calls.
+
+`layout` defines images, lanes, records and stamps; `merge` does the work in compiled code.
+"""
 
 from __future__ import annotations
 
@@ -24,33 +27,34 @@ from allocsim.traces.preload.merge import (
 from allocsim.traces.preload.time_table import TimeTable
 
 MAX_NOTES = 1 << 14
-"""Names of threads and started programs that are kept."""
+"""Maximum number of notes that are kept: names of threads and of started programs."""
 
 MIN_BATCH = 1 << 6
-"""Minimum of calls in a full batch."""
+"""Minimum number of calls in a full batch."""
 
 MEAN_RECORD = 20
-"""Bytes of a record: 24 for malloc, 16 for free."""
+"""Bytes of an average record: a malloc has 24 bytes, and a free has 16."""
 
 _STAMPS = 1 << 56
+"""Number of different stamps: a record has room for the low 56 bits of a stamp."""
 
 
 class Started(NamedTuple):
-    """A program that a process began by exec or posix_spawn."""
+    """A program that a process started by exec or posix_spawn."""
 
     process: int
     program: str
     keeps_preload: bool
-    """Whether its environment loads the recorder."""
+    """Whether the program's environment loads the recorder (LD_PRELOAD)."""
     stamp: int
-    """Stamp before the call, relative to the image's first."""
+    """Stamp before the call, minus the image's first stamp."""
 
 
 class ImageReader:
     """The calls of one image. Use it once."""
 
     def __init__(self, image: Image, until: int | None = None) -> None:
-        """Map the lanes. If `until` is a stamp, records with a later stamp are not read."""
+        """Map the lanes' files. If `until` is a stamp, records with a later stamp are not read."""
         self.image = image
         self._mappings = [*filter(len, map(_mapped, image.lanes))]
         self._merge = Merge(
@@ -69,10 +73,10 @@ class ImageReader:
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield a stamp, relative to the image's first, and an array of CALL from there on.
+        """Yield pairs: a stamp, minus the image's first, and an array of the CALLs from then on.
 
-        The arrays are reused (see `call_arrays`). In a short recording they are short, so that
-        there are enough stamps.
+        The arrays are reused (see `call_arrays`). They are small if the recording is short, so that
+        the pairs give about twice as many stamps as a TimeTable can hold.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
@@ -88,49 +92,49 @@ class ImageReader:
 
     @property
     def stamp(self) -> int:
-        """The stamp of the next record, relative to the image's first."""
+        """The stamp of the next record minus the image's first; 0 if no record is left."""
         order = self._merge.order
         stamp = int(self._merge.lanes[order[0]].stamp) if len(order) else NEVER
         return 0 if stamp == NEVER else stamp
 
     @property
     def share_read(self) -> float:
-        """The share of the lanes that was read, 0 to 1."""
+        """The share of the lanes' bytes that has been read, 0 to 1."""
         lanes: Any = self._merge.lanes
         total = int((lanes.end - lanes.start).sum())
         return int((lanes.position - lanes.start).sum()) / total if total else 1.0
 
     @property
     def threads(self) -> int:
-        """Threads that made calls."""
+        """Number of threads that made calls."""
         return int(self._merge.state[0].threads)
 
     @property
     def ended(self) -> int:
-        """Threads of which the end was recorded."""
+        """Number of threads whose end was recorded."""
         return int(self._merge.state[0].ended)
 
     @property
     def damaged(self) -> int:
-        """Lanes that the program has overwritten."""
+        """Number of lanes that the program has overwritten in part."""
         return int(self._merge.state[0].damaged)
 
     @property
     def calls_by_kind(self) -> dict[str, int]:
-        """Calls that were read, by the function called, without zeros."""
+        """Number of calls that were read, by the name of the function, without zeros."""
         counts = self._merge.counts
         named = {name: int(sum(counts[code] for code in codes)) for name, codes in KINDS.items()}
         return {name: count for name, count in named.items() if count}
 
     @property
     def names(self) -> dict[int, str]:
-        """Names of threads that have ended, and of the thread that ended the process."""
+        """Names by thread number. A thread has none unless it has ended, or ended the process."""
         notes = self._notes(Code.NAME)
         return {first: text for _, first, text in notes}
 
     @property
     def started(self) -> list[Started]:
-        """Programs that the process, or a child of vfork, began."""
+        """Programs that the process, or a child of vfork, started."""
         found: list[Started] = []
         for code, stamp, first, text in self._all_notes():
             if code == Code.EXEC:
@@ -141,13 +145,13 @@ class ImageReader:
         return found
 
     def _notes(self, wanted: Code) -> Iterator[tuple[int, int, str]]:
-        """Yield stamp, first word and text of the records of one code."""
+        """Yield stamp, first data word and text of the notes with the code `wanted`."""
         for code, stamp, first, text in self._all_notes():
             if code == wanted:
                 yield stamp, first, text
 
     def _all_notes(self) -> Iterator[tuple[int, int, int, str]]:
-        """Yield code, stamp, first word and text of each note that was read."""
+        """Yield code, stamp, first data word and text of each note: a NAME, EXEC or EXEC_FAILED."""
         state = self._merge.state[0]
         for position in self._merge.notes[: state.notes].tolist():
             words = next(
@@ -157,12 +161,13 @@ class ImageReader:
             )
             head = int(words[0])
             text = words[2 : 2 + TEXT_WORDS].tobytes().split(b"\0")[0]
+            # The stamp may be before the image's first: take the difference nearest to 0.
             stamp = ((head >> 8) - self.image.identity + _STAMPS // 2) % _STAMPS - _STAMPS // 2
             yield head & 0xFF, stamp, int(words[1]), text.decode("utf-8", "replace")
 
 
 def _remove_last(found: list[Started], process: int) -> None:
-    """Remove the last program that a process began: its exec failed."""
+    """Remove the program that `process` tried to start last: the exec failed."""
     for index in range(len(found) - 1, -1, -1):
         if found[index].process == process:
             del found[index]
@@ -170,7 +175,7 @@ def _remove_last(found: list[Started], process: int) -> None:
 
 
 def _mapped(path: Path) -> Any:
-    """Return the whole chunks of a lane's file as words; they are mapped, not read."""
+    """Return the complete chunks of a lane's file, which is mapped, as an array of words."""
     with path.open("rb") as file:
         length = file.seek(0, 2) // CHUNK * CHUNK
         if not length:
@@ -181,9 +186,10 @@ def _mapped(path: Path) -> Any:
 
 
 def _count_used(words: Any) -> int:
-    """Return the number of words up to the last one that is not 0.
+    """Return the number of words up to the last word that is not 0.
 
-    Chunks that could not be mapped after they were made are empty.
+    The last chunk has room left, and a chunk that the recorder added to the file but could not map
+    is empty.
     """
     for start in range(len(words) - CHUNK // 8, -1, -CHUNK // 8):
         used = np.flatnonzero(words[start : start + CHUNK // 8])

@@ -1,13 +1,17 @@
-"""Time of events: points of a curve, few enough for the header of a trace."""
+"""Time table: the times of some events of a trace, few enough to be stored in the trace's header.
+
+The events themselves (see `allocsim.events`) have no times.
+"""
 
 from __future__ import annotations
 
 
 class TimeTable:
-    """Pairs of an event's position and its time in ns since the program's first call.
+    """Points: pairs of an event's position in the trace and its time in ns since the first call.
 
-    When the table is full, every second point is removed, and from then on only every second one is
-    added. So the points stay evenly spaced without knowing the length of the trace.
+    When the table is full, every second point is removed, and from then on only half as many of the
+    offered points are added. So the points stay evenly spaced, although the length of the trace is
+    not known in advance.
     """
 
     MAX_POINTS = 1 << 10
@@ -20,7 +24,7 @@ class TimeTable:
         self._every = 1
 
     def add(self, event: int, time: int) -> None:
-        """Add the time in ns before an event."""
+        """Offer a point: the time in ns just before an event."""
         if self._offered % self._every == 0:
             self.points.append((event, time))
         self._offered += 1

@@ -1,7 +1,8 @@
-"""The trace of one program image, with the time of its events and what its recording lacks.
+"""The trace of one program image, with the times of some events and what the recording lacks.
 
-A forked child's trace begins with an allocation of each object that it inherits: the streams of its
-ancestors are followed up to the forks.
+A program image is a process until it calls exec (see `layout`). A forked child inherits the objects
+that are live in its parent, so the child's trace begins with an allocation of each of them. To find
+them, the records of the image's ancestors are read up to the forks.
 """
 
 from __future__ import annotations
@@ -22,20 +23,21 @@ from allocsim.traces.preload.time_table import TimeTable
 from allocsim.traces.recording import SELECT_PROCESS
 
 FORMAT = "preload"
+"""Name of the format in the description of a trace."""
 
 
 class ImageTrace(Trace):
-    """The trace of an image, and its reader, whose counts are complete at the end."""
+    """The trace of an image, and the image's reader, whose counts are complete at the end."""
 
     reader: ImageReader
     inherited: int = 0
-    """Objects that the image inherited."""
+    """Number of objects that the image inherited."""
 
 
 def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTrace:
-    """Open the trace of an image; `images` are all of its recording.
+    """Open the trace of an image; `images` are all images of the recording.
 
-    `ns_per_tick` is the unit of the stamps.
+    `ns_per_tick` is the unit of the stamps in ns.
     """
     reader = ImageReader(image)
     description = {"kind": "trace", "format": FORMAT, "process": image.process}
@@ -49,7 +51,11 @@ def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTr
 def _events(
     trace: ImageTrace, image: Image, images: list[Image], ns_per_tick: float
 ) -> Iterator[Any]:
-    """Yield the inherited objects and the image's own events; then complete the description."""
+    """Yield allocations of the inherited objects, then the image's own events.
+
+    At the end, complete the trace's description, notes and losses.
+    """
+    # The image's chunks wait in the queue of `read_ahead`, so the maker needs that many arrays.
     maker, times = EventMaker(trace.name, 0, AHEAD + 2), TimeTable()
     for chunk in _inherited(maker, image, images):
         trace.inherited += len(chunk)
@@ -83,7 +89,11 @@ def _own(
 
 
 def _inherited(maker: EventMaker, image: Image, images: list[Image]) -> Iterator[Any]:
-    """Follow the ancestors of an image up to the forks; yield allocations of what is live."""
+    """Yield allocations of the objects that are live when an image is forked.
+
+    For this the calls of its ancestors are read, the first ancestor's up to the first fork, the
+    next one's up to the next fork, and so on.
+    """
     line = [image, *ancestors(image, images)]
     if len(line) == 1:
         return

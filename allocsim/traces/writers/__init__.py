@@ -20,7 +20,7 @@ class Writer:
     suffixes: tuple[str, ...]
     """Suffixes of its file names."""
     write: Callable[[Trace, Path], None]
-    """Write a whole trace. The file is replaced atomically: after an error the old one remains."""
+    """Write a whole trace. The file is replaced atomically: after an error the old file remains."""
 
 
 WRITERS = {
@@ -32,9 +32,9 @@ WRITERS = {
 
 
 def writer_for(path: Path, name: str | None = None) -> Writer:
-    """Return the writer for the format `name`, or for the suffix of `path` if `name` is None.
+    """Return the writer of the format `name`, one of the keys of WRITERS.
 
-    Raises InputError if no format has this suffix.
+    If `name` is None, the suffix of `path` decides; raises InputError if no format has this suffix.
     """
     if name is not None:
         return WRITERS[name]

@@ -1,8 +1,9 @@
 """Writer of Android's memory_replay text, the format of `readers.aosp`.
 
-Events have object ids, but the text needs addresses, which `synthetic_addresses` invents. Reading
-the file back gives the same events, except that the reader may number objects and threads
-differently. A trace that came from a reader keeps its numbers.
+An event (see `allocsim.events`) has an object id, but the text needs addresses, which
+`synthetic_addresses` invents. Reading the file back gives the same events, except that the reader
+may give objects and threads other numbers. The numbers stay the same if the trace was itself read
+from a recording, because every reader numbers them in the same way.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from allocsim.traces.writers.synthetic_addresses import (
 )
 
 MAX_LINE = 80
-"""Upper bound on the bytes of a line: numbers of 5, 16, 16 and 15 digits, and some to spare."""
+"""Upper bound on the bytes of a line. The longest has a thread number of 5 digits, two addresses of
+up to 16 digits and a size of up to 15 digits."""
 
 _CALLS = (b"malloc", b"calloc", b"memalign", b"realloc", b"free", b"thread_done")
 _TEXTS = [b": " + name + b" 0x" for name in _CALLS]
@@ -42,7 +44,7 @@ _SPACE, _NEWLINE, _ZERO, _X, _A = (ord(character) for character in " \n0xa")
 
 
 def write_aosp(trace: Trace, path: Path) -> None:
-    """Write the whole stream, compressed if the name ends in .gz.
+    """Write the whole trace, compressed if the name ends in .gz.
 
     After an error the old file remains.
     """
@@ -62,7 +64,7 @@ def write_aosp(trace: Trace, path: Path) -> None:
 
 
 def _texts(trace: Trace) -> Iterator[Any]:
-    """Yield the lines of all events, as bytes."""
+    """Yield the lines of all events as bytes, and count the notes that the text cannot express."""
     space, notes, text = new_address_space(), 0, np.empty(0, np.uint8)
     for chunk in trace.chunks:
         notes += int(np.count_nonzero(chunk.op > Op.THREAD_DONE))
@@ -89,8 +91,8 @@ def write_lines(
 ) -> tuple[int, int]:
     """Write events[start:] as lines.
 
-    Returns the index of the first event that was not written, and the length of the text. Stops
-    when the tables are full or there is no address left.
+    Returns the index of the first event that was not written, and the length of the text. The
+    function stops early when the tables are full or when no address is left.
     """
     length = 0
     position = start
@@ -109,7 +111,7 @@ def write_lines(
 
 @kernel
 def _line(space: AddressSpace, event: Event, text: np.ndarray, start: int) -> int:
-    """Write one line at `start`; return its end, or -1 if there is no address left."""
+    """Write one line at `start`; return its end, or -1 if no address is left."""
     address, old = 0, 0
     if event.op == Op.REALLOC:
         old = address_of(space, event.object)
@@ -130,7 +132,7 @@ def _line(space: AddressSpace, event: Event, text: np.ndarray, start: int) -> in
     elif event.op == Op.MEMALIGN:
         position = _argument(text, position, 1 << int(event.alignment))
     elif event.op == Op.CALLOC:
-        position = _argument(text, position, 1)
+        position = _argument(text, position, 1)  # an event has only the product of calloc's factors
     if event.op < Op.FREE:
         position = _argument(text, position, event.request)
     text[position] = _NEWLINE
@@ -139,14 +141,14 @@ def _line(space: AddressSpace, event: Event, text: np.ndarray, start: int) -> in
 
 @kernel
 def _argument(text: np.ndarray, start: int, value: int) -> int:
-    """Write a space and a decimal number; return the end."""
+    """Write a space and a decimal number at `start`; return the position after the number."""
     text[start] = _SPACE
     return _decimal(text, start + 1, value)
 
 
 @kernel
 def _decimal(text: np.ndarray, start: int, value: int) -> int:
-    """Write a number that is not negative; return the end."""
+    """Write `value`, which is not negative, at `start`; return the position after the number."""
     end, rest = start + 1, value // 10
     while rest:
         end += 1
@@ -160,7 +162,7 @@ def _decimal(text: np.ndarray, start: int, value: int) -> int:
 
 @kernel
 def _hexadecimal(text: np.ndarray, start: int, value: int) -> int:
-    """Write a number that is not negative, without 0x; return the end."""
+    """Write `value`, which is not negative, without 0x; return the position after the number."""
     end, rest = start + 1, value >> 4
     while rest:
         end += 1

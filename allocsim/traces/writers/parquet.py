@@ -1,7 +1,7 @@
 """Writer of Parquet: the events as columns, for notebooks.
 
-The columns are the fields of an event, but the operation is a word and the alignment is in bytes.
-pyarrow, an optional dependency, writes the file.
+The columns are the fields of an event (see `events.Event`), with two changes: the operation is its
+name, and the alignment is in bytes. pyarrow, an optional dependency, writes the file.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.events import CHUNK, Op, Trace
 
 ROW_GROUP = 32 * CHUNK
-"""Rows of a row group. The events of one row group, 16 MiB, are in memory at a time."""
+"""Rows of a row group. The writer has the events of one row group, 16 MiB, in memory at a time."""
 
 
 def write_parquet(trace: Trace, path: Path) -> None:
-    """Write the whole stream. After an error the old file remains."""
+    """Write the whole trace. After an error the old file remains."""
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
         pyarrow = _pyarrow()
@@ -39,7 +39,7 @@ def write_parquet(trace: Trace, path: Path) -> None:
 
 
 def _pyarrow() -> Any:
-    """Return the package that writes the file; EnvironmentLacks if it is not installed."""
+    """Return pyarrow; raise EnvironmentLacks if it is not installed."""
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -50,7 +50,7 @@ def _pyarrow() -> Any:
 
 
 def _columns(events: Any) -> dict[str, Any]:
-    """Return the columns of events by name, without the operation."""
+    """Return the columns of `events` by name, except the operation."""
     shift = events.alignment.astype(np.int64)
     return {
         "thread": events.thread,
@@ -61,7 +61,7 @@ def _columns(events: Any) -> dict[str, Any]:
 
 
 def _batch(pyarrow: Any, names: Any, operations: Any, columns: dict[str, Any]) -> Any:
-    """Return a record batch of pyarrow with the events."""
+    """Return a RecordBatch of pyarrow with the operations and the other columns of some events."""
     types = {"thread": "uint16", "object": "uint32", "request": "int64", "alignment": "int64"}
     arrays = [
         pyarrow.array(np.ascontiguousarray(columns.get(name, [])), type_)

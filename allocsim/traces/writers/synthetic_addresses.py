@@ -1,9 +1,9 @@
 """Invented addresses for formats that need them: live objects never overlap and are aligned.
 
 The scheme resembles a buddy allocator without splitting: the length of a block is a power of two,
-and its address is a multiple of its length. An object gets the shortest block that satisfies its
-size and alignment. A free block is reused by the next object that needs a block of this length.
-Blocks never change their length, so they cannot overlap.
+and the block's address is a multiple of this length. An object gets the shortest block that
+satisfies its size and alignment. A free block is reused by the next object that needs a block of
+this length. Blocks never change their length, so they cannot overlap.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Block(Struct):
     """A block of addresses."""
 
     address: Int64
-    shift: Int64  # log2 of its length
+    shift: Int64  # log2 of the block's length
     next: Int64  # number of the next free block of the same length; 0 for the last
 
 
@@ -43,7 +43,7 @@ class AddressSpace(NamedTuple):
     """Blocks of addresses, and the block of each object."""
 
     state: Table[SpaceState]  # one row
-    blocks: Table[Block]  # by number; block 0 is unused
+    blocks: Table[Block]  # by number; block 0 is unused and has address 0, which means failure
     objects: np.ndarray  # int64 by object id: number of its block
     free: np.ndarray  # int64 by shift: first free block; 0 if none exists
 
@@ -85,7 +85,7 @@ def address_of(space: AddressSpace, number: int) -> int:
 
 @kernel
 def allocate(space: AddressSpace, number: int, size: int, alignment: int) -> int:
-    """Give an object a block aligned to 2**alignment; return its address, or 0 on failure."""
+    """Give an object a block aligned to 2**alignment bytes; return the address, or 0 on failure."""
     shift = _shift_for(size, alignment)
     block = space.free[shift]
     if block:
@@ -98,7 +98,7 @@ def allocate(space: AddressSpace, number: int, size: int, alignment: int) -> int
 
 @kernel
 def reallocate(space: AddressSpace, number: int, size: int) -> int:
-    """Give an object a block for its new size; return its address, or 0 on failure.
+    """Give an object a block for its new size; return the block's address, or 0 on failure.
 
     The object keeps its block if the new size needs a block of the same length.
     """
@@ -112,7 +112,7 @@ def reallocate(space: AddressSpace, number: int, size: int) -> int:
 
 @kernel
 def free(space: AddressSpace, number: int) -> int:
-    """Free the block of an object; return its address."""
+    """Free the block of an object; return the block's address."""
     block = space.objects[number]
     _free_block(space, block)
     return space.blocks[block].address
@@ -120,7 +120,7 @@ def free(space: AddressSpace, number: int) -> int:
 
 @kernel
 def _new_block(space: AddressSpace, shift: int) -> int:
-    """Make a block of 2**shift bytes; return its number, or 0 if there is no address left."""
+    """Make a block of 2**shift bytes; return the block's number, or 0 if no address is left."""
     state = space.state[0]
     length = 1 << shift
     address = (state.end + length - 1) & -length
@@ -144,7 +144,7 @@ def _free_block(space: AddressSpace, number: int) -> None:
 
 @kernel
 def _shift_for(size: int, alignment: int) -> int:
-    """Return log2 of the block length for `size` and 2**alignment."""
+    """Return log2 of the block length for `size` bytes aligned to 2**alignment bytes."""
     shift = max(MIN_SHIFT, int(alignment))
     while 1 << shift < size:
         shift += 1
