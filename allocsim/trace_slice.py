@@ -1,13 +1,15 @@
-"""Slices of a trace. A slice contains an object with all its calls or not at all:
+"""Slices of a trace: the events between two positions of the stream, in whole objects.
+
+A slice contains an object with all its calls or not at all:
 
     allocated before the slice                 left out; its calls in the slice count as dropped
     allocated in the slice, freed after it     left out; its calls in the slice count as dropped
     allocated in the slice, never freed        included, and live at the end
     allocated in the slice and freed in it     included
 
-Only the events after the slice tell the second case from the third. The events of a slice that ends
-before the stream does are therefore buffered, at 17 bytes each, while the rest of the stream is
-read. Reading stops when every object of the slice has been freed.
+Only the events after the slice distinguish the second case from the third. Therefore, if a slice
+ends before the stream does, the slice's events are buffered, at 17 bytes each, while the rest of
+the stream is read. Reading stops early if every object of the slice has been freed.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from allocsim.core.tables import grown, records
 from allocsim.events import Event, Op, no_events
 
 NO_END = 1 << 62
-"""`last` of a slice that extends to the end of the stream. No stream has this many events."""
+"""The value of `last` for a slice that extends to the end of the stream. No stream has this many
+events."""
 
 BORN_BEFORE = "born before the cut"
 """Reason for dropping the calls of an object that was allocated before the slice."""
@@ -40,7 +43,7 @@ class SliceState(Struct):
     calls: Int64  # calls of the whole stream so far
     position: Int64  # first event of the current chunk that is not processed yet
     rows: Int64  # calls and notes (see `events.Op`) of the slice so far
-    written: Int64  # events and notes in the current output
+    written: Int64  # calls and notes in the current output
     live: Int64  # objects allocated in the slice and not freed yet
     born_before: Int64  # calls dropped because their object was allocated before the slice
     freed_after: Int64  # calls dropped because their object is freed after the slice
@@ -55,7 +58,10 @@ class Tables(NamedTuple):
 
 
 class Slice:
-    """The slice of a stream between events `first` and `last`. Call `of` only once."""
+    """The slice of a stream after the first `first` calls and up to call number `last`.
+
+    A slice is used for one stream: call `of` only once.
+    """
 
     def __init__(self, first: int, last: int) -> None:
         state = records(SliceState)
@@ -65,7 +71,7 @@ class Slice:
     def dropped(self) -> dict[str, int]:
         """Return how many calls between `first` and `last` were dropped, by reason.
 
-        The counts are complete once the slice has been read to its end.
+        The counts are complete once all events that `of` yields have been consumed.
         """
         state = self._tables.state[0]
         counts = {BORN_BEFORE: int(state.born_before), FREED_AFTER: int(state.freed_after)}
@@ -82,7 +88,7 @@ class Slice:
                     buffered.append(part.copy())
             if state.calls >= state.last:
                 self._look_past_end(chunk)
-                if state.live == 0:
+                if state.live == 0:  # the fate of every object is known
                     break
         yield from self._whole_objects(buffered)
 
@@ -125,7 +131,7 @@ class Slice:
 
 @kernel
 def take_slice(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
-    """Copy the unprocessed events that are in the slice.
+    """Copy the unprocessed events that are in the slice to `out`.
 
     Stops at an object id beyond the table, and at the end of the slice.
     """
@@ -147,9 +153,13 @@ def take_slice(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
 
 @kernel
 def _take_call(tables: Tables, state: SliceState, event: Event, out: Table[Event]) -> None:
-    """Copy a call that allocates an object, or whose object was allocated in the slice."""
+    """Copy a call of an object that was allocated in the slice, or is allocated by this call.
+
+    Any other call is dropped and counted.
+    """
     if event.op < Op.REALLOC:
-        state.live += tables.rows[event.object] == 0  # an invalid trace may allocate it twice
+        # In an invalid trace, the object may be live already.
+        state.live += tables.rows[event.object] == 0
         tables.rows[event.object] = state.rows + 1
     elif tables.rows[event.object] == 0:
         state.born_before += 1
@@ -175,10 +185,10 @@ def mark_freed(tables: Tables, events: Table[Event]) -> None:
 
 @kernel
 def drop_freed(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
-    """Copy the events, except those of objects whose allocation is marked.
+    """Copy the events, except those of objects whose allocation is marked in `tables.freed`.
 
-    Rows are numbered from 0 again. `tables.rows` gets a second use: the entry of an object is 1
-    while the object's calls are dropped.
+    Rows are numbered from 0 again. `tables.rows` has another meaning here: the entry of an object
+    is 1 while the object's calls are dropped, else 0.
     """
     state = tables.state[0]
     state.written = 0
@@ -196,7 +206,7 @@ def drop_freed(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
 
 @kernel
 def _copy(state: SliceState, event: Event, out: Table[Event]) -> None:
-    """Append a copy of an event."""
+    """Append a copy of an event to `out`."""
     copy = out[state.written]
     copy.request, copy.object, copy.thread = event.request, event.object, event.thread
     copy.op, copy.alignment = event.op, event.alignment

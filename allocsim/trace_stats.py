@@ -1,7 +1,8 @@
 """Statistics of a stream of events, collected chunk by chunk.
 
-A stream need not be valid: its faults are counted too. A caller that needs a valid stream calls
-`require_valid`.
+An event is a call of the allocator, or a note between calls (see `allocsim.events`). The stream may
+be invalid, and its faults are counted too. A caller that needs a valid stream calls
+`StatsCollector.require_valid`.
 """
 
 from __future__ import annotations
@@ -49,27 +50,27 @@ class TraceStats:
     """Statistics of a stream of events."""
 
     events: int
-    """Calls that reach the heap; the notes between them (see `events.Op`) are not counted."""
+    """Number of calls. The notes between them are not counted."""
     operations: dict[str, int]
     """Number of calls and notes, by the name of their Op."""
     objects: int
-    """Object ids used."""
+    """The highest object id plus one."""
     thread_numbers: int
     """The highest thread number plus one."""
     threads: int
-    """Threads that make calls."""
+    """Number of threads that make calls."""
     requested: int
     """Requested bytes, including those of reallocations."""
     peak_live: int
     """Maximum of the live bytes."""
     peak_event: int
-    """Events done when `peak_live` was first reached."""
+    """Number of the event at which `peak_live` was first reached, counted from 1."""
     live_objects: int
-    """Objects never freed."""
+    """Number of objects that are never freed."""
     live_bytes: int
-    """Bytes of the objects never freed."""
+    """Bytes of the objects that are never freed."""
     frees_by_another: int
-    """Frees by a thread other than the last to allocate or resize the object."""
+    """Number of frees by another thread than the one that last allocated or resized the object."""
     lifetimes: int
     """Sum of the lifetimes of the freed objects. A lifetime is the number of events from
     allocation to free."""
@@ -86,17 +87,17 @@ class TraceStats:
 
     @property
     def allocations(self) -> int:
-        """Calls of malloc, calloc and memalign."""
+        """Number of calls of malloc, calloc and memalign."""
         return sum(self.operations[op.name] for op in (Op.MALLOC, Op.CALLOC, Op.MEMALIGN))
 
     @property
     def reallocations(self) -> int:
-        """Calls that resize an object."""
+        """Number of calls that resize an object."""
         return self.operations[Op.REALLOC.name]
 
     @property
     def frees(self) -> int:
-        """Calls that free an object."""
+        """Number of calls that free an object."""
         return self.operations[Op.FREE.name]
 
     @property
@@ -107,7 +108,10 @@ class TraceStats:
 
     @property
     def median_lifetime(self) -> int:
-        """Upper end of the bin of the freed objects' median lifetime; 0 if no object is freed."""
+        """Median lifetime of the freed objects, rounded up to the largest number in its bin.
+
+        It is 0 if no object is freed.
+        """
         half = (sum(one.count for one in self.by_lifetime) + 1) // 2
         for one in self.by_lifetime:
             half -= one.count
@@ -125,7 +129,7 @@ class StatsCollector:
 
     @property
     def events(self) -> int:
-        """Calls seen so far."""
+        """Number of calls so far."""
         return int(self._state.totals[0].events)
 
     def add(self, chunk: Any) -> None:
@@ -136,7 +140,10 @@ class StatsCollector:
             position = count_events(self._state, chunk, position)
 
     def _make_room(self, number: int) -> None:
-        """Enlarge the table of objects to hold the id `number`."""
+        """Enlarge the table of objects to hold the id `number`.
+
+        Raises InputError if the id is too large, and EnvironmentLacks without enough memory.
+        """
         where = f"event {self.events + 1} names object {number}"
         if number >= MAX_OBJECTS:
             raise InputError(f"{where}; expected an id below 2**31")
@@ -146,7 +153,7 @@ class StatsCollector:
             raise EnvironmentLacks(f"{where}: not enough memory for a table of that size") from None
 
     def require_valid(self, name: str) -> None:
-        """Raise InputError if an event has a fault; the message gives the first event with it."""
+        """Raise InputError if an event has a fault; the message gives the first such event."""
         for fault, entry in zip(Fault, self._state.faults, strict=True):
             if entry.count:
                 raise InputError(

@@ -1,8 +1,8 @@
 """Kernel of the trace statistics: calls, sizes, lifetimes, threads and peak live bytes.
 
-Each event is visited once. Invalid streams are accepted too: their faults are counted, and the
-caller decides which faults are errors. Memory is bounded by the highest object id, not by the
-number of events.
+The kernel visits each event (see `allocsim.events`) once. It accepts an invalid stream too and
+counts the faults; the caller decides which faults are errors. Memory is bounded by the highest
+object id, not by the number of events.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
 
 MAX_BYTES = 1 << 62
-"""Value at which byte counts saturate. It is so far below 2**63 that a sum does not overflow."""
+"""Value at which byte counts saturate. It is so far below 2**63 that adding one more request does
+not overflow."""
 
 BINS = 64
-"""Bins of a histogram by powers of two: 0, 1, 2, 3-4, 5-8, 9-16, and so on."""
+"""Number of bins of a histogram. The bins end at powers of two: 0, 1, 2, 3-4, 5-8, 9-16, ..."""
 
 
 class Fault(IntEnum):
     """Defect of an event that makes the stream invalid."""
 
     ALLOCATED_TWICE = 0
-    """Allocates an object that is live; counted as if the object had been freed first."""
+    """The event allocates an object that is live. The old object no longer counts as live."""
     FREED_TWICE = 1
-    """Frees an object that is not live; ignored."""
+    """The event frees an object that is not live. It changes neither lifetimes nor live bytes."""
     RESIZED_DEAD = 2
-    """Resizes an object that is not live; counted as an allocation."""
+    """The event resizes an object that is not live. It counts as an allocation."""
     TOO_LARGE = 3
-    """Would make more bytes live than MAX_BYTES; counted as 0 bytes."""
+    """The event would make more bytes live than MAX_BYTES. It counts as a request of 0 bytes."""
 
 
 class Totals(Struct):
     """Totals of a stream. TraceStats has fields of the same names."""
 
     events: Int64  # calls so far, without notes (see `events.Op`)
-    objects: Int64  # object ids used: the highest plus one
+    objects: Int64  # the highest object id plus one
     requested: Int64  # requested bytes, including those of reallocations
-    live_objects: Int64
-    live_bytes: Int64
+    live_objects: Int64  # objects that are live now
+    live_bytes: Int64  # bytes that are live now
     peak_live: Int64  # maximum of live_bytes
-    peak_event: Int64  # events done when peak_live was first reached
+    peak_event: Int64  # number of the event at which peak_live was first reached
     lifetimes: Int64  # sum of the lifetimes of the freed objects, in events
     longest: Int64  # longest lifetime of a freed object, in events
     frees_by_another: Int64  # frees by a thread other than TracedObject.thread
@@ -55,23 +56,23 @@ class Totals(Struct):
 class BinCount(Struct):
     """A bin of a histogram."""
 
-    count: Int64
-    bytes: Int64
+    count: Int64  # calls or objects in the bin
+    bytes: Int64  # their requested bytes
 
 
 class TracedObject(Struct):
     """State of an object."""
 
     request: Int64  # bytes requested by the last allocation or resize
-    start: Int64  # number of the event that allocated it, counted from 1; 0: not live
-    thread: Int64  # last thread to allocate or resize it
+    start: Int64  # number of the event that allocated the object, from 1; 0: the object is not live
+    thread: Int64  # the thread that last allocated or resized the object
 
 
 class FaultCount(Struct):
-    """Occurrences of a fault."""
+    """Number of events with a fault."""
 
     count: Int64
-    first: Int64  # number of the first event that has it
+    first: Int64  # number of the first such event
 
 
 class StatsState(NamedTuple):
@@ -80,7 +81,7 @@ class StatsState(NamedTuple):
     totals: Table[Totals]  # one row
     objects: Table[TracedObject]  # by object id
     operations: np.ndarray  # int64 by Op
-    threads: np.ndarray  # uint8 by thread number: 1 if it has made a call
+    threads: np.ndarray  # uint8 by thread number: 1 if the thread has made a call
     sizes: Table[BinCount]  # by size: calls that allocate or resize
     lifetimes: Table[BinCount]  # by lifetime: freed objects
     faults: Table[FaultCount]  # by Fault
@@ -106,7 +107,10 @@ def with_room_for(state: StatsState, number: int) -> StatsState:
 
 @kernel
 def count_events(state: StatsState, events: Table[Event], start: int) -> int:
-    """Count events[start:] until an object is beyond the table; return the position reached."""
+    """Count events[start:]; return the position of the first event that was not counted.
+
+    Stops at an object id beyond the table.
+    """
     totals = state.totals[0]
     position = start
     while position < len(events):
@@ -155,7 +159,7 @@ def _count_request(state: StatsState, totals: Totals, request: int) -> None:
     if totals.live_bytes > totals.peak_live:
         totals.peak_live = totals.live_bytes
         totals.peak_event = totals.events
-    counted = min(request, MAX_BYTES - totals.requested)
+    counted = min(request, MAX_BYTES - totals.requested)  # the total saturates
     totals.requested += counted
     size_bin = state.sizes[bin_of(request)]
     size_bin.count += 1

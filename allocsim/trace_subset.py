@@ -1,9 +1,10 @@
 """Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
 A subset contains all calls of an object or none. Object ids and threads are renumbered densely, in
-order of appearance. The calls that a slice leaves out are reported in a note. They are not counted
-as dropped calls, because a dropped call is one that was lost on import. Whether an object is in a
-sample depends only on the random seed and on how many objects were allocated before it.
+order of appearance. A sentence in `Trace.notes` gives the number of calls that a slice leaves out.
+`Trace.dropped` does not count them, because it counts only calls that an import dropped. Whether an
+object is in a sample depends only on the random seed and on the number of objects that were
+allocated before the object.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Choice:
     """The rule that decides which events a subset contains."""
 
     first: int = 0
-    """Number of events before the subset."""
+    """Number of calls before the slice."""
     last: int = NO_END
-    """Number of events before the end of the subset."""
+    """Number of calls before the end of the slice; NO_END if the trace ends with the slice."""
     keep: int = ALL
     """Share of the objects to keep, in units of 1 / ALL."""
     seed: int = 0
@@ -45,11 +46,11 @@ class SubsetState(Struct):
     keep: Int64  # as in Choice
     seed: Int64  # as in Choice
     allocations: Int64  # objects allocated in the slice so far
-    written: Int64  # events and notes in the current output
+    written: Int64  # calls and notes in the current output
     ids: Int64  # object ids of the subset in use or spare
     spare: Int64  # ids on the stack of spare ids
     threads: Int64  # threads of the subset so far
-    freezes: Int64  # FREEZE notes dropped, as they are valid for the whole trace only
+    freezes: Int64  # FREEZE notes dropped, because they are valid for the whole trace only
 
 
 class Tables(NamedTuple):
@@ -87,7 +88,7 @@ def _described(choice: Choice) -> dict[str, Any]:
 
 
 def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
-    """Yield the events of the subset, then add notes on what the subset leaves out."""
+    """Yield the events of the subset, then add sentences on what the subset leaves out."""
     tables, cut = _new_tables(choice), Slice(choice.first, choice.last)
     state = tables.state[0]
     with closing(whole):
@@ -106,7 +107,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
 
 
 def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
-    """Add a note that lists `counts` by reason, if there are any."""
+    """Add a sentence that lists `counts` by reason, unless `counts` is empty."""
     if counts:
         text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
         subset.notes.append(f"{what}: {text}")
@@ -128,9 +129,10 @@ def _with_room_for(tables: Tables, number: int) -> Tables:
 
 @kernel
 def select(tables: Tables, events: Table[Event], start: int, out: Table[Event]) -> int:
-    """Copy the selected events among events[start:]; return the position reached.
+    """Copy the selected events among events[start:] to `out`.
 
-    Stops at the first object id beyond the table.
+    Stops at the first object id beyond the table. Returns the position of the first event that was
+    not processed.
     """
     state = tables.state[0]
     state.written = 0
@@ -178,7 +180,11 @@ def _select_call(tables: Tables, state: SubsetState, event: Event, out: Table[Ev
 
 @kernel
 def _select_note(tables: Tables, state: SubsetState, event: Event, out: Table[Event]) -> None:
-    """Copy a note if it is valid for the subset too."""
+    """Copy a note if it is valid for the subset too.
+
+    A FREEZE depends on the size of the whole heap. Any other note belongs to a thread, and is valid
+    if the subset has a call of this thread.
+    """
     if event.op == Op.FREEZE:
         if state.keep < ALL:
             state.freezes += 1
@@ -197,7 +203,7 @@ def _write(
     state.written += 1
     copy.request = event.request
     copy.object = number
-    # A FREEZE note may be on a thread of which the subset has no call so far: it gets thread 0.
+    # The thread of a FREEZE note may have no call in the subset so far. The note gets thread 0.
     copy.thread = max(tables.threads[event.thread] - 1, 0)
     copy.op = event.op
     copy.alignment = event.alignment
@@ -205,7 +211,7 @@ def _write(
 
 @kernel
 def random_share(allocation: int, seed: int) -> int:
-    """Return a pseudo-random number from 0 to ALL - 1 for the `allocation`-th object."""
+    """Return a pseudo-random number from 0 to ALL - 1 for allocation number `allocation`."""
     mixed = _mix(seed & (ALL - 1)) ^ _mix((seed >> 31) + 1)
     return _mix(_mix(mixed ^ (allocation & (ALL - 1))) ^ (allocation >> 31))
 

@@ -1,6 +1,7 @@
 """`allocsim trace`: show, check, convert, slice and sample traces.
 
-TRACE may be any workload, so a job can be examined and written like a recording.
+TRACE may be any workload. The events that a job file generates can therefore be examined, and
+written to a file, like those of a recording.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading and writing whole traces, for the commands of `allocsim trace`."""
+"""Functions of the commands of `allocsim trace` that read or write a whole trace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from allocsim.workloads import open_workload
 
 
 def read_statistics(name: str, form: str | None, process: int | None) -> tuple[Trace, TraceStats]:
-    """Read a whole trace and print its notes; return it with its statistics.
+    """Read a whole trace and print its notes; return the trace and its statistics.
 
     `form` and `process` mean the same as in `open_trace`.
     """
@@ -35,7 +35,7 @@ def read_statistics(name: str, form: str | None, process: int | None) -> tuple[T
 
 
 def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
-    """Write the whole trace and print what was written."""
+    """Write the whole trace to `path`, and print a line about the file."""
     count = _Count()
     with watched(trace):
         trace.chunks = _counted_events(trace.chunks, count)
@@ -44,7 +44,7 @@ def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
 
 
 def write_part(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None:
-    """Write the chosen part of a trace and print what was written."""
+    """Write the chosen part of a trace to `path`, and print a line about the file."""
     part = subset_of(whole, choice)
     count, complaint = _Count(), f"no object of {whole.name} is in the part that was chosen"
     part.chunks = not_empty(_counted_events(part.chunks, count), complaint)
@@ -67,13 +67,13 @@ def require_free(path: Path, force: bool) -> None:
 
 @dataclass
 class _Count:
-    """Events that were written."""
+    """Number of events that were written."""
 
     events: int = 0
 
 
 def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
-    """Yield the same chunks and count their events. A note such as FREEZE (see Op) is not one."""
+    """Yield the same chunks and count their events, except notes such as FREEZE (see Op)."""
     with closing_chunks(chunks):
         for chunk in chunks:
             count.events += int(np.count_nonzero(chunk.op <= Op.FREE))
@@ -81,7 +81,7 @@ def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
 
 
 def _log_written(trace: Trace, path: Path, count: _Count) -> None:
-    """Print the notes of a trace, what was written, and what was dropped or repaired."""
+    """Print the notes and losses of a trace, and a line about the file that was written."""
     _log_notes(trace)
     for loss in trace.losses:
         log(f"warning: the recording is incomplete: {loss}")

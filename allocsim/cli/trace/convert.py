@@ -28,9 +28,9 @@ def command(
 ) -> None:
     """Write a trace in another format.
 
-    A .allocsim file is not parsed, so its replay starts at once: use this format for a
-    trace that is replayed often. .txt and .txt.gz are the text format of Android's memory_replay.
-    .parquet is for notebooks.
+    A .allocsim file need not be parsed, so its replay starts at once. Use this format for a trace
+    that is replayed often. A .txt or .txt.gz file has the text format of Android's memory_replay. A
+    .parquet file is for notebooks.
     """
     from allocsim.cli.trace._io import require_free, write_whole
     from allocsim.traces.writers import writer_for

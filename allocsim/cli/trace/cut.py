@@ -27,7 +27,7 @@ from allocsim.cli.types import CountType
     "--to",
     "last",
     type=CountType(1),
-    help="Number of the slice's last event; by default, the slice ends with the trace.",
+    help="Number of the last event of the slice. By default, the slice ends with the trace.",
 )
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @recording_options
@@ -36,11 +36,12 @@ def command(
 ) -> None:
     """Write a slice of a trace.
 
-    The slice is a valid trace: an object is in it with all its calls or not at all. Objects
-    allocated before the slice or freed after it are dropped and counted, so `--from 1000 --to 3000`
-    gives at most 2,000 events. Objects that are never freed stay live at the end. With --to, the
-    events of the slice are kept in memory, 17 bytes each, until the trace has ended or has freed
-    every object of the slice. The suffix of OUT decides the format, as for convert.
+    The slice is a valid trace: it contains an object with all its calls or not at all. The calls of
+    objects allocated before the slice or freed after it are dropped and counted, so
+    `--from 1000 --to 3000` gives at most 2,000 events. Objects that are never freed stay live at
+    the end. With --to, the events of the slice are kept in memory, 17 bytes each, until the trace
+    has ended or has freed every object of the slice. The suffix of OUT decides the format, as for
+    convert.
     """
     from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_slice import NO_END
