@@ -42,6 +42,12 @@ def test_text_of_a_table_is_escaped() -> None:
     assert Cells(html).cells == ["<b>", "a & b", "<script>alert('x')</script>", '"']
 
 
+def test_text_of_a_table_is_neither_a_formula_nor_several_lines() -> None:
+    html = html_table("$\\href{http://evil.example}{x}$", ["a"], [["two\nlines\x1b[31m"]])
+    assert html.startswith('<table class="tex2jax_ignore mathjax_ignore">')
+    assert Cells(html).cells == ["$\\href{http://evil.example}{x}$", "a", "two\\nlines\\x1b[31m"]
+
+
 def test_snapshot_shows_each_part_that_has_bytes(heap: Heap) -> None:
     heap.malloc(100)
     snapshot = heap.profile()

@@ -19,7 +19,8 @@ from allocsim import __version__
 from allocsim.benchmark.figures import Row
 from allocsim.reports.comparison import ALL_COLUMNS, MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
-from allocsim.text import counted
+from allocsim.reports.markdown import code_span, plain
+from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/comparison/2"
 """Name and version of the JSON object. The version changes when a key changes its meaning or is
@@ -63,7 +64,8 @@ def comparison_csv(shown: Compared) -> str:
     writer.writerow(["subject", "version", *(column.key for column in ALL_COLUMNS), "failure"])
     for row in shown.rows():
         figures = [column.of(row) for column in ALL_COLUMNS]
-        writer.writerow([row.subject, row.about.version, *figures, row.failure])
+        subject, version, failure = map(_csv_cell, (row.subject, row.about.version, row.failure))
+        writer.writerow([subject, version, *figures, failure])
     return text.getvalue()
 
 
@@ -74,10 +76,19 @@ def comparison_markdown(shown: Compared) -> str:
     notes += [f"Warning: {text}" for text in warnings(comparison)]
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items() if name != "*")
     workload = comparison.workload
-    head = f"## {workload.trace.name}: {counted(workload.events, 'event')}"
-    return "\n".join(
-        [head, "", *_table(shown), "", *notes, "", f"{meanings}.", "", f"`{shown.command}`", ""]
-    )
+    head = f"## {plain(workload.trace.name)}: {counted(workload.events, 'event')}"
+    texts = [*map(plain, notes), "", plain(f"{meanings}."), "", code_span(shown.command)]
+    return "\n".join([head, "", *_table(shown), "", *texts, ""])
+
+
+def _csv_cell(text: str | None) -> str | None:
+    """Return a text as a cell of one line that no spreadsheet takes for a formula.
+
+    An apostrophe is put before =, +, - and @, which begin a formula but no version and no failure.
+    """
+    if text is None:
+        return None
+    return "'" * text.startswith(("=", "+", "-", "@")) + printable(text)
 
 
 def _table(shown: Compared) -> list[str]:
@@ -87,9 +98,9 @@ def _table(shown: Compared) -> list[str]:
     for row in shown.rows():
         if row.subject in figures:
             found = " | ".join(_emphasised(cell) for cell in figures[row.subject])
-            lines.append(f"| {label(row)} | {found} |")
+            lines.append(f"| {plain(label(row))} | {found} |")
         if row.failure:
-            lines.append(f"| {label(row)} | {row.failure.replace('|', ' ')} |")
+            lines.append(f"| {plain(label(row))} | {plain(row.failure)} |")
     return lines
 
 

@@ -12,6 +12,7 @@ from allocsim import __version__
 from allocsim.atomic_file import atomic_write
 from allocsim.profile import PART_MEANINGS, Snapshot
 from allocsim.reports import Result
+from allocsim.reports.markdown import code_span, plain
 from allocsim.reports.phrases import headline, percent, summary, verification
 from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
 from allocsim.reports.trace_warnings import trace_warnings
@@ -28,12 +29,12 @@ def markdown_text(result: Result) -> str:
     peak, end = profile.at_peak, profile.at_end
     meanings = {**PART_MEANINGS, "metadata": METADATA_MEANING, **profile.part_meanings}
     counts = " · ".join(
-        f"{name} {count:,}" for name, count in {**end.spans, **end.counters}.items()
+        f"{plain(name)} {count:,}" for name, count in {**end.spans, **end.counters}.items()
     )
     lines = [
-        f"## {headline(result)}",
+        f"## {plain(headline(result))}",
         "",
-        *([profile.mode, ""] if profile.mode else []),
+        *([plain(profile.mode), ""] if profile.mode else []),
         summary(profile),
         "",
         "| part | at peak | share | at end | share | meaning |",
@@ -46,7 +47,7 @@ def markdown_text(result: Result) -> str:
         f"Resident at the end: {format_bytes(profile.resident)}. {counts}",
         *(["", verification(profile)] if verification(profile) else []),
         "",
-        f"`{result.command}`",
+        code_span(result.command),
         "",
     ]
     return "\n".join(lines)
@@ -58,14 +59,14 @@ def _part_row(name: str, peak: Snapshot, end: Snapshot, meaning: str) -> str:
     for moment in (peak, end):
         size = moment.parts[name]
         cells += [format_bytes(size), percent(size, moment.footprint)]
-    return f"| {name} | {' | '.join(cells)} | {meaning} |"
+    return f"| {plain(name)} | {' | '.join(cells)} | {plain(meaning)} |"
 
 
 def _sum_row(name: str, peak: Snapshot, end: Snapshot, meaning: str) -> str:
     """Return the row of a sum; `name`, with or without asterisks, is a field of Snapshot."""
     field = name.strip("*")
     cells = " | | ".join(format_bytes(getattr(moment, field)) for moment in (peak, end))
-    return f"| {name} | {cells} | | {meaning} |"
+    return f"| {name} | {cells} | | {plain(meaning)} |"
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from allocsim.traces.native.file import write_trace
 from tests.cli.conftest import Run
 from tests.driving import free, malloc
+from tests.reports.test_markdown import kinds_of
 from tests.traces.streams import trace_of
 
 LINK = "[link=http://evil.example/]click[/link] [blink red reverse]FAKE[/]"
@@ -19,6 +20,7 @@ COMMANDS = (
     "trace convert {0} {1}.txt",
     "trace convert {0} {1}.allocsim",
     "trace cut {0} {1}.allocsim --to 2",
+    "trace sample {0} {1}.allocsim --keep 100%",
     "replay {0}",
     "replay {0} --json",
     "replay {0} --export-markdown {1}.md",
@@ -59,3 +61,22 @@ def test_report_shows_markup_literally(
     assert LINK in ended.out
     assert "two\\nlines" in ended.out
     assert "\x1b]8;" not in ended.out
+
+
+FILE_NAME = "<b>| [x](y) |\n# *two* |---|.allocsim"
+"""The name of a file that would be a heading, a link, HTML and a row of a table."""
+
+
+@pytest.mark.parametrize("line", ["replay", "compare --on lib:glibc --runs 1 --warmup 0"])
+def test_markdown_of_a_hostile_trace_has_the_markup_of_a_usual_one(
+    run: Run, tmp_path: Path, line: str
+) -> None:
+    kinds = []
+    for name, losses in (("usual.allocsim", ["lost"] * len(NAMES)), (FILE_NAME, list(NAMES))):
+        write_trace(trace_of([malloc(0, 100), free(0)], losses=losses), tmp_path / name)
+        ended = run(f"{line} --export-markdown out.md", name)
+        assert ended.status == 0, ended.err
+        require_plain(ended.out)
+        require_plain(ended.err)
+        kinds.append(kinds_of(Path("out.md").read_text()))
+    assert kinds[0] == kinds[1]

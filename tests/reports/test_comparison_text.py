@@ -3,16 +3,19 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from allocsim.reports.comparison import ALL_COLUMNS, titles
+from allocsim.benchmark.figures import About, Row
+from allocsim.reports.comparison import ALL_COLUMNS, Compared, titles
 from allocsim.reports.comparison_text import (
     comparison_csv,
     comparison_json,
     comparison_markdown,
 )
 from allocsim.saved_results import SubjectFigures, read_saved
-from tests.reports.comparisons import MIB, compared
+from tests.reports.comparisons import MIB, compared, memory
+from tests.reports.test_markdown import HOSTILE, kinds_of
 
 
 def test_json_has_every_figure_and_what_follows_from_it() -> None:
@@ -57,3 +60,35 @@ def test_markdown_is_a_table_with_the_best_in_bold() -> None:
     assert lines[2].count("|") == lines[3].count("|") == len(titles()) + 2
     assert lines[5].startswith("| lib:glibc | **6.0 MiB** | 0.12 | **1.20** |")
     assert lines[7] == "| lib:libodd.so | crashed by SIGSEGV while replaying |"
+
+
+def named(text: str) -> Compared:
+    """A comparison in which every name, version, loss and failure is `text`."""
+    about = About(version=text, flaw=text)
+    rows = [
+        Row(subject=f"./{text}.py", about=about, memory=memory(5 * MIB)),
+        Row(subject=f"lib:/a/{text}", about=about, memory=memory(6 * MIB), failure=text),
+        Row(subject="lib:good", about=about, memory=memory(7 * MIB)),
+    ]
+    shown = compared(rows)
+    trace = replace(shown.comparison.workload.trace, name=text, losses=[text])
+    workload = replace(shown.comparison.workload, trace=trace)
+    comparison = replace(shown.comparison, workload=workload)
+    return replace(shown, comparison=comparison, command=f"allocsim compare {text}")
+
+
+def test_hostile_names_make_no_markup() -> None:
+    usual = kinds_of(comparison_markdown(named("usual")))
+    for text in HOSTILE:
+        assert kinds_of(comparison_markdown(named(text))) == usual, text
+
+
+def test_csv_has_no_formula_and_no_line_end_in_a_cell() -> None:
+    for text in ("=1+1", "+1", "-1", "@SUM(A1)"):
+        _, row, failed, _ = csv.reader(io.StringIO(comparison_csv(named(text))))
+        assert (row[1], failed[-1]) == (f"'{text}", f"'{text}")
+    text = comparison_csv(named('two\nlines, "quoted" \x1b[31m'))
+    assert len(text.splitlines()) == 4
+    assert [row[1] for row in csv.reader(io.StringIO(text))][1:] == [
+        'two\\nlines, "quoted" \\x1b[31m'
+    ] * 3

@@ -1,12 +1,14 @@
 """The Markdown report: one table with every part, and the command that made it."""
 
 import re
+from dataclasses import replace
 
 from allocsim.profile import PART_MEANINGS
 from allocsim.reports import Result
 from allocsim.reports.phrases import headline, summary
 from allocsim.reports.run_text import markdown_text
 from allocsim.text import format_bytes
+from tests.reports.test_markdown import HOSTILE, kinds_of
 
 
 def rows(result: Result) -> dict[str, list[str]]:
@@ -53,3 +55,13 @@ def test_report_is_plain_text(result: Result) -> None:
 def test_run_without_events_has_a_report(nothing: Result) -> None:
     assert "nothing was ever live" in markdown_text(nothing)
     assert rows(nothing)["live"][:4] == ["0 B", "", "0 B", ""]
+
+
+def test_hostile_names_make_no_markup(result: Result) -> None:
+    usual = kinds_of(markdown_text(replace(result, profile=replace(result.profile, mode="mode"))))
+    for text in HOSTILE:
+        meanings = {"live": text, "metadata": text}
+        profile = replace(result.profile, mode=text, part_meanings=meanings)
+        trace = replace(result.trace, name=text)
+        hostile = Result(trace, profile, f"./{text}.py", {}, f"allocsim replay {text}")
+        assert kinds_of(markdown_text(hostile)) == usual, text
