@@ -1,4 +1,4 @@
-"""Strings in Markdown: an independent parser (a dependency of Rich) finds the text and no markup."""
+"""Strings in Markdown: a parser (markdown-it, which Rich needs) finds the text and no markup."""
 
 import random
 
