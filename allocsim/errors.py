@@ -21,13 +21,22 @@ AllocsimError                 exit status
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
+from typing import Any
 
 
 class AllocsimError(Exception):
     """The base of all errors; the command line exits with `exit_status`."""
 
     exit_status = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to pickle the error, so that a worker process can raise it in its parent.
+
+        By default, Python would call `__init__` with the message as the only argument.
+        """
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class CheckFailed(AllocsimError):

@@ -1,6 +1,8 @@
 """The exception tree is what its docstring draws, and messages name the remedy."""
 
+import copy
 import inspect
+import pickle
 import re
 
 import pytest
@@ -79,3 +81,19 @@ def test_address_space_error_says_how_much_and_what_to_do() -> None:
 
 def test_base_has_exit_status_2() -> None:
     assert AllocsimError.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AllocsimError("plain"),
+        UnknownName("design", "x", ["go2008"]),
+        DoubleFree(0x20, "it is free"),
+        AddressSpaceError(1 << 30, "ENOMEM"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_can_be_copied_and_pickled(error: AllocsimError) -> None:
+    copies = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)]
+    for again in (*copies, copy.copy(error), copy.deepcopy(error)):
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

@@ -1,12 +1,14 @@
-"""Pickling: a result can go to another process, a stream of events can not."""
+"""Pickling: a result or an error can go to another process, a stream of events can not."""
 
 import copy
 import pickle
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
 import allocsim
-from allocsim.errors import InputError
+from allocsim.errors import InputError, UnknownName
 
 JOB = {"kind": "random", "ops": 90, "slots": 20, "threads": 3}
 
@@ -28,3 +30,10 @@ def test_trace_with_its_events_cannot_be_pickled() -> None:
         with pytest.raises(TypeError, match="before its events have been read; open it again"):
             loses(trace)
     assert allocsim.replay(trace).events > 0
+
+
+def test_error_in_a_worker_reaches_its_parent() -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        lost = pool.submit(allocsim.replay, JOB, "no-such-design")
+        with pytest.raises(UnknownName, match="unknown design 'no-such-design'"):
+            lost.result()
