@@ -238,15 +238,31 @@ def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
     return np.dtype([*addresses, (ARRAYS, np.int64, (MAX_WORDS,))])
 
 
+_LINKED: dict[tuple[Any, ...], dict[str, int]] = {}
+"""Addresses of the kernels in `heap.code`, for each type of heap."""
+
+
 def link(heap: HeapState) -> None:
     """Compile the kernels named in `heap.code` for this heap, and fill in their addresses."""
     if PURE:
         return
     save_arrays(heap)
-    pointer = HeapPointer(typeof(heap))
+    # The addresses depend only on what Numba's type of the heap depends on. Creating that type
+    # and looking up each kernel takes 2 ms.
+    key = (type(heap), *((array.ndim, array.dtype) for array in heap))
+    if key not in _LINKED:
+        _LINKED[key] = _kernel_addresses(heap)
+    for name, address in _LINKED[key].items():
+        heap.code[0][name] = address
+
+
+def _kernel_addresses(heap: HeapState) -> dict[str, int]:
+    """Compile the kernels named in `heap.code` for this heap, and return their addresses."""
+    pointer, found = HeapPointer(typeof(heap)), {}
     for name in heap.code.dtype.names[:-1]:
         compiled, words = _OUT_OF_LINE[name]
-        heap.code[0][name] = _address(compiled, (pointer, *[types.int64] * words))
+        found[name] = _address(compiled, (pointer, *[types.int64] * words))
+    return found
 
 
 def _code_address(context: Any, builder: Any, state: Any, heap: Any) -> Any:

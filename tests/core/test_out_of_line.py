@@ -116,6 +116,14 @@ def test_two_heaps_of_one_type_share_the_code(toy: Toy) -> None:
 
 
 @pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+def test_heap_with_numbers_of_another_width_has_code_of_its_own(toy: Toy) -> None:
+    other = Toy(np.zeros(1, CODE).view(np.recarray), np.array([5000, 0], np.int32))
+    link(other)
+    assert call_nested(other, 7) == call_nested(toy, 7)
+    assert not set(other.code[0].tolist()[:-1]) & set(toy.code[0].tolist()[:-1])
+
+
+@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
 def test_code_of_a_heap_is_filled_when_it_is_made(tcmalloc_heap: Heap) -> None:
     assert all(tcmalloc_heap.state.code[0].tolist()[:-1])
 

@@ -8,6 +8,8 @@ the larger size replaces the smaller one. Class 0 is unused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +46,8 @@ def num_move_size(size: int, transfer_num_obj: int) -> int:
     return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 
 
-def size_map(transfer_num_obj: int) -> list[SizeClass]:
+@cache
+def size_map(transfer_num_obj: int) -> tuple[SizeClass, ...]:
     """Return the classes in ascending order, from class 1 on (SizeMap::Init)."""
     classes: list[SizeClass] = []
     size = 8
@@ -54,10 +57,10 @@ def size_map(transfer_num_obj: int) -> list[SizeClass]:
             classes.pop()
         classes.append(info)
         size += _alignment_for_size(size)  # the step for `size` itself, so 16 follows 8
-    return classes
+    return tuple(classes)
 
 
-def class_index(classes: list[SizeClass]) -> np.ndarray:
+def class_index(classes: Sequence[SizeClass]) -> np.ndarray:
     """Return the table of classes by row (see `row_of`), for all sizes up to MAX_SIZE, as uint8."""
     rows = np.zeros(row_of(MAX_SIZE) + 1, np.uint8)
     first = 0

@@ -7,15 +7,17 @@ name, in lower case and without the prefix TCMALLOC_.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.memory import Reservation, table
-from allocsim.core.records import Counters, System
+from allocsim.core.records import Counters, System, Table
 from allocsim.core.size_classes import SizeClasses
 from allocsim.core.system import count_metadata
+from allocsim.core.tables import records
 from allocsim.designs import Parameter
 from allocsim.designs.tcmalloc.cache_limit import MIN_THREAD_CACHE_SIZE
 from allocsim.designs.tcmalloc.central_free_list import (
@@ -103,7 +105,7 @@ def new_state(
     heap.system[0].limit = memory.address + memory.length // PAGE * PAGE
     _init_page_heap(heap, parameters)
     _init_lists(heap)
-    _init_classes(heap, classes)
+    heap.size_class[:] = _initial_classes(classes)
     total = parameters["max_total_thread_cache_bytes"]
     total = min(max(total, MIN_THREAD_CACHE_SIZE), MAX_OVERALL_THREAD_CACHE_SIZE)
     heap.static[0].overall_thread_cache_size = total
@@ -129,15 +131,18 @@ def _init_lists(heap: Tcmalloc) -> None:
     heads.next = heads.previous = np.arange(1, LIST_HEADS + 1)
 
 
-def _init_classes(heap: Tcmalloc, classes: list[SizeClass]) -> None:
-    """Fill the table of classes. Class 0 is unused, but other classes can take its slots."""
-    unused = heap.size_class[0]
+@cache
+def _initial_classes(classes: tuple[SizeClass, ...]) -> Table[CentralFreeList]:
+    """Return the table of classes. Class 0 is unused, but other classes can take its slots."""
+    found = records(CentralFreeList, len(classes) + 1)
+    unused = found[0]
     unused.cache_size = unused.max_cache_size = INITIAL_TRANSFER_ENTRIES
     for number, source in enumerate(classes, start=1):
-        info = heap.size_class[number]
+        info = found[number]
         info.object_size, info.pages, info.objects, info.batch = source
         info.max_cache_size = max_cache_size(source.object_size, source.batch)
         info.cache_size = min(INITIAL_TRANSFER_ENTRIES, info.max_cache_size)
+    return found
 
 
 def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:

@@ -145,6 +145,16 @@ def test_batches_change_the_classes(objects: int) -> None:
         assert heap.check() == []
 
 
+def test_use_of_a_heap_does_not_change_the_initial_state_of_the_next() -> None:
+    tables = []
+    for _ in range(2):
+        with Heap("tcmalloc", reserve=RESERVE, startup="none") as heap:
+            tables.append([heap.state.size_class.tolist(), heap.state.class_index.tolist()])
+            heap.state.size_class[:] = 7
+            heap.state.class_index[:] = 7
+    assert tables[0] == tables[1]
+
+
 def test_request_beyond_the_largest_class_has_none() -> None:
     table = size_classes(DESIGN.checked({}))
     assert (table.first, table.count, table.page_size) == (1, 85, 8192)
