@@ -1,7 +1,8 @@
-"""Recorders: run a program under an installed malloc recorder and keep its trace.
+"""Recorders: run a program, record its malloc calls, and keep them as a trace.
 
-Each recorder has a module. This one chooses among them, and `recording` runs the chosen one. The
-program's output and exit status are passed on unchanged, and the recorder leaves nothing behind.
+Each recorder has a module with a `RECORDER`. This module chooses a recorder, and `recording` runs
+it. The program's output and exit status are passed on unchanged. Of a recording, only the trace
+remains.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
     """Return the recorders that can record what is requested, in order of preference.
 
     If `wanted` is given, only the recorder of that name is considered. If no recorder is left,
-    EnvironmentLacks is raised with the reasons; InputError if none has an option of the request.
+    raises EnvironmentLacks, which gives the reason for each. Raises InputError if the recorder
+    `wanted` does not have an option of the request.
     """
     known = _with_options([_find(wanted)] if wanted else [*RECORDERS], request, wanted)
     name = request.program.name
@@ -44,7 +46,10 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return what the recorder of first preference lacks here, if another one was chosen for it."""
+    """Return why the most preferred recorder is not used, if another one was chosen in its place.
+
+    Returns None if the program or an option rules that recorder out.
+    """
     best = RECORDERS[0]
     if chosen is best or best.unsuited(request) is not None or request.python_allocators:
         return None

@@ -1,4 +1,7 @@
-"""A recording of LTTng as babeltrace2 prints it, for layouts that are not read directly."""
+"""Read a recording of LTTng as babeltrace2 prints it, if allocsim cannot read its layout directly.
+
+The layouts that allocsim reads are those of `traces.readers.lttng_directory`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _DISCARDED = re.compile(r"discarded (\d+) event")
 
 @contextmanager
 def printed_by_babeltrace2(directory: Path, process: int) -> Iterator[Trace]:
-    """Open the trace of a process in the work directory, read from babeltrace2 through a pipe."""
+    """Open the trace of a process, read through a pipe from babeltrace2.
+
+    `directory` is the work directory, which has the recording.
+    """
     messages = directory / "babeltrace2.txt"
     reading, writing = os.pipe()
     command = ["babeltrace2", "--no-delta", "--clock-seconds", str(directory / "trace")]
@@ -44,7 +50,10 @@ def printed_by_babeltrace2(directory: Path, process: int) -> Iterator[Trace]:
 def _require_complete(
     chunks: Iterator[Any], losses: list[str], printing: subprocess.Popen[bytes], messages: Path
 ) -> Iterator[Any]:
-    """Yield the events. Then raise TraceError if babeltrace2 failed, or add missing events."""
+    """Yield the events. Then raise TraceError if babeltrace2 failed.
+
+    If the tracer has discarded events, a sentence on them is added to `losses`.
+    """
     with closing_chunks(chunks):
         yield from chunks
     status, text = printing.wait(), messages.read_text("utf-8", "replace")

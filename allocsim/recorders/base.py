@@ -1,8 +1,8 @@
 """The interface of a recorder, and code that recorders share: a work directory, opening a file.
 
-A recorder declares what it can see and do as data, and `recording` acts on that: it tells the user,
-writes it into the trace, and refuses what the recorder cannot do. A recorder writes only into the
-work directory, which is removed however the run ends.
+A `Recorder` is data: it declares what the recorder can record, with functions that run it.
+`recording` tells the user what the recorder cannot record, and writes that into the trace. During a
+run, a recorder writes only into the work directory, which is removed however the run ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RecorderFailed(EnvironmentLacks):
 
 @dataclass(frozen=True)
 class Request:
-    """What the user wants recorded, as a recorder needs to know it."""
+    """The program that the user wants to record, and the options for the recorder."""
 
     program: Program
     children: bool = False
@@ -42,7 +42,7 @@ class Request:
 
 
 def suits_every_program(_: Request) -> str | None:
-    """Return no reason against a program."""
+    """Return None, which means that the recorder can record the program."""
     return None
 
 
@@ -52,7 +52,7 @@ def process_id(_: Path, process: int) -> str:
 
 
 def no_losses(_: Path, __: Outcome) -> list[str]:
-    """Return no loss: for a recorder that cannot tell."""
+    """Return no losses, for a recorder that does not notice them."""
     return []
 
 
@@ -62,37 +62,40 @@ class Recorder:
 
     name: str
     summary: str
-    """One line for the user: the calls that the recorder records, and its cost."""
+    """One line for the user: the calls that are recorded, and how much slower the program runs."""
     install: str
     """The command that installs it on Debian."""
     capabilities: Capabilities
-    """What it can see; kept in the trace."""
+    """What the recorder can see. The trace keeps these facts."""
     missing: Callable[[Request], str | None]
-    """Returns what the recorder lacks on this machine, with the remedy; None if nothing."""
+    """Returns what is missing on this machine, with the remedy; None if nothing is."""
     run: Callable[[Request, Path], Outcome]
-    """Runs the program, recording into a directory; raises RecorderFailed if it was not run."""
+    """Runs the program and records it into the work directory. Raises RecorderFailed if the program
+    was not run."""
     read: Callable[[Path, Outcome], AbstractContextManager[Trace]]
-    """Opens the trace recorded into a work directory."""
+    """Opens the trace of the process in `Outcome`, from the recording in the work directory."""
     unsuited: Callable[[Request], str | None] = suits_every_program
     """Returns why the recorder cannot record this program, or None if it can."""
     losses: Callable[[Path, Outcome], list[str]] = no_losses
-    """Returns a sentence on each kind of calls that the recorder lost in a run, for the trace."""
+    """Returns a sentence on each kind of calls that the recorder lost in a run. The trace keeps the
+    sentences."""
     label: Callable[[Path, int], str] = process_id
-    """Returns what tells the file of another recorded process apart; it becomes part of a name."""
+    """Returns a text that identifies a process which the program started. The text becomes part of
+    the name of that process's trace."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
     """Programs for which the recorder records nothing."""
     records_children: bool = False
-    """Whether it also records the processes that the program starts (--children)."""
+    """Whether the recorder also records the processes that the program starts (--children)."""
     waits_for_children: bool = False
-    """Whether it goes on recording processes that outlive the program (--wait)."""
+    """Whether the recorder can go on recording processes that outlive the program (--wait)."""
     is_guarded: bool = False
-    """Whether it runs with the guard (see `guard`), which needs a C compiler."""
+    """Whether the recorder runs with the guard (see `guard`), which needs a C compiler."""
     follows_exec: bool = True
-    """Whether it goes on recording when the program executes another one."""
+    """Whether the recording goes on when the program executes another program."""
     keeps_last_calls: bool = True
     """Whether the last calls are in the recording if a signal kills the program."""
     sees_python_objects: bool = False
-    """Whether it can record Python's small objects, which are in pools."""
+    """Whether the recorder can record Python's small objects, which Python allocates in pools."""
 
 
 @contextmanager
@@ -125,7 +128,7 @@ def open_recording(path: Path) -> Iterator[Trace]:
 
 
 def reads_file(name: str) -> Callable[[Path, Outcome], AbstractContextManager[Trace]]:
-    """Make a Recorder.read that opens the file of that name in the work directory."""
+    """Return a function for Recorder.read that opens the file `name` in the work directory."""
     return lambda directory, _: open_recording(directory / name)
 
 

@@ -1,4 +1,4 @@
-"""What a recording will not show, in sentences, before the program runs and after it has ended."""
+"""Sentences for the user on what a recording lacks, before the program runs and afterwards."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def caveats_before(request: Request, recorder: Recorder) -> Iterator[str]:
         yield UNGUARDED
     if not recorder.follows_exec and _may_exec(program):
         yield (
-            f"if {program.name} runs another program by exec, {recorder.name} does not record "
-            "that one"
+            f"if {program.name} runs another program by exec, {recorder.name} does not record the "
+            "other program"
         )
     elif drops_environment(program):
         yield f"the program that {program.name} starts without LD_PRELOAD is not recorded"
@@ -50,17 +50,17 @@ def losses_after(recorder: Recorder, directory: Path, outcome: Outcome) -> list[
 
 
 def leftover_note(directory: Path) -> str | None:
-    """Return a sentence about processes that outlive the program; None without any.
+    """Return a sentence about processes that outlive the program; None if there are none.
 
-    They are found by the work directory in their environment, which they inherited.
+    Such a process has inherited an environment with the name of the work directory.
     """
     found = leftover_processes(directory)
     if not found:
         return None
     named = ", ".join(map(str, found[:MAX_NAMED])) + (", …" if len(found) > MAX_NAMED else "")
     return (
-        f"processes that the program started were still running at its end ({named}): what they "
-        "do from then on is not recorded"
+        f"processes that the program started were still running when it ended ({named}): their "
+        "later calls are not recorded"
     )
 
 

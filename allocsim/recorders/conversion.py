@@ -1,4 +1,4 @@
-"""Conversion of a finished recording to allocsim's own file, with what the recording lacks."""
+"""Convert a finished recording to an allocsim trace, which also tells what the recording lacks."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ KEEP_CHILDREN = ": --children keeps each in a file of its own"
 """Text that replaces the advice to use --process, an option that `record` does not have."""
 
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
-"""Frees of unknown objects above this share of the events, and this number, count as a loss. A
-recording begins with the program; only a forked child frees objects that it has inherited."""
+"""A trace with more frees of unknown objects than both this share of its events and this number has
+a loss: the recorder missed their allocations. A few such frees are normal in a forked child, which
+may free objects that it has inherited. A program itself is recorded from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Finished:
     losses: list[str]
     """Sentences on calls that are known to be missing."""
     notes: list[str]
-    """Further sentences for whoever uses the trace."""
+    """Further sentences for the users of the trace."""
 
     def of_process(self, process: int) -> Finished:
         """Return the same recording for another of its processes."""
@@ -59,7 +60,7 @@ class Written(NamedTuple):
 
 
 def convert(finished: Finished, out: Path, progress: Progress) -> Written:
-    """Write the trace of one process; InputError if it has no event."""
+    """Write the trace of the process in `finished`; raise InputError if the trace has no event."""
     files = (file for file in finished.directory.rglob("*") if file.is_file())
     size = sum(file.stat().st_size for file in files)
     begun = time.monotonic()
@@ -81,7 +82,10 @@ def convert(finished: Finished, out: Path, progress: Progress) -> Written:
 
 
 def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Iterator[Any]:
-    """Yield the events; InputError without any. Then complete the trace's notes and losses."""
+    """Yield the events, then complete the trace's notes and losses.
+
+    Raises InputError if there are no events.
+    """
     events, reason = 0, ""
     with closing_chunks(chunks):
         try:
@@ -115,7 +119,10 @@ def _nothing(finished: Finished) -> str:
 
 
 def _summary(out: Path, seconds: float, recorded: int) -> str:
-    """Return one line on the trace that was written to `out`."""
+    """Return one line about the trace that was written to `out`.
+
+    `recorded` is the size of the recording in bytes.
+    """
     with closing(open_trace(str(out))) as written:
         events = written.length or 0
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in written.dropped.items())

@@ -1,7 +1,7 @@
-"""ELF files: the loader that a program needs, and which of given symbols a file has.
+"""Read an ELF file: the loader that the program needs, and which of given symbols the file has.
 
-Only the file's own tables are read, without running it. A file without section headers counts as
-one that has none of the symbols.
+The file is not run; only its tables are read. A file without section headers counts as a file that
+has none of the symbols.
 """
 
 from __future__ import annotations
@@ -18,27 +18,31 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 
 _INTERPRETER, _DYNAMIC_SYMBOLS = 3, 11
-"""PT_INTERP, SHT_DYNSYM."""
+"""The segment type PT_INTERP and the section type SHT_DYNSYM."""
 
 _NATIVE = b"\x7fELF\x02\x01"
 """First bytes of a 64-bit little-endian file."""
 
 
 class ElfFile(NamedTuple):
-    """What is read of an ELF file."""
+    """The facts that `read_elf` finds in an ELF file."""
 
     is_native: bool
-    """Whether it is a 64-bit program, as allocsim's Python is."""
+    """Whether the file is 64-bit and little-endian, as allocsim's Python is. If not, nothing else
+    is read."""
     interpreter: str | None
     """The loader of a dynamically linked program; None if it is statically linked or a library."""
     defined: frozenset[str]
-    """Which of the symbols it defines for other files."""
+    """Those of the given symbols that the file defines for other files."""
     imported: frozenset[str]
-    """Which of the symbols it takes from other files."""
+    """Those of the given symbols that the file takes from other files."""
 
 
 def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
-    """Return what `path` has of `symbols`; None if it is damaged or no ELF file."""
+    """Return the facts about a file, with those of `symbols` that it has.
+
+    Returns None if the file is damaged, cannot be read or is no ELF file.
+    """
     try:
         with Path(path).open("rb") as file:
             image = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
@@ -56,7 +60,7 @@ def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
 
 
 def _parsed(image: mmap.mmap, symbols: list[str]) -> ElfFile:
-    """Parse a native file; struct.error or OverflowError if its tables are outside it."""
+    """Parse a native file; raise struct.error or OverflowError if a table is outside the file."""
     defined: set[str] = set()
     imported: set[str] = set()
     for name, is_defined in _found(image, symbols):
@@ -65,7 +69,7 @@ def _parsed(image: mmap.mmap, symbols: list[str]) -> ElfFile:
 
 
 def _interpreter(image: mmap.mmap) -> str | None:
-    """Return the path in the PT_INTERP segment."""
+    """Return the path in the PT_INTERP segment, or None if there is no such segment."""
     _, _, _, _, table, _, _, _, size, count, *_ = _HEADER.unpack_from(image)
     for index in range(count):
         kind, _, offset, _, _, length, *_ = _SEGMENT.unpack_from(image, table + index * size)
@@ -90,7 +94,10 @@ def _found(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _places(names: bytes, name: str) -> Iterator[int]:
-    """Yield every offset at which `name` ends a string: linkers let names share their ends."""
+    """Yield every offset in a string table at which the rest of a string is `name`.
+
+    There may be several, because a linker may store a name as the end of any longer name.
+    """
     text = name.encode() + b"\0"
     at = names.find(text)
     while at >= 0:

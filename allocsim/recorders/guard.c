@@ -1,13 +1,15 @@
-/* The guard: keeps a borrowed recorder's output whole in a program that does not know of it.
+/* The guard: protects the output of a recorder (heaptrack, LTTng, mtrace) in the recorded program,
+ * which does not know that the recorder has files open.
  *
- * `allocsim record` preloads it before the recorder's own library. It does three things:
+ * `allocsim record` preloads the guard before the recorder's own library. The guard does this:
  *
- *   output     the file that the recorder opens as $ALLOCSIM_OUTPUT gets a high descriptor, which
- *              the program cannot close or replace; a write that fails is counted, not retried
- *   page       $ALLOCSIM_GUARD is a file of a page; what happened is counted there (see guard.py)
- *   aligned    allocation functions that the recorder does not know call one that it knows
+ *   output     When the recorder opens the file $ALLOCSIM_OUTPUT, the descriptor gets a high
+ *              number, and the program can neither close nor replace it. After a write has failed,
+ *              no more is written to the file, and the lost bytes are counted.
+ *   page       The file $ALLOCSIM_GUARD has one page, in which the guard counts (see guard.py).
+ *   aligned    Allocation functions that the recorder does not know call one that it knows.
  *
- * All functions here replace those of libc and call them in turn, as their manual pages say.
+ * The functions here replace those of libc, behave as their manual pages say, and call them.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -33,7 +35,7 @@ struct page {
 static struct page nowhere, *page = &nowhere;
 static int output = -1, statm = -1, unwinding[2] = {-1, -1};
 static FILE *stream; /* mtrace's */
-static int64_t room = INT64_MAX; /* bytes that RLIMIT_FSIZE leaves; beyond it, SIGXFSZ would kill */
+static int64_t room = INT64_MAX; /* bytes that RLIMIT_FSIZE leaves: one more raises SIGXFSZ */
 
 #define NEXT(name) \
     static __typeof__(name) *next; \
@@ -45,7 +47,7 @@ static int is_kept(int fd) {
 
 static int is_own_process(void) { return page->process == getpid(); }
 
-/* Count an image: the program, or one that it has executed in the same process. */
+/* Count an image: the program, or another program that it has executed in the same process. */
 static void __attribute__((constructor)) begin(void) {
     const char *path = getenv("ALLOCSIM_GUARD");
     int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
@@ -77,7 +79,7 @@ void _Exit(int status) { _exit(status); }
 void heaptrack_stop(void) __attribute__((weak)); /* writes its buffer */
 #endif
 
-/* libc ends the process inside this function, as by _exit. */
+/* Inside this function, libc ends the process by its own _exit, and does not call ours. */
 int daemon(int keep_directory, int keep_streams) {
     NEXT(daemon);
 #ifdef FOR_HEAPTRACK
@@ -89,7 +91,7 @@ int daemon(int keep_directory, int keep_streams) {
     return failed;
 }
 
-/* Write everything, or nothing any more once a write has failed. */
+/* Write all of `data`. Once a write has failed, write nothing more, and count the lost bytes. */
 static void keep(const char *data, size_t count) {
     NEXT(write);
     if (page->process && !is_own_process()) return; /* a forked child's copy of the buffer */
@@ -129,7 +131,7 @@ static int taken(const char *path, int fd) {
             room = (int64_t)limit.rlim_cur;
         return output = moved_high(fd);
     }
-#ifdef FOR_HEAPTRACK /* it opens this file next, keeps it and rewinds it */
+#ifdef FOR_HEAPTRACK /* heaptrack opens this file next, keeps it open and rewinds it */
     if (fd >= 0 && output >= 0 && statm < 0 && !strcmp(path, "/proc/self/statm"))
         return statm = moved_high(fd);
 #endif
@@ -195,7 +197,8 @@ int dup3(int from, int to, int flags) {
     return -1;
 }
 
-/* Close one by one, so that close() can keep the recorder's; without malloc, which is recorded. */
+/* Close descriptors one by one, so that close() can spare the recorder's. This calls no malloc,
+ * because malloc is recorded. */
 static int close_each(unsigned first, unsigned last) {
     struct { uint64_t inode, offset; uint16_t length; uint8_t type; char name[]; } *entry;
     char list[4096] __attribute__((aligned(8)));
@@ -223,7 +226,7 @@ int close_range(unsigned first, unsigned last, int flags) {
 
 void closefrom(int low) { close_range(low < 0 ? 0 : (unsigned)low, ~0U, 0); }
 
-/* A tail call: dlopen looks up its caller, which must remain the program. */
+/* The call must be a tail call: dlopen looks up its caller, which must remain the program. */
 void *dlopen(const char *path, int flags) {
     NEXT(dlopen);
     if (flags & RTLD_DEEPBIND) page->deep_binds++;

@@ -1,9 +1,10 @@
-"""The guard of borrowed recorders: a small preloaded library, and the page in which it counts.
+"""The guard: a small C library that is preloaded with heaptrack, LTTng or mtrace.
 
-heaptrack, LTTng and mtrace write through descriptors that the recorded program may close or
-replace: they would then lose calls, or write into the program's own files. `guard.c` keeps these
-descriptors. It also counts failed writes and libraries that escape, and gives the recorder the
-aligned allocation functions that it does not know. It is compiled for each recording.
+These recorders write through file descriptors that the recorded program may close or replace. They
+would then lose calls, or write into the program's own files. The guard (`guard.c`) keeps the
+descriptors open. It also counts failed writes, and libraries that bypass the recorder, in a file
+that is called the page. If the program calls an aligned allocation function that the recorder does
+not know, the guard calls one that it knows. The guard is compiled for each recording.
 """
 
 from __future__ import annotations
@@ -31,22 +32,23 @@ OUTPUT = "recording"
 _PAGE, _LENGTH = "guard.page", 4096
 
 UNGUARDED = (
-    "no C compiler is installed, so the recorder is not guarded: a program that closes "
-    f"descriptors breaks it, and lost calls are not noticed ({INSTALL})"
+    "no C compiler is installed, so the recorder is not guarded: a program that closes the "
+    f"recorder's files breaks the recording, and lost calls are not noticed ({INSTALL})"
 )
 
 
 class Page(NamedTuple):
-    """What the guard has counted; the layout is `struct page` in guard.c."""
+    """What the guard has counted. The layout is that of `struct page` in guard.c."""
 
     process: int
     """Process id of the program; 0 if the guard was not loaded."""
     images: int
-    """Programs that this process executed under the recorder."""
+    """Number of programs that this process has executed under the recorder, the first included."""
     ended: int
-    """The value of `images` when the process ended normally; 0 if it did not, or unseen."""
+    """The value of `images` when the process ended normally. 0 if the process was killed, or ended
+    in a program without the guard."""
     error: int
-    """The errno of the first failed write of the recording; 0 without any."""
+    """The errno of the first failed write of the recording; 0 if no write failed."""
     lost: int
     """Bytes of the recording that were not written."""
     deep_binds: int
@@ -61,7 +63,10 @@ def has_compiler() -> bool:
 
 
 def capabilities_here(recorder: Recorder) -> Capabilities:
-    """Return what the recorder sees on this machine: without the guard, not all aligned calls."""
+    """Return what the recorder can see on this machine.
+
+    Where the guard cannot be compiled, a guarded recorder misses some of the aligned allocations.
+    """
     known = recorder.capabilities
     if not recorder.is_guarded or has_compiler():
         return known
@@ -69,7 +74,10 @@ def capabilities_here(recorder: Recorder) -> Capabilities:
 
 
 def build_guard(directory: Path, recorder: str) -> Path | None:
-    """Compile the guard for a recorder into the work directory; return None without a compiler."""
+    """Compile the guard for a recorder into the work directory; return the file.
+
+    Returns None if no compiler is installed, and raises RecorderFailed if the compiler fails.
+    """
     if not has_compiler():
         return None
     library = directory / "guard.so"
@@ -80,12 +88,13 @@ def build_guard(directory: Path, recorder: str) -> Path | None:
         raise RecorderFailed(f"the C compiler failed: {message}; {INSTALL}")
     with (directory / _PAGE).open("wb") as page:
         page.truncate(_LENGTH)
-        os.posix_fallocate(page.fileno(), 0, _LENGTH)  # a full disk must not fault in the program
+        # If the disk were full later, a write to the mapped page would end the program by SIGBUS.
+        os.posix_fallocate(page.fileno(), 0, _LENGTH)
     return library
 
 
 def guard_variables(directory: Path) -> dict[str, str]:
-    """Return the environment that the guard needs."""
+    """Return the environment variables that the guard reads."""
     return {
         "ALLOCSIM_GUARD": str(directory / _PAGE),
         "ALLOCSIM_OUTPUT": str(directory / OUTPUT),
@@ -93,7 +102,7 @@ def guard_variables(directory: Path) -> dict[str, str]:
 
 
 def read_page(directory: Path) -> Page:
-    """Return what the guard has counted; all zero if it was not used."""
+    """Return what the guard has counted; all figures are 0 if there was no guard."""
     try:
         head = (directory / _PAGE).read_bytes()[: 8 * len(Page._fields)]
         return Page(*struct.unpack(f"={len(Page._fields)}q", head))
@@ -102,7 +111,7 @@ def read_page(directory: Path) -> Page:
 
 
 def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
-    """Return a sentence on each kind of calls that the recorder lost, as the guard saw it."""
+    """Return a sentence on each kind of calls that the recorder lost, as far as the guard knows."""
     page = read_page(directory)
     losses = []
     if page.error:
@@ -114,8 +123,8 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
         )
     if page.process and page.images != page.ended and outcome.status <= 128:
         losses.append(
-            "the program executed another one to which the recorder was not preloaded: its calls "
-            "are not recorded"
+            "the program executed another program without the recorder: the calls of the other "
+            "program are not recorded"
         )
     return losses
 
@@ -123,5 +132,5 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
 def deep_bind_losses(directory: Path) -> list[str]:
     """Return a sentence on the calls of libraries that do not use the preloaded functions."""
     count = read_page(directory).deep_binds
-    reason = "libraries that the program opened with RTLD_DEEPBIND call malloc past the recorder"
+    reason = "calls of libraries that the program opened with RTLD_DEEPBIND bypass the recorder"
     return [f"{reason} ({counted(count, 'dlopen')})"] if count else []

@@ -1,8 +1,8 @@
 """The heaptrack recorder: preloads heaptrack's library, as `heaptrack -r` does.
 
 The heaptrack script is not used because it prints to the program's standard output. heaptrack
-unwinds the stack at each call. It does not record thread ids, calloc's arguments or alignments, and
-a realloc is a free and a malloc.
+unwinds the stack at each call, which makes it slow. It does not record thread ids, alignments or
+the arguments of calloc, and it records a realloc as a free and a malloc.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def run(request: Request, directory: Path) -> Outcome:
 
 
 def _library() -> Path | None:
-    """Find the library where heaptrack's script does: in ../lib relative to the script."""
+    """Return heaptrack's library, or None. Like the heaptrack script, it looks in ../lib.
+
+    The path is relative to the directory of the script.
+    """
     script = shutil.which("heaptrack")
     lib = Path(script).resolve().parents[1] / "lib" if script else Path("/usr/lib")
     for directory in (lib, *lib.glob("*-linux-gnu*")):

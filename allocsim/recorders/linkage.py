@@ -1,8 +1,8 @@
-"""Programs into which a recorder cannot be preloaded, or whose allocations would go past it.
+"""Recognise programs that a preloaded recorder cannot record, before they run.
 
-A preloaded malloc sees nothing of a static program. Nor does it see the C++ allocations of a
-program that is linked to tcmalloc, mimalloc or jemalloc: these libraries have an operator new of
-their own, which does not call malloc. Both can be told before the program runs.
+A preloaded malloc records nothing of a statically linked program. Nor does it record the C++
+allocations of a program that is linked to tcmalloc, mimalloc or jemalloc: these libraries have an
+operator new of their own, which does not call malloc.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Linkage(NamedTuple):
     """How a program gets its memory."""
 
     allocator: str | None = None
-    """The library, other than libc, whose malloc it uses."""
+    """The library whose malloc the program uses; None if that is libc."""
     goes_past_malloc: bool = False
-    """Whether it uses an operator new that does not call malloc."""
+    """Whether the program uses an operator new that does not call malloc."""
 
 
 def why_not_preloaded(request: Request) -> str | None:
-    """Return why nothing can be preloaded into the program, or takes the place of its malloc."""
+    """Return why a preloaded malloc would not replace the program's malloc; None if it would."""
     file = _executable(request.program.file)
     elf = read_elf(file, (MALLOC,))
     if elf is None:
@@ -51,12 +51,12 @@ def why_not_preloaded(request: Request) -> str | None:
     if _gains_rights(file):
         return f"'{file}' runs with other rights than yours, so that no recorder can be preloaded"
     if MALLOC in elf.defined:
-        return f"'{file}' has a malloc of its own, which a preloaded one does not replace"
+        return f"'{file}' has a malloc of its own, which a preloaded malloc does not replace"
     return None
 
 
 def why_unsuited(request: Request) -> str | None:
-    """Return why a preloaded malloc would not record the program."""
+    """Return why a preloaded malloc would not record all of the program; None if it would."""
     reason = why_not_preloaded(request)
     if reason is not None:
         return reason
@@ -71,15 +71,15 @@ def why_unsuited(request: Request) -> str | None:
 
 
 def why_not_with_glibc_only(request: Request) -> str | None:
-    """Return why the program cannot be recorded by glibc's debugging malloc."""
+    """Return why glibc's debugging malloc cannot record the program, or None if it can."""
     allocator = linkage_of(_executable(request.program.file)).allocator
     if allocator is None:
         return why_unsuited(request)
-    return f"it works with glibc's malloc, and {request.program.name} is linked to {allocator}"
+    return f"it records only glibc's malloc, and {request.program.name} is linked to {allocator}"
 
 
 def why_no_room(needed: int) -> str | None:
-    """Return why `needed` bytes of address space cannot be had under the user's limit."""
+    """Return why a recorder cannot have `needed` bytes of address space, or None if it can."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY or limit >= needed:
         return None
@@ -91,7 +91,11 @@ def why_no_room(needed: int) -> str | None:
 
 @lru_cache(maxsize=8)
 def linkage_of(file: str) -> Linkage:
-    """Return how the program at `file` gets its memory, as its loader resolves its libraries."""
+    """Return how the program at `file` gets its memory.
+
+    The program's own loader lists the libraries that the program would be linked to; this does not
+    run the program.
+    """
     elf = read_elf(file, NEW)
     if elf is None or elf.interpreter is None:
         return Linkage()
@@ -106,7 +110,10 @@ def linkage_of(file: str) -> Linkage:
 
 
 def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -> bool:
-    """Return whether the program, or a library that is no runtime of C++, calls operator new."""
+    """Return whether the program or one of its libraries calls operator new.
+
+    The allocator itself and libstdc++ do not count: both have the function in any program.
+    """
     callers = [
         it for path, it in libraries.items() if path != allocator and "libstdc++" not in path
     ]
@@ -119,7 +126,10 @@ def _is_libc(path: str) -> bool:
 
 
 def _gains_rights(file: str) -> bool:
-    """Return whether the loader ignores LD_PRELOAD: a set-uid program, or one of capabilities."""
+    """Return whether the loader ignores LD_PRELOAD, because the program gains rights.
+
+    Such a program is set-uid or set-gid to others than the user, or has file capabilities.
+    """
     status = Path(file).stat()
     is_other = (status.st_mode & 0o4000 and status.st_uid != os.geteuid()) or (
         status.st_mode & 0o2000 and status.st_gid != os.getegid()
@@ -133,7 +143,7 @@ def _gains_rights(file: str) -> bool:
 
 
 def _executable(file: str) -> str:
-    """Return the file that the kernel runs: of a script, its interpreter."""
+    """Return the file that the kernel runs: if `file` is a script, the script's interpreter."""
     try:
         with Path(file).open("rb") as script:
             line = script.read(256).partition(b"\n")[0]

@@ -1,10 +1,10 @@
-"""The LTTng recorder, based on LTTng-UST's libc wrapper: the most complete recorder.
+"""The LTTng recorder, based on the libc wrapper of LTTng-UST.
 
-It records threads and every call with its arguments. The guard passes the calls that LTTng does not
-know (aligned_alloc, valloc, pvalloc) to memalign. The events go through the daemon of
-`lttng_daemon` into the work directory. They are read there, or printed by babeltrace2 if their
-layout is not the usual one. No event is lost silently: the program waits while the buffers are
-full, and if the tracer has discarded events, the trace says so.
+It records threads and every call with its arguments. LTTng does not know aligned_alloc, valloc and
+pvalloc; the guard passes these calls to memalign. The events go through the daemon of
+`lttng_daemon` into the work directory, where allocsim reads them. If their layout is not the usual
+one, babeltrace2 prints them for allocsim. No event is lost silently: the program waits while the
+buffers are full, and if the tracer has discarded events, the trace says so.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork", "lttng-ust-fd")
-"""Libraries to preload. lttng-ust-fork tells the tracer of forked children; without it, the tracer
-takes a child for its parent. lttng-ust-fd keeps the program from closing the tracer's descriptors;
-without it, the tracer aborts the program."""
+"""Libraries to preload. lttng-ust-fork tells the tracer of forked children. Without it, the calls
+of a child count as those of its parent. lttng-ust-fd keeps the program from closing the tracer's
+descriptors. If the program closed them, the tracer would abort the program."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
 """Environment in which the program blocks while a buffer is full, and at its start waits up to
 10,000 ms for the daemon."""
 
 ROOM = 256 << 20
-"""Bytes of address space, beside the buffers, for the program and the tracer's libraries."""
+"""Bytes of address space for the program and the tracer's libraries, besides the buffers."""
 
 
 def missing(_: Request) -> str | None:
@@ -58,12 +58,12 @@ def missing(_: Request) -> str | None:
 def unsuited(request: Request) -> str | None:
     """Return why the program cannot be recorded, or None if it can."""
     if request.program.name.endswith(OWN_THREADS):
-        return f"its name ends in {OWN_THREADS}, as those of the tracer's own threads"
+        return f"its name ends in {OWN_THREADS}, like those of the tracer's own threads"
     return why_unsuited(request) or why_no_room(BUFFERS * (os.cpu_count() or 1) + ROOM)
 
 
 def run(request: Request, directory: Path) -> Outcome:
-    """Run the program with the wrapper preloaded, in a tracing session of its own."""
+    """Run the program with the wrapper preloaded, in a tracing session for this recording."""
     guard = build_guard(directory, "lttng")
     found = [guard, *map(ctypes.util.find_library, LIBRARIES)]
     variables = (
@@ -90,8 +90,8 @@ def losses(directory: Path, outcome: Outcome) -> list[str]:
 
 @contextmanager
 def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
-    """Open the trace of the program's own process."""
-    if not any(directory.glob(f"trace/**/{METADATA}")):
+    """Open the trace of the process in `outcome`."""
+    if not any(directory.glob(f"trace/**/{METADATA}")):  # no process was traced
         with open_recording(directory / "nothing") as trace:
             yield trace
         return

@@ -6,8 +6,8 @@ and client ignore LTTNG_HOME and use /var/run/lttng. Each of them therefore runs
 namespace of its own, in which a subdirectory of the work directory is mounted at /var/run/lttng.
 The recorded program runs outside these namespaces and finds the daemon's socket through LTTNG_HOME.
 
-Where root may not mount (most containers), all recordings share /var/run/lttng. A daemon that is
-already running there is used and left running. Only one recording at a time is allowed.
+Where root may not mount (in most containers), all recordings by root share /var/run/lttng. A daemon
+that is already running there is used and left running, and only one recording at a time is allowed.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ OWN_THREADS = "-ust"
 """End of the names of the tracer's own threads."""
 
 NOT_THE_TRACER = f'$ctx.procname != "*{OWN_THREADS}"'
-"""Filter that drops the tracer's own calls: 1,500 in each process that it traces. It costs 21
+"""Filter that drops the tracer's own calls: 1,500 in each traced process. The filter costs 21
 ns/event, measured with 4 M events."""
 
 BUFFERS = 8 * (4 << 20)
-"""Bytes of the channel's buffers for each CPU, which every traced process maps."""
+"""Bytes of the channel's buffers for one CPU. Every traced process maps the buffers of all CPUs."""
 
 MAX_SOCKET_PATH = 107
 """Maximum bytes in the path of a Unix socket: sun_path without the final zero."""
@@ -53,8 +53,8 @@ LONG_SOCKET = ".lttng/ustconsumerd64/command"
 """The socket below LTTNG_HOME that has the longest path."""
 
 LOCK = "\0allocsim-lttng"
-"""Name of an abstract socket that serves as a lock during a recording by root without the right to
-mount. Unlike a lock file, it disappears with the process."""
+"""Name of an abstract socket that serves as a lock, if root records without the right to mount.
+Unlike a lock file, the socket disappears with the process."""
 
 MESSAGES = "daemon.txt"
 """File in the work directory that receives the daemon's output."""
@@ -65,10 +65,10 @@ MOUNT = 'mkdir -p /var/run/lttng && mount --bind "$0" /var/run/lttng && exec "$@
 
 @dataclass(frozen=True)
 class Daemon:
-    """A session daemon, running or not: the environment and the commands that reach it."""
+    """The environment and the commands that reach a session daemon, whether or not it runs yet."""
 
     variables: dict[str, str]
-    """Environment of its clients, and of the programs to be traced."""
+    """Environment of the daemon's clients, and of the programs to be traced."""
     prefix: tuple[str, ...] = ()
     """Command that runs LTTng's tools in a mount namespace of their own."""
     options: tuple[str, ...] = ()
@@ -82,14 +82,14 @@ class Daemon:
         return run_command(*command, env=os.environ | self.variables)
 
     def require(self, *arguments: str) -> None:
-        """Send a command; raise RecorderFailed with its message if it fails."""
+        """Send a command to the daemon; raise RecorderFailed with LTTng's message on failure."""
         done = self.call(*arguments)
         if done.returncode != 0:
             message = (done.stderr or done.stdout).strip()
             raise RecorderFailed(f"lttng {arguments[0]} failed: {message[-200:]}")
 
     def stop(self, session: str) -> None:
-        """Stop a session, if it has not been stopped; wait until its buffers are written."""
+        """Stop a session unless it is stopped already; wait until its buffers are written."""
         self.call("stop", session)
 
     def answers(self) -> bool:
@@ -164,7 +164,7 @@ def _in_namespace(directory: Path) -> Daemon:
 
 @contextmanager
 def _only_recording() -> Iterator[None]:
-    """Raise RecorderFailed if root is already recording.
+    """Hold the lock during the block; raise RecorderFailed if another recording by root has it.
 
     Both recordings would use one daemon, which ends with the recording that started it.
     """
@@ -198,7 +198,7 @@ def _started(directory: Path, daemon: Daemon) -> Iterator[int]:
         )
 
     def stop() -> None:
-        """Let the daemon end its consumers and itself; kill it after STOP_TIMEOUT."""
+        """Ask the daemon to end its consumers and itself; after STOP_TIMEOUT, kill the daemon."""
         process.terminate()
         try:
             process.wait(STOP_TIMEOUT)

@@ -1,8 +1,8 @@
-"""Watching an LTTng session, so that the program does not wait for ever.
+"""Watch an LTTng session, so that the recorded program does not wait for ever.
 
-The program waits while its buffers are full. If they can no longer be emptied, because the disk is
-full or the consumer of the daemon has died, the session is stopped: the program then goes on
-without the recorder, and the trace says so.
+The program waits while its buffers are full. The consumer, a child of the daemon, empties them by
+writing to disk. If the disk is full or the consumer has died, the buffers stay full. The session is
+then stopped: the program goes on without the recorder, and the trace says so.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from allocsim.recorders.base import RecorderFailed
 from allocsim.text import format_bytes
 
 INTERVAL = 0.05
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 MIN_FREE = 96 << 20
-"""Bytes of free space below which a session is stopped. At 75 MB/s, the fastest recording that was
-measured, they last for a second."""
+"""Bytes of free space below which a session is stopped. The fastest recording that was measured,
+at 75 MB/s, writes as much in a second."""
 
 GOING_ON = "going-on"
 """Name of an empty file in the work directory. When the session is stopped, it is renamed to the
@@ -40,13 +40,13 @@ def watched_session(
 ) -> Iterator[None]:
     """Call `stop` once if the session that records the block can no longer write.
 
-    `daemon` is the process id of the session daemon, if it is private. RecorderFailed, before the
-    block, if there is not enough space.
+    `daemon` is the process id of the session daemon, or None if the daemon is not private. Raises
+    RecorderFailed before the block if there is not enough space.
     """
     free = _free_bytes(directory)
     if free < MIN_FREE:
         raise RecorderFailed(
-            f"'{directory.parent}' has {format_bytes(free)} free, and it needs at least "
+            f"'{directory.parent}' has {format_bytes(free)} free, and a recording needs at least "
             f"{format_bytes(MIN_FREE)}; set TMPDIR to a directory with more space"
         )
     (directory / GOING_ON).touch()
@@ -54,7 +54,7 @@ def watched_session(
     children = _living_children(daemon) if daemon is not None else 0
 
     def watch() -> None:
-        """Look until the block has ended or the session must be stopped."""
+        """Check every INTERVAL seconds, until the block has ended or the session is stopped."""
         while not ended.wait(INTERVAL):
             reason = "full" if _free_bytes(directory) < MIN_FREE else ""
             if daemon is not None and _living_children(daemon) < children:
@@ -79,7 +79,7 @@ def watched_session(
 def watch_losses(directory: Path) -> list[str]:
     """Return a sentence if the session was stopped before the end of the program."""
     return [
-        f"{text}, so that the recording was stopped before the end of the program"
+        f"{text}, so the recording was stopped before the end of the program"
         for reason, text in REASONS.items()
         if (directory / reason).exists()
     ]
@@ -92,7 +92,10 @@ def _kill(process: int) -> None:
 
 
 def _living_children(process: int) -> int:
-    """Return how many children a process has; -1 if it has ended itself."""
+    """Return how many running children a process has; -1 if the process itself has ended.
+
+    Returns 0 if /proc does not list the children.
+    """
     try:
         tasks = [*Path(f"/proc/{process}/task").iterdir()]
         children = [child for task in tasks for child in (task / "children").read_text().split()]

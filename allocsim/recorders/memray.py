@@ -1,11 +1,11 @@
 """The memray recorder, for programs run by a Python that has memray installed.
 
-memray runs inside the interpreter: `python SCRIPT` becomes `python MEMRAY run SCRIPT`. It
-records what the Python process allocates once memray is active, not what the interpreter allocated
-before. A command line that cannot be rewritten with certainty is not recorded.
+memray runs inside the interpreter: `python SCRIPT` becomes `python MEMRAY run SCRIPT`. A command
+line that cannot be rewritten with certainty is not recorded. memray records what the Python process
+allocates after memray has started, and not what the interpreter allocated before.
 
-Two interpreters need memray, in the same version: the program's, and allocsim's own, which reads
-the capture.
+Two interpreters need the same version of memray: the program's, and allocsim's own, which reads the
+capture (memray's file).
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ def unsuited(request: Request) -> str | None:
 
 
 def missing(request: Request) -> str | None:
-    """Return which interpreter lacks memray, with the command that installs it; None if neither."""
+    """Return which interpreter lacks memray, with the command that installs it.
+
+    Returns None if both interpreters have the same version.
+    """
     theirs, ours = (
         version_in(python, "memray") for python in (request.program.file, sys.executable)
     )
@@ -83,9 +86,10 @@ def run(request: Request, directory: Path) -> Outcome:
 
 
 def _count_options(arguments: Sequence[str]) -> int | None:
-    """Count the leading arguments that are Python's own options.
+    """Return how many of the first arguments are Python's own options.
 
-    Returns None if no script, -m or -c follows them, or if -m or -c is joined with other letters.
+    Returns None if no script, -m or -c follows the options, or if the letter m or c is joined with
+    other text, as in -mMODULE.
     """
     position = 0
     while position < len(arguments):

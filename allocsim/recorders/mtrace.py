@@ -1,9 +1,9 @@
 """The mtrace recorder: glibc's own mtrace(), called by the guard (`guard.c`).
 
-Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0, part of Debian's libc6, is
-preloaded too. mtrace records no threads and writes 78 bytes of text per call. Only the program
-itself is recorded: a forked child would write into the same file, where its calls cannot be
-distinguished.
+Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0 is preloaded too, which is part
+of Debian's libc6. mtrace records no threads, and writes 78 bytes of text per call. Only the program
+itself is recorded. A forked child would write into the same file, where its calls would look like
+those of the program.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def run(request: Request, directory: Path) -> Outcome:
     guard = build_guard(directory, "mtrace")
     if guard is None:
         raise RecorderFailed(f"no C compiler is installed: {INSTALL}")
+    # The guard gives this LD_PRELOAD to the processes that the program starts.
     inherited = {"ALLOCSIM_LD_PRELOAD": preload()["LD_PRELOAD"]}
     output = {"MALLOC_TRACE": str(directory / OUTPUT)}
     variables = preload(DEBUG, guard) | inherited | output | guard_variables(directory)

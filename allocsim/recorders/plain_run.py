@@ -1,6 +1,6 @@
-"""The run of a program without a recorder, which shows what the recorder costs.
+"""The run of a program without a recorder, which shows how much slower the recorder makes it.
 
-It runs only if the user wants it, since a program may not be one that can be run twice.
+This run is made only on request (--cost), because not every program can be run twice.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def compared_with(plain: Outcome, recorded: Outcome, name: str, recorder: str) -
 
 
 def _position_of_input() -> int | None:
-    """Return the position in standard input; None for a terminal, a device or a closed one."""
+    """Return the position in standard input, or None if it is a terminal, a device or closed.
+
+    Raises InputError for anything else, such as a pipe, which can be read only once.
+    """
     try:
         mode = os.fstat(STANDARD_INPUT).st_mode
     except OSError:

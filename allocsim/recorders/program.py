@@ -24,7 +24,7 @@ class Program(NamedTuple):
     """A command line, and the executable file that it runs."""
 
     arguments: tuple[str, ...]
-    """As typed; the first is the command itself."""
+    """The words as typed; the first is the command itself."""
     file: str
 
     @property

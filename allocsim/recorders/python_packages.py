@@ -1,7 +1,7 @@
-"""Packages of other Python interpreters: their version, and the command that installs them there.
+"""The version of a package in another Python interpreter, and the command to install it there.
 
-An interpreter is asked in a process of its own. The current directory is not on its path, so that
-a file lying there is not taken for the package.
+The interpreter runs a short program that reports the version. The current directory is not on its
+path, so that a file in that directory is not taken for the package.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from allocsim.recorders.base import run_command
 
-# Python 3.7 and newer, whose paths may all begin with the current directory.
+# For Python 3.7 and newer. Before Python 3.11 there is no option -P, so the program itself takes
+# the current directory, an empty string, off its path.
 _QUESTION = """
 import sys
 sys.path[:] = [path for path in sys.path if path]
@@ -35,7 +36,7 @@ print(json.dumps([
 
 
 class Answer(NamedTuple):
-    """What an interpreter says of itself."""
+    """What an interpreter reports about a package."""
 
     version: str | None = None
     """Version of the package; None if it is not installed."""
@@ -43,12 +44,13 @@ class Answer(NamedTuple):
     main: str | None = None
     """File that `python -m PACKAGE` runs, if the package is installed."""
     is_managed: bool = False
-    """Whether the system's package manager owns its packages, so that pip refuses to install."""
+    """Whether the system's package manager owns the interpreter's packages, so that pip refuses to
+    install any."""
 
 
 @lru_cache(maxsize=8)
 def _ask(python: str, package: str) -> Answer:
-    """Ask an interpreter; an empty answer if it cannot be run."""
+    """Return what an interpreter reports about a package; an empty Answer if it cannot be run."""
     done = run_command(python, "-c", _QUESTION, package)
     try:
         return Answer(*json.loads(done.stdout)) if done.returncode == 0 else Answer()
@@ -64,7 +66,8 @@ def version_in(python: str, package: str) -> str | None:
 def main_of(python: str, package: str) -> str | None:
     """Return the file that `-m PACKAGE` runs; None if the package is not installed.
 
-    Run by its path, it does not put the current directory on Python's path, as -m does.
+    A file that is run by its path does not get the current directory on Python's path; with -m it
+    would.
     """
     return _ask(python, package).main
 
@@ -72,8 +75,8 @@ def main_of(python: str, package: str) -> str | None:
 def how_to_install(requirement: str, python: str) -> str:
     """Return the command that installs a package for an interpreter.
 
-    Where the system manages the interpreter's packages, the command makes an environment that has
-    the package; the message says to use that one.
+    Where the system manages the interpreter's packages, the command creates a virtual environment
+    and installs the package there. The text then says to use the Python of that environment.
     """
     answer, quoted = _ask(python, requirement.partition("=")[0]), shlex.quote(python)
     if answer.has_pip and not answer.is_managed:

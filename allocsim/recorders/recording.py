@@ -1,8 +1,8 @@
 """One recording: run the program under a recorder, then convert the recording to a trace.
 
-What the recorder cannot see is told before the program runs; what it lost is told afterwards and
-written into the trace. While the trace is being written, the first interrupt only prints a warning,
-since stopping would lose the result of the run.
+Before the program runs, the user is told what the recorder cannot see. Afterwards, the user is told
+which calls the recorder lost, and the trace keeps these sentences. While the trace is written, the
+first interrupt only prints a warning, because stopping would lose the result of the run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from allocsim.recorders.program import Outcome
 from allocsim.signals import InterruptConfirmed, interrupt_message
 
 Notify = Callable[[str], None]
-"""Shows the user a line."""
+"""A function that shows the user a line."""
 
 
 class Choice(NamedTuple):
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What a recording needs while it goes on."""
+    """What the functions of this module share during one recording."""
 
     request: Request
     directory: Path
@@ -48,7 +48,7 @@ class Session(NamedTuple):
 
 
 def record(request: Request, out: Path, choice: Choice, notify: Notify, progress: Progress) -> int:
-    """Run a program under a recorder and write its trace to `out`; return its exit status.
+    """Run a program under a recorder, write the trace to `out`, and return the exit status.
 
     On failure `out` is unchanged. The error carries the program's exit status if that is not 0.
     """
@@ -77,7 +77,8 @@ def record(request: Request, out: Path, choice: Choice, notify: Notify, progress
 def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcome]:
     """Run the program under the first recorder that works.
 
-    A recorder that sees less than the one that failed does not take its place unasked.
+    If a recorder does not work, the next one is tried, provided that it sees everything that the
+    first one sees. Otherwise RecorderFailed is raised: the user decides whether less is enough.
     """
     first = candidates[0]
     for position, recorder in enumerate(candidates):
@@ -102,7 +103,7 @@ def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcom
 
 
 def _failure(recorder: Recorder, error: RecorderFailed, others: list[Recorder]) -> str:
-    """Return the message for a recorder that does not work and that no other one replaces."""
+    """Return the message for a recorder that does not work, if no other recorder replaces it."""
     text = f"{recorder.name} does not work: {error}"
     if others:
         other = others[0]
@@ -111,7 +112,7 @@ def _failure(recorder: Recorder, error: RecorderFailed, others: list[Recorder]) 
 
 
 def _announce(session: Session, recorder: Recorder) -> None:
-    """Tell what is recorded, and what is not."""
+    """Tell the user what is recorded, and what is not."""
     session.notify(f"recording with {recorder.name}: {recorder.summary}")
     lacking = capabilities_here(recorder).lacking
     if lacking:
@@ -121,7 +122,7 @@ def _announce(session: Session, recorder: Recorder) -> None:
 
 
 def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finished:
-    """Collect what is known of the finished run, and tell what is new in it."""
+    """Return what is known about the finished run, and tell the user what was lost in it."""
     program, directory = session.request.program, session.directory
     losses = losses_after(recorder, directory, outcome)
     leftover = leftover_note(directory)
@@ -129,8 +130,8 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
         session.notify(line)
     if outcome.was_killed and not session.choice.cost:
         session.notify(
-            f"if {program.name} does not end so without {recorder.name}, the recorder is the "
-            "reason; --cost compares the two"
+            f"if {program.name} does not end like this without {recorder.name}, the recorder is "
+            "the reason; --cost compares the two runs"
         )
     notes = [*caveats_before(session.request, recorder), *filter(None, [leftover])]
     return Finished(session.request, recorder, directory, outcome, losses, notes)

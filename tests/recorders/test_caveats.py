@@ -45,7 +45,9 @@ def test_script_may_exec_a_program_that_is_not_recorded(tmp_path: Path, name: st
     script = tmp_path / "run.sh"
     script.write_text("#!/bin/sh\nexec true\n")
     (line,) = caveats_of("run.sh", script, KNOWN[name])
-    assert line == f"if run.sh runs another program by exec, {name} does not record that one"
+    assert (
+        line == f"if run.sh runs another program by exec, {name} does not record the other program"
+    )
     assert caveats_of("run.sh", script, KNOWN["lttng"]) == []
 
 
@@ -95,5 +97,5 @@ def test_process_that_outlives_the_program_is_named(tmp_path: Path) -> None:
         note = leftover_note(tmp_path)
         child.kill()
     assert note is not None
-    assert f"still running at its end ({child.pid})" in note
+    assert f"still running when it ended ({child.pid})" in note
     assert leftover_note(tmp_path / "other") is None

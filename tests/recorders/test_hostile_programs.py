@@ -144,7 +144,7 @@ def test_daemon_that_goes_on_is_told(record: Record, tmp_path: Path, name: str) 
     program = compiled(tmp_path / "place", "leaves", LEAVES_A_DAEMON)
     require(name, str(program))
     ended = record("--with", name, "-o", "out", "--", "./leaves")
-    found = re.search(r"the program started were still running at its end \((\d+)\)", ended.err)
+    found = re.search(r"the program started were still running when it ended \((\d+)\)", ended.err)
     assert found, ended.err
     os.kill(int(found[1]), signal.SIGKILL)
     trace = open_trace(str(tmp_path / "place" / "out"))
@@ -159,4 +159,4 @@ def test_program_that_drops_the_preload_makes_the_trace_incomplete(
     require(name, "env")
     ended = record("--with", name, "-o", "out", "--", "env", "-i", "/bin/sh", "-c", "exit 4")
     assert ended.status == 4
-    assert "executed another one to which the recorder was not preloaded" in ended.err
+    assert "executed another program without the recorder" in ended.err

@@ -87,7 +87,7 @@ def test_c_program_with_another_malloc_is_refused_by_mtrace_only(tmp_path: Path)
     assert linkage_of(str(path)) == ("libown.so", False)
     assert why_unsuited(request(path)) is None
     assert why_not_with_glibc_only(request(path)) == (
-        "it works with glibc's malloc, and it is linked to libown.so"
+        "it records only glibc's malloc, and it is linked to libown.so"
     )
 
 

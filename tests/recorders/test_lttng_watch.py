@@ -43,7 +43,7 @@ def test_session_does_not_start_on_a_full_disk(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(lttng_watch, "_free_bytes", lambda _: 1 << 20)
-    message = r"has 1\.0 MiB free, and it needs at least 96\.0 MiB; set TMPDIR"
+    message = r"has 1\.0 MiB free, and a recording needs at least 96\.0 MiB; set TMPDIR"
     with pytest.raises(RecorderFailed, match=message), watched_session(tmp_path, None, nothing):
         pass
 
@@ -58,7 +58,7 @@ def test_daemon_that_loses_its_consumer_is_killed(tmp_path: Path) -> None:
             os.kill(consumer, signal.SIGKILL)
             assert daemon.wait(TIMEOUT) == -signal.SIGKILL
     (loss,) = watch_losses(tmp_path)
-    assert loss.startswith("the tracer's daemon died, so that the recording was stopped")
+    assert loss.startswith("the tracer's daemon died, so the recording was stopped")
 
 
 def test_session_that_goes_well_has_no_loss(tmp_path: Path) -> None:
