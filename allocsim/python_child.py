@@ -1,8 +1,8 @@
 """Start a child process of allocsim's own Python, for a malloc library or a capture of memray.
 
-allocsim starts such a child nowhere else. A child imports nothing from the current directory, and
-its standard input is empty unless the caller provides one. Each child runs in a session of its own,
-so that it can be killed together with the processes that it has started.
+Every child that runs code of allocsim is started here. A child imports nothing from the current
+directory, and its standard input is empty unless the caller provides one. Each child runs in a
+session of its own, so that it can be killed together with the processes that it has started.
 """
 
 from __future__ import annotations

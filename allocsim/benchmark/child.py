@@ -111,11 +111,11 @@ def _measure(request: Request) -> None:
     setup = module.prepare(events, touch, request.max_footprint())
     _compile(request.subject, setup.meter)
     if library_of(request.subject):
-        limit_output()  # not earlier: compiled kernels are stored in files of more than this limit
+        limit_output()  # not earlier: files of compiled kernels are larger than the limit
     _send(request, Message(stage="loading"))
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
-    if subject.heap:
+    if subject.heap:  # the footprint that no single request may exceed (see `core.system`)
         subject.heap.state.system[0].bound = max(request.bound().request, request.limit or 0)
     about = _about(request.subject, subject)
     _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))
@@ -151,7 +151,7 @@ def _require_within_limit(figures: Memory, request: Request) -> None:
 def _require_room_for_tables(events: Table[Event], request: Request) -> None:
     """Raise OutOfMemory if the driver's tables would take more than a run may use.
 
-    The tables are touched before the replay, so that they use memory even if few rows are needed.
+    All rows are touched before the replay, so the tables use this memory from the beginning.
     """
     needed = TABLE_BYTES * count_objects(events)
     if needed > request.bound().heap:
@@ -173,7 +173,7 @@ def _map_events(descriptor: int) -> Table[Event]:
     flags, access = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
     mapping = mmap.mmap(descriptor, length, flags=flags, prot=access)
     events: Any = np.frombuffer(mapping, EVENT).view(np.recarray)
-    events.op.max()  # reads every event
+    events.op.max()  # reads every event, and so every page
     return events
 
 

@@ -56,7 +56,7 @@ class Comparison:
     workload: EventFile
     conditions: Conditions
     rows: list[Row]
-    """In the order in which the user named the subjects."""
+    """One for each subject, in the order in which the user named the subjects."""
 
 
 def compare(

@@ -57,7 +57,7 @@ def write_events(
     try:
         with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in on_one_thread(trace).chunks:
-                events = chunk[chunk.op <= Op.FREE]
+                events = chunk[chunk.op <= Op.FREE]  # without notes
                 count += len(events)
                 if count * EVENT.itemsize > room:
                     raise EnvironmentLacks(

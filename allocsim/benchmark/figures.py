@@ -1,4 +1,4 @@
-"""The figures of a subject (a design or a malloc library): memory, times, or why both are missing.
+"""The figures of a subject (a design or a malloc library): memory, times, and why any are missing.
 
 The child process and the reports write these records as JSON. The names of the fields are therefore
 keys of the public format. A figure that could not be measured is None, never 0.
@@ -14,12 +14,12 @@ import msgspec
 from allocsim.spread import middle, spread
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
-"""An integer in a message of a child. Larger ones make the message invalid: a library in the child
-can forge messages."""
+"""An integer in a message of a child. The range is limited because a library in the child can forge
+messages; a larger integer makes the message invalid."""
 
 
 class Memory(msgspec.Struct, kw_only=True):
-    """The memory of one replay in a fresh process. Bytes, unless a field says otherwise."""
+    """The memory of one replay in a fresh process, in bytes unless a field says otherwise."""
 
     peak: Count
     """Peak footprint. For a design it is heap - released + metadata; for a library, the growth of
@@ -121,4 +121,4 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """The first error, after which the subject was not measured further; None without an error."""
+    """The first error, after which the subject was not measured further; None if there was none."""

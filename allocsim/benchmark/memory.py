@@ -1,8 +1,9 @@
 """Measure the memory of a subject (a design or a malloc library) in one replay.
 
-The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. What is
-reported is its growth since just before the subject was loaded. The driver's own arrays are mapped
-and touched before that first reading, so they do not count.
+The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. Its growth
+since just before the subject was loaded is the footprint of a library. A design computes its own
+footprint, and the growth is reported too. The driver's own arrays are mapped and touched before the
+first reading, so they do not count.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
     points = min(POINTS if meter.settings[0].fast else SLOW_POINTS, len(events))
     ends = np.linspace(0, len(events), points + 1).astype(np.int64)[1:]
     ends = np.union1d(ends, peak_live_event(events, requests))
-    steps = steps_ending_at(ends[ends > 0])
+    steps = steps_ending_at(ends[ends > 0])  # peak_live_event is 0 if nothing is ever live
     return Setup(events, new_run(objects, touch, limit), steps, meter)
 
 
@@ -87,7 +88,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     return Memory(
         **figures,
         started=started,
-        high_water=None if high is None else high + started,
+        high_water=None if high is None else high + started,  # VmHWM was reset after the start
         faults=faults,
         kept=kept,
         kept_later=kept_later,

@@ -161,7 +161,7 @@ def _open(file: str) -> int:
 def _is_exact(meter: Meter) -> bool:
     """Return whether the meter counts each page as soon as it is touched."""
     pages = mmap.mmap(-1, TEST_PAGES * OS_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    pages.madvise(mmap.MADV_NOHUGEPAGE)
+    pages.madvise(mmap.MADV_NOHUGEPAGE)  # so that each touch adds one OS page
     readings, view = table(np.int64, TEST_PAGES), np.frombuffer(pages, np.uint8)
     readings.fill(0)
     # The first call compiles the kernel and touches the pages that reading itself needs.

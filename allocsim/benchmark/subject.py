@@ -1,7 +1,7 @@
 """A subject: a design or a malloc library in this process, ready for the replay driver.
 
-The child process creates the subject last, after everything else that a measurement needs. It never
-unloads a library; the process ends with the measurement.
+The child process creates the subject last, after everything else that a measurement needs, and
+keeps the subject until the process ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
 LIKE_LIBRARIES = {"startup": "dlopen"}
-"""Parameters that a subject sets unless the user does, on designs that have them. A design then has
+"""Settings for designs that have these parameters, unless the user sets them. They give the design
 the startup state of a library that is loaded by dlopen, as the measured libraries are."""
 
 

@@ -116,7 +116,7 @@ def _clock(meter: Meter) -> float:
 
 @kernel
 def _readings(meter: Meter, gaps: np.ndarray) -> np.ndarray:
-    """Fill `gaps` with the nanoseconds between two readings that follow each other; return it."""
+    """Fill `gaps` with the nanoseconds between two successive readings, and return `gaps`."""
     for index in range(len(gaps)):
         begun = now(meter)
         gaps[index] = now(meter) - begun

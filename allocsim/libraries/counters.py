@@ -131,4 +131,5 @@ _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""The functions that read counters. Each key is a symbol that only the function's library has."""
+"""The functions that read counters, by a symbol of the library that each reads. For a library that
+has several of these symbols, the first one counts."""

@@ -97,7 +97,8 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "mi_version": _mimalloc,
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""The functions that read versions. Each key is a symbol that only the function's library has."""
+"""The functions that read versions, by a symbol of the library that each reads. For a library that
+has several of these symbols, the first one counts."""
 
 
 def main(names: list[str]) -> None:

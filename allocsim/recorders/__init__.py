@@ -58,7 +58,7 @@ def why_not_best(request: Request, chosen: Recorder) -> str | None:
 
 
 def _with_options(known: list[Recorder], request: Request, wanted: str | None) -> list[Recorder]:
-    """Return the recorders that have the options of the request; InputError if none has."""
+    """Return the recorders that have the options of the request; raise InputError if none has."""
     options = {
         "--children": (request.children, "records_children", "the processes that a program starts"),
         "--wait": (request.wait, "waits_for_children", "processes that outlive a program"),

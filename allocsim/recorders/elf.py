@@ -16,6 +16,7 @@ _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
+"""Elf64_Ehdr without its type, Elf64_Phdr, Elf64_Shdr and Elf64_Sym, little-endian (elf(5))."""
 
 _INTERPRETER, _DYNAMIC_SYMBOLS = 3, 11
 """The segment type PT_INTERP and the section type SHT_DYNSYM."""

@@ -35,9 +35,10 @@ def run(request: Request, directory: Path) -> Outcome:
 
 
 def _library() -> Path | None:
-    """Return heaptrack's library, or None. Like the heaptrack script, it looks in ../lib.
+    """Return heaptrack's library, or None if it is not found.
 
-    The path is relative to the directory of the script.
+    Like the heaptrack script, this looks in ../lib, relative to the directory of the script. If
+    there is no script, it looks in /usr/lib.
     """
     script = shutil.which("heaptrack")
     lib = Path(script).resolve().parents[1] / "lib" if script else Path("/usr/lib")

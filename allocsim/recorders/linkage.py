@@ -25,8 +25,10 @@ NEW = ("_Znwm", "_Znam")
 """operator new(size_t) and operator new[](size_t), as compilers name them."""
 
 _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S.*?) \(0x[0-9a-f]+\)$", re.MULTILINE)
+"""A line of the loader's list, such as "libm.so.6 => /lib/libm.so.6 (0x7f12)", with the path."""
 
 _LIBC = re.compile(r"(ld-linux.*|ld64|libc|libc_malloc_debug)\.so.*")
+"""The names of files that belong to glibc and have, or may have, its malloc."""
 
 
 class Linkage(NamedTuple):
@@ -112,7 +114,7 @@ def linkage_of(file: str) -> Linkage:
 def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -> bool:
     """Return whether the program or one of its libraries calls operator new.
 
-    The allocator itself and libstdc++ do not count: both have the function in any program.
+    The allocator itself and libstdc++, the runtime library of C++, do not count.
     """
     callers = [
         it for path, it in libraries.items() if path != allocator and "libstdc++" not in path

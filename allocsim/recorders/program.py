@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
     status: int
     """The exit status as a shell reports it: 128 + N if signal N killed it."""
     seconds: float
-    """Wall time of the program under the recorder."""
+    """Wall time that the program ran."""
 
     @property
     def was_killed(self) -> bool:
@@ -109,6 +109,7 @@ def run_program(
         with watch(child.pid):
             status = child.wait()
     seconds = time.monotonic() - begun
+    # `wait` returns -N if signal N killed the program.
     return Outcome(child.pid, status if status >= 0 else 128 - status, seconds)
 
 
