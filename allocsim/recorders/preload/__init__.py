@@ -1,6 +1,8 @@
-"""allocsim's own recorder: a preloaded C library that records every call of every thread.
+"""The preload recorder, allocsim's own: a preloaded C library records every call of every thread.
 
-`recorder.c` writes the recording, `traces.preload` reads it. It needs a C compiler, once.
+The library is `recorder.c`, which a C compiler must compile once. `traces.preload` reads the
+recording that the library has written. The recording has an image for each program that a recorded
+process has executed.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from allocsim.traces.preload.layout import find_images
 from allocsim.traces.preload.trace import open_image
 
 IMAGES, FACTS = "images", "facts.json"
-"""In the work directory: what the library writes, and what was measured from outside."""
+"""In the work directory: the directory in which the library writes the images, and the file of what
+was measured from outside the program."""
 
 MAX_FACTS = 1 << 16
-"""Bytes of the facts, of which a sample has at most 50."""
+"""Size in bytes of the file FACTS. A sample of `MemoryWatch` needs at most 50 bytes of it."""
 
 MAX_DIRECTORY = 400
 """Maximum bytes of the directory's path, as in recorder.c."""
@@ -46,7 +49,7 @@ def run(request: Request, directory: Path) -> Outcome:
     facts_file = directory / FACTS
     try:
         images.mkdir()
-        facts_file.write_bytes(bytes(MAX_FACTS))  # later the disk may be full
+        facts_file.write_bytes(bytes(MAX_FACTS))  # when the program ends, the disk may be full
         library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
@@ -67,7 +70,7 @@ def run(request: Request, directory: Path) -> Outcome:
 def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
     """Open the trace of a program image, by default the program's last one.
 
-    `outcome.process` is a process id, or what `Choices` has given for another image.
+    `outcome.process` is a process id, or the number that `Choices` gives to another image.
     """
     facts = json.loads((directory / FACTS).read_bytes().rstrip(b"\0"))
     choices = Choices(find_images(directory / IMAGES))

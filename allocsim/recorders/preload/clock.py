@@ -1,4 +1,7 @@
-"""The clock of the stamps: whether the TSC can be trusted, and how long its ticks are."""
+"""The clock of a recording: whether the CPU's time stamp counter (TSC) is used, and its rate.
+
+The recorder stamps each call with the TSC if it can be trusted, else with nanoseconds.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ _SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource
 def is_tsc_trusted() -> bool:
     """Return whether the kernel itself keeps time by the TSC.
 
-    It then found the TSCs of all processors synchronised and their rate constant. Measured on such
-    a machine: in 4 million hand-overs between two processors, no stamp was earlier than the one
-    before it.
+    The kernel does so only if it has found that the TSCs of all processors are synchronised and
+    tick at a constant rate. On such a machine, two processors took turns 4 million times, and no
+    stamp was earlier than the one before.
     """
     if platform.machine() != "x86_64":
         return False
@@ -27,14 +30,14 @@ def is_tsc_trusted() -> bool:
 
 
 class Moment(NamedTuple):
-    """A moment on two clocks."""
+    """One moment, as two clocks show it."""
 
     ticks: int
     nanoseconds: int
 
 
 class TickClock:
-    """The unit of the stamps, measured between the creation of this object and `ns_per_tick`."""
+    """Measures how long a tick is, between the creation of this object and `ns_per_tick`."""
 
     def __init__(self, library: Path) -> None:
         self._ticks = ctypes.CDLL(str(library)).allocsim_ticks if is_tsc_trusted() else None
@@ -43,7 +46,7 @@ class TickClock:
         self._begin = self._now()
 
     def ns_per_tick(self) -> float:
-        """Return the nanoseconds of a tick; 1 if stamps are nanoseconds."""
+        """Return how many nanoseconds a tick has: 1 if the stamps are nanoseconds."""
         now = self._now()
         passed = now.nanoseconds - self._begin.nanoseconds
         return passed / max(now.ticks - self._begin.ticks, 1)

@@ -1,7 +1,7 @@
 """The recorder's C library: compiled when it is first used, and kept in the user's cache.
 
-The file's name has a digest of the source, the compiler and the options, so what is there was
-compiled from exactly this source.
+The file's name has a digest of the source, the compiler and the options. A file of that name was
+therefore compiled from exactly this source.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ OPTIONS = (
     *("-std=gnu11", "-O2", "-g0", "-shared", "-fPIC", "-fno-builtin", "-fvisibility=hidden"),
     *("-Wl,-z,now", "-Wl,-soname,liballocsim-recorder.so"),
 )
-"""-fno-builtin: a compiler may otherwise assume what malloc does, even inside of this one."""
+"""Options of the compiler. Without -fno-builtin, it may assume what malloc does, even in the
+library's own malloc."""
 
 LIBRARIES = ("-ldl", "-lpthread")
-"""Empty since glibc 2.34."""
+"""Libraries to link. Since glibc 2.34 both are empty, because libc has their functions."""
 
 
 def why_no_library() -> str | None:

@@ -1,4 +1,4 @@
-"""Memory and processor time of the recorded program, sampled from outside."""
+"""Memory and processor time of the recorded program, read from /proc while the program runs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 
 
 POLL = 0.1
-"""Seconds between two looks at the processes that are left."""
+"""Seconds between two checks whether processes of the program are left."""
 
 
 class MemoryWatch:
-    """Samples a process. At most MAX_SAMPLES are kept: the interval doubles when they are full."""
+    """Takes samples of a process.
+
+    When there are MAX_SAMPLES, every other one is dropped, and the interval doubles.
+    """
 
     FIELDS = ("ns", "anonymous", "cpu_ns")
-    """Of a sample: time since the start in ns, anonymous resident bytes, processor time in ns."""
+    """The fields of a sample: ns since the start, anonymous RSS in bytes, processor time in ns."""
 
     MAX_SAMPLES = 512
     INTERVAL = 0.02
-    """Seconds between the first samples. A sample takes 40 us on another processor."""
+    """Seconds between the first samples. A sample takes 40 us on a processor that need not be the
+    program's."""
 
     def __init__(self) -> None:
         self.samples: list[tuple[int, int, int]] = []
@@ -68,7 +72,7 @@ def wait_for_leftovers(directory: Path) -> None:
 
 
 def _resident(process: int) -> int:
-    """Return the anonymous resident bytes of a process; ValueError when it has ended."""
+    """Return the anonymous RSS of a process in bytes; raise ValueError if the process has ended."""
     found = _ANONYMOUS.search(Path(f"/proc/{process}/status").read_bytes())
     if found is None:
         raise ValueError(process)
@@ -76,7 +80,10 @@ def _resident(process: int) -> int:
 
 
 def _cpu_time(process: int) -> int:
-    """Return the processor time of a process, all threads, in ns; the kernel counts in ticks."""
+    """Return the processor time of all threads of a process in ns.
+
+    The kernel counts this time in ticks of its own (SC_CLK_TCK).
+    """
     fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])
     return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
