@@ -1,21 +1,25 @@
 /* allocsim's recorder: a preloaded library that writes every malloc call of a program to files.
  *
- * ALLOCSIM_RECORD names their directory. A program image (a process until it calls exec) has a file
- * PID-STAMP, one struct header, and a file PID-STAMP.N for each of its lanes. A lane is a sequence of
- * records in chunks of CHUNK bytes, each filled up with zeros. One thread at a time writes a lane:
- * when the thread ends, the next new thread goes on with it. A record is a few words: operation and
- * stamp, an address, and what else the operation needs. The first word is written last and is never
- * 0, so a record is in the file before the program sees the call's result, and SIGKILL leaves it
- * there.
+ * ALLOCSIM_RECORD names the directory of these files. A process is one program image until it
+ * calls exec, and from then on another one. Each image has a file PID-STAMP with one struct
+ * header, and a file PID-STAMP.N for each of its lanes. A lane is a sequence of records, in chunks
+ * of CHUNK bytes; the unused end of a chunk is zero. One thread at a time writes to a lane. When
+ * the thread ends, the next new thread takes over the lane.
  *
- * Stamps order the calls of all threads: a free is stamped before it begins, an allocation after it
- * has ended, so an address is never allocated before it was freed. Where the TSC is trusted, a stamp
- * is rdtscp (20 ns), which waits for earlier loads. Elsewhere it is the time in ns, made unique by
- * an atomic maximum.
+ * A record is a few words: first the operation and a stamp, then an address and what else the
+ * operation needs. The first word is written last, and is never 0. A record is therefore in the
+ * file before the program gets the result of the call, and is still there after SIGKILL.
  *
- * The recorder never calls malloc, keeps no descriptor open and starts no thread. Its memory is
- * shared mappings of the files, which do not pass to a forked child, and `process`, which the kernel
- * zeroes in a forked child (MADV_WIPEONFORK): whoever finds it zero begins new files.
+ * A stamp is a time that orders the calls of all threads. A free is stamped before it begins, and
+ * an allocation after it has ended, so in the order of the stamps an address is freed before it is
+ * allocated again. Where the CPU's time stamp counter (TSC) is trusted, a stamp is the result of
+ * rdtscp (20 ns), which waits for earlier loads. Elsewhere it is the time in ns, and an atomic
+ * maximum makes it unique.
+ *
+ * The recorder never calls malloc, keeps no descriptor open and starts no thread. Its memory is of
+ * two kinds. Shared mappings of the files are not inherited by a forked child. The kernel zeroes
+ * `process` in a forked child (MADV_WIPEONFORK), and a process that finds it zero begins new
+ * files.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -53,8 +57,8 @@
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define HEADER 4096
 #define CHUNK (128 << 10)
-#define SLACK 512 /* unused end of a chunk: room for cursors that overran it, see reserve() */
-#define RETRY 64 /* where there is no room, only each so many calls tries to make some */
+#define SLACK 512 /* bytes at a chunk's end, into which a cursor may run on (see reserve) */
+#define RETRY 64 /* when there is no room, only one call of this many tries to make room */
 #define TEXT 32  /* bytes of a program's or a thread's name */
 #define MAX_LANES 8192
 #define MAX_DIRECTORY 400
@@ -85,15 +89,15 @@ struct header {
     uint64_t forked;   /* stamp before that fork */
     uint64_t is_tsc;   /* stamps are TSC ticks, otherwise ns of CLOCK_MONOTONIC */
     uint64_t flags;
-    uint64_t maps, mapped, unmaps, unmapped; /* the program's own: calls, bytes */
-    uint64_t lost[16];                       /* calls by reason */
+    uint64_t maps, mapped, unmaps, unmapped; /* calls and bytes outside of malloc */
+    uint64_t lost[16];                       /* lost calls, by reason */
     char program[256];
 };
 
 struct lane {
     char *window; /* CHUNK bytes, aligned to CHUNK; NULL before the first chunk */
     uint64_t cursor;
-    uint64_t chunks;   /* in its file */
+    uint64_t chunks;   /* in the lane's file */
     struct lane *next; /* in the list of free lanes */
 };
 
@@ -108,7 +112,7 @@ static struct process {
     struct lane lanes[MAX_LANES];
 } __attribute__((aligned(PAGE))) process; /* whole pages, zero in a forked child */
 
-static struct { /* what a forked child takes over */
+static struct { /* not zeroed: a forked child inherits it */
     uint64_t identity, forked;
     bool is_tsc, has_key;
     pthread_key_t key;
@@ -119,10 +123,10 @@ static struct { /* what a forked child takes over */
 static __thread struct {
     uint64_t cursor; /* address of the next record; 0: no chunk */
     struct lane *lane;
-    uint32_t number;    /* of this thread in the process, from 1; 0: not known yet */
-    unsigned round;     /* of the destructors of thread-specific values */
-    uint64_t lost;      /* records since there is no room */
-    enum lost reason;
+    uint32_t number;    /* of this thread in the process, from 1; 0: no number yet */
+    unsigned round;     /* how often end_thread() has been called in this thread */
+    uint64_t lost;      /* records lost since there has been no room */
+    enum lost reason;   /* why there is no room */
     uint64_t allocated; /* address of the last allocation that was recorded */
     void *deleting;     /* address that operator delete has recorded and may pass on to free */
     bool is_deleting;
@@ -165,7 +169,7 @@ static uint64_t nanoseconds(void)
     return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Return a number that is larger than that of everything that happened before. */
+/* Return a number that is larger than the stamp of everything that happened before. */
 static inline uint64_t stamp(void)
 {
 #ifdef __x86_64__
@@ -209,8 +213,8 @@ static char *append(char *text, char before, uint64_t number)
     return text;
 }
 
-/* Append zeros to the file, so that a later store to a mapping of them cannot fail. On ext4 this takes
- * 2 us a page in all, posix_fallocate 6 us, and it works on every file system. */
+/* Append zeros to the file, so that later a store to the mapped bytes cannot fail. On ext4, writing
+ * takes 2 us per page and posix_fallocate 6 us. Writing works on every file system. */
 static bool grow_file(int file, size_t length, uint64_t offset)
 {
     static char zeros[CHUNK];
@@ -223,14 +227,15 @@ static bool grow_file(int file, size_t length, uint64_t offset)
     return true;
 }
 
-/* Map new bytes at the end of a file, at the address `window` unless it is NULL. Return NULL and set
- * `reason` on failure. Only raw system calls: those of libc are cancellation points, unlike malloc. */
+/* Map new bytes at the end of a file, at the address `window` unless it is NULL. Return NULL and
+ * set `reason` on failure. This uses raw system calls: the functions of libc are cancellation
+ * points, and malloc must not be one. */
 static void *map_file(const char *path, void *window, size_t length, uint64_t offset,
                       enum lost *reason)
 {
     struct rlimit limit;
     long map = -1;
-    *reason = FILE_LIMIT; /* growing the file beyond it would raise SIGXFSZ */
+    *reason = FILE_LIMIT; /* to grow the file beyond the limit would raise SIGXFSZ */
     if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < offset + length)
         return NULL;
     int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (offset ? 0 : O_CREAT);
@@ -249,7 +254,7 @@ static void *map_file(const char *path, void *window, size_t length, uint64_t of
     if (map == -1)
         return NULL;
     madvise((void *)map, length, MADV_DONTFORK);
-    madvise((void *)map, length, MADV_POPULATE_WRITE); /* faster than one fault a page */
+    madvise((void *)map, length, MADV_POPULATE_WRITE); /* faster than a fault for each page */
     return (void *)map;
 }
 
@@ -340,7 +345,7 @@ static void block_signals(sigset_t *before)
     pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
-/* Return a lane that no thread uses; NULL and a `reason` if there is none. */
+/* Return a lane that no thread uses; return NULL and set `reason` if there is none. */
 static struct lane *free_lane(enum lost *reason)
 {
     lock();
@@ -388,7 +393,7 @@ static bool take_lane(void)
     return true;
 }
 
-/* Do what more_room() says, with all signals blocked. */
+/* Make room as more_room() does, with all signals blocked. */
 static bool find_room(bool is_nested)
 {
     bool is_done = true;
@@ -405,8 +410,9 @@ static bool find_room(bool is_nested)
     return is_done;
 }
 
-/* Make room for a record of this thread, or give a reason and return false. `is_nested`: this
- * is a signal handler inside put(), and the record being written needs its chunk to stay. */
+/* Make room for a record of this thread, or set self.reason and return false. `is_nested` means
+ * that this is a signal handler which has interrupted put(). The interrupted record is not
+ * complete, so its chunk must stay mapped, and the handler gets another lane. */
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
@@ -429,9 +435,9 @@ static bool more_room(bool is_nested)
     return is_done;
 }
 
-/* Return where a record goes; NULL if there is no room. The cursor moves by one instruction, so
- * that the record of a signal handler gets another place. A cursor at the end moves on into SLACK
- * until its thread has a new chunk. */
+/* Return the place for a record, or NULL if there is no room. One instruction reads and moves the
+ * cursor, so that a signal handler never gets the same place. At the end of a chunk, the cursor
+ * moves on into SLACK until its thread has a new chunk. */
 static inline uint64_t *reserve(unsigned words, bool *is_nested)
 {
     for (;;) {
@@ -456,7 +462,7 @@ static inline bool is_recording(void)
     return LIKELY(process.header) || (!process.is_off && more_room(false));
 }
 
-/* Write a record of `words` words, of which `rest` are all but the first. */
+/* Write a record of `words` words; `rest` are all words but the first. */
 static inline void put(enum op op, uint64_t when, unsigned words, const uint64_t *rest)
 {
     bool is_nested = self.is_writing;
@@ -475,7 +481,7 @@ static inline void put(enum op op, uint64_t when, unsigned words, const uint64_t
         leave_lane();
 }
 
-/* Write a record with the last bytes of a text. */
+/* Write a record that contains the last TEXT bytes of a text. */
 static void put_text(enum op op, uint64_t when, uint64_t first, const char *text)
 {
     uint64_t rest[1 + TEXT / 8] = {first};
@@ -491,9 +497,10 @@ static void put_name(void)
         put_text(NAME, stamp(), self.number, name);
 }
 
-/* End this thread: a destructor of a thread-specific value, which sets the value again until the
- * last round. So it runs after the destructors of others, among them the caches of malloc. What libc
- * frees later is written into a lane that is taken and left for each call. */
+/* End this thread. This is the destructor of a thread-specific value. It sets the value again
+ * until the last round of destructors, so that it runs after the others, among them those of
+ * malloc's thread caches. libc frees some objects even later; for each such call, a lane is taken
+ * and left. */
 static void end_thread(void *value)
 {
     if (++self.round < PTHREAD_DESTRUCTOR_ITERATIONS)
@@ -517,7 +524,7 @@ static void after_fork(void)
 
 /* ---- the program's malloc ---- */
 
-/* Find the program's functions; return false while that is under way. */
+/* Find the functions of `real`; return false if a call of resolve() is still under way. */
 static bool resolve(void)
 {
     static bool is_resolving;
@@ -528,14 +535,14 @@ static bool resolve(void)
     FIND(syscall), FIND(prctl), FIND(calloc), FIND(realloc), FIND(memalign), FIND(aligned_alloc);
     FIND(valloc), FIND(pvalloc), FIND(posix_memalign), FIND(free), FIND(malloc_usable_size);
     FIND(dlopen), FIND(brk), FIND(sbrk), FIND(execve), FIND(execvpe), FIND(fexecve);
-    FIND(posix_spawn), FIND(posix_spawnp), FIND(malloc); /* malloc last: it says that all are known */
+    FIND(posix_spawn), FIND(posix_spawnp), FIND(malloc); /* malloc last, see RESOLVED */
     is_resolving = false;
     return real.malloc != NULL;
 }
 
 #define RESOLVED (LIKELY(real.malloc) || resolve())
 
-/* Return memory for dlsym, all zero, while malloc is not known yet; it is never freed. */
+/* Return zeroed memory for dlsym, which may allocate before malloc is known. It is never freed. */
 static void *bootstrap(size_t size)
 {
     size_t start = arena_used;
@@ -566,7 +573,7 @@ static void freed(enum op op, void *address)
         put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
 }
 
-/* The call of the program's malloc that gives `result`. */
+/* Set `result` to the result of `call`, which is a call of the program's malloc. */
 #define INSIDE(result, call) (self.is_allocating = true, result = call, self.is_allocating = false)
 
 EXPORT void *HOOK(malloc)(size_t size)
@@ -590,7 +597,8 @@ EXPORT void *HOOK(calloc)(size_t count, size_t size)
     return allocated(CALLOC, result, total, 0);
 }
 
-/* realloc or reallocarray: the first half is stamped before, the second after the call. */
+/* Call realloc for realloc or reallocarray. The record's first half is stamped before the call, the
+ * second half after it. */
 static void *resized(enum op op, void *address, size_t size)
 {
     void *result;
@@ -618,7 +626,7 @@ EXPORT void *HOOK(realloc)(void *address, size_t size)
 
 EXPORT void *HOOK(reallocarray)(void *address, size_t count, size_t size)
 {
-    size_t total; /* SIZE_MAX fails with ENOMEM, as the product would */
+    size_t total; /* if the product overflows, SIZE_MAX: realloc then fails with ENOMEM */
     return resized(REALLOCARRAY, address,
                    __builtin_mul_overflow(count, size, &total) ? SIZE_MAX : total);
 }
@@ -684,11 +692,13 @@ EXPORT size_t HOOK(malloc_usable_size)(void *address)
 
 /* ---- operator new and delete ----
  *
- * In libstdc++ they call malloc and free, which records them. In tcmalloc, jemalloc and mimalloc
- * they do not, or not always. So new records what malloc has not just recorded, and delete is
- * recorded here if it comes from the same library as free. */
+ * The operators of libstdc++ call malloc and free, which record the calls. The operators of
+ * tcmalloc, jemalloc and mimalloc do not call them, or not always. So operator new records an
+ * allocation unless malloc has just recorded it, and operator delete records its call if it comes
+ * from the same library as free. */
 
-/* Return the program's operator. It may be in a library that only a plugin has loaded. */
+/* Return the program's operator of that name. It may be in a library that only a plugin has loaded,
+ * where RTLD_NEXT does not find it. */
 static void *operator_named(const char *name)
 {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
@@ -698,7 +708,7 @@ static void *operator_named(const char *name)
         found = library ? dlsym(library, name) : NULL;
     }
     if (!found)
-        abort(); /* a program that calls it cannot run without the recorder either */
+        abort(); /* without the recorder, the program could not run either */
     return found;
 }
 
@@ -713,7 +723,7 @@ static bool is_of_malloc(void *function)
 typedef void *new_function(size_t, uintptr_t, uintptr_t);
 typedef void delete_function(void *, uintptr_t, uintptr_t);
 
-/* The second argument may be an alignment; arguments that an operator does not have are not used. */
+/* The second argument may be an alignment. An operator with fewer arguments ignores the others. */
 #define OPERATOR_NEW(name, op, alignment)                                                          \
     EXPORT void *HOOK(name)(size_t size, uintptr_t second, uintptr_t third)                        \
     {                                                                                              \
@@ -765,9 +775,9 @@ OPERATOR_DELETE(_ZdaPvmSt11align_val_t)
 OPERATOR_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t)
 OPERATOR_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t)
 
-/* ---- memory beside malloc ---- */
+/* ---- memory outside of malloc ---- */
 
-/* Declare `longs`: the next `count` arguments, of which a caller may have passed fewer. */
+/* Declare `longs`, the next `count` arguments. If the caller has passed fewer, the rest is junk. */
 #define LONGS(last, count)                                                                         \
     long longs[count];                                                                             \
     va_list list;                                                                                  \
@@ -811,7 +821,7 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
     return (void *)result;
 }
 
-/* Unmap all but the recorder's own windows, which a program does not know. */
+/* Unmap the range, except the recorder's own mappings in it, of which the program does not know. */
 EXPORT int HOOK(munmap)(void *address, size_t length)
 {
     uintptr_t start = (uintptr_t)address, end = start + length;
@@ -853,9 +863,9 @@ EXPORT void *HOOK(sbrk)(intptr_t increment)
     return result;
 }
 
-/* ---- what would hide calls from the recorder ---- */
+/* ---- functions that would hide calls from the recorder ---- */
 
-/* These are tail calls: dlopen looks at its caller. */
+/* The real functions must be tail calls: dlopen looks up its caller, which must be the program. */
 EXPORT void *HOOK(dlopen)(const char *file, int flags)
 {
     if (!RESOLVED)
@@ -968,7 +978,7 @@ __attribute__((destructor)) static void end(void)
     }
 }
 
-/* The clock of the stamps, for allocsim, which calibrates it. */
+/* Return a stamp of the TSC. allocsim calls this to measure how long a tick is. */
 EXPORT uint64_t allocsim_ticks(void)
 {
     kept.is_tsc = true;
