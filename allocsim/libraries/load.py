@@ -57,9 +57,9 @@ def load(name: str) -> LoadedLibrary:
         if all(addresses):
             state = Library(np.array(addresses, np.int64))
             return LoadedLibrary(name, _file(handle), prefix, handle, state)
-    prefix = f"the prefix '{prefixes[0]}'" if len(prefixes) == 1 else "any known prefix"
+    wanted = f"the prefix '{prefixes[0]}'" if len(prefixes) == 1 else "any known prefix"
     raise InputError(
-        f"'{path}' does not have all of {', '.join(FUNCTIONS)} under {prefix}; "
+        f"'{path}' does not have all of {', '.join(FUNCTIONS)} under {wanted}; "
         f"give the prefix of their names, as in {PREFIX}{path}:my_"
     )
 
