@@ -1,0 +1,47 @@
+"""Memory and processor time of a program, sampled from outside."""
+
+import os
+import time
+
+import pytest
+
+from allocsim.recorders.preload.clock import TickClock
+from allocsim.recorders.preload.watch import MemoryWatch
+
+
+def test_samples_are_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has more than a MiB of anonymous memory."""
+    monkeypatch.setattr(MemoryWatch, "INTERVAL", 0.0)
+    watch = MemoryWatch()
+    with watch.watching(os.getpid()):
+        while not watch.samples:
+            time.sleep(0.001)
+    moment, anonymous, cpu = watch.samples[0]
+    assert moment > 0
+    assert anonymous > 1 << 20
+    assert cpu > 0
+
+
+def test_samples_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryWatch, "INTERVAL", 0.0)
+    monkeypatch.setattr(MemoryWatch, "MAX_SAMPLES", 8)
+    watch = MemoryWatch()
+    with watch.watching(os.getpid()):
+        while len(watch.samples) < 4:
+            time.sleep(0.001)
+        time.sleep(0.05)
+    assert len(watch.samples) < 8
+
+
+def test_process_that_has_ended_has_no_more_samples() -> None:
+    watch = MemoryWatch()
+    with watch.watching(1 << 22):
+        pass
+    assert watch.samples == []
+
+
+def test_ticks_are_calibrated(library: object) -> None:
+    """A tick of a processor's clock is between 0.1 and 100 ns; without one, ticks are ns."""
+    clock = TickClock(library)  # type: ignore[arg-type]
+    time.sleep(0.01)
+    assert 0.1 < clock.ns_per_tick() < 100
