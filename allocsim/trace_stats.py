@@ -83,7 +83,7 @@ class TraceStats:
     left_by_size: list[Bin]
     """Objects never freed, by size."""
     faults: dict[str, tuple[int, int]]
-    """For each fault, how often it occurs and the number of the first event that has it."""
+    """For each fault, how many events have this fault, and the number of the first such event."""
 
     @property
     def allocations(self) -> int:

@@ -28,6 +28,7 @@ class CallRecord(Struct):
 
 
 CALL = CallRecord.dtype
+"""NumPy's type of a call in an array."""
 
 
 class Call(NamedTuple):

@@ -27,7 +27,7 @@ from allocsim.traces import decompress
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+BZIP2, XZ, ZSTD = b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"  # first bytes of the containers
 ZSTD_SKIPPABLE = [bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(16)]
 """First bytes of the frames that zstd skips; pzstd begins a file with one."""
 
@@ -36,8 +36,7 @@ MAX_IN_MEMORY = 16 << 20
 file. A copy is needed because the directory of a zip is at its end."""
 
 MAX_COPY = 4 << 30
-"""Maximum bytes of decompressed content that are copied to a file for a format that needs a file.
-"""
+"""Maximum bytes of decompressed content that are copied to a file, if a format needs a file."""
 
 MAX_DIRECTORY = 1 << 20
 """Maximum bytes of a zip's directory. zipfile parses the whole directory when it opens the zip, and
@@ -52,7 +51,7 @@ class Source:
     """The decompressed bytes of a trace."""
 
     def __init__(self, name: str, raw: io.BufferedReader) -> None:
-        """Decompress `raw` according to its first bytes; TraceError if that is not possible."""
+        """Decompress `raw` according to its first bytes; raise TraceError if that fails."""
         self.name = name
         self.truncated = False
         """Whether the container ended in the middle of its content."""
@@ -252,7 +251,7 @@ class _LimitedReads:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next `size` bytes; BadZipFile if `size` exceeds the limit."""
+        """Return the next `size` bytes; raise BadZipFile if `size` exceeds the limit."""
         if size > self.limit:
             raise zipfile.BadZipFile(f"a directory of {size:,} bytes is too large for one file")
         return self._file.read(size)
@@ -271,7 +270,7 @@ and its subclass NotImplementedError for an unsupported compression."""
 
 
 def open_source(path: str) -> Source:
-    """Open a file, or standard input if `path` is '-'; TraceError if it cannot be read."""
+    """Open a file, or standard input if `path` is '-'; raise TraceError if this fails."""
     if path == "-":
         if sys.stdin is None:
             raise TraceError("standard input is closed; expected a recorded trace")

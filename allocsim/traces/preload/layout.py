@@ -22,6 +22,8 @@ import numpy as np
 
 CHUNK = 128 << 10
 SLACK = 512
+"""Bytes of a chunk, and of its unused end."""
+
 TEXT_WORDS = 4
 """Words of the name of a thread or program in a record."""
 

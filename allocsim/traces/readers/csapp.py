@@ -42,9 +42,9 @@ class RepFile(Struct):
     header: Int64  # numbers of the header read so far
     promised: Int64  # operations according to the header, if it is complete
     operations: Int64  # operations read so far
-    request: Int64  # size of the last call that has one
+    request: Int64  # size of the last call that has a size
     sized: Int64  # calls with a size
-    unsized: Int64  # calls that took the size of a previous one
+    unsized: Int64  # calls without a size, which took the size of the call before
 
 
 _ALLOCATE, _REALLOCATE, _FREE, _MINUS, _TAB, _COMMENT = (ord(letter) for letter in "arf-\t#")

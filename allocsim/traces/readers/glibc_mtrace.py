@@ -38,6 +38,7 @@ UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 
 """Types whose records need special treatment: some of their columns have another meaning."""
 
 MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
+"""`pointer1` and `size` of the first record."""
 
 _ADDRESS = np.uint64((1 << ADDRESS_BITS) - 1)
 _OPS = np.full(256, -1, np.int64)  # Op by type; -1: a record of this type is not a call

@@ -14,20 +14,27 @@ from allocsim.traces.scan.go_batch import number_at
 
 SPAN_EXISTS, SPAN_ALLOC, SPAN_FREE = 128, 129, 130
 OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
+"""Types of events. A span or object EXISTS if it is older than the trace."""
 
 OBJECT_UNIT = 8
 """Bytes between the addresses of consecutive object ids."""
 
 
 class GoHeap:
-    """What the events so far say of the heap. Memory use grows with the live objects and pages."""
+    """The spans and live objects, according to the events so far.
+
+    Memory use grows with the number of live objects and of pages.
+    """
 
     def __init__(self) -> None:
         self._base = 0
+        """Lowest address of the heap."""
         self._class_of_page = dict[int, int]()
-        """The size class of each page, or minus the pages of the large object that begins there."""
+        """Size class of each page. For the first page of a large object it is -N if N pages belong
+        to the object."""
         self._live = set[int]()
-        """Addresses of the live objects; of a tiny block, the block's."""
+        """Addresses of the live objects. Tiny objects that share a block have the block's address.
+        """
         self.has_events = False
         self._shared = self._strays = self._existing = 0
 
@@ -51,7 +58,7 @@ class GoHeap:
                 yield from self._allocate(first, thread, kind == OBJECT_ALLOC)
 
     def notes(self) -> list[str]:
-        """Return what the user should know of the calls."""
+        """Return sentences for the user on what the calls lack."""
         notes = ["Go traces have no requested sizes: objects have the sizes of their classes"]
         if self._shared:
             notes.append(
@@ -65,23 +72,23 @@ class GoHeap:
         return notes
 
     def _describe(self, payload: bytes) -> None:
-        """Read the heap's lowest address from a description; other descriptions are of types."""
+        """Read the heap's lowest address from a description, unless it describes Go's types."""
         if payload[:1] == b"\1":
             self._base, _ = number_at(np.frombuffer(payload, np.uint8), 1)
 
     def _add_span(self, span: int, npages: int, kind: int) -> None:
-        """Note the class of a span's pages; stacks and work buffers have no objects."""
-        if kind & 1:
+        """Store the size class of a span's pages."""
+        if kind & 1:  # the span is for stacks or work buffers, and has no objects
             return
         size_class = kind >> 2
-        if size_class == 0:
+        if size_class == 0:  # the span is one large object
             self._class_of_page[span] = -npages
         elif size_class <= len(CLASSES):
             info = CLASSES[size_class - 1]
             self._class_of_page.update((span + page, size_class) for page in range(info.pages))
 
     def _allocate(self, number: int, thread: int, is_new: bool) -> Iterator[Call]:
-        """Yield the call for an object, unless it shares a block with a live one."""
+        """Yield the call that allocates an object, unless a live object is in the same block."""
         offset = number * OBJECT_UNIT
         size_class = self._class_of_page.get(offset // PAGE, 0)
         if size_class == 0:
@@ -99,7 +106,7 @@ class GoHeap:
         yield Call(Op.MALLOC, address, request=size, thread=thread)
 
     def _free(self, number: int, thread: int) -> Iterator[Call]:
-        """Yield the call for a freed object."""
+        """Yield the call that frees an object, or the block that the object shares with others."""
         address = self._base + number * OBJECT_UNIT
         for start in (address, address & -TINY_SIZE):
             if start in self._live:

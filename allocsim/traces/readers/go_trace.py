@@ -1,12 +1,14 @@
 """Execution traces of Go programs that run with GODEBUG=traceallocfree=1 (Go 1.23 and newer).
 
 Such a trace has every allocation, and every object that a sweep frees. A trace is a sequence of
-generations; a generation is a set of batches, each of one thread and in the order of its times, so
-a generation is read whole and its events are sorted by time.
+generations, and a generation is a set of batches. The events of a batch are of one thread and in
+the order of their times, but the batches overlap. So the reader reads a whole generation and sorts
+its events by time.
 
-A trace does not have the requested sizes: a small object has the size of its class, a large one
-that of its pages. The objects of less than 16 bytes that share a block are one object. An object is
-freed when a sweep reaches it, after a collection, and not when the program stops using it.
+A trace does not have the requested sizes. A small object gets the size of its size class, and a
+large object the size of its pages. Go may put several objects of less than 16 bytes into one block;
+they count as one object. An object is freed when the sweep after a garbage collection reaches the
+object, and not when the program stops using it.
 """
 
 from __future__ import annotations
@@ -28,16 +30,16 @@ HEADER = 16
 """Bytes of the header: `go 1.NN trace` and zeros."""
 
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
-"""The bytes that begin a batch, a batch of an experiment, and end a generation."""
+"""First byte of a batch, of a batch that belongs to an experiment, and of a generation's end."""
 
 ALLOC_FREE = 1
-"""The number of the experiment."""
+"""Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
 
 TABLES = {2, 4, 6, 8, 50}
 """First bytes of batches without events: stacks, strings, CPU samples, clocks."""
 
 ARGUMENTS = np.zeros(256, np.int64)
-"""Arguments of each event, the time included; 0 for unknown ones."""
+"""Number of arguments of an event, by the event's type; the time counts too. 0: unknown type."""
 
 for _count, _kinds in {
     1: (11, 17, 18, 23, 24, 27, 36),
@@ -50,19 +52,19 @@ for _count, _kinds in {
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins like an execution trace."""
+    """Return whether a file begins with the header of an execution trace."""
     return head.startswith(b"go 1.") and b" trace\0" in head[:HEADER]
 
 
 class _Bytes:
-    """The bytes of a source, one number or block after the other."""
+    """Reads the bytes of a source as numbers and blocks, and counts them."""
 
     def __init__(self, source: Source) -> None:
         self.source, self.place = source, 0
         self._buffer = bytearray(MAX_BATCH)
 
     def take(self, length: int) -> bytes:
-        """Return the next bytes; fewer at the end of the source."""
+        """Return the next `length` bytes, or fewer at the end of the source."""
         view, filled = memoryview(self._buffer)[:length], 0
         while filled < length and (read := self.source.read_into(view[filled:])):
             filled += read
@@ -70,7 +72,10 @@ class _Bytes:
         return bytes(view[:filled])
 
     def number(self) -> int:
-        """Return the next LEB128 number; TraceError if the source ends in it."""
+        """Return the next number, which is encoded as LEB128.
+
+        Raises EOFError if the source ends within the number, and TraceError if it is too long.
+        """
         value = shift = 0
         while shift < 70:
             byte = self.take(1)
@@ -103,7 +108,8 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""The batches of the experiment, and for each other batch its thread and its events."""
+"""The descriptions, which are the experiment's batches; then thread and events of each other batch.
+"""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:
@@ -136,8 +142,8 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
 
 
 def _events(data: _Bytes, payload: bytes, time: int) -> Any:
-    """Return the AllocFree events of a batch."""
-    events = records(GoEvent, len(payload) // 2 + 1)
+    """Return the events of AllocFree in a batch."""
+    events = records(GoEvent, len(payload) // 2 + 1)  # an event has two bytes or more
     text = np.frombuffer(payload, np.uint8)
     found, place = decode_batch(text, time, ARGUMENTS, events)
     if place < len(payload):
@@ -147,7 +153,7 @@ def _events(data: _Bytes, payload: bytes, time: int) -> Any:
 
 
 def _unknown(data: _Bytes, found: bytes) -> TraceError:
-    """Return the error for bytes that are no event or batch."""
+    """Return the error for bytes that are neither an event nor a batch."""
     return TraceError(
         f"{data.source.name}, byte {data.place}: found {found.hex(' ')}, expected an event of a Go "
         "trace"

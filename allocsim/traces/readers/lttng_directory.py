@@ -27,6 +27,7 @@ from allocsim.traces.readers.lttng_streams import Stream, Streams, read_events, 
 from allocsim.traces.recording import events_of
 
 METADATA = "metadata"
+"""Name of the file that declares the layout of the streams."""
 
 
 class DirectorySource:

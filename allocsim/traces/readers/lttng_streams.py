@@ -30,7 +30,11 @@ from allocsim.traces.readers.lttng_metadata import EventLayout
 from allocsim.traces.scan.lex import product
 
 PACKET_HEADER = 84
+"""Bytes of the header of a packet."""
+
 EXTENDED = 0xFFFF
+"""The first two bytes of a long header, in place of the event's id."""
+
 _MAGIC = 0xC1FC1FC1
 _SHORT, _LONG = 6, 14
 """Bytes of the short and the long header of an event."""
@@ -48,7 +52,7 @@ class Stream(Struct):
     content: Int64  # end of the current packet's events
     packet: Int64  # start of the next packet
     end: Int64  # end of the file
-    time: Int64  # time of the next event; NEVER if there is none
+    time: Int64  # time of the next event; NEVER at the end of the file
     event: Int64  # id of the next event
     number: Int64  # number that the next packet should have; -1 before the first
     missing: Int64  # packets that are not in the file

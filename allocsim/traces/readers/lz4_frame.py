@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 MAGIC = b"\x04\x22\x4d\x18"
+"""First bytes of a frame."""
 
 MAX_BLOCKS = 1 << 20
 """Number of blocks after which the search for the end mark stops, and the frame counts as complete.

@@ -1,4 +1,8 @@
-"""Decoding of a batch of a Go execution trace: event types, LEB128 numbers, time differences."""
+"""Decoding of a batch of a Go execution trace (see `readers.go_trace`).
+
+An event consists of its type (one byte) and its arguments, which are LEB128 numbers. The first
+argument is the time since the previous event.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ MAX_BATCH = 1 << 16
 """Maximum bytes of a batch."""
 
 FIRST_ALLOC_FREE = 128
-"""The events of the experiment AllocFree have types from this on; the others are skipped."""
+"""Lowest type of an event of the experiment AllocFree. Events of lower types are skipped."""
 
 
 class GoEvent(Struct):
@@ -19,14 +23,17 @@ class GoEvent(Struct):
 
     time: Int64
     kind: Int64  # the event's type
-    first: Int64  # its arguments after the time
+    first: Int64  # the event's first argument after the time; then the second and the third
     second: Int64
     third: Int64
 
 
 @kernel
 def number_at(text: np.ndarray, place: int) -> tuple[int, int]:
-    """Return the number at `place` and the place after it, or (0, -1) if it is cut or too long."""
+    """Return the number at `place`, and the place after the number.
+
+    Returns (0, -1) if the number is cut off or too long.
+    """
     value, shift = 0, 0
     while place < len(text) and shift < 70:
         byte = int(text[place])
@@ -42,10 +49,11 @@ def number_at(text: np.ndarray, place: int) -> tuple[int, int]:
 def decode_batch(
     text: np.ndarray, time: int, arguments: np.ndarray, events: Table[GoEvent]
 ) -> tuple[int, int]:
-    """Decode the events of a batch that begins at `time`; fill those of AllocFree into `events`.
+    """Decode the events of a batch that begins at `time`; store those of AllocFree in `events`.
 
-    `arguments` has the number of arguments for each type, the time included; 0 for unknown types.
-    Returns their number and the length of the text, or the place of an event that is not valid.
+    `arguments` has the number of arguments of each type of event, including the time, or 0 for an
+    unknown type. Returns the number of stored events, and the length of `text`. If an event is
+    invalid, its place takes the place of the length.
     """
     place, found = 0, 0
     while place < len(text):
@@ -64,7 +72,7 @@ def decode_batch(
                 time += value
                 event.time = time
             elif kind < FIRST_ALLOC_FREE:
-                continue  # numbers up to 2**64 - 1
+                continue  # not stored: such a number may be too large for an Int64
             elif number == 1:
                 event.first = value
             elif number == 2:

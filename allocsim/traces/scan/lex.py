@@ -24,6 +24,7 @@ MAX_DIGITS = 20
 """Decimal digits of the largest 64-bit number. A longer string of digits is not a number."""
 
 MAX_HEX_DIGITS = 16
+"""Hexadecimal digits of the largest 64-bit number. A longer string of digits is not a number."""
 
 
 def word(text: bytes) -> int:
