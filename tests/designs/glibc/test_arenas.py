@@ -4,6 +4,7 @@ import pytest
 
 from allocsim.core import operations
 from allocsim.core.records import HeapState
+from allocsim.designs.glibc.check_chunks import slots_of
 from tests.designs.glibc.conftest import MakeHeap, free, malloc
 
 
@@ -106,6 +107,17 @@ def test_full_heap_gets_a_successor_and_fence_posts(make_glibc: MakeHeap) -> Non
     assert objects[2] % (64 << 20) == 48 + 16
     assert int(state.arena[1].fixed) == 2256 + 48 + 32
     assert heap.check() == []
+
+
+def test_new_heap_has_room_for_the_request_its_header_and_the_padding(
+    make_glibc: MakeHeap,
+) -> None:
+    state = make_glibc(mmap_threshold=1 << 30, trim_threshold=1 << 30).state
+    arenas(state, 0, 1)
+    chunk = (40 << 20) - 64  # with its header and 32 bytes of top, 16 bytes over a page
+    malloc(state, chunk - 8, chunk - 8, thread=1)
+    newest = slots_of(state, 1)[0]
+    assert int(state.heap_info[newest].size_) == (40 << 20) + 4096 + 131_072
 
 
 def test_heap_that_is_all_top_is_deleted(make_glibc: MakeHeap) -> None:
