@@ -25,6 +25,10 @@ _NATIVE = b"\x7fELF\x02\x01"
 """First bytes of a 64-bit little-endian file."""
 
 
+_GO_BUILD = b"\xff Go buildinf:"
+"""Beginning of the build information that Go's linker adds to programs."""
+
+
 class ElfFile(NamedTuple):
     """The facts that `read_elf` finds in an ELF file."""
 
@@ -58,6 +62,15 @@ def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
             return _parsed(image, [*symbols])
         except (struct.error, OverflowError, UnicodeDecodeError):
             return None
+
+
+def is_go_program(path: str | Path) -> bool:
+    """Return whether a Go compiler has built `path`: it has Go's build information."""
+    try:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
+            return it.find(_GO_BUILD) >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def _parsed(image: mmap.mmap, symbols: list[str]) -> ElfFile:

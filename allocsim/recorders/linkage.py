@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.recorders.base import Request, run_command
-from allocsim.recorders.elf import ElfFile, read_elf
+from allocsim.recorders.elf import ElfFile, is_go_program, read_elf
 from allocsim.text import format_bytes
 
 MALLOC = "malloc"
@@ -48,6 +48,12 @@ def why_not_preloaded(request: Request) -> str | None:
         return None
     if not elf.is_native:
         return f"'{file}' is not a 64-bit program"
+    if is_go_program(file):
+        return (
+            f"'{file}' is a Go program, which does not use malloc: let it call "
+            "runtime/trace.Start, run it with GODEBUG=traceallocfree=1, and replay the trace that "
+            "it writes"
+        )
     if elf.interpreter is None:
         return f"'{file}' is statically linked, so that no recorder can be preloaded"
     if _gains_rights(file):

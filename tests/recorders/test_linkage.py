@@ -101,6 +101,15 @@ def test_static_program_is_refused(tmp_path: Path) -> None:
     assert "is statically linked" in (why_unsuited(request(path)) or "")
 
 
+def test_go_program_is_refused_with_the_way_to_trace_it(tmp_path: Path) -> None:
+    path = compiled(tmp_path, "it", "int main(void) { return 5; }")
+    assert why_unsuited(request(path)) is None
+    path.write_bytes(path.read_bytes() + b"\xff Go buildinf:\x08\x02")
+    reason = why_unsuited(request(path)) or ""
+    assert "is a Go program" in reason
+    assert "GODEBUG=traceallocfree=1" in reason
+
+
 def test_script_is_judged_by_its_interpreter(tmp_path: Path, with_allocator: Path) -> None:
     script = tmp_path / "script"
     script.write_text(f"#!{with_allocator} x\n")

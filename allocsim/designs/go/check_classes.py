@@ -79,6 +79,9 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
 
 def _misplaced(heap: Go, span: SpanCopy, which: int | None) -> Iterator[str]:
     """Yield why a span does not belong to the set that it is in. A cached span is in set None."""
+    if span.size_class >= len(heap.mcentral):
+        yield f"span {span.number} has class {span.size_class}"
+        return
     central = heap.mcentral[max(span.size_class, 0)]
     nelems = int(central.nelems) if span.size_class > 0 else 1
     if which is not None and (span.alloc_count == nelems) != (which == FULL):
@@ -128,7 +131,7 @@ def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
                 yield f"class {number} offers slots {offered:#x} of span {central.alloc}"
             continue
         taken = slots_of(heap, span, int(heap.mheap[0].taken)) | slots_of(heap, span, 0)
-        passed = (2 << max(int(central.alloc_bit), -1)) - 1
+        passed = (1 << min(max(int(central.alloc_bit), -1), 63) + 1) - 1
         if offered & (taken >> 64 * word) or (offered << 64 * word) >> int(central.nelems):
             yield f"class {number} offers slots {offered:#x} that are not free"
         if offered & passed:
@@ -155,7 +158,7 @@ def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
         size += count * (int(central.elemsize) if span.size_class else span.npages * PAGE)
     for central in heap.mcentral[1:]:
         dead -= int(central.num_reusable)
-        size -= int(central.num_reusable * central.elemsize)
+        size -= int(central.num_reusable) * int(central.elemsize)
     controller = heap.gc_controller[0]
     if (controller.dead_objects, controller.dead_bytes) != (dead, size):
         yield (

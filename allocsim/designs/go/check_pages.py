@@ -70,7 +70,7 @@ def chunks_are_what_was_obtained(heap: Go, memory: Reservation) -> Iterator[str]
     """The heap is a whole number of chunks, from the start of the reservation on."""
     system, mheap = heap.system[0], heap.mheap[0]
     length = int(system.next) - memory.address
-    if mheap.start != memory.address or not length == system.heap == mheap.chunks * 4 << 20:
+    if mheap.start != memory.address or not length == system.heap == int(mheap.chunks) * 4 << 20:
         yield f"heap of {system.heap} bytes from {mheap.start:#x}, {mheap.chunks} chunks counted"
 
 
@@ -167,7 +167,8 @@ def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:
     for span in spans_of(heap):
         first = (span.start_addr - memory.address) // PAGE
         small = span.size_class > 0
-        for distance in range(span.npages) if small else {0, span.offset}:
+        length = min(span.npages, len(expected))
+        for distance in range(length) if small else {0, span.offset}:
             if 0 <= first + distance < len(expected):
                 part = distance << 8 | span.size_class if small else 0
                 expected[first + distance] = span.number << 16 | part

@@ -40,7 +40,7 @@ def direct_heap() -> Iterator[Heap]:
 @pytest.fixture
 def busy_heap() -> Iterator[Heap]:
     """A heap with objects of all kinds, live and dead, collected once, with a partial set."""
-    with Heap("go", reserve=64 << 20, GOGC="off", collect=1000) as heap:
+    with Heap("go", reserve=64 << 20, GOGC="off", collect=300) as heap:
         keep_busy(heap.state)
         yield heap
 
@@ -49,8 +49,8 @@ def keep_busy(state: HeapState) -> None:
     """Allocate and free until every kind of record is in use."""
     operations.allocate_stack(state, 20_000)
     operations.free_stack(state, operations.allocate_stack(state, 40_000))
-    live = [operations.malloc(state, 0, 100) for _ in range(300)]
-    live += [operations.malloc(state, 0, size) for size in SIZES * 20]
+    live = [operations.malloc(state, 0, 100) for _ in range(120)]
+    live += [operations.malloc(state, 0, size) for size in SIZES * 4]
     for address in live[::3]:
         operations.free(state, 0, address)
     while state.gc_controller[0].num_gc == 0:
