@@ -3,7 +3,8 @@
 Ctrl-C may come while Python is still loading, and Python's own handler would then print a traceback
 in the middle of an import. Therefore this module imports only what Python has loaded already, and
 `main` changes what SIGINT does before it imports anything else. A Ctrl-C that comes earlier, while
-the interpreter itself starts (10 to 20 ms), is handled by Python.
+the interpreter itself starts (10 to 20 ms), is handled by Python, unless the launcher has blocked
+SIGINT, as scripts/allocsim does. A blocked signal takes effect when `main` unblocks it.
 
 File descriptors 0 to 2 are opened if the caller closed them. Otherwise the next file to be opened
 would get one of these numbers, and everything written to standard output or standard error could
@@ -23,6 +24,7 @@ def main() -> None:
     from allocsim.signals import handle_signals, ignore_signals
 
     handle_signals()
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})
     open_standard_files()
     from allocsim.cli import main as command_line
 

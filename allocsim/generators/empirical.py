@@ -65,7 +65,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             which, where = random_bits(bits, count), random_bits(bits, count)
             # The high half of a word in `where` picks the thread. The shift passes the low half on
             # to the kernel, which uses it to pick the object to free.
-            self._spread(where, chunk)
+            self._spread(where >> np.uint64(32), chunk)
             step(population, words_of(which), words_of(where << np.uint64(1)), chunk)
             yield chunk
 
@@ -74,14 +74,15 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         state = population.state[0]
         while state.live < self.heap:
             chunk, words = no_events(CHUNK), random_bits(bits, CHUNK)
+            # The low half of a word picks the thread, and the high half picks the size.
             self._spread(words, chunk)
             fill(population, words_of(words), self.heap, chunk)
             yield chunk[: state.events]
 
     def _spread(self, words: Any, chunk: Any) -> None:
-        """Give each event a random thread, if there are several."""
+        """Give each event the thread that the low half of its word picks, if there are several."""
         if self.threads > 1:
-            chunk.thread[:] = pick(words >> np.uint64(32), self.threads)
+            chunk.thread[:] = pick(words, self.threads)
 
     def _rates(self) -> tuple[list[Rate], list[str]]:
         """Return the rates of all sizes that are not too large, and notes about the table."""

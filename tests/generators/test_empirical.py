@@ -33,7 +33,7 @@ def steady(table: str, *, heap: int = 30_000, ops: int = 300, **more: float) -> 
 
 
 def test_stream_of_seed_1_never_changes(table: str) -> None:
-    assert digest(steady(table, ops=500, threads=3), 1000) == "0abfbc99f1488e57"
+    assert digest(steady(table, ops=500, threads=3), 1000) == "7f2b5a848bce77a3"
 
 
 def test_seed_decides_the_events(table: str) -> None:
@@ -91,6 +91,23 @@ def test_sizes_are_allocated_at_their_rates(table: str) -> None:
 def test_threads_share_the_events(table: str) -> None:
     assert set(events_of(steady(table, threads=4)).thread.tolist()) == set(range(4))
     assert set(events_of(steady(table)).thread.tolist()) == {0}
+
+
+@pytest.mark.parametrize("steady_state", [False, True])
+def test_size_of_an_allocation_does_not_depend_on_its_thread(
+    table: str, steady_state: bool
+) -> None:
+    """Each thread's share of each size is a quarter, within 5 standard deviations."""
+    heap, ops = (60_000, 2000 * SCALE) if steady_state else (60_000 * SCALE, 1)
+    events = events_of(steady(table, threads=4, heap=heap, ops=ops))
+    events = events[-ops:] if steady_state else events[:-1]
+    made = events[events.op == Op.MALLOC]
+    for size in (8, 24, 100):
+        threads = made.thread[made.request == size]
+        assert len(threads) > 50
+        deviation = np.sqrt(len(threads) * 0.25 * 0.75)
+        counts = np.bincount(threads, minlength=4)
+        assert np.abs(counts - len(threads) / 4).max() < 5 * deviation, (size, counts)
 
 
 def test_sizes_above_a_share_of_the_heap_are_dropped_and_noted(table: str) -> None:
