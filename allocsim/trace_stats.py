@@ -125,6 +125,7 @@ class StatsCollector:
 
     def __init__(self) -> None:
         self._state = new_state()
+        # Compile the kernel, or load it from the cache, before the first chunk arrives.
         count_events(self._state, no_events(), 0)
 
     @property

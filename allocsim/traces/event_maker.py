@@ -64,9 +64,9 @@ class EventMaker:
         self.ids.dropped[:] = 0
 
     def thread_numbers(self) -> dict[int, int]:
-        """Return the thread number of each recorded thread id that has made an event."""
+        """Return thread numbers by recorded thread id, for the threads that have made an event."""
         table = self.ids.threads
-        used = table.key != 0
+        used = table.key != 0  # a key is an id plus one, because key 0 marks a free slot
         keys, numbers = table.key[used].tolist(), table.number[used].tolist()
         return {key - 1: number for key, number in zip(keys, numbers, strict=True)}
 

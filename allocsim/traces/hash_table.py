@@ -52,6 +52,7 @@ def _home(table: Table[Entry], key: int) -> int:
     could still find keys that collide.
     """
     slots = capacity_of(table)
+    # The low bits of a product depend only on the low bits of its factors, so 24 bits are dropped.
     mixed = (key & MASK) * table[slots].number + (key >> 31) * table[slots + 1].number
     return (((mixed ^ mixed >> 31) & MASK) * 0x5851F42D >> 24) & (slots - 1)
 

@@ -186,7 +186,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
     state.live += 1
     event = _new_event(ids, op, number, call.thread, events)
     event.request = call.request
-    shift = 0
+    shift = 0  # log2 of the alignment, rounded up: a recording may have any number
     while 1 << shift < call.alignment:
         shift += 1
     event.alignment = shift

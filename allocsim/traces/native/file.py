@@ -184,8 +184,9 @@ def _chunks(file: OpenFile, layout: Layout, bounds: Bounds, name: str) -> Iterat
         chunk = np.empty(count, EVENT).view(np.recarray)
         with _reading(name):
             read = file.fill(chunk, offset)
+            # A short read shows where the file ends now. Otherwise its size may have changed too.
             length = file.size() if read == chunk.nbytes else offset + read
-        _require_length(length, layout, name)  # the file may have changed while it was read
+        _require_length(length, layout, name)
         _require_valid(chunk, bounds, row, name)
         yield chunk
 

@@ -45,7 +45,7 @@ class Started(NamedTuple):
     process: int
     program: str
     keeps_preload: bool
-    """Whether the program's environment loads the recorder (LD_PRELOAD)."""
+    """Whether the program's environment loads the recorder: LD_PRELOAD and ALLOCSIM_RECORD."""
     stamp: int
     """Stamp before the call, minus the image's first stamp."""
 
@@ -75,8 +75,8 @@ class ImageReader:
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
         """Yield pairs: a stamp, minus the image's first, and an array of the CALLs from then on.
 
-        The arrays are reused (see `call_arrays`). They are small if the recording is short, so that
-        the pairs give about twice as many stamps as a TimeTable can hold.
+        The arrays are reused (see `call_arrays`). They are smaller for a short recording, so that
+        there are about TimeTable.MAX_POINTS / 2 stamps, or one for every MIN_BATCH calls.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
@@ -128,7 +128,10 @@ class ImageReader:
 
     @property
     def names(self) -> dict[int, str]:
-        """Names by thread number. A thread has none unless it has ended, or ended the process."""
+        """Thread names by the recorder's thread number.
+
+        The recorder writes the name of a thread that ends, and of the thread that ends the process.
+        """
         notes = self._notes(Code.NAME)
         return {first: text for _, first, text in notes}
 

@@ -60,6 +60,7 @@ def looks_like(head: bytes) -> bool:
     for code in wanted:
         if content[:1] != bytes([code]):
             return False
+        # Skip the code and its operand: bytes in which bit 7 is set, and one in which it is not.
         content = content[1:].lstrip(bytes(range(0x80, 0x100)))[1:]
     return True
 

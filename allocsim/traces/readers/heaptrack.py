@@ -242,7 +242,7 @@ class HeaptrackReader(LineReader):
         self._scan = self._scan._replace(sites=with_room_for(self._scan.sites, sites, blocks))
         yield from super()._scan_block(arrays, end)
         file = self._scan.file[0]
-        file.string_end = max(int(file.string_end) - end, 0)
+        file.string_end = max(int(file.string_end) - end, 0)  # as a position in the next block
 
 
 FORMAT = Format(

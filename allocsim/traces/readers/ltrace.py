@@ -257,7 +257,7 @@ def _number(text: bytes) -> int:
     if text == b"(nil)":
         return 0
     digits = text.removeprefix(b"0x")
-    if len(digits) > MAX_DIGITS or not digits.isalnum():
+    if len(digits) > MAX_DIGITS or not digits.isalnum():  # int() accepts signs and underscores
         raise ValueError(text)
     return int(digits, 10 if digits is text else 16)
 

@@ -175,7 +175,7 @@ def _varint(content: np.ndarray, end: int, state: MessageScan) -> int:
         if shift < 63:
             value |= (group & 0x7F) << shift
             value = value if value <= HUGE else HUGE
-        elif group & 0x7F:
+        elif group & 0x7F:  # bit 63 is set: the value does not fit into an int64
             value = HUGE
         shift += 7
     state.position = position

@@ -75,6 +75,7 @@ def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
             digit = (character | 32) - 87  # `| 32` makes a letter lower-case; then a is 10
             if not 10 <= digit <= 15:
                 break
+        # The mask drops the highest digit, so that the value never exceeds ADDRESS_BITS bits.
         value = (value & ((1 << (ADDRESS_BITS - 4)) - 1)) << 4 | digit
         position += 1
     state.position = position if first < position < first + MAX_HEX_DIGITS + 1 else -1
