@@ -35,11 +35,11 @@ class Op(IntEnum):
     """Resizes an object, which keeps its id."""
     FREE = 4
     THREAD_DONE = 5
-    """Notes that the thread has ended."""
+    """A note: the thread has ended."""
     FREEZE = 6
-    """Notes that the heap may not grow any more."""
+    """A note: from here on the heap may not grow."""
     RELEASE = 7
-    """Notes that the allocator has to release `request` bytes of free pages to the OS."""
+    """A note: the allocator must release `request` bytes of free pages to the OS."""
 
 
 class Event(Struct):
@@ -131,7 +131,7 @@ class Trace:
     name: str
     """The name that the user gave: the name of a file or of a bundled workload."""
     chunks: Iterator[Any]
-    """Arrays of EVENT in order; each is valid until the next one is taken."""
+    """Arrays of EVENT in order. Taking the next array may overwrite the previous one."""
     description: dict[str, Any]
     """The origin of the trace, for reports: a generator's parameters, or a recording's format."""
     length: int | None = None

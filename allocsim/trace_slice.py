@@ -1,4 +1,4 @@
-"""Slices of a trace: the events between two positions of the stream, in whole objects.
+"""Slices of a trace: parts of its stream of events that are valid traces themselves.
 
 A slice contains an object with all its calls or not at all:
 
@@ -54,7 +54,7 @@ class Tables(NamedTuple):
 
     state: Table[SliceState]  # one row
     rows: np.ndarray  # int64 by object id: row of the object's allocation + 1; 0: not in the slice
-    freed: np.ndarray  # bool by row: whether the row allocates an object freed after the slice
+    freed: np.ndarray  # bool by row: True if it allocates an object that is freed after the slice
 
 
 class Slice:
@@ -119,7 +119,7 @@ class Slice:
         if not self._tables.freed.any():
             yield from buffered
             return
-        # `drop_freed` numbers the rows again, and uses `rows` as marks.
+        # `drop_freed` counts the rows from 0 again, and marks objects in `tables.rows`.
         self._tables.rows[:] = 0
         self._tables.state[0].rows = 0
         for chunk in buffered:

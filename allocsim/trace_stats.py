@@ -32,7 +32,7 @@ FAULT_MEANINGS = {
     Fault.RESIZED_DEAD: "resizes an object that is not live",
     Fault.TOO_LARGE: "makes more bytes live than any machine can hold",
 }
-"""The description of an event with each fault. A message puts the number of the event before it."""
+"""What an event with each fault does. In a message, the number of the event precedes the text."""
 
 
 @dataclass(frozen=True)

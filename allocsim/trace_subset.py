@@ -33,7 +33,7 @@ class Choice:
     first: int = 0
     """Number of calls before the slice."""
     last: int = NO_END
-    """Number of calls before the end of the slice; NO_END if the trace ends with the slice."""
+    """Number of calls before the end of the slice; NO_END if the slice ends with the trace."""
     keep: int = ALL
     """Share of the objects to keep, in units of 1 / ALL."""
     seed: int = 0

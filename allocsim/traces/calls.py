@@ -56,8 +56,8 @@ SLOT_SIZE = 16
 instead of an address. It is malloc's usual alignment."""
 
 HUGE = 1 << 62
-"""The value that a reader stores for every number that is larger. No heap can meet a request of so
-many bytes, and `object_ids` drops the call."""
+"""A reader stores this number in place of every larger one. No heap can meet a request of so many
+bytes, so `object_ids` drops the call."""
 
 PAGE = 4096
 """Alignment of valloc and pvalloc."""

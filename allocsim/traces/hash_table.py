@@ -47,8 +47,8 @@ def capacity_of(table: Table[Entry]) -> int:
 def _home(table: Table[Entry], key: int) -> int:
     """Return the slot where the search for `key` starts: a keyed hash, mixed in two steps.
 
-    Each half of the key is multiplied by another of the table's random numbers. One multiplication
-    by a public constant would not be enough, and neither would adding a random number: an attacker
+    Each half of the key is multiplied by one of the table's two random numbers. A multiplication by
+    a public constant would not be enough, and neither would adding a random number: an attacker
     could still find keys that collide.
     """
     slots = capacity_of(table)

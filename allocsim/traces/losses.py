@@ -18,9 +18,9 @@ TRUNCATED = "the compressed file ends early; its content up to there was read"
 
 LOST = (Reason.UNREADABLE, Reason.UNKNOWN_FREE, Reason.UNKNOWN_REALLOC, Reason.OVERLAP,
         Reason.IMPOSSIBLE)  # fmt: skip
-"""Reasons for dropping or repairing a call that show that this call, or an earlier one on the same
-object, was lost. A call with another reason has no effect, or is a call to another process's heap.
-"""
+"""If a call was dropped or repaired for one of these reasons, this call or an earlier call on the
+same object was lost. If the reason is another one, the call has no effect, or belongs to another
+process's heap."""
 
 
 def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:

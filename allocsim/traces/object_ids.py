@@ -211,7 +211,7 @@ def _free(ids: ObjectIds, address: int, thread: int, events: Table[Event]) -> No
 
 @kernel
 def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
-    """Resize the object at call.old, which moves to call.address; if none is live, allocate one."""
+    """Resize the object that moves from call.old to call.address; if it is unknown, allocate it."""
     number = remove(ids.objects, call.old)
     if number < 0:
         ids.dropped[Reason.UNKNOWN_REALLOC] += 1

@@ -61,7 +61,7 @@ def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event)
 def _put(waiting: Queue[Any], item: Any, stopped: threading.Event) -> bool:
     """Put `item` into the queue as soon as it has room; return False if the consumer has stopped.
 
-    A consumer that has stopped empties no queue, so every wait ends after 0.1 s.
+    A consumer that has stopped does not empty the queue, so no wait may be longer than 0.1 s.
     """
     while not stopped.is_set():
         try:

@@ -132,7 +132,7 @@ class Source:
             return 1.0
 
     def emptiness(self) -> str:
-        """Say why a source from which nothing could be read is empty."""
+        """Return the reason why nothing could be read from this source."""
         if self.truncated:
             return "the compressed file ends early, before the first call"
         return "the trace is empty"

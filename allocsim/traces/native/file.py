@@ -184,7 +184,7 @@ def _chunks(file: OpenFile, layout: Layout, bounds: Bounds, name: str) -> Iterat
         chunk = np.empty(count, EVENT).view(np.recarray)
         with _reading(name):
             read = file.fill(chunk, offset)
-            # A short read shows where the file ends now. Otherwise its size may have changed too.
+            # Even if the read is not short, the file may have become shorter or longer.
             length = file.size() if read == chunk.nbytes else offset + read
         _require_length(length, layout, name)
         _require_valid(chunk, bounds, row, name)

@@ -142,9 +142,10 @@ def encode_header(description: Description, begin: int, rows: int) -> bytes:
 
 
 def parse_layout(fixed: bytes, name: str) -> Layout:
-    """Parse the first FIXED_SIZE bytes of a file; raise TraceError if they are damaged.
+    """Parse the first FIXED_SIZE bytes of a file.
 
-    The error also says if the file is not an allocsim trace, or one of another version.
+    Raises TraceError if they are cut off or damaged, or if the file is not an allocsim trace or has
+    another version of the format.
     """
     if len(fixed) < FIXED_SIZE or not fixed.startswith(MAGIC):
         raise TraceError(

@@ -11,7 +11,7 @@ from allocsim.traces.preload.layout import Image
 from allocsim.traces.preload.reader import ImageReader
 
 EARLIER = 32
-"""The number of an earlier image is N << EARLIER | PID for the process's N-th earlier image."""
+"""The N-th of the earlier images of process PID has the number N << EARLIER | PID."""
 
 
 class Choices(NamedTuple):
@@ -43,7 +43,7 @@ class Choices(NamedTuple):
     def label(self, number: int) -> str:
         """Return program and process id, as in "sh.1234".
 
-        For an earlier image of the process, its N is appended (see EARLIER), as in "sh.1234.1".
+        For the N-th of the earlier images of a process, N is appended, as in "sh.1234.1".
         """
         image = self._numbered()[number]
         earlier = number >> EARLIER

@@ -54,7 +54,8 @@ class Code(IntEnum):
     FREE = 15
     DELETE = 16
     BEGIN = 17
-    """A thread begins to write into the lane. It may have written into another lane before."""
+    """A thread begins to write into the lane. The thread may have written into other lanes before.
+    """
     END = 18
     """The thread has ended."""
     NAME = 19

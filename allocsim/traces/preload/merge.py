@@ -4,11 +4,11 @@
 by the stamp of their next record. The merge reads a lane until another lane has an earlier record,
 so the heap does not change while only one thread is busy.
 
-A realloc has two records. Between the two calls that they stand for, the start and the end of the
-realloc, another thread may get the old address from malloc, or free the block that was at the new
-address. If no record of another lane comes between the two, the merge makes one call of them.
-Otherwise the first record makes a MOVE (see `calls`), which parks the object: it gets a key that no
-address equals. The second record moves the object from there to the new address.
+A realloc has two records, with stamps before and after the call. Between the two stamps, another
+thread may get the old address from malloc, or free the block that was at the new address. If no
+other record comes between the two, the merge makes one call of them. Otherwise the first record
+becomes a MOVE (see `calls`), which parks the object under a key that no address equals. The second
+record then moves the object from this key to the new address.
 
 The recorder maps its files into the recorded program, which may have overwritten any byte. So the
 kernels check every position, and read nothing outside of a lane's mapping.
@@ -239,7 +239,7 @@ def _size(word: int) -> int:
 def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
     """Move the object that the lane's thread is resizing to a key that is not an address.
 
-    Another object may then get its address.
+    Another object may then get the old address.
     """
     call = _new_call(state, lane, MOVE, calls)
     call.old = lane.old

@@ -33,7 +33,7 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_HEADER = 4
-"""Number of numbers in the longest header; a header may also have two numbers, or none."""
+"""The longest header has this many numbers. A header may also have two numbers, or none."""
 
 
 class RepFile(Struct):

@@ -55,7 +55,7 @@ CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with a header: pointers, syncs, threads, start of a thread."""
+    """Return whether a file begins with a header: slots, syncs, threads, and a thread's start."""
     wanted, content = [Code.SLOTS, Code.SYNCS, Code.THREADS, Code.START], head[:64]
     for code in wanted:
         if content[:1] != bytes([code]):

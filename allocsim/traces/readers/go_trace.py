@@ -125,7 +125,9 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
         experiment = data.take(1)[0] if begin[0] == EXPERIMENTAL_BATCH else 0
         generation, thread, time, length = (data.number() for _ in range(4))
         if length > MAX_BATCH:
-            raise TraceError(f"{data.source.name}: a batch of {length} bytes; expected 65536")
+            raise TraceError(
+                f"{data.source.name}: a batch of {length} bytes, expected at most 65536"
+            )
         if number not in (-1, generation):  # before Go 1.26, nothing ends a generation
             yield descriptions, batches
             descriptions, batches = [], []

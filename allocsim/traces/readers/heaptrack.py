@@ -8,10 +8,10 @@ A file is text with one record per line. All numbers are hexadecimal, without 0x
     + SITE                  interpreted: an allocation at that site       - SITE  a free
     s x m t i c R I A S X # names, modules, stacks, times and the like: not used
 
-Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free is
-of its site's oldest block. A note tells the user that the result is approximate. For a run of
-sqlite3, the p99 of the lifetimes was within 0.01% of that of the raw file, and the median equal; if
-each free were of the youngest block, the median would be 5 instead of 7.
+Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free
+frees the oldest block of its site. A note tells the user that the result is approximate. For a run
+of sqlite3, the median lifetime was the same as in a raw file, and the p99 within 0.01%. If a free
+were assumed to free the youngest block, the median would be 5 instead of 7.
 
 Memory is bounded by the blocks that are live in the program, a buffer of text, and 24 bytes for
 each of at most MAX_SITES sites.
@@ -63,7 +63,7 @@ class HeaptrackFile(Struct):
     format: Int64  # format of an interpreted file
     is_raw: Int64  # 1 once an allocation with an address has been read
     in_command: Int64  # 1 after the start of a command line, which may contain newlines
-    string_end: Int64  # position in the block where a string that may contain newlines ends
+    string_end: Int64  # position in the buffer where a string that may contain newlines ends
 
 
 _ALLOCATED, _FREED, _SITE, _STRING, _PATH, _MODULE, _COMMAND, _INFORMATION, _TRACE, _VERSION = (

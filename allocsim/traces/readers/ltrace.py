@@ -108,7 +108,7 @@ class Parser:
     def call(self, line: bytes) -> Call | None:
         """Return the call that a line completes, or None.
 
-        A free has no result, so the line on which it begins completes it.
+        A free has no result, so it is complete when it begins.
         """
         begun, resumed = _BEGUN.match(line), _RESUMED.match(line)
         match = begun or resumed

@@ -2,7 +2,7 @@
 
 Field 1 of the message, a line, is repeated. Field 2, which is optional, is the peak number of live
 blocks. A line is a message with a single field. The number of this field tells the function, and
-its content is again a message, whose fields are unsigned varints with the arguments:
+the content of the field is again a message: the arguments, which are unsigned varints.
 
     1 malloc  1 id, 2 size, 3 alignment       3 realloc  1 new id, 2 old id, 3 size
     2 free    1 id, 2 and 3 hints             4 calloc   1 id, 2 count, 3 size

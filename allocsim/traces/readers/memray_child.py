@@ -1,6 +1,6 @@
 """The child process of `readers.memray`. It writes the records of a capture to standard output.
 
-memray's reader is native code that a damaged capture may crash with a signal, so it runs in another
+memray's reader is native code. A damaged capture may make it crash, so it runs in a separate
 process. This program imports nothing from allocsim. Its standard input is the capture, which must
 be a regular file. It writes int64 numbers to standard output. The first number is 1 if Python's own
 allocator was traced, else 0. Then come four numbers for each record: allocator, thread, address and

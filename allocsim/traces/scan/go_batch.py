@@ -53,7 +53,7 @@ def decode_batch(
 
     `arguments` has the number of arguments of each type of event, including the time, or 0 for an
     unknown type. Returns the number of stored events, and the length of `text`. If an event is
-    invalid, its place takes the place of the length.
+    invalid, the second result is the position of that event.
     """
     place, found = 0, 0
     while place < len(text):
