@@ -52,7 +52,10 @@ class Options:
     limit: int | None = None
     """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, the
     replay stops with OutOfMemory when its heap has taken a share of the available memory (see
-    MemoryBound)."""
+    MemoryBound). The limit is checked between events and before large objects are written. The
+    design itself writes the copy of a realloc and the zeros of a calloc before that: within one
+    call, only MemoryBound.request bounds the footprint. It can't be the limit, because a design may
+    pass the limit for a moment and then release pages in the same call."""
     every: int | None = None
     """Events between samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None
