@@ -247,8 +247,8 @@ static void *map_file(const char *path, void *window, size_t length, uint64_t of
     *reason = NO_DISK;
     if (grow_file(file, length, offset)) {
         *reason = NO_SPACE;
-        map = syscall(SYS_mmap, window, length, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | (window ? MAP_FIXED : 0), file, offset);
+        map = syscall(SYS_mmap, window, length, (long)(PROT_READ | PROT_WRITE),
+                      (long)(MAP_SHARED | (window ? MAP_FIXED : 0)), (long)file, offset);
     }
     syscall(SYS_close, file);
     if (map == -1)
@@ -261,7 +261,8 @@ static void *map_file(const char *path, void *window, size_t length, uint64_t of
 /* Return the address of CHUNK reserved bytes, a multiple of CHUNK; NULL on failure. */
 static char *reserve_window(void)
 {
-    long map = syscall(SYS_mmap, NULL, 2 * CHUNK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long map = syscall(SYS_mmap, NULL, 2L * CHUNK, (long)PROT_NONE,
+                       (long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
     if (map == -1)
         return NULL;
     long start = (map + CHUNK - 1) / CHUNK * CHUNK;
@@ -798,7 +799,8 @@ EXPORT void *HOOK(mmap)(void *address, size_t length, int protection, int flags,
 {
     if (!RESOLVED)
         return MAP_FAILED;
-    long result = real.syscall(SYS_mmap, address, length, protection, flags, file, at);
+    long result = real.syscall(SYS_mmap, address, length, (long)protection, (long)flags,
+                               (long)file, at); /* a system call takes whole registers */
     if (result != -1 && flags & MAP_ANONYMOUS && protection & PROT_WRITE)
         note_map(length);
     return (void *)result;
@@ -815,7 +817,7 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
     LONGS(flags, 1);
     if (!RESOLVED)
         return MAP_FAILED;
-    long result = real.syscall(SYS_mremap, old, length, size, flags, longs[0]);
+    long result = real.syscall(SYS_mremap, old, length, size, (long)flags, longs[0]);
     if (result != -1 && size > length)
         note_map(size - length);
     return (void *)result;

@@ -16,7 +16,7 @@ from allocsim.traces.preload.trace import open_image
 from tests.recorders.preload.running import HERE, calls_of
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "aarch64-linux-gnu-gcc"])
 def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
