@@ -41,6 +41,7 @@ HOSTILE = (
     "$\\href{http://evil.example}{click}$",
     "[link=http://a.example/]x[/link]",
     "> quoted",
+    "&copy; &#35; @org/team",
     "    indented",
 )
 
