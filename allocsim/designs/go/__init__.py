@@ -82,7 +82,6 @@ for operation, kernel in KERNELS.items():
 CODE = code_record(
     pallocsum.page_update,
     mpagealloc.page_alloc,
-    mpagealloc.page_grow,
     mgcscavenge.scavenge_pages,
     mgcscavenge.release_pages_of,
     mheap.alloc_pages,
@@ -93,10 +92,8 @@ CODE = code_record(
     mfree.free_large_object,
     mfree.move_span,
     objects.object_status,
-    objects.allocated_size,
-    stack.alloc_manual,
     mfree.mark_live,
-    mstats.cached_slots,
+    mstats.count_classes,
     malloc.allocate_aligned,
     malloc.reallocate,
 )

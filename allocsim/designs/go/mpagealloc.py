@@ -83,7 +83,7 @@ def page_free(heap: Go, first: int, npages: int) -> None:
     page_update(heap, first, npages)
 
 
-@out_of_line
+@kernel
 def page_grow(heap: Go, npages: int) -> int:
     """Map whole chunks for `npages` pages at the end of the heap (mheap.grow, pageAlloc.grow).
 

@@ -36,19 +36,10 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
     collection sweeps it, because for Go it is still allocated. With `direct`, no object is dead.
     """
     counters, mheap, controller = heap.counters[0], heap.mheap[0], heap.gc_controller[0]
-    occupied = counters.large_pages << PAGE_SHIFT
-    sample.tail = sample.central = sample.thread_cache = 0
-    for size_class in range(1, len(heap.mcentral)):
-        central = heap.mcentral[size_class]
-        if central.num_spans == 0:
-            continue
-        cached, reusable = cached_slots(heap, size_class), central.num_reusable
-        free = central.partial_free + cached
-        used = central.num_spans * central.nelems - free - reusable
-        occupied += used * central.elemsize
-        sample.central += central.partial_free * central.elemsize
-        sample.thread_cache += (cached + reusable) * central.elemsize
-        sample.tail += central.num_spans * tail_of(central)
+    small = count_classes(heap)
+    sample.tail, sample.central = mheap.tails, mheap.partial
+    sample.thread_cache = mheap.cached
+    occupied = small + (counters.large_pages << PAGE_SHIFT)
     sample.live = live
     sample.transfer = controller.dead_bytes
     sample.rounding = occupied - controller.dead_bytes - live
@@ -61,6 +52,28 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
 
 
 @out_of_line
+def count_classes(heap: Go) -> int:
+    """Return the bytes of the slots that hold an object, live or dead.
+
+    Sets `tails`, `partial` and `cached` to the bytes of the classes' other parts.
+    """
+    mheap, occupied = heap.mheap[0], 0
+    mheap.tails = mheap.partial = mheap.cached = 0
+    for size_class in range(1, len(heap.mcentral)):
+        central = heap.mcentral[size_class]
+        if central.num_spans == 0:
+            continue
+        cached, reusable = cached_slots(heap, size_class), central.num_reusable
+        free = central.partial_free + cached
+        used = central.num_spans * central.nelems - free - reusable
+        occupied += used * central.elemsize
+        mheap.partial += central.partial_free * central.elemsize
+        mheap.cached += (cached + reusable) * central.elemsize
+        mheap.tails += central.num_spans * tail_of(central)
+    return occupied
+
+
+@kernel
 def cached_slots(heap: Go, size_class: int) -> int:
     """Return the free slots of the cached span of a class, those passed over included."""
     central = heap.mcentral[size_class]

@@ -69,7 +69,7 @@ def usable_size(heap: Go, address: int) -> int:
     return allocated_size(heap, address)
 
 
-@out_of_line
+@kernel
 def allocated_size(heap: Go, address: int) -> int:
     """Return the bytes of an object, rounded to its class or to pages; 0 if there is no object.
 

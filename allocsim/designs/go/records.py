@@ -78,6 +78,9 @@ class MHeap(Struct):
     page_cache_scav: Int64  # word of the block's pages that are free and released (pageCache.scav)
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
+    tails: Int64  # bytes of span ends, when they were last counted (mstats)
+    partial: Int64  # bytes of free slots of partial spans, then
+    cached: Int64  # bytes of free slots of cached spans and of objects to reuse, then
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     taken: Int64  # distance in gc_bits from a word of live slots to that of slots taken: 8 or 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.designs.go.mheap import alloc_span, free_span
 from allocsim.designs.go.records import STACK, Go
@@ -16,7 +16,7 @@ def allocate_stack(heap: Go, request: int) -> int:
     return alloc_manual(heap, request)
 
 
-@out_of_line
+@kernel
 def alloc_manual(heap: Go, request: int) -> int:
     """Allocate whole pages for `request` bytes; return their address, or 0 on failure."""
     if request > heap.system[0].limit:  # rounding it up to pages could overflow
