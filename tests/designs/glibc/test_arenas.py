@@ -132,6 +132,42 @@ def test_heap_that_is_all_top_is_deleted(make_glibc: MakeHeap) -> None:
     assert heap.check() == []
 
 
+def test_heap_stays_while_the_one_before_it_has_no_room_for_a_top(make_glibc: MakeHeap) -> None:
+    heap = make_glibc(mmap_threshold=1 << 30)
+    state = heap.state
+    arenas(state, 0, 1)
+    malloc(state, 40 << 20, thread=1)
+    left = (64 << 20) - int(state.arena[1].top) % (64 << 20)
+    (last,) = malloc(state, left - 32 - 8, thread=1)  # to the last byte but those of top
+    (other,) = malloc(state, 1 << 20, thread=1)
+    free(state, other)
+    assert len(slots_of(state, 1)) == 2
+    free(state, last, *malloc(state, 1 << 20, thread=1))
+    assert len(slots_of(state, 1)) == 1
+    assert heap.check() == []
+
+
+def test_top_of_another_arena_is_trimmed_from_the_threshold_on(make_glibc: MakeHeap) -> None:
+    def after(threshold: int) -> tuple[int, int]:
+        """Return the bytes of top and of the arena after freeing most of it."""
+        state = make_glibc(trim_threshold=threshold).state
+        arenas(state, 0, 1)
+        objects = malloc(state, *[100_000] * 4, thread=1)
+        free(state, *objects[:0:-1])
+        size = int(state.arena[1].system_mem)
+        return size - int(state.arena[1].top) % (64 << 20), size
+
+    top, size = after(1 << 40)
+    assert after(top + 1)[1] == size
+    assert after(top)[1] == size - (top - 33 - 131_072) // 4096 * 4096
+
+
+def test_new_heap_has_at_least_32_kib(make_glibc: MakeHeap) -> None:
+    state = make_glibc(top_pad=0).state
+    arenas(state, 0, 1)
+    assert int(state.arena[1].system_mem) == 32 << 10
+
+
 def test_request_larger_than_a_heap_gets_a_mapping(make_glibc: MakeHeap) -> None:
     state = make_glibc(mmap_threshold=1 << 40).state
     arenas(state, 0, 1)

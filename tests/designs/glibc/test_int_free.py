@@ -4,6 +4,10 @@ import pytest
 
 from allocsim.core import operations
 from allocsim.core.records import HeapState
+from allocsim.designs.glibc.bins import UNSORTED
+from allocsim.designs.glibc.check_chunks import Words
+from allocsim.designs.glibc.check_lists import listed_in_bin
+from allocsim.designs.glibc.int_free import malloc_consolidate
 from tests.designs.glibc.conftest import MakeHeap, free, malloc
 
 
@@ -53,6 +57,15 @@ def test_free_of_64_kib_consolidates_the_fastbins(
     small, _, large, _ = malloc(state, 100, 200, size, 2000)
     free(state, small, large)
     assert int(state.arena[0].fast) == fast
+
+
+def test_consolidation_starts_with_the_smallest_chunks(make_glibc: MakeHeap) -> None:
+    heap = make_glibc(tcache_count=0)
+    large, small = (malloc(heap.state, size, 200)[0] for size in (100, 24))
+    free(heap.state, large, small)
+    malloc_consolidate(heap.state, 0)
+    listed = listed_in_bin(heap.state, Words(heap.memory), 0, UNSORTED)
+    assert listed == [large - 16, small - 16]  # the one merged last is in front
 
 
 def test_top_of_the_threshold_is_trimmed_to_the_padding(glibc: HeapState) -> None:

@@ -82,6 +82,21 @@ def test_aligned_mapping_keeps_the_bytes_before_it(glibc: HeapState) -> None:
     assert int(glibc.mp_[0].mmap_threshold) == 204_800 - 1008
 
 
+def test_aligned_mapping_is_resized_with_the_bytes_before_it(glibc: HeapState) -> None:
+    address = operations.memalign(glibc, 0, 2048, 200_000)
+    assert int(glibc.mp_[0].mmapped_mem) == 204_800
+    realloc(glibc, address, 3 * 4096 - 100)  # with the 2,032 bytes before it, over a page
+    assert int(glibc.mp_[0].mmapped_mem) == 4 * 4096
+
+
+def test_object_grows_into_top_up_to_its_last_32_bytes(glibc: HeapState) -> None:
+    (one,) = malloc(glibc, 1000)
+    room = int(glibc.system[0].next) - (one - 16)
+    assert realloc(glibc, one, room - 32 - 8) == one
+    assert int(glibc.system[0].next) - int(glibc.arena[0].top) == 32
+    assert int(glibc.arena[0].system_mem) == 135_168
+
+
 def test_alignment_of_16_bytes_is_a_plain_request(glibc: HeapState) -> None:
     objects = fill_cache(glibc, 100)
     assert operations.memalign(glibc, 0, 16, 100) == objects[-1]
