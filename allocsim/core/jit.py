@@ -119,7 +119,7 @@ def answers(
     def register(function: Callable[..., R]) -> Callable[..., R]:
         """Register `function`."""
         plain: Any = getattr(function, "py_func", function)
-        if plain.__code__.co_argcount != len(signature.parameters):
+        if _bare(plain) != signature:
             expected = ", ".join(signature.parameters)
             raise TypeError(f"the kernel of {called.__name__} must take ({expected})")
         plain.__signature__ = signature  # Numba requires the same one of all kernels of `called`

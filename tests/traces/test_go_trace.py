@@ -124,3 +124,9 @@ def test_recorded_program_has_the_allocations_that_go_counts() -> None:
     existing = int(notes[notes.index("began:") + 1])
     # A few objects are allocated between the start of the trace and the reading of MemStats.
     assert 0 <= allocations - existing + shared - MALLOCS <= 20
+
+
+def test_file_that_ends_in_the_first_bytes_of_a_batch_is_cut_off() -> None:
+    for begin in (b"\1", b"\x31", b"\x31\1"):
+        found, notes = calls_of(DESCRIPTION, events(*SPANS, (132, 1, 0, 0)), b"\x34", begin)
+        assert ([op for op, *_ in found], len(notes)) == ([Op.MALLOC], 1)

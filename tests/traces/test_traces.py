@@ -8,7 +8,7 @@ import pytest
 from allocsim.core.jit import PURE
 from allocsim.errors import TraceError
 from allocsim.events import Op, on_one_thread
-from allocsim.traces import object_ids, open_trace, recording
+from allocsim.traces import event_maker, object_ids, open_trace
 from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.scan import line_reader
 from tests.traces.conftest import Recorded
@@ -58,7 +58,7 @@ def test_chunks_hold_two_events_for_each_call_of_a_batch(
     path = tmp_path / "trace.txt"
     path.write_text("1: malloc 0x10 5\n" * 20)
     whole, _ = read(path)
-    monkeypatch.setattr(recording, "BATCH", batch)
+    monkeypatch.setattr(event_maker, "BATCH", batch)
     trace = open_trace(str(path))
     chunks = [chunk.copy() for chunk in trace.chunks]
     assert max(len(chunk) for chunk in chunks) <= 2 * batch
@@ -67,7 +67,7 @@ def test_chunks_hold_two_events_for_each_call_of_a_batch(
 
 
 def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "new_object_ids", lambda **_: object_ids.new_object_ids(4))
+    monkeypatch.setattr(event_maker, "new_object_ids", lambda **_: object_ids.new_object_ids(4))
     lines = "".join(f"1: malloc {16 * i:#x} {i}\n" for i in range(1, 201))
     events, trace = read_bytes(lines.encode())
     assert events == [(Op.MALLOC, i + 1, 0, 0, i) for i in range(200)]

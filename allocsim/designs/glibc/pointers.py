@@ -58,11 +58,11 @@ def _end_of_memory(heap: Glibc, p: int) -> int:
 
 
 @kernel
-def allocated_size(heap: Glibc, mem: int) -> int:
-    """Return the usable bytes of the object at `mem`, or 0 if no object starts there (musable)."""
-    if object_status(heap, mem) != Status.OK:
+def allocated_size(heap: Glibc, address: int) -> int:
+    """Return the usable bytes of the object at an address, or 0 if there is none (musable)."""
+    if object_status(heap, address) != Status.OK:
         return 0
-    p = mem - CHUNK_HDR_SZ
+    p = address - CHUNK_HDR_SZ
     return chunksize(p) - (CHUNK_HDR_SZ if chunk_is_mmapped(p) else SIZE_SZ)
 
 

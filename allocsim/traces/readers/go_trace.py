@@ -71,6 +71,12 @@ class _Bytes:
         self.place += filled
         return bytes(view[:filled])
 
+    def byte(self) -> int:
+        """Return the next byte; raise EOFError at the end of the source."""
+        if taken := self.take(1):
+            return taken[0]
+        raise EOFError
+
     def number(self) -> int:
         """Return the next number, which is encoded as LEB128.
 
@@ -78,11 +84,9 @@ class _Bytes:
         """
         value = shift = 0
         while shift < 70:
-            byte = self.take(1)
-            if not byte:
-                raise EOFError
-            value |= (byte[0] & 127) << shift
-            if byte[0] < 128:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
                 return value
             shift += 7
         raise TraceError(f"{self.source.name}, byte {self.place}: a number is too long")
@@ -122,7 +126,7 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
             continue
         if begin[0] not in (EVENT_BATCH, EXPERIMENTAL_BATCH):
             raise _unknown(data, begin)
-        experiment = data.take(1)[0] if begin[0] == EXPERIMENTAL_BATCH else 0
+        experiment = data.byte() if begin[0] == EXPERIMENTAL_BATCH else 0
         generation, thread, time, length = (data.number() for _ in range(4))
         if length > MAX_BATCH:
             raise TraceError(
