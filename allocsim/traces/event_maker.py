@@ -38,16 +38,17 @@ class EventMaker:
         self._name = name
         # A call becomes at most two events, so the events of a batch fit into one chunk.
         self._chunks = cycle([no_events(2 * BATCH) for _ in range(buffers)])
+        self._chunk = next(self._chunks)
 
     def events(self, calls: Any) -> Iterator[Any]:
         """Yield the events of the next calls in chunks."""
         position = 0
         while position < len(calls):
-            chunk = next(self._chunks)
-            position = assign_ids(self.ids, calls, position, chunk)
+            position = assign_ids(self.ids, calls, position, self._chunk)
             state = self.ids.state[0]
             if state.events:
-                yield chunk[: state.events]
+                yield self._chunk[: state.events]
+                self._chunk = next(self._chunks)  # not before: the consumer may still read it
             if state.halt == Halt.TABLE_FULL:
                 self.ids = with_more_slots(self.ids)
             elif state.halt == Halt.TOO_MANY_THREADS:

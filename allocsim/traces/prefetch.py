@@ -23,7 +23,8 @@ def call_arrays(count: int = BATCH) -> Iterator[Any]:
     """Yield arrays of `count` calls for a reader to fill, reused in turn.
 
     There are AHEAD + 2 arrays: AHEAD of them wait in the queue, the consumer reads another one, and
-    the reader fills the last one.
+    the reader fills the last one. The reader must yield each array before it takes the next: if it
+    skips one, it will fill the array that the consumer is reading.
     """
     return cycle([no_calls(count) for _ in range(AHEAD + 2)])
 

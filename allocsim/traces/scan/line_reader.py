@@ -123,6 +123,7 @@ class LineReader(Reader):
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         arrays = call_arrays()
+        self._calls = next(arrays)
         filled, at_end = 0, False
         while not at_end:
             filled += self.source.read_into(memoryview(self._block)[filled:BLOCK])
@@ -149,10 +150,10 @@ class LineReader(Reader):
         """Yield batches of the calls in the complete lines before `end`."""
         position, state = 0, self._state
         while position < end:
-            calls = next(arrays)
-            position = scan_lines(self._scan, position, end, calls)
+            position = scan_lines(self._scan, position, end, self._calls)
             if state.calls:
-                yield calls[: state.calls]
+                yield self._calls[: state.calls]
+                self._calls = next(arrays)
             if state.halt == Halt.BAD_LINE:
                 raise self._error(position, end)
 

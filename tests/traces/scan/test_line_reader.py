@@ -8,6 +8,7 @@ from allocsim.events import Op
 from allocsim.traces import calls
 from allocsim.traces.calls import Call
 from allocsim.traces.prefetch import AHEAD, call_arrays
+from allocsim.traces.readers import valgrind
 from allocsim.traces.readers.aosp import FORMAT
 from allocsim.traces.scan import line_reader
 from allocsim.traces.scan.line_reader import LineReader
@@ -105,3 +106,14 @@ def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> 
     content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10\n"
     found = calls_of(reader_of(content))
     assert found["request"].tolist() == [111111, 111111, 1, 0]
+
+
+def test_block_without_calls_uses_no_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the reader would overwrite a batch that the consumer still reads."""
+    line = b"--1-- malloc(%d) = 0x%x\n"
+    monkeypatch.setattr(line_reader, "BLOCK", 64)
+    content = line % (1, 16) + b"the program's own output\n" * 40 + line % (2, 32)
+    batches = valgrind.FORMAT.open(in_memory(content)).batches()
+    first, second = next(batches), next(batches)
+    assert [int(batch[0].request) for batch in (first, second)] == [1, 2]
+    assert first.ctypes.data != second.ctypes.data
