@@ -264,9 +264,10 @@ _FRAMES = {
 }
 """Decompressors by the first bytes of a container."""
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, IndexError)
 """Errors raised for damaged containers. zipfile also raises RuntimeError for an encrypted member,
-and its subclass NotImplementedError for an unsupported compression."""
+its subclass NotImplementedError for an unsupported compression, and, in Python 3.11, IndexError for
+an encrypted member without a name."""
 
 
 def open_source(path: str) -> Source:

@@ -197,6 +197,7 @@ UNUSABLE = {
     "zip, wrong bzip2": (wrong(zipped(("a", SHORT), method=zipfile.ZIP_BZIP2), 300), "a"),
     "zip, wrong lzma": (wrong(zipped(("a", SHORT), method=zipfile.ZIP_LZMA), 300), "damaged"),
     "zip, encrypted": (encrypted(), "encrypted"),
+    "zip, encrypted, without a name": (encrypted().replace(b"trace", b"\0race"), "not supported"),
     "zip, unknown method": (unsupported(), "not supported"),
     "zip, name not utf-8": (misnamed(), "damaged"),
     "zip in a zip": (zipped(("a.zip", zipped(("a", SHORT)))), "unknown format"),
