@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,8 +100,20 @@ int main(void) {
 """
 
 
+def by_thread(events: Any) -> list[list[tuple[int, ...]]]:
+    """The operations, sizes and alignments of each thread, without the threads' numbers."""
+    return sorted(
+        events[events.thread == thread][["op", "request", "alignment"]].tolist()
+        for thread in set(events.thread.tolist())
+    )
+
+
 def test_recording_is_read_as_babeltrace2_prints_it(tmp_path: Path) -> None:
-    """The two readers give the same events in the same order, with all threads and calls."""
+    """The two readers give the same events of each thread.
+
+    Calls on two CPUs may have the same time stamp. Their order is then arbitrary, and with it the
+    numbers of objects and threads.
+    """
     require("lttng", "true")
     program = compiled(tmp_path, "threads", THREADS, "-w", "-pthread")
     request = Request(find_program([str(program)]))
@@ -111,7 +124,7 @@ def test_recording_is_read_as_babeltrace2_prints_it(tmp_path: Path) -> None:
         with lttng.read(directory, outcome) as trace:
             events = events_of(trace)
             assert (trace.losses, trace.dropped) == ([], printed.dropped)
-    assert (events == expected).all()
+    assert by_thread(events) == by_thread(expected)
     aligned = events[events.op == Op.MEMALIGN]
     assert len(aligned) >= 4 * 4 * 200
     assert len(set(events.thread.tolist())) == 5
