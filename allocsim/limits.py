@@ -74,9 +74,10 @@ class Range:
 
     @classmethod
     def of(cls, figure: Figure, figures: SubjectFigures, value: float) -> Range:
-        """Return the range of a figure: for a time, the middle half of its runs, if there are two.
+        """Return the range of a figure.
 
-        Otherwise the range is the value itself.
+        For a time with at least two runs, it is the middle half of the runs. Otherwise the range is
+        the value itself.
         """
         if figure is not TIME or len(figures.runs) < 2:
             return cls(value, value, value)
@@ -108,7 +109,7 @@ def check_baseline(
     by_subject = {figures.subject: figures for figures in result}
     findings = []
     for before in baseline:
-        missing = SubjectFigures(before.subject, failure="the subject is missing")
+        missing = SubjectFigures(before.subject, failure="the new result lacks the subject")
         after = by_subject.get(before.subject, missing)
         for figure in (FOOTPRINT, END, TIME):
             allowed = tolerance.time if figure is TIME else tolerance.memory
@@ -151,7 +152,8 @@ def _verdict(figure: Figure, found: Range, bound: Range, worse: str) -> tuple[bo
     if widest > MAX_SPREAD:
         remedy = "reduce the load on the machine or increase --runs"
         return False, f": the runs vary too much to tell (spread {widest:.1%}); {remedy}"
-    return True, ": not beyond the spread of the runs" if found.value > bound.value else ""
+    is_over = found.value > bound.value
+    return True, ": over the bound, but within the spread of the runs" if is_over else ""
 
 
 def _spreads(found: Range) -> str:

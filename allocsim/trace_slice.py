@@ -50,15 +50,15 @@ class SliceState(Struct):
 
 
 class Tables(NamedTuple):
-    """State of a slice."""
+    """State of a slice. A row is a call or note of the slice, numbered from 0."""
 
     state: Table[SliceState]  # one row
-    rows: np.ndarray  # int64 by object id: row of the object's allocation + 1; 0: not in the slice
-    freed: np.ndarray  # bool by row: True if it allocates an object that is freed after the slice
+    rows: np.ndarray  # int64 by object id: 1 + the row that allocates it; 0: not in the slice
+    freed: np.ndarray  # bool by row: whether it allocates an object that is freed after the slice
 
 
 class Slice:
-    """The slice of a stream after the first `first` calls and up to call number `last`.
+    """The slice of a stream from call number `first` + 1 to call number `last`.
 
     A slice is used for one stream: call `of` only once.
     """
@@ -133,7 +133,7 @@ class Slice:
 def take_slice(tables: Tables, events: Table[Event], out: Table[Event]) -> None:
     """Copy the unprocessed events that are in the slice to `out`.
 
-    Stops at an object id beyond the table, and at the end of the slice.
+    Stops at an object id beyond `tables.rows`, and at the end of the slice.
     """
     state = tables.state[0]
     state.written = 0

@@ -5,7 +5,7 @@ manages real memory: `malloc` returns an address that can be written. This packa
 code. Its modules, from bottom to top:
 
   records        how a design declares its records, and those that all designs have
-  memory         a range of address space from mmap, and tables of records in one
+  memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
@@ -21,7 +21,7 @@ How `jit` compiles and caches, which a first reading can skip:
   kernel_cache     the directory of compiled kernels
   kernel_files     a file for each kernel and signature, named by a digest of what it depends on
   import_closure   the modules that a kernel depends on, and whether they have changed
-  inlined_kernels  kernels called by kernels, which are linked and optimised once
+  inlined_kernels  kernels called by kernels: linked and optimised together with their caller
   compile_notice   the line that says what is being compiled
 
 How the parts work together:
@@ -36,7 +36,8 @@ How the parts work together:
   4. A caller calls `operations.malloc(heap, ...)`. When the caller is compiled, the type of the
      state decides which design's kernel it calls; nothing is looked up at run time.
   5. A design obtains all memory through `system`, which counts it. `operations.freeze` freezes a
-     heap: every later request to `system` fails. Go's test program testrepeat does the same.
+     heap: every later request to `system` fails. Go's test program testrepeat freezes its heap
+     too.
   6. `operations.measure` fills a sample whose parts must sum to the bytes of the heap. Invariants
      check the records themselves, and do not share code with the kernels.
 

@@ -1,8 +1,8 @@
 """System layer: obtains pages and metadata, releases pages, and counts the bytes of each.
 
 Every design obtains memory here and nowhere else, so a frozen heap fails every request, including
-requests for metadata. Pages for spans come from the heap's reservation in address order. Records
-are stored in tables of their own; this module only counts their bytes.
+requests for metadata. Pages for spans come from the heap's reservation in address order. Metadata
+are records in tables outside of that reservation; this module only counts their bytes.
 
 Invariant: footprint = heap - released + metadata. Each of the four has a counter of its own, so
 `core.check` can detect that they disagree.
@@ -52,8 +52,8 @@ def take_pages(heap: HasSystem, length: int) -> int:
 def exceeds_bound(heap: HasSystem, length: int) -> bool:
     """Return whether `length` more bytes would exceed the memory that the heap may use.
 
-    The bound protects the machine from a single request, whose pages a realloc would fill before
-    the driver can stop the run.
+    The bound protects the machine from a single huge request. A realloc would copy into its pages,
+    and so use the memory, before the driver can stop the run.
     """
     system = heap.system[0]
     return system.bound != 0 and system.footprint + length > system.bound
@@ -61,7 +61,7 @@ def exceeds_bound(heap: HasSystem, length: int) -> bool:
 
 @kernel
 def count_pages(heap: HasSystem, length: int) -> bool:
-    """Count `length` bytes, whose addresses the design has chosen, as obtained for the heap.
+    """Count `length` more bytes as obtained for the heap; the design has chosen their addresses.
 
     Returns False on failure (see `refusal`).
     """
@@ -109,7 +109,7 @@ def release_pages(heap: HasSystem, address: int, length: int) -> None:
 
 @kernel
 def reuse_pages(heap: HasSystem, length: int) -> None:
-    """Count `length` released bytes as in use again; the OS maps them when they are written.
+    """Count `length` released bytes as in use from now on; the OS maps them when they are written.
 
     This never fails. A frozen heap may use the address space that it has already obtained.
     """

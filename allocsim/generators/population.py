@@ -47,7 +47,7 @@ TOTAL_WEIGHT = 1 << 31
 
 FREE_BITS = 12
 """Fraction bits of the weights of frees. A weight is per object, so it is small if a size has many
-objects."""
+objects, and without a fraction would be rounded too coarsely."""
 
 
 class Population(NamedTuple):
@@ -74,7 +74,8 @@ def populate(rates: list[Rate], heap: int) -> Population:
     return Population(
         np.zeros(1, STATE).view(np.recarray),
         rows,
-        # The search in `_row_to_free` needs a power of two of entries, more than there are rows.
+        # `_row_to_free` searches by halving, so the number of entries, without the unused entry 0,
+        # is a power of two greater than the number of rows.
         np.zeros((1 << len(rates).bit_length()) + 1, np.int64),
         np.arange(rows.capacity.sum(), dtype=np.uint32),
     )
@@ -84,7 +85,7 @@ def capacity(average: float) -> int:
     """Return a number that the live objects of a size exceed with a probability below 10**-13.
 
     The number of live objects has a Poisson distribution. The result is `average` plus 8 standard
-    deviations, plus 32 for sizes with less than one live object on average.
+    deviations plus 32. The 32 matters for sizes with less than one live object on average.
     """
     return int(average + 8 * average**0.5) + 32
 
@@ -98,8 +99,9 @@ def _weights(shares: list[float]) -> list[int]:
 def _free_weight(allocations: int, average: float) -> int:
     """Return the weight of freeing one object of a size with `average` live objects.
 
-    The limit is the weight of all allocations. A live object of a size with a lifetime near 0 gets
-    this limit as its weight, so that each event frees it with a probability of one half.
+    The weight is at most the weight of all allocations together. An object gets this maximum if the
+    mean lifetime of its size is near 0. If no other object is live, each event then frees it with
+    a probability of one half.
     """
     maximum = TOTAL_WEIGHT << FREE_BITS
     return min(max(round((allocations << FREE_BITS) / average), 1), maximum) if average else maximum
@@ -116,7 +118,8 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
     for word in range(len(words)):
         if state.live >= heap:
             break
-        # Of the word, 31 bits are used: the result is below the last sum of `initial`.
+        # The upper half of the word is a fraction of 2**31. It scales the last sum of `initial`, so
+        # the result is below that sum.
         drawn = ((words[word] >> 32) * rows[len(rows) - 1].initial) >> 31
         row = _first_above(rows.initial, drawn)
         if rows[row].count < rows[row].capacity:
@@ -181,7 +184,7 @@ def _add_weight(population: Population, row: int, weight: int) -> None:
     """Add `weight` to the weight of freeing any object of a row."""
     population.state[0].frees += weight
     tree, place = population.frees, row + 1
-    # In a Fenwick tree, these entries are the sums that include the row.
+    # The entries visited are those whose sums include the row (Fenwick tree).
     while place < len(tree):
         tree[place] += weight
         place += place & -place

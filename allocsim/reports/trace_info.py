@@ -57,7 +57,7 @@ def _calls_table(seen: TraceStats) -> Table:
     """Return the calls of each kind."""
     table = simple_table()
     table.add_column("call", min_width=16)
-    table.add_column("events", justify="right", min_width=12)
+    table.add_column("count", justify="right", min_width=12)
     table.add_column("", justify="right", min_width=7)
     table.add_column("share", min_width=BAR)
     for op in Op:
@@ -65,7 +65,7 @@ def _calls_table(seen: TraceStats) -> Table:
         if count and op <= Op.FREE:
             table.add_row(op.name.lower(), f"{count:,}", *_share(count, seen.events))
         elif count:
-            table.add_row(op.name.lower(), f"{count:,}", "", "not an event")
+            table.add_row(op.name.lower(), f"{count:,}", "", "a note, not a call")
     return table
 
 
@@ -143,16 +143,16 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
 def _lifetimes(seen: TraceStats) -> str:
     """Return median, mean and maximum lifetime; the median is the upper end of its bin."""
     return (
-        f"lifetime in events: median up to {seen.median_lifetime:,}, "
-        f"mean {seen.mean_lifetime:,.0f}, max {seen.longest:,} (objects that are freed)"
+        f"lifetime of freed objects, in events: median at most {seen.median_lifetime:,}, "
+        f"mean {seen.mean_lifetime:,.0f}, max {seen.longest:,}"
     )
 
 
 def _frees_by_others(seen: TraceStats) -> str:
-    """Return how many objects are freed by a thread that did not allocate or last resize them."""
+    """Return how many objects are freed by another thread than last allocated or resized them."""
     share = percent(seen.frees_by_another, seen.frees)
     others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "0"
-    return f"freed by a thread that did not allocate or last resize the object: {others}"
+    return f"freed by a thread other than the last to allocate or resize the object: {others}"
 
 
 def survey_text(trace: Trace, seen: TraceStats, command: str) -> str:

@@ -57,11 +57,13 @@ def test_screen_shows_the_figures(
     assert shown.startswith("calls (test): 8 events, 2 threads\n")
     assert "Peak live 1.9 MiB after 8 events; 1.9 MiB requested in total." in shown
     assert ["malloc", "3", "37.5%", "████▌"] in lines
-    assert ["thread_done", "1", "not", "an", "event"] in lines
+    assert ["thread_done", "1", "a", "note,", "not", "a", "call"] in lines
     assert ["2.0", "MiB", "1", "16.7%", "██", "1.9", "MiB", "99.8%", "████████████",
             "1", "1.9", "MiB"] in lines  # fmt: skip
-    assert "lifetime in events: median up to 4, mean 4, max 6" in shown
-    assert "freed by a thread that did not allocate or last resize the object: 1 (50.0%)" in shown
+    assert "lifetime of freed objects, in events: median at most 4, mean 4, max 6" in shown
+    assert (
+        "freed by a thread other than the last to allocate or resize the object: 1 (50.0%)" in shown
+    )
     assert "never freed: 3 objects, 1.9 MiB" in shown
     assert "dropped or repaired calls: overlap 2, free of NULL 1,000" in shown
 

@@ -1,8 +1,9 @@
 """Statistics of a glibc heap: its parts, and what mallinfo2 and malloc_info report.
 
-A counter has the name and the meaning that the library gives it. The counters of malloc_info are
-named after the element and its attributes. Each arena has its own, in the library's order: the main
-arena, then the others from the newest to the oldest.
+A counter has the name and the meaning that the library gives it. malloc_info prints XML; its
+counters are named by an element and its type (`system.current` is `<system type="current">`), or,
+in a `<total>` element, by the type and the attribute (`fast.count`). Each arena has its own, in the
+library's order: the main arena, then the others from the newest to the oldest.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from allocsim.designs.glibc.tcache import cached_bytes
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
-    Each part has counts of its own, so that their sum can be checked against the heap. A span is a
-    chunk here: in use (a cache or a fastbin may hold it), or free in a bin or as the top of an
-    arena.
+    Each part has counts of its own, so that their sum can be checked against the heap. Here a
+    span is a chunk. It is free if it is in a bin or is the top of an arena. Otherwise it counts as
+    in use, even if a tcache or a fastbin holds it.
     """
     mp, counters = heap.mp_[0], heap.counters[0]
     occupied = mp.mmapped_mem + mp.stack_bytes
@@ -63,9 +64,9 @@ class ArenaUse(Struct):
     """What malloc_info counts in one arena."""
 
     fast_count: Int64  # chunks in fastbins
-    fast_size: Int64  # bytes of them
+    fast_size: Int64  # their bytes
     rest_count: Int64  # chunks in bins and on the unsorted list, and top
-    rest_size: Int64  # bytes of them
+    rest_size: Int64  # their bytes
 
 
 @kernel
@@ -98,7 +99,7 @@ def arenas(heap: Glibc) -> list[int]:
 
 
 def native_counters(heap: Glibc) -> dict[str, int]:
-    """Return the fields of mallinfo2, and what malloc_info prints of each arena."""
+    """Return the fields of mallinfo2, and what malloc_info prints for each arena."""
     uses = {}
     for av in arenas(heap):
         use = records(ArenaUse)
@@ -130,7 +131,7 @@ def _mallinfo2(heap: Glibc, uses: list[dict[str, int]]) -> dict[str, int]:
 
 
 def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict[str, int]:
-    """Return what malloc_info prints of one arena, the `number`-th of the list."""
+    """Return what malloc_info prints for one arena, the `number`-th of the list."""
     arena = heap.arena[av]
     total, mprotect, subheaps = int(arena.system_mem), int(arena.system_mem), 0
     if av:
@@ -149,7 +150,10 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
 
 
 def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:
-    """Return the bytes of an arena's heaps, the maximum of these bytes, and the number of heaps."""
+    """Return the bytes of an arena's heaps: in use, ever made accessible; and their number.
+
+    The bytes are sums of `size` and of `mprotect_size`.
+    """
     slot, total, mprotect, count = int(slot_of(heap, top)), 0, 0, 0
     while slot >= 0:
         info = heap.heap_info[slot]

@@ -1,7 +1,8 @@
 """sysmalloc: memory from the operating system for a request that no chunk serves (malloc.c).
 
-A large request gets a mapping of its own. For any other, the main arena moves the break, and
-another arena grows its heap or gets a new one; the request is then cut from the new top.
+A large request gets a mapping of its own. For any other request, the main arena moves the
+break; an arena other than the main one grows its newest heap or gets a new heap. The chunk is then
+cut from the new top.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def use_top(heap: Glibc, av: int, nb: int) -> int:
 def sysmalloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Return an object whose chunk has `nb` bytes, or 0 on failure (sysmalloc).
 
-    `av` is -1 if the thread has no arena and none can be made: only a mapping can serve it then.
+    `av` is -1 if the thread has no arena and none can be made. Then only a mapping of its own can
+    serve the request.
     """
     mp, tried_mmap = heap.mp_[0], False
     if av < 0 or (nb >= mp.mmap_threshold and mp.n_mmaps < mp.n_mmaps_max):

@@ -25,7 +25,7 @@ CHUNK_BYTES = CHUNK_PAGES << PAGE_SHIFT
 
 @kernel
 def find(heap: Go, npages: int) -> int:
-    """Return the first page of the lowest run of free pages, or -1 (pageAlloc.find)."""
+    """Return the first page of the lowest run of `npages` free pages, or -1 (pageAlloc.find)."""
     mheap = heap.mheap[0]
     chunk, before = mheap.search_addr >> CHUNK_SHIFT, 0
     while chunk < mheap.chunks:
@@ -43,10 +43,10 @@ def find(heap: Go, npages: int) -> int:
 
 @out_of_line
 def page_alloc(heap: Go, npages: int) -> int:
-    """Allocate the lowest run of free pages (pageAlloc.alloc).
+    """Allocate the lowest run of `npages` free pages (pageAlloc.alloc).
 
-    Returns its first page, or -1 if there is none. `mheap.scav` is set to the number of the pages
-    that were released.
+    Returns its first page, or -1 if there is none. `mheap.scav` is set to how many of these pages
+    had been released before (Go: scavenged).
     """
     mheap, first = heap.mheap[0], find(heap, npages)
     if first >= 0:
@@ -58,7 +58,7 @@ def page_alloc(heap: Go, npages: int) -> int:
 
 @kernel
 def take(heap: Go, first: int, npages: int) -> int:
-    """Mark free pages as in use; return how many of them were released (pageAlloc.allocRange)."""
+    """Mark free pages as in use; return how many had been released (pageAlloc.allocRange)."""
     page, end = first, first + npages
     while page < end:
         count = min(CHUNK_PAGES - (page & (CHUNK_PAGES - 1)), end - page)
