@@ -114,7 +114,9 @@ def test_interrupt_goes_to_the_program_and_its_trace_is_written(
 ) -> None:
     require(name, PYTHON)
     work = "x = [bytes(900) for _ in range(500)]"
-    waiting = f"{work}; print(1, flush=True); import time; time.sleep(9999)"
+    # heaptrack's thread may get the signal; Python's handler would then not wake the main thread.
+    default = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
+    waiting = f"{default}; {work}; print(1, flush=True); signal.pause()"
     with subprocess.Popen(
         command("record", "--with", name, "-o", "out", "--", PYTHON, "-S", "-c", waiting),
         stdout=subprocess.PIPE,
