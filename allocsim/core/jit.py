@@ -169,6 +169,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return int(compiled(*arguments))
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
+        """Generate the code of the call; the address is in the heap's record of addresses."""
         state, heap = called.args[0], arguments[0]
         if not isinstance(state, HeapPointer):
             state, heap = HeapPointer(state), _code_address(context, builder, state, heap)

@@ -10,7 +10,8 @@ Invariant: footprint = heap - released + metadata. Each of the four has a counte
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from allocsim.core import operations
 from allocsim.core.jit import answers, kernel
@@ -161,8 +162,15 @@ def footprint(heap: HasSystem) -> int:
     return heap.system[0].footprint
 
 
-def answer_from_system(state: type) -> None:
-    """Let heaps of type `state` answer freeze, refusal and footprint from their System record."""
+def answer_operations(
+    state: type, kernels: Mapping[Callable[..., Any], Callable[..., Any]]
+) -> None:
+    """Let heaps of type `state` answer each operation with its kernel in `kernels`.
+
+    They answer freeze, refusal and footprint from their System record.
+    """
+    for operation, answer in kernels.items():
+        answers(operation, state)(answer)
     answers(operations.freeze, state)(freeze)
     answers(operations.refusal, state)(refusal)
     answers(operations.footprint, state)(footprint)

@@ -1,6 +1,6 @@
 """One recording: run the program under a recorder, then convert the recording to a trace.
 
-Before the program runs, the user is told what the recorder cannot see. Afterwards, the user is told
+Before the program runs, a message says what the recorder cannot see. Afterwards, another one says
 which calls the recorder lost, and the trace keeps these sentences. While the trace is written, the
 first interrupt only prints a warning, because stopping would lose the result of the run.
 """

@@ -48,7 +48,7 @@ class GoEquality:
         return int(self.real.rows[-1, COLUMNS.index("num_gc")]) - self.real.start["num_gc"]
 
     def first_difference(self) -> str:
-        """Describe the first difference; empty if there is none."""
+        """Describe the first difference; "" if all is equal."""
         wrong = np.flatnonzero(self.addresses != self.real.addresses)
         if len(wrong):
             event = int(wrong[0])

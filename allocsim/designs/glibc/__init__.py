@@ -35,9 +35,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allocsim.core import defaults, operations
-from allocsim.core.jit import answers, code_record, link
+from allocsim.core.jit import code_record, link
 from allocsim.core.memory import Reservation
-from allocsim.core.system import answer_from_system
+from allocsim.core.system import answer_operations
 from allocsim.designs import Design
 from allocsim.designs.glibc import (
     address_space,
@@ -71,11 +71,9 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: fill_sample,
 }
-"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
+"""The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
 
-answer_from_system(Glibc)
-for operation, kernel in KERNELS.items():
-    answers(operation, Glibc)(kernel)
+answer_operations(Glibc, KERNELS)
 
 CODE = code_record(
     address_space.mmap,

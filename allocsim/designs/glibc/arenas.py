@@ -166,7 +166,7 @@ def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
 
 @kernel
 def arena_get_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
-    """Return the arena to try after `av` has failed, or -1 if there is none (arena_get_retry)."""
+    """Return the arena to try after `av` has failed; -1: no other one (arena_get_retry)."""
     return 0 if av else arena_get2(heap, thread, request)
 
 

@@ -27,7 +27,7 @@ Sentences = Iterator[str]
 
 
 class Words:
-    """The memory of a heap as 64-bit words by address; -1 where there is none."""
+    """The memory of a heap as 64-bit words by address; -1 outside of it."""
 
     def __init__(self, memory: Reservation) -> None:
         self._start = memory.address
@@ -121,7 +121,7 @@ def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
 def free_chunks_are_apart(heap: Glibc, memory: Reservation) -> Sentences:
     """No two neighbouring chunks are both free, and the chunk before top is in use.
 
-    The first chunk has the flag for a previous chunk in use, although there is none.
+    The first chunk has the flag for a previous chunk in use, although no chunk precedes it.
     """
     words = Words(memory)
     for region in regions_of(heap, memory):

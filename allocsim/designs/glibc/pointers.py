@@ -59,7 +59,7 @@ def _end_of_memory(heap: Glibc, p: int) -> int:
 
 @kernel
 def allocated_size(heap: Glibc, address: int) -> int:
-    """Return the usable bytes of the object at an address, or 0 if there is none (musable)."""
+    """Return the usable bytes of the object at an address, or 0 for no object (musable)."""
     if object_status(heap, address) != Status.OK:
         return 0
     p = address - CHUNK_HDR_SZ

@@ -30,7 +30,7 @@ is allocated too, but the lists are records."""
 
 @kernel
 def csize2tidx(size: int) -> int:
-    """Return the index of the list for chunks of a size; from TCACHE_MAX_BINS on there is none."""
+    """Return the index of the list for chunks of a size; TCACHE_MAX_BINS or more: no list."""
     return (size - MINSIZE) >> 4
 
 

@@ -34,10 +34,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allocsim.core import defaults, operations
-from allocsim.core.jit import answers, code_record, link
+from allocsim.core.jit import code_record, link
 from allocsim.core.memory import Reservation
 from allocsim.core.size_classes import SizeClasses
-from allocsim.core.system import answer_from_system
+from allocsim.core.system import answer_operations
 from allocsim.designs import Design
 from allocsim.designs.go import (
     malloc,
@@ -73,11 +73,9 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: mstats.fill_sample,
 }
-"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
+"""The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
 
-answer_from_system(Go)
-for operation, kernel in KERNELS.items():
-    answers(operation, Go)(kernel)
+answer_operations(Go, KERNELS)
 
 CODE = code_record(
     pallocsum.page_update,

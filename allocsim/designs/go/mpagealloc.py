@@ -45,8 +45,8 @@ def find(heap: Go, npages: int) -> int:
 def page_alloc(heap: Go, npages: int) -> int:
     """Allocate the lowest run of `npages` free pages (pageAlloc.alloc).
 
-    Returns its first page, or -1 if there is none. `mheap.scav` is set to how many of these pages
-    had been released before (Go: scavenged).
+    Returns its first page, or -1 if no run is long enough. Sets `mheap.scav` to how many of these
+    pages had been released before (Go: scavenged).
     """
     mheap, first = heap.mheap[0], find(heap, npages)
     if first >= 0:

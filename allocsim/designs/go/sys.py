@@ -26,7 +26,7 @@ if PURE:
         return word - (1 << WORD_BITS) if word >> (WORD_BITS - 1) else word
 
     def trailing_zeros64(word: int) -> int:
-        """Return the number of the lowest bit set; 64 if there is none."""
+        """Return the number of the lowest bit set; 64 for a word of zeros."""
         word = int(word) & _ALL
         return (word & -word).bit_length() - 1 if word else WORD_BITS
 
@@ -53,6 +53,8 @@ else:
 
         @intrinsic
         def call(typing: Any, word: Any) -> Any:
+            """Return the signature and the code generator of the intrinsic."""
+
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
                 """Generate the code of the call; return its result."""
                 return build(builder, arguments[0])
@@ -66,6 +68,8 @@ else:
 
         @intrinsic
         def call(typing: Any, word: Any, count: Any) -> Any:
+            """Return the signature and the code generator of the intrinsic."""
+
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
                 """Generate the code of the call; return its result."""
                 return build(builder, *arguments)
@@ -83,7 +87,7 @@ else:
 
     @kernel
     def trailing_zeros64(word: int) -> int:
-        """Return the number of the lowest bit set; 64 if there is none."""
+        """Return the number of the lowest bit set; 64 for a word of zeros."""
         return _trailing(word)
 
     @kernel

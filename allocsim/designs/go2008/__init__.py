@@ -49,11 +49,10 @@ from typing import Any
 import numpy as np
 
 from allocsim.core import defaults, operations
-from allocsim.core.jit import answers
 from allocsim.core.memory import Reservation, table
 from allocsim.core.records import Counters, System
 from allocsim.core.size_classes import SizeClasses
-from allocsim.core.system import answer_from_system, count_metadata
+from allocsim.core.system import answer_operations, count_metadata
 from allocsim.designs import Design
 from allocsim.designs.go2008 import check_caches, check_page_heap, malloc, thread_cache
 from allocsim.designs.go2008.account import account, class_uses
@@ -116,11 +115,9 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: thread_cache.write_links,
     operations.measure: account,
 }
-"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
+"""The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
 
-answer_from_system(Go2008)
-for operation, kernel in KERNELS.items():
-    answers(operation, Go2008)(kernel)
+answer_operations(Go2008, KERNELS)
 
 
 def size_classes(parameters: Mapping[str, int]) -> SizeClasses:

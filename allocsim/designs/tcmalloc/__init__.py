@@ -31,9 +31,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allocsim.core import defaults, operations
-from allocsim.core.jit import answers, code_record, link
+from allocsim.core.jit import code_record, link
 from allocsim.core.memory import Reservation
-from allocsim.core.system import answer_from_system
+from allocsim.core.system import answer_operations
 from allocsim.designs import Design
 from allocsim.designs.tcmalloc import (
     central_free_list,
@@ -69,11 +69,9 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.measure: fill_sample,
 }
-"""The kernel for each operation. `answer_from_system` adds freeze, refusal and footprint."""
+"""The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
 
-answer_from_system(Tcmalloc)
-for operation, kernel in KERNELS.items():
-    answers(operation, Tcmalloc)(kernel)
+answer_operations(Tcmalloc, KERNELS)
 
 CODE = code_record(
     page_release.new_run,

@@ -346,7 +346,7 @@ static void block_signals(sigset_t *before)
     pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
-/* Return a lane that no thread uses; return NULL and set `reason` if there is none. */
+/* Return a lane that no thread uses; return NULL and set `reason` if all are in use. */
 static struct lane *free_lane(enum lost *reason)
 {
     lock();
