@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from allocsim.signals import SignalsDeferred, on_interrupt, signal_name
 
-MAX_OUTPUT = 64 << 10
+MAX_OUTPUT = 1 << 20
 """Maximum size in bytes of a file that a child writes: a library may print without end."""
 
 POLL_INTERVAL = 0.05

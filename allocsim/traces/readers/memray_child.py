@@ -21,7 +21,7 @@ NO_MEMRAY, UNREADABLE = 3, 2
 MAX_MEMORY = 8 << 30
 """Maximum bytes of address space that the process may use."""
 
-MAX_OUTPUT = 64 << 10
+MAX_OUTPUT = 1 << 20
 """Maximum bytes of a file that the process may write. Standard error is a file, and without this
 limit, messages about a damaged capture could fill the disk."""
 
