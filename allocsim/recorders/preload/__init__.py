@@ -1,6 +1,6 @@
 """The preload recorder, allocsim's own: a preloaded C library records every call of every thread.
 
-The library is `recorder.c`, which a C compiler must compile once. `traces.preload` reads the
+The library is in `source`, and a C compiler must compile it once. `traces.preload` reads the
 recording that the library has written. The recording has an image for each program that a recorded
 process has executed.
 """
@@ -33,7 +33,7 @@ MAX_FACTS = 1 << 16
 """Size in bytes of the file FACTS. A sample of `MemoryWatch` needs at most 50 bytes of it."""
 
 MAX_DIRECTORY = 400
-"""Maximum bytes of the directory's path, as in recorder.c."""
+"""Maximum bytes of the directory's path, as in source/state.h."""
 
 
 def missing(_: Request) -> str | None:

@@ -1,7 +1,7 @@
 """The recorder's C library: compiled when it is first used, and kept in the user's cache.
 
-The file's name has a digest of the source, the compiler and the options. A file of that name was
-therefore compiled from exactly this source.
+The file's name has a digest of the sources, the compiler and the options. A file of that name was
+therefore compiled from exactly these sources.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from allocsim.recorders.base import RecorderFailed, run_command
 
 INSTALL = "apt install gcc libc6-dev"
 
-SOURCE = Path(__file__).with_name("recorder.c")
+SOURCE = Path(__file__).with_name("source") / "recorder.c"
+"""The file to compile. It includes the other files of its directory."""
 
 OPTIONS = (
     *("-std=gnu11", "-O2", "-g0", "-shared", "-fPIC", "-fno-builtin", "-fvisibility=hidden"),
@@ -47,9 +48,10 @@ def recorder_library(work: Path) -> Path:
 
 
 def _key() -> str:
-    """Return sixteen hex digits that identify the source, the compiler and the options."""
+    """Return sixteen hex digits that identify the sources, the compiler and the options."""
     version = run_command("cc", "-v").stderr
-    facts = (SOURCE.read_text(), version, *OPTIONS, *LIBRARIES)
+    sources = (path.read_text() for path in sorted(SOURCE.parent.glob("*.[ch]")))
+    facts = (*sources, version, *OPTIONS, *LIBRARIES)
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Files of a recording, as `recorders/preload/recorder.c` writes them.
+"""Files of a recording, as `recorders/preload/source` defines them.
 
 A program image is a process until it calls exec; each exec begins another image. An image has a
 file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of

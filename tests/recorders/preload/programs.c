@@ -203,6 +203,26 @@ static int execs(void)
     return 1;
 }
 
+static int exec_lists(void) /* arguments as a list; the last one has another environment */
+{
+    char *const program = arguments[0], *const empty[] = {NULL};
+    int failed = 0;
+    for (int i = 0; i < 3; i++) {
+        pid_t child = vfork();
+        if (child == 0) {
+            if (i == 0)
+                execl(program, program, "nothing", NULL);
+            else if (i == 1)
+                execlp(program, program, "nothing", NULL);
+            else
+                execle(program, program, "nothing", NULL, empty);
+            _exit(1);
+        }
+        failed |= ended(child);
+    }
+    return failed;
+}
+
 static int many_forks(void)
 {
     int failed = 0;
@@ -363,8 +383,8 @@ int main(int count, char **given)
     static const struct { const char *name; int (*body)(void); } known[] = {
 #define PROGRAM(name) {#name, name}
         PROGRAM(kinds), PROGRAM(pool), PROGRAM(cross), PROGRAM(destructors), PROGRAM(forks),
-        PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(many_forks),
-        PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
+        PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(exec_lists),
+        PROGRAM(many_forks), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
         PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps),
         PROGRAM(alone), PROGRAM(nothing),

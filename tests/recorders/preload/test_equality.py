@@ -114,6 +114,15 @@ def test_programs_begun_without_the_recorder_are_noted(chain: Chain, program: st
     assert len(recorded.images) == 2, "the second child had no LD_PRELOAD"
 
 
+def test_programs_of_exec_with_a_list_are_noted(chain: Chain, program: str) -> None:
+    recorded = chain(program, "exec_lists")
+    trace = recorded.trace(recorded.images[0])
+    assert not list(trace.chunks)
+    assert [it.keeps_preload for it in trace.reader.started] == [True, True, False]
+    assert {it.program for it in trace.reader.started} == {"programs"}
+    assert len(recorded.images) == 3
+
+
 def test_failed_exec_is_not_noted(chain: Chain, program: str) -> None:
     recorded = chain(program, "execs")
     trace = recorded.trace(recorded.images[0])

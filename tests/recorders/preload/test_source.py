@@ -60,13 +60,17 @@ def test_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert first.is_relative_to(tmp_path / "cache")
 
 
-def test_edited_source_is_another_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["recorder.c", "format.h", "malloc.c"])
+def test_edited_source_is_another_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler is installed")
+    shutil.copytree(SOURCE.parent, tmp_path / "source")
+    monkeypatch.setattr(module, "SOURCE", tmp_path / "source" / SOURCE.name)
     before = module._key()
-    edited = tmp_path / "recorder.c"
-    edited.write_text(SOURCE.read_text() + "\n")
-    monkeypatch.setattr(module, "SOURCE", edited)
+    with (tmp_path / "source" / name).open("a") as file:
+        file.write("\n")
     assert module._key() != before
 
 

@@ -1,4 +1,4 @@
-"""Recordings written by hand, word by word, as recorder.c would write them."""
+"""Recordings written by hand, word by word, as the recorder would write them."""
 
 import struct
 from pathlib import Path

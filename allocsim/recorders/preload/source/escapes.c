@@ -1,0 +1,33 @@
+/* Hooks: functions that would hide calls from the recorder, or forbid it to write. */
+
+/* The real functions must be tail calls: dlopen looks up its caller, which must be the program. */
+EXPORT void *HOOK(dlopen)(const char *file, int flags)
+{
+    if (!RESOLVED)
+        return NULL;
+    if (flags & RTLD_DEEPBIND && process.header)
+        flag(DEEPBIND);
+    return real.dlopen(file, flags & ~RTLD_DEEPBIND);
+}
+
+EXPORT int HOOK(prctl)(int option, ...)
+{
+    LONGS(option, 4);
+    if (!RESOLVED)
+        return -1;
+    int result = real.prctl(option, longs[0], longs[1], longs[2], longs[3]);
+    if (option == PR_SET_SECCOMP && result == 0)
+        process.is_sealed = true;
+    return result;
+}
+
+EXPORT long HOOK(syscall)(long number, ...)
+{
+    LONGS(number, 6);
+    if (!RESOLVED)
+        return -1;
+    long result = real.syscall(number, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5]);
+    if (number == SYS_seccomp && longs[0] < 2 && result == 0) /* a filter or the strict mode */
+        process.is_sealed = true;
+    return result;
+}

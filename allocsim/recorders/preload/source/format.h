@@ -1,0 +1,45 @@
+/* The files of a recording. The same definitions are in allocsim/traces/preload/layout.py.
+ *
+ * A process is one program image until it calls exec, and from then on another one. Each image has
+ * a file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is a
+ * sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at a
+ * time writes to a lane. When the thread ends, the next new thread takes over the lane.
+ *
+ * A record is a few words: first the operation and a stamp, then an address and what else the
+ * operation needs. The first word is written last, and is never 0. A record is therefore in the
+ * file before the program gets the result of the call, and is still there after SIGKILL. */
+#define HEADER 4096 /* bytes of the file of a header */
+#define CHUNK (128 << 10)
+#define SLACK 512 /* bytes at a chunk's end, into which a cursor may run on (see reserve) */
+#define TEXT 32   /* bytes of a program's or a thread's name */
+#define ADDRESS (UINT64_MAX >> 8) /* the address in a word; the top byte may be a tag */
+
+enum op {
+    MALLOC = 1, CALLOC, MEMALIGN, POSIX_MEMALIGN, ALIGNED_ALLOC, VALLOC, PVALLOC, NEW, NEW_ALIGNED,
+    REALLOC_NULL, REALLOCARRAY_NULL, /* of NULL: an allocation */
+    REALLOC, REALLOCARRAY,           /* first half: the old address is given up */
+    RESIZED,                         /* second half: the new address, 0 on failure */
+    FREE, DELETE,
+    BEGIN, END, NAME, /* of a thread */
+    EXEC, EXEC_FAILED,
+    UNWRITTEN, /* a signal handler left put() by longjmp, or the program was killed there */
+};
+
+/* Why calls are lost. */
+enum lost { FILE_LIMIT, NO_DESCRIPTOR, NO_FILE, NO_DISK, NO_SPACE, NO_LANE, SECCOMP };
+
+enum flag { OWN_MALLOC = 1, DEEPBIND = 2, USABLE_SIZE = 4, ENDED = 8 };
+
+struct header {
+    char magic[8];
+    uint64_t version;
+    uint64_t process;
+    uint64_t identity; /* stamp of the first call */
+    uint64_t parent;   /* identity of the image that forked this one, or 0 */
+    uint64_t forked;   /* stamp before that fork */
+    uint64_t is_tsc;   /* stamps are TSC ticks, otherwise ns of CLOCK_MONOTONIC */
+    uint64_t flags;
+    uint64_t maps, mapped, unmaps, unmapped; /* calls and bytes outside of malloc */
+    uint64_t lost[16];                       /* lost calls, by reason */
+    char program[256];
+};

@@ -1,0 +1,111 @@
+/* Hooks: malloc and its family. */
+
+static void *allocated(enum op op, void *result, size_t size, size_t alignment)
+{
+    if (is_recording()) {
+        self.allocated = (uintptr_t)result & ADDRESS;
+        uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
+        put(op, stamp(), 3, (uint64_t[]){self.allocated | shift << 56, size});
+    }
+    return result;
+}
+
+static void put_address(enum op op, void *address)
+{
+    if (is_recording())
+        put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
+}
+
+/* Return the product, or SIZE_MAX if it overflows, which no allocator can allocate. */
+static inline size_t product(size_t count, size_t size)
+{
+    size_t total;
+    return __builtin_mul_overflow(count, size, &total) ? SIZE_MAX : total;
+}
+
+/* Set `result` to the result of `call`, which is a call of the program's malloc. */
+#define INSIDE(result, call) (self.is_allocating = true, result = call, self.is_allocating = false)
+
+/* Define the hook of a function that returns `size` bytes at a multiple of `alignment`. */
+#define ALLOCATION(op, name, parameters, passed, size, alignment)                               \
+    EXPORT void *HOOK(name) parameters                                                             \
+    {                                                                                              \
+        void *result;                                                                              \
+        if (!RESOLVED)                                                                             \
+            return bootstrap(size, alignment);                                                     \
+        INSIDE(result, real.name passed);                                                       \
+        return allocated(op, result, size, alignment);                                             \
+    }
+ALLOCATION(MALLOC, malloc, (size_t size), (size), size, 0)
+ALLOCATION(VALLOC, valloc, (size_t size), (size), size, sysconf(_SC_PAGESIZE))
+ALLOCATION(PVALLOC, pvalloc, (size_t size), (size), size, sysconf(_SC_PAGESIZE))
+ALLOCATION(CALLOC, calloc, (size_t count, size_t size), (count, size), product(count, size), 0)
+ALLOCATION(MEMALIGN, memalign, (size_t alignment, size_t size), (alignment, size), size, alignment)
+ALLOCATION(ALIGNED_ALLOC, aligned_alloc, (size_t alignment, size_t size), (alignment, size), size,
+           alignment)
+
+EXPORT int HOOK(posix_memalign)(void **result, size_t alignment, size_t size)
+{
+    int error;
+    if (!RESOLVED)
+        return ENOMEM;
+    INSIDE(error, real.posix_memalign(result, alignment, size));
+    allocated(POSIX_MEMALIGN, error ? NULL : *result, size, alignment);
+    return error;
+}
+
+/* Call realloc for realloc or reallocarray. The record's first half is stamped before the call, the
+ * second half after it. */
+static void *resized(enum op op, void *address, size_t size)
+{
+    void *result;
+    if (is_bootstrap(address)) {
+        result = HOOK(malloc)(size);
+        size_t length = (uintptr_t)arena + sizeof arena - (uintptr_t)address;
+        return result ? memcpy(result, address, size < length ? size : length) : NULL;
+    }
+    if (!RESOLVED)
+        return bootstrap(size, 0);
+    if (address && is_recording())
+        put(op, stamp(), 3, (uint64_t[]){(uintptr_t)address & ADDRESS, size});
+    INSIDE(result, real.realloc(address, size));
+    if (!address)
+        return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0);
+    put_address(RESIZED, result);
+    return result;
+}
+
+EXPORT void *HOOK(realloc)(void *address, size_t size)
+{
+    return resized(REALLOC, address, size);
+}
+
+EXPORT void *HOOK(reallocarray)(void *address, size_t count, size_t size)
+{
+    return resized(REALLOCARRAY, address, product(count, size));
+}
+
+EXPORT void HOOK(free)(void *address)
+{
+    if (is_bootstrap(address) || !RESOLVED)
+        return;
+    if (LIKELY(!self.is_deleting) || self.deleting != address)
+        put_address(FREE, address);
+    self.is_allocating = true;
+    real.free(address);
+    self.is_allocating = false;
+}
+
+EXPORT void HOOK(cfree)(void *address)
+{
+    HOOK(free)(address);
+}
+
+EXPORT size_t HOOK(malloc_usable_size)(void *address)
+{
+    if (is_bootstrap(address) || !RESOLVED)
+        return 0;
+    if (is_recording())
+        flag(USABLE_SIZE);
+    return real.malloc_usable_size(address);
+}

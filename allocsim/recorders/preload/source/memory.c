@@ -1,0 +1,79 @@
+/* Hooks: memory outside of malloc, which is counted. */
+
+static void note_map(size_t length)
+{
+    if (process.header && !self.is_allocating) {
+        count(&process.header->maps, 1);
+        count(&process.header->mapped, length);
+    }
+}
+
+EXPORT void *HOOK(mmap)(void *address, size_t length, int protection, int flags, int file, off_t at)
+{
+    if (!RESOLVED)
+        return MAP_FAILED;
+    long result = real.syscall(SYS_mmap, address, length, (long)protection, (long)flags,
+                               (long)file, at); /* a system call takes whole registers */
+    if (result != -1 && flags & MAP_ANONYMOUS && protection & PROT_WRITE)
+        note_map(length);
+    return (void *)result;
+}
+
+EXPORT void *HOOK(mmap64)(void *address, size_t length, int protection, int flags, int file,
+                          off_t at)
+{
+    return HOOK(mmap)(address, length, protection, flags, file, at);
+}
+
+EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
+{
+    LONGS(flags, 1);
+    if (!RESOLVED)
+        return MAP_FAILED;
+    long result = real.syscall(SYS_mremap, old, length, size, (long)flags, longs[0]);
+    if (result != -1 && size > length)
+        note_map(size - length);
+    return (void *)result;
+}
+
+/* Unmap the range, except the recorder's own mappings in it, of which the program does not know. */
+EXPORT int HOOK(munmap)(void *address, size_t length)
+{
+    uintptr_t start = (uintptr_t)address, end = start + length;
+    if (!RESOLVED)
+        return -1;
+    for (uint32_t i = 0; i <= process.lanes_used && process.header && end > start; i++) {
+        uintptr_t own = i ? (uintptr_t)process.lanes[i - 1].window : (uintptr_t)process.header;
+        uintptr_t own_end = own + (i ? CHUNK : HEADER);
+        if (own && start < own_end && own < end)
+            return (start < own ? HOOK(munmap)(address, own - start) : 0) |
+                   (own_end < end ? HOOK(munmap)((void *)own_end, end - own_end) : 0);
+    }
+    int result = real.syscall(SYS_munmap, address, length);
+    if (process.header && !self.is_allocating && result == 0) {
+        count(&process.header->unmaps, 1);
+        count(&process.header->unmapped, length);
+    }
+    return result;
+}
+
+EXPORT int HOOK(brk)(void *address)
+{
+    if (!RESOLVED)
+        return -1;
+    char *before = real.sbrk(0);
+    int result = real.brk(address);
+    if (result == 0 && (char *)address > before)
+        note_map((char *)address - before);
+    return result;
+}
+
+EXPORT void *HOOK(sbrk)(intptr_t increment)
+{
+    if (!RESOLVED)
+        return (void *)-1;
+    void *result = real.sbrk(increment);
+    if (result != (void *)-1 && increment > 0)
+        note_map(increment);
+    return result;
+}

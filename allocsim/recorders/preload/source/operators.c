@@ -1,0 +1,79 @@
+/* Hooks: operator new and delete.
+ *
+ * The operators of libstdc++ call malloc and free, which record the calls. The operators of
+ * tcmalloc, jemalloc and mimalloc do not call them, or not always. So operator new records an
+ * allocation unless malloc has just recorded it, and operator delete records its call if it comes
+ * from the same library as free. */
+
+/* Return the program's operator of that name. It may be in a library that only a plugin has loaded,
+ * where RTLD_NEXT does not find it. */
+static void *operator_named(const char *name)
+{
+    static const char *const libraries[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
+    void *found = RESOLVED ? dlsym(RTLD_NEXT, name) : NULL;
+    for (size_t i = 0; !found && i < sizeof libraries / sizeof *libraries; i++) {
+        void *library = real.dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+        found = library ? dlsym(library, name) : NULL;
+    }
+    if (!found)
+        abort(); /* without the recorder, the program could not run either */
+    return found;
+}
+
+/* Return whether a function comes from the same library as free. */
+static bool is_of_malloc(void *function)
+{
+    Dl_info one, other;
+    return dladdr(function, &one) && dladdr((void *)real.free, &other) &&
+           one.dli_fbase == other.dli_fbase;
+}
+
+typedef void *new_function(size_t, uintptr_t, uintptr_t);
+typedef void delete_function(void *, uintptr_t, uintptr_t);
+
+/* Define the hooks of operators new and new[]. The second argument may be an alignment. An operator
+ * with fewer arguments ignores the others. */
+#define NEW_OPERATOR(name, op, alignment)                                                          \
+    EXPORT void *HOOK(name)(size_t size, uintptr_t second, uintptr_t third)                        \
+    {                                                                                              \
+        static new_function *function;                                                             \
+        if (!function)                                                                             \
+            function = (new_function *)operator_named(#name);                                      \
+        self.allocated = 0;                                                                        \
+        void *result = function(size, second, third);                                              \
+        if (result && self.allocated == ((uintptr_t)result & ADDRESS))                             \
+            return result;                                                                         \
+        return is_of_malloc((void *)function) ? allocated(op, result, size, alignment) : result;   \
+    }
+#define NEW_OPERATORS(types, op, alignment)                                                        \
+    NEW_OPERATOR(_Znw##types, op, alignment)                                                       \
+    NEW_OPERATOR(_Zna##types, op, alignment)
+NEW_OPERATORS(m, NEW, 0)
+NEW_OPERATORS(mRKSt9nothrow_t, NEW, 0)
+NEW_OPERATORS(mSt11align_val_t, NEW_ALIGNED, second)
+NEW_OPERATORS(mSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED, second)
+
+#define DELETE_OPERATOR(name)                                                                      \
+    EXPORT void HOOK(name)(void *address, uintptr_t second, uintptr_t third)                       \
+    {                                                                                              \
+        static delete_function *function;                                                          \
+        static bool is_malloc;                                                                     \
+        if (!function) {                                                                           \
+            is_malloc = is_of_malloc(operator_named(#name));                                       \
+            function = (delete_function *)operator_named(#name);                                   \
+        }                                                                                          \
+        if (is_malloc) {                                                                           \
+            put_address(DELETE, address);                                                          \
+            self.deleting = address;                                                               \
+            self.is_deleting = true;                                                               \
+        }                                                                                          \
+        function(address, second, third);                                                          \
+        self.is_deleting = false;                                                                  \
+    }
+#define DELETE_OPERATORS(types) DELETE_OPERATOR(_Zdl##types) DELETE_OPERATOR(_Zda##types)
+DELETE_OPERATORS(Pv)
+DELETE_OPERATORS(Pvm)
+DELETE_OPERATORS(PvRKSt9nothrow_t)
+DELETE_OPERATORS(PvSt11align_val_t)
+DELETE_OPERATORS(PvmSt11align_val_t)
+DELETE_OPERATORS(PvSt11align_val_tRKSt9nothrow_t)

@@ -1,0 +1,53 @@
+/* The functions that the program would call without the recorder. */
+
+#define FOR_EACH_FUNCTION(DO)                                                                      \
+    DO(syscall) DO(prctl) DO(dlopen) DO(brk) DO(sbrk)                                              \
+    DO(execve) DO(execvpe) DO(fexecve) DO(posix_spawn) DO(posix_spawnp)                            \
+    DO(calloc) DO(realloc) DO(memalign) DO(aligned_alloc) DO(valloc) DO(pvalloc)                   \
+    DO(posix_memalign) DO(free) DO(malloc_usable_size) DO(malloc) /* malloc last, see RESOLVED */
+
+#define FIELD(name) __typeof__(name) *name;
+static struct { FOR_EACH_FUNCTION(FIELD) } real;
+
+/* Find the functions; return false if a call of resolve() is still under way. */
+static bool resolve(void)
+{
+    static bool is_resolving;
+    if (is_resolving)
+        return false;
+    is_resolving = true;
+#define FIND(name) real.name = dlsym(RTLD_NEXT, #name);
+    FOR_EACH_FUNCTION(FIND)
+    is_resolving = false;
+    return real.malloc != NULL;
+}
+
+#define RESOLVED (LIKELY(real.malloc) || resolve())
+
+/* Declare `longs`, the next `count` arguments. If the caller has passed fewer, the rest is junk. */
+#define LONGS(last, count)                                                                         \
+    long longs[count];                                                                             \
+    va_list list;                                                                                  \
+    va_start(list, last);                                                                          \
+    for (int i = 0; i < count; i++)                                                                \
+        longs[i] = va_arg(list, long);                                                             \
+    va_end(list)
+
+static char arena[32 << 10] __attribute__((aligned(16)));
+
+/* Return zeroed memory for dlsym, which may allocate before malloc is known. It is never freed.
+ * Return NULL if there is no more, or for a larger alignment than that of malloc. */
+static void *bootstrap(size_t size, size_t alignment)
+{
+    static size_t used;
+    size_t start = used;
+    if (alignment > 16 || size > sizeof arena - start)
+        return NULL;
+    used += (size + 15) / 16 * 16;
+    return arena + start;
+}
+
+static bool is_bootstrap(const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)arena < sizeof arena;
+}

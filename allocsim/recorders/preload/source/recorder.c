@@ -1,0 +1,51 @@
+/* allocsim's recorder: a preloaded library that writes every malloc call of a program to files.
+ *
+ * ALLOCSIM_RECORD names the directory of these files. The library never calls malloc, keeps no
+ * descriptor open and starts no thread. The files below are compiled as one unit, in this order. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
+
+#ifndef HOOK
+#define HOOK(name) name /* the tests call the hooks by other names */
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define EXPORT __attribute__((visibility("default")))
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+#include "format.h"    /* what the files contain */
+#include "state.h"     /* the recorder's memory */
+#include "real.c"      /* the functions that the hooks call */
+#include "stamp.c"     /* the order of calls */
+#include "files.c"     /* mapped files that grow */
+#include "records.c"   /* lanes and their records */
+#include "malloc.c"    /* hooks: malloc and its family */
+#include "operators.c" /* hooks: operator new and delete */
+#include "memory.c"    /* hooks: mmap and brk */
+#include "programs.c"  /* hooks: exec and posix_spawn */
+#include "escapes.c"   /* hooks: what would hide calls from the recorder */
+#include "threads.c"   /* begin and end of threads and of the process */

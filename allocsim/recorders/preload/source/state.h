@@ -1,0 +1,70 @@
+/* The recorder's memory: of the process, of the program image, of a thread.
+ *
+ * Shared mappings of the files are not inherited by a forked child. The kernel zeroes `process` in
+ * a forked child (MADV_WIPEONFORK), and a process that finds it zero begins new files. */
+#define PAGE 65536 /* a multiple of every page size of Linux */
+#define MAX_LANES 8192
+#define MAX_DIRECTORY 400
+#define MAX_PATH (MAX_DIRECTORY + 64)
+
+struct lane {
+    char *window; /* CHUNK bytes, aligned to CHUNK; NULL before the first chunk */
+    uint64_t cursor;
+    uint64_t chunks;   /* in the lane's file */
+    struct lane *next; /* in the list of free lanes */
+};
+
+static struct process {
+    struct header *header; /* NULL: not recording yet, or in a forked child */
+    bool is_off;           /* nothing is recorded */
+    bool is_sealed;        /* a seccomp filter is installed: no more system calls */
+    bool lock;
+    uint32_t threads, lanes_used;
+    uint64_t last; /* the last stamp, unless stamps are TSC ticks */
+    struct lane *free_lanes;
+    struct lane lanes[MAX_LANES];
+} __attribute__((aligned(PAGE))) process; /* whole pages, zero in a forked child */
+
+static struct { /* not zeroed: a forked child inherits it */
+    uint64_t identity, forked;
+    bool is_tsc, has_key;
+    pthread_key_t key;
+    size_t directory;    /* length of the directory's path */
+    char path[MAX_PATH]; /* of the header's file */
+} kept;
+
+static __thread struct {
+    uint64_t cursor; /* address of the next record; 0: no chunk */
+    struct lane *lane;
+    uint32_t number;    /* of this thread in the process, from 1; 0: no number yet */
+    unsigned round;     /* how often end_thread() has been called in this thread */
+    uint64_t lost;      /* records lost since there has been no room */
+    enum lost reason;   /* why there is no room */
+    uint64_t allocated; /* address of the last allocation that was recorded */
+    void *deleting;     /* address that operator delete has recorded and may pass on to free */
+    bool is_deleting;
+    bool has_ended;
+    bool is_writing;    /* inside put(); a signal handler may find it true */
+    bool is_allocating; /* inside the program's malloc, whose mmap calls are not the program's */
+} self __attribute__((tls_model("initial-exec")));
+
+static void lock(void)
+{
+    while (__atomic_test_and_set(&process.lock, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void unlock(void)
+{
+    __atomic_clear(&process.lock, __ATOMIC_RELEASE);
+}
+
+static void count(uint64_t *counter, uint64_t number)
+{
+    __atomic_fetch_add(counter, number, __ATOMIC_RELAXED);
+}
+
+static void flag(enum flag one)
+{
+    __atomic_fetch_or(&process.header->flags, one, __ATOMIC_RELAXED);
+}

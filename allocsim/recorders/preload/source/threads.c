@@ -1,0 +1,53 @@
+/* Begin and end of threads and of the process. */
+
+static void put_name(void)
+{
+    char name[16] = "";
+    if (!process.is_sealed && real.prctl(PR_GET_NAME, name) == 0)
+        put_text(NAME, stamp(), self.number, name);
+}
+
+/* End this thread. This is the destructor of a thread-specific value. It sets the value again
+ * until the last round of destructors, so that it runs after the others, among them those of
+ * malloc's thread caches. libc frees some objects even later; for each such call, a lane is taken
+ * and left. */
+static void end_thread(void *value)
+{
+    if (++self.round < PTHREAD_DESTRUCTOR_ITERATIONS)
+        pthread_setspecific(kept.key, value);
+    else if (process.header && self.lane) {
+        put_name();
+        self.has_ended = true;
+        put(END, stamp(), 2, (uint64_t[]){self.number});
+    }
+}
+
+static void before_fork(void)
+{
+    kept.forked = stamp();
+}
+
+static void after_fork(void)
+{
+    kept.forked = 0;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    static bool has_handlers;
+    if (!RESOLVED || !is_recording() || has_handlers)
+        return;
+    has_handlers = true;
+    kept.has_key = pthread_key_create(&kept.key, end_thread) == 0;
+    pthread_atfork(before_fork, after_fork, NULL);
+    if (dlsym(RTLD_DEFAULT, "malloc") != (void *)HOOK(malloc))
+        flag(OWN_MALLOC);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    if (process.header) {
+        flag(ENDED);
+        put_name();
+    }
+}
