@@ -4,11 +4,7 @@ from typing import Any
 
 import pytest
 
-from allocsim import Heap
-from allocsim.core.jit import PURE
-from allocsim.events import Op
-from allocsim.player import Options, Player
-from tests.driving import Call, random_calls, stream_of
+from tests.random_streams import calls, length, require_sound
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -18,27 +14,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def calls(seed: int, count: int) -> list[Call]:
-    """Return valid calls of all kinds by five threads, with trims and thread ends."""
-    found = random_calls(seed, count, objects=2000 if count > 10_000 else 100, threads=5)
-    for place in range(count // 20, len(found), count // 10):
-        found.insert(place, Call(Op.RELEASE, request=1 << 20))
-        found.insert(place, Call(Op.THREAD_DONE, thread=1 + place % 3))
-    return found
-
-
 @pytest.mark.parametrize(
     ("seed", "parameters"), list(enumerate(SETTINGS.values(), start=1)), ids=SETTINGS
 )
 def test_random_events_keep_fill_patterns_and_invariants(
     seed: int, parameters: dict[str, Any]
 ) -> None:
-    count = 500 if PURE else 50_000
-    events: Any = stream_of(calls(seed, count))
-    with Heap("glibc", **parameters) as heap:
-        player = Player(heap, Options(verify=True, check_every=count // 4))
-        player.play(events)
-        assert player.events == count
-        assert heap.check() == []
-        profile = player.profile()
-        assert profile.at_end.heap == sum(profile.at_end.parts.values())
+    require_sound("glibc", parameters, calls(seed, length(50_000), threads=5))

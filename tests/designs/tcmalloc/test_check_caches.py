@@ -1,33 +1,14 @@
-"""Invariants of classes and caches: a valid heap passes, and each corruption is reported."""
+"""Invariants of classes and caches: any wrong number in a record or a link is reported."""
 
 import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.core.check import Invariant
 from allocsim.core.raw import store_word
 from allocsim.core.records import HeapState
-from allocsim.designs.tcmalloc import check_caches, check_page_heap
 from allocsim.designs.tcmalloc.records import CentralFreeList, FreeList
-from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_reported
-from tests.designs.tcmalloc.corrupt_caches import CORRUPTIONS, SMALL, TAILED, head_of
-
-INVARIANTS = check_caches.INVARIANTS
-
-own = sorted(invariants_in(check_caches), key=lambda invariant: invariant.__name__)
-each_invariant = pytest.mark.parametrize("invariant", own, ids=lambda i: i.__name__)
-
-
-@each_invariant
-def test_busy_heap_is_valid(
-    busy_heap: Heap, busy_tcmalloc: HeapState, invariant: Invariant
-) -> None:
-    assert list(invariant(busy_tcmalloc, busy_heap.memory)) == []
-
-
-@each_invariant
-def test_empty_heap_is_valid(tcmalloc_heap: Heap, invariant: Invariant) -> None:
-    assert list(invariant(tcmalloc_heap.state, tcmalloc_heap.memory)) == []
+from tests.corruptions import GARBAGE
+from tests.designs.tcmalloc.corrupt_caches import SMALL, TAILED, head_of
 
 
 def test_busy_heap_has_free_objects_in_every_tier(
@@ -39,24 +20,6 @@ def test_busy_heap_has_free_objects_in_every_tier(
     assert all(part for name, part in busy_heap.profile().parts.items() if name != "live")
     assert busy_tcmalloc.free_list[0, TAILED].head
     assert busy_tcmalloc.free_list[1, TAILED].length
-
-
-@pytest.mark.parametrize(
-    ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
-)
-def test_corruption_is_reported(
-    busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
-) -> None:
-    require_reported(busy_heap, invariant, corrupt, sentence)
-
-
-def test_every_invariant_has_a_corruption() -> None:
-    assert CORRUPTIONS.invariants == set(own)
-
-
-def test_design_names_every_invariant() -> None:
-    assert set(INVARIANTS) == invariants_in(check_page_heap) | invariants_in(check_caches)
-    assert len(INVARIANTS) == len(set(INVARIANTS))
 
 
 CONSTANTS = ("object_size", "pages", "batch", "max_cache_size")

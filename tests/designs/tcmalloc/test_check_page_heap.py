@@ -1,34 +1,18 @@
-"""Invariants of the page heap: a valid heap passes, and each corruption is reported."""
+"""Invariants of the page heap: any wrong number in a record is reported."""
 
 import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.core.check import Invariant, violations
+from allocsim.core.check import violations
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc import check_page_heap
 from allocsim.designs.tcmalloc.metadata import METADATA_ALLOC_CHUNK_SIZE
 from allocsim.designs.tcmalloc.pagemap import LEAF_BITS
 from allocsim.designs.tcmalloc.records import Span, SpanState
 from allocsim.designs.tcmalloc.size_classes import PAGE
-from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_reported
-from tests.designs.tcmalloc.corrupt_page_heap import CORRUPTIONS, some
-
-INVARIANTS = sorted(invariants_in(check_page_heap), key=lambda invariant: invariant.__name__)
-
-each_invariant = pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda i: i.__name__)
-
-
-@each_invariant
-def test_busy_heap_is_valid(
-    busy_heap: Heap, busy_tcmalloc: HeapState, invariant: Invariant
-) -> None:
-    assert list(invariant(busy_tcmalloc, busy_heap.memory)) == []
-
-
-@each_invariant
-def test_empty_heap_is_valid(tcmalloc_heap: Heap, invariant: Invariant) -> None:
-    assert list(invariant(tcmalloc_heap.state, tcmalloc_heap.memory)) == []
+from tests.corruptions import GARBAGE
+from tests.designs.tcmalloc.corrupt_page_heap import some
 
 
 def test_busy_heap_has_spans_of_every_kind(busy_tcmalloc: HeapState) -> None:
@@ -39,15 +23,6 @@ def test_busy_heap_has_spans_of_every_kind(busy_tcmalloc: HeapState) -> None:
     assert some(busy_tcmalloc, SpanState.IN_USE, long=True)
 
 
-@pytest.mark.parametrize(
-    ("invariant", "corrupt", "sentence"), CORRUPTIONS.all, ids=CORRUPTIONS.names
-)
-def test_corruption_is_reported(
-    busy_heap: Heap, invariant: Invariant, corrupt: Corrupt, sentence: str
-) -> None:
-    require_reported(busy_heap, invariant, corrupt, sentence)
-
-
 @pytest.mark.parametrize("field", Span.dtype.names or ())
 def test_null_span_is_untouched_in_every_field(
     busy_heap: Heap, busy_tcmalloc: HeapState, field: str
@@ -55,10 +30,6 @@ def test_null_span_is_untouched_in_every_field(
     busy_tcmalloc.span[0][field] = 1
     found = violations(busy_tcmalloc, busy_heap.memory, (check_page_heap.null_span_is_untouched,))
     assert any("null span was written" in line for line in found)
-
-
-def test_every_invariant_has_a_corruption() -> None:
-    assert CORRUPTIONS.invariants == set(INVARIANTS)
 
 
 def test_area_of_metadata_is_a_valid_gap(tcmalloc_heap: Heap) -> None:

@@ -1,33 +1,10 @@
 """tcmalloc under random streams: fill patterns stay intact and invariants hold."""
 
-from typing import Any
-
 import pytest
 
-from allocsim import Heap
-from allocsim.core.jit import PURE
-from allocsim.events import Op
-from allocsim.player import Options, Player
-from tests.driving import Call, random_calls, stream_of
-
-
-def calls(seed: int, count: int) -> list[Call]:
-    """Return valid calls of all kinds by four threads, with releases and thread ends."""
-    found = random_calls(seed, count, objects=2000 if count > 10_000 else 100, threads=4)
-    for place in range(count // 20, len(found), count // 10):
-        found.insert(place, Call(Op.RELEASE, request=1 << 20))
-        found.insert(place, Call(Op.THREAD_DONE, thread=1 + place % 3))
-    return found
+from tests.random_streams import calls, length, require_sound
 
 
 @pytest.mark.parametrize(("startup", "seed"), [("none", 1), ("preload", 2)])
 def test_random_events_keep_fill_patterns_and_invariants(startup: str, seed: int) -> None:
-    count = 500 if PURE else 100_000
-    events: Any = stream_of(calls(seed, count))
-    with Heap("tcmalloc", startup=startup) as heap:
-        player = Player(heap, Options(verify=True, check_every=count // 4))
-        player.play(events)
-        assert player.events == count
-        assert heap.check() == []
-        profile = player.profile()
-        assert profile.at_end.heap == sum(profile.at_end.parts.values())
+    require_sound("tcmalloc", {"startup": startup}, calls(seed, length(100_000)))
