@@ -20,6 +20,7 @@ from allocsim.capabilities import Capabilities
 from allocsim.core.records import Int64, Struct, UInt8, UInt16, UInt32
 from allocsim.core.tables import records
 from allocsim.errors import InputError
+from allocsim.program_run import ProgramRun
 
 
 class Op(IntEnum):
@@ -146,6 +147,9 @@ class Trace:
     """Sentences on calls that are known to be missing; complete at the end of the stream."""
     capabilities: Capabilities = field(default_factory=Capabilities)
     """What the recorder of the trace was able to see."""
+    program_run: ProgramRun | None = None
+    """What the kernel counted while the program was recorded; None for a part of a trace, and for
+    a trace whose recorder does not keep it."""
     progress: Any = None
     """A function that returns the share of the input read so far, 0 to 1; used if `length` is
     None."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
-from allocsim.recorders.program import Outcome, Program
+from allocsim.recorders.program import INHERITED, Outcome, Program, Streams
 from allocsim.signals import on_interrupt
 from allocsim.traces import open_trace
 
@@ -39,6 +39,8 @@ class Request:
     """Also record Python's own allocators."""
     wait: bool = False
     """Record until the last process that the program started has ended, not only the program."""
+    streams: Streams = INHERITED
+    """The program's standard streams; only the preload recorder uses them."""
 
 
 def suits_every_program(_: Request) -> str | None:
@@ -94,6 +96,9 @@ class Recorder:
     """Whether the recording goes on when the program executes another program."""
     keeps_last_calls: bool = True
     """Whether the last calls are in the recording if a signal kills the program."""
+    own_memory: int | None = None
+    """Anonymous bytes that the recorder adds to those of the program; None: it keeps data for every
+    call, so that the program's own figures (ProgramRun) are not known."""
     sees_python_objects: bool = False
     """Whether the recorder can record Python's small objects, which Python allocates in pools."""
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from allocsim.errors import InputError, TraceError
 from allocsim.events import Trace, closing_chunks
+from allocsim.program_run import ProgramRun
 from allocsim.recorders.base import Recorder, Request
 from allocsim.recorders.guard import capabilities_here
 from allocsim.recorders.program import Outcome
@@ -46,8 +49,8 @@ class Finished:
     """Further sentences for the users of the trace."""
 
     def of_process(self, process: int) -> Finished:
-        """Return the same recording for another of its processes."""
-        return replace(self, outcome=self.outcome._replace(process=process))
+        """Return the same recording for another of its processes, which was not sampled."""
+        return replace(self, outcome=self.outcome._replace(process=process, run=None))
 
 
 class Written(NamedTuple):
@@ -72,6 +75,7 @@ def convert(finished: Finished, out: Path, progress: Progress) -> Written:
             "recorder": finished.recorder.name,
         }
         trace.capabilities = capabilities_here(finished.recorder)
+        trace.program_run = _program_run(finished)
         trace.losses += finished.losses
         trace.notes += finished.notes
         trace.chunks = _completed(trace.chunks, trace, finished)
@@ -79,6 +83,20 @@ def convert(finished: Finished, out: Path, progress: Progress) -> Written:
             write_trace(trace, out)
         others = trace.processes
     return Written(_summary(out, time.monotonic() - begun, size), others)
+
+
+def _program_run(finished: Finished) -> ProgramRun | None:
+    """Return the figures of the program that was recorded, without the recorder's own memory.
+
+    Returns None if they are not known.
+    """
+    run, memory = finished.outcome.run, finished.recorder.own_memory
+    if run is None or memory is None:
+        return None
+    peak = max(run.anonymous_peak - memory, 0)
+    return msgspec.structs.replace(
+        run, anonymous_peak=peak, recorder_memory=memory, recorder=finished.recorder.name
+    )
 
 
 def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Iterator[Any]:

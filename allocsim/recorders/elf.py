@@ -18,8 +18,8 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 """Elf64_Ehdr without its type, Elf64_Phdr, Elf64_Shdr and Elf64_Sym, little-endian (elf(5))."""
 
-_INTERPRETER, _DYNAMIC_SYMBOLS = 3, 11
-"""The segment type PT_INTERP and the section type SHT_DYNSYM."""
+_LOADED, _INTERPRETER, _DYNAMIC_SYMBOLS = 1, 3, 11
+"""The segment types PT_LOAD and PT_INTERP, and the section type SHT_DYNSYM."""
 
 _NATIVE = b"\x7fELF\x02\x01"
 """First bytes of a 64-bit little-endian file."""
@@ -73,6 +73,31 @@ def is_go_program(path: str | Path) -> bool:
         return False
 
 
+def zero_filled(path: str | Path) -> int:
+    """Return the bytes of whole pages that a loaded file has beyond its content, for its .bss.
+
+    Returns 0 if the file is damaged, cannot be read or is no native ELF file.
+    """
+    try:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
+            return sum(map(_zero_pages, _segments(it))) if it[:6] == _NATIVE else 0
+    except (OSError, ValueError, struct.error):
+        return 0
+
+
+def _zero_pages(segment: tuple[int, ...]) -> int:
+    """Return the bytes of whole pages after the end of a segment's content."""
+    kind, _, _, address, _, length, size, _ = segment
+    if kind != _LOADED:
+        return 0
+    return _page_end(address + size) - _page_end(address + length)
+
+
+def _page_end(address: int) -> int:
+    """Round an address up to a page."""
+    return -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
 def _parsed(image: mmap.mmap, symbols: list[str]) -> ElfFile:
     """Parse a native file; raise struct.error or OverflowError if a table is outside the file."""
     defined: set[str] = set()
@@ -84,12 +109,17 @@ def _parsed(image: mmap.mmap, symbols: list[str]) -> ElfFile:
 
 def _interpreter(image: mmap.mmap) -> str | None:
     """Return the path in the PT_INTERP segment, or None if there is no such segment."""
-    _, _, _, _, table, _, _, _, size, count, *_ = _HEADER.unpack_from(image)
-    for index in range(count):
-        kind, _, offset, _, _, length, *_ = _SEGMENT.unpack_from(image, table + index * size)
+    for kind, _, offset, _, _, length, *_ in _segments(image):
         if kind == _INTERPRETER:
             return image[offset : offset + length].rstrip(b"\0").decode()
     return None
+
+
+def _segments(image: mmap.mmap) -> Iterator[tuple[int, ...]]:
+    """Yield the program headers (Elf64_Phdr); raise struct.error if one is outside the file."""
+    _, _, _, _, table, _, _, _, size, count, *_ = _HEADER.unpack_from(image)
+    for index in range(count):
+        yield _SEGMENT.unpack_from(image, table + index * size)
 
 
 def _found(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:

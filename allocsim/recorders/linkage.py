@@ -18,17 +18,14 @@ from typing import NamedTuple
 
 from allocsim.recorders.base import Request, run_command
 from allocsim.recorders.elf import ElfFile, is_go_program, read_elf
+from allocsim.recorders.malloc_files import MALLOC, is_libc
 from allocsim.text import format_bytes
 
-MALLOC = "malloc"
 NEW = ("_Znwm", "_Znam")
 """operator new(size_t) and operator new[](size_t), as compilers name them."""
 
 _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S.*?) \(0x[0-9a-f]+\)$", re.MULTILINE)
 """A line of the loader's list, such as "libm.so.6 => /lib/libm.so.6 (0x7f12)", with the path."""
-
-_LIBC = re.compile(r"(ld-linux.*|ld64|libc|libc_malloc_debug)\.so.*")
-"""The names of files that belong to glibc and have, or may have, its malloc."""
 
 
 class Linkage(NamedTuple):
@@ -109,7 +106,7 @@ def linkage_of(file: str) -> Linkage:
         return Linkage()
     listed = run_command(elf.interpreter, "--list", file)
     libraries = {path: read_elf(path, (MALLOC, *NEW)) for path in _LIBRARY.findall(listed.stdout)}
-    others = {path: it for path, it in libraries.items() if it and not _is_libc(path)}
+    others = {path: it for path, it in libraries.items() if it and not is_libc(path)}
     allocator = next((path for path, it in others.items() if MALLOC in it.defined), None)
     if allocator is None:
         return Linkage()
@@ -126,11 +123,6 @@ def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -
         it for path, it in libraries.items() if path != allocator and "libstdc++" not in path
     ]
     return any(it.imported & {*NEW} for it in (program, *callers))
-
-
-def _is_libc(path: str) -> bool:
-    """Return whether a library is part of glibc."""
-    return _LIBC.fullmatch(Path(path).name) is not None
 
 
 def _gains_rights(file: str) -> bool:

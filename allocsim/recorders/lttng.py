@@ -117,4 +117,5 @@ RECORDER = Recorder(
     losses=losses,
     records_children=True,
     is_guarded=True,
+    own_memory=392 << 10,  # a program that only allocates once, with and without
 )

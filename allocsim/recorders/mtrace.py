@@ -69,4 +69,5 @@ RECORDER = Recorder(
     is_guarded=True,
     follows_exec=False,
     keeps_last_calls=False,
+    own_memory=24 << 10,  # a program that only allocates once, with and without
 )

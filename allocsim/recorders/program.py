@@ -7,6 +7,7 @@ forwards the signals and waits until the program has ended.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
+from allocsim.program_run import ProgramRun
+from allocsim.recorders.peak_watch import Peak, PeakWatch
 from allocsim.signals import SignalsRedirected, signal_name
 
 
@@ -33,6 +36,17 @@ class Program(NamedTuple):
         return Path(self.arguments[0]).name
 
 
+class Streams(NamedTuple):
+    """Standard streams of a program, as for Popen; None: those of allocsim."""
+
+    input: int | None = None
+    output: int | None = None
+    """Standard output and standard error."""
+
+
+INHERITED = Streams()
+
+
 class Outcome(NamedTuple):
     """The end of a program."""
 
@@ -42,6 +56,8 @@ class Outcome(NamedTuple):
     """The exit status as a shell reports it: 128 + N if signal N killed it."""
     seconds: float
     """Wall time that the program ran."""
+    run: ProgramRun | None = None
+    """What the kernel counted; None if the program ended before the first sample."""
 
     @property
     def was_killed(self) -> bool:
@@ -77,11 +93,13 @@ def run_program(
     added: Mapping[str, str],
     arguments: Sequence[str] | None = None,
     watch: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
+    streams: Streams = INHERITED,
 ) -> Outcome:
     """Run the program with `added` in its environment; `arguments`, if given, replace its own.
 
     `watch` gets the process id and returns a context manager for the time that the program runs.
     """
+    peak_watch = PeakWatch()
     running: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
 
@@ -100,17 +118,44 @@ def run_program(
                 executable=program.file,
                 env={**os.environ, **added},
                 close_fds=False,  # keep descriptors that the shell opened for the program
+                stdin=streams.input,
+                stdout=streams.output,
+                stderr=streams.output,
             )
         except OSError as error:
             raise InputError(f"cannot run '{program.file}': {error.strerror}") from error
         running.append(child)
         for number in early:
             forward(number)
-        with watch(child.pid):
+        used = _processor_time()
+        with watch(child.pid), peak_watch.watching(child.pid):
             status = child.wait()
+        used = _processor_time() - used
     seconds = time.monotonic() - begun
+    run = program_run(peak_watch.peak, seconds, used)
     # `wait` returns -N if signal N killed the program.
-    return Outcome(child.pid, status if status >= 0 else 128 - status, seconds)
+    return Outcome(child.pid, status if status >= 0 else 128 - status, seconds, run)
+
+
+def program_run(peak: Peak, seconds: float, cpu_seconds: float) -> ProgramRun | None:
+    """Return the figures of a run, or None if it was too short for a sample."""
+    if not peak.highest:
+        return None
+    return ProgramRun(
+        anonymous_peak=peak.anonymous,
+        outside_malloc=min(peak.outside_malloc, peak.anonymous),
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        threads=peak.threads,
+        cores=len(os.sched_getaffinity(0)),
+        malloc=peak.malloc,
+    )
+
+
+def _processor_time() -> float:
+    """Return the processor time in seconds of all child processes that have been waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def preload(*libraries: str | Path) -> dict[str, str]:

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from allocsim import __version__
 from allocsim.events import Op, Trace
 from allocsim.reports.phrases import bar, dropped_calls, percent
@@ -134,6 +136,8 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
     lines += [f"not valid: {problem}" for problem in problems_of(trace, seen)]
     if trace.capabilities.is_known:
         lines.append(f"recorded: {trace.capabilities.text}")
+    if trace.program_run:
+        lines.append(f"the program: {trace.program_run.text}")
     remarks = [styled(line) for line in lines]
     if trace.dropped:
         remarks.append(styled(dropped_calls(trace), "yellow"))
@@ -183,6 +187,7 @@ def as_json(trace: Trace, seen: TraceStats, command: str) -> dict[str, Any]:
         "dropped": trace.dropped,
         "notes": trace.notes,
         "capabilities": trace.capabilities.as_dict(),
+        "program_run": trace.program_run and msgspec.to_builtins(trace.program_run),
         "losses": trace.losses,
         "problems": problems_of(trace, seen),
         "sizes": [asdict(one) for one in seen.by_size],

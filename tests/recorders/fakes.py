@@ -11,6 +11,7 @@ from allocsim import recorders
 from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import Trace, no_events
+from allocsim.program_run import ProgramRun
 from allocsim.recorders.base import Recorder, RecorderFailed, Request
 from allocsim.recorders.program import Outcome, Program
 
@@ -31,6 +32,7 @@ def fake(
     capabilities: Capabilities = EVERYTHING,
     status: int = 5,
     dropped: dict[str, int] | None = None,
+    program_run: ProgramRun | None = None,
     **traits: Any,
 ) -> Recorder:
     """A recorder whose program ends with status 5 and makes so many events."""
@@ -39,7 +41,7 @@ def fake(
         if fails:
             raise RecorderFailed("no daemon")
         (directory / "raw").write_bytes(bytes(2048))
-        return Outcome(1, status, 0.25)
+        return Outcome(1, status, 0.25, program_run)
 
     @contextmanager
     def read(directory: Path, _: Outcome) -> Iterator[Trace]:

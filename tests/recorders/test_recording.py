@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
@@ -15,6 +16,7 @@ from allocsim.trace_stats import collect_stats
 from allocsim.traces import open_trace
 from allocsim.traces.problems import problems_of
 from tests.recorders.fakes import PROGRAM, REQUEST, fake, install
+from tests.test_program_run import program_run
 
 CHILDREN = Request(PROGRAM, children=True)
 
@@ -105,6 +107,20 @@ def test_what_the_recorder_lacks_is_told_before_and_written_into_the_trace(
     record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext())
     assert lines[1] == "a does not record threads, thread ends"
     assert open_trace(str(tmp_path / "out")).capabilities == LESS
+
+
+def test_recorders_own_memory_is_not_the_programs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A recorder that keeps data for every call leaves nothing to tell about the program."""
+    run = program_run(anonymous_peak=9000, recorder=None, recorder_memory=0)
+    for memory, kept in ((1000, True), (None, False)):
+        install(monkeypatch, fake("a", program_run=run, own_memory=memory))
+        choice = Choice(force=True)
+        record(REQUEST, tmp_path / "out", choice, lambda _: None, lambda _: nullcontext())
+        found = open_trace(str(tmp_path / "out")).program_run
+        expected = replace(run, anonymous_peak=8000, recorder_memory=1000, recorder="a")
+        assert found == (expected if kept else None)
 
 
 def test_losses_are_told_and_make_the_trace_incomplete(

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from allocsim.capabilities import Capabilities
 from allocsim.events import Trace
 from allocsim.recorders.base import Recorder, RecorderFailed, Request, open_recording
@@ -53,17 +55,27 @@ def run(request: Request, directory: Path) -> Outcome:
         library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
-    clock, watch = TickClock(library), MemoryWatch()
+    clock, watch = TickClock(library), MemoryWatch(images)
     variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
     if is_tsc_trusted():
         variables["ALLOCSIM_RECORD_TSC"] = "1"
-    outcome = run_program(request.program, variables, watch=watch.watching)
+    outcome = run_program(request.program, variables, watch=watch.watching, streams=request.streams)
     if request.wait:
         wait_for_leftovers(directory)
     facts = {"ns_per_tick": clock.ns_per_tick(), "samples": watch.samples}
     with facts_file.open("r+b") as file:
         file.write(json.dumps(facts).encode())
-    return outcome
+    return _with_mapped(outcome, watch.mapped)
+
+
+def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
+    """Add the bytes that the program itself mapped to the figures of its run."""
+    run = outcome.run
+    if run is None:
+        return outcome
+    outside = min(run.outside_malloc + mapped, run.anonymous_peak)
+    counted = replace(run, mapped=outside - run.outside_malloc, outside_malloc=outside)
+    return outcome._replace(run=counted)
 
 
 @contextmanager
@@ -107,4 +119,5 @@ RECORDER = Recorder(
     label=label,
     records_children=True,
     waits_for_children=True,
+    own_memory=32 << 10,  # a program that only allocates once, with and without the recorder
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from allocsim.recorders.caveats import leftover_processes
 from allocsim.signals import SignalsRedirected
+from allocsim.traces.preload.layout import mapped_by_program
 
 _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 
@@ -34,8 +35,12 @@ class MemoryWatch:
     """Seconds between the first samples. A sample takes 40 us on a processor that need not be the
     program's."""
 
-    def __init__(self) -> None:
+    def __init__(self, images: Path) -> None:
         self.samples: list[tuple[int, int, int]] = []
+        self.mapped = 0
+        """Maximum of the bytes that the process had mapped itself, as by mmap. The recorder counts
+        them in the headers of the directory `images`."""
+        self._images = images
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -58,6 +63,7 @@ class MemoryWatch:
             except (OSError, ValueError, IndexError):
                 return
             self.samples.append((time.monotonic_ns() - begun, memory, cpu))
+            self.mapped = max(self.mapped, mapped_by_program(self._images, process))
             if len(self.samples) == self.MAX_SAMPLES:
                 del self.samples[::2]
                 interval *= 2

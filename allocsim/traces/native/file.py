@@ -141,6 +141,7 @@ def _description(trace: Trace, collector: StatsCollector) -> Description:
         notes=trace.notes,
         losses=trace.losses,
         capabilities=trace.capabilities,
+        program_run=trace.program_run,
     )
 
 
@@ -163,6 +164,7 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
         notes=list(description.notes),
         losses=_losses(description),
         capabilities=description.capabilities,
+        program_run=description.program_run,
     )
 
 

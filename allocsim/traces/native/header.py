@@ -26,6 +26,7 @@ import msgspec
 from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
+from allocsim.program_run import Count, ProgramRun
 
 NAME = "allocsim"
 """Name of the format in --format and in lists. The format has no `Reader`, because its files hold
@@ -61,9 +62,6 @@ FIXED_SIZE = _FIXED.size
 
 _CRC_OFFSET = FIXED_SIZE - 4
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
-"""A number in the JSON text, with a limit: a file may contain any number."""
-
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the JSON text. Readers ignore unknown keys."""
@@ -94,6 +92,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences on calls that are known to be missing. Absent in files of older versions."""
     capabilities: Capabilities = Capabilities()
     """What the recorder was able to see. Absent in files of older versions."""
+    program_run: ProgramRun | None = None
+    """What the kernel counted while the program was recorded. Absent in files of older versions."""
 
 
 class Layout(NamedTuple):

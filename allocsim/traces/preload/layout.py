@@ -190,6 +190,15 @@ def find_images(directory: Path) -> list[Image]:
     return sorted(filter(None, map(_read_image, names)), key=lambda image: image.identity)
 
 
+def mapped_by_program(directory: Path, process: int) -> int:
+    """Return the bytes that the last image of a process has mapped and not yet unmapped itself."""
+    images = [image for image in find_images(directory) if image.process == process]
+    if not images:
+        return 0
+    header = images[-1].header
+    return max(int(header["mapped"]) - int(header["unmapped"]), 0)
+
+
 def _read_image(path: Path) -> Image | None:
     """Return the image whose header is in a file, or None if the file has no complete header."""
     content = path.read_bytes()[: HEADER.itemsize]

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,10 @@ from allocsim.recorders.preload.clock import TickClock
 from allocsim.recorders.preload.watch import MemoryWatch
 
 
-def test_samples_are_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_are_of_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """This process has more than a MiB of anonymous memory."""
     monkeypatch.setattr(MemoryWatch, "INTERVAL", 0.0)
-    watch = MemoryWatch()
+    watch = MemoryWatch(tmp_path)
     with watch.watching(os.getpid()):
         while not watch.samples:
             time.sleep(0.001)
@@ -22,10 +23,10 @@ def test_samples_are_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cpu > 0
 
 
-def test_samples_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_stay_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(MemoryWatch, "INTERVAL", 0.0)
     monkeypatch.setattr(MemoryWatch, "MAX_SAMPLES", 8)
-    watch = MemoryWatch()
+    watch = MemoryWatch(tmp_path)
     with watch.watching(os.getpid()):
         while len(watch.samples) < 4:
             time.sleep(0.001)
@@ -33,8 +34,8 @@ def test_samples_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(watch.samples) < 8
 
 
-def test_process_that_has_ended_has_no_more_samples() -> None:
-    watch = MemoryWatch()
+def test_process_that_has_ended_has_no_more_samples(tmp_path: Path) -> None:
+    watch = MemoryWatch(tmp_path)
     with watch.watching(1 << 22):
         pass
     assert watch.samples == []

@@ -16,11 +16,13 @@ from hypothesis import given
 from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError, TraceError
 from allocsim.events import EVENT, Op, Trace, no_events
+from allocsim.trace_subset import Choice, subset_of
 from allocsim.traces import open_trace
 from allocsim.traces.native.file import is_allocsim_trace, read_stream, read_trace, write_trace
 from allocsim.traces.native.header import BASE_OBJECTS, MAX_OBJECTS_PER_EVENT
 from allocsim.traces.source import Source
 from tests.driving import Call, free, malloc, stream_of
+from tests.test_program_run import program_run
 from tests.traces.native.conftest import CALLS
 from tests.traces.recordings import events_of
 from tests.traces.streams import streams, trace_of
@@ -74,6 +76,23 @@ def test_file_keeps_the_description_of_the_trace(stored: Path) -> None:
     assert claims["objects"] == max(call.object for call in CALLS) + 1
     assert claims["threads"] == max(call.thread for call in calls) + 1
     assert claims["requested"] == sum(call.request for call in CALLS)
+
+
+def test_file_keeps_the_figures_of_the_program(tmp_path: Path) -> None:
+    """A trace that is cut describes a part of the program, for which the figures are not known."""
+    whole = Trace("a program", iter([no_events(1)]), {"kind": "trace"}, program_run=program_run())
+    write_trace(whole, tmp_path / "whole")
+    assert read_trace(tmp_path / "whole").program_run == program_run()
+    part = subset_of(read_trace(tmp_path / "whole"), Choice(last=1))
+    assert part.program_run is None
+    part.close()
+
+
+def test_file_without_possible_figures_of_the_program_is_an_error(tmp_path: Path) -> None:
+    wrong = Trace("x", iter([no_events(1)]), {}, program_run=program_run(threads=-1))
+    write_trace(wrong, tmp_path / "wrong")
+    with pytest.raises(TraceError, match="threads"):
+        read_trace(tmp_path / "wrong")
 
 
 def test_control_characters_of_a_reason_are_escaped(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""What the kernel counted while a program ran: the figures that a prediction is compared with.
+
+`allocsim record` keeps a ProgramRun in the header of the trace. It describes the whole program, so
+no part of a trace has one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from allocsim.text import counted, format_bytes, printable
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+"""A number in a file's header, with a limit: a file may contain any number."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+
+
+class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a program, without the processes that it started. Sizes are in bytes."""
+
+    anonymous_peak: Count
+    """Peak of the anonymous RSS, without the recorder's own memory: at least the highest sample,
+    and at least the kernel's own peak (VmHWM) less the most file pages that a sample had."""
+    outside_malloc: Count = 0
+    """The part of the peak that is known not to come from malloc: stack, static data, and what the
+    program mapped itself."""
+    mapped: Count = 0
+    """The part of `outside_malloc` that the program mapped itself, as by mmap; only allocsim's own
+    recorder sees it. Pages that the program mapped but never wrote count too."""
+    recorder_memory: Count = 0
+    """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
+    recorder: str | None = None
+    """The recorder that slowed the run; None if there was none."""
+    seconds: Seconds
+    """Wall time."""
+    cpu_seconds: Seconds
+    """Processor time, with that of child processes that the program waited for."""
+    threads: Count
+    """Maximum number of threads that a sample had."""
+    cores: Count
+    """Processors on which the program was allowed to run."""
+    malloc: str | None = None
+    """The library whose malloc served the program; None if no sample shows it."""
+
+    @property
+    def malloc_peak(self) -> int:
+        """The part of the peak that may come from malloc."""
+        return max(self.anonymous_peak - self.outside_malloc, 0)
+
+    @property
+    def text(self) -> str:
+        """The figures in one sentence without its full stop."""
+        recorder = f", without the {format_bytes(self.recorder_memory)} of {self.recorder}"
+        served = f"; malloc of {Path(self.malloc).name}" if self.malloc else ""
+        times = f"{self.seconds:.2f} s" + (f" under {self.recorder}" if self.recorder else "")
+        return printable(
+            f"peak {format_bytes(self.anonymous_peak)} of anonymous memory"
+            f"{recorder if self.recorder_memory else ''}, of which "
+            f"{format_bytes(self.outside_malloc)} not from malloc; {times}, "
+            f"{self.cpu_seconds:.2f} s of CPU time; {counted(self.threads, 'thread')} at once, on "
+            f"{counted(self.cores, 'core')}{served}"
+        )

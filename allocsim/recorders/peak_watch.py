@@ -1,0 +1,146 @@
+"""The peak of a running program's anonymous memory, and of its threads, read from /proc.
+
+The kernel keeps no peak of anonymous memory, only one of all resident memory (VmHWM). That peak
+less the most file pages that any sample had is at most the peak of the anonymous memory. It equals
+that peak if the file pages did not become fewer before. So the result is the higher one of this
+difference and the highest sample. Memory that appears only after the last sample is missed; that is
+the last SHARE of the run. VmHWM itself may be too small by 32 pages for each processor, since the
+kernel adds up the counts of its processors in steps.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from allocsim.recorders.malloc_files import has_malloc, is_libc
+from allocsim.recorders.smaps import NO_MEMORY, MemoryMap, read_memory_map
+
+SHARE = 0.005
+"""Time between two samples, as a share of the time that the program has run."""
+
+MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
+"""Limits in seconds of the time between two samples. A sample takes 50 us on a processor that need
+not be the program's."""
+
+GROWTH = 1.05
+"""When the anonymous memory has grown by this factor, the mappings are read again. Reading them
+takes milliseconds, and holds up calls of mmap in the program."""
+
+RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
+"""Beginnings of the names of libraries that recorders preload."""
+
+_FIELD = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem|Threads):\s+(\d+)( kB)?$", re.MULTILINE)
+
+
+@dataclass
+class Peak:
+    """What the samples of a program show. Sizes are in bytes."""
+
+    threads: int = 0
+    """Maximum number of threads."""
+    highest: int = 0
+    """Maximum of the anonymous RSS of all samples."""
+    kernel_peak: int = 0
+    """VmHWM of the last sample."""
+    file_pages: int = 0
+    """Maximum of the RSS that is not anonymous."""
+    map: MemoryMap = NO_MEMORY
+    """The mappings near the peak."""
+    mapped_at: int = 0
+    """Anonymous RSS when the mappings were read."""
+
+    def add(self, found: Mapping[str, int]) -> None:
+        """Add a sample: fields of /proc/PID/status, sizes in bytes."""
+        self.threads = max(self.threads, found["Threads"])
+        self.kernel_peak = max(self.kernel_peak, found["VmHWM"])
+        self.highest = max(self.highest, found["RssAnon"])
+        self.file_pages = max(self.file_pages, found["RssFile"] + found["RssShmem"])
+
+    @property
+    def anonymous(self) -> int:
+        """The peak of the anonymous memory, as far as it is known."""
+        return max(self.highest, self.kernel_peak - self.file_pages)
+
+    @property
+    def malloc(self) -> str | None:
+        """The library whose malloc serves the process; None if no sample shows it.
+
+        If another library than libc has a malloc, the dynamic linker takes that one.
+        """
+        libraries = sorted(path for path in self.map.code if not _is_recorders(path))
+        found = [path for path in libraries if has_malloc(path)]
+        return next((path for path in found if not is_libc(path)), None) or next(iter(found), None)
+
+    @property
+    def outside_malloc(self) -> int:
+        """The part of the peak that is known not to come from malloc.
+
+        Static data of a malloc library is not part of it: a replay on that library has it too.
+        """
+        served = self.malloc
+        left_out = {path for path in self.map.code if _is_recorders(path)}
+        return self.map.outside(left_out | ({served} if served and not is_libc(served) else set()))
+
+
+class PeakWatch:
+    """Takes samples of a process until it ends.
+
+    When the process executes another program, the samples of the first program are forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.peak = Peak()
+
+    @contextmanager
+    def watching(self, process: int) -> Iterator[None]:
+        """Sample a process during the block, in a thread."""
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._run, args=(process, stopped), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _run(self, process: int, stopped: threading.Event) -> None:
+        """Take samples until the process has ended or `stopped` is set."""
+        begun = time.monotonic()
+        while self._sample(process):
+            interval = (time.monotonic() - begun) * SHARE
+            if stopped.wait(min(max(interval, MIN_INTERVAL), MAX_INTERVAL)):
+                return
+
+    def _sample(self, process: int) -> bool:
+        """Take a sample; return whether the process still runs."""
+        try:
+            found = _fields(process)
+            if "VmHWM" not in found:
+                return False  # a process that has ended, but is not reaped, has no memory
+            if found["VmHWM"] < self.peak.kernel_peak:
+                self.peak = Peak()  # exec has given the process new memory
+            self.peak.add(found)
+            if found["RssAnon"] > GROWTH * self.peak.mapped_at:
+                self.peak.map = read_memory_map(process)
+                self.peak.mapped_at = found["RssAnon"]
+        except OSError:
+            return False
+        return True
+
+
+def _fields(process: int) -> dict[str, int]:
+    """Return the fields of a process, sizes in bytes; some are missing once it has ended."""
+    text = Path(f"/proc/{process}/status").read_bytes()
+    found = _FIELD.finditer(text)
+    return {one[1].decode(): int(one[2]) << (10 if one[3] else 0) for one in found}
+
+
+def _is_recorders(path: str) -> bool:
+    """Return whether a file is a library that a recorder has preloaded."""
+    return Path(path).name.startswith(RECORDER_LIBRARIES)

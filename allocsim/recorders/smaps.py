@@ -1,0 +1,95 @@
+"""The memory of a process by its mappings, as /proc/PID/smaps lists them.
+
+The kernel lists how many pages of each mapping are anonymous. Those of the stack and of mapped
+files, which are static data, do not come from malloc. Uninitialised static data (.bss) is an
+anonymous mapping at the end of its file's last mapping. Everything else may come from malloc.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from allocsim.recorders.elf import zero_filled
+
+_MAPPING = re.compile(
+    rb"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$|^Anonymous: +(\d+) kB$", re.MULTILINE
+)
+"""The first line of a mapping, or its number of anonymous bytes in KiB."""
+
+STACK = b"[stack]"
+
+
+class Mapping(NamedTuple):
+    """A mapping of a process."""
+
+    start: int
+    end: int
+    is_code: bool
+    path: bytes
+    """The mapped file, a name such as "[heap]", or b""."""
+    anonymous: int
+    """Bytes of anonymous pages that are resident."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a file is mapped."""
+        return self.path.startswith(b"/")
+
+
+class MemoryMap(NamedTuple):
+    """The anonymous memory of a process at one moment."""
+
+    static: dict[str, int]
+    """Bytes that are not from malloc, by the file whose static data they are, or "[stack]"."""
+    code: frozenset[str]
+    """The files whose code is mapped."""
+
+    def outside(self, left_out: Collection[str]) -> int:
+        """Return the bytes that do not come from malloc, without those of the files `left_out`."""
+        return sum(size for path, size in self.static.items() if path not in left_out)
+
+
+NO_MEMORY = MemoryMap({}, frozenset())
+
+
+def read_memory_map(process: int) -> MemoryMap:
+    """Read the mappings of a process; raise OSError if the process has ended."""
+    return memory_map(Path(f"/proc/{process}/smaps").read_bytes())
+
+
+def memory_map(text: bytes) -> MemoryMap:
+    """Return what the text of a file smaps says."""
+    static: dict[str, int] = {}
+    code = set()
+    previous = Mapping(0, 0, False, b"", 0)
+    for mapping in _mappings(text):
+        path, size = mapping.path.decode(errors="replace"), 0
+        if mapping.is_file or mapping.path == STACK:
+            size = mapping.anonymous
+        elif not mapping.path and previous.is_file and mapping.start == previous.end:
+            path = previous.path.decode(errors="replace")
+            size = min(mapping.anonymous, _zero_filled(path))
+        if size:
+            static[path] = static.get(path, 0) + size
+        if mapping.is_file and mapping.is_code:
+            code.add(path)
+        previous = mapping
+    return MemoryMap(static, frozenset(code))
+
+
+def _mappings(text: bytes) -> Iterator[Mapping]:
+    """Yield the mappings in the order of their addresses."""
+    head = None
+    for found in _MAPPING.finditer(text):
+        if found[5] is None:
+            head = found
+        elif head is not None:
+            start, end = int(head[1], 16), int(head[2], 16)
+            yield Mapping(start, end, b"x" in head[3], head[4], int(found[5]) << 10)
+
+
+_zero_filled = lru_cache(maxsize=1024)(zero_filled)

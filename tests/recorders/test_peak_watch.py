@@ -1,0 +1,81 @@
+"""The peak of a program's anonymous memory, against what the program is known to touch."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from allocsim.program_run import ProgramRun
+from allocsim.recorders.peak_watch import Peak
+from allocsim.recorders.program import find_program, run_program
+
+MIB = 1 << 20
+
+SOURCE = """\
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static char table[4 << 20];
+int main(int count, char **words)
+{
+    if (count > 1) { /* again, as another program */
+        memset(malloc(64 << 20), 1, 64 << 20);
+        execl(words[0], words[0], NULL);
+    }
+    memset(table, 1, sizeof table);
+    char *first = malloc(24 << 20), *second = malloc(8 << 20);
+    memset(first, 1, 24 << 20);
+    memset(second, 1, 8 << 20);
+    free(first);
+    usleep(50000);
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def program(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A program with 4 MiB of static data whose heap has 32 MiB for a moment, and then 8."""
+    path = tmp_path_factory.mktemp("peak") / "peak"
+    options = ["-x", "c", "-O1", "-fno-builtin", "-o", str(path), "-"]
+    subprocess.run([compiler, *options], input=SOURCE.encode(), check=True)
+    return str(path)
+
+
+def run_of(*command: str) -> ProgramRun:
+    """Run a program and return what was counted."""
+    run = run_program(find_program(command), {}).run
+    assert run is not None
+    return run
+
+
+def test_peak_is_what_the_program_touched(program: str) -> None:
+    """The kernel keeps the peak, although the large block may be freed before the first sample.
+
+    Its own count lags by up to 32 pages for each processor.
+    """
+    run = run_of(program)
+    assert 35 * MIB < run.anonymous_peak < 38 * MIB
+    assert 4 * MIB <= run.outside_malloc < 5 * MIB
+    assert 30 * MIB < run.malloc_peak < 33 * MIB
+    assert run.threads == 1
+    assert run.malloc is not None
+    assert Path(run.malloc).name == "libc.so.6"
+
+
+def test_memory_before_exec_does_not_count(program: str) -> None:
+    run = run_of(program, "exec")
+    assert 35 * MIB < run.anonymous_peak < 38 * MIB
+
+
+def test_program_that_samples_miss_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("allocsim.recorders.peak_watch._fields", lambda _: {"Threads": 1})
+    assert run_program(find_program(["true"]), {}).run is None
+
+
+def test_peak_between_samples_is_the_kernels_less_file_pages() -> None:
+    peak = Peak()
+    for anonymous, file, high in ((5, 3, 8), (6, 4, 30), (5, 2, 30)):
+        fields = {"RssAnon": anonymous, "RssFile": file, "RssShmem": 0, "VmHWM": high}
+        peak.add({**fields, "Threads": 2})
+    assert peak.anonymous == 30 - 4
