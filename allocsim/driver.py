@@ -49,6 +49,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     # Local copies of the fields that every event uses. The compiler must assume that any write to
     # the heap changes a field of a record, so it would load and store the field for every event.
     position, done, due = start, driver.events, driver.due
+    live_sum, footprint_sum = driver.live_sum, driver.footprint_sum
     while position < len(events):
         event = events[position]
         if event.op > Op.FREE:
@@ -68,13 +69,38 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         position += 1
         done += 1
         # Reading the footprint is one load, so it is compared after every event: the peak is exact.
-        if done == due or operations.footprint(heap) > driver.peak_footprint:
+        footprint = operations.footprint(heap)
+        if footprint > 0:  # of a library it is the constant 0, and this is not compiled
+            live_sum += driver.live
+            footprint_sum += footprint
+            _note_moments(driver, event, done, footprint)
+        if done == due or footprint > driver.peak_footprint:
             driver.events = done
             due = _take_due_samples(heap, run)
             if driver.stop != Stop.END:
                 break
     driver.events = done
+    driver.live_sum, driver.footprint_sum = live_sum, footprint_sum
     return position
+
+
+@kernel
+def _note_moments(driver: Driver, event: Record, done: int, footprint: int) -> None:
+    """Note the moments of the peak of live bytes and of the largest footprint - live.
+
+    A program that frees everything at its end has its largest difference there, which says little.
+    So `worst` takes over from `later` only at an allocation.
+    """
+    live = driver.live
+    if footprint - live > driver.later_footprint - driver.later_live:
+        driver.later_event, driver.later_footprint, driver.later_live = done, footprint, live
+    if event.op == Op.FREE:
+        return
+    if live > driver.live_peak:
+        driver.live_peak_event, driver.live_peak_footprint, driver.live_peak = done, footprint, live
+    if driver.worst_event != driver.later_event:
+        driver.worst_event = driver.later_event
+        driver.worst_footprint, driver.worst_live = driver.later_footprint, driver.later_live
 
 
 @kernel

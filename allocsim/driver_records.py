@@ -58,6 +58,17 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
+    live_sum: Int64  # sum of `live` after each event, until the player takes it
+    footprint_sum: Int64  # the same of the footprint
+    live_peak_event: Int64  # events replayed when `live` first reached its peak of a design,
+    live_peak_footprint: Int64  # the footprint then,
+    live_peak: Int64  # and the live bytes
+    worst_event: Int64  # events replayed at the maximum of footprint - live up to the last
+    worst_footprint: Int64  # allocation, the footprint then,
+    worst_live: Int64  # and the live bytes
+    later_event: Int64  # the same three, up to the last event
+    later_footprint: Int64
+    later_live: Int64
     limit: Int64  # footprint above which the loop stops, bytes
     next_sample: Int64  # number of events at which the next sample is due
     interval: Int64  # events between samples

@@ -16,6 +16,8 @@ from enum import IntEnum
 from inspect import GEN_CREATED, getgeneratorstate, isgenerator
 from typing import Any
 
+import numpy as np
+
 from allocsim.capabilities import Capabilities
 from allocsim.core.records import Int64, Struct, UInt8, UInt16, UInt32
 from allocsim.core.tables import records
@@ -99,6 +101,29 @@ def on_one_thread(trace: Trace) -> Trace:
                 yield kept
 
     trace.chunks = single_threaded()
+    if trace.reopen is not None:
+        again = trace.reopen
+        trace.reopen = lambda: on_one_thread(again())
+    return trace
+
+
+def first_events(trace: Trace, count: int) -> Trace:
+    """Return the same trace, cut off after `count` events. Notes do not count."""
+    chunks = trace.chunks
+
+    def cut_off() -> Iterator[Any]:
+        """Yield chunks until `count` events have been yielded."""
+        left = count
+        with closing_chunks(chunks):
+            for chunk in chunks if left else ():
+                calls = np.flatnonzero(chunk.op <= Op.FREE)
+                if len(calls) >= left:
+                    yield chunk[: int(calls[left - 1]) + 1]
+                    return
+                left -= len(calls)
+                yield chunk
+
+    trace.chunks, trace.length = cut_off(), count
     return trace
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.available_memory import MemoryBound, available_memory
-from allocsim.core.records import SAMPLE
+from allocsim.core.records import SAMPLE, Sample
 from allocsim.core.tables import grown, records
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
 from allocsim.errors import (
@@ -27,6 +27,7 @@ from allocsim.errors import (
 )
 from allocsim.events import MAX_OBJECTS, Trace, no_events
 from allocsim.heap import Heap
+from allocsim.moments import Moment, worst_of
 from allocsim.profile import Profile, Snapshot, require_exact
 from allocsim.replay_errors import FAILURES, replay_error
 from allocsim.signals import interrupt_message
@@ -72,7 +73,7 @@ class Player:
         self.heap = heap
         self.options = options
         self.seconds = 0.0
-        self._checks = 0
+        self._checks = self._live_sum = self._footprint_sum = 0
         if options.check_every and not heap.design.invariants:
             raise InputError(f"the design '{heap.design.name}' has no invariants to check")
         self._samples: list[np.ndarray] = []
@@ -101,14 +102,17 @@ class Player:
 
     def play(self, chunk: Any) -> None:
         """Replay a chunk of events; an error names the event that caused it."""
-        position = 0
+        position, driver = 0, self._driver
         while position < len(chunk):
             begun = time.perf_counter()
             position = replay(self.heap.state, self._run, chunk, position)
             self.seconds += time.perf_counter() - begun
+            self._live_sum += int(driver.live_sum)
+            self._footprint_sum += int(driver.footprint_sum)
+            driver.live_sum = driver.footprint_sum = 0  # no sum of a chunk overflows
             if self.options.limit is None:
                 self._bound.require_left(self._footprint)
-            if self._driver.stop != Stop.END:
+            if driver.stop != Stop.END:
                 # After the last event, `position` is the length of the chunk.
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
@@ -138,6 +142,7 @@ class Player:
             resident=self.heap.resident(),
             events=self.events,
             seconds=self.seconds,
+            moments=self._moments(peak[0], end[0]),
             samples=kept,
             classes=self.heap.classes(),
             caches=self.heap.caches(),
@@ -147,6 +152,21 @@ class Player:
             native_counters=self.heap.native_counters(),
             stamps=int(self._driver.stamps),
             checks=self._checks,
+        )
+
+    def _moments(self, peak: Sample, end: Sample) -> tuple[Moment, ...]:
+        """Return the moments of the replay."""
+        driver, events = self._driver, max(self.events, 1)
+        mean = Moment("mean", None, self._footprint_sum // events, self._live_sum // events)
+        last = Moment("end", int(end.event), int(end.footprint), int(end.live))
+        worst = (int(driver[f"worst_{name}"]) for name in ("event", "footprint", "live"))
+        highest = (int(driver[f"live_peak{name}"]) for name in ("_event", "_footprint", ""))
+        return (
+            Moment("peak", int(peak.event), int(peak.footprint), int(peak.live)),
+            Moment("live-peak", *highest),
+            worst_of(Moment("worst", *worst), last, mean),
+            last,
+            mean,
         )
 
     @property

@@ -18,6 +18,7 @@ from allocsim.core.records import COUNTS, PARTS, Sample
 from allocsim.designs import CacheUse, ClassUse
 from allocsim.errors import Corruption
 from allocsim.html_table import html_table
+from allocsim.moments import Moment
 from allocsim.text import counted, format_bytes
 
 PART_MEANINGS = {
@@ -132,6 +133,11 @@ class Profile:
     """What the design's parameters mean for the run, in a sentence; empty for most designs."""
     spans: str = "spans"
     """What the design calls the pieces of memory that snapshots count as spans."""
+    moments: tuple[Moment, ...] = ()
+    """The moments named in `moments.NAMES`, in that order."""
+    at_moment: Snapshot | None = None
+    """The heap at the moment that the user chose; `classes`, `caches` and `native_counters` are
+    then of that moment too. None if no moment was chosen."""
     stamps: int = 0
     """Fill patterns that were checked and found intact."""
     checks: int = 0

@@ -79,12 +79,10 @@ def open_recording(name: str, form: str | None = None, process: int | None = Non
 
 
 def _generated(generator: Generator, name: str, seed: int | None) -> Trace:
-    """Return the trace of a generator, which can be opened again."""
+    """Return the trace of a generator."""
     if seed is not None:
         generator = msgspec.structs.replace(generator, seed=seed)
-    trace = generator.trace(name)
-    trace.reopen = partial(_generated, generator, name, None)
-    return trace
+    return generator.trace(name)
 
 
 def _is_job(name: str) -> bool:

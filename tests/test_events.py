@@ -12,6 +12,7 @@ from allocsim.events import (
     Op,
     Trace,
     closing_chunks,
+    first_events,
     no_events,
     on_one_thread,
 )
@@ -107,3 +108,24 @@ def test_chunks_are_closed_after_an_error() -> None:
 def test_iterator_that_cannot_be_closed_is_left_alone() -> None:
     with closing_chunks(iter([no_events(1)])):
         pass
+
+
+def test_first_events_end_after_the_last_one_and_do_not_count_notes() -> None:
+    events = no_events(7)
+    events.op[:] = (Op.MALLOC, Op.THREAD_DONE, Op.MALLOC, Op.FREEZE, Op.MALLOC, Op.FREE, Op.FREE)
+    for length in (1, 2, 7):
+        for count, expected in ((0, 0), (1, 1), (2, 3), (3, 5), (5, 7), (9, 7)):
+            chunks = (events[start : start + length] for start in range(0, 7, length))
+            kept = first_events(Trace("test", chunks, {}), count).chunks
+            assert sum(map(len, kept)) == expected
+
+
+def test_trace_on_one_thread_stays_so_when_it_is_opened_again() -> None:
+    def opened() -> Trace:
+        events = no_events(2)
+        events.thread[:] = 3
+        return Trace("test", iter([events]), {}, reopen=opened)
+
+    again = on_one_thread(opened()).reopen
+    assert again is not None
+    assert [chunk.thread.tolist() for chunk in again().chunks] == [[0, 0]]

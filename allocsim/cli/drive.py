@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 
 import click
 
@@ -11,8 +12,10 @@ from allocsim.cli.options import Settings
 from allocsim.cli.output import export, log
 from allocsim.designs import design_summaries, find_design
 from allocsim.driver import Touch
-from allocsim.events import Trace
+from allocsim.errors import InputError
+from allocsim.events import Trace, first_events
 from allocsim.heap import Heap
+from allocsim.moments import event_at
 from allocsim.player import Options, play
 from allocsim.profile import Profile
 from allocsim.reports import Result
@@ -25,6 +28,8 @@ def drive(trace: Trace, settings: Settings) -> None:
     """Replay `trace` as `settings` say and report the result."""
     with _new_heap(settings) as heap:
         profile = _replay(heap, trace, settings)
+        if settings.at is not None:
+            profile = _at_moment(profile, trace, settings, settings.at)
         parameters = heap.design.shown(heap.parameters)
         result = Result(trace, profile, heap.design.name, parameters, command_line())
     for note in trace.notes:
@@ -59,6 +64,23 @@ def _new_heap(settings: Settings) -> Heap:
     # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
     find_design(settings.design).checked(parameters)
     return Heap(settings.design, reserve=settings.reserve, **parameters)
+
+
+def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: str | int) -> Profile:
+    """Return the profile with the heap at a chosen moment, which a second replay ends at."""
+    event = event_at(profile.moments, chosen)
+    if trace.reopen is None:
+        raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")
+    options = Options(touch=Touch[settings.touch.upper()], limit=settings.limit)
+    with _new_heap(settings) as heap:
+        there = play(heap, first_events(trace.reopen(), event), options)
+    return replace(
+        profile,
+        at_moment=there.at_end,
+        classes=there.classes,
+        caches=there.caches,
+        native_counters=there.native_counters,
+    )
 
 
 def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:

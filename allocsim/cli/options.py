@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from allocsim.cli.completion import complete_design, complete_format
-from allocsim.cli.types import CountType, SettingType, SizeType
+from allocsim.cli.types import CountType, MomentType, SettingType, SizeType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     export_markdown: str | None
     classes: bool
     native_counters: bool
+    at: str | int | None
 
     def exports(self) -> list[str]:
         """Return the paths of all files to write."""
@@ -112,6 +113,13 @@ _OPTIONS = (
         "--native-counters",
         is_flag=True,
         help="Also show the statistics of the library that the design reproduces.",
+    ),
+    click.option(
+        "--at",
+        type=MomentType(),
+        metavar="MOMENT",
+        help="Show the heap at peak, live-peak, worst (largest footprint - live), end, or after N "
+        "events. The workload is replayed a second time.",
     ),
     click.option("--json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--export-json", type=_FILE, help="Write the result as JSON to a file."),

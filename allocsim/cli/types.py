@@ -41,6 +41,23 @@ class SizeType(click.ParamType[int]):
         return size
 
 
+class MomentType(click.ParamType[str | int]):
+    """A moment of a replay: a name of `moments.NAMES`, or a number of events."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | int:
+        """Return the name or the number."""
+        from allocsim.moments import parse_moment
+
+        try:
+            return parse_moment(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
 class CountType(click.ParamType[int]):
     """An integer in a range: 1000000, 1_000_000, 1e6 or 2^20."""
 

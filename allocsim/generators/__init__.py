@@ -36,10 +36,12 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return None
 
     def trace(self, name: str) -> Trace:
-        """Return the trace that these parameters describe."""
+        """Return the trace that these parameters describe; it can be opened again."""
         # msgspec passes what it does not know to enc_hook: here Size, a subclass of int.
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
-        return Trace(name, self.events(), description, self.length(), self.seed)
+        trace = Trace(name, self.events(), description, self.length(), self.seed)
+        trace.reopen = lambda: self.trace(name)
+        return trace
 
 
 def random_bits(source: np.random.PCG64, count: int) -> Any:

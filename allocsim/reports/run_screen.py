@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from allocsim.profile import PART_MEANINGS, Profile, Snapshot
 from allocsim.reports import Result
+from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import (
     bar,
     dropped_calls,
@@ -53,6 +54,8 @@ def print_result(result: Result, with_classes: bool = False, with_native: bool =
     screen.print("")
     screen.print_table(_parts_table(profile, screen.width), MIN_COLUMNS)
     screen.print("", _timeline(profile, screen.width), "")
+    chosen = profile.at_moment.event if profile.at_moment else None
+    screen.print_table(moments_table(profile.moments, chosen))
     for items in _counts(profile):
         screen.print_items(items)
     if verification(profile):
@@ -71,14 +74,15 @@ def print_result(result: Result, with_classes: bool = False, with_native: bool =
 
 def _parts_table(profile: Profile, width: int) -> Table:
     """Show the parts at the peak and at the end; if there is room, also the meaning of each."""
-    peak, end = profile.at_peak, profile.at_end
+    peak, end = profile.at_peak, profile.at_moment or profile.at_end
+    second = f"after {end.event:,}" if profile.at_moment else "at end"
     bars = 20 if width >= NARROW else 6
     table = Table(box=None)
     table.add_column("", no_wrap=True)
     table.add_column("at peak", justify="right", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("", min_width=bars, no_wrap=True)
-    table.add_column("at end", justify="right", no_wrap=True)
+    table.add_column(second, justify="right", no_wrap=True)
     if width >= NARROW:
         table.add_column("", justify="right", no_wrap=True)
     if width >= ROOMY:

@@ -87,6 +87,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "events": profile.events,
         "at_peak": profile.at_peak.as_json(),
         "at_end": {**end.as_json(), "resident": profile.resident},
+        **({"at_moment": profile.at_moment.as_json()} if profile.at_moment else {}),
+        "moments": [moment.as_json() for moment in profile.moments],
         "peak_live": profile.peak_live,
         "spans": end.spans,
         "counters": end.counters,

@@ -1,0 +1,26 @@
+"""The table of moments, which `replay` and `explain` show."""
+
+from __future__ import annotations
+
+from allocsim.moments import Moment, grouped
+from allocsim.reports.screen import Table, simple_table
+from allocsim.text import format_bytes
+
+
+def moments_table(moments: tuple[Moment, ...], chosen: int | None = None) -> Table:
+    """Show each moment's footprint, live bytes and their ratio; mark the event `chosen`."""
+    table = simple_table()
+    table.add_column("moment", no_wrap=True)
+    for name in ("event", "footprint", "live", "x live"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for names, moment in grouped(moments):
+        is_chosen = chosen is not None and moment.event == chosen
+        table.add_row(
+            f"> {names}" if is_chosen else names,
+            "" if moment.event is None else f"{moment.event:,}",
+            format_bytes(moment.footprint),
+            format_bytes(moment.live),
+            "-" if moment.overhead is None else f"{moment.overhead:.2f}",
+            style="bold" if is_chosen else "",
+        )
+    return table
