@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.call_sites.numbers import CallSites
 from allocsim.capabilities import Capabilities
 from allocsim.core.records import Int64, Struct, UInt8, UInt16, UInt32
 from allocsim.core.tables import records
@@ -178,6 +179,10 @@ class Trace:
     progress: Any = None
     """A function that returns the share of the input read so far, 0 to 1; used if `length` is
     None."""
+
+    sites: CallSites | None = None
+    """The call sites of the allocating events. None if they were not requested when the trace was
+    opened, or if the recording has none."""
 
     processes: dict[int, int] = field(default_factory=dict)
     """Number of calls that an import dropped because another process made them, by process id;

@@ -29,11 +29,15 @@ from allocsim.traces import open_trace
 
 
 def open_workload(
-    name: str, seed: int | None = None, form: str | None = None, process: int | None = None
+    name: str,
+    seed: int | None = None,
+    form: str | None = None,
+    process: int | None = None,
+    sites: bool = False,
 ) -> Trace:
     """Open a trace file, '-', a job file (.toml), or a bundled trace or job.
 
-    `form` and `process` are passed on to `open_trace`.
+    `form`, `process` and `sites` are passed on to `open_trace`.
     """
     if _is_job(name):
         if form is not None or process is not None:
@@ -43,7 +47,7 @@ def open_workload(
         raise InputError(f"'{name}' is a recording and has no random seed: omit --seed")
     if not _is_path(name) and name not in bundled_traces():
         raise UnknownName("workload", name, [*_jobs(), *bundled_traces()], "a file")
-    return open_recording(name, form, process)
+    return open_recording(name, form, process, sites)
 
 
 def open_job(name: str, seed: int | None = None) -> Trace:
@@ -62,19 +66,21 @@ def open_parameters(parameters: Mapping[str, Any], seed: int | None = None) -> T
     return _generated(generator, str(parameters["kind"]), seed)
 
 
-def open_recording(name: str, form: str | None = None, process: int | None = None) -> Trace:
+def open_recording(
+    name: str, form: str | None = None, process: int | None = None, sites: bool = False
+) -> Trace:
     """Open a trace file, '-' or a bundled trace; the trace has the name that the user gave.
 
-    `form` and `process` are passed on to `open_trace`.
+    `form`, `process` and `sites` are passed on to `open_trace`.
     """
     if form is None and _is_job(name):
         raise InputError(f"'{name}' is a job, not a recording; use `allocsim run {name}`")
     if not _is_path(name) and name not in bundled_traces():
         raise UnknownName("recording", name, bundled_traces(), "a file")
-    trace = open_trace(find_trace(name), form, process)
+    trace = open_trace(find_trace(name), form, process, sites)
     trace.name = printable(name)
     if name != "-":
-        trace.reopen = partial(open_recording, name, form, process)
+        trace.reopen = partial(open_recording, name, form, process, sites)
     return trace
 
 

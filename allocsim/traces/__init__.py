@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from allocsim.call_sites.numbers import CallSites
 from allocsim.capabilities import OF_FORMATS, Capabilities
 from allocsim.errors import InputError
 from allocsim.events import Trace
@@ -20,29 +21,32 @@ from allocsim.traces.native.header import MAGIC, NAME
 from allocsim.traces.source import Source, open_source
 
 
-def open_trace(path: str, form: str | None = None, process: int | None = None) -> Trace:
+def open_trace(
+    path: str, form: str | None = None, process: int | None = None, sites: bool = False
+) -> Trace:
     """Open a trace file, or standard input if `path` is '-'.
 
     The input is read while the trace is consumed. `form` names the format; without it, the format
     is detected from the content. `process` is the process whose calls are used, by default the
-    process that made the first call.
+    process that made the first call. With `sites`, the trace has its call sites, if they are in the
+    file and its reader knows them; reading then takes longer.
     """
     if file.is_allocsim_trace(path):
         _require_own_format(path, form, process)
-        return file.read_trace(Path(path))
+        return file.read_trace(Path(path), sites)
     source = open_source(path)
     with ExitStack() as on_error:
         on_error.enter_context(closing(source))
-        trace = _open(source, path, form, process)
+        trace = _open(source, path, form, process, sites)
         on_error.pop_all()  # the trace has the source now, and closes it
     return trace
 
 
-def _open(source: Source, path: str, form: str | None, process: int | None) -> Trace:
+def _open(source: Source, path: str, form: str | None, process: int | None, sites: bool) -> Trace:
     """Return the trace in a source: an allocsim trace or a recording."""
     if source.head(len(MAGIC)) == MAGIC:
         _require_own_format(path, form, process)
-        return file.read_stream(source)
+        return file.read_stream(source, sites)
     # These imports take a third of the time that this package takes to load. An allocsim trace
     # does not need them.
     from allocsim.traces.readers import FORMATS
@@ -55,6 +59,8 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
     )
     reader = chosen.open(source)
     reader.process = process
+    if sites and reader.knows_sites:
+        reader.sites = CallSites()
     trace = Trace(
         name=path,
         chunks=iter(()),
@@ -63,6 +69,7 @@ def _open(source: Source, path: str, form: str | None, process: int | None) -> T
         capabilities=OF_FORMATS.get(chosen.name, Capabilities()),
         progress=source.share_read,
         resource=source,
+        sites=reader.sites,
     )
     trace.chunks = events_of(reader, trace, process)
     return trace

@@ -25,6 +25,7 @@ class CallRecord(Struct):
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
     thread: Int64  # recorded thread id; 0 if the format has none
     process: Int64  # recorded process id; 0 if the format has none
+    site: Int64  # site number of a call that allocates (see `call_sites`); 0 if it has none
 
 
 CALL = CallRecord.dtype
@@ -41,6 +42,7 @@ class Call(NamedTuple):
     alignment: int = 0
     thread: int = 0
     process: int = 0
+    site: int = 0
 
 
 MOVE = 8
@@ -63,7 +65,7 @@ PAGE = 4096
 """Alignment of valloc and pvalloc."""
 
 BATCH = 1 << 14
-"""Calls in a full batch, which takes 896 KiB."""
+"""Calls in a full batch, which takes 1 MiB."""
 
 
 class Halt(IntEnum):

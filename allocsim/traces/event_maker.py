@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.call_sites.numbers import CallSites
 from allocsim.errors import TraceError
 from allocsim.events import MAX_THREADS, no_events
 from allocsim.traces.calls import BATCH, Halt
@@ -28,14 +29,22 @@ from allocsim.traces.object_ids import (
 class EventMaker:
     """Turns the calls of one recording into events."""
 
-    def __init__(self, name: str, process: int | None = None, buffers: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        process: int | None = None,
+        buffers: int = 1,
+        sites: CallSites | None = None,
+    ) -> None:
         """Make the events of `process`, or if that is None, of the process of the first call.
 
         `name` is the recording's name in error messages. `events` yields arrays of events called
-        chunks, and overwrites a chunk once it has made `buffers` more.
+        chunks, and overwrites a chunk once it has made `buffers` more. Before a chunk is yielded,
+        the site numbers of its allocating events are put into `sites`, unless that is None.
         """
-        self.ids = new_object_ids(process=process)
+        self.ids = new_object_ids(process=process, sites=2 * BATCH if sites is not None else 0)
         self._name = name
+        self._sites = sites
         # A call becomes at most two events, so the events of a batch fit into one chunk.
         self._chunks = cycle([no_events(2 * BATCH) for _ in range(buffers)])
         self._chunk = next(self._chunks)
@@ -47,6 +56,8 @@ class EventMaker:
             position = assign_ids(self.ids, calls, position, self._chunk)
             state = self.ids.state[0]
             if state.events:
+                if self._sites is not None:
+                    self._sites.put(self.ids.sites[: state.allocating])
                 yield self._chunk[: state.events]
                 self._chunk = next(self._chunks)  # not before: the consumer may still read it
             if state.halt == Halt.TABLE_FULL:

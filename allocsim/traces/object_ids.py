@@ -88,6 +88,7 @@ class ImportState(Struct):
     process: Int64  # process whose calls become events; -1: the process of the first call
     processes: Int64  # entries in the table of other processes
     events: Int64  # events written to the current output
+    allocating: Int64  # events among them that allocate
     halt: Int64  # a Halt
 
 
@@ -100,10 +101,14 @@ class ObjectIds(NamedTuple):
     processes: Table[Entry]  # hash table: process id + 1 -> number of its dropped calls
     spare: np.ndarray  # int64: stack of object ids to reuse
     dropped: np.ndarray  # int64 by Reason
+    sites: np.ndarray  # uint32: sites of the current output's allocating events; empty: not wanted
 
 
-def new_object_ids(slots: int = 1 << 12, process: int | None = None) -> ObjectIds:
-    """Return the state before the first call of `process`, with room for slots / 2 live objects."""
+def new_object_ids(slots: int = 1 << 12, process: int | None = None, sites: int = 0) -> ObjectIds:
+    """Return the state before the first call of `process`, with room for slots / 2 live objects.
+
+    `sites` is the maximum number of events of an output if call sites are wanted, else 0.
+    """
     state = records(ImportState)
     state[0].thread_number = -1
     state[0].process = -1 if process is None else process
@@ -114,6 +119,7 @@ def new_object_ids(slots: int = 1 << 12, process: int | None = None) -> ObjectId
         new_hash_table(2 * MAX_PROCESSES),
         np.zeros(slots, np.int64),
         np.zeros(len(Reason), np.int64),
+        np.zeros(sites, np.uint32),
     )
 
 
@@ -130,10 +136,12 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
     """Turn calls[start:] into events; return the position of the first call not processed.
 
     Sets `state.events` to the number of events written and `state.halt` to the reason for stopping.
+    If sites are wanted, ids.sites[: state.allocating] has those of the allocating events.
     A call can become two events, so the loop stops when there is room for only one event.
     """
     state = ids.state[0]
     state.events = 0
+    state.allocating = 0
     state.halt = Halt.NONE
     position = start
     while position < len(calls):
@@ -190,6 +198,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
     while 1 << shift < call.alignment:
         shift += 1
     event.alignment = shift
+    _note_site(ids, call)
 
 
 @kernel
@@ -223,6 +232,15 @@ def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
     ids.objects[place].number = number
     ids.state[0].live += 1
     _new_event(ids, Op.REALLOC, number, call.thread, events).request = call.request
+    _note_site(ids, call)
+
+
+@kernel
+def _note_site(ids: ObjectIds, call: CallRecord) -> None:
+    """Append the site of a call that allocates, if sites are wanted."""
+    if len(ids.sites):
+        ids.sites[ids.state[0].allocating] = call.site
+        ids.state[0].allocating += 1
 
 
 @kernel

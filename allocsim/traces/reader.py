@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from allocsim.call_sites.numbers import CallSites
 from allocsim.text import printable
 from allocsim.traces.source import Source
 
@@ -22,6 +23,13 @@ class Reader:
     """The process chosen with --process, or None. Only `readers.ltrace` needs this number, because
     ltrace does not distinguish process ids from thread ids. For other formats, `object_ids` selects
     the calls of the process."""
+
+    knows_sites = False
+    """Whether the reader can read call sites (see `call_sites`)."""
+
+    sites: CallSites | None = None
+    """The call sites, if they are wanted and the reader knows them; else None. The reader then sets
+    `site` of the calls that allocate, and completes `sites.table` after the last batch."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

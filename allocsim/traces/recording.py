@@ -59,7 +59,7 @@ def _losses(reader: Reader, trace: Trace, events: int) -> list[str]:
 
 def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any]:
     """Yield the events of all calls, and update the trace's counts of dropped calls."""
-    maker = EventMaker(trace.name, process)
+    maker = EventMaker(trace.name, process, sites=reader.sites)
     for calls in read_ahead(reader.batches()):
         yield from maker.events(calls)
         trace.dropped.update(by_reason(maker.ids.dropped))

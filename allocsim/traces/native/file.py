@@ -18,6 +18,7 @@ import numpy as np
 
 from allocsim import __version__
 from allocsim.atomic_file import atomic_write
+from allocsim.call_sites.numbers import count_allocating
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
 from allocsim.text import printable
@@ -27,6 +28,7 @@ from allocsim.traces.native.header import (
     FIXED_SIZE,
     MAGIC,
     NAME,
+    NO_SITES,
     REMEDY,
     Description,
     Layout,
@@ -37,6 +39,8 @@ from allocsim.traces.native.header import (
     parse_layout,
 )
 from allocsim.traces.native.open_file import OpenFile
+from allocsim.traces.native.site_column import ColumnReader, column_writer
+from allocsim.traces.native.site_table import decode_table
 from allocsim.traces.native.validate import Bounds, describe_invalid, first_invalid
 from allocsim.traces.source import Source
 
@@ -49,7 +53,11 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 
 def write_trace(trace: Trace, path: Path) -> None:
     """Write the whole trace and close it. After an error, a file that existed is unchanged."""
-    with closing(trace), atomic_write(_regular(path)) as file:
+    with (
+        closing(trace),
+        atomic_write(_regular(path)) as file,
+        column_writer(trace.sites, path) as column,
+    ):
         # The header's figures are known only after the last event, so the header is written last.
         begin = header_size(_description(trace, StatsCollector()), trace.header_room)
         collector, rows = StatsCollector(), 0
@@ -59,6 +67,8 @@ def write_trace(trace: Trace, path: Path) -> None:
             collector.add(chunk)
             file.write(np.ascontiguousarray(chunk).view(np.uint8).data)
             rows += len(chunk)
+            if column is not None:
+                column.add(count_allocating(chunk))
         collector.require_valid(trace.name)
         description = _description(trace, collector)
         if not is_dense(description.objects, rows):
@@ -66,8 +76,9 @@ def write_trace(trace: Trace, path: Path) -> None:
                 f"{trace.name}: object ids up to {description.objects:,} in {rows:,} events are "
                 "too sparse for a file; renumber them with `allocsim trace cut`"
             )
+        sites = NO_SITES if column is None else column.write(file)
         file.seek(0)
-        file.write(encode_header(description, begin, rows))
+        file.write(encode_header(description, begin, rows, sites))
 
 
 def _regular(path: Path) -> Path:
@@ -91,28 +102,44 @@ def is_allocsim_trace(path: str) -> bool:
         return False
 
 
-def read_trace(path: Path) -> Trace:
-    """Return the trace in a plain file.
+def read_trace(path: Path, sites: bool = False, name: str = "") -> Trace:
+    """Return the trace in a plain file, with its call sites if `sites` is set.
 
-    The file stays open until the trace is closed or deleted.
+    The file stays open until the trace is closed or deleted. `name` is its name in messages, by
+    default the path.
     """
-    name = str(path)
+    name = name or str(path)
     with _reading(name):
         file = OpenFile(path)
         layout = parse_layout(file.read(FIXED_SIZE, 0), name)
         description = parse_description(file.read(layout.begin, 0), layout, name)
         _require_length(file.size(), layout, name)
+        column = _column(file, layout, name) if sites and layout.sites.entries else None
     bounds = Bounds(description.objects, description.threads)
-    trace = _trace(name, description, _chunks(file, layout, bounds, name))
+    trace = _trace(name, description, _chunks(file, layout, bounds, name, column))
     trace.resource = file
+    trace.sites = None if column is None else column.sites
     return trace
 
 
-def read_stream(source: Source) -> Trace:
-    """Return the trace in a source (see `traces.source`), which is closed at the trace's end."""
+def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
+    """Return the reader of a file's site numbers."""
+    content = file.read(layout.sites.table, layout.length - layout.sites.table)
+    return ColumnReader(file, layout.sites, layout.column, decode_table(content, name))
+
+
+def read_stream(source: Source, sites: bool = False) -> Trace:
+    """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
+
+    The site numbers come after the events. If they are wanted, the source is first copied to an
+    unnamed file.
+    """
     name = source.name
     with ExitStack() as on_error:
         on_error.callback(source.close)
+        if sites and parse_layout(source.head(FIXED_SIZE), name).sites.entries:
+            with source.as_file() as copy:
+                return read_trace(Path(f"/proc/self/fd/{copy.fileno()}"), sites, name)
         fixed = _read(source, FIXED_SIZE)
         layout = parse_layout(fixed, name)
         header = fixed + _read(source, layout.begin - FIXED_SIZE)
@@ -179,7 +206,9 @@ def _losses(description: Description) -> list[str]:
     return [lost] if lost else []
 
 
-def _chunks(file: OpenFile, layout: Layout, bounds: Bounds, name: str) -> Iterator[Any]:
+def _chunks(
+    file: OpenFile, layout: Layout, bounds: Bounds, name: str, column: ColumnReader | None
+) -> Iterator[Any]:
     """Yield the events, each chunk in an array of its own."""
     for row in range(0, layout.rows, CHUNK):
         count, offset = min(CHUNK, layout.rows - row), layout.begin + row * EVENT.itemsize
@@ -190,6 +219,9 @@ def _chunks(file: OpenFile, layout: Layout, bounds: Bounds, name: str) -> Iterat
             length = file.size() if read == chunk.nbytes else offset + read
         _require_length(length, layout, name)
         _require_valid(chunk, bounds, row, name)
+        if column is not None:
+            with _reading(name):
+                column.add(count_allocating(chunk), name)
         yield chunk
 
 
@@ -218,8 +250,19 @@ def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
                 _require_length(length, layout, source.name)
             _require_valid(chunk[:count], bounds, row, source.name)
             yield chunk[:count]
+        _skip_sites(source, layout, room)
         if _read(source, 1):
             _require_length(layout.length + 1, layout, source.name)
+
+
+def _skip_sites(source: Source, layout: Layout, room: memoryview) -> None:
+    """Read the call sites into `room` and forget them; raise TraceError if they are cut off."""
+    rest = layout.sites.length
+    while rest:
+        read = source.read_into(room[:rest])
+        rest -= read
+        if not read:
+            _require_length(layout.length - rest, layout, source.name)
 
 
 def _read(source: Source, count: int) -> bytes:

@@ -8,9 +8,15 @@ All numbers are little-endian:
         16      8  length of the JSON text in bytes
         24      8  length of the header, a multiple of 4096: the offset of the first event
         32      8  events in the file, notes included, 16 bytes each as in `events.EVENT`
-        40     20  zeros
+        40      8  version 2: entries of the column of site numbers
+        48      8  version 2: bytes of the table of call sites
+        56      4  version 2: bytes of an entry of the column: 1, 2 or 4
         60      4  CRC-32 of the whole header without these four bytes
         64         the JSON text of a Description, then zeros up to the first event
+
+The events are followed by the column of site numbers (see `site_column`) and the table of call
+sites (see `site_table`). A file without call sites has version 1, which older versions of allocsim
+read too, and zeros in place of the three numbers.
 
 The length and the checksum of the header are verified before the JSON text is parsed.
 """
@@ -35,8 +41,12 @@ events and not calls."""
 MAGIC = b"allocsim\r\n\x1a\n"
 """The first bytes of a file: a name, then bytes that a transfer in text mode would change."""
 
-VERSION = 1
-"""Version of the format. It increases when older versions of allocsim would misread the file."""
+VERSION = 2
+"""Newest version of the format. It increases when older versions of allocsim would misread the
+file."""
+
+WITHOUT_SITES = 1
+"""Version of the format of a file without call sites."""
 
 PAGE = 4096
 """The offset of the first event is a multiple of this, so that a program may map only the events.
@@ -44,6 +54,9 @@ PAGE = 4096
 
 MAX_HEADER = 16 << 20
 """Maximum bytes of a header."""
+
+MAX_TABLE = 1 << 30
+"""Maximum bytes of the table of call sites. One of 10 million nodes takes 120 MB."""
 
 BASE_OBJECTS = 1 << 22
 MAX_OBJECTS_PER_EVENT = 4
@@ -56,7 +69,7 @@ costs an OS page. Without the limit, a small file with huge ids would cost gigab
 REMEDY = "recreate it from its recording with `allocsim trace convert`"
 """Advice for a damaged file."""
 
-_FIXED = struct.Struct("<12sIQQQ20sI")
+_FIXED = struct.Struct("<12sIQQQQQII")
 FIXED_SIZE = _FIXED.size
 """Bytes before the JSON text."""
 
@@ -96,6 +109,26 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel counted while the program was recorded. Absent in files of older versions."""
 
 
+class SiteLayout(NamedTuple):
+    """Sizes of the parts of a file that have the call sites; all are 0 if there are none."""
+
+    entries: int = 0
+    """Entries of the column of site numbers."""
+    width: int = 0
+    """Bytes of an entry."""
+    table: int = 0
+    """Bytes of the table."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of both parts."""
+        return self.entries * self.width + self.table
+
+
+NO_SITES = SiteLayout()
+"""Layout of a file without call sites."""
+
+
 class Layout(NamedTuple):
     """Sizes and offsets of the parts of a file."""
 
@@ -105,11 +138,18 @@ class Layout(NamedTuple):
     """Offset of the first event."""
     rows: int
     """Events in the file, notes included."""
+    sites: SiteLayout = NO_SITES
+    """Call sites in the file."""
+
+    @property
+    def column(self) -> int:
+        """Offset of the column of site numbers, the end of the events."""
+        return self.begin + EVENT.itemsize * self.rows
 
     @property
     def length(self) -> int:
         """Bytes of the whole file."""
-        return self.begin + EVENT.itemsize * self.rows
+        return self.column + self.sites.length
 
 
 def header_size(description: Description, room: int = 0) -> int:
@@ -122,7 +162,9 @@ def header_size(description: Description, room: int = 0) -> int:
     return -(-length // PAGE) * PAGE
 
 
-def encode_header(description: Description, begin: int, rows: int) -> bytes:
+def encode_header(
+    description: Description, begin: int, rows: int, sites: SiteLayout = NO_SITES
+) -> bytes:
     """Return the header of a file whose events start at offset `begin`.
 
     Notes that do not fit are omitted. Raises TraceError if the rest does not fit either.
@@ -135,7 +177,9 @@ def encode_header(description: Description, begin: int, rows: int) -> bytes:
         text = msgspec.json.encode(msgspec.structs.replace(description, notes=[*notes, more]))
     if FIXED_SIZE + len(text) > begin:
         raise TraceError(f"{description.name}: its description does not fit into the header")
-    fixed = _FIXED.pack(MAGIC, VERSION, len(text), begin, rows, bytes(20), 0)
+    version = VERSION if sites.entries else WITHOUT_SITES
+    numbers = (sites.entries, sites.table, sites.width)
+    fixed = _FIXED.pack(MAGIC, version, len(text), begin, rows, *numbers, 0)
     header = bytearray((fixed + text).ljust(begin, b"\0"))
     header[_CRC_OFFSET:FIXED_SIZE] = struct.pack("<I", _checksum(header))
     return bytes(header)
@@ -153,17 +197,24 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
             if MAGIC.startswith(fixed[: len(MAGIC)])
             else f"{name}: found {fixed[:12]!r}, expected an allocsim trace, {MAGIC!r}"
         )
-    _, version, text, begin, rows, _, _ = _FIXED.unpack_from(fixed)
-    if version != VERSION:
+    _, version, text, begin, rows, entries, table, width, _ = _FIXED.unpack_from(fixed)
+    if not WITHOUT_SITES <= version <= VERSION:
         raise TraceError(
-            f"{name}: version {version} of the format; this allocsim reads version {VERSION}: "
+            f"{name}: version {version} of the format; this allocsim reads 1 to {VERSION}: "
             "update allocsim, or convert the trace to AOSP text with the version that wrote it"
         )
     if not (FIXED_SIZE + text <= begin <= MAX_HEADER and begin % PAGE == 0 and rows < 1 << 58):
         raise TraceError(
             f"{name}: its header is damaged ({text} bytes of text, events at {begin}); {REMEDY}"
         )
-    return Layout(text, begin, rows)
+    if version == WITHOUT_SITES:
+        return Layout(text, begin, rows)
+    if not (0 < entries <= rows and width in (1, 2, 4) and table <= MAX_TABLE):
+        raise TraceError(
+            f"{name}: its header is damaged ({entries} site numbers of {width} bytes, {table} "
+            f"bytes of call sites); {REMEDY}"
+        )
+    return Layout(text, begin, rows, SiteLayout(entries, width, table))
 
 
 def parse_description(header: bytes, layout: Layout, name: str) -> Description:

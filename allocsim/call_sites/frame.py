@@ -1,0 +1,71 @@
+"""Frame: a place in a program, as a stack has it. Its names are safe to print.
+
+The names come from files that anyone may have written. So a long name is cut and a character that
+is not printable is escaped when the frame is made. Markup in a name is still there: an output with
+markup must escape it.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import NamedTuple
+
+from allocsim.text import printable
+
+MAX_NAME = 300
+"""Maximum characters of a name that are kept. Names of C++ templates may have thousands."""
+
+MAX_LINE = (1 << 31) - 1
+"""Maximum number of a line of source code."""
+
+
+class Frame(NamedTuple):
+    """A function, and the line of source code at which it makes a call or allocates."""
+
+    function: str
+    """Demangled name, or module and offset, as in "libx.so+0x1f", if the name is not known."""
+    file: str = ""
+    """Path of the source file; "" if it is not known."""
+    line: int = 0
+    """Line in the source file, from 1; 0 if it is not known."""
+    module: str = ""
+    """Path of the executable or library; "" for a Python function."""
+
+    @property
+    def place(self) -> str:
+        """Source file and line, as in "guilty.cpp:11", else the module; "" if both are unknown."""
+        name = PurePath(self.file or self.module).name
+        return f"{name}:{self.line}" if self.file and self.line else name
+
+    @property
+    def label(self) -> str:
+        """Function and place, as in "remember_session guilty.cpp:11"."""
+        named = not self.file and self.function.startswith(f"{self.place}+0x")
+        return self.function if named or not self.place else f"{self.function} {self.place}"
+
+
+UNKNOWN = Frame("[unknown]")
+"""The frame of an object whose call site is not known."""
+
+
+def make_frame(
+    function: str | bytes, file: str | bytes = "", line: int = 0, module: str | bytes = ""
+) -> Frame:
+    """Return a frame with cut and escaped names; a line that is out of range becomes 0."""
+    number = line if 0 <= line <= MAX_LINE else 0
+    return Frame(_clean(function) or UNKNOWN.function, _clean(file), number, _clean(module))
+
+
+def address_frame(module: str | bytes, offset: int) -> Frame:
+    """Return the frame of a function whose name is not known, at an offset of its module."""
+    path = _clean(module)
+    name = PurePath(path).name
+    return Frame(f"{name}+{offset:#x}" if name else f"{offset:#x}", module=path)
+
+
+def _clean(name: str | bytes) -> str:
+    """Return a name as printable text of at most MAX_NAME characters."""
+    if isinstance(name, bytes):
+        name = name[: 4 * MAX_NAME].decode("utf-8", "replace")
+    text = printable(name[:MAX_NAME])
+    return text if len(text) <= MAX_NAME and len(name) <= MAX_NAME else text[: MAX_NAME - 1] + "…"

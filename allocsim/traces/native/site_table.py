@@ -1,0 +1,110 @@
+"""The table of call sites (see `call_sites.table`) in an allocsim trace.
+
+All numbers are little-endian:
+
+    bytes
+        4  CRC-32 of what follows
+        4  sites S, with site 0
+        4  nodes N, with node 0
+        4  bytes of the JSON text
+      4*S  node of each site
+      4*N  node of each node's caller
+      4*N  frame of each node
+           JSON text of a FrameList, up to the end
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from allocsim.call_sites.frame import Frame, make_frame
+from allocsim.call_sites.table import MAX_FRAMES, MAX_NODES, SiteTable
+from allocsim.errors import TraceError
+from allocsim.traces.native.header import REMEDY
+
+_FIXED = struct.Struct("<IIII")
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
+
+
+class FrameList(msgspec.Struct, frozen=True):
+    """The frames of a table. Most frames share their file and module with others."""
+
+    names: list[str]
+    frames: list[tuple[Number, Number, Number, Number]]
+    """Function, file, line and module of each frame from frame 1 on; all but the line are numbers
+    in `names`."""
+
+
+def encode_table(table: SiteTable) -> bytes:
+    """Return the bytes of a table."""
+    numbers: dict[str, int] = {}
+
+    def number(name: str) -> int:
+        """Return the number of a name."""
+        return numbers.setdefault(name, len(numbers))
+
+    frames = [
+        (number(it.function), number(it.file), it.line, number(it.module))
+        for it in table.frames[1:]
+    ]
+    text = msgspec.json.encode(FrameList([*numbers], frames))
+    arrays = (table.node_of, table.parents, table.frame_of)
+    sizes = struct.pack("<III", len(table.node_of), len(table.parents), len(text))
+    body = b"".join([sizes, *(np.asarray(array, "<u4").tobytes() for array in arrays), text])
+    return struct.pack("<I", zlib.crc32(body)) + body
+
+
+def decode_table(content: bytes, name: str) -> SiteTable:
+    """Return the table in `content`; raise TraceError if it is damaged."""
+    if len(content) < _FIXED.size or zlib.crc32(content[4:]) != int.from_bytes(
+        content[:4], "little"
+    ):
+        raise TraceError(f"{name}: the checksum of its call sites does not match; {REMEDY}")
+    _, sites, nodes, text = _FIXED.unpack_from(content)
+    begin = _FIXED.size + 4 * (sites + 2 * nodes)
+    if not (0 < nodes <= MAX_NODES and sites > 0 and begin + text == len(content)):
+        raise _damaged(name, f"{sites} sites and {nodes} nodes in {len(content)} bytes")
+    try:
+        found = msgspec.json.decode(content[begin:], type=FrameList)
+        frames = _frames(found)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError) as error:
+        raise _damaged(name, str(error)) from error
+    node_of, parents, frame_of = np.split(
+        np.frombuffer(content, "<u4", sites + 2 * nodes, _FIXED.size), [sites, sites + nodes]
+    )
+    table = SiteTable(frames, parents, frame_of, node_of)
+    if not _is_valid(table):
+        raise _damaged(name, "a number of a node or frame is out of range")
+    return table
+
+
+def _frames(found: FrameList) -> list[Frame]:
+    """Return the frames from frame 0 on; raise IndexError if a name is missing."""
+    names = found.names
+    made = (
+        make_frame(names[function], names[file], line, names[module])
+        for function, file, line, module in found.frames[:MAX_FRAMES]
+    )
+    return [*SiteTable().frames, *made]
+
+
+def _is_valid(table: SiteTable) -> bool:
+    """Return whether all numbers are in range, and callers have lower numbers."""
+    nodes: Any = np.arange(len(table.parents))
+    return bool(
+        np.all(table.parents <= np.maximum(nodes - 1, 0))
+        and np.all(table.frame_of < len(table.frames))
+        and np.all(table.node_of < len(nodes))
+        and table.frame_of[0] == table.node_of[0] == 0
+    )
+
+
+def _damaged(name: str, reason: str) -> TraceError:
+    """Return the error for a damaged table."""
+    return TraceError(f"{name}: its table of call sites is damaged ({reason}); {REMEDY}")
