@@ -20,7 +20,7 @@ from allocsim.recorders.program import Outcome
 from allocsim.text import counted, format_bytes
 from allocsim.traces import open_trace
 from allocsim.traces.native.file import write_trace
-from allocsim.traces.object_ids import REASONS, Reason
+from allocsim.traces.reasons import REASONS, Reason
 from allocsim.traces.recording import SELECT_PROCESS
 
 Progress = Callable[[Trace], AbstractContextManager[None]]

@@ -18,12 +18,11 @@ from allocsim.events import MAX_THREADS, no_events
 from allocsim.traces.calls import BATCH, Halt
 from allocsim.traces.hash_table import capacity_of, new_hash_table
 from allocsim.traces.object_ids import (
-    REASONS,
-    Reason,
     assign_ids,
     new_object_ids,
     with_more_slots,
 )
+from allocsim.traces.reasons import REASONS, Reason
 
 
 class EventMaker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from allocsim.traces.object_ids import REASONS, Reason
+from allocsim.traces.reasons import REASONS, Reason
 
 MAX_LOST = 0.05
 """Share of lost calls above which a trace is not valid. A lost allocation omits an object, and a

@@ -20,7 +20,6 @@ Dropped and repaired calls are counted by reason.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -41,33 +40,7 @@ from allocsim.traces.hash_table import (
     new_hash_table,
     remove,
 )
-
-
-class Reason(IntEnum):
-    """Reason why a call was dropped or repaired."""
-
-    FAILED = 0
-    FREE_OF_NULL = 1
-    UNKNOWN_FREE = 2
-    OVERLAP = 3
-    UNKNOWN_REALLOC = 4
-    IMPOSSIBLE = 5
-    OTHER_PROCESS = 6
-    UNREADABLE = 7
-    """The readers count the calls with this reason. This module counts all others."""
-
-
-REASONS = {
-    Reason.FAILED: "failed call",
-    Reason.FREE_OF_NULL: "free of NULL",
-    Reason.UNKNOWN_FREE: "free of unknown",
-    Reason.OVERLAP: "overlap",
-    Reason.UNKNOWN_REALLOC: "realloc of unknown",
-    Reason.IMPOSSIBLE: "impossible size",
-    Reason.OTHER_PROCESS: "other process",
-    Reason.UNREADABLE: "unreadable call",
-}
-"""The reasons as reports and JSON name them."""
+from allocsim.traces.reasons import Reason
 
 MAX_ALIGNMENT = 1 << 30
 """Maximum alignment in bytes; a call with a larger one is dropped as an impossible size."""

@@ -15,9 +15,10 @@ from allocsim.errors import TraceError
 from allocsim.events import Op, Trace
 from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.losses import TRUNCATED, lost_calls
-from allocsim.traces.object_ids import REASONS, ObjectIds, Reason
+from allocsim.traces.object_ids import ObjectIds
 from allocsim.traces.prefetch import read_ahead
 from allocsim.traces.reader import Reader
+from allocsim.traces.reasons import REASONS, Reason
 
 SELECT_PROCESS = " (select one with --process PID)"
 """End of the note on dropped processes. `allocsim record`, which has no --process, replaces it by

@@ -9,7 +9,7 @@ from allocsim.events import Op, Trace
 from allocsim.reports.trace_check import EXPLANATIONS, print_validity
 from allocsim.reports.trace_info import SCHEMA, as_json, print_survey, survey_text
 from allocsim.trace_stats import TraceStats, collect_stats
-from allocsim.traces.object_ids import REASONS
+from allocsim.traces.reasons import REASONS
 from tests.driving import Call, free, malloc, realloc
 from tests.traces.streams import trace_of
 

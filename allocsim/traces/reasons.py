@@ -1,0 +1,32 @@
+"""Reasons for which an import drops or repairs a call."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """Reason why a call was dropped or repaired."""
+
+    FAILED = 0
+    FREE_OF_NULL = 1
+    UNKNOWN_FREE = 2
+    OVERLAP = 3
+    UNKNOWN_REALLOC = 4
+    IMPOSSIBLE = 5
+    OTHER_PROCESS = 6
+    UNREADABLE = 7
+    """The readers count the calls with this reason. `object_ids` counts all others."""
+
+
+REASONS = {
+    Reason.FAILED: "failed call",
+    Reason.FREE_OF_NULL: "free of NULL",
+    Reason.UNKNOWN_FREE: "free of unknown",
+    Reason.OVERLAP: "overlap",
+    Reason.UNKNOWN_REALLOC: "realloc of unknown",
+    Reason.IMPOSSIBLE: "impossible size",
+    Reason.OTHER_PROCESS: "other process",
+    Reason.UNREADABLE: "unreadable call",
+}
+"""The reasons as reports and JSON name them."""
