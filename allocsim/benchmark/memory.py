@@ -18,7 +18,7 @@ import numpy as np
 
 from allocsim.benchmark.figures import Memory
 from allocsim.benchmark.meter import Meter, open_meter, resident, status_bytes
-from allocsim.benchmark.proof import require_served
+from allocsim.benchmark.proof import require_functions, require_served
 from allocsim.benchmark.stepping import (
     Step,
     count_objects,
@@ -74,6 +74,8 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     `before` is the anonymous RSS before the subject was loaded. After everything is freed, the
     footprint is measured twice; `later` is the delay between the two measurements in seconds.
     """
+    if subject.library:
+        require_functions(subject.library, setup.events)
     started = resident(setup.meter) - before
     reset_to = _reset_high_water()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

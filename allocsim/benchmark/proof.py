@@ -1,4 +1,4 @@
-"""Checks that the measured calls reached the library that was to be measured, and no other one.
+"""Checks that the calls of a workload reach the library that is to be measured, and no other one.
 
 The checks do not rely on how the library was loaded. They read the kernel's map of the process, and
 the counters that the library keeps of itself.
@@ -9,42 +9,69 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 
-from allocsim.errors import Corruption
+import numpy as np
+
+from allocsim.core.records import Table
+from allocsim.errors import Corruption, EnvironmentLacks
+from allocsim.events import Event, Op
 from allocsim.libraries.counters import allocated, read_counters
 from allocsim.libraries.load import LoadedLibrary
 from allocsim.libraries.state import FUNCTIONS
+from allocsim.text import counted
 
 PROBE_SIZE = 64 << 20
-"""Bytes that are allocated to see the library's counter of allocated bytes rise. mimalloc's counter
-grows in steps of 32 MiB; this is twice as much."""
+"""Bytes that are allocated at a time to see the library's counter of allocated bytes rise.
+mimalloc's counter grows in steps of 32 MiB; this is twice as much."""
 
 SLACK = 1 << 20
 """Bytes by which the counter may rise less than PROBE_SIZE, because reading jemalloc's counters
 flushes its thread cache."""
 
 
+def require_functions(library: LoadedLibrary, events: Table[Event]) -> None:
+    """Raise EnvironmentLacks if the events call memalign and the library has none."""
+    calls = int(np.count_nonzero(events.op == Op.MEMALIGN))
+    if calls and not library.state.function[FUNCTIONS.index("memalign")]:
+        raise EnvironmentLacks(
+            f"the library has no memalign, which the workload calls {counted(calls, 'time')}"
+        )
+
+
 def require_served(library: LoadedLibrary) -> None:
     """Raise Corruption unless the calls reached the library.
 
     Its functions must be in the mapping of its file. If the library counts allocated bytes, the
-    counter must rise by about PROBE_SIZE when that many bytes are allocated.
+    counter must rise by about PROBE_SIZE when more is allocated than it says is there.
     """
     ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):
-        if not any(begin <= address < end for begin, end in ranges):
+        if address and not any(begin <= address < end for begin, end in ranges):
             raise Corruption(f"{name} at {address:#x} is outside the mapping of {library.path}")
     before = allocated(read_counters(library))
-    if before is None:
-        return
+    if before is not None:
+        _require_rise(library, before)
+
+
+def _require_rise(library: LoadedLibrary, before: int) -> None:
+    """Raise Corruption unless the counter of allocated bytes, now `before`, rises by PROBE_SIZE.
+
+    mimalloc counts committed bytes, and has memory that is committed but free. A first block may
+    come from that, so blocks are added until they exceed it.
+    """
     malloc, free = library.state.function[:2].tolist()
     # Called through ctypes, because a kernel cannot be compiled now (see `child._compile`).
-    address = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(malloc)(PROBE_SIZE)
-    rise = (allocated(read_counters(library)) or 0) - before
-    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(free)(address)
+    allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(malloc)
+    blocks, rise = list[int | None](), 0
+    while rise < PROBE_SIZE - SLACK and len(blocks) * PROBE_SIZE <= before + PROBE_SIZE:
+        blocks.append(allocate(PROBE_SIZE))
+        rise = (allocated(read_counters(library)) or 0) - before
+    for block in blocks:
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(free)(block)
     if rise < PROBE_SIZE - SLACK:
         raise Corruption(
-            f"the library's counter of allocated bytes rose by {rise:,} when {PROBE_SIZE:,} bytes "
-            "were allocated: the measured calls did not reach the library"
+            f"the library's counter of allocated bytes rose by {rise:,} when "
+            f"{len(blocks) * PROBE_SIZE:,} bytes were allocated: the measured calls did not reach "
+            "the library"
         )
 
 

@@ -22,8 +22,10 @@ from allocsim.designs import (
 from allocsim.errors import InputError, UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.libraries.counters import read_counters
-from allocsim.libraries.find import KNOWN, PREFIX, find_library, is_path
+from allocsim.libraries.find import KNOWN, PREFIX, find_library
 from allocsim.libraries.load import LoadedLibrary, load
+from allocsim.libraries.names import is_path, split_settings
+from allocsim.libraries.settings import require_settings
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
@@ -58,7 +60,10 @@ class Subject:
 
 
 def library_of(name: str) -> str | None:
-    """Return the library that a subject's name gives, as in "lib:glibc", or None for a design."""
+    """Return the library that a subject's name gives, with its settings; None for a design.
+
+    "lib:glibc:arena_max=1" gives "glibc:arena_max=1".
+    """
     return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
 
 
@@ -72,12 +77,14 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 
 
 def choose_subjects(names: Iterable[str] | None) -> list[str]:
-    """Return the named subjects; None means the bundled designs and the installed libraries.
+    """Return the named subjects, or by default the bundled designs and some installed libraries.
 
-    Raises InputError if no subject is named, or if one is unknown or named twice.
+    The libraries are those that have `Known.is_default`. Raises InputError if no subject is named,
+    or if one is unknown or named twice.
     """
     if names is None:
-        return [*SUMMARIES, *(PREFIX + name for name in KNOWN if find_library(name))]
+        libraries = (name for name, known in KNOWN.items() if known.is_default)
+        return [*SUMMARIES, *(PREFIX + name for name in libraries if find_library(name))]
     subjects = [name.strip() for name in names]
     for name in subjects:
         require_subject(name)
@@ -89,7 +96,7 @@ def choose_subjects(names: Iterable[str] | None) -> list[str]:
 
 
 def require_subject(name: str) -> None:
-    """Raise InputError unless `name` is a library, or a design with valid parameters."""
+    """Raise InputError unless `name` is a library or a design, with valid settings."""
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)
@@ -97,8 +104,11 @@ def require_subject(name: str) -> None:
             known = [*design_summaries(), *(PREFIX + each for each in KNOWN)]
             raise UnknownName("subject", design, known, "a file such as ./mine.py")
         find_design(design).checked(settings)
-    if library is not None and not is_path(library) and library not in KNOWN:
-        raise UnknownName("library", library, KNOWN)
+        return
+    name = split_settings(library)[0]
+    if not is_path(name) and name not in KNOWN:
+        raise UnknownName("library", name, KNOWN)
+    require_settings(library)
 
 
 def placeholder_state(name: str) -> HeapState | Library:

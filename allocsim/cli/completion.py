@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     Completer = Callable[[click.Context, click.Parameter, str], Completions]
 
 DESIGNS = ("go2008", "tcmalloc", "go", "glibc")
-LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
+LIBRARIES = (
+    "lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc", "lib:scudo", "lib:tbb", "lib:gc",
+)  # fmt: skip
 FORMATS = (
     "allocsim", "aosp", "lttng", "heaptrack", "mtrace", "valgrind", "memray", "ltrace", "logalloc",
     "go-trace", "csapp", "glibc-wl", "glibc-mtrace", "malloc-bench",
@@ -77,7 +79,8 @@ def complete_design(incomplete: str) -> list[CompletionItem]:
 def complete_subjects(incomplete: str) -> list[CompletionItem]:
     """Complete the last of several designs and libraries, which are separated by commas."""
     before, comma, last = incomplete.rpartition(",")
-    names = [f"{before}{comma}{name}" for name in _matching([*_designs(), *LIBRARIES], last)]
+    known = [*_designs(), *LIBRARIES, *_library_settings(last)]
+    names = [f"{before}{comma}{name}" for name in _matching(known, last)]
     return _items(names) or ([] if comma else _file(incomplete))
 
 
@@ -138,6 +141,19 @@ def _designs() -> list[str]:
     from importlib.metadata import entry_points
 
     return [*DESIGNS, *(entry.name for entry in entry_points(group="allocsim.designs"))]
+
+
+def _library_settings(subject: str) -> list[str]:
+    """Return a library's settings, each after the part of the subject before the last colon."""
+    before, colon, _ = subject.rpartition(":")
+    library = next((each for each in LIBRARIES if f"{before}:".startswith(f"{each}:")), None)
+    if not colon or library is None:
+        return []
+    from allocsim.libraries.known_settings import FAMILIES
+
+    family = FAMILIES.get(library.partition(":")[2])
+    names = family.settings if family else ()
+    return [f"{before}:{key}=" for key in names if f":{key}=" not in before]
 
 
 def _jobs() -> list[str]:

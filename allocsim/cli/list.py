@@ -86,11 +86,20 @@ def _formats() -> dict[str, str]:
 
 
 def _libraries() -> dict[str, str]:
-    """Return every known malloc library with its version and file, or how to install it."""
+    """Return every known malloc library with its version and file, and its settings.
+
+    For a library that is not installed, returns how to install it.
+    """
     from allocsim.libraries.find import PREFIX
+    from allocsim.libraries.settings import available_settings
     from allocsim.libraries.versions import describe_libraries
 
-    return {PREFIX + name: text for name, text in describe_libraries().items()}
+    lines = {}
+    for name, text in describe_libraries().items():
+        lines[PREFIX + name] = text
+        for key, setting in available_settings(name).items():
+            lines[f"  {PREFIX}{name}:{key}={setting.example}"] = setting.meaning
+    return lines
 
 
 _LISTS: dict[str, Callable[[], dict[str, str]]] = {

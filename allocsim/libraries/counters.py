@@ -1,8 +1,9 @@
 """The counters that a malloc library keeps of itself.
 
 Counters have the names that the library gives them. Their values are integers, in bytes unless the
-name says otherwise. Reading counters allocates nothing from the library, so two readings in a row
-are equal.
+name says otherwise. They are read as signed, because libtcmalloc.so.4 counts -24 allocated bytes
+when nothing is allocated. Reading counters allocates nothing from the library, so two readings in a
+row are equal.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ less than the live bytes."""
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
     """Return the library's counters, or {} if allocsim does not know how to read them."""
     for symbol, read in _READERS.items():
-        if library.address(symbol):
+        if library.address(library.prefix + symbol) or library.address(symbol):
             return read(library)
     return {}
 
@@ -74,16 +75,15 @@ def allocated(counters: dict[str, int]) -> int | None:
 
 
 def mallctl(library: LoadedLibrary) -> Callable[..., int]:
-    """Return jemalloc's mallctl, which some builds call je_mallctl."""
-    name = "mallctl" if library.address("mallctl") else "je_mallctl"
-    function: Callable[..., int] = getattr(library.handle, name)
+    """Return jemalloc's mallctl, whose name may begin with a prefix."""
+    function: Callable[..., int] = getattr(library.handle, f"{library.prefix}mallctl")
     return function
 
 
 def _tcmalloc(library: LoadedLibrary) -> dict[str, int]:
     """Return the properties of TCMALLOC that this version of gperftools has."""
     read = library.handle.MallocExtension_GetNumericProperty
-    value, counters = ctypes.c_size_t(), {}
+    value, counters = ctypes.c_ssize_t(), {}
     for name in TCMALLOC:
         if read(name.encode(), ctypes.byref(value)):
             counters[name] = value.value
@@ -95,7 +95,7 @@ def _jemalloc(library: LoadedLibrary) -> dict[str, int]:
     control = mallctl(library)
     epoch = ctypes.c_uint64(1)
     control(b"epoch", None, None, ctypes.byref(epoch), ctypes.c_size_t(8))
-    value, size, counters = ctypes.c_size_t(), ctypes.c_size_t(8), {}
+    value, size, counters = ctypes.c_ssize_t(), ctypes.c_size_t(8), {}
     for name in JEMALLOC:
         key = f"stats.{name}"
         if control(key.encode(), ctypes.byref(value), ctypes.byref(size), None, 0) == 0:
@@ -106,7 +106,7 @@ def _jemalloc(library: LoadedLibrary) -> dict[str, int]:
 class _Mallinfo(ctypes.Structure):
     """glibc's struct mallinfo2."""
 
-    _fields_ = tuple((name, ctypes.c_size_t) for name in MALLINFO)
+    _fields_ = tuple((name, ctypes.c_ssize_t) for name in MALLINFO)
 
 
 def _glibc(library: LoadedLibrary) -> dict[str, int]:
@@ -119,7 +119,7 @@ def _glibc(library: LoadedLibrary) -> dict[str, int]:
 
 def _mimalloc(library: LoadedLibrary) -> dict[str, int]:
     """Return the results of mimalloc's mi_process_info."""
-    values = [ctypes.c_size_t() for _ in MIMALLOC]
+    values = [ctypes.c_ssize_t() for _ in MIMALLOC]
     library.handle.mi_process_info(*map(ctypes.byref, values))
     return {name: value.value for name, value in zip(MIMALLOC, values, strict=True)}
 
@@ -127,9 +127,8 @@ def _mimalloc(library: LoadedLibrary) -> dict[str, int]:
 _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "MallocExtension_GetNumericProperty": _tcmalloc,
     "mallctl": _jemalloc,
-    "je_mallctl": _jemalloc,
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""The functions that read counters, by a symbol of the library that each reads. For a library that
-has several of these symbols, the first one counts."""
+"""The functions that read counters, by a symbol of the library that each reads, perhaps with the
+library's prefix. For a library that has several of these symbols, the first one counts."""

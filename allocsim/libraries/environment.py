@@ -1,8 +1,9 @@
 """The environment of a process that measures a malloc library.
 
-The user's malloc settings are removed, so that a library is measured with its defaults. The
-measured library should serve the replay driver alone, but glibc also serves Python. When glibc is
-measured, another installed library is therefore preloaded to serve Python: the host.
+The user's malloc settings are removed, so that a library is measured with its defaults, or with
+the settings that its name gives (see `settings`). The measured library should serve the replay
+driver alone, but glibc also serves Python. When glibc is measured, another installed library is
+therefore preloaded to serve Python: the host.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from allocsim.libraries.find import find_library
+from allocsim.libraries.find import find_library, is_own_glibc
+from allocsim.libraries.names import split_settings
+from allocsim.libraries.settings import content_of, variables
 
 SETTINGS = ("MALLOC_", "TCMALLOC_", "MIMALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES", "_RJEM_", "JE_")
 """Prefixes of the environment variables that select or configure a malloc library."""
@@ -30,9 +33,20 @@ HOSTS = ("mimalloc", "jemalloc")
 """Libraries that can be the host, in order of preference. Neither uses sbrk, which glibc uses."""
 
 
+STDCXX = "libstdc++.so.6"
+"""Preloaded when gperftools with its heap profiler is measured.
+
+As it is loaded, that library creates a string by libstdc++'s operator new, and deletes it by its
+own operator delete if libstdc++ is already loaded: an object of glibc then gets into its free
+lists, and its counters begin at -24 bytes. With libstdc++ first in the global scope, both operators
+are those of libstdc++."""
+
+_HEAP_PROFILER = b"HEAP_PROFILE_MMAP_LOG\0"
+
+
 def host_of(library: str) -> str | None:
     """Return the host when `library` is measured, or None if glibc serves Python."""
-    if library != "glibc":
+    if not is_own_glibc(library):
         return None
     return next((host for host in HOSTS if find_library(host)), None)
 
@@ -50,10 +64,12 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     if library is None:
         return environment | ONE_THREAD
     # Not when glibc itself is measured: with TOP_PAD it would never release memory.
-    tunables = TUNABLES if library == "glibc" else (*TUNABLES, TOP_PAD)
+    tunables = TUNABLES if is_own_glibc(library) else (*TUNABLES, TOP_PAD)
     kept = environment.get("GLIBC_TUNABLES")
     environment["GLIBC_TUNABLES"] = ":".join(filter(None, (*tunables, kept)))
     host = host_of(library)
     preloads = [environment.get("LD_PRELOAD"), find_library(host) if host else None]
+    if _HEAP_PROFILER in content_of(split_settings(library)[0]):
+        preloads.append(STDCXX)
     environment["LD_PRELOAD"] = ":".join(filter(None, preloads))
-    return environment | ONE_THREAD
+    return environment | variables(library, environment) | ONE_THREAD

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+import site
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from allocsim.errors import EnvironmentLacks, InputError, UnknownName
+from allocsim.libraries.names import is_path, split_prefix, split_settings
 
 PREFIX = "lib:"
 """Distinguishes the name of a library from the name of a design."""
+
+
+_SCUDO_MACHINES = ("-x86_64", "-aarch64")
+
+_PATTERNS = (
+    *("usr/local/lib", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"),
+    "usr/lib/llvm-*/lib/clang/*/lib/linux",
+)
+_DIRECTORIES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.linuxbrew/lib")
+_WHEELS = ("*.libs", "cmeel.prefix/lib")
+"""Directories of Python's packages in which wheels carry libraries."""
 
 
 @dataclass(frozen=True)
@@ -22,26 +35,34 @@ class Known:
     """Names of its shared object, in order of preference."""
     package: str
     """Its Debian package."""
-    prefix: str = ""
-    """Prefix of its functions' names."""
+    prefixes: tuple[str, ...] = ("",)
+    """Prefixes of its functions' names, in order of preference."""
+    is_default: bool = True
+    """Whether `compare` measures it if no allocator is named."""
 
 
 KNOWN = {
     "glibc": Known(("libc.so.6",), "libc6"),
-    "jemalloc": Known(("libjemalloc.so.2", "libjemalloc.so"), "libjemalloc2"),
+    "jemalloc": Known(
+        ("libjemalloc.so.2", "libjemalloc.so"), "libjemalloc2", ("", "je_", "_rjem_", "jemalloc_")
+    ),
     "tcmalloc": Known(
         ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4", "libtcmalloc_minimal.so"),
         "libtcmalloc-minimal4",
-        "tc_",
+        ("tc_",),
     ),
     "mimalloc": Known(
-        ("libmimalloc.so.2", "libmimalloc.so.3", "libmimalloc.so"), "libmimalloc2.0", "mi_"
+        ("libmimalloc.so.2", "libmimalloc.so.3", "libmimalloc.so"), "libmimalloc2.0", ("mi_",)
     ),
+    "scudo": Known(
+        tuple(f"libclang_rt.scudo_standalone{end}.so" for end in ("", *_SCUDO_MACHINES)),
+        "libclang-rt-14-dev",
+        is_default=False,
+    ),
+    "tbb": Known(("libtbbmalloc.so.2",), "libtbbmalloc2", ("scalable_",), is_default=False),
+    "gc": Known(("libgc.so.1",), "libgc1", ("GC_",), is_default=False),
 }
 """The libraries that can be named, by their names."""
-
-_PATTERNS = ("usr/local/lib", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*")
-_DIRECTORIES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.linuxbrew/lib")
 
 
 def find_library(name: str) -> str | None:
@@ -52,15 +73,28 @@ def find_library(name: str) -> str | None:
     if name not in KNOWN:
         raise UnknownName("library", name, KNOWN)
     for file in KNOWN[name].files:
-        for directory in _directories():
-            if (Path(directory) / file).is_file():
-                return str(Path(directory) / file)
+        stem, dot, ending = file.partition(".")
+        for directory in map(Path, _directories()):
+            # auditwheel puts a hash of 8 digits into the names of a wheel's libraries.
+            hashed = directory.glob(f"{stem}-????????{dot}{ending}")
+            found = next(filter(Path.is_file, (directory / file, *hashed)), None)
+            if found is not None:
+                return str(found)
     return None
 
 
-def is_path(name: str) -> bool:
-    """Return whether a library is given by its path, not by a name of KNOWN."""
-    return "/" in name or ".so" in name
+def is_own_glibc(library: str) -> bool:
+    """Return whether a library, with or without settings, is the glibc that serves this process."""
+    name = split_settings(library)[0]
+    if not is_path(name):
+        return name == "glibc"
+    own = find_library("glibc")
+    return own is not None and _is_same(split_prefix(name)[0], own)
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Return whether two paths lead to the same file; False if one leads to none."""
+    return Path(path).is_file() and Path(path).samefile(other)
 
 
 def require_no_library(design: str) -> None:
@@ -78,8 +112,10 @@ def require_no_library(design: str) -> None:
 def require_library(name: str) -> str:
     """Return the file of a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
-    Raises EnvironmentLacks if there is no such file; for a name, the error says how to install it.
+    The name may have settings. Raises EnvironmentLacks if there is no such file; for a name, the
+    error says how to install it.
     """
+    name = split_settings(name)[0]
     if not is_path(name):
         file = find_library(name)
         if file is None:
@@ -94,14 +130,6 @@ def require_library(name: str) -> str:
     return str(Path(path).resolve())
 
 
-def split_prefix(name: str) -> tuple[str, str | None]:
-    """Split PATH:PREFIX into its parts. The prefix is None if `name` is only a path."""
-    path, colon, prefix = name.rpartition(":")
-    if not colon or Path(name).is_file():
-        return name, None
-    return path, prefix
-
-
 def _directories() -> Iterator[str]:
     """Yield the directories to search: those of the user, of the system, and of this Python."""
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
@@ -109,3 +137,6 @@ def _directories() -> Iterator[str]:
         yield from sorted(map(str, Path("/").glob(pattern)))
     yield from _DIRECTORIES
     yield str(Path(sys.prefix) / "lib")
+    for packages in site.getsitepackages():
+        for pattern in _WHEELS:
+            yield from sorted(map(str, Path(packages).glob(pattern)))

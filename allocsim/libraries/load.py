@@ -14,11 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.errors import EnvironmentLacks, InputError
-from allocsim.libraries.find import KNOWN, PREFIX, is_path, require_library, split_prefix
-from allocsim.libraries.state import FUNCTIONS, Library
+from allocsim.libraries.environment import STDCXX
+from allocsim.libraries.find import KNOWN, PREFIX, is_own_glibc, require_library
+from allocsim.libraries.names import is_path, split_prefix, split_settings
+from allocsim.libraries.state import FUNCTIONS, REQUIRED, Library
 
-PREFIXES = ("tc_", "mi_", "je_", "rp", "sn_", "dl", "")
+PREFIXES = ("tc_", "mi_", "je_", "_rjem_", "rp", "sn_", "dl", "scalable_", "GC_", "")
 """Prefixes of function names to try, in this order, for a library given by its path."""
+
+_NAMES = {"memalign": ("memalign", "aligned_alloc")}
+"""For a function that has other names too, all of them in order of preference. They have the same
+arguments."""
+
+_NAMES_OF_GC = {"malloc": ("malloc_uncollectable",), "calloc": (), "memalign": ()}
+"""The same for libgc, whose other functions return objects that it collects while they are live,
+because it does not search the driver's table for pointers."""
 
 
 @dataclass(frozen=True)
@@ -43,44 +53,52 @@ def load(name: str) -> LoadedLibrary:
     """Load a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
     When one function of the library calls another one, the call stays in the library
-    (RTLD_DEEPBIND). Raises EnvironmentLacks if the library is not installed or cannot be loaded,
-    and InputError if it does not have all of FUNCTIONS.
+    (RTLD_DEEPBIND), unless libstdc++ was preloaded for it (see `environment.STDCXX`). The prefix
+    with the most functions counts. Raises EnvironmentLacks if the library is not installed or
+    cannot be loaded, and InputError if it lacks one of REQUIRED.
     """
     path, prefixes = _path_and_prefixes(name)
-    flags = os.RTLD_LOCAL | os.RTLD_DEEPBIND | os.RTLD_NOW
+    flags = os.RTLD_LOCAL | os.RTLD_NOW
+    if STDCXX not in os.environ.get("LD_PRELOAD", ""):
+        flags |= os.RTLD_DEEPBIND
     try:
         handle = ctypes.CDLL(path, mode=flags)
     except OSError as error:
         raise EnvironmentLacks(f"{name}: {error}") from None
-    for prefix in prefixes:
-        addresses = [_function(handle, prefix, function) for function in FUNCTIONS]
-        if all(addresses):
-            state = Library(np.array(addresses, np.int64))
-            return LoadedLibrary(name, _file(handle), prefix, handle, state)
+    found = {prefix: _functions(handle, prefix) for prefix in prefixes}
+    prefix = max(prefixes, key=lambda each: np.count_nonzero(found[each]))
+    if all(found[prefix][FUNCTIONS.index(function)] for function in REQUIRED):
+        return LoadedLibrary(name, _file(handle), prefix, handle, Library(found[prefix]))
     wanted = f"the prefix '{prefixes[0]}'" if len(prefixes) == 1 else "any known prefix"
     raise InputError(
-        f"'{path}' does not have all of {', '.join(FUNCTIONS)} under {wanted}; "
+        f"'{path}' does not have all of {', '.join(REQUIRED)} under {wanted}; "
         f"give the prefix of their names, as in {PREFIX}{path}:my_"
     )
 
 
 def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the file to load for `name`, and the prefixes of its functions to try."""
+    name = split_settings(name)[0]
     path = require_library(name)
-    if not is_path(name):
+    if is_own_glibc(name):
         # dlopen of a path could load a second glibc. dlopen of the name returns the one that this
         # process already has.
-        return ("libc.so.6" if name == "glibc" else path), (KNOWN[name].prefix,)
+        return "libc.so.6", KNOWN["glibc"].prefixes
+    if not is_path(name):
+        return path, KNOWN[name].prefixes
     prefix = split_prefix(name)[1]
     return path, PREFIXES if prefix is None else (prefix,)
 
 
-def _function(handle: ctypes.CDLL, prefix: str, function: str) -> int:
-    """Return the address of one of FUNCTIONS, or 0 if the library does not have it.
+def _functions(handle: ctypes.CDLL, prefix: str) -> np.ndarray:
+    """Return the addresses of FUNCTIONS, with 0 for each that the library does not have."""
+    return np.array([_function(handle, prefix, function) for function in FUNCTIONS], np.int64)
 
-    If memalign is missing, aligned_alloc is used, which has the same arguments.
-    """
-    names = (function, "aligned_alloc") if function == "memalign" else (function,)
+
+def _function(handle: ctypes.CDLL, prefix: str, function: str) -> int:
+    """Return the address of one of FUNCTIONS, or 0 if the library does not have it."""
+    special = _NAMES_OF_GC if prefix == "GC_" else _NAMES
+    names = special.get(function, (function,))
     return next(filter(None, (_own_address(handle, prefix + name) for name in names)), 0)
 
 

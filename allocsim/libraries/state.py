@@ -1,8 +1,8 @@
 """A malloc library as a heap for the replay driver: its state, and kernels that call its functions.
 
-Each kernel (a compiled function) answers one of `core.operations`, and does no more than call the
-C function. The internals of a library are unknown. `measure` therefore sets only the live bytes of
-a sample, and `benchmark` measures the memory of the process instead.
+Each kernel (a compiled function) answers one of `core.operations`. It does no more than call the C
+function, unless the library lacks it. The internals of a library are unknown. `measure` therefore
+sets only the live bytes of a sample, and `benchmark` measures the memory of the process instead.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ from numba.extending import intrinsic
 from allocsim.core import operations
 from allocsim.core.jit import PURE, answers, kernel
 from allocsim.core.operations import Status
+from allocsim.core.raw import fill
 from allocsim.core.records import Sample
 
 FUNCTIONS = ("malloc", "free", "realloc", "calloc", "memalign")
-"""The functions that a library must have, in the order of Library.function."""
+"""The functions of a library, in the order of Library.function."""
+
+REQUIRED = ("malloc", "free", "realloc")
+"""The functions that a library must have."""
 
 
 class Library(NamedTuple):
     """The state of a heap whose memory a malloc library manages."""
 
-    function: np.ndarray  # int64: the functions' addresses, in the order of FUNCTIONS
+    function: np.ndarray  # int64: addresses, in the order of FUNCTIONS; 0: missing
 
 
 if PURE:
@@ -88,14 +92,21 @@ def realloc(heap: Library, thread: int, address: int, request: int) -> int:
 @answers(operations.calloc, Library)
 @kernel
 def calloc(heap: Library, thread: int, request: int) -> int:
-    """Call calloc for one element of `request` bytes."""
-    return call_c(heap.function[3], (1, request))
+    """Call calloc for one element of `request` bytes; without a calloc, malloc and zero it."""
+    if heap.function[3]:
+        return call_c(heap.function[3], (1, request))
+    address = call_c(heap.function[0], (request,))
+    if address:
+        fill(address, request, 0)
+    return address
 
 
 @answers(operations.memalign, Library)
 @kernel
 def memalign(heap: Library, thread: int, alignment: int, request: int) -> int:
-    """Call memalign."""
+    """Call memalign. Returns 0 if the library has none."""
+    if not heap.function[4]:
+        return 0
     return call_c(heap.function[4], (alignment, request))
 
 

@@ -27,7 +27,7 @@ TIMEOUT = 60.0
 def read_version(library: LoadedLibrary) -> str | None:
     """Return the version of a library, or None if it has none of the functions of `_READERS`."""
     for symbol, read in _READERS.items():
-        if library.address(symbol):
+        if library.address(library.prefix + symbol) or library.address(symbol):
             return read(library)
     return None
 
@@ -85,16 +85,24 @@ def _jemalloc(library: LoadedLibrary) -> str:
 
 
 def _mimalloc(library: LoadedLibrary) -> str:
-    """Return the version, such as "2.0.9"; mi_version returns it as 209."""
+    """Return the version: mi_version returns 2.0.9 as 209, and 3.4.3 as 30403."""
     number = int(library.handle.mi_version())
-    return f"{number // 100}.{number // 10 % 10}.{number % 10}"
+    base = 100 if number >= 10_000 else 10
+    return f"{number // base**2}.{number // base % base}.{number % base}"
+
+
+def _gc(library: LoadedLibrary) -> str:
+    """Return the version, such as "8.2.2", whose parts GC_get_version returns in a byte each."""
+    number = int(library.handle.GC_get_version())
+    return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
 _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "tc_version": lambda library: _text(library.handle.tc_version, None, None, None),
     "mallctl": _jemalloc,
-    "je_mallctl": _jemalloc,
     "mi_version": _mimalloc,
+    "GC_get_version": _gc,
+    "TBB_runtime_version": lambda library: _text(library.handle.TBB_runtime_version),
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
 """The functions that read versions, by a symbol of the library that each reads. For a library that

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from allocsim import __version__
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
-from allocsim.libraries.find import PREFIX
+from allocsim.benchmark.subject import library_of
+from allocsim.libraries.find import PREFIX, is_own_glibc
 from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, fastest, label
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
@@ -52,10 +53,12 @@ def warnings(comparison: Comparison) -> list[str]:
     found = [f"{text}." for text in trace_warnings(comparison.workload.trace)]
     found += [text for text in texts if text]
     for row in comparison.rows:
-        if row.subject == f"{PREFIX}glibc" and row.memory and row.about.host is None:
+        library = library_of(row.subject)
+        if library and is_own_glibc(library) and row.memory and row.about.host is None:
             found.append(
-                "lib:glibc also served Python in the measured process, so its heap was not empty "
-                "at the start; install mimalloc or jemalloc, and Python will use that instead."
+                f"{label(row)} also served Python in the measured process, so its heap was not "
+                "empty at the start; install mimalloc or jemalloc, and Python will use that "
+                "instead."
             )
         if row.about.flaw:
             found.append(f"{row.subject}: {row.about.flaw}.")

@@ -55,6 +55,10 @@ def test_names_are_those_of_the_registries() -> None:
         ("allocsim random --design t", ["tcmalloc"]),
         ("allocsim compare x --on go", ["go2008", "go"]),
         ("allocsim compare x --on go2008,lib:j", ["go2008,lib:jemalloc"]),
+        (
+            "allocsim compare x --on go,lib:glibc:arena_max=1:a",
+            ["go,lib:glibc:arena_max=1:arena_test="],
+        ),
         ("allocsim compare x --sort kept", ["kept", "kept-later"]),
         ("allocsim replay x --format glibc", ["glibc-wl", "glibc-mtrace"]),
         ("allocsim random --set release_rate=1 --touch f", ["first", "full"]),

@@ -40,12 +40,13 @@ def test_settings_stay_with_keep_settings() -> None:
     assert TOP_PAD in found["GLIBC_TUNABLES"]
 
 
-def test_glibc_is_measured_without_python_in_its_heap() -> None:
-    host = host_of("glibc")
+@pytest.mark.parametrize("glibc", ["glibc", find_library("glibc"), "glibc:arena_max=1"])
+def test_glibc_is_measured_without_python_in_its_heap(glibc: str) -> None:
+    host = host_of(glibc)
     if host is None:
         pytest.skip("neither mimalloc nor jemalloc is installed")
-    assert child_environment("glibc")["LD_PRELOAD"] == find_library(host)
-    assert TOP_PAD not in child_environment("glibc")["GLIBC_TUNABLES"]
+    assert child_environment(glibc)["LD_PRELOAD"] == find_library(host)
+    assert TOP_PAD not in child_environment(glibc)["GLIBC_TUNABLES"]
     assert host_of("jemalloc") is None
 
 

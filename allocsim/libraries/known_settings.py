@@ -1,0 +1,150 @@
+"""The settings of malloc libraries, by the family of libraries that understands them.
+
+A family is a library under all of its names, versions and builds. Each reads its settings from the
+environment as it starts. Sources: jemalloc(3), mimalloc's options.c, gperftools' tcmalloc.cc and
+page_heap.cc, glibc's dl-tunables.list, Scudo's flags.inc, and oneTBB's tbbmalloc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX = 1 << 62
+"""The maximum of a setting that has no smaller one."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a library: an integer in a range, a switch, or one of several words."""
+
+    meaning: str
+    """One line for `allocsim list libraries`."""
+    example: str
+    """A valid value that differs from the default."""
+    minimum: int = 0
+    maximum: int = MAX
+    words: tuple[str, ...] = ()
+    """The words that are valid; numbers are invalid then."""
+    is_switch: bool = False
+    earlier: tuple[str, ...] = ()
+    """Names that versions before gave to the same setting, the newest first."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A malloc library under all of its names, versions and builds."""
+
+    mark: bytes
+    """Bytes that the file of such a library, and no other one, contains."""
+    settings: Mapping[str, Setting]
+    spelling: str = "{name}"
+    """A setting as the library's file contains it; {name} and {NAME} are its name."""
+    own_variable: str | None = None
+    """The environment variable of one setting; None if all settings are in `variable`."""
+    variable: str = ""
+    pair: str = "{}={}"
+    """A setting in `variable`: its spelling and its value."""
+    separator: str = ":"
+    """What is between two settings in `variable`."""
+    switch: tuple[str, str] = ("0", "1")
+    """How the library spells off and on."""
+
+
+def _switch(meaning: str, example: str = "1", earlier: tuple[str, ...] = ()) -> Setting:
+    """Return a setting that is on or off."""
+    return Setting(meaning, example, is_switch=True, earlier=earlier)
+
+
+GLIBC = {
+    "arena_max": Setting("maximum number of arenas", "1", minimum=1),
+    "arena_test": Setting("number of arenas that is always allowed", "1", minimum=1),
+    "tcache_count": Setting("chunks of a size in a thread's cache", "0", maximum=65535),
+    "tcache_max": Setting("maximum request, in bytes, that is cached", "256"),
+    "tcache_unsorted_limit": Setting("chunks binned before a cached one is returned", "1"),
+    "mmap_threshold": Setting("chunk size, in bytes, from which a request is mapped", "64KiB"),
+    "mmap_max": Setting("maximum number of mappings; 0: nothing is mapped", "0", maximum=2**31 - 1),
+    "trim_threshold": Setting("free bytes at the top from which the heap is trimmed", "64KiB"),
+    "top_pad": Setting("bytes added to every growth of the heap", "1MiB"),
+    "mxfast": Setting("maximum request, in bytes, for fastbins; 0: no fastbins", "0"),
+    "hugetlb": Setting("1: transparent huge pages; 2: huge pages of the default size", "1"),
+}
+
+JEMALLOC = {
+    "dirty_decay_ms": Setting("ms until free pages are released; -1: never", "0", minimum=-1),
+    "muzzy_decay_ms": Setting("ms until pages that are freed lazily are released", "0", minimum=-1),
+    "narenas": Setting("number of arenas", "1", minimum=1),
+    "background_thread": _switch("release pages from a thread of its own"),
+    "tcache": _switch("cache objects in each thread", "0"),
+    "lg_tcache_max": Setting("maximum size that is cached, as a power of two", "12", 3, 23),
+    "retain": _switch("keep address space that is no longer used", "0"),
+    "oversize_threshold": Setting("bytes from which a request has its own arena", "0"),
+    "percpu_arena": Setting("an arena for each CPU", "percpu", words=("disabled", "percpu")),
+    "metadata_thp": Setting("huge pages for metadata", "auto", words=("auto", "always")),
+    "thp": Setting("huge pages for objects", "never", words=("default", "always", "never")),
+    "lg_extent_max_active_fit": Setting("how much larger a reused extent may be", "0", maximum=64),
+    "cache_oblivious": _switch("shift large objects to spread them over the CPU cache", "0"),
+    "hpa": _switch("the page allocator for huge pages"),
+    "dss": Setting("use of sbrk", "primary", words=("disabled", "primary", "secondary")),
+    "zero": _switch("fill new objects with zeros"),
+}
+
+MIMALLOC = {
+    "purge_delay": Setting(
+        "ms until free pages are released; -1: never", "0", -1, earlier=("decommit_delay",)
+    ),
+    "purge_decommits": _switch("release pages by decommit, not by reset", "0", ("allow_decommit",)),
+    "arena_eager_commit": Setting("commit arenas at once; 2: if it costs nothing", "0", maximum=2),
+    "arena_reserve": Setting("bytes of address space that are reserved at a time", "64MiB"),
+    "arena_purge_mult": Setting("factor on purge_delay for arenas", "1"),
+    "eager_commit": _switch("commit segments at once (version 2)", "0"),
+    "eager_commit_delay": Setting("segments of a thread before it commits eagerly", "4"),
+    "abandoned_page_purge": _switch(
+        "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)
+    ),
+    "page_reset": _switch("release a page as soon as it is free (version 2)"),
+    "allow_large_os_pages": _switch("use huge pages", "1", ("large_os_pages",)),
+    "page_reclaim_on_free": Setting("take over abandoned pages on free (version 3)", "1", -1, 2),
+    "page_full_retain": Setting("full pages that a thread keeps (version 3)", "0", -1, 1 << 10),
+    "reserve_os_memory": Setting("bytes that are reserved at startup", "1GiB"),
+}
+
+TCMALLOC = {
+    "release_rate": Setting("speed of releasing free pages; 0: none are", "10", maximum=1000),
+    "max_total_thread_cache_bytes": Setting("bytes that all thread caches may hold", "1MiB"),
+    "transfer_num_obj": Setting("maximum objects of a batch", "8", minimum=2),
+    "aggressive_decommit": _switch("release pages as soon as they are freed"),
+    "disable_memory_release": _switch("release nothing"),
+    "heap_limit_mb": Setting("maximum size of the heap, in MiB", "1024"),
+    "skip_sbrk": _switch("take memory by mmap only"),
+}
+
+SCUDO = {
+    "release_to_os_interval_ms": Setting("ms between releases; -1: never", "0", -1, 2**31 - 1),
+    "quarantine_size_kb": Setting("KiB of freed objects that are kept back", "256", -1, 2**31 - 1),
+    "zero_contents": _switch("fill new objects with zeros"),
+}
+
+TBB = {
+    "use_huge_pages": _switch("use huge pages"),
+    "set_huge_size_threshold": Setting("bytes from which an object is not cached", "64MiB"),
+}
+
+FAMILIES = {
+    "jemalloc": Family(
+        b"mallctl\0",
+        JEMALLOC,
+        pair="{}:{}",
+        separator=",",
+        variable="MALLOC_CONF",
+        switch=("false", "true"),
+    ),
+    "mimalloc": Family(b"mi_version\0", MIMALLOC, own_variable="MIMALLOC_{NAME}"),
+    "tcmalloc": Family(b"TCMALLOC_RELEASE_RATE\0", TCMALLOC, "TCMALLOC_{NAME}", "TCMALLOC_{NAME}"),
+    "scudo": Family(b"SCUDO_OPTIONS\0", SCUDO, variable="SCUDO_OPTIONS", switch=("false", "true")),
+    "tbb": Family(b"scalable_malloc\0", TBB, "TBB_MALLOC_{NAME}", "TBB_MALLOC_{NAME}"),
+    "glibc": Family(
+        b"gnu_get_libc_version\0", GLIBC, "glibc.malloc.{name}", variable="GLIBC_TUNABLES"
+    ),
+}
+"""The families by their names. glibc comes last, because other libraries may contain its mark."""

@@ -1,0 +1,43 @@
+"""The text that names a library: NAME or PATH or PATH:PREFIX, then :KEY=VALUE for each setting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from allocsim.errors import InputError
+
+_SETTING = re.compile(r"(\w+)=([\w.+-]+)", re.ASCII)
+
+
+def is_path(name: str) -> bool:
+    """Return whether a library is given by its path, not by a name of KNOWN."""
+    return "/" in name or ".so" in name
+
+
+def split_prefix(name: str) -> tuple[str, str | None]:
+    """Split PATH:PREFIX into its parts. The prefix is None if `name` is only a path."""
+    path, colon, prefix = name.rpartition(":")
+    if not colon or Path(name).is_file():
+        return name, None
+    return path, prefix
+
+
+def split_settings(text: str) -> tuple[str, dict[str, str]]:
+    """Split a library and its settings, which keep their order.
+
+    Raises InputError if a setting is malformed or given twice.
+    """
+    library, settings = text, list[tuple[str, str]]()
+    while not (is_path(library) and Path(library).is_file()):
+        rest, colon, last = library.rpartition(":")
+        found = _SETTING.fullmatch(last)
+        if not colon or found is None:
+            break
+        library = rest
+        settings.insert(0, (found[1], found[2]))
+    if len(dict(settings)) < len(settings):
+        raise InputError(f"'{text}' gives a setting twice")
+    if ":" in library and not is_path(library):
+        raise InputError(f"'{library.partition(':')[2]}' is not a setting: expected KEY=VALUE")
+    return library, dict(settings)

@@ -1,0 +1,194 @@
+"""Settings of malloc libraries: in a subject's name, and in the environment of its process.
+
+`lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. They follow the library's
+name, path or prefix. A setting takes effect through the library's own environment variable, so a
+program that is to run as it was measured needs no more than that variable (see `variables`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from allocsim.errors import InputError, UnknownName
+from allocsim.libraries.find import find_library
+from allocsim.libraries.known_settings import FAMILIES, Family, Setting
+from allocsim.libraries.names import is_path, split_prefix, split_settings
+from allocsim.text import parse_size
+
+SWITCH = {"0": 0, "no": 0, "off": 0, "false": 0, "1": 1, "yes": 1, "on": 1, "true": 1}
+"""Words accepted for a setting that is on or off."""
+
+MAX_FILE = 1 << 28
+"""Maximum bytes of a library's file that are searched."""
+
+
+def family_of(library: str) -> str | None:
+    """Return the family of a library (a key of FAMILIES), or None if it is of none.
+
+    The library is a name of KNOWN, a path, or PATH:PREFIX.
+    """
+    if not is_path(library):
+        return library if library in FAMILIES else None
+    content = content_of(library)
+    return next((name for name, each in FAMILIES.items() if each.mark in content), None)
+
+
+def require_settings(library: str) -> None:
+    """Raise InputError or UnknownName if the library does not have one of its settings.
+
+    `library` is a name with settings, as `split_settings` expects.
+    """
+    name, given = split_settings(library)
+    if not given:
+        return
+    family = _family(name)
+    for key, text in given.items():
+        if key not in family.settings:
+            raise UnknownName(f"setting of {name}", key, family.settings)
+        _value(family, key, text)
+        if _spelled(name, family, key) is None:
+            raise InputError(
+                f"the installed version of {name} has no setting '{key}'; it has: "
+                f"{', '.join(available_settings(name))}"
+            )
+
+
+def available_settings(library: str) -> dict[str, Setting]:
+    """Return the settings that the installed version of a library has; {} if it has none.
+
+    If the library is not installed, returns all that its family has.
+    """
+    name = family_of(library)
+    if name is None:
+        return {}
+    family = FAMILIES[name]
+    return {
+        key: setting
+        for key, setting in family.settings.items()
+        if _spelled(library, family, key) is not None
+    }
+
+
+def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that give a library the settings in its name.
+
+    A variable that holds several settings keeps those that it has in `environment`.
+    """
+    name, given = split_settings(library)
+    if not given:
+        return {}
+    family = _family(name)
+    if family.own_variable is not None:
+        return {
+            _named(family.own_variable, _spelled(name, family, key) or key): _value(
+                family, key, text
+            )
+            for key, text in given.items()
+        }
+    pairs = [
+        family.pair.format(_named(family.spelling, key), _value(family, key, text))
+        for key, text in given.items()
+    ]
+    variable = _variable(name, family)
+    kept = environment.get(variable)
+    return {variable: family.separator.join(filter(None, (kept, *pairs)))}
+
+
+def content_of(library: str) -> bytes:
+    """Return the bytes of the file of a library without settings, or b"" if it is missing."""
+    return _read(split_prefix(library)[0] if is_path(library) else find_library(library) or "")
+
+
+def _family(library: str) -> Family:
+    """Return the family of a library; raise InputError if allocsim knows none of its settings."""
+    name = family_of(library)
+    if name is None:
+        raise InputError(f"allocsim knows no settings of {library}")
+    return FAMILIES[name]
+
+
+def _value(family: Family, key: str, text: str) -> str:
+    """Return a value as the library expects it; raise InputError if it is invalid."""
+    setting = family.settings[key]
+    if setting.words:
+        if text in setting.words:
+            return text
+        raise InputError(f"{key}={text}: expected one of {', '.join(setting.words)}")
+    if setting.is_switch:
+        if text.lower() in SWITCH:
+            return family.switch[SWITCH[text.lower()]]
+        raise InputError(f"{key}={text}: expected 0 or 1")
+    number = _number(text)
+    if number is None or not setting.minimum <= number <= setting.maximum:
+        raise InputError(f"{key}={text}: expected {_range(setting)}")
+    return str(number)
+
+
+def _number(text: str) -> int | None:
+    """Return an integer or a size such as 64KiB as a number; None if it is neither."""
+    if re.fullmatch(r"-?[0-9]{1,19}", text):
+        return int(text)
+    try:
+        return parse_size(text)
+    except InputError:
+        return None
+
+
+def _range(setting: Setting) -> str:
+    """Return the valid numbers of a setting, for a message."""
+    if setting.maximum == Setting.maximum:
+        return f"a number of at least {setting.minimum}"
+    return f"{setting.minimum} to {setting.maximum:,}"
+
+
+def _spelled(library: str, family: Family, key: str) -> str | None:
+    """Return the name that the installed library has for a setting, or None if it has none.
+
+    A library that is not installed counts as one of the newest version.
+    """
+    content = _content_with_names(library)
+    names = (key, *family.settings[key].earlier)
+    if not content:
+        return key
+    return next((name for name in names if _spelling(family, name) in content), None)
+
+
+def _spelling(family: Family, name: str) -> bytes:
+    """Return a setting as the file of a library contains it: a string that ends with a zero."""
+    return _named(family.spelling, name).encode() + b"\0"
+
+
+def _named(template: str, name: str) -> str:
+    """Return a template of a Family with a setting's name."""
+    return template.format(name=name, NAME=name.upper())
+
+
+def _content_with_names(library: str) -> bytes:
+    """Return the bytes of the file with the names of a library's settings, or b"" without one.
+
+    The dynamic linker reads the settings of its glibc, and is in the same directory.
+    """
+    if family_of(library) != "glibc":
+        return content_of(library)
+    path = split_prefix(library)[0] if is_path(library) else find_library(library) or ""
+    return b"".join(map(_read, map(str, Path(path).parent.glob("ld-linux*.so*"))))
+
+
+def _variable(library: str, family: Family) -> str:
+    """Return the variable with a library's settings; a build with a prefix has its own name."""
+    pattern = rb"\0(\w*" + family.variable.encode() + rb")\0"
+    own = re.search(pattern, _content_with_names(library))
+    return own[1].decode() if own else family.variable
+
+
+@cache
+def _read(path: str) -> bytes:
+    """Return the bytes of a file, or b"" if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_FILE)
+    except OSError:
+        return b""
