@@ -1,10 +1,13 @@
 """Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
-A subset contains all calls of an object or none. Object ids and threads are renumbered densely, in
-order of appearance. A sentence in `Trace.notes` gives the number of calls that a slice leaves out.
-`Trace.dropped` does not count them, because it counts only calls that an import dropped. Whether an
-object is in a sample depends only on the random seed and on the number of objects that were
-allocated before the object.
+A slice has the calls of the objects that are allocated in it. An object that is freed after the
+slice is live at its end, so a slice from the beginning ends with the objects that the program has
+at this event. A sample has all calls of an object or none. Whether an object is in a sample depends
+only on the random seed and on the number of objects that were allocated before the object.
+
+Object ids and threads are renumbered densely, in order of appearance. A sentence in `Trace.notes`
+gives the number of calls that a slice leaves out. `Trace.dropped` does not count them, because it
+counts only calls that an import dropped. The events keep their call sites.
 """
 
 from __future__ import annotations
@@ -16,11 +19,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from allocsim.call_sites.numbers import CallSites
+from allocsim.call_sites.passing import PassedSites
 from allocsim.core.jit import kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op, Trace, no_events
-from allocsim.trace_slice import NO_END, Slice
+
+NO_END = 1 << 62
+"""The value of `last` for a slice that extends to the end of the stream. No stream has this many
+events."""
+
+BORN_BEFORE = "born before the cut"
+"""Reason for dropping the calls of an object that was allocated before the slice."""
 
 ALL = 1 << 31
 """The value of `keep` that selects all objects; ALL // 2 selects half of them."""
@@ -43,9 +54,13 @@ class Choice:
 class SubsetState(Struct):
     """Parameters and counters of a subset."""
 
-    keep: Int64  # as in Choice
-    seed: Int64  # as in Choice
+    first: Int64  # as in Choice, like the next three
+    last: Int64
+    keep: Int64
+    seed: Int64
+    calls: Int64  # calls of the whole trace so far
     allocations: Int64  # objects allocated in the slice so far
+    born_before: Int64  # calls dropped because their object was allocated before the slice
     written: Int64  # calls and notes in the current output
     ids: Int64  # object ids of the subset in use or spare
     spare: Int64  # ids on the stack of spare ids
@@ -57,9 +72,14 @@ class Tables(NamedTuple):
     """State of a subset."""
 
     state: Table[SubsetState]  # one row
-    ids: np.ndarray  # int64 by id in the whole trace: id in the subset + 1, or 0 if none
+    ids: np.ndarray  # int64 by id in the whole trace: id in the subset + 1, 0 if none, or LEFT_OUT
     spare: np.ndarray  # int64: stack of object ids to reuse
     threads: np.ndarray  # int64 by thread number in the whole trace: number in the subset + 1, or 0
+    origins: np.ndarray  # int64 by event of the output: its position in the whole trace's chunk
+
+
+LEFT_OUT = -1
+"""The entry in Tables.ids of an object of the slice that is not in the sample."""
 
 
 def subset_of(trace: Trace, choice: Choice) -> Trace:
@@ -75,6 +95,7 @@ def subset_of(trace: Trace, choice: Choice) -> Trace:
         capabilities=trace.capabilities,
         progress=trace.progress,
         resource=trace,
+        sites=None if trace.sites is None else CallSites(),
     )
     subset.chunks = _selected(trace, choice, subset)
     return subset
@@ -89,26 +110,33 @@ def _described(choice: Choice) -> dict[str, Any]:
 
 def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
     """Yield the events of the subset, then add sentences on what the subset leaves out."""
-    tables, cut = _new_tables(choice), Slice(choice.first, choice.last)
+    tables, sites = _new_tables(choice), PassedSites(whole.sites, subset.sites)
     state = tables.state[0]
     with closing(whole):
-        for chunk in cut.of(whole.chunks):
+        for chunk in whole.chunks:
+            sites.begin(chunk)
             position, out = 0, no_events(len(chunk))
-            while position < len(chunk):
+            tables = _with_room_for_output(tables, len(chunk))
+            while position < len(chunk) and state.calls < state.last:
                 position = select(tables, chunk, position, out)
                 if state.written:
+                    sites.keep(out[: state.written], tables.origins)
                     yield out[: state.written]
-                if position < len(chunk):
+                if position < len(chunk) and state.calls < state.last:
                     tables = _with_room_for(tables, int(chunk[position].object))
-    _note(subset, "dropped by the cut", cut.dropped())
+            # The end of a recording completes its counts of dropped calls and its table of sites.
+            if state.calls >= state.last and whole.length is not None:
+                break
+    sites.end()
+    _note(subset, "dropped by the cut", {BORN_BEFORE: int(state.born_before)})
     if state.freezes:
         subset.notes.append("the heap is not frozen: freezing is valid for the whole trace only")
     _note(subset, "dropped or repaired in the whole trace", whole.dropped)
 
 
 def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
-    """Add a sentence that lists `counts` by reason, unless `counts` is empty."""
-    if counts:
+    """Add a sentence that lists `counts` by reason, unless all are 0."""
+    if any(counts.values()):
         text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
         subset.notes.append(f"{what}: {text}")
 
@@ -117,8 +145,10 @@ def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:
     """Return the state before the first event."""
     state = records(SubsetState)
     state[0].keep, state[0].seed = choice.keep, choice.seed
+    state[0].first, state[0].last = choice.first, choice.last
     zeros = (np.zeros(count, np.int64) for count in (objects, objects, MAX_THREADS))
-    return Tables(state, *zeros)
+    ids, spare, threads = zeros
+    return Tables(state, ids, spare, threads, np.zeros(0, np.int64))
 
 
 def _with_room_for(tables: Tables, number: int) -> Tables:
@@ -127,25 +157,38 @@ def _with_room_for(tables: Tables, number: int) -> Tables:
     return tables._replace(ids=ids, spare=spare)
 
 
+def _with_room_for_output(tables: Tables, count: int) -> Tables:
+    """Return the same state with room for the origins of `count` events."""
+    if count <= len(tables.origins):
+        return tables
+    return tables._replace(origins=np.zeros(count, np.int64))
+
+
 @kernel
 def select(tables: Tables, events: Table[Event], start: int, out: Table[Event]) -> int:
     """Copy the selected events among events[start:] to `out`.
 
-    Stops at the first object id beyond the table. Returns the position of the first event that was
-    not processed.
+    Stops at the end of the slice, and at the first object id beyond the table. Returns the position
+    of the first event that was not processed.
     """
     state = tables.state[0]
     state.written = 0
     position = start
-    while position < len(events):
+    while position < len(events) and state.calls < state.last:
         event = events[position]
-        if event.op > Op.FREE:
-            _select_note(tables, state, event, out)
-        elif event.object >= len(tables.ids):
+        is_call = event.op <= Op.FREE
+        if is_call and event.object >= len(tables.ids):
             break
-        else:
-            state.allocations += event.op < Op.REALLOC
-            _select_call(tables, state, event, out)
+        if state.calls >= state.first:
+            written = state.written
+            if is_call:
+                state.allocations += event.op < Op.REALLOC
+                _select_call(tables, state, event, out)
+            else:
+                _select_note(tables, state, event, out)
+            if written < state.written:
+                tables.origins[written] = position
+        state.calls += is_call
         position += 1
     return position
 
@@ -158,8 +201,13 @@ def _select_call(tables: Tables, state: SubsetState, event: Event, out: Table[Ev
     """
     number = tables.ids[event.object] - 1
     if number < 0:
-        is_allocation = event.op < Op.REALLOC
-        if not is_allocation or random_share(state.allocations, state.seed) >= state.keep:
+        if event.op >= Op.REALLOC:
+            state.born_before += tables.ids[event.object] == 0
+            if event.op == Op.FREE:
+                tables.ids[event.object] = 0
+            return
+        if random_share(state.allocations, state.seed) >= state.keep:
+            tables.ids[event.object] = LEFT_OUT
             return
         if state.spare:
             state.spare -= 1

@@ -1,17 +1,22 @@
 """Subsets of a trace: whole objects, valid, the same for the same random seed."""
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allocsim.call_sites.frame import Frame
+from allocsim.call_sites.table import table_of_addresses
 from allocsim.core.jit import PURE
 from allocsim.events import Op, Trace
 from allocsim.trace_stats import collect_stats
 from allocsim.trace_subset import ALL, Choice, random_share, subset_of
+from tests.call_sites.stacks import stacks_of, with_sites
 from tests.driving import Call, free, malloc, realloc
-from tests.test_trace_slice import whole_objects
 from tests.traces.recordings import Event, events_of, rows_of
 from tests.traces.streams import streams, trace_of, valid_calls
 
@@ -24,9 +29,27 @@ def taken(calls: list[Call], choice: Choice) -> tuple[list[Event], Trace]:
     return rows_of(events_of(piece)), piece
 
 
+def slice_of(calls: list[Call], first: int, last: int) -> tuple[list[Call], int]:
+    """The calls of a slice, and the number of its calls of objects allocated before it."""
+    event, kept, inside, dropped = 0, list[Call](), set[int](), 0
+    for call in calls:
+        is_call = call.op <= Op.FREE
+        if first <= event < last:
+            if call.op < Op.REALLOC:
+                inside.add(call.object)
+            if not is_call or call.object in inside:
+                kept.append(call)
+            else:
+                dropped += 1
+        if call.op == Op.FREE:
+            inside.discard(call.object)
+        event += is_call
+    return kept, dropped
+
+
 def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]]:
     """The same subset by dictionaries, with threads renumbered."""
-    stretch = whole_objects(calls, choice.first, choice.last)
+    stretch, _ = slice_of(calls, choice.first, choice.last)
     inside: dict[int, bool] = {}
     threads: dict[int, int] = {}
     piece: list[tuple[int, int, int, int]] = []
@@ -77,11 +100,65 @@ def test_subset_is_valid_and_its_ids_are_dense(calls: list[Call], choice: Choice
 CALLS = [malloc(0, 1), malloc(1, 2), realloc(0, 3), free(1), malloc(1, 4), free(0), free(1)]
 
 
-def test_cut_drops_objects_allocated_before_or_freed_after() -> None:
+def test_cut_drops_the_calls_of_objects_allocated_before() -> None:
     events, piece = taken(CALLS, Choice(first=1, last=6))
-    assert events == [(Op.MALLOC, 2, 0, 0, 0), (Op.FREE, 0, 0, 0, 0)]
+    assert events == [(Op.MALLOC, 2, 0, 0, 0), (Op.FREE, 0, 0, 0, 0), (Op.MALLOC, 4, 0, 0, 0)]
     assert piece.dropped == {}
-    assert piece.notes == ["dropped by the cut: born before the cut 2, freed after the cut 1"]
+    assert piece.notes == ["dropped by the cut: born before the cut 2"]
+
+
+@given(calls=streams, last=st.integers(1, 60))
+def test_cut_from_the_beginning_ends_with_the_objects_that_are_live_there(
+    calls: list[Call], last: int
+) -> None:
+    live: dict[int, int] = {}
+    for call in [call for call in calls if call.op <= Op.FREE][:last]:
+        live[call.object] = call.request
+        if call.op == Op.FREE:
+            del live[call.object]
+    seen = collect_stats(subset_of(trace_of(calls), Choice(last=last)))
+    assert (seen.live_objects, seen.live_bytes) == (len(live), sum(live.values()))
+
+
+@given(calls=streams, choice=choices)
+def test_calls_of_objects_allocated_before_the_cut_are_counted(
+    calls: list[Call], choice: Choice
+) -> None:
+    _, piece = taken(calls, choice)
+    _, dropped = slice_of(calls, choice.first, choice.last)
+    told = [note for note in piece.notes if "by the cut" in note]
+    assert told == ([f"dropped by the cut: born before the cut {dropped:,}"] if dropped else [])
+
+
+@pytest.mark.parametrize(("length", "read"), [(None, 4), (len(CALLS), 2)])
+def test_trace_of_known_length_is_not_read_beyond_the_cut(length: int | None, read: int) -> None:
+    whole, count = trace_of(CALLS, chunk=2, length=length), 0
+    chunks = whole.chunks
+
+    def counted() -> Iterator[Any]:
+        """Count the chunks that are read."""
+        nonlocal count
+        for chunk in chunks:
+            count += 1
+            yield chunk
+
+    whole.chunks = counted()
+    collect_stats(subset_of(whole, Choice(last=3)))
+    assert count == read
+
+
+@given(calls=streams, choice=choices)
+def test_events_of_a_subset_keep_their_stacks(calls: list[Call], choice: Choice) -> None:
+    # Each allocating call has a site of its own, so that a wrong one is noticed.
+    numbers = iter(range(1, 1 + len(calls)))
+    tagged = [replace(call, request=next(numbers)) for call in calls if call.op <= Op.FREE]
+    allocating = [call for call in tagged if call.op <= Op.REALLOC]
+    frames = [[Frame(f"f{call.request}")] for call in allocating]
+    count = len(frames) + 1
+    table = table_of_addresses([0] * count, range(count), [[Frame("none")], *frames])
+    whole = with_sites(tagged, table, range(1, count))
+    for op, request, stack in stacks_of(subset_of(whole, choice)):
+        assert [it.function for it in stack] == ([f"f{request}"] if op != Op.FREE else [])
 
 
 def test_what_is_never_freed_is_live_at_the_end_of_the_cut() -> None:

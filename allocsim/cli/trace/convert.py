@@ -38,4 +38,4 @@ def command(
 
     writer = writer_for(out, to)
     require_free(out, force)
-    write_whole(open_workload(trace, seed, **reading), out, writer)
+    write_whole(open_workload(trace, seed, sites=writer.keeps_sites, **reading), out, writer)

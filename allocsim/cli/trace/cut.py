@@ -36,16 +36,13 @@ def command(
 ) -> None:
     """Write a slice of a trace.
 
-    The slice is a valid trace: it contains an object with all its calls or not at all. The calls of
-    objects allocated before the slice or freed after it are dropped and counted, so
-    `--from 1000 --to 3000` gives at most 2,000 events. Objects that are never freed stay live at
-    the end. With --to, the events of the slice are kept in memory, 17 bytes each, until the trace
-    has ended or has freed every object of the slice. The suffix of OUT decides the format, as for
-    convert.
+    The slice is a valid trace. It has the objects that are allocated in it, and those that are
+    freed after it stay live at its end: `--to 3000` ends with what the program has after event
+    3,000. The calls of objects allocated before the slice are dropped and counted, so `--from 1000
+    --to 3000` gives at most 2,000 events. The suffix of OUT decides the format, as for convert.
     """
     from allocsim.cli.trace._io import require_free, write_part
-    from allocsim.trace_slice import NO_END
-    from allocsim.trace_subset import Choice
+    from allocsim.trace_subset import NO_END, Choice
     from allocsim.traces.writers import writer_for
     from allocsim.workloads import open_workload
 
@@ -54,4 +51,4 @@ def command(
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(first=first, last=NO_END if last is None else last)
-    write_part(open_workload(trace, **reading), choice, out, writer)
+    write_part(open_workload(trace, sites=writer.keeps_sites, **reading), choice, out, writer)

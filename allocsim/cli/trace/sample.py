@@ -33,4 +33,4 @@ def command(trace: str, out: Path, keep: float, seed: int, force: bool, **readin
     writer = writer_for(out)
     require_free(out, force)
     choice = Choice(keep=max(round(keep * ALL), 1), seed=seed)
-    write_part(open_workload(trace, **reading), choice, out, writer)
+    write_part(open_workload(trace, sites=writer.keeps_sites, **reading), choice, out, writer)

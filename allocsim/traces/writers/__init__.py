@@ -21,10 +21,12 @@ class Writer:
     """Suffixes of its file names."""
     write: Callable[[Trace, Path], None]
     """Write a whole trace. The file is replaced atomically: after an error the old file remains."""
+    keeps_sites: bool = False
+    """Whether the file has the call sites of the trace."""
 
 
 WRITERS = {
-    "allocsim": Writer((".allocsim",), write_trace),
+    "allocsim": Writer((".allocsim",), write_trace, keeps_sites=True),
     "aosp": Writer((".txt", ".txt.gz"), write_aosp),
     "parquet": Writer((".parquet",), write_parquet),
 }
