@@ -6,7 +6,9 @@ no part of a trace has one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import msgspec
@@ -64,3 +66,20 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.cpu_seconds:.2f} s of CPU time; {counted(self.threads, 'thread')} at once, on "
             f"{counted(self.cores, 'core')}{served}"
         )
+
+
+class RealRuns(msgspec.Struct, kw_only=True):
+    """The runs of a program under one library, without a recorder."""
+
+    runs: list[ProgramRun] = []
+    failure: str | None = None
+    """Why there are no more runs; None if there are all."""
+
+    def middle(self, figure: Callable[[ProgramRun], float]) -> float:
+        """Return the median of a figure of all runs, of which there must be one."""
+        return median(map(figure, self.runs))
+
+    def extent(self, figure: Callable[[ProgramRun], float]) -> tuple[float, float]:
+        """Return the smallest and the largest value of a figure of all runs."""
+        values = [*map(figure, self.runs)]
+        return min(values), max(values)

@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from allocsim.program_run import RealRuns
 from allocsim.spread import middle, spread
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
@@ -122,3 +123,5 @@ class Row(msgspec.Struct, kw_only=True):
     times: Times | None = None
     failure: str | None = None
     """The first error, after which the subject was not measured further; None if there was none."""
+    real: RealRuns | None = None
+    """The program itself under this library; None for a design, and if the program was not run."""

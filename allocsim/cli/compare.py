@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,16 +17,29 @@ from allocsim.cli.measure_options import (
 )
 from allocsim.cli.options import require_writable
 from allocsim.cli.output import export
+from allocsim.cli.types import CountType
 
 _FILE = click.Path(dir_okay=False)
 
 
-@click.command("compare")
+class ProgramCommand(click.Command):
+    """A command that takes the words after `--` as the command line of a program."""
+
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        """Keep the words after the first `--` in `context.obj`, and parse the others."""
+        if "--" in words:
+            at = words.index("--")
+            context.obj, words = words[at + 1 :], words[:at]
+            if not context.obj:
+                raise click.UsageError("no program after --")
+        return super().parse_args(context, words)
+
+
+@click.command("compare", cls=ProgramCommand)
 @click.argument(
     "names",
-    metavar="WORKLOAD | A.json B.json",
+    metavar="[WORKLOAD | A.json B.json | -- PROGRAM ARGS...]",
     nargs=-1,
-    required=True,
     shell_complete=complete_workload,
 )
 @measuring_options
@@ -40,12 +54,33 @@ _FILE = click.Path(dir_okay=False)
     help="Sort by a column of the table or of the CSV: peak, ns/event, kept or another.",
 )
 @tolerance_options
+@click.option(
+    "--real-runs",
+    type=CountType(0, 100),
+    default=3,
+    show_default=True,
+    help="Number of runs of PROGRAM under each library; 0 runs it only to record it.",
+)
+@click.option(
+    "--ignore-failure",
+    is_flag=True,
+    help="Compare even if PROGRAM exits with another status than 0.",
+)
+@click.option(
+    "--show-output", is_flag=True, help="Show the output of PROGRAM, all of it on standard error."
+)
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
 @click.option("--export-csv", type=_FILE, help="Write a row for each allocator to a CSV file.")
 @click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
-def command(names: tuple[str, ...], **options: Any) -> None:
+@click.pass_obj
+def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
+
+    PROGRAM is recorded, and then runs under each library as often as --real-runs says. The table
+    has the peak that the replay predicts, and the real one. PROGRAM runs with hidden output and
+    without input, unless standard input is a file. Without --on, the installed libraries are
+    compared.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
     processes; `allocsim help comparing` says how the figures are measured.
@@ -53,6 +88,13 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     With two results that --export-json has written, compares B with A and fails (exit 1) if an
     allocator is worse in B by more than the tolerance.
     """
+    if program is not None:
+        if names:
+            raise click.UsageError(f"expected either '{names[0]}' or a program after --, not both")
+        require_not_given(*WITHOUT_PROGRAM, needs="a WORKLOAD or saved results, not a program")
+        _compare_program(program, options)
+        return
+    require_not_given(*FOR_PROGRAM, needs="a program after --")
     if len(names) == 2:
         require_not_measuring(FOR_RESULTS)
         from allocsim.cli.thresholds import compare_saved
@@ -70,13 +112,40 @@ def command(names: tuple[str, ...], **options: Any) -> None:
 FOR_RESULTS = ("names", "tolerance", "time_tolerance", "json")
 """The parameters that apply to two saved results."""
 
+FOR_PROGRAM = ("real_runs", "ignore_failure", "show_output")
+"""The parameters that apply to a program."""
+
+WITHOUT_PROGRAM = ("form", "process", "seed", "tolerance", "time_tolerance")
+"""The parameters that do not apply to a program."""
+
+
+def _compare_program(words: list[str], options: dict[str, Any]) -> None:
+    """Record a program, run it under each library, and report."""
+    from allocsim.cli.measure_options import measure_program
+    from allocsim.recorders.program import find_program
+
+    program = find_program(words)
+    _report(options, lambda subjects: measure_program(program, subjects, options), True)
+
 
 def _compare(workload: str, options: dict[str, Any]) -> None:
-    """Measure the subjects and report."""
+    """Measure the subjects on a workload and report."""
+    from allocsim.cli.measure_options import measure
+
+    _report(options, lambda subjects: measure(workload, subjects, options), False)
+
+
+def _report(
+    options: dict[str, Any], measure: Callable[[list[str]], Any], only_libraries: bool
+) -> None:
+    """Choose the subjects, call `measure` with them, and report the comparison that it returns.
+
+    Without --on, designs are subjects too, unless `only_libraries`.
+    """
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
     require_writable([path for path in exports if path is not None])
     from allocsim.cli.drive import command_line
-    from allocsim.cli.measure_options import measure, subjects_of
+    from allocsim.cli.measure_options import subjects_of
     from allocsim.errors import UnknownName
     from allocsim.reports.comparison import Compared, column_of
     from allocsim.reports.comparison_screen import print_comparison
@@ -86,13 +155,13 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
         comparison_markdown,
     )
 
-    subjects = subjects_of(options["on"])
+    subjects = subjects_of(options["on"], only_libraries)
     reference = options["reference"] or subjects[0]
     if reference not in subjects:
         raise UnknownName("subject for --reference", reference, subjects)
     if options["sort"]:
         column_of(options["sort"])
-    comparison = measure(workload, subjects, options)
+    comparison = measure(subjects)
     shown = Compared(comparison, reference, options["sort"], command_line())
     texts = (comparison_json, comparison_csv, comparison_markdown)
     export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -16,6 +17,11 @@ from allocsim.cli.completion import complete_subjects
 from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.output import log
 from allocsim.cli.types import CountType, PercentType, SecondsType, SizeType
+
+if TYPE_CHECKING:
+    from allocsim.benchmark.comparison import Conditions
+    from allocsim.events import Trace
+    from allocsim.recorders.program import Program
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -126,22 +132,45 @@ def require_not_given(*names: str, needs: str) -> None:
             raise click.UsageError(f"{option.opts[0]} needs {needs}")
 
 
-def subjects_of(lists: Sequence[str]) -> list[str]:
-    """Return the subjects that --on names, or all bundled designs and installed libraries."""
-    from allocsim.benchmark.subject import choose_subjects
+def subjects_of(lists: Sequence[str], only_libraries: bool = False) -> list[str]:
+    """Return the subjects that --on names, or all bundled designs and installed libraries.
 
-    return choose_subjects([name for text in lists for name in text.split(",")] or None)
+    With `only_libraries`, the bundled designs are left out unless --on names them.
+    """
+    from allocsim.benchmark.subject import choose_subjects, library_of
+
+    subjects = choose_subjects([name for text in lists for name in text.split(",")] or None)
+    if lists or not only_libraries:
+        return subjects
+    return [subject for subject in subjects if library_of(subject) is not None]
 
 
 def measure(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
     """Measure the subjects on a workload and return the Comparison, with times if `times`."""
-    from allocsim.benchmark.comparison import Conditions, compare_trace
-    from allocsim.driver import Touch
+    from allocsim.benchmark.comparison import compare_trace
     from allocsim.workloads import open_workload
 
-    conditions = Conditions(
+    trace = open_workload(workload, options["seed"], options["form"], options["process"])
+    read = partial(_log_notes, trace)
+    return compare_trace(trace, subjects, _conditions(options, times), _watch, read)
+
+
+def measure_program(program: Program, subjects: Sequence[str], options: dict[str, Any]) -> Any:
+    """Record a program, measure the subjects and the program, and return the Comparison."""
+    from allocsim.real_runs.comparison import ProgramConditions, compare_program
+
+    how = ProgramConditions(options["real_runs"], options["ignore_failure"], options["show_output"])
+    return compare_program(program, subjects, how, _conditions(options), _watch, _log_notes)
+
+
+def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
+    """Return what the options say about the measurement; with times if `times`."""
+    from allocsim.benchmark.comparison import Conditions
+    from allocsim.driver import Touch
+
+    return Conditions(
         runs=options["runs"],
         warmup=options["warmup"],
         touch=Touch[options["touch"].upper()],
@@ -151,14 +180,12 @@ def measure(
         keep_settings=options["keep_settings"],
         timed=times,
     )
-    trace = open_workload(workload, options["seed"], options["form"], options["process"])
 
-    def log_notes() -> None:
-        """Print the notes on the workload."""
-        for note in trace.notes:
-            log(f"note: {note}")
 
-    return compare_trace(trace, subjects, conditions, _watch, log_notes)
+def _log_notes(trace: Trace) -> None:
+    """Print the notes on a workload."""
+    for note in trace.notes:
+        log(f"note: {note}")
 
 
 def _watch(subject: str, measure: str) -> None:

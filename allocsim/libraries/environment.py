@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from allocsim.libraries.find import find_library, is_own_glibc
+from allocsim.libraries.find import find_library, is_own_glibc, require_library
 from allocsim.libraries.names import split_settings
 from allocsim.libraries.settings import content_of, variables
 
@@ -51,16 +51,30 @@ def host_of(library: str) -> str | None:
     return next((host for host in HOSTS if find_library(host)), None)
 
 
+def program_environment(
+    library: str | None, keep_settings: bool = False, is_linked: bool = False
+) -> Mapping[str, str]:
+    """Return the environment in which `library` serves any program; None: what serves it anyway.
+
+    A program that `is_linked` to the library needs no preload. With `keep_settings`, the user's
+    malloc settings stay in the environment. Raises EnvironmentLacks if the library is not
+    installed.
+    """
+    environment = _without_settings(keep_settings)
+    if library is None:
+        return environment
+    if not is_linked and not is_own_glibc(library):
+        kept = environment.get("LD_PRELOAD")
+        environment["LD_PRELOAD"] = ":".join(filter(None, (require_library(library), kept)))
+    return environment | variables(library, environment)
+
+
 def child_environment(library: str | None, keep_settings: bool = False) -> Mapping[str, str]:
     """Return the environment of a process that measures `library`, or a design if that is None.
 
     With `keep_settings`, the user's malloc settings stay in it.
     """
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if keep_settings or not name.startswith(SETTINGS)
-    }
+    environment = _without_settings(keep_settings)
     if library is None:
         return environment | ONE_THREAD
     # Not when glibc itself is measured: with TOP_PAD it would never release memory.
@@ -73,3 +87,12 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
         preloads.append(STDCXX)
     environment["LD_PRELOAD"] = ":".join(filter(None, preloads))
     return environment | variables(library, environment) | ONE_THREAD
+
+
+def _without_settings(keep_settings: bool) -> dict[str, str]:
+    """Return the user's environment, with or without the malloc settings."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if keep_settings or not name.startswith(SETTINGS)
+    }

@@ -19,7 +19,7 @@ from pathlib import Path
 from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
-from allocsim.recorders.program import INHERITED, Outcome, Program, Streams
+from allocsim.recorders.program import Outcome, Program, Runner, run_program
 from allocsim.signals import on_interrupt
 from allocsim.traces import open_trace
 
@@ -39,8 +39,8 @@ class Request:
     """Also record Python's own allocators."""
     wait: bool = False
     """Record until the last process that the program started has ended, not only the program."""
-    streams: Streams = INHERITED
-    """The program's standard streams; only the preload recorder uses them."""
+    runner: Runner = run_program
+    """How the preload recorder runs the program."""
 
 
 def suits_every_program(_: Request) -> str | None:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from allocsim.recorders.base import Request, run_command
 from allocsim.recorders.elf import ElfFile, is_go_program, read_elf
 from allocsim.recorders.malloc_files import MALLOC, is_libc
+from allocsim.recorders.program import Program
 from allocsim.text import format_bytes
 
 NEW = ("_Znwm", "_Znam")
@@ -60,6 +61,11 @@ def why_not_preloaded(request: Request) -> str | None:
     return None
 
 
+def linked_allocator(program: Program) -> str | None:
+    """Return the name of the malloc library that a program is linked to; None if it uses libc's."""
+    return linkage_of(_executable(program.file)).allocator
+
+
 def why_unsuited(request: Request) -> str | None:
     """Return why a preloaded malloc would not record all of the program; None if it would."""
     reason = why_not_preloaded(request)
@@ -77,7 +83,7 @@ def why_unsuited(request: Request) -> str | None:
 
 def why_not_with_glibc_only(request: Request) -> str | None:
     """Return why glibc's debugging malloc cannot record the program, or None if it can."""
-    allocator = linkage_of(_executable(request.program.file)).allocator
+    allocator = linked_allocator(request.program)
     if allocator is None:
         return why_unsuited(request)
     return f"it records only glibc's malloc, and {request.program.name} is linked to {allocator}"

@@ -82,7 +82,7 @@ def run(request: Request, directory: Path) -> Outcome:
         raise RecorderFailed(missing(request) or "memray is not installed")
     memray = [main, *RUN, *allocators, "-o", str(directory / _FILE)]
     arguments = [request.program.arguments[0], *given[:options], *memray, *given[options:]]
-    return run_program(request.program, {}, arguments)
+    return run_program(request.program, {}, arguments=arguments)
 
 
 def _count_options(arguments: Sequence[str]) -> int | None:

@@ -36,17 +36,6 @@ class Program(NamedTuple):
         return Path(self.arguments[0]).name
 
 
-class Streams(NamedTuple):
-    """Standard streams of a program, as for Popen; None: those of allocsim."""
-
-    input: int | None = None
-    output: int | None = None
-    """Standard output and standard error."""
-
-
-INHERITED = Streams()
-
-
 class Outcome(NamedTuple):
     """The end of a program."""
 
@@ -88,17 +77,25 @@ def find_program(arguments: Sequence[str]) -> Program:
     raise InputError(f"'{command}': no such file")
 
 
+Watch = Callable[[int], AbstractContextManager[None]]
+"""A function that returns a context manager for the time that the process of the given id runs."""
+
+Runner = Callable[[Program, Mapping[str, str], Watch], Outcome]
+"""A function that runs a program to its end, like `run_program`."""
+
+
+def unwatched(_: int) -> AbstractContextManager[None]:
+    """Return a context manager that does nothing."""
+    return nullcontext()
+
+
 def run_program(
     program: Program,
     added: Mapping[str, str],
+    watch: Watch = unwatched,
     arguments: Sequence[str] | None = None,
-    watch: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
-    streams: Streams = INHERITED,
 ) -> Outcome:
-    """Run the program with `added` in its environment; `arguments`, if given, replace its own.
-
-    `watch` gets the process id and returns a context manager for the time that the program runs.
-    """
+    """Run the program with `added` in its environment; `arguments`, if given, replace its own."""
     peak_watch = PeakWatch()
     running: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -118,19 +115,16 @@ def run_program(
                 executable=program.file,
                 env={**os.environ, **added},
                 close_fds=False,  # keep descriptors that the shell opened for the program
-                stdin=streams.input,
-                stdout=streams.output,
-                stderr=streams.output,
             )
         except OSError as error:
             raise InputError(f"cannot run '{program.file}': {error.strerror}") from error
         running.append(child)
         for number in early:
             forward(number)
-        used = _processor_time()
+        used = processor_time()
         with watch(child.pid), peak_watch.watching(child.pid):
             status = child.wait()
-        used = _processor_time() - used
+        used = processor_time() - used
     seconds = time.monotonic() - begun
     run = program_run(peak_watch.peak, seconds, used)
     # `wait` returns -N if signal N killed the program.
@@ -152,7 +146,7 @@ def program_run(peak: Peak, seconds: float, cpu_seconds: float) -> ProgramRun | 
     )
 
 
-def _processor_time() -> float:
+def processor_time() -> float:
     """Return the processor time in seconds of all child processes that have been waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from allocsim.reports.comparison import MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
+from allocsim.reports.real_runs import (
+    MEANING,
+    TITLES,
+    program_sentences,
+    real_cells,
+    real_failures,
+    real_rows,
+)
 from allocsim.reports.screen import PlainText, Screen, Table, simple_table, styled
 from allocsim.text import counted, format_bytes
 
@@ -15,15 +23,21 @@ def print_comparison(shown: Compared) -> None:
     """Print the whole report."""
     screen, comparison = Screen(), shown.comparison
     screen.print(styled(_headline(shown), "bold"))
+    if real_rows(shown):
+        screen.print_table(_real_table(shown), len(TITLES))
     screen.print_table(_table(shown), 1 + MIN_COLUMNS)
     for row in shown.rows():
         if row.failure:
             screen.print(styled(f"{label(row)}: {row.failure}", "red"))
+    screen.print(*(styled(text, "red") for text in real_failures(shown)))
+    screen.print(*(styled(text, "bold") for text in program_sentences(shown)))
     screen.print(*(styled(text, "bold") for text in conclusions(shown)))
     screen.print(*(styled(text, "bold green") for text in compare_counters(comparison)))
     screen.print(*(styled(f"warning: {text}", "yellow") for text in warnings(comparison)))
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
     screen.print(styled(conditions(shown), "dim"), styled(f"{meanings}.", "dim"))
+    if real_rows(shown):
+        screen.print(styled(f"{MEANING}.", "dim"))
 
 
 def _headline(shown: Compared) -> str:
@@ -49,6 +63,18 @@ def _table(shown: Compared) -> Table:
         found = figures.get(row.subject)
         first = styled(label(row), "" if found else "red")
         table.add_row(first, *([_text(cell) for cell in found] if found else ["failed"]))
+    return table
+
+
+def _real_table(shown: Compared) -> Table:
+    """Return the table of the real program, with a row for each library."""
+    table = simple_table()
+    table.padding = (0, 1, 0, 0)
+    table.add_column("program under", no_wrap=True)
+    for title in TITLES:
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in real_rows(shown):
+        table.add_row(label(row), *real_cells(row, shown.comparison))
     return table
 
 

@@ -16,10 +16,20 @@ from typing import Any
 import msgspec
 
 from allocsim import __version__
+from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.reports.comparison import ALL_COLUMNS, MEANINGS, Cell, Compared, cells, label, titles
 from allocsim.reports.conclusions import compare_counters, conclusions, conditions, warnings
 from allocsim.reports.markdown import code_span, plain
+from allocsim.reports.real_runs import (
+    MEANING,
+    TITLES,
+    program_sentences,
+    real_cells,
+    real_failures,
+    real_json,
+    real_rows,
+)
 from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/comparison/2"
@@ -46,12 +56,17 @@ def comparison_json(shown: Compared) -> str:
         "touch": how.touch.name.lower(),
         "runs": how.runs,
         "warmup": how.warmup,
+        "program_run": trace.program_run and msgspec.to_builtins(trace.program_run),
         "events": comparison.workload.events,
         "threads_of_workload": comparison.workload.threads,
         "machine": _machine(),
         "reference": shown.reference,
-        "subjects": [_subject(row) for row in shown.rows()],
-        "conclusions": [*conclusions(shown), *compare_counters(comparison)],
+        "subjects": [_subject(row, comparison) for row in shown.rows()],
+        "conclusions": [
+            *program_sentences(shown),
+            *conclusions(shown),
+            *compare_counters(comparison),
+        ],
         "warnings": warnings(comparison),
     }
     return json.dumps(report, indent=2)
@@ -72,13 +87,15 @@ def comparison_csv(shown: Compared) -> str:
 def comparison_markdown(shown: Compared) -> str:
     """Return the table and its notes, ending with a newline; each column's best figure is bold."""
     comparison = shown.comparison
-    notes = [*conclusions(shown), *compare_counters(comparison), conditions(shown)]
+    notes = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
+    notes.append(conditions(shown))
     notes += [f"Warning: {text}" for text in warnings(comparison)]
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items() if name != "*")
     workload = comparison.workload
     head = f"## {plain(workload.trace.name)}: {counted(workload.events, 'event')}"
+    meanings += f"; {MEANING}" if real_rows(shown) else ""
     texts = [*map(plain, notes), "", plain(f"{meanings}."), "", code_span(shown.command)]
-    return "\n".join([head, "", *_table(shown), "", *texts, ""])
+    return "\n".join([head, "", *_real_table(shown), *_table(shown), "", *texts, ""])
 
 
 def _csv_cell(text: str | None) -> str | None:
@@ -104,14 +121,29 @@ def _table(shown: Compared) -> list[str]:
     return lines
 
 
+def _real_table(shown: Compared) -> list[str]:
+    """Return the lines of the table of the real program, with an empty line after it.
+
+    Returns an empty list if the program was not run under any library.
+    """
+    rows = real_rows(shown)
+    if not rows:
+        return []
+    lines = [f"| program under | {' | '.join(TITLES)} |", f"|---|{'---:|' * len(TITLES)}"]
+    for row in rows:
+        lines.append(f"| {plain(label(row))} | {' | '.join(real_cells(row, shown.comparison))} |")
+    return [*lines, "", *(line for text in real_failures(shown) for line in (plain(text), ""))]
+
+
 def _emphasised(cell: Cell) -> str:
     """Return a figure, bold if it is the best."""
     return f"**{cell.text}**" if cell.is_best else cell.text
 
 
-def _subject(row: Row) -> dict[str, Any]:
+def _subject(row: Row, comparison: Comparison) -> dict[str, Any]:
     """Return the figures of a row, including those that are computed from others."""
     subject: dict[str, Any] = msgspec.to_builtins(row)
+    subject["real"] = real_json(row, comparison)
     subject |= subject.pop("about")
     if row.memory:
         subject["memory"] |= {

@@ -63,6 +63,15 @@ def default_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def has_not_ended(process: str) -> bool:
+    """Whether a process runs; init may not have reaped it yet."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
 def limited(kind: int, most: int) -> Callable[[], None]:
     """A call that lets a process have so much of a resource and no more."""
     return lambda: resource.setrlimit(kind, (most, most))

@@ -1,9 +1,18 @@
 """The environment of a measuring process: no malloc settings, another malloc for Python."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from allocsim.errors import EnvironmentLacks
 from allocsim.libraries import environment as module
-from allocsim.libraries.environment import TOP_PAD, child_environment, host_of
+from allocsim.libraries.environment import (
+    TOP_PAD,
+    child_environment,
+    host_of,
+    program_environment,
+)
 from allocsim.libraries.find import find_library
 
 SETTINGS = {
@@ -54,3 +63,17 @@ def test_without_another_library_glibc_serves_both(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "find_library", lambda _: None)
     assert host_of("glibc") is None
     assert child_environment("glibc")["LD_PRELOAD"] == ""
+
+
+def test_program_gets_the_library_and_its_settings(odd_library: Callable[[str], Path]) -> None:
+    """glibc, and a library that the program is linked to, need no preload."""
+    library = str(odd_library("nothing").resolve())
+    assert program_environment(library)["LD_PRELOAD"] == library
+    assert program_environment(library, True)["LD_PRELOAD"] == f"{library}:/a/libuser.so"
+    assert "LD_PRELOAD" not in program_environment(library, is_linked=True)
+    found = program_environment("glibc:arena_max=3")
+    assert "LD_PRELOAD" not in found
+    assert "arena_max=3" in found["GLIBC_TUNABLES"]
+    assert "MALLOC_CONF" not in program_environment(None)
+    with pytest.raises(EnvironmentLacks, match="no such library"):
+        program_environment("/a/libx.so")

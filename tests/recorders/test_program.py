@@ -21,7 +21,7 @@ def test_outcome_names_the_signal() -> None:
 def test_program_runs_in_the_given_environment() -> None:
     program = find_program(["sh", "-c", 'exit "$WISH"'])
     assert run_program(program, {"WISH": "9"}).status == 9
-    assert run_program(program, {"WISH": "9"}, ["sh", "-c", "exit 4"]).status == 4
+    assert run_program(program, {"WISH": "9"}, arguments=["sh", "-c", "exit 4"]).status == 4
 
 
 def test_program_that_the_kernel_rejects_is_an_error(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from allocsim.recorders.linkage import why_not_preloaded
 from allocsim.recorders.preload.clock import TickClock, is_tsc_trusted
 from allocsim.recorders.preload.library import INSTALL, recorder_library, why_no_library
 from allocsim.recorders.preload.watch import MemoryWatch, wait_for_leftovers
-from allocsim.recorders.program import Outcome, preload, run_program
+from allocsim.recorders.program import Outcome, preload
 from allocsim.traces.preload.choice import Choices
 from allocsim.traces.preload.layout import find_images
 from allocsim.traces.preload.trace import open_image
@@ -59,7 +59,7 @@ def run(request: Request, directory: Path) -> Outcome:
     variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
     if is_tsc_trusted():
         variables["ALLOCSIM_RECORD_TSC"] = "1"
-    outcome = run_program(request.program, variables, watch=watch.watching, streams=request.streams)
+    outcome = request.runner(request.program, variables, watch.watching)
     if request.wait:
         wait_for_leftovers(directory)
     facts = {"ns_per_tick": clock.ns_per_tick(), "samples": watch.samples}

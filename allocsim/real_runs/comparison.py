@@ -1,0 +1,94 @@
+"""Compare allocators for a program: record it, run it under each library, and replay the recording.
+
+The program runs with hidden output, once for the recording and several times under each library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from allocsim.benchmark.comparison import Comparison, Conditions, compare_trace
+from allocsim.benchmark.figures import Row
+from allocsim.errors import InputError
+from allocsim.events import Trace
+from allocsim.libraries.environment import program_environment
+from allocsim.real_runs.under_library import RealConditions, run_under_libraries
+from allocsim.recorders import usable_recorders
+from allocsim.recorders.base import Request, work_directory
+from allocsim.recorders.caveats import caveats_before, leftover_note, losses_after
+from allocsim.recorders.conversion import Finished, convert
+from allocsim.recorders.program import Outcome, Program
+from allocsim.recorders.quiet_run import QuietRuns
+from allocsim.traces import open_trace
+
+RECORDER = "preload"
+
+Progress = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class ProgramConditions:
+    """How the program is run and recorded."""
+
+    real_runs: int = 3
+    """Runs under each library; 0: the program runs only to be recorded."""
+    ignores_failure: bool = False
+    """Whether a program may exit with another status than 0."""
+    shows_output: bool = False
+    """Whether the program's output goes to standard error; else it is hidden."""
+
+
+def compare_program(
+    program: Program,
+    subjects: Sequence[str],
+    how: ProgramConditions,
+    conditions: Conditions,
+    progress: Progress,
+    read: Callable[[Trace], None],
+) -> Comparison:
+    """Record a program, run it under each library, and replay the recording on each subject.
+
+    `progress` is called with what is measured, and how; `read` with the trace, once it is complete.
+    Raises InputError if the program fails, and EnvironmentLacks if it cannot be recorded.
+    """
+    environment = program_environment(None, conditions.keep_settings)
+    quiet = QuietRuns(environment, conditions.timeout, how.shows_output)
+    rows = [Row(subject=subject) for subject in subjects]
+    with work_directory() as directory:
+        progress(program.name, "recording")
+        status, trace = _recorded(Request(program, runner=quiet.run), directory, how)
+        if how.real_runs:
+            real = RealConditions(how.real_runs, status, quiet, conditions.keep_settings)
+            run_under_libraries(program, rows, real, progress)
+        comparison = compare_trace(trace, subjects, conditions, progress, lambda: read(trace))
+    for row, measured in zip(rows, comparison.rows, strict=True):
+        measured.real = row.real
+    return comparison
+
+
+def _recorded(request: Request, directory: Path, how: ProgramConditions) -> tuple[int, Trace]:
+    """Record the program in a directory; return its exit status and the trace."""
+    [recorder] = usable_recorders(request, RECORDER)
+    outcome = recorder.run(request, directory)
+    _require_success(request.program, outcome, how)
+    notes = [*caveats_before(request, recorder), *filter(None, [leftover_note(directory)])]
+    losses = losses_after(recorder, directory, outcome)
+    finished = Finished(request, recorder, directory, outcome, losses, notes)
+    out = directory / f"{request.program.name}.allocsim"
+    convert(finished, out, lambda _: nullcontext())
+    trace = open_trace(str(out))
+    trace.name = request.program.name
+    trace.description.pop("file", None)  # the file is removed with the directory
+    return outcome.status, trace
+
+
+def _require_success(program: Program, outcome: Outcome, how: ProgramConditions) -> None:
+    """Raise InputError if the program failed, unless that is to be ignored."""
+    if outcome.status and not how.ignores_failure:
+        raise InputError(
+            f"{program.name} {outcome.description}: --show-output shows why, and "
+            "--ignore-failure compares all the same"
+        )

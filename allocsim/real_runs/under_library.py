@@ -1,0 +1,86 @@
+"""Run a program under each malloc library of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from allocsim.benchmark.figures import Row
+from allocsim.benchmark.subject import library_of
+from allocsim.errors import EnvironmentLacks
+from allocsim.libraries.environment import program_environment
+from allocsim.libraries.find import require_library
+from allocsim.program_run import ProgramRun, RealRuns
+from allocsim.recorders.linkage import linked_allocator
+from allocsim.recorders.program import Program
+from allocsim.recorders.quiet_run import QuietRuns, TimedOut
+
+
+@dataclass(frozen=True)
+class RealConditions:
+    """How a program is run, the same for all libraries."""
+
+    runs: int
+    """Runs under each library."""
+    status: int
+    """Exit status that the program must have, as in the recorded run."""
+    quiet: QuietRuns
+    keep_settings: bool
+    """Leave the user's malloc settings in the environment."""
+
+
+class NotServed(EnvironmentLacks):
+    """A library cannot serve the program, or did not."""
+
+
+def run_under_libraries(
+    program: Program,
+    rows: Sequence[Row],
+    conditions: RealConditions,
+    progress: Callable[[str, str], None],
+) -> None:
+    """Run the program under the library of each row, and put the figures into the rows.
+
+    The libraries take turns, so that a change of the machine's speed affects them alike. After its
+    first failure, a library is left out. `progress` is called with the subject and "real run".
+    """
+    libraries = {row.subject: name for row in rows if (name := library_of(row.subject))}
+    for row in rows:
+        row.real = RealRuns() if row.subject in libraries else None
+    for _ in range(conditions.runs):
+        for row in rows:
+            if row.real is not None and row.real.failure is None:
+                progress(row.subject, "real run")
+                _add_run(row.real, program, libraries[row.subject], conditions)
+
+
+def _add_run(real: RealRuns, program: Program, library: str, conditions: RealConditions) -> None:
+    """Run the program once more under a library, and add the figures or the failure."""
+    try:
+        real.runs.append(run_under(program, library, conditions))
+    except (EnvironmentLacks, TimedOut) as failure:
+        real.failure = str(failure)
+
+
+def run_under(program: Program, library: str, conditions: RealConditions) -> ProgramRun:
+    """Run the program under a library and return the figures.
+
+    Raises NotServed if the library is not the one that served it, or if the program did not end as
+    it did when it was recorded; TimedOut; EnvironmentLacks if the library is not installed.
+    """
+    file, linked = Path(require_library(library)).resolve(), linked_allocator(program)
+    if linked is not None and linked != file.name and not file.name.startswith(linked):
+        raise NotServed(f"{program.name} is linked to {linked}, and was not run under this library")
+    environment = program_environment(library, conditions.keep_settings, linked is not None)
+    outcome = replace(conditions.quiet, environment=environment).run(program, {})
+    if outcome.status != conditions.status:
+        raise NotServed(f"{program.name} {outcome.description} under this library")
+    if outcome.run is None:
+        raise NotServed(f"{program.name} ended before it could be measured")
+    if outcome.run.malloc is None or Path(outcome.run.malloc).resolve() != file:
+        raise NotServed(
+            f"{program.name} was served by {outcome.run.malloc or 'an unknown malloc'}, although "
+            f"{file} was preloaded"
+        )
+    return outcome.run

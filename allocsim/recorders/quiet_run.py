@@ -1,0 +1,99 @@
+"""Run a program for its figures only: its output is hidden, and its time is limited.
+
+Each run has a session of its own, so that Ctrl-C ends allocsim and not only the program. When the
+program has ended, the processes that it leaves are killed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from allocsim.errors import InputError
+from allocsim.python_child import running
+from allocsim.recorders.peak_watch import PeakWatch
+from allocsim.recorders.program import (
+    Outcome,
+    Program,
+    Watch,
+    processor_time,
+    program_run,
+    unwatched,
+)
+
+STANDARD_INPUT, STANDARD_ERROR = 0, 2
+
+
+class TimedOut(InputError):
+    """The program took too long, and was killed."""
+
+
+def _input_position() -> int | None:
+    """Return the position in standard input if that is a file, which can be read again."""
+    try:
+        if stat.S_ISREG(os.fstat(STANDARD_INPUT).st_mode):
+            return os.lseek(STANDARD_INPUT, 0, os.SEEK_CUR)
+    except OSError:
+        pass
+    return None
+
+
+@dataclass(frozen=True)
+class QuietRuns:
+    """Runs of programs under the same conditions."""
+
+    environment: Mapping[str, str]
+    timeout: float
+    """Seconds after which a program is killed."""
+    shows_output: bool = False
+    """Whether both output streams of the program go to standard error; else they are hidden."""
+    input_position: int | None = field(default_factory=_input_position)
+    """Position in standard input from which every run reads; None: the program's input is empty."""
+
+    def run(self, program: Program, added: Mapping[str, str], watch: Watch = unwatched) -> Outcome:
+        """Run the program with `added` in its environment.
+
+        Raises TimedOut, and InputError if the program cannot be run.
+        """
+        peak_watch, used = PeakWatch(), processor_time()
+        begun = time.monotonic()
+        try:
+            with running(
+                [*program.arguments],
+                executable=program.file,
+                env={**self.environment, **added},
+                stdin=self._input(),
+                stdout=STANDARD_ERROR if self.shows_output else subprocess.DEVNULL,
+                stderr=None if self.shows_output else subprocess.DEVNULL,
+            ) as child:
+                with watch(child.pid), peak_watch.watching(child.pid):
+                    has_ended = _wait(child.pid, self.timeout)
+                seconds = time.monotonic() - begun
+        except OSError as error:
+            raise InputError(f"cannot run '{program.file}': {error.strerror}") from error
+        if not has_ended:
+            raise TimedOut(f"{program.name} was killed after {self.timeout:g} s (--timeout)")
+        run = program_run(peak_watch.peak, seconds, processor_time() - used)
+        status = child.returncode  # -N if signal N killed the program
+        return Outcome(child.pid, status if status >= 0 else 128 - status, seconds, run)
+
+    def _input(self) -> int:
+        """Return the descriptor of the program's input, at its beginning."""
+        if self.input_position is None:
+            return subprocess.DEVNULL
+        os.lseek(STANDARD_INPUT, self.input_position, os.SEEK_SET)
+        return STANDARD_INPUT
+
+
+def _wait(process: int, timeout: float) -> bool:
+    """Wait until a child process has ended, without reaping it; return False after `timeout` s."""
+    descriptor = os.pidfd_open(process)
+    try:
+        return bool(select.select([descriptor], [], [], timeout)[0])
+    finally:
+        os.close(descriptor)

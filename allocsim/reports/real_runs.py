@@ -1,0 +1,165 @@
+"""The real program next to the prediction: its recorded run, and its runs under each library.
+
+A prediction is the peak of the replay plus what the recorded program had from elsewhere than from
+malloc. It is compared with the peak of the program's anonymous memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from allocsim.benchmark.comparison import Comparison
+from allocsim.benchmark.figures import Row
+from allocsim.benchmark.subject import library_of
+from allocsim.libraries.names import split_settings
+from allocsim.program_run import ProgramRun, RealRuns
+from allocsim.reports.comparison import Compared, label
+from allocsim.text import format_bytes
+
+TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
+"""The titles of the columns, except the first column, which names the subject."""
+
+MEANING = (
+    "predicted: peak of the replay, plus what the recorded program had not from malloc; real: peak "
+    "of the program's anonymous memory, at least VmHWM less file pages, median and range of the "
+    "runs; ratio: predicted / real; CPU s, wall s: medians"
+)
+"""The meaning of the columns."""
+
+
+def real_rows(shown: Compared) -> list[Row]:
+    """Return the rows whose library was to serve the program."""
+    return [row for row in shown.rows() if row.real is not None]
+
+
+def real_cells(row: Row, comparison: Comparison) -> list[str]:
+    """Return the cells of a row with real runs, in the order of TITLES."""
+    predicted, real = prediction(row, comparison), row.real
+    first = "-" if predicted is None else format_bytes(predicted)
+    if real is None or not real.runs:
+        return [first, *["-"] * (len(TITLES) - 1)]
+    low, high = map(format_bytes, real.extent(_peak))
+    ratio = _ratio(predicted, real)
+    return [
+        first,
+        format_bytes(real.middle(_peak)),
+        f"{low} - {high}",
+        "-" if ratio is None else f"{ratio:.2f}",
+        f"{real.middle(_cpu):.2f}",
+        f"{real.middle(_wall):.2f}",
+    ]
+
+
+def prediction(row: Row, comparison: Comparison) -> int | None:
+    """Return the peak that a row predicts for the recorded program; None if it is not known."""
+    recorded = comparison.workload.trace.program_run
+    if recorded is None or row.memory is None:
+        return None
+    return row.memory.peak + recorded.outside_malloc
+
+
+def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
+    """Return the JSON of a row's real runs, with the figures of the table."""
+    real, predicted = row.real, prediction(row, comparison)
+    if real is None:
+        return None
+    found: dict[str, Any] = msgspec.to_builtins(real)
+    peak = real.middle(_peak) if real.runs else None
+    return found | {"predicted": predicted, "peak": peak, "ratio": _ratio(predicted, real)}
+
+
+def real_failures(shown: Compared) -> list[str]:
+    """Return a sentence for each library under which the program was not run as often as wanted."""
+    return [
+        f"{label(row)}: {row.real.failure}"
+        for row in real_rows(shown)
+        if row.real and row.real.failure
+    ]
+
+
+def program_sentences(shown: Compared) -> list[str]:
+    """Return sentences on the program itself, if its figures are known."""
+    comparison = shown.comparison
+    run = comparison.workload.trace.program_run
+    if run is None:
+        return []
+    rows = [row for row in comparison.rows if row.real and row.real.runs]
+    return [text for text in (_recorded(run, comparison), _lowest(rows), _quickest(rows)) if text]
+
+
+def _recorded(run: ProgramRun, comparison: Comparison) -> str:
+    """Compare the recorded run with the prediction for the malloc that served it."""
+    text = f"The recorded program: {run.text}."
+    row = next((row for row in comparison.rows if _served(row, run)), None)
+    predicted = prediction(row, comparison) if row else None
+    if row is None or predicted is None:
+        return text
+    ratio = f", {predicted / run.anonymous_peak:.2f} times that" if run.anonymous_peak else ""
+    return f"{text} Prediction for {label(row)}: {format_bytes(predicted)}{ratio}."
+
+
+def _served(row: Row, run: ProgramRun) -> bool:
+    """Return whether the library of a row, without settings, is the one that served a run."""
+    name, path = library_of(row.subject), row.about.path
+    if name is None or path is None or run.malloc is None or split_settings(name)[1]:
+        return False
+    return Path(path).resolve().name == Path(run.malloc).name
+
+
+def _lowest(rows: Sequence[Row]) -> str | None:
+    """Name the library under which the program has the lowest peak."""
+    return _best(rows, _peak, format_bytes, "Lowest real peak")
+
+
+def _quickest(rows: Sequence[Row]) -> str | None:
+    """Name the library under which the program needs the least processor time."""
+    return _best(rows, _cpu, lambda seconds: f"{seconds:.2f} s", "Least CPU time")
+
+
+def _best(
+    rows: Sequence[Row],
+    figure: Callable[[ProgramRun], float],
+    show: Callable[[float], str],
+    name: str,
+) -> str | None:
+    """Name the best library by a figure, and those whose runs overlap with its own.
+
+    Returns None unless two libraries have several runs each: the spread of one run is not known.
+    """
+    several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]
+    if len(several) < 2:
+        return None
+    (best, first), *others = sorted(several, key=lambda pair: pair[0].middle(figure))
+    high = best.extent(figure)[1]
+    overlapping = [label(row) for real, row in others if real.extent(figure)[0] <= high]
+    text = f"{name}: {label(first)}, {show(best.middle(figure))}"
+    if overlapping:
+        return f"{text}, but its runs overlap those of {', '.join(overlapping)}."
+    second, runner_up = others[0]
+    return f"{text} ({label(runner_up)}: {show(second.middle(figure))})."
+
+
+def _ratio(predicted: int | None, real: RealRuns) -> float | None:
+    """Return predicted / real, or None if one of them is not known."""
+    if predicted is None or not real.runs:
+        return None
+    return predicted / max(real.middle(_peak), 1)
+
+
+def _peak(run: ProgramRun) -> float:
+    """Return the peak of a run in bytes."""
+    return run.anonymous_peak
+
+
+def _cpu(run: ProgramRun) -> float:
+    """Return the processor time of a run in seconds."""
+    return run.cpu_seconds
+
+
+def _wall(run: ProgramRun) -> float:
+    """Return the wall time of a run in seconds."""
+    return run.seconds

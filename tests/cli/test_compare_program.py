@@ -1,0 +1,120 @@
+"""`allocsim compare -- PROGRAM`: recorded, replayed and run under each library."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from allocsim.recorders.preload.library import why_no_library
+from tests.cli.conftest import Run
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, has_not_ended
+
+SOURCE = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **words)
+{
+    puts("its output");
+    for (int i = 0; i < 100; i++)
+        memset(malloc(40000), 1, 40000);
+    usleep(20000);
+    return count > 1 ? atoi(words[1]) : 0;
+}
+"""
+
+QUICK = "--on lib:glibc --runs 1 --warmup 0"
+
+
+@pytest.fixture
+def program(compiler: str, tmp_path: Path) -> str:
+    """A program that has 4 MB from malloc and exits with the status that it is given."""
+    if (reason := why_no_library()) is not None:
+        pytest.skip(reason)
+    path = tmp_path / "allocates"
+    options = ["-x", "c", "-O1", "-fno-builtin", "-o", str(path), "-"]
+    subprocess.run([compiler, *options], input=SOURCE.encode(), check=True)
+    return str(path)
+
+
+def test_program_is_predicted_and_run(run: Run, program: str) -> None:
+    ended = run(f"compare {QUICK} --real-runs 2 --ignore-failure --json -- {program} 3")
+    assert ended.status == 0, ended.err
+    found = json.loads(ended.out)
+    assert found["workload"]["name"] == "allocates"
+    assert found["events"] == 101  # and the buffer of puts
+    [row] = found["subjects"]
+    assert len(row["real"]["runs"]) == 2
+    assert row["real"]["failure"] is None
+    assert 0.9 < row["real"]["ratio"] < 1.1
+    assert found["program_run"]["recorder"] == "preload"
+    assert "its output" not in ended.out + ended.err
+
+
+def test_program_that_fails_is_an_error(run: Run, program: str) -> None:
+    ended = run(f"compare {QUICK} -- {program} 3")
+    assert ended.status == 2
+    assert "allocates exited with status 3: --show-output shows why, and --ignore" in ended.err
+    assert ended.out == ""
+
+
+def test_program_that_cannot_be_recorded_is_an_error(
+    run: Run, compiler: str, tmp_path: Path
+) -> None:
+    static = tmp_path / "static"
+    options = ["-x", "c", "-static", "-o", str(static), "-"]
+    if subprocess.run([compiler, *options], input=SOURCE.encode(), check=False).returncode:
+        pytest.skip("programs cannot be linked statically")
+    ended = run(f"compare {QUICK} -- {static}")
+    assert ended.status == 3
+    assert "is statically linked" in ended.err
+
+
+@pytest.mark.usefixtures("program")  # skipped if nothing can be recorded
+def test_ctrl_c_ends_the_program_too(tmp_path: Path) -> None:
+    """The program's child has the same process group, and is killed as well."""
+    script = "sleep 1000 & echo $$ $! > processes.part; mv processes.part processes; wait"
+    parent = subprocess.Popen(
+        command("compare", *QUICK.split(), "--", "sh", "-c", script),
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=default_signals,
+    )
+    try:
+        while not (tmp_path / "processes").exists():
+            assert parent.poll() is None
+            time.sleep(0.01)
+        program, child = (tmp_path / "processes").read_text().split()
+        parent.send_signal(signal.SIGINT)
+        out, err = parent.communicate(timeout=PATIENCE)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert (parent.returncode, out) == (130, b""), err
+    assert not Path(f"/proc/{program}").exists()
+    while has_not_ended(child):
+        time.sleep(0.01)
+    assert [*tmp_path.glob("allocsim-*")] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("compare --", "no program after --"),
+        ("compare -- nosuchprogram", "'nosuchprogram': command not found in PATH"),
+        ("compare server -- true", "expected either 'server' or a program after --, not both"),
+        ("compare --seed 1 -- true", "--seed needs a WORKLOAD or saved results, not a program"),
+        ("compare --real-runs 2 server", "--real-runs needs a program after --"),
+        ("compare", "expected one WORKLOAD, or A.json B.json; found 0 arguments"),
+    ],
+)
+def test_what_does_not_go_with_a_program_is_an_error(run: Run, line: str, message: str) -> None:
+    ended = run(line)
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err

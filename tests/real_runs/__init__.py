@@ -1,0 +1,1 @@
+"""Tests of `allocsim.real_runs`."""
