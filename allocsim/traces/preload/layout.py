@@ -2,7 +2,8 @@
 
 A program image is a process until it calls exec; each exec begins another image. An image has a
 file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of
-records that one thread at a time writes. When a thread ends, a new thread continues its lane.
+records that one thread at a time writes. When a thread ends, a new thread continues its lane. The
+lane with the number 0 has the stacks of the calls instead, if they are recorded (see `stacks`).
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
@@ -27,8 +28,11 @@ SLACK = 512
 TEXT_WORDS = 4
 """Words of the name of a thread or program in a record."""
 
-MAGIC, VERSION = b"allocrec", 1
+MAGIC, VERSION = b"allocrec", 2
 """First two fields of a header."""
+
+WITH_SITE = 128
+"""Bit of a record's operation: the record has one more word, the number of the call's stack."""
 
 
 class Code(IntEnum):
@@ -139,6 +143,7 @@ HEADER = np.dtype(
         ("unmapped", "<u8"),  # bytes that these calls returned
         ("lost", "<u8", 16),  # calls by reason, as in LOST
         ("program", "S256"),
+        ("siteless", "<u8"),  # calls that allocate whose stack could not be recorded
     ]
 )
 """The header of a program image."""
@@ -152,7 +157,9 @@ class Image(NamedTuple):
     header: Any
     """A record of HEADER."""
     lanes: tuple[Path, ...]
-    """The lanes' files."""
+    """The files of the lanes with records."""
+    stacks: Path
+    """The file of lane 0, which does not exist if no stack was recorded."""
 
     @property
     def process(self) -> int:
@@ -167,8 +174,13 @@ class Image(NamedTuple):
     @property
     def program(self) -> str:
         """The name of the executable without its directory."""
+        return Path(self.path).name or "unknown"
+
+    @property
+    def path(self) -> str:
+        """The path of the executable."""
         path: bytes = self.header["program"]
-        return Path(path.decode("utf-8", "replace")).name or "unknown"
+        return path.decode("utf-8", "replace")
 
     @property
     def lost(self) -> dict[str, int]:
@@ -204,8 +216,10 @@ def _read_image(path: Path) -> Image | None:
     content = path.read_bytes()[: HEADER.itemsize]
     if len(content) < HEADER.itemsize or not content.startswith(MAGIC):
         return None
-    lanes = sorted(path.parent.glob(f"{path.name}.*"), key=lambda lane: int(lane.suffix[1:], 16))
-    return Image(np.frombuffer(content, HEADER)[0], tuple(lanes))
+    files = {int(lane.suffix[1:], 16): lane for lane in path.parent.glob(f"{path.name}.*")}
+    stacks = files.pop(0, path.with_name(f"{path.name}.0"))
+    lanes = tuple(files[number] for number in sorted(files))
+    return Image(np.frombuffer(content, HEADER)[0], lanes, stacks)
 
 
 def ancestors(image: Image, images: list[Image]) -> Iterator[Image]:

@@ -25,7 +25,7 @@ from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.events import Op
 from allocsim.traces.calls import HUGE, MOVE, CallRecord
-from allocsim.traces.preload.layout import CHUNK, SLACK, WORDS, Code
+from allocsim.traces.preload.layout import CHUNK, SLACK, WITH_SITE, WORDS, Code
 
 NEVER = (1 << 62) - 1
 """A stamp after all others: the lane has no more records."""
@@ -52,6 +52,7 @@ class Lane(Struct):
     step: Int64  # 0: no realloc; 1: its first record has been read; 2: its object is parked
     old: Int64  # the address passed to the realloc
     request: Int64  # the new size, which was passed to the realloc
+    stack: Int64  # number of the stack of the realloc; 0: not recorded
 
 
 class MergeState(Struct):
@@ -144,12 +145,12 @@ def _find_record(state: MergeState, lane: Lane) -> None:
             lane.position += CHUNK - offset
             continue
         word = load_word(lane.position)
-        code = word & 0xFF
+        code = word & 0xFF & ~WITH_SITE
         if word == 0:
             lane.position += 8
         elif code == Code.UNWRITTEN:
             lane.position += 8 * max(word >> 8 & 7, 1)
-        elif code > Code.UNWRITTEN or code == 0 or 8 * WORDS[code] > room:
+        elif code > Code.UNWRITTEN or code == 0 or 8 * _words(word) > room:
             state.damaged += 1
             break
         else:
@@ -163,20 +164,29 @@ def _find_record(state: MergeState, lane: Lane) -> None:
 
 
 @kernel
+def _words(head: int) -> int:
+    """Return the number of words of the record whose first word is `head`."""
+    return WORDS[head & 0xFF & ~WITH_SITE] + (1 if head & WITH_SITE else 0)
+
+
+@kernel
 def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     """Turn the record at the lane's position into calls, and advance the position."""
     state = merge.state[0]
     position = lane.position
-    code = load_word(position) & 0xFF
+    head = load_word(position)
+    code = head & 0xFF & ~WITH_SITE
     word = load_word(position + 8)
     merge.counts[code] += 1
-    lane.position += 8 * WORDS[code]
+    lane.position += 8 * _words(head)
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
+    if code < Code.RESIZED:  # the stack of a realloc is in its first record
+        lane.stack = load_word(position + 24) if head & WITH_SITE else 0
     if code == Code.FREE or code == Code.DELETE:
         _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS
     elif code < Code.REALLOC:
-        _allocation(state, lane, code, calls)
+        _allocation(state, lane, position, calls)
     elif code == Code.RESIZED:
         _resized(state, lane, word & _ADDRESS, calls)
     elif code <= Code.REALLOCARRAY:
@@ -206,25 +216,27 @@ def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) 
     call.alignment = 0
     call.thread = lane.thread
     call.process = 0
+    call.site = 0
     return call
 
 
 @kernel
-def _allocation(state: MergeState, lane: Lane, code: int, calls: Table[CallRecord]) -> None:
-    """Append the allocation whose record ends at the lane's position.
+def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallRecord]) -> None:
+    """Append the allocation whose record is at `position`.
 
     The address's word also has log2 of the alignment in bits 56 to 61, or 0.
     """
-    word = load_word(lane.position - 16)
+    word = load_word(position + 8)
     shift = (word >> 56) & 63
     op = Op.MALLOC
-    if code == Code.CALLOC:
+    if load_word(position) & 0xFF & ~WITH_SITE == Code.CALLOC:
         op = Op.CALLOC
     elif shift:
         op = Op.MEMALIGN
     call = _new_call(state, lane, op, calls)
     call.address = word & _ADDRESS
-    call.request = _size(load_word(lane.position - 8))
+    call.request = _size(load_word(position + 16))
+    call.site = lane.stack
     if shift:
         call.alignment = 1 << min(shift, 61)
 
@@ -263,4 +275,5 @@ def _resized(state: MergeState, lane: Lane, address: int, calls: Table[CallRecor
     call.old = old
     call.address = address
     call.request = lane.request
+    call.site = lane.stack
     lane.step = 0

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from allocsim.call_sites.numbers import CallSites, count_allocating
 from allocsim.events import CHUNK, Trace
 from allocsim.text import counted
 from allocsim.traces.event_maker import EventMaker, by_reason
@@ -44,6 +47,7 @@ def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTr
     trace = ImageTrace(image.program, iter(()), description)
     trace.reader, trace.progress = reader, lambda: reader.share_read
     trace.header_room = TimeTable.MAX_TEXT
+    trace.sites = CallSites() if image.stacks.exists() else None
     trace.chunks = _events(trace, image, images, ns_per_tick)
     return trace
 
@@ -56,8 +60,8 @@ def _events(
     At the end, complete the trace's description, notes and losses.
     """
     # The image's chunks wait in the queue of `read_ahead`, so the maker needs that many arrays.
-    maker, times = EventMaker(trace.name, 0, AHEAD + 2), TimeTable()
-    for chunk in _inherited(maker, image, images):
+    maker, times = EventMaker(trace.name, 0, AHEAD + 2, trace.sites), TimeTable()
+    for chunk in _inherited(trace.sites, maker, image, images):
         trace.inherited += len(chunk)
         yield chunk
     yield from read_ahead(_own(trace, maker, times, ns_per_tick))
@@ -88,11 +92,14 @@ def _own(
             yield chunk
 
 
-def _inherited(maker: EventMaker, image: Image, images: list[Image]) -> Iterator[Any]:
+def _inherited(
+    sites: CallSites | None, maker: EventMaker, image: Image, images: list[Image]
+) -> Iterator[Any]:
     """Yield allocations of the objects that are live when an image is forked.
 
     For this the calls of its ancestors are read, the first ancestor's up to the first fork, the
-    next one's up to the next fork, and so on.
+    next one's up to the next fork, and so on. The sites of these allocations are unknown, since the
+    stacks of another image have other numbers.
     """
     line = [image, *ancestors(image, images)]
     if len(line) == 1:
@@ -103,7 +110,12 @@ def _inherited(maker: EventMaker, image: Image, images: list[Image]) -> Iterator
         for calls in read_ahead(ImageReader(parent, forked).batches()):
             for chunk in maker.events(calls):
                 live.add(chunk)
+                if sites is not None:
+                    sites.take(count_allocating(chunk))
     maker.forget_threads()
     objects = live.events()
     for start in range(0, len(objects), CHUNK):
-        yield objects[start : start + CHUNK]
+        chunk = objects[start : start + CHUNK]
+        if sites is not None:
+            sites.put(np.zeros(len(chunk)))
+        yield chunk

@@ -55,7 +55,12 @@ class Chain:
     place: Path
 
     def __call__(
-        self, *command: str, tsc: bool = True, status: int = 0, **options: Any
+        self,
+        *command: str,
+        tsc: bool = True,
+        sites: bool = False,
+        status: int = 0,
+        **options: Any,
     ) -> Recorded:
         recordings, counters = self.place / "allocsim-recording", self.place / "counters"
         recordings.mkdir()
@@ -68,6 +73,8 @@ class Chain:
         }
         if tsc and is_tsc_trusted():
             environment["ALLOCSIM_RECORD_TSC"] = "1"
+        if sites:
+            environment["ALLOCSIM_RECORD_SITES"] = "1"
         ended = subprocess.run(
             command, env=environment, capture_output=True, check=False, timeout=300, **options
         )

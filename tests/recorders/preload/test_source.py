@@ -26,17 +26,18 @@ def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("tsc", [{"ALLOCSIM_RECORD_TSC": "1"}, {}], ids=["tsc", "ns"])
-def test_threads_that_share_lanes_do_not_race(tmp_path: Path, tsc: dict[str, str]) -> None:
+@pytest.mark.parametrize("names", [["TSC"], [], ["TSC", "SITES"]], ids=["tsc", "ns", "sites"])
+def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) -> None:
     """Under ThreadSanitizer. The objects go from thread to thread, so no call may be misplaced."""
     program = tmp_path / "race"
-    options = ("-std=gnu11", "-O1", "-w", "-fsanitize=thread", "-DROUND_COUNT=2", "-I")
-    command = ("cc", *options, SOURCE.parent, "-o", program, HERE / "race.c", *LIBRARIES)
+    flags = ("-std=gnu11", "-O1", "-w", "-fsanitize=thread", "-DROUND_COUNT=2", "-I")
+    command = ("cc", *flags, SOURCE.parent, "-o", program, HERE / "race.c", *LIBRARIES)
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("the compiler has no ThreadSanitizer")
     recordings = tmp_path / "recordings"
     recordings.mkdir()
-    environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **tsc}
+    options = {f"ALLOCSIM_RECORD_{name}": "1" for name in names}
+    environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **options}
     done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("ThreadSanitizer does not run on this kernel")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.events import Op
-from allocsim.traces.preload.layout import CHUNK, Code
+from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
@@ -39,6 +39,25 @@ def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> N
     for call in calls:
         lane = lanes[call.thread - 1]
         assert any(record[1] == call.request for record in lane), f"seed {seed}"
+
+
+def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
+    """The stack of a realloc is in its first record; another thread's call is between the two."""
+    one: list[Record] = [
+        (Code.MALLOC | WITH_SITE, 1, 0x100, 10, 7),
+        (Code.REALLOC | WITH_SITE, 2, 0x100, 20, 8),
+        (Code.RESIZED, 4, 0x200),
+        (Code.CALLOC, 5, 0x300, 30),
+        (Code.FREE, 6, 0x300),
+        (Code.REALLOC_NULL | WITH_SITE, 7, 0x400, 40, 9),
+    ]
+    other: list[Record] = [(Code.MALLOC | WITH_SITE, 3, 0x100, 50, 1)]
+    reader = ImageReader(write_image(tmp_path, one, other))
+    calls = [call for batch in reader.batches() for call in batch.copy() if call.request]
+    assert [(call.request, call.site) for call in calls] == [
+        *((10, 7), (50, 1), (20, 8), (30, 0), (40, 9))
+    ]
+    assert reader.calls_by_kind == {"malloc": 2, "calloc": 1, "realloc": 2, "free": 1}
 
 
 def test_realloc_is_one_event(tmp_path: Path) -> None:

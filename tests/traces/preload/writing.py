@@ -5,12 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from allocsim.traces.preload.layout import CHUNK, HEADER, SLACK, WORDS, Code, Image, find_images
+from allocsim.traces.preload.layout import (
+    CHUNK,
+    HEADER,
+    MAGIC,
+    SLACK,
+    VERSION,
+    WITH_SITE,
+    WORDS,
+    Code,
+    Image,
+    find_images,
+)
 
 IDENTITY = 1000
 """Stamp of the first call of an image."""
 
-Record = tuple[Code, int, int, int] | tuple[Code, int, int]
+Record = tuple[int, int, int, int, int] | tuple[Code, int, int, int] | tuple[Code, int, int]
 """Code, stamp after IDENTITY, and the other words."""
 
 
@@ -23,7 +34,7 @@ def write_image(
 ) -> Image:
     """Write an image with these lanes; each begins with a BEGIN by the thread of its number."""
     header = np.zeros(1, HEADER)
-    header["magic"], header["version"] = b"allocrec", 1
+    header["magic"], header["version"] = MAGIC, VERSION
     header["process"], header["identity"], header["parent"] = process, identity, parent
     header["forked"] = parent and identity
     header["program"] = b"/bin/program"
@@ -31,7 +42,7 @@ def write_image(
     (directory / name).write_bytes(header.tobytes().ljust(4096, b"\0"))
     for number, records in enumerate(lanes):
         begin: Record = (Code.BEGIN, 0, number + 1 << 32)
-        (directory / f"{name}.{number:x}").write_bytes(encoded([begin, *records], identity))
+        (directory / f"{name}.{number + 1:x}").write_bytes(encoded([begin, *records], identity))
     (image,) = [image for image in find_images(directory) if image.identity == identity]
     return image
 
@@ -42,7 +53,7 @@ def encoded(records: list[Record], identity: int = IDENTITY) -> bytes:
     for code, stamp, *words in records:
         head = (stamp + identity & (1 << 56) - 1) << 8 | code
         record = struct.pack(f"<{1 + len(words)}Q", head, *words)
-        assert len(record) == 8 * WORDS[code]
+        assert len(record) == 8 * (WORDS[code & ~WITH_SITE] + (code >= WITH_SITE))
         if len(chunks[-1]) + len(record) > CHUNK - SLACK:
             chunks.append(b"")
         chunks[-1] += record

@@ -112,11 +112,12 @@ static bool start(void)
     if (!header || madvise(&process, sizeof process, MADV_WIPEONFORK))
         return false;
     *header = (struct header){
-        .magic = "allocrec", .version = 1, .process = number, .identity = kept.identity,
+        .magic = "allocrec", .version = 2, .process = number, .identity = kept.identity,
         .parent = parent, .forked = kept.forked, .is_tsc = kept.is_tsc};
     if (readlink("/proc/self/exe", header->program, sizeof header->program - 1) < 0)
         header->program[0] = 0;
     process.is_off = false;
+    process.lanes_used = 1;
     memset(&self, 0, sizeof self);
     process.header = header;
     return true;

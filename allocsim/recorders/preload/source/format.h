@@ -23,6 +23,14 @@ enum op {
     BEGIN, END, NAME, /* of a thread */
     EXEC, EXEC_FAILED,
     UNWRITTEN, /* a signal handler left put() by longjmp, or the program was killed there */
+    WITH_SITE = 128, /* added to an operation: the record has another word, the call's site */
+};
+
+/* An entry of lane 0, which has no records: the low byte of the entry's first word. Above it is the
+ * number of words that follow. */
+enum entry {
+    STACK = 1, /* return addresses, the innermost first */
+    OBJECT,    /* begin, end, load address, and name of an executable or library */
 };
 
 /* Why calls are lost. */
@@ -42,4 +50,5 @@ struct header {
     uint64_t maps, mapped, unmaps, unmapped; /* calls and bytes outside of malloc */
     uint64_t lost[16];                       /* lost calls, by reason */
     char program[256];
+    uint64_t siteless; /* allocations whose site could not be recorded */
 };

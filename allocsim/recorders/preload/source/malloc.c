@@ -1,11 +1,20 @@
 /* Hooks: malloc and its family. */
 
-static void *allocated(enum op op, void *result, size_t size, size_t alignment)
+/* Write a record of a call that allocates, with the number of its site unless that is 0. */
+static void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
+{
+    if (UNLIKELY(site))
+        put(op | WITH_SITE, stamp(), 4, (uint64_t[]){address, size, site});
+    else
+        put(op, stamp(), 3, (uint64_t[]){address, size});
+}
+
+static void *allocated(enum op op, void *result, size_t size, size_t alignment, uint64_t site)
 {
     if (is_recording()) {
         self.allocated = (uintptr_t)result & ADDRESS;
         uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
-        put(op, stamp(), 3, (uint64_t[]){self.allocated | shift << 56, size});
+        put_sized(op, self.allocated | shift << 56, size, site);
     }
     return result;
 }
@@ -34,7 +43,7 @@ static inline size_t product(size_t count, size_t size)
         if (!RESOLVED)                                                                             \
             return bootstrap(size, alignment);                                                     \
         INSIDE(result, real.name passed);                                                       \
-        return allocated(op, result, size, alignment);                                             \
+        return allocated(op, result, size, alignment, SITE);                                             \
     }
 ALLOCATION(MALLOC, malloc, (size_t size), (size), size, 0)
 ALLOCATION(VALLOC, valloc, (size_t size), (size), size, sysconf(_SC_PAGESIZE))
@@ -50,13 +59,13 @@ EXPORT int HOOK(posix_memalign)(void **result, size_t alignment, size_t size)
     if (!RESOLVED)
         return ENOMEM;
     INSIDE(error, real.posix_memalign(result, alignment, size));
-    allocated(POSIX_MEMALIGN, error ? NULL : *result, size, alignment);
+    allocated(POSIX_MEMALIGN, error ? NULL : *result, size, alignment, SITE);
     return error;
 }
 
 /* Call realloc for realloc or reallocarray. The record's first half is stamped before the call, the
  * second half after it. */
-static void *resized(enum op op, void *address, size_t size)
+static void *resized(enum op op, void *address, size_t size, uint64_t site)
 {
     void *result;
     if (is_bootstrap(address)) {
@@ -67,22 +76,22 @@ static void *resized(enum op op, void *address, size_t size)
     if (!RESOLVED)
         return bootstrap(size, 0);
     if (address && is_recording())
-        put(op, stamp(), 3, (uint64_t[]){(uintptr_t)address & ADDRESS, size});
+        put_sized(op, (uintptr_t)address & ADDRESS, size, site);
     INSIDE(result, real.realloc(address, size));
     if (!address)
-        return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0);
+        return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0, site);
     put_address(RESIZED, result);
     return result;
 }
 
 EXPORT void *HOOK(realloc)(void *address, size_t size)
 {
-    return resized(REALLOC, address, size);
+    return resized(REALLOC, address, size, SITE);
 }
 
 EXPORT void *HOOK(reallocarray)(void *address, size_t count, size_t size)
 {
-    return resized(REALLOCARRAY, address, product(count, size));
+    return resized(REALLOCARRAY, address, product(count, size), SITE);
 }
 
 EXPORT void HOOK(free)(void *address)

@@ -43,7 +43,9 @@ typedef void delete_function(void *, uintptr_t, uintptr_t);
         void *result = function(size, second, third);                                              \
         if (result && self.allocated == ((uintptr_t)result & ADDRESS))                             \
             return result;                                                                         \
-        return is_of_malloc((void *)function) ? allocated(op, result, size, alignment) : result;   \
+        if (is_of_malloc((void *)function))                                                        \
+            allocated(op, result, size, alignment, SITE);                                          \
+        return result;                                                                             \
     }
 #define NEW_OPERATORS(types, op, alignment)                                                        \
     NEW_OPERATOR(_Znw##types, op, alignment)                                                       \

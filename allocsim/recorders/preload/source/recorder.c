@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -43,6 +44,14 @@
 #include "stamp.c"     /* the order of calls */
 #include "files.c"     /* mapped files that grow */
 #include "records.c"   /* lanes and their records */
+#ifdef DLFO_STRUCT_HAS_EH_DBASE /* since glibc 2.35 */
+#include "cache.c" /* what is known of addresses and stacks */
+#include "dwarf.c" /* call frame information */
+#include "rows.c"  /* from a frame to the caller's frame */
+#include "sites.c" /* stacks and their numbers */
+#else
+#define SITE 0
+#endif
 #include "malloc.c"    /* hooks: malloc and its family */
 #include "operators.c" /* hooks: operator new and delete */
 #include "memory.c"    /* hooks: mmap and brk */

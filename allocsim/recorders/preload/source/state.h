@@ -4,6 +4,8 @@
  * a forked child (MADV_WIPEONFORK), and a process that finds it zero begins new files. */
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define MAX_LANES 8192
+#define ROWS (1 << 14)   /* slots of the caches; see sites.c */
+#define STACKS (1 << 16)
 #define MAX_DIRECTORY 400
 #define MAX_PATH (MAX_DIRECTORY + 64)
 
@@ -14,6 +16,10 @@ struct lane {
     struct lane *next; /* in the list of free lanes */
 };
 
+struct slot {
+    uint64_t key_xor_value, value;
+};
+
 static struct process {
     struct header *header; /* NULL: not recording yet, or in a forked child */
     bool is_off;           /* nothing is recorded */
@@ -22,12 +28,15 @@ static struct process {
     uint32_t threads, lanes_used;
     uint64_t last; /* the last stamp, unless stamps are TSC ticks */
     struct lane *free_lanes;
-    struct lane lanes[MAX_LANES];
+    uint32_t sites; /* numbers that are in use */
+    uint16_t generation; /* of addresses; see sites.c */
+    struct lane lanes[MAX_LANES]; /* lane 0 has no records; see sites.c */
+    struct slot rows[ROWS] __attribute__((aligned(64))), stacks[STACKS];
 } __attribute__((aligned(PAGE))) process; /* whole pages, zero in a forked child */
 
 static struct { /* not zeroed: a forked child inherits it */
     uint64_t identity, forked;
-    bool is_tsc, has_key;
+    bool is_tsc, has_key, has_sites;
     pthread_key_t key;
     size_t directory;    /* length of the directory's path */
     char path[MAX_PATH]; /* of the header's file */
