@@ -16,9 +16,9 @@ import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.available_memory import MemoryBound, available_memory
-from allocsim.core.records import SAMPLE, Sample
+from allocsim.core.records import SAMPLE, Sample, Table
 from allocsim.core.tables import grown, records
-from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, first_broken, replay
+from allocsim.driver import DRIVER, OBJECT, Object, Run, Stop, Touch, first_broken, replay
 from allocsim.errors import (
     Corruption,
     EnvironmentLacks,
@@ -99,6 +99,11 @@ class Player:
     def events(self) -> int:
         """Number of events replayed so far."""
         return int(self._driver.events)
+
+    @property
+    def objects(self) -> Table[Object]:
+        """The objects of the program, by id; those with address 0 are not live."""
+        return self._run.objects
 
     def play(self, chunk: Any) -> None:
         """Replay a chunk of events; an error names the event that caused it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from allocsim.designs.design import CacheUse, ClassUse, Design
+from allocsim.designs.design import CacheUse, ClassUse, Design, Units
 from allocsim.designs.parameter import Parameter, parse_setting
 from allocsim.errors import UnknownName
 
@@ -21,6 +21,7 @@ __all__ = [
     "ClassUse",
     "Design",
     "Parameter",
+    "Units",
     "design_summaries",
     "find_design",
     "is_design_file",

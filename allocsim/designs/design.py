@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from allocsim.core.check import Invariant
 from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
@@ -51,6 +53,25 @@ class CacheUse:
 
 
 @dataclass(frozen=True)
+class Units:
+    """The units of a heap at one moment: the pieces of memory that only become free as a whole.
+
+    A design with spans has them as units; a design that can release pages between objects has OS
+    pages. Live objects are in units. A unit without a live object belongs to the part `part`.
+    """
+
+    address: np.ndarray
+    """int64: first byte of each unit. The units are disjoint, and in any order."""
+    length: np.ndarray
+    """int64: bytes of each unit."""
+    part: np.ndarray
+    """Index into `names`: what the unit is used for if it has no live object."""
+    names: tuple[str, ...]
+    rest: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the heap, released ones excluded, that are in no unit, by the name of their part."""
+
+
+@dataclass(frozen=True)
 class Design:
     """The description of a design. Its kernels are not listed: they are registered for `state`."""
 
@@ -77,6 +98,9 @@ class Design:
     """Returns (alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`.
     If the alignment is the range of addresses that one page map leaf covers, the number of leaves
     does not depend on where the OS maps the heap."""
+    units: Callable[[HeapState], Units] | None = None
+    """Returns the units of the heap, for `allocsim explain`; None if the design does not tell.
+    The lengths of the units and `Units.rest` sum to heap - released."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
     """Returns what the parameters mean for a run, as a sentence for the head of its report."""
     instead_of_classes: str = ""

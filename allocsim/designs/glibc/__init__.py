@@ -54,6 +54,7 @@ from allocsim.designs.glibc.check_arenas import INVARIANTS
 from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.state import PARAMETERS, new_state, placement
 from allocsim.designs.glibc.stats import fill_sample, native_counters
+from allocsim.designs.glibc.units import units
 
 KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.malloc: malloc.malloc,
@@ -140,4 +141,5 @@ DESIGN = Design(
         "free_spans": "free ends of arenas (top)",
         "metadata": "none: the records of glibc are in its heap",
     },
+    units=units,
 )

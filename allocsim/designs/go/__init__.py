@@ -56,6 +56,7 @@ from allocsim.designs.go.check_classes import INVARIANTS
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import size_classes
 from allocsim.designs.go.state import PARAMETERS, mode, new_state, placement
+from allocsim.designs.go.units import units
 
 KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.malloc: malloc.malloc,
@@ -123,4 +124,5 @@ DESIGN = Design(
     placement=placement,
     parts=mstats.PARTS,
     mode=mode,
+    units=units,
 )

@@ -69,6 +69,7 @@ from allocsim.designs.go2008.records import (
     Static,
 )
 from allocsim.designs.go2008.size_classes import CLASS_COUNT, class_to_size, size_to_class
+from allocsim.designs.go2008.units import units
 
 SIZE_CLASSES = SizeClasses(
     class_of=size_to_class,
@@ -133,4 +134,5 @@ DESIGN = Design(
     classes=class_uses,
     invariants=(*check_page_heap.INVARIANTS, *check_caches.INVARIANTS),
     zeroed=True,
+    units=units,
 )

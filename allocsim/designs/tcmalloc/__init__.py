@@ -52,6 +52,7 @@ from allocsim.designs.tcmalloc.state import (
     start_up,
 )
 from allocsim.designs.tcmalloc.stats import caches, classes, fill_sample, native_counters
+from allocsim.designs.tcmalloc.units import units
 
 KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.malloc: malloc.malloc,
@@ -115,4 +116,5 @@ DESIGN = Design(
     caches=caches,
     native_counters=native_counters,
     placement=placement,
+    units=units,
 )

@@ -1,0 +1,109 @@
+"""`allocsim explain`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from allocsim.cli.completion import complete_subjects, complete_workload
+from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
+from allocsim.cli.output import log
+from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
+
+
+@click.command("explain")
+@click.argument("name", metavar="WORKLOAD", shell_complete=complete_workload)
+@click.option(
+    "--on",
+    metavar="SUBJECT",
+    default="glibc",
+    show_default=True,
+    shell_complete=complete_subjects,
+    help="Design or library, as `compare --on` names them.",
+)
+@click.option(
+    "--at",
+    type=MomentType(),
+    metavar="MOMENT",
+    default="worst",
+    show_default=True,
+    help="peak, live-peak, worst (largest footprint - live), end, or a number of events.",
+)
+@click.option(
+    "--by",
+    default="size,lifetime",
+    show_default=True,
+    help="Group the owners by size, thread, age or lifetime; separate several by commas.",
+)
+@click.option(
+    "--what-if",
+    "what_if",
+    metavar="GROUP",
+    multiple=True,
+    help="Experiment with a group, given as the tables name it; by default with the first group. "
+    "May be repeated.",
+)
+@click.option(
+    "--seconds",
+    type=SecondsType(),
+    default=10.0,
+    show_default=True,
+    help="Begin no experiment after this time.",
+)
+@click.option("--no-what-if", is_flag=True, help="Make no experiments.")
+@touch_option
+@click.option(
+    "--limit", type=SizeType(), help="Fail (exit 1) when the footprint exceeds this size."
+)
+@click.option(
+    "--reserve",
+    type=SizeType(),
+    default=DEFAULT_RESERVE,
+    show_default="64GiB",
+    help="Address space for a design's heap, which limits the heap's size.",
+)
+@click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
+@recording_options
+@click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
+def command(name: str, form: str | None, process: int | None, **options: Any) -> None:
+    """Show who owns the footprint, and what would change it.
+
+    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. Then each
+    byte of the footprint is the share of a live object, or belongs to no object: live bytes,
+    rounding, free bytes of a span or page that live objects keep from being free, caches, free
+    memory. The experiments replay the workload with one change and measure the footprint.
+    """
+    from allocsim.cli.drive import command_line
+    from allocsim.explain.explanation import Question, explain, require_groups
+    from allocsim.explain.repeatable import repeatable
+    from allocsim.reports.explanation_screen import print_explanation
+    from allocsim.reports.explanation_text import explanation_json
+    from allocsim.reports.trace_warnings import trace_warnings
+    from allocsim.workloads import open_workload
+
+    by = [each.strip() for each in options["by"].split(",")]
+    require_groups(by)
+    seconds = 0.0 if options["no_what_if"] else options["seconds"]
+    question = Question(options["at"], by, options["what_if"], seconds)
+    opened = repeatable(open_workload(name, options["seed"], form, process))
+    found, trace = explain(_subject(opened, options), question)
+    for note in trace.notes:
+        log(f"note: {note}")
+    for warning in trace_warnings(trace):
+        log(f"warning: {warning}")
+    if options["json"]:
+        click.echo(explanation_json(found, trace, command_line()))
+    else:
+        print_explanation(found, trace.name)
+
+
+def _subject(opened: Any, options: dict[str, Any]) -> Any:
+    """Return the subject that --on names."""
+    from allocsim.benchmark.subject import require_subject
+    from allocsim.driver import Touch
+    from allocsim.explain.on_design import OnDesign
+
+    require_subject(options["on"])
+    touch = Touch[options["touch"].upper()]
+    return OnDesign(options["on"], opened, touch, options["limit"], options["reserve"])

@@ -1,0 +1,26 @@
+"""The units of a go heap: its spans. Pages of no span are free, in the page cache or released."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.designs import Units
+from allocsim.designs.go.records import STACK, Go
+from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
+
+NAMES = ("dead_or_free_objects", "dead_large_objects", "stacks")
+"""A span without a live object has free slots and dead objects that no collection has swept yet, is
+a dead large object, or is a stack segment."""
+
+
+def units(heap: Go) -> Units:
+    """Return the spans in use, and the bytes of the free pages between them."""
+    mheap = heap.mheap[0]
+    spans = heap.mspan[1 : int(mheap.last_span) + 1]
+    kept = spans.start_addr != 0
+    size_class = spans.size_class[kept]
+    part = np.where(size_class == 0, 1, 0)
+    part[size_class == STACK] = 2
+    free = (int(mheap.chunks) << 9) - int(mheap.pages_in_use) - int(mheap.manual_pages)
+    rest = {"free_spans": (free << PAGE_SHIFT) - int(heap.system[0].released)}
+    return Units(spans.start_addr[kept], spans.npages[kept] * PAGE, part, NAMES, rest)

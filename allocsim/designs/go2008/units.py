@@ -1,0 +1,26 @@
+"""The units of a go2008 heap: its spans.
+
+A span of small objects never becomes free, even if all its objects are: they stay on the lists of
+threads. Then a share of such a span says which objects keep its free objects from other sizes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.designs import Units
+from allocsim.designs.go2008.pagemap import PAGE
+from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
+
+NAMES = ("caches", "large_objects", "free_spans", "stacks")
+"""A span without a live object has free objects on the lists of threads, or is free, or is a stack
+segment. A span of a large object has a live object."""
+
+
+def units(heap: Go2008) -> Units:
+    """Return the spans of the heap."""
+    spans = heap.span[1 : int(heap.counters[0].spans) + 1]
+    part = np.where(spans.size_class == LARGE, 1, 0)
+    part[spans.state == SpanState.FREE] = 2
+    part[spans.state == SpanState.STACK] = 3
+    return Units(spans.address.copy(), spans.pages * PAGE, part, NAMES)

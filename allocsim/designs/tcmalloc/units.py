@@ -1,0 +1,26 @@
+"""The units of a tcmalloc heap: its spans that are not released."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.designs import Units
+from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
+from allocsim.designs.tcmalloc.size_classes import PAGE
+from allocsim.designs.tcmalloc.span import LIST_HEADS
+
+NAMES = ("caches", "library_objects", "free_spans", "stacks")
+"""A span without a live object is held by free objects in caches (of threads, or the transfer
+cache) or by small objects of the startup state, is a large object of the startup state, is free, or
+is a stack segment."""
+
+
+def units(heap: Tcmalloc) -> Units:
+    """Return the spans of the heap."""
+    spans = heap.span[LIST_HEADS + 1 : int(heap.page_heap[0].last_span) + 1]
+    kept = ~np.isin(spans.state, (SpanState.NONE, SpanState.RETURNED, SpanState.LIST))
+    state, size_class = spans.state[kept], spans.size_class[kept]
+    part = np.where(size_class == 0, 1, 0)
+    part[state == SpanState.FREE] = 2
+    part[state == SpanState.STACK] = 3
+    return Units(spans.address[kept], spans.pages[kept] * PAGE, part, NAMES)

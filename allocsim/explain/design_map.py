@@ -1,0 +1,53 @@
+"""The map of a design's heap: a replay up to the moment, then a walk over its spans or pages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.jit import kernel
+from allocsim.core.records import HeapState
+from allocsim.errors import InputError
+from allocsim.events import Trace, first_events
+from allocsim.explain.heap_map import HeapMap, sorted_map
+from allocsim.heap import Heap
+from allocsim.player import Options, Player
+
+
+def map_of(heap: Heap, player: Player) -> HeapMap:
+    """Return the map of the heap as the player has left it.
+
+    Raises InputError if the design has no units, and Corruption if they do not sum to its
+    footprint.
+    """
+    design, state = heap.design, heap.state
+    if design.units is None:
+        raise InputError(f"the design '{design.name}' does not tell its spans (Design.units)")
+    units = design.units(state)
+    number = np.flatnonzero(player.objects.address)
+    address = np.ascontiguousarray(player.objects.address[number])
+    usable = np.zeros(len(number), np.int64)
+    fill_usable(state, address, usable)
+    return sorted_map(
+        (number, address, player.objects.request[number], usable),
+        (units.address, units.length, units.part),
+        (*units.names,),
+        {**units.rest, "metadata": int(state.system[0].metadata)},
+        (player.events, int(operations.footprint(state))),
+    )
+
+
+def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) -> Player:
+    """Replay the first `event` events of a trace, or all; return the player."""
+    player = Player(heap, options, event)
+    with trace:
+        for chunk in (trace if event is None else first_events(trace, event)).chunks:
+            player.play(chunk)
+    return player
+
+
+@kernel
+def fill_usable(heap: HeapState, address: np.ndarray, usable: np.ndarray) -> None:
+    """Set `usable` to the allocated size of the object at each address."""
+    for index in range(len(address)):
+        usable[index] = operations.usable_size(heap, address[index])

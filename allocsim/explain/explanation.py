@@ -1,0 +1,128 @@
+"""An explanation: who owns the footprint of a subject at a moment, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from allocsim.errors import InputError, UnknownName
+from allocsim.events import Trace
+from allocsim.explain.heap_map import HeapMap
+from allocsim.explain.labels import MAKERS, Labels, label
+from allocsim.explain.lives import read_lives
+from allocsim.explain.on_design import OnDesign
+from allocsim.explain.owners import Owner, nobody, owners_by, parts_of
+from allocsim.explain.sentences import sentences
+from allocsim.explain.shares import share_out
+from allocsim.explain.what_if import Experiments, Group, WhatIf, group_of
+from allocsim.moments import Moment, event_at
+
+SECONDS = 10.0
+"""Time that experiments may take by default."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a subject."""
+
+    at: str | int = "worst"
+    """The moment, as `moments.parse_moment` returns it."""
+    by: Sequence[str] = ("size", "lifetime")
+    """What the owners are grouped by."""
+    what_if: Sequence[str] = ()
+    """Names of groups to experiment with; if empty, the group that owns most."""
+    seconds: float = SECONDS
+    """Time after which no experiment is begun; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The answer. Bytes are integers; the owners of each `by` and `nobody` sum to `footprint`."""
+
+    subject: str
+    unit: str
+    """What objects share: "span" or "page"."""
+    moments: tuple[Moment, ...]
+    moment: Moment
+    parts: dict[str, int]
+    owners: list[Owner]
+    """The groups of each `by` in turn, each with the largest owner first."""
+    nobody: dict[str, int]
+    what_ifs: list[WhatIf]
+    sentences: list[str]
+    cautions: list[str]
+
+
+def explain(subject: OnDesign, question: Question) -> tuple[Explanation, Trace]:
+    """Replay the workload on a subject, and answer a question about it.
+
+    Returns the answer and the trace, whose notes are complete. Raises InputError if the workload
+    has no events.
+    """
+    moments = subject.moments()
+    event = event_at(moments, question.at)
+    if not event_at(moments, "end"):
+        raise InputError("the workload has no events to explain")
+    heap = subject.map_at(event)
+    shares = share_out(heap)
+    trace = subject.open_trace()
+    with trace:
+        lives = read_lives(trace.chunks, event)
+    labels = [label(by, heap, lives) for by in question.by]
+    owners = [owners_by(heap, shares, each) for each in labels]
+    experiments = Experiments(subject, event, heap.footprint, question.seconds)
+    groups = _groups(question, labels, owners, heap)
+    what_ifs = experiments.results(groups) if question.seconds > 0 else []
+    parts, flat = parts_of(heap, shares), [owner for rows in owners for owner in rows]
+    answer = Explanation(
+        subject=subject.name,
+        unit=subject.unit,
+        moments=moments,
+        moment=_moment(question.at, heap),
+        parts=parts,
+        owners=flat,
+        nobody=nobody(heap, shares),
+        what_ifs=what_ifs,
+        sentences=sentences(heap.footprint, parts, flat, what_ifs),
+        cautions=[*subject.cautions, *_left_out(experiments, question)],
+    )
+    return answer, trace
+
+
+def require_groups(by: Sequence[str]) -> None:
+    """Raise UnknownName unless owners can be grouped by each of these."""
+    for each in by:
+        if each not in MAKERS:
+            raise UnknownName("grouping", each, MAKERS)
+
+
+def _moment(at: str | int, heap: HeapMap) -> Moment:
+    """Return the figures of the map as a moment."""
+    return Moment(str(at), heap.event, heap.footprint, int(heap.request.sum()))
+
+
+def _groups(
+    question: Question, labels: list[Labels], owners: list[list[Owner]], heap: HeapMap
+) -> list[Group]:
+    """Return the groups to experiment with; raise UnknownName for a name that no group has."""
+    if not question.what_if:
+        return [group_of(labels[0], owners[0][0], heap.number)] if owners and owners[0] else []
+    known = {
+        owner.name: (each, owner)
+        for each, rows in zip(labels, owners, strict=True)
+        for owner in rows
+    }
+    for name in question.what_if:
+        if name not in known:
+            raise UnknownName("group", name, known)
+    return [group_of(*known[name], heap.number) for name in question.what_if]
+
+
+def _left_out(experiments: Experiments, question: Question) -> list[str]:
+    """Return a sentence on experiments that were not made."""
+    if not experiments.left_out:
+        return []
+    return [
+        f"{experiments.left_out} experiments were left out after {question.seconds:g} s; "
+        "--seconds sets their time"
+    ]

@@ -1,0 +1,112 @@
+"""Labels: groups of live objects by size, thread, age, lifetime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from allocsim.explain.heap_map import HeapMap
+from allocsim.explain.lives import NEVER, Lives
+from allocsim.explain.variants import Match
+from allocsim.text import format_bytes
+
+AGES = tuple(1 << power for power in (16, 20, 24, 28, 32))
+"""Bounds of the groups by age, in bytes that the program has allocated since the object's birth."""
+
+LONG = 10
+"""An object lives long if its lifetime, in events, is more than the length of the trace divided by
+this."""
+
+MAX_EXACT_SIZE = 1 << 15
+"""Larger objects are grouped by powers of two: their sizes are too many for one group each."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The group of each live object, in the order of the map."""
+
+    by: str
+    names: list[str]
+    group: np.ndarray
+    """int64: index into `names`."""
+    match_of: Callable[[int], Match]
+    """Returns the match for the objects of a group, for `variants.variant`: all objects of the
+    workload with that label, or, if the label depends on the moment, those live at the moment."""
+
+
+def label(by: str, heap: HeapMap, lives: Lives) -> Labels:
+    """Return the labels by "size", "thread", "age" or "lifetime"."""
+    return MAKERS[by](heap, lives)
+
+
+def _by_size(heap: HeapMap, _: Lives) -> Labels:
+    """Group objects by their usable bytes: the object size of their class."""
+    large = np.maximum(heap.usable - 1, 1)
+    rounded = np.left_shift(1, np.floor(np.log2(large)).astype(np.int64) + 1)
+    size = np.where(heap.usable <= MAX_EXACT_SIZE, heap.usable, rounded)
+    sizes, group = np.unique(size, return_inverse=True)
+
+    def match_of(index: int) -> Match:
+        """Match the requests that lie between the smallest and the largest of the group."""
+        requests = heap.request[group == index]
+        low, high = int(requests.min()), int(requests.max())
+        return lambda calls, _: (calls.request >= low) & (calls.request <= high)
+
+    return Labels("size", [_size_name(size) for size in sizes.tolist()], group, match_of)
+
+
+def _size_name(size: int) -> str:
+    """Return the name of a size, or of the range of sizes that ends at a power of two."""
+    if size <= MAX_EXACT_SIZE:
+        return f"{size:,} B"
+    return f"{format_bytes(size / 2)} to {format_bytes(size)}"
+
+
+def _by_thread(heap: HeapMap, lives: Lives) -> Labels:
+    """Group objects by the thread that placed them."""
+    threads, group = np.unique(lives.thread[heap.number], return_inverse=True)
+    names = [f"thread {thread}" for thread in threads.tolist()]
+    return Labels("thread", names, group, lambda index: partial(_is_by_thread, threads[index]))
+
+
+def _is_by_thread(thread: int, calls: Any, _: int) -> np.ndarray:
+    """Match the calls of a thread."""
+    matched: np.ndarray = calls.thread == thread
+    return matched
+
+
+def _by_age(heap: HeapMap, lives: Lives) -> Labels:
+    """Group objects by the bytes that were allocated since their birth."""
+    age = lives.clock - lives.born_clock[heap.number]
+    names = [f"older than {format_bytes(AGES[-1])} of allocations"]
+    names[0:0] = [f"younger than {format_bytes(bound)} of allocations" for bound in AGES]
+    group = np.searchsorted(AGES, age, "right")
+    return Labels("age", names, group, _match_live(heap, lives, group))
+
+
+def _by_lifetime(heap: HeapMap, lives: Lives) -> Labels:
+    """Group objects by when they are freed."""
+    born, freed = lives.born[heap.number], lives.freed[heap.number]
+    is_long = freed - born > lives.events // LONG
+    names = ["never freed", f"freed after more than 1/{LONG} of the events", "freed sooner"]
+    group = np.where(freed == NEVER, 0, np.where(is_long, 1, 2))
+    return Labels("lifetime", names, group, _match_live(heap, lives, group))
+
+
+def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int], Match]:
+    """Return a function that matches the objects of a group that are live at the moment."""
+
+    def match_of(index: int) -> Match:
+        """Match the allocations of the group's objects."""
+        born = np.sort(lives.born[heap.number[group == index]])
+        return lambda calls, first: np.isin(first + np.arange(len(calls)), born)
+
+    return match_of
+
+
+MAKERS = {"size": _by_size, "thread": _by_thread, "age": _by_age, "lifetime": _by_lifetime}
+"""The functions that label objects, by what they group by."""

@@ -1,0 +1,94 @@
+"""A design as the subject of an explanation: its moments, its map, and replays of variants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.benchmark.subject import make_subject
+from allocsim.core import operations
+from allocsim.driver import Touch
+from allocsim.events import Op, Trace, no_events
+from allocsim.explain.design_map import map_of, play_until
+from allocsim.explain.heap_map import HeapMap
+from allocsim.heap import RESERVE, Heap
+from allocsim.moments import Moment
+from allocsim.player import Options, Player, play
+
+
+@dataclass(frozen=True)
+class OnDesign:
+    """Replays on a design. `open_trace` opens the workload again."""
+
+    name: str
+    """The design and its settings, as `compare --on` names them."""
+    open_trace: Callable[[], Trace]
+    touch: Touch = Touch.PAGE
+    limit: int | None = None
+    reserve: int = RESERVE
+
+    unit = "span"
+    """What a unit of the map is."""
+    release = "memory released on request"
+    """What asking for release is called."""
+    copied = "replayed"
+    """How objects are freed, and release is asked for, after the moment."""
+    cautions: tuple[str, ...] = ()
+
+    def moments(self) -> tuple[Moment, ...]:
+        """Replay the whole workload and return its moments."""
+        with self._heap() as heap:
+            return play(heap, self.open_trace(), self._options()).moments
+
+    def map_at(self, event: int) -> HeapMap:
+        """Replay up to a moment and return the map of the heap."""
+        with self._played(event) as (heap, player):
+            return map_of(heap, player)
+
+    def footprint_of(self, trace: Trace) -> int:
+        """Replay a variant of the workload and return the footprint at its end."""
+        with self._heap() as heap:
+            play_until(heap, trace, None, self._options())
+            return int(operations.footprint(heap.state))
+
+    def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[int]:
+        """Return the footprint once objects were freed and release was asked for.
+
+        Each element of `freed` has the ids of objects that are live after `event` events. Each is
+        an experiment of its own.
+        """
+        return [self._after_release(event, numbers) for numbers in freed]
+
+    def _after_release(self, event: int, numbers: np.ndarray) -> int:
+        with self._played(event) as (heap, player):
+            player.play(frees(numbers))
+            operations.release(heap.state, int(heap.state.system[0].heap))
+            return int(operations.footprint(heap.state))
+
+    @contextmanager
+    def _played(self, event: int) -> Iterator[tuple[Heap, Player]]:
+        """Replay up to a moment and yield the heap and the player."""
+        with self._heap() as heap:
+            yield heap, play_until(heap, self.open_trace(), event, self._options())
+
+    def _heap(self) -> Heap:
+        """Return a new heap."""
+        heap = make_subject(self.name, self.reserve).heap
+        assert heap is not None
+        return heap
+
+    def _options(self) -> Options:
+        """Return the settings of each replay."""
+        return Options(touch=self.touch, limit=self.limit)
+
+
+def frees(numbers: np.ndarray) -> Any:
+    """Return events that free objects."""
+    events = no_events(len(numbers))
+    events.object[:] = numbers
+    events.op[:] = Op.FREE
+    return events

@@ -1,0 +1,98 @@
+"""Owners: the live objects in groups, and what each group holds of the footprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from allocsim.errors import Corruption
+from allocsim.explain.heap_map import HeapMap
+from allocsim.explain.labels import Labels
+from allocsim.explain.shares import Shares, sums
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A group of live objects. All figures but `objects` are bytes."""
+
+    by: str
+    """What the groups are made by: "size", "thread", "age", "lifetime" or "site"."""
+    name: str
+    objects: int
+    live: int
+    rounding: int
+    pinned: int
+    """Shares of the objects in the free bytes of their units (see `shares`)."""
+    owned: int
+    """live + rounding + pinned - untouched. The owners and `nobody` sum to the footprint."""
+    only: int
+    """Units in which all live objects are of this group. They become free if the group is freed."""
+    some: int
+    """Units with a live object of this group; only <= owned + untouched <= some."""
+    untouched: int
+    """Bytes of the objects on pages that are not resident; 0 for a design."""
+
+
+def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
+    """Return the groups that have live objects, the largest owner first.
+
+    Raises Corruption unless their `owned` and the parts of `nobody` sum exactly to the footprint.
+    """
+    group, count = labels.group, len(labels.names)
+    columns = (
+        np.bincount(group, minlength=count),
+        sums(group, heap.request, count),
+        sums(group, heap.usable - heap.request, count),
+        sums(group, shares.pinned, count),
+        sums(group, heap.usable + shares.pinned - shares.untouched, count),
+        *_only_and_some(heap, shares, group, count),
+        sums(group, shares.untouched, count),
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    owners = [
+        Owner(labels.by, name, *row) for name, row in zip(labels.names, rows, strict=True) if row[0]
+    ]
+    total = sum(owner.owned for owner in owners) + sum(nobody(heap, shares).values())
+    if total != heap.footprint:
+        raise Corruption(f"owners by {labels.by} sum to {total} of {heap.footprint} bytes")
+    return sorted(owners, key=lambda owner: (-owner.owned, owner.name))
+
+
+def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
+    """Return the bytes of the footprint that no object owns, by part; parts of 0 are left out."""
+    empty = shares.objects == 0
+    by_part = sums(heap.unit_part[empty], heap.unit_length[empty], len(heap.parts)).tolist()
+    parts = dict(zip(heap.parts, by_part, strict=True))
+    for name, size in heap.rest.items():
+        parts[name] = parts.get(name, 0) + size
+    return {name: size for name, size in parts.items() if size}
+
+
+def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
+    """Return the whole footprint by part: what live objects hold, and the parts of `nobody`."""
+    held = {
+        "live": int(heap.request.sum()),
+        "rounding": int((heap.usable - heap.request).sum()),
+        "pinned": int(shares.pinned.sum()),
+        "untouched": -int(shares.untouched.sum()),
+    }
+    return {name: size for name, size in held.items() if size or name == "live"} | nobody(
+        heap, shares
+    )
+
+
+def _only_and_some(
+    heap: HeapMap, shares: Shares, group: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each group the bytes of units that are only its own, and of units it is in."""
+    unit, of_pair = shares.pair_unit, group[shares.pair_object]
+    if not len(unit):
+        return np.zeros(count, np.int64), np.zeros(count, np.int64)
+    starts = np.flatnonzero(np.diff(unit, prepend=-1))
+    lowest, highest = np.minimum.reduceat(of_pair, starts), np.maximum.reduceat(of_pair, starts)
+    length, is_single = heap.unit_length[unit[starts]], lowest == highest
+    only = sums(lowest[is_single], length[is_single], count)
+    mixed = np.repeat(~is_single, shares.objects[unit[starts]])
+    both = np.unique(unit[mixed] * count + of_pair[mixed])
+    return only, only + sums(both % count, heap.unit_length[both // count], count)

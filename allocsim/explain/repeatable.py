@@ -1,0 +1,34 @@
+"""A workload that can be read any number of times: `explain` replays it several times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from allocsim.core.available_memory import available_memory
+from allocsim.errors import EnvironmentLacks
+from allocsim.events import Trace
+
+
+def repeatable(trace: Trace) -> Callable[[], Trace]:
+    """Return a function that opens the same workload again; `trace` itself is closed.
+
+    A trace that can be read only once is kept in memory. Raises EnvironmentLacks if it would take
+    more than half of the available memory.
+    """
+    if trace.reopen is not None:
+        trace.close()
+        return trace.reopen
+    kept, size, room = [], 0, available_memory() // 2
+    with trace:
+        for chunk in trace.chunks:
+            kept.append(np.array(chunk).view(np.recarray))
+            size += chunk.nbytes
+            if size > room:
+                raise EnvironmentLacks(
+                    f"'{trace.name}' can be read only once and does not fit in memory; write it "
+                    "to a file first"
+                )
+    return lambda: replace(trace, chunks=iter(kept), resource=None)

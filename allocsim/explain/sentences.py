@@ -1,0 +1,103 @@
+"""Sentences under the tables of an explanation. Each has a condition, and its own measurement.
+
+No sentence derives a saving from a share: a saving is always that of an experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from allocsim.explain.owners import Owner
+from allocsim.explain.what_if import WhatIf
+from allocsim.text import counted, format_bytes
+
+RELEASED = 10
+"""Release on request is worth a sentence from this share of the footprint on: 1 in 10."""
+
+PINNED = 5
+"""Pinned bytes of a group, caches, metadata: 1 in 5."""
+
+SAVED = 10
+"""What a heap of its own saves: 1 in 10."""
+
+ROUNDED = 20
+"""Rounding of a size class: 1 in 20."""
+
+EXPLAINED = 2
+"""Pinning does not explain a saving that differs from the share by more than this factor."""
+
+
+def sentences(
+    footprint: int, parts: Mapping[str, int], owners: list[Owner], what_ifs: list[WhatIf]
+) -> list[str]:
+    """Return the sentences whose conditions hold, or one that there is nothing to gain."""
+    found = [
+        *_on_release(footprint, what_ifs),
+        *_on_groups(footprint, owners, what_ifs),
+        *_on_parts(footprint, parts),
+        *_on_rounding(footprint, owners),
+    ]
+    return found or [_nothing_to_gain(footprint, parts, what_ifs)]
+
+
+def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
+    """Say what release on request gives back."""
+    for each in what_ifs:
+        if each.kind == "release" and -each.change * RELEASED >= footprint and not each.is_noise():
+            yield (
+                f"{each.what} would give back {format_bytes(-each.change)} of "
+                f"{format_bytes(footprint)} now ({each.how}): the policy of the allocator keeps "
+                "them, not the program."
+            )
+
+
+def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
+    """Say which groups pin much, if a heap of their own would save much."""
+    own_heap = {each.group: each for each in what_ifs if each.kind == "own heap"}
+    for owner in owners:
+        replay = own_heap.get(owner.name)
+        if replay is None or owner.pinned * PINNED < footprint or -replay.change <= 0:
+            continue
+        if -replay.change * SAVED < footprint or replay.is_noise():
+            continue
+        saved = f"{format_bytes(replay.footprint)} instead of {format_bytes(footprint)}"
+        if EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
+            yield f"{replay.what}: {saved} ({replay.how}). Pinning alone does not explain that."
+        else:
+            yield (
+                f"{counted(owner.objects, 'object')} of {owner.name} "
+                f"({format_bytes(owner.live)}) keep {format_bytes(owner.pinned)} of free memory "
+                f"from being used. In a heap of their own: {saved} ({replay.how})."
+            )
+
+
+def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:
+    """Say that caches or the allocator's own memory are large."""
+    caches, own = parts.get("caches", 0), parts.get("metadata", 0) + parts.get("start", 0)
+    if caches * PINNED >= footprint > 0:
+        yield f"Free objects in caches hold {format_bytes(caches)} of spans without a live object."
+    if own * PINNED >= footprint > 0:
+        yield f"The heap is small: {format_bytes(own)} are the allocator's own memory."
+
+
+def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
+    """Say which size classes round up much."""
+    for owner in owners:
+        if owner.by == "size" and owner.rounding * ROUNDED >= footprint > 0:
+            mean = owner.live // owner.objects
+            yield (
+                f"Requests of {mean:,} bytes on average take {owner.name}: "
+                f"{format_bytes(owner.rounding)} of rounding."
+            )
+
+
+def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
+    """Return the sentence for a heap that is used well."""
+    live = parts.get("live", 0)
+    free = footprint - live - parts.get("rounding", 0) - parts.get("pinned", 0)
+    tried = f" in {counted(len(what_ifs), 'experiment')}" if what_ifs else ""
+    return (
+        f"Nothing to gain found{tried}: of {format_bytes(footprint)}, {format_bytes(live)} are "
+        f"live, {format_bytes(parts.get('pinned', 0))} pinned, {format_bytes(free)} without a "
+        "live object."
+    )

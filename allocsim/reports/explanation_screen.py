@@ -1,0 +1,116 @@
+"""An explanation on the screen: moments, parts, owners, what-ifs and sentences."""
+
+from __future__ import annotations
+
+from allocsim.explain.explanation import Explanation
+from allocsim.explain.owners import Owner
+from allocsim.reports.moments_table import moments_table
+from allocsim.reports.phrases import bar, percent
+from allocsim.reports.screen import Screen, Table, simple_table, styled
+from allocsim.text import format_bytes
+
+ROWS = 8
+"""Number of owners that are shown of each grouping. The others share a row."""
+
+TITLES = {
+    "size": "bytes of an object",
+    "thread": "thread",
+    "age": "age",
+    "lifetime": "lifetime",
+    "site": "call site",
+}
+
+MEANING = (
+    "pinned: free bytes of {unit}s that hold a live object, shared equally by the objects of a "
+    "{unit}; owned: live + rounding + pinned; only: {unit}s with objects of this row alone"
+)
+
+
+def print_explanation(found: Explanation, workload: str) -> None:
+    """Print the explanation of a workload."""
+    screen, moment = Screen(), found.moment
+    factor = "" if moment.overhead is None else f", {moment.overhead:.2f} times"
+    screen.print(
+        styled(
+            f"{workload} on {found.subject}, at {_when(found)}: {format_bytes(moment.footprint)} "
+            f"for {format_bytes(moment.live)} live{factor}",
+            "bold",
+        )
+    )
+    screen.print_table(moments_table(found.moments, moment.event))
+    screen.print_table(_parts_table(found))
+    for by in dict.fromkeys(owner.by for owner in found.owners):
+        rows = [owner for owner in found.owners if owner.by == by]
+        screen.print_table(_owners_table(by, rows, found), 3)
+    screen.print(styled(MEANING.format(unit=found.unit), "dim"))
+    if found.what_ifs:
+        screen.print_table(_what_if_table(found))
+    screen.print("", *(styled(sentence) for sentence in found.sentences))
+    screen.print(*(styled(f"note: {caution}", "yellow") for caution in found.cautions))
+
+
+def _when(found: Explanation) -> str:
+    """Return the name of the moment and its event."""
+    name, event = found.moment.name, f"event {found.moment.event:,}"
+    return event if name.isdecimal() else f"{name} ({event})"
+
+
+def _parts_table(found: Explanation) -> Table:
+    """Show where the bytes are."""
+    table, whole = Table(box=None), found.moment.footprint
+    for title in ("where the bytes are", "", ""):
+        table.add_column(title, justify="right" if not title else "left", no_wrap=True)
+    table.add_column("", min_width=20, no_wrap=True)
+    for name, size in found.parts.items():
+        table.add_row(name, format_bytes(size), percent(size, whole), bar(size, whole))
+    table.add_row("footprint", format_bytes(whole), percent(whole, whole), style="bold")
+    return table
+
+
+def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
+    """Show the largest owners of a grouping, the others together, and what nobody owns."""
+    whole = found.moment.footprint
+    table = simple_table()
+    table.add_column(f"who, by {TITLES[by]}", no_wrap=True)
+    for name in ("objects", "live", "rounding", "pinned", "owned", "share", "only"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for owner in owners[:ROWS]:
+        table.add_row(owner.name, *_cells(owner, whole))
+    if len(owners) > ROWS:
+        table.add_row(f"{len(owners) - ROWS} others", *_cells(_sum(owners[ROWS:]), whole, False))
+    size = sum(found.nobody.values())
+    if size:
+        table.add_row("no live object", "", "", "", "", format_bytes(size), percent(size, whole))
+    return table
+
+
+def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
+    """Return the cells of a row after its name."""
+    sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
+    only = format_bytes(owner.only) if with_only else ""
+    return [f"{owner.objects:,}", *sizes, percent(owner.owned, whole), only]
+
+
+def _sum(owners: list[Owner]) -> Owner:
+    """Return one row for several; `only` and `some` do not add up and are 0."""
+    names = ("objects", "live", "rounding", "pinned", "owned")
+    sums = {name: sum(getattr(owner, name) for owner in owners) for name in names}
+    return Owner(by=owners[0].by, name="", **sums, only=0, some=0, untouched=0)
+
+
+def _what_if_table(found: Explanation) -> Table:
+    """Show the experiments."""
+    table = simple_table()
+    table.add_column("what if", no_wrap=True)
+    for name in ("footprint", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for each in found.what_ifs:
+        change = "within noise" if each.is_noise() else _signed(each.change)
+        table.add_row(each.what, format_bytes(each.footprint), change, each.how)
+    return table
+
+
+def _signed(change: int) -> str:
+    """Return a number of bytes with its sign."""
+    return f"{'-' if change < 0 else '+'}{format_bytes(abs(change))}"

@@ -1,0 +1,55 @@
+"""An explanation as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from allocsim import __version__
+from allocsim.events import Trace
+from allocsim.explain.explanation import Explanation
+from allocsim.reports.trace_warnings import trace_warnings
+
+SCHEMA = "allocsim/explanation/1"
+"""Name and version of the JSON object. The version changes when a key is removed or gets another
+meaning."""
+
+
+def explanation_json(found: Explanation, trace: Trace, command: str) -> str:
+    """Return the explanation as indented JSON; all rows, bytes as integers."""
+    return json.dumps(as_json(found, trace, command), indent=2)
+
+
+def as_json(found: Explanation, trace: Trace, command: str) -> dict[str, Any]:
+    """Return the object that --json prints."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "command": command,
+        "workload": {"name": trace.name, **trace.description},
+        "dropped": trace.dropped,
+        "notes": trace.notes,
+        "warnings": [*trace_warnings(trace), *found.cautions],
+        "moments": [moment.as_json() for moment in found.moments],
+        "moment": found.moment.as_json(),
+        "subject": found.subject,
+        "unit": found.unit,
+        "footprint": found.moment.footprint,
+        "parts": found.parts,
+        "owners": [asdict(owner) for owner in found.owners],
+        "nobody": found.nobody,
+        "what_if": [
+            {
+                "what": each.what,
+                "footprint": each.footprint,
+                "change": each.change,
+                "how": each.how,
+                "kind": each.kind,
+                "group": each.group,
+                "noise": each.is_noise(),
+            }
+            for each in found.what_ifs
+        ],
+        "sentences": found.sentences,
+    }

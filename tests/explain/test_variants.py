@@ -1,0 +1,58 @@
+"""Variants of a workload against a model that follows the objects one by one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from allocsim.events import Op
+from allocsim.explain.variants import variant
+from tests.driving import Call, random_calls, stream_of
+from tests.playing import cut, trace_of
+
+
+def model(calls: list[Call], event: int, kept: bool) -> list[Call]:
+    """Return the calls of the objects that were, or were not, born with 100 to 5,000 bytes."""
+    members: dict[int, bool] = {}
+    found = []
+    for call in calls[:event]:
+        if call.op < Op.REALLOC:
+            members[call.object] = 100 <= call.request <= 5000
+        if members[call.object] == kept:
+            found.append(call)
+    return found
+
+
+def match(calls: Any, first: int) -> np.ndarray:
+    """Match requests of 100 to 5,000 bytes."""
+    matched: np.ndarray = (calls.request >= 100) & (calls.request <= 5000)
+    return matched
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("chunk", [7, 1000])
+def test_variant_has_all_calls_of_the_objects_that_stay(kept: bool, chunk: int) -> None:
+    calls = random_calls(2, 300, objects=30)
+    for event in (0, 150, 300):
+        found = variant(trace_of(*cut(stream_of(calls), chunk)), event, match, kept).chunks
+        events = [row for part in found for row in part.tolist()]
+        assert events == stream_of(model(calls, event, kept)).tolist()
+
+
+def test_notes_stay() -> None:
+    calls = [Call(Op.MALLOC, 0, 8), Call(Op.THREAD_DONE, thread=0), Call(Op.FREE, 0)]
+    (kept,) = variant(trace_of(stream_of(calls)), 2, match, True).chunks
+    assert kept.op.tolist() == [Op.THREAD_DONE]
+
+
+def test_match_gets_the_number_of_the_first_call_without_notes() -> None:
+    firsts = []
+
+    def noting(calls: Any, first: int) -> np.ndarray:
+        firsts.append((len(calls), first))
+        return np.ones(len(calls), np.bool_)
+
+    calls = [Call(Op.MALLOC, 0, 8), Call(Op.THREAD_DONE), Call(Op.MALLOC, 1, 8), Call(Op.FREE, 0)]
+    for _ in variant(trace_of(*cut(stream_of(calls), 2)), 3, noting, True).chunks:
+        pass
+    assert firsts == [(1, 0), (2, 1)]
