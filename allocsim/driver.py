@@ -61,7 +61,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
             break
         if event.thread >= driver.threads and not _begin_threads(heap, driver, event.thread):
             break
-        if not _replay_event(heap, driver, run.objects[event.object], event):
+        if not replay_event(heap, driver, run.objects[event.object], event):
             if driver.stop == Stop.LIMIT:  # replayed, although the object was not written
                 position += 1
                 done += 1
@@ -104,7 +104,7 @@ def _note_moments(driver: Driver, event: Record, done: int, footprint: int) -> N
 
 
 @kernel
-def _replay_event(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
+def replay_event(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Replay one event on the object `target`; return False on failure (see driver.stop)."""
     # A live object can only be resized or freed; an object that is not live, only allocated.
     if (target.address != 0) != (event.op >= Op.REALLOC):

@@ -19,7 +19,7 @@ from allocsim.core.memory import table
 from allocsim.core.operations import Status
 from allocsim.core.records import SAMPLE, HeapState, Int64, Struct, Table
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch, replay
-from allocsim.errors import Corruption, LimitExceeded
+from allocsim.errors import AllocsimError, Corruption, LimitExceeded
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.state import Library
 from allocsim.player import NEVER
@@ -85,17 +85,23 @@ def replay_all(
     if replay_steps(subject.state, run, events, steps, meter) == len(steps):
         return
     driver = run.driver[0]
-    stop, done = Stop(int(driver.stop)), counted(int(driver.events), "event")
+    stop, done = Stop(int(driver.stop)), f"after {counted(int(driver.events), 'event')}"
     if stop == Stop.LIMIT:
         peak = format_bytes(int(driver.peak_footprint))
-        raise LimitExceeded(f"exceeded the limit with a footprint of {peak} after {done}")
-    reason = _STOPS.get(stop, stop.name)
+        raise LimitExceeded(f"exceeded the limit with a footprint of {peak} {done}")
     if subject.heap and operations.refusal(subject.state) == Status.OVER_BOUND:
         limit = format_bytes(int(driver.limit))
-        raise LimitExceeded(f"would exceed the limit of {limit} with one request after {done}")
+        raise LimitExceeded(f"would exceed the limit of {limit} with one request {done}")
     if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
-        reason = "the design does not support this request"
-    raise Corruption(f"stopped after {done}: {reason}")
+        raise Corruption(f"stopped {done}: the design does not support this request")
+    raise stop_error(stop, done)
+
+
+def stop_error(stop: Stop, when: str) -> AllocsimError:
+    """Return the error for a replay that stopped; `when` says where, as in "after 5 events"."""
+    if stop == Stop.LIMIT:
+        return LimitExceeded(f"exceeded the limit {when}")
+    return Corruption(f"stopped {when}: {_STOPS.get(stop, stop.name)}")
 
 
 _STOPS = {

@@ -1,0 +1,227 @@
+"""The plan of a play on threads: a stream of events for each thread, and epochs of turns.
+
+Object ids are reused, so two objects with the same id would make threads wait for each other. In a
+stream, an event therefore names a slot. The slot of an object that one thread uses is reused by
+that thread. The slot of a shared object is reused only in a later epoch, and its *version* counts
+the calls that have returned the object: a call waits for the version that it needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from allocsim.benchmark.stepping import Step
+from allocsim.benchmark.threads.records import SHARED, Epoch, Turn
+from allocsim.benchmark.threads.slots import Slots, free_slot, new_slots, take_slot
+from allocsim.benchmark.threads.survey import Counts, Survey, new_numbers, number_of
+from allocsim.core.jit import kernel
+from allocsim.core.memory import table
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
+from allocsim.events import EVENT, Event, Op
+
+ORDERED = 0
+"""The window of ordered play: an epoch has one turn, and events keep their recorded order."""
+
+
+class Cursor(Struct):
+    """Totals of a plan, and the state of its making."""
+
+    epochs: Int64
+    turns: Int64  # turns in use, plus 1, because turn 0 is unused
+    window: Int64  # calls in an epoch, or ORDERED
+    calls: Int64  # calls so far
+    full: Int64  # 1: the next call begins an epoch
+    until: Int64  # number of calls at which the epoch is full
+    thread: Int64  # the thread of the last event
+    step: Int64  # steps whose last call has been seen
+    marked: Int64  # steps whose epoch is known
+    alive: Int64  # threads alive at the beginning of the epoch, and those that began in it
+    ended: Int64  # threads that end in this epoch
+    at_once: Int64  # maximum of `alive`
+    live: Int64  # live bytes
+    peak_live: Int64  # maximum of `live`
+
+
+class Place(Struct):
+    """An object, by object id."""
+
+    slot: Int64
+    request: Int64
+    version: Int64
+    life: Int64
+
+
+class Course(Struct):
+    """A thread in the making of a plan."""
+
+    position: Int64  # where its next event goes in the stream
+    first: Int64  # its first turn
+    turn: Int64  # its last turn
+    begin: Int64  # where its events begin in the stream
+
+
+class Plan(NamedTuple):
+    """A plan; all tables are mapped and touched as far as they are in use."""
+
+    cursor: Table[Cursor]  # one row
+    stream: Table[Event]
+    turns: Table[Turn]
+    epochs: Table[Epoch]
+    threads: Table[Course]
+    due: np.ndarray  # int64, by step: the epoch at whose end the step's readings are due
+    slots: Slots
+
+
+def make_plan(
+    events: Table[Event], found: Survey, objects: int, steps: Table[Step], window: int = ORDERED
+) -> Plan:
+    """Return the plan of surveyed events; set `live` of the steps, which are those of ordered play.
+
+    `objects` is the number of object ids; `window` is the number of calls in an epoch.
+    """
+    counts = found.counts[0]
+    bound = plan_bound(found, len(steps), window)
+    plan = Plan(
+        cursor=records(Cursor),
+        stream=table(EVENT, int(counts.calls)),
+        turns=table(Turn, bound + 1),
+        epochs=table(Epoch, bound + 1),
+        threads=table(Course, int(counts.threads)),
+        due=table(np.int64, len(steps) + 1),
+        slots=new_slots(int(counts.threads), int(counts.lives)),
+    )
+    begins = np.cumsum(found.calls[: counts.threads]) - found.calls[: counts.threads]
+    plan.threads.position = plan.threads.begin = begins
+    plan.cursor[0].window, plan.cursor[0].turns = window, 1
+    tables = events, table(Place, objects), new_numbers()
+    fill_plan(plan, *tables, records(Counts), found.shared, steps)
+    return plan
+
+
+def plan_bound(found: Survey, steps: int, window: int) -> int:
+    """Return an upper bound of the number of turns, and of epochs."""
+    counts = found.counts[0]
+    windows = int(counts.calls) // window if window else 0
+    ends = len(found.calls)  # each end may be a turn of its own
+    return int(counts.switches) + steps + windows + ends + 2
+
+
+@kernel
+def fill_plan(
+    plan: Plan,
+    events: Table[Event],
+    places: Table[Place],
+    numbers: np.ndarray,
+    counts: Table[Counts],
+    shared: np.ndarray,
+    steps: Table[Step],
+) -> None:
+    """Fill a plan whose tables are zero except for `window`, `turns` and where threads begin."""
+    cursor = plan.cursor[0]
+    for index in range(len(events)):
+        event = events[index]
+        if event.op <= Op.FREE:
+            thread = number_of(numbers, event.thread, counts[0])
+            turn = _turn_of(plan, thread, True)
+            _add_call(plan, turn, event, places[event.object], shared)
+            if cursor.step < len(steps) and cursor.calls == steps[cursor.step].event:
+                steps[cursor.step].live = cursor.live
+                cursor.step += 1
+                cursor.full = 1
+        elif event.op == Op.THREAD_DONE and numbers[event.thread] != 0:
+            turn = _turn_of(plan, numbers[event.thread] - 1, False)
+            turn.ends = 1
+            cursor.ended += 1
+            numbers[event.thread] = 0
+    _mark_steps(plan)
+    plan.epochs[cursor.epochs].first = cursor.turns
+
+
+@kernel
+def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
+    """Return the turn that the next event of a thread belongs to, a new one if necessary."""
+    cursor, course = plan.cursor[0], plan.threads[thread]
+    is_ordered = cursor.window == ORDERED
+    if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
+        if cursor.full and is_call:
+            _mark_steps(plan)
+        _begin_epoch(plan)
+    cursor.thread = thread
+    if course.turn == 0 or plan.turns[course.turn].epoch != cursor.epochs - 1:
+        _begin_turn(plan, thread, course)
+    return plan.turns[course.turn]
+
+
+@kernel
+def _begin_epoch(plan: Plan) -> None:
+    """Begin an epoch.
+
+    In windows, the first epoch has a single call, so the first thread is the first to call the
+    library. glibc gives the main arena to the thread that does.
+    """
+    cursor = plan.cursor[0]
+    plan.epochs[cursor.epochs].first = cursor.turns
+    cursor.full = 0
+    cursor.until = cursor.calls + (cursor.window if cursor.epochs else 1)
+    cursor.epochs += 1
+    cursor.alive -= cursor.ended
+    cursor.ended = 0
+
+
+@kernel
+def _begin_turn(plan: Plan, thread: int, course: Course) -> None:
+    """Begin a turn of a thread in the current epoch."""
+    cursor = plan.cursor[0]
+    turn = plan.turns[cursor.turns]
+    turn.thread, turn.epoch, turn.end = thread, cursor.epochs - 1, course.position
+    if course.turn:
+        plan.turns[course.turn].next = cursor.turns
+    else:
+        course.first = cursor.turns
+        cursor.alive += 1
+        cursor.at_once = max(cursor.at_once, cursor.alive)
+    course.turn = cursor.turns
+    cursor.turns += 1
+
+
+@kernel
+def _mark_steps(plan: Plan) -> None:
+    """Set the epoch of the steps whose last call has been seen: the current epoch."""
+    cursor = plan.cursor[0]
+    while cursor.marked < cursor.step:
+        plan.due[cursor.marked] = cursor.epochs - 1
+        cursor.marked += 1
+
+
+@kernel
+def _add_call(plan: Plan, turn: Turn, event: Event, place: Place, shared: np.ndarray) -> None:
+    """Add a call to its thread's stream and turn."""
+    cursor, course = plan.cursor[0], plan.threads[turn.thread]
+    copy = plan.stream[course.position]
+    course.position += 1
+    turn.end = course.position
+    if event.op < Op.REALLOC:
+        place.life = plan.slots.counts[0].lives
+        place.slot = take_slot(plan.slots, turn.thread, turn.epoch, shared[place.life])
+        place.version = 0
+    copy.request, copy.op, copy.alignment = event.request, event.op, event.alignment
+    copy.object, copy.thread = place.slot, 0
+    if place.slot >= SHARED:
+        copy.thread = place.version & 0xFFFF
+        place.version += 1
+    if event.op == Op.FREE:
+        free_slot(plan.slots, turn.thread, turn.epoch, place.slot)
+    cursor.live += event.request - place.request
+    place.request = event.request
+    cursor.peak_live = max(cursor.peak_live, cursor.live)
+    cursor.calls += 1
+    if cursor.window and cursor.calls == cursor.until:
+        cursor.full = 1
+
+
+def summary(plan: Plan) -> Any:
+    """Return the totals of a plan."""
+    return plan.cursor[0]

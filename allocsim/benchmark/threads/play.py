@@ -1,0 +1,219 @@
+"""A play of a plan on OS threads of this process, with a malloc library.
+
+Everything is mapped, touched and compiled before the library is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from allocsim.benchmark.meter import Meter
+from allocsim.benchmark.stepping import Step, stop_error
+from allocsim.benchmark.threads.plan import Plan
+from allocsim.benchmark.threads.records import CODE, Control, Seat, Shared, Stage
+from allocsim.benchmark.threads.stacks import Stacks
+from allocsim.benchmark.threads.supervisor import dismiss, supervise
+from allocsim.benchmark.threads.thread import run_thread
+from allocsim.core.c_function import c_address
+from allocsim.core.heap_pointer import save_arrays
+from allocsim.core.jit import PURE
+from allocsim.core.memory import table
+from allocsim.core.records import Table
+from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch
+from allocsim.errors import EnvironmentLacks
+from allocsim.libraries.state import FUNCTIONS
+from allocsim.player import NEVER
+
+NAP = 20_000
+"""Nanoseconds for which a thread sleeps before it looks again whether another one is done."""
+
+C_FUNCTIONS = ("syscall", "nanosleep", "clock_gettime", "pthread_create", "pthread_join")
+"""The C functions whose addresses are fields of Control."""
+
+DRIVER_ROWS = 2
+"""Rows of the drivers' table for each thread, so that no two threads write to one cache line."""
+
+
+class Options(NamedTuple):
+    """Settings of a play."""
+
+    touch: Touch
+    limit: int = NEVER
+    """Maximum bytes that are live on one thread."""
+    verify: bool = False
+    """Fill each object with a pattern, and check it when the object is freed or resized."""
+    timed: bool = False
+    """Measure the processor time of all turns."""
+
+
+class ThreadedPlay:
+    """A plan that can be played any number of times; all objects must be freed between two."""
+
+    def __init__(self, plan: Plan, steps: Table[Step], meter: Meter, options: Options) -> None:
+        """Prepare everything; raise EnvironmentLacks in pure mode."""
+        if PURE:
+            raise EnvironmentLacks(
+                "recorded threads are played by compiled code only, and NUMBA_DISABLE_JIT is set"
+            )
+        self._steps = steps
+        self._stacks = Stacks(int(plan.cursor[0].at_once))
+        self._stages = _Tables(plan, len(steps), meter, options).stages(self._stacks)
+        self._stage = self._stages[0]
+        address = self._stage.code.ctypes.data
+        self._supervise = _callable(c_address(supervise, self._stage), address)
+        self._dismiss = _callable(c_address(dismiss, self._stage), address)
+        self._stage.control[0].entry = c_address(run_thread, self._stage)
+        self.calls = len(plan.stream)
+        self.peak_live = int(plan.cursor[0].peak_live)
+        self.at_once = int(plan.cursor[0].at_once)
+        """Maximum number of threads that are alive at once."""
+        self._reset()
+
+    def play(self, function: np.ndarray) -> None:
+        """Play on the library with these functions; set `resident` of the steps.
+
+        Raises the error of the event that failed, or EnvironmentLacks if a thread cannot be
+        created. Threads that do not end in the recording stay until `end_threads`.
+        """
+        self._stage.function[:] = function
+        self._reset()
+        if self._supervise():
+            self._raise_failure()
+        self._steps.resident = self._stage.resident[: len(self._steps)]
+
+    def end_threads(self) -> None:
+        """End all threads that are left, as at the end of a program that joins them.
+
+        After a failure in a window, threads may wait for the failed one forever, so the process
+        must be ended instead.
+        """
+        self._dismiss()
+
+    @property
+    def processor_time(self) -> int:
+        """Nanoseconds of processor time that all turns of the last play took, if it was timed."""
+        return int(self._stage.seats.cpu.sum())
+
+    @property
+    def patterns(self) -> int:
+        """Number of patterns that were checked in all plays."""
+        return sum(int(stage.driver[0].stamps) for stage in self._stages)
+
+    def hand_over(self, run: Run) -> None:
+        """Put the live objects into the table of `run`, and empty the slots."""
+        own, shared = self._stage.own, self._stage.shared
+        live = [own[own.address != 0], shared[shared.version != 0]]
+        addresses = np.concatenate([each.address for each in live])
+        run.objects.address[: len(addresses)] = addresses
+        run.objects.request[: len(addresses)] = np.concatenate([each.request for each in live])
+        run.driver[0].live = int(run.objects.request[: len(addresses)].sum())
+        own.address, shared.version = 0, 0
+
+    def _reset(self) -> None:
+        """Go back to the first epoch."""
+        stage, control = self._stage, self._stage.control[0]
+        stage.epochs.remaining[:-1] = np.diff(stage.epochs.first)
+        stage.seats.granted, stage.seats.cpu, stage.seats.handle = 0, 0, 0
+        stage.requests[:] = 0
+        stage.free_stacks[:] = np.arange(len(stage.free_stacks))[::-1]
+        control.stacks = len(stage.free_stacks)
+        control.made = control.rung = control.step = control.failed = control.error = 0
+
+    def _raise_failure(self) -> None:
+        """Raise the error because of which the play stopped."""
+        control = self._stage.control[0]
+        if control.error:
+            reason = os.strerror(int(control.error))
+            raise EnvironmentLacks(f"a thread cannot be created: {reason}")
+        driver = self._stages[int(control.failed) - 1].driver[0]
+        raise stop_error(Stop(int(driver.stop)), f"on thread {int(control.failed) - 1}")
+
+
+class _Tables:
+    """The tables of a play, in memory that is mapped and touched."""
+
+    def __init__(self, plan: Plan, steps: int, meter: Meter, options: Options) -> None:
+        """Make the tables of a play with a number of steps."""
+        cursor, counts, self.threads = plan.cursor[0], plan.slots.counts[0], len(plan.threads)
+        self.codes = _zeros(CODE, self.threads)
+        self.drivers = _zeros(DRIVER, DRIVER_ROWS * self.threads)
+        self.scratch = _zeros(OBJECT, DRIVER_ROWS**2 * self.threads)
+        self.seats = _zeros(Seat, self.threads)
+        self.seats.first, self.seats.begin = plan.threads.first, plan.threads.begin
+        self.seats.number = np.arange(self.threads)
+        self.seats.last = plan.turns.epoch[plan.threads.turn]
+        self.drivers.touch, self.drivers.verify = options.touch, options.verify
+        self.drivers.limit, self.drivers.alignment = options.limit, 1
+        self.plan, self.meter = plan, meter
+        self.own = _zeros(OBJECT, int(counts.own))
+        self.shared = _zeros(Shared, int(counts.shared))
+        self.resident = _zeros(np.int64, steps + 1)
+        self.epochs = plan.epochs[: int(cursor.epochs) + 1]
+        self.turns = plan.turns[: int(cursor.turns)]
+        self.requests = _zeros(np.int64, 2 * self.threads + 2)
+        self.nap = _zeros(np.int64, 2)
+        self.nap[1] = NAP
+        self.control = self._control(options)
+
+    def _control(self, options: Options) -> Table[Control]:
+        """Return the control record."""
+        control = _zeros(Control, 1)
+        for name in C_FUNCTIONS:
+            control[0][name] = _address(getattr(ctypes.CDLL(None), name))
+        for name in ("seats", "epochs", "shared", "codes", "requests", "nap"):
+            control[0][name] = getattr(self, name).ctypes.data
+        control[0].own, control[0].timed = control.ctypes.data, options.timed
+        return control
+
+    def stages(self, stacks: Stacks) -> list[Stage]:
+        """Return the stage of each thread."""
+        self.control[0].attributes = stacks.attributes.address
+        free_stacks = _zeros(np.int64, stacks.count)
+        function = _zeros(np.int64, len(FUNCTIONS))
+        return [self._stage(number, free_stacks, function) for number in range(self.threads)]
+
+    def _stage(self, number: int, free_stacks: np.ndarray, function: np.ndarray) -> Stage:
+        """Return the stage of one thread."""
+        stage = Stage(
+            code=self.codes[number : number + 1],
+            seat=self.seats[number : number + 1],
+            driver=self.drivers[DRIVER_ROWS * number :][:1],
+            scratch=self.scratch[DRIVER_ROWS**2 * number :][:1],
+            stream=self.plan.stream,
+            own=self.own,
+            shared=self.shared,
+            turns=self.turns,
+            epochs=self.epochs,
+            seats=self.seats,
+            control=self.control,
+            requests=self.requests,
+            free_stacks=free_stacks,
+            due=self.plan.due,
+            resident=self.resident,
+            settings=self.meter.settings,
+            function=function,
+        )
+        save_arrays(stage)
+        return stage
+
+
+def _zeros(record: Any, rows: int) -> Any:
+    """Return a table whose pages have been touched, with at least one row."""
+    made = table(record, max(rows, 1))
+    made.fill(0)
+    return made
+
+
+def _address(function: Any) -> int:
+    """Return the address of a C function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def _callable(function: int, argument: int) -> Any:
+    """Return a call of a C function with one argument; Python's lock is released meanwhile."""
+    called = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)
+    return lambda: called(argument)

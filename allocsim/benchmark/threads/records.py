@@ -1,0 +1,108 @@
+"""The records of a play on threads, and the state that each thread's kernel takes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.benchmark.meter import MeterSettings
+from allocsim.core.heap_pointer import ARRAYS
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.driver_records import Driver, Object
+from allocsim.events import Event
+
+SHARED = 1 << 30
+"""This bit of an event's object is set if several threads use the object. The rest is its slot."""
+
+CODE = np.dtype([(ARRAYS, np.int64, (64,))])
+"""The record to which a pointer to a Stage points (see `core.heap_pointer`)."""
+
+
+class Turn(Struct):
+    """The part of an epoch that one thread plays."""
+
+    thread: Int64
+    epoch: Int64
+    end: Int64  # index in the stream after the turn's last event; it begins where the last one ends
+    next: Int64  # the thread's next turn, or 0 if this is the last one
+    ends: Int64  # 1: the thread ends with this turn
+
+
+class Epoch(Struct):
+    """Turns that may run at the same time, after all turns of the epochs before."""
+
+    first: Int64  # the first turn; the turns of an epoch are consecutive
+    remaining: Int64  # turns that are not finished
+
+
+class Seat(Struct):
+    """A thread of the plan, and the OS thread that plays it."""
+
+    granted: Int64  # epochs up to this one may be played; a futex word
+    seconds: Int64  # with `nanoseconds`, a timespec for clock_gettime
+    nanoseconds: Int64
+    handle: Int64  # pthread_t
+    number: Int64
+    first: Int64  # its first turn
+    begin: Int64  # where its events begin in the stream
+    stack: Int64  # the stack that it runs on
+    cpu: Int64  # processor time of its turns in nanoseconds, if it is measured
+    last: Int64  # the epoch of its last turn
+
+
+class Shared(Struct):
+    """The slot of an object that several threads use."""
+
+    address: Int64
+    request: Int64
+    version: Int64  # calls that have returned the object; 0: none, so far; a futex word
+    waiting: Int64  # threads that wait for a version
+
+
+class Control(Struct):
+    """What all threads of a play share: C functions, addresses of tables, and requests."""
+
+    syscall: Int64  # address of the C function
+    nanosleep: Int64  # address of the C function
+    clock_gettime: Int64  # address of the C function
+    pthread_create: Int64  # address of the C function
+    pthread_join: Int64  # address of the C function
+    entry: Int64  # address of the start function of threads
+    seats: Int64  # address of the table
+    epochs: Int64  # address of the table
+    shared: Int64  # address of the table
+    codes: Int64  # address of the table of CODE
+    attributes: Int64  # address of the pthread_attr_t of the stacks
+    requests: Int64  # address of the table
+    nap: Int64  # address of a timespec
+    own: Int64  # address of this record
+    made: Int64  # requests made to the supervisor
+    rung: Int64  # requests that the supervisor may take; a futex word
+    stacks: Int64  # stacks not in use
+    step: Int64  # steps whose memory has been read
+    timed: Int64  # 1: the processor time of turns is measured
+    error: Int64  # errno of pthread_create, or 0
+    failed: Int64  # number of the thread whose event failed plus 1, or 0
+
+
+class Stage(NamedTuple):
+    """All that a thread needs; each thread has its own, with its own rows first."""
+
+    code: np.ndarray  # CODE
+    seat: Table[Seat]  # the thread's row
+    driver: Table[Driver]  # the thread's row
+    scratch: Table[Object]  # the thread's row
+    stream: Table[Event]  # by thread; `object` is a slot, `thread` the version of a shared one
+    own: Table[Object]  # slots of objects that one thread uses
+    shared: Table[Shared]
+    turns: Table[Turn]
+    epochs: Table[Epoch]
+    seats: Table[Seat]
+    control: Table[Control]  # one row
+    requests: np.ndarray  # int64: requests to the supervisor
+    free_stacks: np.ndarray  # int64: numbers of stacks not in use
+    due: np.ndarray  # int64, by step: the epoch at whose end memory is read
+    resident: np.ndarray  # int64, by step: anonymous RSS in bytes
+    settings: Table[MeterSettings]
+    function: np.ndarray  # int64: addresses of the library's functions

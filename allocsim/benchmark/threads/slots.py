@@ -1,0 +1,118 @@
+"""Slots: the rows of the tables of objects in a play on threads.
+
+Slots that a thread has for its own objects share no cache line with those of other threads.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.benchmark.threads.records import SHARED
+from allocsim.core.jit import kernel
+from allocsim.core.memory import table
+from allocsim.core.raw import LINE
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
+from allocsim.driver_records import OBJECT
+
+BLOCK = LINE // OBJECT.itemsize
+"""Slots that a thread gets at a time: those of a cache line."""
+
+
+class SlotCounts(Struct):
+    """Totals of the slots."""
+
+    lives: Int64  # allocations so far
+    own: Int64  # slots of threads' own objects
+    shared: Int64  # slots of shared objects
+    free_shared: Int64  # a shared slot that was freed in an earlier epoch, plus 1, or 0
+    freed: Int64  # a shared slot that was freed in this epoch, plus 1, or 0
+    epoch: Int64  # the epoch of `freed`
+
+
+class OwnSlots(Struct):
+    """The slots of a thread's own objects."""
+
+    free: Int64  # a free slot plus 1, or 0
+    fresh: Int64  # the next slot of its last block that was never used
+    end: Int64  # end of that block
+
+
+class Slots(NamedTuple):
+    """All slots of a plan. A link is a slot plus 1."""
+
+    counts: Table[SlotCounts]  # one row
+    threads: Table[OwnSlots]
+    own_links: np.ndarray  # int64, by slot: the next free one
+    shared_links: np.ndarray  # int64, by slot: the next free one
+
+
+def new_slots(threads: int, lives: int) -> Slots:
+    """Return slots for at most `lives` objects. Rows that are never used cost no memory."""
+    return Slots(
+        records(SlotCounts),
+        table(OwnSlots, threads),
+        table(np.int64, lives + BLOCK * threads),
+        table(np.int64, lives + 1),
+    )
+
+
+@kernel
+def take_slot(slots: Slots, thread: int, epoch: int, is_shared: int) -> int:
+    """Return a slot for a new object; that of a shared object has the bit SHARED."""
+    counts = slots.counts[0]
+    counts.lives += 1
+    if is_shared:
+        return SHARED | _take_shared(slots, epoch)
+    own = slots.threads[thread]
+    if own.free:
+        slot = own.free - 1
+        own.free = slots.own_links[slot]
+        return slot
+    if own.fresh == own.end:
+        own.fresh, own.end = counts.own, counts.own + BLOCK
+        counts.own += BLOCK
+    own.fresh += 1
+    return own.fresh - 1
+
+
+@kernel
+def _take_shared(slots: Slots, epoch: int) -> int:
+    """Return a slot for a shared object that is not in use in this epoch."""
+    counts = slots.counts[0]
+    if counts.free_shared == 0 and counts.epoch != epoch:
+        counts.free_shared, counts.freed = counts.freed, 0
+    if counts.free_shared:
+        slot = counts.free_shared - 1
+        counts.free_shared = slots.shared_links[slot]
+        return slot
+    counts.shared += 1
+    return counts.shared - 1
+
+
+@kernel
+def free_slot(slots: Slots, thread: int, epoch: int, slot: int) -> None:
+    """Free a slot. A shared one can be taken again once `epoch` is over."""
+    if slot < SHARED:
+        slots.own_links[slot] = slots.threads[thread].free
+        slots.threads[thread].free = slot + 1
+        return
+    counts, number = slots.counts[0], slot - SHARED
+    if counts.epoch != epoch:  # the slots freed in earlier epochs join the free ones
+        _release_freed(slots)
+        counts.epoch = epoch
+    slots.shared_links[number] = counts.freed
+    counts.freed = number + 1
+
+
+@kernel
+def _release_freed(slots: Slots) -> None:
+    """Put the slots that were freed in an earlier epoch before the free ones."""
+    counts = slots.counts[0]
+    while counts.freed:
+        slot = counts.freed - 1
+        counts.freed = slots.shared_links[slot]
+        slots.shared_links[slot] = counts.free_shared
+        counts.free_shared = slot + 1

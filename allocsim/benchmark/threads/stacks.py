@@ -1,0 +1,49 @@
+"""Stacks for OS threads, mapped and touched before memory is measured.
+
+The C library would map a stack for each thread, and keep some of them, which would count as memory
+of the library that is measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.memory import OS_PAGE, Reservation
+from allocsim.errors import EnvironmentLacks
+
+STACK = 256 << 10
+"""Bytes of a stack, which also holds the thread-local storage of libraries (16 KiB or more)."""
+
+TOUCHED = 48 << 10
+"""Bytes at the top of a stack that are touched: more than the driver and the libraries use."""
+
+ATTRIBUTE_BYTES = 64
+"""Room for a pthread_attr_t: 56 bytes on x86-64, 64 on arm64."""
+
+
+class Stacks:
+    """A number of stacks, and the attributes with which threads are created on them."""
+
+    def __init__(self, count: int) -> None:
+        """Map `count` stacks; raise EnvironmentLacks if the C library does not accept them."""
+        self.count = count
+        self._memory = Reservation(count * STACK)
+        self._memory.mapping.madvise(mmap.MADV_NOHUGEPAGE)
+        bytes_: Any = self._memory.table(np.uint8, (count, STACK))
+        bytes_[:, -TOUCHED::OS_PAGE] = 0
+        self.attributes = Reservation(count * ATTRIBUTE_BYTES)
+        for number in range(count):
+            self._set_attributes(number)
+
+    def _set_attributes(self, number: int) -> None:
+        """Write the pthread_attr_t of a stack."""
+        library = ctypes.CDLL(None)
+        attributes = ctypes.c_void_p(self.attributes.address + ATTRIBUTE_BYTES * number)
+        stack = ctypes.c_void_p(self._memory.address + STACK * number)
+        library.pthread_attr_init(attributes)
+        if library.pthread_attr_setstack(attributes, stack, ctypes.c_size_t(STACK)):
+            raise EnvironmentLacks("the C library does not accept the stacks of threads")

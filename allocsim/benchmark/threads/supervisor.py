@@ -1,0 +1,93 @@
+"""The supervisor: creates and joins the threads of a play, on the main thread of the process.
+
+A thread that ends in the recording is joined before its turn is finished. What the library does at
+the end of a thread, such as emptying its cache, therefore keeps its place in the order.
+"""
+
+from __future__ import annotations
+
+from allocsim.benchmark.threads.futex import wait_above
+from allocsim.benchmark.threads.records import Seat, Stage
+from allocsim.benchmark.threads.stacks import ATTRIBUTE_BYTES
+from allocsim.benchmark.threads.turns import (
+    CODE_BYTES,
+    DONE,
+    FAILED,
+    FOREVER,
+    RUNG,
+    SEAT_BYTES,
+    finish_turn,
+    grant,
+    open_epoch,
+)
+from allocsim.core.atomics import load_acquire
+from allocsim.core.c_function import c_function
+from allocsim.core.jit import kernel
+from allocsim.libraries.state import call_c
+
+HANDLE = Seat.dtype.fields["handle"][1]  # type: ignore[index]
+
+
+@c_function
+def supervise(stage: Stage) -> int:
+    """Play all epochs; return 0, or 1 if an event failed or a thread could not be created."""
+    taken = 0
+    open_epoch(stage, 0)
+    while True:
+        wanted = _next_request(stage, taken)
+        taken += 1
+        if wanted == DONE:
+            return 0
+        if wanted == FAILED:
+            return 1
+        if wanted < 0:
+            _join(stage, -wanted - 1)
+        elif not _create(stage, wanted - 1):
+            return 1
+
+
+@c_function
+def dismiss(stage: Stage) -> int:
+    """End and join all threads that are left; return 0."""
+    control = stage.control[0]
+    for number in range(len(stage.seats)):
+        if stage.seats[number].handle:
+            grant(stage, number, FOREVER)
+            call_c(control.pthread_join, (stage.seats[number].handle, 0))
+            stage.seats[number].handle = 0
+    return 0
+
+
+@kernel
+def _next_request(stage: Stage, taken: int) -> int:
+    """Return the next request, after `taken` earlier ones; sleep until there is one."""
+    control = stage.control[0]
+    wait_above(control, control.own + RUNG, taken)
+    place = control.requests + 8 * taken
+    while load_acquire(place) == 0:  # a later request has overtaken this one, which is under way
+        call_c(control.nanosleep, (control.nap, 0))
+    return load_acquire(place)
+
+
+@kernel
+def _create(stage: Stage, number: int) -> bool:
+    """Create the OS thread of a thread; return False on failure (see `error`)."""
+    control, seat = stage.control[0], stage.seats[number]
+    control.stacks -= 1
+    seat.stack = stage.free_stacks[control.stacks]
+    handle = control.seats + SEAT_BYTES * number + HANDLE
+    attributes = control.attributes + ATTRIBUTE_BYTES * seat.stack
+    argument = control.codes + CODE_BYTES * number
+    control.error = call_c(control.pthread_create, (handle, attributes, control.entry, argument))
+    return control.error == 0
+
+
+@kernel
+def _join(stage: Stage, number: int) -> None:
+    """Wait until a thread has ended, and finish its last turn."""
+    control, seat = stage.control[0], stage.seats[number]
+    call_c(control.pthread_join, (seat.handle, 0))
+    seat.handle = 0
+    stage.free_stacks[control.stacks] = seat.stack
+    control.stacks += 1
+    finish_turn(stage, seat.last)

@@ -1,0 +1,87 @@
+"""A first pass over the events: the threads, their calls, and the objects that threads share.
+
+A thread number that makes a call after its end has been recorded is a new thread from then on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.memory import table
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.events import MAX_THREADS, Event, Op
+
+
+class Counts(Struct):
+    """Totals of a survey."""
+
+    threads: Int64
+    calls: Int64
+    lives: Int64  # allocations; the n-th one begins life n, counted from 0
+    switches: Int64  # events whose thread differs from that of the event before
+
+
+class User(Struct):
+    """The user of an object, by object id."""
+
+    thread: Int64  # the thread that allocated the object
+    life: Int64
+
+
+class Survey(NamedTuple):
+    """The results of a survey."""
+
+    counts: Table[Counts]  # one row
+    calls: np.ndarray  # int64: calls of each thread
+    shared: np.ndarray  # uint8, by life: 1 if several threads use the object
+
+
+def survey(events: Table[Event], objects: int) -> Survey:
+    """Return the survey of events with `objects` object ids."""
+    ends = int(np.count_nonzero(events.op == Op.THREAD_DONE))
+    threads = int(events.thread.max(initial=0)) + 1 + ends
+    found = Survey(table(Counts, 1), table(np.int64, threads), table(np.uint8, len(events) + 1))
+    run_survey(found, events, table(User, objects), new_numbers())
+    return found
+
+
+def new_numbers() -> Any:
+    """Return a table for `number_of`: the current thread of each thread number, plus 1."""
+    return table(np.int64, MAX_THREADS)
+
+
+@kernel
+def run_survey(
+    found: Survey, events: Table[Event], users: Table[User], numbers: np.ndarray
+) -> None:
+    """Fill a survey whose tables are all zero."""
+    counts, last = found.counts[0], -1
+    for index in range(len(events)):
+        event = events[index]
+        if event.op == Op.THREAD_DONE:
+            numbers[event.thread] = 0
+        if event.op > Op.FREE:
+            continue
+        thread = number_of(numbers, event.thread, counts)
+        counts.calls += 1
+        counts.switches += thread != last
+        last = thread
+        found.calls[thread] += 1
+        user = users[event.object]
+        if event.op < Op.REALLOC:
+            user.thread, user.life = thread, counts.lives
+            counts.lives += 1
+        elif user.thread != thread:
+            found.shared[user.life] = 1
+
+
+@kernel
+def number_of(numbers: np.ndarray, recorded: int, counts: Counts) -> int:
+    """Return the thread that a recorded thread number stands for now, counted from 0."""
+    if numbers[recorded] == 0:
+        counts.threads += 1
+        numbers[recorded] = counts.threads
+    return numbers[recorded] - 1

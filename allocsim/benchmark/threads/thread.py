@@ -1,0 +1,123 @@
+"""The kernel that an OS thread runs: it plays the turns of one thread of the plan."""
+
+from __future__ import annotations
+
+from allocsim.benchmark.threads.futex import ALL, wait_for, wake
+from allocsim.benchmark.threads.records import SHARED, Stage
+from allocsim.benchmark.threads.turns import (
+    FAILED,
+    FOREVER,
+    SEAT_BYTES,
+    SHARED_BYTES,
+    finish_turn,
+    request,
+    wait_turn,
+)
+from allocsim.core.atomics import fetch_add, load_acquire
+from allocsim.core.c_function import c_function
+from allocsim.core.jit import kernel
+from allocsim.core.records import Record
+from allocsim.driver import replay_event
+from allocsim.events import Op
+from allocsim.libraries.state import Library, call_c
+
+THREAD_CPU = 3
+"""Linux's number for the clock of the calling thread's processor time."""
+
+SECONDS = 8
+"""Offset of `seconds` in a Seat."""
+
+VERSION, WAITING = 16, 24
+"""Offsets of fields in a Shared."""
+
+VERSIONS = 0xFFFF
+"""Mask of the bits of a version that an event holds."""
+
+
+@c_function
+def run_thread(stage: Stage) -> int:
+    """Play all turns of the thread; return 0.
+
+    A thread that does not end in the recording stays until FOREVER is granted to it.
+    """
+    seat, number = stage.seat[0], stage.seat[0].first
+    position = seat.begin
+    while number:
+        turn = stage.turns[number]
+        wait_turn(stage, turn.epoch)
+        if stage.control[0].failed:
+            break
+        if not _play_turn(stage, position, turn.end):
+            stage.control[0].failed = seat.number + 1
+            request(stage, FAILED)
+            break
+        position = turn.end
+        if turn.ends:  # the supervisor joins this thread and finishes its turn
+            request(stage, -seat.number - 1)
+            return 0
+        number = turn.next
+        finish_turn(stage, turn.epoch)
+    wait_turn(stage, FOREVER)
+    return 0
+
+
+@kernel
+def _play_turn(stage: Stage, begin: int, end: int) -> bool:
+    """Play events of the stream, and measure their time if it is wanted."""
+    if not stage.control[0].timed:
+        return _play(stage, begin, end)
+    before = _processor_time(stage)
+    result = _play(stage, begin, end)
+    stage.seat[0].cpu += _processor_time(stage) - before
+    return result
+
+
+@kernel
+def _play(stage: Stage, begin: int, end: int) -> bool:
+    """Play events of the stream; return False if one fails (see `stop` of the driver)."""
+    library, driver = Library(stage.function), stage.driver[0]
+    stream, own = stage.stream, stage.own
+    for position in range(begin, end):
+        event = stream[position]
+        if event.object < SHARED:
+            if not replay_event(library, driver, own[event.object], event):
+                return False
+        elif not _play_shared(stage, library, event):
+            return False
+    return True
+
+
+@kernel
+def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
+    """Play an event of an object that other threads use too; return False if it fails.
+
+    The object's address is published once the call has returned and the object has been written,
+    because another thread frees the object as soon as it sees the address.
+    """
+    slot, target = event.object - SHARED, stage.scratch[0]
+    shared = stage.shared[slot]
+    control, target.address = stage.control[0], 0
+    place = control.shared + SHARED_BYTES * slot
+    if event.op >= Op.REALLOC:
+        if load_acquire(place + VERSION) != event.thread:  # never in ordered play
+            wait_for(control, place + VERSION, place + WAITING, event.thread)
+        target.address, target.request = shared.address, shared.request
+    if not replay_event(library, stage.driver[0], target, event):
+        return False
+    shared.address, shared.request = target.address, target.request
+    next_version = 0 if event.op == Op.FREE else (event.thread + 1) & VERSIONS
+    # Adding is a full barrier, unlike a store: a thread that begins to wait sees the new version,
+    # or this thread sees that it waits.
+    fetch_add(place + VERSION, next_version - event.thread)
+    if load_acquire(place + WAITING):
+        wake(control, place + VERSION, ALL)
+    return True
+
+
+@kernel
+def _processor_time(stage: Stage) -> int:
+    """Return the processor time of this thread in nanoseconds."""
+    control, seat = stage.control[0], stage.seat[0]
+    place = control.seats + SEAT_BYTES * seat.number + SECONDS
+    call_c(control.clock_gettime, (THREAD_CPU, place))
+    return 1_000_000_000 * seat.seconds + seat.nanoseconds

@@ -1,0 +1,96 @@
+"""Turns: a thread waits for its turn, and the last one to finish opens the next epoch.
+
+The supervisor creates threads and joins them. It takes requests from a table: the number of a
+thread to create plus 1, the negative of that for a thread to join, or one of DONE and FAILED.
+
+Invariant: the earliest event that is not yet played can always be played, since its thread is in
+the open epoch. So threads never wait in a circle, unless they do so inside the library.
+"""
+
+from __future__ import annotations
+
+from allocsim.benchmark.meter import Meter, resident
+from allocsim.benchmark.threads.futex import wait_above, wake
+from allocsim.benchmark.threads.records import CODE, Control, Epoch, Seat, Shared, Stage
+from allocsim.core.atomics import fetch_add, store_release
+from allocsim.core.jit import kernel
+
+DONE = 1 << 40
+"""Request: all epochs are over."""
+
+FAILED = DONE + 1
+"""Request: an event failed, and the play must stop."""
+
+FOREVER = (1 << 31) - 1
+"""An epoch that no plan reaches. It is granted to a thread that has no further turn and may end."""
+
+SEAT_BYTES = Seat.dtype.itemsize
+EPOCH_BYTES = Epoch.dtype.itemsize
+SHARED_BYTES = Shared.dtype.itemsize
+CODE_BYTES = CODE.itemsize
+GRANTED = Seat.dtype.fields["granted"][1]  # type: ignore[index]
+REMAINING = Epoch.dtype.fields["remaining"][1]  # type: ignore[index]
+MADE = Control.dtype.fields["made"][1]  # type: ignore[index]
+RUNG = Control.dtype.fields["rung"][1]  # type: ignore[index]
+
+
+@kernel
+def wait_turn(stage: Stage, epoch: int) -> None:
+    """Sleep until `epoch` is open."""
+    control = stage.control[0]
+    place = control.seats + SEAT_BYTES * stage.seat[0].number + GRANTED
+    wait_above(control, place, epoch - 1)
+
+
+@kernel
+def grant(stage: Stage, number: int, epoch: int) -> None:
+    """Let a thread play its turns up to `epoch`; wake it if it sleeps."""
+    control = stage.control[0]
+    place = control.seats + SEAT_BYTES * number + GRANTED
+    store_release(place, epoch)
+    wake(control, place, 1)
+
+
+@kernel
+def open_epoch(stage: Stage, epoch: int) -> None:
+    """Let the threads of an epoch play, and have the supervisor create those that are new."""
+    turns = stage.turns
+    for index in range(stage.epochs[epoch].first, stage.epochs[epoch + 1].first):
+        number = turns[index].thread
+        if stage.seats[number].first == index:
+            stage.seats[number].granted = epoch
+            request(stage, number + 1)
+        else:
+            grant(stage, number, epoch)
+
+
+@kernel
+def finish_turn(stage: Stage, epoch: int) -> None:
+    """Finish a turn of `epoch`; the last one to finish ends the epoch."""
+    remaining = stage.control[0].epochs + EPOCH_BYTES * epoch + REMAINING
+    if fetch_add(remaining, -1) != 1:
+        return
+    _read_memory(stage, epoch)
+    if epoch + 2 == len(stage.epochs):
+        request(stage, DONE)
+    else:
+        open_epoch(stage, epoch + 1)
+
+
+@kernel
+def _read_memory(stage: Stage, epoch: int) -> None:
+    """Read the memory of the process if a step ends with this epoch."""
+    control = stage.control[0]
+    if control.step < len(stage.due) and stage.due[control.step] == epoch:
+        stage.resident[control.step] = resident(Meter(stage.settings))
+        control.step += 1
+
+
+@kernel
+def request(stage: Stage, what: int) -> None:
+    """Make a request to the supervisor."""
+    control = stage.control[0]
+    at = fetch_add(control.own + MADE, 1)
+    store_release(control.requests + 8 * at, what)
+    fetch_add(control.own + RUNG, 1)
+    wake(control, control.own + RUNG, 1)

@@ -1,0 +1,165 @@
+"""Plays on real threads: the order of the calls, their threads, contents of objects, failures."""
+
+import ctypes
+import threading
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from allocsim.benchmark.meter import open_meter
+from allocsim.benchmark.stepping import count_objects, new_run, steps_ending_at
+from allocsim.benchmark.threads.plan import ORDERED, make_plan
+from allocsim.benchmark.threads.play import Options, ThreadedPlay
+from allocsim.benchmark.threads.survey import survey
+from allocsim.core.jit import PURE
+from allocsim.driver import Touch
+from allocsim.errors import Corruption, EnvironmentLacks
+from allocsim.events import Op
+from allocsim.libraries.load import load
+from tests.benchmark.threads.workloads import (
+    mapped,
+    owners,
+    pool,
+    queue,
+    random_threads,
+    real_calls,
+)
+from tests.driving import Call, live_after, malloc
+
+compiled_only = pytest.mark.skipif(PURE, reason="threads are played by compiled code only")
+
+C_LIBRARY = ctypes.CDLL(None)
+C_LIBRARY.malloc.restype = C_LIBRARY.realloc.restype = ctypes.c_void_p
+C_LIBRARY.calloc.restype = C_LIBRARY.memalign.restype = ctypes.c_void_p
+
+
+def prepared(calls: list[Call], window: int = ORDERED, steps: Any = (), **options: Any) -> Any:
+    """A play of calls, and its steps."""
+    events, ends = mapped(calls), steps_ending_at(list(steps))
+    objects = count_objects(events)
+    plan = make_plan(events, survey(events, objects), objects, ends, window)
+    return ThreadedPlay(plan, ends, open_meter(), Options(Touch.PAGE, **options)), ends
+
+
+class Witness:
+    """A library in Python, which notes the OS thread and the size of each call."""
+
+    def __init__(self, allocate: Callable[[int], int]) -> None:
+        word = ctypes.c_int64
+        self.seen: list[tuple[int, str, int]] = []
+        self.allocate = allocate
+        one, two = ctypes.CFUNCTYPE(word, word), ctypes.CFUNCTYPE(word, word, word)
+        self._kept = [one(self.malloc), one(self.free), *map(two, (self.realloc, self.calloc))]
+        addresses = [ctypes.cast(each, ctypes.c_void_p).value or 0 for each in self._kept]
+        self.function = np.array([*addresses, 0], np.int64)
+
+    def note(self, name: str, size: int) -> None:
+        self.seen.append((threading.get_native_id(), name, size))
+
+    def malloc(self, size: int) -> int:
+        self.note("malloc", size)
+        return self.allocate(size)
+
+    def calloc(self, count: int, size: int) -> int:
+        self.note("calloc", size)
+        return int(C_LIBRARY.calloc(count, size))
+
+    def realloc(self, address: int, size: int) -> int:
+        self.note("realloc", size)
+        return int(C_LIBRARY.realloc(ctypes.c_void_p(address), max(size, 1)))
+
+    def free(self, address: int) -> int:
+        self.note("free", 0)
+        C_LIBRARY.free(ctypes.c_void_p(address))
+        return 0
+
+
+def allocate(size: int) -> int:
+    """Call the C library's malloc."""
+    return int(C_LIBRARY.malloc(max(size, 1)))
+
+
+def threads_of_process() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+@compiled_only
+@pytest.mark.parametrize("seed", range(3))
+def test_each_call_is_made_in_order_on_a_thread_of_its_own(seed: int) -> None:
+    calls, witness = random_threads(seed, 400, 6), Witness(allocate)
+    play, _ = prepared(calls)
+    play.play(witness.function)
+    play.end_threads()
+    expected = [(call.op.name.lower(), call.request) for call in real_calls(calls)]
+    assert [(name, size) for _, name, size in witness.seen] == expected
+    # The ids of OS threads are reused, so runs of calls are compared, not numbers.
+    runs = [len(list(run)) for _, run in groupby(owners(calls))]
+    assert [len(list(run)) for _, run in groupby(each[0] for each in witness.seen)] == runs
+    assert threading.get_native_id() not in {each[0] for each in witness.seen}
+
+
+@compiled_only
+@pytest.mark.parametrize("window", [ORDERED, 1, 50, 10_000])
+@pytest.mark.parametrize(
+    "calls", [random_threads(7, 5000, 8), queue(2000), pool(40, 50)], ids=["mixed", "queue", "pool"]
+)
+def test_objects_keep_their_contents(calls: list[Call], window: int) -> None:
+    play, _ = prepared(calls, window, verify=True)
+    before = threads_of_process()
+    for _ in range(2):
+        play.play(load("glibc").state.function)
+        play.end_threads()
+        play.hand_over(new_run(count_objects(mapped(calls)), Touch.NONE))
+    checks = sum({Op.FREE: 1, Op.REALLOC: 2}.get(call.op, 0) for call in calls)
+    assert play.patterns == 2 * checks
+    assert threads_of_process() == before
+
+
+@compiled_only
+def test_live_objects_are_handed_over() -> None:
+    calls, run = random_threads(3, 500, 4), new_run(500, Touch.NONE)
+    play, _ = prepared(calls)
+    play.play(load("glibc").state.function)
+    play.end_threads()
+    play.hand_over(run)
+    assert run.driver[0].live == live_after(real_calls(calls))[-1]
+    assert len(set(run.objects.address.tolist()) - {0}) == np.count_nonzero(run.objects.address)
+
+
+@compiled_only
+def test_memory_is_read_at_each_step() -> None:
+    play, steps = prepared(
+        [malloc(number, 1 << 20, number % 3) for number in range(30)], steps=[10, 20, 30]
+    )
+    play.play(load("glibc").state.function)
+    play.end_threads()
+    assert (np.diff(steps.resident) >= 10 << 20).all()
+
+
+@compiled_only
+def test_failed_call_stops_the_play() -> None:
+    witness = Witness(lambda size: 0 if size == 77 else allocate(size))
+    calls = [malloc(0, 1), malloc(1, 1, 1), malloc(2, 77, 1), malloc(3, 1)]
+    play, _ = prepared(calls)
+    with pytest.raises(Corruption, match="stopped on thread 1: the allocator is out of memory"):
+        play.play(witness.function)
+    play.end_threads()
+    assert [size for _, _, size in witness.seen] == [1, 1, 77]
+
+
+@compiled_only
+def test_time_is_that_of_the_turns() -> None:
+    play, _ = prepared(random_threads(5, 5000, 4), 500, timed=True)
+    play.play(load("glibc").state.function)
+    play.end_threads()
+    assert play.processor_time > 0
+
+
+@pytest.mark.skipif(not PURE, reason="only pure mode cannot play threads")
+def test_pure_mode_says_that_it_cannot_play_threads() -> None:
+    with pytest.raises(EnvironmentLacks, match="NUMBA_DISABLE_JIT"):
+        prepared([malloc(0, 1)])
