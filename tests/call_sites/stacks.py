@@ -10,8 +10,14 @@ from allocsim.call_sites.frame import Frame
 from allocsim.call_sites.numbers import CallSites
 from allocsim.call_sites.table import SiteTable, table_of_addresses
 from allocsim.events import Op, Trace
+from allocsim.traces.formats import Format
+from allocsim.traces.recording import events_of
 from tests.driving import Call
+from tests.traces.recordings import in_memory
 from tests.traces.streams import trace_of
+
+Row = tuple[int, int, tuple[Frame, ...]]
+"""Operation, bytes and stack of an event."""
 
 SITES = 40
 """Sites of a random table, with site 0."""
@@ -51,7 +57,7 @@ def random_trace(calls: list[Call], seed: int) -> Trace:
     return with_sites(calls, random_table(seed), numbers)
 
 
-def stacks_of(trace: Trace) -> list[tuple[int, int, tuple[Frame, ...]]]:
+def stacks_of(trace: Trace) -> list[Row]:
     """Operation, bytes and stack of each event; the trace is consumed."""
     assert trace.sites is not None
     rows: list[tuple[int, int, Any]] = []
@@ -60,3 +66,14 @@ def stacks_of(trace: Trace) -> list[tuple[int, int, tuple[Frame, ...]]]:
         rows += zip(events.op.tolist(), events.request.tolist(), numbers, strict=True)
     table = trace.sites.table
     return [(op, request, tuple(table.stack(number))) for op, request, number in rows]
+
+
+def stacks_in(
+    content: bytes, form: Format
+) -> tuple[list[tuple[int, int, tuple[Frame, ...]]], Trace]:
+    """Operation, bytes and stack of each event of a recording in memory, and its trace."""
+    reader = form.open(in_memory(content))
+    reader.sites = CallSites()
+    trace = Trace("memory", iter(()), {}, notes=reader.notes, sites=reader.sites)
+    trace.chunks = events_of(reader, trace)
+    return stacks_of(trace), trace

@@ -6,7 +6,9 @@ A file is text with one record per line. All numbers are hexadecimal, without 0x
     + SIZE TRACE PTR        raw, and format 0: an allocation              - PTR   a free
     a SIZE TRACE            interpreted: defines the next allocation site, 0, 1, 2, ...
     + SITE                  interpreted: an allocation at that site       - SITE  a free
-    s x m t i c R I A S X # names, modules, stacks, times and the like: not used
+    t                       the next stack, see `heaptrack_stacks`
+    s x m i                 names in stacks, see `heaptrack_names`
+    c R I A S X #           times and the like: not used
 
 Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free
 frees the oldest block of its site. A note tells the user that the result is approximate. For a run
@@ -31,6 +33,7 @@ from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces.calls import CallRecord
 from allocsim.traces.formats import Format
+from allocsim.traces.readers.heaptrack_names import Names
 from allocsim.traces.readers.heaptrack_sites import (
     Sites,
     add_site,
@@ -38,6 +41,14 @@ from allocsim.traces.readers.heaptrack_sites import (
     free,
     new_sites,
     with_room_for,
+)
+from allocsim.traces.readers.heaptrack_stacks import (
+    Stacks,
+    add_name,
+    add_row,
+    new_stacks,
+    site_of,
+    with_room_for_text,
 )
 from allocsim.traces.scan.lex import SPACE, hexadecimal, next_hexadecimal, next_line, skip_line_end
 from allocsim.traces.scan.line_reader import BLOCK, LineFormat, LineReader, read_line
@@ -79,6 +90,7 @@ class HeaptrackScan(NamedTuple):
     state: Table[ScanState]  # one row
     file: Table[HeaptrackFile]  # one row
     sites: Sites
+    stacks: Stacks
 
 
 def looks_like(head: bytes) -> bool:
@@ -96,7 +108,7 @@ def _line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     file, state = scan.file[0], scan.state[0]
     state.made = 0
     if position < file.string_end:
-        return next_line(scan.text, state, position)
+        return _name(scan, position)
     after = _known_line(scan, position, call)
     if after < 0 and file.in_command:  # the recorded command line continues after a newline
         state.made = 0
@@ -110,7 +122,7 @@ def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     letter, is_record = scan.text[position], scan.text[position + 1] == SPACE
     if letter == _TRACE and is_record:
         scan.file[0].in_command = 0
-        return next_line(scan.text, scan.state[0], position)
+        return add_row(scan.stacks, scan.text, scan.state[0], position)
     if letter == _ALLOCATED and is_record:
         return _allocated(scan, position + 2, call)
     if letter == _FREED and is_record:
@@ -120,11 +132,13 @@ def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     if letter == _VERSION and is_record:
         return _version(scan, position + 2)
     if letter in (_STRING, _PATH, _MODULE) and is_record:
-        return _string(scan, position + 2)
+        return _string(scan, position)
+    if letter == _FRAME and is_record:
+        return _name(scan, position)
     if letter in (_COMMAND, _INFORMATION):
         scan.file[0].in_command = letter == _COMMAND
         return next_line(scan.text, scan.state[0], position)
-    if letter in (_FRAME, _TIME, _RESIDENT, _SUPPRESSION):
+    if letter in (_TIME, _RESIDENT, _SUPPRESSION):
         return next_line(scan.text, scan.state[0], position) if is_record else -1
     return next_line(scan.text, scan.state[0], position) if letter in (_ATTACHED, _COMMENT) else -1
 
@@ -141,7 +155,7 @@ def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     call.op = Op.MALLOC
     state.made = 1
     if state.position > 0 and text[state.position] == SPACE:
-        next_hexadecimal(text, state)
+        call.site = site_of(scan.stacks, next_hexadecimal(text, state))
         call.address = next_hexadecimal(text, state)
         call.request = number
         scan.file[0].is_raw = 1
@@ -154,6 +168,7 @@ def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     else:
         call.address = allocate(scan.sites, number)
         call.request = scan.sites.sites[number].request
+        call.site = scan.sites.sites[number].stack
     return skip_line_end(text, state.position)
 
 
@@ -177,11 +192,11 @@ def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 def _site(scan: HeaptrackScan, position: int) -> int:
     """Read the definition of an allocation site, and add the site to the tables."""
     request = hexadecimal(scan.text, position, scan.state[0])
-    next_hexadecimal(scan.text, scan.state[0])
+    stack = site_of(scan.stacks, next_hexadecimal(scan.text, scan.state[0]))
     after = skip_line_end(scan.text, scan.state[0].position)
     if after < 0 or scan.file[0].is_raw:
         return -1
-    add_site(scan.sites, request)
+    add_site(scan.sites, request, stack)
     return after
 
 
@@ -202,15 +217,25 @@ def _string(scan: HeaptrackScan, position: int) -> int:
     """Skip a string. Format 3 gives the string's length, because a string may contain newlines."""
     state, file = scan.state[0], scan.file[0]
     if file.format == NEWEST_FORMAT:
-        length = hexadecimal(scan.text, position, state)
+        length = hexadecimal(scan.text, position + 2, state)
         if state.position < 0 or length > BLOCK:
             return -1
         file.string_end = state.position + 1 + length
-    return next_line(scan.text, state, position)
+    return _name(scan, position)
+
+
+@kernel
+def _name(scan: HeaptrackScan, position: int) -> int:
+    """Skip a line with a name, after a copy of it was made if call sites are wanted."""
+    after = next_line(scan.text, scan.state[0], position)
+    add_name(scan.stacks, scan.text, position, after)
+    return after
 
 
 LINES = LineFormat(
-    scanner=lambda text, state: HeaptrackScan(text, state, records(HeaptrackFile), new_sites()),
+    scanner=lambda text, state: HeaptrackScan(
+        text, state, records(HeaptrackFile), new_sites(), new_stacks()
+    ),
     grammar="a line of heaptrack: v VERSION FORMAT with a format up to 3, + SIZE TRACE PTR, - PTR, "
     "a SIZE TRACE, + SITE, - SITE, in hexadecimal, or one that begins with s x m t i c R I or X",
 )
@@ -219,12 +244,21 @@ LINES = LineFormat(
 class HeaptrackReader(LineReader):
     """The calls of a heaptrack file."""
 
+    knows_sites = True
+
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
+        self._names = Names()
 
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL, then add a note if the frees are approximate."""
+        counts = self._scan.stacks.counts[0]
+        counts.wanted = self.sites is not None
         yield from super().batches()
+        if self.sites is not None:
+            rows = self._scan.stacks.rows[: counts.rows + 1]
+            self.sites.table, notes = self._names.table(rows, self.source.name)
+            self.notes += notes
         if self._scan.sites.counts[0].sites:
             self.notes.append(
                 "approximate: this heaptrack file has no addresses, so each free is taken to be of "
@@ -239,10 +273,15 @@ class HeaptrackReader(LineReader):
                 f"{self.source.name}, line {self.lines + 1}: more than {MAX_SITES:,} allocation "
                 "sites; the file is damaged"
             )
-        self._scan = self._scan._replace(sites=with_room_for(self._scan.sites, sites, blocks))
+        self._scan = self._scan._replace(
+            sites=with_room_for(self._scan.sites, sites, blocks),
+            stacks=with_room_for_text(self._scan.stacks, end),
+        )
         yield from super()._scan_block(arrays, end)
-        file = self._scan.file[0]
+        file, stacks = self._scan.file[0], self._scan.stacks
         file.string_end = max(int(file.string_end) - end, 0)  # as a position in the next block
+        self._names.parse(stacks.names[: stacks.counts[0].names].tobytes(), int(file.format))
+        stacks.counts[0].names = 0
 
 
 FORMAT = Format(

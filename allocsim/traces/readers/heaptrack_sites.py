@@ -31,6 +31,7 @@ class Site(Struct):
     request: Int64  # size of each of its blocks
     first: Int64  # oldest live block; 0 if none exists
     last: Int64  # youngest live block, if `first` is not 0
+    stack: Int64  # site number of its calls
 
 
 UNKNOWN = 1 << 59
@@ -65,12 +66,13 @@ def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
 
 
 @kernel
-def add_site(state: Sites, request: int) -> None:
-    """Define the next site, whose blocks all have `request` bytes."""
+def add_site(state: Sites, request: int, stack: int = 0) -> None:
+    """Define the next site, whose blocks all have `request` bytes and the site number `stack`."""
     counts = state.counts[0]
     site = state.sites[counts.sites]
     site.request = request
     site.first = 0
+    site.stack = stack
     counts.sites += 1
 
 

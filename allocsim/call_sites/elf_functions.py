@@ -1,0 +1,75 @@
+"""Which addresses of an ELF file lie in a function that its symbol tables name.
+
+For an address in a function without a symbol, addr2line gives the name of the nearest function
+before it. In a stripped library, which names only the functions that it exports, most such names
+are wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+"""Elf64_Ehdr without its type, and Elf64_Shdr, little-endian (elf(5))."""
+
+_SYMBOL = np.dtype(
+    [("name", "<u4"), ("kind", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"),
+     ("size", "<u8")]
+)  # fmt: skip
+"""Elf64_Sym."""
+
+_NATIVE = b"\x7fELF\x02\x01"
+"""First bytes of a 64-bit little-endian file."""
+
+_TABLES = (2, 11)
+"""The section types SHT_SYMTAB and SHT_DYNSYM."""
+
+_FUNCTIONS = (2, 10)
+"""The symbol types STT_FUNC and STT_GNU_IFUNC."""
+
+MAX_TABLE = 256 << 20
+"""Maximum bytes of a symbol table that is read. Chromium's has 100 MB."""
+
+
+def in_named_functions(path: str, offsets: Any) -> Any:
+    """Return for each offset whether a symbol names the function that contains it.
+
+    For a file that is damaged or cannot be read, all are False.
+    """
+    found = np.zeros(len(offsets), np.bool_)
+    try:
+        for starts, ends in _functions(path):
+            before = np.searchsorted(starts, offsets, side="right") - 1
+            # Functions may overlap: take the furthest end of all that begin before the offset.
+            reach = np.maximum.accumulate(ends)
+            found |= (before >= 0) & (np.asarray(offsets) < reach[np.maximum(before, 0)])
+    except (OSError, ValueError, OverflowError, struct.error):
+        return np.zeros(len(offsets), np.bool_)
+    return found
+
+
+def _functions(path: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the sorted starts of the functions of each symbol table, and their ends."""
+    with Path(path).open("rb") as file:
+        header = os.pread(file.fileno(), _HEADER.size, 0)
+        if not header.startswith(_NATIVE):
+            return
+        _, _, _, _, _, start, _, _, _, _, size, count, _ = _HEADER.unpack(header)
+        for index in range(count):
+            section = os.pread(file.fileno(), _SECTION.size, start + index * size)
+            _, kind, _, _, offset, length, *_ = _SECTION.unpack(section)
+            if kind in _TABLES and length <= MAX_TABLE:
+                content = os.pread(file.fileno(), length, offset)
+                symbols = np.frombuffer(content, _SYMBOL, len(content) // _SYMBOL.itemsize)
+                kept = symbols[np.isin(symbols["kind"] & 15, _FUNCTIONS) & (symbols["size"] > 0)]
+                if len(kept):
+                    order = np.argsort(kept["value"])
+                    starts = kept["value"][order]
+                    yield starts, starts + kept["size"][order]

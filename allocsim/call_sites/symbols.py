@@ -1,0 +1,166 @@
+"""Symbols: functions and lines of source code at addresses of executables and libraries.
+
+addr2line of binutils reads them from the files themselves, so they must be those that were
+recorded: a file that is newer than the recording is not read. The paths come from the recording,
+which anyone may have written. Only regular files with an absolute path are read, addr2line has no
+network access to look for debug information, and its time is limited.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from math import inf
+from pathlib import Path
+from typing import NamedTuple
+
+from allocsim.call_sites.elf_functions import in_named_functions
+from allocsim.call_sites.frame import Frame, address_frame, make_frame
+from allocsim.text import counted, printable
+
+ADDR2LINE = "addr2line"
+
+TIMEOUT = 60.0
+"""Maximum seconds for the addresses of one file."""
+
+MAX_INLINED = 32
+"""Maximum number of frames at one address: a function and those inlined into it."""
+
+MAX_NAMED = 3
+"""Maximum number of files that a note names."""
+
+_LINE = re.compile(rb"(.*):([0-9]{1,9})(?: \(discriminator [0-9]+\))?")
+_NO_NETWORK = ("DEBUGINFOD_URLS",)
+"""Variables that make addr2line ask a server for debug information."""
+
+
+class Place(NamedTuple):
+    """An address in a file."""
+
+    path: bytes
+    """Path of the executable or library."""
+    offset: int
+    """Address relative to the place at which the file was loaded, of the calling instruction."""
+
+
+class Resolved(NamedTuple):
+    """Frames of addresses, and what is missing."""
+
+    chains: list[list[Frame]]
+    """Frames of each place, the innermost first: functions that were inlined have their own."""
+    notes: list[str]
+    """Sentences on files whose functions could not be read."""
+
+
+def resolve(places: Sequence[Place], recording: str) -> Resolved:
+    """Return the frames at each place; a place that is not known has a frame with its address.
+
+    `recording` is the path of the recording. If no such file exists, its time is not known.
+    """
+    chains = [[address_frame(place.path, place.offset)] for place in places]
+    by_path: dict[bytes, list[int]] = {}
+    for number, place in enumerate(places):
+        by_path.setdefault(place.path, []).append(number)
+    readable = {path: them for path, them in by_path.items() if _is_file(path)}
+    if readable and shutil.which(ADDR2LINE) is None:
+        note = f"functions and lines of call sites are not known: {ADDR2LINE} is not installed"
+        return Resolved(chains, [f"{note} (apt install binutils)"])
+    recorded = _modified(recording) or inf
+    newer = [path for path in readable if _modified(os.fsdecode(path)) > recorded]
+    failed = list[bytes]()
+    for path in readable.keys() - newer:
+        numbers = readable[path]
+        found = _frames_in(path, [places[number].offset for number in numbers])
+        if found is None:
+            failed.append(path)
+            continue
+        for number, chain in zip(numbers, found, strict=False):
+            chains[number] = chain or chains[number]
+    reasons = ((newer, "is newer than the recording"), (failed, "cannot be read"))
+    return Resolved(chains, [note for paths, reason in reasons for note in _notes(paths, reason)])
+
+
+def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
+    """Return the frames at offsets in a file, [] where they are not known; None if this fails."""
+    output = _output(path, offsets)
+    if output is None:
+        return None
+    found = [*_chains(output, path)]
+    # Without a line of source code, a name may be that of another function.
+    doubtful = [number for number, chain in enumerate(found) if chain and not chain[0].file]
+    doubtful = [number for number in doubtful if number < len(offsets)]
+    is_named = in_named_functions(os.fsdecode(path), [offsets[number] for number in doubtful])
+    for number, keep in zip(doubtful, is_named.tolist(), strict=True):
+        found[number] = found[number] if keep else []
+    return found
+
+
+def _is_file(path: bytes) -> bool:
+    """Return whether a path is absolute and leads to a regular file."""
+    try:
+        return path.startswith(b"/") and Path(os.fsdecode(path)).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _modified(path: str) -> float:
+    """Return the time at which a file was modified, seconds since 1970; 0 if it is missing."""
+    try:
+        return Path(path).stat().st_mtime if path else 0.0
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _output(path: bytes, offsets: list[int]) -> bytes | None:
+    """Return what addr2line says of the offsets in a file, or None if it fails."""
+    command = [ADDR2LINE, "-f", "-C", "-i", "-a", "-e", os.fsdecode(path)]
+    environment = {name: value for name, value in os.environ.items() if name not in _NO_NETWORK} | {
+        "LC_ALL": "C"
+    }
+    try:
+        ended = subprocess.run(
+            command, input="\n".join(map(hex, offsets)).encode(), capture_output=True,
+            check=False, timeout=TIMEOUT, env=environment,
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return ended.stdout if ended.returncode == 0 else None
+
+
+def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
+    """Yield the frames of each address in addr2line's output; [] if the function is not known.
+
+    The output has a line with the address, then two lines for each frame: function and FILE:LINE.
+    """
+    lines = iter(output.split(b"\n"))
+    found: list[Frame] | None = None
+    for line in lines:
+        if line.startswith(b"0x") and line[2:].isalnum():
+            if found is not None:
+                yield found
+            found = []
+        elif found is not None and len(found) < MAX_INLINED:
+            place = next(lines, b"")
+            if line not in (b"", b"??"):
+                found.append(_frame(line, place, path))
+    if found is not None:
+        yield found
+
+
+def _frame(function: bytes, place: bytes, path: bytes) -> Frame:
+    """Return the frame of a function at FILE:LINE; both may be unknown, as in ??:0 or x.c:?."""
+    match = _LINE.fullmatch(place)
+    file, line = (match[1], int(match[2])) if match else (place.rpartition(b":")[0], 0)
+    return make_frame(function, b"" if file == b"??" else file, line, path)
+
+
+def _notes(paths: list[bytes], reason: str) -> list[str]:
+    """Return a sentence that names some of the files, if there are any."""
+    if not paths:
+        return []
+    named = ", ".join(printable(os.fsdecode(path)[:100]) for path in paths[:MAX_NAMED])
+    more = f" and {counted(len(paths) - MAX_NAMED, 'other file')}" if len(paths) > MAX_NAMED else ""
+    return [f"functions of call sites in {named}{more} are not known: the file {reason}"]

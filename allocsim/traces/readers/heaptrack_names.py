@@ -1,0 +1,155 @@
+"""Names in heaptrack files: modules, strings and frames, parsed from copies of their lines.
+
+All numbers are hexadecimal. In format 3, the texts have a length before them.
+
+    x LENGTH PATH                              raw: the executable
+    m LENGTH PATH BASE [OFFSET SIZE]...        raw: a module at address BASE, and its segments; the
+                                               executable has the path x, and "m 1 -" comes before a
+                                               new list of modules
+    s LENGTH TEXT                              interpreted: the next string, from 1
+    i ADDRESS MODULE [FUNCTION [FILE LINE]]... interpreted: the next address, from 1; all but the
+                                               address and the lines are numbers of strings, and
+                                               further functions are those it was inlined into
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from allocsim.call_sites.frame import Frame, make_frame
+from allocsim.call_sites.symbols import Place, resolve
+from allocsim.call_sites.table import MAX_FRAMES, SiteTable, table_of_addresses
+
+MAX_TEXT = 1200
+"""Maximum bytes of a string that are kept."""
+
+LENGTH_FORMAT = 3
+"""The first format in which texts have a length before them."""
+
+EXECUTABLE, NEW_LIST = b"x", b"-"
+"""Paths of modules with a meaning of their own."""
+
+
+class Segment(NamedTuple):
+    """A part of a module in memory."""
+
+    start: int
+    end: int
+    base: int
+    path: bytes
+
+
+class Names:
+    """The names of a file, as far as it has been read."""
+
+    def __init__(self) -> None:
+        self.frames: list[list[Frame]] = [[]]
+        """Interpreted files: the frames at each address; address 0 is not used."""
+        self._maps: list[list[Segment]] = [[]]
+        self._strings = [b""]
+        self._executable = b""
+        self._rest = b""
+
+    def parse(self, lines: bytes, form: int) -> None:
+        """Parse the next lines with names of a file of format `form`; wrong lines are ignored."""
+        text, position = self._rest + lines, 0
+        while position < len(text):
+            end = self._parse_line(text, position, form)
+            if end < 0:
+                break
+            position = end
+        self._rest = text[position:]
+
+    def _parse_line(self, text: bytes, start: int, form: int) -> int:
+        """Parse the line at `start`; return the position after it, or -1 if it is not complete."""
+        letter, first = text[start : start + 1], start + 2
+        try:
+            if letter == b"i":
+                end = text.index(b"\n", first)
+                self._add_frames([int(word, 16) for word in text[first:end].split()])
+                return end + 1
+            begin, length = first, 0
+            if form >= LENGTH_FORMAT:
+                begin = text.index(b" ", first) + 1
+                length = int(text[first:begin], 16)
+            end = text.find(b"\n", begin + length)
+        except ValueError:
+            end = text.find(b"\n", first)
+            return end + 1 if end >= 0 else -1
+        if end < 0:
+            return -1
+        name, rest = text[begin : begin + length], text[begin + length : end]
+        if form < LENGTH_FORMAT:
+            name, _, rest = text[begin:end].partition(b" ") if letter == b"m" else (rest, b"", b"")
+        self._add_text(letter, name.strip(b"\r"), rest)
+        return end + 1
+
+    def _add_text(self, letter: bytes, name: bytes, rest: bytes) -> None:
+        """Add a string, the executable or a module."""
+        if letter == b"s" and len(self._strings) < MAX_FRAMES:
+            self._strings.append(name[:MAX_TEXT])
+        elif letter == b"x":
+            self._executable = name
+        elif letter == b"m" and name == NEW_LIST:
+            self._maps.append([])
+        elif letter == b"m":
+            try:
+                base, *numbers = (int(word, 16) for word in rest.split())
+            except ValueError:
+                return
+            path = self._executable if name == EXECUTABLE else name
+            self._maps[-1] += [
+                Segment(base + offset, base + offset + size, base, path)
+                for offset, size in zip(numbers[::2], numbers[1::2], strict=False)
+            ]
+
+    def _add_frames(self, numbers: list[int]) -> None:
+        """Add the frames of an address of an interpreted file."""
+        if len(self.frames) >= MAX_FRAMES:
+            return
+        address, module, *parts = [*numbers, 0, 0][: max(len(numbers), 2)]
+        names = [*(parts or [0]), 0, 0]
+        self.frames.append(
+            [
+                make_frame(
+                    self._string(names[at]) or f"{address:#x}",
+                    self._string(names[at + 1]),
+                    names[at + 2],
+                    self._string(module),
+                )
+                for at in range(0, len(names) - 2, 3)
+            ]
+        )
+
+    def _string(self, number: int) -> bytes:
+        """Return the string with a number; b"" if there is none."""
+        return self._strings[number] if 0 <= number < len(self._strings) else b""
+
+    def table(self, rows: Any, recording: str) -> tuple[SiteTable, list[str]]:
+        """Return the table of call sites of the tree `rows`, and notes on missing names.
+
+        `rows` are records of StackRow, and `recording` is the path of the file.
+        """
+        if len(self.frames) > 1:
+            known = np.where(rows.address < len(self.frames), rows.address, 0)
+            return table_of_addresses(rows.parent, known, self.frames), []
+        # A return address is after the call instruction, so the byte before it is looked up.
+        keys, numbers = np.unique(
+            np.stack([rows.map, rows.address - 1], axis=1), axis=0, return_inverse=True
+        )
+        maps = [sorted(segments) for segments in self._maps]
+        places = [_place(maps[min(key, len(maps) - 1)], address) for key, address in keys.tolist()]
+        resolved = resolve(places, recording)
+        return table_of_addresses(rows.parent, numbers.reshape(-1), resolved.chains), resolved.notes
+
+
+def _place(segments: list[Segment], address: int) -> Place:
+    """Return the place at an address, given the sorted segments in memory."""
+    position = bisect_right(segments, address, key=lambda segment: segment.start)
+    if position and address < segments[position - 1].end:
+        segment = segments[position - 1]
+        return Place(segment.path, address - segment.base)
+    return Place(b"", address)
