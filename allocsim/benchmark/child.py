@@ -12,15 +12,16 @@ import mmap
 import os
 import resource
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from allocsim.benchmark import integrity, memory, times
+from allocsim.benchmark import integrity, memory, pages, times
 from allocsim.benchmark.figures import About, Memory, Times
 from allocsim.benchmark.meter import Meter, resident, status_bytes
+from allocsim.benchmark.pages import Pages
 from allocsim.benchmark.stepping import count_objects, new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.core import compile_notice
@@ -38,13 +39,16 @@ TABLE_BYTES = OBJECT.itemsize + 8
 """Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live_event`."""
 
 
+Setup: TypeAlias = memory.Setup | times.Setup | pages.Setup
+
+
 class Request(msgspec.Struct, kw_only=True):
     """The measurement that a child is to make."""
 
     subject: str
     """A name such as "tcmalloc:release_rate=10" or "lib:glibc"."""
     measure: str
-    """"memory" or "times"."""
+    """"memory", "times" or "pages"."""
     events: int
     """Descriptor of the file of EVENTs."""
     answer: int
@@ -57,6 +61,10 @@ class Request(msgspec.Struct, kw_only=True):
     """Bytes of memory that are available before the child starts."""
     reserve: int
     """Bytes of address space for the heap of a design."""
+    arrays: int = -1
+    """Descriptor of the file of arrays, if pages are measured (see `answer`)."""
+    experiments: int = 0
+    """Number of experiments, if pages are measured (see `pages`)."""
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
@@ -67,6 +75,11 @@ class Request(msgspec.Struct, kw_only=True):
     def bound(self) -> MemoryBound:
         """Return the memory bound for the driver's tables, and for a subject without a limit."""
         return MemoryBound(lambda: self.available)
+
+    def descriptors(self) -> list[int]:
+        """Return the descriptors that the child inherits."""
+        given = (self.events, self.answer, self.arrays)
+        return [descriptor for descriptor in given if descriptor >= 0]
 
     def max_footprint(self) -> int:
         """Return the footprint in bytes above which the subject is stopped."""
@@ -86,6 +99,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     about: About = About()
     memory: Memory | None = None
     times: Times | None = None
+    pages: Pages | None = None
     failure: str | None = None
 
 
@@ -106,13 +120,14 @@ def _measure(request: Request) -> None:
     """Prepare the measurement, load the subject, measure it, and send the figures."""
     events = _map_events(request.events)
     touch = Touch(request.touch)
-    module = memory if request.measure == "memory" else times
     _require_room_for_tables(events, request)
-    setup = module.prepare(events, touch, request.max_footprint())
+    setup = _prepare(request, events, touch)
     _compile(request.subject, setup.meter)
     if library_of(request.subject):
         limit_output()  # not earlier: files of compiled kernels are larger than the limit
     _send(request, Message(stage="loading"))
+    if isinstance(setup, pages.Setup):
+        setup.before.take()
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
     if subject.heap:  # the footprint that no single request may exceed (see `core.system`)
@@ -125,9 +140,21 @@ def _measure(request: Request) -> None:
         _send(request, Message(stage="checking"))
         flaw = integrity.require_intact(subject, setup)
         _send(request, Message(stage="done", memory=figures, about=replace(about, flaw=flaw)))
+    elif isinstance(setup, pages.Setup):
+        found = pages.measure(setup, subject, before)
+        _send(request, Message(stage="done", pages=found, about=about))
     else:
         taken = times.measure(setup, subject, request.runs, request.warmup)
         _send(request, Message(stage="done", times=taken, about=about))
+
+
+def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
+    """Prepare the measurement that is requested."""
+    limit = request.max_footprint()
+    if request.measure == "pages":
+        return pages.prepare(events, touch, limit, request.arrays, request.experiments)
+    module = memory if request.measure == "memory" else times
+    return module.prepare(events, touch, limit)
 
 
 def _about(name: str, subject: Subject) -> About:

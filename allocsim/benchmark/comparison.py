@@ -106,8 +106,18 @@ def compare_trace(
         workload.close()
 
 
-def measure(subject: str, figures: str, workload: EventFile, conditions: Conditions) -> Message:
-    """Measure a subject's "memory" or "times" in a new child; raise SubjectFailed on failure."""
+def measure(
+    subject: str,
+    figures: str,
+    workload: EventFile,
+    conditions: Conditions,
+    arrays: int = -1,
+    experiments: int = 0,
+) -> Message:
+    """Measure a subject's "memory", "times" or "pages" in a new child.
+
+    `arrays` and `experiments` are for "pages" (see Request). Raises SubjectFailed on failure.
+    """
     request = Request(
         subject=subject,
         measure=figures,
@@ -117,6 +127,8 @@ def measure(subject: str, figures: str, workload: EventFile, conditions: Conditi
         limit=conditions.limit,
         available=conditions.available(),
         reserve=conditions.reserve,
+        arrays=arrays,
+        experiments=experiments,
         later=conditions.later,
         runs=conditions.runs,
         warmup=conditions.warmup,

@@ -73,7 +73,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             env=child_environment(library_of(request.subject), keep_settings),
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            pass_fds=(request.events, request.answer),
+            pass_fds=request.descriptors(),
         ) as child,
     ):
         answer.close()  # now only the child has this end open, so the pipe closes when it ends

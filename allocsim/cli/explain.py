@@ -17,10 +17,10 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 @click.option(
     "--on",
     metavar="SUBJECT",
-    default="glibc",
+    default="lib:glibc",
     show_default=True,
     shell_complete=complete_subjects,
-    help="Design or library, as `compare --on` names them.",
+    help="Design or library, as `compare --on` names them; most programs run on glibc.",
 )
 @click.option(
     "--at",
@@ -63,6 +63,19 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
     show_default="64GiB",
     help="Address space for a design's heap, which limits the heap's size.",
 )
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=SecondsType(),
+    default=600.0,
+    show_default=True,
+    help="Kill a process that replays on a library after this many seconds.",
+)
+@click.option(
+    "--keep-settings",
+    is_flag=True,
+    help="Keep MALLOC_CONF, TCMALLOC_*, MIMALLOC_* and LD_PRELOAD in the environment.",
+)
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
@@ -100,10 +113,15 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
 
 def _subject(opened: Any, options: dict[str, Any]) -> Any:
     """Return the subject that --on names."""
-    from allocsim.benchmark.subject import require_subject
+    from allocsim.benchmark.comparison import Conditions
     from allocsim.driver import Touch
-    from allocsim.explain.on_design import OnDesign
+    from allocsim.explain.subject import subject_called
 
-    require_subject(options["on"])
-    touch = Touch[options["touch"].upper()]
-    return OnDesign(options["on"], opened, touch, options["limit"], options["reserve"])
+    conditions = Conditions(
+        touch=Touch[options["touch"].upper()],
+        limit=options["limit"],
+        reserve=options["reserve"],
+        timeout=options["timeout"],
+        keep_settings=options["keep_settings"],
+    )
+    return subject_called(options["on"], opened, conditions)

@@ -10,10 +10,10 @@ from allocsim.events import Trace
 from allocsim.explain.heap_map import HeapMap
 from allocsim.explain.labels import MAKERS, Labels, label
 from allocsim.explain.lives import read_lives
-from allocsim.explain.on_design import OnDesign
 from allocsim.explain.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explain.sentences import sentences
 from allocsim.explain.shares import share_out
+from allocsim.explain.subject import Subject
 from allocsim.explain.what_if import Experiments, Group, WhatIf, group_of
 from allocsim.moments import Moment, event_at
 
@@ -53,7 +53,7 @@ class Explanation:
     cautions: list[str]
 
 
-def explain(subject: OnDesign, question: Question) -> tuple[Explanation, Trace]:
+def explain(subject: Subject, question: Question) -> tuple[Explanation, Trace]:
     """Replay the workload on a subject, and answer a question about it.
 
     Returns the answer and the trace, whose notes are complete. Raises InputError if the workload

@@ -15,8 +15,8 @@ import numpy as np
 
 from allocsim.events import first_events
 from allocsim.explain.labels import Labels
-from allocsim.explain.on_design import OnDesign
 from allocsim.explain.owners import Owner
+from allocsim.explain.subject import Subject
 from allocsim.explain.variants import Match, variant
 from allocsim.text import format_bytes
 
@@ -68,7 +68,7 @@ def group_of(labels: Labels, owner: Owner, number: np.ndarray) -> Group:
 class Experiments:
     """The experiments of an explanation, in the order in which they are made."""
 
-    def __init__(self, subject: OnDesign, event: int, footprint: int, seconds: float) -> None:
+    def __init__(self, subject: Subject, event: int, footprint: int, seconds: float) -> None:
         """`event` and `footprint` are those of the moment; `seconds` is the time that all
         experiments may take: no further one is begun then.
         """

@@ -1,0 +1,176 @@
+"""The pages of a library's heap, and its live objects, after a replay in the child process.
+
+A library's footprint is the growth of the anonymous pages of its process. The pages are scanned
+before the library is loaded, after that and at the end, so that each page of the growth is known.
+The arrays are too long for a message: the child writes them into a file in memory (see `answer`).
+
+Experiments are made in forks: a copy of the process frees some objects, asks the library to release
+memory, and counts the pages of the growth that are left.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from allocsim.benchmark import answer, memory
+from allocsim.benchmark.figures import Count
+from allocsim.benchmark.meter import Meter, resident
+from allocsim.benchmark.page_scan import PageScan
+from allocsim.benchmark.stepping import one_step, replay_all, replay_steps
+from allocsim.benchmark.subject import Subject
+from allocsim.core.jit import kernel
+from allocsim.core.memory import OS_PAGE
+from allocsim.core.records import Table
+from allocsim.driver import Run, Touch
+from allocsim.errors import Corruption
+from allocsim.events import Event, Op, no_events
+from allocsim.libraries.load import LoadedLibrary
+from allocsim.libraries.release import release_call, request_release
+from allocsim.libraries.state import call_c
+
+USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
+"""Names of the function that returns an object's usable bytes, after the library's prefix."""
+
+
+class Pages(msgspec.Struct, kw_only=True):
+    """What was measured, except the arrays."""
+
+    points: list[tuple[Count, Count, Count]]
+    """(event, live bytes, growth of anonymous RSS in bytes) at some events, ascending."""
+    last_allocation: Count
+    """Events up to and including the last one that allocates."""
+    growth: Count
+    """Growth of anonymous RSS at the end, in bytes, as the meter reads it."""
+    lost: Count
+    """Pages that were resident before the library was loaded and are not at the end."""
+    objects: Count
+    """Number of live objects in the answer."""
+    pages: Count
+    """Number of pages of the growth in the answer."""
+    is_exact: bool
+    """Whether the pages were scanned by PAGEMAP_SCAN."""
+    has_usable: bool
+    """Whether the library tells the usable bytes of an object."""
+    release: str | None
+    """The call that asks for release; None if allocsim knows none for this library."""
+    left: list[Count]
+    """For each experiment: bytes of the growth that are left."""
+
+
+class Setup(NamedTuple):
+    """What the measurement needs, prepared before the library is loaded."""
+
+    replay: memory.Setup
+    before: PageScan
+    started: PageScan
+    ended: PageScan
+    later: PageScan
+    """For the experiments."""
+    answer: int
+    """Descriptor of the answer."""
+    experiments: int
+    """Number of experiments."""
+
+    @property
+    def meter(self) -> Meter:
+        """The meter of the replay."""
+        return self.replay.meter
+
+
+def prepare(events: Table[Event], touch: Touch, limit: int, file: int, experiments: int) -> Setup:
+    """Prepare a measurement; `limit` is in bytes of footprint, `file` that of the answer."""
+    before, started, ended, later = (PageScan() for _ in range(4))
+    for scan in (before, started, ended, later):
+        scan.take()  # the first scan of each allocates memory of Python
+    _fill_usable(0, np.zeros(0, np.int64), np.zeros(0, np.int64))  # compiles it
+    replay = memory.prepare(events, touch, limit)
+    return Setup(replay, before, started, ended, later, file, experiments)
+
+
+def measure(setup: Setup, subject: Subject, before: int) -> Pages:
+    """Replay, and write the answer; `before` is the anonymous RSS before the library was loaded."""
+    library, replay = subject.library, setup.replay
+    assert library is not None
+    setup.started.take()
+    replay_all(subject, replay.run, replay.events, replay.steps, replay.meter)
+    growth = int(resident(replay.meter)) - before
+    setup.ended.take()
+    old, new = setup.before.pages(), setup.ended.pages()
+    grown = np.setdiff1d(new, old, assume_unique=True)
+    is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)
+    columns, has_usable = _objects(replay.run, library)
+    answer.write_arrays(setup.answer, [*columns, grown, is_start])
+    return Pages(
+        points=_points(replay, before),
+        last_allocation=int(np.flatnonzero(replay.events.op < Op.FREE).max(initial=-1)) + 1,
+        growth=growth,
+        lost=len(np.setdiff1d(old, new, assume_unique=True)),
+        objects=len(columns[0]),
+        pages=len(grown),
+        is_exact=setup.ended.is_exact,
+        has_usable=has_usable,
+        release=release_call(library),
+        left=[_left_after(setup, subject, grown, index) for index in range(setup.experiments)],
+    )
+
+
+def _points(replay: memory.Setup, before: int) -> list[tuple[int, int, int]]:
+    """Return the points of the replay."""
+    growth = replay.steps.resident - before
+    columns = (replay.steps.event.tolist(), replay.steps.live.tolist(), growth.tolist())
+    return list(zip(*columns, strict=True))
+
+
+def _objects(run: Run, library: LoadedLibrary) -> tuple[list[np.ndarray], bool]:
+    """Return the columns of the live objects, and whether their usable bytes are known."""
+    number = np.flatnonzero(run.objects.address)
+    address = np.ascontiguousarray(run.objects.address[number])
+    request = run.objects.request[number]
+    names = (library.prefix + name for name in USABLE_SIZES)
+    function = next(filter(None, map(library.address, (*names, USABLE_SIZES[0]))), 0)
+    usable = np.array(request)
+    if function:
+        _fill_usable(function, address, usable)
+    return [number, address, request, usable], bool(function)
+
+
+@kernel
+def _fill_usable(function: int, address: np.ndarray, usable: np.ndarray) -> None:
+    """Set `usable` to the result of a C function for each address."""
+    for index in range(len(address)):
+        usable[index] = call_c(function, (address[index],))
+
+
+def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -> int:
+    """Make an experiment in a fork; return the bytes of the growth that are left.
+
+    Only pages of the growth are counted, since Python's own malloc releases memory too.
+    """
+    live = np.flatnonzero(setup.replay.run.objects.address)
+    freed = live[answer.read_set(setup.answer, index, live)]
+    events = no_events(len(freed))
+    events.object[:], events.op[:] = freed, Op.FREE
+    steps = one_step(events)
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            replay_steps(subject.state, setup.replay.run, events, steps, setup.meter)
+            assert subject.library is not None
+            request_release(subject.library)
+            setup.later.take()
+            left = int(np.isin(grown, setup.later.pages(), assume_unique=True).sum()) * OS_PAGE
+            os.write(writing, str(left).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as result:
+        text = result.read()
+    os.waitpid(process, 0)
+    if not text.isdecimal():
+        raise Corruption("a copy of the process ended while it freed objects")
+    return int(text)

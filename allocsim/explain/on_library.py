@@ -1,0 +1,176 @@
+"""A malloc library as the subject of an explanation: each replay is made in a process of its own.
+
+The footprint of a library is the growth of the anonymous pages of its process. The units of its map
+are these pages: what an allocator can release lies between live objects, page by page at best. A
+library may release larger units only; then the map says less than what the library holds back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from allocsim.benchmark import answer
+from allocsim.benchmark.comparison import Conditions, measure
+from allocsim.benchmark.event_file import write_events
+from allocsim.benchmark.pages import Pages
+from allocsim.benchmark.parent import SubjectFailed
+from allocsim.benchmark.subject import library_of
+from allocsim.core.memory import OS_PAGE
+from allocsim.errors import Corruption, EnvironmentLacks
+from allocsim.events import Trace, first_events
+from allocsim.explain.heap_map import HeapMap, sorted_map
+from allocsim.libraries.find import require_library
+from allocsim.moments import Moment, worst_of
+
+PARTS = ("empty", "start")
+"""A page without a live object has free memory, caches and the library's records, or was there
+before the first event."""
+
+COLUMNS = 4
+"""Columns of live objects in an answer: id, address, requested and usable bytes."""
+
+
+@dataclass
+class OnLibrary:
+    """Replays on a library. `open_trace` opens the workload again."""
+
+    name: str
+    """The library and its settings, as `compare --on` names them."""
+    open_trace: Callable[[], Trace]
+    conditions: Conditions = field(default_factory=Conditions)
+    cautions: list[str] = field(default_factory=list)
+    """What an explanation must say about its figures; complete at its end."""
+    release = "memory released on request"
+    _last: tuple[Pages, list[np.ndarray]] | None = None
+    """The answer for the whole workload: also the map of its end."""
+
+    unit = "page"
+    copied = "done in a copy of the process"
+
+    def moments(self) -> tuple[Moment, ...]:
+        """Replay the whole workload and return its moments, of the points that were measured."""
+        self._last = self._run(self.open_trace())
+        found = self._last[0]
+        self.release = found.release or self.release
+        return moments_of(found)
+
+    def map_at(self, event: int) -> HeapMap:
+        """Replay up to a moment and return the map of the process's pages."""
+        last = self._last
+        if last is None or not last[0].points or last[0].points[-1][0] != event:
+            last = self._run(first_events(self.open_trace(), event))
+        found, arrays = last
+        self._add_cautions(found)
+        number, address, request, usable, pages, is_start = arrays
+        return sorted_map(
+            (number, address, request, usable),
+            (pages * OS_PAGE, np.full(len(pages), OS_PAGE), is_start),
+            PARTS,
+            {},
+            (event, len(pages) * OS_PAGE),
+        )
+
+    def footprint_of(self, trace: Trace) -> int:
+        """Replay a variant of the workload and return the footprint at its end."""
+        return self._run(trace)[0].pages * OS_PAGE
+
+    def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[int]:
+        """Return the footprint once objects were freed and release was asked for.
+
+        Each element of `freed` has the ids of objects that are live after `event` events. Each is
+        an experiment of its own, in a copy of the process.
+        """
+        return self._run(first_events(self.open_trace(), event), freed)[0].left
+
+    def _run(self, trace: Trace, sets: Sequence[np.ndarray] = ()) -> tuple[Pages, list[np.ndarray]]:
+        """Replay a trace in a new process; return what was measured, and the arrays."""
+        require_library(library_of(self.name) or "")
+        events, descriptor = write_events(trace), answer.new_answer()
+        try:
+            answer.write_sets(descriptor, sets)
+            how = (events, self.conditions, descriptor, len(sets))
+            found = measure(self.name, "pages", *how).pages
+            assert found is not None
+            return found, self._read(descriptor, found, events.events)
+        except SubjectFailed as failure:
+            raise EnvironmentLacks(f"{self.name}: {failure}") from None
+        finally:
+            events.close()
+            os.close(descriptor)
+
+    def _read(self, descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
+        """Return the arrays of an answer."""
+        try:
+            return read_checked(descriptor, found, events)
+        except Corruption as failure:
+            raise Corruption(f"{self.name}: {failure}") from None
+
+    def _add_cautions(self, found: Pages) -> None:
+        """Note what makes the map less exact than it should be."""
+        scanned = (found.pages - found.lost) * OS_PAGE
+        if not found.is_exact:
+            self.cautions.append(
+                "this kernel has no PAGEMAP_SCAN (Linux 6.7): pages that only hold zeros and were "
+                "never written count too"
+            )
+        if scanned != found.growth:
+            self.cautions.append(
+                f"the pages sum to {scanned:,} bytes, the measured growth is {found.growth:,}"
+            )
+        if not found.has_usable:
+            self.cautions.append(f"{self.name} does not tell usable sizes: no rounding is shown")
+        self.cautions.append(
+            "a library was replayed on one thread; its threads' arenas and caches are not in this"
+        )
+
+
+def moments_of(found: Pages) -> tuple[Moment, ...]:
+    """Return the moments of the points that were measured."""
+    points = [Moment("", event, growth, live) for event, live, growth in found.points]
+    if not points:
+        return tuple(Moment(name, 0, 0, 0) for name in ("peak", "live-peak", "worst", "end"))
+    end, count = points[-1], len(points)
+    mean = Moment(
+        "mean",
+        None,
+        sum(each.footprint for each in points) // count,
+        sum(each.live for each in points) // count,
+    )
+    # Without a point up to the last allocation, the first point is nearest to one.
+    eligible = [each for each in points if (each.event or 0) <= found.last_allocation] or points[:1]
+    worst = worst_of(max(eligible, key=lambda each: each.waste), end, mean)
+    return (
+        replace(max(points, key=lambda each: each.footprint), name="peak"),
+        replace(max(points, key=lambda each: each.live), name="live-peak"),
+        worst,
+        replace(end, name="end"),
+        mean,
+    )
+
+
+def read_checked(descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
+    """Return the arrays of an answer to a replay of `events` events.
+
+    A library in the child may have written anything. Raises Corruption unless there are at most as
+    many objects as events, the machine has that many pages, and the arrays are in order.
+    """
+    if not (0 <= found.objects <= events and 0 <= found.pages <= os.sysconf("SC_PHYS_PAGES")):
+        raise Corruption("the measuring process sent impossible counts")
+    lengths = [found.objects] * COLUMNS + [found.pages] * 2
+    arrays = answer.read_arrays(descriptor, lengths)
+    number, _, request, usable, pages, is_start = arrays
+    is_valid = (
+        (np.diff(number, prepend=-1) > 0).all()
+        and (np.diff(pages, prepend=0) > 0).all()
+        and (number <= events).all()
+        and (request >= 0).all()
+        and ((usable >= request) & (usable < 1 << 47)).all()
+        and ((is_start == 0) | (is_start == 1)).all()
+    )
+    if not is_valid:
+        raise Corruption("the measuring process sent impossible objects or pages")
+    return arrays

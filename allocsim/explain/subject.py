@@ -1,0 +1,22 @@
+"""The subject of an explanation: a design in this process, or a library in processes of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from allocsim.benchmark.comparison import Conditions
+from allocsim.benchmark.subject import library_of, require_subject
+from allocsim.events import Trace
+from allocsim.explain.on_design import OnDesign
+from allocsim.explain.on_library import OnLibrary
+
+Subject: TypeAlias = OnDesign | OnLibrary
+
+
+def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Conditions) -> Subject:
+    """Return the subject with a name of `compare --on`; raise InputError if there is none."""
+    require_subject(name)
+    if library_of(name) is not None:
+        return OnLibrary(name, open_trace, conditions)
+    return OnDesign(name, open_trace, conditions.touch, conditions.limit, conditions.reserve)

@@ -1,0 +1,64 @@
+"""Ask a malloc library to release its free memory to the operating system."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+
+from allocsim.libraries.counters import mallctl
+from allocsim.libraries.load import LoadedLibrary
+
+MIMALLOC_DELAY = 0.6
+"""Seconds to wait for mimalloc: it releases a page only some time after it became free."""
+
+ALL_ARENAS = 4096
+"""The number that stands for all arenas in jemalloc's mallctl (MALLCTL_ARENAS_ALL)."""
+
+
+def release_call(library: LoadedLibrary) -> str | None:
+    """Return the call that asks a library for release, or None if allocsim knows none."""
+    return next((call for symbol, (call, _) in CALLS.items() if library.address(symbol)), None)
+
+
+def request_release(library: LoadedLibrary) -> None:
+    """Ask a library to release what it can; do nothing if allocsim knows no call for it."""
+    for symbol, (_, ask) in CALLS.items():
+        if library.address(symbol):
+            ask(library)
+            return
+
+
+def _tcmalloc(library: LoadedLibrary) -> None:
+    """Empty the thread's cache, and release free spans."""
+    library.handle.MallocExtension_MarkThreadIdle()
+    library.handle.MallocExtension_ReleaseFreeMemory()
+
+
+def _jemalloc(library: LoadedLibrary) -> None:
+    """Empty the thread's cache, and purge all arenas."""
+    control = mallctl(library)
+    control(b"thread.tcache.flush", None, None, None, ctypes.c_size_t(0))
+    control(f"arena.{ALL_ARENAS}.purge".encode(), None, None, None, ctypes.c_size_t(0))
+
+
+def _mimalloc(library: LoadedLibrary) -> None:
+    """Collect with force, after the delay of its purges."""
+    time.sleep(MIMALLOC_DELAY)
+    library.handle.mi_collect(ctypes.c_bool(True))
+
+
+def _glibc(library: LoadedLibrary) -> None:
+    """Trim the heap."""
+    library.handle.malloc_trim(ctypes.c_size_t(0))
+
+
+CALLS: dict[str, tuple[str, Callable[[LoadedLibrary], None]]] = {
+    "MallocExtension_ReleaseFreeMemory": ("MallocExtension_ReleaseFreeMemory()", _tcmalloc),
+    "mallctl": ("arena.<all>.purge", _jemalloc),
+    "je_mallctl": ("arena.<all>.purge", _jemalloc),
+    "mi_collect": ("mi_collect(true)", _mimalloc),
+    "malloc_trim": ("malloc_trim(0)", _glibc),
+}
+"""By a symbol of the library that each needs: the call as a user knows it, and the function that
+makes it. For a library that has several of these symbols, the first one counts."""

@@ -1,0 +1,132 @@
+"""Owners in the processes of real libraries, with figures known by hand."""
+
+import os
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from allocsim.benchmark.answer import new_answer, write_arrays
+from allocsim.benchmark.comparison import Conditions
+from allocsim.benchmark.pages import Pages
+from allocsim.core.jit import PURE
+from allocsim.core.memory import OS_PAGE
+from allocsim.driver import Touch
+from allocsim.errors import Corruption, EnvironmentLacks
+from allocsim.explain.on_library import OnLibrary, moments_of, read_checked
+from allocsim.explain.owners import Owner, owners_by, parts_of
+from allocsim.explain.shares import share_out
+from allocsim.libraries.find import find_library
+from tests.driving import random_calls, stream_of
+from tests.explain.patterns import labels_of, two_owners
+from tests.playing import trace_of
+
+COUNT = 2_000 if PURE else 100_000
+"""Objects of each owner."""
+
+libraries = pytest.mark.parametrize("library", ["glibc", "jemalloc", "tcmalloc", "mimalloc"])
+
+
+def on(library: str, events: Any) -> OnLibrary:
+    """Return a library as a subject; skip the test if it is not installed."""
+    if find_library(library) is None:
+        pytest.skip(f"{library} is not installed")
+    conditions = Conditions(touch=Touch.PAGE, timeout=120)
+    return OnLibrary(f"lib:{library}", lambda: trace_of(events), conditions)
+
+
+def owners(subject: OnLibrary, event: int) -> tuple[dict[str, Owner], dict[str, int]]:
+    """Return the owners A and B of `two_owners`, and the parts of the footprint."""
+    heap = subject.map_at(event)
+    shares = share_out(heap)
+    labels = labels_of(["A", "B"], (heap.number >= COUNT).astype(np.int64))
+    found = {owner.name: owner for owner in owners_by(heap, shares, labels)}
+    return found, parts_of(heap, shares)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("library", "room"), [("glibc", 208), ("tcmalloc", 210)])
+def test_few_objects_that_stay_own_all_pages_that_they_are_on(library: str, room: int) -> None:
+    events = two_owners(COUNT)
+    found, parts = owners(on(library, events), len(events))
+    for name in "AB":
+        assert found[name].owned == pytest.approx(COUNT * room, rel=0.01, abs=2 * OS_PAGE)
+    assert (found["A"].live, found["B"].live) == (COUNT // 20 * 200, COUNT // 2 * 200)
+    assert parts.get("empty", 0) <= 256 << 10
+
+
+@pytest.mark.slow
+@libraries
+def test_scanned_pages_are_the_measured_growth_to_the_byte(library: str) -> None:
+    subject = on(library, stream_of(random_calls(3, 400)))
+    heap = subject.map_at(200)
+    assert sum(parts_of(heap, share_out(heap)).values()) == heap.footprint
+    assert not any("measured growth" in caution for caution in subject.cautions)
+
+
+@pytest.mark.slow
+def test_freed_objects_give_their_pages_back_in_a_copy_of_the_process() -> None:
+    events = two_owners(2_000)
+    subject = on("glibc", events)
+    before = subject.map_at(len(events))
+    sets = [np.zeros(0, np.int64), before.number[before.number >= 2_000], before.number]
+    as_it_is, half, nothing = subject.after_release(len(events), sets)
+    assert as_it_is > half + 300_000 > nothing + 600_000
+    assert as_it_is == pytest.approx(before.footprint, abs=100 * OS_PAGE)
+
+
+def test_missing_library_is_an_error() -> None:
+    subject = OnLibrary("lib:/no/such.so", partial(trace_of, two_owners(4)))
+    with pytest.raises(EnvironmentLacks, match="no such library"):
+        subject.moments()
+
+
+def pages(**changed: Any) -> Pages:
+    """Return an answer."""
+    given: dict[str, Any] = {
+        "points": [], "last_allocation": 0, "growth": 0, "lost": 0, "objects": 0, "pages": 0,
+        "is_exact": True, "has_usable": True, "release": None, "left": [],
+    }  # fmt: skip
+    return Pages(**given | changed)
+
+
+def test_moments_are_those_of_the_points() -> None:
+    points = [(10, 50, 60), (20, 90, 95), (30, 40, 97), (40, 10, 70), (50, 0, 70)]
+    found = {each.name: each.event for each in moments_of(pages(points=points, last_allocation=35))}
+    assert found == {"peak": 30, "live-peak": 20, "worst": 30, "end": 50, "mean": None}
+    points[-1] = (50, 9, 70)
+    found = {each.name: each.event for each in moments_of(pages(points=points, last_allocation=35))}
+    assert found["worst"] == 50
+    assert [each.event for each in moments_of(pages())] == [0, 0, 0, 0]
+
+
+ANSWER = [np.array(each) for each in ([0, 3], [64, 128], [10, 20], [16, 32], [7, 8], [0, 1])]
+"""Ids, addresses, requested and usable bytes of two objects; two pages, of which one is start."""
+
+
+def checked(arrays: list[np.ndarray], objects: int, count: int) -> None:
+    """Write the arrays as a child does, and read them."""
+    descriptor = new_answer()
+    try:
+        write_arrays(descriptor, arrays)
+        read_checked(descriptor, pages(objects=objects, pages=count), 4)
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(0, 5), (0, -1), (2, -1), (3, 1), (3, 1 << 50), (4, 9), (5, 2)]
+)
+def test_answer_that_a_library_may_have_forged_is_refused(column: int, value: int) -> None:
+    checked(ANSWER, 2, 2)
+    forged = [array.copy() for array in ANSWER]
+    forged[column][0 if column in (0, 4) and value != 5 else 1] = value
+    with pytest.raises(Corruption, match="impossible"):
+        checked(forged, 2, 2)
+
+
+@pytest.mark.parametrize(("objects", "count"), [(5, 2), (-1, 2), (2, -1), (2, 1 << 60)])
+def test_impossible_counts_are_refused(objects: int, count: int) -> None:
+    with pytest.raises(Corruption, match="impossible counts"):
+        checked(ANSWER, objects, count)
