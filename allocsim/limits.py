@@ -102,6 +102,10 @@ def check_limit(figures: SubjectFigures, option: str, figure: Figure, bound: flo
     return Finding(figures.subject, option, value, bound, holds, text, found.spread)
 
 
+NOT_MEASURED = "in the baseline but not measured: add it to --on"
+"""Why a subject of the baseline has no new figures, if the result lacks it."""
+
+
 def check_baseline(
     baseline: Sequence[SubjectFigures], result: Sequence[SubjectFigures], tolerance: Tolerance
 ) -> list[Finding]:
@@ -109,7 +113,7 @@ def check_baseline(
     by_subject = {figures.subject: figures for figures in result}
     findings = []
     for before in baseline:
-        missing = SubjectFigures(before.subject, failure="the new result lacks the subject")
+        missing = SubjectFigures(before.subject, failure=NOT_MEASURED)
         after = by_subject.get(before.subject, missing)
         for figure in (FOOTPRINT, END, TIME):
             allowed = tolerance.time if figure is TIME else tolerance.memory

@@ -88,6 +88,8 @@ class Recorder:
     """Programs for which the recorder records nothing."""
     records_children: bool = False
     """Whether the recorder also records the processes that the program starts (--children)."""
+    keeps_inherited: bool = False
+    """Whether the trace of a forked process begins with the objects that it inherited."""
     waits_for_children: bool = False
     """Whether the recorder can go on recording processes that outlive the program (--wait)."""
     is_guarded: bool = False

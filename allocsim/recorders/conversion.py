@@ -29,6 +29,12 @@ Progress = Callable[[Trace], AbstractContextManager[None]]
 KEEP_CHILDREN = ": --children keeps each in a file of its own"
 """Text that replaces the advice to use --process, an option that `record` does not have."""
 
+NOT_INHERITED = (
+    "unless the process executed another program after its fork, it inherited objects that are not "
+    "in the trace; calls with them are dropped"
+)
+"""Note in the trace of a child process, for a recorder without `Recorder.keeps_inherited`."""
+
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
 """A trace with more frees of unknown objects than both this share of its events and this number has
 a loss: the recorder missed their allocations. A few such frees are normal in a forked child, which
@@ -50,7 +56,8 @@ class Finished:
 
     def of_process(self, process: int) -> Finished:
         """Return the same recording for another of its processes, which was not sampled."""
-        return replace(self, outcome=self.outcome._replace(process=process, run=None))
+        notes = self.notes if self.recorder.keeps_inherited else [*self.notes, NOT_INHERITED]
+        return replace(self, outcome=self.outcome._replace(process=process, run=None), notes=notes)
 
 
 class Written(NamedTuple):

@@ -22,6 +22,13 @@ OK = """{"schema": "allocsim/profile/1", "design": "go2008", "at_peak": {"footpr
 {"name": "w"}}"""
 
 
+def more_than_ok() -> str:
+    """A saved comparison of the subject of OK and of another one."""
+    found = json.loads(result(100, subject="go2008"))
+    found["subjects"] += json.loads(result(MIB, subject="lib:jemalloc"))["subjects"]
+    return json.dumps(found)
+
+
 @pytest.fixture(autouse=True)
 def files(file: File) -> None:
     """Results to compare."""
@@ -37,6 +44,7 @@ def files(file: File) -> None:
         "untimed.json": result(MIB, ns=None),
         "timed.json": result(MIB),
         "two.json": json.dumps(two),
+        "more.json": more_than_ok(),
         "other.json": json.dumps(two | {"events": 7, "touch": "none"}),
         "trace.txt": TRACE,
     }.items():
@@ -99,6 +107,13 @@ def test_what_was_compared_is_said(run: Run) -> None:
     assert first.endswith("): 5 events, 3 timed runs, allocsim 9.9, lib:glibc 2.36, x")
     assert second == first.replace("base  ", "result")
     assert "note: not compared, because two.json has no figures for: x" in ended.err
+
+
+def test_subject_of_the_baseline_that_was_not_measured_is_named(run: Run) -> None:
+    ended = run("compare more.json ok.json")
+    assert ended.status == 1
+    assert "lib:jemalloc" in ended.out
+    assert "in the baseline but not measured: add it to --on" in ended.out
 
 
 def test_what_was_compared_is_in_the_json(run: Run) -> None:

@@ -87,6 +87,19 @@ def test_child_has_a_file_with_its_process_id(
     assert open_trace(str(tmp_path / "out.77.allocsim")).length == 1
 
 
+def test_child_without_its_inherited_objects_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for keeps in (False, True):
+        known = fake("a", children={77: 1}, records_children=True, keeps_inherited=keeps)
+        install(monkeypatch, known)
+        choice = Choice(force=True)
+        record(CHILDREN, tmp_path / "o.allocsim", choice, lambda _: None, lambda _: nullcontext())
+        for name, lacks in (("o", False), ("o.77", not keeps)):
+            notes = open_trace(str(tmp_path / f"{name}.allocsim")).notes
+            assert any("it inherited objects that are not" in note for note in notes) == lacks
+
+
 LESS = Capabilities("no", "no", "yes", "yes")
 
 

@@ -118,6 +118,7 @@ RECORDER = Recorder(
     read=read,
     label=label,
     records_children=True,
+    keeps_inherited=True,
     waits_for_children=True,
     own_memory=32 << 10,  # a program that only allocates once, with and without the recorder
 )
