@@ -1,0 +1,146 @@
+"""scripts/verify-predictions: predict the memory of real programs, and run them.
+
+Each program is recorded once. The recording is replayed on each library, and the program runs under
+each library several times. Printed are the peaks, and the ratio of prediction and median. Exits
+with 1 unless enough ratios are close to 1 and the libraries have the predicted order.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from allocsim.benchmark.comparison import Comparison, Conditions
+from allocsim.errors import AllocsimError
+from allocsim.real_runs.comparison import ProgramConditions, compare_program
+from allocsim.recorders.program import Program
+from allocsim.reports.comparison import label
+from allocsim.reports.real_runs import prediction
+from allocsim.text import format_bytes
+from tests.predictions.programs import programs
+
+LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
+
+CLOSE, CLOSE_SHARE = 0.15, 0.9
+"""This share of the ratios must be within CLOSE of 1."""
+
+MAX_ERROR = 0.3
+"""Every ratio must be within this of 1."""
+
+DISTINCT = 1.1
+"""Two libraries must have the predicted order if their real peaks differ by this factor."""
+
+
+class Cell(NamedTuple):
+    """A program under a library. Peaks are in bytes."""
+
+    program: str
+    library: str
+    predicted: int
+    real: float
+    lowest: float
+    highest: float
+
+    @property
+    def ratio(self) -> float:
+        """Prediction / median of the real peaks."""
+        return self.predicted / self.real
+
+    @property
+    def error(self) -> float:
+        """The distance of the ratio from 1."""
+        return abs(self.ratio - 1)
+
+    def line(self) -> str:
+        """Return the cell as a line of the table."""
+        low, high = format_bytes(self.lowest), format_bytes(self.highest)
+        mark = "" if self.error <= CLOSE else "  *" if self.error <= MAX_ERROR else "  **"
+        return (
+            f"{self.program:<8} {self.library:<13} {format_bytes(self.predicted):>10} "
+            f"{format_bytes(self.real):>10}  {low:>10} - {high:<10} {self.ratio:5.2f}{mark}"
+        )
+
+
+HEAD = f"{'program':<8} {'library':<13} {'predicted':>10} {'real':>10}  {'range':^23} ratio"
+
+
+@click.command()
+@click.option("--runs", default=5, show_default=True, help="Real runs under each library.")
+@click.option("--only", multiple=True, help="Name of a program; may be repeated. Default: all.")
+def main(runs: int, only: Sequence[str]) -> None:
+    """Predict the memory of programs under four malloc libraries, and measure it."""
+    cells: list[Cell] = []
+    click.echo(HEAD)
+    with tempfile.TemporaryDirectory() as directory:
+        for name, program in programs(Path(directory)):
+            if not only or name in only:
+                for cell in _cells(name, program, runs):
+                    click.echo(cell.line())
+                    cells.append(cell)
+    close = sum(cell.error <= CLOSE for cell in cells)
+    click.echo(f"{close} of {len(cells)} ratios are within {CLOSE:.0%} of 1")
+    faults = faults_of(cells)
+    for fault in faults:
+        click.echo(fault)
+    sys.exit(1 if faults or not cells else 0)
+
+
+def faults_of(cells: Sequence[Cell]) -> list[str]:
+    """Return a sentence for each demand that the cells do not meet."""
+    return [*_distant(cells), *_misordered(cells)]
+
+
+def _cells(name: str, program: Program | str, runs: int) -> Iterator[Cell]:
+    """Yield the cells of a program; what cannot be measured is printed."""
+    if isinstance(program, str):
+        click.echo(f"{name}: skipped: {program}")
+        return
+    try:
+        comparison = _measured(program, runs)
+    except AllocsimError as error:
+        click.echo(f"{name}: {error}")
+        return
+    for row in comparison.rows:
+        predicted, real = prediction(row, comparison), row.real
+        failure = row.failure or (real and real.failure)
+        if failure or predicted is None or real is None:
+            click.echo(f"{name} {label(row)}: {failure}")
+            continue
+        peaks = [run.anonymous_peak for run in real.runs]
+        middle = real.middle(lambda run: run.anonymous_peak)
+        yield Cell(name, row.subject, predicted, middle, min(peaks), max(peaks))
+
+
+def _measured(program: Program, runs: int) -> Comparison:
+    """Record, replay and run a program."""
+    how, conditions = ProgramConditions(runs), Conditions(timed=False, later=0.0)
+    return compare_program(program, LIBRARIES, how, conditions, lambda *_: None, lambda _: None)
+
+
+def _distant(cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield a sentence if too many ratios are not close to 1, and one for each distant ratio."""
+    if sum(cell.error <= CLOSE for cell in cells) < CLOSE_SHARE * len(cells):
+        yield f"FAILED: fewer than {CLOSE_SHARE:.0%} are"
+    for cell in cells:
+        if cell.error > MAX_ERROR:
+            yield f"FAILED: {cell.program} under {cell.library}: {cell.ratio:.2f} times the median"
+
+
+def _misordered(cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield a sentence for each two libraries whose predicted order is not the real one."""
+    for one, other in combinations(cells, 2):
+        low, high = sorted((one, other), key=lambda cell: cell.real)
+        if one.program != other.program or high.real <= DISTINCT * low.real:
+            continue
+        if high.predicted <= low.predicted:
+            yield f"FAILED: {one.program}: {high.library} is predicted below {low.library}"
+
+
+if __name__ == "__main__":
+    main()
