@@ -32,6 +32,7 @@ from allocsim.driver import OBJECT, Touch, first_broken
 from allocsim.errors import AllocsimError, LimitExceeded, OutOfMemory
 from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
+from allocsim.libraries.start import start_address
 from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
 
@@ -162,7 +163,8 @@ def _about(name: str, subject: Subject) -> About:
     if subject.library is None:
         return About()
     host = host_of(library_of(name) or "")
-    return About(version=subject.version(), path=subject.library.path, host=host)
+    start = start_address(subject.library)
+    return About(version=subject.version(), path=subject.library.path, host=host, start=start)
 
 
 def _require_within_limit(figures: Memory, request: Request) -> None:

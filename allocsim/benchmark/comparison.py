@@ -14,13 +14,13 @@ from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.benchmark.figures import Row
 from allocsim.benchmark.parent import SubjectFailed, run_child
-from allocsim.benchmark.subject import library_of
+from allocsim.benchmark.subject import library_of, started_like
 from allocsim.core.available_memory import available_memory
 from allocsim.driver import Touch
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Trace
 from allocsim.heap import RESERVE
-from allocsim.libraries.find import require_library
+from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
 
 
@@ -73,11 +73,13 @@ def compare(
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
         for figures in ("memory", "times") if conditions.timed else ("memory",):
-            for row in rows:
+            # Libraries first: a design starts where its library did.
+            for row in sorted(rows, key=lambda row: library_of(row.subject) is None):
                 if row.failure is None:
                     if progress is not None:
                         progress(row.subject, figures)
-                    _measure_row(row, figures, workload, conditions)
+                    subject = started_like(row.subject, _start_of_library(row.subject, rows))
+                    _measure_row(row, subject, figures, workload, conditions)
     if all(row.failure for row in rows):
         failures = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
         raise EnvironmentLacks(f"no subject could run: {failures}")
@@ -136,13 +138,24 @@ def measure(
     return run_child(request, conditions.timeout, conditions.keep_settings)
 
 
-def _measure_row(row: Row, figures: str, workload: EventFile, conditions: Conditions) -> None:
-    """Measure "memory" or "times" for a row, and store the figures in the row, or the failure."""
+def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
+    """Return where the heap of the library that a design models started, if it was measured."""
+    library = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
+    return next(library, None)
+
+
+def _measure_row(
+    row: Row, subject: str, figures: str, workload: EventFile, conditions: Conditions
+) -> None:
+    """Measure "memory" or "times" for a row, and store the figures in the row, or the failure.
+
+    `subject` is the row's subject, with more settings.
+    """
     library = library_of(row.subject)
     try:
         if library is not None:
             require_library(library)
-        message = measure(row.subject, figures, workload, conditions)
+        message = measure(subject, figures, workload, conditions)
     except (SubjectFailed, EnvironmentLacks) as failure:
         row.failure = str(failure)
         return

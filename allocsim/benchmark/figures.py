@@ -110,6 +110,8 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     """The file that the dynamic linker loaded."""
     host: str | None = None
     """The library that served Python's own allocations in the process; None if glibc did."""
+    start: Count | None = None
+    """The address that tells where the library's heap started (see `libraries.start`)."""
     flaw: str | None = None
     """A defect of the library that does not make the figures wrong (see `integrity.LOST`)."""
 

@@ -6,6 +6,7 @@ keeps the subject until the process ends.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -29,9 +30,10 @@ from allocsim.libraries.settings import require_settings
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
-LIKE_LIBRARIES = {"startup": "dlopen"}
+LIKE_LIBRARIES = {"startup": "dlopen", "cores": str(os.cpu_count() or 1)}
 """Settings for designs that have these parameters, unless the user sets them. They give the design
-the startup state of a library that is loaded by dlopen, as the measured libraries are."""
+the startup state of a library that is loaded by dlopen, as the measured libraries are, and the
+processors of this machine."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,20 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
     """
     design, *settings = name.split(":")
     return design, dict(parse_setting(text) for text in settings)
+
+
+def started_like(name: str, start: int | None) -> str:
+    """Return a design's name with settings that make it start where its library did.
+
+    `start` is the address that `libraries.start` reads. Settings in the name are kept, and so is a
+    name for which nothing follows from the address.
+    """
+    if start is None or library_of(name) is not None:
+        return name
+    design, settings = design_of(name)
+    place = find_design(design).start
+    found = place(start) if place else {}
+    return ":".join([name, *(f"{key}={found[key]}" for key in found if key not in settings)])
 
 
 def choose_subjects(names: Iterable[str] | None) -> list[str]:

@@ -101,6 +101,9 @@ class Design:
     units: Callable[[HeapState], Units] | None = None
     """Returns the units of the heap, for `allocsim explain`; None if the design does not tell.
     The lengths of the units and `Units.rest` sum to heap - released."""
+    start: Callable[[int], Mapping[str, int]] | None = None
+    """Returns the parameters of a heap that starts where the modelled library did, from the address
+    that `libraries.start.start_address` has read; None for a design that models no library."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
     """Returns what the parameters mean for a run, as a sentence for the head of its report."""
     instead_of_classes: str = ""

@@ -9,6 +9,7 @@ from allocsim.benchmark.subject import (
     make_subject,
     placeholder_state,
     require_subject,
+    started_like,
 )
 from allocsim.errors import InputError, UnknownName
 from tests.conftest import RESERVE
@@ -51,4 +52,13 @@ def test_placeholder_has_the_type_of_the_subjects_state(name: str) -> None:
 def test_design_starts_as_a_loaded_library_does() -> None:
     heap = make_subject("tcmalloc", RESERVE).heap
     assert heap is not None
-    assert heap.parameters["startup"] == heap.design.checked(LIKE_LIBRARIES)["startup"]
+    startup = heap.design.checked({"startup": LIKE_LIBRARIES["startup"]})["startup"]
+    assert heap.parameters["startup"] == startup
+
+
+def test_design_starts_where_its_library_did() -> None:
+    assert started_like("tcmalloc", (5 << 31) + 8 * 8192 + 16) == "tcmalloc:start_page=7"
+    assert started_like("glibc:cores=2", (5 << 30) + 9 * 4096) == "glibc:cores=2:start_page=9"
+    for name in ("tcmalloc:start_page=3", "go2008", "lib:tcmalloc"):
+        assert started_like(name, 1 << 40) == name
+    assert started_like("tcmalloc", None) == "tcmalloc"

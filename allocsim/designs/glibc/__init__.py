@@ -52,7 +52,7 @@ from allocsim.designs.glibc import (
 )
 from allocsim.designs.glibc.check_arenas import INVARIANTS
 from allocsim.designs.glibc.records import Glibc
-from allocsim.designs.glibc.state import PARAMETERS, new_state, placement
+from allocsim.designs.glibc.state import PARAMETERS, new_state, placement, start
 from allocsim.designs.glibc.stats import fill_sample, native_counters
 from allocsim.designs.glibc.units import units
 
@@ -130,6 +130,7 @@ DESIGN = Design(
     parameters=PARAMETERS,
     native_counters=native_counters,
     placement=placement,
+    start=start,
     instead_of_classes=INSTEAD_OF_CLASSES,
     spans="chunks",
     parts={

@@ -96,6 +96,11 @@ def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
     return REGION, parameters["start_page"] * PAGE
 
 
+def start(brk: int) -> dict[str, int]:
+    """Return where the main arena starts, from the break before its first growth."""
+    return {"start_page": brk % REGION // PAGE}
+
+
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Glibc:
     """Return an empty heap over `memory`.
 

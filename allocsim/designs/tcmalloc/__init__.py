@@ -49,6 +49,7 @@ from allocsim.designs.tcmalloc.state import (
     new_state,
     placement,
     size_classes,
+    start,
     start_up,
 )
 from allocsim.designs.tcmalloc.stats import caches, classes, fill_sample, native_counters
@@ -117,4 +118,5 @@ DESIGN = Design(
     native_counters=native_counters,
     placement=placement,
     units=units,
+    start=start,
 )

@@ -78,6 +78,15 @@ def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
     return LEAF_SPAN, parameters["start_page"] * PAGE
 
 
+def start(extension: int) -> dict[str, int]:
+    """Return where the heap starts whose library has its MallocExtension at an address.
+
+    That object of 16 bytes is the first of its size class, and only the class of 8 bytes got a
+    page before it (see `_allocate_as_library`).
+    """
+    return {"start_page": (extension // PAGE - 1) % LEAF_ROWS}
+
+
 def new_state(
     memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any
 ) -> Tcmalloc:
