@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from allocsim.benchmark import comparison
 from allocsim.benchmark.subject import choose_subjects
-from allocsim.designs import DEFAULT, find_design
+from allocsim.designs import find_design
 from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, on_one_thread
@@ -31,7 +31,7 @@ from allocsim.libraries.find import require_no_library
 from allocsim.player import Options, play
 from allocsim.reports.comparison import Compared, column_of
 from allocsim.results import ComparisonResult, ReplayProfile
-from allocsim.workloads import open_parameters, open_recording, open_workload
+from allocsim.workloads import default_design, open_parameters, open_recording, open_workload
 
 Workload: TypeAlias = Trace | str | os.PathLike[str] | Mapping[str, Any]
 """The name of a bundled workload, the path of a recording or a job file, the keys of a job file as
@@ -80,7 +80,7 @@ def workload(
 
 def replay(
     workload: Workload,
-    design: str = DEFAULT,
+    design: str | None = None,
     *,
     seed: int | None = None,
     threads: str = "recorded",
@@ -94,6 +94,7 @@ def replay(
 ) -> ReplayProfile:
     """Replay a workload on a design and return what was measured.
 
+    Without `design`, a recording is replayed on "glibc", any other workload on "go2008".
     `threads="one"` replays all recorded threads on one cache. `touch` says which bytes of a new
     object are written: "none", "first" (one byte), "page" (one byte in each page) or "full". The
     run fails with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events
@@ -109,11 +110,13 @@ def replay(
         check_every=_optional_count("check_every", check_every),
     )
     checked_choice("replay", "threads", threads, THREADS)
-    require_no_library(checked_text("replay", "design", design))
+    if design is not None:
+        require_no_library(checked_text("replay", "design", design))
+    trace = _opened(workload, seed)
+    design = default_design(trace) if design is None else design
     # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
     find_design(design).checked(parameters)
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
-        trace = _opened(workload, seed)
         profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
         shown = heap.design.shown(heap.parameters)
         return ReplayProfile.of(profile, trace, heap.design.name, shown, call)

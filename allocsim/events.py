@@ -61,6 +61,9 @@ EVENT = Event.dtype
 CHUNK = 1 << 15
 """Events in a full chunk. A chunk takes 512 KiB, a fraction of a second-level cache."""
 
+RECORDED = "trace"
+"""The kind, in the description of a trace, of events that were read from a recording."""
+
 MAX_OBJECTS = 1 << 31
 """Maximum number of objects live at once. Fill patterns (`stamps`) and tables rely on the limit."""
 
@@ -199,6 +202,16 @@ class Trace:
     reopen: Callable[[], Trace] | None = None
     """A function that opens the same trace again; None if the trace can be read only once, like
     standard input."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the events are the calls of a program, as opposed to those of a generator.
+
+        A file of allocsim's own format names the origin of its events. Any other trace file counts
+        as recorded, since its format does not say.
+        """
+        origin = self.description.get("source", self.description)
+        return bool(origin.get("kind") == RECORDED)
 
     @property
     def is_used(self) -> bool:

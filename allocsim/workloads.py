@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from allocsim.designs import DEFAULT, RECORDED_DEFAULT
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.generators import Generator
@@ -82,6 +83,11 @@ def open_recording(
     if name != "-":
         trace.reopen = partial(open_recording, name, form, process, sites)
     return trace
+
+
+def default_design(trace: Trace) -> str:
+    """Return the design on which a workload is replayed if the user names none."""
+    return RECORDED_DEFAULT if trace.is_recorded else DEFAULT
 
 
 def _generated(generator: Generator, name: str, seed: int | None) -> Trace:

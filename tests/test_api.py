@@ -243,7 +243,7 @@ def test_comparison_gives_a_table_with_a_row_per_allocator(comparison: Any) -> N
     [
         lambda: allocsim.Heap(None),  # type: ignore[arg-type]
         lambda: allocsim.Heap(b"go2008"),  # type: ignore[arg-type]
-        lambda: allocsim.replay({"kind": "random"}, design=None),  # type: ignore[arg-type]
+        lambda: allocsim.replay({"kind": "random"}, design=5),  # type: ignore[arg-type]
         lambda: allocsim.compare({"kind": "random"}, on=[5]),  # type: ignore[list-item]
         lambda: allocsim.compare({"kind": "random"}, on=5),  # type: ignore[arg-type]
         lambda: allocsim.workload(None),  # type: ignore[arg-type]

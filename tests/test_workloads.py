@@ -8,9 +8,16 @@ import pytest
 from allocsim.errors import InputError, JobError, TraceError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import bundled_jobs, bundled_traces, bundled_workloads
+from allocsim.traces.native.file import write_trace
 from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.scan import line_reader
-from allocsim.workloads import open_job, open_parameters, open_recording, open_workload
+from allocsim.workloads import (
+    default_design,
+    open_job,
+    open_parameters,
+    open_recording,
+    open_workload,
+)
 
 CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
 
@@ -162,3 +169,18 @@ def test_job_is_given_by_its_keys() -> None:
     assert (trace.name, trace.length, trace.seed) == ("random", 7, 4)
     with pytest.raises(InputError, match="a job needs a kind"):
         open_parameters({"ops": 7})
+
+
+@pytest.mark.parametrize(
+    ("name", "design"), [("mine.txt", "glibc"), ("mine.toml", "go2008"), ("server", "go2008")]
+)
+def test_recording_is_replayed_on_glibc_and_other_workloads_on_go2008(
+    name: str, design: str
+) -> None:
+    Path("mine.txt").write_text(CALLS)
+    Path("mine.toml").write_text('kind = "pipeline"\nops = 50\n')
+    with open_workload(name) as trace:
+        assert default_design(trace) == design
+        write_trace(trace, Path("stored.allocsim"))
+    with open_workload("stored.allocsim") as stored:
+        assert default_design(stored) == design

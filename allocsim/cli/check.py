@@ -43,8 +43,8 @@ def command(subject: str, **options: Any) -> None:
     """Fail (exit 1) if a result exceeds a limit or a baseline.
 
     RESULT.json is a file that --export-json has written. A WORKLOAD is first measured in the same
-    way as by `compare`: on go2008, or on the allocators that --on names. Every allocator in the
-    result is checked.
+    way as by `compare`: on the allocators that --on names or else, if it is a recording, on glibc,
+    any other on go2008. Every allocator in the result is checked.
     """
     if all(options[name] is None for name in (*_LIMITS, "against")):
         raise click.UsageError(
@@ -77,10 +77,9 @@ def _result(subject: str, options: dict[str, Any]) -> SavedResult:
         require_not_measuring(FOR_RESULTS)
         return read_saved(subject)
     from allocsim.cli.measure_options import measure, subjects_of
-    from allocsim.designs import DEFAULT
 
     log(f"note: {subject} is replayed on one thread")
-    subjects = subjects_of(options["on"] or [DEFAULT])
+    subjects = subjects_of(options["on"]) if options["on"] else []
     timed = options["max_ns"] is not None or options["time_tolerance"] is not None
     return _saved(measure(subject, subjects, options, timed))
 

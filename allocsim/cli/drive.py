@@ -22,11 +22,12 @@ from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
 from allocsim.reports.run_text import csv_text, json_text, markdown_text
 from allocsim.reports.trace_warnings import trace_warnings
+from allocsim.workloads import default_design
 
 
 def drive(trace: Trace, settings: Settings) -> None:
     """Replay `trace` as `settings` say and report the result."""
-    with _new_heap(settings) as heap:
+    with _new_heap(settings.design or default_design(trace), settings) as heap:
         profile = _replay(heap, trace, settings)
         if settings.at is not None:
             profile = _at_moment(profile, trace, settings, settings.at)
@@ -46,7 +47,12 @@ def drive(trace: Trace, settings: Settings) -> None:
     if settings.json:
         click.echo(json_text(result))
     else:
-        print_result(result, settings.classes, settings.native_counters)
+        print_result(
+            result,
+            settings.classes,
+            settings.native_counters,
+            note="" if settings.design else "--design names another allocator",
+        )
 
 
 def command_line() -> str:
@@ -54,16 +60,16 @@ def command_line() -> str:
     return shlex.join(["allocsim", *sys.argv[1:]])
 
 
-def _new_heap(settings: Settings) -> Heap:
-    """Return a new heap of the design, with the parameters of --set."""
-    if settings.design not in design_summaries():
+def _new_heap(design: str, settings: Settings) -> Heap:
+    """Return a new heap of a design, with the parameters of --set."""
+    if design not in design_summaries():
         from allocsim.libraries.find import require_no_library
 
-        require_no_library(settings.design)
+        require_no_library(design)
     parameters = dict(settings.set)
     # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
-    find_design(settings.design).checked(parameters)
-    return Heap(settings.design, reserve=settings.reserve, **parameters)
+    find_design(design).checked(parameters)
+    return Heap(design, reserve=settings.reserve, **parameters)
 
 
 def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: str | int) -> Profile:

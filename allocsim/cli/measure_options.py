@@ -148,11 +148,17 @@ def subjects_of(lists: Sequence[str], only_libraries: bool = False) -> list[str]
 def measure(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
-    """Measure the subjects on a workload and return the Comparison, with times if `times`."""
+    """Measure the subjects on a workload and return the Comparison, with times if `times`.
+
+    If `subjects` is empty, the default design for the workload is measured.
+    """
     from allocsim.benchmark.comparison import compare_trace
-    from allocsim.workloads import open_workload
+    from allocsim.workloads import default_design, open_workload
 
     trace = open_workload(workload, options["seed"], options["form"], options["process"])
+    if not subjects:
+        subjects = [default_design(trace)]
+        log(f"note: measured on {subjects[0]}; --on names other allocators")
     read = partial(_log_notes, trace)
     return compare_trace(trace, subjects, _conditions(options, times), _watch, read)
 

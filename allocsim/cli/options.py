@@ -22,7 +22,7 @@ DEFAULT_RESERVE = 64 << 30
 class Settings(NamedTuple):
     """The options that all run commands share."""
 
-    design: str
+    design: str | None  # None: the default for the workload
     set: tuple[tuple[str, str], ...]
     reserve: int
     touch: str
@@ -58,10 +58,9 @@ touch_option = click.option(
 design_option = click.option(
     "--design",
     metavar="NAME|FILE.py",
-    default="go2008",
-    show_default=True,
     shell_complete=complete_design,
-    help="Simulated allocator; see `allocsim list designs`.",
+    help="Simulated allocator; see `allocsim list designs`. Default: glibc for recordings, "
+    "otherwise go2008.",
 )
 
 _OPTIONS = (

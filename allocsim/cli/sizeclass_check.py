@@ -17,7 +17,11 @@ from allocsim.cli.types import SettingType
     help="Set a parameter of the design.",
 )
 @click.option("--json", is_flag=True, help="Print the table as one JSON object.")
-def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> None:  # noqa: A002
+def command(
+    design: str | None,
+    set: tuple[tuple[str, int | str], ...],  # noqa: A002
+    json: bool,
+) -> None:
     """Check the size classes of a design and show their waste.
 
     Every size up to that of the largest class must map to the smallest class that fits; the 4,096
@@ -25,7 +29,7 @@ def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> 
     This is testsizetoclass of Go's first malloc. For a design that has no size classes, the command
     says what it has instead.
     """
-    from allocsim.designs import find_design
+    from allocsim.designs import DEFAULT, find_design
     from allocsim.errors import CheckFailed
     from allocsim.reports.size_classes import (
         classes_json,
@@ -34,6 +38,7 @@ def command(design: str, set: tuple[tuple[str, int | str], ...], json: bool) -> 
         print_classes,
     )
 
+    design = design or DEFAULT
     found = find_design(design)
     if found.instead_of_classes:
         found.checked(dict(set))

@@ -16,6 +16,7 @@ from allocsim.errors import UnknownName
 
 __all__ = [
     "DEFAULT",
+    "RECORDED_DEFAULT",
     "SUMMARIES",
     "CacheUse",
     "ClassUse",
@@ -38,6 +39,10 @@ SUMMARIES = {
 the designs' own modules, because importing those modules loads Numba."""
 
 DEFAULT = "go2008"
+"""The design on which generated workloads run if none is named."""
+
+RECORDED_DEFAULT = "glibc"
+"""The design on which recordings are replayed if none is named: most recorded programs used it."""
 
 
 def find_design(name: str) -> Design:

@@ -40,14 +40,16 @@ COLOURS = {
 are free memory."""
 
 
-def print_result(result: Result, with_classes: bool = False, with_native: bool = False) -> None:
-    """Print the whole report.
+def print_result(
+    result: Result, with_classes: bool = False, with_native: bool = False, note: str = ""
+) -> None:
+    """Print the whole report; `note` is added to its first line.
 
     `with_classes` adds the size classes and thread caches, `with_native` the counters of the
     library that the design reproduces.
     """
     screen, profile = Screen(), result.profile
-    screen.print(styled(headline(result), "bold"))
+    screen.print(styled("; ".join(filter(None, (headline(result), note))), "bold"))
     if profile.mode:
         screen.print(styled(profile.mode, ""))
     screen.print(styled(summary(profile), "bold green" if profile.at_peak.live else ""))

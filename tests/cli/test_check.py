@@ -68,6 +68,14 @@ def test_workload_is_measured_and_checked(run: Run) -> None:
     assert "--max-footprint 100.0 KiB: exceeded by" in broken.out
 
 
+@pytest.mark.parametrize(("name", "design"), [("trace.txt", "glibc"), ("mine.toml", "go2008")])
+def test_default_design_is_named_in_a_note(run: Run, file: Write, name: str, design: str) -> None:
+    file("mine.toml", 'kind = "pipeline"\nops = 20\n')
+    ended = run(f"check {name} --max-footprint 64MiB")
+    assert f"note: measured on {design}; --on names other allocators" in ended.err.splitlines()
+    assert ended.out.startswith(f"ok      {design}: peak footprint ")
+
+
 def test_findings_as_json(run: Run) -> None:
     ended = run("check b.json --max-footprint 100MiB --json")
     assert ended.status == 1

@@ -105,8 +105,18 @@ def test_replay_of_a_recording(run: Run, file: File) -> None:
     file("my.txt", RECORDED)
     ended = run("replay my.txt")
     assert ended.status == 0
-    assert ended.out.startswith("my.txt on go2008: 3 events")
+    first = ended.out.splitlines()[0]
+    assert first.startswith("my.txt on glibc: 3 events, ")
+    assert first.endswith(" ns/event; --design names another allocator")
     assert "dropped or repaired calls: free of unknown 1" in ended.out
+
+
+@pytest.mark.parametrize("name", ["glibc", "go2008"])
+def test_named_design_needs_no_advice(run: Run, file: File, name: str) -> None:
+    file("my.txt", RECORDED)
+    first = run(f"replay my.txt --design {name}").out.splitlines()[0]
+    assert first.startswith(f"my.txt on {name}: 3 events, ")
+    assert "--design" not in first
 
 
 def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:

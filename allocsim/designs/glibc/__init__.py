@@ -134,13 +134,13 @@ DESIGN = Design(
     instead_of_classes=INSTEAD_OF_CLASSES,
     spans="chunks",
     parts={
-        "rounding": "headers and rounding of objects, libc's own blocks, ends of mappings",
+        "rounding": "headers, rounding, libc's own blocks, ends of mappings",
         "tail": "headers of arenas and heaps, fence posts",
         "thread_cache": "free chunks in thread caches (tcache)",
         "transfer": "free chunks in fastbins",
         "central": "free chunks in bins",
         "free_spans": "free ends of arenas (top)",
-        "metadata": "none: the records of glibc are in its heap",
+        "metadata": "none outside the heap",
     },
     units=units,
 )
