@@ -78,7 +78,7 @@ def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: str |
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")
     options = Options(touch=Touch[settings.touch.upper()], limit=settings.limit)
-    with _new_heap(settings) as heap:
+    with _new_heap(settings.design or default_design(trace), settings) as heap:
         there = play(heap, first_events(trace.reopen(), event), options)
     return replace(
         profile,
