@@ -1,0 +1,44 @@
+"""Pages of documentation whose Python blocks run, each followed by what it prints."""
+
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import NamedTuple
+
+from tests.conftest import REPOSITORY
+
+_STEP = re.compile(r"```python\n(.*?)```\n\n```(text|text varies)\n(.*?)```", re.DOTALL)
+_TIME = re.compile(r"[\d.]+ ns/event")
+
+
+class Step(NamedTuple):
+    """A block, and what the page says that it prints."""
+
+    code: str
+    kind: str
+    """"text", or "text varies" if the numbers differ from run to run."""
+    shown: str
+
+
+def steps_of(page: str) -> list[Step]:
+    """Return the blocks of a page in docs/; each must have its output."""
+    text = (REPOSITORY / "docs" / page).read_text("utf-8")
+    steps = [Step(*found) for found in _STEP.findall(text)]
+    assert len(steps) == text.count("```python") > 0
+    return steps
+
+
+def assert_prints_what_it_shows(page: str) -> None:
+    """Run the blocks of a page one after another, and compare what each prints."""
+    names: dict[str, object] = {}
+    for number, (code, kind, shown) in enumerate(steps_of(page), start=1):
+        output = StringIO()
+        with redirect_stdout(output):
+            exec(compile(code, f"{page}, block {number}", "exec"), names)
+        varies = kind == "text varies"
+        assert _without_figures(output.getvalue(), varies) == _without_figures(shown, varies)
+
+
+def _without_figures(text: str, varies: bool) -> str:
+    """Replace what differs between runs: times, and in a block that varies every number."""
+    return re.sub(r"[\d,.]*\d", "N", text) if varies else _TIME.sub("T ns/event", text)
