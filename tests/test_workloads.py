@@ -171,9 +171,7 @@ def test_job_is_given_by_its_keys() -> None:
         open_parameters({"ops": 7})
 
 
-@pytest.mark.parametrize(
-    ("name", "design"), [("mine.txt", "glibc"), ("mine.toml", "go2008"), ("server", "go2008")]
-)
+@pytest.mark.parametrize(("name", "design"), [("mine.txt", "glibc"), ("mine.toml", "go2008")])
 def test_recording_is_replayed_on_glibc_and_other_workloads_on_go2008(
     name: str, design: str
 ) -> None:

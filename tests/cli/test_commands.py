@@ -141,10 +141,9 @@ def test_unknown_format_suggests_the_nearest(run: Run, file: File) -> None:
 def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
     """An object freed by one thread is reused by another only if both have one cache."""
     file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n2: malloc 0x20 5\n")
+    line = "replay my.txt --design go2008"
     refills = {
-        threads: json.loads(run(f"replay my.txt --threads {threads} --json").out)["counters"][
-            "refills"
-        ]
+        threads: json.loads(run(f"{line} --threads {threads} --json").out)["counters"]["refills"]
         for threads in ("recorded", "one")
     }
     assert refills == {"recorded": 2, "one": 1}
