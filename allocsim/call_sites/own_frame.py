@@ -52,6 +52,7 @@ _RUNTIME_FUNCTIONS = re.compile(
 _RUST_METHODS = re.compile(r"<(alloc|core|std|hashbrown)::.* as .*")
 _RUNTIME_FILES = re.compile(
     r"<frozen .*|.*/include/c\+\+/.*|.*/(rustc|library)/(alloc|core|std)/.*"
+    r"|(\./|.*/Python-3[\w.]*/)?(Include|Modules|Objects|Parser|Programs|Python)/.*\.[ch]|.*/memray/commands/\w+\.py"
 )
 
 

@@ -33,6 +33,7 @@ from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.reader import MAX_SHOWN, Reader
 from allocsim.traces.readers import lz4_frame, memray_child
 from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
+from allocsim.traces.readers.memray_stacks import MAX_TABLE, decode_stacks
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
@@ -41,7 +42,8 @@ PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
 CUT_AT_START = "it is cut off before its first call"
 """Reason in the error if memray can read nothing of a capture that is cut off."""
 
-NUMBER, RECORD = 8, 32
+NUMBER = 8
+RECORD = NUMBER * memray_child.COLUMNS
 """Bytes of a number and of a record in the child's output (see `memray_child`)."""
 
 _NOT_A_CALL = -1
@@ -63,6 +65,8 @@ def looks_like(head: bytes) -> bool:
 class MemrayReader(Reader):
     """The calls of a capture."""
 
+    knows_sites = True
+
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         self._dropped = 0
@@ -71,6 +75,8 @@ class MemrayReader(Reader):
         """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
             command = script_command(str(memray_child.__file__))
+            if self.sites is not None:
+                command.append(memray_child.STACKS)
             files: dict[str, Any] = {"stdin": capture, "stderr": complaint}
             with running(command, stdout=subprocess.PIPE, **files) as child:
                 assert child.stdout is not None
@@ -90,7 +96,13 @@ class MemrayReader(Reader):
         arrays = call_arrays(memray_child.BATCH)
         python = np.frombuffer(stream.read(NUMBER).ljust(NUMBER, b"\0"), np.int64)[0]
         while block := stream.read(RECORD * memray_child.BATCH):
-            rows = np.frombuffer(block, np.int64, len(block) // RECORD * 4).reshape(-1, 4)
+            columns, whole = memray_child.COLUMNS, len(block) // RECORD
+            rows = np.frombuffer(block, np.int64, whole * columns).reshape(-1, columns)
+            (ends,) = np.nonzero(rows[:, 0] == memray_child.TABLE)
+            if len(ends) and self.sites is not None:
+                text = block[(ends[0] + 1) * RECORD :] + stream.read(MAX_TABLE)
+                self.sites.table = decode_stacks(text, self.source.name)
+                rows = rows[: ends[0]]
             yield self._calls(rows, next(arrays))
         if self._dropped:
             hidden = (
@@ -109,6 +121,7 @@ class MemrayReader(Reader):
         batch = calls[: len(kept)]
         batch.op[:] = ops[ops != _NOT_A_CALL]
         batch.thread[:], batch.address[:], batch.request[:] = kept[:, 1], kept[:, 2], kept[:, 3]
+        batch.site[:] = kept[:, 4]
         return batch
 
     def _require_success(self, status: int, complaint: str) -> None:

@@ -167,7 +167,7 @@ def test_reader_that_is_left_early_ends_its_process(monkeypatch: pytest.MonkeyPa
 
 def test_record_becomes_a_call_by_its_allocator() -> None:
     reader = memray.MemrayReader(in_memory(b""))
-    kinds = np.array([[kind, 7, 16 * kind, 5] for kind in [*range(1, 17), 99, 1 << 50]])
+    kinds = np.array([[kind, 7, 16 * kind, 5, kind] for kind in [*range(1, 17), 99, 1 << 50]])
     calls = reader._calls(kinds, no_calls(20))
     assert calls.op.tolist() == [
         Op.FREE, Op.MALLOC, Op.CALLOC, Op.MALLOC, Op.FREE, Op.MALLOC, Op.MALLOC, Op.CALLOC,
@@ -175,6 +175,7 @@ def test_record_becomes_a_call_by_its_allocator() -> None:
     ]  # fmt: skip
     assert calls.address.tolist() == [16 * kind for kind in range(1, 14)]
     assert set(calls.thread) == {7}
+    assert calls.site.tolist() == [*range(1, 14)]
     assert reader._dropped == 5
 
 
