@@ -32,9 +32,9 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 )
 @click.option(
     "--by",
-    default="size,lifetime",
-    show_default=True,
-    help="Group the owners by size, thread, age or lifetime; separate several by commas.",
+    metavar="A,B,...",
+    help="Group the owners by site (call site), size, thread, age or lifetime; by default by site "
+    "and size if the recording has call sites, else by size and lifetime.",
 )
 @click.option(
     "--what-if",
@@ -95,12 +95,19 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
     from allocsim.reports.trace_warnings import trace_warnings
     from allocsim.workloads import open_workload
 
-    by = [each.strip() for each in options["by"].split(",")]
+    by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     require_groups(by)
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
     question = Question(options["at"], by, options["what_if"], seconds)
     opened = repeatable(open_workload(name, options["seed"], form, process))
-    found, trace = explain(_subject(opened, options), question)
+
+    def with_sites() -> Any:
+        """Open the workload with its call sites, unless it can be read only once."""
+        if name == "-":
+            return opened()
+        return open_workload(name, options["seed"], form, process, sites=True)
+
+    found, trace = explain(_subject(opened, options), question, with_sites)
     for note in trace.notes:
         log(f"note: {note}")
     for warning in trace_warnings(trace):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allocsim.errors import InputError, UnknownName
+from allocsim.call_sites.table import EMPTY, SiteTable
+from allocsim.errors import Corruption, InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.explain.heap_map import HeapMap
 from allocsim.explain.labels import MAKERS, Labels, label
-from allocsim.explain.lives import read_lives
+from allocsim.explain.lives import Lives, read_lives
 from allocsim.explain.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explain.sentences import sentences
 from allocsim.explain.shares import share_out
@@ -27,8 +28,9 @@ class Question:
 
     at: str | int = "worst"
     """The moment, as `moments.parse_moment` returns it."""
-    by: Sequence[str] = ("size", "lifetime")
-    """What the owners are grouped by."""
+    by: Sequence[str] = ()
+    """What the owners are grouped by. If empty: by call site if the sites are known, and by size;
+    otherwise by size and lifetime."""
     what_if: Sequence[str] = ()
     """Names of groups to experiment with; if empty, the group that owns most."""
     seconds: float = SECONDS
@@ -53,11 +55,13 @@ class Explanation:
     cautions: list[str]
 
 
-def explain(subject: Subject, question: Question) -> tuple[Explanation, Trace]:
+def explain(
+    subject: Subject, question: Question, with_sites: Callable[[], Trace] | None = None
+) -> tuple[Explanation, Trace]:
     """Replay the workload on a subject, and answer a question about it.
 
-    Returns the answer and the trace, whose notes are complete. Raises InputError if the workload
-    has no events.
+    `with_sites` opens the workload with its call sites, if it has any. Returns the answer and the
+    trace, whose notes are complete. Raises InputError if the workload has no events.
     """
     moments = subject.moments()
     event = event_at(moments, question.at)
@@ -65,12 +69,15 @@ def explain(subject: Subject, question: Question) -> tuple[Explanation, Trace]:
         raise InputError("the workload has no events to explain")
     heap = subject.map_at(event)
     shares = share_out(heap)
-    trace = subject.open_trace()
+    opener = with_sites or subject.open_trace
+    trace = opener()
     with trace:
-        lives = read_lives(trace.chunks, event)
-    labels = [label(by, heap, lives) for by in question.by]
+        lives = read_lives(trace, event)
+    _require_known(heap, lives)
+    table = trace.sites.table if trace.sites else EMPTY
+    labels = [label(by, heap, lives, table) for by in question.by or _default_by(table)]
     owners = [owners_by(heap, shares, each) for each in labels]
-    experiments = Experiments(subject, event, heap.footprint, question.seconds)
+    experiments = Experiments(subject, opener, (event, heap.footprint), question.seconds)
     groups = _groups(question, labels, owners, heap)
     what_ifs = experiments.results(groups) if question.seconds > 0 else []
     parts, flat = parts_of(heap, shares), [owner for rows in owners for owner in rows]
@@ -89,11 +96,22 @@ def explain(subject: Subject, question: Question) -> tuple[Explanation, Trace]:
     return answer, trace
 
 
+def _require_known(heap: HeapMap, lives: Lives) -> None:
+    """Raise Corruption if the map has an object that the trace does not have."""
+    if heap.number.max(initial=0) >= len(lives.born):
+        raise Corruption(f"after event {heap.event}, the heap has an object of no event")
+
+
+def _default_by(table: SiteTable) -> tuple[str, str]:
+    """Return what owners are grouped by unless the question says it."""
+    return ("site", "size") if len(table) > 1 else ("size", "lifetime")
+
+
 def require_groups(by: Sequence[str]) -> None:
     """Raise UnknownName unless owners can be grouped by each of these."""
     for each in by:
-        if each not in MAKERS:
-            raise UnknownName("grouping", each, MAKERS)
+        if each not in (*MAKERS, "site"):
+            raise UnknownName("grouping", each, ("site", *MAKERS))
 
 
 def _moment(at: str | int, heap: HeapMap) -> Moment:

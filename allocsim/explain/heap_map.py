@@ -62,9 +62,9 @@ def sorted_map(
 
     `objects` are (number, address, request, usable), `units` (address, length, part).
     """
-    by_address = np.argsort(objects[1], kind="stable")
+    by_address = np.argsort(objects[1])  # not stable: no two objects have an address
     number, address, request, usable = (column[by_address] for column in objects)
-    order = np.argsort(units[0], kind="stable")
+    order = np.argsort(units[0])
     unit_address, unit_length, unit_part = (column[order] for column in units)
     found = HeapMap(
         event=moment[0],

@@ -1,4 +1,4 @@
-"""Labels: groups of live objects by size, thread, age, lifetime."""
+"""Labels: groups of live objects by size, thread, age, lifetime or call site."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.call_sites.table import EMPTY, SiteTable
+from allocsim.errors import InputError
 from allocsim.explain.heap_map import HeapMap
 from allocsim.explain.lives import NEVER, Lives
 from allocsim.explain.variants import Match
@@ -38,13 +40,34 @@ class Labels:
     workload with that label, or, if the label depends on the moment, those live at the moment."""
 
 
-def label(by: str, heap: HeapMap, lives: Lives) -> Labels:
-    """Return the labels by "size", "thread", "age" or "lifetime"."""
-    return MAKERS[by](heap, lives)
+def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Labels:
+    """Return the labels by a key of MAKERS, or by "site", for which `table` says what sites mean.
+
+    Raises InputError if the table has no sites.
+    """
+    if by != "site":
+        return MAKERS[by](heap, lives)
+    if len(table) < 2:
+        raise InputError("the recording has no call sites; `allocsim record --sites` records them")
+    return _by_site(heap, lives, table)
+
+
+def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
+    """Group objects by the function and line of the call that placed them."""
+    texts = [frame.label for frame in table.groups.frames]  # of two modules, they may be equal
+    names = list(dict.fromkeys(texts))
+    numbers = {name: index for index, name in enumerate(names)}
+    merged = np.array([numbers[text] for text in texts])[table.groups.of_site]
+
+    def match_of(index: int) -> Match:
+        """Match the calls at the sites of a group."""
+        return lambda _calls, _first, sites: merged[sites] == index
+
+    return Labels("site", names, merged[lives.site[heap.number]], match_of)
 
 
 def _by_size(heap: HeapMap, _: Lives) -> Labels:
-    """Group objects by their usable bytes: the object size of their class."""
+    """Group objects by their usable bytes, which a design's size class has in common."""
     large = np.maximum(heap.usable - 1, 1)
     rounded = np.left_shift(1, np.floor(np.log2(large)).astype(np.int64) + 1)
     size = np.where(heap.usable <= MAX_EXACT_SIZE, heap.usable, rounded)
@@ -54,7 +77,7 @@ def _by_size(heap: HeapMap, _: Lives) -> Labels:
         """Match the requests that lie between the smallest and the largest of the group."""
         requests = heap.request[group == index]
         low, high = int(requests.min()), int(requests.max())
-        return lambda calls, _: (calls.request >= low) & (calls.request <= high)
+        return lambda calls, *_: (calls.request >= low) & (calls.request <= high)
 
     return Labels("size", [_size_name(size) for size in sizes.tolist()], group, match_of)
 
@@ -73,7 +96,7 @@ def _by_thread(heap: HeapMap, lives: Lives) -> Labels:
     return Labels("thread", names, group, lambda index: partial(_is_by_thread, threads[index]))
 
 
-def _is_by_thread(thread: int, calls: Any, _: int) -> np.ndarray:
+def _is_by_thread(thread: int, calls: Any, *_: Any) -> np.ndarray:
     """Match the calls of a thread."""
     matched: np.ndarray = calls.thread == thread
     return matched
@@ -103,10 +126,10 @@ def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int
     def match_of(index: int) -> Match:
         """Match the allocations of the group's objects."""
         born = np.sort(lives.born[heap.number[group == index]])
-        return lambda calls, first: np.isin(first + np.arange(len(calls)), born)
+        return lambda calls, first, _: np.isin(first + np.arange(len(calls)), born)
 
     return match_of
 
 
 MAKERS = {"size": _by_size, "thread": _by_thread, "age": _by_age, "lifetime": _by_lifetime}
-"""The functions that label objects, by what they group by."""
+"""The functions that label objects without call sites, by what they group by."""

@@ -21,7 +21,7 @@ from allocsim.benchmark.parent import SubjectFailed
 from allocsim.benchmark.subject import library_of
 from allocsim.core.memory import OS_PAGE
 from allocsim.errors import Corruption, EnvironmentLacks
-from allocsim.events import Trace, first_events
+from allocsim.events import MAX_OBJECTS, Trace, first_events
 from allocsim.explain.heap_map import HeapMap, sorted_map
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
@@ -166,7 +166,7 @@ def read_checked(descriptor: int, found: Pages, events: int) -> list[np.ndarray]
     is_valid = (
         (np.diff(number, prepend=-1) > 0).all()
         and (np.diff(pages, prepend=0) > 0).all()
-        and (number <= events).all()
+        and (number < MAX_OBJECTS).all()
         and (request >= 0).all()
         and ((usable >= request) & (usable < 1 << 47)).all()
         and ((is_start == 0) | (is_start == 1)).all()

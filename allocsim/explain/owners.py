@@ -40,14 +40,16 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
     Raises Corruption unless their `owned` and the parts of `nobody` sum exactly to the footprint.
     """
     group, count = labels.group, len(labels.names)
+    live, usable = sums(group, heap.request, count), sums(group, heap.usable, count)
+    pinned, untouched = sums(group, shares.pinned, count), sums(group, shares.untouched, count)
     columns = (
         np.bincount(group, minlength=count),
-        sums(group, heap.request, count),
-        sums(group, heap.usable - heap.request, count),
-        sums(group, shares.pinned, count),
-        sums(group, heap.usable + shares.pinned - shares.untouched, count),
+        live,
+        usable - live,
+        pinned,
+        usable + pinned - untouched,
         *_only_and_some(heap, shares, group, count),
-        sums(group, shares.untouched, count),
+        untouched,
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     owners = [

@@ -18,7 +18,7 @@ PINNED = 5
 """Pinned bytes of a group, caches, metadata: 1 in 5."""
 
 SAVED = 10
-"""What a heap of its own saves: 1 in 10."""
+"""What a heap of its own or a setting saves: 1 in 10."""
 
 ROUNDED = 20
 """Rounding of a size class: 1 in 20."""
@@ -34,6 +34,7 @@ def sentences(
     found = [
         *_on_release(footprint, what_ifs),
         *_on_groups(footprint, owners, what_ifs),
+        *_on_settings(footprint, what_ifs),
         *_on_parts(footprint, parts),
         *_on_rounding(footprint, owners),
     ]
@@ -52,23 +53,45 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
 
 
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Say which groups pin much, if a heap of their own would save much."""
-    own_heap = {each.group: each for each in what_ifs if each.kind == "own heap"}
+    """Say which groups pin much, if a heap of their own would save much.
+
+    If no such heap was measured, say what the footprint is without the group.
+    """
+    replays = {(each.kind, each.group): each for each in what_ifs}
     for owner in owners:
-        replay = own_heap.get(owner.name)
-        if replay is None or owner.pinned * PINNED < footprint or -replay.change <= 0:
+        own_heap, never = (replays.get((kind, owner.name)) for kind in ("own heap", "never"))
+        replay = own_heap or never
+        if replay is None or owner.pinned * PINNED < footprint:
             continue
         if -replay.change * SAVED < footprint or replay.is_noise():
             continue
         saved = f"{format_bytes(replay.footprint)} instead of {format_bytes(footprint)}"
-        if EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
+        if own_heap is None:
+            yield f"{_pinning(owner)} Without them: {saved} ({replay.how})."
+        elif EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
             yield f"{replay.what}: {saved} ({replay.how}). Pinning alone does not explain that."
         else:
-            yield (
-                f"{counted(owner.objects, 'object')} of {owner.name} "
-                f"({format_bytes(owner.live)}) keep {format_bytes(owner.pinned)} of free memory "
-                f"from being used. In a heap of their own: {saved} ({replay.how})."
-            )
+            yield f"{_pinning(owner)} In a heap of their own: {saved} ({replay.how})."
+
+
+def _pinning(owner: Owner) -> str:
+    """Say how much free memory the objects of a group pin."""
+    return (
+        f"{counted(owner.objects, 'object')} of {owner.name} ({format_bytes(owner.live)}) keep "
+        f"{format_bytes(owner.pinned)} of free memory from being used."
+    )
+
+
+def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
+    """Say which of the settings that were tried saves most."""
+    settings = [each for each in what_ifs if each.kind == "setting"]
+    best = min(settings, key=lambda each: each.footprint, default=None)
+    if best is None or best.is_noise() or -best.change * SAVED < footprint:
+        return
+    yield (
+        f"With {best.what}, the footprint would be {format_bytes(best.footprint)} instead of "
+        f"{format_bytes(footprint)} ({best.how}). Compare the time too: `allocsim compare`."
+    )
 
 
 def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:

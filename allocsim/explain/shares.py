@@ -51,7 +51,7 @@ def share_out(heap: HeapMap) -> Shares:
         where = heap.unit_address[free.argmin()]
         raise Corruption(f"live objects overlap at {where:#x}, after event {heap.event}")
     rank = np.arange(len(pair_unit)) - (np.cumsum(objects) - objects)[pair_unit]
-    share = _integer_shares(free[pair_unit], objects[pair_unit], rank)
+    share = _integer_shares(free, objects, pair_unit, rank)
     count = len(heap.address)
     return Shares(
         pinned=sums(pair_object, share, count),
@@ -72,19 +72,31 @@ def _pairs(heap: HeapMap) -> tuple[np.ndarray, np.ndarray]:
 
     Neither objects nor units overlap, so both indices are ascending.
     """
-    first = np.searchsorted(heap.unit_address + heap.unit_length, heap.address, "right")
-    last = np.searchsorted(heap.unit_address, heap.address + heap.usable, "left")
-    counts = np.maximum(last - first, 0)
+    unit_ends = heap.unit_address + heap.unit_length
+    ends = heap.address + heap.usable
+    first = np.searchsorted(unit_ends, heap.address, "right")
+    # Most objects are in one unit, and a search is slow.
+    known = np.append(unit_ends, 0)[first], np.append(heap.unit_address, 1 << 62)[first]
+    counts = ((known[0] >= ends) & (known[1] <= heap.address)).astype(np.int64)
+    others = np.flatnonzero(counts == 0)
+    last = np.searchsorted(heap.unit_address, ends[others], "left")
+    counts[others] = np.maximum(last - first[others], 0)
+    if len(others) == 0:
+        return np.arange(len(first)), first
     pair_object = np.repeat(np.arange(len(counts)), counts)
     skipped = np.cumsum(counts) - counts
     return pair_object, np.arange(len(pair_object)) + (first - skipped)[pair_object]
 
 
-def _integer_shares(free: np.ndarray, objects: np.ndarray, rank: np.ndarray) -> np.ndarray:
+def _integer_shares(
+    free: np.ndarray, objects: np.ndarray, unit: np.ndarray, rank: np.ndarray
+) -> np.ndarray:
     """Return floor(R(j+1)/k) - floor(Rj/k) for R free bytes, k objects and rank j, as int64.
 
-    With R = qk + r, this is q + floor(r(j+1)/k) - floor(rj/k), and r * k does not overflow.
+    R and k are those of the unit of each row. With R = qk + r, this is q + floor(r(j+1)/k) -
+    floor(rj/k), and r * k does not overflow.
     """
-    whole, rest = np.divmod(free, objects)
-    shares: np.ndarray = whole + rest * (rank + 1) // objects - rest * rank // objects
+    whole, rest = np.divmod(free, np.maximum(objects, 1))
+    count, left = objects[unit], rest[unit]
+    shares: np.ndarray = whole[unit] + left * (rank + 1) // count - left * rank // count
     return shares

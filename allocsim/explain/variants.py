@@ -11,10 +11,12 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.tables import grown
 from allocsim.events import Op, Trace, closing_chunks, first_events
+from allocsim.explain.lives import sites_of
 
-Match = Callable[[Any, int], np.ndarray]
-"""match(calls, first) says of each call, the first of which has the number `first`, whether the
-object that it allocates is in the group. Calls that allocate nothing may have any value."""
+Match = Callable[[Any, int, np.ndarray], np.ndarray]
+"""match(calls, first, sites) says of each call whether the object that it allocates is in the
+group. The first call has the number `first`, and `sites` has the site number of each. Calls that
+allocate nothing may have any value."""
 
 
 def variant(trace: Trace, events: int, match: Match, kept: bool) -> Trace:
@@ -24,20 +26,21 @@ def variant(trace: Trace, events: int, match: Match, kept: bool) -> Trace:
     kept. Notes stay. The length of the variant is not known.
     """
     cut_off = first_events(trace, events)
-    return replace(cut_off, chunks=_filtered(cut_off.chunks, match, kept), length=None)
+    return replace(cut_off, chunks=_filtered(cut_off, match, kept), length=None)
 
 
-def _filtered(chunks: Iterator[Any], match: Match, kept: bool) -> Iterator[Any]:
+def _filtered(trace: Trace, match: Match, kept: bool) -> Iterator[Any]:
     """Yield the calls of the objects that are, or are not, in the group."""
     is_member, done = np.zeros(1, np.bool_), 0
-    with closing_chunks(chunks):
-        for chunk in chunks:
+    with closing_chunks(trace.chunks):
+        for chunk in trace.chunks:
+            sites = sites_of(trace, chunk)
             highest = int(chunk.object.max(initial=0))
             if highest >= len(is_member):
                 is_member = grown(is_member, highest + 1)
             calls = chunk.op <= Op.FREE
             matched = np.zeros(len(chunk), np.bool_)
-            matched[calls] = match(chunk[calls], done)
+            matched[calls] = match(chunk[calls], done, sites[calls])
             done += int(np.count_nonzero(calls))
             of_group = np.zeros(len(chunk), np.bool_)
             mark_members(chunk, matched, is_member, of_group)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from allocsim.events import first_events
+from allocsim.events import Trace, first_events
 from allocsim.explain.labels import Labels
 from allocsim.explain.owners import Owner
+from allocsim.explain.settings import tried_settings
 from allocsim.explain.subject import Subject
 from allocsim.explain.variants import Match, variant
 from allocsim.text import format_bytes
@@ -32,9 +33,9 @@ class WhatIf:
     """An experiment."""
 
     kind: str
-    """"release", "freed", "never" or "own heap"."""
+    """"release", "freed", "never", "own heap" or "setting"."""
     group: str
-    """Name of the group of objects that it is about; "" for "release"."""
+    """Name of the group of objects that it is about; "" for "release" and "setting"."""
     what: str
     """The experiment in a phrase."""
     footprint: int
@@ -68,11 +69,19 @@ def group_of(labels: Labels, owner: Owner, number: np.ndarray) -> Group:
 class Experiments:
     """The experiments of an explanation, in the order in which they are made."""
 
-    def __init__(self, subject: Subject, event: int, footprint: int, seconds: float) -> None:
-        """`event` and `footprint` are those of the moment; `seconds` is the time that all
-        experiments may take: no further one is begun then.
+    def __init__(
+        self,
+        subject: Subject,
+        open_trace: Callable[[], Trace],
+        moment: tuple[int, int],
+        seconds: float,
+    ) -> None:
+        """`open_trace` opens the workload with its call sites, `moment` is (event, footprint).
+
+        After `seconds`, no further experiment is begun.
         """
-        self.subject, self.event, self.footprint = subject, event, footprint
+        self.subject, self.open_trace = subject, open_trace
+        self.event, self.footprint = moment
         self.deadline = time.monotonic() + seconds
         self.left_out = 0
         """Number of experiments that were not made, for want of time."""
@@ -82,6 +91,7 @@ class Experiments:
         steps: list[Callable[[], list[WhatIf]]] = [partial(self._released, groups)]
         for group in groups:
             steps += [self._never(group), self._own_heap(group)]
+        steps += [partial(self._setting, name) for name in tried_settings(self.subject.name)]
         found = []
         for step in steps:
             if time.monotonic() > self.deadline:
@@ -123,10 +133,16 @@ class Experiments:
 
         return replay
 
+    def _setting(self, name: str) -> list[WhatIf]:
+        """Replay on the subject with other settings, which its new name has."""
+        trace = first_events(self.open_trace(), self.event)
+        footprint = replace(self.subject, name=name).footprint_of(trace)
+        settings = name.removeprefix(f"{self.subject.name}:").replace(":", ", ")
+        return [self._result("setting", "", settings, footprint, "replayed")]
+
     def _part(self, group: Group, kept: bool) -> int:
         """Return the footprint of the group alone, or of the rest."""
-        whole = self.subject.open_trace()
-        return self.subject.footprint_of(variant(whole, self.event, group.match, kept))
+        return self.subject.footprint_of(variant(self.open_trace(), self.event, group.match, kept))
 
     def _result(self, kind: str, group: str, what: str, footprint: int, how: str) -> WhatIf:
         """Return a result."""

@@ -10,7 +10,7 @@ from allocsim.explain.labels import Labels
 
 def labels_of(names: list[str], group: np.ndarray) -> Labels:
     """Return labels whose groups match nothing outside the moment."""
-    return Labels("site", names, group, lambda _: lambda calls, _: np.zeros(len(calls), np.bool_))
+    return Labels("site", names, group, lambda _: lambda calls, *_: np.zeros(len(calls), np.bool_))
 
 
 def every_eighth() -> Any:

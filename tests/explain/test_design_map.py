@@ -68,7 +68,7 @@ def test_owners_by_every_group_and_nobody_sum_to_the_footprint(design: str) -> N
     events = stream_of(random_calls(7, 150, threads=3))
     for at in (0, 150):
         heap = mapped(design, events, at)
-        shares, lives = share_out(heap), read_lives([events], at)
+        shares, lives = share_out(heap), read_lives(trace_of(events), at)
         assert sum(parts_of(heap, shares).values()) == heap.footprint
         for by in MAKERS:
             rows = owners_by(heap, shares, label(by, heap, lives))  # the sums are checked there

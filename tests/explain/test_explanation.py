@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from allocsim.call_sites.table import table_of_addresses
 from allocsim.driver import Touch
 from allocsim.errors import InputError
 from allocsim.events import Trace, no_events
@@ -12,6 +13,8 @@ from allocsim.explain.on_design import OnDesign
 from allocsim.explain.owners import Owner
 from allocsim.explain.sentences import sentences
 from allocsim.explain.what_if import WhatIf
+from tests.call_sites.stacks import FRAMES, with_sites
+from tests.driving import free, malloc, stream_of
 from tests.explain.patterns import two_owners
 from tests.playing import trace_of
 
@@ -44,7 +47,13 @@ def test_every_grouping_has_all_objects_and_the_whole_footprint(design: str) -> 
 def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
     found = explained("tcmalloc", Question("end", by=("size",), seconds=1e6))
     by_kind = {each.kind: each for each in found.what_ifs}
-    assert list(by_kind) == ["release", "freed", "never", "own heap"]
+    assert list(by_kind) == ["release", "freed", "never", "own heap", "setting"]
+    assert [each.what for each in found.what_ifs if each.kind == "setting"] == [
+        "aggressive_decommit=1, transfer_num_obj=2, max_total_thread_cache_bytes=524288",
+        "aggressive_decommit=1",
+        "transfer_num_obj=2",
+        "max_total_thread_cache_bytes=524288",
+    ]
     start = OnDesign("tcmalloc", lambda: trace_of(no_events())).moments()[3].footprint
     # All objects are of this group: without them the heap is empty, and alone it is as it was.
     assert by_kind["never"].footprint == start
@@ -57,7 +66,22 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
 def test_experiments_stop_after_their_time_and_that_is_said() -> None:
     found = explained("tcmalloc", Question(by=("size",), seconds=1e-9))
     assert not found.what_ifs
-    assert "3 experiments were left out" in found.cautions[0]
+    assert "7 experiments were left out" in found.cautions[0]
+
+
+def test_call_sites_are_the_groups_if_the_recording_has_them() -> None:
+    table = table_of_addresses([0, 0, 0, 1], [0, 0, 1, 1], [[FRAMES[1]], [FRAMES[5]]])
+    calls = [malloc(0, 8), malloc(1, 100), malloc(2, 8), free(0), malloc(3, 50)]
+
+    def sited() -> Trace:
+        return with_sites(calls, table, [1, 2, 3, 1])
+
+    subject = OnDesign("tcmalloc", sited, Touch.NONE, reserve=1 << 30)
+    found, _ = explain(subject, Question("end", ("site", "size"), seconds=1e6), sited)
+    rows = {row.name: (row.objects, row.live) for row in found.owners if row.by == "site"}
+    assert rows == {"serve app.cpp:19": (1, 50), "remember p.py:6": (2, 108)}
+    with pytest.raises(InputError, match="no call sites"):
+        explain(subject, Question("end", ("site",)), lambda: trace_of(stream_of(calls)))
 
 
 def test_unknown_group_is_an_error() -> None:
@@ -89,7 +113,9 @@ def what_if(kind: str, change: int) -> WhatIf:
         ({}, [owner(pinned=20 * MIB)], [what_if("own heap", -15 * MIB)], "85.0 MiB instead of"),
         ({}, [owner(pinned=60 * MIB)], [what_if("own heap", -15 * MIB)], "does not explain"),
         ({}, [owner(pinned=20 * MIB)], [what_if("own heap", -9 * MIB)], "Nothing to gain"),
+        ({}, [owner(pinned=20 * MIB)], [what_if("never", -15 * MIB)], "Without them: 85.0 MiB"),
         ({}, [owner(pinned=20 * MIB)], [], "Nothing to gain"),
+        ({}, [], [what_if("setting", -9 * MIB), what_if("setting", -30 * MIB)], "70.0 MiB instead"),
         ({"caches": 20 * MIB}, [], [], "Free objects in caches hold 20.0 MiB"),
         ({"metadata": 15 * MIB, "start": 5 * MIB}, [], [], "The heap is small: 20.0 MiB"),
         ({}, [owner(rounding=5 * MIB, live=1000)], [], "Requests of 100 bytes on average"),

@@ -7,7 +7,8 @@ import pytest
 
 from allocsim.events import Op
 from allocsim.explain.variants import variant
-from tests.driving import Call, random_calls, stream_of
+from tests.call_sites.stacks import random_table, with_sites
+from tests.driving import Call, free, malloc, random_calls, stream_of
 from tests.playing import cut, trace_of
 
 
@@ -23,7 +24,7 @@ def model(calls: list[Call], event: int, kept: bool) -> list[Call]:
     return found
 
 
-def match(calls: Any, first: int) -> np.ndarray:
+def match(calls: Any, _first: int, _sites: np.ndarray) -> np.ndarray:
     """Match requests of 100 to 5,000 bytes."""
     matched: np.ndarray = (calls.request >= 100) & (calls.request <= 5000)
     return matched
@@ -48,7 +49,7 @@ def test_notes_stay() -> None:
 def test_match_gets_the_number_of_the_first_call_without_notes() -> None:
     firsts = []
 
-    def noting(calls: Any, first: int) -> np.ndarray:
+    def noting(calls: Any, first: int, _sites: np.ndarray) -> np.ndarray:
         firsts.append((len(calls), first))
         return np.ones(len(calls), np.bool_)
 
@@ -56,3 +57,10 @@ def test_match_gets_the_number_of_the_first_call_without_notes() -> None:
     for _ in variant(trace_of(*cut(stream_of(calls), 2)), 3, noting, True).chunks:
         pass
     assert firsts == [(1, 0), (2, 1)]
+
+
+def test_match_gets_the_site_of_each_call() -> None:
+    calls = [malloc(0, 8), malloc(1, 8), free(0), malloc(0, 8)]
+    trace = with_sites(calls, random_table(1), [7, 8, 7])
+    kept = variant(trace, 4, lambda _calls, _first, sites: sites == 7, True).chunks
+    assert [row for chunk in kept for row in chunk.object.tolist()] == [0, 0, 0]
