@@ -15,6 +15,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import fill
 from allocsim.core.records import HeapState, Record, Sample
+from allocsim.driver_prefetch import MANY_OBJECTS, prefetch_ahead
 from allocsim.driver_records import DRIVER, OBJECT, Driver, Object, Run, Stop, Touch
 from allocsim.events import Op
 from allocsim.stamps import is_stamped, is_zero, stamp
@@ -50,7 +51,10 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     # the heap changes a field of a record, so it would load and store the field for every event.
     position, done, due = start, driver.events, driver.due
     live_sum, footprint_sum = driver.live_sum, driver.footprint_sum
+    is_large = len(run.objects) > MANY_OBJECTS
     while position < len(events):
+        if is_large:
+            prefetch_ahead(heap, run.objects, events, position)
         event = events[position]
         if event.op > Op.FREE:
             _replay_note(heap, driver, event)

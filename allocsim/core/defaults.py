@@ -121,6 +121,12 @@ def flush_deferred_writes(heap: HeapState) -> int:
     return Status.OK
 
 
+@kernel
+def prefetch(heap: HeapState, address: int, near: bool) -> int:
+    """Do nothing: the design's records are small, or are next to the objects."""
+    return Status.OK
+
+
 DEFAULTS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.calloc: calloc,
     operations.memalign: memalign,
@@ -132,6 +138,7 @@ DEFAULTS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_done: thread_done,
     operations.release: release,
     operations.flush_deferred_writes: flush_deferred_writes,
+    operations.prefetch: prefetch,
     operations.freeze: system.freeze,
     operations.refusal: system.refusal,
     operations.footprint: system.footprint,

@@ -121,6 +121,17 @@ def flush_deferred_writes(heap: HeapState) -> int:
 
 
 @operation
+def prefetch(heap: HeapState, address: int, near: bool) -> int:
+    """Prefetch records that the free of an object reads, some events before it. Returns a Status.
+
+    Called twice for each object if there are many of them: first with `near` False, and with True
+    when what the first call has asked for is in the CPU's caches. `address` may be that of no
+    object. Nothing changes.
+    """
+    raise NotImplementedError
+
+
+@operation
 def freeze(heap: HeapState) -> int:
     """Make every later request for memory from the OS fail. Returns a Status."""
     raise NotImplementedError

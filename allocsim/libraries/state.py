@@ -126,6 +126,13 @@ def ignore(heap: Library) -> int:
     return Status.OK
 
 
+@answers(operations.prefetch, Library)
+@kernel
+def prefetch(heap: Library, address: int, near: bool) -> int:
+    """Do nothing: a library's records are unknown. Returns Status.OK."""
+    return Status.OK
+
+
 @answers(operations.release, Library)
 @kernel
 def release(heap: Library, length: int) -> int:

@@ -70,6 +70,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_done: arenas.thread_done,
     operations.release: malloc_trim.release,
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
+    operations.prefetch: defaults.prefetch,
     operations.measure: fill_sample,
 }
 """The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""

@@ -50,6 +50,7 @@ from allocsim.designs.go import (
     mstats,
     objects,
     pallocsum,
+    spans,
     stack,
 )
 from allocsim.designs.go.check_classes import INVARIANTS
@@ -72,6 +73,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_done: defaults.thread_done,
     operations.release: mgcscavenge.release,
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
+    operations.prefetch: spans.prefetch_object,
     operations.measure: mstats.fill_sample,
 }
 """The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""

@@ -69,7 +69,7 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
                 place[number] = which
         counted[int(central.alloc)] += central.alloc != 0
     for span in spans_of(heap):
-        expected = 0 if span.size_class < 0 else 1
+        expected = 0 if span.size_class < 0 or _is_full_directly(heap, span) else 1
         if counted.pop(span.number, 0) != expected:
             yield f"span {span.number} of class {span.size_class} is not in one set"
         yield from _misplaced(heap, span, place.get(span.number))
@@ -86,8 +86,17 @@ def _misplaced(heap: Go, span: SpanCopy, which: int | None) -> Iterator[str]:
     nelems = int(central.nelems) if span.size_class > 0 else 1
     if which is not None and (span.alloc_count == nelems) != (which == FULL):
         yield f"span {span.number} with {span.alloc_count} of {nelems} slots is in set {which}"
-    if which is None and span.size_class > 0 and central.alloc != span.number:
+    lost = which is None and span.size_class > 0 and central.alloc != span.number
+    if lost and not _is_full_directly(heap, span):
         yield f"span {span.number} is in no set and not cached"
+
+
+def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
+    """Return whether a span is in no set because it is full and nothing is swept (`direct`)."""
+    if not heap.mheap[0].direct or not 0 < span.size_class < len(heap.mcentral):
+        return False
+    central = heap.mcentral[span.size_class]
+    return bool(span.alloc_count == central.nelems and central.alloc != span.number)
 
 
 def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:

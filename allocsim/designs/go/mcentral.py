@@ -1,15 +1,23 @@
 """The spans of a class: two queues, of spans with and without a free slot (runtime/mcentral.go).
 
 Invariant: a span of a class is cached (`alloc`) or in exactly one of the two sets. Large objects
-are in the full set of class 0.
+are in the full set of class 0. With `direct`, nothing is swept, and full spans are in no set.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
+from allocsim.core.prefetch import prefetch
 from allocsim.designs.go.mheap import alloc_span, free_span
 from allocsim.designs.go.records import FULL, PARTIAL, Go
-from allocsim.designs.go.spans import BITS_SHIFT, live_slots, set_spans, words_of
+from allocsim.designs.go.spans import (
+    BITS_SHIFT,
+    live_slots,
+    page_of,
+    prefetch_span,
+    set_spans,
+    words_of,
+)
 
 
 @kernel
@@ -50,6 +58,8 @@ def cache_span(heap: Go, size_class: int) -> int:
     span = heap.span_set[size_class, PARTIAL].head
     if span:
         remove(heap, size_class, PARTIAL, span)
+        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))  # its objects' frees
+        prefetch_span(heap, heap.span_set[size_class, PARTIAL].head)
         return span
     return _grow(heap, size_class)
 
@@ -64,7 +74,8 @@ def uncache_span(heap: Go, size_class: int, span: int) -> None:
     record, nelems = heap.mspan[span], heap.mcentral[size_class].nelems
     record.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
     if record.alloc_count == nelems:
-        push(heap, size_class, FULL, span)
+        if not heap.mheap[0].direct:
+            push(heap, size_class, FULL, span)
     elif record.alloc_count == 0:
         release_span(heap, size_class, span)
     else:

@@ -11,7 +11,7 @@ from allocsim.designs.go.mcentral import push, release_span, remove
 from allocsim.designs.go.mgc import gc_start_if_due
 from allocsim.designs.go.mgcsweep import free_large
 from allocsim.designs.go.objects import object_status
-from allocsim.designs.go.records import FULL, PARTIAL, Go, MCentral
+from allocsim.designs.go.records import PARTIAL, Go, MCentral
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
 from allocsim.designs.go.spans import (
     BITS_SHIFT,
@@ -80,8 +80,8 @@ def move_span(heap: Go, span: int) -> int:
     """Free a slot of a span that becomes empty or is no longer full. Returns a Status."""
     record = heap.mspan[span]
     size_class = int(record.size_class)
-    was_full = record.alloc_count == heap.mcentral[size_class].nelems
-    remove(heap, size_class, FULL if was_full else PARTIAL, span)
+    if record.alloc_count < heap.mcentral[size_class].nelems:
+        remove(heap, size_class, PARTIAL, span)
     record.alloc_count -= 1
     if record.alloc_count == 0:
         release_span(heap, size_class, span)

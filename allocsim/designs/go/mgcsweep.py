@@ -12,7 +12,7 @@ from allocsim.designs.go.mcentral import push, release_span, remove
 from allocsim.designs.go.mheap import free_span
 from allocsim.designs.go.records import FULL, PARTIAL, Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT
-from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, words_of
+from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, prefetch_span, words_of
 from allocsim.designs.go.sys import ones_count64
 
 
@@ -40,6 +40,7 @@ def sweep_class(heap: Go, size_class: int) -> int:
         span = head
         while span:
             following = int(heap.mspan[span].next) if span != cached else 0
+            prefetch_span(heap, following)
             live += sweep_span(heap, size_class, span)
             span = following
     return live
@@ -67,6 +68,7 @@ def sweep_large(heap: Go) -> int:
     span, live = heap.span_set[0, FULL].head, 0
     while span:
         following = int(heap.mspan[span].next)
+        prefetch_span(heap, following)
         if heap.gc_bits[span << BITS_SHIFT]:
             live += heap.mspan[span].npages << PAGE_SHIFT
         else:

@@ -93,7 +93,7 @@ def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
 def longest_run(word: int, known: int) -> int:
     """Return the longest run of clear bits in a word; `known` if none is longer than that."""
     free = ~word
-    while known < WORD_BITS:
+    while known < ones_count64(free):  # a run is no longer than the number of free pages
         starts = starts_of_runs(free, known + 1)
         if starts == 0:
             break

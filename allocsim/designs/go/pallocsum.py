@@ -28,20 +28,30 @@ LEVEL_SHIFT = 3
 
 @out_of_line
 def page_update(heap: Go, first: int, npages: int) -> int:
-    """Recompute the summaries of all chunks with these pages (pageAlloc.update)."""
+    """Recompute the summaries of all chunks with these pages (pageAlloc.update).
+
+    A level without a change ends it, because the levels above depend on that one only.
+    """
     low, high = first >> CHUNK_SHIFT, (first + npages - 1) >> CHUNK_SHIFT
+    changed = False
     for chunk in range(low, high + 1):
-        summarize(heap, chunk)
+        changed |= summarize(heap, chunk)
     for level in range(1, LEVELS):
+        if not changed:
+            break
+        changed = False
         low, high = low >> LEVEL_SHIFT, high >> LEVEL_SHIFT
         for index in range(low, high + 1):
-            merge_summaries(heap, level, index)
+            changed |= merge_summaries(heap, level, index)
     return Status.OK
 
 
 @kernel
-def summarize(heap: Go, chunk: int) -> None:
-    """Recompute the summary of a chunk from its words (pallocBits.summarize)."""
+def summarize(heap: Go, chunk: int) -> bool:
+    """Recompute the summary of a chunk from its words (pallocBits.summarize).
+
+    Returns whether it has changed.
+    """
     first = row_of(chunk << CHUNK_SHIFT)
     start, longest, run = -1, 0, 0
     for row in range(first, first + CHUNK_WORDS):
@@ -53,12 +63,15 @@ def summarize(heap: Go, chunk: int) -> None:
         start = run if start < 0 else start
         longest = longest_run(word, max(longest, run))
         run = leading_zeros64(word)
-    _store(heap.summary[0, chunk], start, longest, run)
+    return _store(heap.summary[0, chunk], start, longest, run)
 
 
 @kernel
-def merge_summaries(heap: Go, level: int, index: int) -> None:
-    """Recompute a summary from those of the level below (mergeSummaries)."""
+def merge_summaries(heap: Go, level: int, index: int) -> bool:
+    """Recompute a summary from those of the level below (mergeSummaries).
+
+    Returns whether it has changed.
+    """
     pages = CHUNK_PAGES << LEVEL_SHIFT * (level - 1)
     first = index << LEVEL_SHIFT
     start, longest, run = -1, 0, 0
@@ -70,15 +83,20 @@ def merge_summaries(heap: Go, level: int, index: int) -> None:
         start = run if start < 0 else start
         longest = max(longest, run, part.max_)
         run = part.end
-    _store(heap.summary[level, index], start, longest, run)
+    return _store(heap.summary[level, index], start, longest, run)
 
 
 @kernel
-def _store(summary: PallocSum, start: int, longest: int, run: int) -> None:
-    """Store a summary; `start` is negative if every page is free, `run` are those at the end."""
-    summary.start = run if start < 0 else start
-    summary.max_ = max(longest, run)
-    summary.end = run
+def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
+    """Store a summary; return whether it has changed.
+
+    `start` is negative if every page is free, `run` is the number of free pages at the end.
+    """
+    start, longest = run if start < 0 else start, max(longest, run)
+    if summary.start == start and summary.max_ == longest and summary.end == run:
+        return False
+    summary.start, summary.max_, summary.end = start, longest, run
+    return True
 
 
 @kernel

@@ -12,6 +12,8 @@ was last swept (allocBits). With `direct` nothing is swept, and the live bits se
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
+from allocsim.core.operations import Status
+from allocsim.core.prefetch import prefetch
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT
 from allocsim.designs.go.sys import ones_count64
@@ -70,6 +72,29 @@ def clear_spans(heap: Go, span: int) -> None:
 def span_of(heap: Go, address: int) -> int:
     """Return the span that the page at `address` is mapped to, or 0."""
     return int(heap.spans[page_of(heap, address)]) >> SPAN_SHIFT
+
+
+@kernel
+def prefetch_span(heap: Go, span: int) -> None:
+    """Prefetch the record and the bits of a span that is used soon.
+
+    In a large heap, its turn comes so seldom that the CPU's caches do not hold them.
+    """
+    prefetch(heap.mspan, span)
+    prefetch(heap.gc_bits, span << BITS_SHIFT)
+    prefetch(heap.gc_bits, (span << BITS_SHIFT) + heap.mheap[0].taken)
+
+
+@kernel
+def prefetch_object(heap: Go, address: int, near: bool) -> int:
+    """Prefetch the page's entry; when `near`, what it leads to: the span's record and bits."""
+    page = page_of(heap, address)
+    if near:
+        entry = int(heap.spans[min(max(page, 0), len(heap.spans) - 1)])
+        prefetch_span(heap, entry >> SPAN_SHIFT)
+    else:
+        prefetch(heap.spans, page)
+    return Status.OK
 
 
 @kernel

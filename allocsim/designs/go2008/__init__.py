@@ -114,6 +114,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_done: defaults.thread_done,  # Go's malloc ignores the end of a thread
     operations.release: defaults.release,  # Go's malloc returns no page to the operating system
     operations.flush_deferred_writes: thread_cache.write_links,
+    operations.prefetch: defaults.prefetch,
     operations.measure: account,
 }
 """The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
