@@ -35,6 +35,11 @@ from allocsim.cli.output import log
     help="First run PROGRAM without the recorder, to show how much slower the recorder makes it.",
 )
 @click.option(
+    "--sites",
+    is_flag=True,
+    help="Also record the stack of each call that allocates (preload); PROGRAM runs slower.",
+)
+@click.option(
     "--trace-python-allocators",
     "python_allocators",
     is_flag=True,
@@ -52,6 +57,7 @@ def command(
     wanted: str | None,
     children: bool,
     cost: bool,
+    sites: bool,
     python_allocators: bool,
     wait: bool,
     force: bool,
@@ -72,7 +78,7 @@ def command(
     from allocsim.recorders.program import find_program
     from allocsim.recorders.recording import Choice, record
 
-    request = Request(find_program(program), children, python_allocators, wait)
+    request = Request(find_program(program), children, python_allocators, wait, sites)
     status = record(request, path, Choice(wanted, cost, force), _log, watched)
     _log(f"next: `allocsim trace info {path}` or `allocsim replay {path}`")
     return status

@@ -61,6 +61,7 @@ def _with_options(known: list[Recorder], request: Request, wanted: str | None) -
     """Return the recorders that have the options of the request; raise InputError if none has."""
     options = {
         "--children": (request.children, "records_children", "the processes that a program starts"),
+        "--sites": (request.sites, "records_sites", "the stacks of calls"),
         "--wait": (request.wait, "waits_for_children", "processes that outlive a program"),
         "--trace-python-allocators": (
             request.python_allocators,

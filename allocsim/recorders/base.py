@@ -39,6 +39,8 @@ class Request:
     """Also record Python's own allocators."""
     wait: bool = False
     """Record until the last process that the program started has ended, not only the program."""
+    sites: bool = False
+    """Also record the stack of each call that allocates."""
     runner: Runner = run_program
     """How the preload recorder runs the program."""
 
@@ -92,6 +94,8 @@ class Recorder:
     """Whether the trace of a forked process begins with the objects that it inherited."""
     waits_for_children: bool = False
     """Whether the recorder can go on recording processes that outlive the program (--wait)."""
+    records_sites: bool = False
+    """Whether the recorder can record the stacks of the calls (--sites)."""
     is_guarded: bool = False
     """Whether the recorder runs with the guard (see `guard`), which needs a C compiler."""
     follows_exec: bool = True

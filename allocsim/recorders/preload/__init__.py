@@ -59,6 +59,8 @@ def run(request: Request, directory: Path) -> Outcome:
     variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
     if is_tsc_trusted():
         variables["ALLOCSIM_RECORD_TSC"] = "1"
+    if request.sites:
+        variables["ALLOCSIM_RECORD_SITES"] = "1"
     outcome = request.runner(request.program, variables, watch.watching)
     if request.wait:
         wait_for_leftovers(directory)
@@ -119,6 +121,7 @@ RECORDER = Recorder(
     label=label,
     records_children=True,
     keeps_inherited=True,
+    records_sites=True,
     waits_for_children=True,
     own_memory=32 << 10,  # a program that only allocates once, with and without the recorder
 )

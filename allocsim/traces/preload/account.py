@@ -24,6 +24,8 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
         yield f"it begins with {counted(inherited, 'object')} inherited by fork"
     if image.header["maps"]:
         yield f"{_mapped(image.header)}, which is not in the trace"
+    if siteless := int(image.header["siteless"]):
+        yield f"the stacks of {counted(siteless, 'call')} could not be recorded"
     if image.has(Flag.DEEPBIND):
         yield "a library was opened with RTLD_DEEPBIND, which was ignored so as to record its calls"
     if image.has(Flag.USABLE_SIZE):

@@ -9,16 +9,26 @@ an address may be in another object than before: the last entry that contains it
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from allocsim.call_sites.pruning import pruned
+from allocsim.call_sites.symbols import Place, resolve
+from allocsim.call_sites.table import SiteTable, table_of_addresses
+from allocsim.text import counted
 from allocsim.traces.preload.layout import CHUNK, Image
 
 MAX_DEPTH = 256
 """Number of return addresses after which the recorder cuts a stack."""
+
+
+RECORDER = b"/liballocsim-recorder-"
+"""Part of the path of the recorder's library, whose frames are left out."""
 
 
 class Kind(IntEnum):
@@ -31,15 +41,6 @@ class Kind(IntEnum):
     and the file's path; it is empty for the executable."""
 
 
-class Place(NamedTuple):
-    """The place of a call in the program."""
-
-    path: str
-    """The executable or library; "" if the code is in no file, as that of a JIT compiler."""
-    address: int
-    """Address of the call instruction's last byte, as the file has it; in memory without a file."""
-
-
 class Stacks:
     """The stacks of an image as a tree: a row is a place and the row of its caller.
 
@@ -47,7 +48,8 @@ class Stacks:
     """
 
     def __init__(self, image: Image) -> None:
-        self.places: list[Place] = [Place("", 0)]
+        self.places: list[Place] = [Place(b"", 0)]
+        """Calls. The path is empty if the code is in no file, as that of a JIT compiler."""
         self.place_of: list[int] = [0]
         """By row: the number of its place."""
         self.parents: list[int] = [0]
@@ -56,8 +58,8 @@ class Stacks:
         """By stack: the row of the innermost place."""
         self.cut = 0
         """Number of stacks that the recorder has cut."""
-        self._executable = image.path
-        self._objects: list[tuple[int, int, int, str]] = []
+        self._executable = bytes(image.header["program"])
+        self._objects: list[tuple[int, int, int, bytes]] = []
         self._numbers: dict[Place, int] = {}
         self._known: dict[int, int] = {}
         self._children: dict[tuple[int, int], int] = {}
@@ -70,8 +72,10 @@ class Stacks:
     def _add_object(self, words: Any) -> None:
         """Add an object, which may have taken the place of another one."""
         begin, end, load = words[:3].tolist()
-        name = words[3:].tobytes().split(b"\0")[0].decode("utf-8", "replace")
-        self._objects.insert(0, (begin, end, load, name or self._executable))
+        path = words[3:].tobytes().split(b"\0")[0] or self._executable
+        if b"/" in path:  # the program may have loaded a library by a relative path
+            path = bytes(Path(os.fsdecode(path)).absolute())
+        self._objects.insert(0, (begin, end, load, path))
         self._known.clear()
 
     def _add_stack(self, addresses: list[int]) -> None:
@@ -79,6 +83,8 @@ class Stacks:
         row = 0
         for address in reversed(addresses):
             call = (row, self._place(address - 1))
+            if RECORDER in self.places[call[1]].path:
+                continue
             row = self._children.setdefault(call, len(self.parents))
             if row == len(self.parents):
                 self.parents.append(call[0])
@@ -96,13 +102,30 @@ class Stacks:
                     for begin, end, load, path in self._objects
                     if begin <= address < end
                 ),
-                Place("", address),
+                Place(b"", address),
             )
             number = self._numbers.setdefault(place, len(self.places))
             if number == len(self.places):
                 self.places.append(place)
             self._known[address] = number
         return number
+
+
+def site_table(image: Image) -> tuple[SiteTable, list[str]]:
+    """Return the table of call sites with the numbers of the image's stacks, and notes on it.
+
+    The functions and lines are read from the program's files as they are now.
+    """
+    stacks = Stacks(image)
+    chains, notes = resolve(stacks.places, str(image.stacks))
+    rows = table_of_addresses(stacks.parents, stacks.place_of, chains)
+    frames = [frame for chain in chains[1:] for frame in chain]
+    lines = sum(frame.line > 0 for frame in frames)
+    known = f"{counted(len(stacks.rows) - 1, 'stack')} with {counted(len(frames), 'frame')}"
+    notes.insert(0, f"call sites: {known}, of which {lines:,} have a line of source code")
+    if stacks.cut:
+        notes.append(f"{counted(stacks.cut, 'stack')} cut after {MAX_DEPTH} return addresses")
+    return pruned(rows, stacks.rows), notes
 
 
 def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:

@@ -22,6 +22,7 @@ from allocsim.traces.preload.account import account_losses, account_notes
 from allocsim.traces.preload.inherited import LiveObjects
 from allocsim.traces.preload.layout import Image, ancestors
 from allocsim.traces.preload.reader import ImageReader
+from allocsim.traces.preload.stacks import site_table
 from allocsim.traces.preload.time_table import TimeTable
 from allocsim.traces.recording import SELECT_PROCESS
 
@@ -74,6 +75,9 @@ def _events(
     trace.description["calls"] = trace.reader.calls_by_kind
     trace.notes += account_notes(trace.reader, trace.inherited)
     trace.losses += account_losses(trace.reader, images)
+    if trace.sites is not None:
+        trace.sites.table, notes = site_table(image)
+        trace.notes += notes
     if trace.processes:
         trace.notes.append(
             f"{counted(len(trace.processes), 'other program')} recorded{SELECT_PROCESS}"

@@ -34,6 +34,42 @@ def test_recording_has_an_account_and_can_be_verified(
     assert profile.events >= 4000
 
 
+HOLDS = """\
+#include <stdlib.h>
+static void *volatile kept;
+static inline __attribute__((always_inline)) void hold(int size)
+{
+    kept = malloc(size);
+}
+int main(void)
+{
+    hold(5000);
+    return 0;
+}
+"""
+
+
+def test_sites_lead_to_the_line_that_allocates(record: Record, tmp_path: Path) -> None:
+    """The function is inlined, so its frame is known only from the debug information."""
+    place = tmp_path / "place"
+    (place / "holds.c").write_text(HOLDS)
+    subprocess.run(["cc", "-O2", "-g", "-o", "holds", "holds.c"], cwd=place, check=True)
+    ended = record("--sites", "-o", "out", "--", "./holds")
+    assert ended.status == 0, ended.err
+    assert "call sites: " in ended.err
+    trace = open_trace(str(place / "out"), sites=True)
+    assert trace.sites is not None
+    (chunk,) = trace.chunks
+    (site,) = trace.sites.of(chunk)[chunk.request == 5000].tolist()
+    assert trace.sites.table.describe(site, callers=1) == "hold holds.c:5 < main holds.c:9"
+
+
+def test_stacks_of_another_recorder_are_refused(record: Record) -> None:
+    ended = record("--sites", "--with", "lttng", "-o", "out", "--", "true")
+    assert ended.status == 2
+    assert "--sites: lttng does not record the stacks of calls; use --with preload" in ended.err
+
+
 def test_daemon_is_recorded_until_its_end_with_wait(
     record: Record, tmp_path: Path, program: str
 ) -> None:

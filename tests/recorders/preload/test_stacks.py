@@ -1,5 +1,6 @@
 """Recorded stacks: equal to what backtrace() of libc sees, in frames of all shapes."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_places_are_in_the_files_that_were_loaded(
     """The second library may be at the addresses of the first one, which is unloaded."""
     (image,) = recorded_stacks(chain, tmp_path, "-O2", more=tuple(libraries)).images
     paths = {place.path for place in Stacks(image).places}
-    assert {*libraries, str(tmp_path / "stacks")} <= paths
+    assert {*map(os.fsencode, libraries), os.fsencode(tmp_path / "stacks")} <= paths
 
 
 def test_equal_stacks_have_one_number(chain: Chain, program: str) -> None:
@@ -87,6 +88,15 @@ def test_stacks_of_a_forked_child_are_its_own(chain: Chain, program: str) -> Non
     parent, child = chain(program, "forks", sites=True).images
     assert len(Stacks(parent).rows) > 1
     assert len(Stacks(child).rows) == 2, "ten calls in one line"
+
+
+def test_signal_handlers_that_allocate_do_not_change_a_stack(chain: Chain, program: str) -> None:
+    """They interrupt walks of the stack, and leave some of them by longjmp."""
+    alone = Chain(chain.recorder, None, chain.place)
+    (image,) = alone(program, "storm", "fail", sites=True).images
+    stacks = Stacks(image)
+    assert image.header["siteless"] == 0
+    assert len(stacks.rows) - 1 <= 12, "the loop, the handler at a few places, and the rest"
 
 
 def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> None:

@@ -59,6 +59,17 @@ static void *map_file(const char *path, void *window, size_t length, uint64_t of
     return (void *)map;
 }
 
+/* Return zeroed memory that a forked child does not inherit, NULL on failure. */
+static void *map_memory(size_t length)
+{
+    long map = syscall(SYS_mmap, NULL, length, (long)(PROT_READ | PROT_WRITE),
+                       (long)(MAP_SHARED | MAP_ANONYMOUS), -1L, 0L);
+    if (map == -1)
+        return NULL;
+    madvise((void *)map, length, MADV_DONTFORK);
+    return (void *)map;
+}
+
 /* Return the address of CHUNK reserved bytes, a multiple of CHUNK; NULL on failure. */
 static char *reserve_window(void)
 {
@@ -118,6 +129,7 @@ static bool start(void)
         header->program[0] = 0;
     process.is_off = false;
     process.lanes_used = 1;
+    process.caches = kept.has_sites ? map_memory(sizeof *process.caches) : NULL;
     memset(&self, 0, sizeof self);
     process.header = header;
     return true;

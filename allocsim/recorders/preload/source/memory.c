@@ -36,15 +36,23 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
     return (void *)result;
 }
 
+/* Return the end of a mapping of the recorder and set its start; the start may be NULL. */
+static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
+{
+    *start = number == 0   ? (uintptr_t)process.header
+             : number == 1 ? (uintptr_t)process.caches
+                           : (uintptr_t)process.lanes[number - 2].window;
+    return *start + (number == 0 ? HEADER : number == 1 ? sizeof *process.caches : CHUNK);
+}
+
 /* Unmap the range, except the recorder's own mappings in it, of which the program does not know. */
 EXPORT int HOOK(munmap)(void *address, size_t length)
 {
     uintptr_t start = (uintptr_t)address, end = start + length;
     if (!RESOLVED)
         return -1;
-    for (uint32_t i = 0; i <= process.lanes_used && process.header && end > start; i++) {
-        uintptr_t own = i ? (uintptr_t)process.lanes[i - 1].window : (uintptr_t)process.header;
-        uintptr_t own_end = own + (i ? CHUNK : HEADER);
+    for (uint32_t i = 0; i < process.lanes_used + 2 && process.header && end > start; i++) {
+        uintptr_t own, own_end = own_mapping(i, &own);
         if (own && start < own_end && own < end)
             return (start < own ? HOOK(munmap)(address, own - start) : 0) |
                    (own_end < end ? HOOK(munmap)((void *)own_end, end - own_end) : 0);

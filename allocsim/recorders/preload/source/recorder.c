@@ -45,10 +45,12 @@
 #include "files.c"     /* mapped files that grow */
 #include "records.c"   /* lanes and their records */
 #ifdef DLFO_STRUCT_HAS_EH_DBASE /* since glibc 2.35 */
-#include "cache.c" /* what is known of addresses and stacks */
-#include "dwarf.c" /* call frame information */
-#include "rows.c"  /* from a frame to the caller's frame */
-#include "sites.c" /* stacks and their numbers */
+#include "cache.c"   /* what is known of addresses and stacks */
+#include "dwarf.c"   /* call frame information */
+#include "rows.c"    /* from a frame to the caller's frame */
+#include "entries.c" /* the file of the stacks */
+#include "walk.c"    /* from the innermost frame to the outermost one */
+#include "sites.c"   /* the number of a stack */
 #else
 #define SITE 0
 #endif

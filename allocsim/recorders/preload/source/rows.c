@@ -1,7 +1,6 @@
 /* Rows: the rules of DWARF (see dwarf.c) for a return address, in one word. */
 
-#define UNKNOWN 255            /* not an encoding */
-#define MAX_FRAME (64 << 20) /* bytes of a function's frame */
+#define UNKNOWN 255 /* not an encoding */
 
 union row {
     struct {
@@ -10,15 +9,6 @@ union row {
     };
     uint64_t bits; /* not 0; the stack ends where only is_set is not 0 */
 };
-
-struct frame { /* of a function that is waiting for another one to return */
-    uint64_t ip, sp, fp;
-};
-
-/* The frame of the function that has called the function in which this is. */
-#define CALLER                                                                                     \
-    ((struct frame){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),      \
-                    *(uintptr_t *)__builtin_frame_address(0)})
 
 /* Return the frame description entry (FDE) of the last function that begins at or before an
  * address; NULL if there is none. `index` is the object's .eh_frame_hdr, a sorted table. Every
@@ -119,23 +109,4 @@ static union row read_row(uint64_t ip, const struct dl_find_object *object)
     bool fits = row.cfa == rules.cfa.offset && row.fp == rules.fp.offset &&
                 row.ra == rules.ra.offset;
     return fits && rules.ra.how == AT_CFA ? row : end;
-}
-
-/* Go on to the caller's frame; return false at the end of the stack. */
-static bool step(struct frame *frame, union row row)
-{
-    uint64_t base = row.cfa_how == SP_PLUS ? frame->sp : frame->fp, cfa = base + row.cfa;
-    if (row.cfa_how == UNDEFINED || base - frame->sp > MAX_FRAME || base % 8)
-        return false;
-    if (row.cfa_how == AT_FP)
-        cfa = *(uint64_t *)cfa;
-    if (cfa - frame->sp - 1 > MAX_FRAME || cfa % 8)
-        return false;
-    if (row.fp_how != SAME)
-        frame->fp = row.fp_how == AT_CFA  ? *(uint64_t *)(cfa + row.fp)
-                    : row.fp_how == AT_FP ? *(uint64_t *)(frame->fp + row.fp)
-                                          : 0;
-    frame->ip = *(uint64_t *)(cfa + row.ra);
-    frame->sp = cfa;
-    return frame->ip != 0;
 }

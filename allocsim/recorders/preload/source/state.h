@@ -14,10 +14,15 @@ struct lane {
     uint64_t cursor;
     uint64_t chunks;   /* in the lane's file */
     struct lane *next; /* in the list of free lanes */
+    struct memo *memo; /* of the stack, see walk.c; NULL before the first walk */
 };
 
 struct slot {
     uint64_t key_xor_value, value;
+};
+
+struct caches { /* shared memory, so that the program has no more anonymous memory */
+    struct slot rows[ROWS], stacks[STACKS];
 };
 
 static struct process {
@@ -30,8 +35,8 @@ static struct process {
     struct lane *free_lanes;
     uint32_t sites; /* numbers that are in use */
     uint16_t generation; /* of addresses; see sites.c */
+    struct caches *caches; /* NULL: no stacks are recorded */
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see sites.c */
-    struct slot rows[ROWS] __attribute__((aligned(64))), stacks[STACKS];
 } __attribute__((aligned(PAGE))) process; /* whole pages, zero in a forked child */
 
 static struct { /* not zeroed: a forked child inherits it */

@@ -1,0 +1,59 @@
+/* Entries of lane 0: stacks, and the objects (executable and libraries) that contain their addresses.
+ *
+ * A cache has the number of each entry by a key: of a stack a hash of its addresses, of an object
+ * its first address. An entry that the cache has lost is written again. An object's entry is before
+ * the first stack with an address in it. When dlclose has unmapped objects, all entries are new,
+ * since addresses may be used again. */
+
+#define MAX_NAME 512
+
+static uint64_t in_generation(uint64_t key)
+{
+    return key ^ (uint64_t)__atomic_load_n(&process.generation, __ATOMIC_RELAXED) << 48;
+}
+
+/* Append an entry to lane 0; return its place, or NULL if there is no room. */
+static uint64_t *append_entry(enum entry entry, const uint64_t *words, size_t length)
+{
+    struct lane *lane = process.lanes;
+    enum lost reason;
+    if (!lane->window || CHUNK - lane->cursor % CHUNK <= 8 * (length + 1))
+        if (!next_chunk(lane, &reason))
+            return NULL;
+    uint64_t *place = (uint64_t *)lane->cursor;
+    memcpy(place + 1, words, 8 * length);
+    __atomic_store_n(place, length << 8 | entry, __ATOMIC_RELEASE);
+    lane->cursor += 8 * (length + 1);
+    return place;
+}
+
+/* Return the number of an entry, which is appended if it is new; 0 if that is not possible. Stacks are
+ * numbered from 1 on, in the order of lane 0. */
+static uint64_t number_of(enum entry entry, uint64_t key, const uint64_t *words, size_t length)
+{
+    uint64_t number = cached(process.caches->stacks, STACKS, key);
+    sigset_t before;
+    int error = errno;
+    if (number || process.is_sealed)
+        return number;
+    block_signals(&before);
+    lock();
+    number = cached(process.caches->stacks, STACKS, key);
+    if (!number && append_entry(entry, words, length)) {
+        number = entry == STACK ? ++process.sites : 1;
+        keep(process.caches->stacks, STACKS, key, number);
+    }
+    unlock();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return number;
+}
+
+static void note_object(const struct dl_find_object *object)
+{
+    uint64_t start = (uintptr_t)object->dlfo_map_start;
+    uint64_t words[3 + MAX_NAME / 8] = {start, (uintptr_t)object->dlfo_map_end,
+                                        object->dlfo_link_map->l_addr};
+    strncpy((char *)(words + 3), object->dlfo_link_map->l_name, MAX_NAME - 1);
+    number_of(OBJECT, in_generation(start), words, sizeof words / 8);
+}

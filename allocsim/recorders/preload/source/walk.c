@@ -1,0 +1,162 @@
+/* Walks of the stack, from a frame to the outermost one.
+ *
+ * A thread's memo has the frames of its last walk. If a frame is in the memo with equal registers,
+ * then the frames that follow are too, as long as the words of the stack which were read to find
+ * them are the same. To compare these words is several times faster than to look up rows, since
+ * one comparison need not wait for another.
+ *
+ * A signal handler may walk while this thread does. Then the thread walks once more. */
+
+#define MAX_DEPTH 256
+#define MAX_FRAME (64 << 20) /* bytes of a function's frame */
+
+struct frame { /* of a function that is waiting for another one to return */
+    uint64_t ip, sp, fp;
+};
+
+struct known {
+    struct frame frame;
+    const uint64_t *ip, *fp; /* where these registers of the caller are; ip NULL: not from one word
+                                each; fp NULL: the row alone determines fp */
+    uint64_t hash;           /* of the addresses up to this frame, from the outermost on */
+};
+
+struct memo {
+    struct known frames[MAX_DEPTH]; /* the outermost first */
+    struct known found[MAX_DEPTH];  /* during a walk: frames that may be new, the innermost first */
+    size_t depth;
+    uint64_t generation, walks;
+    bool is_whole; /* no walk is under way */
+};
+
+/* The frame of the function that has called the function in which this is. */
+#define CALLER                                                                                     \
+    ((struct frame){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),      \
+                    *(uintptr_t *)__builtin_frame_address(0)})
+
+/* Return the row of a return address, from the cache if it is there. */
+static union row row_of(uint64_t ip)
+{
+    uint64_t key = in_generation(ip);
+    union row row = {.bits = cached(process.caches->rows, ROWS, key)};
+    struct dl_find_object object;
+    if (LIKELY(row.bits))
+        return row;
+    row.is_set = 1;
+    if (_dl_find_object((void *)(ip - 1), &object) == 0) {
+        note_object(&object);
+        row = read_row(ip, &object);
+    }
+    keep(process.caches->rows, ROWS, key, row.bits);
+    return row;
+}
+
+/* Find the caller's frame, and where its registers are; return false at the end of the stack. */
+static bool step(struct known *known, struct frame *caller)
+{
+    const struct frame *frame = &known->frame;
+    union row row = row_of(frame->ip);
+    uint64_t base = row.cfa_how == SP_PLUS ? frame->sp : frame->fp, cfa = base + row.cfa;
+    if (row.cfa_how == UNDEFINED || base - frame->sp > MAX_FRAME || base % 8)
+        return false;
+    if (row.cfa_how == AT_FP)
+        cfa = *(uint64_t *)cfa;
+    if (cfa - frame->sp - 1 > MAX_FRAME || cfa % 8)
+        return false;
+    const uint64_t *ip = (uint64_t *)(cfa + row.ra);
+    known->fp = row.fp_how == AT_CFA  ? (uint64_t *)(cfa + row.fp)
+                : row.fp_how == AT_FP ? (uint64_t *)(frame->fp + row.fp)
+                                      : NULL;
+    known->ip = row.cfa_how == AT_FP ? NULL : ip;
+    *caller = (struct frame){*ip, cfa, known->fp ? *known->fp : row.fp_how == SAME ? frame->fp : 0};
+    return caller->ip != 0;
+}
+
+/* Return the outermost frame of the memo which is certain to follow if frame number `last` does. */
+static size_t unchanged(const struct memo *memo, size_t last)
+{
+    const struct known *known = memo->frames + last;
+    for (; known > memo->frames && known->ip; known--)
+        if (*known->ip != known[-1].frame.ip || (known->fp && *known->fp != known[-1].frame.fp))
+            break;
+    return known - memo->frames;
+}
+
+static uint64_t add_to_hash(uint64_t hash, uint64_t address)
+{
+    hash = (hash ^ address) * UINT64_C(0xFF51AFD7ED558CCD);
+    return hash ^ hash >> 32;
+}
+
+/* Put the first `count` frames of `found` into the memo, in place of those after `common`. */
+static void remember(struct memo *memo, size_t common, size_t count)
+{
+    for (struct known *to = memo->frames + common; count; to++) {
+        *to = memo->found[--count];
+        to->hash = add_to_hash(to > memo->frames ? to[-1].hash : in_generation(1), to->frame.ip);
+        memo->depth = to - memo->frames + 1;
+    }
+}
+
+static bool is_interrupted(const struct memo *memo, uint64_t walks)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return __atomic_load_n(&memo->walks, __ATOMIC_RELAXED) != walks;
+}
+
+/* Walk from `frame` on and set the memo to the frames found. The result is of no use if a signal
+ * handler has walked meanwhile. */
+static void walk_once(struct memo *memo, struct frame frame, uint64_t walks)
+{
+    size_t count = 0, old = memo->depth;
+    struct known now = {.frame = frame};
+    do {
+        now.frame = frame;
+        while (old && memo->frames[old - 1].frame.sp < frame.sp)
+            old--;
+        if (old && memcmp(&memo->frames[old - 1].frame, &frame, sizeof frame) == 0) {
+            size_t outermost = unchanged(memo, old - 1);
+            now = memo->frames[outermost];
+            if (is_interrupted(memo, walks))
+                return;
+            if (outermost == 0 && count + old <= MAX_DEPTH && !step(&now, &frame)) {
+                memo->depth = old;
+                remember(memo, old, count);
+                return;
+            }
+            while (--old > outermost && count < MAX_DEPTH - 1)
+                memo->found[count++] = memo->frames[old];
+            now = memo->frames[old];
+        }
+        if (is_interrupted(memo, walks))
+            return;
+        bool has_caller = step(&now, &frame);
+        memo->found[count++] = now;
+        if (!has_caller)
+            break;
+    } while (count < MAX_DEPTH);
+    remember(memo, 0, count);
+}
+
+/* Walk from `frame` on. Copy the addresses, the innermost first, unless the stack has a number;
+ * return the hash of the addresses. */
+static uint64_t walk(struct memo *memo, struct frame frame, uint64_t *addresses, size_t *depth)
+{
+    uint64_t hash, walks, generation = in_generation(0);
+    do {
+        walks = __atomic_add_fetch(&memo->walks, 1, __ATOMIC_RELAXED);
+        if (!memo->is_whole || memo->generation != generation)
+            memo->depth = 0;
+        memo->is_whole = false;
+        memo->generation = generation;
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        walk_once(memo, frame, walks);
+        *depth = memo->depth;
+        hash = *depth ? memo->frames[*depth - 1].hash : 0;
+        if (!cached(process.caches->stacks, STACKS, hash))
+            for (size_t i = 0; i < *depth; i++)
+                addresses[i] = memo->frames[*depth - 1 - i].frame.ip;
+        memo->is_whole = !is_interrupted(memo, walks);
+    } while (!memo->is_whole);
+    return hash;
+}
