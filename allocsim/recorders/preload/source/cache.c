@@ -1,5 +1,6 @@
 /* Caches: tables from a key to a value that is not 0. Any thread may read and write them without a
- * lock: if two threads write a slot at once, or a thread reads it half written, its key is wrong. */
+ * lock: if two threads write a slot at once, or one reads what another has half written, then the
+ * slot's key is wrong. */
 
 enum { WAYS = 4 }; /* slots that a key may be in: one cache line */
 

@@ -1,5 +1,5 @@
-/* Call frame information of DWARF: how to get from a frame of the stack to the caller's frame. Every
- * function of an ELF file has it in .eh_frame, since exceptions need it.
+/* Call frame information of DWARF: how to get from a frame of the stack to the caller's frame.
+ * Every function of an ELF file has it in .eh_frame, since exceptions need it.
  *
  * The canonical frame address (CFA) is the stack pointer of the caller after the return. The rules
  * are for the CFA, the caller's frame pointer (FP) and the return address (RA), which are all that

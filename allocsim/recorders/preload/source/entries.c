@@ -1,4 +1,5 @@
-/* Entries of lane 0: stacks, and the objects (executable and libraries) that contain their addresses.
+/* Entries of lane 0: stacks, and the objects (executable and libraries) that contain their
+ * addresses.
  *
  * A cache has the number of each entry by a key: of a stack a hash of its addresses, of an object
  * its first address. An entry that the cache has lost is written again. An object's entry is before
@@ -7,28 +8,29 @@
 
 #define MAX_NAME 512
 
+/* Return a key that is another one after dlclose. */
 static uint64_t in_generation(uint64_t key)
 {
     return key ^ (uint64_t)__atomic_load_n(&process.generation, __ATOMIC_RELAXED) << 48;
 }
 
-/* Append an entry to lane 0; return its place, or NULL if there is no room. */
-static uint64_t *append_entry(enum entry entry, const uint64_t *words, size_t length)
+/* Append an entry to lane 0; return false if there is no room. */
+static bool append_entry(enum entry entry, const uint64_t *words, size_t length)
 {
     struct lane *lane = process.lanes;
     enum lost reason;
     if (!lane->window || CHUNK - lane->cursor % CHUNK <= 8 * (length + 1))
         if (!next_chunk(lane, &reason))
-            return NULL;
+            return false;
     uint64_t *place = (uint64_t *)lane->cursor;
     memcpy(place + 1, words, 8 * length);
     __atomic_store_n(place, length << 8 | entry, __ATOMIC_RELEASE);
     lane->cursor += 8 * (length + 1);
-    return place;
+    return true;
 }
 
-/* Return the number of an entry, which is appended if it is new; 0 if that is not possible. Stacks are
- * numbered from 1 on, in the order of lane 0. */
+/* Return the number of an entry, which is appended if it is new; 0 if that is not possible. Stacks
+ * are numbered from 1 on, in the order of lane 0. */
 static uint64_t number_of(enum entry entry, uint64_t key, const uint64_t *words, size_t length)
 {
     uint64_t number = cached(process.caches->stacks, STACKS, key);

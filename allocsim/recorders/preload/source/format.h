@@ -1,9 +1,9 @@
 /* The files of a recording. The same definitions are in allocsim/traces/preload/layout.py.
  *
  * A process is one program image until it calls exec, and from then on another one. Each image has
- * a file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is a
- * sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at a
- * time writes to a lane. When the thread ends, the next new thread takes over the lane.
+ * a file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is
+ * a sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at
+ * a time writes to a lane. When the thread ends, the next new thread takes over the lane.
  *
  * A record is a few words: first the operation and a stamp, then an address and what else the
  * operation needs. The first word is written last, and is never 0. A record is therefore in the

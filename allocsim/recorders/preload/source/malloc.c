@@ -43,7 +43,7 @@ static inline size_t product(size_t count, size_t size)
         if (!RESOLVED)                                                                             \
             return bootstrap(size, alignment);                                                     \
         INSIDE(result, real.name passed);                                                       \
-        return allocated(op, result, size, alignment, SITE);                                             \
+        return allocated(op, result, size, alignment, SITE);                                       \
     }
 ALLOCATION(MALLOC, malloc, (size_t size), (size), size, 0)
 ALLOCATION(VALLOC, valloc, (size_t size), (size), size, sysconf(_SC_PAGESIZE))

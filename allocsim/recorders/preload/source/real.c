@@ -1,7 +1,7 @@
 /* The functions that the program would call without the recorder. */
 
 #define FOR_EACH_FUNCTION(DO)                                                                      \
-    DO(syscall) DO(prctl) DO(dlopen) DO(dlclose) DO(brk) DO(sbrk)                                              \
+    DO(syscall) DO(prctl) DO(dlopen) DO(dlclose) DO(brk) DO(sbrk)                                  \
     DO(execve) DO(execvpe) DO(fexecve) DO(posix_spawn) DO(posix_spawnp)                            \
     DO(calloc) DO(realloc) DO(memalign) DO(aligned_alloc) DO(valloc) DO(pvalloc)                   \
     DO(posix_memalign) DO(free) DO(malloc_usable_size) DO(malloc) /* malloc last, see RESOLVED */

@@ -4,7 +4,7 @@
  * a forked child (MADV_WIPEONFORK), and a process that finds it zero begins new files. */
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define MAX_LANES 8192
-#define ROWS (1 << 14)   /* slots of the caches; see sites.c */
+#define ROWS (1 << 14)   /* slots of the caches */
 #define STACKS (1 << 16)
 #define MAX_DIRECTORY 400
 #define MAX_PATH (MAX_DIRECTORY + 64)
@@ -34,9 +34,9 @@ static struct process {
     uint64_t last; /* the last stamp, unless stamps are TSC ticks */
     struct lane *free_lanes;
     uint32_t sites; /* numbers that are in use */
-    uint16_t generation; /* of addresses; see sites.c */
+    uint16_t generation; /* of addresses; see entries.c */
     struct caches *caches; /* NULL: no stacks are recorded */
-    struct lane lanes[MAX_LANES]; /* lane 0 has no records; see sites.c */
+    struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
 } __attribute__((aligned(PAGE))) process; /* whole pages, zero in a forked child */
 
 static struct { /* not zeroed: a forked child inherits it */

@@ -16,9 +16,9 @@ struct frame { /* of a function that is waiting for another one to return */
 
 struct known {
     struct frame frame;
-    const uint64_t *ip, *fp; /* where these registers of the caller are; ip NULL: not from one word
-                                each; fp NULL: the row alone determines fp */
-    uint64_t hash;           /* of the addresses up to this frame, from the outermost on */
+    const uint64_t *ip; /* place of the caller's ip; NULL: it is not all that determines it */
+    const uint64_t *fp; /* place of the caller's fp; NULL: no word of the stack determines it */
+    uint64_t hash;      /* of the addresses up to this frame, from the outermost on */
 };
 
 struct memo {
