@@ -253,6 +253,8 @@ static int closes(void) /* closes what it did not open, and writes to a file of 
     char content[16] = "";
     churn(100);
     closefrom(3);
+    syscall(SYS_close_range, 3, ~0U, 0);
+    churn(7000); /* enough for a new chunk, between the ways to close */
     for (int i = 3; i < 256; i++)
         close(i);
     int file = open(arguments[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
