@@ -6,16 +6,26 @@ A line is [@ CALLER] and then one of
 
 or = Start, or = End. A realloc takes two lines, < and >. The format records neither threads nor
 alignments, and a calloc appears as a malloc of count * size bytes. The caller contains a file name
-with arbitrary characters, so a line is parsed from its end.
+with arbitrary characters, so a line is parsed from its end. The caller is one address, in one of
+the forms
+
+    OBJECT:(SYMBOL+OFFSET)[ADDRESS]      OBJECT:[ADDRESS]      [ADDRESS]
+
+in which the address is relative to the place where the object was loaded. So the call site of an
+object has one frame, which in C++ is often that of operator new.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from allocsim.call_sites.frame import make_frame
+from allocsim.call_sites.symbols import Place, resolve
+from allocsim.call_sites.table import table_of_addresses
 from allocsim.core.jit import answers, kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
@@ -25,6 +35,14 @@ from allocsim.traces.formats import Format
 from allocsim.traces.scan.lex import NEWLINE, RETURN, SPACE, hexadecimal_size, next_line, pointer
 from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
 from allocsim.traces.scan.state import ScanState
+from allocsim.traces.scan.text_numbers import (
+    TextNumbers,
+    new_text_numbers,
+    number_of,
+    texts_of,
+    with_room_for_texts,
+)
+from allocsim.traces.source import Source
 
 _AT, _EQUALS = ord("@"), ord("=")
 _ALLOCATED, _FREED, _FAILED, _MOVED, _OLD = (ord(sign) for sign in "+-!><")
@@ -42,6 +60,7 @@ class MtraceScan(NamedTuple):
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
     realloc: Table[Realloc]  # one row
+    callers: TextNumbers  # has no room unless call sites are wanted
 
 
 def looks_like(head: bytes) -> bool:
@@ -98,6 +117,12 @@ def _sized(scan: MtraceScan, start: int, last: int, previous: int, call: CallRec
     if state.position != last - 1:
         return 0
     call.request = hexadecimal_size(text, last, state)
+    if len(scan.callers.buffer) and text[start] == _AT and place > start + 3:
+        after_size = state.position
+        call.site = number_of(scan.callers, text, state, start + 2, place - 1)
+        state.position = after_size
+    else:
+        call.site = 0
     if sign == _MOVED:
         call.old = scan.realloc[0].old
     elif sign == _FAILED:
@@ -113,15 +138,66 @@ def _word_start(text: np.ndarray, start: int, end: int) -> int:
     return end
 
 
+LINES = LineFormat(
+    scanner=lambda text, state: MtraceScan(text, state, records(Realloc), new_text_numbers()),
+    grammar="[@ CALLER] and + PTR SIZE, - PTR, < OLD, > NEW SIZE or ! PTR SIZE, all 0x",
+)
+
+MIN_CALLER_LINE = len(b"@ x + 0x1 0\n")
+"""Bytes of the shortest line with a caller that allocates."""
+
+_CALLER = re.compile(
+    rb"(?:(.*):)?(?:\((.*)[+-](?:0x)?[0-9a-f]+\))?\[(?:0x)?([0-9a-f]{1,16})\]", re.S
+)
+"""A caller: object, symbol and address."""
+
+
+class MtraceReader(LineReader):
+    """The calls of a text."""
+
+    knows_sites = True
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, LINES)
+
+    def batches(self) -> Iterator[Any]:
+        """Yield arrays of CALL, then complete the call sites if they are wanted."""
+        yield from super().batches()
+        if self.sites is not None:
+            self._complete_sites()
+
+    def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
+        """Yield batches of the calls before `end`, with a table large enough for their callers."""
+        if self.sites is not None:
+            callers = with_room_for_texts(self._scan.callers, end // MIN_CALLER_LINE + 1, end)
+            self._scan = self._scan._replace(callers=callers)
+        yield from super()._scan_block(arrays, end)
+
+    def _complete_sites(self) -> None:
+        """Find the function and line of each caller. If they are not known, use its symbol."""
+        assert self.sites is not None
+        callers = texts_of(self._scan.callers)
+        found = [_CALLER.fullmatch(caller) for caller in callers]
+        places = [
+            Place(match[1] or b"", max(int(match[3], 16) - 1, 0)) if match else Place(b"", 0)
+            for match in found
+        ]
+        resolved = resolve(places, self.source.name)
+        chains = resolved.chains
+        for number, match in enumerate(found):
+            has_name = chains[number][0].file or "+0x" not in chains[number][0].function
+            if match is None:
+                chains[number] = [make_frame(callers[number])]
+            elif match[2] and not (match[1] and has_name):
+                chains[number] = [make_frame(match[2], module=match[1] or b"")]
+        numbers = range(len(callers))
+        self.sites.table = table_of_addresses([0] * len(callers), numbers, chains)
+        self.notes += resolved.notes
+
+
 FORMAT = Format(
     name="mtrace",
     summary="glibc's mtrace, as in: @ ./prog:[0x1139] + 0x55d0a52a02a0 0x64",
     looks_like=looks_like,
-    open=partial(
-        LineReader,
-        form=LineFormat(
-            scanner=lambda text, state: MtraceScan(text, state, records(Realloc)),
-            grammar="[@ CALLER] and + PTR SIZE, - PTR, < OLD, > NEW SIZE or ! PTR SIZE, all 0x",
-        ),
-    ),
+    open=MtraceReader,
 )
