@@ -133,6 +133,12 @@ class StatsCollector:
         """Number of calls so far."""
         return int(self._state.totals[0].events)
 
+    @property
+    def live(self) -> tuple[int, int]:
+        """Number of objects that are live now, and their bytes."""
+        totals = self._state.totals[0]
+        return int(totals.live_objects), int(totals.live_bytes)
+
     def add(self, chunk: Any) -> None:
         """Count the events of the next chunk."""
         position = count_events(self._state, chunk, 0)

@@ -93,6 +93,10 @@ class SiteTable:
         order = [numbers.setdefault(self.frames[frame], len(numbers)) for frame in used.tolist()]
         return SiteGroups(np.array(order, np.uint32)[of_site.reshape(-1)[:-1]], [*numbers])
 
+    def groups_of(self, sites: Any) -> Any:
+        """Return the group of each site number, 0 for numbers that the table does not have."""
+        return self.groups.of_site[np.where(sites < len(self), sites, 0)]
+
     def _own_nodes(self) -> Any:
         """Return the node of each site's own frame, by site number."""
         ranks = np.array([rank_of(frame) for frame in self.frames], np.int8)[self.frame_of]

@@ -12,13 +12,18 @@ from allocsim import __version__
 from allocsim.events import Op, Trace
 from allocsim.reports.phrases import bar, dropped_calls, percent
 from allocsim.reports.screen import ROOMY, PlainText, Screen, Table, simple_table, styled
+from allocsim.reports.trace_history import history_json, print_history
 from allocsim.text import counted, format_bytes
+from allocsim.trace_history import History
 from allocsim.trace_stats import Bin, TraceStats
 from allocsim.traces.problems import problems_of
 
 SCHEMA = "allocsim/trace-info/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
 meaning."""
+
+NO_HISTORY = History()
+"""The history of a trace of which only the statistics were collected."""
 
 BAR = 12
 """Characters of a full bar."""
@@ -27,7 +32,7 @@ MIN_COLUMNS = 3
 """Number of columns of a histogram that are shown however narrow the terminal is."""
 
 
-def print_survey(trace: Trace, seen: TraceStats) -> None:
+def print_survey(trace: Trace, seen: TraceStats, history: History = NO_HISTORY) -> None:
     """Print the whole report; empty rows are omitted."""
     screen = Screen()
     bars = screen.width >= ROOMY
@@ -38,6 +43,7 @@ def print_survey(trace: Trace, seen: TraceStats) -> None:
         screen.print_table(_sizes_table(seen, bars), MIN_COLUMNS)
     if seen.by_lifetime:
         screen.print_table(_lifetimes_table(seen, bars), MIN_COLUMNS)
+    print_history(screen, history)
     screen.print(*_remarks(trace, seen))
 
 
@@ -159,12 +165,14 @@ def _frees_by_others(seen: TraceStats) -> str:
     return f"freed by a thread other than the last to allocate or resize the object: {others}"
 
 
-def survey_text(trace: Trace, seen: TraceStats, command: str) -> str:
+def survey_text(trace: Trace, seen: TraceStats, command: str, history: History = NO_HISTORY) -> str:
     """Return the JSON object as indented text, without a newline at its end."""
-    return json.dumps(as_json(trace, seen, command), indent=2)
+    return json.dumps(as_json(trace, seen, command, history), indent=2)
 
 
-def as_json(trace: Trace, seen: TraceStats, command: str) -> dict[str, Any]:
+def as_json(
+    trace: Trace, seen: TraceStats, command: str, history: History = NO_HISTORY
+) -> dict[str, Any]:
     """Return the object that --json prints."""
     return {
         "schema": SCHEMA,
@@ -194,6 +202,7 @@ def as_json(trace: Trace, seen: TraceStats, command: str) -> dict[str, Any]:
         "sizes_never_freed": [asdict(one) for one in seen.left_by_size],
         "lifetime": {"mean": seen.mean_lifetime, "longest": seen.longest},
         "lifetimes": [asdict(one) for one in seen.by_lifetime],
+        **history_json(history),
     }
 
 

@@ -11,7 +11,7 @@ import click
 from allocsim.cli import LazyGroup
 
 COMMANDS = {
-    "info": "Show calls, sizes, lifetimes and peak live bytes of a trace.",
+    "info": "Show calls, sizes, lifetimes, live bytes and call sites of a trace.",
     "check": "Check whether a trace is valid.",
     "convert": "Write a trace in another format.",
     "cut": "Write a slice of a trace.",

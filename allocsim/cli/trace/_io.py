@@ -16,6 +16,7 @@ from allocsim.errors import InputError
 from allocsim.events import Op, Trace, closing_chunks, not_empty
 from allocsim.reports.phrases import reasons_of
 from allocsim.text import counted, format_bytes
+from allocsim.trace_history import History, collect_history
 from allocsim.trace_stats import TraceStats, collect_stats
 from allocsim.trace_subset import Choice, subset_of
 from allocsim.traces.writers import Writer
@@ -32,6 +33,17 @@ def read_statistics(name: str, form: str | None, process: int | None) -> tuple[T
         seen = collect_stats(trace)
     _log_notes(trace)
     return trace, seen
+
+
+def read_history(
+    name: str, form: str | None, process: int | None
+) -> tuple[Trace, TraceStats, History]:
+    """Read a whole trace with its call sites, as `read_statistics` does."""
+    trace = open_workload(name, form=form, process=process, sites=True)
+    with watched(trace):
+        seen, history = collect_history(trace)
+    _log_notes(trace)
+    return trace, seen, history
 
 
 def write_whole(trace: Trace, path: Path, writer: Writer) -> None:

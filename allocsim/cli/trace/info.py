@@ -13,18 +13,20 @@ from allocsim.cli.options import recording_options
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
 @recording_options
 def command(trace: str, as_json: bool, form: str | None, process: int | None) -> None:
-    """Show calls, sizes, lifetimes and peak live bytes of a trace.
+    """Show calls, sizes, lifetimes, live bytes and call sites of a trace.
 
-    The lifetime of an object is the number of events from its allocation to its free.
+    The lifetime of an object is the number of events from its allocation to its free. Call sites
+    are shown if the trace has them. A site is the first function and line that belongs neither to
+    the allocator nor to the runtime of the language; --json has all of them.
     """
     from allocsim.cli.drive import command_line
-    from allocsim.cli.trace._io import read_statistics
+    from allocsim.cli.trace._io import read_history
     from allocsim.reports.trace_info import survey_text
 
-    recorded, seen = read_statistics(trace, form, process)
+    recorded, seen, history = read_history(trace, form, process)
     if as_json:
-        click.echo(survey_text(recorded, seen, command_line()))
+        click.echo(survey_text(recorded, seen, command_line(), history))
         return
     from allocsim.reports.trace_info import print_survey
 
-    print_survey(recorded, seen)
+    print_survey(recorded, seen, history)

@@ -223,6 +223,8 @@ def _chunks(
             with _reading(name):
                 column.add(count_allocating(chunk), name)
         yield chunk
+    if column is not None:
+        column.require_end(name)
 
 
 @contextmanager

@@ -103,3 +103,11 @@ class ColumnReader:
             raise TraceError(f"{name}: a site number is missing or too large; {REMEDY}")
         self._read += count
         self.sites.put(numbers)
+
+    def require_end(self, name: str) -> None:
+        """Raise TraceError unless all numbers were read."""
+        if self._read < self._layout.entries:
+            raise TraceError(
+                f"{name}: it has site numbers for {self._layout.entries:,} allocations, and only "
+                f"{self._read:,} allocations; {REMEDY}"
+            )

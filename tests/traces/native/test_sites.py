@@ -15,6 +15,7 @@ from allocsim.call_sites.frame import UNKNOWN, Frame
 from allocsim.call_sites.numbers import CallSites
 from allocsim.call_sites.table import EMPTY, SiteTable, table_of_addresses
 from allocsim.errors import TraceError
+from allocsim.events import EVENT, Op
 from allocsim.traces import open_trace
 from allocsim.traces.native.file import write_trace
 from allocsim.traces.native.header import FIXED_SIZE, SiteLayout, parse_layout
@@ -99,6 +100,22 @@ def test_damaged_sites_are_an_error(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(TraceError), open_trace(str(path), sites=True) as trace:
             stacks_of(trace)
+
+
+@pytest.mark.parametrize("op", [Op.FREE, Op.MALLOC])
+def test_other_number_of_allocations_than_of_sites_is_an_error(tmp_path: Path, op: Op) -> None:
+    path = tmp_path / "a.allocsim"
+    write_trace(with_sites([malloc(0, 5), malloc(1, 5), free(0)], random_table(1), [1, 1]), path)
+    content = bytearray(path.read_bytes())
+    begin = len(content) - layout_of(path).length - 3 * EVENT.itemsize
+    events = np.frombuffer(content, EVENT, 3, begin)
+    events["op"][1 if op == Op.FREE else 2], events["request"][1] = op, 0
+    path.write_bytes(content)
+    with (
+        pytest.raises(TraceError, match="site numbers for 2 allocations, and"),
+        open_trace(str(path), sites=True) as trace,
+    ):
+        stacks_of(trace)
 
 
 def sealed(body: bytes) -> bytes:
