@@ -7,15 +7,18 @@ An event of LTTng is a call of the recorded program. A line is
 The reader uses only the event's name and every `field = value` after the name. Therefore time,
 delta, host and contexts may be missing or have other forms. Events of other providers, which the
 text may contain too, are skipped and counted.
+
+If the session has the context `ip`, that is the address of the caller, and the call site of an
+object. The recording does not tell which library is at an address, so it has no name.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from allocsim.call_sites.frame import Frame, make_frame
 from allocsim.core.jit import answers, kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
@@ -23,6 +26,7 @@ from allocsim.core.tables import records
 from allocsim.events import Op
 from allocsim.traces.calls import HUGE, CallRecord
 from allocsim.traces.formats import Format
+from allocsim.traces.scan.caller_reader import CallerReader
 from allocsim.traces.scan.lex import (
     NEWLINE,
     SPACE,
@@ -35,8 +39,10 @@ from allocsim.traces.scan.lex import (
     word,
     word_at,
 )
-from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
+from allocsim.traces.scan.line_reader import LineFormat, read_line
 from allocsim.traces.scan.state import ScanState
+from allocsim.traces.scan.text_numbers import TextNumbers, new_text_numbers, number_of
+from allocsim.traces.source import Source
 
 _PROVIDER = b"lttng_ust_libc:"
 _PROVIDER_BEGIN, _PROVIDER_END = word(_PROVIDER[:8]), word(_PROVIDER[8:])
@@ -53,7 +59,7 @@ _OPERATIONS = (
 _VPID, _VTID, _SIZE, _PTR = word(b"vpid = "), word(b"vtid = "), word(b"size = "), word(b"ptr = 0")
 _IN_PTR, _OUT_PTR, _NMEMB = word(b"in_ptr "), word(b"out_ptr"), word(b"nmemb =")
 _IS, _COMMA, _NEXT_GROUP = word(b" = "), word(b", "), word(b" }, { ")
-_ALIGNMENT, _RESULT = word(b"alignme"), word(b"result ")
+_ALIGNMENT, _RESULT, _IP = word(b"alignme"), word(b"result "), word(b"ip = 0x")
 _LETTER = ord("_")
 """The smallest character of a field's name. The lower-case letters come after it in ASCII."""
 _OPEN, _BRACKET, _QUOTE, _EQUALS, _BACKSLASH, _NINE = (ord(character) for character in '{["=\\9')
@@ -76,6 +82,7 @@ class LttngScan(NamedTuple):
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
     line: Table[LttngLine]  # one row
+    callers: TextNumbers  # has no room unless call sites are wanted
 
 
 def looks_like(head: bytes) -> bool:
@@ -103,6 +110,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
     call.alignment = 0
     call.thread = 0
     call.process = 0
+    call.site = 0
     line.fields = 0
     line.count = 1
     _fields(scan, name, call)
@@ -235,6 +243,11 @@ def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
         call.thread = decimal(text, position, state)
     elif field == _NMEMB:
         line.count = decimal(text, position, state)
+    elif field == _IP and len(scan.callers.buffer):
+        pointer(text, position, state)
+        if state.position > 0:
+            call.site = number_of(scan.callers, text, state, position, state.position)
+        state.position = max(state.position, position)
     elif field == _ALIGNMENT:
         call.alignment = decimal(text, position, state)
     elif field == _RESULT and text[position] != ZERO:
@@ -254,17 +267,27 @@ def _skip_string(text: np.ndarray, position: int) -> int:
     return position + (text[position] == _QUOTE)
 
 
+LINES = LineFormat(
+    scanner=lambda text, state: LttngScan(text, state, records(LttngLine), new_text_numbers()),
+    grammar="[TIME] HOST lttng_ust_libc:NAME: { vpid = P, vtid = T }, { size = N, ptr = 0xPTR }",
+)
+
+
+class LttngReader(CallerReader):
+    """The calls of a text."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, LINES)
+
+    def frames_of(self, callers: list[bytes]) -> list[Frame]:
+        """Return the address of each caller."""
+        return [make_frame(caller.lower()) for caller in callers]
+
+
 FORMAT = Format(
     name="lttng",
     summary="LTTng's libc wrapper by babeltrace2, as in: [09:41:07.551437105] host "
     "lttng_ust_libc:malloc: { vpid = 4, vtid = 4 }, { size = 24, ptr = 0x55D02A0 }",
     looks_like=looks_like,
-    open=partial(
-        LineReader,
-        form=LineFormat(
-            scanner=lambda text, state: LttngScan(text, state, records(LttngLine)),
-            grammar="[TIME] HOST lttng_ust_libc:NAME: { vpid = P, vtid = T }, "
-            "{ size = N, ptr = 0xPTR }",
-        ),
-    ),
+    open=LttngReader,
 )

@@ -18,30 +18,23 @@ object has one frame, which in C++ is often that of operator new.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from allocsim.call_sites.frame import make_frame
+from allocsim.call_sites.frame import Frame, address_frame, make_frame
 from allocsim.call_sites.symbols import Place, resolve
-from allocsim.call_sites.table import table_of_addresses
 from allocsim.core.jit import answers, kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
 from allocsim.events import Op
 from allocsim.traces.calls import CallRecord
 from allocsim.traces.formats import Format
+from allocsim.traces.scan.caller_reader import CallerReader
 from allocsim.traces.scan.lex import NEWLINE, RETURN, SPACE, hexadecimal_size, next_line, pointer
-from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
+from allocsim.traces.scan.line_reader import LineFormat, read_line
 from allocsim.traces.scan.state import ScanState
-from allocsim.traces.scan.text_numbers import (
-    TextNumbers,
-    new_text_numbers,
-    number_of,
-    texts_of,
-    with_room_for_texts,
-)
+from allocsim.traces.scan.text_numbers import TextNumbers, new_text_numbers, number_of
 from allocsim.traces.source import Source
 
 _AT, _EQUALS = ord("@"), ord("=")
@@ -143,56 +136,39 @@ LINES = LineFormat(
     grammar="[@ CALLER] and + PTR SIZE, - PTR, < OLD, > NEW SIZE or ! PTR SIZE, all 0x",
 )
 
-MIN_CALLER_LINE = len(b"@ x + 0x1 0\n")
-"""Bytes of the shortest line with a caller that allocates."""
-
 _CALLER = re.compile(
     rb"(?:(.*):)?(?:\((.*)[+-](?:0x)?[0-9a-f]+\))?\[(?:0x)?([0-9a-f]{1,16})\]", re.S
 )
 """A caller: object, symbol and address."""
 
 
-class MtraceReader(LineReader):
+class MtraceReader(CallerReader):
     """The calls of a text."""
-
-    knows_sites = True
 
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
 
-    def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL, then complete the call sites if they are wanted."""
-        yield from super().batches()
-        if self.sites is not None:
-            self._complete_sites()
-
-    def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
-        """Yield batches of the calls before `end`, with a table large enough for their callers."""
-        if self.sites is not None:
-            callers = with_room_for_texts(self._scan.callers, end // MIN_CALLER_LINE + 1, end)
-            self._scan = self._scan._replace(callers=callers)
-        yield from super()._scan_block(arrays, end)
-
-    def _complete_sites(self) -> None:
-        """Find the function and line of each caller. If they are not known, use its symbol."""
-        assert self.sites is not None
-        callers = texts_of(self._scan.callers)
+    def frames_of(self, callers: list[bytes]) -> list[Frame]:
+        """Return function and line of each caller, or else the symbol that the text has."""
         found = [_CALLER.fullmatch(caller) for caller in callers]
+        # A return address is after the call instruction, so the byte before it is looked up.
         places = [
             Place(match[1] or b"", max(int(match[3], 16) - 1, 0)) if match else Place(b"", 0)
             for match in found
         ]
         resolved = resolve(places, self.source.name)
-        chains = resolved.chains
-        for number, match in enumerate(found):
-            has_name = chains[number][0].file or "+0x" not in chains[number][0].function
-            if match is None:
-                chains[number] = [make_frame(callers[number])]
-            elif match[2] and not (match[1] and has_name):
-                chains[number] = [make_frame(match[2], module=match[1] or b"")]
-        numbers = range(len(callers))
-        self.sites.table = table_of_addresses([0] * len(callers), numbers, chains)
         self.notes += resolved.notes
+        frames = []
+        for caller, match, place, chain in zip(
+            callers, found, places, resolved.chains, strict=True
+        ):
+            if match is None:
+                frames.append(make_frame(caller))
+            elif match[2] and chain == [address_frame(*place)]:
+                frames.append(make_frame(match[2], module=place.path))
+            else:
+                frames.append(chain[0])
+        return frames
 
 
 FORMAT = Format(

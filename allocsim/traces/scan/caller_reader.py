@@ -1,0 +1,45 @@
+"""Caller reader: the base class of readers of text formats that name the caller of each call.
+
+A caller is one address, so a call site has one frame. The scanner has a field `callers`, in which a
+kernel numbers the text of each caller (see `text_numbers`). The field has no room unless call sites
+are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from allocsim.call_sites.frame import Frame
+from allocsim.call_sites.table import table_of_addresses
+from allocsim.traces.scan.line_reader import LineReader
+from allocsim.traces.scan.text_numbers import texts_of, with_room_for_texts
+
+MIN_LINE = 12
+"""No line that names a caller is shorter, in bytes: the shortest is mtrace's "@ x + 0x1 0"."""
+
+
+class CallerReader(LineReader):
+    """The calls of a source, with the caller of each call that allocates."""
+
+    knows_sites = True
+
+    def frames_of(self, callers: list[bytes]) -> list[Frame]:
+        """Return the frame of each caller."""
+        raise NotImplementedError
+
+    def batches(self) -> Iterator[Any]:
+        """Yield arrays of CALL, then complete the call sites if they are wanted."""
+        yield from super().batches()
+        if self.sites is not None:
+            callers = texts_of(self._scan.callers)
+            chains = [[frame] for frame in self.frames_of(callers)]
+            numbers = range(len(callers))
+            self.sites.table = table_of_addresses([0] * len(callers), numbers, chains)
+
+    def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
+        """Yield batches of the calls before `end`, with a table large enough for their callers."""
+        if self.sites is not None:
+            callers = with_room_for_texts(self._scan.callers, end // MIN_LINE + 1, end)
+            self._scan = self._scan._replace(callers=callers)
+        yield from super()._scan_block(arrays, end)
