@@ -5,14 +5,12 @@ This run is made only on request (--cost), because not every program can be run 
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 
 from allocsim.errors import InputError
 from allocsim.recorders.program import Outcome, Program, run_program
-
-STANDARD_INPUT = 0
+from allocsim.recorders.standard_input import input_mode, input_position, rewind_input
 
 
 def run_plainly(program: Program, notify: Callable[[str], None]) -> Outcome:
@@ -25,7 +23,7 @@ def run_plainly(program: Program, notify: Callable[[str], None]) -> Outcome:
     outcome = run_program(program, {})
     notify(f"{program.name} {outcome.description} after {outcome.seconds:.2f} s")
     if start is not None:
-        os.lseek(STANDARD_INPUT, start, os.SEEK_SET)
+        rewind_input(start)
     return outcome
 
 
@@ -44,14 +42,9 @@ def _position_of_input() -> int | None:
 
     Raises InputError for anything else, such as a pipe, which can be read only once.
     """
-    try:
-        mode = os.fstat(STANDARD_INPUT).st_mode
-    except OSError:
-        return None
-    if stat.S_ISREG(mode):
-        return os.lseek(STANDARD_INPUT, 0, os.SEEK_CUR)
-    if stat.S_ISCHR(mode):
-        return None
+    mode = input_mode()
+    if mode is None or stat.S_ISREG(mode) or stat.S_ISCHR(mode):
+        return input_position()
     raise InputError(
         "--cost runs the program twice, and standard input can be read only once; give it a file "
         "as input"

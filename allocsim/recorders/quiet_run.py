@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import stat
 import subprocess
 import time
 from collections.abc import Mapping
@@ -25,22 +24,13 @@ from allocsim.recorders.program import (
     program_run,
     unwatched,
 )
+from allocsim.recorders.standard_input import STANDARD_INPUT, input_position, rewind_input
 
-STANDARD_INPUT, STANDARD_ERROR = 0, 2
+STANDARD_ERROR = 2
 
 
 class TimedOut(InputError):
     """The program took too long, and was killed."""
-
-
-def _input_position() -> int | None:
-    """Return the position in standard input if that is a file, which can be read again."""
-    try:
-        if stat.S_ISREG(os.fstat(STANDARD_INPUT).st_mode):
-            return os.lseek(STANDARD_INPUT, 0, os.SEEK_CUR)
-    except OSError:
-        pass
-    return None
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class QuietRuns:
     """Seconds after which a program is killed."""
     shows_output: bool = False
     """Whether both output streams of the program go to standard error; else they are hidden."""
-    input_position: int | None = field(default_factory=_input_position)
+    input_position: int | None = field(default_factory=input_position)
     """Position in standard input from which every run reads; None: the program's input is empty."""
 
     def run(self, program: Program, added: Mapping[str, str], watch: Watch = unwatched) -> Outcome:
@@ -86,7 +76,7 @@ class QuietRuns:
         """Return the descriptor of the program's input, at its beginning."""
         if self.input_position is None:
             return subprocess.DEVNULL
-        os.lseek(STANDARD_INPUT, self.input_position, os.SEEK_SET)
+        rewind_input(self.input_position)
         return STANDARD_INPUT
 
 

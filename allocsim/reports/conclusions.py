@@ -13,6 +13,7 @@ from allocsim.benchmark.figures import Row
 from allocsim.benchmark.subject import library_of
 from allocsim.libraries.find import PREFIX, is_own_glibc
 from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, fastest, label
+from allocsim.reports.predictions import prediction_warnings
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
 from allocsim.text import counted, format_bytes
@@ -52,6 +53,7 @@ def warnings(comparison: Comparison) -> list[str]:
     texts = (_threads(comparison), _single_run(comparison), _spreads(comparison))
     found = [f"{text}." for text in trace_warnings(comparison.workload.trace)]
     found += [text for text in texts if text]
+    found += prediction_warnings(comparison)
     for row in comparison.rows:
         library = library_of(row.subject)
         if library and is_own_glibc(library) and row.memory and row.about.host is None:

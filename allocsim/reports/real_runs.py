@@ -1,23 +1,17 @@
-"""The real program next to the prediction: its recorded run, and its runs under each library.
-
-A prediction is the peak of the replay plus what the recorded program had from elsewhere than from
-malloc. It is compared with the peak of the program's anonymous memory.
-"""
+"""The real program next to the prediction: its recorded run, and its runs under each library."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
-from allocsim.benchmark.subject import library_of
-from allocsim.libraries.names import split_settings
 from allocsim.program_run import ProgramRun, RealRuns
 from allocsim.reports.comparison import Compared, label
+from allocsim.reports.predictions import prediction, served_row
 from allocsim.text import format_bytes
 
 TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
@@ -54,14 +48,6 @@ def real_cells(row: Row, comparison: Comparison) -> list[str]:
     ]
 
 
-def prediction(row: Row, comparison: Comparison) -> int | None:
-    """Return the peak that a row predicts for the recorded program; None if it is not known."""
-    recorded = comparison.workload.trace.program_run
-    if recorded is None or row.memory is None:
-        return None
-    return row.memory.peak + recorded.outside_malloc
-
-
 def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
     """Return the JSON of a row's real runs, with the figures of the table."""
     real, predicted = row.real, prediction(row, comparison)
@@ -94,20 +80,12 @@ def program_sentences(shown: Compared) -> list[str]:
 def _recorded(run: ProgramRun, comparison: Comparison) -> str:
     """Compare the recorded run with the prediction for the malloc that served it."""
     text = f"The recorded program: {run.text}."
-    row = next((row for row in comparison.rows if _served(row, run)), None)
+    row = served_row(comparison)
     predicted = prediction(row, comparison) if row else None
     if row is None or predicted is None:
         return text
     ratio = f", {predicted / run.anonymous_peak:.2f} times that" if run.anonymous_peak else ""
     return f"{text} Prediction for {label(row)}: {format_bytes(predicted)}{ratio}."
-
-
-def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether the library of a row, without settings, is the one that served a run."""
-    name, path = library_of(row.subject), row.about.path
-    if name is None or path is None or run.malloc is None or split_settings(name)[1]:
-        return False
-    return Path(path).resolve().name == Path(run.malloc).name
 
 
 def _lowest(rows: Sequence[Row]) -> str | None:

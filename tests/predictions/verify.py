@@ -21,7 +21,7 @@ from allocsim.errors import AllocsimError
 from allocsim.real_runs.comparison import ProgramConditions, compare_program
 from allocsim.recorders.program import Program
 from allocsim.reports.comparison import label
-from allocsim.reports.real_runs import prediction
+from allocsim.reports.predictions import prediction, prediction_warnings
 from allocsim.text import format_bytes
 from tests.predictions.programs import programs
 
@@ -106,6 +106,8 @@ def _cells(name: str, program: Program | str, runs: int) -> Iterator[Cell]:
     except AllocsimError as error:
         click.echo(f"{name}: {error}")
         return
+    for warning in prediction_warnings(comparison):
+        click.echo(f"{name}: warning: {warning}")
     for row in comparison.rows:
         predicted, real = prediction(row, comparison), row.real
         failure = row.failure or (real and real.failure)

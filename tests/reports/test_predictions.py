@@ -1,0 +1,67 @@
+"""Predictions for the recorded program, and warnings if its own figure says otherwise."""
+
+import pytest
+
+from allocsim.benchmark.comparison import Comparison
+from allocsim.program_run import ProgramRun
+from allocsim.reports.comparison_text import comparison_markdown
+from allocsim.reports.predictions import prediction, prediction_warnings, served_row
+from tests.reports.comparisons import MIB, compared
+from tests.test_program_run import program_run
+
+
+def comparison(run: ProgramRun | None) -> Comparison:
+    """A comparison in which glibc has a peak of 6 MiB, of a program with these figures."""
+    found = compared().comparison
+    found.workload.trace.program_run = run
+    return found
+
+
+def with_peak(peak: int) -> Comparison:
+    """A comparison of a program that had such a peak in MiB, of which 2 were not from malloc."""
+    return comparison(program_run(anonymous_peak=peak * MIB))
+
+
+def test_prediction_adds_what_is_not_from_malloc() -> None:
+    found = with_peak(8)
+    predicted = [prediction(row, found) for row in found.rows]
+    assert predicted == [52 * MIB, 8 * MIB, 12 * MIB, None]
+    unknown = comparison(None)
+    assert prediction(unknown.rows[0], unknown) is None
+
+
+def test_row_of_the_malloc_that_served_the_program_is_found() -> None:
+    found = served_row(with_peak(8))
+    assert found is not None
+    assert found.subject == "lib:glibc"
+    assert served_row(comparison(None)) is None
+    assert served_row(comparison(program_run(malloc=None))) is None
+    assert served_row(comparison(program_run(malloc="/lib/libother.so"))) is None
+
+
+def test_library_with_settings_did_not_serve_the_program() -> None:
+    found = with_peak(8)
+    found.rows[1].subject = "lib:glibc:arena_max=1"
+    assert served_row(found) is None
+
+
+@pytest.mark.parametrize(
+    ("peak", "words"), [(4, "does not write to all"), (12, "that the replay does not have")]
+)
+def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> None:
+    [warning] = prediction_warnings(with_peak(peak))
+    assert warning.startswith(
+        "the prediction for lib:glibc is 8.0 MiB, and the recorded program had "
+    )
+    assert words in warning
+
+
+def test_prediction_that_is_close_is_no_warning() -> None:
+    assert prediction_warnings(with_peak(8)) == []
+    assert prediction_warnings(comparison(None)) == []
+
+
+def test_warning_is_in_the_report() -> None:
+    shown = compared()
+    shown.comparison.workload.trace.program_run = program_run(anonymous_peak=4 * MIB)
+    assert "Warning: the prediction for lib:glibc is 8.0 MiB" in comparison_markdown(shown)
