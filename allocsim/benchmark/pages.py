@@ -30,6 +30,7 @@ from allocsim.errors import Corruption
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.load import LoadedLibrary
 from allocsim.libraries.release import release_call, request_release
+from allocsim.libraries.slabs import slab_shares
 from allocsim.libraries.state import call_c
 
 USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
@@ -55,6 +56,8 @@ class Pages(msgspec.Struct, kw_only=True):
     """Whether the pages were scanned by PAGEMAP_SCAN."""
     has_usable: bool
     """Whether the library tells the usable bytes of an object."""
+    has_slabs: bool
+    """Whether the library tells the slabs of objects."""
     release: str | None
     """The call that asks for release; None if allocsim knows none for this library."""
     left: list[Count]
@@ -103,6 +106,8 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
     grown = np.setdiff1d(new, old, assume_unique=True)
     is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)
     columns, has_usable = _objects(replay.run, library)
+    slabs = slab_shares(library, columns[1])
+    columns.append(np.zeros(len(columns[0]), np.int64) if slabs is None else slabs)
     answer.write_arrays(setup.answer, [*columns, grown, is_start])
     return Pages(
         points=_points(replay, before),
@@ -113,6 +118,7 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
         pages=len(grown),
         is_exact=setup.ended.is_exact,
         has_usable=has_usable,
+        has_slabs=slabs is not None,
         release=release_call(library),
         left=[_left_after(setup, subject, grown, index) for index in range(setup.experiments)],
     )

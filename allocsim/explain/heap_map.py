@@ -7,7 +7,7 @@ operating system in the process of a library. The map is all that the accounts o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,9 @@ class HeapMap:
     parts: tuple[str, ...]
     rest: Mapping[str, int]
     """Bytes of the footprint that are in no unit, by part."""
+    slab: np.ndarray | None = None
+    """Bytes of each object's slab, divided by the slab's objects; None if they are not known. A
+    library that tells its slabs can only release a slab as a whole, which may be several pages."""
 
     def require_complete(self) -> None:
         """Raise Corruption unless units and `rest` sum exactly to the footprint."""
@@ -52,7 +55,7 @@ class HeapMap:
 
 
 def sorted_map(
-    objects: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    objects: Sequence[np.ndarray],
     units: tuple[np.ndarray, np.ndarray, np.ndarray],
     parts: tuple[str, ...],
     rest: Mapping[str, int],
@@ -60,10 +63,11 @@ def sorted_map(
 ) -> HeapMap:
     """Return the map of objects and units in any order; `moment` is (event, footprint).
 
-    `objects` are (number, address, request, usable), `units` (address, length, part).
+    `objects` are (number, address, request, usable) and may have `slab`; `units` are (address,
+    length, part).
     """
     by_address = np.argsort(objects[1])  # not stable: no two objects have an address
-    number, address, request, usable = (column[by_address] for column in objects)
+    number, address, request, usable, *slab = (column[by_address] for column in objects)
     order = np.argsort(units[0])
     unit_address, unit_length, unit_part = (column[order] for column in units)
     found = HeapMap(
@@ -78,6 +82,7 @@ def sorted_map(
         unit_part=unit_part,
         parts=parts,
         rest=rest,
+        slab=slab[0] if slab else None,
     )
     found.require_complete()
     return found

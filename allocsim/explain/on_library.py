@@ -30,8 +30,9 @@ PARTS = ("empty", "start")
 """A page without a live object has free memory, caches and the library's records, or was there
 before the first event."""
 
-COLUMNS = 4
-"""Columns of live objects in an answer: id, address, requested and usable bytes."""
+COLUMNS = 5
+"""Columns of live objects in an answer: id, address, requested and usable bytes, share of a
+slab."""
 
 
 @dataclass
@@ -45,6 +46,8 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """What an explanation must say about its figures; complete at its end."""
     release = "memory released on request"
+    _threads: int = 1
+    """Threads of the workload."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The answer for the whole workload: also the map of its end."""
 
@@ -65,9 +68,9 @@ class OnLibrary:
             last = self._run(first_events(self.open_trace(), event))
         found, arrays = last
         self._add_cautions(found)
-        number, address, request, usable, pages, is_start = arrays
+        *objects, pages, is_start = arrays
         return sorted_map(
-            (number, address, request, usable),
+            objects if found.has_slabs else objects[:-1],
             (pages * OS_PAGE, np.full(len(pages), OS_PAGE), is_start),
             PARTS,
             {},
@@ -92,6 +95,7 @@ class OnLibrary:
         events, descriptor = write_events(trace), answer.new_answer()
         try:
             answer.write_sets(descriptor, sets)
+            self._threads = max(self._threads, events.threads)
             how = (events, self.conditions, descriptor, len(sets))
             found = measure(self.name, "pages", *how).pages
             assert found is not None
@@ -123,9 +127,11 @@ class OnLibrary:
             )
         if not found.has_usable:
             self.cautions.append(f"{self.name} does not tell usable sizes: no rounding is shown")
-        self.cautions.append(
-            "a library was replayed on one thread; its threads' arenas and caches are not in this"
-        )
+        if self._threads > 1:
+            self.cautions.append(
+                f"the {self._threads} threads of the workload were replayed on one: arenas and "
+                "caches of threads are not in this"
+            )
 
 
 def moments_of(found: Pages) -> tuple[Moment, ...]:
@@ -162,13 +168,14 @@ def read_checked(descriptor: int, found: Pages, events: int) -> list[np.ndarray]
         raise Corruption("the measuring process sent impossible counts")
     lengths = [found.objects] * COLUMNS + [found.pages] * 2
     arrays = answer.read_arrays(descriptor, lengths)
-    number, _, request, usable, pages, is_start = arrays
+    number, _, request, usable, slab, pages, is_start = arrays
     is_valid = (
         (np.diff(number, prepend=-1) > 0).all()
         and (np.diff(pages, prepend=0) > 0).all()
         and (number < MAX_OBJECTS).all()
         and (request >= 0).all()
         and ((usable >= request) & (usable < 1 << 47)).all()
+        and ((slab >= 0) & (slab < 1 << 47)).all()
         and ((is_start == 0) | (is_start == 1)).all()
     )
     if not is_valid:

@@ -32,6 +32,9 @@ class Owner:
     """Units with a live object of this group; only <= owned + untouched <= some."""
     untouched: int
     """Bytes of the objects on pages that are not resident; 0 for a design."""
+    slabs: int | None = None
+    """Shares of the objects in their slabs, if the library tells them: live bytes, rounding and
+    free bytes that stay until the whole slab is free."""
 
 
 def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
@@ -50,6 +53,7 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
         usable + pinned - untouched,
         *_only_and_some(heap, shares, group, count),
         untouched,
+        *(() if heap.slab is None else (sums(group, heap.slab, count),)),
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     owners = [

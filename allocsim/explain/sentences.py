@@ -115,12 +115,17 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 
 
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
-    """Return the sentence for a heap that is used well."""
+    """Return the sentence if no other holds; only a heap that is used well has nothing to gain."""
     live = parts.get("live", 0)
     free = footprint - live - parts.get("rounding", 0) - parts.get("pinned", 0)
-    tried = f" in {counted(len(what_ifs), 'experiment')}" if what_ifs else ""
+    pinned = parts.get("pinned", 0)
+    if not what_ifs:
+        found = "No experiments were made"
+    elif (pinned + free) * PINNED >= footprint:
+        found = f"None of {counted(len(what_ifs), 'experiment')} saves a tenth of the footprint"
+    else:
+        found = "Nothing to gain"
     return (
-        f"Nothing to gain found{tried}: of {format_bytes(footprint)}, {format_bytes(live)} are "
-        f"live, {format_bytes(parts.get('pinned', 0))} pinned, {format_bytes(free)} without a "
-        "live object."
+        f"{found}: of {format_bytes(footprint)}, {format_bytes(live)} are live, "
+        f"{format_bytes(pinned)} pinned, {format_bytes(free)} without a live object."
     )

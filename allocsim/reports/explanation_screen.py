@@ -25,6 +25,8 @@ MEANING = (
     "{unit}; owned: live + rounding + pinned; only: {unit}s with objects of this row alone"
 )
 
+SLABS = "; in slabs: shares of whole slabs, which the library can release"
+
 
 def print_explanation(found: Explanation, workload: str) -> None:
     """Print the explanation of a workload."""
@@ -42,7 +44,8 @@ def print_explanation(found: Explanation, workload: str) -> None:
     for by in dict.fromkeys(owner.by for owner in found.owners):
         rows = [owner for owner in found.owners if owner.by == by]
         screen.print_table(_owners_table(by, rows, found), 3)
-    screen.print(styled(MEANING.format(unit=found.unit), "dim"))
+    slabs = SLABS if any(owner.slabs is not None for owner in found.owners) else ""
+    screen.print(styled(MEANING.format(unit=found.unit) + slabs, "dim"))
     if found.what_ifs:
         screen.print_table(_what_if_table(found))
     screen.print("", *(styled(sentence) for sentence in found.sentences))
@@ -72,7 +75,9 @@ def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
     whole = found.moment.footprint
     table = simple_table()
     table.add_column(f"who, by {TITLES[by]}", no_wrap=True)
-    for name in ("objects", "live", "rounding", "pinned", "owned", "share", "only"):
+    with_slabs = owners[0].slabs is not None
+    names = ("objects", "live", "rounding", "pinned", "owned", "share", "only")
+    for name in (*names, "in slabs") if with_slabs else names:
         table.add_column(name, justify="right", no_wrap=True)
     for owner in owners[:ROWS]:
         table.add_row(owner.name, *_cells(owner, whole))
@@ -88,7 +93,8 @@ def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
     """Return the cells of a row after its name."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
-    return [f"{owner.objects:,}", *sizes, percent(owner.owned, whole), only]
+    slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]
+    return [f"{owner.objects:,}", *sizes, percent(owner.owned, whole), only, *slabs]
 
 
 def _sum(owners: list[Owner]) -> Owner:

@@ -28,7 +28,7 @@ def test_json_has_the_promised_keys_and_sums(run: Run, text: Path) -> None:
             sum(row["owned"] for row in rows) + sum(found["nobody"].values())
             == (found["footprint"])
         )
-    assert all(set(row) == OWNER | {"untouched"} for row in found["owners"])
+    assert all(set(row) == OWNER | {"untouched", "slabs"} for row in found["owners"])
     assert all({"what", "footprint", "change", "how"} < set(row) for row in found["what_if"])
     assert found["sentences"]
 

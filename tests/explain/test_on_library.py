@@ -57,6 +57,15 @@ def test_few_objects_that_stay_own_all_pages_that_they_are_on(library: str, room
 
 
 @pytest.mark.slow
+def test_slabs_of_jemalloc_hold_more_than_the_pages_that_objects_are_on() -> None:
+    events = two_owners(COUNT)
+    found, _ = owners(on("jemalloc", events), len(events))
+    slabs = [found[name].slabs for name in "AB"]
+    assert slabs == pytest.approx([COUNT * 224, COUNT * 224], rel=0.06)  # the class of 200 bytes
+    assert found["A"].owned < (found["A"].slabs or 0)
+
+
+@pytest.mark.slow
 @libraries
 def test_scanned_pages_are_the_measured_growth_to_the_byte(library: str) -> None:
     subject = on(library, stream_of(random_calls(3, 400)))
@@ -86,7 +95,7 @@ def pages(**changed: Any) -> Pages:
     """Return an answer."""
     given: dict[str, Any] = {
         "points": [], "last_allocation": 0, "growth": 0, "lost": 0, "objects": 0, "pages": 0,
-        "is_exact": True, "has_usable": True, "release": None, "left": [],
+        "is_exact": True, "has_usable": True, "has_slabs": False, "release": None, "left": [],
     }  # fmt: skip
     return Pages(**given | changed)
 
@@ -101,8 +110,11 @@ def test_moments_are_those_of_the_points() -> None:
     assert [each.event for each in moments_of(pages())] == [0, 0, 0, 0]
 
 
-ANSWER = [np.array(each) for each in ([0, 3], [64, 128], [10, 20], [16, 32], [7, 8], [0, 1])]
-"""Ids, addresses, requested and usable bytes of two objects; two pages, of which one is start."""
+ANSWER = [
+    np.array(each) for each in ([0, 3], [64, 128], [10, 20], [16, 32], [0, 99], [7, 8], [0, 1])
+]
+"""Ids, addresses, requested and usable bytes, shares of slabs of two objects; two pages, of which
+one is start."""
 
 
 def checked(arrays: list[np.ndarray], objects: int, count: int) -> None:
@@ -116,12 +128,13 @@ def checked(arrays: list[np.ndarray], objects: int, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [(0, 1 << 31), (0, -1), (2, -1), (3, 1), (3, 1 << 50), (4, 9), (5, 2)]
+    ("column", "value"),
+    [(0, 1 << 31), (0, -1), (2, -1), (3, 1), (3, 1 << 50), (4, -1), (5, 9), (6, 2)],
 )
 def test_answer_that_a_library_may_have_forged_is_refused(column: int, value: int) -> None:
     checked(ANSWER, 2, 2)
     forged = [array.copy() for array in ANSWER]
-    forged[column][0 if column in (0, 4) and value < 99 else 1] = value
+    forged[column][0 if column in (0, 5) and value < 99 else 1] = value
     with pytest.raises(Corruption, match="impossible"):
         checked(forged, 2, 2)
 

@@ -1,0 +1,36 @@
+"""The slabs of jemalloc: which slab an object is in, and how many objects use it."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from allocsim.libraries.counters import mallctl
+from allocsim.libraries.load import LoadedLibrary
+
+QUERY = b"experimental.utilization.batch_query"
+"""For each pointer: free regions, all regions, and bytes of its slab (jemalloc 5.2 and later)."""
+
+
+def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | None:
+    """Return for each object the bytes of its slab, divided by the slab's objects in use; int64.
+
+    Objects in a thread's cache count as in use. Returns None if the library does not tell.
+    """
+    if not (library.address("mallctl") or library.address("je_mallctl")) or not len(address):
+        return None
+    found = np.zeros((len(address), 3), np.int64)
+    size, addresses = ctypes.c_size_t(found.nbytes), np.ascontiguousarray(address, np.int64)
+    status = mallctl(library)(
+        QUERY,
+        ctypes.c_void_p(found.ctypes.data),
+        ctypes.byref(size),
+        ctypes.c_void_p(addresses.ctypes.data),
+        ctypes.c_size_t(addresses.nbytes),
+    )
+    if status != 0:
+        return None
+    free, regions, extent = found.T
+    shares: np.ndarray = extent // np.maximum(regions - free, 1)
+    return shares
