@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -38,9 +39,22 @@ MAX_DIRECTORY = 400
 """Maximum bytes of the directory's path, as in source/state.h."""
 
 
-def missing(_: Request) -> str | None:
+MIN_GLIBC = (2, 35)
+"""Version of glibc from which on the library can record stacks: it has _dl_find_object."""
+
+
+def missing(request: Request) -> str | None:
     """Return why the library cannot be used, with the remedy; None if it can."""
+    if request.sites and not _has_find_object():
+        return "--sites needs glibc 2.35 or newer"
     return why_no_library()
+
+
+def _has_find_object() -> bool:
+    """Return whether this machine's C library is a glibc from MIN_GLIBC on."""
+    name, version = platform.libc_ver()
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+    return name == "glibc" and tuple(numbers) >= MIN_GLIBC
 
 
 def run(request: Request, directory: Path) -> Outcome:

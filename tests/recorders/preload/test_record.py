@@ -1,14 +1,19 @@
 """`allocsim record` with the recorder of its own, which is the default."""
 
 import os
+import platform
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from allocsim import Heap
 from allocsim.player import Options, play
+from allocsim.recorders import preload
+from allocsim.recorders.base import Request
+from allocsim.recorders.program import Program
 from allocsim.traces import open_trace
 from tests.conftest import RESERVE
 from tests.recorders.conftest import Record
@@ -68,6 +73,21 @@ def test_stacks_of_another_recorder_are_refused(record: Record) -> None:
     ended = record("--sites", "--with", "lttng", "-o", "out", "--", "true")
     assert ended.status == 2
     assert "--sites: lttng does not record the stacks of calls; use --with preload" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("version", "is_missing"),
+    [("2.34", True), ("2.35", False), ("2.41", False), ("3.0", False), ("", True)],
+)
+def test_stacks_need_a_c_library_that_finds_objects(
+    monkeypatch: pytest.MonkeyPatch, version: str, is_missing: bool
+) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc" if version else "", version))
+    monkeypatch.setattr(preload, "why_no_library", lambda: None)
+    request = Request(Program(("true",), "/bin/true"), sites=True)
+    reason = preload.missing(request)
+    assert reason == ("--sites needs glibc 2.35 or newer" if is_missing else None)
+    assert preload.missing(replace(request, sites=False)) is None
 
 
 def test_daemon_is_recorded_until_its_end_with_wait(
