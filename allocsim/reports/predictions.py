@@ -17,8 +17,10 @@ from allocsim.program_run import ProgramRun
 from allocsim.reports.comparison import label
 from allocsim.text import format_bytes
 
-TOLERATED = 0.15
-"""Share of the recorded peak by which the prediction may differ without a warning."""
+TOLERATED, TOLERATED_BYTES = 0.15, 1 << 20
+"""The share of the recorded peak, and the bytes, by which the prediction may differ without a
+warning; the larger of the two counts. In a small program, a library's startup state is most of it.
+"""
 
 
 def prediction(row: Row, comparison: Comparison) -> int | None:
@@ -47,14 +49,15 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
         f"the prediction for {label(row)} is {format_bytes(predicted)}, and the recorded program "
         f"had {format_bytes(run.anonymous_peak)}"
     )
-    if predicted > (1 + TOLERATED) * run.anonymous_peak:
+    allowed = max(TOLERATED * run.anonymous_peak, TOLERATED_BYTES)
+    if predicted > run.anonymous_peak + allowed:
         touch = comparison.conditions.touch.name.lower()
         return [
             f"{peaks}: the program probably does not write to all the memory that it allocates, as "
             f"--touch {touch} assumes. The predictions for other libraries are too high as well; "
             "--touch first gives the lower limit."
         ]
-    if predicted < (1 - TOLERATED) * run.anonymous_peak:
+    if predicted < run.anonymous_peak - allowed:
         return [
             f"{peaks}: the program has memory that the replay does not have, such as "
             f"{_missing(comparison)}. The predictions for other libraries are too low as well."

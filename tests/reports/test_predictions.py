@@ -58,7 +58,16 @@ def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> Non
 
 def test_prediction_that_is_close_is_no_warning() -> None:
     assert prediction_warnings(with_peak(8)) == []
+    assert prediction_warnings(with_peak(9)) == []
     assert prediction_warnings(comparison(None)) == []
+
+
+def test_small_program_is_no_reason_for_a_warning() -> None:
+    small = comparison(program_run(anonymous_peak=100 << 10, outside_malloc=0))
+    memory = small.rows[1].memory
+    assert memory is not None
+    memory.peak = 600 << 10
+    assert prediction_warnings(small) == []
 
 
 def test_warning_is_in_the_report() -> None:
