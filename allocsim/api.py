@@ -130,6 +130,7 @@ def compare(
     runs: int = 5,
     warmup: int = 1,
     times: bool = True,
+    threads: str = "recorded",
     touch: str = "page",
     timeout: float = 600.0,
     limit: int | str | None = None,
@@ -142,14 +143,17 @@ def compare(
 
     `on` names the allocators as `allocsim compare --on` does: "go2008", "tcmalloc:release_rate=10",
     "lib:glibc", "lib:/a/libx.so:x_". Without it, all designs and all installed libraries are
-    measured. `times=False` measures memory only. `timeout` is the maximum time of each process, in
-    seconds. `reference` is the allocator whose figures are 1.00, by default the first one; `sort`
-    is the key of the column to sort by.
+    measured. `times=False` measures memory only. `threads` is "recorded" or "one": whether a
+    workload with several threads is replayed on these threads, or on one; designs have no times on
+    recorded threads. `timeout` is the maximum time of each process, in seconds. `reference` is the
+    allocator whose figures are 1.00, by default the first one; `sort` is the key of the column to
+    sort by.
     """
     call = _call_text(compare, locals())
     conditions = comparison.Conditions(
         runs=checked_range("compare", "runs", runs, 1, MAX_RUNS),
         warmup=checked_range("compare", "warmup", warmup, 0, MAX_RUNS),
+        recorded=checked_choice("compare", "threads", threads, THREADS) == "recorded",
         touch=_touch("compare", touch),
         timeout=checked_seconds("compare", "timeout", timeout),
         limit=None if limit is None else checked_bytes("compare", "limit", limit),

@@ -18,12 +18,13 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from allocsim.benchmark import integrity, memory, pages, times
+from allocsim.benchmark import integrity, memory, pages, thread_times, times
 from allocsim.benchmark.figures import About, Memory, Times
 from allocsim.benchmark.meter import Meter, resident, status_bytes
 from allocsim.benchmark.pages import Pages
 from allocsim.benchmark.stepping import count_objects, new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
+from allocsim.benchmark.threads.records import Epoch, Turn
 from allocsim.core import compile_notice
 from allocsim.core.available_memory import MemoryBound
 from allocsim.core.memory import NO_RESERVE
@@ -39,8 +40,11 @@ from allocsim.text import format_bytes
 TABLE_BYTES = OBJECT.itemsize + 8
 """Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live_event`."""
 
+PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
+"""Bytes per event of a plan for threads, if each event has a turn and an epoch of its own."""
 
-Setup: TypeAlias = memory.Setup | times.Setup | pages.Setup
+
+Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -54,6 +58,8 @@ class Request(msgspec.Struct, kw_only=True):
     """Descriptor of the file of EVENTs."""
     answer: int
     """Descriptor of the pipe for messages, one line of JSON each."""
+    recorded: bool = False
+    """Replay the events on their threads: a library on OS threads, a design with its caches."""
     touch: int
     """A Touch: the bytes of each new object that the replay writes."""
     limit: int | None
@@ -145,17 +151,26 @@ def _measure(request: Request) -> None:
         found = pages.measure(setup, subject, before)
         _send(request, Message(stage="done", pages=found, about=about))
     else:
-        taken = times.measure(setup, subject, request.runs, request.warmup)
+        taken = _times(setup, subject, request)
         _send(request, Message(stage="done", times=taken, about=about))
 
 
 def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
-    """Prepare the measurement that is requested."""
+    """Prepare the measurement that is requested: of a library on recorded threads, or on one."""
     limit = request.max_footprint()
+    threaded = request.recorded and library_of(request.subject) is not None
     if request.measure == "pages":
         return pages.prepare(events, touch, limit, request.arrays, request.experiments)
-    module = memory if request.measure == "memory" else times
-    return module.prepare(events, touch, limit)
+    if request.measure == "memory":
+        return memory.prepare(events, touch, limit, threaded)
+    return (thread_times if threaded else times).prepare(events, touch, limit)
+
+
+def _times(setup: times.Setup | thread_times.Setup, subject: Subject, request: Request) -> Times:
+    """Measure the times of a subject."""
+    if isinstance(setup, thread_times.Setup):
+        return thread_times.measure(setup, subject, request.runs, request.warmup)
+    return times.measure(setup, subject, request.runs, request.warmup)
 
 
 def _about(name: str, subject: Subject) -> About:
@@ -182,7 +197,8 @@ def _require_room_for_tables(events: Table[Event], request: Request) -> None:
 
     All rows are touched before the replay, so the tables use this memory from the beginning.
     """
-    needed = TABLE_BYTES * count_objects(events)
+    threaded = request.recorded and library_of(request.subject) is not None
+    needed = TABLE_BYTES * count_objects(events) + threaded * PLAN_BYTES * len(events)
     if needed > request.bound().heap:
         raise OutOfMemory(
             f"the driver's tables need {format_bytes(needed)}, more than a run may use"

@@ -43,6 +43,8 @@ class Conditions:
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     timed: bool = True
     """Measure times as well as memory."""
+    recorded: bool = True
+    """Replay the events of a workload with several threads on these threads, not on one."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
     available: Callable[[], int] = available_memory
@@ -67,6 +69,7 @@ def compare(
 ) -> Comparison:
     """Measure every subject.
 
+    Designs are not timed if the events are on several threads: simulated threads do not contend.
     Before each measurement, `progress` is called with the subject and "memory" or "times". Raises
     EnvironmentLacks if every subject failed.
     """
@@ -75,7 +78,7 @@ def compare(
         for figures in ("memory", "times") if conditions.timed else ("memory",):
             # Libraries first: a design starts where its library did.
             for row in sorted(rows, key=lambda row: library_of(row.subject) is None):
-                if row.failure is None:
+                if row.failure is None and not _is_untimed(row, figures, workload):
                     if progress is not None:
                         progress(row.subject, figures)
                     subject = started_like(row.subject, _start_of_library(row.subject, rows))
@@ -84,6 +87,11 @@ def compare(
         failures = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
         raise EnvironmentLacks(f"no subject could run: {failures}")
     return Comparison(workload, conditions, rows)
+
+
+def _is_untimed(row: Row, figures: str, workload: EventFile) -> bool:
+    """Return whether the figures are times that a design does not have."""
+    return figures == "times" and workload.recorded and library_of(row.subject) is None
 
 
 def compare_trace(
@@ -98,7 +106,7 @@ def compare_trace(
     `read` is called once the whole trace has been read, which completes the trace's notes. Raises
     InputError if the trace has no events.
     """
-    workload = write_events(trace, available=conditions.available)
+    workload = write_events(trace, available=conditions.available, recorded=conditions.recorded)
     try:
         if not workload.events:
             raise InputError(f"{trace.name} has no events to measure")
@@ -125,6 +133,7 @@ def measure(
         measure=figures,
         events=workload.descriptor,
         answer=-1,  # set by `run_child`
+        recorded=workload.recorded,
         touch=conditions.touch,
         limit=conditions.limit,
         available=conditions.available(),

@@ -1,7 +1,8 @@
 """The file of events: all events of a workload in memory (a memfd), which every child maps.
 
-The workload is read once. The events that are only notes (see `events.Op`) are dropped, and all
-others are put on one thread. The file has no name, so the kernel frees it when the last process
+The workload is read once. The events that are only notes (see `events.Op`) are dropped, except the
+ends of threads if the recorded threads are replayed; else all events are put on one thread. The
+file has no name, so the kernel frees it when the last process
 that has it open ends. The file is sealed, which makes every write to it fail. A library in a child
 therefore cannot change the events that other children replay.
 """
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from allocsim.benchmark.thread_ends import ThreadEnds, insert_notes
 from allocsim.core.available_memory import available_memory
 from allocsim.errors import EnvironmentLacks
-from allocsim.events import EVENT, Op, Trace, closing_chunks, on_one_thread
+from allocsim.events import EVENT, Op, Trace
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
 
@@ -31,9 +33,14 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events in the file."""
+    """Number of events in the file, without the ends of threads."""
     threads: int = 1
     """Number of threads in the workload, before its events were put on one thread."""
+    recorded: bool = False
+    """Whether the events are on several threads, as in the workload."""
+    ends: str | None = None
+    """How it is known when threads end: "recorded", "inferred", or None if no thread ends or all
+    events are on one thread."""
 
     def close(self) -> None:
         """Close the file."""
@@ -44,20 +51,24 @@ def write_events(
     trace: Trace,
     progress: Callable[[int], None] | None = None,
     available: Callable[[], int] = available_memory,
+    recorded: bool = False,
 ) -> EventFile:
     """Read a whole workload into a file of events.
 
-    After each chunk, `progress` is called with the number of events so far. Raises EnvironmentLacks
-    if the file would take more than half of the available memory. The other half is left for the
-    children: their tables and their heaps.
+    With `recorded`, the events stay on their threads if there are several. After each chunk,
+    `progress` is called with the number of events so far. Raises EnvironmentLacks if the file would
+    take more than half of the available memory. The other half is left for the children: their
+    tables and their heaps.
     """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    count, threads, room = 0, [0], available() // 2
-    trace.chunks = _counting_threads(trace.chunks, threads)
+    count, threads, room = 0, ThreadEnds(), available() // 2
     try:
         with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
-            for chunk in on_one_thread(trace).chunks:
+            for chunk in trace.chunks:
                 events = chunk[chunk.op <= Op.FREE]  # without notes
+                threads.see(chunk, count)
+                if not recorded:
+                    events.thread[:] = 0
                 count += len(events)
                 if count * EVENT.itemsize > room:
                     raise EnvironmentLacks(
@@ -67,21 +78,16 @@ def write_events(
                 _write(descriptor, events)
                 if progress is not None:
                     progress(count)
+        recorded &= threads.threads > 1
+        notes, ends = threads.notes(trace) if recorded else ([], None)
+        insert_notes(descriptor, count, notes)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
         os.close(descriptor)
         raise
     finally:
         trace.close()
-    return EventFile(trace, descriptor, count, max(threads))
-
-
-def _counting_threads(chunks: Iterator[Any], threads: list[int]) -> Iterator[Any]:
-    """Yield the chunks, and keep the number of threads seen so far in `threads[0]`."""
-    with closing_chunks(chunks):
-        for chunk in chunks:
-            threads[0] = max(threads[0], int(chunk.thread.max(initial=0)) + 1)
-            yield chunk
+    return EventFile(trace, descriptor, count, threads.threads, recorded, ends)
 
 
 def _write(descriptor: int, events: Any) -> None:

@@ -68,7 +68,10 @@ class Memory(msgspec.Struct, kw_only=True):
 
 
 class Times(msgspec.Struct, kw_only=True):
-    """The times of several replays, in a process of their own that measures no memory."""
+    """The times of several replays, in a process of their own that measures no memory.
+
+    On recorded threads, they are processor times of all threads together, and there are no batches.
+    """
 
     cold: float
     """ns/event of the first replay."""
@@ -85,6 +88,12 @@ class Times(msgspec.Struct, kw_only=True):
     """ns/event below which 99.9% of the batches are."""
     clock: float
     """Nanoseconds that reading the clock adds to each batch. They are not subtracted."""
+    threads: Count = 1
+    """Maximum number of threads that are alive at once."""
+    window: Count | None = None
+    """Events in each window, within which the threads run freely; None on one thread."""
+    stray: float | None = None
+    """How far live bytes may exceed the recorded peak within a window, relative to that peak."""
 
     @property
     def ns(self) -> float:

@@ -39,6 +39,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     contents. That ends the check, but is no reason to reject the figures.
     """
     run, begin = setup.run, setup.events[: _length(setup.events)]
+    begin = begin[begin.op <= Op.FREE]  # on the main thread: the ends of threads do not matter
     driver = run.driver[0]
     done = driver.events
     # A design aligns as the allocator that it models does, which may be to less than 16 bytes.

@@ -21,6 +21,7 @@ from allocsim.benchmark.meter import Meter, open_meter, resident, status_bytes
 from allocsim.benchmark.proof import require_functions, require_served
 from allocsim.benchmark.stepping import (
     Step,
+    count_calls,
     count_objects,
     free_events,
     new_run,
@@ -30,6 +31,9 @@ from allocsim.benchmark.stepping import (
     steps_ending_at,
 )
 from allocsim.benchmark.subject import Subject
+from allocsim.benchmark.threads.plan import make_plan
+from allocsim.benchmark.threads.play import Options, ThreadedPlay
+from allocsim.benchmark.threads.survey import survey
 from allocsim.core import operations
 from allocsim.core.memory import table
 from allocsim.core.records import Table
@@ -55,17 +59,35 @@ class Setup(NamedTuple):
     run: Run
     steps: Table[Step]
     meter: Meter
+    threads: ThreadedPlay | None = None
+    """Plays the events on OS threads; None if they are replayed on one."""
+
+    def replay(self, subject: Subject) -> None:
+        """Replay all events, and take the readings of each step."""
+        if self.threads is None:
+            replay_all(subject, self.run, self.events, self.steps, self.meter)
+        elif subject.library:
+            self.threads.play(subject.library.state.function)
+            self.threads.hand_over(self.run)
 
 
-def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
-    """Map and touch everything that the measurement needs; `limit` is in bytes of footprint."""
-    objects = count_objects(events)
+def prepare(events: Table[Event], touch: Touch, limit: int, threaded: bool = False) -> Setup:
+    """Map and touch everything that the measurement needs; `limit` is in bytes of footprint.
+
+    If `threaded`, the events are played on OS threads, in their order.
+    """
+    objects, count = count_objects(events), count_calls(events)
     requests, meter = table(np.int64, objects), open_meter()
-    points = min(POINTS if meter.settings[0].fast else SLOW_POINTS, len(events))
-    ends = np.linspace(0, len(events), points + 1).astype(np.int64)[1:]
+    points = min(POINTS if meter.settings[0].fast else SLOW_POINTS, count)
+    ends = np.linspace(0, count, points + 1).astype(np.int64)[1:]
     ends = np.union1d(ends, peak_live_event(events, requests))
     steps = steps_ending_at(ends[ends > 0])  # peak_live_event is 0 if nothing is ever live
-    return Setup(events, new_run(objects, touch, limit), steps, meter)
+    run = new_run(objects, touch, limit)
+    if not threaded:
+        return Setup(events, run, steps, meter)
+    plan = make_plan(events, survey(events, objects), objects, steps)
+    run.driver[0].peak_live = plan.cursor[0].peak_live
+    return Setup(events, run, steps, meter, ThreadedPlay(plan, steps, meter, Options(touch, limit)))
 
 
 def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory:
@@ -79,7 +101,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     started = resident(setup.meter) - before
     reset_to = _reset_high_water()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    replay_all(subject, setup.run, setup.events, setup.steps, setup.meter)
+    setup.replay(subject)
     _flush_deferred_writes(subject, setup)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     counters, high = subject.counters(), _growth_since(reset_to)

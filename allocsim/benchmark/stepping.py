@@ -1,8 +1,9 @@
 """Replay in steps: the driver's loop, with readings of the clock and the memory after each step.
 
-A step is a number of consecutive events. The same kernel (a compiled function) measures the
-footprint in a few hundred steps, the time in one step, and the latency in one step per batch. The
-kernel does not return to Python between the first event and the last.
+A step is a number of consecutive events, and the notes right after them. The same kernel (a
+compiled function) measures the footprint in a few hundred steps, the time in one step, and the
+latency in one step per batch. The kernel does not return to Python between the first event and the
+last.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from allocsim.text import counted, format_bytes
 class Step(Struct):
     """A part of a replay, and the readings at its end."""
 
-    event: Int64  # events of this replay done by the end of the step
+    event: Int64  # events of this replay done by the end of the step, without notes
     begun: Int64  # nanoseconds: when its first event began
     ended: Int64  # nanoseconds: when its last event was done
     live: Int64  # live bytes
@@ -69,6 +70,7 @@ def _replay_steps(
             position = replay(heap, run, events, position)
         else:
             position = _replay_at(code, heap, run, events, position)
+            position = _replay_notes(code, heap, run, events, position)
         step.ended = now(meter)
         step.live, step.footprint = driver.live, operations.footprint(heap)
         if meter.settings[0].memory:
@@ -76,6 +78,19 @@ def _replay_steps(
         if driver.stop != Stop.CHECK:
             return index
     return len(steps)
+
+
+@kernel
+def _replay_notes(code: int, heap: HeapState, run: Run, events: Any, position: int) -> int:
+    """Replay the notes right after a step, for a design; return the position after them."""
+    rest = position
+    while rest < len(events) and events[rest].op > Op.FREE:
+        rest += 1
+    driver = run.driver[0]
+    if rest > position and driver.stop == Stop.CHECK:
+        _replay_at(code, heap, run, events[:rest], position)
+        driver.stop = Stop.CHECK
+    return rest
 
 
 def replay_all(
@@ -121,7 +136,8 @@ def steps_ending_at(events: Any) -> Table[Step]:
 
 def one_step(events: Table[Event]) -> Table[Step]:
     """Return a single step to the end of `events`, or none if there are no events."""
-    return steps_ending_at([len(events)] if len(events) else [])
+    count = count_calls(events)
+    return steps_ending_at([count] if count else [])
 
 
 def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
@@ -133,6 +149,11 @@ def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
     driver.limit, driver.touch = limit, touch
     driver.next_sample = driver.next_check = driver.due = NEVER
     return run
+
+
+def count_calls(events: Table[Event]) -> int:
+    """Return the number of events without notes."""
+    return int(np.count_nonzero(events.op <= Op.FREE))
 
 
 def count_objects(events: Table[Event]) -> int:
@@ -156,11 +177,14 @@ def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
     `requests` is scratch memory: an int64 for each object, all zero. It holds the bytes that each
     live object requested.
     """
-    live, peak, when = 0, 0, 0
+    live, peak, when, done = 0, 0, 0, 0
     for index in range(len(events)):
         event = events[index]
+        if event.op > Op.FREE:
+            continue
+        done += 1
         live += event.request - requests[event.object]
         requests[event.object] = event.request
         if live > peak:
-            peak, when = live, index + 1
+            peak, when = live, done
     return when

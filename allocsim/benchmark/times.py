@@ -69,7 +69,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     """Make `warmup` runs, then `runs` runs whose times count, then one more replay in batches."""
     measured = [_replay(setup, subject)]  # the first run is this one replay, which is cold
-    replays = _replays_per_run(measured[0] * len(setup.events))
+    replays = replays_per_run(measured[0] * len(setup.events))
     measured += [_run(setup, subject, replays) for _ in range(warmup + runs - 1)]
     p50, p99, p999 = _percentiles(_batches(setup, subject))
     return Times(
@@ -83,7 +83,7 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     )
 
 
-def _replays_per_run(cold: float) -> int:
+def replays_per_run(cold: float) -> int:
     """Return how many replays make a run; the first replay took `cold` nanoseconds."""
     return max(min(int(MIN_RUN / cold), MAX_REPLAYS), 1) if cold else 1
 

@@ -13,7 +13,6 @@ from allocsim.cli.measure_options import (
     require_not_measuring,
     tolerance_options,
 )
-from allocsim.cli.output import log
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ def _result(subject: str, options: dict[str, Any]) -> SavedResult:
         return read_saved(subject)
     from allocsim.cli.measure_options import measure, subjects_of
 
-    log(f"note: {subject} is replayed on one thread")
     subjects = subjects_of(options["on"]) if options["on"] else []
     timed = options["max_ns"] is not None or options["time_tolerance"] is not None
     return _saved(measure(subject, subjects, options, timed))
@@ -95,7 +93,7 @@ def _saved(comparison: Comparison) -> SavedResult:
         workload=workload.trace.name,
         events=workload.events,
         seed=workload.trace.seed,
-        threads="one",
+        threads="recorded" if workload.recorded else "one",
         touch=how.touch.name.lower(),
         runs=how.runs if how.timed else None,
     )

@@ -48,6 +48,14 @@ _OPTIONS = (
         show_default=True,
         help="Number of untimed runs before the timed runs, in the same process.",
     ),
+    click.option(
+        "--threads",
+        type=click.Choice(["recorded", "one"]),
+        default="recorded",
+        show_default=True,
+        help="Replay a workload with several threads on these threads, or on one. Designs have no "
+        "times on recorded threads.",
+    ),
     touch_option,
     click.option(
         "--timeout",
@@ -183,6 +191,7 @@ def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
         timeout=options["timeout"],
         limit=options["limit"],
         reserve=options["reserve"],
+        recorded=options["threads"] == "recorded",
         keep_settings=options["keep_settings"],
         timed=times,
     )

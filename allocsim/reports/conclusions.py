@@ -11,6 +11,7 @@ from allocsim import __version__
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.benchmark.subject import library_of
+from allocsim.benchmark.threads.window import MAX_STRAY
 from allocsim.libraries.find import PREFIX, is_own_glibc
 from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, fastest, label
 from allocsim.reports.predictions import prediction_warnings
@@ -43,15 +44,34 @@ def conditions(shown: Compared) -> str:
     allocators = [f"{name} {version}" for name, version in found if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
     return (
-        f"Replayed on one thread, --touch {how.touch.name.lower()}; each subject in fresh "
-        f"processes: {processes}. Measured with {measured}."
+        f"Replayed on {_on_threads(shown.comparison)}, --touch {how.touch.name.lower()}; each "
+        f"subject in fresh processes: {processes}. Measured with {measured}."
+    )
+
+
+def _on_threads(comparison: Comparison) -> str:
+    """Return the threads of the replay, and how it is known when they end."""
+    workload = comparison.workload
+    if not workload.recorded:
+        return "one thread"
+    ends = f" (ends {workload.ends})" if workload.ends else ""
+    windows = [row.times for row in comparison.rows if row.times and row.times.window]
+    threads = f"the {counted(workload.threads, 'recorded thread')}{ends}"
+    if not windows:
+        return threads
+    at_once, window = windows[0].threads, windows[0].window or 0
+    return (
+        f"{threads}, up to {at_once:,} at once: memory in the recorded order, processor time in "
+        f"windows of {counted(window, 'event')}"
     )
 
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions, a sentence each."""
-    texts = (_threads(comparison), _single_run(comparison), _spreads(comparison))
-    found = [f"{text}." for text in trace_warnings(comparison.workload.trace)]
+    about = (_threads, _ends, _strays, _single_run, _spreads)
+    texts = [text(comparison) for text in about]
+    is_inferred = comparison.workload.ends == "inferred"
+    found = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
     found += [text for text in texts if text]
     found += prediction_warnings(comparison)
     for row in comparison.rows:
@@ -75,12 +95,33 @@ def warnings(comparison: Comparison) -> list[str]:
 def _threads(comparison: Comparison) -> str:
     """Return the warning about a workload with several threads, or "" for a single thread."""
     threads = comparison.workload.threads
-    if threads < 2:
+    if threads < 2 or comparison.workload.recorded:
         return ""
     return (
         f"the workload has {threads:,} threads but was replayed on one. Per-thread caches and "
         "arenas and lock contention are not measured, so the real program may rank these "
         "allocators differently."
+    )
+
+
+def _ends(comparison: Comparison) -> str:
+    """Return the warning about inferred ends of threads, or ""."""
+    if comparison.workload.ends != "inferred":
+        return ""
+    return (
+        "the recording does not say when threads end, so each thread except the first was ended "
+        "after its last event; a thread that only waits counts as ended."
+    )
+
+
+def _strays(comparison: Comparison) -> str:
+    """Return the warning about times in windows in which live bytes may stray, or ""."""
+    strays = [row.times.stray for row in comparison.rows if row.times and row.times.stray]
+    if max(strays, default=0) <= MAX_STRAY:
+        return ""
+    return (
+        f"times: within a window, live bytes may exceed the recorded peak by {max(strays):.0%}, "
+        "because threads run ahead of each other."
     )
 
 

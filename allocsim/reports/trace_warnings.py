@@ -21,18 +21,22 @@ NO_ALIGNED_CALLS = (
 )
 
 
-def trace_warnings(trace: Trace) -> list[str]:
-    """Return a sentence for each thing that the trace lacks and that would change a replay."""
+def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
+    """Return a sentence for each thing that the trace lacks and that would change a replay.
+
+    With `ends_inferred`, the replay has made up for missing ends of threads.
+    """
     known = trace.capabilities
     return [
         *(f"the recording is incomplete: {loss}" for loss in trace.losses),
         *([NO_THREADS] if known.threads == "no" else []),
-        *([NO_THREAD_ENDS] if known.thread_ends == "no" and _has_threads(trace) else []),
+        *([NO_THREAD_ENDS] if _lacks_ends(trace) and not ends_inferred else []),
         *([NO_REALLOCS] if known.reallocs == "no" else []),
         *([NO_ALIGNED_CALLS] if known.aligned_calls in ("no", "partly") else []),
     ]
 
 
-def _has_threads(trace: Trace) -> bool:
-    """Return whether the header of an allocsim trace names several threads."""
-    return bool(trace.description.get("claims", {}).get("threads", 1) > 1)
+def _lacks_ends(trace: Trace) -> bool:
+    """Return whether the header of an allocsim trace names several threads, and no ends."""
+    has_threads = bool(trace.description.get("claims", {}).get("threads", 1) > 1)
+    return has_threads and trace.capabilities.thread_ends == "no"

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_message_that_is_not_due_fails_the_subject(line: bytes, tmp_path: Path) 
     script.write_text(
         f"import os\nleft = {sent!r}\nwhile left: left = left[os.write({writing}, left) :]"
     )
-    sizes = dict.fromkeys(("touch", "available", "reserve"), 0)
+    sizes: dict[str, Any] = dict.fromkeys(("touch", "available", "reserve"), 0)
     request = Request(
         subject="lib:glibc", measure="times", events=-1, answer=writing, limit=1 << 40, **sizes
     )

@@ -1,0 +1,69 @@
+"""The ends of a workload's threads: recorded or inferred, and put into the file of events.
+
+Most recorders do not see when a thread ends. If all their threads stayed alive to the end of the
+replay, their caches and arenas would count: 105 MiB under tcmalloc, for a program that took 28 MiB
+with a pool of 200 threads. Such threads are therefore taken to end after their last event, except
+the first one. A thread that waits without ever calling the allocator again counts as ended.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import Any
+
+import numpy as np
+
+from allocsim.events import EVENT, MAX_THREADS, Op, Trace, no_events
+
+Note = tuple[int, int]
+"""The end of a thread: the number of events before it, and the thread's number."""
+
+
+class ThreadEnds:
+    """The threads that a stream of chunks has, and their ends."""
+
+    def __init__(self) -> None:
+        self.threads = 0
+        """Number of threads so far."""
+        self._recorded: list[Note] = []
+        self._last = np.full(MAX_THREADS, -1, np.int64)
+
+    def see(self, chunk: Any, before: int) -> None:
+        """See a chunk of events and notes, after `before` events without notes."""
+        is_event = chunk.op <= Op.FREE
+        count = before + np.cumsum(is_event)
+        threads = chunk.thread[is_event]
+        if len(threads):
+            self.threads = max(self.threads, int(threads.max()) + 1)
+        self._last[threads] = count[is_event]  # of equal indices, the last one counts
+        ends = chunk.op == Op.THREAD_DONE
+        self._recorded += zip(count[ends].tolist(), chunk.thread[ends].tolist(), strict=True)
+
+    def notes(self, trace: Trace) -> tuple[list[Note], str | None]:
+        """Return the ends in order, and "recorded" or "inferred", or None if there are none."""
+        if self._recorded:
+            return self._recorded, "recorded"
+        is_recording = trace.description.get("kind") == "trace"
+        if not is_recording or trace.capabilities.thread_ends == "yes":
+            return [], None
+        numbers = np.flatnonzero(self._last >= 0)[1:]
+        ends = zip(self._last[numbers].tolist(), numbers.tolist(), strict=True)
+        return sorted(ends), "inferred"
+
+
+def insert_notes(file: int, events: int, notes: list[Note]) -> None:
+    """Insert the ends of threads into a file that holds a number of events."""
+    if not notes:
+        return
+    size = EVENT.itemsize
+    os.ftruncate(file, size * (events + len(notes)))
+    with mmap.mmap(file, 0) as content:
+        end = events
+        for index in range(len(notes), 0, -1):
+            begin, thread = notes[index - 1]
+            content.move(size * (begin + index), size * begin, size * (end - begin))
+            note = no_events(1)
+            note.op, note.thread = Op.THREAD_DONE, thread
+            content[size * (begin + index - 1) : size * (begin + index)] = note.tobytes()
+            end = begin
