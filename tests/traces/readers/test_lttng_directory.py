@@ -29,12 +29,14 @@ SECOND = 10**9
 
 
 def calls_of(place: Path) -> list[tuple[int, ...]]:
-    """Every call of a directory, of all processes."""
+    """Every call of a directory, of all processes, without its call site, which is unknown."""
     (metadata,) = place.rglob("metadata")
     layouts = read_layouts(metadata.read_bytes())
     assert layouts is not None
     reader = DirectoryReader(DirectorySource(metadata.parent), layouts)
-    return [tuple(int(value) for value in call) for batch in reader.batches() for call in batch]
+    calls = [call.tolist() for batch in reader.batches() for call in batch]
+    assert all(call[-1] == 0 for call in calls)
+    return [call[:-1] for call in calls]
 
 
 def opened(place: Path, process: int | None = None) -> tuple[Any, Trace]:
