@@ -1,8 +1,9 @@
 """Comparison of the design glibc with the library of this machine, address by address.
 
 The same events are replayed on the library, in a fresh process (`glibc_places`), and on the design.
-Equal means: the fields of mallinfo2 at every checkpoint, and the place and the head of the object
-that each event returns. Used by scripts/verify-glibc and by the tests.
+Equal means: the fields of mallinfo2 at every checkpoint, the place and the head of the object that
+each event returns, and what malloc_info prints at the end. Used by scripts/verify-glibc and by the
+tests.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class Replayed:
     places: np.ndarray
     """For each event, the place and the head of its object, and where its mapping starts; 0 if it
     returns none, or has none."""
+    info: dict[str, int] = field(default_factory=dict)
+    """What malloc_info prints at the end, for each arena."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,13 @@ class Equality:
         """Number of objects with equal places and heads."""
         return self.places - len(self.differing)
 
+    @property
+    def has_equal_info(self) -> bool:
+        """Whether malloc_info prints the same at the end."""
+        return self.real.info == self.simulated.info
+
     def first_difference(self) -> str:
-        """Describe the first object that differs, or checkpoint; empty if all are equal."""
+        """Describe what differs first: an object, a checkpoint, malloc_info; empty if nothing."""
         if len(self.differing):
             index = int(self.differing[0])
             real, simulated = self.real.places[index], self.simulated.places[index]
@@ -99,7 +107,7 @@ class Equality:
             )
         rows = np.flatnonzero(self.real.rows != self.simulated.rows)
         if not len(rows):
-            return ""
+            return self._different_info()
         real, simulated = self.real.rows[rows[0]], self.simulated.rows[rows[0]]
         differences = [
             f"{name}: library {real[name]:,}, design {simulated[name]:,}"
@@ -107,6 +115,15 @@ class Equality:
             if real[name] != simulated[name]
         ]
         return f"after {counted(real['event'], 'event')}: " + "; ".join(differences)
+
+    def _different_info(self) -> str:
+        """Describe the counters of malloc_info that differ; empty if all are equal."""
+        real, simulated = self.real.info, self.simulated.info
+        return "; ".join(
+            f"malloc_info {name}: library {real.get(name)}, design {simulated.get(name)}"
+            for name in {**real, **simulated}
+            if real.get(name) != simulated.get(name)
+        )
 
 
 def require_modelled_library() -> None:
@@ -152,7 +169,8 @@ def _replay_on_library(events: Any, every: int, parameters: dict[str, int]) -> t
         if child.returncode != 0:
             raise EnvironmentLacks(f"glibc: {''.join(child.stderr.splitlines()[-1:])}")
         with np.load(target) as result:
-            return Replayed(result["rows"], result["places"]), int(result["brk"])
+            info = dict(zip(result["names"].tolist(), result["values"].tolist(), strict=True))
+            return Replayed(result["rows"], result["places"], info), int(result["brk"])
 
 
 def replay_on_design(
@@ -175,7 +193,9 @@ def replay_on_design(
                     log.replay(part[run[0] : run[-1] + 1])
 
         rows = checkpoints(events, every, step, heap.native_counters)
-        return Replayed(rows, log.places)
+        counters = heap.native_counters()
+        info = {name: value for name, value in counters.items() if name not in MALLINFO}
+        return Replayed(rows, log.places, info)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """Counters of the real glibc at checkpoints, and the place of every object, in a fresh process.
 
+Aligned objects come from memalign and its siblings in turn (see `glibc_entry_points`). At the end,
+malloc_info is read too.
+
 Started by `glibc_equality` as `python -m tests.equality.glibc_places EVENTS RESULT EVERY`, with a
 library preloaded that serves Python itself, so that glibc's malloc serves only the events and
 nobody else moves the break.
@@ -23,6 +26,7 @@ from allocsim.libraries.counters import MALLINFO, read_counters
 from allocsim.libraries.load import load
 from allocsim.libraries.state import FUNCTIONS, Library
 from tests.equality.checkpoints import quiet_run, slices
+from tests.equality.glibc_entry_points import AlignedCalls, malloc_info
 from tests.equality.lockstep import LockStep
 
 ROW = np.dtype([("event", np.int64), *((name, np.int64) for name in MALLINFO)])
@@ -91,13 +95,18 @@ def checkpoints(
     return np.array(rows, ROW)
 
 
-def _replay_library(events: Any, every: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Replay `events` on the real library; return a ROW per checkpoint, the places, the break."""
+def _replay_library(events: Any, every: int) -> dict[str, Any]:
+    """Replay `events` on the real library.
+
+    Returns a ROW per checkpoint, the places, the first break, and the counters of malloc_info.
+    """
     sbrk = ctypes.CDLL(None).sbrk
     sbrk.restype, sbrk.argtypes = ctypes.c_int64, (ctypes.c_int64,)
     nothing = Library(np.zeros(len(FUNCTIONS), np.int64))
     Log(nothing, events[:0], 0).replay(events[:0])  # compiles
     library = load("glibc")
+    aligned = AlignedCalls(library.handle)
+    library.state.function[FUNCTIONS.index("memalign")] = aligned.address
     brk = int(sbrk(0))
     log = Log(library.state, events, brk)
 
@@ -107,16 +116,17 @@ def _replay_library(events: Any, every: int) -> tuple[np.ndarray, np.ndarray, in
 
     steps = LockStep(log.replay, trim, log.note)
     rows = checkpoints(events, every, steps.step, lambda: read_counters(library))
+    info = malloc_info(library.handle)
     steps.close()
-    return rows, log.places, brk
+    names, values = list(info), list(info.values())
+    return {"rows": rows, "places": log.places, "brk": brk, "names": names, "values": values}
 
 
 def main() -> None:
-    """Read events from a file; write checkpoints, places and the first break to another."""
+    """Read events from a file; write what `_replay_library` returns to another."""
     source, target, every = sys.argv[1:]
     events = np.load(source).view(EVENT).view(np.recarray)
-    rows, places, brk = _replay_library(events, int(every))
-    np.savez(Path(target), rows=rows, places=places, brk=brk)
+    np.savez(Path(target), **_replay_library(events, int(every)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The design glibc places every object where the library does, and a difference is reported."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -49,6 +50,8 @@ def assert_equal(found: Equality, events: int, every: int) -> None:
     assert found.first_difference() == ""
     assert found.equal == found.checkpoints == len(slices(events, every)) > 2
     assert found.equal_places == found.places > events // 3
+    assert found.has_equal_info
+    assert found.real.info["heap0.rest.count"] > 0
     assert (found.real.rows["arena"] > 0).all()
 
 
@@ -153,6 +156,14 @@ def test_first_difference_names_the_event_and_both_places() -> None:
 def test_address_of_a_mapping_is_not_compared() -> None:
     other = Replayed(replayed(5).rows, np.array([[0x2A0, 33, 4096]]))
     assert Equality(replayed(5), other).first_difference() == ""
+
+
+def test_difference_of_malloc_info_is_described() -> None:
+    real, other = (replace(replayed(5), info={"heap0.rest.size": size}) for size in (7, 8))
+    assert not Equality(real, other).has_equal_info
+    assert Equality(real, other).first_difference() == (
+        "malloc_info heap0.rest.size: library 7, design 8"
+    )
 
 
 def test_tunables_leave_out_what_is_no_tunable() -> None:

@@ -1,8 +1,9 @@
 """scripts/verify-glibc: compare the design glibc with the malloc of this machine.
 
 Every workload is replayed on both, those of several threads on OS threads in lock step. The fields
-of mallinfo2 are compared at checkpoints, and the place and head of the object of every event. Exits
-with 1 unless all are equal, and with 3 if glibc is of another version.
+of mallinfo2 are compared at checkpoints, the place and head of the object of every event, and what
+malloc_info prints at the end. Exits with 1 unless all are equal, and with 3 if glibc is of another
+version.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def cases(seeds: int) -> Iterator[Case]:
 @click.option("--seeds", default=200, show_default=True, help="Number of random workloads.")
 def main(every: int, only: str, seeds: int) -> None:
     """Compare the design glibc with this machine's library, address by address."""
-    checkpoints = equal = places = equal_places = 0
+    checkpoints = equal = places = equal_places = workloads = equal_infos = 0
     try:
         require_modelled_library()
     except EnvironmentLacks as missing:
@@ -122,10 +123,12 @@ def main(every: int, only: str, seeds: int) -> None:
             click.echo(f"      {found.first_difference()}")
         checkpoints, equal = checkpoints + found.checkpoints, equal + found.equal
         places, equal_places = places + found.places, equal_places + found.equal_places
+        workloads, equal_infos = workloads + 1, equal_infos + found.has_equal_info
     click.echo(
-        f"{equal:,} of {checkpoints:,} checkpoints and {equal_places:,} of {places:,} places equal"
+        f"{equal:,} of {checkpoints:,} checkpoints, {equal_places:,} of {places:,} places and "
+        f"malloc_info of {equal_infos} of {workloads} workloads equal"
     )
-    sys.exit((equal, equal_places) != (checkpoints, places))
+    sys.exit((equal, equal_places, equal_infos) != (checkpoints, places, workloads))
 
 
 if __name__ == "__main__":
