@@ -37,7 +37,7 @@ from allocsim.cli.output import log
 @click.option(
     "--sites",
     is_flag=True,
-    help="Also record the stack of each call that allocates (preload); PROGRAM runs slower.",
+    help="Also record the stack of each call that allocates (preload, heaptrack, memray).",
 )
 @click.option(
     "--trace-python-allocators",

@@ -45,6 +45,10 @@ class Request:
     """How the preload recorder runs the program."""
 
 
+Read = Callable[[Path, Outcome], AbstractContextManager[Trace]]
+"""A function that opens the trace of the process in `Outcome` from a work directory."""
+
+
 def suits_every_program(_: Request) -> str | None:
     """Return None, which means that the recorder can record the program."""
     return None
@@ -76,7 +80,7 @@ class Recorder:
     run: Callable[[Request, Path], Outcome]
     """Runs the program and records it into the work directory. Raises RecorderFailed if the program
     was not run."""
-    read: Callable[[Path, Outcome], AbstractContextManager[Trace]]
+    read: Read
     """Opens the trace of the process in `Outcome`, from the recording in the work directory."""
     unsuited: Callable[[Request], str | None] = suits_every_program
     """Returns why the recorder cannot record this program, or None if it can."""
@@ -94,6 +98,8 @@ class Recorder:
     """Whether the trace of a forked process begins with the objects that it inherited."""
     waits_for_children: bool = False
     """Whether the recorder can go on recording processes that outlive the program (--wait)."""
+    read_with_sites: Read | None = None
+    """Opens the trace with its call sites, if `read` does not."""
     records_sites: bool = False
     """Whether the recorder can record the stacks of the calls (--sites)."""
     is_guarded: bool = False
@@ -130,17 +136,20 @@ def work_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def open_recording(path: Path) -> Iterator[Trace]:
-    """Open the file that a recorder wrote, or an empty trace if it wrote none."""
+def open_recording(path: Path, sites: bool = False) -> Iterator[Trace]:
+    """Open the file that a recorder wrote, or an empty trace if it wrote none.
+
+    With `sites`, the trace has its call sites.
+    """
     if path.exists() and path.stat().st_size:
-        yield open_trace(str(path))
+        yield open_trace(str(path), sites=sites)
     else:
         yield Trace(str(path), iter(()), {"kind": "trace"})
 
 
-def reads_file(name: str) -> Callable[[Path, Outcome], AbstractContextManager[Trace]]:
+def reads_file(name: str, sites: bool = False) -> Read:
     """Return a function for Recorder.read that opens the file `name` in the work directory."""
-    return lambda directory, _: open_recording(directory / name)
+    return lambda directory, _: open_recording(directory / name, sites)
 
 
 def run_command(

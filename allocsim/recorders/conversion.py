@@ -74,7 +74,9 @@ def convert(finished: Finished, out: Path, progress: Progress) -> Written:
     files = (file for file in finished.directory.rglob("*") if file.is_file())
     size = sum(file.stat().st_size for file in files)
     begun = time.monotonic()
-    with finished.recorder.read(finished.directory, finished.outcome) as trace:
+    recorder = finished.recorder
+    read = (recorder.read_with_sites if finished.request.sites else None) or recorder.read
+    with read(finished.directory, finished.outcome) as trace:
         trace.name = finished.request.program.name
         trace.description.pop("file", None)  # the file is removed with the work directory
         trace.description |= {

@@ -59,6 +59,8 @@ RECORDER = Recorder(
     unsuited=why_unsuited,
     run=run,
     read=reads_file(OUTPUT),
+    read_with_sites=reads_file(OUTPUT, sites=True),
+    records_sites=True,
     losses=guard_losses,
     is_guarded=True,
     follows_exec=False,

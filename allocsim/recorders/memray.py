@@ -113,5 +113,7 @@ RECORDER = Recorder(
     unsuited=unsuited,
     run=run,
     read=reads_file(_FILE),
+    read_with_sites=reads_file(_FILE, sites=True),
+    records_sites=True,
     sees_python_objects=True,
 )

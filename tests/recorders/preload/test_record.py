@@ -11,7 +11,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.player import Options, play
-from allocsim.recorders import preload
+from allocsim.recorders import heaptrack, preload
 from allocsim.recorders.base import Request
 from allocsim.recorders.program import Program
 from allocsim.traces import open_trace
@@ -54,14 +54,18 @@ int main(void)
 """
 
 
-def test_sites_lead_to_the_line_that_allocates(record: Record, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recorder", ["preload", "heaptrack"])
+def test_sites_lead_to_the_line_that_allocates(
+    record: Record, tmp_path: Path, recorder: str
+) -> None:
     """The function is inlined, so its frame is known only from the debug information."""
+    if recorder == "heaptrack" and heaptrack.missing(Request(Program(("true",), "/bin/true"))):
+        pytest.skip("heaptrack is not installed")
     place = tmp_path / "place"
     (place / "holds.c").write_text(HOLDS)
     subprocess.run(["cc", "-O2", "-g", "-o", "holds", "holds.c"], cwd=place, check=True)
-    ended = record("--sites", "-o", "out", "--", "./holds")
+    ended = record("--sites", "--with", recorder, "-o", "out", "--", "./holds")
     assert ended.status == 0, ended.err
-    assert "call sites: " in ended.err
     trace = open_trace(str(place / "out"), sites=True)
     assert trace.sites is not None
     (chunk,) = trace.chunks
