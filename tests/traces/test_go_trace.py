@@ -6,6 +6,7 @@ import pytest
 
 from allocsim.errors import TraceError
 from allocsim.events import Op
+from allocsim.traces.readers import go_trace
 from allocsim.traces.readers.go_trace import FORMAT, looks_like
 from tests.traces.recordings import Event, read_bytes
 from tests.traces.test_samples import SAMPLES
@@ -130,3 +131,10 @@ def test_file_that_ends_in_the_first_bytes_of_a_batch_is_cut_off() -> None:
     for begin in (b"\1", b"\x31", b"\x31\1"):
         found, notes = calls_of(DESCRIPTION, events(*SPANS, (132, 1, 0, 0)), b"\x34", begin)
         assert ([op for op, *_ in found], len(notes)) == ([Op.MALLOC], 1)
+
+
+def test_a_generation_too_large_to_sort_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(go_trace, "MAX_EVENTS", 2)
+    rows = [(132, 1, place, 0) for place in range(3)]
+    with pytest.raises(TraceError, match="a generation of more than 2 allocations and frees"):
+        read_bytes(HEADER + DESCRIPTION + events(*rows), FORMAT)

@@ -16,6 +16,9 @@ SPAN_EXISTS, SPAN_ALLOC, SPAN_FREE = 128, 129, 130
 OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
 """Types of events. A span or object EXISTS if it is older than the trace."""
 
+ROWS = 1 << 16
+"""Events that are converted to Python objects at a time."""
+
 OBJECT_UNIT = 8
 """Bytes between the addresses of consecutive object ids."""
 
@@ -44,11 +47,7 @@ class GoHeap:
             self._describe(description)
         if not generation[1]:
             return
-        threads = [np.full(len(events), thread % 2**31) for thread, events in generation[1]]
-        events = np.concatenate([events for _, events in generation[1]])
-        order = np.argsort(events["time"], kind="stable")
-        rows = zip(np.concatenate(threads)[order].tolist(), events[order].tolist(), strict=True)
-        for thread, (_, kind, first, second, third) in rows:
+        for thread, (_, kind, first, second, third) in _sorted(generation[1]):
             self.has_events = True
             if kind in (SPAN_EXISTS, SPAN_ALLOC):
                 self._add_span(first, second, third)
@@ -113,3 +112,16 @@ class GoHeap:
                 self._live.remove(start)
                 yield Call(Op.FREE, start, thread=thread)
                 return
+
+
+def _sorted(batches: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Yield thread and event of all events, by time; those of a thread keep their order."""
+    threads = np.repeat(
+        [thread % 2**31 for thread, _ in batches], [len(part) for _, part in batches]
+    )
+    events = np.concatenate([part for _, part in batches])
+    order = np.argsort(events["time"], kind="stable")
+    # As Python objects, an event takes ten times as much memory as its record.
+    for start in range(0, len(order), ROWS):
+        rows = order[start : start + ROWS]
+        yield from zip(threads[rows].tolist(), events[rows].tolist(), strict=True)

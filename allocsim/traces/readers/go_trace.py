@@ -32,8 +32,14 @@ HEADER = 16
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
 """First byte of a batch, of a batch that belongs to an experiment, and of a generation's end."""
 
+HEAP_BOUNDS = b"\1"
+"""First byte of the experiment's batch with the lowest address; its other batches list types."""
+
 ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
+
+MAX_EVENTS = 1 << 24
+"""Events of a generation, about one second of the program, that are held in memory: 1.5 GiB."""
 
 TABLES = {2, 4, 6, 8, 50}
 """First bytes of batches without events: stacks, strings, CPU samples, clocks."""
@@ -112,17 +118,16 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""The descriptions, which are the experiment's batches; then thread and events of each other batch.
-"""
+"""The last description of the heap, if any; then thread and events of each batch."""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:
     """Yield the generations of a trace; raise EOFError if the last one is cut off."""
-    number, descriptions, batches = -1, list[bytes](), list[tuple[int, Any]]()
+    number, descriptions, batches, held = -1, list[bytes](), list[tuple[int, Any]](), 0
     while begin := data.take(1):
         if begin[0] == END_OF_GENERATION:
             yield descriptions, batches
-            number, descriptions, batches = -1, [], []
+            number, descriptions, batches, held = -1, [], [], 0
             continue
         if begin[0] not in (EVENT_BATCH, EXPERIMENTAL_BATCH):
             raise _unknown(data, begin)
@@ -134,17 +139,29 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
             )
         if number not in (-1, generation):  # before Go 1.26, nothing ends a generation
             yield descriptions, batches
-            descriptions, batches = [], []
+            descriptions, batches, held = [], [], 0
         number = generation
         payload = data.take(length)
         if len(payload) < length:
             raise EOFError
         if experiment == ALLOC_FREE:
-            descriptions.append(payload)
+            if payload[:1] == HEAP_BOUNDS:
+                descriptions = [payload]
         elif not experiment and payload and payload[0] not in TABLES:
             batches.append((thread, _events(data, payload, time)))
+            held += len(batches[-1][1])
+            _require_room(data, held)
     if batches:
         yield descriptions, batches
+
+
+def _require_room(data: _Bytes, held: int) -> None:
+    """Raise TraceError if a generation has too many events to sort them in memory."""
+    if held > MAX_EVENTS:
+        raise TraceError(
+            f"{data.source.name}, byte {data.place}: a generation of more than {MAX_EVENTS:,} "
+            "allocations and frees, which is too large to sort in memory"
+        )
 
 
 def _events(data: _Bytes, payload: bytes, time: int) -> Any:
