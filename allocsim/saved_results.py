@@ -83,7 +83,10 @@ def _subjects(result: Field) -> list[SubjectFigures]:
     return _from_comparison(result)
 
 
-_SCHEMAS = ("allocsim/profile/1", "allocsim/comparison/1", "allocsim/comparison/2")
+_SCHEMAS = (
+    *("allocsim/profile/1", "allocsim/comparison/1"),
+    *("allocsim/comparison/2", "allocsim/comparison/3"),
+)
 """The schemas that can be read, including old ones. The two schemas of a comparison differ in the
 meaning of `overhead`, which is not read here."""
 

@@ -24,11 +24,11 @@ from allocsim.designs import SUMMARIES
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, Trace
 from allocsim.libraries.environment import child_environment
-from allocsim.libraries.find import KNOWN, PREFIX, find_library
+from allocsim.libraries.find import PREFIX, default_libraries, find_library
 from tests.equality.timing import race
 
 LOOP_IN_C = Path(__file__).parents[1] / "tests" / "libraries" / "replay_events.c"
-SUBJECTS = (*SUMMARIES, *(PREFIX + name for name in KNOWN))
+SUBJECTS = (*SUMMARIES, *(PREFIX + name for name in default_libraries()))
 WARM_RUNS = 8
 
 
@@ -91,7 +91,7 @@ def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> No
     with tempfile.TemporaryDirectory() as place:
         program = f"{place}/replay_events"
         subprocess.run([compiler, "-O2", "-o", program, str(LOOP_IN_C)], check=True)
-        for library in filter(find_library, KNOWN):
+        for library in filter(find_library, default_libraries()):
             ours, theirs = [], []
             for _ in range(rounds):
                 message = measure(f"lib:{library}", "times", event_file, Conditions(runs=WARM_RUNS))

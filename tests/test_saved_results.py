@@ -65,8 +65,8 @@ def comparison(*subjects: dict[str, Any]) -> str:
         ('{"schema": 5}', "found schema 5"),
         ('{"schema": "allocsim/check/1"}', "found schema 'allocsim/check/1'"),
         (
-            '{"schema": "allocsim/comparison/3"}',
-            "found schema 'allocsim/comparison/3', expected one",
+            '{"schema": "allocsim/comparison/4"}',
+            "found schema 'allocsim/comparison/4', expected one",
         ),
         ('{"schema": "allocsim/profile/"}', "found schema 'allocsim/profile/'"),
         ('{"schema": "allocsim/comparison/1", "subjects": []}', "it has no subjects"),

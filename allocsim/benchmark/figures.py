@@ -24,9 +24,10 @@ class Memory(msgspec.Struct, kw_only=True):
 
     peak: Count
     """Peak footprint. For a design it is heap - released + metadata; for a library, the growth of
-    the process's anonymous RSS."""
+    the process's anonymous RSS: the highest that was read or, since schema 3, that the kernel
+    noted between two readings."""
     peak_event: Count
-    """Number of events replayed when the footprint reached its peak."""
+    """Number of events replayed when the footprint reached its peak, or its highest reading."""
     live_at_peak: Count
     end: Count
     """Footprint after the last event."""
@@ -70,7 +71,8 @@ class Memory(msgspec.Struct, kw_only=True):
 class Times(msgspec.Struct, kw_only=True):
     """The times of several replays, in a process of their own that measures no memory.
 
-    On recorded threads, they are processor times of all threads together, and there are no batches.
+    They are CPU time of the process, user and system, all threads together. On recorded threads
+    there are no batches.
     """
 
     cold: float
@@ -87,7 +89,11 @@ class Times(msgspec.Struct, kw_only=True):
     p999: float | None
     """ns/event below which 99.9% of the batches are."""
     clock: float
-    """Nanoseconds that reading the clock adds to each batch. They are not subtracted."""
+    """Nanoseconds that reading the clock adds to each run and batch. Since schema 3 they are
+    subtracted."""
+    driver: float | None = None
+    """ns/event of the same replay with functions that do nothing, on objects that are not written:
+    the driver's share of a library's time, which is not subtracted. None for a design."""
     threads: Count = 1
     """Maximum number of threads that are alive at once."""
     window: Count | None = None

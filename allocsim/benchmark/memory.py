@@ -1,23 +1,23 @@
 """Measure the memory of a subject (a design or a malloc library) in one replay.
 
 The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. Its growth
-since just before the subject was loaded is the footprint of a library. A design computes its own
+since just before the subject was loaded is the footprint of a library; its peak is the highest that
+was read or that the kernel noted (see `high_water`). A design computes its own
 footprint, and the growth is reported too. The driver's own arrays are mapped and touched before the
 first reading, so they do not count.
 """
 
 from __future__ import annotations
 
-import contextlib
 import resource
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from allocsim.benchmark.figures import Memory
-from allocsim.benchmark.meter import Meter, open_meter, resident, status_bytes
+from allocsim.benchmark.high_water import HighWater
+from allocsim.benchmark.meter import Meter, open_meter, resident
 from allocsim.benchmark.proof import require_functions, require_served
 from allocsim.benchmark.stepping import (
     Step,
@@ -99,20 +99,22 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     if subject.library:
         require_functions(subject.library, setup.events)
     started = resident(setup.meter) - before
-    reset_to = _reset_high_water()
+    high = HighWater()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     setup.replay(subject)
     _flush_deferred_writes(subject, setup)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-    counters, high = subject.counters(), _growth_since(reset_to)
-    figures = _at_peak(subject, setup, before) | _at_end(subject, setup, before)
+    noted, noted_anonymous = high.growth(), high.anonymous_growth(setup.meter)
+    counters = subject.counters()
+    figures = _at_peak(subject, setup, before, noted_anonymous + started)
+    figures |= _at_end(subject, setup, before)
     kept, kept_later = _after_freeing(subject, setup, before, later)
     if subject.library:
         require_served(subject.library)
     return Memory(
         **figures,
         started=started,
-        high_water=None if high is None else high + started,  # VmHWM was reset after the start
+        high_water=None if noted is None else noted + started,  # it was reset after the start
         faults=faults,
         kept=kept,
         kept_later=kept_later,
@@ -120,15 +122,19 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     )
 
 
-def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
-    """Return the figures at the peak of the footprint, or at the first of several equal peaks."""
+def _at_peak(subject: Subject, setup: Setup, before: int, noted: int) -> dict[str, int]:
+    """Return the figures at the peak of the footprint, or at the first of several equal peaks.
+
+    `noted` is the peak growth that the kernel has noted. If it is above all samples, it is the peak
+    of a library, and the highest sample gives the moment.
+    """
     growth = setup.steps.resident - before
     if subject.heap:  # exact: the driver checks the footprint after every event
         sample = setup.run.peak[0]
         moment = int(sample.footprint), int(sample.event), int(sample.live)
     elif len(growth):
         step = setup.steps[int(growth.argmax())]
-        moment = int(growth.max()), int(step.event), int(step.live)
+        moment = max(int(growth.max()), noted), int(step.event), int(step.live)
     else:
         moment = 0, 0, 0
     peak, peak_event, live_at_peak = moment
@@ -137,7 +143,7 @@ def _at_peak(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
         "peak_event": peak_event,
         "live_at_peak": live_at_peak,
         "peak_live": int(setup.run.driver[0].peak_live),
-        "resident_peak": int(growth.max(initial=0)),
+        "resident_peak": max(int(growth.max(initial=0)), noted),
     }
 
 
@@ -194,19 +200,3 @@ def _pairs(count: int) -> Table[Event]:
     events.op[0::2], events.op[1::2] = Op.MALLOC, Op.FREE
     events.request[0::2] = 64
     return events
-
-
-def _reset_high_water() -> int | None:
-    """Reset this process's peak RSS (VmHWM) to its current RSS.
-
-    Returns the current RSS, or None if the peak cannot be reset.
-    """
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # 5 resets VmHWM (proc(5))
-        return status_bytes("VmRSS")
-    return None
-
-
-def _growth_since(reset_to: int | None) -> int | None:
-    """Return how much this process's peak RSS has grown since it was reset to `reset_to`."""
-    return None if reset_to is None else status_bytes("VmHWM") - reset_to

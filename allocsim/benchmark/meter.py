@@ -46,8 +46,9 @@ MIN_EXACT_SHARE = 0.9
 """Minimum share of the TEST_PAGES that STATM must count as soon as they are touched. It is below 1
 because, in pure Python, the interpreter touches pages as well."""
 
-CLOCK_MONOTONIC = 1
-"""Linux's number for the monotonic clock."""
+CLOCK_PROCESS_CPUTIME_ID = 2
+"""Linux's number for the CPU time of this process, the kernel's share included. Other processes do
+not lengthen it, as they do the time on the wall. A reading takes about 0.2 us."""
 
 
 class MeterSettings(Struct):
@@ -118,9 +119,9 @@ def resident(meter: Meter) -> int:
 
 @kernel
 def now(meter: Meter) -> int:
-    """Return the time of the monotonic clock in nanoseconds."""
+    """Return the CPU time of this process, all threads together, in nanoseconds."""
     settings = meter.settings[0]
-    call_c(settings.clock_gettime, (CLOCK_MONOTONIC, settings.buffer))
+    call_c(settings.clock_gettime, (CLOCK_PROCESS_CPUTIME_ID, settings.buffer))
     return 1_000_000_000 * load_word(settings.buffer) + load_word(settings.buffer + 8)
 
 

@@ -31,7 +31,7 @@ class Step(Struct):
     """A part of a replay, and the readings at its end."""
 
     event: Int64  # events of this replay done by the end of the step, without notes
-    begun: Int64  # nanoseconds: when its first event began
+    begun: Int64  # nanoseconds of CPU time (see `meter.now`): when its first event began
     ended: Int64  # nanoseconds: when its last event was done
     live: Int64  # live bytes
     footprint: Int64  # bytes; 0 for a library

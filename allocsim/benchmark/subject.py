@@ -23,7 +23,8 @@ from allocsim.designs import (
 from allocsim.errors import InputError, UnknownName
 from allocsim.heap import RESERVE, Heap
 from allocsim.libraries.counters import read_counters
-from allocsim.libraries.find import KNOWN, PREFIX, find_library
+from allocsim.libraries.environment import host_of
+from allocsim.libraries.find import KNOWN, PREFIX, default_libraries, find_library, require_library
 from allocsim.libraries.load import LoadedLibrary, load
 from allocsim.libraries.names import is_path, split_settings
 from allocsim.libraries.settings import require_settings
@@ -95,12 +96,11 @@ def started_like(name: str, start: int | None) -> str:
 def choose_subjects(names: Iterable[str] | None) -> list[str]:
     """Return the named subjects, or by default the bundled designs and some installed libraries.
 
-    The libraries are those that have `Known.is_default`. Raises InputError if no subject is named,
+    The libraries are those of `default_libraries`. Raises InputError if no subject is named,
     or if one is unknown or named twice.
     """
     if names is None:
-        libraries = (name for name, known in KNOWN.items() if known.is_default)
-        return [*SUMMARIES, *(PREFIX + name for name in libraries if find_library(name))]
+        return [*SUMMARIES, *(PREFIX + name for name in default_libraries() if find_library(name))]
     subjects = [name.strip() for name in names]
     for name in subjects:
         require_subject(name)
@@ -128,9 +128,16 @@ def require_subject(name: str) -> None:
 
 
 def placeholder_state(name: str) -> HeapState | Library:
-    """Return a state of the subject's type, to compile the kernels before the subject is loaded."""
-    if library_of(name) is None:
+    """Return a state of the subject's type, to compile the kernels before the subject is loaded.
+
+    The files of a library are looked up as they will be when it is loaded. That then takes no more
+    of Python's memory, which would count as the library's.
+    """
+    library = library_of(name)
+    if library is None:
         return Heap(design_of(name)[0], reserve=1 << 20).state
+    require_library(library)
+    host_of(library)
     return Library(np.zeros(len(FUNCTIONS), np.int64))
 
 

@@ -1,13 +1,14 @@
 """Measure the time of a subject (a design or a malloc library): several replays in one process.
 
-All objects are freed before each replay. The first replay is the cold one: it uses memory that no
+All times are CPU time of the process (see `meter.now`), less what reading the clock takes. All
+objects are freed before each replay. The first replay is the cold one: it uses memory that no
 replay has touched before. The compiled loop reads the clock before the first event and after the
 last. One more replay reads the clock before and after each batch of events, for the percentiles.
 """
 
 from __future__ import annotations
 
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,9 +29,10 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import Table
 from allocsim.driver import Run, Touch
 from allocsim.events import Event
+from allocsim.libraries.idle import idle_library
 
 BATCH = 64
-"""Events between two readings of the clock. A reading takes as long as two malloc events."""
+"""Events between two readings of the clock. A reading takes as long as 20 malloc events."""
 
 MIN_RUN = 20e6
 """Minimum nanoseconds of a run: if the workload is shorter, a run replays it several times."""
@@ -55,6 +57,8 @@ class Setup(NamedTuple):
     batches: Table[Step]
     """A step for each full batch."""
     meter: Meter
+    clock: float
+    """Nanoseconds between two readings of the clock."""
 
 
 def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
@@ -62,8 +66,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
     count = min(len(events) // BATCH, MAX_BATCHES)
     batches = steps_ending_at(BATCH * np.arange(1, count + 1))
     run, meter = new_run(count_objects(events), touch, limit), open_meter(memory=False)
-    _readings(meter, np.zeros(0, np.int64))  # compiled before the subject is loaded
-    return Setup(events, run, one_step(events), batches, meter)
+    return Setup(events, run, one_step(events), batches, meter, _clock(meter))
 
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
@@ -79,7 +82,8 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
         p50=p50,
         p99=p99,
         p999=p999,
-        clock=_clock(setup.meter),
+        clock=setup.clock,
+        driver=_driver_share(setup, subject, runs) if subject.library else None,
     )
 
 
@@ -99,14 +103,30 @@ def _replay(setup: Setup, subject: Subject) -> float:
     replay_all(subject, setup.run, setup.events, setup.whole, setup.meter)
     if not len(setup.whole):
         return 0.0
-    return float(setup.whole[0].ended - setup.whole[0].begun) / len(setup.events)
+    taken = float(setup.whole[0].ended - setup.whole[0].begun) - setup.clock
+    return max(taken, 0.0) / len(setup.events)
+
+
+def _driver_share(setup: Setup, subject: Subject, runs: int) -> float:
+    """Return the median ns/event of `runs` replays on a library whose functions do nothing.
+
+    The objects of `subject` are freed first. The driver writes to no object, because these have no
+    memory.
+    """
+    _free_all(setup, subject)
+    driver, idle = setup.run.driver[0], Subject(idle_library())
+    touch, driver.touch = driver.touch, Touch.NONE
+    found = median(_replay(setup, idle) for _ in range(runs))
+    _free_all(setup, idle)
+    driver.touch = touch
+    return found
 
 
 def _batches(setup: Setup, subject: Subject) -> Any:
     """Return the nanoseconds of each full batch in one replay on an empty heap."""
     _free_all(setup, subject)
     replay_all(subject, setup.run, setup.events, setup.batches, setup.meter)
-    return setup.batches.ended - setup.batches.begun
+    return np.maximum(setup.batches.ended - setup.batches.begun - setup.clock, 0)
 
 
 def _clock(meter: Meter) -> float:

@@ -65,6 +65,11 @@ KNOWN = {
 """The libraries that can be named, by their names."""
 
 
+def default_libraries() -> list[str]:
+    """Return the names of the libraries that `compare` measures if no allocator is named."""
+    return [name for name, known in KNOWN.items() if known.is_default]
+
+
 def find_library(name: str) -> str | None:
     """Return the file of a library of KNOWN, or None if it is not installed.
 

@@ -8,9 +8,8 @@ address in each process, so a design is equal to it only if it starts at the sam
 from __future__ import annotations
 
 import ctypes
+import os
 
-from allocsim.libraries.environment import host_of
-from allocsim.libraries.find import is_own_glibc
 from allocsim.libraries.load import LoadedLibrary
 
 _INSTANCE = "_ZN15MallocExtension8instanceEv"
@@ -24,8 +23,9 @@ def start_address(library: LoadedLibrary) -> int | None:
     It is the break of a glibc that serves nothing else yet, and gperftools' MallocExtension. It
     must be read before the library has served a call. `Design.start` says what follows from it.
     """
-    if is_own_glibc(library.name):
-        return _returned(ctypes.CDLL(None).sbrk, 0) if host_of(library.name) else None
+    # No look-up of files here: it would take memory of Python, which the child already counts.
+    if library.address("gnu_get_libc_version"):
+        return _returned(library.handle.sbrk, 0) if os.environ.get("LD_PRELOAD") else None
     if library.address(_INSTANCE):
         return _returned(getattr(library.handle, _INSTANCE))
     return None

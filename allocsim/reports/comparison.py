@@ -107,6 +107,10 @@ ALL_COLUMNS = (*COLUMNS, OVERHEAD)
 """The columns that --sort accepts and the CSV contains. The table has no overhead, because readers
 would confuse it with `x live`, which compares two peaks."""
 
+PEAK_NOISE = 0.02
+"""Share by which two peaks of the same library may differ: 5.7 and 5.8 MiB for a small recording.
+The kernel counts pages, and maps and places them differently in each process."""
+
 RELATED = {FOOTPRINT.key, TIME.key}
 """Keys of the columns that are followed by a column with their ratio to the reference."""
 
@@ -171,9 +175,25 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
     if column is TIME:
         first, overlapping = fastest(rows)
         return TIME.of(first) if first and not overlapping else None
+    if column is FOOTPRINT:
+        lowest, close = smallest(rows)
+        return FOOTPRINT.of(lowest) if lowest and not close else None
     values = [column.of(row) for row in rows if row.failure is None]
     known = [value for value in values if value is not None]
     return min(known) if column.has_best and len(known) > 1 else None
+
+
+def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
+    """Return the row with the lowest peak and the others that exceed it by no more than PEAK_NOISE.
+
+    The row is None unless at least two rows that did not fail have figures.
+    """
+    healthy = [row for row in rows if row.failure is None and row.memory]
+    if len(healthy) < 2:
+        return None, []
+    first, *others = sorted(healthy, key=lambda row: FOOTPRINT.of(row) or 0)
+    limit = (FOOTPRINT.of(first) or 0) * (1 + PEAK_NOISE)
+    return first, [row for row in others if (FOOTPRINT.of(row) or 0) <= limit]
 
 
 def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:

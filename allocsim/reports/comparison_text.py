@@ -32,10 +32,12 @@ from allocsim.reports.real_runs import (
 )
 from allocsim.text import counted, printable
 
-SCHEMA = "allocsim/comparison/2"
+SCHEMA = "allocsim/comparison/3"
 """Name and version of the JSON object. The version changes when a key changes its meaning or is
 removed. Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a
-profile; `x_live` is peak footprint / peak live, two maxima of different moments."""
+profile; `x_live` is peak footprint / peak live, two maxima of different moments. Since version 3,
+times are CPU time without the clock's own share, and a library's peak may be one that only the
+kernel noted. docs/comparison-schema.md names the fields."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 

@@ -6,6 +6,7 @@ Invariant: no sentence ranks two subjects by time if their runs overlap.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from allocsim import __version__
 from allocsim.benchmark.comparison import Comparison
@@ -13,7 +14,16 @@ from allocsim.benchmark.figures import Row
 from allocsim.benchmark.subject import library_of
 from allocsim.benchmark.threads.window import MAX_STRAY
 from allocsim.libraries.find import PREFIX, is_own_glibc
-from allocsim.reports.comparison import AFTER_FREE, FOOTPRINT, TIME, Compared, fastest, label
+from allocsim.reports.comparison import (
+    AFTER_FREE,
+    FOOTPRINT,
+    PEAK_NOISE,
+    TIME,
+    Compared,
+    fastest,
+    label,
+    smallest,
+)
 from allocsim.reports.predictions import prediction_warnings
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
@@ -45,7 +55,7 @@ def conditions(shown: Compared) -> str:
     measured = ", ".join([f"allocsim {__version__}", *allocators])
     return (
         f"Replayed on {_on_threads(shown.comparison)}, --touch {how.touch.name.lower()}; each "
-        f"subject in fresh processes: {processes}. Measured with {measured}."
+        f"subject in fresh processes: {processes}. {_driver_share(shown)}Measured with {measured}."
     )
 
 
@@ -64,6 +74,15 @@ def _on_threads(comparison: Comparison) -> str:
         f"{threads}, up to {at_once:,} at once: memory in the recorded order, processor time in "
         f"windows of {counted(window, 'event')}"
     )
+
+
+def _driver_share(shown: Compared) -> str:
+    """Return a sentence on what the driver takes of a library's time, or "" if it is not known."""
+    rows = shown.comparison.rows
+    shares = [row.times.driver for row in rows if row.times and row.times.driver is not None]
+    if not shares:
+        return ""
+    return f"Times are CPU time; {median(shares):.1f} ns of an event on a library is the driver's. "
 
 
 def warnings(comparison: Comparison) -> list[str]:
@@ -172,27 +191,44 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
 
 
 def _lowest_peak(rows: Sequence[Row]) -> str:
-    """Name the subject with the lowest peak and, for contrast, the subject with the highest."""
+    """Name the subject with the lowest peak, the next and the last, or those that are too close."""
+    first, close = smallest(rows)
+    if first is None:
+        return ""
+    if close:
+        named = ", ".join(f"{label(row)} {_footprint(row)}" for row in (first, *close))
+        return f"No single lowest peak: within {PEAK_NOISE:.0%} are {named}."
     ranked = sorted(rows, key=lambda row: FOOTPRINT.of(row) or 0)
-    first, last = ranked[0], ranked[-1]
+    second, last = ranked[1], ranked[-1]
     low, high = FOOTPRINT.of(first) or 0, FOOTPRINT.of(last) or 0
     ratio = f", {high / low:.2f}x" if low else ""
+    then = f"; then {label(second)}, {_footprint(second)}" if second is not last else ""
     return (
-        f"Lowest peak: {label(first)}, {format_bytes(low)} "
-        f"({label(last)}: {format_bytes(high)}{ratio})."
+        f"Lowest peak: {label(first)}, {_footprint(first)}{then} "
+        f"({label(last)}: {_footprint(last)}{ratio})."
     )
 
 
+def _footprint(row: Row) -> str:
+    """Return the peak footprint of a row as text."""
+    return format_bytes(int(FOOTPRINT.of(row) or 0))
+
+
 def _fastest(rows: Sequence[Row]) -> str | None:
-    """Name the fastest subject, and the subjects whose runs overlap with its own."""
+    """Name the fastest subject, the next and the slowest, or those whose runs overlap."""
     first, overlapping = fastest(rows)
     if first is None:
         return None
-    winner = f"Fastest: {label(first)}, {TIME.of(first) or 0:.1f} ns/event"
     if overlapping:
-        return f"{winner}, but its runs overlap those of {', '.join(map(label, overlapping))}."
-    slowest = max(rows, key=lambda row: TIME.of(row) or 0)
-    return f"{winner} ({label(slowest)}: {TIME.of(slowest) or 0:.1f})."
+        named = ", ".join(f"{label(row)} {TIME.of(row):.1f}" for row in (first, *overlapping))
+        return f"No single fastest: the runs overlap of {named} ns/event."
+    timed = sorted((row for row in rows if row.times), key=lambda row: TIME.of(row) or 0)
+    second, slowest = timed[1], timed[-1]
+    then = f"; then {label(second)}, {TIME.of(second):.1f}" if second is not slowest else ""
+    return (
+        f"Fastest: {label(first)}, {TIME.of(first):.1f} ns/event{then} "
+        f"({label(slowest)}: {TIME.of(slowest):.1f})."
+    )
 
 
 def _largest_after(rows: Sequence[Row]) -> str:

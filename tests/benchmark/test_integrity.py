@@ -12,7 +12,7 @@ from allocsim.benchmark.parent import SubjectFailed
 from allocsim.designs import SUMMARIES
 from allocsim.driver import Touch
 from allocsim.events import Op
-from allocsim.libraries.find import KNOWN, PREFIX, find_library
+from allocsim.libraries.find import PREFIX, default_libraries, find_library
 from tests.compiled_libraries import Compiler
 from tests.driving import Call, free, malloc, random_calls, realloc, stream, stream_of
 
@@ -62,7 +62,7 @@ def test_realloc_that_loses_contents_is_a_flaw(
     assert said.about.flaw == LOST
 
 
-@pytest.mark.parametrize("subject", [*SUMMARIES, *(PREFIX + name for name in KNOWN)])
+@pytest.mark.parametrize("subject", [*SUMMARIES, *(PREFIX + name for name in default_libraries())])
 def test_known_allocators_pass(event_file: Callable[..., EventFile], subject: str) -> None:
     if subject.startswith(PREFIX) and not find_library(subject.removeprefix(PREFIX)):
         pytest.skip(f"{subject} is not installed")

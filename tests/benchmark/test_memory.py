@@ -18,7 +18,7 @@ from allocsim.core.jit import PURE
 from allocsim.events import EVENT, Trace
 from allocsim.jobs import make_generator
 from allocsim.libraries.environment import child_environment
-from allocsim.libraries.find import KNOWN
+from allocsim.libraries.find import default_libraries
 from allocsim.player import Options, play
 from tests.compiled_libraries import HERE
 from tests.driving import free, malloc, stream
@@ -83,7 +83,7 @@ NO_PURGING = {
 would have released more. The names of mimalloc's settings changed with version 2.1."""
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", default_libraries())
 def test_footprint_equals_that_of_an_independent_program(
     replayer: Replayer, workload: EventFile, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from allocsim.core.jit import PURE
 from allocsim.errors import InputError
-from allocsim.libraries.find import KNOWN, PREFIX
+from allocsim.libraries.find import PREFIX, default_libraries
 from tests.conftest import SCALE
 from tests.equality.timing import race
 from tests.libraries.children import in_child, require
@@ -25,7 +25,9 @@ def assert_times(times: list[float], runs: int) -> None:
     assert all(time > 0 for time in times)
 
 
-@pytest.mark.parametrize("subject", ["go2008", "tcmalloc", *(PREFIX + name for name in KNOWN)])
+@pytest.mark.parametrize(
+    "subject", ["go2008", "tcmalloc", *(PREFIX + name for name in default_libraries())]
+)
 def test_subject_replays_a_workload(subject: str) -> None:
     if subject.startswith(PREFIX):
         require(subject.removeprefix(PREFIX))

@@ -6,7 +6,13 @@ import pytest
 
 from allocsim.errors import EnvironmentLacks, UnknownName
 from allocsim.libraries import find
-from allocsim.libraries.find import KNOWN, Known, find_library, is_own_glibc, require_library
+from allocsim.libraries.find import (
+    Known,
+    default_libraries,
+    find_library,
+    is_own_glibc,
+    require_library,
+)
 
 
 def test_library_that_is_not_installed_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,5 +62,4 @@ def test_glibc_given_by_its_path_is_the_machines_own(tmp_path: Path) -> None:
 
 
 def test_libraries_that_replace_no_malloc_are_measured_only_by_name() -> None:
-    default = [name for name, known in KNOWN.items() if known.is_default]
-    assert default == ["glibc", "jemalloc", "tcmalloc", "mimalloc"]
+    assert default_libraries() == ["glibc", "jemalloc", "tcmalloc", "mimalloc"]

@@ -108,8 +108,8 @@ def test_library_by_path_is_called_by_its_file() -> None:
 
 def test_conclusions_name_lowest_peak_fastest_and_largest_after_free() -> None:
     assert conclusions(compared()) == [
-        "Lowest peak: lib:glibc, 6.0 MiB (go2008: 50.0 MiB, 8.33x).",
-        "Fastest: lib:tcmalloc, 8.1 ns/event (go2008: 20.2).",
+        "Lowest peak: lib:glibc, 6.0 MiB; then lib:tcmalloc, 10.0 MiB (go2008: 50.0 MiB, 8.33x).",
+        "Fastest: lib:tcmalloc, 8.1 ns/event; then lib:glibc, 12.1 (go2008: 20.2).",
         "Largest after freeing everything: go2008, 25.0 MiB.",
     ]
     assert conclusions(compared(rows()[:1])) == []
@@ -121,7 +121,26 @@ def test_runs_that_overlap_are_not_ranked() -> None:
     ns = titles().index("ns/event")
     assert not any(row[ns].is_best for row in cells(compared(made)).values())
     assert conclusions(compared(made))[1] == (
-        "Fastest: lib:tcmalloc, 8.1 ns/event, but its runs overlap those of lib:glibc."
+        "No single fastest: the runs overlap of lib:tcmalloc 8.1, lib:glibc 8.3 ns/event."
+    )
+
+
+def test_peaks_within_the_noise_are_not_ranked() -> None:
+    made = rows()[:3]
+    made[2].memory = memory(6 * MIB + (100 << 10))
+    peak = titles().index("peak")
+    assert not any(row[peak].is_best for row in cells(compared(made)).values())
+    assert conclusions(compared(made))[0] == (
+        "No single lowest peak: within 2% are lib:glibc 6.0 MiB, lib:tcmalloc 6.1 MiB."
+    )
+
+
+def test_share_of_the_driver_is_told() -> None:
+    made = rows()[:2]
+    assert "the driver's" not in conditions(compared(made))
+    made[1].times = times(12.0, 12.1, driver=2.5)
+    assert "CPU time; 2.5 ns of an event on a library is the driver's. " in conditions(
+        compared(made)
     )
 
 

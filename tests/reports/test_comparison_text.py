@@ -9,18 +9,20 @@ from pathlib import Path
 from allocsim.benchmark.figures import About, Row
 from allocsim.reports.comparison import ALL_COLUMNS, Compared, titles
 from allocsim.reports.comparison_text import (
+    SCHEMA,
     comparison_csv,
     comparison_json,
     comparison_markdown,
 )
 from allocsim.saved_results import SubjectFigures, read_saved
+from tests.conftest import REPOSITORY
 from tests.reports.comparisons import MIB, compared, memory
 from tests.reports.test_markdown import HOSTILE, kinds_of
 
 
 def test_json_has_every_figure_and_what_follows_from_it() -> None:
     found = json.loads(comparison_json(compared()))
-    assert found["schema"] == "allocsim/comparison/2"
+    assert found["schema"] == "allocsim/comparison/3"
     assert found["workload"] == {"name": "orders", "kind": "trace", "format": "aosp"}
     assert (found["events"], found["threads"], found["reference"]) == (82_717, "one", "go2008")
     first, second, _, last = found["subjects"]
@@ -33,6 +35,14 @@ def test_json_has_every_figure_and_what_follows_from_it() -> None:
     assert last["memory"] is last["times"] is None
     assert last["failure"].startswith("crashed")
     assert len(found["conclusions"]) == 3
+
+
+def test_schema_names_every_figure() -> None:
+    schema = (REPOSITORY / "docs/comparison-schema.md").read_text()
+    figures = json.loads(comparison_json(compared()))["subjects"][1]
+    names = {*About.__struct_fields__, *figures["memory"], *figures["times"]}
+    assert {name for name in names if f"`{name}`" not in schema} == set()
+    assert f"`{SCHEMA}`" in schema
 
 
 def test_json_is_read_back_as_a_saved_result(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""The peak of resident memory that the kernel notes, between two readings of the meter too."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from allocsim.benchmark.meter import Meter, status_bytes
+
+
+class HighWater:
+    """The peak RSS of this process (VmHWM) since this object was made, in bytes."""
+
+    def __init__(self) -> None:
+        """Reset the kernel's peak to the current RSS, if that is possible."""
+        self.begun: int | None = None
+        """RSS when the peak was reset; None if it cannot be."""
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # 5 resets VmHWM (proc(5))
+            self.begun = status_bytes("VmRSS")
+        self.files = _mapped_files()
+
+    def growth(self) -> int | None:
+        """Return how much the peak has grown, file pages included; None if it was not reset."""
+        return None if self.begun is None else status_bytes("VmHWM") - self.begun
+
+    def anonymous_growth(self, meter: Meter) -> int:
+        """Return by how much the peak of anonymous memory has grown at least; 0 if not known.
+
+        File pages that a process reads stay with it, so no more of them than now were there at the
+        peak. Kernels on which the meter's fast file is not exact count VmHWM as roughly.
+        """
+        growth = self.growth()
+        if growth is None or not meter.settings[0].fast:
+            return 0
+        return growth - max(_mapped_files() - self.files, 0)
+
+
+def _mapped_files() -> int:
+    """Return the resident pages of files and of shared memory, in bytes."""
+    return status_bytes("RssFile") + status_bytes("RssShmem")
