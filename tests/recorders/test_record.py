@@ -16,6 +16,7 @@ from allocsim.events import Op
 from allocsim.player import Options, play
 from allocsim.recorders import RECORDERS
 from allocsim.traces import open_trace
+from tests.call_sites.stacks import stacks_of
 from tests.cli.running import Ended, command, default_signals
 from tests.conftest import RESERVE
 from tests.recorders.conftest import TIMEOUT, Record, recording
@@ -152,6 +153,22 @@ def test_memray_records_python(record: Record, tmp_path: Path) -> None:
     ended = record("--with", "memray", "-o", "out", "--", *program)
     assert (ended.status, ended.out) == (0, "300\n")
     assert allocations(tmp_path / "place" / "out") >= 300
+
+
+@pytest.mark.parametrize("options", [(), ("--sites",)])
+def test_lines_of_python_are_in_the_trace_if_sites_are_requested(
+    record: Record, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    script = tmp_path / "remember.py"
+    script.write_text("def remember():\n    return bytes(123457)\n\nkept = remember()\n")
+    require("memray", sys.executable, str(script))
+    ended = record("--with", "memray", *options, "-o", "out", "--", sys.executable, str(script))
+    assert ended.status == 0, ended.err
+    with open_trace(str(tmp_path / "place" / "out"), sites=True) as trace:
+        assert (trace.sites is not None) == bool(options)
+        if options:
+            (stack,) = [stack for _, request, stack in stacks_of(trace) if request > 123456]
+            assert stack[0].label == "remember remember.py:2"
 
 
 def test_each_child_has_a_file_of_its_own(record: Record, tmp_path: Path) -> None:
