@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,11 +126,12 @@ class PeakWatch:
             if found["VmHWM"] < self.peak.kernel_peak:
                 self.peak = Peak()  # exec has given the process new memory
             self.peak.add(found)
-            if found["RssAnon"] > GROWTH * self.peak.mapped_at:
-                self.peak.map = read_memory_map(process)
-                self.peak.mapped_at = found["RssAnon"]
         except OSError:
             return False
+        if found["RssAnon"] > GROWTH * self.peak.mapped_at or self.peak.malloc is None:
+            with suppress(OSError):  # the next sample shows whether the process has ended
+                self.peak.map = read_memory_map(process)
+                self.peak.mapped_at = found["RssAnon"]
         return True
 
 
