@@ -1,8 +1,8 @@
-/* Caches: tables from a key to a value that is not 0. Any thread may read and write them without a
- * lock: if two threads write a slot at once, or one reads what another has half written, then the
- * slot's key is wrong. */
+/* Caches: tables from a key to a value that is not 0. Threads use them without a lock. If two write
+ * a slot at once, or one reads a slot that another has half written, then the key does not match,
+ * and the slot counts as another key's. */
 
-enum { WAYS = 4 }; /* slots that a key may be in: one cache line */
+enum { WAYS = 4 }; /* slots that a key may be in; they fill a cache line */
 
 static struct slot *slots_of(struct slot *table, size_t length, uint64_t key)
 {
@@ -21,7 +21,7 @@ static uint64_t cached(struct slot *table, size_t length, uint64_t key)
     return 0;
 }
 
-/* Set the value of a key, in a slot that is free or else in any. */
+/* Set the value of a key, in a free slot or else in place of another key. */
 static void keep(struct slot *table, size_t length, uint64_t key, uint64_t value)
 {
     struct slot *slots = slots_of(table, length, key), *slot = slots + key % WAYS;

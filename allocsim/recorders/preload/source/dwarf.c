@@ -1,9 +1,9 @@
-/* Call frame information of DWARF: how to get from a frame of the stack to the caller's frame.
- * Every function of an ELF file has it in .eh_frame, since exceptions need it.
+/* DWARF call frame information: how to get from a frame of the stack to the caller's frame. By
+ * default, compilers write it to .eh_frame for every function, because exceptions need it.
  *
- * The canonical frame address (CFA) is the stack pointer of the caller after the return. The rules
- * are for the CFA, the caller's frame pointer (FP) and the return address (RA), which are all that
- * a stack of return addresses needs. */
+ * The canonical frame address (CFA) is the caller's stack pointer after the return. Only the rules
+ * for the CFA, the caller's frame pointer (FP) and the return address (RA) are kept, because a walk
+ * needs no others. */
 
 #ifdef __x86_64__
 enum { FP = 6, SP = 7, RA = 16 }; /* numbers of registers in DWARF */
@@ -43,7 +43,7 @@ static uint64_t read_fixed(struct reader *reader, int bytes)
     return number;
 }
 
-/* Read a number in the form LEB128. */
+/* Read a LEB128 number. */
 static int64_t read_leb(struct reader *reader, bool is_signed)
 {
     uint64_t number = 0, byte;
@@ -61,7 +61,7 @@ static enum how plus(uint64_t number)
     return number == FP ? FP_PLUS : number == SP ? SP_PLUS : UNDEFINED;
 }
 
-/* Return the rule of an expression: a register and an offset, or the word at this address. */
+/* Return the rule of an expression: a register plus an offset, or the word at that address. */
 static struct rule read_expression(struct reader *reader)
 {
     size_t length = read_leb(reader, false);
@@ -80,8 +80,8 @@ static struct rule read_expression(struct reader *reader)
 /* Read an instruction (DW_CFA_*); return false if it is not known. */
 static bool read_instruction(struct reader *reader, struct instruction *read)
 {
-    /* Operands: 1, 2, 4 bytes; u, s: LEB128, unsigned or signed; f: unsigned, in data units, as s
-     * is; r: a register; e: an expression. */
+    /* Operands. 1, 2, 4: a number of that many bytes; u: unsigned LEB128; f, s: unsigned and signed
+     * LEB128 in data units; r: a register; e: an expression. */
     static const char *const operands[64] = {
         "", NULL, "1", "2", "4", "rf", "r", "r", "r", "ru", "", "", "ru", "r", "u", "e",
         "re", "rs", "rs", "s", "ru", "rs", "re", [0x2d] = "", [0x2e] = "u"};
@@ -106,7 +106,7 @@ static bool read_instruction(struct reader *reader, struct instruction *read)
     return true;
 }
 
-/* Return the rule of a register; `other` if it is of no interest. */
+/* Return the rule of a register, or `other` if the register's rule is not kept. */
 static struct rule *rule_of(struct rules *rules, uint64_t number, struct rule *other)
 {
     return number == FP ? &rules->fp : number == RA ? &rules->ra : other;
@@ -122,7 +122,7 @@ static void apply(const struct instruction *read, struct rules *initial, struct 
     case 0x06: /* restore */
         *rule = *rule_of(initial, read->number, &other);
         break;
-    case 0x07: case 0x09: case 0x14: case 0x15: case 0x16: /* undefined, or where no rule can be */
+    case 0x07: case 0x09: case 0x14: case 0x15: case 0x16: /* undefined, or has no rule here */
         *rule = (struct rule){UNDEFINED, 0};
         break;
     case 0x08: /* same_value */
@@ -147,7 +147,7 @@ static void apply(const struct instruction *read, struct rules *initial, struct 
     }
 }
 
-/* Run the instructions for the first `length` bytes of a function; return false if one of them is
+/* Run the instructions for the first `length` bytes of a function. Return false if one of them is
  * not known. */
 static bool run(struct reader reader, uint64_t length, struct rules *now)
 {

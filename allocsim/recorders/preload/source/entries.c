@@ -1,14 +1,14 @@
 /* Entries of lane 0: stacks, and the objects (executable and libraries) that contain their
  * addresses.
  *
- * A cache has the number of each entry by a key: of a stack a hash of its addresses, of an object
- * its first address. An entry that the cache has lost is written again. An object's entry is before
- * the first stack with an address in it. When dlclose has unmapped objects, all entries are new,
- * since addresses may be used again. */
+ * A cache maps keys to the numbers of entries. The key of a stack is a hash of its addresses, the
+ * key of an object is its first address. An entry that the cache has dropped is written again. The
+ * entry of an object precedes the first stack with an address in that object. dlclose changes all
+ * keys, because the addresses of an unmapped object may be used again. */
 
 #define MAX_NAME 512
 
-/* Return a key that is another one after dlclose. */
+/* Return the key combined with the generation, which dlclose changes. */
 static uint64_t in_generation(uint64_t key)
 {
     return key ^ (uint64_t)__atomic_load_n(&process.generation, __ATOMIC_RELAXED) << 48;
@@ -29,8 +29,8 @@ static bool append_entry(enum entry entry, const uint64_t *words, size_t length)
     return true;
 }
 
-/* Return the number of an entry, which is appended if it is new; 0 if that is not possible. Stacks
- * are numbered from 1 on, in the order of lane 0. */
+/* Return the number of an entry, and append the entry if it is new. Return 0 if it cannot be
+ * appended. Stacks are numbered from 1 on, in the order of lane 0; the number of an object is 1. */
 static uint64_t number_of(enum entry entry, uint64_t key, const uint64_t *words, size_t length)
 {
     uint64_t number = cached(process.caches->stacks, STACKS, key);

@@ -1,6 +1,6 @@
-/* Hooks: functions that would hide calls from the recorder, or forbid it to write. */
+/* Hooks: functions that would hide calls from the recorder, or stop it from writing. */
 
-/* The real functions must be tail calls: dlopen looks up its caller, which must be the program. */
+/* The real dlopen must be called by a tail call, since it looks up its caller: the program. */
 EXPORT void *HOOK(dlopen)(const char *file, int flags)
 {
     if (!RESOLVED)
@@ -27,7 +27,7 @@ EXPORT long HOOK(syscall)(long number, ...)
     if (!RESOLVED)
         return -1;
     long result = real.syscall(number, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5]);
-    if (number == SYS_seccomp && longs[0] < 2 && result == 0) /* a filter or the strict mode */
+    if (number == SYS_seccomp && longs[0] < 2 && result == 0) /* strict mode or a filter */
         process.is_sealed = true;
     return result;
 }

@@ -1,4 +1,4 @@
-/* The recording's files, which are mapped into the program and grow chunk by chunk. No descriptor
+/* The recording's files. They are mapped into the program and grow chunk by chunk. No descriptor
  * stays open. */
 
 /* Write a character and a number in hexadecimal digits; return the end. */
@@ -14,8 +14,9 @@ static char *append(char *text, char before, uint64_t number)
     return text;
 }
 
-/* Append zeros to the file, so that later a store to the mapped bytes cannot fail. On ext4, writing
- * takes 2 us per page and posix_fallocate 6 us. Writing works on every file system. */
+/* Append zeros to the file, so that a later store to the mapped bytes cannot fail; return false on
+ * failure. On ext4, writing takes 2 us per page, and posix_fallocate 6 us. Writing works on every
+ * file system. */
 static bool grow_file(int file, size_t length, uint64_t offset)
 {
     static char zeros[CHUNK];
@@ -29,14 +30,14 @@ static bool grow_file(int file, size_t length, uint64_t offset)
 }
 
 /* Map new bytes at the end of a file, at the address `window` unless it is NULL. Return NULL and
- * set `reason` on failure. This uses raw system calls: the functions of libc are cancellation
- * points, and malloc must not be one. */
+ * set `reason` on failure. This uses raw system calls, because libc's open, pwrite and close are
+ * cancellation points, and malloc must not be one. */
 static void *map_file(const char *path, void *window, size_t length, uint64_t offset,
                       enum lost *reason)
 {
     struct rlimit limit;
     long map = -1;
-    *reason = FILE_LIMIT; /* to grow the file beyond the limit would raise SIGXFSZ */
+    *reason = FILE_LIMIT; /* growing the file beyond the limit would raise SIGXFSZ */
     if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < offset + length)
         return NULL;
     int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (offset ? 0 : O_CREAT);
@@ -59,7 +60,7 @@ static void *map_file(const char *path, void *window, size_t length, uint64_t of
     return (void *)map;
 }
 
-/* Return zeroed memory that a forked child does not inherit, NULL on failure. */
+/* Return zeroed memory that a forked child does not inherit, or NULL on failure. */
 static void *map_memory(size_t length)
 {
     long map = syscall(SYS_mmap, NULL, length, (long)(PROT_READ | PROT_WRITE),
@@ -70,7 +71,7 @@ static void *map_memory(size_t length)
     return (void *)map;
 }
 
-/* Return the address of CHUNK reserved bytes, a multiple of CHUNK; NULL on failure. */
+/* Reserve CHUNK bytes at a multiple of CHUNK. Return their address, or NULL on failure. */
 static char *reserve_window(void)
 {
     long map = syscall(SYS_mmap, NULL, 2L * CHUNK, (long)PROT_NONE,

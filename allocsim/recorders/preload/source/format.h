@@ -1,4 +1,4 @@
-/* The files of a recording. The same definitions are in allocsim/traces/preload/layout.py.
+/* The files of a recording. allocsim/traces/preload/layout.py has the same definitions.
  *
  * A process is one program image until it calls exec, and from then on another one. Each image has
  * a file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is
@@ -6,28 +6,28 @@
  * a time writes to a lane. When the thread ends, the next new thread takes over the lane.
  *
  * A record is a few words: first the operation and a stamp, then an address and what else the
- * operation needs. The first word is written last, and is never 0. A record is therefore in the
- * file before the program gets the result of the call, and is still there after SIGKILL. */
+ * operation needs. Until the other words are written, the first word is UNWRITTEN; it is never 0. A
+ * record is in the file before the program gets the result of the call, so it survives SIGKILL. */
 #define HEADER 4096 /* bytes of the file of a header */
 #define CHUNK (128 << 10)
-#define SLACK 512 /* bytes at a chunk's end, into which a cursor may run on (see reserve) */
+#define SLACK 512 /* bytes at a chunk's end, into which a cursor may run (see reserve) */
 #define TEXT 32   /* bytes of a program's or a thread's name */
 #define ADDRESS (UINT64_MAX >> 8) /* the address in a word; the top byte may be a tag */
 
 enum op {
     MALLOC = 1, CALLOC, MEMALIGN, POSIX_MEMALIGN, ALIGNED_ALLOC, VALLOC, PVALLOC, NEW, NEW_ALIGNED,
     REALLOC_NULL, REALLOCARRAY_NULL, /* of NULL: an allocation */
-    REALLOC, REALLOCARRAY,           /* first half: the old address is given up */
-    RESIZED,                         /* second half: the new address, 0 on failure */
+    REALLOC, REALLOCARRAY,           /* first record, before the call: the old address */
+    RESIZED,                         /* second record, after it: the new address, 0 on failure */
     FREE, DELETE,
     BEGIN, END, NAME, /* of a thread */
     EXEC, EXEC_FAILED,
-    UNWRITTEN, /* a signal handler left put() by longjmp, or the program was killed there */
+    UNWRITTEN, /* put() did not finish: a signal handler called longjmp, or SIGKILL */
     WITH_SITE = 128, /* added to an operation: the record has another word, the call's site */
 };
 
-/* An entry of lane 0, which has no records: the low byte of the entry's first word. Above it is the
- * number of words that follow. */
+/* Kinds of entries of lane 0, which has no records. The low byte of an entry's first word is the
+ * kind. Above it is the number of words that follow. */
 enum entry {
     STACK = 1, /* return addresses, the innermost first */
     OBJECT,    /* begin, end, load address, and name of an executable or library */

@@ -1,6 +1,6 @@
 /* Hooks: malloc and its family. */
 
-/* Write a record of a call that allocates, with the number of its site unless that is 0. */
+/* Write a record of an allocation, with the number of its site unless the number is 0. */
 static void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
 {
     if (UNLIKELY(site))
@@ -25,14 +25,14 @@ static void put_address(enum op op, void *address)
         put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
 }
 
-/* Return the product, or SIZE_MAX if it overflows, which no allocator can allocate. */
+/* Return the product, or SIZE_MAX on overflow: no allocator can allocate SIZE_MAX bytes. */
 static inline size_t product(size_t count, size_t size)
 {
     size_t total;
     return __builtin_mul_overflow(count, size, &total) ? SIZE_MAX : total;
 }
 
-/* Set `result` to the result of `call`, which is a call of the program's malloc. */
+/* Set `result` to the result of `call`, a call of the program's malloc family. */
 #define INSIDE(result, call) (self.is_allocating = true, result = call, self.is_allocating = false)
 
 /* Define the hook of a function that returns `size` bytes at a multiple of `alignment`. */
@@ -63,8 +63,8 @@ EXPORT int HOOK(posix_memalign)(void **result, size_t alignment, size_t size)
     return error;
 }
 
-/* Call realloc for realloc or reallocarray. The record's first half is stamped before the call, the
- * second half after it. */
+/* Call realloc for realloc or reallocarray. The first record is stamped before the call, the second
+ * one after it. */
 static void *resized(enum op op, void *address, size_t size, uint64_t site)
 {
     void *result;

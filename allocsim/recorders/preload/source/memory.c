@@ -1,4 +1,4 @@
-/* Hooks: memory outside of malloc, which is counted. */
+/* Hooks: memory that the program obtains without malloc. It is only counted. */
 
 static void note_map(size_t length)
 {
@@ -13,7 +13,7 @@ EXPORT void *HOOK(mmap)(void *address, size_t length, int protection, int flags,
     if (!RESOLVED)
         return MAP_FAILED;
     long result = real.syscall(SYS_mmap, address, length, (long)protection, (long)flags,
-                               (long)file, at); /* a system call takes whole registers */
+                               (long)file, at); /* a system call reads whole registers */
     if (result != -1 && flags & MAP_ANONYMOUS && protection & PROT_WRITE)
         note_map(length);
     return (void *)result;
@@ -36,7 +36,7 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
     return (void *)result;
 }
 
-/* Return the end of a mapping of the recorder and set its start; the start may be NULL. */
+/* Return the end of a mapping of the recorder and set `start`, to NULL if it does not exist. */
 static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
 {
     *start = number == 0   ? (uintptr_t)process.header
@@ -45,7 +45,7 @@ static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
     return *start + (number == 0 ? HEADER : number == 1 ? sizeof *process.caches : CHUNK);
 }
 
-/* Unmap the range, except the recorder's own mappings in it, of which the program does not know. */
+/* Unmap the range except the recorder's mappings in it, which the program does not know about. */
 EXPORT int HOOK(munmap)(void *address, size_t length)
 {
     uintptr_t start = (uintptr_t)address, end = start + length;

@@ -1,12 +1,12 @@
 /* Hooks: operator new and delete.
  *
- * The operators of libstdc++ call malloc and free, which record the calls. The operators of
- * tcmalloc, jemalloc and mimalloc do not call them, or not always. So operator new records an
- * allocation unless malloc has just recorded it, and operator delete records its call if it comes
- * from the same library as free. */
+ * The operators of libstdc++ call malloc and free, whose hooks record the calls. The operators of
+ * tcmalloc, jemalloc and mimalloc do not call them, or not always. So the operators are recorded if
+ * they come from the same library as free: delete always, new unless malloc has just recorded the
+ * allocation. */
 
-/* Return the program's operator of that name. It may be in a library that only a plugin has loaded,
- * where RTLD_NEXT does not find it. */
+/* Return the program's operator of that name. If only a plugin has loaded the operator's library,
+ * RTLD_NEXT does not find it. */
 static void *operator_named(const char *name)
 {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
@@ -32,7 +32,7 @@ typedef void *new_function(size_t, uintptr_t, uintptr_t);
 typedef void delete_function(void *, uintptr_t, uintptr_t);
 
 /* Define the hooks of operators new and new[]. The second argument may be an alignment. An operator
- * with fewer arguments ignores the others. */
+ * with fewer arguments ignores the rest. */
 #define NEW_OPERATOR(name, op, alignment)                                                          \
     EXPORT void *HOOK(name)(size_t size, uintptr_t second, uintptr_t third)                        \
     {                                                                                              \

@@ -1,6 +1,6 @@
-/* Hooks: exec and posix_spawn, so that a program that runs without the recorder is noted. */
+/* Hooks: exec and posix_spawn, to note programs that run without the recorder. */
 
-/* Note that a process has begun a program, and whether its environment loads the recorder. */
+/* Note that a process starts a program, and whether its environment loads the recorder. */
 static void note_exec(uint64_t when, pid_t started, const char *program, char *const *environment)
 {
     uint64_t keeps = 0;
@@ -12,7 +12,7 @@ static void note_exec(uint64_t when, pid_t started, const char *program, char *c
         put_text(EXEC, when, keeps << 32 | (uint32_t)started, program);
 }
 
-/* Define a hook of the form of execve. */
+/* Define a hook with the parameters of execve. */
 #define EXEC(name, type, program_name)                                                             \
     EXPORT int HOOK(name)(type program, char *const *arguments, char *const *environment)          \
     {                                                                                              \
@@ -39,7 +39,7 @@ EXPORT int HOOK(execvp)(const char *program, char *const *arguments)
     return HOOK(execvpe)(program, arguments, environ);
 }
 
-/* Define a hook that passes a list of arguments, which ends with NULL, to another one. */
+/* Define a hook that passes a NULL-terminated list of arguments to another hook. */
 #define EXEC_LIST(name, with_array, environment)                                                   \
     EXPORT int HOOK(name)(const char *program, const char *first, ...)                             \
     {                                                                                              \

@@ -9,7 +9,7 @@
 #define FIELD(name) __typeof__(name) *name;
 static struct { FOR_EACH_FUNCTION(FIELD) } real;
 
-/* Find the functions; return false if a call of resolve() is still under way. */
+/* Find the functions. Return false if a call of resolve() is still under way. */
 static bool resolve(void)
 {
     static bool is_resolving;
@@ -25,7 +25,7 @@ static bool resolve(void)
 
 #define RESOLVED (LIKELY(real.malloc) || resolve())
 
-/* Declare `longs`, the next `count` arguments. If the caller has passed fewer, the rest is junk. */
+/* Declare `longs`, the next `count` arguments. Those that the caller has not passed are garbage. */
 #define LONGS(last, count)                                                                         \
     long longs[count];                                                                             \
     va_list list;                                                                                  \
@@ -36,8 +36,8 @@ static bool resolve(void)
 
 static char arena[32 << 10] __attribute__((aligned(16)));
 
-/* Return zeroed memory for dlsym, which may allocate before malloc is known. It is never freed.
- * Return NULL if there is no more, or for a larger alignment than that of malloc. */
+/* Return zeroed memory for dlsym, which may allocate before the real malloc is found. The memory is
+ * never freed. Return NULL if the arena is full or the alignment is above 16 bytes. */
 static void *bootstrap(size_t size, size_t alignment)
 {
     static size_t used;

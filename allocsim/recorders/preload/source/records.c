@@ -1,8 +1,8 @@
-/* Records: each thread writes to a lane of its own, at its cursor. */
+/* Records: each thread writes to its own lane, at its cursor. */
 
-#define RETRY 64 /* when there is no room, only one call of this many tries to make room */
+#define RETRY 64 /* while there is no room, one call in this many tries to make room */
 
-/* Return whether a few records fit at a cursor. */
+/* Return whether BEGIN and the longest record fit at a cursor. */
 static bool has_room(uint64_t cursor)
 {
     return cursor && cursor % CHUNK + 2 * TEXT <= CHUNK - SLACK;
@@ -46,7 +46,7 @@ static void leave_lane(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Give this thread a lane of its own and begin it; return false on failure. */
+/* Give this thread a lane, and write BEGIN to it; return false on failure. */
 static bool take_lane(void)
 {
     self.cursor = 0;
@@ -63,7 +63,7 @@ static bool take_lane(void)
     return true;
 }
 
-/* Make room as more_room() does, with all signals blocked. */
+/* Do the work of more_room(), with all signals blocked. */
 static bool find_room(bool is_nested)
 {
     bool is_done = true;
@@ -81,8 +81,8 @@ static bool find_room(bool is_nested)
 }
 
 /* Make room for a record of this thread, or set self.reason and return false. `is_nested` means
- * that this is a signal handler which has interrupted put(). The interrupted record is not
- * complete, so its chunk must stay mapped, and the handler gets another lane. */
+ * that a signal handler has interrupted put() and calls this. The interrupted record is incomplete,
+ * so its chunk must stay mapped, and the handler gets another lane. */
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
@@ -107,7 +107,7 @@ static bool more_room(bool is_nested)
 
 /* Return the place for a record, or NULL if there is no room. One instruction reads and moves the
  * cursor, so that a signal handler never gets the same place. At the end of a chunk, the cursor
- * moves on into SLACK until its thread has a new chunk. */
+ * moves into SLACK until the thread gets a new chunk. */
 static inline uint64_t *reserve(unsigned words, bool *is_nested)
 {
     for (;;) {

@@ -11,8 +11,8 @@ union row {
 };
 
 /* Return the frame description entry (FDE) of the last function that begins at or before an
- * address; NULL if there is none. `index` is the object's .eh_frame_hdr, a sorted table. Every
- * linker writes this form of it. */
+ * address, and set `function` to its address. Return NULL if no function does. `index` is the
+ * object's .eh_frame_hdr, a sorted table, in the form that every linker writes. */
 static const uint8_t *find_fde(uint64_t address, const uint8_t *index, uint64_t *function)
 {
     struct { int32_t function, fde; } const *table = (const void *)(index + 12);
@@ -40,8 +40,8 @@ static int encoded_size(uint8_t encoding)
     return sizes[encoding & 15];
 }
 
-/* Read the common information entry (CIE) of an FDE: the units, and the rules at the begin of each
- * function. Return the encoding of addresses, or UNKNOWN if the entry is not understood. */
+/* Read the common information entry (CIE) of an FDE: the units, and the rules at the beginning of
+ * each function. Return the encoding of addresses, or UNKNOWN if the entry is not understood. */
 static uint8_t read_cie(const uint8_t *cie, struct reader *units, struct rules *rules)
 {
     uint32_t length;
@@ -53,7 +53,7 @@ static uint8_t read_cie(const uint8_t *cie, struct reader *units, struct rules *
     units->code_unit = reader.code_unit = read_leb(&reader, false);
     units->data_unit = reader.data_unit = read_leb(&reader, true);
     if (version == 1)
-        reader.at++; /* the number of the register RA */
+        reader.at++; /* the number of the RA register */
     else
         read_leb(&reader, false);
     if (*letters != 'z')
@@ -69,7 +69,7 @@ static uint8_t read_cie(const uint8_t *cie, struct reader *units, struct rules *
         else if (*letters == 'P')
             data += 1 + encoded_size(*data);
         else if (*letters != 'B')
-            return UNKNOWN; /* S: the frame that a signal has interrupted */
+            return UNKNOWN; /* S: the function that a signal handler returns to */
     }
     return run(reader, 0, rules) ? encoding : UNKNOWN;
 }
@@ -86,7 +86,7 @@ static struct rules read_fde(const uint8_t *fde, uint64_t offset)
     uint8_t encoding = read_cie(fde + 4 - cie, &reader, &rules);
     if (encoding == UNKNOWN)
         return none;
-    reader.at += encoded_size(encoding); /* the begin of the function */
+    reader.at += encoded_size(encoding); /* the address of the function */
     if (offset >= read_fixed(&reader, encoded_size(encoding)))
         return none;
     size_t data_length = read_leb(&reader, false);
@@ -98,7 +98,7 @@ static struct rules read_fde(const uint8_t *fde, uint64_t offset)
 static union row read_row(uint64_t ip, const struct dl_find_object *object)
 {
     static const union row end = {{.is_set = 1}};
-    uint64_t call = ip - 1, function; /* after a call that never returns, ip may be another's */
+    uint64_t call = ip - 1, function; /* ip may be after the function, if its call never returns */
     const uint8_t *index = object->dlfo_eh_frame;
     const uint8_t *fde = index ? find_fde(call, index, &function) : NULL;
     if (!fde)

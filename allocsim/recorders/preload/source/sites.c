@@ -1,6 +1,6 @@
 /* Call sites: the record of a call that allocates has the number of its stack. */
 
-/* Return the memo of this thread's lane, NULL if there is no room. */
+/* Return the memo of this thread's lane, or NULL if there is no room. */
 static struct memo *memo_of_lane(void)
 {
     if (!self.lane && !more_room(false))
@@ -10,7 +10,7 @@ static struct memo *memo_of_lane(void)
     return self.lane->memo;
 }
 
-/* Return the number of the stack that begins with `frame`, 0 if it is not known. */
+/* Return the number of the stack that begins with `frame`, or 0 if it cannot be recorded. */
 static __attribute__((noinline)) uint64_t site_of(struct frame frame)
 {
     uint64_t addresses[MAX_DEPTH], number = 0;
@@ -25,7 +25,7 @@ static __attribute__((noinline)) uint64_t site_of(struct frame frame)
     return number;
 }
 
-/* The number of the stack of the hook in which this is; 0 if no stacks are recorded. */
+/* The number of the stack of the hook that contains this, or 0 if no stacks are recorded. */
 #define SITE (UNLIKELY(kept.has_sites) ? site_of(CALLER) : 0)
 
 EXPORT int HOOK(dlclose)(void *library)

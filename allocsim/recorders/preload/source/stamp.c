@@ -2,8 +2,8 @@
  *
  * A free is stamped before it begins, and an allocation after it has ended, so in the order of the
  * stamps an address is freed before it is allocated again. Where the CPU's time stamp counter (TSC)
- * is trusted, a stamp is the result of rdtscp (20 ns), which waits for earlier loads. Elsewhere it
- * is the time in ns, and an atomic maximum makes it unique. */
+ * is trusted, a stamp is the result of rdtscp (20 ns), which waits for earlier loads. Elsewhere a
+ * stamp is the time in ns, and an atomic maximum makes it unique. */
 
 static uint64_t nanoseconds(void)
 {

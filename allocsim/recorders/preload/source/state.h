@@ -1,7 +1,7 @@
-/* The recorder's memory: of the process, of the program image, of a thread.
+/* The recorder's state: of the process, of the program image, and of a thread.
  *
- * Shared mappings of the files are not inherited by a forked child. The kernel zeroes `process` in
- * a forked child (MADV_WIPEONFORK), and a process that finds it zero begins new files. */
+ * A forked child does not inherit the mappings of the files (MADV_DONTFORK). The kernel zeroes the
+ * child's `process` (MADV_WIPEONFORK), so the child begins new files. */
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define MAX_LANES 8192
 #define ROWS (1 << 14)   /* slots of the caches */
@@ -14,36 +14,36 @@ struct lane {
     uint64_t cursor;
     uint64_t chunks;   /* in the lane's file */
     struct lane *next; /* in the list of free lanes */
-    struct memo *memo; /* of the stack, see walk.c; NULL before the first walk */
+    struct memo *memo; /* see walk.c; NULL before the first walk */
 };
 
 struct slot {
     uint64_t key_xor_value, value;
 };
 
-struct caches { /* shared memory, so that the program has no more anonymous memory */
+struct caches { /* shared memory, which does not count as anonymous memory of the program */
     struct slot rows[ROWS], stacks[STACKS];
 };
 
 static struct process {
     struct header *header; /* NULL: not recording yet, or in a forked child */
     bool is_off;           /* nothing is recorded */
-    bool is_sealed;        /* a seccomp filter is installed: no more system calls */
+    bool is_sealed;        /* seccomp is on: the recorder makes no more system calls */
     bool lock;
     uint32_t threads, lanes_used;
     uint64_t last; /* the last stamp, unless stamps are TSC ticks */
     struct lane *free_lanes;
-    uint32_t sites; /* numbers that are in use */
-    uint16_t generation; /* of addresses; see entries.c */
+    uint32_t sites; /* stacks that have a number */
+    uint16_t generation; /* changed by dlclose; see entries.c */
     struct caches *caches; /* NULL: no stacks are recorded */
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
-} __attribute__((aligned(PAGE))) process; /* whole pages, zero in a forked child */
+} __attribute__((aligned(PAGE))) process; /* whole pages, for MADV_WIPEONFORK */
 
-static struct { /* not zeroed: a forked child inherits it */
+static struct { /* a forked child inherits it */
     uint64_t identity, forked;
     bool is_tsc, has_key, has_sites;
     pthread_key_t key;
-    size_t directory;    /* length of the directory's path */
+    size_t directory;    /* length of the directory's path in `path` */
     char path[MAX_PATH]; /* of the header's file */
 } kept;
 
@@ -52,14 +52,14 @@ static __thread struct {
     struct lane *lane;
     uint32_t number;    /* of this thread in the process, from 1; 0: no number yet */
     unsigned round;     /* how often end_thread() has been called in this thread */
-    uint64_t lost;      /* records lost since there has been no room */
+    uint64_t lost;      /* records lost in a row because there was no room */
     enum lost reason;   /* why there is no room */
-    uint64_t allocated; /* address of the last allocation that was recorded */
-    void *deleting;     /* address that operator delete has recorded and may pass on to free */
+    uint64_t allocated; /* address of the last recorded allocation */
+    void *deleting;     /* address recorded by operator delete; free skips it */
     bool is_deleting;
     bool has_ended;
-    bool is_writing;    /* inside put(); a signal handler may find it true */
-    bool is_allocating; /* inside the program's malloc, whose mmap calls are not the program's */
+    bool is_writing;    /* inside put(); true in a signal handler that has interrupted it */
+    bool is_allocating; /* inside the program's malloc, whose mmap calls are not counted */
 } self __attribute__((tls_model("initial-exec")));
 
 static void lock(void)

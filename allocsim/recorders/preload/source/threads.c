@@ -7,10 +7,10 @@ static void put_name(void)
         put_text(NAME, stamp(), self.number, name);
 }
 
-/* End this thread. This is the destructor of a thread-specific value. It sets the value again
- * until the last round of destructors, so that it runs after the others, among them those of
- * malloc's thread caches. libc frees some objects even later; for each such call, a lane is taken
- * and left. */
+/* Record the end of this thread. This is the destructor of a thread-specific value. It sets the
+ * value again until the last round of destructors, so that it runs after the destructors of
+ * malloc's thread caches. libc frees some objects even later; for each of these calls, the thread
+ * takes a lane and leaves it. */
 static void end_thread(void *value)
 {
     if (++self.round < PTHREAD_DESTRUCTOR_ITERATIONS)

@@ -1,40 +1,40 @@
 /* Walks of the stack, from a frame to the outermost one.
  *
- * A thread's memo has the frames of its last walk. If a frame is in the memo with equal registers,
- * then the frames that follow are too, as long as the words of the stack which were read to find
- * them are the same. To compare these words is several times faster than to look up rows, since
- * one comparison need not wait for another.
+ * A thread's memo has the frames of its last walk. If a frame is in the memo with the same
+ * registers, the frames of its callers are valid too, as long as the stack words from which they
+ * were read have not changed. Comparing these words is several times faster than looking up rows,
+ * because no comparison waits for another.
  *
- * A signal handler may walk while this thread does. Then the thread walks once more. */
+ * A signal handler may interrupt a walk and walk itself. The interrupted walk is then repeated. */
 
 #define MAX_DEPTH 256
 #define MAX_FRAME (64 << 20) /* bytes of a function's frame */
 
-struct frame { /* of a function that is waiting for another one to return */
+struct frame { /* of a function that has called another one */
     uint64_t ip, sp, fp;
 };
 
 struct known {
     struct frame frame;
-    const uint64_t *ip; /* place of the caller's ip; NULL: it is not all that determines it */
-    const uint64_t *fp; /* place of the caller's fp; NULL: no word of the stack determines it */
-    uint64_t hash;      /* of the addresses up to this frame, from the outermost on */
+    const uint64_t *ip; /* word with the caller's ip; NULL: the ip depends on other words too */
+    const uint64_t *fp; /* word with the caller's fp; NULL: the fp depends on no word */
+    uint64_t hash;      /* of the addresses from the outermost frame to this one */
 };
 
 struct memo {
     struct known frames[MAX_DEPTH]; /* the outermost first */
-    struct known found[MAX_DEPTH];  /* during a walk: frames that may be new, the innermost first */
+    struct known found[MAX_DEPTH];  /* during a walk: its first frames, the innermost first */
     size_t depth;
     uint64_t generation, walks;
     bool is_whole; /* no walk is under way */
 };
 
-/* The frame of the function that has called the function in which this is. */
+/* The frame of the caller of the function that contains this. */
 #define CALLER                                                                                     \
     ((struct frame){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),      \
                     *(uintptr_t *)__builtin_frame_address(0)})
 
-/* Return the row of a return address, from the cache if it is there. */
+/* Return the row of a return address, from the cache if possible. */
 static union row row_of(uint64_t ip)
 {
     uint64_t key = in_generation(ip);
@@ -51,7 +51,7 @@ static union row row_of(uint64_t ip)
     return row;
 }
 
-/* Find the caller's frame, and where its registers are; return false at the end of the stack. */
+/* Find the caller's frame and the words it depends on; return false at the end of the stack. */
 static bool step(struct known *known, struct frame *caller)
 {
     const struct frame *frame = &known->frame;
@@ -72,7 +72,7 @@ static bool step(struct known *known, struct frame *caller)
     return caller->ip != 0;
 }
 
-/* Return the outermost frame of the memo which is certain to follow if frame number `last` does. */
+/* Return the number of the memo's outermost frame that is valid if frame number `last` is. */
 static size_t unchanged(const struct memo *memo, size_t last)
 {
     const struct known *known = memo->frames + last;
@@ -88,7 +88,7 @@ static uint64_t add_to_hash(uint64_t hash, uint64_t address)
     return hash ^ hash >> 32;
 }
 
-/* Put the first `count` frames of `found` into the memo, in place of those after `common`. */
+/* Append the first `count` frames of `found` to the first `common` frames of the memo. */
 static void remember(struct memo *memo, size_t common, size_t count)
 {
     for (struct known *to = memo->frames + common; count; to++) {
@@ -104,8 +104,8 @@ static bool is_interrupted(const struct memo *memo, uint64_t walks)
     return __atomic_load_n(&memo->walks, __ATOMIC_RELAXED) != walks;
 }
 
-/* Walk from `frame` on and set the memo to the frames found. The result is of no use if a signal
- * handler has walked meanwhile. */
+/* Walk from `frame` on, and set the memo to the frames found. The memo is invalid if a signal
+ * handler has walked in the meantime. */
 static void walk_once(struct memo *memo, struct frame frame, uint64_t walks)
 {
     size_t count = 0, old = memo->depth;
@@ -138,8 +138,8 @@ static void walk_once(struct memo *memo, struct frame frame, uint64_t walks)
     remember(memo, 0, count);
 }
 
-/* Walk from `frame` on. Copy the addresses, the innermost first, unless the stack has a number;
- * return the hash of the addresses. */
+/* Walk from `frame` on; return the hash of the addresses and set `depth` to their number. Copy the
+ * addresses, the innermost first, unless the cache has the stack's number. */
 static uint64_t walk(struct memo *memo, struct frame frame, uint64_t *addresses, size_t *depth)
 {
     uint64_t hash, walks, generation = in_generation(0);
