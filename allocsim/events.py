@@ -1,10 +1,9 @@
-"""Events, and the trace, which is a stream of events.
+"""Events and traces. A trace is a stream of events.
 
-Generators and trace readers produce events; the replay driver consumes them. A stream consists of
-chunks, which are arrays of events, so memory use does not depend on the length of the stream. An
-event names an object by its id, a small integer that is unique among the live objects and is reused
-after the object is freed. An event has no address, because the allocator decides where an object
-goes.
+Generators and trace readers produce events; the replay driver consumes them. A stream is a sequence
+of chunks, which are arrays of events, so memory use does not depend on the length of the stream. An
+event refers to an object by its id, a small integer. An id is unique among the live objects and is
+reused after the object is freed. An event has no address, because the allocator chooses it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from allocsim.program_run import ProgramRun
 
 
 class Op(IntEnum):
-    """Operation of an event: a call of the allocator, or above FREE a note between calls.
+    """Operation of an event: a call of the allocator, or (above FREE) a note between two calls.
 
     Compiled code relies on the order: allocations, REALLOC, FREE, notes.
     """
@@ -41,7 +40,7 @@ class Op(IntEnum):
     THREAD_DONE = 5
     """A note: the thread has ended."""
     FREEZE = 6
-    """A note: from here on the heap may not grow."""
+    """A note: from here on the heap must not grow."""
     RELEASE = 7
     """A note: the allocator must release `request` bytes of free pages to the OS."""
 
@@ -59,10 +58,10 @@ class Event(Struct):
 EVENT = Event.dtype
 
 CHUNK = 1 << 15
-"""Events in a full chunk. A chunk takes 512 KiB, a fraction of a second-level cache."""
+"""Events in a full chunk. A chunk takes 512 KiB, which suits a second-level cache."""
 
 RECORDED = "trace"
-"""The kind, in the description of a trace, of events that were read from a recording."""
+"""Value of "kind" in the description of a trace that was read from a recording."""
 
 MAX_OBJECTS = 1 << 31
 """Maximum number of objects live at once. Fill patterns (`stamps`) and tables rely on the limit."""
@@ -80,9 +79,9 @@ def no_events(count: int = 0) -> Any:
 def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
     """Close `chunks` at the end of the block if it has a `close` method, as generators do.
 
-    Every generator that wraps the chunks of a trace needs this: when its consumer stops early, the
-    file or process that the chunks come from must be closed at once, without waiting for the
-    garbage collector.
+    Every generator that wraps the chunks of a trace needs this. When its consumer stops early, the
+    file or process that produces the chunks must be closed at once, not when the garbage collector
+    runs.
     """
     try:
         yield
@@ -143,7 +142,7 @@ def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
 
 
 def _read_stream() -> Iterator[Any]:
-    """Return a stream without events, as if they had been read."""
+    """Return a stream that counts as read to its end."""
 
     def no_chunks() -> Generator[Any, None, None]:
         """Yield nothing."""
@@ -156,14 +155,14 @@ def _read_stream() -> Iterator[Any]:
 
 @dataclass
 class Trace:
-    """A stream of events, which can be consumed once, and its description."""
+    """A stream of events, which can be consumed only once, and its description."""
 
     name: str
-    """The name that the user gave: the name of a file or of a bundled workload."""
+    """The name that the user gave: a path or the name of a bundled workload."""
     chunks: Iterator[Any]
     """Arrays of EVENT in order. Taking the next array may overwrite the previous one."""
     description: dict[str, Any]
-    """The origin of the trace, for reports: a generator's parameters, or a recording's format."""
+    """The origin of the trace, for reports: a generator's parameters or a recording's format."""
     length: int | None = None
     """Number of events, if known in advance."""
     seed: int | None = None
@@ -171,17 +170,17 @@ class Trace:
     dropped: dict[str, int] = field(default_factory=dict)
     """Calls that an import dropped or repaired, by reason; complete at the end of the stream."""
     notes: list[str] = field(default_factory=list)
-    """Sentences of an import for the user; complete at the end of the stream."""
+    """Remarks of an import for the user, in sentences; complete at the end of the stream."""
     losses: list[str] = field(default_factory=list)
-    """Sentences on calls that are known to be missing; complete at the end of the stream."""
+    """Sentences about calls that are known to be missing; complete at the end of the stream."""
     capabilities: Capabilities = field(default_factory=Capabilities)
     """What the recorder of the trace was able to see."""
     program_run: ProgramRun | None = None
-    """What the kernel counted while the program was recorded; None for a part of a trace, and for
-    a trace whose recorder does not keep it."""
+    """Figures that the kernel counted while the program was recorded. None for a slice or sample of
+    a trace, and for a trace that `allocsim record` did not write."""
     progress: Any = None
-    """A function that returns the share of the input read so far, 0 to 1; used if `length` is
-    None."""
+    """A function that returns the share of the input that has been read, 0 to 1; used if `length`
+    is None."""
 
     sites: CallSites | None = None
     """The call sites of the allocating events. None if they were not requested when the trace was
@@ -196,8 +195,8 @@ class Trace:
     writer that puts the description before the events needs this number."""
 
     resource: Any = None
-    """The object that the chunks are read from, if it must be closed. Trace.close closes it too,
-    because a generator that was never started does not run its own cleanup code."""
+    """The object that the chunks are read from, if it must be closed. `close` closes it too: a
+    generator that was never started does not run its cleanup code."""
 
     reopen: Callable[[], Trace] | None = None
     """A function that opens the same trace again; None if the trace can be read only once, like
@@ -205,10 +204,10 @@ class Trace:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the events are the calls of a program, as opposed to those of a generator.
+        """Whether the events come from a program and not from a generator.
 
-        A file of allocsim's own format names the origin of its events. Any other trace file counts
-        as recorded, since its format does not say.
+        A file in allocsim's own format names the origin of its events. Other formats do not, so a
+        trace in another format counts as recorded.
         """
         origin = self.description.get("source", self.description)
         return bool(origin.get("kind") == RECORDED)
@@ -220,7 +219,10 @@ class Trace:
         return isgenerator(generator) and getgeneratorstate(generator) != GEN_CREATED
 
     def close(self) -> None:
-        """Close the stream and what it has opened, whether or not it was read to its end."""
+        """Close the stream and the file or process that it reads from.
+
+        The stream need not have been read to its end.
+        """
         with closing_chunks(self.chunks):
             pass
         if self.resource is not None:

@@ -1,8 +1,8 @@
-"""Which addresses of an ELF file lie in a function that its symbol tables name.
+"""Test whether an address is in a function that has a symbol in its ELF file.
 
-For an address in a function without a symbol, addr2line gives the name of the nearest function
-before it. In a stripped library, which names only the functions that it exports, most such names
-are wrong.
+For an address in a function without a symbol, addr2line prints the name of the nearest function
+before it. A stripped library has symbols only for the functions that it exports, so most of these
+names are wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
-"""Elf64_Ehdr without its type, and Elf64_Shdr, little-endian (elf(5))."""
+"""Elf64_Ehdr and Elf64_Shdr, little-endian (elf(5))."""
 
 _SYMBOL = np.dtype(
     [("name", "<u4"), ("kind", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"),
@@ -35,19 +35,20 @@ _FUNCTIONS = (2, 10)
 """The symbol types STT_FUNC and STT_GNU_IFUNC."""
 
 MAX_TABLE = 256 << 20
-"""Maximum bytes of a symbol table that is read. Chromium's has 100 MB."""
+"""Maximum size in bytes of a symbol table that is read. Chromium's has 100 MB."""
 
 
 def in_named_functions(path: str, offsets: Any) -> Any:
-    """Return for each offset whether a symbol names the function that contains it.
+    """Return a flag for each offset: whether the function that contains it has a symbol.
 
-    For a file that is damaged or cannot be read, all are False.
+    If the file is damaged or cannot be read, all flags are False.
     """
     found = np.zeros(len(offsets), np.bool_)
     try:
         for starts, ends in _functions(path):
             before = np.searchsorted(starts, offsets, side="right") - 1
-            # Functions may overlap: take the furthest end of all that begin before the offset.
+            # Functions may overlap: use the highest end of all functions that start at or before
+            # the offset.
             reach = np.maximum.accumulate(ends)
             found |= (before >= 0) & (np.asarray(offsets) < reach[np.maximum(before, 0)])
     except (OSError, ValueError, OverflowError, struct.error):
@@ -56,7 +57,7 @@ def in_named_functions(path: str, offsets: Any) -> Any:
 
 
 def _functions(path: str) -> Iterator[tuple[Any, Any]]:
-    """Yield the sorted starts of the functions of each symbol table, and their ends."""
+    """Yield (starts, ends) of the functions in each symbol table, sorted by start."""
     with Path(path).open("rb") as file:
         header = os.pread(file.fileno(), _HEADER.size, 0)
         if not header.startswith(_NATIVE):

@@ -1,8 +1,8 @@
-"""Frame: a place in a program, as a stack has it. Its names are safe to print.
+"""Stack frames with names that are safe to print.
 
-The names come from files that anyone may have written. So a long name is cut and a character that
-is not printable is escaped when the frame is made. Markup in a name is still there: an output with
-markup must escape it.
+The names come from files that anyone may have written. When a frame is made, a long name is cut and
+characters that are not printable are escaped. Markup is not escaped: a report in HTML or Markdown
+must do that.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import NamedTuple
 from allocsim.text import printable
 
 MAX_NAME = 300
-"""Maximum characters of a name that are kept. Names of C++ templates may have thousands."""
+"""Maximum length of a name in characters. Names of C++ templates may have thousands."""
 
 MAX_LINE = (1 << 31) - 1
-"""Maximum number of a line of source code."""
+"""Maximum line number."""
 
 
 class Frame(NamedTuple):
-    """A function, and the line of source code at which it makes a call or allocates."""
+    """A function, and the line of its source code that calls the next function or allocates."""
 
     function: str
-    """Demangled name, or module and offset, as in "libx.so+0x1f", if the name is not known."""
+    """Demangled name; module and offset, as in "libx.so+0x1f", if the name is not known."""
     file: str = ""
     """Path of the source file; "" if it is not known."""
     line: int = 0
@@ -57,7 +57,7 @@ def make_frame(
 
 
 def address_frame(module: str | bytes, offset: int) -> Frame:
-    """Return the frame of a function whose name is not known, at an offset of its module."""
+    """Return the frame of an unknown function at an offset in `module`."""
     path = _clean(module)
     name = PurePath(path).name
     return Frame(f"{name}+{offset:#x}" if name else f"{offset:#x}", module=path)

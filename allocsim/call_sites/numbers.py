@@ -1,8 +1,8 @@
-"""Site numbers: the stream of numbers beside the events of a trace.
+"""Site numbers: the stream of numbers that runs in parallel to the events of a trace.
 
-Each allocating event has one number, so the numbers of a chunk of events are found by counting its
-allocating events. The producer of a chunk puts their numbers into a queue before it yields the
-chunk, and the consumer takes them after it has got the chunk. The queue may be used by two threads.
+Each allocating event has one number, so a chunk has as many numbers as allocating events. The
+producer puts the numbers of a chunk into a queue before it yields the chunk. The consumer takes
+them after it has received the chunk. Producer and consumer may run in different threads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from allocsim.call_sites.table import EMPTY, SiteTable
 
 LAST_ALLOCATING = 3
-"""An event allocates if its operation is at most this number, REALLOC of `events.Op`."""
+"""Op.REALLOC. An event allocates if its `op` is at most this (see `events.Op`)."""
 
 
 def count_allocating(events: Any) -> int:
@@ -24,11 +24,11 @@ def count_allocating(events: Any) -> int:
 
 
 class CallSites:
-    """The site numbers of a trace's allocating events, and the table of what they mean."""
+    """The site numbers of a trace's allocating events, and the table of their stacks."""
 
     def __init__(self) -> None:
         self.table: SiteTable = EMPTY
-        """What the numbers mean; complete at the end of the stream."""
+        """The stacks of the numbers; complete at the end of the stream."""
         self._waiting: deque[Any] = deque()
 
     def put(self, numbers: Any) -> None:
@@ -39,7 +39,7 @@ class CallSites:
     def take(self, count: int) -> Any:
         """Return the numbers of the next `count` allocating events, as uint32.
 
-        Raises IndexError if their events were not produced yet.
+        Raises IndexError if fewer numbers have been put.
         """
         parts = [np.zeros(0, np.uint32)]
         while count:
@@ -53,13 +53,13 @@ class CallSites:
     def of(self, events: Any) -> Any:
         """Return the site number of each event of the next chunk, as uint32.
 
-        The number is 0 for a free or a note, and for an unknown site. Call this method for each
-        chunk, in their order.
+        The number is 0 for a free, for a note and for an unknown site. Call this method once for
+        each chunk, in the order of the chunks.
         """
         numbers = np.zeros(len(events), np.uint32)
         numbers[events.op <= LAST_ALLOCATING] = self.take(count_allocating(events))
         return numbers
 
     def discard(self) -> None:
-        """Forget the numbers that were not taken, for events that are not part of the trace."""
+        """Drop the numbers that were not taken. Their events are not part of the trace."""
         self._waiting.clear()

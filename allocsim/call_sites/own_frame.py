@@ -1,8 +1,8 @@
-"""Own frames: which frame of a stack a person wants to see.
+"""Own frames: the frame of a stack that a report shows.
 
-The innermost frames of a stack belong to the allocator and to the runtime of the language: malloc,
-operator new, the insides of a std::vector, the interpreter of Python. The first own frame is the
-innermost one that belongs to none of them. It is the line that a programmer can change.
+The innermost frames of a stack belong to the allocator or to the language runtime: malloc, operator
+new, the methods of std::vector, the Python interpreter. The first own frame is the innermost frame
+that belongs to neither. It names a line that a programmer can change.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from allocsim.call_sites.frame import Frame
 
 
 class Rank(IntEnum):
-    """How much a frame says about who allocates."""
+    """The owner of a frame's code. A higher rank says more about the origin of an allocation."""
 
     ALLOCATOR = 0
-    """malloc and its like, or a recorder."""
+    """malloc, its wrappers, or a recorder."""
     RUNTIME = 1
-    """The C or C++ library, or Python's interpreter."""
+    """The standard library of C, C++ or Rust, or the Python interpreter."""
     OWN = 2
     """Anything else: the program, or a library that it uses."""
 
@@ -57,7 +57,7 @@ _RUNTIME_FILES = re.compile(
 
 
 def rank_of(frame: Frame) -> Rank:
-    """Return the rank of a frame; the names of functions count only in native code."""
+    """Return the rank of a frame. Function names are matched only in native code."""
     module, name = PurePath(frame.module).name, _bare(frame.function) if frame.module else ""
     if _ALLOCATOR_MODULES.fullmatch(module) or _ALLOCATORS.fullmatch(name):
         return Rank.ALLOCATOR
@@ -71,9 +71,9 @@ def rank_of(frame: Frame) -> Rank:
 
 
 def _bare(function: str) -> str:
-    """Return a function's name without its parameters, template arguments and result type.
+    """Return a function's name without parameters, template arguments and result type.
 
-    A result type is part of the demangled name of a C++ template.
+    The demangled name of a C++ function template includes the result type.
     """
     kept, depth = "", 0
     for character in function:

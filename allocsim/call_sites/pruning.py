@@ -1,4 +1,4 @@
-"""Pruning of a table of call sites: only the sites that a trace uses, with their callers."""
+"""Reduce a table of call sites to the sites that a trace uses, and their callers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from allocsim.call_sites.table import SiteTable
 
 
 def pruned(table: SiteTable, used: Any) -> SiteTable:
-    """Return the table whose site N has the stack of the site used[N]; used[0] must be 0.
+    """Return a table in which site N has the stack of site used[N] in `table`; used[0] must be 0.
 
-    Nodes and frames that no such stack contains are left out. Sites that `table` does not have are
-    unknown sites.
+    Nodes and frames that none of these stacks contains are dropped. A number in `used` that `table`
+    does not have becomes an unknown site.
     """
     known = np.where(np.asarray(used) < len(table), used, 0)
     nodes = table.node_of[known]
@@ -30,9 +30,9 @@ def pruned(table: SiteTable, used: Any) -> SiteTable:
 
 
 def _with_callers(parents: Any, nodes: Any) -> Any:
-    """Return a flag for each node: whether it is node 0, one of `nodes`, or a caller of these.
+    """Return a flag for each node: whether it is node 0, one of `nodes`, or a caller of one.
 
-    Every step doubles the distance, so the deepest stack takes 24 steps.
+    Each iteration doubles the distance that callers are followed, so the deepest stack takes 24.
     """
     is_kept = np.zeros(len(parents), np.bool_)
     is_kept[0] = is_kept[nodes] = True

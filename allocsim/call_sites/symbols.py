@@ -1,9 +1,9 @@
-"""Symbols: functions and lines of source code at addresses of executables and libraries.
+"""Symbols: the functions and source lines of addresses in executables and libraries.
 
-addr2line of binutils reads them from the files themselves, so they must be those that were
-recorded: a file that is newer than the recording is not read. The paths come from the recording,
-which anyone may have written. Only regular files with an absolute path are read, addr2line has no
-network access to look for debug information, and its time is limited.
+addr2line (binutils) reads them from the files on this machine. A file that is newer than the
+recording is skipped, because it may not be the file that was recorded. The paths come from the
+recording, which anyone may have written. So only regular files with an absolute path are read,
+addr2line is kept from asking a debuginfod server, and its run time is limited.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from allocsim.text import counted, printable
 ADDR2LINE = "addr2line"
 
 TIMEOUT = 60.0
-"""Maximum seconds for the addresses of one file."""
+"""Maximum run time of addr2line for one file, in seconds."""
 
 MAX_INLINED = 32
-"""Maximum number of frames at one address: a function and those inlined into it."""
+"""Maximum number of frames at one address: a function and the functions inlined into it."""
 
 MAX_NAMED = 3
 """Maximum number of files that a note names."""
 
 _LINE = re.compile(rb"(.*):([0-9]{1,9})(?: \(discriminator [0-9]+\))?")
 _NO_NETWORK = ("DEBUGINFOD_URLS",)
-"""Variables that make addr2line ask a server for debug information."""
+"""Environment variables that make addr2line ask a server for debug information."""
 
 
 class Place(NamedTuple):
@@ -43,22 +43,22 @@ class Place(NamedTuple):
     path: bytes
     """Path of the executable or library."""
     offset: int
-    """Address relative to the place at which the file was loaded, of the calling instruction."""
+    """Offset in bytes of the calling instruction from the address at which the file was loaded."""
 
 
 class Resolved(NamedTuple):
-    """Frames of addresses, and what is missing."""
+    """Frames of addresses, and notes on files that could not be used."""
 
     chains: list[list[Frame]]
-    """Frames of each place, the innermost first: functions that were inlined have their own."""
+    """Frames of each place, the innermost first. Inlined functions have frames too."""
     notes: list[str]
-    """Sentences on files whose functions could not be read."""
+    """Sentences about files whose symbols could not be read."""
 
 
 def resolve(places: Sequence[Place], recording: str) -> Resolved:
-    """Return the frames at each place; a place that is not known has a frame with its address.
+    """Return the frames at each place; an unknown place has one frame with its address.
 
-    `recording` is the path of the recording. If no such file exists, its time is not known.
+    `recording` is the path of the recording. If no such file exists, no file counts as newer.
     """
     chains = [[address_frame(place.path, place.offset)] for place in places]
     by_path: dict[bytes, list[int]] = {}
@@ -84,12 +84,12 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
 
 
 def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
-    """Return the frames at offsets in a file, [] where they are not known; None if this fails."""
+    """Return the frames at each offset, [] if they are not known; None if addr2line fails."""
     output = _output(path, offsets)
     if output is None:
         return None
     found = [*_chains(output, path)]
-    # Without a line of source code, a name may be that of another function.
+    # Without a source file, the name may be that of another function (see `elf_functions`).
     doubtful = [number for number, chain in enumerate(found) if chain and not chain[0].file]
     doubtful = [number for number in doubtful if number < len(offsets)]
     is_named = in_named_functions(os.fsdecode(path), [offsets[number] for number in doubtful])
@@ -99,7 +99,7 @@ def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
 
 
 def _is_file(path: bytes) -> bool:
-    """Return whether a path is absolute and leads to a regular file."""
+    """Return whether a path is absolute and refers to a regular file."""
     try:
         return path.startswith(b"/") and Path(os.fsdecode(path)).is_file()
     except (OSError, ValueError):
@@ -107,7 +107,7 @@ def _is_file(path: bytes) -> bool:
 
 
 def _modified(path: str) -> float:
-    """Return the time at which a file was modified, seconds since 1970; 0 if it is missing."""
+    """Return a file's modification time in seconds since 1970; 0 if the file is missing."""
     try:
         return Path(path).stat().st_mtime if path else 0.0
     except (OSError, ValueError):
@@ -115,7 +115,7 @@ def _modified(path: str) -> float:
 
 
 def _output(path: bytes, offsets: list[int]) -> bytes | None:
-    """Return what addr2line says of the offsets in a file, or None if it fails."""
+    """Return the output of addr2line for offsets in a file, or None if it fails."""
     command = [ADDR2LINE, "-f", "-C", "-i", "-a", "-e", os.fsdecode(path)]
     environment = {name: value for name, value in os.environ.items() if name not in _NO_NETWORK} | {
         "LC_ALL": "C"
@@ -133,7 +133,8 @@ def _output(path: bytes, offsets: list[int]) -> bytes | None:
 def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
     """Yield the frames of each address in addr2line's output; [] if the function is not known.
 
-    The output has a line with the address, then two lines for each frame: function and FILE:LINE.
+    For each address, the output has a line with the address, then two lines for each frame: the
+    function and FILE:LINE.
     """
     lines = iter(output.split(b"\n"))
     found: list[Frame] | None = None
@@ -158,7 +159,7 @@ def _frame(function: bytes, place: bytes, path: bytes) -> Frame:
 
 
 def _notes(paths: list[bytes], reason: str) -> list[str]:
-    """Return a sentence that names some of the files, if there are any."""
+    """Return a sentence that names the first MAX_NAMED files; [] if there are no files."""
     if not paths:
         return []
     named = ", ".join(printable(os.fsdecode(path)[:100]) for path in paths[:MAX_NAMED])

@@ -1,9 +1,11 @@
-"""Table of call sites: the stack that a site number stands for, as a tree of nodes.
+"""Table of call sites: the stack of each site number, stored as a tree of nodes.
 
-A node is a frame and the node of its caller. Stacks with the same callers share their nodes, so a
-table of millions of stacks stays small: 8 bytes a node. Node 0 is the end of every stack and has no
-frame. Site 0 is the unknown site. The node of a caller has a lower number than the nodes of the
-functions that it calls, so not even a damaged table has a loop.
+A node has a frame and the node of its caller, in 8 bytes. Stacks with the same callers share the
+nodes of these callers, so a table of millions of stacks stays small. Node 0 is the end of every
+stack and has no frame. Site 0 is the unknown site.
+
+Invariant: the node of a caller has a lower number than the nodes of the functions that it calls.
+Readers enforce this, so the table of a damaged file has no loop either.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from allocsim.call_sites.frame import UNKNOWN, Frame
 from allocsim.call_sites.own_frame import Rank, rank_of
 
 MAX_NODES = 1 << 24
-"""Maximum number of nodes, 128 MiB. A Python program of 420,000 calls has 87,000."""
+"""Maximum number of nodes, which take 128 MiB. A recording of 420,000 calls of a Python program has
+87,000."""
 
 MAX_FRAMES = 1 << 20
 """Maximum number of frames."""
@@ -32,34 +35,37 @@ class SiteGroups(NamedTuple):
     """Site numbers grouped by the function and line of their first own frame (see `own_frame`)."""
 
     of_site: Any
-    """The group by site number. Group 0 has the unknown sites."""
+    """The group of each site number. Group 0 holds the unknown sites."""
     frames: list[Frame]
     """The frame of each group; UNKNOWN for group 0."""
 
 
 def _entry_0() -> Any:
-    """Return an array with the entry of node 0 or site 0."""
+    """Return an array with one entry, that of node 0 or site 0."""
     return np.zeros(1, np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
 class SiteTable:
-    """What site numbers mean. The arrays have the type uint32, and frame 0 is UNKNOWN."""
+    """The stacks of site numbers. The arrays are uint32, and frame 0 is UNKNOWN."""
 
     frames: list[Frame] = field(default_factory=lambda: [UNKNOWN])
     parents: Any = field(default_factory=_entry_0)
-    """By node: the node of the caller, which is a lower number; 0: no caller is known."""
+    """By node: the node of the caller, always a lower number; 0 if no caller is known."""
     frame_of: Any = field(default_factory=_entry_0)
     """By node: the number of its frame."""
     node_of: Any = field(default_factory=_entry_0)
-    """By site number: the node of the innermost frame, which is the function that allocates."""
+    """By site number: the node of the innermost frame, whose function allocates."""
 
     def __len__(self) -> int:
-        """Return the number of sites, with site 0."""
+        """Return the number of sites, including site 0."""
         return len(self.node_of)
 
     def stack(self, site: int) -> list[Frame]:
-        """Return the frames of a site, the innermost first; [] if the site is unknown."""
+        """Return the frames of a site, the innermost first; [] if the site is unknown.
+
+        At most MAX_DEPTH frames are returned.
+        """
         found: list[Frame] = []
         node = self._node(site)
         while node and len(found) < MAX_DEPTH:
@@ -68,7 +74,11 @@ class SiteTable:
         return found
 
     def own_stack(self, site: int) -> list[Frame]:
-        """Return the frames of a site from the first own frame on; [] if the site is unknown."""
+        """Return the frames of a site from its first own frame on; [] if the site is unknown.
+
+        Without an own frame, they start at the first frame of the runtime; without either, at the
+        innermost frame.
+        """
         frames = self.stack(site)
         for least in (Rank.OWN, Rank.RUNTIME):
             for position, frame in enumerate(frames):
@@ -77,7 +87,7 @@ class SiteTable:
         return frames
 
     def describe(self, site: int, callers: int = 0) -> str:
-        """Return the own frame of a site as text, as in "remember_session guilty.cpp:11".
+        """Return the first own frame of a site as text, as in "remember_session guilty.cpp:11".
 
         Up to `callers` of its callers follow, each after " < ".
         """
@@ -86,19 +96,19 @@ class SiteTable:
 
     @cached_property
     def groups(self) -> SiteGroups:
-        """The sites grouped by the function, file, line and module of their own frames."""
+        """The sites grouped by function, file, line and module of their first own frame."""
         chosen = self.frame_of[self._own_nodes()]
         used, of_site = np.unique(np.append(chosen, 0), return_inverse=True)
-        numbers: dict[Frame, int] = {}  # equal frames may have several numbers in a file
+        numbers: dict[Frame, int] = {}  # a file may number equal frames twice
         order = [numbers.setdefault(self.frames[frame], len(numbers)) for frame in used.tolist()]
         return SiteGroups(np.array(order, np.uint32)[of_site.reshape(-1)[:-1]], [*numbers])
 
     def groups_of(self, sites: Any) -> Any:
-        """Return the group of each site number, 0 for numbers that the table does not have."""
+        """Return the group of each site number; 0 for a number that the table does not have."""
         return self.groups.of_site[np.where(sites < len(self), sites, 0)]
 
     def _own_nodes(self) -> Any:
-        """Return the node of each site's own frame, by site number."""
+        """Return the node of each site's first own frame, by site number."""
         ranks = np.array([rank_of(frame) for frame in self.frames], np.int8)[self.frame_of]
         chosen = self.node_of
         for least in (Rank.RUNTIME, Rank.OWN):
@@ -107,9 +117,10 @@ class SiteTable:
         return chosen
 
     def _first_nodes(self, is_wanted: Any) -> Any:
-        """Return for each node the first wanted one of the node and its callers; 0 if none is.
+        """Return for each node the first wanted node among it and its callers; 0 if there is none.
 
-        Every step doubles the distance, so the deepest stack takes 24 steps.
+        Each iteration doubles the distance that callers are followed, so the deepest stack takes
+        24.
         """
         nodes = np.arange(len(self.parents))
         reached = np.where(is_wanted, nodes, self.parents)
@@ -130,12 +141,12 @@ EMPTY = SiteTable()
 def table_of_addresses(
     parents: Any, addresses: Any, chains: Sequence[Sequence[Frame]]
 ) -> SiteTable:
-    """Return the table of stacks of addresses, in which row N is the site with number N.
+    """Return the table of a tree of addresses; row N of the tree becomes site N.
 
-    Row N, from 1, is a return address and the row of its caller, parents[N]; row 0 is not used. The
-    address is given by its number, addresses[N], below len(chains). chains[A] has the frames at
-    address number A, the innermost first, since functions that the compiler has inlined have frames
-    of their own. A parent that is not a lower number than its row counts as 0.
+    Row N, from 1, has an address number, addresses[N], and the row of its caller, parents[N]. Row 0
+    is not used. chains[A] has the frames at address number A, the innermost first. An address has
+    several frames if the compiler has inlined functions there. A parent that is not lower than its
+    row counts as 0.
     """
     rows = np.arange(len(parents))
     above = np.where(np.asarray(parents) < rows, parents, 0).astype(np.int64)
@@ -143,7 +154,7 @@ def table_of_addresses(
     frames, numbers, starts = _numbered(chains)
     counts = np.diff(starts)[addresses]
     counts[:1] = 0
-    # The nodes of a row are consecutive, the outermost first. The last one is the innermost frame.
+    # The nodes of a row are consecutive, from the outermost frame to the innermost.
     last = np.cumsum(counts)
     row = np.repeat(rows, counts)
     node = np.arange(1, len(row) + 1)
@@ -154,9 +165,9 @@ def table_of_addresses(
 
 
 def _numbered(chains: Sequence[Sequence[Frame]]) -> tuple[list[Frame], Any, Any]:
-    """Return the different frames, the numbers of all chains' frames, and each chain's start.
+    """Return (distinct frames, frame numbers of all chains, start of each chain in the numbers).
 
-    A chain without frames has the frame UNKNOWN.
+    A chain without frames gets the frame UNKNOWN.
     """
     known = {UNKNOWN: 0}
     full = [[*chain] or [UNKNOWN] for chain in chains]
@@ -166,5 +177,5 @@ def _numbered(chains: Sequence[Sequence[Frame]]) -> tuple[list[Frame], Any, Any]
 
 
 def _from_node_0(entries: Any) -> Any:
-    """Return the entries of the nodes from 1 on, with that of node 0 before them, as uint32."""
+    """Return `entries`, which start at node 1, with a 0 for node 0 before them, as uint32."""
     return np.concatenate([[0], entries]).astype(np.uint32)

@@ -1,4 +1,4 @@
-"""The map of a design's heap: a replay up to the moment, then a walk over its spans or pages."""
+"""Map a design's heap: replay up to the moment, then visit the spans or pages of the heap."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from allocsim.player import Options, Player
 
 
 def map_of(heap: Heap, player: Player) -> HeapMap:
-    """Return the map of the heap as the player has left it.
+    """Return the map of the heap after the events that `player` has replayed.
 
-    Raises InputError if the design has no units, and Corruption if they do not sum to its
-    footprint.
+    Raises InputError if the design does not list its units (Design.units). Raises Corruption if the
+    units do not sum to the footprint.
     """
     design, state = heap.design, heap.state
     if design.units is None:
@@ -38,7 +38,7 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
 
 
 def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) -> Player:
-    """Replay the first `event` events of a trace, or all; return the player."""
+    """Replay the first `event` events of a trace, or all if it is None; return the player."""
     player = Player(heap, options, event)
     with trace:
         for chunk in (trace if event is None else first_events(trace, event)).chunks:

@@ -1,4 +1,4 @@
-"""An explanation: who owns the footprint of a subject at a moment, and what would change it."""
+"""An explanation of a subject's footprint at one moment: its owners, and changes to reduce it."""
 
 from __future__ import annotations
 
@@ -19,36 +19,40 @@ from allocsim.explain.what_if import Experiments, Group, WhatIf, group_of
 from allocsim.moments import Moment, event_at
 
 SECONDS = 10.0
-"""Time that experiments may take by default."""
+"""Default of `Question.seconds`."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a subject."""
+    """What to explain about a subject."""
 
     at: str | int = "worst"
-    """The moment, as `moments.parse_moment` returns it."""
+    """The moment to explain, as `moments.parse_moment` returns it."""
     by: Sequence[str] = ()
-    """What the owners are grouped by. If empty: by call site if the sites are known, and by size;
-    otherwise by size and lifetime."""
+    """What the owners are grouped by. Default: call site and size if call sites are known, else
+    size and lifetime."""
     what_if: Sequence[str] = ()
-    """Names of groups to experiment with; if empty, the group that owns most."""
+    """Names of groups to experiment with. If empty: the largest owner of the first grouping."""
     seconds: float = SECONDS
-    """Time after which no experiment is begun; 0 for none."""
+    """Seconds after which no experiment is started; 0 for no experiments."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answer. Bytes are integers; the owners of each `by` and `nobody` sum to `footprint`."""
+    """The answer. Sizes are in bytes, as integers.
+
+    Invariant: `owned` of the owners of one grouping and the values of `nobody` sum to the footprint
+    of `moment`.
+    """
 
     subject: str
     unit: str
-    """What objects share: "span" or "page"."""
+    """The kind of unit that objects share: "span" or "page" (see `heap_map`)."""
     moments: tuple[Moment, ...]
     moment: Moment
     parts: dict[str, int]
     owners: list[Owner]
-    """The groups of each `by` in turn, each with the largest owner first."""
+    """The groups of each grouping in turn, the largest owner of a grouping first."""
     nobody: dict[str, int]
     what_ifs: list[WhatIf]
     sentences: list[str]
@@ -58,10 +62,10 @@ class Explanation:
 def explain(
     subject: Subject, question: Question, with_sites: Callable[[], Trace] | None = None
 ) -> tuple[Explanation, Trace]:
-    """Replay the workload on a subject, and answer a question about it.
+    """Replay the workload on a subject and answer a question about it.
 
     `with_sites` opens the workload with its call sites, if it has any. Returns the answer and the
-    trace, whose notes are complete. Raises InputError if the workload has no events.
+    trace, which has been read to its end. Raises InputError if the workload has no events.
     """
     moments = subject.moments()
     event = event_at(moments, question.at)
@@ -97,25 +101,25 @@ def explain(
 
 
 def _require_known(heap: HeapMap, lives: Lives) -> None:
-    """Raise Corruption if the map has an object that the trace does not have."""
+    """Raise Corruption if the map has an object id that the trace does not have."""
     if heap.number.max(initial=0) >= len(lives.born):
         raise Corruption(f"after event {heap.event}, the heap has an object of no event")
 
 
 def _default_by(table: SiteTable) -> tuple[str, str]:
-    """Return what owners are grouped by unless the question says it."""
+    """Return the default of `Question.by`."""
     return ("site", "size") if len(table) > 1 else ("size", "lifetime")
 
 
 def require_groups(by: Sequence[str]) -> None:
-    """Raise UnknownName unless owners can be grouped by each of these."""
+    """Raise UnknownName if a name in `by` is not a grouping."""
     for each in by:
         if each not in (*MAKERS, "site"):
             raise UnknownName("grouping", each, ("site", *MAKERS))
 
 
 def _moment(at: str | int, heap: HeapMap) -> Moment:
-    """Return the figures of the map as a moment."""
+    """Return the moment of the map, under the name that the user gave."""
     return Moment(str(at), heap.event, heap.footprint, int(heap.request.sum()))
 
 
@@ -137,7 +141,7 @@ def _groups(
 
 
 def _left_out(experiments: Experiments, question: Question) -> list[str]:
-    """Return a sentence on experiments that were not made."""
+    """Return a sentence about the experiments that were left out; [] if there are none."""
     if not experiments.left_out:
         return []
     return [

@@ -1,8 +1,8 @@
-"""A heap at one moment: its live objects, and the units that they are in.
+"""A heap at one moment: its live objects and the units that hold them.
 
-A unit is a piece of memory that only becomes free as a whole: a span of a design, or a page of the
-operating system in the process of a library. The map is all that the accounts of `shares` and
-`owners` need, wherever it comes from.
+A unit is memory that can only be released as a whole: a span of a design, or an OS page of a
+library's process. The units of the design `glibc` are OS pages too. `shares` and `owners` compute
+everything from the map, in the same way for designs and libraries.
 """
 
 from __future__ import annotations
@@ -17,32 +17,35 @@ from allocsim.errors import Corruption
 
 @dataclass(frozen=True)
 class HeapMap:
-    """The live objects and the units of a heap, both by ascending address. Arrays are int64."""
+    """The live objects and the units of a heap, both sorted by address. Arrays are int64.
+
+    Arrays whose names begin with `unit_` have an entry for each unit, the others for each object.
+    """
 
     event: int
     """Events replayed before the moment."""
     footprint: int
-    """Bytes: of a design by its definition, of a library the growth of its resident pages."""
+    """Bytes. Design: heap - released + metadata; library: growth of the anonymous RSS."""
     number: np.ndarray
-    """Object id of each live object."""
+    """Object ids."""
     address: np.ndarray
     request: np.ndarray
     """Bytes requested."""
     usable: np.ndarray
-    """Bytes that the allocator gave the object."""
+    """Bytes that the allocator reserved for the object: its allocated size."""
     unit_address: np.ndarray
     unit_length: np.ndarray
     unit_part: np.ndarray
     """Index into `parts`: what the unit is used for if it has no live object."""
     parts: tuple[str, ...]
     rest: Mapping[str, int]
-    """Bytes of the footprint that are in no unit, by part."""
+    """Bytes of the footprint outside all units, by part."""
     slab: np.ndarray | None = None
-    """Bytes of each object's slab, divided by the slab's objects; None if they are not known. A
-    library that tells its slabs can only release a slab as a whole, which may be several pages."""
+    """Bytes of the object's slab divided by the number of objects in the slab; None if slabs are
+    not known. A slab may have several pages. The library can only release it as a whole."""
 
     def require_complete(self) -> None:
-        """Raise Corruption unless units and `rest` sum exactly to the footprint."""
+        """Raise Corruption if units overlap, or units and `rest` do not sum to the footprint."""
         total = int(self.unit_length.sum()) + sum(self.rest.values())
         if total != self.footprint:
             raise Corruption(
@@ -61,12 +64,13 @@ def sorted_map(
     rest: Mapping[str, int],
     moment: tuple[int, int],
 ) -> HeapMap:
-    """Return the map of objects and units in any order; `moment` is (event, footprint).
+    """Return the map of objects and units, which may be in any order.
 
-    `objects` are (number, address, request, usable) and may have `slab`; `units` are (address,
-    length, part).
+    `objects` is (number, address, request, usable), or the same with `slab` at its end. `units` is
+    (address, length, part), and `moment` is (event, footprint). Raises Corruption if the units do
+    not match the footprint (see `HeapMap.require_complete`).
     """
-    by_address = np.argsort(objects[1])  # not stable: no two objects have an address
+    by_address = np.argsort(objects[1])  # need not be stable: addresses are unique
     number, address, request, usable, *slab = (column[by_address] for column in objects)
     order = np.argsort(units[0])
     unit_address, unit_length, unit_part = (column[order] for column in units)

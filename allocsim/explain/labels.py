@@ -17,14 +17,14 @@ from allocsim.explain.variants import Match
 from allocsim.text import format_bytes
 
 AGES = tuple(1 << power for power in (16, 20, 24, 28, 32))
-"""Bounds of the groups by age, in bytes that the program has allocated since the object's birth."""
+"""Bounds of the age groups. An age is the bytes allocated since the object was allocated."""
 
 LONG = 10
-"""An object lives long if its lifetime, in events, is more than the length of the trace divided by
-this."""
+"""Divisor of the length of the trace in events. A longer lifetime counts as long."""
 
 MAX_EXACT_SIZE = 1 << 15
-"""Larger objects are grouped by powers of two: their sizes are too many for one group each."""
+"""Maximum size in bytes that has a group of its own. Larger objects have too many sizes: they are
+grouped by powers of two."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,19 @@ class Labels:
     """The group of each live object, in the order of the map."""
 
     by: str
+    """The grouping, as `Owner.by`."""
     names: list[str]
     group: np.ndarray
     """int64: index into `names`."""
     match_of: Callable[[int], Match]
-    """Returns the match for the objects of a group, for `variants.variant`: all objects of the
-    workload with that label, or, if the label depends on the moment, those live at the moment."""
+    """Returns the match for a group, for `variants.variant`. It matches all objects of the workload
+    with that label. If the label depends on the moment, it matches those live at the moment."""
 
 
 def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Labels:
-    """Return the labels by a key of MAKERS, or by "site", for which `table` says what sites mean.
+    """Return the labels for a grouping: a key of MAKERS, or "site".
 
-    Raises InputError if the table has no sites.
+    The call sites are those of `table`. Raises InputError if it has none.
     """
     if by != "site":
         return MAKERS[by](heap, lives)
@@ -53,8 +54,8 @@ def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Lab
 
 
 def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
-    """Group objects by the function and line of the call that placed them."""
-    texts = [frame.label for frame in table.groups.frames]  # of two modules, they may be equal
+    """Group objects by the function and line that allocated them or resized them last."""
+    texts = [frame.label for frame in table.groups.frames]  # not unique: modules may share a label
     names = list(dict.fromkeys(texts))
     numbers = {name: index for index, name in enumerate(names)}
     merged = np.array([numbers[text] for text in texts])[table.groups.of_site]
@@ -67,14 +68,14 @@ def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
 
 
 def _by_size(heap: HeapMap, _: Lives) -> Labels:
-    """Group objects by their usable bytes, which a design's size class has in common."""
+    """Group objects by allocated size. On a design, a size class is a group."""
     large = np.maximum(heap.usable - 1, 1)
     rounded = np.left_shift(1, np.floor(np.log2(large)).astype(np.int64) + 1)
     size = np.where(heap.usable <= MAX_EXACT_SIZE, heap.usable, rounded)
     sizes, group = np.unique(size, return_inverse=True)
 
     def match_of(index: int) -> Match:
-        """Match the requests that lie between the smallest and the largest of the group."""
+        """Match requests from the smallest to the largest of the group, in bytes."""
         requests = heap.request[group == index]
         low, high = int(requests.min()), int(requests.max())
         return lambda calls, *_: (calls.request >= low) & (calls.request <= high)
@@ -83,14 +84,14 @@ def _by_size(heap: HeapMap, _: Lives) -> Labels:
 
 
 def _size_name(size: int) -> str:
-    """Return the name of a size, or of the range of sizes that ends at a power of two."""
+    """Return a size as text; above MAX_EXACT_SIZE, the range that ends at this power of two."""
     if size <= MAX_EXACT_SIZE:
         return f"{size:,} B"
     return f"{format_bytes(size / 2)} to {format_bytes(size)}"
 
 
 def _by_thread(heap: HeapMap, lives: Lives) -> Labels:
-    """Group objects by the thread that placed them."""
+    """Group objects by the thread that allocated them or resized them last."""
     threads, group = np.unique(lives.thread[heap.number], return_inverse=True)
     names = [f"thread {thread}" for thread in threads.tolist()]
     return Labels("thread", names, group, lambda index: partial(_is_by_thread, threads[index]))
@@ -103,7 +104,7 @@ def _is_by_thread(thread: int, calls: Any, *_: Any) -> np.ndarray:
 
 
 def _by_age(heap: HeapMap, lives: Lives) -> Labels:
-    """Group objects by the bytes that were allocated since their birth."""
+    """Group objects by the bytes allocated since their own allocation."""
     age = lives.clock - lives.born_clock[heap.number]
     names = [f"older than {format_bytes(AGES[-1])} of allocations"]
     names[0:0] = [f"younger than {format_bytes(bound)} of allocations" for bound in AGES]
@@ -112,7 +113,7 @@ def _by_age(heap: HeapMap, lives: Lives) -> Labels:
 
 
 def _by_lifetime(heap: HeapMap, lives: Lives) -> Labels:
-    """Group objects by when they are freed."""
+    """Group objects by lifetime: never freed, long (see LONG), or short."""
     born, freed = lives.born[heap.number], lives.freed[heap.number]
     is_long = freed - born > lives.events // LONG
     names = ["never freed", f"freed after more than 1/{LONG} of the events", "freed sooner"]
@@ -132,4 +133,4 @@ def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int
 
 
 MAKERS = {"size": _by_size, "thread": _by_thread, "age": _by_age, "lifetime": _by_lifetime}
-"""The functions that label objects without call sites, by what they group by."""
+"""The functions that label objects, by the name of the grouping. "site" needs a table as well."""

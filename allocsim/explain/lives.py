@@ -1,4 +1,4 @@
-"""The lives of objects: when and by which thread each was allocated, and when it is freed next."""
+"""The lives of objects: the allocation, the thread and the next free of each live object."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from allocsim.core.tables import grown
 from allocsim.events import Op, Trace
 
 NEVER = 1 << 62
-"""The event at which an object is freed that is never freed."""
+"""The value of `Lives.freed` for an object that is never freed."""
 
 
 @dataclass
 class Lives:
-    """What a trace says of the objects that are live after a number of events.
+    """The lives of the objects that are live after `event` events of a trace.
 
-    Arrays are int64, by object id. The rows of objects that are not live mean nothing.
+    Arrays are int64, by object id. The rows of objects that are not live are undefined.
     """
 
     event: int
-    """Events before the moment."""
+    """Number of events before the moment."""
     events: int = 0
-    """Events of the whole trace."""
+    """Number of events of the whole trace."""
     clock: int = 0
-    """Bytes requested by all allocations before the moment."""
+    """Bytes requested by all calls before the moment."""
     born: Any = None
-    """Events before the object's allocation."""
+    """Number of events before the object's allocation."""
     born_clock: Any = None
-    """Bytes requested by all allocations before the object's own."""
+    """Bytes requested by all calls before the object's allocation."""
     thread: Any = None
     """The thread that allocated the object, or resized it last."""
     site: Any = None
     """The site number of the call that allocated the object, or resized it last; 0 if unknown."""
     freed: Any = None
-    """Events before the object's next free; NEVER if there is none."""
+    """Number of events before the object's next free; NEVER if it is not freed."""
 
 
 COLUMNS = ("born", "born_clock", "thread", "site")
-"""The arrays that are 0 for an object that never lived."""
+"""The arrays of Lives that are 0 for an id that has not been used."""
 
 
 def read_lives(trace: Trace, event: int) -> Lives:
@@ -79,7 +79,10 @@ def _grow(lives: Lives, count: int) -> None:
 
 
 def _note_allocations(lives: Lives, calls: Any, sites: np.ndarray) -> None:
-    """Note who allocates which object and when. NumPy keeps the last of several writes to a row."""
+    """Record the allocations and resizes before the moment.
+
+    An id may occur several times. NumPy then keeps the last value, which is the one needed here.
+    """
     clock = lives.clock + np.cumsum(calls.request) - calls.request
     placing = calls.op < Op.FREE
     lives.thread[calls.object[placing]] = calls.thread[placing]
@@ -91,7 +94,7 @@ def _note_allocations(lives: Lives, calls: Any, sites: np.ndarray) -> None:
 
 
 def _note_frees(lives: Lives, calls: Any, first: int) -> None:
-    """Note the first free of each object; the first of these calls has number `first`."""
+    """Record the first free of each object after the moment; `calls` begin after `first` events."""
     frees = np.flatnonzero(calls.op == Op.FREE)
     frees = frees[lives.freed[calls.object[frees]] == NEVER][::-1]
     lives.freed[calls.object[frees]] = first + frees

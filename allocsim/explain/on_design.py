@@ -1,4 +1,4 @@
-"""A design as the subject of an explanation: its moments, its map, and replays of variants."""
+"""A design as the subject of an explanation: moments, heap map and experiments."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class OnDesign:
     reserve: int = RESERVE
 
     unit = "span"
-    """What a unit of the map is."""
+    """What reports call a unit of the map."""
     release = "memory released on request"
-    """What asking for release is called."""
+    """What reports call a release on request."""
     copied = "replayed"
-    """How objects are freed, and release is asked for, after the moment."""
+    """How `after_release` gets its figures, for reports."""
     cautions: tuple[str, ...] = ()
 
     def moments(self) -> tuple[Moment, ...]:
@@ -50,20 +50,21 @@ class OnDesign:
             return map_of(heap, player)
 
     def footprint_of(self, trace: Trace) -> int:
-        """Replay a variant of the workload and return the footprint at its end."""
+        """Replay a variant of the workload and return the footprint at its end, in bytes."""
         with self._heap() as heap:
             play_until(heap, trace, None, self._options())
             return int(operations.footprint(heap.state))
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[int]:
-        """Return the footprint once objects were freed and release was asked for.
+        """Return the footprint in bytes after objects were freed and memory was released.
 
-        Each element of `freed` has the ids of objects that are live after `event` events. Each is
-        an experiment of its own.
+        Each element of `freed` is one experiment: the ids of objects that are live after `event`
+        events. It frees these objects and then releases all free pages that the design can release.
         """
         return [self._after_release(event, numbers) for numbers in freed]
 
     def _after_release(self, event: int, numbers: np.ndarray) -> int:
+        """Return the footprint in bytes of one experiment of `after_release`."""
         with self._played(event) as (heap, player):
             player.play(frees(numbers))
             operations.release(heap.state, int(heap.state.system[0].heap))
@@ -76,7 +77,7 @@ class OnDesign:
             yield heap, play_until(heap, self.open_trace(), event, self._options())
 
     def _heap(self) -> Heap:
-        """Return a new heap."""
+        """Return a new heap of the design, with its settings."""
         heap = make_subject(self.name, self.reserve).heap
         assert heap is not None
         return heap
@@ -87,7 +88,7 @@ class OnDesign:
 
 
 def frees(numbers: np.ndarray) -> Any:
-    """Return events that free objects."""
+    """Return events that free the objects with these ids."""
     events = no_events(len(numbers))
     events.object[:] = numbers
     events.op[:] = Op.FREE

@@ -1,8 +1,8 @@
-"""A malloc library as the subject of an explanation: each replay is made in a process of its own.
+"""A malloc library as the subject of an explanation; each replay runs in its own process.
 
-The footprint of a library is the growth of the anonymous pages of its process. The units of its map
-are these pages: what an allocator can release lies between live objects, page by page at best. A
-library may release larger units only; then the map says less than what the library holds back.
+The footprint of a library is the growth of the anonymous pages of its process, and these OS pages
+are the units of its map. No library can release less than a page. If a library releases only larger
+units, live objects pin more memory than the map shows.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
 PARTS = ("empty", "start")
-"""A page without a live object has free memory, caches and the library's records, or was there
-before the first event."""
+"""The parts of a page without live objects: "start" if the page was resident before the first
+event, else "empty", which includes caches and the library's metadata."""
 
 COLUMNS = 5
-"""Columns of live objects in an answer: id, address, requested and usable bytes, share of a
-slab."""
+"""Number of columns of live objects in an answer: id, address, requested bytes, usable bytes and
+share of a slab."""
 
 
 @dataclass
@@ -44,18 +44,18 @@ class OnLibrary:
     open_trace: Callable[[], Trace]
     conditions: Conditions = field(default_factory=Conditions)
     cautions: list[str] = field(default_factory=list)
-    """What an explanation must say about its figures; complete at its end."""
+    """Warnings about the figures, in sentences; complete after `map_at`."""
     release = "memory released on request"
     _threads: int = 1
-    """Threads of the workload."""
+    """Number of threads of the workload, as far as it was replayed."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
-    """The answer for the whole workload: also the map of its end."""
+    """The answer of the last `moments`, which has the map of the end too."""
 
     unit = "page"
     copied = "done in a copy of the process"
 
     def moments(self) -> tuple[Moment, ...]:
-        """Replay the whole workload and return its moments, of the points that were measured."""
+        """Replay the whole workload and return its moments, chosen from the measured points."""
         self._last = self._run(self.open_trace())
         found = self._last[0]
         self.release = found.release or self.release
@@ -78,19 +78,22 @@ class OnLibrary:
         )
 
     def footprint_of(self, trace: Trace) -> int:
-        """Replay a variant of the workload and return the footprint at its end."""
+        """Replay a variant of the workload and return the footprint at its end, in bytes."""
         return self._run(trace)[0].pages * OS_PAGE
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[int]:
-        """Return the footprint once objects were freed and release was asked for.
+        """Return the footprint in bytes after objects were freed and a release was requested.
 
-        Each element of `freed` has the ids of objects that are live after `event` events. Each is
-        an experiment of its own, in a copy of the process.
+        Each element of `freed` is one experiment: the ids of objects that are live after `event`
+        events. Each experiment runs in a copy of the process.
         """
         return self._run(first_events(self.open_trace(), event), freed)[0].left
 
     def _run(self, trace: Trace, sets: Sequence[np.ndarray] = ()) -> tuple[Pages, list[np.ndarray]]:
-        """Replay a trace in a new process; return what was measured, and the arrays."""
+        """Replay a trace in a new process; return (measurements, arrays of objects and pages).
+
+        `sets` has the ids to free in each experiment. Raises EnvironmentLacks if the replay fails.
+        """
         require_library(library_of(self.name) or "")
         events, descriptor = write_events(trace), answer.new_answer()
         try:
@@ -107,14 +110,14 @@ class OnLibrary:
             os.close(descriptor)
 
     def _read(self, descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
-        """Return the arrays of an answer."""
+        """Return the arrays of an answer; a Corruption names the library."""
         try:
             return read_checked(descriptor, found, events)
         except Corruption as failure:
             raise Corruption(f"{self.name}: {failure}") from None
 
     def _add_cautions(self, found: Pages) -> None:
-        """Note what makes the map less exact than it should be."""
+        """Add a caution for each reason why the map is not exact."""
         scanned = (found.pages - found.lost) * OS_PAGE
         if not found.is_exact:
             self.cautions.append(
@@ -135,7 +138,7 @@ class OnLibrary:
 
 
 def moments_of(found: Pages) -> tuple[Moment, ...]:
-    """Return the moments of the points that were measured."""
+    """Return the moments, chosen from the points that were measured."""
     points = [Moment("", event, growth, live) for event, live, growth in found.points]
     if not points:
         return tuple(Moment(name, 0, 0, 0) for name in ("peak", "live-peak", "worst", "end"))
@@ -146,7 +149,7 @@ def moments_of(found: Pages) -> tuple[Moment, ...]:
         sum(each.footprint for each in points) // count,
         sum(each.live for each in points) // count,
     )
-    # Without a point up to the last allocation, the first point is nearest to one.
+    # If no point is before the last allocation, use the first point.
     eligible = [each for each in points if (each.event or 0) <= found.last_allocation] or points[:1]
     worst = worst_of(max(eligible, key=lambda each: each.waste), end, mean)
     return (
@@ -159,10 +162,11 @@ def moments_of(found: Pages) -> tuple[Moment, ...]:
 
 
 def read_checked(descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
-    """Return the arrays of an answer to a replay of `events` events.
+    """Return the arrays of the answer to a replay of `events` events.
 
-    A library in the child may have written anything. Raises Corruption unless there are at most as
-    many objects as events, the machine has that many pages, and the arrays are in order.
+    A library in the child process may have written anything into them. Raises Corruption if there
+    are more objects than events or more pages than the machine has, if ids or pages are not in
+    ascending order, or if a value is out of range.
     """
     if not (0 <= found.objects <= events and 0 <= found.pages <= os.sysconf("SC_PHYS_PAGES")):
         raise Corruption("the measuring process sent impossible counts")

@@ -1,4 +1,4 @@
-"""Owners: the live objects in groups, and what each group holds of the footprint."""
+"""Owners: groups of live objects, and the part of the footprint that each group owns."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from allocsim.explain.shares import Shares, sums
 
 @dataclass(frozen=True)
 class Owner:
-    """A group of live objects. All figures but `objects` are bytes."""
+    """A group of live objects. All figures except `objects` are in bytes."""
 
     by: str
-    """What the groups are made by: "size", "thread", "age", "lifetime" or "site"."""
+    """The grouping: "size", "thread", "age", "lifetime" or "site"."""
     name: str
     objects: int
     live: int
@@ -25,22 +25,22 @@ class Owner:
     pinned: int
     """Shares of the objects in the free bytes of their units (see `shares`)."""
     owned: int
-    """live + rounding + pinned - untouched. The owners and `nobody` sum to the footprint."""
+    """live + rounding + pinned - untouched. Owners and `nobody` sum to the footprint."""
     only: int
-    """Units in which all live objects are of this group. They become free if the group is freed."""
+    """Units whose live objects are all of this group. They become free if the group is freed."""
     some: int
-    """Units with a live object of this group; only <= owned + untouched <= some."""
+    """Units with a live object of this group. Invariant: only <= owned <= some."""
     untouched: int
-    """Bytes of the objects on pages that are not resident; 0 for a design."""
+    """Bytes of the objects that are in no unit, because their pages are not resident."""
     slabs: int | None = None
-    """Shares of the objects in their slabs, if the library tells them: live bytes, rounding and
-    free bytes that stay until the whole slab is free."""
+    """Shares of the objects in their slabs: live bytes, rounding, and free bytes that stay until
+    the whole slab is free. None if the slabs are not known."""
 
 
 def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
     """Return the groups that have live objects, the largest owner first.
 
-    Raises Corruption unless their `owned` and the parts of `nobody` sum exactly to the footprint.
+    Raises Corruption if their `owned` and the parts of `nobody` do not sum to the footprint.
     """
     group, count = labels.group, len(labels.names)
     live, usable = sums(group, heap.request, count), sums(group, heap.usable, count)
@@ -66,7 +66,7 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
 
 
 def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
-    """Return the bytes of the footprint that no object owns, by part; parts of 0 are left out."""
+    """Return the bytes of the footprint that no object owns, by part, without parts of 0 bytes."""
     empty = shares.objects == 0
     by_part = sums(heap.unit_part[empty], heap.unit_length[empty], len(heap.parts)).tolist()
     parts = dict(zip(heap.parts, by_part, strict=True))
@@ -76,7 +76,10 @@ def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
 
 
 def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
-    """Return the whole footprint by part: what live objects hold, and the parts of `nobody`."""
+    """Return the whole footprint by part: the bytes that objects own, and the parts of `nobody`.
+
+    "untouched" is negative. Parts of 0 bytes are left out, except "live".
+    """
     held = {
         "live": int(heap.request.sum()),
         "rounding": int((heap.usable - heap.request).sum()),
@@ -91,7 +94,7 @@ def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
 def _only_and_some(
     heap: HeapMap, shares: Shares, group: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each group the bytes of units that are only its own, and of units it is in."""
+    """Return `Owner.only` and `Owner.some` of each group, in bytes."""
     unit, of_pair = shares.pair_unit, group[shares.pair_object]
     if not len(unit):
         return np.zeros(count, np.int64), np.zeros(count, np.int64)

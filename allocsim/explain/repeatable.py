@@ -1,4 +1,4 @@
-"""A workload that can be read any number of times: `explain` replays it several times."""
+"""Make a workload readable several times, because `explain` replays it several times."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from allocsim.events import Trace
 
 
 def repeatable(trace: Trace) -> Callable[[], Trace]:
-    """Return a function that opens the same workload again; `trace` itself is closed.
+    """Close `trace` and return a function that opens the same workload again.
 
-    A trace that can be read only once is kept in memory. Raises EnvironmentLacks if it would take
-    more than half of the available memory.
+    The events of a trace that can be read only once are kept in memory. Raises EnvironmentLacks if
+    they would take more than half of the available memory.
     """
     if trace.reopen is not None:
         trace.close()

@@ -1,6 +1,6 @@
-"""Sentences under the tables of an explanation. Each has a condition, and its own measurement.
+"""Sentences under the tables of an explanation. Each appears only if its condition holds.
 
-No sentence derives a saving from a share: a saving is always that of an experiment.
+A saving in a sentence was always measured by an experiment. It is never derived from a share.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from allocsim.explain.what_if import WhatIf
 from allocsim.text import counted, format_bytes
 
 RELEASED = 10
-"""Release on request is worth a sentence from this share of the footprint on: 1 in 10."""
+"""A release on request is mentioned if it frees at least footprint / RELEASED bytes."""
 
 PINNED = 5
-"""Pinned bytes of a group, caches, metadata: 1 in 5."""
+"""Pinned bytes of a group, caches and metadata are mentioned from footprint / PINNED bytes on."""
 
 SAVED = 10
-"""What a heap of its own or a setting saves: 1 in 10."""
+"""A separate heap or a setting is mentioned if it saves at least footprint / SAVED bytes."""
 
 ROUNDED = 20
-"""Rounding of a size class: 1 in 20."""
+"""The rounding of a size is mentioned from footprint / ROUNDED bytes on."""
 
 EXPLAINED = 2
-"""Pinning does not explain a saving that differs from the share by more than this factor."""
+"""If a saving and the pinned bytes differ by more than this factor, pinning does not explain it."""
 
 
 def sentences(
     footprint: int, parts: Mapping[str, int], owners: list[Owner], what_ifs: list[WhatIf]
 ) -> list[str]:
-    """Return the sentences whose conditions hold, or one that there is nothing to gain."""
+    """Return the sentences whose conditions hold. If there are none, return one that says so."""
     found = [
         *_on_release(footprint, what_ifs),
         *_on_groups(footprint, owners, what_ifs),
@@ -42,7 +42,7 @@ def sentences(
 
 
 def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Say what release on request gives back."""
+    """State how much a release on request frees."""
     for each in what_ifs:
         if each.kind == "release" and -each.change * RELEASED >= footprint and not each.is_noise():
             yield (
@@ -53,9 +53,9 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
 
 
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Say which groups pin much, if a heap of their own would save much.
+    """Name the groups that pin much, if a separate heap for the group saves much.
 
-    If no such heap was measured, say what the footprint is without the group.
+    If no separate heap was measured, state the footprint without the group.
     """
     replays = {(each.kind, each.group): each for each in what_ifs}
     for owner in owners:
@@ -75,7 +75,7 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
 
 
 def _pinning(owner: Owner) -> str:
-    """Say how much free memory the objects of a group pin."""
+    """State how much free memory the objects of a group pin."""
     return (
         f"{counted(owner.objects, 'object')} of {owner.name} ({format_bytes(owner.live)}) keep "
         f"{format_bytes(owner.pinned)} of free memory from being used."
@@ -83,7 +83,7 @@ def _pinning(owner: Owner) -> str:
 
 
 def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Say which of the settings that were tried saves most."""
+    """Name the setting that saves the most, if it saves enough (see SAVED)."""
     settings = [each for each in what_ifs if each.kind == "setting"]
     best = min(settings, key=lambda each: each.footprint, default=None)
     if best is None or best.is_noise() or -best.change * SAVED < footprint:
@@ -95,7 +95,7 @@ def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
 
 
 def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:
-    """Say that caches or the allocator's own memory are large."""
+    """State that caches or metadata are a large part of the footprint."""
     caches, own = parts.get("caches", 0), parts.get("metadata", 0) + parts.get("start", 0)
     if caches * PINNED >= footprint > 0:
         yield f"Free objects in caches hold {format_bytes(caches)} of spans without a live object."
@@ -104,7 +104,7 @@ def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
-    """Say which size classes round up much."""
+    """Name the sizes that lose much to rounding."""
     for owner in owners:
         if owner.by == "size" and owner.rounding * ROUNDED >= footprint > 0:
             mean = owner.live // owner.objects
@@ -115,7 +115,11 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 
 
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
-    """Return the sentence if no other holds; only a heap that is used well has nothing to gain."""
+    """Return the sentence for an explanation without any other.
+
+    It says "nothing to gain" only if pinned bytes and units without a live object are a small part
+    of the footprint (see PINNED).
+    """
     live = parts.get("live", 0)
     free = footprint - live - parts.get("rounding", 0) - parts.get("pinned", 0)
     pinned = parts.get("pinned", 0)

@@ -1,6 +1,7 @@
-"""The settings of a subject that experiments try: alone and all together.
+"""The settings of a subject that experiments try, one by one and all together.
 
-One setting alone often does little: memory that a cache holds cannot be released.
+A single setting often saves little. For example, early release does not help while caches hold the
+memory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ OF_LIBRARIES = {
         "max_total_thread_cache_bytes": "524288",
     },
 }
-"""Settings that make a library keep less memory, by its family (see `libraries.known_settings`)."""
+"""Settings that reduce a library's footprint, by family (see `libraries.known_settings`)."""
 
 OF_DESIGNS = {
     "aggressive_decommit": "1",
@@ -31,18 +32,18 @@ OF_DESIGNS = {
     "tcache_count": "0",
     "GOGC": "50",
 }
-"""Parameters of designs that make them keep less memory. A design is tried with those it has."""
+"""Parameters that reduce a design's footprint. Experiments use those that the design has."""
 
 
 def tried_settings(subject: str) -> list[str]:
-    """Return the subject's name with settings to try: with all of them first, then with each."""
+    """Return the subject's name with settings added: all of them together, then each alone."""
     pairs = [f"{key}={value}" for key, value in _settings_of(subject).items()]
     together = [":".join(pairs)] if len(pairs) > 1 else []
     return [f"{subject}:{text}" for text in (*together, *pairs)]
 
 
 def _settings_of(subject: str) -> dict[str, str]:
-    """Return the settings to try that the subject has and does not set."""
+    """Return the settings to try: those that the subject has and that its name does not set."""
     library = library_of(subject)
     if library is None:
         design, given = design_of(subject)

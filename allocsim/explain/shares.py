@@ -1,12 +1,12 @@
 """The share of each live object in the free bytes of its units.
 
-The free bytes of a unit cannot be used elsewhere while any of its objects lives. An object's share
-is its Shapley value in the game in which these bytes stay until the last object is freed: the free
-bytes of a unit, divided equally among its live objects. Live bytes and rounding stay with their
-object, so this is not the game in which the whole unit stays.
+The free bytes of a unit cannot be used elsewhere while any of its objects is live. They are divided
+equally among the live objects of the unit. This is the Shapley value of the game whose cost is the
+free bytes, which stay until the last object is freed. Live bytes and rounding are not part of the
+game: each object owns its own.
 
-Shares are integers that sum exactly. Of R free bytes and k objects in order of address, object j
-(from 0) gets floor(R(j+1)/k) - floor(Rj/k).
+Shares are integers that sum to the free bytes. If a unit has R free bytes and k objects, in order
+of address, object j (from 0) gets floor(R(j+1)/k) - floor(Rj/k).
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from allocsim.explain.heap_map import HeapMap
 
 @dataclass(frozen=True)
 class Shares:
-    """The account of a map. Arrays are int64; `pair_` arrays have a row per object and unit."""
+    """The shares of a heap map. Arrays are int64.
+
+    The `pair_` arrays have a row for each object and each unit that holds bytes of the object.
+    """
 
     pinned: np.ndarray
-    """Share of each object in the free bytes of its units."""
+    """Share of each object in the free bytes of its units, in bytes."""
     untouched: np.ndarray
-    """Bytes of each object that are in no unit: on pages that are not resident."""
+    """Bytes of each object that are in no unit, because their pages are not resident."""
     objects: np.ndarray
     """Number of live objects in each unit."""
     pair_object: np.ndarray
-    """Index of an object with bytes in the unit of the same row."""
+    """Index of the object, in ascending order."""
     pair_unit: np.ndarray
     """Index of the unit, in ascending order."""
 
@@ -38,7 +41,7 @@ class Shares:
 def share_out(heap: HeapMap) -> Shares:
     """Divide the free bytes of each unit among its objects.
 
-    Raises Corruption if the objects of a unit are larger than the unit, as if they overlapped.
+    Raises Corruption if the objects of a unit have more bytes than the unit: they must overlap.
     """
     pair_object, pair_unit = _pairs(heap)
     ends = heap.unit_address + heap.unit_length
@@ -63,19 +66,19 @@ def share_out(heap: HeapMap) -> Shares:
 
 
 def sums(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    """Return the sum of the values of each index below `count`, exact up to 2**53."""
+    """Return the sum of the values for each index below `count`. Sums are exact up to 2**53."""
     return np.bincount(index, values, minlength=count).astype(np.int64)
 
 
 def _pairs(heap: HeapMap) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of the object and of the unit, for each unit that an object has bytes in.
+    """Return (object indices, unit indices), a row for each object and each unit that holds it.
 
-    Neither objects nor units overlap, so both indices are ascending.
+    Neither objects nor units overlap, so both are ascending.
     """
     unit_ends = heap.unit_address + heap.unit_length
     ends = heap.address + heap.usable
     first = np.searchsorted(unit_ends, heap.address, "right")
-    # Most objects are in one unit, and a search is slow.
+    # Most objects are in a single unit. Only the others need a second search, which is slow.
     known = np.append(unit_ends, 0)[first], np.append(heap.unit_address, 1 << 62)[first]
     counts = ((known[0] >= ends) & (known[1] <= heap.address)).astype(np.int64)
     others = np.flatnonzero(counts == 0)

@@ -1,4 +1,4 @@
-"""The subject of an explanation: a design in this process, or a library in processes of its own."""
+"""The subject of an explanation: a design in this process, or a library in its own processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Subject: TypeAlias = OnDesign | OnLibrary
 
 
 def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Conditions) -> Subject:
-    """Return the subject with a name of `compare --on`; raise InputError if there is none."""
+    """Return the subject that `compare --on` knows by this name.
+
+    Raises InputError if there is none.
+    """
     require_subject(name)
     if library_of(name) is not None:
         return OnLibrary(name, open_trace, conditions)

@@ -14,23 +14,23 @@ from allocsim.events import Op, Trace, closing_chunks, first_events
 from allocsim.explain.lives import sites_of
 
 Match = Callable[[Any, int, np.ndarray], np.ndarray]
-"""match(calls, first, sites) says of each call whether the object that it allocates is in the
-group. The first call has the number `first`, and `sites` has the site number of each. Calls that
-allocate nothing may have any value."""
+"""match(calls, first, sites) returns a flag for each call: whether it allocates an object of the
+group. `first` is the number of events before the first call, and `sites` has the site number of
+each call. The flags of calls that allocate no object are not used."""
 
 
 def variant(trace: Trace, events: int, match: Match, kept: bool) -> Trace:
-    """Return the first `events` events of a trace with only the objects of a group, or without.
+    """Return the first `events` events of a trace, without some objects and their calls.
 
-    The calls of an object that is left out are left out too. With `kept`, the group is what is
-    kept. Notes stay. The length of the variant is not known.
+    With `kept`, only the objects of the group remain; otherwise, only the objects of the group are
+    removed. Notes remain. The length of the variant is not known in advance.
     """
     cut_off = first_events(trace, events)
     return replace(cut_off, chunks=_filtered(cut_off, match, kept), length=None)
 
 
 def _filtered(trace: Trace, match: Match, kept: bool) -> Iterator[Any]:
-    """Yield the calls of the objects that are, or are not, in the group."""
+    """Yield the chunks of a trace with the calls that remain in the variant."""
     is_member, done = np.zeros(1, np.bool_), 0
     with closing_chunks(trace.chunks):
         for chunk in trace.chunks:
@@ -51,10 +51,10 @@ def _filtered(trace: Trace, match: Match, kept: bool) -> Iterator[Any]:
 def mark_members(
     chunk: np.recarray, matched: np.ndarray, is_member: np.ndarray, of_group: np.ndarray
 ) -> None:
-    """Set `of_group` for the calls whose object is in the group.
+    """Set `of_group` for each event: whether its object is in the group.
 
-    `is_member` says of each object id whether the object that has it is in the group. `matched`
-    says of each call that begins an object's life whether the object is.
+    `matched` has a flag for each event that allocates an object: whether the object is in the
+    group. `is_member` has the same flag by object id. It is kept from one chunk to the next.
     """
     for index in range(len(chunk)):
         event = chunk[index]

@@ -1,7 +1,8 @@
 """What-ifs: experiments that change one thing and measure the footprint at the same moment.
 
-Nothing is derived from a share. A variant of the workload is replayed up to the moment, which is
-the same event of the original workload, or objects are freed after a replay up to the moment.
+The moment is an event of the original workload. An experiment replays a variant of the workload, or
+the workload with other settings, up to that event; or it replays the workload up to that event and
+then frees objects. No result is derived from a share.
 """
 
 from __future__ import annotations
@@ -22,30 +23,31 @@ from allocsim.explain.variants import Match, variant
 from allocsim.text import format_bytes
 
 MIN_NOISE = 1 << 20
-"""Bytes below which a change is noise: allocators grow in steps of this order."""
+"""A change of fewer bytes is noise, because allocators grow in steps of about this size."""
 
 NOISE_SHARE = 50
-"""A change below the footprint divided by this is noise too."""
+"""A change of less than footprint / NOISE_SHARE is noise too."""
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """An experiment."""
+    """An experiment and its result."""
 
     kind: str
     """"release", "freed", "never", "own heap" or "setting"."""
     group: str
-    """Name of the group of objects that it is about; "" for "release" and "setting"."""
+    """Name of the group of objects; "" for the kinds "release" and "setting"."""
     what: str
     """The experiment in a phrase."""
     footprint: int
-    """Bytes at the moment, measured."""
+    """The measured footprint at the moment, in bytes."""
     change: int
-    """Bytes: `footprint` minus that of the moment without a change."""
+    """`footprint` minus the footprint at the moment of the unchanged workload, in bytes."""
     how: str
+    """How the result was measured, in a phrase."""
 
     def is_noise(self) -> bool:
-        """Return whether a change of this size says nothing."""
+        """Return whether the change is too small to mean anything."""
         before = self.footprint - self.change
         return abs(self.change) < max(MIN_NOISE, before // NOISE_SHARE)
 
@@ -56,7 +58,7 @@ class Group:
 
     owner: Owner
     numbers: np.ndarray
-    """Ids of its objects that are live at the moment."""
+    """Ids of the objects of the group that are live at the moment."""
     match: Match
 
 
@@ -67,7 +69,7 @@ def group_of(labels: Labels, owner: Owner, number: np.ndarray) -> Group:
 
 
 class Experiments:
-    """The experiments of an explanation, in the order in which they are made."""
+    """The experiments of an explanation."""
 
     def __init__(
         self,
@@ -76,18 +78,18 @@ class Experiments:
         moment: tuple[int, int],
         seconds: float,
     ) -> None:
-        """`open_trace` opens the workload with its call sites, `moment` is (event, footprint).
+        """`open_trace` opens the workload with its call sites. `moment` is (event, footprint).
 
-        After `seconds`, no further experiment is begun.
+        After `seconds`, no further experiment is started.
         """
         self.subject, self.open_trace = subject, open_trace
         self.event, self.footprint = moment
         self.deadline = time.monotonic() + seconds
         self.left_out = 0
-        """Number of experiments that were not made, for want of time."""
+        """Number of experiments that were left out because the time was over."""
 
     def results(self, groups: list[Group]) -> list[WhatIf]:
-        """Make the experiments and return their results, in order."""
+        """Make the experiments and return their results: release, each group, each setting."""
         steps: list[Callable[[], list[WhatIf]]] = [partial(self._released, groups)]
         for group in groups:
             steps += [self._never(group), self._own_heap(group)]
@@ -101,7 +103,7 @@ class Experiments:
         return found
 
     def _released(self, groups: list[Group]) -> list[WhatIf]:
-        """Ask for release as it is, and once each group has been freed."""
+        """Measure a release on request, first without freeing, then after freeing each group."""
         subject, nothing = self.subject, np.zeros(0, np.int64)
         sets = [nothing, *(group.numbers for group in groups)]
         first, *others = subject.after_release(self.event, sets)
@@ -121,7 +123,10 @@ class Experiments:
         ]
 
     def _own_heap(self, group: Group) -> Callable[[], list[WhatIf]]:
-        """Return the experiment with a group's objects in a heap of their own."""
+        """Return the experiment with a group's objects in a separate heap.
+
+        It adds the footprints of two replays, and subtracts that of an empty heap once.
+        """
 
         def replay() -> list[WhatIf]:
             start = self.subject.footprint_of(first_events(self.subject.open_trace(), 0))
@@ -134,16 +139,16 @@ class Experiments:
         return replay
 
     def _setting(self, name: str) -> list[WhatIf]:
-        """Replay on the subject with other settings, which its new name has."""
+        """Replay on the subject `name`, which is the same subject with other settings."""
         trace = first_events(self.open_trace(), self.event)
         footprint = replace(self.subject, name=name).footprint_of(trace)
         settings = name.removeprefix(f"{self.subject.name}:").replace(":", ", ")
         return [self._result("setting", "", settings, footprint, "replayed")]
 
     def _part(self, group: Group, kept: bool) -> int:
-        """Return the footprint of the group alone, or of the rest."""
+        """Return the footprint of the group alone (`kept`), or of the other objects, in bytes."""
         return self.subject.footprint_of(variant(self.open_trace(), self.event, group.match, kept))
 
     def _result(self, kind: str, group: str, what: str, footprint: int, how: str) -> WhatIf:
-        """Return a result."""
+        """Return the result of an experiment that measured `footprint` bytes."""
         return WhatIf(kind, group, what, footprint, footprint - self.footprint, how)
