@@ -25,14 +25,14 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a program, without the processes that it started. Sizes are in bytes."""
 
     anonymous_peak: Count
-    """Peak of the anonymous RSS, without the recorder's own memory: at least the highest sample,
-    and at least the kernel's own peak (VmHWM) less the most file pages that a sample had."""
+    """Peak of the anonymous RSS, without the recorder's own memory: the highest sample, or the
+    kernel's peak (VmHWM) less the maximum of all samples' file pages, whichever is higher."""
     outside_malloc: Count = 0
     """The part of the peak that is known not to come from malloc: stack, static data, and what the
     program mapped itself."""
     mapped: Count = 0
-    """The part of `outside_malloc` that the program mapped itself, as by mmap; only allocsim's own
-    recorder sees it. Pages that the program mapped but never wrote count too."""
+    """The part of `outside_malloc` that the program mapped itself, as by mmap. Only the preload
+    recorder sees it. Pages that were mapped but never written count too."""
     recorder_memory: Count = 0
     """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
     recorder: str | None = None
@@ -42,11 +42,11 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: Seconds
     """Processor time, with that of child processes that the program waited for."""
     threads: Count
-    """Maximum number of threads that a sample had."""
+    """Maximum number of threads in a sample."""
     cores: Count
     """Processors on which the program was allowed to run."""
     malloc: str | None = None
-    """The library whose malloc served the program; None if no sample shows it."""
+    """The library whose malloc the program used; None if no sample shows it."""
 
     @property
     def malloc_peak(self) -> int:
@@ -73,10 +73,10 @@ class RealRuns(msgspec.Struct, kw_only=True):
 
     runs: list[ProgramRun] = []
     failure: str | None = None
-    """Why there are no more runs; None if there are all."""
+    """Why runs are missing; None if all were made."""
 
     def middle(self, figure: Callable[[ProgramRun], float]) -> float:
-        """Return the median of a figure of all runs, of which there must be one."""
+        """Return the median of a figure of all runs; there must be at least one run."""
         return median(map(figure, self.runs))
 
     def extent(self, figure: Callable[[ProgramRun], float]) -> tuple[float, float]:

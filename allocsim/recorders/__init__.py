@@ -1,8 +1,7 @@
 """Recorders: run a program, record its malloc calls, and keep them as a trace.
 
 Each recorder has a module with a `RECORDER`. This module chooses a recorder, and `recording` runs
-it. The program's output and exit status are passed on unchanged. Of a recording, only the trace
-remains.
+it. The program's output and exit status are passed on unchanged. Only the trace is kept.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ RECORDERS: tuple[Recorder, ...] = (
 def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
     """Return the recorders that can record what is requested, in order of preference.
 
-    If `wanted` is given, only the recorder of that name is considered. If no recorder is left,
-    raises EnvironmentLacks, which gives the reason for each. Raises InputError if the recorder
-    `wanted` does not have an option of the request.
+    If `wanted` is given, only the recorder of that name is considered. Raises EnvironmentLacks,
+    with the reason for each recorder, if none is left. Raises InputError if the recorder `wanted`
+    does not support an option of the request.
     """
     known = _with_options([_find(wanted)] if wanted else [*RECORDERS], request, wanted)
     name = request.program.name
@@ -46,7 +45,7 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the most preferred recorder is not used, if another one was chosen in its place.
+    """Return why the preferred recorder is not used, if another one was chosen in its place.
 
     Returns None if the program or an option rules that recorder out.
     """
@@ -58,7 +57,7 @@ def why_not_best(request: Request, chosen: Recorder) -> str | None:
 
 
 def _with_options(known: list[Recorder], request: Request, wanted: str | None) -> list[Recorder]:
-    """Return the recorders that have the options of the request; raise InputError if none has."""
+    """Return the recorders that support the request's options; raise InputError if none does."""
     options = {
         "--children": (request.children, "records_children", "the processes that a program starts"),
         "--sites": (request.sites, "records_sites", "the stacks of calls"),

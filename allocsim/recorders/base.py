@@ -1,8 +1,8 @@
 """The interface of a recorder, and code that recorders share: a work directory, opening a file.
 
-A `Recorder` is data: it declares what the recorder can record, with functions that run it.
+A `Recorder` is data: it declares what the recorder can record, and has the functions that run it.
 `recording` tells the user what the recorder cannot record, and writes that into the trace. During a
-run, a recorder writes only into the work directory, which is removed however the run ends.
+run, a recorder writes only into the work directory, which is removed in any case.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Request:
     python_allocators: bool = False
     """Also record Python's own allocators."""
     wait: bool = False
-    """Record until the last process that the program started has ended, not only the program."""
+    """Record until all processes that the program started have ended, too."""
     sites: bool = False
     """Also record the stack of each call that allocates."""
     runner: Runner = run_program
@@ -60,7 +60,7 @@ def process_id(_: Path, process: int) -> str:
 
 
 def no_losses(_: Path, __: Outcome) -> list[str]:
-    """Return no losses, for a recorder that does not notice them."""
+    """Return no losses, for a recorder that does not detect them."""
     return []
 
 
@@ -76,7 +76,7 @@ class Recorder:
     capabilities: Capabilities
     """What the recorder can see. The trace keeps these facts."""
     missing: Callable[[Request], str | None]
-    """Returns what is missing on this machine, with the remedy; None if nothing is."""
+    """Returns what is missing on this machine, with the remedy; None if nothing is missing."""
     run: Callable[[Request, Path], Outcome]
     """Runs the program and records it into the work directory. Raises RecorderFailed if the program
     was not run."""
@@ -88,8 +88,8 @@ class Recorder:
     """Returns a sentence on each kind of calls that the recorder lost in a run. The trace keeps the
     sentences."""
     label: Callable[[Path, int], str] = process_id
-    """Returns a text that identifies a process which the program started. The text becomes part of
-    the name of that process's trace."""
+    """Returns a text that identifies a process of the recording, and becomes part of the name of
+    that process's trace."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
     """Programs for which the recorder records nothing."""
     records_children: bool = False
@@ -109,8 +109,8 @@ class Recorder:
     keeps_last_calls: bool = True
     """Whether the last calls are in the recording if a signal kills the program."""
     own_memory: int | None = None
-    """Anonymous bytes that the recorder adds to those of the program; None: it keeps data for every
-    call, so that the program's own figures (ProgramRun) are not known."""
+    """Bytes of anonymous memory that the recorder adds to the program's; None: the recorder keeps
+    data for every call, so the program's own figures (ProgramRun) are not known."""
     sees_python_objects: bool = False
     """Whether the recorder can record Python's small objects, which Python allocates in pools."""
 

@@ -1,4 +1,4 @@
-"""Convert a finished recording to an allocsim trace, which also tells what the recording lacks."""
+"""Convert a finished recording to an allocsim trace, and note in it what the recording lacks."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ NOT_INHERITED = (
 """Note in the trace of a child process, for a recorder without `Recorder.keeps_inherited`."""
 
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
-"""A trace with more frees of unknown objects than both this share of its events and this number has
-a loss: the recorder missed their allocations. A few such frees are normal in a forked child, which
-may free objects that it has inherited. A program itself is recorded from its beginning."""
+"""If frees of unknown objects exceed both this share of a trace's events and this number, the
+recorder missed allocations, and the trace has a loss. A forked child may free a few objects that it
+inherited. The program itself is recorded from its beginning."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Read an ELF file: the loader that the program needs, and which of given symbols the file has.
+"""Read an ELF file: its loader, and which of the given symbols the file has.
 
 The file is not run; only its tables are read. A file without section headers counts as a file that
 has none of the symbols.
@@ -38,15 +38,15 @@ class ElfFile(NamedTuple):
     interpreter: str | None
     """The loader of a dynamically linked program; None if it is statically linked or a library."""
     defined: frozenset[str]
-    """Those of the given symbols that the file defines for other files."""
+    """Those of the given symbols that the file exports to other files."""
     imported: frozenset[str]
-    """Those of the given symbols that the file takes from other files."""
+    """Those of the given symbols that the file imports from other files."""
 
 
 def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
     """Return the facts about a file, with those of `symbols` that it has.
 
-    Returns None if the file is damaged, cannot be read or is no ELF file.
+    Returns None if the file is damaged, cannot be read or is not an ELF file.
     """
     try:
         with Path(path).open("rb") as file:
@@ -74,9 +74,9 @@ def is_go_program(path: str | Path) -> bool:
 
 
 def zero_filled(path: str | Path) -> int:
-    """Return the bytes of whole pages that a loaded file has beyond its content, for its .bss.
+    """Return the bytes of whole pages that a loaded file has after its content, for its .bss.
 
-    Returns 0 if the file is damaged, cannot be read or is no native ELF file.
+    Returns 0 if the file is damaged, cannot be read or is not a native ELF file.
     """
     try:
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
@@ -138,7 +138,7 @@ def _found(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _places(names: bytes, name: str) -> Iterator[int]:
-    """Yield every offset in a string table at which the rest of a string is `name`.
+    """Yield every offset in a string table at which `name` is the rest of a string.
 
     There may be several, because a linker may store a name as the end of any longer name.
     """

@@ -1,8 +1,8 @@
 """The heaptrack recorder: preloads heaptrack's library, as `heaptrack -r` does.
 
-The heaptrack script is not used because it prints to the program's standard output. heaptrack
-unwinds the stack at each call, which makes it slow. It does not record thread ids, alignments or
-the arguments of calloc, and it records a realloc as a free and a malloc.
+The heaptrack script is not used, because it prints to the program's standard output. heaptrack is
+slow because it unwinds the stack at each call. It does not record thread ids, alignments or the
+arguments of calloc, and it records a realloc as a free and a malloc.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def run(request: Request, directory: Path) -> Outcome:
 def _library() -> Path | None:
     """Return heaptrack's library, or None if it is not found.
 
-    Like the heaptrack script, this looks in ../lib, relative to the directory of the script. If
-    there is no script, it looks in /usr/lib.
+    Like the heaptrack script, this looks in ../lib, relative to the script's directory. If the
+    script is not installed, this looks in /usr/lib.
     """
     script = shutil.which("heaptrack")
     lib = Path(script).resolve().parents[1] / "lib" if script else Path("/usr/lib")

@@ -1,8 +1,8 @@
 """Recognise programs that a preloaded recorder cannot record, before they run.
 
 A preloaded malloc records nothing of a statically linked program. Nor does it record the C++
-allocations of a program that is linked to tcmalloc, mimalloc or jemalloc: these libraries have an
-operator new of their own, which does not call malloc.
+allocations of a program that is linked to tcmalloc, mimalloc or jemalloc, because the operator new
+of these libraries does not call malloc. The preload recorder hooks operator new as well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NEW = ("_Znwm", "_Znam")
 """operator new(size_t) and operator new[](size_t), as compilers name them."""
 
 _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S.*?) \(0x[0-9a-f]+\)$", re.MULTILINE)
-"""A line of the loader's list, such as "libm.so.6 => /lib/libm.so.6 (0x7f12)", with the path."""
+"""The path in a line of the loader's list, such as "libm.so.6 => /lib/libm.so.6 (0x7f12)"."""
 
 
 class Linkage(NamedTuple):
@@ -104,8 +104,7 @@ def why_no_room(needed: int) -> str | None:
 def linkage_of(file: str) -> Linkage:
     """Return how the program at `file` gets its memory.
 
-    The program's own loader lists the libraries that the program would be linked to; this does not
-    run the program.
+    The program's loader lists the libraries that it would load, without running the program.
     """
     elf = read_elf(file, NEW)
     if elf is None or elf.interpreter is None:
@@ -123,7 +122,7 @@ def linkage_of(file: str) -> Linkage:
 def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -> bool:
     """Return whether the program or one of its libraries calls operator new.
 
-    The allocator itself and libstdc++, the runtime library of C++, do not count.
+    The allocator itself and libstdc++, the C++ runtime library, do not count.
     """
     callers = [
         it for path, it in libraries.items() if path != allocator and "libstdc++" not in path
@@ -132,9 +131,9 @@ def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -
 
 
 def _gains_rights(file: str) -> bool:
-    """Return whether the loader ignores LD_PRELOAD, because the program gains rights.
+    """Return whether the program gains rights, so that the loader ignores LD_PRELOAD.
 
-    Such a program is set-uid or set-gid to others than the user, or has file capabilities.
+    Such a program is set-uid or set-gid to another user or group, or has file capabilities.
     """
     status = Path(file).stat()
     is_other = (status.st_mode & 0o4000 and status.st_uid != os.geteuid()) or (

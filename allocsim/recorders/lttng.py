@@ -33,12 +33,12 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork", "lttng-ust-fd")
-"""Libraries to preload. lttng-ust-fork tells the tracer of forked children. Without it, the calls
-of a child count as those of its parent. lttng-ust-fd keeps the program from closing the tracer's
-descriptors. If the program closed them, the tracer would abort the program."""
+"""Libraries to preload. lttng-ust-fork tells the tracer about forked children, whose calls would
+otherwise count as their parent's. lttng-ust-fd keeps the program from closing the tracer's
+descriptors, upon which the tracer would abort the program."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
-"""Environment in which the program blocks while a buffer is full, and at its start waits up to
+"""Environment that makes the program wait while a buffer is full, and at its start wait up to
 10,000 ms for the daemon."""
 
 ROOM = 256 << 20
@@ -117,5 +117,5 @@ RECORDER = Recorder(
     losses=losses,
     records_children=True,
     is_guarded=True,
-    own_memory=392 << 10,  # a program that only allocates once, with and without
+    own_memory=392 << 10,  # measured with a program that allocates only once
 )

@@ -2,9 +2,9 @@
 
 memray runs inside the interpreter: `python SCRIPT` becomes `python MEMRAY run SCRIPT`. A command
 line that cannot be rewritten with certainty is not recorded. memray records what the Python process
-allocates after memray has started, and not what the interpreter allocated before.
+allocates once memray has started, but not what the interpreter allocated before.
 
-Two interpreters need the same version of memray: the program's, and allocsim's own, which reads the
+Two interpreters need the same version of memray: the program's, and allocsim's, which reads the
 capture (memray's file).
 """
 
@@ -42,9 +42,9 @@ def unsuited(request: Request) -> str | None:
 
 
 def missing(request: Request) -> str | None:
-    """Return which interpreter lacks memray, with the command that installs it.
+    """Return which interpreter lacks the right memray, with the command that installs it.
 
-    Returns None if both interpreters have the same version.
+    Returns None if both interpreters have the same version of memray.
     """
     theirs, ours = (
         version_in(python, "memray") for python in (request.program.file, sys.executable)
@@ -88,8 +88,8 @@ def run(request: Request, directory: Path) -> Outcome:
 def _count_options(arguments: Sequence[str]) -> int | None:
     """Return how many of the first arguments are Python's own options.
 
-    Returns None if no script, -m or -c follows the options, or if the letter m or c is joined with
-    other text, as in -mMODULE.
+    Returns None if no script, -m or -c follows the options, or if -m or -c is joined with other
+    text, as in -mMODULE.
     """
     position = 0
     while position < len(arguments):

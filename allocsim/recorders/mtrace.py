@@ -42,7 +42,7 @@ def run(request: Request, directory: Path) -> Outcome:
     guard = build_guard(directory, "mtrace")
     if guard is None:
         raise RecorderFailed(f"no C compiler is installed: {INSTALL}")
-    # The guard gives this LD_PRELOAD to the processes that the program starts.
+    # The guard sets this LD_PRELOAD for the processes that the program starts.
     inherited = {"ALLOCSIM_LD_PRELOAD": preload()["LD_PRELOAD"]}
     output = {"MALLOC_TRACE": str(directory / OUTPUT)}
     variables = preload(DEBUG, guard) | inherited | output | guard_variables(directory)
@@ -69,5 +69,5 @@ RECORDER = Recorder(
     is_guarded=True,
     follows_exec=False,
     keeps_last_calls=False,
-    own_memory=24 << 10,  # a program that only allocates once, with and without
+    own_memory=24 << 10,  # measured with a program that allocates only once
 )

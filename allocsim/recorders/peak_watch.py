@@ -1,11 +1,11 @@
 """The peak of a running program's anonymous memory, and of its threads, read from /proc.
 
-The kernel keeps no peak of anonymous memory, only one of all resident memory (VmHWM). That peak
-less the most file pages that any sample had is at most the peak of the anonymous memory. It equals
-that peak if the file pages did not become fewer before. So the result is the higher one of this
-difference and the highest sample. Memory that appears only after the last sample is missed; that is
-the last SHARE of the run. VmHWM itself may be too small by 32 pages for each processor, since the
-kernel adds up the counts of its processors in steps.
+The kernel keeps no peak of anonymous memory, only that of all resident memory (VmHWM). VmHWM less
+the maximum of all samples' file pages is at most the anonymous peak. It equals the anonymous peak
+if resident memory, anonymous memory and file pages peak at the same time. The result is this
+difference or the highest sample, whichever is higher. Memory that appears after the last sample is
+missed. VmHWM may be 32 pages per processor too small, because the kernel adds up the counts of its
+processors in steps.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ SHARE = 0.005
 """Time between two samples, as a share of the time that the program has run."""
 
 MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
-"""Limits in seconds of the time between two samples. A sample takes 50 us on a processor that need
-not be the program's."""
+"""Limits in seconds of the time between two samples. A sample takes 50 us, possibly on
+another processor than the program's."""
 
 GROWTH = 1.05
-"""When the anonymous memory has grown by this factor, the mappings are read again. Reading them
-takes milliseconds, and holds up calls of mmap in the program."""
+"""When the anonymous memory has grown by this factor, the mappings are read again. Until they show
+a library with a malloc, every sample reads them. Reading them takes milliseconds, and delays the
+program's calls of mmap."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -69,7 +70,7 @@ class Peak:
 
     @property
     def malloc(self) -> str | None:
-        """The library whose malloc serves the process; None if no sample shows it.
+        """The library whose malloc the process uses; None if no sample shows it.
 
         If another library than libc has a malloc, the dynamic linker takes that one.
         """
@@ -81,7 +82,8 @@ class Peak:
     def outside_malloc(self) -> int:
         """The part of the peak that is known not to come from malloc.
 
-        Static data of a malloc library is not part of it: a replay on that library has it too.
+        The static data of a malloc library other than libc is not part of it, because a replay on
+        that library has the same data.
         """
         served = self.malloc
         left_out = {path for path in self.map.code if _is_recorders(path)}
@@ -136,7 +138,7 @@ class PeakWatch:
 
 
 def _fields(process: int) -> dict[str, int]:
-    """Return the fields of a process, sizes in bytes; some are missing once it has ended."""
+    """Return the fields of a process, sizes in bytes; some are missing once the process ended."""
     text = Path(f"/proc/{process}/status").read_bytes()
     found = _FIELD.finditer(text)
     return {one[1].decode(): int(one[2]) << (10 if one[3] else 0) for one in found}

@@ -1,4 +1,4 @@
-"""The run of a program without a recorder, which shows how much slower the recorder makes it.
+"""The run of a program without a recorder, which shows how much the recorder slows it down.
 
 This run is made only on request (--cost), because not every program can be run twice.
 """

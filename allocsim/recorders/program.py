@@ -78,10 +78,10 @@ def find_program(arguments: Sequence[str]) -> Program:
 
 
 Watch = Callable[[int], AbstractContextManager[None]]
-"""A function that returns a context manager for the time that the process of the given id runs."""
+"""Returns a context manager that is entered while the process with the given id runs."""
 
 Runner = Callable[[Program, Mapping[str, str], Watch], Outcome]
-"""A function that runs a program to its end, like `run_program`."""
+"""Runs a program to its end, like `run_program`."""
 
 
 def unwatched(_: int) -> AbstractContextManager[None]:
@@ -153,13 +153,13 @@ def processor_time() -> float:
 
 
 def preload(*libraries: str | Path) -> dict[str, str]:
-    """Return the LD_PRELOAD that loads `libraries` before those of the user's own LD_PRELOAD."""
+    """Return an LD_PRELOAD that loads `libraries` before those of the user's LD_PRELOAD."""
     inherited = os.environ.get("LD_PRELOAD", "")
     return {"LD_PRELOAD": " ".join([*map(str, libraries), inherited]).strip()}
 
 
 def _is_in_foreground() -> bool:
-    """Return whether the terminal's Ctrl-C reaches this process, and so the program as well."""
+    """Return whether the terminal's Ctrl-C reaches this process, and therefore also the program."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

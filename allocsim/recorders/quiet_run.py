@@ -1,7 +1,7 @@
 """Run a program for its figures only: its output is hidden, and its time is limited.
 
-Each run has a session of its own, so that Ctrl-C ends allocsim and not only the program. When the
-program has ended, the processes that it leaves are killed.
+Each run has its own session, so that Ctrl-C ends allocsim and not only the program. When the
+program has ended, the processes that it left running are killed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STANDARD_ERROR = 2
 
 
 class TimedOut(InputError):
-    """The program took too long, and was killed."""
+    """The program exceeded its time limit, and was killed."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class QuietRuns:
     timeout: float
     """Seconds after which a program is killed."""
     shows_output: bool = False
-    """Whether both output streams of the program go to standard error; else they are hidden."""
+    """Whether both output streams of the program go to standard error; if not, they are hidden."""
     input_position: int | None = field(default_factory=input_position)
     """Position in standard input from which every run reads; None: the program's input is empty."""
 
     def run(self, program: Program, added: Mapping[str, str], watch: Watch = unwatched) -> Outcome:
         """Run the program with `added` in its environment.
 
-        Raises TimedOut, and InputError if the program cannot be run.
+        Raises TimedOut if the program exceeds its time, and InputError if it cannot be run.
         """
         peak_watch, used = PeakWatch(), processor_time()
         begun = time.monotonic()

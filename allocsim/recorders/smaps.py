@@ -18,7 +18,7 @@ from allocsim.recorders.elf import zero_filled
 _MAPPING = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$|^Anonymous: +(\d+) kB$", re.MULTILINE
 )
-"""The first line of a mapping, or its number of anonymous bytes in KiB."""
+"""The first line of a mapping, or its anonymous memory in KiB."""
 
 STACK = b"[stack]"
 
@@ -44,12 +44,12 @@ class MemoryMap(NamedTuple):
     """The anonymous memory of a process at one moment."""
 
     static: dict[str, int]
-    """Bytes that are not from malloc, by the file whose static data they are, or "[stack]"."""
+    """Bytes of static data by file, and of the stack under "[stack]": memory not from malloc."""
     code: frozenset[str]
     """The files whose code is mapped."""
 
     def outside(self, left_out: Collection[str]) -> int:
-        """Return the bytes that do not come from malloc, without those of the files `left_out`."""
+        """Return the bytes that do not come from malloc, except those of the files `left_out`."""
         return sum(size for path, size in self.static.items() if path not in left_out)
 
 
@@ -62,7 +62,7 @@ def read_memory_map(process: int) -> MemoryMap:
 
 
 def memory_map(text: bytes) -> MemoryMap:
-    """Return what the text of a file smaps says."""
+    """Parse the text of /proc/PID/smaps."""
     static: dict[str, int] = {}
     code = set()
     previous = Mapping(0, 0, False, b"", 0)

@@ -1,4 +1,4 @@
-"""Standard input of a program that runs several times: every run reads the same bytes."""
+"""Standard input for a program that runs several times: every run reads the same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ STANDARD_INPUT = 0
 
 
 def input_position() -> int | None:
-    """Return the position in standard input if it is a file, which can be read again; else None."""
+    """Return the position in standard input; None unless it is a file that can be read again."""
     mode = input_mode()
     if mode is None or not stat.S_ISREG(mode):
         return None

@@ -1,8 +1,8 @@
 """The preload recorder, allocsim's own: a preloaded C library records every call of every thread.
 
-The library is in `source`, and a C compiler must compile it once. `traces.preload` reads the
-recording that the library has written. The recording has an image for each program that a recorded
-process has executed.
+The library's code is in `source`; a C compiler must compile it once. `traces.preload` reads the
+recording that the library writes. The recording has an image for each program that a recorded
+process executed.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from allocsim.traces.preload.layout import find_images
 from allocsim.traces.preload.trace import open_image
 
 IMAGES, FACTS = "images", "facts.json"
-"""In the work directory: the directory in which the library writes the images, and the file of what
-was measured from outside the program."""
+"""Names in the work directory: the directory of the images that the library writes, and the file
+with the measurements made from outside the program."""
 
 MAX_FACTS = 1 << 16
-"""Size in bytes of the file FACTS. A sample of `MemoryWatch` needs at most 50 bytes of it."""
+"""Size in bytes of the file FACTS. A sample of `MemoryWatch` takes at most 50 bytes."""
 
 MAX_DIRECTORY = 400
 """Maximum bytes of the directory's path, as in source/state.h."""
 
 
 MIN_GLIBC = (2, 35)
-"""Version of glibc from which on the library can record stacks: it has _dl_find_object."""
+"""First version of glibc with _dl_find_object, which the library needs to record stacks."""
 
 
 def missing(request: Request) -> str | None:
@@ -51,7 +51,7 @@ def missing(request: Request) -> str | None:
 
 
 def _has_find_object() -> bool:
-    """Return whether this machine's C library is a glibc from MIN_GLIBC on."""
+    """Return whether this machine's C library is glibc MIN_GLIBC or newer."""
     name, version = platform.libc_ver()
     numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
     return name == "glibc" and tuple(numbers) >= MIN_GLIBC
@@ -65,7 +65,7 @@ def run(request: Request, directory: Path) -> Outcome:
     facts_file = directory / FACTS
     try:
         images.mkdir()
-        facts_file.write_bytes(bytes(MAX_FACTS))  # when the program ends, the disk may be full
+        facts_file.write_bytes(bytes(MAX_FACTS))  # reserved: the disk may be full later
         library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
@@ -117,7 +117,7 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
 
 
 def label(directory: Path, process: int) -> str:
-    """Return the name and the process id of the image that `process` stands for."""
+    """Return the name and the process id of the image that `process` identifies."""
     return Choices(find_images(directory / IMAGES)).label(process)
 
 

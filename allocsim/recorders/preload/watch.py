@@ -18,7 +18,7 @@ _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 
 
 POLL = 0.1
-"""Seconds between two checks whether processes of the program are left."""
+"""Seconds between checks for processes that the program left running."""
 
 
 class MemoryWatch:
@@ -32,14 +32,14 @@ class MemoryWatch:
 
     MAX_SAMPLES = 512
     INTERVAL = 0.02
-    """Seconds between the first samples. A sample takes 40 us on a processor that need not be the
-    program's."""
+    """Seconds between the first samples. A sample takes 40 us, possibly on another processor than
+    the program's."""
 
     def __init__(self, images: Path) -> None:
         self.samples: list[tuple[int, int, int]] = []
         self.mapped = 0
-        """Maximum of the bytes that the process had mapped itself, as by mmap. The recorder counts
-        them in the headers of the directory `images`."""
+        """Maximum of the bytes that the process itself had mapped at a sample, as by mmap. The
+        recorder counts them in the headers in the directory `images`."""
         self._images = images
 
     @contextmanager
@@ -70,7 +70,7 @@ class MemoryWatch:
 
 
 def wait_for_leftovers(directory: Path) -> None:
-    """Wait until the processes that the program has left have ended, or until an interrupt."""
+    """Wait until the processes that the program left running have ended, or for an interrupt."""
     interrupted = threading.Event()
     with SignalsRedirected(lambda _: interrupted.set()):
         while leftover_processes(directory) and not interrupted.wait(POLL):
@@ -88,7 +88,7 @@ def _resident(process: int) -> int:
 def _cpu_time(process: int) -> int:
     """Return the processor time of all threads of a process in ns.
 
-    The kernel counts this time in ticks of its own (SC_CLK_TCK).
+    The kernel counts this time in clock ticks (SC_CLK_TCK).
     """
     fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])

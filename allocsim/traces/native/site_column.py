@@ -1,9 +1,9 @@
 """The column of site numbers in an allocsim trace: a number for each allocating event.
 
-A trace seldom uses more than 65,535 sites, so the writer gives the sites that are used new numbers
-without gaps, and stores 1, 2 or 4 bytes for each event. With 2 bytes, the column takes at most a
-ninth of the file. The number of sites is known only at the end; until then, the numbers are in an
-unnamed file beside the trace.
+A trace seldom uses more than 65,535 sites. So the writer renumbers the used sites without gaps, and
+stores 1, 2 or 4 bytes for each allocating event. With 2 bytes, the column takes at most a ninth of
+the file. The number of used sites is known only at the end; until then, the numbers are in an
+unnamed file in the directory of the trace.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ColumnWriter:
         self._used = [0]  # site numbers by number in the file
 
     def add(self, count: int) -> None:
-        """Take the numbers of the next `count` allocating events."""
+        """Add the site numbers of the next `count` allocating events."""
         numbers = self._sites.take(count)
         highest = int(numbers.max(initial=0))
         if highest >= len(self._numbers):
@@ -77,7 +77,7 @@ def column_writer(sites: CallSites | None, path: Path) -> Iterator[ColumnWriter 
 
 
 class ColumnReader:
-    """Reads the numbers of one chunk of events after the other."""
+    """Reads the site numbers of one chunk of events after another."""
 
     def __init__(self, file: OpenFile, layout: SiteLayout, offset: int, table: SiteTable) -> None:
         """The column begins at `offset`."""
