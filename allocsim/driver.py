@@ -74,7 +74,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         done += 1
         # Reading the footprint is one load, so it is compared after every event: the peak is exact.
         footprint = operations.footprint(heap)
-        if footprint > 0:  # of a library it is the constant 0, and this is not compiled
+        if footprint > 0:  # for a library it is the constant 0, and this is not compiled
             live_sum += driver.live
             footprint_sum += footprint
             _note_moments(driver, event, done, footprint)
@@ -90,10 +90,10 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 
 @kernel
 def _note_moments(driver: Driver, event: Record, done: int, footprint: int) -> None:
-    """Note the moments of the peak of live bytes and of the largest footprint - live.
+    """Record the moments of the peak of live bytes and of the maximum of footprint - live.
 
-    A program that frees everything at its end has its largest difference there, which says little.
-    So `worst` takes over from `later` only at an allocation.
+    If a program frees everything at its end, the maximum is there, which says little. `worst`
+    therefore takes over from `later` only at an allocation.
     """
     live = driver.live
     if footprint - live > driver.later_footprint - driver.later_live:
@@ -137,7 +137,7 @@ def replay_event(heap: HeapState, driver: Driver, target: Object, event: Record)
 
 @kernel
 def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Free an object."""
+    """Free an object; return False on failure (see driver.stop)."""
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     if operations.free(heap, event.thread, target.address) != Status.OK:
@@ -150,7 +150,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check the pattern before, and its kept part after."""
+    """Resize an object; with `verify`, check its pattern before, and the kept part of it after."""
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
@@ -188,7 +188,7 @@ def first_broken(run: Run, numbers: np.ndarray) -> int:
 
 @kernel
 def _write(heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
-    """Write to a new or resized object what the simulated program would write (see Touch)."""
+    """Write to a new or resized object as the program would (see Touch); False: see driver.stop."""
     if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
         return False
     if driver.verify:

@@ -1,7 +1,7 @@
-"""Prefetching for events to come: the driver knows them, so it can load their records early.
+"""Prefetching for later events: the driver knows them, so it can load their records early.
 
-Without it, each event in a heap of gigabytes waits for memory several times: for the row of the
-object, for the page map, for the span. The results are the same; only the time changes.
+Without prefetching, each event in a heap of gigabytes waits for memory several times: for the row
+of the object, for the page map, for the span. Only the time changes, not the results.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ MANY_OBJECTS = 1 << 16
 """Rows of the object table, 1 MiB, beyond which the driver prefetches."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
-"""Events before an event at which the row of its object is prefetched, then what the row leads to
-in two steps (see `operations.prefetch`)."""
+"""Number of events by which a prefetch comes before its event: FAR for the row of the object,
+MIDDLE and NEAR for the heap's records, in two steps (see `operations.prefetch`)."""
 
 
 @kernel

@@ -59,12 +59,12 @@ class Driver(Struct):
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
     live_sum: Int64  # sum of `live` after each event, until the player takes it
-    footprint_sum: Int64  # the same of the footprint
-    live_peak_event: Int64  # events replayed when `live` first reached its peak of a design,
+    footprint_sum: Int64  # the same for the footprint
+    live_peak_event: Int64  # for a design: events replayed when `live` first reached its peak,
     live_peak_footprint: Int64  # the footprint then,
     live_peak: Int64  # and the live bytes
-    worst_event: Int64  # events replayed at the maximum of footprint - live up to the last
-    worst_footprint: Int64  # allocation, the footprint then,
+    worst_event: Int64  # the same at the maximum of footprint - live up to the last allocation
+    worst_footprint: Int64  # the footprint then,
     worst_live: Int64  # and the live bytes
     later_event: Int64  # the same three, up to the last event
     later_footprint: Int64
@@ -77,7 +77,7 @@ class Driver(Struct):
     due: Int64  # the smaller of next_sample and next_check
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
-    alignment: Int64  # with verify: alignment in bytes that malloc owes to objects of that size
+    alignment: Int64  # with verify: bytes; the alignment that malloc owes to objects of that size
     stamps: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop
@@ -101,5 +101,5 @@ class Run(NamedTuple):
 
     driver: Table[Driver]  # one record
     objects: Table[Object]  # by object id
-    samples: Table[Sample]  # a buffer
+    samples: Table[Sample]  # a buffer, which the player empties
     peak: Table[Sample]  # one record: the heap when the footprint first reached its peak

@@ -1,8 +1,8 @@
 """The answer of a child: arrays of 64-bit integers in a file in memory (a memfd).
 
 The child cannot write to a large file (see `python_child.limit_output`), so it maps the file, which
-the parent has made long enough. The second half of the file is for the way back: for each object of
-the workload a byte, whose bit k says whether the object is in the set k.
+the parent has made long enough. The second half of the file goes the other way, from the parent to
+the child: one byte for each object of the workload. Bit k says whether the object is in set k.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write_sets(descriptor: int, sets: Sequence[np.ndarray]) -> None:
 
 
 def read_set(descriptor: int, index: int, numbers: np.ndarray) -> np.ndarray:
-    """In the child: return for each object id whether the object is in the set."""
+    """In the child: return, for each object id in `numbers`, whether it is in the set `index`."""
     if not len(numbers):
         return np.zeros(0, np.bool_)
     with mmap.mmap(
@@ -66,7 +66,10 @@ def write_arrays(descriptor: int, arrays: Sequence[np.ndarray]) -> None:
 
 
 def read_arrays(descriptor: int, lengths: Sequence[int]) -> list[np.ndarray]:
-    """In the parent: return copies of arrays of these lengths."""
+    """In the parent: return the child's arrays, whose lengths are given.
+
+    Raises ValueError if arrays of these lengths cannot be in the file.
+    """
     if min(lengths) < 0 or sum(lengths) * 8 > SETS:
         raise ValueError("no such arrays")
     arrays, position = [], 0

@@ -59,7 +59,7 @@ class Request(msgspec.Struct, kw_only=True):
     answer: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     recorded: bool = False
-    """Replay the events on their threads: a library on OS threads, a design with its caches."""
+    """Keep the events on their threads: OS threads for a library, thread caches for a design."""
     touch: int
     """A Touch: the bytes of each new object that the replay writes."""
     limit: int | None
@@ -156,7 +156,7 @@ def _measure(request: Request) -> None:
 
 
 def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
-    """Prepare the measurement that is requested: of a library on recorded threads, or on one."""
+    """Prepare the requested measurement; only a library is replayed on OS threads."""
     limit = request.max_footprint()
     threaded = request.recorded and library_of(request.subject) is not None
     if request.measure == "pages":
@@ -206,7 +206,7 @@ def _require_room_for_tables(events: Table[Event], request: Request) -> None:
 
 
 def _map_events(descriptor: int) -> Table[Event]:
-    """Map the file of events, and read all its pages, so that the replay need not fault them in.
+    """Map the file of events, and read all its pages, so that the replay does not fault on them.
 
     The mapping must be writable, because kernels are compiled for writable arrays. The file is
     sealed, so only a private mapping of it can be writable: if a library writes to the events, the

@@ -148,7 +148,7 @@ def measure(
 
 
 def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
-    """Return where the heap of the library that a design models started, if it was measured."""
+    """Return the start address that the library `lib:<design>` reported, or None without one."""
     library = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
     return next(library, None)
 

@@ -1,10 +1,11 @@
 """The file of events: all events of a workload in memory (a memfd), which every child maps.
 
-The workload is read once. The events that are only notes (see `events.Op`) are dropped, except the
-ends of threads if the recorded threads are replayed; else all events are put on one thread. The
-file has no name, so the kernel frees it when the last process
-that has it open ends. The file is sealed, which makes every write to it fail. A library in a child
-therefore cannot change the events that other children replay.
+The workload is read once. Events that are only notes (see `events.Op`) are dropped. If the recorded
+threads are replayed, the notes of thread ends are kept; otherwise all events are put on one thread.
+
+The file has no name, so the kernel frees it when the last process that has it open ends. The file
+is sealed, which makes every write to it fail. A library in a child therefore cannot change the
+events that other children replay.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ class Memory(msgspec.Struct, kw_only=True):
 class Times(msgspec.Struct, kw_only=True):
     """The times of several replays, in a process of their own that measures no memory.
 
-    They are CPU time of the process, user and system, all threads together. On recorded threads
-    there are no batches.
+    They are CPU time, user and system. On one thread, it is that of the process. On recorded
+    threads, it is the sum over all turns of all threads, and there are no batches.
     """
 
     cold: float

@@ -1,4 +1,4 @@
-"""The peak of resident memory that the kernel notes, between two readings of the meter too."""
+"""The peak RSS that the kernel records, which includes peaks between two readings of the meter."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class HighWater:
         return None if self.begun is None else status_bytes("VmHWM") - self.begun
 
     def anonymous_growth(self, meter: Meter) -> int:
-        """Return by how much the peak of anonymous memory has grown at least; 0 if not known.
+        """Return a lower bound for the growth of the peak of anonymous RSS, or 0 if unknown.
 
-        File pages that a process reads stay with it, so no more of them than now were there at the
-        peak. Kernels on which the meter's fast file is not exact count VmHWM as roughly.
+        File pages stay mapped once they are read, so at the peak there were no more of them than
+        now. If the meter's fast file is not exact, neither is VmHWM, and the result is 0.
         """
         growth = self.growth()
         if growth is None or not meter.settings[0].fast:
@@ -37,5 +37,5 @@ class HighWater:
 
 
 def _mapped_files() -> int:
-    """Return the resident pages of files and of shared memory, in bytes."""
+    """Return the RSS of files and shared memory, in bytes."""
     return status_bytes("RssFile") + status_bytes("RssShmem")

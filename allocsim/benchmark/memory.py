@@ -1,8 +1,8 @@
 """Measure the memory of a subject (a design or a malloc library) in one replay.
 
 The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. Its growth
-since just before the subject was loaded is the footprint of a library; its peak is the highest that
-was read or that the kernel noted (see `high_water`). A design computes its own
+since just before the subject was loaded is the footprint of a library. The peak is the highest
+reading, or the kernel's own peak if that is higher (see `high_water`). A design computes its own
 footprint, and the growth is reported too. The driver's own arrays are mapped and touched before the
 first reading, so they do not count.
 """
@@ -60,7 +60,7 @@ class Setup(NamedTuple):
     steps: Table[Step]
     meter: Meter
     threads: ThreadedPlay | None = None
-    """Plays the events on OS threads; None if they are replayed on one."""
+    """Replays the events on OS threads; None if they are replayed on one thread."""
 
     def replay(self, subject: Subject) -> None:
         """Replay all events, and take the readings of each step."""
@@ -74,7 +74,7 @@ class Setup(NamedTuple):
 def prepare(events: Table[Event], touch: Touch, limit: int, threaded: bool = False) -> Setup:
     """Map and touch everything that the measurement needs; `limit` is in bytes of footprint.
 
-    If `threaded`, the events are played on OS threads, in their order.
+    If `threaded`, the events are replayed on OS threads, in their order.
     """
     objects, count = count_objects(events), count_calls(events)
     requests, meter = table(np.int64, objects), open_meter()
@@ -125,8 +125,8 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
 def _at_peak(subject: Subject, setup: Setup, before: int, noted: int) -> dict[str, int]:
     """Return the figures at the peak of the footprint, or at the first of several equal peaks.
 
-    `noted` is the peak growth that the kernel has noted. If it is above all samples, it is the peak
-    of a library, and the highest sample gives the moment.
+    `noted` is the growth of the kernel's own peak, in bytes. If it exceeds all readings, it is the
+    peak of a library, and the event and the live bytes are those of the highest reading.
     """
     growth = setup.steps.resident - before
     if subject.heap:  # exact: the driver checks the footprint after every event

@@ -47,8 +47,8 @@ MIN_EXACT_SHARE = 0.9
 because, in pure Python, the interpreter touches pages as well."""
 
 CLOCK_PROCESS_CPUTIME_ID = 2
-"""Linux's number for the CPU time of this process, the kernel's share included. Other processes do
-not lengthen it, as they do the time on the wall. A reading takes about 0.2 us."""
+"""Linux's number for the CPU time of this process, the kernel's share included. Unlike wall-clock
+time, it does not grow while other processes run. A reading takes about 0.2 us."""
 
 
 class MeterSettings(Struct):
@@ -69,7 +69,7 @@ class Meter(NamedTuple):
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """Open a meter of this process; raise PlatformError if /proc does not have what it reads.
+    """Open a meter of this process; raise PlatformError if /proc lacks the file or line it reads.
 
     With `memory`, the replay reads the memory and the clock at each step; else only the clock.
     """
@@ -152,7 +152,7 @@ def _address(function: str) -> int:
 
 
 def _open(file: str) -> int:
-    """Open a file of /proc."""
+    """Open a file of /proc; raise PlatformError on failure."""
     try:
         return os.open(file, os.O_RDONLY)
     except OSError as error:

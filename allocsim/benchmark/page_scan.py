@@ -1,9 +1,9 @@
 """The resident anonymous pages of this process, by address.
 
-PAGEMAP_SCAN (Linux 6.7, ioctl on /proc/self/pagemap) returns ranges of pages that are present, not
-of a file and not the zero page: exactly those that the anonymous RSS counts. On an older kernel the
-flags of each page are read. They do not tell the zero page from others, so that the result may have
-too many pages.
+PAGEMAP_SCAN (an ioctl on /proc/self/pagemap since Linux 6.7) returns ranges of pages that are
+present, belong to no file and are not the zero page: exactly those that anonymous RSS counts. On
+older kernels, the flags of each page are read. They do not distinguish the zero page from other
+pages, so the result may have too many pages.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ IS_FILE, IS_PRESENT, IS_PFNZERO = 1 << 2, 1 << 3, 1 << 5
 """Categories of pages (PAGE_IS_*)."""
 
 FIRST, END = 1 << 12, (1 << (48 if platform.machine() == "aarch64" else 47)) - OS_PAGE
-"""The addresses that a program can use."""
+"""The range of addresses that a program can use; END is exclusive."""
 
 PRESENT_BIT, FILE_BIT = 63, 61
 """Bits of an entry of pagemap: the page is in memory; it belongs to a file or is shared."""
 
 MAX_RANGES = 1 << 18
-"""Ranges of pages that a scan can return."""
+"""Maximum number of ranges of pages that a scan can return."""
 
 
 class _ScanArguments(ctypes.Structure):
@@ -51,21 +51,21 @@ class _ScanArguments(ctypes.Structure):
 
 
 class PageScan:
-    """A scan, prepared beforehand so that it changes as little memory as possible."""
+    """A scan. Its arrays are allocated beforehand, so that it changes as little as possible."""
 
     def __init__(self) -> None:
         self.ranges = table(np.int64, MAX_RANGES, 3)
         self.ranges.fill(0)
         self.count = 0
-        """Ranges of the last scan: rows of (start, end, categories)."""
+        """Number of ranges of the last scan. A row of `ranges` is (start, end, categories)."""
         self.is_exact = True
         """Whether the last scan was made by PAGEMAP_SCAN."""
         self._ioctl = ctypes.CDLL(None, use_errno=True).ioctl
         self._arguments = _ScanArguments(size=ctypes.sizeof(_ScanArguments))
 
     def take(self) -> None:
-        """Scan all pages; raise EnvironmentLacks if there are too many ranges."""
-        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # opened here, since a fork has its own
+        """Scan all pages; raise EnvironmentLacks if there are too many ranges or the scan fails."""
+        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # opened here: a fork must scan itself
         try:
             self._take(descriptor)
         finally:
@@ -109,7 +109,7 @@ class PageScan:
         return found
 
     def _read_all(self, descriptor: int) -> None:
-        """Read the flags of every page of every mapping, as all kernels can."""
+        """Read the flags of every page of every mapping, which works on all kernels."""
         self.count, self.is_exact = 0, False
         for start, end in _mappings():
             for first, last in _runs(_flags(descriptor, start, end)):
@@ -128,7 +128,7 @@ def _mappings() -> Iterator[tuple[int, int]]:
 
 
 def _flags(descriptor: int, start: int, end: int) -> np.ndarray:
-    """Return of each page whether it is present and anonymous."""
+    """Return for each page whether it is present and anonymous."""
     data = os.pread(descriptor, (end - start) // OS_PAGE * 8, start // OS_PAGE * 8)
     entries = np.frombuffer(data, np.uint64)
     present: np.ndarray = (entries >> np.uint64(PRESENT_BIT) & np.uint64(1)) == 1

@@ -1,11 +1,11 @@
 """The pages of a library's heap, and its live objects, after a replay in the child process.
 
-A library's footprint is the growth of the anonymous pages of its process. The pages are scanned
-before the library is loaded, after that and at the end, so that each page of the growth is known.
-The arrays are too long for a message: the child writes them into a file in memory (see `answer`).
+A library's footprint is the growth of anonymous RSS. The pages are scanned before the library is
+loaded, when it is loaded, and at the end, so that each page of the growth is known. The arrays are
+too long for a message: the child writes them to a file in memory (see `answer`).
 
-Experiments are made in forks: a copy of the process frees some objects, asks the library to release
-memory, and counts the pages of the growth that are left.
+Each experiment runs in a fork: a copy of the process frees some objects, asks the library to
+release memory, and counts the pages of the growth that are left.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
 
 
 class Pages(msgspec.Struct, kw_only=True):
-    """What was measured, except the arrays."""
+    """The figures of the measurement, without the arrays."""
 
     points: list[tuple[Count, Count, Count]]
     """(event, live bytes, growth of anonymous RSS in bytes) at some events, ascending."""
@@ -47,7 +47,7 @@ class Pages(msgspec.Struct, kw_only=True):
     growth: Count
     """Growth of anonymous RSS at the end, in bytes, as the meter reads it."""
     lost: Count
-    """Pages that were resident before the library was loaded and are not at the end."""
+    """Number of pages that were resident before the library was loaded, but not at the end."""
     objects: Count
     """Number of live objects in the answer."""
     pages: Count
@@ -55,24 +55,24 @@ class Pages(msgspec.Struct, kw_only=True):
     is_exact: bool
     """Whether the pages were scanned by PAGEMAP_SCAN."""
     has_usable: bool
-    """Whether the library tells the usable bytes of an object."""
+    """Whether the library reports the usable bytes of an object."""
     has_slabs: bool
-    """Whether the library tells the slabs of objects."""
+    """Whether the library reports the slabs of objects."""
     release: str | None
     """The call that asks for release; None if allocsim knows none for this library."""
     left: list[Count]
-    """For each experiment: bytes of the growth that are left."""
+    """For each experiment, the bytes of the growth that are left."""
 
 
 class Setup(NamedTuple):
-    """What the measurement needs, prepared before the library is loaded."""
+    """Everything that the measurement needs, prepared before the library is loaded."""
 
     replay: memory.Setup
     before: PageScan
     started: PageScan
     ended: PageScan
     later: PageScan
-    """For the experiments."""
+    """The scan that each experiment makes, in its fork."""
     answer: int
     """Descriptor of the answer."""
     experiments: int
@@ -85,10 +85,13 @@ class Setup(NamedTuple):
 
 
 def prepare(events: Table[Event], touch: Touch, limit: int, file: int, experiments: int) -> Setup:
-    """Prepare a measurement; `limit` is in bytes of footprint, `file` that of the answer."""
+    """Prepare a measurement.
+
+    `limit` is in bytes of footprint; `file` is the descriptor of the answer.
+    """
     before, started, ended, later = (PageScan() for _ in range(4))
     for scan in (before, started, ended, later):
-        scan.take()  # the first scan of each allocates memory of Python
+        scan.take()  # the first scan of each makes Python allocate memory
     _fill_usable(0, np.zeros(0, np.int64), np.zeros(0, np.int64))  # compiles it
     replay = memory.prepare(events, touch, limit)
     return Setup(replay, before, started, ended, later, file, experiments)
@@ -125,7 +128,7 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
 
 
 def _points(replay: memory.Setup, before: int) -> list[tuple[int, int, int]]:
-    """Return the points of the replay."""
+    """Return the points of the replay (see `Pages.points`)."""
     growth = replay.steps.resident - before
     columns = (replay.steps.event.tolist(), replay.steps.live.tolist(), growth.tolist())
     return list(zip(*columns, strict=True))
@@ -154,7 +157,8 @@ def _fill_usable(function: int, address: np.ndarray, usable: np.ndarray) -> None
 def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -> int:
     """Make an experiment in a fork; return the bytes of the growth that are left.
 
-    Only pages of the growth are counted, since Python's own malloc releases memory too.
+    Only pages of the growth are counted, because Python's own malloc releases memory too. Raises
+    Corruption if the fork ends without a result.
     """
     live = np.flatnonzero(setup.replay.run.objects.address)
     freed = live[answer.read_set(setup.answer, index, live)]

@@ -1,7 +1,7 @@
-"""Checks that the calls of a workload reach the library that is to be measured, and no other one.
+"""Checks that the calls of a workload reach the library that is measured, and no other.
 
 The checks do not rely on how the library was loaded. They read the kernel's map of the process, and
-the counters that the library keeps of itself.
+the library's own counters.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from allocsim.libraries.state import FUNCTIONS
 from allocsim.text import counted
 
 PROBE_SIZE = 64 << 20
-"""Bytes that are allocated at a time to see the library's counter of allocated bytes rise.
+"""Size in bytes of the blocks that must make the library's counter of allocated bytes rise.
 mimalloc's counter grows in steps of 32 MiB; this is twice as much."""
 
 SLACK = 1 << 20
-"""Bytes by which the counter may rise less than PROBE_SIZE, because reading jemalloc's counters
+"""The counter may rise by this many bytes less than PROBE_SIZE, because reading jemalloc's counters
 flushes its thread cache."""
 
 
@@ -41,7 +41,7 @@ def require_served(library: LoadedLibrary) -> None:
     """Raise Corruption unless the calls reached the library.
 
     Its functions must be in the mapping of its file. If the library counts allocated bytes, the
-    counter must rise by about PROBE_SIZE when more is allocated than it says is there.
+    counter must rise by about PROBE_SIZE (see `_require_rise`).
     """
     ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):
@@ -55,8 +55,9 @@ def require_served(library: LoadedLibrary) -> None:
 def _require_rise(library: LoadedLibrary, before: int) -> None:
     """Raise Corruption unless the counter of allocated bytes, now `before`, rises by PROBE_SIZE.
 
-    mimalloc counts committed bytes, and has memory that is committed but free. A first block may
-    come from that, so blocks are added until they exceed it.
+    mimalloc counts committed bytes, which include free memory. The first blocks may come from that
+    memory and leave the counter as it is. Blocks are therefore added until the counter rises, or
+    until they exceed `before`.
     """
     malloc, free = library.state.function[:2].tolist()
     # Called through ctypes, because a kernel cannot be compiled now (see `child._compile`).

@@ -33,8 +33,8 @@ from allocsim.libraries.versions import read_version
 
 LIKE_LIBRARIES = {"startup": "dlopen", "cores": str(os.cpu_count() or 1)}
 """Settings for designs that have these parameters, unless the user sets them. They give the design
-the startup state of a library that is loaded by dlopen, as the measured libraries are, and the
-processors of this machine."""
+the startup state of a library that is loaded by dlopen, as the measured libraries are, and this
+machine's number of processors."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Subject:
 
 
 def library_of(name: str) -> str | None:
-    """Return the library that a subject's name gives, with its settings; None for a design.
+    """Return the library in a subject's name, with its settings, or None for a design.
 
     "lib:glibc:arena_max=1" gives "glibc:arena_max=1".
     """
@@ -82,8 +82,8 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 def started_like(name: str, start: int | None) -> str:
     """Return a design's name with settings that make it start where its library did.
 
-    `start` is the address that `libraries.start` reads. Settings in the name are kept, and so is a
-    name for which nothing follows from the address.
+    `start` is the address that `libraries.start` reads. Settings in the name take precedence.
+    Returns `name` unchanged if it is a library's, or if the address implies no settings.
     """
     if start is None or library_of(name) is not None:
         return name
@@ -130,8 +130,8 @@ def require_subject(name: str) -> None:
 def placeholder_state(name: str) -> HeapState | Library:
     """Return a state of the subject's type, to compile the kernels before the subject is loaded.
 
-    The files of a library are looked up as they will be when it is loaded. That then takes no more
-    of Python's memory, which would count as the library's.
+    For a library, its files are looked up here for the first time. When `make_subject` looks them
+    up again, Python needs no further memory, which would count as the library's.
     """
     library = library_of(name)
     if library is None:

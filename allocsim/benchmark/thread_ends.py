@@ -1,9 +1,9 @@
 """The ends of a workload's threads: recorded or inferred, and put into the file of events.
 
-Most recorders do not see when a thread ends. If all their threads stayed alive to the end of the
-replay, their caches and arenas would count: 105 MiB under tcmalloc, for a program that took 28 MiB
-with a pool of 200 threads. Such threads are therefore taken to end after their last event, except
-the first one. A thread that waits without ever calling the allocator again counts as ended.
+Most recorders do not see when a thread ends. If all threads stayed alive to the end of the replay,
+their caches and arenas would count: a program with a pool of 200 threads took 28 MiB under
+tcmalloc, but its replay 105 MiB. Every thread except the first one is therefore assumed to end
+after its last event, even if it lived on without calling the allocator.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ class ThreadEnds:
         """Number of threads so far."""
         self._recorded: list[Note] = []
         self._last = np.full(MAX_THREADS, -1, np.int64)
+        """By thread: the number of events up to its last one; -1: it has none."""
 
     def see(self, chunk: Any, before: int) -> None:
-        """See a chunk of events and notes, after `before` events without notes."""
+        """Take in a chunk of events and notes; `before` is the number of events before it."""
         is_event = chunk.op <= Op.FREE
         count = before + np.cumsum(is_event)
         threads = chunk.thread[is_event]
         if len(threads):
             self.threads = max(self.threads, int(threads.max()) + 1)
-        self._last[threads] = count[is_event]  # of equal indices, the last one counts
+        self._last[threads] = count[is_event]  # for a repeated index, the last value is kept
         ends = chunk.op == Op.THREAD_DONE
         self._recorded += zip(count[ends].tolist(), chunk.thread[ends].tolist(), strict=True)
 
     def notes(self, trace: Trace) -> tuple[list[Note], str | None]:
-        """Return the ends in order, and "recorded" or "inferred", or None if there are none."""
+        """Return the ends in order, and how they are known (see `EventFile.ends`)."""
         if self._recorded:
             return self._recorded, "recorded"
         is_recording = trace.description.get("kind") == "trace"
@@ -53,7 +54,7 @@ class ThreadEnds:
 
 
 def insert_notes(file: int, events: int, notes: list[Note]) -> None:
-    """Insert the ends of threads into a file that holds a number of events."""
+    """Insert the ends of threads into a file that holds `events` events."""
     if not notes:
         return
     size = EVENT.itemsize

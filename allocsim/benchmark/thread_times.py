@@ -1,7 +1,7 @@
-"""Measure the time of a library on the recorded threads: the processor time of all of them.
+"""Measure the time of a library on the recorded threads: the CPU time of all of them together.
 
 The threads run freely within windows, so they contend for the locks of the library as in the
-program. The wall-clock time would depend on the processors of this machine, and on how the threads
+program. The wall-clock time would depend on the number of processors, and on how long the threads
 wait for each other at the ends of windows. Only the time within turns counts.
 """
 
@@ -38,7 +38,7 @@ class Setup(NamedTuple):
 
     play: ThreadedPlay
     run: Run
-    """Used to free what is left after a play."""
+    """Used to free the objects that are live after a play."""
     meter: Meter
     window: Window
 
@@ -73,7 +73,7 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
 
 
 def _play(setup: Setup, subject: Subject) -> float:
-    """Return the processor time in ns/event of one play on an empty heap."""
+    """Return the CPU time in ns/event of one play on an empty heap."""
     assert subject.library is not None
     setup.play.play(subject.library.state.function)
     setup.play.end_threads()

@@ -44,7 +44,7 @@ MAX_BATCHES = 1 << 20
 """Maximum number of batches: the percentiles cover at most the first 67 million events."""
 
 CLOCK_READINGS = 1000
-"""Pairs of readings from which the cost of the clock is estimated."""
+"""Number of pairs of readings from which the cost of the clock is estimated."""
 
 
 class Setup(NamedTuple):
@@ -110,8 +110,8 @@ def _replay(setup: Setup, subject: Subject) -> float:
 def _driver_share(setup: Setup, subject: Subject, runs: int) -> float:
     """Return the median ns/event of `runs` replays on a library whose functions do nothing.
 
-    The objects of `subject` are freed first. The driver writes to no object, because these have no
-    memory.
+    The objects of `subject` are freed first. The driver writes to no object, because the idle
+    library's objects have no memory.
     """
     _free_all(setup, subject)
     driver, idle = setup.run.driver[0], Subject(idle_library())

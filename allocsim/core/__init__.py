@@ -46,6 +46,6 @@ step with the cost of each step, and the path of free.
 
   allocsim.designs.go2008     Go's first malloc, November 2008. It is small: read it first.
   allocsim.designs.tcmalloc   gperftools 2.10. Its counters equal the library's, to the byte.
-  allocsim.designs.go         Go 1.27. Its objects have the addresses that Go's runtime gives them.
-  allocsim.designs.glibc      malloc of glibc 2.36. Its objects have the places of the library's.
+  allocsim.designs.go         Go 1.27. Objects have the addresses that Go's runtime gives them.
+  allocsim.designs.glibc      malloc of glibc 2.36. Objects have the addresses that it gives them.
 """

@@ -80,7 +80,7 @@ def realloc(heap: HeapState, thread: int, address: int, request: int) -> int:
 
 @kernel
 def inspect(heap: HeapState, address: int) -> int:
-    """Return OK for an address that has a usable size."""
+    """Return OK for an address that has a usable size, otherwise UNKNOWN_POINTER."""
     return Status.OK if operations.usable_size(heap, address) else Status.UNKNOWN_POINTER
 
 

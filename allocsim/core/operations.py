@@ -110,23 +110,21 @@ def release(heap: HeapState, length: int) -> int:
 
 @operation
 def flush_deferred_writes(heap: HeapState) -> int:
-    """Write to the heap what the allocator that the design models would have written by now.
+    """Make the writes to the heap that the design has deferred. Returns a Status.
 
-    Returns a Status.
-
-    A design may defer writes that no other operation depends on, to be faster. They matter only
-    where resident memory is measured.
+    To be faster, a design may defer writes of the modelled allocator that no other operation
+    depends on. They matter only if resident memory is measured.
     """
     raise NotImplementedError
 
 
 @operation
 def prefetch(heap: HeapState, address: int, near: bool) -> int:
-    """Prefetch records that the free of an object reads, some events before it. Returns a Status.
+    """Prefetch the records that a later free of the object at `address` reads. Returns a Status.
 
-    Called twice for each object if there are many of them: first with `near` False, and with True
-    when what the first call has asked for is in the CPU's caches. `address` may be that of no
-    object. Nothing changes.
+    If there are many objects, the driver calls it twice before an event: first with `near` False,
+    then with `near` True, when the data of the first call should be in the CPU's caches. There
+    need not be an object at `address`. The heap does not change.
     """
     raise NotImplementedError
 

@@ -1,7 +1,7 @@
 """Prefetching: asks the CPU to load a row of a table that will be needed soon.
 
-In a heap of gigabytes, the records of an object are in none of the CPU's caches, and a load from
-memory takes 100 ns or more. Loads that are requested early overlap with other work.
+In a heap of gigabytes, the records of an object are usually in none of the CPU's caches, and a load
+from memory takes 100 ns or more. An early request lets the load overlap with other work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from allocsim.core.jit import PURE, kernel
 if PURE:
 
     def prefetch(table: Any, row: int) -> None:
-        """Ask for row `row` of `table`; any number is allowed, and nothing is read."""
+        """Prefetch a row of `table`. Any `row` is allowed, because a prefetch never faults."""
 
 else:
     _READ, _KEEP, _DATA = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
@@ -41,5 +41,5 @@ else:
 
     @kernel
     def prefetch(table: Any, row: int) -> None:
-        """Ask for row `row` of `table`; any number is allowed, and nothing is read."""
+        """Prefetch a row of `table`. Any `row` is allowed, because a prefetch never faults."""
         _prefetch(table, row)

@@ -56,8 +56,9 @@ class CacheUse:
 class Units:
     """The units of a heap at one moment: the pieces of memory that only become free as a whole.
 
-    A design with spans has them as units; a design that can release pages between objects has OS
-    pages. Live objects are in units. A unit without a live object belongs to the part `part`.
+    In a design with spans, the units are the spans. In a design that can release pages between
+    objects, they are OS pages. Every live object is in one or more units. A unit without a live
+    object belongs to the part `part`.
     """
 
     address: np.ndarray
@@ -68,7 +69,7 @@ class Units:
     """Index into `names`: what the unit is used for if it has no live object."""
     names: tuple[str, ...]
     rest: Mapping[str, int] = field(default_factory=dict)
-    """Bytes of the heap, released ones excluded, that are in no unit, by the name of their part."""
+    """For each part that is not in units: its bytes, without released ones."""
 
 
 @dataclass(frozen=True)
@@ -99,24 +100,28 @@ class Design:
     If the alignment is the range of addresses that one page map leaf covers, the number of leaves
     does not depend on where the OS maps the heap."""
     units: Callable[[HeapState], Units] | None = None
-    """Returns the units of the heap, for `allocsim explain`; None if the design does not tell.
-    The lengths of the units and `Units.rest` sum to heap - released."""
+    """Returns the units of the heap, for `allocsim explain`; None for a design that does not report
+    them. The lengths of the units and `Units.rest` sum to heap - released."""
     start: Callable[[int], Mapping[str, int]] | None = None
     """Returns the parameters of a heap that starts where the modelled library did, from the address
     that `libraries.start.start_address` has read; None for a design that models no library."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
-    """Returns what the parameters mean for a run, as a sentence for the head of its report."""
+    """Returns a sentence for the head of a report, on the mode that the parameters select; "" if
+    there is nothing to say."""
     instead_of_classes: str = ""
-    """What a design without size classes has instead, in sentences that `sizeclass-check` prints;
-    "" if there is nothing to say."""
+    """For a design without size classes: sentences that `sizeclass-check` prints instead of the
+    table; "" if there is nothing to say."""
     spans: str = "spans"
-    """What the design calls the pieces of memory that `core.records.SPAN_COUNTS` counts."""
+    """The design's word for the pieces of memory that `core.records.SPAN_COUNTS` counts."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Phrases for parts of the heap, or for "metadata", where the usual ones do not fit (see
     `profile.PART_MEANINGS`)."""
 
     def new(self, memory: Reservation, threads: int, values: Mapping[str, int]) -> HeapState:
-        """Create a heap of this design; `values` are parameters that `checked` has returned."""
+        """Create a heap of this design; `values` are parameters that `checked` has returned.
+
+        Raises InputError if the design's `create` returns another type.
+        """
         heap = self.create(memory, threads, values)
         if not isinstance(heap, self.state):
             raise InputError(
@@ -126,7 +131,7 @@ class Design:
         return heap
 
     def table(self, values: Mapping[str, int]) -> SizeClasses:
-        """Return the size class table; raise InputError if the design has none."""
+        """Return the size class table; raise InputError if the design has none, or a wrong type."""
         if self.size_classes is None:
             raise InputError(f"the design '{self.name}' has no size classes")
         classes = self.size_classes(values)
@@ -138,7 +143,10 @@ class Design:
         return classes
 
     def checked(self, settings: Mapping[str, Any]) -> dict[str, int]:
-        """Check `settings`; return all parameters, with defaults for those that are not set."""
+        """Return all parameters: those in `settings`, and the defaults of the others.
+
+        Raises InputError if a setting is unknown or has an invalid value.
+        """
         values = {name: parameter.default for name, parameter in self.parameters.items()}
         if settings and not values:
             raise InputError(f"{self.name} has no parameters")

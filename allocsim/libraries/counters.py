@@ -1,7 +1,7 @@
-"""The counters that a malloc library keeps of itself.
+"""The counters of a malloc library.
 
-Counters have the names that the library gives them. Their values are integers, in bytes unless the
-name says otherwise. They are read as signed, because libtcmalloc.so.4 counts -24 allocated bytes
+A counter has the name that the library gives it. The values are integers, in bytes unless the name
+says otherwise. They are read as signed, because libtcmalloc.so.4 may report -24 allocated bytes
 when nothing is allocated. Reading counters allocates nothing from the library, so two readings in a
 row are equal.
 """
@@ -54,7 +54,7 @@ ALLOCATED = (
     ("uordblks", "hblkhd"),
     ("current_commit",),
 )
-"""For each library with such counters, those whose sum is the allocated bytes. The sum is never
+"""For each library that counts allocated bytes, the counters whose sum they are. The sum is never
 less than the live bytes."""
 
 
@@ -130,5 +130,5 @@ _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""The functions that read counters, by a symbol of the library that each reads, perhaps with the
-library's prefix. For a library that has several of these symbols, the first one counts."""
+"""The functions that read counters, by the symbol that each calls. In the library, the symbol may
+have the library's prefix. If a library has several of the symbols, the first one is used."""

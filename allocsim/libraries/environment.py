@@ -36,10 +36,10 @@ HOSTS = ("mimalloc", "jemalloc")
 STDCXX = "libstdc++.so.6"
 """Preloaded when gperftools with its heap profiler is measured.
 
-As it is loaded, that library creates a string by libstdc++'s operator new, and deletes it by its
-own operator delete if libstdc++ is already loaded: an object of glibc then gets into its free
-lists, and its counters begin at -24 bytes. With libstdc++ first in the global scope, both operators
-are those of libstdc++."""
+While it is loaded, that library creates a string with libstdc++'s operator new. If libstdc++ is
+already loaded, gperftools deletes the string with its own operator delete. An object of glibc then
+gets into its free lists, and its counters begin at -24 bytes. With libstdc++ first in the global
+scope, both operators are those of libstdc++."""
 
 _HEAP_PROFILER = b"HEAP_PROFILE_MMAP_LOG\0"
 
@@ -54,11 +54,11 @@ def host_of(library: str) -> str | None:
 def program_environment(
     library: str | None, keep_settings: bool = False, is_linked: bool = False
 ) -> Mapping[str, str]:
-    """Return the environment in which `library` serves any program; None: what serves it anyway.
+    """Return the environment in which `library` serves a program.
 
-    A program that `is_linked` to the library needs no preload. With `keep_settings`, the user's
-    malloc settings stay in the environment. Raises EnvironmentLacks if the library is not
-    installed.
+    If `library` is None, the program keeps the malloc that it uses by itself. A program that
+    `is_linked` to the library needs no preload. With `keep_settings`, the user's malloc settings
+    stay in the environment. Raises EnvironmentLacks if the library is not installed.
     """
     environment = _without_settings(keep_settings)
     if library is None:
@@ -70,9 +70,9 @@ def program_environment(
 
 
 def child_environment(library: str | None, keep_settings: bool = False) -> Mapping[str, str]:
-    """Return the environment of a process that measures `library`, or a design if that is None.
+    """Return the environment of a process that measures `library`, or a design if it is None.
 
-    With `keep_settings`, the user's malloc settings stay in it.
+    With `keep_settings`, the user's malloc settings stay in the environment.
     """
     environment = _without_settings(keep_settings)
     if library is None:
@@ -90,7 +90,7 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
 
 
 def _without_settings(keep_settings: bool) -> dict[str, str]:
-    """Return the user's environment, with or without the malloc settings."""
+    """Return the user's environment, without the malloc settings unless `keep_settings`."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -98,7 +98,7 @@ def is_own_glibc(library: str) -> bool:
 
 
 def _is_same(path: str, other: str) -> bool:
-    """Return whether two paths lead to the same file; False if one leads to none."""
+    """Return whether `path` is the file `other`; False if `path` does not exist."""
     return Path(path).is_file() and Path(path).samefile(other)
 
 

@@ -1,4 +1,4 @@
-"""A library whose functions do nothing, to measure what the driver itself takes of an event."""
+"""A library whose functions do nothing, to measure the driver's own share of the time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from allocsim.libraries.state import FUNCTIONS, Library
 
 _FUNCTION = "__errno_location"
-"""A function of the C library that takes no argument, and returns the same address without work.
-All events get this address, so nothing may be written to it."""
+"""A function of the C library that takes no argument and only returns an address. It is the address
+of errno, and every allocation returns it, so the driver must not write to it."""
 
 
 def idle_library() -> Library:
-    """Return a library all of whose functions return at once, with an address that is not 0."""
+    """Return a library whose functions all return the same address, which is not 0."""
     address = ctypes.cast(getattr(ctypes.CDLL(None), _FUNCTION), ctypes.c_void_p).value
     return Library(np.full(len(FUNCTIONS), address, np.int64))

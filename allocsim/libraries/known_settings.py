@@ -1,7 +1,7 @@
-"""The settings of malloc libraries, by the family of libraries that understands them.
+"""The settings of malloc libraries, by the family of libraries that has them.
 
-A family is a library under all of its names, versions and builds. Each reads its settings from the
-environment as it starts. Sources: jemalloc(3), mimalloc's options.c, gperftools' tcmalloc.cc and
+A family is a library under all of its names, versions and builds. A library reads its settings from
+the environment at startup. Sources: jemalloc(3), mimalloc's options.c, gperftools' tcmalloc.cc and
 page_heap.cc, glibc's dl-tunables.list, Scudo's flags.inc, and oneTBB's tbbmalloc.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX = 1 << 62
-"""The maximum of a setting that has no smaller one."""
+"""The default maximum of a setting."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Setting:
     minimum: int = 0
     maximum: int = MAX
     words: tuple[str, ...] = ()
-    """The words that are valid; numbers are invalid then."""
+    """The valid values, if the setting takes words instead of numbers."""
     is_switch: bool = False
     earlier: tuple[str, ...] = ()
-    """Names that versions before gave to the same setting, the newest first."""
+    """Names of the setting in earlier versions of the library, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Family:
     spelling: str = "{name}"
     """A setting as the library's file contains it; {name} and {NAME} are its name."""
     own_variable: str | None = None
-    """The environment variable of one setting; None if all settings are in `variable`."""
+    """The environment variable of a single setting; None if all settings are in `variable`."""
     variable: str = ""
     pair: str = "{}={}"
-    """A setting in `variable`: its spelling and its value."""
+    """The format of a setting in `variable`, from its spelling and its value."""
     separator: str = ":"
-    """What is between two settings in `variable`."""
+    """The text between two settings in `variable`."""
     switch: tuple[str, str] = ("0", "1")
-    """How the library spells off and on."""
+    """The library's words for off and on."""
 
 
 def _switch(meaning: str, example: str = "1", earlier: tuple[str, ...] = ()) -> Setting:

@@ -1,8 +1,8 @@
 """Load a malloc library into this process, and find the addresses of its functions.
 
-A symbol lookup in a loaded library also searches the libraries that this one depends on. If the
-library has no malloc, the lookup finds that of glibc. A function therefore counts only if it is in
-the library's own file.
+A symbol lookup in a loaded library also searches the library's dependencies. If the library has no
+malloc, the lookup finds glibc's. A function is therefore used only if it is in the library's own
+file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PREFIXES = ("tc_", "mi_", "je_", "_rjem_", "rp", "sn_", "dl", "scalable_", "GC_"
 """Prefixes of function names to try, in this order, for a library given by its path."""
 
 _NAMES = {"memalign": ("memalign", "aligned_alloc")}
-"""For a function that has other names too, all of them in order of preference. They have the same
-arguments."""
+"""For a function that may have another name: its names, in order of preference. All of them take
+the same arguments."""
 
 _NAMES_OF_GC = {"malloc": ("malloc_uncollectable",), "calloc": (), "memalign": ()}
-"""The same for libgc, whose other functions return objects that it collects while they are live,
-because it does not search the driver's table for pointers."""
+"""The same for libgc. Objects from its other functions would be collected while they are live,
+because libgc does not search the driver's table for pointers."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def load(name: str) -> LoadedLibrary:
     """Load a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
     When one function of the library calls another one, the call stays in the library
-    (RTLD_DEEPBIND), unless libstdc++ was preloaded for it (see `environment.STDCXX`). The prefix
-    with the most functions counts. Raises EnvironmentLacks if the library is not installed or
-    cannot be loaded, and InputError if it lacks one of REQUIRED.
+    (RTLD_DEEPBIND), unless libstdc++ was preloaded for it (see `environment.STDCXX`). Of several
+    prefixes, the one with the most functions is used. Raises EnvironmentLacks if the library is not
+    installed or cannot be loaded, and InputError if it lacks one of REQUIRED.
     """
     path, prefixes = _path_and_prefixes(name)
     flags = os.RTLD_LOCAL | os.RTLD_NOW

@@ -1,4 +1,4 @@
-"""The text that names a library: NAME or PATH or PATH:PREFIX, then :KEY=VALUE for each setting."""
+"""Names of libraries: NAME, PATH or PATH:PREFIX, followed by :KEY=VALUE for each setting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def split_prefix(name: str) -> tuple[str, str | None]:
 
 
 def split_settings(text: str) -> tuple[str, dict[str, str]]:
-    """Split a library and its settings, which keep their order.
+    """Split a name into the library and its settings, in their order.
 
     Raises InputError if a setting is malformed or given twice.
     """

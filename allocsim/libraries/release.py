@@ -17,7 +17,7 @@ ALL_ARENAS = 4096
 
 
 def release_call(library: LoadedLibrary) -> str | None:
-    """Return the call that asks a library for release, or None if allocsim knows none."""
+    """Return the call that makes a library release memory, or None if allocsim knows none."""
     return next((call for symbol, (call, _) in CALLS.items() if library.address(symbol)), None)
 
 
@@ -43,7 +43,7 @@ def _jemalloc(library: LoadedLibrary) -> None:
 
 
 def _mimalloc(library: LoadedLibrary) -> None:
-    """Collect with force, after the delay of its purges."""
+    """Call mi_collect(true), after the delay of mimalloc's purges."""
     time.sleep(MIMALLOC_DELAY)
     library.handle.mi_collect(ctypes.c_bool(True))
 
@@ -60,5 +60,5 @@ CALLS: dict[str, tuple[str, Callable[[LoadedLibrary], None]]] = {
     "mi_collect": ("mi_collect(true)", _mimalloc),
     "malloc_trim": ("malloc_trim(0)", _glibc),
 }
-"""By a symbol of the library that each needs: the call as a user knows it, and the function that
-makes it. For a library that has several of these symbols, the first one counts."""
+"""For a symbol of a library: the call as a user knows it, and the function that makes it. If a
+library has several of the symbols, the first one is used."""

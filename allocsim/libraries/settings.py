@@ -1,8 +1,8 @@
 """Settings of malloc libraries: in a subject's name, and in the environment of its process.
 
 `lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. They follow the library's
-name, path or prefix. A setting takes effect through the library's own environment variable, so a
-program that is to run as it was measured needs no more than that variable (see `variables`).
+name, path or prefix. A setting takes effect through the library's own environment variable. With
+the same variable, a program runs with the settings that were measured (see `variables`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ SWITCH = {"0": 0, "no": 0, "off": 0, "false": 0, "1": 1, "yes": 1, "on": 1, "tru
 """Words accepted for a setting that is on or off."""
 
 MAX_FILE = 1 << 28
-"""Maximum bytes of a library's file that are searched."""
+"""Maximum number of bytes of a library's file that are read."""
 
 
 def family_of(library: str) -> str | None:
-    """Return the family of a library (a key of FAMILIES), or None if it is of none.
+    """Return the family of a library (a key of FAMILIES), or None if it belongs to none.
 
-    The library is a name of KNOWN, a path, or PATH:PREFIX.
+    `library` is a name of KNOWN, a path, or PATH:PREFIX.
     """
     if not is_path(library):
         return library if library in FAMILIES else None
@@ -37,7 +37,7 @@ def family_of(library: str) -> str | None:
 
 
 def require_settings(library: str) -> None:
-    """Raise InputError or UnknownName if the library does not have one of its settings.
+    """Raise InputError if a setting in a library's name is unknown or has an invalid value.
 
     `library` is a name with settings, as `split_settings` expects.
     """
@@ -128,7 +128,7 @@ def _value(family: Family, key: str, text: str) -> str:
 
 
 def _number(text: str) -> int | None:
-    """Return an integer or a size such as 64KiB as a number; None if it is neither."""
+    """Parse an integer or a size such as 64KiB; return None if `text` is neither."""
     if re.fullmatch(r"-?[0-9]{1,19}", text):
         return int(text)
     try:
@@ -145,9 +145,9 @@ def _range(setting: Setting) -> str:
 
 
 def _spelled(library: str, family: Family, key: str) -> str | None:
-    """Return the name that the installed library has for a setting, or None if it has none.
+    """Return the installed library's name of a setting, or None if it lacks the setting.
 
-    A library that is not installed counts as one of the newest version.
+    For a library that is not installed, returns the name in the newest version.
     """
     content = _content_with_names(library)
     names = (key, *family.settings[key].earlier)
@@ -162,14 +162,14 @@ def _spelling(family: Family, name: str) -> bytes:
 
 
 def _named(template: str, name: str) -> str:
-    """Return a template of a Family with a setting's name."""
+    """Return a template of a Family, filled in with a setting's name."""
     return template.format(name=name, NAME=name.upper())
 
 
 def _content_with_names(library: str) -> bytes:
-    """Return the bytes of the file with the names of a library's settings, or b"" without one.
+    """Return the bytes of the file that contains the names of a library's settings, or b"".
 
-    The dynamic linker reads the settings of its glibc, and is in the same directory.
+    For glibc, it is the dynamic linker, which reads the settings. It is in libc's directory.
     """
     if family_of(library) != "glibc":
         return content_of(library)
@@ -178,7 +178,10 @@ def _content_with_names(library: str) -> bytes:
 
 
 def _variable(library: str, family: Family) -> str:
-    """Return the variable with a library's settings; a build with a prefix has its own name."""
+    """Return the name of the variable with a library's settings.
+
+    In a build with a prefix, the variable has a prefix too.
+    """
     pattern = rb"\0(\w*" + family.variable.encode() + rb")\0"
     own = re.search(pattern, _content_with_names(library))
     return own[1].decode() if own else family.variable

@@ -1,4 +1,4 @@
-"""The slabs of jemalloc: which slab an object is in, and how many objects use it."""
+"""The slabs of jemalloc: each object's share of its slab."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ QUERY = b"experimental.utilization.batch_query"
 
 
 def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | None:
-    """Return for each object the bytes of its slab, divided by the slab's objects in use; int64.
+    """Return, for each object, the bytes of its slab per object in use in it, as int64.
 
-    Objects in a thread's cache count as in use. Returns None if the library does not tell.
+    Objects in a thread's cache count as in use. Returns None if the library does not report slabs,
+    or if there are no objects.
     """
     if not (library.address("mallctl") or library.address("je_mallctl")) or not len(address):
         return None

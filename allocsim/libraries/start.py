@@ -1,8 +1,8 @@
 """Where the heap of a library starts, so that a design that models it can start in the same place.
 
-The addresses of a heap decide how its memory is cut: gperftools carves aligned objects and uses a
-leaf of its page map by address, and glibc aligns its break. The kernel gives a library another
-address in each process, so a design is equal to it only if it starts at the same page.
+The layout of a heap depends on its addresses: gperftools aligns objects and chooses page map leaves
+by address, and glibc aligns its break. The kernel gives a library another address in each process,
+so a design has the library's layout only if it starts at the same page.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import os
 from allocsim.libraries.load import LoadedLibrary
 
 _INSTANCE = "_ZN15MallocExtension8instanceEv"
-"""MallocExtension::instance() of gperftools. Its result is an object that the library allocates
-from itself as it is loaded."""
+"""MallocExtension::instance() of gperftools. It returns an object that the library allocates from
+its own heap while it is loaded."""
 
 
 def start_address(library: LoadedLibrary) -> int | None:
-    """Return the address that tells where a library's heap starts; None if none is known.
+    """Return the address from which the start of a library's heap follows, or None if unknown.
 
-    It is the break of a glibc that serves nothing else yet, and gperftools' MallocExtension. It
-    must be read before the library has served a call. `Design.start` says what follows from it.
+    For glibc, it is the break, if a preloaded library serves Python. For gperftools, it is the
+    address of its MallocExtension. It must be read before the library has served a call.
+    `Design.start` turns it into parameters of the design.
     """
-    # No look-up of files here: it would take memory of Python, which the child already counts.
+    # Look up no files here: Python would allocate memory, which would count as the library's.
     if library.address("gnu_get_libc_version"):
         return _returned(library.handle.sbrk, 0) if os.environ.get("LD_PRELOAD") else None
     if library.address(_INSTANCE):

@@ -1,8 +1,8 @@
 """A malloc library as a heap for the replay driver: its state, and kernels that call its functions.
 
-Each kernel (a compiled function) answers one of `core.operations`. It does no more than call the C
-function, unless the library lacks it. The internals of a library are unknown. `measure` therefore
-sets only the live bytes of a sample, and `benchmark` measures the memory of the process instead.
+Each kernel (a compiled function) answers one of `core.operations`. It only calls the C function,
+unless the library lacks it. The internals of a library are unknown. `measure` therefore sets only
+the live bytes of a sample, and `benchmark` measures the memory of the process instead.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def realloc(heap: Library, thread: int, address: int, request: int) -> int:
 @answers(operations.calloc, Library)
 @kernel
 def calloc(heap: Library, thread: int, request: int) -> int:
-    """Call calloc for one element of `request` bytes; without a calloc, malloc and zero it."""
+    """Call calloc for one element of `request` bytes.
+
+    If the library has no calloc, calls malloc and clears the object.
+    """
     if heap.function[3]:
         return call_c(heap.function[3], (1, request))
     address = call_c(heap.function[0], (request,))
@@ -114,7 +117,7 @@ def memalign(heap: Library, thread: int, alignment: int, request: int) -> int:
 @answers(operations.thread_done, Library)
 @kernel
 def ignore_thread(heap: Library, thread: int) -> int:
-    """Do nothing: all threads of a trace are replayed on one OS thread. Returns Status.OK."""
+    """Do nothing: `driver.replay` runs all threads on one OS thread. Returns Status.OK."""
     return Status.OK
 
 
@@ -122,7 +125,7 @@ def ignore_thread(heap: Library, thread: int) -> int:
 @answers(operations.flush_deferred_writes, Library)
 @kernel
 def ignore(heap: Library) -> int:
-    """Do nothing: a library cannot be frozen, and all its writes are made. Returns Status.OK."""
+    """Do nothing: a library cannot be frozen, and it defers no writes. Returns Status.OK."""
     return Status.OK
 
 

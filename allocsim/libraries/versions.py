@@ -45,7 +45,7 @@ def describe_libraries() -> dict[str, str]:
 
 
 def _versions(names: list[str]) -> dict[str, str]:
-    """Return the versions of installed libraries; {} if the child that asks them fails.
+    """Return the versions of installed libraries, or {} if the child process fails.
 
     A library that cannot be loaded is left out.
     """
@@ -92,7 +92,7 @@ def _mimalloc(library: LoadedLibrary) -> str:
 
 
 def _gc(library: LoadedLibrary) -> str:
-    """Return the version, such as "8.2.2", whose parts GC_get_version returns in a byte each."""
+    """Return the version, such as "8.2.2": GC_get_version returns a byte for each part."""
     number = int(library.handle.GC_get_version())
     return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
@@ -105,8 +105,8 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "TBB_runtime_version": lambda library: _text(library.handle.TBB_runtime_version),
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""The functions that read versions, by a symbol of the library that each reads. For a library that
-has several of these symbols, the first one counts."""
+"""The functions that read versions, by the symbol that each calls. If a library has several of the
+symbols, the first one is used."""
 
 
 def main(names: list[str]) -> None:

@@ -1,5 +1,5 @@
-"""Runs of the real program under each library, to compare with what a replay predicts.
+"""Runs of the real program under each library, to compare with the figures of a replay.
 
-A library serves the program by LD_PRELOAD. The figures are those of the kernel, and are taken as
-`record` takes them (see `recorders.peak_watch`).
+LD_PRELOAD makes a library serve the program. The figures come from the kernel, as with `record`
+(see `recorders.peak_watch`).
 """

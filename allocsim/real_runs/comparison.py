@@ -36,9 +36,9 @@ class ProgramConditions:
     real_runs: int = 3
     """Runs under each library; 0: the program runs only to be recorded."""
     ignores_failure: bool = False
-    """Whether a program may exit with another status than 0."""
+    """Whether the program may exit with a status other than 0."""
     shows_output: bool = False
-    """Whether the program's output goes to standard error; else it is hidden."""
+    """Whether the program's output goes to standard error; otherwise it is hidden."""
 
 
 def compare_program(
@@ -51,8 +51,9 @@ def compare_program(
 ) -> Comparison:
     """Record a program, run it under each library, and replay the recording on each subject.
 
-    `progress` is called with what is measured, and how; `read` with the trace, once it is complete.
-    Raises InputError if the program fails, and EnvironmentLacks if it cannot be recorded.
+    `progress` is called before each measurement, with the name of the program or subject and the
+    kind of measurement. `read` is called with the trace, once it has been read. Raises InputError
+    if the program fails, and EnvironmentLacks if it cannot be recorded or if every subject failed.
     """
     environment = program_environment(None, conditions.keep_settings)
     quiet = QuietRuns(environment, conditions.timeout, how.shows_output)
@@ -86,7 +87,7 @@ def _recorded(request: Request, directory: Path, how: ProgramConditions) -> tupl
 
 
 def _require_success(program: Program, outcome: Outcome, how: ProgramConditions) -> None:
-    """Raise InputError if the program failed, unless that is to be ignored."""
+    """Raise InputError if the program failed, unless failures are ignored."""
     if outcome.status and not how.ignores_failure:
         raise InputError(
             f"{program.name} {outcome.description}: --show-output shows why, and "

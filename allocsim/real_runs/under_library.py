@@ -19,7 +19,7 @@ from allocsim.recorders.quiet_run import QuietRuns, TimedOut
 
 @dataclass(frozen=True)
 class RealConditions:
-    """How a program is run, the same for all libraries."""
+    """The settings of a program's runs, the same for all libraries."""
 
     runs: int
     """Runs under each library."""
@@ -42,8 +42,8 @@ def run_under_libraries(
 ) -> None:
     """Run the program under the library of each row, and put the figures into the rows.
 
-    The libraries take turns, so that a change of the machine's speed affects them alike. After its
-    first failure, a library is left out. `progress` is called with the subject and "real run".
+    The libraries take turns, so that a change of the machine's speed affects all of them. After its
+    first failure, a library is not run again. `progress` is called with the subject and "real run".
     """
     libraries = {row.subject: name for row in rows if (name := library_of(row.subject))}
     for row in rows:
@@ -66,8 +66,9 @@ def _add_run(real: RealRuns, program: Program, library: str, conditions: RealCon
 def run_under(program: Program, library: str, conditions: RealConditions) -> ProgramRun:
     """Run the program under a library and return the figures.
 
-    Raises NotServed if the library is not the one that served it, or if the program did not end as
-    it did when it was recorded; TimedOut; EnvironmentLacks if the library is not installed.
+    Raises NotServed if another malloc served the program, or if its exit status was not that of the
+    recorded run. Raises TimedOut if it took too long, and EnvironmentLacks if the library is not
+    installed.
     """
     file, linked = Path(require_library(library)).resolve(), linked_allocator(program)
     if linked is not None and linked != file.name and not file.name.startswith(linked):

@@ -1,6 +1,7 @@
 """Futexes: a thread sleeps until another thread changes a word (futex(2)).
 
-The kernel compares the low 32 bits of the word, which come first on the supported processors.
+The kernel compares the 32 bits at the word's address. On the supported processors, which are
+little-endian, these are the low bits of the word.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ NUMBER = 202 if platform.machine() == "x86_64" else 98
 
 WAIT, WAKE = 0, 1
 ALL = (1 << 31) - 1
-"""Number of threads to wake, if all are to be woken."""
+"""The number of threads that wakes all of them."""
 
 PRIVATE = 128
 """Flag: only threads of this process use the word."""
@@ -29,8 +30,8 @@ LOW = 0xFFFF_FFFF
 def wait_above(control: Control, address: int, bound: int) -> None:
     """Sleep until the word at `address` is greater than `bound`.
 
-    A thread never spins here: where threads take turns, 2,000 spins before each sleep make an
-    event cost ten times as much.
+    A thread never spins here: if threads take turns, spinning 2,000 times before each sleep makes
+    an event ten times as slow.
     """
     seen = load_acquire(address)
     while seen <= bound:
@@ -40,7 +41,10 @@ def wait_above(control: Control, address: int, bound: int) -> None:
 
 @kernel
 def wait_for(control: Control, address: int, waiting: int, value: int) -> None:
-    """Sleep until the word at `address` is `value`; meanwhile the word at `waiting` is above 0."""
+    """Sleep until the word at `address` is `value`.
+
+    The word at `waiting` counts the threads that wait.
+    """
     fetch_add(waiting, 1)
     seen = load_acquire(address)
     while seen != value:

@@ -2,8 +2,8 @@
 
 Object ids are reused, so two objects with the same id would make threads wait for each other. In a
 stream, an event therefore names a slot. The slot of an object that one thread uses is reused by
-that thread. The slot of a shared object is reused only in a later epoch, and its *version* counts
-the calls that have returned the object: a call waits for the version that it needs.
+that thread. The slot of a shared object is reused only in a later epoch. Its *version* counts the
+allocation of the object and the reallocations so far: a call waits for the version that it needs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ORDERED = 0
 
 
 class Cursor(Struct):
-    """Totals of a plan, and the state of its making."""
+    """Totals of a plan, and the state of `fill_plan`."""
 
     epochs: Int64
     turns: Int64  # turns in use, plus 1, because turn 0 is unused
@@ -48,14 +48,14 @@ class Cursor(Struct):
 class Place(Struct):
     """An object, by object id."""
 
-    slot: Int64
-    request: Int64
-    version: Int64
-    life: Int64
+    slot: Int64  # slot of the object, with the bit SHARED if several threads use it
+    request: Int64  # bytes requested; 0 if it is not live
+    version: Int64  # version of a shared object, for the next call
+    life: Int64  # number of its allocation, counted from 0 (see `survey`)
 
 
 class Course(Struct):
-    """A thread in the making of a plan."""
+    """The state of a thread in `fill_plan`."""
 
     position: Int64  # where its next event goes in the stream
     first: Int64  # its first turn
@@ -64,7 +64,7 @@ class Course(Struct):
 
 
 class Plan(NamedTuple):
-    """A plan; all tables are mapped and touched as far as they are in use."""
+    """A plan. `fill_plan` has written to all rows in use, so they are mapped and touched."""
 
     cursor: Table[Cursor]  # one row
     stream: Table[Event]
@@ -78,9 +78,10 @@ class Plan(NamedTuple):
 def make_plan(
     events: Table[Event], found: Survey, objects: int, steps: Table[Step], window: int = ORDERED
 ) -> Plan:
-    """Return the plan of surveyed events; set `live` of the steps, which are those of ordered play.
+    """Return the plan of surveyed events, and set `live` of the steps.
 
-    `objects` is the number of object ids; `window` is the number of calls in an epoch.
+    `objects` is the number of object ids; `window` is the number of calls in an epoch. Only ordered
+    play has steps.
     """
     counts = found.counts[0]
     bound = plan_bound(found, len(steps), window)
@@ -102,7 +103,7 @@ def make_plan(
 
 
 def plan_bound(found: Survey, steps: int, window: int) -> int:
-    """Return an upper bound of the number of turns, and of epochs."""
+    """Return an upper bound for the number of turns and for the number of epochs."""
     counts = found.counts[0]
     windows = int(counts.calls) // window if window else 0
     ends = len(found.calls)  # each end may be a turn of its own
@@ -119,7 +120,7 @@ def fill_plan(
     shared: np.ndarray,
     steps: Table[Step],
 ) -> None:
-    """Fill a plan whose tables are zero except for `window`, `turns` and where threads begin."""
+    """Fill a plan whose tables are zero, except `window`, `turns` and the threads' positions."""
     cursor = plan.cursor[0]
     for index in range(len(events)):
         event = events[index]
@@ -159,8 +160,8 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
 def _begin_epoch(plan: Plan) -> None:
     """Begin an epoch.
 
-    In windows, the first epoch has a single call, so the first thread is the first to call the
-    library. glibc gives the main arena to the thread that does.
+    With windows, the first epoch has a single call. The recording's first thread is therefore the
+    first to call the library: glibc gives the main arena to that caller.
     """
     cursor = plan.cursor[0]
     plan.epochs[cursor.epochs].first = cursor.turns
@@ -189,7 +190,7 @@ def _begin_turn(plan: Plan, thread: int, course: Course) -> None:
 
 @kernel
 def _mark_steps(plan: Plan) -> None:
-    """Set the epoch of the steps whose last call has been seen: the current epoch."""
+    """Set the epoch of the steps whose last call has been seen to the current epoch."""
     cursor = plan.cursor[0]
     while cursor.marked < cursor.step:
         plan.due[cursor.marked] = cursor.epochs - 1

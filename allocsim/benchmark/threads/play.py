@@ -29,7 +29,7 @@ from allocsim.libraries.state import FUNCTIONS
 from allocsim.player import NEVER
 
 NAP = 20_000
-"""Nanoseconds for which a thread sleeps before it looks again whether another one is done."""
+"""Nanoseconds for which the supervisor sleeps until it looks again for a request in progress."""
 
 C_FUNCTIONS = ("syscall", "nanosleep", "clock_gettime", "pthread_create", "pthread_join")
 """The C functions whose addresses are fields of Control."""
@@ -47,14 +47,17 @@ class Options(NamedTuple):
     verify: bool = False
     """Fill each object with a pattern, and check it when the object is freed or resized."""
     timed: bool = False
-    """Measure the processor time of all turns."""
+    """Measure the CPU time of all turns."""
 
 
 class ThreadedPlay:
-    """A plan that can be played any number of times; all objects must be freed between two."""
+    """A plan that can be played any number of times; all objects must be freed between plays."""
 
     def __init__(self, plan: Plan, steps: Table[Step], meter: Meter, options: Options) -> None:
-        """Prepare everything; raise EnvironmentLacks in pure mode."""
+        """Prepare everything.
+
+        Raises EnvironmentLacks in pure mode, or if the C library does not accept the stacks.
+        """
         if PURE:
             raise EnvironmentLacks(
                 "recorded threads are played by compiled code only, and NUMBA_DISABLE_JIT is set"
@@ -74,10 +77,10 @@ class ThreadedPlay:
         self._reset()
 
     def play(self, function: np.ndarray) -> None:
-        """Play on the library with these functions; set `resident` of the steps.
+        """Play on the library whose functions have these addresses; set `resident` of the steps.
 
-        Raises the error of the event that failed, or EnvironmentLacks if a thread cannot be
-        created. Threads that do not end in the recording stay until `end_threads`.
+        Raises the error of the event that failed (see `stop_error`), or EnvironmentLacks if a
+        thread cannot be created. Threads that do not end in the recording stay until `end_threads`.
         """
         self._stage.function[:] = function
         self._reset()
@@ -95,7 +98,7 @@ class ThreadedPlay:
 
     @property
     def processor_time(self) -> int:
-        """Nanoseconds of processor time that all turns of the last play took, if it was timed."""
+        """Nanoseconds of CPU time that all turns of the last play took, if it was timed."""
         return int(self._stage.seats.cpu.sum())
 
     @property
@@ -104,7 +107,7 @@ class ThreadedPlay:
         return sum(int(stage.driver[0].stamps) for stage in self._stages)
 
     def hand_over(self, run: Run) -> None:
-        """Put the live objects into the table of `run`, and empty the slots."""
+        """Move the live objects from the slots to the table of `run`."""
         own, shared = self._stage.own, self._stage.shared
         live = [own[own.address != 0], shared[shared.version != 0]]
         addresses = np.concatenate([each.address for each in live])
@@ -124,7 +127,7 @@ class ThreadedPlay:
         control.made = control.rung = control.step = control.failed = control.error = 0
 
     def _raise_failure(self) -> None:
-        """Raise the error because of which the play stopped."""
+        """Raise the error that stopped the play."""
         control = self._stage.control[0]
         if control.error:
             reason = os.strerror(int(control.error))
@@ -214,6 +217,6 @@ def _address(function: Any) -> int:
 
 
 def _callable(function: int, argument: int) -> Any:
-    """Return a call of a C function with one argument; Python's lock is released meanwhile."""
+    """Return a function that calls a C function with `argument`; it releases Python's lock."""
     called = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)
     return lambda: called(argument)

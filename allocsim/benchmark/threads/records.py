@@ -13,7 +13,7 @@ from allocsim.driver_records import Driver, Object
 from allocsim.events import Event
 
 SHARED = 1 << 30
-"""This bit of an event's object is set if several threads use the object. The rest is its slot."""
+"""Bit of an event's `object`: several threads use the object. The other bits are its slot."""
 
 CODE = np.dtype([(ARRAYS, np.int64, (64,))])
 """The record to which a pointer to a Stage points (see `core.heap_pointer`)."""
@@ -24,7 +24,7 @@ class Turn(Struct):
 
     thread: Int64
     epoch: Int64
-    end: Int64  # index in the stream after the turn's last event; it begins where the last one ends
+    end: Int64  # index in the stream after its last event; it begins at the previous turn's `end`
     next: Int64  # the thread's next turn, or 0 if this is the last one
     ends: Int64  # 1: the thread ends with this turn
 
@@ -47,7 +47,7 @@ class Seat(Struct):
     first: Int64  # its first turn
     begin: Int64  # where its events begin in the stream
     stack: Int64  # the stack that it runs on
-    cpu: Int64  # processor time of its turns in nanoseconds, if it is measured
+    cpu: Int64  # CPU time of its turns in nanoseconds, if it is measured
     last: Int64  # the epoch of its last turn
 
 
@@ -56,12 +56,12 @@ class Shared(Struct):
 
     address: Int64
     request: Int64
-    version: Int64  # calls that have returned the object; 0: none, so far; a futex word
+    version: Int64  # see `plan`, modulo 65,536; 0: not live; a futex word
     waiting: Int64  # threads that wait for a version
 
 
 class Control(Struct):
-    """What all threads of a play share: C functions, addresses of tables, and requests."""
+    """The record that all threads share: C functions, addresses of tables, and requests."""
 
     syscall: Int64  # address of the C function
     nanosleep: Int64  # address of the C function
@@ -81,19 +81,19 @@ class Control(Struct):
     rung: Int64  # requests that the supervisor may take; a futex word
     stacks: Int64  # stacks not in use
     step: Int64  # steps whose memory has been read
-    timed: Int64  # 1: the processor time of turns is measured
+    timed: Int64  # 1: the CPU time of turns is measured
     error: Int64  # errno of pthread_create, or 0
     failed: Int64  # number of the thread whose event failed plus 1, or 0
 
 
 class Stage(NamedTuple):
-    """All that a thread needs; each thread has its own, with its own rows first."""
+    """The state of a thread's kernel. Each thread has a Stage, with the thread's rows first."""
 
     code: np.ndarray  # CODE
     seat: Table[Seat]  # the thread's row
     driver: Table[Driver]  # the thread's row
     scratch: Table[Object]  # the thread's row
-    stream: Table[Event]  # by thread; `object` is a slot, `thread` the version of a shared one
+    stream: Table[Event]  # by thread; `object` is a slot, `thread` the version it needs
     own: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]
     turns: Table[Turn]

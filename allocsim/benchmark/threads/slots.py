@@ -1,6 +1,6 @@
 """Slots: the rows of the tables of objects in a play on threads.
 
-Slots that a thread has for its own objects share no cache line with those of other threads.
+No two threads have slots for their own objects in one cache line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from allocsim.core.tables import records
 from allocsim.driver_records import OBJECT
 
 BLOCK = LINE // OBJECT.itemsize
-"""Slots that a thread gets at a time: those of a cache line."""
+"""Number of slots that a thread gets at a time: those of one cache line."""
 
 
 class SlotCounts(Struct):
@@ -41,7 +41,7 @@ class OwnSlots(Struct):
 
 
 class Slots(NamedTuple):
-    """All slots of a plan. A link is a slot plus 1."""
+    """All slots of a plan. A link is a slot plus 1; 0 ends a list."""
 
     counts: Table[SlotCounts]  # one row
     threads: Table[OwnSlots]
@@ -50,7 +50,7 @@ class Slots(NamedTuple):
 
 
 def new_slots(threads: int, lives: int) -> Slots:
-    """Return slots for at most `lives` objects. Rows that are never used cost no memory."""
+    """Return slots for at most `lives` allocations. Rows that are never used cost no memory."""
     return Slots(
         records(SlotCounts),
         table(OwnSlots, threads),
@@ -61,7 +61,7 @@ def new_slots(threads: int, lives: int) -> Slots:
 
 @kernel
 def take_slot(slots: Slots, thread: int, epoch: int, is_shared: int) -> int:
-    """Return a slot for a new object; that of a shared object has the bit SHARED."""
+    """Return a slot for a new object, with the bit SHARED if the object is shared."""
     counts = slots.counts[0]
     counts.lives += 1
     if is_shared:
@@ -80,7 +80,7 @@ def take_slot(slots: Slots, thread: int, epoch: int, is_shared: int) -> int:
 
 @kernel
 def _take_shared(slots: Slots, epoch: int) -> int:
-    """Return a slot for a shared object that is not in use in this epoch."""
+    """Return a slot for a shared object: one that was not in use in this epoch."""
     counts = slots.counts[0]
     if counts.free_shared == 0 and counts.epoch != epoch:
         counts.free_shared, counts.freed = counts.freed, 0
@@ -94,13 +94,13 @@ def _take_shared(slots: Slots, epoch: int) -> int:
 
 @kernel
 def free_slot(slots: Slots, thread: int, epoch: int, slot: int) -> None:
-    """Free a slot. A shared one can be taken again once `epoch` is over."""
+    """Free a slot. The slot of a shared object can be taken again once `epoch` is over."""
     if slot < SHARED:
         slots.own_links[slot] = slots.threads[thread].free
         slots.threads[thread].free = slot + 1
         return
     counts, number = slots.counts[0], slot - SHARED
-    if counts.epoch != epoch:  # the slots freed in earlier epochs join the free ones
+    if counts.epoch != epoch:  # slots that were freed in an earlier epoch can be taken
         _release_freed(slots)
         counts.epoch = epoch
     slots.shared_links[number] = counts.freed
@@ -109,7 +109,7 @@ def free_slot(slots: Slots, thread: int, epoch: int, slot: int) -> None:
 
 @kernel
 def _release_freed(slots: Slots) -> None:
-    """Put the slots that were freed in an earlier epoch before the free ones."""
+    """Push the slots that were freed in an earlier epoch on the list of free ones."""
     counts = slots.counts[0]
     while counts.freed:
         slot = counts.freed - 1

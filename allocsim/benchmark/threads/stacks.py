@@ -1,7 +1,7 @@
 """Stacks for OS threads, mapped and touched before memory is measured.
 
-The C library would map a stack for each thread, and keep some of them, which would count as memory
-of the library that is measured.
+The C library would map a stack for each thread and keep some of the stacks. They would count as
+memory of the library that is measured.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ATTRIBUTE_BYTES = 64
 
 
 class Stacks:
-    """A number of stacks, and the attributes with which threads are created on them."""
+    """Stacks, and the attributes (pthread_attr_t) to create threads on them."""
 
     def __init__(self, count: int) -> None:
         """Map `count` stacks; raise EnvironmentLacks if the C library does not accept them."""
@@ -40,7 +40,7 @@ class Stacks:
             self._set_attributes(number)
 
     def _set_attributes(self, number: int) -> None:
-        """Write the pthread_attr_t of a stack."""
+        """Write the pthread_attr_t of a stack; raise EnvironmentLacks on failure."""
         library = ctypes.CDLL(None)
         attributes = ctypes.c_void_p(self.attributes.address + ATTRIBUTE_BYTES * number)
         stack = ctypes.c_void_p(self._memory.address + STACK * number)

@@ -1,7 +1,7 @@
 """The supervisor: creates and joins the threads of a play, on the main thread of the process.
 
-A thread that ends in the recording is joined before its turn is finished. What the library does at
-the end of a thread, such as emptying its cache, therefore keeps its place in the order.
+A thread that ends in the recording is joined before its last turn is finished. The library's work
+at the end of a thread, such as emptying its cache, therefore keeps its place in the order.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ def dismiss(stage: Stage) -> int:
 
 @kernel
 def _next_request(stage: Stage, taken: int) -> int:
-    """Return the next request, after `taken` earlier ones; sleep until there is one."""
+    """Return the request after the first `taken` ones; sleep until there is one."""
     control = stage.control[0]
     wait_above(control, control.own + RUNG, taken)
     place = control.requests + 8 * taken
-    while load_acquire(place) == 0:  # a later request has overtaken this one, which is under way
+    while load_acquire(place) == 0:  # its number is taken, but it is not yet written
         call_c(control.nanosleep, (control.nap, 0))
     return load_acquire(place)
 
 
 @kernel
 def _create(stage: Stage, number: int) -> bool:
-    """Create the OS thread of a thread; return False on failure (see `error`)."""
+    """Create the OS thread of a thread; return False on failure (see `Control.error`)."""
     control, seat = stage.control[0], stage.seats[number]
     control.stacks -= 1
     seat.stack = stage.free_stacks[control.stacks]
@@ -84,7 +84,7 @@ def _create(stage: Stage, number: int) -> bool:
 
 @kernel
 def _join(stage: Stage, number: int) -> None:
-    """Wait until a thread has ended, and finish its last turn."""
+    """Wait until a thread has ended, then finish its last turn."""
     control, seat = stage.control[0], stage.seats[number]
     call_c(control.pthread_join, (seat.handle, 0))
     seat.handle = 0

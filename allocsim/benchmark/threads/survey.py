@@ -1,6 +1,6 @@
 """A first pass over the events: the threads, their calls, and the objects that threads share.
 
-A thread number that makes a call after its end has been recorded is a new thread from then on.
+If a thread number makes a call after its recorded end, it stands for a new thread from then on.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Counts(Struct):
     threads: Int64
     calls: Int64
     lives: Int64  # allocations; the n-th one begins life n, counted from 0
-    switches: Int64  # events whose thread differs from that of the event before
+    switches: Int64  # calls whose thread differs from that of the previous call
 
 
 class User(Struct):
     """The user of an object, by object id."""
 
     thread: Int64  # the thread that allocated the object
-    life: Int64
+    life: Int64  # see `Counts.lives`
 
 
 class Survey(NamedTuple):
@@ -80,7 +80,7 @@ def run_survey(
 
 @kernel
 def number_of(numbers: np.ndarray, recorded: int, counts: Counts) -> int:
-    """Return the thread that a recorded thread number stands for now, counted from 0."""
+    """Return the thread, counted from 0, that a recorded thread number stands for now."""
     if numbers[recorded] == 0:
         counts.threads += 1
         numbers[recorded] = counts.threads

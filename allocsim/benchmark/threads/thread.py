@@ -22,7 +22,7 @@ from allocsim.events import Op
 from allocsim.libraries.state import Library, call_c
 
 THREAD_CPU = 3
-"""Linux's number for the clock of the calling thread's processor time."""
+"""Linux's number for the clock of the calling thread's CPU time."""
 
 SECONDS = 8
 """Offset of `seconds` in a Seat."""
@@ -63,7 +63,10 @@ def run_thread(stage: Stage) -> int:
 
 @kernel
 def _play_turn(stage: Stage, begin: int, end: int) -> bool:
-    """Play events of the stream, and measure their time if it is wanted."""
+    """Play events of the stream, and measure their time if the play is timed.
+
+    Returns False if an event fails.
+    """
     if not stage.control[0].timed:
         return _play(stage, begin, end)
     before = _processor_time(stage)
@@ -74,7 +77,7 @@ def _play_turn(stage: Stage, begin: int, end: int) -> bool:
 
 @kernel
 def _play(stage: Stage, begin: int, end: int) -> bool:
-    """Play events of the stream; return False if one fails (see `stop` of the driver)."""
+    """Play events of the stream; return False if one fails (see `Driver.stop`)."""
     library, driver = Library(stage.function), stage.driver[0]
     stream, own = stage.stream, stage.own
     for position in range(begin, end):
@@ -91,8 +94,8 @@ def _play(stage: Stage, begin: int, end: int) -> bool:
 def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
     """Play an event of an object that other threads use too; return False if it fails.
 
-    The object's address is published once the call has returned and the object has been written,
-    because another thread frees the object as soon as it sees the address.
+    The object is published after the call has returned and the driver has written to the object,
+    because another thread may free the object as soon as it sees the new version.
     """
     slot, target = event.object - SHARED, stage.scratch[0]
     shared = stage.shared[slot]
@@ -106,8 +109,8 @@ def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
         return False
     shared.address, shared.request = target.address, target.request
     next_version = 0 if event.op == Op.FREE else (event.thread + 1) & VERSIONS
-    # Adding is a full barrier, unlike a store: a thread that begins to wait sees the new version,
-    # or this thread sees that it waits.
+    # An addition is a full barrier, unlike a store. So either a thread that begins to wait sees
+    # the new version, or this thread sees that the other one waits.
     fetch_add(place + VERSION, next_version - event.thread)
     if load_acquire(place + WAITING):
         wake(control, place + VERSION, ALL)
@@ -116,7 +119,7 @@ def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
 
 @kernel
 def _processor_time(stage: Stage) -> int:
-    """Return the processor time of this thread in nanoseconds."""
+    """Return the CPU time of this thread in nanoseconds."""
     control, seat = stage.control[0], stage.seat[0]
     place = control.seats + SEAT_BYTES * seat.number + SECONDS
     call_c(control.clock_gettime, (THREAD_CPU, place))

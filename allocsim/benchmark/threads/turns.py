@@ -1,10 +1,10 @@
 """Turns: a thread waits for its turn, and the last one to finish opens the next epoch.
 
-The supervisor creates threads and joins them. It takes requests from a table: the number of a
-thread to create plus 1, the negative of that for a thread to join, or one of DONE and FAILED.
+The supervisor creates threads and joins them. It takes requests from a table: n + 1 to create
+thread n, -(n + 1) to join it, DONE, or FAILED.
 
-Invariant: the earliest event that is not yet played can always be played, since its thread is in
-the open epoch. So threads never wait in a circle, unless they do so inside the library.
+Invariant: the earliest event that is not yet played can always be played, because its thread has a
+turn in the open epoch. A deadlock is therefore only possible inside the library.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAILED = DONE + 1
 """Request: an event failed, and the play must stop."""
 
 FOREVER = (1 << 31) - 1
-"""An epoch that no plan reaches. It is granted to a thread that has no further turn and may end."""
+"""An epoch that no plan reaches. It is granted to a thread without a further turn, to end it."""
 
 SEAT_BYTES = Seat.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
@@ -44,7 +44,7 @@ def wait_turn(stage: Stage, epoch: int) -> None:
 
 @kernel
 def grant(stage: Stage, number: int, epoch: int) -> None:
-    """Let a thread play its turns up to `epoch`; wake it if it sleeps."""
+    """Let a thread play its turns up to `epoch`, inclusive; wake it if it sleeps."""
     control = stage.control[0]
     place = control.seats + SEAT_BYTES * number + GRANTED
     store_release(place, epoch)
@@ -66,7 +66,7 @@ def open_epoch(stage: Stage, epoch: int) -> None:
 
 @kernel
 def finish_turn(stage: Stage, epoch: int) -> None:
-    """Finish a turn of `epoch`; the last one to finish ends the epoch."""
+    """Finish a turn of `epoch`. The last turn to finish ends the epoch and opens the next one."""
     remaining = stage.control[0].epochs + EPOCH_BYTES * epoch + REMAINING
     if fetch_add(remaining, -1) != 1:
         return
@@ -88,7 +88,7 @@ def _read_memory(stage: Stage, epoch: int) -> None:
 
 @kernel
 def request(stage: Stage, what: int) -> None:
-    """Make a request to the supervisor."""
+    """Send the request `what` to the supervisor."""
     control = stage.control[0]
     at = fetch_add(control.own + MADE, 1)
     store_release(control.requests + 8 * at, what)

@@ -1,8 +1,9 @@
-"""The choice of the window: how many events may be played in any order between the threads.
+"""The choice of the window: the number of events within which the threads run freely.
 
 At the end of a window, the live objects are those of the recording. Within it, a thread may run
-ahead of the others, so more may be live than ever was. The larger the window, the less often the
-threads meet, which costs a few microseconds, but the more the live bytes may stray.
+ahead of the others, so the live bytes may exceed the recorded peak (they *stray*). In a larger
+window they may stray further. In a smaller one, the threads wait for each other more often, which
+costs a few microseconds each time.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.events import MAX_THREADS, Event, Op
 
 WINDOWS = tuple(1 << exponent for exponent in range(8, 21))
-"""The windows to choose from, in events. With fewer events, waiting would dominate the time."""
+"""The windows to choose from, in events. In smaller ones, waiting would dominate the time."""
 
 MAX_STRAY = 0.05
-"""Share by which the live bytes in a window may exceed the recorded peak."""
+"""Maximum share by which the live bytes in a window may exceed the recorded peak."""
 
 
 class Window(NamedTuple):
@@ -32,7 +33,7 @@ class Window(NamedTuple):
 
 
 class Ahead(Struct):
-    """A thread within a window."""
+    """A thread's live bytes within a window."""
 
     net: Int64  # bytes that it has allocated in the window, less what it has freed
     top: Int64  # maximum of `net`
@@ -40,9 +41,9 @@ class Ahead(Struct):
 
 
 def choose_window(events: Table[Event], objects: int) -> Window:
-    """Return the largest window with at most MAX_STRAY, or the smallest if all of them stray more.
+    """Return the largest window before the first one that strays by more than MAX_STRAY.
 
-    `objects` is the number of object ids.
+    The smallest window is returned even if it strays more. `objects` is the number of object ids.
     """
     chosen = None
     for window in WINDOWS:
@@ -62,10 +63,10 @@ def choose_window(events: Table[Event], objects: int) -> Window:
 def highest_live(
     events: Table[Event], requests: np.ndarray, threads: Table[Ahead], window: int
 ) -> tuple[int, int]:
-    """Return the recorded peak of live bytes, and the highest that any order in windows allows.
+    """Return the recorded peak of live bytes, and an upper bound for the peak in windows.
 
-    The tables are zero: bytes by object, and a row for each thread. The bound is reached if every
-    thread is at its own maximum at the same time.
+    The tables are zero: bytes by object, and a row for each thread. The bound is reached if all
+    threads are at their maxima at the same time.
     """
     live, recorded, highest, calls, number, bound = 0, 0, 0, 0, 1, 0
     for index in range(len(events)):

@@ -18,15 +18,14 @@ puts a small chunk into a fastbin. Any other chunk is merged with its free neigh
 tags, see `chunks`), and goes to the unsorted list or becomes part of top. A large top is trimmed.
 
 After every call, every object has the library's address, relative to the start of its heap, and
-mallinfo2 and malloc_info give the library's numbers; scripts/verify-glibc checks that. Not modelled
-are a break that other code moves, huge pages, memory tagging, locks that several threads want at
-once, and the place that the kernel chooses for a mapping. Unlike the library's heap, this heap can
-be frozen: it then obtains no more memory, but free never fails. A release is a call of
-malloc_trim(0).
+mallinfo2 and malloc_info give the library's numbers; scripts/verify-glibc checks that. Not
+modelled: a break that other code moves, huge pages, memory tagging, lock contention, and the
+addresses that the kernel chooses for mappings. Unlike the library's heap, this heap can be frozen:
+it then obtains no more memory, but free never fails. `release` is a call of malloc_trim(0).
 
-Other versions differ. 2.26 brought the thread caches. In 2.37 and 2.38, a realloc that fits returns
-the object as it is. From 2.41 on calloc pops the cache, and free puts small chunks straight into
-their bin; 2.42 also caches large chunks.
+Other versions differ. Thread caches exist since 2.26. In 2.37 and 2.38, a realloc that fits returns
+the object unchanged. Since 2.41, calloc uses the thread cache, and free puts small chunks directly
+into their bin. 2.42 also caches large chunks.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ MAX_FAST_SIZE = 160
 """Maximum of mxfast, in bytes."""
 
 THRESHOLD, TOP_PAD = 128 << 10, 128 << 10
-"""Defaults of both thresholds, and of top_pad (DEFAULT_MMAP_THRESHOLD, DEFAULT_TOP_PAD)."""
+"""Default of both thresholds, and default of top_pad (DEFAULT_MMAP_THRESHOLD, DEFAULT_TOP_PAD)."""
 
 REGION = 1 << 30
 """Alignment of a heap's reservation, before `start_page`."""
@@ -97,7 +97,7 @@ def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
 
 
 def start(brk: int) -> dict[str, int]:
-    """Return where the main arena starts, from the break before its first growth."""
+    """Return the parameters of a main arena that starts at `brk`, the break before it grows."""
     return {"start_page": brk % REGION // PAGE}
 
 

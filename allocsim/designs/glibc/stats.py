@@ -25,9 +25,9 @@ from allocsim.designs.glibc.tcache import cached_bytes
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
-    Each part has counts of its own, so that their sum can be checked against the heap. Here a
-    span is a chunk. It is free if it is in a bin or is the top of an arena. Otherwise it counts as
-    in use, even if a tcache or a fastbin holds it.
+    The parts are counted separately, so that their sum can be checked against the heap. A span of
+    the sample is a chunk here. It is free if it is in a bin or is the top of an arena. Otherwise it
+    counts as in use, even if a tcache or a fastbin holds it.
     """
     mp, counters = heap.mp_[0], heap.counters[0]
     occupied = mp.mmapped_mem + mp.stack_bytes
@@ -61,7 +61,7 @@ def _cached(heap: Glibc) -> int:
 
 
 class ArenaUse(Struct):
-    """What malloc_info counts in one arena."""
+    """The counts that malloc_info prints for one arena."""
 
     fast_count: Int64  # chunks in fastbins
     fast_size: Int64  # their bytes
@@ -151,9 +151,9 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
 
 
 def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:
-    """Return the bytes of an arena's heaps: in use, ever made accessible; and their number.
+    """Return three totals of an arena: bytes in use, bytes ever made accessible, number of heaps.
 
-    The bytes are sums of `size` and of `mprotect_size`.
+    The bytes are sums of `size` and of `mprotect_size`. `top` is an address in the newest heap.
     """
     slot, total, mprotect, count = int(slot_of(heap, top)), 0, 0, 0
     while slot >= 0:

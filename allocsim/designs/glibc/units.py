@@ -16,8 +16,8 @@ from allocsim.designs.glibc.heaps import slot_address
 from allocsim.designs.glibc.records import Glibc, Kind
 
 NAMES = ("free_chunks", "top", "stacks")
-"""A page without a live object has free chunks (in bins or caches) and headers, is in the top of an
-arena, or is in a stack segment."""
+"""Contents of a page without a live object: free chunks (in bins or caches) and headers, the top of
+an arena, or a stack segment."""
 
 
 FREE_CHUNKS, TOP, STACKS = range(3)

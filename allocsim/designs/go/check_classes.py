@@ -78,7 +78,7 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def _misplaced(heap: Go, span: SpanCopy, which: int | None) -> Iterator[str]:
-    """Yield why a span does not belong to the set that it is in. A cached span is in set None."""
+    """Yield why a span does not belong to its set. `which` is None for a span that is in no set."""
     if span.size_class >= len(heap.mcentral):
         yield f"span {span.number} has class {span.size_class}"
         return
@@ -192,7 +192,7 @@ def _allocated(heap: Go, span: SpanCopy) -> int:
 
 
 def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A slot of 16 bytes is live exactly if an object or a part starts in it."""
+    """A slot of 16 bytes is live if and only if an object or a part starts in it."""
     for span in small_spans(heap):
         if span.size_class != TINY_CLASS:
             continue

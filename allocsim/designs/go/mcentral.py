@@ -54,11 +54,11 @@ def remove(heap: Go, size_class: int, which: int, span: int) -> None:
 
 @kernel
 def cache_span(heap: Go, size_class: int) -> int:
-    """Return a span with a free slot, out of its set, or 0 on failure (mcentral.cacheSpan)."""
+    """Return a span with a free slot that is in no set, or 0 on failure (mcentral.cacheSpan)."""
     span = heap.span_set[size_class, PARTIAL].head
     if span:
         remove(heap, size_class, PARTIAL, span)
-        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))  # its objects' frees
+        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))  # for their frees
         prefetch_span(heap, heap.span_set[size_class, PARTIAL].head)
         return span
     return _grow(heap, size_class)
@@ -66,10 +66,10 @@ def cache_span(heap: Go, size_class: int) -> int:
 
 @kernel
 def uncache_span(heap: Go, size_class: int, span: int) -> None:
-    """Put a span that was cached, and has no further slot, into its set (mcentral.uncacheSpan).
+    """Put a cached span that offers no further slot into its set (mcentral.uncacheSpan).
 
-    With `direct`, slots that were passed over may be free; they can be taken when the span is next
-    cached. A span that has become empty is freed.
+    With `direct`, slots that the cache has passed may be free. They can be taken when the span is
+    cached again; a span without a live object is freed.
     """
     record, nelems = heap.mspan[span], heap.mcentral[size_class].nelems
     record.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
@@ -91,7 +91,7 @@ def release_span(heap: Go, size_class: int, span: int) -> None:
 
 @kernel
 def _grow(heap: Go, size_class: int) -> int:
-    """Allocate an empty span of a class, or return 0 (mcentral.grow)."""
+    """Allocate an empty span of a class; return it, or 0 on failure (mcentral.grow)."""
     central = heap.mcentral[size_class]
     span = alloc_span(heap, central.npages, size_class)
     if span == 0:

@@ -1,4 +1,4 @@
-"""What a free does to a slot and its span, in each mode; large objects."""
+"""Freeing a slot, in each mode of the heap; allocating and freeing large objects."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from allocsim.designs.go.sys import shift_left
 
 @kernel
 def free_slot(heap: Go, entry: int, slot: int, reusable: int) -> None:
-    """Do what a free does in the heap's mode to a slot whose live bit has just been cleared.
+    """Finish the free of a slot whose live bit has just been cleared, in the heap's mode.
 
-    `entry` is the entry of the slot's page. `reusable` is the slot's address, or 0 for a tiny
-    block.
+    `entry` is the page map entry of the slot's page. `reusable` is the slot's address, or 0 for a
+    tiny block.
     """
     mheap, size_class = heap.mheap[0], entry & CLASS_MASK
     if mheap.direct:
@@ -62,14 +62,14 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
 
 @kernel
 def _offer_again(central: MCentral, slot: int) -> None:
-    """Let a slot of the cached span be taken again, unless it was passed."""
+    """Offer a slot of the cached span again, unless the cache has passed it."""
     if slot >> 6 == central.alloc_word and slot & 63 > central.alloc_bit:
         central.alloc_cache |= shift_left(1, slot & 63)
 
 
 @kernel
 def _forget_tiny_block(heap: Go) -> None:
-    """Forget the current tiny block if a direct free has just killed it."""
+    """Forget the current tiny block if its last live object has just been freed."""
     mheap = heap.mheap[0]
     if mheap.tiny and heap.tiny_parts[(mheap.tiny - mheap.start) >> 4] == 0:
         mheap.tiny = mheap.tinyoffset = 0
@@ -109,7 +109,7 @@ def mark_live(heap: Go, address: int, parts: int) -> int:
 @out_of_line
 def large_object(heap: Go, request: int, alignment: int) -> int:
     """Allocate a large object; return its address, or 0 on failure (mallocgcLarge)."""
-    # A sum of two such numbers cannot overflow.
+    # With both below the limit, their sum cannot overflow.
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return 0

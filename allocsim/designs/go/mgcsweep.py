@@ -1,7 +1,7 @@
 """Sweeping: every span of every class, once for each collection (runtime/mgcsweep.go).
 
-The live bits become the bits of the slots taken, so the time of a collection depends on the number
-of spans, not of objects. Spans without a live object are freed.
+Sweeping a span copies its live bits to the bits of slots taken. The time of a collection therefore
+depends on the number of spans, not of objects. Spans without a live object are freed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def sweep(heap: Go) -> int:
 
 @kernel
 def sweep_class(heap: Go, size_class: int) -> int:
-    """Sweep the cached span, the full ones and the partial ones; return the live objects."""
+    """Sweep the cached, the full and the partial spans; return the number of live objects."""
     central = heap.mcentral[size_class]
     full, partial = heap.span_set[size_class, FULL], heap.span_set[size_class, PARTIAL]
     cached, first, second = central.alloc, full.head, partial.head
@@ -48,7 +48,10 @@ def sweep_class(heap: Go, size_class: int) -> int:
 
 @kernel
 def sweep_span(heap: Go, size_class: int, span: int) -> int:
-    """Free the dead objects of a span that is in no set; return the live ones (mspan.sweep)."""
+    """Free the dead objects of a span, and put it into its set (mspan.sweep).
+
+    The span is in no set at first. Returns the number of live objects.
+    """
     nelems, row, live = heap.mcentral[size_class].nelems, span << BITS_SHIFT, 0
     for word in range(row, row + words_of(nelems)):
         marks = int(heap.gc_bits[word])

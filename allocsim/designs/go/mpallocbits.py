@@ -26,7 +26,7 @@ CHUNK_SHIFT = 9
 CHUNK_WORDS = CHUNK_PAGES // WORD_BITS
 
 SCAVENGED = CHUNK_WORDS
-"""Distance from a word of pages in use to the word of the same pages released."""
+"""Words between a word of pages in use and the word of released pages for the same pages."""
 
 
 @kernel
@@ -72,7 +72,7 @@ def free_range(heap: Go, first: int, npages: int, released: int) -> None:
 def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
     """Return the first page of the lowest run of free pages (pallocBits.find).
 
-    The run lies in the chunk, which has one of that length.
+    The chunk must have a run of at least `npages` pages; otherwise the result is -1.
     """
     first = chunk << CHUNK_SHIFT
     before = 0  # free pages right before the word
@@ -91,7 +91,7 @@ def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
 
 @kernel
 def longest_run(word: int, known: int) -> int:
-    """Return the longest run of clear bits in a word; `known` if none is longer than that."""
+    """Return the length of the longest run of clear bits in a word, but at least `known`."""
     free = ~word
     while known < ones_count64(free):  # a run is no longer than the number of free pages
         starts = starts_of_runs(free, known + 1)

@@ -1,8 +1,8 @@
-"""Summaries of free pages, by which a search skips runs that are too short (runtime/mpagealloc.go).
+"""Summaries of free pages, with which a search skips short runs (runtime/mpagealloc.go).
 
-Level 0 has a summary for each chunk, level 1 for 8 chunks, level 2 for 64. A chunk that is not
-mapped has no free page. Go has five levels for 48-bit addresses; the result of a search is the same
-with any number of levels.
+A summary on level 0 is of one chunk, on level 1 of 8 chunks, on level 2 of 64. A chunk that is not
+mapped has no free page. Go has five levels for 48-bit addresses; the number of levels does not
+change the result of a search.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEVEL_SHIFT = 3
 def page_update(heap: Go, first: int, npages: int) -> int:
     """Recompute the summaries of all chunks with these pages (pageAlloc.update).
 
-    A level without a change ends it, because the levels above depend on that one only.
+    If no summary of a level changes, the levels above it do not change either.
     """
     low, high = first >> CHUNK_SHIFT, (first + npages - 1) >> CHUNK_SHIFT
     changed = False

@@ -23,16 +23,16 @@ BITS_SHIFT = 4
 more than 504 slots: objects of 8 bytes are parts of 16-byte blocks."""
 
 TAKEN = 8
-"""Distance from a word of live slots to the word of the same slots taken."""
+"""Words between a word of live slots and the word of slots taken for the same slots."""
 
 CLASS_MASK = 0xFF
-"""The class in an entry."""
+"""Mask of the class in an entry."""
 
 DISTANCE_SHIFT = 8
-"""The page's distance from the start of its span, in an entry: 8 bits."""
+"""Position in an entry of the page's distance from the start of its span, which has 8 bits."""
 
 SPAN_SHIFT = 16
-"""The span, in an entry."""
+"""Position of the span in an entry."""
 
 
 @kernel
@@ -58,7 +58,7 @@ def set_spans(heap: Go, span: int) -> None:
 
 @kernel
 def clear_spans(heap: Go, span: int) -> None:
-    """Map the pages of a span to none."""
+    """Map the pages of a span to no span."""
     record = heap.mspan[span]
     first = page_of(heap, record.start_addr)
     if record.size_class > 0:
@@ -76,9 +76,9 @@ def span_of(heap: Go, address: int) -> int:
 
 @kernel
 def prefetch_span(heap: Go, span: int) -> None:
-    """Prefetch the record and the bits of a span that is used soon.
+    """Prefetch the record and the bits of a span that will be used soon.
 
-    In a large heap, its turn comes so seldom that the CPU's caches do not hold them.
+    In a large heap, a span is used so rarely that the CPU's caches do not hold them.
     """
     prefetch(heap.mspan, span)
     prefetch(heap.gc_bits, span << BITS_SHIFT)
@@ -87,7 +87,7 @@ def prefetch_span(heap: Go, span: int) -> None:
 
 @kernel
 def prefetch_object(heap: Go, address: int, near: bool) -> int:
-    """Prefetch the page's entry; when `near`, what it leads to: the span's record and bits."""
+    """Prefetch the page map entry of an object or, if `near`, the record and bits of its span."""
     page = page_of(heap, address)
     if near:
         entry = int(heap.spans[min(max(page, 0), len(heap.spans) - 1)])

@@ -1,7 +1,7 @@
 """The units of a go2008 heap: its spans.
 
 A span of small objects never becomes free, even if all its objects are: they stay on the lists of
-threads. Then a share of such a span says which objects keep its free objects from other sizes.
+threads. Other sizes can therefore never use its free objects, whichever live objects are freed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from allocsim.designs.go2008.pagemap import PAGE
 from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
 
 NAMES = ("caches", "large_objects", "free_spans", "stacks")
-"""A span without a live object has free objects on the lists of threads, or is free, or is a stack
-segment. A span of a large object has a live object."""
+"""Contents of a span without a live object: free objects on the lists of threads, nothing (a free
+span), or a stack segment. `large_objects` is unused: the span of a large object has a live one."""
 
 
 def units(heap: Go2008) -> Units:

@@ -14,10 +14,10 @@ malloc of a small object, up to 256 KiB:
    carved into objects. The span is the best fit among the free spans (`page_heap`). If none fits,
    the heap grows.
 
-free finds the class in the page map and pushes the object on the list of the calling thread. A
-list or a cache that has become too long moves batches back to the central free list; a span that
-gets its last object back is freed. Freed spans coalesce, and from time to time a free span is
-released to the operating system. A large object has a span of its own.
+free finds the class in the page map and pushes the object on the list of the calling thread. If a
+list or a cache becomes too long, batches move back to the central free list. A span that gets its
+last object back is freed. Freed spans coalesce, and from time to time a free span is released to
+the operating system. A large object has a span of its own.
 
 After every call, each counter that the library reports has the same value here, to the byte;
 scripts/verify-tcmalloc checks that. Unlike the library's heap, this heap can be frozen: it then

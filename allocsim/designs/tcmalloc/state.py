@@ -79,10 +79,11 @@ def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
 
 
 def start(extension: int) -> dict[str, int]:
-    """Return where the heap starts whose library has its MallocExtension at an address.
+    """Return the parameters of a heap that starts where the library's heap did.
 
-    That object of 16 bytes is the first of its size class, and only the class of 8 bytes got a
-    page before it (see `_allocate_as_library`).
+    `extension` is the address of the library's MallocExtension. That object of 16 bytes is the
+    first of its size class, and only the class of 8 bytes obtained a page before it (see
+    `_allocate_as_library`).
     """
     return {"start_page": (extension // PAGE - 1) % LEAF_ROWS}
 
@@ -171,8 +172,8 @@ def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
 def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
     """Make the calls that happen before main() (if `preloaded`) or before dlopen returns.
 
-    The first cache is created before a thread can own one, so no thread ever uses it again. One
-    object is freed by a thread that has no cache yet.
+    The first cache is created before a thread can own one, so no thread uses it later. One object
+    is freed by a thread that has no cache yet.
     """
     lost = orphan(heap)
     if preloaded:

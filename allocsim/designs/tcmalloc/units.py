@@ -10,9 +10,9 @@ from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LIST_HEADS
 
 NAMES = ("caches", "library_objects", "free_spans", "stacks")
-"""A span without a live object is held by free objects in caches (of threads, or the transfer
-cache) or by small objects of the startup state, is a large object of the startup state, is free, or
-is a stack segment."""
+"""Contents of a span without a live object: free objects in caches (of threads, or the transfer
+cache) or small objects of the startup state; a large object of the startup state; nothing (a free
+span); or a stack segment."""
 
 
 def units(heap: Tcmalloc) -> Units:
