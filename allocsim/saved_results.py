@@ -87,8 +87,8 @@ _SCHEMAS = (
     *("allocsim/profile/1", "allocsim/comparison/1"),
     *("allocsim/comparison/2", "allocsim/comparison/3"),
 )
-"""The schemas that can be read, including old ones. The two schemas of a comparison differ in the
-meaning of `overhead`, which is not read here."""
+"""The schemas that can be read, including old ones (see docs/comparison-schema.md). `overhead`, whose
+meaning differs between schemas, is not read here."""
 
 
 def _from_profile(result: Field) -> SubjectFigures:

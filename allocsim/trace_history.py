@@ -17,7 +17,7 @@ from allocsim.events import Trace
 from allocsim.trace_stats import StatsCollector, TraceStats
 
 MAX_POINTS = 256
-"""Maximum number of points of a timeline. A long trace has at least half as many."""
+"""Maximum number of points of a timeline. The timeline of a long trace has at least half as many."""
 
 CALLERS = 2
 """Number of callers that a total of a call site names."""

@@ -1,7 +1,7 @@
 """Benchmarks: designs compared with malloc libraries, and the driver with a plain loop in C.
 
 Each subject replays the same events with the same compiled driver in fresh processes. Subjects take
-turns, so that a slow minute of the machine affects all of them; only the ratios are meaningful.
+turns, so a slow minute of the machine affects all of them. Only the ratios are meaningful.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ WARM_RUNS = 8
 
 
 def uniform(max_size: int) -> dict[str, object]:
-    """2^20 events over 1,000 slots with sizes up to `max_size` bytes."""
+    """Return a job of 2^20 events over 1,000 slots with sizes up to `max_size` bytes."""
     return {"kind": "random", "size": {"distribution": "uniform", "max": max_size}}
 
 
 def warm(times: list[float]) -> float:
-    """The median of the warm runs of a process."""
+    """Return the median of the warm runs of a process."""
     return statistics.median(times[1:])
 
 
 def race_all(
     workload: dict[str, object], rounds: int, runs: int, figure: Callable[[list[float]], float]
 ) -> dict[str, float]:
-    """ns/event of each installed subject, the median of the rounds."""
+    """Return ns/event of each installed subject: the median of the rounds."""
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         for subject in SUBJECTS:
@@ -104,7 +104,7 @@ def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> No
 
 
 def loop_in_c(program: str, library: str, event_file: EventFile) -> list[float]:
-    """ns/event of each run of the C program with a library preloaded."""
+    """Return ns/event of each run of the C program with a library preloaded."""
     path = f"/proc/{os.getpid()}/fd/{event_file.descriptor}"
     objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
     environment = dict(child_environment(None))

@@ -1,4 +1,4 @@
-"""Pages of documentation whose Python blocks run, each followed by what it prints."""
+"""Pages of documentation: run their Python blocks, each of which is followed by its output."""
 
 import re
 from contextlib import redirect_stdout
@@ -12,7 +12,7 @@ _TIME = re.compile(r"[\d.]+ ns/event")
 
 
 class Step(NamedTuple):
-    """A block, and what the page says that it prints."""
+    """A block, and its output as the page shows it."""
 
     code: str
     kind: str
@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
 
 def steps_of(page: str) -> list[Step]:
-    """Return the blocks of a page in docs/; each must have its output."""
+    """Return the blocks of a page in docs/, each of which must have its output."""
     text = (REPOSITORY / "docs" / page).read_text("utf-8")
     steps = [Step(*found) for found in _STEP.findall(text)]
     assert len(steps) == text.count("```python") > 0
@@ -40,5 +40,5 @@ def assert_prints_what_it_shows(page: str) -> None:
 
 
 def _without_figures(text: str, varies: bool) -> str:
-    """Replace what differs between runs: times, and in a block that varies every number."""
+    """Replace figures that differ between runs: times, and all numbers of a block that varies."""
     return re.sub(r"[\d,.]*\d", "N", text) if varies else _TIME.sub("T ns/event", text)

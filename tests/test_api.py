@@ -1,4 +1,4 @@
-"""The functions of the package give what the commands of their names give."""
+"""The functions of the package give the same results as the commands of the same names."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ DESIGNS = pytest.mark.parametrize("design", ["go2008", "tcmalloc"])
 
 @pytest.fixture(autouse=True)
 def _in_empty_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run each test in a directory that has only a recording and a job file."""
     monkeypatch.chdir(tmp_path)
     Path("mine.txt").write_text(CALLS)
     Path("mine.toml").write_text('kind = "random"\nops = 90\nslots = 20\nthreads = 3\n')
@@ -48,7 +49,7 @@ def printed(command: str) -> dict[str, Any]:
 
 
 def comparable(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result without what differs between two runs."""
+    """Return a result without the figures that differ between two runs."""
     end = {key: value for key, value in result["at_end"].items() if key != "resident"}
     without = {key: value for key, value in result.items() if key not in ("command", "time")}
     return without | {"at_end": end}

@@ -1,4 +1,4 @@
-"""docs/eighteen-years.md: the commands print what is shown."""
+"""docs/eighteen-years.md: the commands print the output that is shown."""
 
 import re
 

@@ -43,7 +43,7 @@ def test_new_events_are_zero() -> None:
 
 
 def threaded() -> Trace:
-    """Two chunks of three threads, one of which ends."""
+    """Return two chunks of three threads, one of which ends."""
     first, second = no_events(3), no_events(2)
     first.thread[:] = [0, 1, 2]
     first.op[:] = [Op.MALLOC, Op.THREAD_DONE, Op.FREE]

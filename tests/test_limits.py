@@ -1,4 +1,4 @@
-"""Limits and baselines: each check gives a finding that says by how much it fails."""
+"""Limits and baselines: each check gives a finding that says by how much the limit is exceeded."""
 
 import statistics
 
@@ -43,7 +43,7 @@ def test_limit_holds_up_to_its_bound(figure: Figure, bound: float, holds: bool, 
 
 
 def timed(*runs: float) -> SubjectFigures:
-    """Figures whose time is the median of these runs."""
+    """Return figures whose time is the median of these runs."""
     return SubjectFigures("x", MIB, MIB, 0.5, statistics.median(runs), runs=runs)
 
 

@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 
 def program_run(**more: Any) -> ProgramRun:
-    """A run of a program under glibc."""
+    """Return a run of a program under glibc."""
     figures: dict[str, Any] = {
         "anonymous_peak": 30 * MIB,
         "outside_malloc": 2 * MIB,

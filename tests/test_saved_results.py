@@ -20,7 +20,7 @@ from tests.reports.results import small_result
 
 
 def saved(path: Path, found: Any) -> str:
-    """The name of a file that holds `found` as JSON."""
+    """Return the name of a file that holds `found` as JSON."""
     path.write_text(found if isinstance(found, str) else json.dumps(found))
     return str(path)
 
@@ -46,13 +46,13 @@ def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
 
 
 def row(subject: Any, **more: Any) -> dict[str, Any]:
-    """A subject of a saved comparison."""
+    """Return a subject of a saved comparison."""
     memory = {"peak": 100, "end": 100, "fragmentation": 0.5}
     return {"subject": subject, "failure": None, "memory": memory, "times": None} | more
 
 
 def comparison(*subjects: dict[str, Any]) -> str:
-    """A saved comparison."""
+    """Return a saved comparison."""
     return json.dumps({"schema": "allocsim/comparison/2", "subjects": subjects})
 
 

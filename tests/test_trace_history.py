@@ -70,7 +70,7 @@ def test_totals_by_line_are_those_of_a_plain_count(calls: list[Call], seed: int)
 
 
 def random_numbers(calls: list[Call], seed: int) -> list[int]:
-    """The site numbers of `random_trace`."""
+    """Return the site numbers of `random_trace`."""
     sites = random_trace(calls, seed).sites
     assert sites is not None
     found: list[int] = sites.take(sum(call.op <= Op.REALLOC for call in calls)).tolist()

@@ -1,4 +1,4 @@
-"""Which trace the name of a workload means."""
+"""Workloads by name: the trace or job that a name means."""
 
 import shutil
 from pathlib import Path

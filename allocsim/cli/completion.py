@@ -168,7 +168,7 @@ def _recordings() -> list[str]:
 
 def _workloads() -> Path:
     """Return the directory of bundled workloads, as `jobs.bundled_workloads` does."""
-    from importlib.resources import files  # here: importing it and pathlib takes 5 ms of --help
+    from importlib.resources import files  # here, because the import takes 5 ms of --help
     from pathlib import Path
 
     packaged = Path(str(files("allocsim"))) / "workloads"

@@ -73,7 +73,7 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
 
 def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: str | int) -> Profile:
-    """Return the profile with the heap at a chosen moment, which a second replay ends at."""
+    """Return the profile with the heap at a chosen moment. A second replay ends at that moment."""
     event = event_at(profile.moments, chosen)
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")

@@ -82,10 +82,11 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 def command(name: str, form: str | None, process: int | None, **options: Any) -> None:
     """Show who owns the footprint, and what would change it.
 
-    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. Then each
-    byte of the footprint is the share of a live object, or belongs to no object: live bytes,
-    rounding, free bytes of a span or page that live objects keep from being free, caches, free
-    memory. The experiments replay the workload with one change and measure the footprint.
+    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. A live
+    object then owns its bytes, its rounding, and its share of the free bytes in spans or pages that
+    live objects keep from being released. The rest of the footprint belongs to no object: caches,
+    free memory, metadata. Each experiment replays the workload with one change and measures the
+    footprint.
     """
     from allocsim.cli.drive import command_line
     from allocsim.explain.explanation import Question, explain, require_groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-# Instead of pathlib: importing that takes 3 ms, a tenth of the time of --help.
+# Used instead of pathlib, whose import takes 3 ms, a tenth of the time of --help.
 from os.path import abspath, dirname, isdir, realpath
 from typing import Any, NamedTuple, TypeVar
 

@@ -1,4 +1,4 @@
-"""The kernel notes a peak that no reading of the meter saw."""
+"""The kernel's peak of resident memory includes peaks between two readings of the meter."""
 
 import mmap
 from pathlib import Path

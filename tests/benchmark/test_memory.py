@@ -34,7 +34,7 @@ def workload(event_file: Callable[..., EventFile]) -> EventFile:
 
 
 def measured(subject: str, workload: EventFile, keep_settings: bool = False) -> Memory:
-    """The memory of a subject."""
+    """Return the measured memory of a subject."""
     conditions = Conditions(later=0.1, keep_settings=keep_settings)
     message = measure(subject, "memory", workload, conditions)
     assert message.memory is not None
@@ -43,18 +43,18 @@ def measured(subject: str, workload: EventFile, keep_settings: bool = False) -> 
 
 @dataclass(frozen=True)
 class Replayer:
-    """replay_events.c, compiled."""
+    """The compiled program replay_events.c."""
 
     program: Path
 
     def growth(self, workload: EventFile, library: str, points: int = 100) -> tuple[int, int]:
-        """Growth of the program's anonymous RSS with a library: at the peak, and at the end."""
+        """Return the growth of the program's anonymous RSS, at the peak and at the end."""
         idle = self._anonymous(workload, None, 0)
         _, peak, end = self._anonymous(workload, library, points)
         return peak - idle[0], end - idle[0]
 
     def _anonymous(self, workload: EventFile, library: str | None, points: int) -> list[int]:
-        """Bytes before the first event, at the peak, after the last."""
+        """Return the bytes before the first event, at the peak, and after the last event."""
         path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
         objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
         environment = dict(child_environment(None, keep_settings=True))

@@ -32,7 +32,7 @@ def workload(event_file: Callable[..., EventFile]) -> EventFile:
 
 
 def children() -> list[int]:
-    """The running child processes of this one."""
+    """Return the running child processes of this one."""
     found = []
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -45,7 +45,7 @@ def children() -> list[int]:
 
 
 def commands_with(marker: str) -> list[str]:
-    """The command lines of other processes that contain `marker`."""
+    """Return the command lines of other processes that contain `marker`."""
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -18,6 +18,7 @@ CALLS = [malloc(0, 1), malloc(1, 1, 2), malloc(2, 1, 1), free(1, 2), free(0, 1),
 
 @pytest.fixture
 def files() -> Iterator[list[EventFile]]:
+    """A list of files that are closed after the test."""
     made: list[EventFile] = []
     yield made
     for each in made:
@@ -31,7 +32,7 @@ def written(
     ends: Extent = "no",
     **how: Any,
 ) -> tuple[EventFile, list[tuple[int, int]]]:
-    """The file of chunks of calls, and the operation and thread of each event in it."""
+    """Write chunks of calls; return the file, and operation and thread of each event in it."""
     trace = Trace("test", iter([stream_of(chunk) for chunk in chunks]), {"kind": kind})
     trace.capabilities = Capabilities(thread_ends=ends)
     file = write_events(trace, **{"recorded": True, **how})
@@ -41,6 +42,7 @@ def written(
 
 
 def names(calls: list[Call]) -> list[tuple[int, int]]:
+    """Return operation and thread of each call."""
     return [(call.op, call.thread) for call in calls]
 
 

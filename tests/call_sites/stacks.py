@@ -33,7 +33,7 @@ FRAMES = [
 
 
 def random_table(seed: int, sites: int = SITES) -> SiteTable:
-    """A table of `sites` stacks, some of which have inlined functions."""
+    """Return a table of `sites` stacks, some of which have inlined functions."""
     rng = random.Random(seed)
     chains = [rng.sample(FRAMES, rng.randint(1, 3)) for _ in range(12)]
     parents = [0, *(rng.randrange(row) for row in range(1, sites))]
@@ -41,7 +41,7 @@ def random_table(seed: int, sites: int = SITES) -> SiteTable:
 
 
 def with_sites(calls: Iterable[Call], table: SiteTable, numbers: Iterable[int]) -> Trace:
-    """The calls as a trace whose allocating events have these site numbers."""
+    """Return the calls as a trace whose allocating events have these site numbers."""
     trace = trace_of(calls)
     trace.sites = CallSites()
     trace.sites.table = table
@@ -50,7 +50,7 @@ def with_sites(calls: Iterable[Call], table: SiteTable, numbers: Iterable[int]) 
 
 
 def random_trace(calls: list[Call], seed: int) -> Trace:
-    """The calls with random sites of a random table; some are unknown."""
+    """Return the calls with random sites of a random table; some are unknown."""
     rng = random.Random(seed)
     count = sum(call.op <= Op.REALLOC for call in calls)
     numbers = [rng.choice((0, rng.randrange(SITES))) for _ in range(count)]
@@ -58,7 +58,7 @@ def random_trace(calls: list[Call], seed: int) -> Trace:
 
 
 def stacks_of(trace: Trace) -> list[Row]:
-    """Operation, bytes and stack of each event; the trace is consumed."""
+    """Return operation, bytes and stack of each event; the trace is consumed."""
     assert trace.sites is not None
     rows: list[tuple[int, int, Any]] = []
     for events in trace.chunks:
@@ -71,7 +71,7 @@ def stacks_of(trace: Trace) -> list[Row]:
 def stacks_in(
     content: bytes, form: Format
 ) -> tuple[list[tuple[int, int, tuple[Frame, ...]]], Trace]:
-    """Operation, bytes and stack of each event of a recording in memory, and its trace."""
+    """Return operation, bytes and stack of each event of a recording in memory, and its trace."""
     reader = form.open(in_memory(content))
     reader.sites = CallSites()
     trace = Trace("memory", iter(()), {}, notes=reader.notes, sites=reader.sites)

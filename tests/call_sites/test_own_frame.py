@@ -1,4 +1,4 @@
-"""Own frames: allocators and runtimes of C, C++, Rust and Python are told from the program."""
+"""Own frames: those of allocators and of language runtimes are not the program's own."""
 
 import pytest
 

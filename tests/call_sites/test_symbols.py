@@ -1,4 +1,4 @@
-"""Symbols: functions and lines of a compiled program; wrong and hostile files harm nothing."""
+"""Symbols: functions and lines of a compiled program; wrong and hostile files do no harm."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def functions_of(program: Path) -> dict[str, tuple[int, int]]:
 
 
 def places_in(program: Path, name: str) -> list[Place]:
-    """A place for each byte of a function."""
+    """Return a place for each byte of a function."""
     start, size = functions_of(program)[name]
     return [Place(os.fsencode(program), start + byte) for byte in range(size)]
 

@@ -1,4 +1,4 @@
-"""Running the command line: in this process, or in one of its own."""
+"""Run the command line: in this process, or in a new one."""
 
 import os
 import resource
@@ -34,12 +34,12 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 
 
 def command(*arguments: str | Path) -> list[str]:
-    """The command that runs allocsim in a process of its own."""
+    """Return the command that runs allocsim in a new process."""
     return [sys.executable, "-m", "allocsim", *map(str, arguments)]
 
 
 def process(*arguments: str | Path, **options: Any) -> Ended:
-    """Run allocsim in a process of its own; its end, without a traceback."""
+    """Run allocsim in a new process; return how it ended. A traceback is an error."""
     given: dict[str, Any] = {
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
@@ -52,7 +52,7 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
 
 
 def without_notices(err: str) -> str:
-    """What was written to standard error but for what the first run compiles."""
+    """Return standard error without the notices of what the first run compiles."""
     lines = err.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("allocsim: compiling "))
 
@@ -64,7 +64,7 @@ def default_signals() -> None:
 
 
 def has_not_ended(process: str) -> bool:
-    """Whether a process runs; init may not have reaped it yet."""
+    """Return whether a process runs; init may not have reaped it yet."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -73,12 +73,12 @@ def has_not_ended(process: str) -> bool:
 
 
 def limited(kind: int, most: int) -> Callable[[], None]:
-    """A call that lets a process have so much of a resource and no more."""
+    """Return a function that limits a resource of the calling process."""
     return lambda: resource.setrlimit(kind, (most, most))
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:
-    """What comes from a terminal until it shows what is wanted, its end, or PATIENCE is over."""
+    """Return the output of a terminal up to `wanted`, its end, or PATIENCE seconds."""
     shown, deadline = b"", time.monotonic() + PATIENCE
     while (wanted is None or wanted not in shown) and time.monotonic() < deadline:
         ready, _, _ = select.select([terminal], [], [], PATIENCE)

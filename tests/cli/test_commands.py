@@ -204,6 +204,7 @@ def test_sizeclass_check_names_the_first_mismatch(
 
 
 def listed(run: Run, what: str) -> str:
+    """Return the words of a list that the command prints."""
     ended = run(f"list {what}")
     assert (ended.status, ended.err) == (0, "")
     return " ".join(ended.out.split())

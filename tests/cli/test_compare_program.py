@@ -32,7 +32,7 @@ QUICK = "--on lib:glibc --runs 1 --warmup 0"
 
 @pytest.fixture
 def program(compiler: str, tmp_path: Path) -> str:
-    """A program that has 4 MB from malloc and exits with the status that it is given."""
+    """A program that takes 4 MB from malloc and exits with the status that it is given."""
     if (reason := why_no_library()) is not None:
         pytest.skip(reason)
     path = tmp_path / "allocates"

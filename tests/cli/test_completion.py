@@ -1,4 +1,4 @@
-"""Shell completion: what is offered for a word, and that it does not import Numba."""
+"""Shell completion: the completions of a word, and that they do not import Numba."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def completed(line: str, place: Path) -> list[tuple[str, str]]:
 
 
 def values(line: str, place: Path) -> list[str]:
-    """The plain values that bash is offered."""
+    """Return the plain completions that bash gets."""
     return [value for kind, value in completed(line, place) if kind == "plain"]
 
 

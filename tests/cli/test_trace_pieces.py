@@ -1,4 +1,4 @@
-"""`allocsim trace cut` and `sample`: a stretch of a trace, or a share of its objects."""
+"""`allocsim trace cut` and `sample`: a slice of a trace, or a share of its objects."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A prefetch changes nothing and reads nothing, whatever the row."""
+"""A prefetch of any row or address is allowed, and changes nothing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Prefetching for coming events changes no result, at the end of a chunk either."""
+"""Prefetching for coming events changes no result, not even at the end of a chunk."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The moments of a replay, against figures taken after every event."""
+"""The moments of a replay, compared with figures taken after every event."""
 
 from dataclasses import replace
 

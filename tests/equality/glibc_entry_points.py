@@ -18,7 +18,7 @@ Call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
 class AlignedCalls:
-    """Serves the memalign of a replay by each function of the library that can, in turn."""
+    """Makes the memalign calls of a replay with each suitable function of the library, in turn."""
 
     def __init__(self, handle: ctypes.CDLL) -> None:
         """`handle` is the library."""
@@ -43,7 +43,7 @@ class AlignedCalls:
 
 
 def functions_for(alignment: int, size: int) -> list[str]:
-    """Return the names of the functions that give what memalign(alignment, size) does."""
+    """Return the names of the functions that are equivalent to memalign(alignment, size)."""
     names = ["memalign", "aligned_alloc"]
     if alignment >= ctypes.sizeof(ctypes.c_void_p):
         names.append("posix_memalign")

@@ -47,7 +47,7 @@ OWN = ("cores", "startup", "start_page", "no_dyn_threshold")
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay of a stream of events gave."""
+    """The result of a replay of events."""
 
     rows: np.ndarray
     """A ROW per checkpoint."""
@@ -127,7 +127,7 @@ class Equality:
 
 
 def require_modelled_library() -> None:
-    """Raise EnvironmentLacks unless glibc is of the version modelled, and a host serves Python."""
+    """Raise EnvironmentLacks unless glibc has the modelled version, and a host serves Python."""
     found = describe_libraries()["glibc"]
     if not found.startswith(MODELLED):
         raise EnvironmentLacks(f"the design glibc models glibc {MODELLED}; installed: {found}")
@@ -155,7 +155,7 @@ def tunables(parameters: dict[str, int]) -> str:
 
 
 def _replay_on_library(events: Any, every: int, parameters: dict[str, int]) -> tuple[Replayed, int]:
-    """Return what the library did, and its first break."""
+    """Return the result of the library, and its first break."""
     environment = dict(child_environment("glibc"))
     environment["GLIBC_TUNABLES"] += ":" + tunables(parameters) if parameters else ""
     with tempfile.TemporaryDirectory() as directory:
@@ -176,7 +176,7 @@ def _replay_on_library(events: Any, every: int, parameters: dict[str, int]) -> t
 def replay_on_design(
     events: Any, every: int, parameters: dict[str, int], mappings: np.ndarray
 ) -> Replayed:
-    """Return what the design did; `mappings` are the addresses that the kernel gave the library."""
+    """Return the result of the design. `mappings` are the addresses of the library's mappings."""
     settings = {"cores": os.cpu_count() or 1, **parameters}
     with Heap("glibc", **settings) as heap:
         log = Log(heap.state, events, heap.memory.address)

@@ -5,7 +5,7 @@ malloc_info is read too.
 
 Started by `glibc_equality` as `python -m tests.equality.glibc_places EVENTS RESULT EVERY`, with a
 library preloaded that serves Python itself, so that glibc's malloc serves only the events and
-nobody else moves the break.
+nothing else moves the break.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ HEAP, PAGE = 64 << 20, 4096
 
 @kernel
 def replay_places(heap: Any, run: Any, events: Any, places: np.ndarray, brk: int) -> int:
-    """Replay events; note the place and the head of each object returned; return how many.
+    """Replay events and note the place and the head of each object. Returns the events replayed.
 
-    A place is the distance from the first break, or the offset in the 64 MiB of a heap, or in the
-    page of a mapping, whose address the kernel chooses. The third number is that address.
+    A place is the distance from the first break; in a heap of another arena, the offset in its 64
+    MiB; in a mapping, the offset in a page. The third number is the address of the mapping.
     """
     for index in range(len(events)):
         if replay(heap, run, events[index : index + 1], 0) != 1:
@@ -70,7 +70,7 @@ class Log:
         self.done = 0
 
     def replay(self, part: Any) -> None:
-        """Replay a slice on the calling thread; RuntimeError if an event fails."""
+        """Replay a slice on the calling thread. Raises RuntimeError if an event fails."""
         rows = self.places[self.done : self.done + len(part)]
         done = replay_places(self.heap, self.run, part, rows, self.brk)
         if done != len(part):

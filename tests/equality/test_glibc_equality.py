@@ -29,7 +29,7 @@ Make = Callable[[], Any]
 
 @cache
 def _why_not_modelled() -> str:
-    """Why the design cannot be compared with the installed library; empty if it can."""
+    """Return why the design cannot be compared with the installed library; empty if it can."""
     try:
         require_modelled_library()
     except EnvironmentLacks as lacking:
@@ -56,7 +56,7 @@ def assert_equal(found: Equality, events: int, every: int) -> None:
 
 
 def everything() -> Any:
-    """Every rule of one thread, short."""
+    """Return a short stream in which one thread uses every rule."""
     return concatenated(
         made.churn(3000, 1000, made.log_uniform(1 << 20), 3),
         made.phases(4, 4),
@@ -71,19 +71,19 @@ def everything() -> Any:
 
 
 def threads() -> Any:
-    """Threads that free each other's objects, end and begin, and heaps of 64 MiB that fill."""
+    """Return a stream of threads that free objects of others, end and begin, and fill heaps."""
     return concatenated(
         made.stealing(3000, 14), made.queue_between_threads(11_000, 12), own.heap_limits(27)
     )
 
 
 def unsorted_limit() -> Any:
-    """More chunks on the unsorted list than one call sorts."""
+    """Return a stream that puts more chunks on the unsorted list than one call sorts."""
     return own.many_unsorted(25).events()
 
 
 def few() -> Any:
-    """Few enough events for pure Python, on two threads."""
+    """Return a stream that is short enough for pure Python, on two threads."""
     return concatenated(own.borders(300, 1), own.anything(300, 5), own.anything(300, 2))
 
 

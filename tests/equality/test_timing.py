@@ -21,6 +21,7 @@ SMALL: dict[str, Any] = {
 
 
 def assert_times(times: list[float], runs: int) -> None:
+    """Check the number of times, and that each is positive."""
     assert len(times) == runs
     assert all(time > 0 for time in times)
 

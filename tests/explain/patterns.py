@@ -1,4 +1,4 @@
-"""Allocation patterns whose accounts are known by hand."""
+"""Allocation patterns whose owners are known by hand."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from allocsim.explain.labels import Labels
 
 
 def labels_of(names: list[str], group: np.ndarray) -> Labels:
-    """Return labels whose groups match nothing outside the moment."""
+    """Return labels for groups that exist only at this moment."""
     return Labels("site", names, group, lambda _: lambda calls, *_: np.zeros(len(calls), np.bool_))
 
 
 def every_eighth() -> Any:
-    """80 objects of 1,000 bytes, of which every eighth stays (P1)."""
+    """Return events of 80 objects of 1,000 bytes, of which every eighth stays (P1)."""
     events = no_events(80 + 70)
     events.object[:80] = range(80)
     events.request[:80] = 1000
@@ -24,7 +24,7 @@ def every_eighth() -> Any:
 
 
 def half_of_eight() -> Any:
-    """8 objects of 1,000 bytes, of which 0, 2, 4 and 6 stay (P2)."""
+    """Return events of 8 objects of 1,000 bytes, of which 0, 2, 4 and 6 stay (P2)."""
     events = no_events(8 + 4)
     events.object[:8] = range(8)
     events.request[:8] = 1000
@@ -34,7 +34,7 @@ def half_of_eight() -> Any:
 
 
 def two_owners(count: int = 100_000) -> Any:
-    """Two times `count` objects of 200 bytes; of the first 1/20 stays, of the second half."""
+    """Return events of two groups of `count` objects of 200 bytes; 1/20 and 1/2 of them stay."""
     kept = [range(0, count, 20), range(count, 2 * count, 2)]
     freed = sorted({*range(2 * count)} - {*kept[0], *kept[1]})
     events = no_events(2 * count + len(freed))

@@ -1,4 +1,4 @@
-"""Explanations of designs: experiments are measured, and sentences have their conditions."""
+"""Explanations of designs: experiments, and the conditions of the sentences."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The lives of objects against a model that follows the events one by one."""
+"""The lives of objects, compared with a model that follows the events one by one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Shares and owners against Shapley values by brute force, and other slow models."""
+"""Shares and owners, compared with Shapley values by brute force and with other slow models."""
 
 import math
 import random
@@ -33,7 +33,7 @@ def random_map(rng: random.Random, objects: int, pages: int) -> HeapMap:
 
 
 def units_of(heap: HeapMap, index: int) -> set[int]:
-    """Return the units that an object has a byte in."""
+    """Return the units that contain a byte of the object."""
     begin, end = int(heap.address[index]), int(heap.address[index] + heap.usable[index])
     pages = zip(heap.unit_address.tolist(), heap.unit_length.tolist(), strict=True)
     return {unit for unit, (at, size) in enumerate(pages) if at < end and begin < at + size}

@@ -1,4 +1,4 @@
-"""Variants of a workload against a model that follows the objects one by one."""
+"""Variants of a workload, compared with a model that follows the objects one by one."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.playing import cut, trace_of
 
 
 def model(calls: list[Call], event: int, kept: bool) -> list[Call]:
-    """Return the calls of the objects that were, or were not, born with 100 to 5,000 bytes."""
+    """Return the calls of objects that were, or were not, allocated with 100 to 5,000 bytes."""
     members: dict[int, bool] = {}
     found = []
     for call in calls[:event]:

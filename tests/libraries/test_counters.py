@@ -62,7 +62,7 @@ def test_counters_agree_with_the_dump(name: str) -> None:
 
 
 def _tcmalloc(found: dict[str, int], dump: str) -> bool:
-    """MALLOC: lines, as in "MALLOC:  24 (  0.0 MiB) Bytes in use by application"."""
+    """Compare lines such as "MALLOC:  24 (  0.0 MiB) Bytes in use by application"."""
     lines = {line.split(") ")[-1].strip(): line for line in dump.splitlines() if "MiB)" in line}
     named = {
         "Bytes in use by application": "generic.current_allocated_bytes",
@@ -76,7 +76,7 @@ def _tcmalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _jemalloc(found: dict[str, int], dump: str) -> bool:
-    """The line "Allocated: 1, active: 2, metadata: 3 ..."; printing itself allocates 64 KiB."""
+    """Compare the line "Allocated: 1, active: 2, ..." within 128 KiB: printing allocates."""
     line = next(line for line in dump.splitlines() if line.startswith("Allocated:"))
     fields = dict(part.strip().split(": ") for part in line.lower().split(","))
     return all(
@@ -86,7 +86,7 @@ def _jemalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _glibc(found: dict[str, int], dump: str) -> bool:
-    """The total over arenas and mapped objects, within a few KiB: printing allocates."""
+    """Compare the total over arenas and mapped objects within a few KiB: printing allocates."""
     total = dump[dump.index("Total (incl. mmap):") :]
     system, in_use = _numbers(total)[:2]
     return (
@@ -96,7 +96,7 @@ def _glibc(found: dict[str, int], dump: str) -> bool:
 
 
 def _mimalloc(found: dict[str, int], dump: str) -> bool:
-    """The line "committed:": peak, total, freed, current."""
+    """Compare the last figure of the line "committed:" (peak, total, freed, current)."""
     line = next(line for line in dump.splitlines() if line.strip().startswith("committed:"))
     shown = line.split(":")[1].split()
     current = float(shown[6]) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[shown[7]]
@@ -104,7 +104,7 @@ def _mimalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _numbers(text: str) -> list[int]:
-    """The words of a text that are integers."""
+    """Return the words of a text that are integers, as integers."""
     return [int(word) for word in text.split() if word.isdigit()]
 
 
@@ -133,7 +133,8 @@ print(before, allocated(read_counters(library)))
 
 
 def test_tcmalloc_with_a_heap_profiler_gets_no_object_of_another_malloc() -> None:
-    """It deletes a string as it is loaded; from libstdc++'s malloc, that corrupts its lists."""
+    """It deletes a string while it is loaded. If that were from another malloc, its free lists
+    would be corrupted."""
     file = Path(find_library("tcmalloc") or "/").parent / "libtcmalloc.so.4"
     if not file.is_file():
         pytest.skip(f"{file} is not installed: apt install libgoogle-perftools4")

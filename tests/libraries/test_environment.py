@@ -1,4 +1,4 @@
-"""The environment of a measuring process: no malloc settings, another malloc for Python."""
+"""The environment of a measuring process: no malloc settings, and another malloc for Python."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings reach the library through its environment; what it does not know is an error."""
+"""Settings reach the library through its environment; an unknown setting is an error."""
 
 from pathlib import Path
 

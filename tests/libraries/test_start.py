@@ -1,4 +1,4 @@
-"""Where a library's heap starts, and a heap of the design that models it starts there too."""
+"""The start of a library's heap, which is also that of the design that models the library."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The programs whose memory is predicted and measured: four with threads, and four in daily use."""
+"""The programs whose memory is predicted and measured: four with threads, four in everyday use."""
 
 from __future__ import annotations
 

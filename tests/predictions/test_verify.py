@@ -1,4 +1,4 @@
-"""The verdict on predictions, and the programs that they are made for."""
+"""The faults of predictions, and the programs with threads."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 
 def cell(library: str, predicted: float, real: float, program: str = "p") -> Cell:
-    """A cell with sizes in MiB."""
+    """Return a cell with sizes in MiB."""
     return Cell(program, library, int(predicted * MIB), real * MIB, real * MIB, real * MIB)
 
 

@@ -1,7 +1,7 @@
 """scripts/verify-predictions: predict the memory of real programs, and run them.
 
 Each program is recorded once. The recording is replayed on each library, and the program runs under
-each library several times. Printed are the peaks, and the ratio of prediction and median. Exits
+each library several times. Prints the peaks, and the ratio of prediction and median. Exits
 with 1 unless enough ratios are close to 1 and the libraries have the predicted order.
 """
 
@@ -92,12 +92,12 @@ def main(runs: int, only: Sequence[str]) -> None:
 
 
 def faults_of(cells: Sequence[Cell]) -> list[str]:
-    """Return a sentence for each demand that the cells do not meet."""
+    """Return a sentence for each requirement that the cells do not meet."""
     return [*_distant(cells), *_misordered(cells)]
 
 
 def _cells(name: str, program: Program | str, runs: int) -> Iterator[Cell]:
-    """Yield the cells of a program; what cannot be measured is printed."""
+    """Yield the cells of a program; print why a cell cannot be measured."""
     if isinstance(program, str):
         click.echo(f"{name}: skipped: {program}")
         return
@@ -135,7 +135,7 @@ def _distant(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _misordered(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield a sentence for each two libraries whose predicted order is not the real one."""
+    """Yield a sentence for each pair of libraries whose predicted order is not the real one."""
     for one, other in combinations(cells, 2):
         low, high = sorted((one, other), key=lambda cell: cell.real)
         if one.program != other.program or high.real <= DISTINCT * low.real:

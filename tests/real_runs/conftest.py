@@ -26,7 +26,7 @@ int main(int count, char **words)
 
 @pytest.fixture(scope="session")
 def program(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A program that has 4 MB from malloc and exits with the status that it is given."""
+    """A program that takes 4 MB from malloc and exits with the status that it is given."""
     path = tmp_path_factory.mktemp("real") / "allocates"
     options = ["-x", "c", "-O1", "-fno-builtin", "-o", str(path), "-"]
     subprocess.run([compiler, *options], input=SOURCE.encode(), check=True)
@@ -47,7 +47,7 @@ def linked_program(compiler: str, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def conditions() -> Callable[..., RealConditions]:
-    """A call that returns conditions."""
+    """A function that returns conditions."""
 
     def make(runs: int = 2, status: int = 0) -> RealConditions:
         return RealConditions(runs, status, QuietRuns(os.environ, 60.0), keep_settings=False)

@@ -35,7 +35,7 @@ def fake(
     program_run: ProgramRun | None = None,
     **traits: Any,
 ) -> Recorder:
-    """A recorder whose program ends with status 5 and makes so many events."""
+    """Return a recorder whose program makes `events` events and exits with `status`."""
 
     def run(_: Request, directory: Path) -> Outcome:
         if fails:

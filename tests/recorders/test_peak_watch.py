@@ -1,4 +1,4 @@
-"""The peak of a program's anonymous memory, against what the program is known to touch."""
+"""The peak of a program's anonymous memory, compared with the memory that it touches."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Programs that run for their figures only: streams, time limit and leftover processes."""
+"""Programs that run only to be measured: streams, time limit and leftover processes."""
 
 import os
 import time
@@ -14,6 +14,7 @@ from tests.cli.running import has_not_ended
 
 
 def quiet(timeout: float = 60.0, shows_output: bool = False) -> QuietRuns:
+    """Return runs with this time limit in seconds."""
     return QuietRuns(os.environ, timeout, shows_output)
 
 

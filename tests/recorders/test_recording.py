@@ -125,7 +125,7 @@ def test_what_the_recorder_lacks_is_told_before_and_written_into_the_trace(
 def test_recorders_own_memory_is_not_the_programs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A recorder that keeps data for every call leaves nothing to tell about the program."""
+    """The figures of the program are unknown if the recorder keeps data for every call."""
     run = program_run(anonymous_peak=9000, recorder=None, recorder_memory=0)
     for memory, kept in ((1000, True), (None, False)):
         install(monkeypatch, fake("a", program_run=run, own_memory=memory))

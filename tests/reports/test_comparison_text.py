@@ -73,7 +73,7 @@ def test_markdown_is_a_table_with_the_best_in_bold() -> None:
 
 
 def named(text: str) -> Compared:
-    """A comparison in which every name, version, loss and failure is `text`."""
+    """Return a comparison in which every name, version, loss and failure is `text`."""
     about = About(version=text, flaw=text)
     rows = [
         Row(subject=f"./{text}.py", about=about, memory=memory(5 * MIB)),

@@ -11,14 +11,14 @@ from tests.test_program_run import program_run
 
 
 def comparison(run: ProgramRun | None) -> Comparison:
-    """A comparison in which glibc has a peak of 6 MiB, of a program with these figures."""
+    """Return a comparison of a program with these figures; the peak of glibc is 6 MiB."""
     found = compared().comparison
     found.workload.trace.program_run = run
     return found
 
 
 def with_peak(peak: int) -> Comparison:
-    """A comparison of a program that had such a peak in MiB, of which 2 were not from malloc."""
+    """Return a comparison of a program with this peak in MiB, of which 2 are not from malloc."""
     return comparison(program_run(anonymous_peak=peak * MIB))
 
 

@@ -22,7 +22,7 @@ def real(*peaks: float, cpu: float = 1.0) -> RealRuns:
 
 
 def with_program(*found: RealRuns | None) -> Compared:
-    """A comparison of a program that was recorded under glibc with 8 MiB, 2 not from malloc."""
+    """Return a comparison of a program that had 8 MiB under glibc, 2 of them not from malloc."""
     made = rows()
     for row, runs in zip(made, found, strict=False):
         row.real = runs

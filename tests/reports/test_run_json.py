@@ -39,7 +39,7 @@ def test_keys_are_the_promised_ones(found: dict[str, Any]) -> None:
 
 
 def leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """Every value with its key."""
+    """Return every value with its key."""
     if isinstance(value, dict):
         return [leaf for key, inner in value.items() for leaf in leaves(inner, key)]
     if isinstance(value, list):

@@ -15,7 +15,7 @@ TIMELINE = [Point(event, event // 2, 1024 * event) for event in range(1, 101)]
 
 
 def shown(history: History, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
-    """The words of each line on the screen."""
+    """Return the words of each line on the screen."""
     print_history(Screen(), history)
     return [line.split() for line in capsys.readouterr().out.splitlines()]
 

@@ -21,13 +21,13 @@ CALLS = [
 
 @pytest.fixture
 def seen() -> tuple[Trace, TraceStats]:
-    """A small trace with everything in it, and its collect_stats."""
+    """A small trace with everything in it, and its statistics."""
     trace = trace_of(CALLS, dropped={"overlap": 2, "free of NULL": 1000}, notes=["a note"])
     return trace, collect_stats(trace)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *what: Any) -> str:
-    """What the screen shows of a collect_stats."""
+    """Return the screen's text for statistics."""
     print_survey(*what)
     return capsys.readouterr().out
 

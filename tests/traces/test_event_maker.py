@@ -7,7 +7,7 @@ from allocsim.traces.event_maker import EventMaker
 
 
 def call(op: Op, address: int) -> object:
-    """A batch of one call."""
+    """Return a batch of one call."""
     calls = no_calls(1)
     calls.op, calls.address = op, address
     return calls

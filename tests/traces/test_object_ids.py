@@ -39,19 +39,22 @@ class Call:
 
 
 def malloc(address: int, request: int = 10, **other: int) -> Call:
+    """Return a call of malloc."""
     return Call(Op.MALLOC, address, request, **other)
 
 
 def realloc(old: int, address: int, request: int) -> Call:
+    """Return a call of realloc."""
     return Call(Op.REALLOC, address, request, old)
 
 
 def free(address: int, thread: int = 7, process: int = 0) -> Call:
+    """Return a call of free."""
     return Call(Op.FREE, address, thread=thread, process=process)
 
 
 def batch(given_calls: Sequence[Call]) -> Any:
-    """The calls as a batch of a reader."""
+    """Return the calls as a batch of a reader."""
     made = no_calls(len(given_calls))
     for row, call in zip(made, given_calls, strict=True):
         row.op, row.address, row.request = call.op, call.address, call.request

@@ -1,4 +1,4 @@
-"""A plan, played by a slow model with random schedules, does what the recording did."""
+"""A plan makes the recorded calls: it is played by a slow model with random schedules."""
 
 import random
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ each_window = pytest.mark.parametrize("window", [ORDERED, 1, 7, 10_000])
 
 @dataclass
 class Model:
-    """Plays a plan; slots hold the object ids of the recording, which the plan does not name."""
+    """Plays a plan. Its slots hold the recorded object ids, which are not part of the plan."""
 
     plan: Plan
     calls: list[Call]

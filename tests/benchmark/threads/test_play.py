@@ -38,7 +38,7 @@ C_LIBRARY.calloc.restype = C_LIBRARY.memalign.restype = ctypes.c_void_p
 
 
 def prepared(calls: list[Call], window: int = ORDERED, steps: Any = (), **options: Any) -> Any:
-    """A play of calls, and its steps."""
+    """Return a play of the calls, and its steps."""
     events, ends = mapped(calls), steps_ending_at(list(steps))
     objects = count_objects(events)
     plan = make_plan(events, survey(events, objects), objects, ends, window)
@@ -58,6 +58,7 @@ class Witness:
         self.function = np.array([*addresses, 0], np.int64)
 
     def note(self, name: str, size: int) -> None:
+        """Note the calling thread and the size of a call."""
         self.seen.append((threading.get_native_id(), name, size))
 
     def malloc(self, size: int) -> int:
@@ -84,6 +85,7 @@ def allocate(size: int) -> int:
 
 
 def threads_of_process() -> int:
+    """Return the number of threads of this process."""
     return len(list(Path("/proc/self/task").iterdir()))
 
 

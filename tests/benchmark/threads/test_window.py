@@ -1,4 +1,4 @@
-"""The choice of the window, and how far live bytes may stray in it."""
+"""The choice of the window, and by how much live bytes may exceed the recorded peak in it."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,14 @@ from tests.driving import Call, live_after, malloc
 
 
 def highest(calls: list[Call], window: int) -> tuple[int, int]:
-    """The recorded peak, and the bound for a window."""
+    """Return the recorded peak, and the bound for a window."""
     tables = table(np.int64, 1000), table(Ahead, MAX_THREADS)
     recorded, bound = highest_live(mapped(calls), *tables, window)
     return int(recorded), int(bound)
 
 
 def slow_bound(calls: list[Call], window: int) -> int:
-    """The bound by definition: in each window, the sum of what each thread has at most."""
+    """Return the bound by definition: in each window, the sum of the maxima of the threads."""
     live, best, sizes = 0, 0, dict[int, int]()
     for begin in range(0, len(calls), window):
         net, top = dict[int, int](), dict[int, int]()

@@ -46,7 +46,7 @@ def random_threads(seed: int, count: int, threads: int) -> list[Call]:
 
 
 def queue(count: int) -> list[Call]:
-    """Return calls of a thread that allocates objects, and of one that frees them."""
+    """Return calls of a thread that allocates objects, and of another one that frees them."""
     made = [malloc(number, 100 + number % 7, thread=0) for number in range(count)]
     taken = [free(number, thread=1) for number in range(count)]
     return [call for pair in zip(made, taken, strict=True) for call in pair]

@@ -1,4 +1,4 @@
-"""Programs run under the recorder and an independent counter, and what each of them saw."""
+"""Run programs under the recorder and an independent counter, and compare the two."""
 
 import os
 import struct
@@ -28,7 +28,7 @@ or free, and which one was called depends on who counts."""
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run: its images as the recorder saw them, and the counters of its processes."""
+    """A run: the images that were recorded, and the counters of its processes."""
 
     status: int
     out: str
@@ -37,10 +37,11 @@ class Recorded:
     """Counters by process id, one dict for each image."""
 
     def trace(self, image: Image) -> ImageTrace:
+        """Open the recorded trace of an image."""
         return open_image(image, self.images, 1.0)
 
     def counts(self, image: Image) -> dict[str, int]:
-        """What the independent counter has for an image."""
+        """Return the figures of the independent counter for an image."""
         same = [other for other in self.images if other.process == image.process]
         page = self.counted[image.process][same.index(image)]
         return page | {"free": page["free"] + page["delete"]}
@@ -86,7 +87,7 @@ class Chain:
 
 
 def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
-    """The pages that the counter has written, by process id."""
+    """Return the pages that the counter has written, by process id."""
     found: dict[int, list[dict[str, int]]] = {}
     for path in sorted(directory.iterdir(), key=lambda path: [*map(int, path.name.split("."))]):
         values = struct.unpack_from(f"={len(FIELDS)}Q", path.read_bytes())
@@ -96,7 +97,7 @@ def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
 
 
 def calls_of(trace: ImageTrace) -> dict[str, int]:
-    """The recorded calls under the names of the counter, after the trace was read."""
+    """Return the number of recorded calls by the counter's names; the trace has been read."""
     kinds = dict(trace.reader.calls_by_kind)
     kinds["realloc"] = kinds.pop("realloc", 0) + kinds.pop("reallocarray", 0)
     kinds["new"] = kinds.pop("operator new", 0) + kinds.pop("operator new(align_val_t)", 0)
@@ -105,7 +106,7 @@ def calls_of(trace: ImageTrace) -> dict[str, int]:
 
 
 def require_equal(recorded: Recorded, image: Image) -> tuple[ImageTrace, TraceStats]:
-    """The recorder saw each call that the counter saw; return the trace and its statistics."""
+    """Check that the recorder saw each counted call; return the trace and its statistics."""
     trace = recorded.trace(image)
     stats = collect_stats(trace)
     counts = recorded.counts(image)
@@ -118,6 +119,6 @@ def require_equal(recorded: Recorded, image: Image) -> tuple[ImageTrace, TraceSt
 
 
 def require_all_equal(recorded: Recorded) -> Sequence[ImageTrace]:
-    """The recorder saw each call of each image."""
+    """Check that the recorder saw each call of each image; return the traces."""
     assert recorded.images
     return [require_equal(recorded, image)[0] for image in recorded.images]

@@ -49,7 +49,7 @@ def test_nothing_is_lost_when_the_program_dies(
 def test_program_that_closes_descriptors_keeps_its_file(
     chain: Chain, program: str, tmp_path: Path
 ) -> None:
-    """The descriptors are the program's alone, so that its file is the lowest free one."""
+    """The recorder keeps no descriptor, so the program's file gets the lowest one."""
     require_all_equal(chain(program, "closes", str(tmp_path / "own")))
     assert (tmp_path / "own").read_bytes() == b"my data"
 

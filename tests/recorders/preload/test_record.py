@@ -1,4 +1,4 @@
-"""`allocsim record` with the recorder of its own, which is the default."""
+"""`allocsim record` with its own recorder, which is the default."""
 
 import os
 import platform
@@ -155,7 +155,7 @@ def test_without_a_compiler_the_next_recorder_is_used_and_the_reason_told(
 def test_trace_is_the_same_without_a_cache_directory(
     record: Record, tmp_path: Path, program: str
 ) -> None:
-    """The home is a file, as unusable as one that cannot be written."""
+    """The home directory is a file, so no cache can be made in it."""
     (tmp_path / "home").write_text("")
     environment = {**record.environment, "HOME": str(tmp_path / "home")}
     environment.pop("NUMBA_CACHE_DIR", None)

@@ -1,4 +1,4 @@
-"""Recorded stacks: equal to what backtrace() of libc sees, in frames of all shapes."""
+"""Recorded stacks equal those of libc's backtrace(), in frames of all shapes."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def libraries(compiled: Path) -> list[str]:
 def recorded_stacks(
     chain: Chain, place: Path, *options: str, seed: int = 1, more: tuple[str, ...] = ()
 ) -> Recorded:
-    """A run of the program, compiled with these options."""
+    """Return a run of the program, compiled with these options."""
     program = str(place / "stacks")
     subprocess.run(
         ["cc", "-w", *options, "-o", program, str(SOURCE), "-ldl", "-lpthread"], check=True
@@ -35,7 +35,7 @@ def recorded_stacks(
 
 
 def sites_by_size(recorded: Recorded) -> dict[int, set[int]]:
-    """The site numbers of the allocations of the only image, by requested size."""
+    """Return the site numbers of the allocations of the only image, by requested size."""
     (image,) = recorded.images
     trace = recorded.trace(image)
     found: dict[int, set[int]] = {}

@@ -29,7 +29,7 @@ from tests.traces.streams import streams, trace_of
 
 
 def changed(path: Path, row: int, **fields: int) -> Path:
-    """The same file with changed fields in a row."""
+    """Return the file with changed fields in one row."""
     content = bytearray(path.read_bytes())
     begin = len(content) - EVENT.itemsize * len(CALLS)
     events = np.frombuffer(content, EVENT, offset=begin)
@@ -40,7 +40,7 @@ def changed(path: Path, row: int, **fields: int) -> Path:
 
 
 def streamed(content: bytes, name: str = "memory") -> Trace:
-    """The trace in bytes that are streamed, not mapped."""
+    """Return the trace of bytes that are streamed, not mapped."""
     return read_stream(Source(name, io.BufferedReader(io.BytesIO(content))))
 
 
@@ -79,7 +79,7 @@ def test_file_keeps_the_description_of_the_trace(stored: Path) -> None:
 
 
 def test_file_keeps_the_figures_of_the_program(tmp_path: Path) -> None:
-    """A trace that is cut describes a part of the program, for which the figures are not known."""
+    """A slice of a trace is a part of the program, whose figures are not known."""
     whole = Trace("a program", iter([no_events(1)]), {"kind": "trace"}, program_run=program_run())
     write_trace(whole, tmp_path / "whole")
     assert read_trace(tmp_path / "whole").program_run == program_run()
@@ -210,7 +210,7 @@ class Stop(BaseException):
 
 
 def interrupted(calls: list[Call]) -> Iterator[Any]:
-    """The calls, then Stop."""
+    """Yield the calls, then Stop."""
     yield stream_of(calls)
     raise Stop
 

@@ -1,4 +1,4 @@
-"""Header of an allocsim trace: every byte is checked, and every damage is an error."""
+"""Header of an allocsim trace: every byte is checked, and any damage is an error."""
 
 import struct
 import zlib
@@ -41,19 +41,19 @@ BEGIN = header_size(ABOUT)
 
 
 def parsed(whole: bytes) -> tuple[Layout, Description]:
-    """The layout and the description."""
+    """Return the layout and the description."""
     layout = parse_layout(whole[:FIXED_SIZE], "it.allocsim")
     return layout, parse_description(whole[: layout.begin], layout, "it.allocsim")
 
 
 def sealed(whole: bytes) -> bytes:
-    """The same header with a valid checksum."""
+    """Return the same header with a valid checksum."""
     checksum = zlib.crc32(whole[FIXED_SIZE:], zlib.crc32(whole[: FIXED_SIZE - 4]))
     return whole[: FIXED_SIZE - 4] + struct.pack("<I", checksum) + whole[FIXED_SIZE:]
 
 
 def with_text(text: bytes, rows: int = 4) -> bytes:
-    """A header with any text and a valid checksum."""
+    """Return a header with any text and a valid checksum."""
     begin = -(-(FIXED_SIZE + len(text)) // PAGE) * PAGE
     header = struct.pack("<12sIQQQ24s", MAGIC, 1, len(text), begin, rows, b"")
     return sealed((header + text).ljust(begin, b"\0"))
@@ -119,7 +119,7 @@ def test_other_content_is_an_error() -> None:
 
 
 def body(**fields: Any) -> bytes:
-    """The JSON text with some fields changed."""
+    """Return the JSON text with some fields changed."""
     return msgspec.json.encode(msgspec.to_builtins(ABOUT) | fields)
 
 

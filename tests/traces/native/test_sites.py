@@ -28,7 +28,7 @@ from tests.traces.streams import streams
 
 
 def layout_of(path: Path) -> SiteLayout:
-    """The sizes of the call sites in a file."""
+    """Return the sizes of the call sites in a file."""
     return parse_layout(path.read_bytes()[:FIXED_SIZE], "it").sites
 
 
@@ -119,7 +119,7 @@ def test_other_number_of_allocations_than_of_sites_is_an_error(tmp_path: Path, o
 
 
 def sealed(body: bytes) -> bytes:
-    """A table with a valid checksum."""
+    """Return a table with a valid checksum."""
     return struct.pack("<I", zlib.crc32(body)) + body
 
 

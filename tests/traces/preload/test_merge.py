@@ -1,4 +1,4 @@
-"""Merging of lanes: against a sort, and the cases that a sort does not show."""
+"""Merging of lanes: compared with a sort, and cases that a sort does not cover."""
 
 import random
 import struct
@@ -16,7 +16,7 @@ Row = tuple[int, ...]
 
 
 def events_of(directory: Path, *lanes: list[Record]) -> list[Row]:
-    """Operation, object, request and thread of each event."""
+    """Return operation, object, request and thread of each event."""
     image = write_image(directory, *lanes)
     trace = open_image(image, [image], 1.0)
     return [
@@ -110,7 +110,7 @@ def test_failed_realloc_keeps_its_object(tmp_path: Path) -> None:
 
 
 def test_unfinished_record_is_passed_over(tmp_path: Path) -> None:
-    """Zeros and UNWRITTEN stand where a handler has left the recorder."""
+    """Zeros and UNWRITTEN are in a record if a signal handler has left the recorder by longjmp."""
     image = write_image(tmp_path, [])
     rest = encoded([(Code.MALLOC, 5, 0x100, 10)])
     hole = struct.pack("<4Q", 3 << 8 | Code.UNWRITTEN, 0x1234567, 99, 0)
@@ -140,7 +140,7 @@ def test_long_lane_has_several_chunks(tmp_path: Path) -> None:
 
 
 def test_child_begins_with_the_objects_of_its_parent_at_the_fork(tmp_path: Path) -> None:
-    """What the parent does after the fork is not part of the child."""
+    """The parent's calls after the fork are not part of the child."""
     parent = write_image(
         tmp_path,
         [

@@ -32,7 +32,7 @@ def write_image(
     parent: int = 0,
     identity: int = IDENTITY,
 ) -> Image:
-    """Write an image with these lanes; each begins with a BEGIN by the thread of its number."""
+    """Write an image with these lanes. Lane N begins with a BEGIN of thread N, from 1."""
     header = np.zeros(1, HEADER)
     header["magic"], header["version"] = MAGIC, VERSION
     header["process"], header["identity"], header["parent"] = process, identity, parent
@@ -48,7 +48,7 @@ def write_image(
 
 
 def encoded(records: list[Record], identity: int = IDENTITY) -> bytes:
-    """The chunks of a lane."""
+    """Return the chunks of a lane."""
     chunks = [b""]
     for code, stamp, *words in records:
         head = (stamp + identity & (1 << 56) - 1) << 8 | code

@@ -1,4 +1,4 @@
-"""Stacks in heaptrack files: both kinds of file, every format; wrong lines harm nothing."""
+"""Stacks in heaptrack files: both kinds of file, every format; wrong lines do no harm."""
 
 import shutil
 import subprocess
@@ -44,7 +44,7 @@ NEW = Frame("new", "app.cpp", 12, "/bin/app")
 
 
 def stacks(text: str) -> list[tuple[Frame, ...]]:
-    """The stack of each event."""
+    """Return the stack of each event."""
     return [stack for *_, stack in stacks_in(text.encode(), heaptrack.FORMAT)[0]]
 
 
@@ -127,7 +127,7 @@ def test_sites_are_not_read_unless_they_are_wanted() -> None:
 
 
 def totals(path: Path) -> Counter[str]:
-    """Allocations by the frames of their stacks, as heaptrack_print names them."""
+    """Return the allocations of each stack, with frames as heaptrack_print names them."""
     with open_trace(str(path), sites=True) as trace:
         found = stacks_of(trace)
     return Counter(
@@ -136,7 +136,7 @@ def totals(path: Path) -> Counter[str]:
 
 
 def flame_name(frame: Frame) -> str:
-    """The name of a frame in heaptrack_print's stacks."""
+    """Return the name of a frame in heaptrack_print's stacks."""
     return f"{frame.function} ({Path(frame.file).name})" if frame.file else frame.function
 
 

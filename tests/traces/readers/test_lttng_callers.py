@@ -12,12 +12,12 @@ LINE = (
 
 
 def line(event: str, fields: str, address: str = "") -> str:
-    """A line of babeltrace2, with the address of the caller if one is given."""
+    """Return a line of babeltrace2, with the address of the caller if one is given."""
     return LINE.format(event, f", ip = {address}" if address else "", fields)
 
 
 def frames(*lines: str) -> list[Frame | None]:
-    """The frame of each event; None without one."""
+    """Return the frame of each event; None without one."""
     rows, _ = stacks_in("".join(lines).encode(), lttng.FORMAT)
     return [stack[0] if stack else None for *_, stack in rows]
 

@@ -29,7 +29,7 @@ SECOND = 10**9
 
 
 def calls_of(place: Path) -> list[tuple[int, ...]]:
-    """Every call of a directory, of all processes, without its call site, which is unknown."""
+    """Return every call of a directory, of all processes, without its unknown call site."""
     (metadata,) = place.rglob("metadata")
     layouts = read_layouts(metadata.read_bytes())
     assert layouts is not None
@@ -40,7 +40,7 @@ def calls_of(place: Path) -> list[tuple[int, ...]]:
 
 
 def opened(place: Path, process: int | None = None) -> tuple[Any, Trace]:
-    """The events of a directory, and its trace."""
+    """Return the events of a directory, and its trace."""
     trace = open_directory(place, process)
     assert trace is not None
     return events_of(trace), trace

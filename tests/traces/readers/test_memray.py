@@ -24,7 +24,7 @@ DEFAULT, PYTHON = SAMPLES / "memray-default.bin", SAMPLES / "memray-python.bin"
 
 
 def records_of(path: Path) -> list[tuple[int, int, int, int]]:
-    """Allocator, thread, address and size of each record; skips if memray cannot read it."""
+    """Return allocator, thread, address and size of each record; skip the test if memray cannot."""
     try:
         records = FileReader(path).get_allocation_records()
     except OSError as error:
@@ -33,7 +33,7 @@ def records_of(path: Path) -> list[tuple[int, int, int, int]]:
 
 
 def count(records: list[tuple[int, int, int, int]]) -> tuple[Count, int]:
-    """Live objects by address, without mappings, and the number of unknown frees."""
+    """Return live objects by address, without mappings, and the number of unknown frees."""
     counted, unknown = Count(), 0
     for allocator, _, address, size in records:
         if allocator in (1, 5):
@@ -115,7 +115,7 @@ def test_lz4_of_other_content_is_an_error(tmp_path: Path) -> None:
 
 
 def program(tmp_path: Path, text: str) -> Any:
-    """A program instead of memray_child."""
+    """Return a program that replaces memray_child."""
     path = tmp_path / "program.py"
     path.write_text(text)
     return type("program", (), {"__file__": str(path)})

@@ -1,4 +1,4 @@
-"""Stacks in captures of memray: those that memray itself gives; damage is an error."""
+"""Stacks in captures of memray equal those that memray itself gives; damage is an error."""
 
 import json
 from collections import Counter
@@ -50,7 +50,7 @@ class Record:
     allocator, stack_id, native_stack_id, native_segment_generation = 6, 1, 2, 3
 
     def hybrid_stack_trace(self) -> list[tuple[str, str, int]]:
-        """The frames, the innermost first."""
+        """Return the frames, the innermost first."""
         return [("_PyObject_Malloc", "Objects/obmalloc.c", 2003), ("x" * 5000, "p.py", 6)]
 
 

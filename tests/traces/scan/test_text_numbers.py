@@ -22,7 +22,7 @@ from allocsim.traces.scan.text_numbers import (
 
 
 def numbered(table: TextNumbers, texts: list[bytes]) -> list[int]:
-    """The number of each text."""
+    """Return the number of each text."""
     content = np.frombuffer(b"".join(texts) + bytes(PADDING), np.uint8)
     state = records(ScanState)
     state[0].text = content.ctypes.data
@@ -31,7 +31,7 @@ def numbered(table: TextNumbers, texts: list[bytes]) -> list[int]:
 
 
 def room_for(table: TextNumbers, texts: list[bytes]) -> TextNumbers:
-    """The table with room for all these texts."""
+    """Return the table with room for all these texts."""
     return with_room_for_texts(table, len(texts), sum(map(len, texts)))
 
 
