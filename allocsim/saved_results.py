@@ -87,7 +87,7 @@ _SCHEMAS = (
     *("allocsim/profile/1", "allocsim/comparison/1"),
     *("allocsim/comparison/2", "allocsim/comparison/3"),
 )
-"""The schemas that can be read, including old ones (see docs/comparison-schema.md). `overhead`, whose
+"""The schemas that can be read, including old ones (docs/comparison-schema.md). `overhead`, whose
 meaning differs between schemas, is not read here."""
 
 

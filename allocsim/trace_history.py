@@ -1,4 +1,4 @@
-"""History of a trace: its live bytes over time, and what each call site allocates."""
+"""History of a trace: its live bytes over time, and the allocations of each call site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from allocsim.events import Trace
 from allocsim.trace_stats import StatsCollector, TraceStats
 
 MAX_POINTS = 256
-"""Maximum number of points of a timeline. The timeline of a long trace has at least half as many."""
+"""Maximum number of points of a timeline. That of a long trace has at least half as many."""
 
 CALLERS = 2
 """Number of callers that a total of a call site names."""
@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 
 class SiteTotal(NamedTuple):
-    """What is allocated at one line of the program, by whatever stack."""
+    """The calls that allocate at one line of the program, through any stack."""
 
     frame: Frame
     """The first own frame of its stacks; UNKNOWN for calls whose site is not known."""
