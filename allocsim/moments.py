@@ -1,15 +1,15 @@
-"""Moments of a replay: when the footprint, the live bytes or their difference had their maximum.
+"""Moments of a replay: the maximum of the footprint, of the live bytes and of their difference.
 
 | name        | the moment |
 |-------------|------------|
 | `peak`      | the footprint first reached its peak |
-| `live-peak` | the live bytes first reached theirs |
-| `worst`     | the difference footprint - live was largest, see `worst_of` |
+| `live-peak` | the live bytes first reached their peak |
+| `worst`     | footprint - live was largest (see `worst_of`) |
 | `end`       | after the last event |
-| `mean`      | no moment: the mean over all events |
+| `mean`      | not a moment, but the mean over all events |
 
-The difference decides and not the ratio, which has no limit at the start and while a program frees
-everything at its end.
+`worst` uses the difference and not the ratio footprint / live. The ratio grows without limit when
+few bytes are live: at the start, and when a program frees everything at its end.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NAMES = ("peak", "live-peak", "worst", "end", "mean")
 """The moments of a replay, in the order in which they are shown."""
 
 MIN_LIVE_SHARE = 20
-"""`worst` may be the end if live there is at least the mean of live divided by this."""
+"""`worst` may be the end only if live at the end is at least mean live / MIN_LIVE_SHARE."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """The figures of a moment. Bytes are integers, except those of `mean`, which are rounded."""
+    """The figures of a moment. Sizes are in bytes; those of `mean` are rounded down."""
 
     name: str
     """One of NAMES."""
@@ -60,11 +60,11 @@ class Moment:
 
 
 def worst_of(up_to_last_allocation: Moment, end: Moment, mean: Moment) -> Moment:
-    """Return the moment with the largest difference of footprint and live bytes, as `worst`.
+    """Return the moment with the largest footprint - live, under the name `worst`.
 
-    A program that frees everything before it ends has its largest difference then, which says
-    little about it. So only moments up to the last allocation count. The end counts too if the
-    program still holds a share of what it held on average (MIN_LIVE_SHARE).
+    In a program that frees everything before it ends, the difference is largest at the end, which
+    says little about the program. So only moments up to the last allocation count. The end counts
+    too if enough bytes are live then (see MIN_LIVE_SHARE).
     """
     holds = end.live * MIN_LIVE_SHARE >= mean.live and end.live > 0
     worst = end if holds and end.waste > up_to_last_allocation.waste else up_to_last_allocation
@@ -84,9 +84,9 @@ def parse_moment(text: str) -> str | int:
 
 
 def event_at(moments: tuple[Moment, ...], chosen: str | int) -> int:
-    """Return the number of events replayed at a moment, given as `parse_moment` returns it.
+    """Return the number of events before a moment, which is given as `parse_moment` returns it.
 
-    Raises InputError for the mean, and for a number above that of all events.
+    Raises InputError for the mean, and for a number that exceeds the number of all events.
     """
     events = {moment.name: moment.event for moment in moments}
     event = events[chosen] if isinstance(chosen, str) else chosen
@@ -98,7 +98,7 @@ def event_at(moments: tuple[Moment, ...], chosen: str | int) -> int:
 
 
 def grouped(moments: tuple[Moment, ...]) -> list[tuple[str, Moment]]:
-    """Return (names, moment) for a table in which moments of the same event share a row."""
+    """Return (names, moment) for each row of a table. Moments of the same event share a row."""
     rows: dict[int | None, list[Moment]] = {}
     for moment in moments:
         rows.setdefault(moment.event, []).append(moment)

@@ -2,7 +2,7 @@
 
 The compiled loop `driver.replay`, called the kernel here, does the work. When it stops, this module
 empties the sample buffer, runs a check, grows the object table, or raises an error with the number
-of the event. Only the time that the kernel runs is counted.
+of the event. `seconds` counts only the time in the kernel.
 """
 
 from __future__ import annotations
@@ -49,16 +49,19 @@ class Options:
 
     touch: Touch = Touch.PAGE
     verify: bool = False
-    """Fill each object with a pattern, which is checked when the object is freed and at the end."""
+    """Whether to fill each object with a pattern, and check it at the object's free and at the
+    end."""
     limit: int | None = None
     """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, the
-    replay stops with OutOfMemory when its heap has taken a share of the available memory (see
-    MemoryBound). The limit is checked between events and before large objects are written. The
-    design itself writes the copy of a realloc and the zeros of a calloc before that: within one
-    call, only MemoryBound.request bounds the footprint. It can't be the limit, because a design may
-    pass the limit for a moment and then release pages in the same call."""
+    replay stops with OutOfMemory when its footprint exceeds a share of the available memory (see
+    MemoryBound).
+
+    The limit is checked between events and before a large object is written. It is not checked
+    within a call, because a design may exceed it for a moment and then release pages. But the
+    design writes the copy of a realloc and the zeros of a calloc within the call. There, the larger
+    of MemoryBound.request and the limit bounds the footprint."""
     every: int | None = None
-    """Events between samples; None for at most SAMPLES samples, evenly spaced."""
+    """Events between two samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None
     """Events between two checks of all invariants; None for no checks."""
     available: Callable[[], int] = available_memory
@@ -92,7 +95,7 @@ class Player:
         driver.next_sample = driver.interval
         driver.next_check = options.check_every or NEVER
         driver.due = min(driver.next_sample, driver.next_check)
-        # This first call compiles the kernel or loads it from the cache, so it is not timed.
+        # The first call compiles the kernel or loads it from the cache. It is not timed.
         replay(heap.state, self._run, no_events(), 0)
 
     @property
@@ -102,11 +105,15 @@ class Player:
 
     @property
     def objects(self) -> Table[Object]:
-        """The objects of the program, by id; those with address 0 are not live."""
+        """The objects of the program, by id. An object with address 0 is not live."""
         return self._run.objects
 
     def play(self, chunk: Any) -> None:
-        """Replay a chunk of events; an error names the event that caused it."""
+        """Replay a chunk of events.
+
+        Raises the error of `replay_error`, which names the event that failed. Raises OutOfMemory if
+        memory runs short, and Corruption if a check fails.
+        """
         position, driver = 0, self._driver
         while position < len(chunk):
             begun = time.perf_counter()
@@ -114,7 +121,7 @@ class Player:
             self.seconds += time.perf_counter() - begun
             self._live_sum += int(driver.live_sum)
             self._footprint_sum += int(driver.footprint_sum)
-            driver.live_sum = driver.footprint_sum = 0  # no sum of a chunk overflows
+            driver.live_sum = driver.footprint_sum = 0  # a sum over one chunk cannot overflow
             if self.options.limit is None:
                 self._bound.require_left(self._footprint)
             if driver.stop != Stop.END:
@@ -122,17 +129,20 @@ class Player:
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def _footprint(self) -> int:
-        """Return the current footprint of the heap and the bytes of the table of objects."""
+        """Return the bytes that the replay takes: the heap's footprint and the object table."""
         table: int = self._run.objects.nbytes
         return int(operations.footprint(self.heap.state)) + table
 
     def profile(self) -> Profile:
-        """Return the measurements; raise Corruption if the figures of a sample do not add up."""
+        """Return the measurements.
+
+        Raises Corruption if a check at the end fails, or if the figures of a sample do not add up.
+        """
         self._check_at_end()
         end = records(SAMPLE)
         end[0].event = self.events
         operations.measure(self.heap.state, int(self._driver.live), end[0])
-        # The kernel measures the peak when the footprint first grows: never, without any event.
+        # The kernel measures the peak when the footprint grows. Without events it never does.
         peak = self._run.peak if self._run.peak[0].footprint else end
         self._keep_samples()
         self._thin_samples()
@@ -180,7 +190,7 @@ class Player:
         return self._run.driver[0]
 
     def _attend(self, event: Any) -> None:
-        """Serve the request for which the kernel stopped; raise an error if `event` failed."""
+        """Handle the reason why the kernel stopped; raise an error if `event` failed."""
         stop = Stop(int(self._driver.stop))
         if stop in (Stop.SAMPLES, Stop.CHECK):
             self._serve_due()
@@ -190,7 +200,7 @@ class Player:
             raise replay_error(stop, event, self.heap, self._run, self._bound)
 
     def _serve_due(self) -> None:
-        """Empty a full sample buffer and run a check that is due; one event can cause both."""
+        """Empty a full sample buffer and run a check that is due. Both can be due at once."""
         driver = self._driver
         if driver.samples == len(self._run.samples):
             self._keep_samples()
@@ -206,7 +216,10 @@ class Player:
         self._driver.samples = 0
 
     def _thin_samples(self) -> None:
-        """Double the interval and drop every other sample until fewer than SAMPLES are left."""
+        """Double the interval and drop every other sample until fewer than SAMPLES are left.
+
+        Does nothing if the user has set the interval.
+        """
         if self.options.every:
             return
         kept = np.concatenate(self._samples)
@@ -229,7 +242,7 @@ class Player:
                 raise Corruption(f"at the end, object {broken}: {FAILURES[Stop.STAMP]}")
 
     def _check(self) -> None:
-        """Check all invariants; raise Corruption with the first violations."""
+        """Check all invariants; raise Corruption with the first three violations."""
         self._checks += 1
         found = self.heap.check()
         if found:
@@ -237,7 +250,10 @@ class Player:
             raise Corruption(f"after event {self.events}: " + "; ".join(found[:3]) + more)
 
     def _grow_objects(self, number: int) -> None:
-        """Grow the object table to hold the object with id `number`."""
+        """Grow the object table to hold the object with id `number`.
+
+        Raises InputError if the id is too large, and EnvironmentLacks if memory is.
+        """
         if number >= MAX_OBJECTS:
             raise InputError(
                 f"event {self.events + 1} names object {number}; expected an id below 2**31"
@@ -259,7 +275,7 @@ def play(
     player = Player(heap, options, trace.length)
 
     def how_far() -> str:
-        """Return the progress, for the message of an interrupt."""
+        """Return the progress, for the message of an interrupted replay."""
         return f"after {counted(player.events, 'event')}"
 
     try:

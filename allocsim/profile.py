@@ -1,9 +1,9 @@
-"""Snapshots and profiles: what every byte of a heap is used for, and what a replay measured.
+"""Snapshots and profiles: the use of every byte of a heap, and the results of a replay.
 
-Each figure is defined here. All figures are in bytes unless their description says otherwise.
+Each figure is defined here. Sizes are in bytes.
 
-Invariant: no part of a snapshot is negative, and the parts sum exactly to its heap. `Snapshot.of`
-raises Corruption if the parts break this invariant.
+Invariant: no part of a snapshot is negative, and the parts sum exactly to `heap`. `Snapshot.of`
+raises Corruption if this does not hold.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Snapshot:
 
     event: int
     parts: dict[str, int]
-    """The eight parts by name; they sum to `heap`."""
+    """Bytes of each of the eight parts, by name. They sum to `heap`."""
     heap: int
     """Bytes obtained from the OS for spans."""
     metadata: int
@@ -51,9 +51,9 @@ class Snapshot:
     footprint: int
     """heap - released + metadata."""
     spans: dict[str, int]
-    """Number of spans: total, in_use, free."""
+    """Numbers of spans, by name: total, in_use, free."""
     counters: dict[str, int]
-    """Totals since the heap was made: grows, splits, coalesces, refills."""
+    """Counts since the heap was created, by name: grows, splits, coalesces, refills."""
 
     @classmethod
     def of(cls, sample: Sample) -> Snapshot:
@@ -90,7 +90,7 @@ class Snapshot:
         return self.footprint / self.live if self.live else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the snapshot as a dict, with the keys that the command line's JSON uses."""
+        """Return the snapshot as a dict, with the keys of the command line's JSON."""
         return {
             "event": self.event,
             "parts": self.parts,
@@ -107,7 +107,7 @@ class Snapshot:
 
 @dataclass(frozen=True, repr=False)
 class Profile:
-    """Everything that a replay measured."""
+    """The results of a replay."""
 
     at_peak: Snapshot
     """The heap when the footprint first reached its maximum."""
@@ -118,28 +118,28 @@ class Profile:
     """Bytes of the heap in physical memory, at the end."""
     events: int
     seconds: float
-    """Time that the replay loop ran."""
+    """Time in the replay loop."""
     samples: np.ndarray
-    """The figures over time: an array of `core.records.SAMPLE`, in order of the events."""
+    """The samples in order of the events: an array of `core.records.SAMPLE`."""
     classes: list[ClassUse]
     """Use of each size class, at the end."""
     caches: list[CacheUse] = field(default_factory=list)
     """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """Final counters under the library's own names; empty if the design models no library."""
+    """Counters at the end, under the library's own names; empty if the design models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
-    """The design's own phrases for some parts, or for "metadata", in place of PART_MEANINGS."""
+    """The design's own phrases for some parts and for "metadata"; they replace PART_MEANINGS."""
     mode: str = ""
-    """What the design's parameters mean for the run, in a sentence; empty for most designs."""
+    """The effect of the design's parameters on the run, in a sentence; "" for most designs."""
     spans: str = "spans"
-    """What the design calls the pieces of memory that snapshots count as spans."""
+    """The design's word for the memory that snapshots count as spans, such as "chunks"."""
     moments: tuple[Moment, ...] = ()
     """The moments named in `moments.NAMES`, in that order."""
     at_moment: Snapshot | None = None
-    """The heap at the moment that the user chose; `classes`, `caches` and `native_counters` are
-    then of that moment too. None if no moment was chosen."""
+    """The heap at the moment that the user chose; None if the user chose none. `classes`, `caches`
+    and `native_counters` are then those of that moment."""
     stamps: int = 0
-    """Fill patterns that were checked and found intact."""
+    """Number of fill patterns that were checked and found intact."""
     checks: int = 0
     """Number of times that all invariants were checked."""
 
@@ -187,8 +187,8 @@ def require_exact(samples: np.ndarray) -> None:
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
     for name in PARTS:
-        # The sum alone does not catch objects that are smaller than requested: `rounding` then
-        # becomes negative and balances it.
+        # The sum does not reveal objects that are smaller than requested, because a negative
+        # `rounding` balances it.
         negative = samples[samples[name] < 0]
         if len(negative):
             raise Corruption(

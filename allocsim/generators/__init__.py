@@ -3,7 +3,7 @@
 Each kind of workload has a module with a subclass of `Generator`, whose fields are the parameters.
 The parameters are checked when they are read from a job file or from options. The same parameters
 and seed give the same events on every machine: `random_bits` is stable across versions of NumPy,
-and sizes and choices are computed from the random words by integer arithmetic.
+and sizes and choices are computed from the random words with integers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def trace(self, name: str) -> Trace:
         """Return the trace that these parameters describe; it can be opened again."""
-        # msgspec passes what it does not know to enc_hook: here Size, a subclass of int.
+        # msgspec calls enc_hook for types that it does not support: here Size, a subclass of int.
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
         trace = Trace(name, self.events(), description, self.length(), self.seed)
         trace.reopen = lambda: self.trace(name)
@@ -50,5 +50,5 @@ def random_bits(source: np.random.PCG64, count: int) -> Any:
 
 
 def pick(bits: Any, count: int) -> Any:
-    """Map the low 32 bits of each word to a number below `count`, which is at most 2**32."""
+    """Map the low 32 bits of each word to a number below `count`; `count` is at most 2**32."""
     return ((bits & np.uint64(0xFFFFFFFF)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)

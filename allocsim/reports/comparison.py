@@ -1,6 +1,6 @@
 """The table of a comparison: columns, ratios to the reference, and the best of each column.
 
-The reports on the screen and in Markdown, CSV and JSON only render this table.
+The reports on the screen and in Markdown, CSV and JSON render this table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from allocsim.text import format_bytes
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of every row; smaller is better."""
+    """A figure of each row. Smaller is better."""
 
     key: str
     """The name of the column in --sort and in the CSV."""
@@ -26,23 +26,23 @@ class Column:
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
     has_best: bool = True
-    """Whether the best figure is marked. It is not for a spread, nor for a percentile, which comes
-    from a single replay."""
+    """Whether the best figure is marked. Not the spread, and not the percentiles, which a single
+    replay measures."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison and how it is shown."""
+    """A comparison, and the options of its report."""
 
     comparison: Comparison
     requested: str
     """The subject that the relative columns refer to, unless it failed."""
     sort: str | None
-    """The key or title of a column; None keeps the order in which the subjects were named."""
+    """The key or title of a column; None for the order in which the user named the subjects."""
     command: str
 
     def rows(self) -> list[Row]:
-        """Return the rows in order; if they are sorted, rows without the figure come last."""
+        """Return the rows in the order of `sort`. Rows without the figure come last."""
         if self.sort is None:
             return self.comparison.rows
         column = column_of(self.sort)
@@ -50,26 +50,26 @@ class Compared:
 
     @property
     def reference(self) -> str | None:
-        """The subject whose figures are 1.00, or None if every subject failed.
+        """The subject that ratios refer to, or None if every subject failed.
 
-        It is the requested subject or, if that one failed, the first subject that did not fail.
+        It is the requested subject or, if that failed, the first subject that did not fail.
         """
         healthy = [row.subject for row in self.comparison.rows if row.failure is None]
         return self.requested if self.requested in healthy else next(iter(healthy), None)
 
     def reference_row(self) -> Row | None:
-        """Return the row of the reference; None if every subject failed."""
+        """Return the row of the reference, or None if every subject failed."""
         found = (row for row in self.comparison.rows if row.subject == self.reference)
         return next(found, None)
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a figure of a row's memory, if it was measured."""
+    """Return a function that reads a figure of a row's memory, or None if it is missing."""
     return lambda row: figure(row.memory) if row.memory else None
 
 
 def _of_times(figure: Callable[[Times], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a figure of a row's times, if they were measured."""
+    """Return a function that reads a figure of a row's times, or None if they are missing."""
     return lambda row: figure(row.times) if row.times else None
 
 
@@ -104,15 +104,15 @@ COLUMNS = (
 """The columns of the table. A narrow terminal drops them from the right."""
 
 ALL_COLUMNS = (*COLUMNS, OVERHEAD)
-"""The columns that --sort accepts and the CSV contains. The table has no overhead, because readers
-would confuse it with `x live`, which compares two peaks."""
+"""The columns that --sort accepts and the CSV contains. The table has no column `overhead`, because
+readers would confuse it with `x live`, the ratio of two peaks."""
 
 PEAK_NOISE = 0.02
-"""Share by which two peaks of the same library may differ: 5.7 and 5.8 MiB for a small recording.
-The kernel counts pages, and maps and places them differently in each process."""
+"""Share by which the peaks of two replays on one library may differ, such as 5.7 and 5.8 MiB. The
+kernel maps and places the pages differently in each process."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
-"""Keys of the columns that are followed by a column with their ratio to the reference."""
+"""Keys of the columns after which a column shows the ratio to the reference."""
 
 MEANINGS = {
     "peak": "peak footprint (design: heap - released + metadata; library: growth of anonymous RSS)",
@@ -130,7 +130,7 @@ MEANINGS = {
 
 
 def column_of(key: str) -> Column:
-    """Return the column with that key or that title; raise UnknownName if none exists."""
+    """Return the column with this key or title; raise UnknownName if there is none."""
     for column in ALL_COLUMNS:
         if key in (column.key, column.title):
             return column
@@ -146,7 +146,7 @@ class Cell:
 
 
 def titles() -> list[str]:
-    """Return the titles of all columns, except the first column, which names the subject."""
+    """Return the titles of all columns except the first, which names the subject."""
     heads = []
     for column in COLUMNS:
         heads += [column.title, "rel."] if column.key in RELATED else [column.title]
@@ -154,7 +154,7 @@ def titles() -> list[str]:
 
 
 def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
-    """Return the cells of each subject that has figures, in the order of titles()."""
+    """Return the cells of each subject that has figures, in the order of `titles`."""
     rows = [row for row in shown.rows() if row.memory or row.times]
     found: dict[str, list[Cell]] = {row.subject: [] for row in rows}
     for column in COLUMNS:
@@ -184,9 +184,9 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
 
 
 def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
-    """Return the row with the lowest peak and the others that exceed it by no more than PEAK_NOISE.
+    """Return the row with the lowest peak, and the rows that exceed it by at most PEAK_NOISE.
 
-    The row is None unless at least two rows that did not fail have figures.
+    Rows that failed are ignored. With fewer than two others that have figures, returns (None, []).
     """
     healthy = [row for row in rows if row.failure is None and row.memory]
     if len(healthy) < 2:
@@ -197,10 +197,11 @@ def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
 
 
 def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
-    """Return the fastest row and the others whose runs overlap its own.
+    """Return the fastest row, and the rows whose runs overlap those of the fastest.
 
-    The row is None unless at least two rows that did not fail have several runs each. The spread of
-    a single run is not known, so its time ranks nothing.
+    Runs overlap if their interquartile ranges do. Rows that failed, or that have a single run, are
+    ignored: the spread of a single run is not known. With fewer than two others, returns (None,
+    []).
     """
     healthy = [row for row in rows if row.failure is None]
     timed = [(row.times, row) for row in healthy if row.times and len(row.times.runs) > 1]
@@ -211,7 +212,7 @@ def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
 
 
 def label(row: Row) -> str:
-    """Return a subject's name in the table; a library given by its path is named by its file."""
+    """Return a subject's name for the table; a library given by a path gets its file name."""
     name = row.subject
     return f"{PREFIX}{Path(name).name}" if name.startswith(PREFIX) and "/" in name else name
 

@@ -1,4 +1,4 @@
-"""A comparison on the screen: the table, then what it shows and how it was measured."""
+"""A comparison on the screen: tables, failures, conclusions, warnings and the conditions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from allocsim.reports.screen import PlainText, Screen, Table, simple_table, styl
 from allocsim.text import counted, format_bytes
 
 MIN_COLUMNS = 3
-"""Number of figures of a row that are shown however narrow the terminal is."""
+"""Minimum number of figures in a row, on a terminal of any width."""
 
 
 def print_comparison(shown: Compared) -> None:
@@ -67,7 +67,7 @@ def _table(shown: Compared) -> Table:
 
 
 def _real_table(shown: Compared) -> Table:
-    """Return the table of the real program, with a row for each library."""
+    """Return the table of the real program's runs, with a row for each library."""
     table = simple_table()
     table.padding = (0, 1, 0, 0)
     table.add_column("program under", no_wrap=True)
@@ -79,5 +79,5 @@ def _real_table(shown: Compared) -> Table:
 
 
 def _text(cell: Cell) -> PlainText:
-    """Return a figure, with a star and a colour if it is the best."""
+    """Return a figure as text, with a star and a colour if it is the best of its column."""
     return styled(f"*{cell.text}", "bold green") if cell.is_best else styled(cell.text)

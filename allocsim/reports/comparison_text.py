@@ -1,7 +1,7 @@
 """A comparison as text: JSON and CSV for programs, Markdown for a pull request.
 
-JSON and CSV hold every figure as it was measured, bytes as integers; a figure that was not measured
-is null in JSON and an empty field in CSV.
+JSON and CSV hold the measured figures without rounding. Sizes are integers, in bytes. A figure that
+was not measured is null in JSON and an empty field in CSV.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from allocsim.reports.real_runs import (
 from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/comparison/3"
-"""Name and version of the JSON object. The version changes when a key changes its meaning or is
-removed. Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a
-profile; `x_live` is peak footprint / peak live, two maxima of different moments. Since version 3,
-times are CPU time without the clock's own share, and a library's peak may be one that only the
-kernel noted. docs/comparison-schema.md names the fields."""
+"""Name and version of the JSON object. The version changes when a key is removed or gets another
+meaning. Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a
+profile; `x_live` is peak footprint / peak live, which may be at different moments. Since version 3,
+times are CPU time without the time of reading the clock, and a library's peak includes peaks that
+the kernel noted between two readings. docs/comparison-schema.md describes the fields."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -88,7 +88,10 @@ def comparison_csv(shown: Compared) -> str:
 
 
 def comparison_markdown(shown: Compared) -> str:
-    """Return the table and its notes, ending with a newline; each column's best figure is bold."""
+    """Return the tables and their notes as Markdown, ending with a newline.
+
+    The best figure of each column is bold.
+    """
     comparison = shown.comparison
     notes = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
     notes.append(conditions(shown))
@@ -102,9 +105,10 @@ def comparison_markdown(shown: Compared) -> str:
 
 
 def _csv_cell(text: str | None) -> str | None:
-    """Return a text as a cell of one line that no spreadsheet takes for a formula.
+    """Return a text as a cell of one line that no spreadsheet evaluates as a formula.
 
-    An apostrophe is put before =, +, - and @, which begin a formula but no version and no failure.
+    A text that begins with =, +, - or @ gets an apostrophe before it. A version or a failure does
+    not begin with these characters.
     """
     if text is None:
         return None
@@ -112,7 +116,7 @@ def _csv_cell(text: str | None) -> str | None:
 
 
 def _table(shown: Compared) -> list[str]:
-    """Return the lines of the Markdown table; a failure of a subject gets a row of its own."""
+    """Return the lines of the Markdown table. The failure of a subject has its own row."""
     figures = cells(shown)
     lines = [f"| subject | {' | '.join(titles())} |", f"|---|{'---:|' * len(titles())}"]
     for row in shown.rows():
@@ -125,7 +129,7 @@ def _table(shown: Compared) -> list[str]:
 
 
 def _real_table(shown: Compared) -> list[str]:
-    """Return the lines of the table of the real program, with an empty line after it.
+    """Return the lines of the table of the real program's runs, its failures and empty lines.
 
     Returns an empty list if the program was not run under any library.
     """
@@ -139,12 +143,12 @@ def _real_table(shown: Compared) -> list[str]:
 
 
 def _emphasised(cell: Cell) -> str:
-    """Return a figure, bold if it is the best."""
+    """Return a figure as text, bold if it is the best of its column."""
     return f"**{cell.text}**" if cell.is_best else cell.text
 
 
 def _subject(row: Row, comparison: Comparison) -> dict[str, Any]:
-    """Return the figures of a row, including those that are computed from others."""
+    """Return the figures of a row for JSON, including those computed from others."""
     subject: dict[str, Any] = msgspec.to_builtins(row)
     subject["real"] = real_json(row, comparison)
     subject |= subject.pop("about")
@@ -160,7 +164,7 @@ def _subject(row: Row, comparison: Comparison) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """Return the properties of the machine that the figures depend on."""
+    """Return the properties of the machine that affect the figures."""
     huge = _HUGE_PAGES.read_text().strip() if _HUGE_PAGES.is_file() else None
     return {
         "system": platform.system(),

@@ -1,6 +1,6 @@
-"""Conclusions from a comparison, in sentences, and warnings that limit them.
+"""Conclusions from a comparison, and warnings that limit them, in sentences.
 
-Invariant: no sentence ranks two subjects by time if their runs overlap.
+Invariant: a sentence calls a subject the fastest only if its runs overlap no other subject's runs.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from allocsim.spread import MAX_SPREAD
 from allocsim.text import counted, format_bytes
 
 MISSED = 0.02
-"""Share by which the kernel's peak RSS may exceed the sampled peak without a warning."""
+"""Share by which the kernel's peak RSS may exceed the measured peak without a warning."""
 
 MISSED_BYTES = 1 << 20
-"""Bytes by which the kernel's peak RSS may exceed the sampled peak in addition to the share MISSED.
-The kernel's peak also counts file pages, such as those of a library's code."""
+"""Bytes by which the kernel's peak RSS may exceed the measured peak, in addition to MISSED. The
+kernel's peak includes file pages, such as those of a library's code."""
 
 
 def conclusions(shown: Compared) -> list[str]:
-    """Return sentences on the best and worst subjects; an empty list if fewer than two have any."""
+    """Return sentences about the best and worst subjects; [] if fewer than two have figures."""
     rows = [row for row in shown.comparison.rows if row.memory and row.failure is None]
     if len(rows) < 2:
         return []
@@ -46,7 +46,7 @@ def conclusions(shown: Compared) -> list[str]:
 
 
 def conditions(shown: Compared) -> str:
-    """Return what was measured, and how."""
+    """Return the conditions and the versions of a comparison, in sentences."""
     how = shown.comparison.conditions
     runs = f"{counted(how.runs, 'run')} after {how.warmup} to warm up"
     processes = f"one for memory, one for times ({runs})" if how.timed else "one for memory"
@@ -60,7 +60,7 @@ def conditions(shown: Compared) -> str:
 
 
 def _on_threads(comparison: Comparison) -> str:
-    """Return the threads of the replay, and how it is known when they end."""
+    """Return the threads of the replay, and how their ends are known, as the end of a sentence."""
     workload = comparison.workload
     if not workload.recorded:
         return "one thread"
@@ -77,7 +77,7 @@ def _on_threads(comparison: Comparison) -> str:
 
 
 def _driver_share(shown: Compared) -> str:
-    """Return a sentence on what the driver takes of a library's time, or "" if it is not known."""
+    """Return a sentence about the driver's share of a library's time, or "" if it is not known."""
     rows = shown.comparison.rows
     shares = [row.times.driver for row in rows if row.times and row.times.driver is not None]
     if not shares:
@@ -86,7 +86,7 @@ def _driver_share(shown: Compared) -> str:
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """Return the warnings that limit the conclusions, a sentence each."""
+    """Return the warnings that limit the conclusions."""
     about = (_threads, _ends, _strays, _single_run, _spreads)
     texts = [text(comparison) for text in about]
     is_inferred = comparison.workload.ends == "inferred"
@@ -112,7 +112,7 @@ def warnings(comparison: Comparison) -> list[str]:
 
 
 def _threads(comparison: Comparison) -> str:
-    """Return the warning about a workload with several threads, or "" for a single thread."""
+    """Return the warning that several threads were replayed on one, or ""."""
     threads = comparison.workload.threads
     if threads < 2 or comparison.workload.recorded:
         return ""
@@ -124,7 +124,7 @@ def _threads(comparison: Comparison) -> str:
 
 
 def _ends(comparison: Comparison) -> str:
-    """Return the warning about inferred ends of threads, or ""."""
+    """Return the warning that the ends of threads were inferred, or ""."""
     if comparison.workload.ends != "inferred":
         return ""
     return (
@@ -134,7 +134,7 @@ def _ends(comparison: Comparison) -> str:
 
 
 def _strays(comparison: Comparison) -> str:
-    """Return the warning about times in windows in which live bytes may stray, or ""."""
+    """Return the warning that live bytes may exceed the recorded peak within a window, or ""."""
     strays = [row.times.stray for row in comparison.rows if row.times and row.times.stray]
     if max(strays, default=0) <= MAX_STRAY:
         return ""
@@ -145,7 +145,7 @@ def _strays(comparison: Comparison) -> str:
 
 
 def _single_run(comparison: Comparison) -> str:
-    """Return the warning about times of a single run, or "" if fewer than two rows have one."""
+    """Return the warning about times of a single run, or "" if fewer than two rows have them."""
     single = [row for row in comparison.rows if row.times and len(row.times.runs) == 1]
     if len(single) < 2:
         return ""
@@ -165,9 +165,9 @@ def _spreads(comparison: Comparison) -> str:
 
 
 def compare_counters(comparison: Comparison) -> list[str]:
-    """Compare the counters of each design with those of its library, if both were measured.
+    """Compare the counters of each design with those of its library.
 
-    Return a sentence for each design.
+    Returns a sentence for each design if both were measured.
     """
     by_name = {row.subject: row for row in comparison.rows}
     found = []
@@ -181,7 +181,10 @@ def compare_counters(comparison: Comparison) -> list[str]:
 
 
 def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
-    """Return a sentence: all counters of a design and its library are equal, or these differ."""
+    """Return a sentence that the counters are equal, or that names those that differ.
+
+    `pairs` has (counter, value of the design, value of the library).
+    """
     different = [pair for pair in pairs if pair[1] != pair[2]]
     both = f"{name} and {PREFIX}{name}"
     if not different:
@@ -191,7 +194,11 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
 
 
 def _lowest_peak(rows: Sequence[Row]) -> str:
-    """Name the subject with the lowest peak, the next and the last, or those that are too close."""
+    """Name the subjects with the lowest, second and highest peak.
+
+    If other peaks are too close to the lowest, names these subjects instead. Returns "" if fewer
+    than two subjects have peaks.
+    """
     first, close = smallest(rows)
     if first is None:
         return ""
@@ -215,7 +222,11 @@ def _footprint(row: Row) -> str:
 
 
 def _fastest(rows: Sequence[Row]) -> str | None:
-    """Name the fastest subject, the next and the slowest, or those whose runs overlap."""
+    """Name the fastest, the second and the slowest subject.
+
+    If the runs of others overlap those of the fastest, names these subjects instead. Returns None
+    if fewer than two subjects have several runs.
+    """
     first, overlapping = fastest(rows)
     if first is None:
         return None
@@ -239,7 +250,7 @@ def _largest_after(rows: Sequence[Row]) -> str:
 
 
 def _missed_peak(row: Row) -> bool:
-    """Return whether the kernel's peak RSS is well above every sample."""
+    """Return whether the kernel's peak RSS is well above the measured peak."""
     if row.memory is None or row.memory.high_water is None:
         return False
     allowed = row.memory.resident_peak * (1 + MISSED) + MISSED_BYTES

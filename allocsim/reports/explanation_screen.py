@@ -1,4 +1,4 @@
-"""An explanation on the screen: moments, parts, owners, what-ifs and sentences."""
+"""An explanation on the screen: moments, parts, owners, experiments and sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import format_bytes
 
 ROWS = 8
-"""Number of owners that are shown of each grouping. The others share a row."""
+"""Maximum number of owners shown for each grouping. The others are summed in one row."""
 
 TITLES = {
     "size": "bytes of an object",
@@ -53,13 +53,13 @@ def print_explanation(found: Explanation, workload: str) -> None:
 
 
 def _when(found: Explanation) -> str:
-    """Return the name of the moment and its event."""
+    """Return the moment as text: its event, and its name if it has one."""
     name, event = found.moment.name, f"event {found.moment.event:,}"
     return event if name.isdecimal() else f"{name} ({event})"
 
 
 def _parts_table(found: Explanation) -> Table:
-    """Show where the bytes are."""
+    """Return the table of the parts of the footprint."""
     table, whole = Table(box=None), found.moment.footprint
     for title in ("where the bytes are", "", ""):
         table.add_column(title, justify="right" if not title else "left", no_wrap=True)
@@ -71,7 +71,7 @@ def _parts_table(found: Explanation) -> Table:
 
 
 def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
-    """Show the largest owners of a grouping, the others together, and what nobody owns."""
+    """Return the table of a grouping: the largest owners, all others, and the bytes of no owner."""
     whole = found.moment.footprint
     table = simple_table()
     table.add_column(f"who, by {TITLES[by]}", no_wrap=True)
@@ -90,7 +90,7 @@ def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
 
 
 def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
-    """Return the cells of a row after its name."""
+    """Return the cells of a row after the name; without `with_only`, the last ones are empty."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
     slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]
@@ -98,14 +98,14 @@ def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
 
 
 def _sum(owners: list[Owner]) -> Owner:
-    """Return one row for several; `only` and `some` do not add up and are 0."""
+    """Return the sum of several owners. `only` and `some` cannot be added: they are 0."""
     names = ("objects", "live", "rounding", "pinned", "owned")
     sums = {name: sum(getattr(owner, name) for owner in owners) for name in names}
     return Owner(by=owners[0].by, name="", **sums, only=0, some=0, untouched=0)
 
 
 def _what_if_table(found: Explanation) -> Table:
-    """Show the experiments."""
+    """Return the table of the experiments."""
     table = simple_table()
     table.add_column("what if", no_wrap=True)
     for name in ("footprint", "change"):

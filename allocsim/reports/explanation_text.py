@@ -17,7 +17,7 @@ meaning."""
 
 
 def explanation_json(found: Explanation, trace: Trace, command: str) -> str:
-    """Return the explanation as indented JSON; all rows, bytes as integers."""
+    """Return the explanation as indented JSON, with all owners. Sizes are integers, in bytes."""
     return json.dumps(as_json(found, trace, command), indent=2)
 
 

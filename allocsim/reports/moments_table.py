@@ -1,4 +1,4 @@
-"""The table of moments, which `replay` and `explain` show."""
+"""The table of moments that `replay` and `explain` show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from allocsim.text import format_bytes
 
 
 def moments_table(moments: tuple[Moment, ...], chosen: int | None = None) -> Table:
-    """Show each moment's footprint, live bytes and their ratio; mark the event `chosen`."""
+    """Return a table of footprint, live bytes and ratio at each moment.
+
+    The moment of event `chosen` is marked.
+    """
     table = simple_table()
     table.add_column("moment", no_wrap=True)
     for name in ("event", "footprint", "live", "x live"):

@@ -1,8 +1,8 @@
-"""What a comparison predicts for the recorded program, and how far that can be trusted.
+"""Predict the peak memory of the recorded program, and check the prediction.
 
-A prediction is the peak of the replay plus what the program had from elsewhere than from malloc.
-The program and the replay on its own malloc made the same calls. If their peaks differ, the replay
-differs from the program, and so do the replays on other libraries.
+The prediction is the peak of the replay plus the memory that the program did not get from malloc.
+The program made the same calls as the replay on the program's own malloc, so their peaks should
+agree. If they do not, the predictions for other libraries are wrong for the same reason.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from allocsim.reports.comparison import label
 from allocsim.text import format_bytes
 
 TOLERATED, TOLERATED_BYTES = 0.15, 1 << 20
-"""The share of the recorded peak, and the bytes, by which the prediction may differ without a
-warning; the larger of the two counts. In a small program, a library's startup state is most of it.
-"""
+"""Tolerance of a prediction, as a share of the recorded peak and in bytes; the larger one applies.
+The bytes are for small programs, whose peak is mainly the library's startup state."""
 
 
 def prediction(row: Row, comparison: Comparison) -> int | None:
-    """Return the peak that a row predicts for the recorded program; None if it is not known."""
+    """Return the peak in bytes that a row predicts for the recorded program.
+
+    Returns None if the trace does not describe the program's run, or memory was not measured.
+    """
     recorded = comparison.workload.trace.program_run
     if recorded is None or row.memory is None:
         return None
@@ -32,7 +34,7 @@ def prediction(row: Row, comparison: Comparison) -> int | None:
 
 
 def served_row(comparison: Comparison) -> Row | None:
-    """Return the row of the malloc that served the recorded program; None if there is none."""
+    """Return the row of the malloc that served the recorded program; None if it has no row."""
     run = comparison.workload.trace.program_run
     if run is None:
         return None
@@ -40,7 +42,10 @@ def served_row(comparison: Comparison) -> Row | None:
 
 
 def prediction_warnings(comparison: Comparison) -> list[str]:
-    """Return a warning if the prediction for the malloc that served the program is not close."""
+    """Return a warning if the prediction for the program's own malloc is wrong, else [].
+
+    It is wrong if it differs from the recorded peak by more than the tolerance.
+    """
     run, row = comparison.workload.trace.program_run, served_row(comparison)
     predicted = prediction(row, comparison) if row else None
     if run is None or row is None or predicted is None:
@@ -66,14 +71,17 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
 
 
 def _missing(comparison: Comparison) -> str:
-    """Return the likely reason for a prediction that is too low."""
+    """Return the memory that a prediction that is too low probably misses."""
     if comparison.workload.threads > 1:
         return "arenas and caches of its threads, if they are replayed on one"
     return "that of a library with an allocator of its own"
 
 
 def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether the library of a row, without settings, is the one that served a run."""
+    """Return whether the row is that of the malloc that served a run, without settings.
+
+    The libraries are compared by file name.
+    """
     name, path = library_of(row.subject), row.about.path
     if name is None or path is None or run.malloc is None or split_settings(name)[1]:
         return False

@@ -1,4 +1,4 @@
-"""The real program next to the prediction: its recorded run, and its runs under each library."""
+"""The real program compared with predictions: its recorded run, and its runs on each library."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from allocsim.reports.predictions import prediction, served_row
 from allocsim.text import format_bytes
 
 TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
-"""The titles of the columns, except the first column, which names the subject."""
+"""Titles of all columns except the first, which names the subject."""
 
 MEANING = (
     "predicted: peak of the replay, plus what the recorded program had not from malloc; real: peak "
     "of the program's anonymous memory, at least VmHWM less file pages, median and range of the "
     "runs; ratio: predicted / real; CPU s, wall s: medians"
 )
-"""The meaning of the columns."""
+"""Explanation of the columns."""
 
 
 def real_rows(shown: Compared) -> list[Row]:
-    """Return the rows whose library was to serve the program."""
+    """Return the rows of the libraries on which the program was run, or on which this failed."""
     return [row for row in shown.rows() if row.real is not None]
 
 
@@ -59,7 +59,7 @@ def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
 
 
 def real_failures(shown: Compared) -> list[str]:
-    """Return a sentence for each library under which the program was not run as often as wanted."""
+    """Return a sentence for each library on which a run of the program failed."""
     return [
         f"{label(row)}: {row.real.failure}"
         for row in real_rows(shown)
@@ -68,7 +68,7 @@ def real_failures(shown: Compared) -> list[str]:
 
 
 def program_sentences(shown: Compared) -> list[str]:
-    """Return sentences on the program itself, if its figures are known."""
+    """Return sentences about the program itself; [] if the trace does not describe its run."""
     comparison = shown.comparison
     run = comparison.workload.trace.program_run
     if run is None:
@@ -78,7 +78,7 @@ def program_sentences(shown: Compared) -> list[str]:
 
 
 def _recorded(run: ProgramRun, comparison: Comparison) -> str:
-    """Compare the recorded run with the prediction for the malloc that served it."""
+    """Describe the recorded run, and compare it with the prediction for the program's malloc."""
     text = f"The recorded program: {run.text}."
     row = served_row(comparison)
     predicted = prediction(row, comparison) if row else None
@@ -89,12 +89,12 @@ def _recorded(run: ProgramRun, comparison: Comparison) -> str:
 
 
 def _lowest(rows: Sequence[Row]) -> str | None:
-    """Name the library under which the program has the lowest peak."""
+    """Name the library on which the program has the lowest peak."""
     return _best(rows, _peak, format_bytes, "Lowest real peak")
 
 
 def _quickest(rows: Sequence[Row]) -> str | None:
-    """Name the library under which the program needs the least processor time."""
+    """Name the library on which the program takes the least CPU time."""
     return _best(rows, _cpu, lambda seconds: f"{seconds:.2f} s", "Least CPU time")
 
 
@@ -104,9 +104,10 @@ def _best(
     show: Callable[[float], str],
     name: str,
 ) -> str | None:
-    """Name the best library by a figure, and those whose runs overlap with its own.
+    """Name the best library by a figure, and either those whose runs overlap or the second best.
 
-    Returns None unless two libraries have several runs each: the spread of one run is not known.
+    Returns None if fewer than two libraries have several runs, because the spread of a single run
+    is not known.
     """
     several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]
     if len(several) < 2:
@@ -122,7 +123,7 @@ def _best(
 
 
 def _ratio(predicted: int | None, real: RealRuns) -> float | None:
-    """Return predicted / real, or None if one of them is not known."""
+    """Return predicted / real peak, or None if either is not known."""
     if predicted is None or not real.runs:
         return None
     return predicted / max(real.middle(_peak), 1)
@@ -134,7 +135,7 @@ def _peak(run: ProgramRun) -> float:
 
 
 def _cpu(run: ProgramRun) -> float:
-    """Return the processor time of a run in seconds."""
+    """Return the CPU time of a run in seconds."""
     return run.cpu_seconds
 
 

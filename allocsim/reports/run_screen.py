@@ -1,4 +1,4 @@
-"""A result on the screen: a summary of two lines, then the parts of the heap."""
+"""The result of a replay on the screen: summary, parts of the heap, timeline, moments, counters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METADATA_MEANING = "page map, span records, caches"
 FOOTPRINT_MEANING = "heap - released + metadata"
 
 MIN_COLUMNS = 3
-"""Number of columns that are shown however narrow the terminal is: name, bytes and share."""
+"""Number of columns shown on a terminal of any width: name, bytes and share."""
 
 COLOURS = {
     "live": "green",
@@ -36,7 +36,7 @@ COLOURS = {
     "free_spans": "magenta",
     "released": "blue",
 }
-"""The colour of each part. Green is useful memory, yellow is lost inside spans, the other colours
+"""The colour of each part. Green is live memory, yellow is lost inside spans, and the other colours
 are free memory."""
 
 
@@ -75,7 +75,10 @@ def print_result(
 
 
 def _parts_table(profile: Profile, width: int) -> Table:
-    """Show the parts at the peak and at the end; if there is room, also the meaning of each."""
+    """Return the table of parts at the peak and at the end, or at the chosen moment.
+
+    A wide screen also shows the meaning of each part.
+    """
     peak, end = profile.at_peak, profile.at_moment or profile.at_end
     second = f"after {end.event:,}" if profile.at_moment else "at end"
     bars = 20 if width >= NARROW else 6
@@ -91,7 +94,7 @@ def _parts_table(profile: Profile, width: int) -> Table:
         table.add_column("", style="dim", no_wrap=True)
     meanings = {**_MEANINGS, **profile.part_meanings}
     shown = [name for name in PART_MEANINGS if peak.parts[name] or end.parts[name]]
-    # Live bytes have a row even if there are none.
+    # `live` has a row even if it is 0.
     for name in shown if "live" in shown else ["live", *shown]:
         row = _row(name, peak, end, bars, meanings[name])
         table.add_row(*row[: len(table.columns)])
@@ -130,7 +133,7 @@ def _bytes(moment: Snapshot, name: str) -> int:
 
 
 def _timeline(profile: Profile, width: int) -> Table:
-    """Draw footprint and live bytes over the run, each scaled to its own peak."""
+    """Return lines of footprint and live bytes over the run, each scaled to its own peak."""
     when = f", event {profile.at_peak.event:,}" if width >= NARROW else ""
     blocks = max(min(60, width - 26), 8)
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))

@@ -1,4 +1,4 @@
-"""A result as text: Markdown for a pull request or an issue, JSON and CSV for programs."""
+"""The result of a replay as text: Markdown for people, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def json_text(result: Result) -> str:
 
 
 def csv_text(result: Result) -> str:
-    """Return the samples, one row each, below a row of column names."""
+    """Return the samples as CSV: a row of column names, then a row for each sample."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(result.profile.samples.dtype.names or ())
@@ -117,6 +117,9 @@ def csv_text(result: Result) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the file at `path`. On failure, the old file stays and EnvironmentLacks is raised."""
+    """Write `text` to the file at `path`.
+
+    On failure, raises EnvironmentLacks and leaves an existing file as it was.
+    """
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""The history of a trace on the screen and as JSON: live bytes over time, and the call sites."""
+"""The history of a trace on the screen and as JSON: live bytes over time, and call sites."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from allocsim.text import counted, format_bytes
 from allocsim.trace_history import History, Point, SiteTotal
 
 ROWS = 12
-"""Rows of the timeline."""
+"""Maximum number of rows of the timeline."""
 
 TOP = 8
-"""Call sites in each table."""
+"""Maximum number of call sites in each table."""
 
 BAR = 40
-"""Characters of a full bar of the timeline."""
+"""Width of a full bar of the timeline, in characters."""
 
 MIN_COLUMNS = 5
-"""Columns of a table of call sites that are shown however narrow the screen is."""
+"""Number of columns of a table of call sites shown on a terminal of any width."""
 
 
 def print_history(screen: Screen, history: History) -> None:
@@ -37,7 +37,7 @@ def print_history(screen: Screen, history: History) -> None:
 
 
 def _timeline_table(points: list[Point]) -> Table:
-    """Return live objects and bytes at some points, the last of which is the end."""
+    """Return the table of live objects and bytes at evenly spaced points, up to the last."""
     table = simple_table()
     table.add_column("after event", justify="right", min_width=16)
     table.add_column("live objects", justify="right")
@@ -55,7 +55,7 @@ def _timeline_table(points: list[Point]) -> Table:
 
 
 def _sites_table(title: str, totals: list[SiteTotal]) -> Table:
-    """Return the first of the lines that allocate, which are sorted by `title`."""
+    """Return the table of the first TOP call sites. `totals` is sorted by `title`."""
     calls, size = sum(it.calls for it in totals), sum(it.bytes for it in totals)
     table = simple_table()
     table.add_column(f"most {title}, by call site", no_wrap=True, max_width=60)

@@ -1,4 +1,4 @@
-"""Trace statistics on the screen and as JSON: calls, sizes, lifetimes, live bytes."""
+"""Trace statistics on the screen and as JSON: calls, sizes, lifetimes and live bytes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCHEMA = "allocsim/trace-info/1"
 meaning."""
 
 NO_HISTORY = History()
-"""The history of a trace of which only the statistics were collected."""
+"""The empty history, for a trace of which only the statistics were collected."""
 
 BAR = 12
-"""Characters of a full bar."""
+"""Width of a full bar, in characters."""
 
 MIN_COLUMNS = 3
-"""Number of columns of a histogram that are shown however narrow the terminal is."""
+"""Number of columns of a histogram shown on a terminal of any width."""
 
 
 def print_survey(trace: Trace, seen: TraceStats, history: History = NO_HISTORY) -> None:
@@ -48,13 +48,13 @@ def print_survey(trace: Trace, seen: TraceStats, history: History = NO_HISTORY) 
 
 
 def _headline(trace: Trace, seen: TraceStats) -> str:
-    """Return the trace, its format, its events and its threads."""
+    """Return the name and format of the trace, and the numbers of its events and threads."""
     events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
     return f"{trace.name} ({format_of(trace)}): {events}"
 
 
 def _summary(seen: TraceStats) -> str:
-    """Return peak live bytes and the bytes requested in total."""
+    """Return a line with the peak live bytes and the total of the requested bytes."""
     return (
         f"Peak live {format_bytes(seen.peak_live)} after {counted(seen.peak_event, 'event')}; "
         f"{format_bytes(seen.requested)} requested in total."
@@ -62,7 +62,7 @@ def _summary(seen: TraceStats) -> str:
 
 
 def _calls_table(seen: TraceStats) -> Table:
-    """Return the calls of each kind."""
+    """Return the table of calls and notes, by operation."""
     table = simple_table()
     table.add_column("call", min_width=16)
     table.add_column("count", justify="right", min_width=12)
@@ -78,7 +78,7 @@ def _calls_table(seen: TraceStats) -> Table:
 
 
 def _sizes_table(seen: TraceStats, bars: bool) -> Table:
-    """Return calls and bytes by size, and what is never freed."""
+    """Return the table of calls and bytes by size, and of objects that are never freed."""
     table = _histogram("bytes, up to", "calls", "total bytes", bars)
     table.add_column("never freed", justify="right", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
@@ -96,7 +96,7 @@ def _sizes_table(seen: TraceStats, bars: bool) -> Table:
 
 
 def _lifetimes_table(seen: TraceStats, bars: bool) -> Table:
-    """Return objects and their bytes by lifetime."""
+    """Return the table of freed objects and their bytes by lifetime."""
     table = _histogram("lifetime, up to", "objects", "bytes", bars)
     for one in seen.by_lifetime:
         if one.count:
@@ -105,7 +105,7 @@ def _lifetimes_table(seen: TraceStats, bars: bool) -> Table:
 
 
 def _histogram(key: str, counts: str, sizes: str, bars: bool) -> Table:
-    """Return an empty table of bins."""
+    """Return a table of bins without rows; `key`, `counts` and `sizes` are column titles."""
     table = simple_table()
     table.add_column(key, justify="right", no_wrap=True)
     for heading in (counts, sizes):
@@ -117,7 +117,7 @@ def _histogram(key: str, counts: str, sizes: str, bars: bool) -> Table:
 
 
 def _cells(one: Bin, bins: list[Bin], bars: bool) -> list[str]:
-    """Return the cells of a bin: its count and its bytes, each with its share of all bins."""
+    """Return the cells of a bin: its count and its bytes, each with its share of the total."""
     count, size = sum(each.count for each in bins), sum(each.bytes for each in bins)
     shares = 2 if bars else 1
     return [
@@ -151,7 +151,10 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
 
 
 def _lifetimes(seen: TraceStats) -> str:
-    """Return median, mean and maximum lifetime; the median is the upper end of its bin."""
+    """Return a line with the median, mean and maximum lifetime.
+
+    The median is rounded up to the upper bound of its bin.
+    """
     return (
         f"lifetime of freed objects, in events: median at most {seen.median_lifetime:,}, "
         f"mean {seen.mean_lifetime:,.0f}, max {seen.longest:,}"
@@ -159,7 +162,10 @@ def _lifetimes(seen: TraceStats) -> str:
 
 
 def _frees_by_others(seen: TraceStats) -> str:
-    """Return how many objects are freed by another thread than last allocated or resized them."""
+    """Return a line with the number of frees by another thread.
+
+    This is a thread other than the one that allocated the object or resized it last.
+    """
     share = percent(seen.frees_by_another, seen.frees)
     others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "0"
     return f"freed by a thread other than the last to allocate or resize the object: {others}"

@@ -1,4 +1,4 @@
-"""Cautions: what a trace lacks because its recorder did not see it, and how a replay suffers."""
+"""Warnings about what the recorder of a trace did not see, and the effect on a replay."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NO_ALIGNED_CALLS = (
 
 
 def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
-    """Return a sentence for each thing that the trace lacks and that would change a replay.
+    """Return a sentence for each defect of the trace that affects a replay.
 
-    With `ends_inferred`, the replay has made up for missing ends of threads.
+    With `ends_inferred`, the replay has inferred the missing ends of threads.
     """
     known = trace.capabilities
     return [
@@ -37,6 +37,10 @@ def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
 
 
 def _lacks_ends(trace: Trace) -> bool:
-    """Return whether the header of an allocsim trace names several threads, and no ends."""
+    """Return whether an allocsim trace has several threads and its recorder sees no ends.
+
+    Only the header of an allocsim trace has the number of threads (`claims`) before the events are
+    read.
+    """
     has_threads = bool(trace.description.get("claims", {}).get("threads", 1) > 1)
     return has_threads and trace.capabilities.thread_ends == "no"
