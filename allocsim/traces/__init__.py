@@ -28,8 +28,8 @@ def open_trace(
 
     The input is read while the trace is consumed. `form` names the format; without it, the format
     is detected from the content. `process` is the process whose calls are used, by default the
-    process that made the first call. With `sites`, the trace has its call sites, if they are in the
-    file and its reader knows them; reading then takes longer.
+    process that made the first call. With `sites`, the trace has its call sites if the file has
+    them and the reader can read them; reading then takes longer.
     """
     if file.is_allocsim_trace(path):
         _require_own_format(path, form, process)
@@ -38,17 +38,17 @@ def open_trace(
     with ExitStack() as on_error:
         on_error.enter_context(closing(source))
         trace = _open(source, path, form, process, sites)
-        on_error.pop_all()  # the trace has the source now, and closes it
+        on_error.pop_all()  # the trace now owns the source, and closes it
     return trace
 
 
 def _open(source: Source, path: str, form: str | None, process: int | None, sites: bool) -> Trace:
-    """Return the trace in a source: an allocsim trace or a recording."""
+    """Return the trace in a source, which is an allocsim trace or a recording."""
     if source.head(len(MAGIC)) == MAGIC:
         _require_own_format(path, form, process)
         return file.read_stream(source, sites)
-    # These imports take a third of the time that this package takes to load. An allocsim trace
-    # does not need them.
+    # These imports would take a third of the time to load this package. An allocsim trace does not
+    # need them.
     from allocsim.traces.readers import FORMATS
     from allocsim.traces.recording import events_of
 

@@ -1,4 +1,4 @@
-"""Calls: the form in which the reader of every format returns what a recording says.
+"""Calls: the form in which the readers of all formats return the content of a recording.
 
 A call is a malloc, calloc, memalign, realloc or free of the recorded program, with the addresses
 that the program used. The end of a thread is recorded as a call too. A reader does not interpret
@@ -29,7 +29,7 @@ class CallRecord(Struct):
 
 
 CALL = CallRecord.dtype
-"""NumPy's type of a call in an array."""
+"""NumPy type of a call in an array."""
 
 
 class Call(NamedTuple):
@@ -46,8 +46,8 @@ class Call(NamedTuple):
 
 
 MOVE = 8
-"""Operation of a call that gives an object another address and becomes no event. The number is the
-first that is not an Op. Only `preload.merge` makes such calls."""
+"""Operation of a call that gives an object another address and becomes no event. It is the first
+number that is not an Op. Only `preload.merge` makes these calls."""
 
 ADDRESS_BITS = 60
 """Number of low bits of an address that are kept. The top four bits are dropped, because they hold
@@ -58,7 +58,7 @@ SLOT_SIZE = 16
 instead of an address. It is malloc's usual alignment."""
 
 HUGE = 1 << 62
-"""A reader stores this number in place of every larger one. No heap can meet a request of so many
+"""A reader stores this number in place of every larger one. No heap can meet a request of that many
 bytes, so `object_ids` drops the call."""
 
 PAGE = 4096

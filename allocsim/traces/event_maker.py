@@ -35,11 +35,11 @@ class EventMaker:
         buffers: int = 1,
         sites: CallSites | None = None,
     ) -> None:
-        """Make the events of `process`, or if that is None, of the process of the first call.
+        """Make the events of `process`; if it is None, of the process of the first call.
 
-        `name` is the recording's name in error messages. `events` yields arrays of events called
-        chunks, and overwrites a chunk once it has made `buffers` more. Before a chunk is yielded,
-        the site numbers of its allocating events are put into `sites`, unless that is None.
+        `name` is the recording's name in error messages. `events` yields arrays of events, called
+        chunks, and overwrites a chunk once it has made `buffers` more. Unless `sites` is None, the
+        site numbers of a chunk's allocating events are put into it before the chunk is yielded.
         """
         self.ids = new_object_ids(process=process, sites=2 * BATCH if sites is not None else 0)
         self._name = name
@@ -58,7 +58,7 @@ class EventMaker:
                 if self._sites is not None:
                     self._sites.put(self.ids.sites[: state.allocating])
                 yield self._chunk[: state.events]
-                self._chunk = next(self._chunks)  # not before: the consumer may still read it
+                self._chunk = next(self._chunks)  # only now: the consumer may have been reading it
             if state.halt == Halt.TABLE_FULL:
                 self.ids = with_more_slots(self.ids)
             elif state.halt == Halt.TOO_MANY_THREADS:
@@ -75,7 +75,7 @@ class EventMaker:
         self.ids.dropped[:] = 0
 
     def thread_numbers(self) -> dict[int, int]:
-        """Return thread numbers by recorded thread id, for the threads that have made an event."""
+        """Return thread numbers by recorded thread id, of the threads that have made an event."""
         table = self.ids.threads
         used = table.key != 0  # a key is an id plus one, because key 0 marks a free slot
         keys, numbers = table.key[used].tolist(), table.number[used].tolist()

@@ -18,9 +18,9 @@ TRUNCATED = "the compressed file ends early; its content up to there was read"
 
 LOST = (Reason.UNREADABLE, Reason.UNKNOWN_FREE, Reason.UNKNOWN_REALLOC, Reason.OVERLAP,
         Reason.IMPOSSIBLE)  # fmt: skip
-"""If a call was dropped or repaired for one of these reasons, this call or an earlier call on the
-same object was lost. If the reason is another one, the call has no effect, or belongs to another
-process's heap."""
+"""If a call was dropped or repaired for one of these reasons, either it or an earlier call on the
+same object was lost. Calls dropped for other reasons have no effect, or belong to another process's
+heap."""
 
 
 def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:
@@ -34,7 +34,7 @@ def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:
     # an allocation, and the free that is inserted at an overlap.
     made_events = counts[REASONS[Reason.UNKNOWN_REALLOC]] + counts[REASONS[Reason.OVERLAP]]
     calls = events + lost - made_events
-    # One lost call is no defect: it may be in progress when the recording begins or ends.
+    # One lost call is normal: it may be in progress when the recording begins or ends.
     if lost <= max(MAX_LOST * calls, 1):
         return None
     reasons = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

@@ -2,8 +2,8 @@
 
 A call (see `calls`) has addresses, and an event (see `allocsim.events`) has an object id instead.
 The calls of all readers pass through here, so the same rules hold for every format. An address
-refers to the object that is live at this address. The ids of freed objects are reused, so memory
-is bounded by the number of objects live at the same time. The rules:
+refers to the object that is live there. The ids of freed objects are reused, so memory is bounded
+by the number of objects live at the same time. The rules:
 
     NULL returned, whatever the size     failed call; no event
     free of NULL                         no event
@@ -46,7 +46,7 @@ MAX_ALIGNMENT = 1 << 30
 """Maximum alignment in bytes; a call with a larger one is dropped as an impossible size."""
 
 MAX_PROCESSES = 1 << 8
-"""Maximum number of other processes whose calls are counted separately, not only in total."""
+"""Maximum number of other processes whose calls are counted by process, not only in total."""
 
 
 class ImportState(Struct):
@@ -109,8 +109,8 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
     """Turn calls[start:] into events; return the position of the first call not processed.
 
     Sets `state.events` to the number of events written and `state.halt` to the reason for stopping.
-    If sites are wanted, ids.sites[: state.allocating] has those of the allocating events.
-    A call can become two events, so the loop stops when there is room for only one event.
+    If sites are wanted, puts those of the allocating events into ids.sites[: state.allocating]. A
+    call can become two events, so the loop stops when there is room for only one event.
     """
     state = ids.state[0]
     state.events = 0
@@ -220,8 +220,8 @@ def _note_site(ids: ObjectIds, call: CallRecord) -> None:
 def _move(ids: ObjectIds, call: CallRecord) -> None:
     """Change the address of the object at call.old, if one is live there, to call.address."""
     number = remove(ids.objects, call.old)
-    # Only a damaged recording has an object at call.address. The moved object then gets no address,
-    # so no later call refers to it, and it stays live.
+    # Only in a damaged recording is another object at call.address. The moved object then gets no
+    # address, so no later call refers to it, and it stays live.
     if number >= 0 and find_slot(ids.objects, call.address) < 0:
         insert(ids.objects, call.address, number)
 

@@ -13,11 +13,11 @@ MAX_SHOWN = 80
 """Characters of a line that a message shows."""
 
 SKIPPED = "skipped lines that are not of the format"
-"""Beginning of the note on lines that are not calls, such as the program's own output."""
+"""Beginning of the note on lines that are not calls, such as output of the program."""
 
 
 class Reader:
-    """The calls (see `calls`) of a source (see `source`) in batches, and what they lack."""
+    """The calls (see `calls`) of a source (see `source`) in batches, with notes and losses."""
 
     process: int | None = None
     """The process chosen with --process, or None. Only `readers.ltrace` needs this number, because

@@ -16,7 +16,7 @@ class Reason(IntEnum):
     IMPOSSIBLE = 5
     OTHER_PROCESS = 6
     UNREADABLE = 7
-    """The readers count the calls with this reason. `object_ids` counts all others."""
+    """The readers count the calls with this reason. `object_ids` counts those with the others."""
 
 
 REASONS = {
@@ -29,4 +29,4 @@ REASONS = {
     Reason.OTHER_PROCESS: "other process",
     Reason.UNREADABLE: "unreadable call",
 }
-"""The reasons as reports and JSON name them."""
+"""The names of the reasons in reports and JSON."""

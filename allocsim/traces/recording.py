@@ -21,8 +21,8 @@ from allocsim.traces.reader import Reader
 from allocsim.traces.reasons import REASONS, Reason
 
 SELECT_PROCESS = " (select one with --process PID)"
-"""End of the note on dropped processes. `allocsim record`, which has no --process, replaces it by
-another text."""
+"""End of the note on dropped processes. `allocsim record`, which has no --process, replaces this
+text."""
 
 MAX_SHOWN_PROCESSES = 5
 """Maximum number of dropped processes that the note names."""
@@ -52,7 +52,7 @@ def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Itera
 
 
 def _losses(reader: Reader, trace: Trace, events: int) -> list[str]:
-    """Return what is missing from a recording that was read to its end."""
+    """Return sentences on what is missing from a recording that was read to its end."""
     truncated = [TRUNCATED] if reader.source.truncated else []
     lost = lost_calls(trace.dropped, events)
     return [*truncated, *reader.losses, *([lost] if lost else [])]
@@ -76,7 +76,7 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
 
 
 def _completed(dropped: np.ndarray, reader: Reader) -> np.ndarray:
-    """Return the counts by reason, corrected by what the reader knows only after the last batch."""
+    """Return the counts by reason, corrected with facts known only after the last batch."""
     counts = dropped.copy()
     counts[Reason.UNREADABLE] = reader.unreadable
     if reader.unknown_is_null:

@@ -52,7 +52,7 @@ CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
 
 
 def write_trace(trace: Trace, path: Path) -> None:
-    """Write the whole trace and close it. After an error, a file that existed is unchanged."""
+    """Write the whole trace and close it. After an error, an existing file is unchanged."""
     with (
         closing(trace),
         atomic_write(_regular(path)) as file,
@@ -84,7 +84,7 @@ def write_trace(trace: Trace, path: Path) -> None:
 def _regular(path: Path) -> Path:
     """Return the path; raise InputError if it names a device or pipe.
 
-    In these, the writer could not go back to write the header.
+    The writer must be able to go back and write the header.
     """
     if path.exists() and not path.is_file():
         raise InputError(f"'{path}' is not a regular file; an allocsim trace needs one")
@@ -92,7 +92,7 @@ def _regular(path: Path) -> Path:
 
 
 def is_allocsim_trace(path: str) -> bool:
-    """Return whether `path` is a plain file that begins like an allocsim trace."""
+    """Return whether `path` is a plain file that begins with an allocsim trace's MAGIC."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             return False
@@ -105,8 +105,8 @@ def is_allocsim_trace(path: str) -> bool:
 def read_trace(path: Path, sites: bool = False, name: str = "") -> Trace:
     """Return the trace in a plain file, with its call sites if `sites` is set.
 
-    The file stays open until the trace is closed or deleted. `name` is its name in messages, by
-    default the path.
+    The file stays open until the trace is closed or deleted. `name` is the name of the file in
+    messages, by default its path.
     """
     name = name or str(path)
     with _reading(name):
@@ -131,7 +131,7 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 def read_stream(source: Source, sites: bool = False) -> Trace:
     """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
 
-    The site numbers come after the events. If they are wanted, the source is first copied to an
+    The site numbers are after the events. So if they are wanted, the source is first copied to an
     unnamed file.
     """
     name = source.name
@@ -209,13 +209,13 @@ def _losses(description: Description) -> list[str]:
 def _chunks(
     file: OpenFile, layout: Layout, bounds: Bounds, name: str, column: ColumnReader | None
 ) -> Iterator[Any]:
-    """Yield the events, each chunk in an array of its own."""
+    """Yield the events in chunks, each in its own array."""
     for row in range(0, layout.rows, CHUNK):
         count, offset = min(CHUNK, layout.rows - row), layout.begin + row * EVENT.itemsize
         chunk = np.empty(count, EVENT).view(np.recarray)
         with _reading(name):
             read = file.fill(chunk, offset)
-            # Even if the read is not short, the file may have become shorter or longer.
+            # The file may have become shorter or longer, even if the read was complete.
             length = file.size() if read == chunk.nbytes else offset + read
         _require_length(length, layout, name)
         _require_valid(chunk, bounds, row, name)
@@ -237,9 +237,9 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
-    """Yield the events of a source in chunks, as they are decompressed, in an array that is reused.
+    """Yield the events of a source in chunks, as they are decompressed.
 
-    The array has room for one chunk.
+    All chunks use the same array.
     """
     chunk = no_events(CHUNK)
     room = memoryview(chunk.view(np.uint8))

@@ -16,7 +16,7 @@ All numbers are little-endian:
 
 The events are followed by the column of site numbers (see `site_column`) and the table of call
 sites (see `site_table`). A file without call sites has version 1, which older versions of allocsim
-read too, and zeros in place of the three numbers.
+read too, and its three numbers of version 2 are 0.
 
 The length and the checksum of the header are verified before the JSON text is parsed.
 """
@@ -56,14 +56,14 @@ MAX_HEADER = 16 << 20
 """Maximum bytes of a header."""
 
 MAX_TABLE = 1 << 30
-"""Maximum bytes of the table of call sites. One of 10 million nodes takes 120 MB."""
+"""Maximum bytes of the table of call sites. A table of 10 million nodes takes 120 MB."""
 
 BASE_OBJECTS = 1 << 22
 MAX_OBJECTS_PER_EVENT = 4
 """A file may use BASE_OBJECTS object ids, plus MAX_OBJECTS_PER_EVENT for each of its events.
 
-Consumers have a table row for each id up to the highest one. If ids are far apart, each of them
-costs an OS page. Without the limit, a small file with huge ids would cost gigabytes.
+Consumers have a table row for each id up to the highest. If ids are far apart, each row used costs
+an OS page. Without the limit, a small file with huge ids would cost gigabytes.
 """
 
 REMEDY = "recreate it from its recording with `allocsim trace convert`"
@@ -110,7 +110,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteLayout(NamedTuple):
-    """Sizes of the parts of a file that have the call sites; all are 0 if there are none."""
+    """Sizes of the parts of a file that hold call sites; all are 0 if it has no call sites."""
 
     entries: int = 0
     """Entries of the column of site numbers."""

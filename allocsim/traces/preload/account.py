@@ -49,7 +49,7 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
 
 
 def _census(reader: ImageReader) -> str:
-    """Return the numbers of threads, of their recorded ends, and of calls by function."""
+    """Return a phrase with the numbers of threads, recorded thread ends, and calls by function."""
     kinds = reader.calls_by_kind
     listed = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     return (
@@ -65,7 +65,7 @@ def _mapped(header: Any) -> str:
 
 
 def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
-    """Return whether a program that was started has its own image, so that it was recorded."""
+    """Return whether a started program was recorded: it has an image that began later."""
     return any(
         other.process == started.process and other.identity > image.identity + started.stamp
         for other in images

@@ -2,13 +2,13 @@
 
 A program image is a process until it calls exec; each exec begins another image. An image has a
 file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of
-records that one thread at a time writes. When a thread ends, a new thread continues its lane. The
-lane with the number 0 has the stacks of the calls instead, if they are recorded (see `stacks`).
+records that one thread at a time writes. When a thread ends, a new thread continues its lane. Lane
+0 has no records but the stacks of the calls, if they are recorded (see `stacks`).
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
 lane's file consists of chunks of CHUNK bytes, each of which ends with SLACK unused bytes. Words
-that are 0 may be between two records; they are skipped.
+that are 0 may precede a record; they are skipped.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ SLACK = 512
 """Bytes of a chunk, and of its unused end."""
 
 TEXT_WORDS = 4
-"""Words of the name of a thread or program in a record."""
+"""Words that the name of a thread or program takes in a record."""
 
 MAGIC, VERSION = b"allocrec", 2
 """First two fields of a header."""
 
 WITH_SITE = 128
-"""Bit of a record's operation: the record has one more word, the number of the call's stack."""
+"""Bit of a record's operation: the number of the call's stack follows as one more word."""
 
 
 class Code(IntEnum):
@@ -52,7 +52,7 @@ class Code(IntEnum):
     REALLOC = 12
     """First record of a realloc, written before the call: the old address and the new size."""
     REALLOCARRAY = 13
-    """The same, of a reallocarray."""
+    """First record of a reallocarray, with the same words."""
     RESIZED = 14
     """Second record of both, written after the call: the new address, 0 on failure."""
     FREE = 15
@@ -69,8 +69,7 @@ class Code(IntEnum):
     EXEC_FAILED = 21
     """The last exec of the process has failed."""
     UNWRITTEN = 22
-    """A record that was reserved and never written. In place of the stamp is its number of words.
-    """
+    """A record that was reserved and never written. Its number of words replaces the stamp."""
 
 
 KINDS = {
@@ -88,8 +87,9 @@ KINDS = {
     "free": (Code.FREE,),
     "operator delete": (Code.DELETE,),
 }
-"""The functions that a program may call, and the codes of their records. A call of operator new or
-delete has these codes only if the operator does not itself call malloc or free."""
+"""The functions that a program may call, and the codes of their records. Only the operators new and
+delete of a malloc library have these codes, new unless it calls malloc. For other operators, the
+calls of malloc and free that they make are recorded."""
 
 
 def _words(code: Code) -> int:
@@ -137,8 +137,8 @@ HEADER = np.dtype(
         ("forked", "<u8"),  # stamp before that fork, or 0
         ("is_tsc", "<u8"),  # 1 if stamps are ticks of the time stamp counter; 0 if they are ns
         ("flags", "<u8"),  # bits of Flag
-        ("maps", "<u8"),  # mmap, mremap, brk and sbrk calls of the program that got memory
-        ("mapped", "<u8"),  # bytes that these calls got
+        ("maps", "<u8"),  # mmap, mremap, brk and sbrk calls of the program that obtained memory
+        ("mapped", "<u8"),  # bytes that these calls obtained
         ("unmaps", "<u8"),  # calls of the program that returned memory to the OS
         ("unmapped", "<u8"),  # bytes that these calls returned
         ("lost", "<u8", 16),  # calls by reason, as in LOST
@@ -168,7 +168,7 @@ class Image(NamedTuple):
 
     @property
     def identity(self) -> int:
-        """The stamp of the image's first call. No other image of the recording has the same."""
+        """The stamp of the image's first call, which no other image of the recording has."""
         return int(self.header["identity"])
 
     @property
@@ -196,7 +196,7 @@ class Image(NamedTuple):
 def find_images(directory: Path) -> list[Image]:
     """Return the program images in a directory, the earliest first.
 
-    A header file without a complete header is ignored: the program ended while it was created.
+    A header file without a complete header is ignored: the program ended while creating it.
     """
     names = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
     return sorted(filter(None, map(_read_image, names)), key=lambda image: image.identity)
@@ -226,7 +226,7 @@ def ancestors(image: Image, images: list[Image]) -> Iterator[Image]:
     """Yield the images from which an image was forked, the nearest first."""
     known = {other.identity: other for other in images}
     while (parent := known.get(int(image.header["parent"]))) is not None:
-        if parent.identity >= image.identity:  # in a damaged header: the loop might not end
+        if parent.identity >= image.identity:  # a damaged header, which could make the loop endless
             return
         yield parent
         image = parent

@@ -1,4 +1,4 @@
-"""Merge: the calls of all lanes of a program image in the order of their stamps.
+"""Merge: the calls of all lanes of a program image, in the order of their stamps.
 
 `layout` defines program images, lanes, records and stamps. The lanes are in a binary heap, ordered
 by the stamp of their next record. The merge reads a lane until another lane has an earlier record,
@@ -11,7 +11,7 @@ becomes a MOVE (see `calls`), which parks the object under a key that no address
 record then moves the object from this key to the new address.
 
 The recorder maps its files into the recorded program, which may have overwritten any byte. So the
-kernels check every position, and read nothing outside of a lane's mapping.
+kernels check every position, and read nothing outside a lane's mapping.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class MergeState(Struct):
     threads: Int64  # threads that made calls
     ended: Int64  # threads whose end was recorded
     notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
-    damaged: Int64  # lanes in which bytes that are no record follow the records
+    damaged: Int64  # lanes whose records are followed by invalid bytes
 
 
 class Merge(NamedTuple):
@@ -156,7 +156,7 @@ def _find_record(state: MergeState, lane: Lane) -> None:
         else:
             stamp = (word >> 8) - state.identity & _STAMP
             # A record may be stamped shortly before the image's first one. The difference modulo
-            # 2**56 is then almost 2**56, and the record counts as simultaneous with the first.
+            # 2**56 is then almost 2**56, and the record gets the stamp of the first one.
             lane.stamp = stamp if stamp >> 55 == 0 else 0
             return
     lane.position = lane.end
@@ -206,7 +206,7 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
 
 @kernel
 def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) -> CallRecord:
-    """Append a call of the lane's thread whose other fields are 0."""
+    """Append a call of the lane's thread; the fields other than `op` and `thread` are 0."""
     call = calls[state.calls]
     state.calls += 1
     call.op = op
@@ -251,7 +251,7 @@ def _size(word: int) -> int:
 def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
     """Move the object that the lane's thread is resizing to a key that is not an address.
 
-    Another object may then get the old address.
+    Then another object may get the old address.
     """
     call = _new_call(state, lane, MOVE, calls)
     call.old = lane.old

@@ -1,10 +1,10 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
 Lane 0 of an image (see `layout`) consists of entries. The first word of an entry has the kind in
-the low byte, and above it the number of words that follow. Entries of stacks have the numbers 1, 2
-and so on, which are in the records of the calls. An entry of an object, which is the executable or
-a library, is before the first stack with an address in it. If the program has unloaded libraries,
-an address may be in another object than before: the last entry that contains it counts.
+the low byte, and above it the number of words that follow. Stacks are numbered from 1 on, and the
+records of the calls have these numbers. An object is the executable or a library. Its entry
+precedes the first stack with an address in the object. If the program has unloaded libraries,
+several objects may contain an address; the one with the last entry counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Kind(IntEnum):
     """Return addresses, the innermost first."""
     OBJECT = 2
     """Begin and end of a mapped file, the difference between addresses in memory and in the file,
-    and the file's path; it is empty for the executable."""
+    and the file's path, which is empty for the executable."""
 
 
 class Stacks:
@@ -49,7 +49,7 @@ class Stacks:
 
     def __init__(self, image: Image) -> None:
         self.places: list[Place] = [Place(b"", 0)]
-        """Calls. The path is empty if the code is in no file, as that of a JIT compiler."""
+        """Places of calls. The path is empty if no file has the code, such as that of a JIT."""
         self.place_of: list[int] = [0]
         """By row: the number of its place."""
         self.parents: list[int] = [0]
@@ -131,7 +131,7 @@ def site_table(image: Image) -> tuple[SiteTable, list[str]]:
 def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:
     """Yield the kind and the words of each entry of an image's lane 0.
 
-    In a chunk of which the program has overwritten a part, the rest is skipped.
+    If the program has overwritten a part of a chunk, the rest of that chunk is skipped.
     """
     if not image.stacks.exists():
         return

@@ -60,7 +60,7 @@ def _events(
 
     At the end, complete the trace's description, notes and losses.
     """
-    # The image's chunks wait in the queue of `read_ahead`, so the maker needs that many arrays.
+    # Up to AHEAD chunks wait in the queue of `read_ahead`, so the maker needs AHEAD + 2 arrays.
     maker, times = EventMaker(trace.name, 0, AHEAD + 2, trace.sites), TimeTable()
     for chunk in _inherited(trace.sites, maker, image, images):
         trace.inherited += len(chunk)
@@ -101,9 +101,9 @@ def _inherited(
 ) -> Iterator[Any]:
     """Yield allocations of the objects that are live when an image is forked.
 
-    For this the calls of its ancestors are read, the first ancestor's up to the first fork, the
-    next one's up to the next fork, and so on. The sites of these allocations are unknown, since the
-    stacks of another image have other numbers.
+    To find them, the calls of its ancestors are read: those of the first ancestor up to the first
+    fork, those of the next one up to the next fork, and so on. The sites of these allocations are
+    unknown, because the stacks of each image have their own numbers.
     """
     line = [image, *ancestors(image, images)]
     if len(line) == 1:

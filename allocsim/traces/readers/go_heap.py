@@ -1,4 +1,4 @@
-"""The heap of a Go execution trace: its spans and objects, and the calls that events stand for."""
+"""The heap of a Go execution trace: its spans and objects, and the calls made from its events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from allocsim.traces.scan.go_batch import number_at
 
 SPAN_EXISTS, SPAN_ALLOC, SPAN_FREE = 128, 129, 130
 OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
-"""Types of events. A span or object EXISTS if it is older than the trace."""
+"""Types of events. EXISTS is of a span or object that is older than the trace."""
 
 ROWS = 1 << 16
 """Events that are converted to Python objects at a time."""
@@ -24,7 +24,7 @@ OBJECT_UNIT = 8
 
 
 class GoHeap:
-    """The spans and live objects, according to the events so far.
+    """The spans and live objects after the events read so far.
 
     Memory use grows with the number of live objects and of pages.
     """
@@ -33,8 +33,7 @@ class GoHeap:
         self._base = 0
         """Lowest address of the heap."""
         self._class_of_page = dict[int, int]()
-        """Size class of each page. For the first page of a large object it is -N if N pages belong
-        to the object."""
+        """Size class of each page. For the first page of a large object of N pages, it is -N."""
         self._live = set[int]()
         """Addresses of the live objects. Tiny objects that share a block have the block's address.
         """
@@ -57,7 +56,7 @@ class GoHeap:
                 yield from self._allocate(first, thread, kind == OBJECT_ALLOC)
 
     def notes(self) -> list[str]:
-        """Return sentences for the user on what the calls lack."""
+        """Return sentences for the user on what the trace does not show."""
         notes = ["Go traces have no requested sizes: objects have the sizes of their classes"]
         if self._shared:
             notes.append(
@@ -121,7 +120,7 @@ def _sorted(batches: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
     )
     events = np.concatenate([part for _, part in batches])
     order = np.argsort(events["time"], kind="stable")
-    # As Python objects, an event takes ten times as much memory as its record.
+    # An event takes ten times as much memory as Python objects as it does as a record.
     for start in range(0, len(order), ROWS):
         rows = order[start : start + ROWS]
         yield from zip(threads[rows].tolist(), events[rows].tolist(), strict=True)

@@ -1,14 +1,14 @@
 """Execution traces of Go programs that run with GODEBUG=traceallocfree=1 (Go 1.23 and newer).
 
-Such a trace has every allocation, and every object that a sweep frees. A trace is a sequence of
-generations, and a generation is a set of batches. The events of a batch are of one thread and in
-the order of their times, but the batches overlap. So the reader reads a whole generation and sorts
-its events by time.
+Such a trace has every allocation, and every free by a sweep. A trace is a sequence of generations,
+and a generation is a set of batches. The events of a batch are those of one thread, in the order of
+their times, but batches overlap. So the reader reads a whole generation and sorts its events by
+time.
 
 A trace does not have the requested sizes. A small object gets the size of its size class, and a
 large object the size of its pages. Go may put several objects of less than 16 bytes into one block;
-they count as one object. An object is freed when the sweep after a garbage collection reaches the
-object, and not when the program stops using it.
+they count as one object. An object is freed when the sweep after a garbage collection reaches it,
+not when the program stops using it.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ HEADER = 16
 """Bytes of the header: `go 1.NN trace` and zeros."""
 
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
-"""First byte of a batch, of a batch that belongs to an experiment, and of a generation's end."""
+"""First bytes of a batch, of a batch of an experiment, and of a generation's end."""
 
 HEAP_BOUNDS = b"\1"
-"""First byte of the experiment's batch with the lowest address; its other batches list types."""
+"""First byte of the experiment's batch with the heap's lowest address. Others list types."""
 
 ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
 
 MAX_EVENTS = 1 << 24
-"""Events of a generation, about one second of the program, that are held in memory: 1.5 GiB."""
+"""Maximum events of a generation, which lasts about one second. Sorting them takes 1.5 GiB."""
 
 TABLES = {2, 4, 6, 8, 50}
 """First bytes of batches without events: stacks, strings, CPU samples, clocks."""
 
 ARGUMENTS = np.zeros(256, np.int64)
-"""Number of arguments of an event, by the event's type; the time counts too. 0: unknown type."""
+"""Number of arguments of an event by its type, the time included; 0 for an unknown type."""
 
 for _count, _kinds in {
     1: (11, 17, 18, 23, 24, 27, 36),
@@ -100,7 +100,7 @@ class _Bytes:
 
 def go_calls(reader: PythonReader) -> Iterator[Call]:
     """Yield the calls of a trace."""
-    from allocsim.traces.readers.go_heap import GoHeap  # loads the design go
+    from allocsim.traces.readers.go_heap import GoHeap  # this import loads the design go
 
     data, heap = _Bytes(reader.source), GoHeap()
     data.take(HEADER)
@@ -118,7 +118,7 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""The last description of the heap, if any; then thread and events of each batch."""
+"""The last description of the heap, if any; and the thread and the events of each batch."""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:
@@ -156,7 +156,7 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
 
 
 def _require_room(data: _Bytes, held: int) -> None:
-    """Raise TraceError if a generation has too many events to sort them in memory."""
+    """Raise TraceError if a generation has too many events to be sorted in memory."""
     if held > MAX_EVENTS:
         raise TraceError(
             f"{data.source.name}, byte {data.place}: a generation of more than {MAX_EVENTS:,} "
@@ -165,7 +165,7 @@ def _require_room(data: _Bytes, held: int) -> None:
 
 
 def _events(data: _Bytes, payload: bytes, time: int) -> Any:
-    """Return the events of AllocFree in a batch."""
+    """Return the AllocFree events of a batch; raise TraceError if the batch is damaged."""
     events = records(GoEvent, len(payload) // 2 + 1)  # an event has two bytes or more
     text = np.frombuffer(payload, np.uint8)
     found, place = decode_batch(text, time, ARGUMENTS, events)

@@ -15,8 +15,8 @@ frees the oldest block of its site. A note tells the user that the result is app
 of sqlite3, the median lifetime was the same as in a raw file, and the p99 within 0.01%. If a free
 were assumed to free the youngest block, the median would be 5 instead of 7.
 
-Memory is bounded by the blocks that are live in the program, a buffer of text, and 24 bytes for
-each of at most MAX_SITES sites.
+Memory is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
+each of at most MAX_SITES sites. Call sites, if wanted, take more (see `heaptrack_stacks`).
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_SITES = 1 << 24
-"""Maximum number of sites in a file; a program of millions of lines has a few hundred thousand."""
+"""Maximum number of sites in a file. Programs of millions of lines have some hundred thousand."""
 
 NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
 
 LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
-"""The last version of heaptrack that does not write a FORMAT, and the format of its files."""
+"""The last version of heaptrack that writes no FORMAT, and the format of its files."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
-"""Bytes of the shortest line that defines a site, and of the shortest that allocates a block."""
+"""Bytes of the shortest lines that define a site and that allocate a block."""
 
 
 class HeaptrackFile(Struct):
@@ -174,7 +174,7 @@ def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
-    """Read a free. Its number is a site if the file has defined sites, else an address."""
+    """Read a free. Its number is a site if the file has sites and is not raw, else an address."""
     number = hexadecimal(scan.text, position, scan.state[0])
     after = skip_line_end(scan.text, scan.state[0].position)
     call.op = Op.FREE
@@ -226,7 +226,7 @@ def _string(scan: HeaptrackScan, position: int) -> int:
 
 @kernel
 def _name(scan: HeaptrackScan, position: int) -> int:
-    """Skip a line with a name, after a copy of it was made if call sites are wanted."""
+    """Skip a line with a name; copy it first if call sites are wanted."""
     after = next_line(scan.text, scan.state[0], position)
     add_name(scan.stacks, scan.text, position, after)
     return after

@@ -1,6 +1,6 @@
 """Names in heaptrack files: modules, strings and frames, parsed from copies of their lines.
 
-All numbers are hexadecimal. In format 3, the texts have a length before them.
+All numbers are hexadecimal. LENGTH, the length of a text, is present only in format 3.
 
     x LENGTH PATH                              raw: the executable
     m LENGTH PATH BASE [OFFSET SIZE]...        raw: a module at address BASE, and its segments; the
@@ -24,13 +24,13 @@ from allocsim.call_sites.symbols import Place, resolve
 from allocsim.call_sites.table import MAX_FRAMES, SiteTable, table_of_addresses
 
 MAX_TEXT = 1200
-"""Maximum bytes of a string that are kept."""
+"""Maximum bytes kept of a string."""
 
 LENGTH_FORMAT = 3
-"""The first format in which texts have a length before them."""
+"""The first format in which a text's length precedes it."""
 
 EXECUTABLE, NEW_LIST = b"x", b"-"
-"""Paths of modules with a meaning of their own."""
+"""Paths of modules with a special meaning."""
 
 
 class Segment(NamedTuple):
@@ -43,7 +43,7 @@ class Segment(NamedTuple):
 
 
 class Names:
-    """The names of a file, as far as it has been read."""
+    """The names in a file, as far as it has been read."""
 
     def __init__(self) -> None:
         self.frames: list[list[Frame]] = [[]]
@@ -54,7 +54,7 @@ class Names:
         self._rest = b""
 
     def parse(self, lines: bytes, form: int) -> None:
-        """Parse the next lines with names of a file of format `form`; wrong lines are ignored."""
+        """Parse the next lines with names of a file of format `form`; ignore invalid lines."""
         text, position = self._rest + lines, 0
         while position < len(text):
             end = self._parse_line(text, position, form)
@@ -64,7 +64,7 @@ class Names:
         self._rest = text[position:]
 
     def _parse_line(self, text: bytes, start: int, form: int) -> int:
-        """Parse the line at `start`; return the position after it, or -1 if it is not complete."""
+        """Parse the line at `start`; return the position after it, or -1 if it is incomplete."""
         letter, first = text[start : start + 1], start + 2
         try:
             if letter == b"i":
@@ -125,7 +125,7 @@ class Names:
         )
 
     def _string(self, number: int) -> bytes:
-        """Return the string with a number; b"" if there is none."""
+        """Return the string with a number, or b"" if no string has it."""
         return self._strings[number] if 0 <= number < len(self._strings) else b""
 
     def table(self, rows: Any, recording: str) -> tuple[SiteTable, list[str]]:
@@ -136,7 +136,7 @@ class Names:
         if len(self.frames) > 1:
             known = np.where(rows.address < len(self.frames), rows.address, 0)
             return table_of_addresses(rows.parent, known, self.frames), []
-        # A return address is after the call instruction, so the byte before it is looked up.
+        # A return address is after the call instruction, so look up the byte before it.
         keys, numbers = np.unique(
             np.stack([rows.map, rows.address - 1], axis=1), axis=0, return_inverse=True
         )
@@ -147,7 +147,7 @@ class Names:
 
 
 def _place(segments: list[Segment], address: int) -> Place:
-    """Return the place at an address, given the sorted segments in memory."""
+    """Return the place of an address; `segments` are sorted."""
     position = bisect_right(segments, address, key=lambda segment: segment.start)
     if position and address < segments[position - 1].end:
         segment = segments[position - 1]

@@ -28,10 +28,10 @@ class SiteCounts(Struct):
 class Site(Struct):
     """An allocation site."""
 
-    request: Int64  # size of each of its blocks
+    request: Int64  # size of each of its blocks in bytes
     first: Int64  # oldest live block; 0 if none exists
     last: Int64  # youngest live block, if `first` is not 0
-    stack: Int64  # site number of its calls
+    stack: Int64  # site number of its calls (see `call_sites`)
 
 
 UNKNOWN = 1 << 59

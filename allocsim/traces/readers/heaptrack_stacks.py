@@ -27,7 +27,7 @@ from allocsim.traces.scan.lex import (
 from allocsim.traces.scan.state import ScanState
 
 MIN_ROW_LINE = len(b"t 1 0\n")
-"""Bytes of the shortest line that adds a row."""
+"""Bytes of the shortest line that adds a row to the tree."""
 
 _MODULE, _DASH = ord("m"), ord("-")
 
@@ -50,7 +50,7 @@ class StackRow(Struct):
 
 
 class Stacks(NamedTuple):
-    """The tree, and copies of the lines with names that were not parsed yet."""
+    """The tree, and copies of lines with names that are not yet parsed."""
 
     counts: Table[StackCounts]  # one row
     rows: Table[StackRow]
@@ -63,7 +63,7 @@ def new_stacks() -> Stacks:
 
 
 def with_room_for_text(stacks: Stacks, length: int) -> Stacks:
-    """Return the same state with room for what `length` more bytes of text may define."""
+    """Return the same state with room for the rows and names in `length` more bytes of text."""
     if not stacks.counts[0].wanted:
         return stacks
     rows = min(stacks.counts[0].rows + 1 + length // MIN_ROW_LINE + 1, MAX_NODES)
@@ -79,7 +79,7 @@ def with_room_for_text(stacks: Stacks, length: int) -> Stacks:
 def add_row(stacks: Stacks, text: np.ndarray, state: ScanState, position: int) -> int:
     """Read a line t IP PARENT; return the position after its newline.
 
-    A line of another form adds a row too, because the rows are numbered by their lines.
+    A line of another form adds a row too, because rows are numbered by t lines.
     """
     counts = stacks.counts[0]
     if not counts.wanted:

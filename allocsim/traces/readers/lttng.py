@@ -97,7 +97,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
     text, state, line = scan.text, scan.state[0], scan.line[0]
     name = _event_name(scan, position)
     call.op = _operation(state, name) if name else -1
-    if call.op < 0:  # an event of another provider, or one of the wrapper that is unknown here
+    if call.op < 0:  # of another provider, or an unknown event of the wrapper
         if not name and text[position] != _BRACKET:
             return -1
         state.made = 0

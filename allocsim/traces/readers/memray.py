@@ -4,8 +4,7 @@ memray is an optional dependency. The layout of a capture changes between versio
 this module does not parse it. Instead, a child process (`memray_child`) reads the capture with
 memray, and this module converts the records that the child writes. The calls used are those of the
 malloc family, and Python's own allocations if they were traced. Calls of mmap and munmap are
-dropped, because Python obtains its arenas by mmap, and the objects in the arenas would be counted
-twice.
+dropped, because Python obtains its arenas by mmap, and the objects in them would be counted twice.
 
 memray records a realloc as a free and an allocation. It does not record alignments. Memory use is
 bounded by the number of live blocks, and in the child by its MAX_MEMORY. A compressed capture, or a
@@ -37,10 +36,10 @@ from allocsim.traces.readers.memray_stacks import MAX_TABLE, decode_stacks
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
-"""First bytes of a plain capture, and of a capture compressed with LZ4. Most are compressed."""
+"""First bytes of a plain capture, and of one compressed with LZ4, which is memray's default."""
 
 CUT_AT_START = "it is cut off before its first call"
-"""Reason in the error if memray can read nothing of a capture that is cut off."""
+"""Reason in the error if a capture is cut off and memray can read nothing of it."""
 
 NUMBER = 8
 RECORD = NUMBER * memray_child.COLUMNS
@@ -114,7 +113,7 @@ class MemrayReader(Reader):
 
     def _calls(self, rows: Any, calls: Any) -> Any:
         """Convert the rows that are calls; return the part of `calls` that they fill."""
-        # The last entry of _OPS is _NOT_A_CALL, which serves for all larger numbers.
+        # The last entry of _OPS is _NOT_A_CALL; it stands for all larger numbers too.
         ops = _OPS[np.minimum(rows[:, 0], len(_OPS) - 1)]
         kept = rows[ops != _NOT_A_CALL]
         self._dropped += len(rows) - len(kept)

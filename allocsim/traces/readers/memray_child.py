@@ -7,10 +7,10 @@ allocator was traced, else 0. Then come five numbers for each record: allocator,
 size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is not
 installed, or UNREADABLE with the reason on standard error.
 
-With the argument STACKS, the stacks follow the records. Their first record has the allocator TABLE.
-Then comes a JSON object: `frames`, a list of [function, file, line, whether it is native], and a
-tree of rows, `parents` and `frame_of`, in which row N is the stack with the number N. Without the
-argument, all numbers of stacks are 0.
+With the argument STACKS, a last record with the allocator TABLE follows, and then the stacks as a
+JSON object: `frames`, a list of [function, file, line, whether it is native], and a tree of rows,
+`parents` and `frame_of`. Row N of the tree is the stack with the number N. Without the argument,
+all numbers of stacks are 0.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OTHER_VERSION = (
 )
 
 STACKS, TABLE = "stacks", -1
-"""The argument with which the stacks are written, and the allocator of the last record then."""
+"""The argument that requests the stacks, and the allocator of the record before them."""
 
 COLUMNS = 5
 """Numbers of a record."""
@@ -69,13 +69,13 @@ def main() -> int:
         if reader.metadata.file_format is not FileFormat.ALL_ALLOCATIONS:
             return _fail(AGGREGATED)
         _write_records(reader)
-    except Exception as error:  # memray raises many types if a capture is damaged
+    except Exception as error:  # for a damaged capture, memray raises many types
         return _fail(f"{error or type(error).__name__}; {OTHER_VERSION}")
     return 0
 
 
 def _limit(kind: int, most: int) -> None:
-    """Lower a limit of this process to `most`, unless it is lower already."""
+    """Lower a limit of this process to `most`, unless the limit is already lower."""
     _, allowed = resource.getrlimit(kind)
     if allowed == resource.RLIM_INFINITY or allowed > most:
         resource.setrlimit(kind, (most, most))
@@ -101,7 +101,7 @@ def _write_records(reader: Any) -> None:
 
 
 class _Stacks:
-    """The stacks of the records. memray makes a stack in 24 us, so each is made only once."""
+    """The stacks of the records. memray takes 24 us per stack, so each is made only once."""
 
     def __init__(self, native: bool) -> None:
         self._native = native
@@ -134,7 +134,7 @@ class _Stacks:
         return row
 
     def encoded(self) -> bytes:
-        """Return the JSON object."""
+        """Return the stacks as a JSON object."""
         parents, frames = zip(*self._rows, strict=True)
         table = {"frames": [*self._frames], "parents": parents, "frame_of": frames}
         return json.dumps(table).encode("ascii")

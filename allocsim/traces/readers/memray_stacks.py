@@ -13,11 +13,11 @@ MAX_TABLE = 1 << 30
 """Maximum bytes of the JSON text."""
 
 NATIVE = "[native]"
-"""The module of a native function, since memray does not tell it."""
+"""The module of every native function, because memray does not record the module."""
 
 
 class _Stacks(msgspec.Struct, frozen=True):
-    """The JSON object."""
+    """The JSON object that `memray_child` writes."""
 
     frames: list[tuple[str, str, int, bool]]
     parents: list[int]
@@ -25,7 +25,7 @@ class _Stacks(msgspec.Struct, frozen=True):
 
 
 def decode_stacks(text: bytes, name: str) -> SiteTable:
-    """Return the table of call sites; raise TraceError if memray's reader wrote no such table."""
+    """Return the table of call sites; raise TraceError if `text` is cut off or damaged."""
     try:
         found = msgspec.json.decode(text, type=_Stacks)
         frames = [_frame(*frame) for frame in found.frames]
@@ -39,5 +39,5 @@ def decode_stacks(text: bytes, name: str) -> SiteTable:
 
 
 def _frame(function: str, file: str, line: int, is_native: bool) -> Frame:
-    """Return a frame."""
+    """Return the frame of an entry of `_Stacks.frames`."""
     return make_frame(function, file, line, NATIVE if is_native else "")

@@ -6,13 +6,13 @@ A line is [@ CALLER] and then one of
 
 or = Start, or = End. A realloc takes two lines, < and >. The format records neither threads nor
 alignments, and a calloc appears as a malloc of count * size bytes. The caller contains a file name
-with arbitrary characters, so a line is parsed from its end. The caller is one address, in one of
-the forms
+with arbitrary characters, so a line is parsed from its end. The caller is one address in one of
+these forms,
 
     OBJECT:(SYMBOL+OFFSET)[ADDRESS]      OBJECT:[ADDRESS]      [ADDRESS]
 
-in which the address is relative to the place where the object was loaded. So the call site of an
-object has one frame, which in C++ is often that of operator new.
+in which ADDRESS is relative to the load address of OBJECT. So a call site has one frame, which in
+C++ is often that of operator new.
 """
 
 from __future__ import annotations
@@ -149,9 +149,9 @@ class MtraceReader(CallerReader):
         super().__init__(source, LINES)
 
     def frames_of(self, callers: list[bytes]) -> list[Frame]:
-        """Return function and line of each caller, or else the symbol that the text has."""
+        """Return function and line of each caller, or else the symbol in the text."""
         found = [_CALLER.fullmatch(caller) for caller in callers]
-        # A return address is after the call instruction, so the byte before it is looked up.
+        # A return address is after the call instruction, so look up the byte before it.
         places = [
             Place(match[1] or b"", max(int(match[3], 16) - 1, 0)) if match else Place(b"", 0)
             for match in found

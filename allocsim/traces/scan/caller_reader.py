@@ -16,7 +16,7 @@ from allocsim.traces.scan.line_reader import LineReader
 from allocsim.traces.scan.text_numbers import texts_of, with_room_for_texts
 
 MIN_LINE = 12
-"""No line that names a caller is shorter, in bytes: the shortest is mtrace's "@ x + 0x1 0"."""
+"""Bytes of the shortest line that names a caller: mtrace's "@ x + 0x1 0" and its newline."""
 
 
 class CallerReader(LineReader):
@@ -38,7 +38,7 @@ class CallerReader(LineReader):
             self.sites.table = table_of_addresses([0] * len(callers), numbers, chains)
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
-        """Yield batches of the calls before `end`, with a table large enough for their callers."""
+        """Yield batches of the calls before `end`; the table has room for all their callers."""
         if self.sites is not None:
             callers = with_room_for_texts(self._scan.callers, end // MIN_LINE + 1, end)
             self._scan = self._scan._replace(callers=callers)

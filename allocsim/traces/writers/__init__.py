@@ -20,7 +20,7 @@ class Writer:
     suffixes: tuple[str, ...]
     """Suffixes of its file names."""
     write: Callable[[Trace, Path], None]
-    """Write a whole trace. The file is replaced atomically: after an error the old file remains."""
+    """Writes a whole trace. Replaces the file atomically: after an error the old file remains."""
     keeps_sites: bool = False
     """Whether the file has the call sites of the trace."""
 
