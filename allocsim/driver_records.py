@@ -15,7 +15,7 @@ class Touch(IntEnum):
     FIRST = 1
     """The first byte."""
     PAGE = 2
-    """One byte in each OS page."""
+    """One byte in each page of 4 KiB."""
     FULL = 3
     """Every byte."""
 

@@ -1,9 +1,10 @@
 """The child process: measures one subject (a design or a malloc library), then ends.
 
-The argument of the process is a Request as JSON. The process inherits two descriptors: a file of
-events (see `event_file`), and a pipe for Messages to the parent. A message reports each stage, so
-if the child dies, the parent knows in which stage. "loading" means that everything the measurement
-needs is prepared; "ready" means that the subject is loaded.
+The argument of the process is a Request as JSON. The process inherits descriptors: a file of events
+(see `event_file`), a pipe for Messages to the parent and, if pages are measured, a file of arrays
+(see `answer`). A message reports each stage, so if the child dies, the parent knows in which stage.
+"loading" means that everything the measurement needs is prepared; "ready" means that the subject is
+loaded.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ TABLE_BYTES = OBJECT.itemsize + 8
 """Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live_event`."""
 
 PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
-"""Bytes per event of a plan for threads, if each event has a turn and an epoch of its own."""
+"""Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
 
 
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """The measurement that a child is to make."""
+    """A measurement for a child to make."""
 
     subject: str
     """A name such as "tcmalloc:release_rate=10" or "lib:glibc"."""
@@ -77,7 +78,7 @@ class Request(msgspec.Struct, kw_only=True):
     runs: int = 1
     """Timed runs."""
     warmup: int = 0
-    """Runs before the timed ones, whose times do not count."""
+    """Runs before the timed ones; their times do not count."""
 
     def bound(self) -> MemoryBound:
         """Return the memory bound for the driver's tables, and for a subject without a limit."""
@@ -193,7 +194,7 @@ def _require_within_limit(figures: Memory, request: Request) -> None:
 
 
 def _require_room_for_tables(events: Table[Event], request: Request) -> None:
-    """Raise OutOfMemory if the driver's tables would take more than a run may use.
+    """Raise OutOfMemory if the driver's tables would take more memory than a run may use.
 
     All rows are touched before the replay, so the tables use this memory from the beginning.
     """

@@ -1,8 +1,8 @@
 """A comparison: measures several subjects (designs or malloc libraries) on the same workload.
 
 The memory of every subject is measured first, and then the times of every subject. The measurements
-run one after another, each in a process of its own. A subject that fails gets a row with the
-reason, and the others are still measured.
+run one after another, each in a new process. If a subject fails, its row has the reason, and the
+others are still measured.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Conditions:
     runs: int = 5
     """Timed runs of each subject."""
     warmup: int = 1
-    """Runs before the timed ones, whose times do not count."""
+    """Runs before the timed ones; their times do not count."""
     touch: Touch = Touch.PAGE
     timeout: float = 600.0
     """Seconds that each process may take after its kernels have been compiled."""
@@ -90,7 +90,7 @@ def compare(
 
 
 def _is_untimed(row: Row, figures: str, workload: EventFile) -> bool:
-    """Return whether the figures are times that a design does not have."""
+    """Return whether the figures are times, and the row is a design on several threads."""
     return figures == "times" and workload.recorded and library_of(row.subject) is None
 
 
@@ -156,9 +156,9 @@ def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
 def _measure_row(
     row: Row, subject: str, figures: str, workload: EventFile, conditions: Conditions
 ) -> None:
-    """Measure "memory" or "times" for a row, and store the figures in the row, or the failure.
+    """Measure "memory" or "times" for a row, and store the figures or the failure in the row.
 
-    `subject` is the row's subject, with more settings.
+    `subject` is the row's subject, perhaps with more settings.
     """
     library = library_of(row.subject)
     try:

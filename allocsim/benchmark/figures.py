@@ -69,7 +69,7 @@ class Memory(msgspec.Struct, kw_only=True):
 
 
 class Times(msgspec.Struct, kw_only=True):
-    """The times of several replays, in a process of their own that measures no memory.
+    """The times of several replays, in a process that measures no memory.
 
     They are CPU time, user and system. On one thread, it is that of the process. On recorded
     threads, it is the sum over all turns of all threads, and there are no batches.
@@ -92,8 +92,8 @@ class Times(msgspec.Struct, kw_only=True):
     """Nanoseconds that reading the clock adds to each run and batch. Since schema 3 they are
     subtracted."""
     driver: float | None = None
-    """ns/event of the same replay with functions that do nothing, on objects that are not written:
-    the driver's share of a library's time, which is not subtracted. None for a design."""
+    """ns/event of a replay with functions that do nothing, in which no object is written: the
+    driver's share of a library's time. It is not subtracted. None for a design."""
     threads: Count = 1
     """Maximum number of threads that are alive at once."""
     window: Count | None = None
@@ -126,7 +126,7 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     host: str | None = None
     """The library that served Python's own allocations in the process; None if glibc did."""
     start: Count | None = None
-    """The address that tells where the library's heap started (see `libraries.start`)."""
+    """The address from which the start of the library's heap follows (see `libraries.start`)."""
     flaw: str | None = None
     """A defect of the library that does not make the figures wrong (see `integrity.LOST`)."""
 

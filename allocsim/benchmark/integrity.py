@@ -36,7 +36,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     """Replay the beginning of the events with patterns; raise Corruption if the subject is broken.
 
     The caller has freed all objects. Returns None if nothing is wrong, or LOST if realloc loses
-    contents. That ends the check, but is no reason to reject the figures.
+    contents. LOST ends the check, but the figures remain valid.
     """
     run, begin = setup.run, setup.events[: _length(setup.events)]
     begin = begin[begin.op <= Op.FREE]  # on the main thread: the ends of threads do not matter

@@ -71,7 +71,7 @@ class Meter(NamedTuple):
 def open_meter(memory: bool = True) -> Meter:
     """Open a meter of this process; raise PlatformError if /proc lacks the file or line it reads.
 
-    With `memory`, the replay reads the memory and the clock at each step; else only the clock.
+    With `memory`, the replay reads the memory and the clock at each step, otherwise only the clock.
     """
     buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)

@@ -54,6 +54,7 @@ class PageScan:
     """A scan. Its arrays are allocated beforehand, so that it changes as little as possible."""
 
     def __init__(self) -> None:
+        """Allocate and touch the memory for the ranges."""
         self.ranges = table(np.int64, MAX_RANGES, 3)
         self.ranges.fill(0)
         self.count = 0

@@ -30,7 +30,7 @@ from allocsim.text import counted, format_bytes
 class Step(Struct):
     """A part of a replay, and the readings at its end."""
 
-    event: Int64  # events of this replay done by the end of the step, without notes
+    event: Int64  # events (not notes) replayed by the end of the step
     begun: Int64  # nanoseconds of CPU time (see `meter.now`): when its first event began
     ended: Int64  # nanoseconds: when its last event was done
     live: Int64  # live bytes
@@ -113,7 +113,7 @@ def replay_all(
 
 
 def stop_error(stop: Stop, when: str) -> AllocsimError:
-    """Return the error for a replay that stopped; `when` says where, as in "after 5 events"."""
+    """Return the error for a replay that stopped; `when` is text such as "after 5 events"."""
     if stop == Stop.LIMIT:
         return LimitExceeded(f"exceeded the limit {when}")
     return Corruption(f"stopped {when}: {_STOPS.get(stop, stop.name)}")
@@ -127,7 +127,7 @@ _STOPS = {
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Return steps that end after the given numbers of events, in memory that is touched."""
+    """Return steps that end after the given numbers of events, in touched memory."""
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events
@@ -135,7 +135,7 @@ def steps_ending_at(events: Any) -> Table[Step]:
 
 
 def one_step(events: Table[Event]) -> Table[Step]:
-    """Return a single step to the end of `events`, or none if there are no events."""
+    """Return a single step to the end of `events`, or an empty table if there are no events."""
     count = count_calls(events)
     return steps_ending_at([count] if count else [])
 
@@ -174,8 +174,8 @@ def free_events(run: Run) -> Table[Event]:
 def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
     """Return the number of events done when the live bytes first reach their peak.
 
-    `requests` is scratch memory: an int64 for each object, all zero. It holds the bytes that each
-    live object requested.
+    `requests` is scratch memory: an int64 for each object id, initially 0. The kernel keeps the
+    requested bytes of live objects in it.
     """
     live, peak, when, done = 0, 0, 0, 0
     for index in range(len(events)):

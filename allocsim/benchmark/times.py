@@ -1,6 +1,6 @@
 """Measure the time of a subject (a design or a malloc library): several replays in one process.
 
-All times are CPU time of the process (see `meter.now`), less what reading the clock takes. All
+All times are CPU time of the process (see `meter.now`), less the time to read the clock. All
 objects are freed before each replay. The first replay is the cold one: it uses memory that no
 replay has touched before. The compiled loop reads the clock before the first event and after the
 last. One more replay reads the clock before and after each batch of events, for the percentiles.

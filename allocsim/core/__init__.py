@@ -9,13 +9,17 @@ code. Its modules, from bottom to top:
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
+  c_function     kernels that C code can call
   raw            loads and stores at an address
+  atomics        atomic loads, stores and additions, for kernels on several OS threads
+  prefetch       loading a row of a table into the CPU's caches early
   operations     the calls that a design answers (malloc, free, ...), and `Status`
   defaults       kernels for the operations that a design may leave out
   system         pages and metadata from the operating system, released pages, freezing
   size_classes   the table of a design's size classes, and its check
   check          invariants, in plain Python
 
+`available_memory`, the memory that a run may use, depends on none of them.
 How `jit` compiles and caches, which a first reading can skip:
 
   kernel_cache     the directory of compiled kernels
@@ -41,8 +45,8 @@ How the parts work together:
   6. `operations.measure` fills a sample whose parts must sum to the bytes of the heap. Invariants
      check the records themselves, and do not share code with the kernels.
 
-Where to read on: each design's `__init__` describes its data structures, the path of malloc step by
-step with the cost of each step, and the path of free.
+Where to read on: each design's `__init__` describes the path of malloc step by step, and the path
+of free.
 
   allocsim.designs.go2008     Go's first malloc, November 2008. It is small: read it first.
   allocsim.designs.tcmalloc   gperftools 2.10. Its counters equal the library's, to the byte.

@@ -36,6 +36,8 @@ else:
 
     @intrinsic
     def _load(typing: Any, address: Any) -> Any:
+        """Return the Numba type of `load_acquire`, and the function that generates its code."""
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
             return builder.load_atomic(_place(builder, arguments[0]), "acquire", 8)
@@ -44,6 +46,8 @@ else:
 
     @intrinsic
     def _store(typing: Any, address: Any, value: Any) -> Any:
+        """Return the Numba type of `store_release`, and the function that generates its code."""
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
             builder.store_atomic(arguments[1], _place(builder, arguments[0]), "release", 8)
@@ -53,6 +57,8 @@ else:
 
     @intrinsic
     def _add(typing: Any, address: Any, change: Any) -> Any:
+        """Return the Numba type of `fetch_add`, and the function that generates its code."""
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
             return builder.atomic_rmw("add", _place(builder, arguments[0]), arguments[1], ORDER)

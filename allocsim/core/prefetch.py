@@ -24,6 +24,8 @@ else:
 
     @intrinsic
     def _prefetch(typing: Any, table: Any, row: Any) -> Any:
+        """Return the Numba type of `prefetch`, and the function that generates its code."""
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
             array = context.make_array(signature.args[0])(context, builder, arguments[0])

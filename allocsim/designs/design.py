@@ -66,7 +66,7 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """Index into `names`: what the unit is used for if it has no live object."""
+    """Index into `names`: the use of the unit if it has no live object."""
     names: tuple[str, ...]
     rest: Mapping[str, int] = field(default_factory=dict)
     """For each part that is not in units: its bytes, without released ones."""

@@ -19,8 +19,8 @@ SETTINGS = ("MALLOC_", "TCMALLOC_", "MIMALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES",
 """Prefixes of the environment variables that select or configure a malloc library."""
 
 TUNABLES = ("glibc.rtld.optional_static_tls=16384",)
-"""Reserve room for the thread-local storage of jemalloc, which is loaded by dlopen: what glibc
-reserves at startup for such libraries can be too little."""
+"""Reserve room for jemalloc's thread-local storage. jemalloc is loaded by dlopen, and the room that
+glibc reserves at startup for such libraries can be too small."""
 
 TOP_PAD = "glibc.malloc.top_pad=268435456"
 """Make the glibc that serves Python take 256 MiB at a time from sbrk. tcmalloc takes memory from

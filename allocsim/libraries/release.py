@@ -22,7 +22,7 @@ def release_call(library: LoadedLibrary) -> str | None:
 
 
 def request_release(library: LoadedLibrary) -> None:
-    """Ask a library to release what it can; do nothing if allocsim knows no call for it."""
+    """Make a library release as much memory as it can, if allocsim knows a call for it."""
     for symbol, (_, ask) in CALLS.items():
         if library.address(symbol):
             ask(library)

@@ -41,9 +41,10 @@ class Ahead(Struct):
 
 
 def choose_window(events: Table[Event], objects: int) -> Window:
-    """Return the largest window before the first one that strays by more than MAX_STRAY.
+    """Return the largest window that strays by at most MAX_STRAY, or the smallest of all.
 
-    The smallest window is returned even if it strays more. `objects` is the number of object ids.
+    No larger window is tried once one strays by more, or holds all events. `objects` is the number
+    of object ids.
     """
     chosen = None
     for window in WINDOWS:

@@ -44,7 +44,7 @@ def free_slot(heap: Go, entry: int, slot: int, reusable: int) -> None:
 
 @kernel
 def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
-    """Free a slot at once, as a sweep of the span alone would."""
+    """Free a slot immediately, as a sweep of its span would."""
     central = heap.mcentral[np.uint64(size_class)]
     if size_class == TINY_CLASS:
         _forget_tiny_block(heap)
@@ -126,7 +126,7 @@ def large_object(heap: Go, request: int, alignment: int) -> int:
 
 @out_of_line
 def free_large_object(heap: Go, address: int) -> int:
-    """Free a large object at once with `direct`; else count it as dead. Returns a Status."""
+    """Free a large object with `direct`; otherwise count it as dead. Returns a Status."""
     status = object_status(heap, address)
     if status != Status.OK:
         return status
