@@ -20,6 +20,7 @@ code. Its modules, from bottom to top:
   check          invariants, in plain Python
 
 `available_memory`, the memory that a run may use, depends on none of them.
+
 How `jit` compiles and caches, which a first reading can skip:
 
   kernel_cache     the directory of compiled kernels
