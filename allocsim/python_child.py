@@ -1,8 +1,8 @@
 """Start a child process of allocsim's own Python, for a malloc library or a capture of memray.
 
 Every child that runs code of allocsim is started here. A child imports nothing from the current
-directory, and its standard input is empty unless the caller provides one. Each child runs in a
-session of its own, so that it can be killed together with the processes that it has started.
+directory, and its standard input is empty unless the caller provides one. Each child runs in its
+own session, so that it can be killed together with the processes that it has started.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO, Any
 from allocsim.signals import SignalsDeferred, on_interrupt, signal_name
 
 MAX_OUTPUT = 1 << 20
-"""Maximum size in bytes of a file that a child writes: a library may print without end."""
+"""Maximum size in bytes of a file that a child writes, because a library may print without end."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two checks of a child."""

@@ -136,7 +136,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation. It is negative if a program never touches most of what is live."""
+    """Return the fragmentation, which is negative if a program never touches most of its live bytes."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

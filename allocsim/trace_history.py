@@ -69,14 +69,14 @@ def collect_history(trace: Trace) -> tuple[TraceStats, History]:
 
 
 class _Timeline:
-    """Points after equal numbers of events, which double when there are too many points."""
+    """Points at equal distances in events. The distance doubles when there are too many points."""
 
     def __init__(self) -> None:
         self._points: list[Point] = []
         self._every = self._left = 1
 
     def parts(self, chunk: Any) -> Iterator[Any]:
-        """Yield the chunk in parts, each of which ends at the latest at the next point."""
+        """Yield the chunk in parts, none of which extends beyond the next point."""
         start = 0
         while start < len(chunk):
             part = chunk[start : start + self._left]

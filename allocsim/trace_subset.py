@@ -109,7 +109,7 @@ def _described(choice: Choice) -> dict[str, Any]:
 
 
 def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
-    """Yield the events of the subset, then add sentences on what the subset leaves out."""
+    """Yield the events of the subset, then add sentences on the events that it leaves out."""
     tables, sites = _new_tables(choice), PassedSites(whole.sites, subset.sites)
     state = tables.state[0]
     with closing(whole):

@@ -29,7 +29,7 @@ def steps_of(page: str) -> list[Step]:
 
 
 def assert_prints_what_it_shows(page: str) -> None:
-    """Run the blocks of a page one after another, and compare what each prints."""
+    """Run the blocks of a page one after another, and compare the output of each."""
     names: dict[str, object] = {}
     for number, (code, kind, shown) in enumerate(steps_of(page), start=1):
         output = StringIO()

@@ -1,4 +1,4 @@
-"""docs/memory-that-does-not-come-back.md: the design and the library give the figures shown."""
+"""docs/memory-that-does-not-come-back.md: the design and the library have the figures shown."""
 
 import os
 

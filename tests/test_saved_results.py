@@ -109,7 +109,7 @@ def test_fragmentation_is_a_share(tmp_path: Path, value: float) -> None:
 
 
 def test_figures_that_can_be_negative_are_read(tmp_path: Path) -> None:
-    """A process can shrink, and a program need not touch what it has requested."""
+    """A process can shrink, and a program need not touch all memory that it has requested."""
     memory = {"peak": 100, "end": -4096, "fragmentation": -2.5}
     [found] = read_saved(saved(tmp_path / "a.json", comparison(row("x", memory=memory)))).subjects
     assert (found.end, found.fragmentation) == (-4096, -2.5)

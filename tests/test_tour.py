@@ -1,4 +1,4 @@
-"""docs/tour.md: every block runs and prints what is shown below it."""
+"""docs/tour.md: every block runs, and its output is shown below it."""
 
 import pytest
 

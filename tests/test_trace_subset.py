@@ -149,7 +149,7 @@ def test_trace_of_known_length_is_not_read_beyond_the_cut(length: int | None, re
 
 @given(calls=streams, choice=choices)
 def test_events_of_a_subset_keep_their_stacks(calls: list[Call], choice: Choice) -> None:
-    # Each allocating call has a site of its own, so that a wrong one is noticed.
+    # Each allocating call has its own site, so that a wrong one is noticed.
     numbers = iter(range(1, 1 + len(calls)))
     tagged = [replace(call, request=next(numbers)) for call in calls if call.op <= Op.FREE]
     allocating = [call for call in tagged if call.op <= Op.REALLOC]

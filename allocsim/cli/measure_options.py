@@ -1,4 +1,4 @@
-"""Measuring for `compare` and `check`: their options, what is measured, and the comparison.
+"""Measuring for `compare` and `check`: options, subjects and conditions, and the comparison.
 
 Options are checked first, because reading the workload may take minutes.
 """
@@ -131,7 +131,7 @@ def require_not_measuring(for_results: Sequence[str]) -> None:
 def require_not_given(*names: str, needs: str) -> None:
     """Raise a usage error if one of the parameters is on the command line.
 
-    `needs` is what the parameter would need, for the message.
+    `needs` says, for the message, when the parameter applies.
     """
     context = click.get_current_context()
     for option in context.command.params:
@@ -180,7 +180,7 @@ def measure_program(program: Program, subjects: Sequence[str], options: dict[str
 
 
 def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
-    """Return what the options say about the measurement; with times if `times`."""
+    """Return the conditions that the options ask for; with times if `times`."""
     from allocsim.benchmark.comparison import Conditions
     from allocsim.driver import Touch
 
@@ -204,6 +204,6 @@ def _log_notes(trace: Trace) -> None:
 
 
 def _watch(subject: str, measure: str) -> None:
-    """Print what is being measured, if stderr is a terminal."""
+    """Print the name of the allocator that is being measured, if stderr is a terminal."""
     if sys.stderr.isatty():
         log(f"measuring {subject}: {measure}")

@@ -121,7 +121,7 @@ def test_memory_of_mapped_objects_is_released(event_file: Callable[..., EventFil
     assert found.peak >= 40 << 20
     assert found.end == found.peak
     assert found.kept < 3 << 20
-    # What Python itself allocates in the meantime counts too, in pure mode more than 64 KiB.
+    # Python's own allocations in the meantime count too; in pure mode, more than 64 KiB.
     assert found.kept_later <= found.kept + (256 << 10)
 
 

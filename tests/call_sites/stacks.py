@@ -1,4 +1,4 @@
-"""Call sites for tests: a random table, a trace with sites, and what a consumer sees of them."""
+"""Call sites for tests: a random table, a trace with sites, and the stacks that a consumer sees."""
 
 import random
 from collections.abc import Iterable

@@ -52,7 +52,7 @@ def process(*arguments: str | Path, **options: Any) -> Ended:
 
 
 def without_notices(err: str) -> str:
-    """Return standard error without the notices of what the first run compiles."""
+    """Return standard error without the notices about compiling."""
     lines = err.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("allocsim: compiling "))
 

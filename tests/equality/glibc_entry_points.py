@@ -55,7 +55,7 @@ def functions_for(alignment: int, size: int) -> list[str]:
 
 
 def malloc_info(handle: ctypes.CDLL) -> dict[str, int]:
-    """Return what malloc_info prints for each arena, under the names of the design's counters.
+    """Return the output of malloc_info for each arena, under the names of the design's counters.
 
     It prints to stderr, because opening a stream would allocate memory in the library.
     """

@@ -55,7 +55,7 @@ class Replayed:
     """For each event, the place and the head of its object, and where its mapping starts; 0 if it
     returns none, or has none."""
     info: dict[str, int] = field(default_factory=dict)
-    """What malloc_info prints at the end, for each arena."""
+    """The output of malloc_info at the end, for each arena."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Equality:
         return self.real.info == self.simulated.info
 
     def first_difference(self) -> str:
-        """Describe what differs first: an object, a checkpoint, malloc_info; empty if nothing."""
+        """Describe the first difference: an object, a checkpoint, or malloc_info; empty if none."""
         if len(self.differing):
             index = int(self.differing[0])
             real, simulated = self.real.places[index], self.simulated.places[index]

@@ -123,7 +123,7 @@ def _replay_library(events: Any, every: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read events from a file; write what `_replay_library` returns to another."""
+    """Read events from a file, and write the result of `_replay_library` to another file."""
     source, target, every = sys.argv[1:]
     events = np.load(source).view(EVENT).view(np.recarray)
     np.savez(Path(target), **_replay_library(events, int(every)))

@@ -38,7 +38,7 @@ SETTINGS: tuple[dict[str, int], ...] = (
     {"mmap_max": 0},
     {"mmap_max": 2},
 )
-"""Settings of tunables, each other than its default."""
+"""Settings of tunables, none of which is the default."""
 
 ON_THREADS: tuple[dict[str, int], ...] = (
     {"arena_max": 1},

@@ -1,4 +1,4 @@
-"""The libraries' counters follow the driver's calls and agree with what each library prints."""
+"""The libraries' counters follow the driver's calls and agree with each library's own output."""
 
 import json
 from pathlib import Path

@@ -43,7 +43,7 @@ def program(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run_of(*command: str) -> ProgramRun:
-    """Run a program and return what was counted."""
+    """Run a program and return its figures."""
     run = run_program(find_program(command), {}).run
     assert run is not None
     return run

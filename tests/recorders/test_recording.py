@@ -1,4 +1,4 @@
-"""Recording with recorders that need no program: what is written, reported, and kept on failure."""
+"""Recording with fake recorders: traces, messages, and the files that a failure leaves."""
 
 from contextlib import nullcontext
 from pathlib import Path

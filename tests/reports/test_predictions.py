@@ -1,4 +1,4 @@
-"""Predictions for the recorded program, and warnings if its own figure says otherwise."""
+"""Predictions for the recorded program, and warnings if its own figure differs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Parts of a heap, and what mallinfo2 and malloc_info report."""
+"""Parts of a heap, and the figures of mallinfo2 and malloc_info."""
 
 from allocsim import Heap
 from allocsim.core import operations

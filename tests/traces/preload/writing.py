@@ -1,4 +1,4 @@
-"""Recordings written by hand, word by word, as the recorder would write them."""
+"""Recordings written word by word, in the recorder's format."""
 
 import struct
 from pathlib import Path
