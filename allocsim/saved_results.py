@@ -50,6 +50,7 @@ class Origin:
     events: int | None = None
     seed: int | None = None
     threads: str | None = None
+    """`recorded` or `one`; None for the result of a run."""
     touch: str | None = None
     runs: int | None = None
     """Timed runs of each subject."""
@@ -136,7 +137,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation, which is negative if a program never touches most of its live bytes."""
+    """Return the fragmentation. Negative if a program never touches most live bytes."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

@@ -42,7 +42,7 @@ EVERY = 1000
 """Events between two checkpoints."""
 
 OWN = ("cores", "startup", "start_page", "no_dyn_threshold")
-"""Parameters of the design that are no tunables."""
+"""Parameters of the design that are not tunables."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Replayed:
     rows: np.ndarray
     """A ROW per checkpoint."""
     places: np.ndarray
-    """For each event, the place and the head of its object, and where its mapping starts; 0 if it
-    returns none, or has none."""
+    """For each event: the place and the head of its object, and the start of the object's mapping. 0 if
+    there is no object, or no mapping."""
     info: dict[str, int] = field(default_factory=dict)
     """The output of malloc_info at the end, for each arena."""
 

@@ -31,7 +31,7 @@ CLOSE, CLOSE_SHARE = 0.15, 0.9
 """This share of the ratios must be within CLOSE of 1."""
 
 MAX_ERROR = 0.3
-"""Every ratio must be within this of 1."""
+"""Every ratio must be within this distance of 1."""
 
 DISTINCT = 1.1
 """Two libraries must have the predicted order if their real peaks differ by this factor."""

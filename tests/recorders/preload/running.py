@@ -19,11 +19,11 @@ FIELDS = (
     *("malloc", "calloc", "realloc", "memalign", "posix_memalign", "aligned_alloc", "valloc"),
     *("pvalloc", "free", "new", "delete", "live", "peak", "failed", "process"),
 )
-"""In the order of counter.c."""
+"""Fields of a page of counters, in the order of counter.c."""
 
 CALLS = FIELDS[:10]
-"""`free` includes operator delete: where a library has only some of its forms, the others call it,
-or free, and which one was called depends on who counts."""
+"""`free` includes operator delete: forms of it that a library lacks call another form, or free, so
+the counter and the recorder may see different names for a call."""
 
 
 @dataclass(frozen=True)
