@@ -52,8 +52,8 @@ class Replayed:
     rows: np.ndarray
     """A ROW per checkpoint."""
     places: np.ndarray
-    """For each event: the place and the head of its object, and the start of the object's mapping. 0 if
-    there is no object, or no mapping."""
+    """For each event: the place and the head of its object, and the start of the object's mapping.
+    0 if there is no object, or no mapping."""
     info: dict[str, int] = field(default_factory=dict)
     """The output of malloc_info at the end, for each arena."""
 
