@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from allocsim.recorders.background import in_background
 from allocsim.recorders.base import RecorderFailed
 from allocsim.text import format_bytes
 
@@ -50,10 +51,9 @@ def watched_session(
             f"{format_bytes(MIN_FREE)}; set TMPDIR to a directory with more space"
         )
     (directory / GOING_ON).touch()
-    ended = threading.Event()
     children = _living_children(daemon) if daemon is not None else 0
 
-    def watch() -> None:
+    def watch(ended: threading.Event) -> None:
         """Check every INTERVAL seconds, until the block has ended or the session is stopped."""
         while not ended.wait(INTERVAL):
             reason = "full" if _free_bytes(directory) < MIN_FREE else ""
@@ -67,13 +67,8 @@ def watched_session(
                     stop()
                 return
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with in_background(watch):
         yield
-    finally:
-        ended.set()
-        watcher.join()
 
 
 def watch_losses(directory: Path) -> list[str]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from allocsim.recorders.background import in_background
 from allocsim.recorders.malloc_files import has_malloc, is_libc
 from allocsim.recorders.smaps import NO_MEMORY, MemoryMap, read_memory_map
 
@@ -102,21 +103,15 @@ class PeakWatch:
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
         """Sample a process during the block, in a thread."""
-        stopped = threading.Event()
-        thread = threading.Thread(target=self._run, args=(process, stopped), daemon=True)
-        thread.start()
-        try:
+        with in_background(lambda ended: self._run(process, ended)):
             yield
-        finally:
-            stopped.set()
-            thread.join()
 
-    def _run(self, process: int, stopped: threading.Event) -> None:
-        """Take samples until the process has ended or `stopped` is set."""
+    def _run(self, process: int, ended: threading.Event) -> None:
+        """Take samples until the process has ended or `ended` is set."""
         begun = time.monotonic()
         while self._sample(process):
             interval = (time.monotonic() - begun) * SHARE
-            if stopped.wait(min(max(interval, MIN_INTERVAL), MAX_INTERVAL)):
+            if ended.wait(min(max(interval, MIN_INTERVAL), MAX_INTERVAL)):
                 return
 
     def _sample(self, process: int) -> bool:

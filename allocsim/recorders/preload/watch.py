@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from allocsim.recorders.background import in_background
 from allocsim.recorders.caveats import leftover_processes
 from allocsim.signals import SignalsRedirected
 from allocsim.traces.preload.layout import mapped_by_program
@@ -45,19 +46,13 @@ class MemoryWatch:
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
         """Sample a process during the block, in a thread."""
-        stopped = threading.Event()
-        thread = threading.Thread(target=self._sample, args=(process, stopped), daemon=True)
-        thread.start()
-        try:
+        with in_background(lambda ended: self._sample(process, ended)):
             yield
-        finally:
-            stopped.set()
-            thread.join()
 
-    def _sample(self, process: int, stopped: threading.Event) -> None:
-        """Take samples until the process has ended or `stopped` is set."""
+    def _sample(self, process: int, ended: threading.Event) -> None:
+        """Take samples until the process has ended or `ended` is set."""
         begun, interval = time.monotonic_ns(), self.INTERVAL
-        while not stopped.wait(interval):
+        while not ended.wait(interval):
             try:
                 memory, cpu = _resident(process), _cpu_time(process)
             except (OSError, ValueError, IndexError):

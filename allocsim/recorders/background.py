@@ -1,0 +1,23 @@
+"""A function that runs in a thread while a block runs, such as one that takes samples."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def in_background(run: Callable[[threading.Event], object]) -> Iterator[None]:
+    """Call `run` in a thread during the block.
+
+    The event that it gets is set at the end of the block, which then waits for `run` to return.
+    """
+    ended = threading.Event()
+    thread = threading.Thread(target=run, args=(ended,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
