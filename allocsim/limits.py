@@ -93,14 +93,23 @@ def check_limit(figures: SubjectFigures, option: str, figure: Figure, bound: flo
     """Check a figure of a subject against an absolute limit."""
     value = figure.of(figures)
     if value is None:
-        reason = figures.failure or "it was not measured"
-        return _unknown(figures.subject, option, figure, bound, reason)
+        return _unknown(figures.subject, option, figure, bound, _reason(figure, figures))
     found = Range.of(figure, figures, value)
     holds, verdict = _verdict(figure, found, Range(bound, bound, bound), "exceeded by")
     measured = f"{figure.name} {figure.format(value)}{_spreads(found)}"
     text = f"{measured}, {option} {figure.format(bound)}{verdict}"
     return Finding(figures.subject, option, value, bound, holds, text, found.spread)
 
+
+def _reason(figure: Figure, figures: SubjectFigures) -> str:
+    """Return why a figure was not measured."""
+    if figure is TIME and not figures.subject.startswith("lib:"):
+        return figures.failure or NO_TIME
+    return figures.failure or "it was not measured"
+
+
+NO_TIME = "it was not measured: on several threads only libraries have times (--threads one)"
+"""Why a design may have no time: simulated threads do not contend for locks."""
 
 NOT_MEASURED = "in the baseline but not measured: add it to --on"
 """Why a subject of the baseline has no new figures, if the result lacks it."""
@@ -130,7 +139,7 @@ def _compare(
     base = Range.of(figure, before, old)
     bound = base.raised_by(allowed)
     if new is None:
-        reason = after.failure or "it was not measured"
+        reason = _reason(figure, after)
         return _unknown(before.subject, figure.name, figure, bound.value, reason)
     found = Range.of(figure, after, new)
     worse = f"regression beyond the tolerance of {allowed:.1%}, by"

@@ -127,3 +127,10 @@ def test_figure_that_was_0_and_is_not_is_a_regression() -> None:
     found = check_baseline([before], [BASE], STRICT)
     assert [each.holds for each in found] == [False] * 3
     assert all(each.holds for each in check_baseline([before], [before], STRICT))
+
+
+@pytest.mark.parametrize(("subject", "names_option"), [("tcmalloc", True), ("lib:glibc", False)])
+def test_time_that_a_design_lacks_names_the_option(subject: str, names_option: bool) -> None:
+    found = check_limit(SubjectFigures(subject, MIB, MIB, 0.5), "--max-ns", TIME, 10.0)
+    assert not found.holds
+    assert ("--threads one" in found.text) == names_option
