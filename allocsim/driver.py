@@ -51,7 +51,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     # the heap changes a field of a record, so it would load and store the field for every event.
     position, done, due = start, driver.events, driver.due
     live_sum, footprint_sum = driver.live_sum, driver.footprint_sum
-    is_large = len(run.objects) > MANY_OBJECTS
+    is_large, has_moments = len(run.objects) > MANY_OBJECTS, driver.moments != 0
     while position < len(events):
         if is_large:
             prefetch_ahead(heap, run.objects, events, position)
@@ -74,7 +74,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         done += 1
         # Reading the footprint is one load, so it is compared after every event: the peak is exact.
         footprint = operations.footprint(heap)
-        if footprint > 0:  # for a library it is the constant 0, and this is not compiled
+        if has_moments and footprint > 0:  # for a library it is 0, and this is not compiled
             live_sum += driver.live
             footprint_sum += footprint
             _note_moments(driver, event, done, footprint)

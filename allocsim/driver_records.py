@@ -58,6 +58,7 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
+    moments: Int64  # 1: note the moments of the run, in the fields from here to later_live
     live_sum: Int64  # sum of `live` after each event, until the player takes it
     footprint_sum: Int64  # the same for the footprint
     live_peak_event: Int64  # for a design: events replayed when `live` first reached its peak,

@@ -88,7 +88,7 @@ class Player:
         driver = self._driver
         driver.limit = self._bound.heap if options.limit is None else options.limit
         driver.touch, driver.verify = options.touch, options.verify
-        driver.zeroed = heap.design.zeroed
+        driver.zeroed, driver.moments = heap.design.zeroed, 1
         # Without a length, begin with a sample every 16 events; `_thin_samples` doubles this.
         expected = min(length or 16 * SAMPLES, NEVER)
         driver.interval = options.every or max(-(-expected // SAMPLES), 1)
