@@ -61,6 +61,7 @@ def load(name: str) -> LoadedLibrary:
     flags = os.RTLD_LOCAL | os.RTLD_NOW
     if STDCXX not in os.environ.get("LD_PRELOAD", ""):
         flags |= os.RTLD_DEEPBIND
+    _show_environment()
     try:
         handle = ctypes.CDLL(path, mode=flags)
     except OSError as error:
@@ -74,6 +75,16 @@ def load(name: str) -> LoadedLibrary:
         f"'{path}' does not have all of {', '.join(REQUIRED)} under {wanted}; "
         f"give the prefix of their names, as in {PREFIX}{path}:my_"
     )
+
+
+def _show_environment() -> None:
+    """Let a library that reads the variable `environ` find the environment, as mimalloc does.
+
+    Some Python executables, such as Debian's, have a copy of this variable, and libc uses the copy
+    (a copy relocation). With RTLD_DEEPBIND, a library finds libc's own variable, which is NULL.
+    """
+    used = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "environ")
+    ctypes.c_void_p.in_dll(ctypes.CDLL("libc.so.6"), "environ").value = used.value
 
 
 def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:

@@ -40,7 +40,7 @@ def test_json_has_the_promised_keys(run: Run) -> None:
     assert set(found) == {
         "schema", "version", "command", "seed", "workload", "design", "at_peak", "at_end",
         "peak_live", "spans", "counters", "native_counters", "time", "dropped", "notes",
-        "parameters", "mode", "events", "verified", "warnings",
+        "parameters", "mode", "events", "verified", "warnings", "moments",
     }  # fmt: skip
     assert found["command"] == f"allocsim {SMALL} --json"
     assert (found["events"], found["seed"], found["design"]) == (200, 1, "go2008")
