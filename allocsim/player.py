@@ -252,7 +252,8 @@ class Player:
     def _grow_objects(self, number: int) -> None:
         """Grow the object table to hold the object with id `number`.
 
-        Raises InputError if the id is too large, and EnvironmentLacks if memory is.
+        Raises InputError if the id is too large, and EnvironmentLacks if there is not enough memory
+        for the table.
         """
         if number >= MAX_OBJECTS:
             raise InputError(

@@ -17,7 +17,7 @@ import numpy as np
 
 _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
-"""Elf64_Ehdr and Elf64_Shdr, little-endian (elf(5))."""
+"""Elf64_Ehdr without e_ident, and Elf64_Shdr, both little-endian (elf(5))."""
 
 _SYMBOL = np.dtype(
     [("name", "<u4"), ("kind", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"),

@@ -1,4 +1,4 @@
-"""Own frames: the frame of a stack that a report shows.
+"""Own frames: the frames of the program itself and of the libraries that it uses.
 
 The innermost frames of a stack belong to the allocator or to the language runtime: malloc, operator
 new, the methods of std::vector, the Python interpreter. The first own frame is the innermost frame

@@ -21,7 +21,7 @@ from allocsim.call_sites.frame import UNKNOWN, Frame
 from allocsim.call_sites.own_frame import Rank, rank_of
 
 MAX_NODES = 1 << 24
-"""Maximum number of nodes, which take 128 MiB. A recording of 420,000 calls of a Python program has
+"""Maximum number of nodes, which take 128 MiB. A recording of 420,000 calls of a Python program had
 87,000."""
 
 MAX_FRAMES = 1 << 20

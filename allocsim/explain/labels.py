@@ -17,14 +17,14 @@ from allocsim.explain.variants import Match
 from allocsim.text import format_bytes
 
 AGES = tuple(1 << power for power in (16, 20, 24, 28, 32))
-"""Bounds of the age groups. An age is the bytes allocated since the object was allocated."""
+"""Bounds of the age groups, in bytes allocated since the object's own allocation."""
 
 LONG = 10
-"""Divisor of the length of the trace in events. A longer lifetime counts as long."""
+"""A lifetime of more than 1/LONG of the events of the trace is long."""
 
 MAX_EXACT_SIZE = 1 << 15
-"""Maximum size in bytes that has a group of its own. Larger objects have too many sizes: they are
-grouped by powers of two."""
+"""Maximum allocated size in bytes that has its own group. Larger objects are grouped by powers of
+two, because they have too many different sizes."""
 
 
 @dataclass(frozen=True)

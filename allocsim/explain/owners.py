@@ -27,9 +27,9 @@ class Owner:
     owned: int
     """live + rounding + pinned - untouched. Owners and `nobody` sum to the footprint."""
     only: int
-    """Units whose live objects are all of this group. They become free if the group is freed."""
+    """Bytes of the units whose live objects are all of this group: freeing it frees these units."""
     some: int
-    """Units with a live object of this group. Invariant: only <= owned <= some."""
+    """Bytes of the units with a live object of this group. Invariant: only <= owned <= some."""
     untouched: int
     """Bytes of the objects that are in no unit, because their pages are not resident."""
     slabs: int | None = None

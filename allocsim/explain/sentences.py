@@ -30,7 +30,7 @@ EXPLAINED = 2
 def sentences(
     footprint: int, parts: Mapping[str, int], owners: list[Owner], what_ifs: list[WhatIf]
 ) -> list[str]:
-    """Return the sentences whose conditions hold. If there are none, return one that says so."""
+    """Return the sentences whose conditions hold, or else one that sums up the footprint."""
     found = [
         *_on_release(footprint, what_ifs),
         *_on_groups(footprint, owners, what_ifs),

@@ -1,9 +1,9 @@
 """The share of each live object in the free bytes of its units.
 
 The free bytes of a unit cannot be used elsewhere while any of its objects is live. They are divided
-equally among the live objects of the unit. This is the Shapley value of the game whose cost is the
-free bytes, which stay until the last object is freed. Live bytes and rounding are not part of the
-game: each object owns its own.
+equally among the live objects of the unit. An object's part is its Shapley value in the game in
+which the free bytes are the cost, and last until the last object is freed. Live bytes and rounding
+are not part of the game: each object owns its own.
 
 Shares are integers that sum to the free bytes. If a unit has R free bytes and k objects, in order
 of address, object j (from 0) gets floor(R(j+1)/k) - floor(Rj/k).

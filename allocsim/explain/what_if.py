@@ -86,7 +86,7 @@ class Experiments:
         self.event, self.footprint = moment
         self.deadline = time.monotonic() + seconds
         self.left_out = 0
-        """Number of experiments that were left out because the time was over."""
+        """Number of experiments that were left out because `seconds` had passed."""
 
     def results(self, groups: list[Group]) -> list[WhatIf]:
         """Make the experiments and return their results: release, each group, each setting."""

@@ -186,7 +186,7 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
 def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
     """Return the row with the lowest peak, and the rows that exceed it by at most PEAK_NOISE.
 
-    Rows that failed are ignored. With fewer than two others that have figures, returns (None, []).
+    Rows that failed are ignored. Returns (None, []) if fewer than two other rows have figures.
     """
     healthy = [row for row in rows if row.failure is None and row.memory]
     if len(healthy) < 2:
@@ -199,9 +199,8 @@ def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
 def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
     """Return the fastest row, and the rows whose runs overlap those of the fastest.
 
-    Runs overlap if their interquartile ranges do. Rows that failed, or that have a single run, are
-    ignored: the spread of a single run is not known. With fewer than two others, returns (None,
-    []).
+    Runs overlap if their interquartile ranges do. Rows that failed are ignored, as are rows with a
+    single run, because its spread is not known. Returns (None, []) if fewer than two rows remain.
     """
     healthy = [row for row in rows if row.failure is None]
     timed = [(row.times, row) for row in healthy if row.times and len(row.times.runs) > 1]

@@ -107,8 +107,8 @@ def comparison_markdown(shown: Compared) -> str:
 def _csv_cell(text: str | None) -> str | None:
     """Return a text as a cell of one line that no spreadsheet evaluates as a formula.
 
-    A text that begins with =, +, - or @ gets an apostrophe before it. A version or a failure does
-    not begin with these characters.
+    A text that begins with =, +, - or @ gets an apostrophe before it. Ordinary versions and
+    failures do not begin with these characters.
     """
     if text is None:
         return None

@@ -1,6 +1,6 @@
 """Conclusions from a comparison, and warnings that limit them, in sentences.
 
-Invariant: a sentence calls a subject the fastest only if its runs overlap no other subject's runs.
+Invariant: no sentence calls a subject the fastest if its runs overlap those of another subject.
 """
 
 from __future__ import annotations

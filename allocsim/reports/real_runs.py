@@ -26,7 +26,7 @@ MEANING = (
 
 
 def real_rows(shown: Compared) -> list[Row]:
-    """Return the rows of the libraries on which the program was run, or on which this failed."""
+    """Return the rows of the libraries on which the program was run, including failed attempts."""
     return [row for row in shown.rows() if row.real is not None]
 
 
