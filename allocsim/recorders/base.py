@@ -38,7 +38,7 @@ class Request:
     python_allocators: bool = False
     """Also record Python's own allocators."""
     wait: bool = False
-    """Record until all processes that the program started have ended, too."""
+    """Record until the processes that the program started have ended too."""
     sites: bool = False
     """Also record the stack of each call that allocates."""
     runner: Runner = run_program
@@ -88,8 +88,8 @@ class Recorder:
     """Returns a sentence on each kind of calls that the recorder lost in a run. The trace keeps the
     sentences."""
     label: Callable[[Path, int], str] = process_id
-    """Returns a text that identifies a process of the recording, and becomes part of the name of
-    that process's trace."""
+    """Returns a text that identifies a process of the recording. The text becomes part of the name
+    of that process's trace."""
     blind_to: str = "static and set-uid programs, and those with an allocator of their own"
     """Programs for which the recorder records nothing."""
     records_children: bool = False

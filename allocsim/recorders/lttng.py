@@ -35,7 +35,7 @@ TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork", "lttng-ust-fd")
 """Libraries to preload. lttng-ust-fork tells the tracer about forked children, whose calls would
 otherwise count as their parent's. lttng-ust-fd keeps the program from closing the tracer's
-descriptors, upon which the tracer would abort the program."""
+descriptors; if the program closed them, the tracer would abort it."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
 """Environment that makes the program wait while a buffer is full, and at its start wait up to

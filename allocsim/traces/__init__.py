@@ -29,7 +29,8 @@ def open_trace(
     The input is read while the trace is consumed. `form` names the format; without it, the format
     is detected from the content. `process` is the process whose calls are used, by default the
     process that made the first call. With `sites`, the trace has its call sites if the file has
-    them and the reader can read them; reading then takes longer.
+    them and the reader can read them; reading then takes longer. Raises TraceError if the file
+    cannot be read or is in no known format, and InputError if an option does not suit the file.
     """
     if file.is_allocsim_trace(path):
         _require_own_format(path, form, process)

@@ -58,7 +58,7 @@ class EventMaker:
                 if self._sites is not None:
                     self._sites.put(self.ids.sites[: state.allocating])
                 yield self._chunk[: state.events]
-                self._chunk = next(self._chunks)  # only now: the consumer may have been reading it
+                self._chunk = next(self._chunks)  # not earlier: the consumer may be reading it
             if state.halt == Halt.TABLE_FULL:
                 self.ids = with_more_slots(self.ids)
             elif state.halt == Halt.TOO_MANY_THREADS:

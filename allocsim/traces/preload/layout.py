@@ -3,7 +3,8 @@
 A program image is a process until it calls exec; each exec begins another image. An image has a
 file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of
 records that one thread at a time writes. When a thread ends, a new thread continues its lane. Lane
-0 has no records but the stacks of the calls, if they are recorded (see `stacks`).
+0 has the stacks of the calls instead of records. It exists only if stacks are recorded (see
+`stacks`).
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
@@ -87,9 +88,9 @@ KINDS = {
     "free": (Code.FREE,),
     "operator delete": (Code.DELETE,),
 }
-"""The functions that a program may call, and the codes of their records. Only the operators new and
-delete of a malloc library have these codes, new unless it calls malloc. For other operators, the
-calls of malloc and free that they make are recorded."""
+"""The functions that a program may call, and the codes of their records. Operators new and delete
+have these codes only if they are in the library of malloc, and operator new only if it has not
+called malloc. Otherwise, the calls of malloc and free that the operators make are recorded."""
 
 
 def _words(code: Code) -> int:

@@ -14,7 +14,7 @@ from allocsim.traces.scan.go_batch import number_at
 
 SPAN_EXISTS, SPAN_ALLOC, SPAN_FREE = 128, 129, 130
 OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
-"""Types of events. EXISTS is of a span or object that is older than the trace."""
+"""Types of events. EXISTS events are of spans and objects that are older than the trace."""
 
 ROWS = 1 << 16
 """Events that are converted to Python objects at a time."""
@@ -120,7 +120,7 @@ def _sorted(batches: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
     )
     events = np.concatenate([part for _, part in batches])
     order = np.argsort(events["time"], kind="stable")
-    # An event takes ten times as much memory as Python objects as it does as a record.
+    # As Python objects, events take ten times as much memory as in the array.
     for start in range(0, len(order), ROWS):
         rows = order[start : start + ROWS]
         yield from zip(threads[rows].tolist(), events[rows].tolist(), strict=True)

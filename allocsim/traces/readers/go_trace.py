@@ -33,7 +33,7 @@ EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
 """First bytes of a batch, of a batch of an experiment, and of a generation's end."""
 
 HEAP_BOUNDS = b"\1"
-"""First byte of the experiment's batch with the heap's lowest address. Others list types."""
+"""First byte of AllocFree's batch with the heap's lowest address; other batches list types."""
 
 ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
@@ -99,7 +99,7 @@ class _Bytes:
 
 
 def go_calls(reader: PythonReader) -> Iterator[Call]:
-    """Yield the calls of a trace."""
+    """Yield the calls of a trace; raise TraceError if it is damaged or has no allocations."""
     from allocsim.traces.readers.go_heap import GoHeap  # this import loads the design go
 
     data, heap = _Bytes(reader.source), GoHeap()
@@ -122,7 +122,10 @@ Generation = tuple[list[bytes], list[tuple[int, Any]]]
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:
-    """Yield the generations of a trace; raise EOFError if the last one is cut off."""
+    """Yield the generations of a trace.
+
+    Raises EOFError if the last one is cut off, and TraceError if the trace is damaged.
+    """
     number, descriptions, batches, held = -1, list[bytes](), list[tuple[int, Any]](), 0
     while begin := data.take(1):
         if begin[0] == END_OF_GENERATION:

@@ -56,7 +56,7 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_SITES = 1 << 24
-"""Maximum number of sites in a file. Programs of millions of lines have some hundred thousand."""
+"""Maximum number of sites in a file. A large program has a few hundred thousand sites."""
 
 NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
