@@ -64,8 +64,8 @@ class Driver(Struct):
     live_peak_event: Int64  # for a design: events replayed when `live` first reached its peak,
     live_peak_footprint: Int64  # the footprint then,
     live_peak: Int64  # and the live bytes
-    worst_event: Int64  # the same at the maximum of footprint - live up to the last allocation
-    worst_footprint: Int64  # the footprint then,
+    worst_event: Int64  # events replayed at the maximum of footprint - live up to the last
+    worst_footprint: Int64  # allocation, the footprint then,
     worst_live: Int64  # and the live bytes
     later_event: Int64  # the same three, up to the last event
     later_footprint: Int64

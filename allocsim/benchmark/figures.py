@@ -85,9 +85,9 @@ class Times(msgspec.Struct, kw_only=True):
     p50: float | None
     """ns/event of the median batch; None if the workload has less than one batch."""
     p99: float | None
-    """ns/event below which 99% of the batches are."""
+    """99th percentile of the batches, in ns/event; None like `p50`."""
     p999: float | None
-    """ns/event below which 99.9% of the batches are."""
+    """99.9th percentile of the batches, in ns/event; None like `p50`."""
     clock: float
     """Nanoseconds that reading the clock adds to each run and batch. Since schema 3 they are
     subtracted."""

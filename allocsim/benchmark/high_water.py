@@ -9,7 +9,7 @@ from allocsim.benchmark.meter import Meter, status_bytes
 
 
 class HighWater:
-    """The peak RSS of this process (VmHWM) since this object was made, in bytes."""
+    """The peak RSS of this process (VmHWM) since this object was created, in bytes."""
 
     def __init__(self) -> None:
         """Reset the kernel's peak to the current RSS, if that is possible."""

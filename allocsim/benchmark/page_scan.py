@@ -51,7 +51,7 @@ class _ScanArguments(ctypes.Structure):
 
 
 class PageScan:
-    """A scan. Its arrays are allocated beforehand, so that it changes as little as possible."""
+    """A scan. Its memory is allocated beforehand, so that scanning changes few pages."""
 
     def __init__(self) -> None:
         """Allocate and touch the memory for the ranges."""

@@ -47,8 +47,8 @@ NEXT_STAGES = {
     "replaying": ("checking", "done", "failed"),
     "being checked": ("done", "failed"),
 }
-"""For each stage, the messages that may come next. Once a library is loaded, it can forge
-messages; with these rules none of them extends a deadline."""
+"""For each stage, the messages that may come next. Once a library is loaded, it can forge messages.
+These rules prevent a forged message from extending a deadline."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -103,7 +103,7 @@ class _Watcher:
         raise SubjectFailed(f"{end} while {self.stage}{': ' if said else ''}{said}")
 
     def _decode(self, line: bytes) -> Message:
-        """Parse a message; raise SubjectFailed if no such message may come now."""
+        """Parse a message; raise SubjectFailed if it is not valid in the current stage."""
         try:
             message = msgspec.json.decode(line, type=Message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -117,7 +117,7 @@ class _Watcher:
         return message
 
     def _not_a_message(self, line: bytes) -> SubjectFailed:
-        """Return the error for bytes that are not a message which may come now."""
+        """Return the error for bytes that are not a message of the current stage."""
         shown = line[:40].decode(errors="replace")
         return SubjectFailed(f"wrote '{shown}' into allocsim's own pipe while {self.stage}")
 

@@ -2,8 +2,9 @@
 
 Most recorders do not see when a thread ends. If all threads stayed alive to the end of the replay,
 their caches and arenas would count: under tcmalloc, the replay of a program with a pool of 200
-threads took 105 MiB, the program itself 28 MiB. Every thread except the first one is therefore
-assumed to end after its last event, even if it lived on without calling the allocator.
+threads took 105 MiB, the program itself 28 MiB. In the traces of these recorders, every thread but
+the first is therefore assumed to end after its last event, even if it lived on without calling the
+allocator.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ ALLOCATED = (
     ("uordblks", "hblkhd"),
     ("current_commit",),
 )
-"""For each library that counts allocated bytes, the counters whose sum they are. The sum is never
+"""For each library that counts allocated bytes, the counters that add up to them. The sum is never
 less than the live bytes."""
 
 

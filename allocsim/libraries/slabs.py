@@ -14,7 +14,7 @@ QUERY = b"experimental.utilization.batch_query"
 
 
 def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | None:
-    """Return, for each object, the bytes of its slab per object in use in it, as int64.
+    """Return, as int64, the bytes of each object's slab, divided by the slab's objects in use.
 
     Objects in a thread's cache count as in use. Returns None if the library does not report slabs,
     or if there are no objects.

@@ -1,6 +1,7 @@
 """Compare allocators for a program: record it, run it under each library, and replay the recording.
 
-The program runs with hidden output, once for the recording and several times under each library.
+The program runs once for the recording and several times under each library. By default, its output
+is hidden.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class _Tables:
     """The tables of a play, in memory that is mapped and touched."""
 
     def __init__(self, plan: Plan, steps: int, meter: Meter, options: Options) -> None:
-        """Make the tables of a play with a number of steps."""
+        """Make the tables of a play with `steps` steps."""
         cursor, counts, self.threads = plan.cursor[0], plan.slots.counts[0], len(plan.threads)
         self.codes = _zeros(CODE, self.threads)
         self.drivers = _zeros(DRIVER, DRIVER_ROWS * self.threads)

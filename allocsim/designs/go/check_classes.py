@@ -57,7 +57,7 @@ def chain(heap: Go, size_class: int, which: int) -> tuple[list[int], str]:
 
 
 def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A span is cached or in the set that it belongs to; the classes count their spans."""
+    """A span is cached or in the set that it belongs to, and every span in a set is in use."""
     place, counted = dict[int, int](), Counter[int]()
     for size_class, central in enumerate(heap.mcentral):
         for which in (PARTIAL, FULL):
@@ -177,7 +177,7 @@ def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def _allocated(heap: Go, span: SpanCopy) -> int:
-    """Return the slots of a span that are allocated; those of the cached span are not counted."""
+    """Return the number of allocated slots of a span; `alloc_count` is wrong for a cached span."""
     central = heap.mcentral[span.size_class]
     if span.size_class == 0 or central.alloc != span.number:
         return span.alloc_count

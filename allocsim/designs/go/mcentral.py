@@ -58,7 +58,7 @@ def cache_span(heap: Go, size_class: int) -> int:
     span = heap.span_set[size_class, PARTIAL].head
     if span:
         remove(heap, size_class, PARTIAL, span)
-        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))  # for their frees
+        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))  # for frees of its objects
         prefetch_span(heap, heap.span_set[size_class, PARTIAL].head)
         return span
     return _grow(heap, size_class)
