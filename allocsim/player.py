@@ -57,9 +57,9 @@ class Options:
     MemoryBound).
 
     The limit is checked between events and before a large object is written. It is not checked
-    within a call, because a design may exceed it for a moment and then release pages. But the
-    design writes the copy of a realloc and the zeros of a calloc within the call. There, the larger
-    of MemoryBound.request and the limit bounds the footprint."""
+    within a call, because a design may exceed it for a moment and then release pages. The copy of a
+    realloc and the zeros of a calloc are written within the call. Until the call returns, the
+    footprint is bounded by MemoryBound.request, or by the limit if that is larger."""
     every: int | None = None
     """Events between two samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None

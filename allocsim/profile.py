@@ -136,8 +136,8 @@ class Profile:
     moments: tuple[Moment, ...] = ()
     """The moments named in `moments.NAMES`, in that order."""
     at_moment: Snapshot | None = None
-    """The heap at the moment that the user chose; None if the user chose none. `classes`, `caches`
-    and `native_counters` are then those of that moment."""
+    """The heap at the moment that the user chose, or None. If there is one, `classes`, `caches` and
+    `native_counters` are those of this moment, not of the end."""
     stamps: int = 0
     """Number of fill patterns that were checked and found intact."""
     checks: int = 0

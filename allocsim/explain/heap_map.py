@@ -36,7 +36,7 @@ class HeapMap:
     unit_address: np.ndarray
     unit_length: np.ndarray
     unit_part: np.ndarray
-    """Index into `parts`: what the unit is used for if it has no live object."""
+    """Index into `parts`: the use of the unit if it has no live object."""
     parts: tuple[str, ...]
     rest: Mapping[str, int]
     """Bytes of the footprint outside all units, by part."""

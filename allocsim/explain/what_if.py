@@ -129,6 +129,7 @@ class Experiments:
         """
 
         def replay() -> list[WhatIf]:
+            """Replay nothing, the other objects and the group, each on a new heap."""
             start = self.subject.footprint_of(first_events(self.subject.open_trace(), 0))
             both = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name

@@ -26,8 +26,8 @@ class Column:
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
     has_best: bool = True
-    """Whether the best figure is marked. Not the spread, and not the percentiles, which a single
-    replay measures."""
+    """Whether the best figure is marked. The spread has no mark. Percentiles have none because they
+    come from a single replay."""
 
 
 @dataclass(frozen=True)
