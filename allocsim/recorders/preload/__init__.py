@@ -137,5 +137,5 @@ RECORDER = Recorder(
     keeps_inherited=True,
     records_sites=True,
     waits_for_children=True,
-    own_memory=32 << 10,  # a program that only allocates once, with and without the recorder
+    own_memory=32 << 10,  # measured with a program that allocates only once
 )

@@ -4,12 +4,12 @@ An event of LTTng is a call of the recorded program. A line is
 
     [TIME] (+DELTA) HOST lttng_ust_libc:NAME: { cpu_id = N }, { vpid = P, vtid = T }, { FIELDS }
 
-The reader uses only the event's name and every `field = value` after the name. Therefore time,
-delta, host and contexts may be missing or have other forms. Events of other providers, which the
-text may contain too, are skipped and counted.
+The reader uses only the event's name and every `field = value` after the name. So time, delta, host
+and contexts may be missing or have other forms. The text may also contain events of other
+providers, which are skipped and counted.
 
-If the session has the context `ip`, that is the address of the caller, and the call site of an
-object. The recording does not tell which library is at an address, so it has no name.
+The context `ip`, if the session has it, is the caller's address and becomes the call site. It has
+no name, because the recording does not say which library is at an address.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
  * a sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at
  * a time writes to a lane. When the thread ends, the next new thread takes over the lane.
  *
- * A record is a few words: first the operation and a stamp, then an address and what else the
- * operation needs. Until the other words are written, the first word is UNWRITTEN; it is never 0. A
+ * A record is a few words. The first has the operation and a stamp, the others an address and
+ * further arguments. The first word is UNWRITTEN until the others are written; it is never 0. A
  * record is in the file before the program gets the result of the call, so it survives SIGKILL. */
 #define HEADER 4096 /* bytes of the file of a header */
 #define CHUNK (128 << 10)
@@ -16,7 +16,7 @@
 
 enum op {
     MALLOC = 1, CALLOC, MEMALIGN, POSIX_MEMALIGN, ALIGNED_ALLOC, VALLOC, PVALLOC, NEW, NEW_ALIGNED,
-    REALLOC_NULL, REALLOCARRAY_NULL, /* of NULL: an allocation */
+    REALLOC_NULL, REALLOCARRAY_NULL, /* realloc of NULL, an allocation */
     REALLOC, REALLOCARRAY,           /* first record, before the call: the old address */
     RESIZED,                         /* second record, after it: the new address, 0 on failure */
     FREE, DELETE,
