@@ -252,8 +252,7 @@ class Player:
     def _grow_objects(self, number: int) -> None:
         """Grow the object table to hold the object with id `number`.
 
-        Raises InputError if the id is too large, and EnvironmentLacks if there is not enough memory
-        for the table.
+        Raises InputError if the id is too large, and EnvironmentLacks if memory is too small.
         """
         if number >= MAX_OBJECTS:
             raise InputError(

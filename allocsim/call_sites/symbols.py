@@ -47,12 +47,12 @@ class Place(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """Frames of addresses, and notes on files that could not be used."""
+    """The frames of addresses, and notes about symbols that could not be read."""
 
     chains: list[list[Frame]]
     """Frames of each place, the innermost first. Inlined functions have frames too."""
     notes: list[str]
-    """Sentences about files whose symbols could not be read."""
+    """Sentences for the user about symbols that could not be read."""
 
 
 def resolve(places: Sequence[Place], recording: str) -> Resolved:

@@ -65,7 +65,10 @@ def explain(
     """Replay the workload on a subject and answer a question about it.
 
     `with_sites` opens the workload with its call sites, if it has any. Returns the answer and the
-    trace, which has been read to its end. Raises InputError if the workload has no events.
+    trace, which has been read to its end. `question.by` must have passed `require_groups`.
+
+    Raises InputError if the workload has no events or the moment does not exist, UnknownName if a
+    group in `question.what_if` does not exist, and Corruption if the figures contradict each other.
     """
     moments = subject.moments()
     event = event_at(moments, question.at)
