@@ -77,7 +77,10 @@ def test_closing_an_unused_trace_closes_its_resource() -> None:
     closed = []
 
     class Held:
+        """A resource that notes when it is closed."""
+
         def close(self) -> None:
+            """Note the call."""
             closed.append(self)
 
     held = Held()
@@ -89,12 +92,14 @@ def test_chunks_are_closed_after_an_error() -> None:
     closed = []
 
     def generated() -> Iterator[int]:
+        """Yield numbers; note when the generator is closed."""
         try:
             yield from range(10)
         finally:
             closed.append(True)
 
     def fail() -> None:
+        """Raise KeyError after the first chunk."""
         with closing_chunks(chunks):
             next(chunks)
             raise KeyError
@@ -122,6 +127,7 @@ def test_first_events_end_after_the_last_one_and_do_not_count_notes() -> None:
 
 def test_trace_on_one_thread_stays_so_when_it_is_opened_again() -> None:
     def opened() -> Trace:
+        """Return a trace of two events of thread 3."""
         events = no_events(2)
         events.thread[:] = 3
         return Trace("test", iter([events]), {}, reopen=opened)

@@ -36,6 +36,7 @@ def test_pages_of_files_do_not_count(tmp_path: Path) -> None:
 
 def test_peak_that_cannot_be_reset_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
+        """Fail as if the file could not be written."""
         raise PermissionError
 
     monkeypatch.setattr(high_water.Path, "write_text", refuse)

@@ -111,6 +111,7 @@ def _replay_library(events: Any, every: int) -> dict[str, Any]:
     log = Log(library.state, events, brk)
 
     def trim(_: int) -> None:
+        """Call malloc_trim, as a RELEASE note requests."""
         log.note()
         library.handle.malloc_trim(ctypes.c_size_t(0))
 

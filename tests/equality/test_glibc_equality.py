@@ -110,6 +110,7 @@ def test_every_object_has_the_place_of_the_library(make: Make, parameters: dict[
 @pytest.mark.parametrize("seed", range(0, 40, 5))
 def test_random_calls_have_the_places_of_the_library(seed: int) -> None:
     def make() -> Any:
+        """Return random calls."""
         return own.anything(2000, seed).events()
 
     found = compared(make, 200, *own.tunables(seed).items())

@@ -74,6 +74,7 @@ def test_call_sites_are_the_groups_if_the_recording_has_them() -> None:
     calls = [malloc(0, 8), malloc(1, 100), malloc(2, 8), free(0), malloc(3, 50)]
 
     def sited() -> Trace:
+        """Return the calls as a trace with call sites."""
         return with_sites(calls, table, [1, 2, 3, 1])
 
     subject = OnDesign("tcmalloc", sited, Touch.NONE, reserve=1 << 30)

@@ -50,6 +50,7 @@ def test_match_gets_the_number_of_the_first_call_without_notes() -> None:
     firsts = []
 
     def noting(calls: Any, first: int, _sites: np.ndarray) -> np.ndarray:
+        """Note the number of calls and of the first one; match all calls."""
         firsts.append((len(calls), first))
         return np.ones(len(calls), np.bool_)
 

@@ -50,6 +50,7 @@ def conditions() -> Callable[..., RealConditions]:
     """A function that returns conditions."""
 
     def make(runs: int = 2, status: int = 0) -> RealConditions:
+        """Return conditions with a number of runs and the status of the recording."""
         return RealConditions(runs, status, QuietRuns(os.environ, 60.0), keep_settings=False)
 
     return make

@@ -77,6 +77,7 @@ def test_library_is_left_out_after_its_first_failure(
     ran = []
 
     def run(_: object, library: str, __: object) -> ProgramRun:
+        """Note the library; fail for the second run of mimalloc."""
         ran.append(library)
         if library == "mimalloc" and len(ran) > 2:
             raise EnvironmentLacks("no")

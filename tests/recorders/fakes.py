@@ -38,6 +38,7 @@ def fake(
     """Return a recorder whose program makes `events` events and exits with `status`."""
 
     def run(_: Request, directory: Path) -> Outcome:
+        """Write a recording, or fail."""
         if fails:
             raise RecorderFailed("no daemon")
         (directory / "raw").write_bytes(bytes(2048))
@@ -45,7 +46,9 @@ def fake(
 
     @contextmanager
     def read(directory: Path, _: Outcome) -> Iterator[Trace]:
+        """Open the trace."""
         def chunks() -> Iterator[object]:
+            """Yield the events; raise TraceError if the recording is broken."""
             if events:
                 chunk = no_events(events)
                 chunk.object[:] = range(events)

@@ -38,6 +38,7 @@ def test_signal_that_comes_while_the_program_starts_is_forwarded(
     start = subprocess.Popen
 
     def start_slowly(*arguments: Any, **options: Any) -> Any:
+        """Start the program, and send SIGTERM before Popen returns."""
         child = start(*arguments, **options)
         os.kill(os.getpid(), signal.SIGTERM)
         return child

@@ -62,18 +62,22 @@ class Witness:
         self.seen.append((threading.get_native_id(), name, size))
 
     def malloc(self, size: int) -> int:
+        """Note the call and allocate."""
         self.note("malloc", size)
         return self.allocate(size)
 
     def calloc(self, count: int, size: int) -> int:
+        """Note the call and call the C library's calloc."""
         self.note("calloc", size)
         return int(C_LIBRARY.calloc(count, size))
 
     def realloc(self, address: int, size: int) -> int:
+        """Note the call and call the C library's realloc."""
         self.note("realloc", size)
         return int(C_LIBRARY.realloc(ctypes.c_void_p(address), max(size, 1)))
 
     def free(self, address: int) -> int:
+        """Note the call and call the C library's free."""
         self.note("free", 0)
         C_LIBRARY.free(ctypes.c_void_p(address))
         return 0

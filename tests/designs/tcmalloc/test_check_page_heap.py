@@ -86,6 +86,7 @@ def test_check_changes_no_record_and_touches_no_page(
     busy_heap: Heap, busy_tcmalloc: HeapState
 ) -> None:
     def everything() -> list[bytes]:
+        """Return the first rows of every table, as bytes."""
         tables = [np.asarray(table[:1000]) for table in busy_tcmalloc[:10]]
         return [table.tobytes() for table in tables]
 

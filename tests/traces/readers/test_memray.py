@@ -154,6 +154,7 @@ def test_reader_that_is_left_early_ends_its_process(monkeypatch: pytest.MonkeyPa
     popen = subprocess.Popen
 
     def noted(*arguments: Any, **keywords: Any) -> subprocess.Popen[bytes]:
+        """Start a process and note it."""
         started.append(popen(*arguments, **keywords))
         return started[-1]
 
