@@ -65,7 +65,10 @@ def workload(
     format: str | None = None,
     process: int | None = None,
 ) -> Trace:
-    """Open any workload; `seed` replaces the random seed of a job."""
+    """Open any workload; `seed` replaces the random seed of a job.
+
+    `format` and `process` mean the same as in `open_trace`.
+    """
     if seed is not None:
         seed = checked_range("workload", "seed", seed, 0, MAX_SEED)
     if isinstance(source, Trace | Mapping) and (format is not None or process is not None):
@@ -92,14 +95,15 @@ def replay(
     reserve: int | str = RESERVE,
     **parameters: int | str,
 ) -> ReplayProfile:
-    """Replay a workload on a design and return what was measured.
+    """Replay a workload on a design and return the measurements as a ReplayProfile.
 
     Without `design`, a recording is replayed on "glibc", any other workload on "go2008".
     `threads="one"` replays all recorded threads on one cache. `touch` says which bytes of a new
     object are written: "none", "first" (one byte), "page" (one byte in each page) or "full". The
-    run fails with LimitExceeded when the footprint exceeds `limit`. `every` is the number of events
-    between samples. `verify` fills every object with a pattern and checks it; `check_every` is the
-    number of events between checks of all invariants. `parameters` are the design's parameters.
+    run fails with LimitExceeded when the footprint exceeds `limit`; `reserve` is the address space
+    of the heap. Both are bytes, or text such as "64MiB". `every` is the number of events between
+    samples. `verify` fills every object with a pattern and checks it; `check_every` is the number
+    of events between checks of all invariants. `parameters` are the design's parameters.
     """
     call = _call_text(replay, locals())
     options = Options(
@@ -114,7 +118,7 @@ def replay(
         require_no_library(checked_text("replay", "design", design))
     trace = _opened(workload, seed)
     design = default_design(trace) if design is None else design
-    # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
+    # Heap checks the parameters too, but a wrong key may have the name of an argument of Heap.
     find_design(design).checked(parameters)
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
         profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
@@ -143,11 +147,13 @@ def compare(
 
     `on` names the allocators as `allocsim compare --on` does: "go2008", "tcmalloc:release_rate=10",
     "lib:glibc", "lib:/a/libx.so:x_". Without it, all designs and all installed libraries are
-    measured. `times=False` measures memory only. `threads` is "recorded" or "one": whether a
-    workload with several threads is replayed on these threads, or on one; designs have no times on
-    recorded threads. `timeout` is the maximum time of each process, in seconds. `reference` is the
-    allocator whose figures are 1.00, by default the first one; `sort` is the key of the column to
-    sort by.
+    measured. `runs` timed runs follow `warmup` untimed ones; `times=False` measures memory only.
+    `threads` says whether a workload with several threads is replayed on these threads ("recorded")
+    or on one ("one"); designs have no times on recorded threads. `timeout` is the maximum time of
+    each process, in seconds. An allocator is no longer measured when its footprint exceeds `limit`;
+    `reserve` is the address space of a design's heap. Both are bytes, or text such as "64MiB".
+    `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
+    of the column to sort by.
     """
     call = _call_text(compare, locals())
     conditions = comparison.Conditions(

@@ -128,7 +128,7 @@ def _subject(row: Field) -> SubjectFigures:
     return SubjectFigures(
         subject=subject,
         footprint=memory["peak"].number(),
-        end=memory["end"].number(low=-MAX_FIGURE),  # the RSS of a process can shrink
+        end=memory["end"].number(low=-MAX_FIGURE),  # negative if the RSS of the process shrinks
         fragmentation=_fragmentation(memory),
         ns=times["ns_per_event"].number() if timed else None,
         runs=tuple(run.number() for run in runs.items()) if runs else (),

@@ -87,7 +87,7 @@ class _Timeline:
     def end_part(self, collector: StatsCollector) -> None:
         """Add a point if the part ended at one."""
         if self._left == 0:
-            # A note is no event, so the number of events may be that of the point before.
+            # A note is not an event, so the last point may have the same number of events.
             if self._points and self._points[-1].event == collector.events:
                 self._points.pop()
             self._points.append(Point(collector.events, *collector.live))
@@ -128,7 +128,7 @@ class _Totals:
         np.add.at(calls, group, self._calls)
         np.add.at(size, group, self._bytes)
         order = np.argsort(self._bytes, kind="stable")
-        largest[group[order]] = order  # of several entries of a group, the last one remains
+        largest[group[order]] = order  # a group keeps its site with the most bytes
         found = [
             SiteTotal(
                 frames[it], table.own_stack(int(largest[it]))[1 : 1 + CALLERS],

@@ -67,7 +67,7 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
         require_no_library(design)
     parameters = dict(settings.set)
-    # Heap checks the parameters too, but a wrong key might have the name of an argument of Heap.
+    # Heap checks the parameters too, but a wrong key may have the name of an argument of Heap.
     find_design(design).checked(parameters)
     return Heap(design, reserve=settings.reserve, **parameters)
 

@@ -143,7 +143,7 @@ def require_not_given(*names: str, needs: str) -> None:
 def subjects_of(lists: Sequence[str], only_libraries: bool = False) -> list[str]:
     """Return the subjects that --on names, or all bundled designs and installed libraries.
 
-    With `only_libraries`, the bundled designs are left out unless --on names them.
+    With `only_libraries`, designs are subjects only if --on names them.
     """
     from allocsim.benchmark.subject import choose_subjects, library_of
 

@@ -47,6 +47,7 @@ def fake(
     @contextmanager
     def read(directory: Path, _: Outcome) -> Iterator[Trace]:
         """Open the trace."""
+
         def chunks() -> Iterator[object]:
             """Yield the events; raise TraceError if the recording is broken."""
             if events:
