@@ -13,16 +13,18 @@ static struct memo *memo_of_lane(void)
 /* Return the number of the stack that begins with `frame`, or 0 if it cannot be recorded. */
 static __attribute__((noinline)) uint64_t site_of(struct frame frame)
 {
-    uint64_t addresses[MAX_DEPTH], number = 0;
-    size_t depth;
+    struct stack stack;
     struct memo *memo = is_recording() && process.caches ? memo_of_lane() : NULL;
+    stack.number = 0;
     if (memo) {
-        uint64_t hash = walk(memo, frame, addresses, &depth);
-        number = number_of(STACK, hash, addresses, depth);
+        walk(memo, frame, &stack);
+        /* A second look into the cache could miss: another thread may have dropped the number. */
+        if (!stack.number)
+            stack.number = number_of(STACK, stack.hash, stack.addresses, stack.depth);
     }
-    if (!number && process.header)
+    if (!stack.number && process.header)
         count(&process.header->siteless, 1);
-    return number;
+    return stack.number;
 }
 
 /* The number of the stack of the hook that contains this, or 0 if no stacks are recorded. */

@@ -21,6 +21,13 @@ struct known {
     uint64_t hash;      /* of the addresses from the outermost frame to this one */
 };
 
+struct stack {
+    uint64_t number; /* of the entry, if the cache has it; otherwise 0, and the rest is set */
+    uint64_t hash;   /* of the addresses */
+    size_t depth;
+    uint64_t addresses[MAX_DEPTH]; /* the innermost first */
+};
+
 struct memo {
     struct known frames[MAX_DEPTH]; /* the outermost first */
     struct known found[MAX_DEPTH];  /* during a walk: its first frames, the innermost first */
@@ -138,11 +145,10 @@ static void walk_once(struct memo *memo, struct frame frame, uint64_t walks)
     remember(memo, 0, count);
 }
 
-/* Walk from `frame` on; return the hash of the addresses and set `depth` to their number. Copy the
- * addresses, the innermost first, unless the cache has the stack's number. */
-static uint64_t walk(struct memo *memo, struct frame frame, uint64_t *addresses, size_t *depth)
+/* Walk from `frame` on, and set `stack`. */
+static void walk(struct memo *memo, struct frame frame, struct stack *stack)
 {
-    uint64_t hash, walks, generation = in_generation(0);
+    uint64_t walks, generation = in_generation(0);
     do {
         walks = __atomic_add_fetch(&memo->walks, 1, __ATOMIC_RELAXED);
         if (!memo->is_whole || memo->generation != generation)
@@ -151,12 +157,12 @@ static uint64_t walk(struct memo *memo, struct frame frame, uint64_t *addresses,
         memo->generation = generation;
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         walk_once(memo, frame, walks);
-        *depth = memo->depth;
-        hash = *depth ? memo->frames[*depth - 1].hash : 0;
-        if (!cached(process.caches->stacks, STACKS, hash))
-            for (size_t i = 0; i < *depth; i++)
-                addresses[i] = memo->frames[*depth - 1 - i].frame.ip;
+        stack->depth = memo->depth;
+        stack->hash = memo->depth ? memo->frames[memo->depth - 1].hash : 0;
+        stack->number = cached(process.caches->stacks, STACKS, stack->hash);
+        if (!stack->number)
+            for (size_t i = 0; i < stack->depth; i++)
+                stack->addresses[i] = memo->frames[stack->depth - 1 - i].frame.ip;
         memo->is_whole = !is_interrupted(memo, walks);
     } while (!memo->is_whole);
-    return hash;
 }
