@@ -8,7 +8,7 @@ allocation of the object and the reallocations so far: a call waits for the vers
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -221,8 +221,3 @@ def _add_call(plan: Plan, turn: Turn, event: Event, place: Place, shared: np.nda
     cursor.calls += 1
     if cursor.window and cursor.calls == cursor.until:
         cursor.full = 1
-
-
-def summary(plan: Plan) -> Any:
-    """Return the totals of a plan."""
-    return plan.cursor[0]

@@ -64,7 +64,10 @@ class ThreadedPlay:
             )
         self._steps = steps
         self._stacks = Stacks(int(plan.cursor[0].at_once))
-        self._stages = _Tables(plan, len(steps), meter, options).stages(self._stacks)
+        self._tables = _Tables(
+            plan, len(steps), meter, options
+        )  # kept: threads use addresses in it
+        self._stages = self._tables.stages(self._stacks)
         self._stage = self._stages[0]
         address = self._stage.code.ctypes.data
         self._supervise = _callable(c_address(supervise, self._stage), address)
@@ -109,12 +112,12 @@ class ThreadedPlay:
     def hand_over(self, run: Run) -> None:
         """Move the live objects from the slots to the table of `run`."""
         own, shared = self._stage.own, self._stage.shared
-        live = [own[own.address != 0], shared[shared.version != 0]]
+        live = [own[own.address != 0], shared[shared.address != 0]]
         addresses = np.concatenate([each.address for each in live])
         run.objects.address[: len(addresses)] = addresses
         run.objects.request[: len(addresses)] = np.concatenate([each.request for each in live])
         run.driver[0].live = int(run.objects.request[: len(addresses)].sum())
-        own.address, shared.version = 0, 0
+        own.address, shared.address, shared.version = 0, 0, 0
 
     def _reset(self) -> None:
         """Go back to the first epoch."""

@@ -28,7 +28,7 @@ from tests.benchmark.threads.workloads import (
     random_threads,
     real_calls,
 )
-from tests.driving import Call, live_after, malloc
+from tests.driving import Call, live_after, malloc, realloc
 
 compiled_only = pytest.mark.skipif(PURE, reason="threads are played by compiled code only")
 
@@ -134,6 +134,18 @@ def test_live_objects_are_handed_over() -> None:
     play.hand_over(run)
     assert run.driver[0].live == live_after(real_calls(calls))[-1]
     assert len(set(run.objects.address.tolist()) - {0}) == np.count_nonzero(run.objects.address)
+
+
+@compiled_only
+def test_object_with_version_0_is_handed_over() -> None:
+    """The version of an object that has been resized 65,535 times is 0 again."""
+    resized = [realloc(0, 100 + number % 2, number % 2) for number in range(65_535)]
+    play, run = prepared([malloc(0, 100), *resized])[0], new_run(1, Touch.NONE)
+    play.play(load("glibc").state.function)
+    play.end_threads()
+    play.hand_over(run)
+    assert run.driver[0].live == resized[-1].request
+    assert run.objects.address[0] != 0
 
 
 @compiled_only
