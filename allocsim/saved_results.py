@@ -6,6 +6,7 @@ figure that can be checked, InputError is raised. For a figure, the message name
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -109,8 +110,8 @@ def _from_comparison(result: Field) -> list[SubjectFigures]:
     names = [figures.subject for figures in subjects]
     if not names:
         raise InputError(f"{result.path}: not a saved result: it has no subjects")
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise InputError(
                 f"{result.path}: not a saved result: it has the subject '{name}' twice"
             )

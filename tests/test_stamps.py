@@ -55,7 +55,7 @@ def test_object_bears_the_stamp_that_it_was_given(
 
 
 @lengths
-def test_stamp_writes_no_byte_beside_the_object(heap: Heap, address: int, length: int) -> None:
+def test_stamp_writes_no_byte_outside_the_object(heap: Heap, address: int, length: int) -> None:
     around = contents(heap, address - AHEAD, length + 2 * AHEAD)
     around[:] = 0xEE
     stamp(address, length, 7)
@@ -99,7 +99,7 @@ def test_any_byte_that_is_not_zero_is_found(heap: Heap, address: int, length: in
 
 
 @lengths
-def test_bytes_beside_the_object_do_not_count(heap: Heap, address: int, length: int) -> None:
+def test_bytes_outside_the_object_do_not_count(heap: Heap, address: int, length: int) -> None:
     contents(heap, address - 1, 1)[:] = 1
     contents(heap, address + length, PAGE)[:] = 1
     assert is_zero(address, length)

@@ -47,7 +47,7 @@ def test_heap_after_an_event_and_its_classes_are_shown(run: Run) -> None:
 
 
 @pytest.mark.parametrize("at", ["mean", "61", "soon", "-1"])
-def test_moment_that_is_none_is_a_usage_error(run: Run, at: str) -> None:
+def test_invalid_moment_is_a_usage_error(run: Run, at: str) -> None:
     ended = run(f"{JOB} --at {at}")
     assert ended.status == 2
     assert at in ended.err

@@ -41,7 +41,9 @@ def test_sound_heap_passes_every_check(heap: Heap) -> None:
     assert profile.events == len(events)
 
 
-def test_many_violations_are_told_in_part(heap: Heap, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_of_many_violations_are_reported(
+    heap: Heap, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(heap, "check", lambda: ["one", "two", "three", "four", "five"])
     with pytest.raises(Corruption, match=r"after event 5: one; two; three \(and 2 more\)"):
         play(heap, trace_of(toggling(9)), Options(check_every=5))

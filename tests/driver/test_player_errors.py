@@ -134,7 +134,7 @@ def test_interrupt_says_how_far_it_came(heap: Heap) -> None:
         play(heap, trace_of(*cut(toggling(100), 10)), QUIET, impatient)
 
 
-def test_interrupt_while_events_are_made_is_told_too(heap: Heap) -> None:
+def test_interrupt_while_events_are_made_is_reported_too(heap: Heap) -> None:
     def chunks() -> Iterator[Any]:
         yield toggling(10)
         raise KeyboardInterrupt

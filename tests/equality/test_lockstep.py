@@ -91,7 +91,7 @@ def test_notes_keep_their_place_between_events(recorder: Recorder) -> None:
     assert recorder.order == [0, 1, "release 12345", "release 12345", 2, 3]
 
 
-def test_every_end_of_a_thread_is_told() -> None:
+def test_every_end_of_a_thread_is_noted() -> None:
     ended: list[int] = []
     steps = LockStep(lambda _: None, lambda _: None, lambda: ended.append(1))
     steps.step(stream(done(0), malloc(0, 8, 1), done(1), done(7)))

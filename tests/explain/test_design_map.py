@@ -64,7 +64,7 @@ def test_objects_of_one_span_share_its_free_bytes_equally() -> None:
 
 
 @pytest.mark.parametrize("design", ["go2008", "tcmalloc", "go", "glibc"])
-def test_owners_by_every_group_and_nobody_sum_to_the_footprint(design: str) -> None:
+def test_owners_of_every_grouping_and_unowned_bytes_sum_to_the_footprint(design: str) -> None:
     events = stream_of(random_calls(7, 150, threads=3))
     for at in (0, 150):
         heap = mapped(design, events, at)

@@ -132,7 +132,7 @@ def test_signal_handler_may_use_a_heap_outside_its_calls(heap: Heap) -> None:
     assert (heap.live, heap.check()) == (0, [])
 
 
-def test_thread_that_the_collector_ends_inside_a_call_is_told_later(tcmalloc_heap: Heap) -> None:
+def test_thread_that_the_collector_ends_inside_a_call_is_noted_later(tcmalloc_heap: Heap) -> None:
     tcmalloc_heap.free(tcmalloc_heap.malloc(24))
     with tcmalloc_heap._lock:
         tcmalloc_heap._end_thread(0)

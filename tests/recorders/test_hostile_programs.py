@@ -140,7 +140,7 @@ def test_calls_of_the_tracer_are_not_those_of_a_forked_child(
 
 
 @pytest.mark.parametrize("name", ["heaptrack", "mtrace"])
-def test_daemon_that_goes_on_is_told(record: Record, tmp_path: Path, name: str) -> None:
+def test_daemon_that_goes_on_is_reported(record: Record, tmp_path: Path, name: str) -> None:
     program = compiled(tmp_path / "place", "leaves", LEAVES_A_DAEMON)
     require(name, str(program))
     ended = record("--with", name, "-o", "out", "--", "./leaves")

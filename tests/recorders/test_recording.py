@@ -87,7 +87,7 @@ def test_child_has_a_file_with_its_process_id(
     assert open_trace(str(tmp_path / "out.77.allocsim")).length == 1
 
 
-def test_child_without_its_inherited_objects_is_told(
+def test_child_without_its_inherited_objects_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for keeps in (False, True):
@@ -112,7 +112,7 @@ def test_recorder_that_sees_less_does_not_replace_one_that_fails(
         record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 
 
-def test_what_the_recorder_lacks_is_told_before_and_written_into_the_trace(
+def test_limits_of_the_recorder_are_reported_before_and_stored_in_the_trace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install(monkeypatch, fake("a", capabilities=LESS))
@@ -136,7 +136,7 @@ def test_recorders_own_memory_is_not_the_programs(
         assert found == (expected if kept else None)
 
 
-def test_losses_are_told_and_make_the_trace_incomplete(
+def test_losses_are_reported_and_make_the_trace_incomplete(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install(monkeypatch, fake("a", losses=lambda *_: ["the disk was full"]))

@@ -135,7 +135,7 @@ def test_peaks_within_the_noise_are_not_ranked() -> None:
     )
 
 
-def test_share_of_the_driver_is_told() -> None:
+def test_share_of_the_driver_is_reported() -> None:
     made = rows()[:2]
     assert "the driver's" not in conditions(compared(made))
     made[1].times = times(12.0, 12.1, driver=2.5)

@@ -132,7 +132,7 @@ def test_failed_exec_is_not_noted(chain: Chain, program: str) -> None:
     assert len(recorded.images) == 2
 
 
-def test_memory_beside_malloc_is_counted(chain: Chain, program: str) -> None:
+def test_memory_from_elsewhere_than_malloc_is_counted(chain: Chain, program: str) -> None:
     """9 MiB are the program's; the 64 MiB that malloc maps are not."""
     (image,) = chain(program, "maps").images
     mapped, unmapped = int(image.header["mapped"]), int(image.header["unmapped"])
@@ -148,7 +148,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize(("name", "reason"), LOSSES.items(), ids=LOSSES)
-def test_program_without_room_goes_on_and_the_loss_is_told(
+def test_program_without_room_goes_on_and_the_loss_is_reported(
     chain: Chain, program: str, name: str, reason: str
 ) -> None:
     recorded = chain(program, name)

@@ -135,7 +135,7 @@ def test_static_program_is_refused_before_it_runs(record: Record, tmp_path: Path
     assert "is statically linked, so that no recorder can be preloaded" in ended.err
 
 
-def test_without_a_compiler_the_next_recorder_is_used_and_the_reason_told(
+def test_without_a_compiler_the_next_recorder_is_used_and_the_reason_reported(
     record: Record, tmp_path: Path
 ) -> None:
     """The directory of programs has no cc."""

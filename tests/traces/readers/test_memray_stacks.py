@@ -54,7 +54,7 @@ class Record:
         return [("_PyObject_Malloc", "Objects/obmalloc.c", 2003), ("x" * 5000, "p.py", 6)]
 
 
-def test_native_frames_are_told_from_python_functions() -> None:
+def test_native_frames_differ_from_python_functions() -> None:
     stacks = memray_child._Stacks(native=True)
     assert [stacks.number_of(Record()) for _ in range(2)] == [2, 2]
     table = decode_stacks(stacks.encoded(), "it")

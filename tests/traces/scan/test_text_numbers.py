@@ -48,7 +48,7 @@ def test_equal_texts_have_equal_numbers(first: list[bytes], second: list[bytes])
 
 
 @pytest.mark.skipif(not PURE, reason="the hash is compiled into the kernel")
-def test_texts_with_equal_hashes_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_with_equal_hashes_stay_different(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_numbers, "_hash", lambda *_: 5)
     texts = [b"one", b"two", b"one", b"six", b"two"]
     assert numbered(room_for(new_text_numbers(), texts), texts) == [1, 2, 1, 3, 2]
