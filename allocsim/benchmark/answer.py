@@ -71,7 +71,7 @@ def read_arrays(descriptor: int, lengths: Sequence[int]) -> list[np.ndarray]:
     Raises ValueError if arrays of these lengths cannot be in the file.
     """
     if min(lengths) < 0 or sum(lengths) * 8 > SETS:
-        raise ValueError("no such arrays")
+        raise ValueError("the arrays do not fit the answer")
     arrays, position = [], 0
     for length in lengths:
         array = np.empty(length, np.int64)

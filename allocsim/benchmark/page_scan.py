@@ -37,6 +37,9 @@ PRESENT_BIT, FILE_BIT = 63, 61
 MAX_RANGES = 1 << 18
 """Maximum number of ranges of pages that a scan can return."""
 
+TOO_MANY = f"memory is in more than {MAX_RANGES:,} ranges of pages"
+"""Why a scan fails if there are more."""
+
 
 class _ScanArguments(ctypes.Structure):
     """struct pm_scan_arg."""
@@ -87,7 +90,7 @@ class PageScan:
         while at < END:
             room = MAX_RANGES - self.count
             if room == 0:
-                raise EnvironmentLacks(f"memory is in more than {MAX_RANGES:,} ranges of pages")
+                raise EnvironmentLacks(TOO_MANY)
             found = self._scan(descriptor, at, room)
             if found < 0:
                 self._read_all(descriptor)
@@ -115,7 +118,7 @@ class PageScan:
         for start, end in _mappings():
             for first, last in _runs(_flags(descriptor, start, end)):
                 if self.count == MAX_RANGES:
-                    raise EnvironmentLacks("memory is in too many ranges of pages")
+                    raise EnvironmentLacks(TOO_MANY)
                 self.ranges[self.count, :2] = start + first * OS_PAGE, start + last * OS_PAGE
                 self.count += 1
 

@@ -64,7 +64,7 @@ class ProgramCommand(click.Command):
 @click.option(
     "--ignore-failure",
     is_flag=True,
-    help="Compare even if PROGRAM exits with another status than 0.",
+    help="Compare even if PROGRAM exits with a status other than 0.",
 )
 @click.option(
     "--show-output", is_flag=True, help="Show the output of PROGRAM, all of it on standard error."

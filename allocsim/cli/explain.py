@@ -49,7 +49,7 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
     type=SecondsType(),
     default=10.0,
     show_default=True,
-    help="Begin no experiment after this time.",
+    help="Start no new experiment after this time.",
 )
 @click.option("--no-what-if", is_flag=True, help="Make no experiments.")
 @touch_option

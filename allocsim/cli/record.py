@@ -48,7 +48,7 @@ from allocsim.cli.output import log
 @click.option(
     "--wait",
     is_flag=True,
-    help="Record until the last process that PROGRAM starts has ended, such as a daemon.",
+    help="Record until all processes that PROGRAM starts have ended, daemons included.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)

@@ -74,7 +74,7 @@ JEMALLOC = {
     "dirty_decay_ms": Setting("ms until free pages are released; -1: never", "0", minimum=-1),
     "muzzy_decay_ms": Setting("ms until pages that are freed lazily are released", "0", minimum=-1),
     "narenas": Setting("number of arenas", "1", minimum=1),
-    "background_thread": _switch("release pages from a thread of its own"),
+    "background_thread": _switch("release pages in a background thread"),
     "tcache": _switch("cache objects in each thread", "0"),
     "lg_tcache_max": Setting("maximum size that is cached, as a power of two", "12", 3, 23),
     "retain": _switch("keep address space that is no longer used", "0"),
@@ -94,7 +94,7 @@ MIMALLOC = {
         "ms until free pages are released; -1: never", "0", -1, earlier=("decommit_delay",)
     ),
     "purge_decommits": _switch("release pages by decommit, not by reset", "0", ("allow_decommit",)),
-    "arena_eager_commit": Setting("commit arenas at once; 2: if it costs nothing", "0", maximum=2),
+    "arena_eager_commit": Setting("commit arenas at once; 2: on overcommit", "0", maximum=2),
     "arena_reserve": Setting("bytes of address space that are reserved at a time", "64MiB"),
     "arena_purge_mult": Setting("factor on purge_delay for arenas", "1"),
     "eager_commit": _switch("commit segments at once (version 2)", "0"),
@@ -110,7 +110,7 @@ MIMALLOC = {
 }
 
 TCMALLOC = {
-    "release_rate": Setting("speed of releasing free pages; 0: none are", "10", maximum=1000),
+    "release_rate": Setting("speed of releasing free pages; 0: never", "10", maximum=1000),
     "max_total_thread_cache_bytes": Setting("bytes that all thread caches may hold", "1MiB"),
     "transfer_num_obj": Setting("maximum objects of a batch", "8", minimum=2),
     "aggressive_decommit": _switch("release pages as soon as they are freed"),
@@ -121,7 +121,7 @@ TCMALLOC = {
 
 SCUDO = {
     "release_to_os_interval_ms": Setting("ms between releases; -1: never", "0", -1, 2**31 - 1),
-    "quarantine_size_kb": Setting("KiB of freed objects that are kept back", "256", -1, 2**31 - 1),
+    "quarantine_size_kb": Setting("KiB of freed objects held in quarantine", "256", -1, 2**31 - 1),
     "zero_contents": _switch("fill new objects with zeros"),
 }
 

@@ -91,6 +91,6 @@ def _require_success(program: Program, outcome: Outcome, how: ProgramConditions)
     """Raise InputError if the program failed, unless failures are ignored."""
     if outcome.status and not how.ignores_failure:
         raise InputError(
-            f"{program.name} {outcome.description}: --show-output shows why, and "
-            "--ignore-failure compares all the same"
+            f"{program.name} {outcome.description}; use --show-output to see why, or "
+            "--ignore-failure to compare anyway"
         )

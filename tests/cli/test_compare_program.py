@@ -58,7 +58,7 @@ def test_program_is_predicted_and_run(run: Run, program: str) -> None:
 def test_program_that_fails_is_an_error(run: Run, program: str) -> None:
     ended = run(f"compare {QUICK} -- {program} 3")
     assert ended.status == 2
-    assert "allocates exited with status 3: --show-output shows why, and --ignore" in ended.err
+    assert "allocates exited with status 3; use --show-output to see why, or --ignore" in ended.err
     assert ended.out == ""
 
 

@@ -60,7 +60,7 @@ class ThreadedPlay:
         """
         if PURE:
             raise EnvironmentLacks(
-                "recorded threads are played by compiled code only, and NUMBA_DISABLE_JIT is set"
+                "only compiled code can replay recorded threads: unset NUMBA_DISABLE_JIT"
             )
         self._steps = steps
         self._stacks = Stacks(int(plan.cursor[0].at_once))
