@@ -27,7 +27,8 @@ class ClassRow:
     tail: int
     """Bytes at the end of the span, too few for an object."""
     worst_waste: float
-    """Largest share of a span that is not requested although all its objects are in use, 0 to 1."""
+    """Worst share of a span that is wasted while all its objects are in use, 0 to 1: no program has
+    requested these bytes."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Page(NamedTuple):
     deep_binds: int
     """Libraries opened with RTLD_DEEPBIND."""
     early_exits: int
-    """Ends of the process by _exit, which runs no exit handlers."""
+    """How many processes ended by _exit, which runs no exit handlers."""
 
 
 def has_compiler() -> bool:

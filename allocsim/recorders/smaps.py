@@ -1,7 +1,7 @@
 """The memory of a process by its mappings, as /proc/PID/smaps lists them.
 
-The kernel lists how many pages of each mapping are anonymous. Those of the stack and of mapped
-files, which are static data, do not come from malloc. Uninitialised static data (.bss) is an
+The kernel lists how many pages of each mapping are anonymous. The anonymous pages of the stack do
+not come from malloc, nor do those of mapped files, which hold static data. Uninitialised static data (.bss) is an
 anonymous mapping at the end of its file's last mapping. Everything else may come from malloc.
 """
 

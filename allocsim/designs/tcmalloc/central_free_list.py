@@ -84,8 +84,8 @@ def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> b
     A class whose slots are all used gives one only if `forced`. The batch in that slot goes back to
     its spans. Class 0, which has slots but no objects, gets two turns per round.
 
-    The library's functions are EvictRandomSizeClass, in which "random" refers to a counter that
-    threads race on, and ShrinkCache.
+    This is the library's EvictRandomSizeClass and ShrinkCache in one. "Random" refers to a counter
+    that threads race on.
     """
     static = heap.static[0]
     victim = static.race_counter

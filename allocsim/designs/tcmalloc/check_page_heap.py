@@ -40,7 +40,7 @@ from allocsim.designs.tcmalloc.span import (
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
 BROKEN_LINK = 0
-"""Ends the members of a list or set that has a broken link. Span 0 is never a member of either."""
+"""Last entry of the members of a list or set with a broken link. Span 0 is never a member."""
 
 
 class SpanCopy(NamedTuple):

@@ -56,7 +56,7 @@ def size_map(transfer_num_obj: int) -> tuple[SizeClass, ...]:
         if classes and _fits_as_many(classes[-1], info):
             classes.pop()
         classes.append(info)
-        size += _alignment_for_size(size)  # the step for `size` itself, so 16 follows 8
+        size += _alignment_for_size(size)  # the step depends on the smaller size: 16 follows 8
     return tuple(classes)
 
 
