@@ -1,8 +1,9 @@
 """The memory of a process by its mappings, as /proc/PID/smaps lists them.
 
 The kernel lists how many pages of each mapping are anonymous. The anonymous pages of the stack do
-not come from malloc, nor do those of mapped files, which hold static data. Uninitialised static data (.bss) is an
-anonymous mapping at the end of its file's last mapping. Everything else may come from malloc.
+not come from malloc, nor do those of mapped files, which hold static data. Uninitialised static
+data (.bss) is an anonymous mapping at the end of its file's last mapping. Everything else may come
+from malloc.
 """
 
 from __future__ import annotations
