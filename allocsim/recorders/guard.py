@@ -54,7 +54,7 @@ class Page(NamedTuple):
     deep_binds: int
     """Libraries opened with RTLD_DEEPBIND."""
     early_exits: int
-    """How many processes ended by _exit, which runs no exit handlers."""
+    """Calls of _exit, which ends the process without its exit handlers."""
 
 
 def has_compiler() -> bool:
