@@ -126,7 +126,12 @@ def first_events(trace: Trace, count: int) -> Trace:
                 left -= len(calls)
                 yield chunk
 
-    trace.chunks, trace.length = cut_off(), count
+    trace.chunks = cut_off()
+    if trace.length is not None:
+        trace.length = min(count, trace.length)
+    if trace.reopen is not None:
+        again = trace.reopen
+        trace.reopen = lambda: first_events(again(), count)
     return trace
 
 

@@ -33,6 +33,10 @@ PART_MEANINGS = {
 }
 """The parts of a heap, each with a phrase that explains it."""
 
+METADATA_MEANING = "page map, span records, caches"
+FOOTPRINT_MEANING = "heap - released + metadata"
+"""The phrases that explain the rows of a table for the metadata and the footprint."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -203,13 +207,13 @@ def _table(
     """Return titles and rows of a table of snapshots: each part, its share and its meaning."""
     sizes = [{**moment.parts, "metadata": moment.metadata} for moment in moments.values()]
     wholes = [moment.footprint for moment in moments.values()]
-    meanings = {**PART_MEANINGS, "metadata": "page map, span records, caches", **meanings}
+    meanings = {**PART_MEANINGS, "metadata": METADATA_MEANING, **meanings}
     rows = [
         _row(name, [size[name] for size in sizes], wholes, meaning)
         for name, meaning in meanings.items()
         if any(size[name] for size in sizes)
     ]
-    rows.append(_row("footprint", wholes, wholes, "heap - released + metadata"))
+    rows.append(_row("footprint", wholes, wholes, FOOTPRINT_MEANING))
     titles = [title for name in moments for title in (name, "share")]
     return ["", *titles, "meaning"], rows
 

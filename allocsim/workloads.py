@@ -78,9 +78,10 @@ def open_recording(
         raise InputError(f"'{name}' is a job, not a recording; use `allocsim run {name}`")
     if not _is_path(name) and name not in bundled_traces():
         raise UnknownName("recording", name, bundled_traces(), "a file")
-    trace = open_trace(find_trace(name), form, process, sites)
+    path = find_trace(name)
+    trace = open_trace(path, form, process, sites)
     trace.name = printable(name)
-    if name != "-":
+    if name != "-" and Path(path).is_file():  # a pipe can be read only once
         trace.reopen = partial(open_recording, name, form, process, sites)
     return trace
 

@@ -135,3 +135,25 @@ def test_trace_on_one_thread_stays_so_when_it_is_opened_again() -> None:
     again = on_one_thread(opened()).reopen
     assert again is not None
     assert [chunk.thread.tolist() for chunk in again().chunks] == [[0, 0]]
+
+
+def test_first_events_are_cut_off_again_when_the_trace_is_reopened() -> None:
+    def opened() -> Trace:
+        """Return a trace that can be opened again."""
+        trace = threaded()
+        trace.reopen = opened
+        return trace
+
+    first = first_events(opened(), 2)
+    assert first.length == 2
+    assert first.reopen is not None
+    assert [len(chunk) for chunk in first.reopen().chunks] == [3]
+
+
+@pytest.mark.parametrize(("length", "cut"), [(3, 3), (None, None)])
+def test_first_events_of_a_shorter_trace_keep_its_length(
+    length: int | None, cut: int | None
+) -> None:
+    trace = threaded()
+    trace.length = length
+    assert first_events(trace, 10).length == cut

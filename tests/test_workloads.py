@@ -18,6 +18,7 @@ from allocsim.workloads import (
     open_recording,
     open_workload,
 )
+from tests.pipes import filled_pipe
 
 CALLS = "1: malloc 0x10 5\n1: free 0x10\n"
 
@@ -182,3 +183,11 @@ def test_recording_is_replayed_on_glibc_and_other_workloads_on_go2008(
         write_trace(trace, Path("stored.allocsim"))
     with open_workload("stored.allocsim") as stored:
         assert default_design(stored) == design
+
+
+def test_only_a_regular_file_can_be_opened_again() -> None:
+    Path("calls.txt").write_text(CALLS)
+    with open_recording("calls.txt") as trace:
+        assert trace.reopen is not None
+    with filled_pipe(CALLS.encode()) as path, open_recording(path) as trace:
+        assert trace.reopen is None

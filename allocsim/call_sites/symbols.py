@@ -71,7 +71,7 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
     recorded = _modified(recording) or inf
     newer = [path for path in readable if _modified(os.fsdecode(path)) > recorded]
     failed = list[bytes]()
-    for path in readable.keys() - newer:
+    for path in sorted(readable.keys() - newer):
         numbers = readable[path]
         found = _frames_in(path, [places[number].offset for number in numbers])
         if found is None:

@@ -89,7 +89,7 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
     footprint.
     """
     from allocsim.cli.drive import command_line
-    from allocsim.explain.explanation import Question, explain, require_groups
+    from allocsim.explain.explanation import Question, explain
     from allocsim.explain.repeatable import repeatable
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
@@ -97,14 +97,14 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
     from allocsim.workloads import open_workload
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
-    require_groups(by)
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
     question = Question(options["at"], by, options["what_if"], seconds)
-    opened = repeatable(open_workload(name, options["seed"], form, process))
+    workload = open_workload(name, options["seed"], form, process)
+    opened = repeatable(workload)
 
     def with_sites() -> Any:
         """Open the workload with its call sites, unless it can be read only once."""
-        if name == "-":
+        if workload.reopen is None:
             return opened()
         return open_workload(name, options["seed"], form, process, sites=True)
 

@@ -102,6 +102,8 @@ class Design:
     units: Callable[[HeapState], Units] | None = None
     """Returns the units of the heap, for `allocsim explain`; None for a design that does not report
     them. The lengths of the units and `Units.rest` sum to heap - released."""
+    unit: str = "span"
+    """The word for one of these units: "span" or "page"."""
     start: Callable[[int], Mapping[str, int]] | None = None
     """Returns the parameters of a heap that starts where the modelled library did, from the address
     that `libraries.start.start_address` has read; None for a design that models no library."""

@@ -22,7 +22,7 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
     """
     design, state = heap.design, heap.state
     if design.units is None:
-        raise InputError(f"the design '{design.name}' does not tell its spans (Design.units)")
+        raise InputError(f"the design '{design.name}' does not list its units (Design.units)")
     units = design.units(state)
     number = np.flatnonzero(player.objects.address)
     address = np.ascontiguousarray(player.objects.address[number])

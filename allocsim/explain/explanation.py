@@ -17,6 +17,7 @@ from allocsim.explain.shares import share_out
 from allocsim.explain.subject import Subject
 from allocsim.explain.what_if import Experiments, Group, WhatIf, group_of
 from allocsim.moments import Moment, event_at
+from allocsim.text import counted
 
 SECONDS = 10.0
 """Default of `Question.seconds`."""
@@ -29,8 +30,8 @@ class Question:
     at: str | int = "worst"
     """The moment to explain, as `moments.parse_moment` returns it."""
     by: Sequence[str] = ()
-    """What the owners are grouped by. Default: call site and size if call sites are known, else
-    size and lifetime."""
+    """What the owners are grouped by: "site" or keys of `MAKERS`. Default: call site and size if
+    call sites are known, else size and lifetime."""
     what_if: Sequence[str] = ()
     """Names of groups to experiment with. If empty: the largest owner of the first grouping."""
     seconds: float = SECONDS
@@ -65,11 +66,13 @@ def explain(
     """Replay the workload on a subject and answer a question about it.
 
     `with_sites` opens the workload with its call sites, if it has any. Returns the answer and the
-    trace, which has been read to its end. `question.by` must have passed `require_groups`.
+    trace, which has been read to its end.
 
     Raises InputError if the workload has no events or the moment does not exist, UnknownName if a
-    group in `question.what_if` does not exist, and Corruption if the figures contradict each other.
+    grouping in `question.by` or a group in `question.what_if` does not exist, and Corruption if the
+    figures contradict each other.
     """
+    _require_groupings(question.by)
     moments = subject.moments()
     event = event_at(moments, question.at)
     if not event_at(moments, "end"):
@@ -114,7 +117,7 @@ def _default_by(table: SiteTable) -> tuple[str, str]:
     return ("site", "size") if len(table) > 1 else ("size", "lifetime")
 
 
-def require_groups(by: Sequence[str]) -> None:
+def _require_groupings(by: Sequence[str]) -> None:
     """Raise UnknownName if a name in `by` is not a grouping."""
     for each in by:
         if each not in (*MAKERS, "site"):
@@ -148,6 +151,6 @@ def _left_out(experiments: Experiments, question: Question) -> list[str]:
     if not experiments.left_out:
         return []
     return [
-        f"{experiments.left_out} experiments were left out after {question.seconds:g} s; "
+        f"{counted(experiments.left_out, 'experiment')} left out after {question.seconds:g} s; "
         "--seconds sets their time"
     ]

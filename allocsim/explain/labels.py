@@ -58,13 +58,13 @@ def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
     texts = [frame.label for frame in table.groups.frames]  # not unique: modules may share a label
     names = list(dict.fromkeys(texts))
     numbers = {name: index for index, name in enumerate(names)}
-    merged = np.array([numbers[text] for text in texts])[table.groups.of_site]
+    merged = np.array([numbers[text] for text in texts])
 
     def match_of(index: int) -> Match:
         """Match the calls at the sites of a group."""
-        return lambda _calls, _first, sites: merged[sites] == index
+        return lambda _calls, _first, sites: merged[table.groups_of(sites)] == index
 
-    return Labels("site", names, merged[lives.site[heap.number]], match_of)
+    return Labels("site", names, merged[table.groups_of(lives.site[heap.number])], match_of)
 
 
 def _by_size(heap: HeapMap, _: Lives) -> Labels:

@@ -9,9 +9,7 @@ import numpy as np
 
 from allocsim.core.tables import grown
 from allocsim.events import Op, Trace
-
-NEVER = 1 << 62
-"""The value of `Lives.freed` for an object that is never freed."""
+from allocsim.player import NEVER
 
 
 @dataclass

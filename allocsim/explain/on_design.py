@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.benchmark.subject import make_subject
+from allocsim.benchmark.subject import design_of, make_subject
 from allocsim.core import operations
+from allocsim.designs import find_design
 from allocsim.driver import Touch
 from allocsim.events import Op, Trace, no_events
 from allocsim.explain.design_map import map_of, play_until
@@ -31,13 +32,16 @@ class OnDesign:
     limit: int | None = None
     reserve: int = RESERVE
 
-    unit = "span"
-    """What reports call a unit of the map."""
     release = "memory released on request"
     """What reports call a release on request."""
     copied = "replayed"
     """How `after_release` gets its figures, for reports."""
     cautions: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """What reports call a unit of the map (see `Design.unit`)."""
+        return find_design(design_of(self.name)[0]).unit
 
     def moments(self) -> tuple[Moment, ...]:
         """Replay the whole workload and return its moments."""

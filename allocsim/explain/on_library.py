@@ -126,14 +126,16 @@ class OnLibrary:
             )
         if scanned != found.growth:
             self.cautions.append(
-                f"the pages sum to {scanned:,} bytes, the measured growth is {found.growth:,}"
+                f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by {found.growth:,}"
             )
         if not found.has_usable:
-            self.cautions.append(f"{self.name} does not tell usable sizes: no rounding is shown")
+            self.cautions.append(
+                f"{self.name} does not report usable sizes, so rounding is not shown"
+            )
         if self._threads > 1:
             self.cautions.append(
-                f"the {self._threads} threads of the workload were replayed on one: arenas and "
-                "caches of threads are not in this"
+                f"the {self._threads} threads of the workload were replayed on one: "
+                "per-thread arenas and caches are not measured"
             )
 
 

@@ -46,10 +46,15 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
     for each in what_ifs:
         if each.kind == "release" and -each.change * RELEASED >= footprint and not each.is_noise():
             yield (
-                f"{each.what} would give back {format_bytes(-each.change)} of "
-                f"{format_bytes(footprint)} now ({each.how}): the policy of the allocator keeps "
-                "them, not the program."
+                f"{_capitalised(each.what)} would free {format_bytes(-each.change)} of "
+                f"{format_bytes(footprint)} ({each.how}): the allocator's policy retains this "
+                "memory, not the program."
             )
+
+
+def _capitalised(what: str) -> str:
+    """Return a phrase as the beginning of a sentence; the name of a call stays as it is."""
+    return what if " " not in what else what[0].upper() + what[1:]
 
 
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
@@ -71,7 +76,7 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
         elif EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
             yield f"{replay.what}: {saved} ({replay.how}). Pinning alone does not explain that."
         else:
-            yield f"{_pinning(owner)} In a heap of their own: {saved} ({replay.how})."
+            yield f"{_pinning(owner)} In a separate heap: {saved} ({replay.how})."
 
 
 def _pinning(owner: Owner) -> str:
@@ -98,9 +103,11 @@ def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:
     """State that caches or metadata are a large part of the footprint."""
     caches, own = parts.get("caches", 0), parts.get("metadata", 0) + parts.get("start", 0)
     if caches * PINNED >= footprint > 0:
-        yield f"Free objects in caches hold {format_bytes(caches)} of spans without a live object."
+        yield f"Spans that hold only cached free objects take {format_bytes(caches)}."
     if own * PINNED >= footprint > 0:
-        yield f"The heap is small: {format_bytes(own)} are the allocator's own memory."
+        yield (
+            f"The heap is small: {format_bytes(own)} of it is allocator metadata and startup state."
+        )
 
 
 def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:

@@ -133,7 +133,7 @@ class Experiments:
             start = self.subject.footprint_of(first_events(self.subject.open_trace(), 0))
             both = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name
-            what = f"{name} in a heap of its own"
+            what = f"{name} in a separate heap"
             how = f"replayed; less the {format_bytes(start)} that an empty heap takes"
             return [self._result("own heap", name, what, both, how)]
 

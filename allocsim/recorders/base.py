@@ -90,7 +90,7 @@ class Recorder:
     label: Callable[[Path, int], str] = process_id
     """Returns a text that identifies a process of the recording. The text becomes part of the name
     of that process's trace."""
-    blind_to: str = "static and set-uid programs, and those with an allocator of their own"
+    blind_to: str = "static and set-uid programs, and those with their own allocator"
     """Programs for which the recorder records nothing."""
     records_children: bool = False
     """Whether the recorder also records the processes that the program starts (--children)."""

@@ -26,7 +26,7 @@ from allocsim.traces.recording import SELECT_PROCESS
 Progress = Callable[[Trace], AbstractContextManager[None]]
 """Returns a context manager that shows a progress bar on a terminal while a trace is read."""
 
-KEEP_CHILDREN = ": --children keeps each in a file of its own"
+KEEP_CHILDREN = ": --children keeps each in its own file"
 """Text that replaces the advice to use --process, an option that `record` does not have."""
 
 NOT_INHERITED = (

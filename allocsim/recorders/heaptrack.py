@@ -65,6 +65,6 @@ RECORDER = Recorder(
     is_guarded=True,
     follows_exec=False,
     keeps_last_calls=False,
-    blind_to="static and set-uid programs, programs with an allocator of their own, programs that "
+    blind_to="static and set-uid programs, programs with their own allocator, programs that "
     "exec another, and short programs that end by _exit, such as sh (use --with lttng)",
 )

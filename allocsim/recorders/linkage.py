@@ -53,11 +53,14 @@ def why_not_preloaded(request: Request) -> str | None:
             "it writes"
         )
     if elf.interpreter is None:
-        return f"'{file}' is statically linked, so that no recorder can be preloaded"
+        return f"'{file}' is statically linked, so no recorder can be preloaded"
     if _gains_rights(file):
-        return f"'{file}' runs with other rights than yours, so that no recorder can be preloaded"
+        return (
+            f"'{file}' gains privileges (set-uid, set-gid or file capabilities), so no recorder "
+            "can be preloaded"
+        )
     if MALLOC in elf.defined:
-        return f"'{file}' has a malloc of its own, which a preloaded malloc does not replace"
+        return f"'{file}' has its own malloc, which a preloaded malloc does not replace"
     return None
 
 

@@ -30,9 +30,12 @@ MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
 another processor than the program's."""
 
 GROWTH = 1.05
-"""When the anonymous memory has grown by this factor, the mappings are read again. Until they show
-a library with a malloc, every sample reads them. Reading them takes milliseconds, and delays the
-program's calls of mmap."""
+"""When the anonymous memory has grown by this factor, the mappings are read again. Reading them
+takes milliseconds, and delays the program's calls of mmap."""
+
+EARLY_SAMPLES = 20
+"""Until the mappings show a library with a malloc, the first samples read them too: the dynamic
+linker may still be loading it. A static program has no such library."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -99,6 +102,7 @@ class PeakWatch:
 
     def __init__(self) -> None:
         self.peak = Peak()
+        self._samples = 0  # of the program that the process runs now
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -121,11 +125,13 @@ class PeakWatch:
             if "VmHWM" not in found:
                 return False  # a process that has ended, but is not reaped, has no memory
             if found["VmHWM"] < self.peak.kernel_peak:
-                self.peak = Peak()  # exec has given the process new memory
+                self.peak, self._samples = Peak(), 0  # exec has given the process new memory
             self.peak.add(found)
         except OSError:
             return False
-        if found["RssAnon"] > GROWTH * self.peak.mapped_at or self.peak.malloc is None:
+        self._samples += 1
+        is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
+        if is_early or found["RssAnon"] > GROWTH * self.peak.mapped_at:
             with suppress(OSError):  # the next sample shows whether the process has ended
                 self.peak.map = read_memory_map(process)
                 self.peak.mapped_at = found["RssAnon"]

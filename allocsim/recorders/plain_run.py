@@ -31,7 +31,7 @@ def compared_with(plain: Outcome, recorded: Outcome, name: str, recorder: str) -
     """Return a sentence that compares the two runs."""
     cost = f"{plain.seconds:.3f} s without a recorder, {recorded.seconds:.3f} s with {recorder}"
     if plain.seconds > 0:
-        cost += f": {recorded.seconds / plain.seconds:.1f} times"
+        cost += f": {recorded.seconds / plain.seconds:.1f}x"
     if plain.status != recorded.status:
         cost += f"; without {recorder}, {name} {plain.description}"
     return cost

@@ -199,15 +199,38 @@ def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
 def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
     """Return the fastest row, and the rows whose runs overlap those of the fastest.
 
-    Runs overlap if their interquartile ranges do. Rows that failed are ignored, as are rows with a
-    single run, because its spread is not known. Returns (None, []) if fewer than two rows remain.
+    Returns (None, []) if fewer than two rows can be ranked by time.
     """
-    healthy = [row for row in rows if row.failure is None]
-    timed = [(row.times, row) for row in healthy if row.times and len(row.times.runs) > 1]
-    if len(timed) < 2:
-        return None, []
-    (best, first), *others = sorted(timed, key=lambda pair: pair[0].ns)
-    return first, [row for times, row in others if times.middle[0] <= best.middle[1]]
+    ranked = by_time(rows)
+    return (ranked[0], overlapping(ranked[0], ranked[1:])) if len(ranked) > 1 else (None, [])
+
+
+def by_time(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that can be ranked by time, the fastest first.
+
+    Rows that failed are left out, as are rows with a single run, because its spread is not known.
+    """
+    timed = [
+        (row.times.ns, number, row)
+        for number, row in enumerate(rows)
+        if row.failure is None and row.times and len(row.times.runs) > 1
+    ]
+    return [row for _, _, row in sorted(timed)]
+
+
+def overlapping(row: Row, others: Sequence[Row]) -> list[Row]:
+    """Return the other rows whose runs overlap those of `row`: their interquartile ranges do.
+
+    All rows must have times.
+    """
+    low, high = _middle(row)
+    return [each for each in others if _middle(each)[0] <= high and low <= _middle(each)[1]]
+
+
+def _middle(row: Row) -> tuple[float, float]:
+    """Return the interquartile range of a row that has times, in ns/event."""
+    assert row.times is not None
+    return row.times.middle
 
 
 def label(row: Row) -> str:

@@ -20,8 +20,10 @@ from allocsim.reports.comparison import (
     PEAK_NOISE,
     TIME,
     Compared,
+    by_time,
     fastest,
     label,
+    overlapping,
     smallest,
 )
 from allocsim.reports.predictions import prediction_warnings
@@ -82,7 +84,8 @@ def _driver_share(shown: Compared) -> str:
     shares = [row.times.driver for row in rows if row.times and row.times.driver is not None]
     if not shares:
         return ""
-    return f"Times are CPU time; {median(shares):.1f} ns of an event on a library is the driver's. "
+    share = f"{median(shares):.1f} ns/event"
+    return f"Times are CPU time. The driver's share of a library's time is {share}. "
 
 
 def warnings(comparison: Comparison) -> list[str]:
@@ -105,8 +108,9 @@ def warnings(comparison: Comparison) -> list[str]:
             found.append(f"{row.subject}: {row.about.flaw}.")
         if _missed_peak(row):
             found.append(
-                f"{row.subject}: the kernel counted a peak RSS of "
-                f"{format_bytes(row.memory.high_water or 0)} between two samples."  # type: ignore[union-attr]
+                f"{row.subject}: the kernel's peak RSS, file pages included, grew by "
+                f"{format_bytes(row.memory.high_water or 0)}, "  # type: ignore[union-attr]
+                "well above the measured peak."
             )
     return found
 
@@ -204,7 +208,7 @@ def _lowest_peak(rows: Sequence[Row]) -> str:
         return ""
     if close:
         named = ", ".join(f"{label(row)} {_footprint(row)}" for row in (first, *close))
-        return f"No single lowest peak: within {PEAK_NOISE:.0%} are {named}."
+        return f"No single lowest peak: {named} are within {PEAK_NOISE:.0%}."
     ranked = sorted(rows, key=lambda row: FOOTPRINT.of(row) or 0)
     second, last = ranked[1], ranked[-1]
     low, high = FOOTPRINT.of(first) or 0, FOOTPRINT.of(last) or 0
@@ -227,19 +231,34 @@ def _fastest(rows: Sequence[Row]) -> str | None:
     If the runs of others overlap those of the fastest, names these subjects instead. Returns None
     if fewer than two subjects have several runs.
     """
-    first, overlapping = fastest(rows)
+    first, close = fastest(rows)
     if first is None:
         return None
-    if overlapping:
-        named = ", ".join(f"{label(row)} {TIME.of(row):.1f}" for row in (first, *overlapping))
-        return f"No single fastest: the runs overlap of {named} ns/event."
-    timed = sorted((row for row in rows if row.times), key=lambda row: TIME.of(row) or 0)
-    second, slowest = timed[1], timed[-1]
-    then = f"; then {label(second)}, {TIME.of(second):.1f}" if second is not slowest else ""
-    return (
-        f"Fastest: {label(first)}, {TIME.of(first):.1f} ns/event{then} "
-        f"({label(slowest)}: {TIME.of(slowest):.1f})."
-    )
+    if close:
+        named = ", ".join(map(_timed, (first, *close)))
+        return f"No single fastest: the runs of {named} ns/event overlap."
+    return f"Fastest: {label(first)}, {TIME.of(first):.1f} ns/event{_slower(by_time(rows)[1:])}."
+
+
+def _slower(rows: Sequence[Row]) -> str:
+    """Name the second and the slowest subject; `rows` are all but the fastest, in their order.
+
+    Subjects whose runs overlap those of the second are named with it. The slowest is named only if
+    its runs overlap no others.
+    """
+    second, *others = rows
+    close, slowest = overlapping(second, others), rows[-1]
+    last = f" ({label(slowest)}: {TIME.of(slowest):.1f})"
+    if close:
+        then = f"; then {', '.join(map(_timed, (second, *close)))}, whose runs overlap"
+    else:
+        then = f"; then {label(second)}, {TIME.of(second):.1f}" if others else ""
+    return then + ("" if overlapping(slowest, rows[:-1]) else last)
+
+
+def _timed(row: Row) -> str:
+    """Return a row's name and its time in ns/event."""
+    return f"{label(row)} {TIME.of(row):.1f}"
 
 
 def _largest_after(rows: Sequence[Row]) -> str:

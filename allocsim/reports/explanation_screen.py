@@ -22,7 +22,8 @@ TITLES = {
 
 MEANING = (
     "pinned: free bytes of {unit}s that hold a live object, shared equally by the objects of a "
-    "{unit}; owned: live + rounding + pinned; only: {unit}s with objects of this row alone"
+    "{unit}; owned: live + rounding + pinned{untouched}; only: {unit}s with objects of this row "
+    "alone"
 )
 
 SLABS = "; in slabs: shares of whole slabs, which the library can release"
@@ -31,7 +32,7 @@ SLABS = "; in slabs: shares of whole slabs, which the library can release"
 def print_explanation(found: Explanation, workload: str) -> None:
     """Print the explanation of a workload."""
     screen, moment = Screen(), found.moment
-    factor = "" if moment.overhead is None else f", {moment.overhead:.2f} times"
+    factor = "" if moment.overhead is None else f", {moment.overhead:.2f}x live"
     screen.print(
         styled(
             f"{workload} on {found.subject}, at {_when(found)}: {format_bytes(moment.footprint)} "
@@ -45,11 +46,12 @@ def print_explanation(found: Explanation, workload: str) -> None:
         rows = [owner for owner in found.owners if owner.by == by]
         screen.print_table(_owners_table(by, rows, found), 3)
     slabs = SLABS if any(owner.slabs is not None for owner in found.owners) else ""
-    screen.print(styled(MEANING.format(unit=found.unit) + slabs, "dim"))
+    untouched = " - untouched" if "untouched" in found.parts else ""
+    screen.print(styled(MEANING.format(unit=found.unit, untouched=untouched) + slabs, "dim"))
     if found.what_ifs:
         screen.print_table(_what_if_table(found))
     screen.print("", *(styled(sentence) for sentence in found.sentences))
-    screen.print(*(styled(f"note: {caution}", "yellow") for caution in found.cautions))
+    screen.print(*(styled(f"warning: {caution}", "yellow") for caution in found.cautions))
 
 
 def _when(found: Explanation) -> str:
@@ -61,7 +63,7 @@ def _when(found: Explanation) -> str:
 def _parts_table(found: Explanation) -> Table:
     """Return the table of the parts of the footprint."""
     table, whole = Table(box=None), found.moment.footprint
-    for title in ("where the bytes are", "", ""):
+    for title in ("part of the footprint", "", ""):
         table.add_column(title, justify="right" if not title else "left", no_wrap=True)
     table.add_column("", min_width=20, no_wrap=True)
     for name, size in found.parts.items():
@@ -74,7 +76,7 @@ def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
     """Return the table of a grouping: the largest owners, all others, and the bytes of no owner."""
     whole = found.moment.footprint
     table = simple_table()
-    table.add_column(f"who, by {TITLES[by]}", no_wrap=True)
+    table.add_column(f"owner, by {TITLES[by]}", no_wrap=True)
     with_slabs = owners[0].slabs is not None
     names = ("objects", "live", "rounding", "pinned", "owned", "share", "only")
     for name in (*names, "in slabs") if with_slabs else names:

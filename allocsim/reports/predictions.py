@@ -72,9 +72,9 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
 
 def _missing(comparison: Comparison) -> str:
     """Return the memory that a prediction that is too low probably misses."""
-    if comparison.workload.threads > 1:
-        return "arenas and caches of its threads, if they are replayed on one"
-    return "that of a library with an allocator of its own"
+    if comparison.workload.threads > 1 and not comparison.workload.recorded:
+        return "per-thread arenas and caches"
+    return "that of a library with its own allocator"
 
 
 def _served(row: Row, run: ProgramRun) -> bool:

@@ -18,9 +18,9 @@ TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
 """Titles of all columns except the first, which names the subject."""
 
 MEANING = (
-    "predicted: peak of the replay, plus what the recorded program had not from malloc; real: peak "
-    "of the program's anonymous memory, at least VmHWM less file pages, median and range of the "
-    "runs; ratio: predicted / real; CPU s, wall s: medians"
+    "predicted: peak of the replay, plus the recorded program's memory that is not from malloc; "
+    "real: peak of the program's anonymous memory, at least VmHWM less file pages, median and "
+    "range of the runs; ratio: predicted / real; CPU s, wall s: medians"
 )
 """Explanation of the columns."""
 

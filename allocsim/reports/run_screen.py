@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from allocsim.profile import PART_MEANINGS, Profile, Snapshot
+from allocsim.profile import (
+    FOOTPRINT_MEANING,
+    METADATA_MEANING,
+    PART_MEANINGS,
+    Profile,
+    Snapshot,
+)
 from allocsim.reports import Result
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import (
@@ -19,9 +25,6 @@ from allocsim.reports.phrases import (
 from allocsim.reports.run_tables import caches_table, classes_table, native_table
 from allocsim.reports.screen import NARROW, ROOMY, PlainText, Screen, Table, styled
 from allocsim.text import format_bytes
-
-METADATA_MEANING = "page map, span records, caches"
-FOOTPRINT_MEANING = "heap - released + metadata"
 
 MIN_COLUMNS = 3
 """Number of columns shown on a terminal of any width: name, bytes and share."""

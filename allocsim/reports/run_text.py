@@ -10,11 +10,10 @@ from typing import Any
 
 from allocsim import __version__
 from allocsim.atomic_file import atomic_write
-from allocsim.profile import PART_MEANINGS, Snapshot
+from allocsim.profile import FOOTPRINT_MEANING, METADATA_MEANING, PART_MEANINGS, Snapshot
 from allocsim.reports import Result
 from allocsim.reports.markdown import code_span, plain
 from allocsim.reports.phrases import headline, percent, summary, verification
-from allocsim.reports.run_screen import FOOTPRINT_MEANING, METADATA_MEANING
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.text import format_bytes
 

@@ -12,7 +12,7 @@ from allocsim.traces.source import Source
 MAX_SHOWN = 80
 """Characters of a line that a message shows."""
 
-SKIPPED = "skipped lines that are not of the format"
+SKIPPED = "skipped lines that are not in the format"
 """Beginning of the note on lines that are not calls, such as output of the program."""
 
 

@@ -125,7 +125,7 @@ def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
     found = workload(run, "replay log --format valgrind --process 8")
     assert (found["format"], found["events"]) == ("valgrind", 2)
     assert run("replay log --format valgrind").err.splitlines() == [
-        "note: skipped lines that are not of the format: 1",
+        "note: skipped lines that are not in the format: 1",
         "note: using process 7 only; dropped the calls of 8 (2) (select one with --process PID)",
         f"warning: {NO_THREADS}",
     ]

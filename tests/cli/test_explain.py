@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.pipes import filled_pipe
 
 PROMISED = {
     "moments", "moment", "subject", "footprint", "parts", "owners", "nobody", "what_if",
@@ -36,7 +37,13 @@ def test_json_has_the_promised_keys_and_sums(run: Run, text: Path) -> None:
 def test_report_shows_moments_owners_experiments_and_a_sentence(run: Run, text: Path) -> None:
     ended = run(f"explain {text} --on go2008")
     assert ended.status == 0, ended.err
-    for part in ("> worst", "where the bytes are", "by lifetime", "what if", "own memory"):
+    for part in (
+        "> worst",
+        "part of the footprint",
+        "by lifetime",
+        "what if",
+        "allocator metadata",
+    ):
         assert part in ended.out
 
 
@@ -48,6 +55,13 @@ def test_workload_from_standard_input_is_kept(
         ended = run("explain - --on go2008 --no-what-if")
     assert ended.status == 0, ended.err
     assert "what if" not in ended.out
+
+
+def test_workload_from_a_pipe_is_kept(run: Run, text: Path) -> None:
+    with filled_pipe(text.read_bytes()) as path:
+        ended = run(f"explain {path} --on glibc --no-what-if")
+    assert ended.status == 0, ended.err
+    assert "free bytes of pages" in ended.out.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

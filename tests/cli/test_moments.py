@@ -8,6 +8,7 @@ import pytest
 
 from allocsim.moments import NAMES
 from tests.cli.conftest import Run
+from tests.pipes import filled_pipe
 
 JOB = "random --ops 60 --slots 20"
 
@@ -59,5 +60,12 @@ def test_standard_input_cannot_be_read_twice(
     with text.open("rb") as file:
         monkeypatch.setattr("sys.stdin", file)
         ended = run("replay - --at worst")
+    assert ended.status == 2
+    assert "only once" in ended.err
+
+
+def test_pipe_cannot_be_read_twice(run: Run, text: Path) -> None:
+    with filled_pipe(text.read_bytes()) as path:
+        ended = run(f"replay {path} --at worst")
     assert ended.status == 2
     assert "only once" in ended.err

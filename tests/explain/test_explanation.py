@@ -6,7 +6,7 @@ import pytest
 
 from allocsim.call_sites.table import table_of_addresses
 from allocsim.driver import Touch
-from allocsim.errors import InputError
+from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, no_events
 from allocsim.explain.explanation import Explanation, Question, explain
 from allocsim.explain.on_design import OnDesign
@@ -44,6 +44,18 @@ def test_every_grouping_has_all_objects_and_the_whole_footprint(design: str) -> 
     assert sum(found.parts.values()) == found.moment.footprint
 
 
+@pytest.mark.parametrize(
+    ("design", "unit"), [("glibc:arena_max=1", "page"), ("go2008", "span"), ("tcmalloc", "span")]
+)
+def test_unit_is_that_of_the_designs_map(design: str, unit: str) -> None:
+    assert OnDesign(design, partial(opened, 1)).unit == unit
+
+
+def test_unknown_grouping_is_an_error() -> None:
+    with pytest.raises(UnknownName, match="unknown grouping 'colour'"):
+        explained("go2008", Question("end", by=("colour",)))
+
+
 def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
     found = explained("tcmalloc", Question("end", by=("size",), seconds=1e6))
     by_kind = {each.kind: each for each in found.what_ifs}
@@ -66,7 +78,7 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
 def test_experiments_stop_after_their_time_and_that_is_said() -> None:
     found = explained("tcmalloc", Question(by=("size",), seconds=1e-9))
     assert not found.what_ifs
-    assert "7 experiments were left out" in found.cautions[0]
+    assert "7 experiments left out after" in found.cautions[0]
 
 
 def test_call_sites_are_the_groups_if_the_recording_has_them() -> None:
@@ -101,15 +113,17 @@ def owner(**figures: int) -> Owner:
     return Owner("size", "208 B", 10, **(dict.fromkeys(names, 0) | figures))
 
 
-def what_if(kind: str, change: int) -> WhatIf:
+def what_if(kind: str, change: int, what: str = "X") -> WhatIf:
     """Return an experiment on a footprint of 100 MiB."""
-    return WhatIf(kind, "208 B", "X", 100 * MIB + change, change, "replayed")
+    return WhatIf(kind, "208 B", what, 100 * MIB + change, change, "replayed")
 
 
 @pytest.mark.parametrize(
     ("parts", "owners", "what_ifs", "said"),
     [
-        ({}, [], [what_if("release", -10 * MIB)], "would give back 10.0 MiB of 100.0 MiB"),
+        ({}, [], [what_if("release", -10 * MIB)], "would free 10.0 MiB of 100.0 MiB"),
+        ({}, [], [what_if("release", -10 * MIB, "memory released on request")], "Memory released"),
+        ({}, [], [what_if("release", -10 * MIB, "malloc_trim(0)")], "malloc_trim(0) would free"),
         ({"live": 95 * MIB}, [], [what_if("release", -9 * MIB)], "Nothing to gain: of 100.0 MiB"),
         ({"live": 80 * MIB}, [], [what_if("release", -9 * MIB)], "None of 1 experiment saves"),
         ({}, [], [], "No experiments were made"),
@@ -119,7 +133,7 @@ def what_if(kind: str, change: int) -> WhatIf:
         ({}, [owner(pinned=20 * MIB)], [what_if("never", -15 * MIB)], "Without them: 85.0 MiB"),
         ({}, [owner(pinned=20 * MIB)], [], "No experiments were made"),
         ({}, [], [what_if("setting", -9 * MIB), what_if("setting", -30 * MIB)], "70.0 MiB instead"),
-        ({"caches": 20 * MIB}, [], [], "Free objects in caches hold 20.0 MiB"),
+        ({"caches": 20 * MIB}, [], [], "Spans that hold only cached free objects take 20.0 MiB."),
         ({"metadata": 15 * MIB, "start": 5 * MIB}, [], [], "The heap is small: 20.0 MiB"),
         ({}, [owner(rounding=5 * MIB, live=1000)], [], "Requests of 100 bytes on average"),
     ],

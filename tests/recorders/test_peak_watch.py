@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from allocsim.program_run import ProgramRun
-from allocsim.recorders.peak_watch import Peak
+from allocsim.recorders import peak_watch
+from allocsim.recorders.peak_watch import EARLY_SAMPLES, Peak, PeakWatch
 from allocsim.recorders.program import find_program, run_program
+from allocsim.recorders.smaps import NO_MEMORY, MemoryMap
 
 MIB = 1 << 20
 
@@ -79,3 +81,25 @@ def test_peak_between_samples_is_the_kernels_less_file_pages() -> None:
         fields = {"RssAnon": anonymous, "RssFile": file, "RssShmem": 0, "VmHWM": high}
         peak.add({**fields, "Threads": 2})
     assert peak.anonymous == 30 - 4
+
+
+def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads = []
+    fields = {"RssAnon": MIB, "RssFile": 0, "RssShmem": 0, "VmHWM": MIB, "Threads": 1}
+
+    def read(process: int) -> MemoryMap:
+        """Count a read of the mappings, which show no library."""
+        reads.append(process)
+        return NO_MEMORY
+
+    monkeypatch.setattr(peak_watch, "_fields", lambda _: fields)
+    monkeypatch.setattr(peak_watch, "read_memory_map", read)
+    watch = PeakWatch()
+    for _ in range(EARLY_SAMPLES + 30):
+        assert watch._sample(7)
+    assert len(reads) == EARLY_SAMPLES
+    fields["RssAnon"] = fields["VmHWM"] = 2 * MIB
+    assert watch._sample(7)
+    assert len(reads) == EARLY_SAMPLES + 1

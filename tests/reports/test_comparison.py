@@ -121,7 +121,22 @@ def test_runs_that_overlap_are_not_ranked() -> None:
     ns = titles().index("ns/event")
     assert not any(row[ns].is_best for row in cells(compared(made)).values())
     assert conclusions(compared(made))[1] == (
-        "No single fastest: the runs overlap of lib:tcmalloc 8.1, lib:glibc 8.3 ns/event."
+        "No single fastest: the runs of lib:tcmalloc 8.1, lib:glibc 8.3 ns/event overlap."
+    )
+
+
+def test_runs_that_overlap_those_of_the_second_are_not_ranked() -> None:
+    made = rows()[:3]
+    made[0].times = times(11.9, 12.2, 12.4)
+    assert conclusions(compared(made))[1] == (
+        "Fastest: lib:tcmalloc, 8.1 ns/event; then lib:glibc 12.1, go2008 12.2, whose runs overlap."
+    )
+
+
+def test_slowest_is_not_named_if_its_runs_overlap_others() -> None:
+    made = [*rows()[:3], Row(subject="go", memory=memory(50 * MIB), times=times(20.1, 20.4, 20.3))]
+    assert conclusions(compared(made))[1] == (
+        "Fastest: lib:tcmalloc, 8.1 ns/event; then lib:glibc, 12.1."
     )
 
 
@@ -131,7 +146,7 @@ def test_peaks_within_the_noise_are_not_ranked() -> None:
     peak = titles().index("peak")
     assert not any(row[peak].is_best for row in cells(compared(made)).values())
     assert conclusions(compared(made))[0] == (
-        "No single lowest peak: within 2% are lib:glibc 6.0 MiB, lib:tcmalloc 6.1 MiB."
+        "No single lowest peak: lib:glibc 6.0 MiB, lib:tcmalloc 6.1 MiB are within 2%."
     )
 
 
@@ -139,7 +154,7 @@ def test_share_of_the_driver_is_reported() -> None:
     made = rows()[:2]
     assert "the driver's" not in conditions(compared(made))
     made[1].times = times(12.0, 12.1, driver=2.5)
-    assert "CPU time; 2.5 ns of an event on a library is the driver's. " in conditions(
+    assert "CPU time. The driver's share of a library's time is 2.5 ns/event. " in conditions(
         compared(made)
     )
 
@@ -161,7 +176,7 @@ def test_glibc_that_also_served_python_is_a_warning() -> None:
 def test_peak_between_two_samples_is_a_warning() -> None:
     made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=60 * MIB))]
     assert (
-        "go2008: the kernel counted a peak RSS of 60.0 MiB"
+        "go2008: the kernel's peak RSS, file pages included, grew by 60.0 MiB"
         in warnings(compared(made).comparison)[0]
     )
     made = [Row(subject="go2008", memory=memory(50 * MIB, high_water=None))]

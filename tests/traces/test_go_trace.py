@@ -105,7 +105,7 @@ def test_cut_off_generation_is_dropped_and_reported() -> None:
     [
         (b"\x07", "found 07, expected an event of a Go trace"),
         (batch(b"\1", b"\xc8\1"), "found c8 01, expected an event of a Go trace"),
-        (b"\1\1\1\1" + number(1 << 20), "a batch of 1048576 bytes, expected at most 65536"),
+        (b"\1\1\1\1" + number(1 << 20), "a batch of 1,048,576 bytes, expected at most 65,536"),
         (b"\1" + b"\xff" * 12, "a number is too long"),
         (events((40, 1, 2, 3, 4, 5)) + b"\x34", "run the program with GODEBUG=traceallocfree=1"),
     ],

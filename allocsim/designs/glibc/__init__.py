@@ -143,4 +143,5 @@ DESIGN = Design(
         "metadata": "none outside the heap",
     },
     units=units,
+    unit="page",
 )

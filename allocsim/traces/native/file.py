@@ -188,7 +188,7 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
         length=description.events,
         seed=description.seed,
         dropped={printable(reason): count for reason, count in description.dropped.items()},
-        notes=list(description.notes),
+        notes=[printable(note) for note in description.notes],
         losses=_losses(description),
         capabilities=description.capabilities,
         program_run=description.program_run,
@@ -277,8 +277,7 @@ def _require_length(length: int, layout: Layout, name: str) -> None:
     """Raise TraceError unless the file is as long as its header says."""
     if length < layout.length:
         raise TraceError(
-            f"{name}: the file ends after {length:,} bytes, its header says {layout.length:,}: "
-            f"it is cut off; {REMEDY}"
+            f"{name}: the file is cut off: it has {length:,} of {layout.length:,} bytes; {REMEDY}"
         )
     if length > layout.length:
         raise TraceError(

@@ -235,12 +235,13 @@ def parse_description(header: bytes, layout: Layout, name: str) -> Description:
         raise TraceError(f"{name}: its description is damaged: {error}; {REMEDY}") from error
     if description.events > layout.rows:
         raise TraceError(
-            f"{name}: it claims {description.events:,} events and has {layout.rows:,}; {REMEDY}"
+            f"{name}: its header says {description.events:,} events, but the file has "
+            f"{layout.rows:,}; {REMEDY}"
         )
     if not is_dense(description.objects, layout.rows):
         raise TraceError(
-            f"{name}: it claims {description.objects:,} objects for {layout.rows:,} events, which "
-            f"no import produces; {REMEDY}"
+            f"{name}: its header says {description.objects:,} objects for {layout.rows:,} events, "
+            f"which no import produces; {REMEDY}"
         )
     return description
 

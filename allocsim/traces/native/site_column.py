@@ -94,8 +94,8 @@ class ColumnReader:
         width = self._layout.width
         if self._read + count > self._layout.entries:
             raise TraceError(
-                f"{name}: it has site numbers for {self._layout.entries:,} allocations, and more "
-                f"allocations; {REMEDY}"
+                f"{name}: it has more allocations than site numbers ({self._layout.entries:,}); "
+                f"{REMEDY}"
             )
         content = self._file.read(width * count, self._offset + width * self._read)
         numbers = np.frombuffer(content, f"<u{width}", len(content) // width)
@@ -108,6 +108,6 @@ class ColumnReader:
         """Raise TraceError unless all numbers were read."""
         if self._read < self._layout.entries:
             raise TraceError(
-                f"{name}: it has site numbers for {self._layout.entries:,} allocations, and only "
+                f"{name}: it has site numbers for {self._layout.entries:,} allocations, but only "
                 f"{self._read:,} allocations; {REMEDY}"
             )

@@ -38,7 +38,7 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
     for reason, count in image.lost.items():
         yield f"{counted(count, 'call')} not recorded: {reason}"
     if image.has(Flag.OWN_MALLOC):
-        yield "the program has a malloc of its own, whose calls are not recorded"
+        yield "the program has its own malloc, whose calls are not recorded"
     if reader.damaged:
         yield "the program has overwritten a part of the recording"
     unseen = [it for it in reader.started if not _is_recorded(it, image, images)]

@@ -41,10 +41,14 @@ class Kind(IntEnum):
     and the file's path, which is empty for the executable."""
 
 
+class DamagedEntries(Exception):
+    """The program has overwritten a part of lane 0, so the numbers of later stacks are unknown."""
+
+
 class Stacks:
     """The stacks of an image as a tree: a row is a place and the row of its caller.
 
-    Row 0 and stack 0 are unknown.
+    Row 0 and stack 0 are unknown. If the entries are damaged, stacks after the damage are missing.
     """
 
     def __init__(self, image: Image) -> None:
@@ -63,6 +67,14 @@ class Stacks:
         self._numbers: dict[Place, int] = {}
         self._known: dict[int, int] = {}
         self._children: dict[tuple[int, int], int] = {}
+        self.is_damaged = False
+        try:
+            self._add_entries(image)
+        except DamagedEntries:
+            self.is_damaged = True
+
+    def _add_entries(self, image: Image) -> None:
+        """Add all objects and stacks of an image; raise DamagedEntries where they are damaged."""
         for kind, words in read_entries(image):
             if kind == Kind.OBJECT:
                 self._add_object(words)
@@ -111,8 +123,8 @@ class Stacks:
         return number
 
 
-def site_table(image: Image) -> tuple[SiteTable, list[str]]:
-    """Return the table of call sites with the numbers of the image's stacks, and notes on it.
+def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
+    """Return the table of call sites with the numbers of the image's stacks, notes and losses.
 
     The functions and lines are read from the program's files as they are now.
     """
@@ -125,13 +137,23 @@ def site_table(image: Image) -> tuple[SiteTable, list[str]]:
     notes.insert(0, f"call sites: {known}, of which {lines:,} have a line of source code")
     if stacks.cut:
         notes.append(f"{counted(stacks.cut, 'stack')} cut after {MAX_DEPTH} return addresses")
-    return pruned(rows, stacks.rows), notes
+    losses = [_damage(len(stacks.rows) - 1)] if stacks.is_damaged else []
+    return pruned(rows, stacks.rows), notes, losses
+
+
+def _damage(known: int) -> str:
+    """Return a sentence that stacks after the first `known` ones cannot be read."""
+    return (
+        f"the call sites after the first {counted(known, 'stack')} are unknown: the program has "
+        "overwritten a part of the recording"
+    )
 
 
 def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:
     """Yield the kind and the words of each entry of an image's lane 0.
 
-    If the program has overwritten a part of a chunk, the rest of that chunk is skipped.
+    Raises DamagedEntries at an entry that the program has overwritten. The entries after it cannot
+    be used: a stack's number is the number of stacks before it, which is not known any more.
     """
     if not image.stacks.exists():
         return
@@ -142,6 +164,6 @@ def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:
         while position < len(words) and (head := int(words[position])):
             kind, end = head & 0xFF, position + 1 + (head >> 8)
             if end > len(words) or kind not in [*Kind] or (kind == Kind.OBJECT and head >> 8 < 4):
-                break
+                raise DamagedEntries
             yield Kind(kind), words[position + 1 : end]
             position = end

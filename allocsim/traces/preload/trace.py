@@ -76,8 +76,9 @@ def _events(
     trace.notes += account_notes(trace.reader, trace.inherited)
     trace.losses += account_losses(trace.reader, images)
     if trace.sites is not None:
-        trace.sites.table, notes = site_table(image)
+        trace.sites.table, notes, losses = site_table(image)
         trace.notes += notes
+        trace.losses += losses
     if trace.processes:
         trace.notes.append(
             f"{counted(len(trace.processes), 'other program')} recorded{SELECT_PROCESS}"

@@ -138,7 +138,8 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
         generation, thread, time, length = (data.number() for _ in range(4))
         if length > MAX_BATCH:
             raise TraceError(
-                f"{data.source.name}: a batch of {length} bytes, expected at most 65536"
+                f"{data.source.name}, byte {data.place}: a batch of {length:,} bytes, expected at "
+                f"most {MAX_BATCH:,}"
             )
         if number not in (-1, generation):  # before Go 1.26, nothing ends a generation
             yield descriptions, batches

@@ -132,7 +132,7 @@ def test_static_program_is_refused_before_it_runs(record: Record, tmp_path: Path
     compiled_program(place, "static", "int main(void) { return 5; }\n", "-static")
     ended = record("--with", "preload", "-o", "out", "--", "./static")
     assert ended.status == 3
-    assert "is statically linked, so that no recorder can be preloaded" in ended.err
+    assert "is statically linked, so no recorder can be preloaded" in ended.err
 
 
 def test_without_a_compiler_the_next_recorder_is_used_and_the_reason_reported(

@@ -105,9 +105,18 @@ def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> N
     assert Stacks(image).rows == [0]
 
 
-def test_overwritten_entries_are_skipped(chain: Chain, program: str) -> None:
-    (image,) = chain(program, "kinds", sites=True).images
-    content = image.stacks.read_bytes()
-    known = len(Stacks(image).rows)
-    image.stacks.write_bytes((b"\xff" * 8).ljust(CHUNK, b"\xff") + content + content[:100])
-    assert len(Stacks(image).rows) == known
+def test_stacks_after_an_overwritten_entry_are_unknown(chain: Chain, program: str) -> None:
+    """Their numbers would be wrong. An entry that is cut off at the end is no damage."""
+    recorded = chain(program, "kinds", sites=True)
+    (image,) = recorded.images
+    content, whole = image.stacks.read_bytes(), Stacks(image)
+    image.stacks.write_bytes(content + b"\xff" * CHUNK + content + content[:100])
+    damaged = Stacks(image)
+    assert (whole.is_damaged, damaged.is_damaged) == (False, True)
+    assert damaged.rows == whole.rows
+    image.stacks.write_bytes(b"\xff" * CHUNK + content)
+    trace = recorded.trace(image)
+    assert sum(map(len, trace.chunks)) > 0
+    assert any("call sites after the first 0 stacks are unknown" in loss for loss in trace.losses)
+    assert trace.sites is not None
+    assert len(trace.sites.table) == 1

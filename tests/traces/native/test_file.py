@@ -192,7 +192,9 @@ def test_sparse_object_ids_are_not_written_or_read(
         == BASE_OBJECTS + MAX_OBJECTS_PER_EVENT + 1
     )
     monkeypatch.undo()
-    with pytest.raises(TraceError, match=r"a\.allocsim: it claims 4,194,309 objects for 1 events"):
+    with pytest.raises(
+        TraceError, match=r"a\.allocsim: its header says 4,194,309 objects for 1 events"
+    ):
         read_trace(path)
 
 
@@ -251,3 +253,11 @@ def test_write_follows_a_symbolic_link(tmp_path: Path) -> None:
     write_trace(trace_of(CALLS), link)
     assert link.is_symlink()
     assert is_allocsim_trace(str(target))
+
+
+def test_control_characters_of_a_file_are_shown_as_escapes(tmp_path: Path) -> None:
+    path, text = tmp_path / "a.allocsim", "a\x1b[2Jb"
+    trace = trace_of([malloc(0, 1)], notes=[text], losses=[text], dropped={text: 1})
+    write_trace(trace, path)
+    for found in (read_trace(path), streamed(path.read_bytes())):
+        assert [*found.notes, *found.losses, *found.dropped] == [r"a\x1b[2Jb"] * 3

@@ -82,7 +82,7 @@ def test_file_truncated_while_read_is_an_error(long: Path, rows: int) -> None:
     trace = read_trace(long)
     next(trace.chunks)
     os.truncate(long, header.PAGE + rows * EVENT.itemsize)
-    with pytest.raises(TraceError, match=r"long\.allocsim: the file ends after .*: it is cut off"):
+    with pytest.raises(TraceError, match=r"long\.allocsim: the file is cut off: it has .* bytes"):
         next(trace.chunks)
 
 

@@ -167,7 +167,7 @@ LEFT_OUT = {
         [f"{thread} ls->malloc(5 <unfinished ...>" for thread in range(ltrace.MAX_THREADS + 9)],
         f"dropped calls whose beginning or end is missing: {ltrace.MAX_THREADS + 9:,}",
     ),
-    "output": (["hello"], "skipped lines that are not of the format: 1"),
+    "output": (["hello"], "skipped lines that are not in the format: 1"),
     "negative size": (["ls->malloc(-1) = 0x20"], "dropped calls that cannot be read: 1"),
     "one argument": (["ls->calloc(1) = 0x20"], "dropped calls that cannot be read: 1"),
     "no argument": (["ls->malloc() = 0x20"], "dropped calls that cannot be read: 1"),

@@ -98,7 +98,7 @@ def test_other_event_is_skipped_and_counted(name: str) -> None:
     events, trace = read_lines("lttng", BEFORE, line)
     known = name.endswith("mallopt")
     what = (
-        "dropped calls that cannot be read" if known else "skipped lines that are not of the format"
+        "dropped calls that cannot be read" if known else "skipped lines that are not in the format"
     )
     assert (len(events), trace.notes[0]) == (1, f"{what}: 1")
     assert trace.dropped == ({"unreadable call": 1} if known else {})

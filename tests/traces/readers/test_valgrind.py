@@ -114,7 +114,7 @@ UNREADABLE = {
 def test_other_line_is_skipped_and_counted(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
-    assert trace.notes == ["skipped lines that are not of the format: 1"]
+    assert trace.notes == ["skipped lines that are not in the format: 1"]
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
@@ -122,7 +122,7 @@ def test_unreadable_call_is_counted_apart_from_other_lines(line: str) -> None:
     events, trace = read_lines("valgrind", BEFORE, line, "hello", "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
     skipped, dropped = trace.notes
-    assert skipped == "skipped lines that are not of the format: 1"
+    assert skipped == "skipped lines that are not in the format: 1"
     assert dropped.startswith("dropped calls that cannot be read (")
     assert dropped.endswith("): 1")
     assert trace.dropped == {"unreadable call": 1}
@@ -133,7 +133,7 @@ def test_line_longer_than_a_block_is_skipped(monkeypatch: pytest.MonkeyPatch, le
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     events, trace = read_lines("valgrind", BEFORE, "x" * length, "--9-- free(0x10)")
     assert [event[0] for event in events] == [Op.MALLOC, Op.FREE]
-    assert trace.notes == ["skipped lines that are not of the format: 1"]
+    assert trace.notes == ["skipped lines that are not in the format: 1"]
 
 
 @pytest.mark.parametrize(
