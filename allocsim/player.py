@@ -49,7 +49,7 @@ class Options:
 
     touch: Touch = Touch.PAGE
     verify: bool = False
-    """Whether to fill each object with a pattern, and check it at the object's free and at the
+    """Whether to fill each object with a pattern, and check it when the object is freed and at the
     end."""
     limit: int | None = None
     """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, the
@@ -142,7 +142,7 @@ class Player:
         end = records(SAMPLE)
         end[0].event = self.events
         operations.measure(self.heap.state, int(self._driver.live), end[0])
-        # The kernel measures the peak when the footprint grows. Without events it never does.
+        # The kernel measures the peak when the footprint grows. Without events, it never grows.
         peak = self._run.peak if self._run.peak[0].footprint else end
         self._keep_samples()
         self._thin_samples()

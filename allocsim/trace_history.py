@@ -17,10 +17,10 @@ from allocsim.events import Trace
 from allocsim.trace_stats import StatsCollector, TraceStats
 
 MAX_POINTS = 256
-"""Maximum number of points of a timeline. That of a long trace has at least half as many."""
+"""Maximum number of points of a timeline. A long trace has at least half as many points."""
 
 CALLERS = 2
-"""Number of callers that a total of a call site names."""
+"""Maximum number of `callers` of a SiteTotal."""
 
 
 class Point(NamedTuple):
@@ -87,7 +87,7 @@ class _Timeline:
     def end_part(self, collector: StatsCollector) -> None:
         """Add a point if the part ended at one."""
         if self._left == 0:
-            # A note is not an event, so the last point may have the same number of events.
+            # A note is not an event, so there may already be a point at this number of events.
             if self._points and self._points[-1].event == collector.events:
                 self._points.pop()
             self._points.append(Point(collector.events, *collector.live))
@@ -121,14 +121,14 @@ class _Totals:
         np.add.at(self._bytes, numbers, events.request[allocates])
 
     def by_line(self, table: SiteTable) -> list[SiteTotal]:
-        """Return the totals by line, without lines that allocate nothing."""
+        """Return a total for each line that allocates or resizes."""
         frames = table.groups.frames
         group = table.groups_of(np.arange(len(self._calls)))
         calls, size, largest = (np.zeros(len(frames), np.int64) for _ in range(3))
         np.add.at(calls, group, self._calls)
         np.add.at(size, group, self._bytes)
         order = np.argsort(self._bytes, kind="stable")
-        largest[group[order]] = order  # a group keeps its site with the most bytes
+        largest[group[order]] = order  # the site with the most bytes of each group
         found = [
             SiteTotal(
                 frames[it], table.own_stack(int(largest[it]))[1 : 1 + CALLERS],

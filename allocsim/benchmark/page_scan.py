@@ -38,7 +38,7 @@ MAX_RANGES = 1 << 18
 """Maximum number of ranges of pages that a scan can return."""
 
 TOO_MANY = f"memory is in more than {MAX_RANGES:,} ranges of pages"
-"""Why a scan fails if there are more."""
+"""Reason that an error gives if a scan finds more ranges."""
 
 
 class _ScanArguments(ctypes.Structure):
@@ -69,7 +69,7 @@ class PageScan:
 
     def take(self) -> None:
         """Scan all pages; raise EnvironmentLacks if there are too many ranges or the scan fails."""
-        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # opened here: a fork must scan itself
+        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # not kept: a child must open its own
         try:
             self._take(descriptor)
         finally:

@@ -26,11 +26,11 @@ UNBOUNDED = 1 << 62
 SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
 """Shares of the memory that is available at the start.
 
-A run stops when its heap has taken SHARE. The rest is left for the driver's table (16 bytes for
-each object), for page tables (8 bytes for each page) and for other processes, and because
-MemAvailable is an estimate. No single request may bring the footprint above MAX_SHARE. A run also
-stops when less than RESERVE is left, whichever process has taken the memory, if its own heap is
-larger than what is left: stopping a small run would not help."""
+A run stops when its heap has taken SHARE. The rest is for the driver's table (16 bytes for each
+object), for page tables (8 bytes for each page), for other processes, and for the error of
+MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE. When
+less than RESERVE is left, whichever process has taken the memory, a run also stops if its own heap
+is larger than what is left: stopping a smaller one would not help."""
 
 INTERVAL = 0.05
 """Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two
@@ -135,7 +135,7 @@ def _number(file: Path, default: int) -> int:
 
 
 def _field(file: Path, name: str, default: int) -> int:
-    """Return the number after `name` in a file of such pairs, or `default` if it is missing."""
+    """Return the number after `name` in a file of names and numbers, or `default` if missing."""
     for line in _lines(file):
         words = line.split()
         if len(words) > 1 and words[0] == name and words[1].isdecimal():

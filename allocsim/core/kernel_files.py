@@ -1,9 +1,10 @@
 """Files of compiled kernels, one for each kernel and signature.
 
-The name of a file contains a digest of all the source that its machine code depends on. This is the
-kernel's module and all that it imports. If the signature contains the state of a design, it is also
-the module that declares the state and the modules of the design's kernels. So an edit recompiles
-exactly the kernels that it may change. An outdated file is deleted when its successor is saved.
+The name of a file contains a digest of all the source that its machine code depends on: that of
+the kernel's module and of all that it imports. If the signature contains the state of a design, the
+digest also covers the module that declares the state and the modules of the design's kernels. So an
+edit recompiles exactly the kernels that it may change. An outdated file is deleted when its
+successor is saved.
 
 If a file cannot be read or written, the kernel is compiled again; nothing else happens.
 """
@@ -123,7 +124,7 @@ class KernelFiles(_Cache):
         return self._directory / ("-".join(parts) + ".nbc")
 
     def _state_modules(self, sig: Any) -> list[str]:
-        """Return the modules that declare or answer operations for a signature's state types."""
+        """Return the modules that declare a signature's state types or answer their operations."""
         modules: dict[str, None] = {}
         for state in state_types(sig):
             modules |= dict.fromkeys([state.__module__, *sorted(self._answering(state))])

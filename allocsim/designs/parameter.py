@@ -24,7 +24,7 @@ class Parameter:
     names: tuple[str, ...] = ()
     """Names of the values 0, 1, 2 and so on, if users choose a name instead of a number."""
     off: int | None = None
-    """The value that "off" stands for, if a number of users' choice can be off."""
+    """The value that "off" stands for; None if the parameter cannot be off."""
 
     def value_of(self, key: str, given: Any) -> int:
         """Convert `given`, an integer or the text of an option; raise InputError if it is invalid.

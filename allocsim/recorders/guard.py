@@ -2,9 +2,10 @@
 
 These recorders write through file descriptors that the recorded program may close or replace. They
 would then lose calls, or write into the program's own files. The guard (`guard.c`) keeps the
-descriptors open. It also counts failed writes, and libraries that bypass the recorder, in a file
-that is called the page. If the program calls an aligned allocation function that the recorder does
-not know, the guard calls one that it knows. The guard is compiled for each recording.
+descriptors open. It also counts failed writes, and libraries that bypass the recorder. The counts
+are in a file, called the page. If the program calls an aligned allocation function that the
+recorder does not know, the guard instead calls one that the recorder knows. The guard is compiled
+for each recording.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def build_guard(directory: Path, recorder: str) -> Path | None:
         raise RecorderFailed(f"the C compiler failed: {message}; {INSTALL}")
     with (directory / _PAGE).open("wb") as page:
         page.truncate(_LENGTH)
-        # If the disk were full later, a write to the mapped page would end the program by SIGBUS.
+        # Reserved now: on a full disk, writing to the mapped page would end the program by SIGBUS.
         os.posix_fallocate(page.fileno(), 0, _LENGTH)
     return library
 
@@ -121,7 +122,7 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
             f"the recorder could not write its file ({reason}): the last "
             f"{format_bytes(page.lost)} of the recording are lost{more}"
         )
-    # A program that a signal kills never sets `ended`, so only normal ends are compared.
+    # A program that a signal kills never sets `ended`: compare it only if there was no signal.
     if page.process and page.images != page.ended and outcome.status <= 128:
         losses.append(
             "the program executed another program without the recorder: the calls of the other "

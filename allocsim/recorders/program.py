@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     status: int
     """The exit status as a shell reports it: 128 + N if signal N killed it."""
     seconds: float
-    """Wall time that the program ran."""
+    """Wall time of the program's run."""
     run: ProgramRun | None = None
     """What the kernel counted; None if the program ended before the first sample."""
 

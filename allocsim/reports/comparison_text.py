@@ -129,7 +129,7 @@ def _table(shown: Compared) -> list[str]:
 
 
 def _real_table(shown: Compared) -> list[str]:
-    """Return the lines of the table of the real program's runs, its failures and empty lines.
+    """Return the lines of the table of the real program's runs, and then those of its failures.
 
     Returns an empty list if the program was not run under any library.
     """

@@ -185,7 +185,7 @@ def compare_counters(comparison: Comparison) -> list[str]:
 
 
 def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
-    """Return a sentence that the counters are equal, or that names those that differ.
+    """Return a sentence that says that all counters are equal, or names the different ones.
 
     `pairs` has (counter, value of the design, value of the library).
     """
@@ -200,8 +200,8 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
 def _lowest_peak(rows: Sequence[Row]) -> str:
     """Name the subjects with the lowest, second and highest peak.
 
-    If other peaks are too close to the lowest, names these subjects instead. Returns "" if fewer
-    than two subjects have peaks.
+    If other subjects have peaks too close to the lowest, names these and the lowest instead.
+    Returns "" if fewer than two subjects have peaks.
     """
     first, close = smallest(rows)
     if first is None:
@@ -228,8 +228,8 @@ def _footprint(row: Row) -> str:
 def _fastest(rows: Sequence[Row]) -> str | None:
     """Name the fastest, the second and the slowest subject.
 
-    If the runs of others overlap those of the fastest, names these subjects instead. Returns None
-    if fewer than two subjects have several runs.
+    If the runs of others overlap those of the fastest, names it and these others instead.
+    Returns None if fewer than two subjects have several runs.
     """
     first, close = fastest(rows)
     if first is None:

@@ -92,7 +92,7 @@ def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
 
 
 def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
-    """Return the cells of a row after the name; without `with_only`, the last ones are empty."""
+    """Return the cells of a row after the name; without `with_only`, the last are empty."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
     slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]

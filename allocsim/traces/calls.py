@@ -69,7 +69,7 @@ BATCH = 1 << 14
 
 
 class Halt(IntEnum):
-    """Reason why a kernel that scans text or makes events stopped."""
+    """Why a kernel has stopped scanning text or making events."""
 
     NONE = 0
     """It has reached the end of its input."""

@@ -56,7 +56,7 @@ class Reader:
     def batches(self) -> Iterator[Any]:
         """Yield the calls in batches, which are arrays of CALL.
 
-        An array may be reused for the batch that is AHEAD + 2 later (see `prefetch`).
+        An array may be reused for the batch that comes AHEAD + 2 batches later (see `prefetch`).
         """
         raise NotImplementedError
 

@@ -64,7 +64,7 @@ def _next_request(stage: Stage, taken: int) -> int:
     control = stage.control[0]
     wait_above(control, control.own + RUNG, taken)
     place = control.requests + 8 * taken
-    while load_acquire(place) == 0:  # its number is taken, but it is not yet written
+    while load_acquire(place) == 0:  # the request is counted, but not yet written
         call_c(control.nanosleep, (control.nap, 0))
     return load_acquire(place)
 

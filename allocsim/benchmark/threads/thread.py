@@ -102,7 +102,7 @@ def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
     control, target.address = stage.control[0], 0
     place = control.shared + SHARED_BYTES * slot
     if event.op >= Op.REALLOC:
-        if load_acquire(place + VERSION) != event.thread:  # never in ordered play
+        if load_acquire(place + VERSION) != event.thread:  # never true in ordered play
             wait_for(control, place + VERSION, place + WAITING, event.thread)
         target.address, target.request = shared.address, shared.request
     if not replay_event(library, stage.driver[0], target, event):

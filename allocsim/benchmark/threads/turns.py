@@ -22,7 +22,7 @@ FAILED = DONE + 1
 """Request: an event failed, and the play must stop."""
 
 FOREVER = (1 << 31) - 1
-"""An epoch that no plan reaches. It is granted to a thread without a further turn, to end it."""
+"""An epoch that no plan reaches. It is granted to a thread that has no more turns, to end it."""
 
 SEAT_BYTES = Seat.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize

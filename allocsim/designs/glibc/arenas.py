@@ -155,8 +155,8 @@ def malloc_in_arena(heap: Glibc, thread: int, request: int) -> int:
 def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
     """Return an object from another arena than `av`, which had no memory, or 0 on failure.
 
-    That is the main arena or, if `av` is the main arena, a new choice. A process that never had a
-    second thread does not try again (arena_get_retry).
+    The other arena is the main one or, if `av` is the main arena, chosen anew. A process that never
+    had a second thread does not try again (arena_get_retry).
     """
     if av < 0 or not heap.mp_[0].multi_threaded:
         return 0
@@ -166,7 +166,7 @@ def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
 
 @kernel
 def arena_get_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
-    """Return the arena to try after `av` has failed; -1: no other one (arena_get_retry)."""
+    """Return the arena to try after `av` has failed, or -1 if none (arena_get_retry)."""
     return 0 if av else arena_get2(heap, thread, request)
 
 
@@ -242,7 +242,7 @@ def end_thread(heap: Glibc, thread: int) -> int:
 
 @kernel
 def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
-    """Free the cached chunks, smallest first and newest first, then the block of the cache."""
+    """Free the cached chunks, by ascending size and newest first, then the block of the cache."""
     for index in range(TCACHE_MAX_BINS):
         heap.tcache[thread, index].room = 0
     for index in range(TCACHE_MAX_BINS):

@@ -52,7 +52,7 @@ class Chunk(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Memory that chunks fill: the main arena, or a heap of another."""
+    """Memory that chunks fill: the main arena, or a heap of another arena."""
 
     arena: int
     start: int
@@ -73,7 +73,7 @@ def slots_of(heap: Glibc, av: int) -> list[int]:
 
 
 def regions_of(state: Glibc, memory: Reservation) -> list[Region]:
-    """Return the regions of all arenas; none of the main arena before its first growth."""
+    """Return the regions of all arenas; the main arena has none before its first growth."""
     mp, words = state.mp_[0], Words(memory)
     top, found = int(state.arena[0].top), list[Region]()
     if mp.sbrk_base:

@@ -17,7 +17,7 @@ from allocsim.designs.glibc.records import Glibc, Kind
 
 
 class Range(NamedTuple):
-    """A range of the end of the reservation."""
+    """A range of pages at the end of the reservation."""
 
     number: int
     start: int
@@ -73,7 +73,7 @@ def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def _has_head(mapping: Range, words: Words) -> bool:
-    """Return whether a chunk ends with a mapping, its object 0 or 2**n bytes in a page."""
+    """Return whether the mapping ends with a chunk whose object is 0 or 2**n bytes into a page."""
     offsets = (16, 0, *(1 << exponent for exponent in range(5, PAGE.bit_length() - 1)))
     pages = range(mapping.start, mapping.start + mapping.length, PAGE)
     places = (page + offset - 16 for page in pages for offset in offsets)

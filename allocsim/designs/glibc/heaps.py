@@ -1,8 +1,8 @@
 """Heaps: the memory of arenas other than the main one (arena.c, "Heap management functions").
 
 A heap is a slot of 64 MiB of addresses, of which the first `size_` bytes are in use. An arena whose
-heap is full gets another heap. All its heaps but the newest end in fence posts, and `top` is in the
-newest. The header of an arena is in its first heap.
+heap is full gets another heap. `top` is in its newest heap, and its other heaps end in fence posts.
+The header of an arena is in its first heap.
 """
 
 from __future__ import annotations

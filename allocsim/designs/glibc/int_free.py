@@ -1,8 +1,8 @@
 """free inside an arena: merging, consolidation and trimming (malloc.c, _int_free).
 
-A small chunk goes to the thread's cache, or to a fastbin if that is full. Any other chunk is merged
-with its free neighbours and with top; what is not part of top then goes to the unsorted list, never
-straight to a bin.
+A small chunk goes to the thread's cache or, if the cache is full, to a fastbin. Any other chunk is
+merged with its free neighbours and with top; what is not part of top then goes to the unsorted
+list, never straight to a bin.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import has_room, tcache_put
 
 FASTBIN_CONSOLIDATION_THRESHOLD = 65536
-"""Bytes of a merged chunk from which a free consolidates the fastbins and looks at trimming."""
+"""A free consolidates the fastbins and may trim if its merged chunk has at least these bytes."""
 
 
 @out_of_line

@@ -47,7 +47,8 @@ MAX_ITERS = 10000
 def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Return an object whose chunk has at least `nb` bytes, or 0 on failure (_int_malloc).
 
-    `av` is the arena, or -1 if the thread has none. The cache of `thread` is filled, but not asked.
+    `av` is the arena, or -1 if the thread has none. The cache of `thread` is filled, but not
+    searched.
     """
     if av < 0:
         return sysmalloc(heap, av, thread, nb)
@@ -215,7 +216,7 @@ def _take_large(heap: Glibc, av: int, nb: int) -> int:
 
 @kernel
 def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
-    """Take the smallest chunk of the next bin that has chunks; return 0 if no larger bin has."""
+    """Take the smallest chunk of the next larger bin with chunks; return 0 if there is none."""
     index = next_used_bin(heap, av, bin_index(nb) + 1)
     if index == 0:
         return 0

@@ -32,7 +32,7 @@ WHOLE = 1 << 16
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
-    """Return a number with a bit for each slot: live slots if `first` is 0, taken ones if 8."""
+    """Return the slots as set bits: the live ones if `first` is 0, the taken ones if it is 8."""
     words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
     return sum((word & ALL) << 64 * place for place, word in enumerate(words))
 
@@ -100,7 +100,7 @@ def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
 
 
 def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A class counts its spans, and the free slots of those in the partial set."""
+    """A class counts its spans, and the free slots of the spans in the partial set."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
         own = [span for span in spans if span.size_class == number]

@@ -1,7 +1,7 @@
 """malloc, free and related calls (runtime/malloc.go).
 
-Go has no free. What a free does here depends on the mode. By default the object dies, which a
-collection finds later. With `freegc`, the next request of the class reuses the object. With
+Go has no free. What a free does here depends on the mode. By default the object dies, and a
+later collection finds it. With `freegc`, the next request of the class reuses the object. With
 `direct`, the free takes effect at once, as if the object's span were swept. A call with an address
 at which no live object starts returns a Status that says why.
 """
@@ -58,9 +58,9 @@ def calloc(heap: Go, thread: int, request: int) -> int:
 def memalign(heap: Go, thread: int, alignment: int, request: int) -> int:
     """Allocate an object of the smallest class whose objects have this alignment.
 
-    Go has no such call. A span begins on a page boundary, so a class has the alignment of its size.
-    For an alignment above a page, the address is rounded up in a larger object, as a program would
-    do it in Go.
+    Go has no such call. A span begins on a page boundary, so the object size of a class
+    determines the alignment of its objects. For an alignment above a page, the address is rounded
+    up in a larger object, as a program would do it in Go.
     """
     address = allocate_aligned(heap, alignment, request)
     count_event(heap)

@@ -122,7 +122,7 @@ def starts_of_runs(word: int, length: int) -> int:
     """Return the bits at which `length` or more consecutive ones begin; length 1 to 64.
 
     `known` ones begin at each bit kept so far. Two such runs, one `known` bits after the other,
-    are one of twice the length, so a run of 64 takes six steps.
+    form a run of twice the length, so a run of 64 takes six steps.
     """
     known = 1
     while known < length:

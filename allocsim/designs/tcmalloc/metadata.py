@@ -6,8 +6,8 @@ records but never releases a chunk, so the accounted size is the high-water mark
 8 MiB areas in the heap's address range (src/common.cc): each new area leaves a gap across which
 spans cannot coalesce.
 
-A frozen heap (one to which every request for memory fails) cannot obtain metadata, so callers
-allocate a record before they change anything.
+A frozen heap, whose requests for memory all fail, cannot obtain metadata. So callers allocate a
+record before they change anything.
 """
 
 from __future__ import annotations

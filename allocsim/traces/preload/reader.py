@@ -75,8 +75,8 @@ class ImageReader:
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
         """Yield pairs of a stamp, relative to the image's first, and the calls from this stamp on.
 
-        The arrays of calls are reused (see `call_arrays`). They are smaller for a short recording:
-        it gives about TimeTable.MAX_POINTS / 2 stamps, or one for every MIN_BATCH calls.
+        The arrays of calls are reused (see `call_arrays`). They are smaller for a short recording,
+        so that it gives about TimeTable.MAX_POINTS / 2 stamps, with at least MIN_BATCH calls each.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)

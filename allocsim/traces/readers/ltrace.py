@@ -146,7 +146,7 @@ class Parser:
 
     def _resume(self, thread: int, name: bytes) -> Begun | None:
         """Pop the thread's last unfinished call of `name`; drop the calls that began after it."""
-        if _is_free(name):  # `call` returned the free when it began
+        if _is_free(name):  # a free is complete when it begins (see `call`)
             return None
         stack = self.unfinished.pop(thread, [])
         while stack:

@@ -45,8 +45,8 @@ COLUMNS = 5
 """Numbers of a record."""
 
 MAX_ROWS, MAX_NAME = 1 << 20, 1000
-"""Maximum number of rows of the tree, and characters of a name. Further stacks have the number 0.
-"""
+"""Maximum number of rows of the tree, and of characters of a name. Stacks that no longer fit into
+the tree have the number 0."""
 
 BATCH = 1 << 13
 """Records written at a time: 320 KiB."""
@@ -69,7 +69,7 @@ def main() -> int:
         if reader.metadata.file_format is not FileFormat.ALL_ALLOCATIONS:
             return _fail(AGGREGATED)
         _write_records(reader)
-    except Exception as error:  # for a damaged capture, memray raises many types
+    except Exception as error:  # a damaged capture causes errors of many types
         return _fail(f"{error or type(error).__name__}; {OTHER_VERSION}")
     return 0
 
