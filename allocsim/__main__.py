@@ -62,7 +62,7 @@ def open_standard_files() -> None:
 
 
 def leave_current_directory_out() -> None:
-    """Take the first entry, which `python -m` adds, off sys.path.
+    """Remove from sys.path the first entry, which `python -m` adds.
 
     It is the current directory, where a click.py may lie next to a downloaded trace. The directory
     with this package is kept, as the last entry.

@@ -1,7 +1,7 @@
 """What the recorder of a trace was able to see.
 
 A trace keeps the capabilities of its recorder, because its events cannot show what was never
-recorded: a trace without threads looks like one of a program with a single thread.
+recorded: if threads were not recorded, a trace looks like that of a program with a single thread.
 """
 
 from __future__ import annotations

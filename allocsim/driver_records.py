@@ -78,7 +78,7 @@ class Driver(Struct):
     due: Int64  # the smaller of next_sample and next_check
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
-    alignment: Int64  # with verify: bytes; the alignment that malloc owes to objects of that size
+    alignment: Int64  # with verify: highest alignment that malloc owes to an object, in bytes
     stamps: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop

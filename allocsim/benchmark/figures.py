@@ -23,8 +23,8 @@ class Memory(msgspec.Struct, kw_only=True):
     """The memory of one replay in a fresh process, in bytes unless a field says otherwise."""
 
     peak: Count
-    """Peak footprint. For a design it is heap - released + metadata; for a library, the growth of
-    the process's anonymous RSS: the highest that was read or, since schema 3, that the kernel
+    """Peak footprint. For a design, it is heap - released + metadata. For a library, it is the
+    highest growth of the process's anonymous RSS that was read or, since schema 3, that the kernel
     noted between two readings."""
     peak_event: Count
     """Number of events replayed when the footprint reached its peak, or its highest reading."""
@@ -46,8 +46,8 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint a second (see Conditions.later) and 1,000 malloc/free pairs after `kept`. The pairs
-    are made because a library that releases memory after a delay checks the time only in calls."""
+    """Footprint after `kept`, one second (see Conditions.later) and 1,000 malloc/free pairs later.
+    A library that releases memory after a delay checks the time only in calls, hence the pairs."""
     counters: dict[str, int] = {}
     """Counters after the last event: the library's own, or those that a design computes for the
     library that it models."""
@@ -71,8 +71,8 @@ class Memory(msgspec.Struct, kw_only=True):
 class Times(msgspec.Struct, kw_only=True):
     """The times of several replays, in a process that measures no memory.
 
-    They are CPU time, user and system. On one thread, it is that of the process. On recorded
-    threads, it is the sum over all turns of all threads, and there are no batches.
+    They are CPU times, user plus system. A replay on one thread takes the time of the process. A
+    replay on recorded threads takes the sum over all turns of all threads, and has no batches.
     """
 
     cold: float
@@ -81,7 +81,7 @@ class Times(msgspec.Struct, kw_only=True):
     """ns/event of each run after the warm-up. A run is one replay, or the mean of several replays
     if the workload is short."""
     batch: Count
-    """Number of consecutive events in a batch. One more replay times each batch."""
+    """Number of consecutive events in a batch. An extra replay measures each batch."""
     p50: float | None
     """ns/event of the median batch; None if the workload has less than one batch."""
     p99: float | None
@@ -92,8 +92,8 @@ class Times(msgspec.Struct, kw_only=True):
     """Nanoseconds that reading the clock adds to each run and batch. Since schema 3 they are
     subtracted."""
     driver: float | None = None
-    """ns/event of a replay with functions that do nothing, in which no object is written: the
-    driver's share of a library's time. It is not subtracted. None for a design."""
+    """ns/event of a replay that writes to no object, with functions that do nothing: the driver's
+    share of a library's time. It is not subtracted. None for a design."""
     threads: Count = 1
     """Maximum number of threads that are alive at once."""
     window: Count | None = None
@@ -126,7 +126,7 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     host: str | None = None
     """The library that served Python's own allocations in the process; None if glibc did."""
     start: Count | None = None
-    """The address from which the start of the library's heap follows (see `libraries.start`)."""
+    """The address that tells where the library's heap started (see `libraries.start`)."""
     flaw: str | None = None
     """A defect of the library that does not make the figures wrong (see `integrity.LOST`)."""
 
@@ -141,4 +141,4 @@ class Row(msgspec.Struct, kw_only=True):
     failure: str | None = None
     """The first error, after which the subject was not measured further; None if there was none."""
     real: RealRuns | None = None
-    """The program itself under this library; None for a design, and if the program was not run."""
+    """Runs of the program itself with this library; None for a design, or if it was not run."""

@@ -11,7 +11,8 @@ does not request them and does not pay for them.
             numbers = trace.sites.of(events)     # uint32, one for each event, 0 if unknown
     print(trace.sites.table.describe(numbers[0]))
 
-A reader that supports call sites sets `Reader.knows_sites`. If `Reader.sites` is not None, it sets
-`site` of each call that allocates (see `traces.calls`), and stores the table after its last batch.
+A reader that supports call sites sets `Reader.knows_sites`. If its `sites` is not None, the reader
+sets `site` of each call that allocates (see `traces.calls`), and stores the table after its last
+batch.
 If a recording has only addresses, `symbols` resolves them and `table_of_addresses` makes the table.
 """

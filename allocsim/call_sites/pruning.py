@@ -32,7 +32,7 @@ def pruned(table: SiteTable, used: Any) -> SiteTable:
 def _with_callers(parents: Any, nodes: Any) -> Any:
     """Return a flag for each node: whether it is node 0, one of `nodes`, or a caller of one.
 
-    Each iteration doubles the distance that callers are followed, so the deepest stack takes 24.
+    Each iteration follows callers twice as far, so 24 iterations suffice for the deepest stack.
     """
     is_kept = np.zeros(len(parents), np.bool_)
     is_kept[0] = is_kept[nodes] = True

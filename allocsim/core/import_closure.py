@@ -135,7 +135,7 @@ class ImportClosure:
         return file if same or not file.startswith(INSTALLED) else None
 
     def _file_in_package(self, module: str) -> str | None:
-        """Return the file of a module of the package, loaded or not, or None without a file."""
+        """Return the file of a module of the package, loaded or not; None if it has no file."""
         place = f"{self._root}/{module.replace('.', '/')}"
         if self._list(place):
             return f"{place}/__init__.py"

@@ -27,8 +27,8 @@ from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
 PARTS = ("empty", "start")
-"""The parts of a page without live objects: "start" if the page was resident before the first
-event, else "empty", which includes caches and the library's metadata."""
+"""The parts to which pages without live objects belong: "start" if a page was resident before the
+first event, else "empty", which includes caches and the library's metadata."""
 
 COLUMNS = 5
 """Number of columns of live objects in an answer: id, address, requested bytes, usable bytes and

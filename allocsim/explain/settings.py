@@ -36,7 +36,7 @@ OF_DESIGNS = {
 
 
 def tried_settings(subject: str) -> list[str]:
-    """Return the subject's name with settings added: all of them together, then each alone."""
+    """Return names of the subject with settings: first with all of them, then with each alone."""
     pairs = [f"{key}={value}" for key, value in _settings_of(subject).items()]
     together = [":".join(pairs)] if len(pairs) > 1 else []
     return [f"{subject}:{text}" for text in (*together, *pairs)]

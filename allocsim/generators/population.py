@@ -47,7 +47,7 @@ TOTAL_WEIGHT = 1 << 31
 
 FREE_BITS = 12
 """Fraction bits of the weights of frees. A weight is per object, so it is small if a size has many
-objects, and without a fraction would be rounded too coarsely."""
+objects; without a fraction, rounding would change it too much."""
 
 
 class Population(NamedTuple):

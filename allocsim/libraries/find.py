@@ -104,7 +104,7 @@ def _is_same(path: str, other: str) -> bool:
 
 def require_no_library(design: str) -> None:
     """Raise InputError if `design` is the name of a malloc library."""
-    from allocsim.designs import design_summaries  # loads Numba, which finding does not need
+    from allocsim.designs import design_summaries  # loads Numba, which nothing else here needs
 
     name = design.removeprefix(PREFIX)
     if design not in design_summaries() and (design != name or name in KNOWN):

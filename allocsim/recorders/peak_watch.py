@@ -1,4 +1,4 @@
-"""The peak of a running program's anonymous memory, and of its threads, read from /proc.
+"""The peaks of a running program's anonymous memory and number of threads, read from /proc.
 
 The kernel keeps no peak of anonymous memory, only that of all resident memory (VmHWM). VmHWM less
 the maximum of all samples' file pages is at most the anonymous peak. It equals the anonymous peak

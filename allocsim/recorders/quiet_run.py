@@ -48,7 +48,7 @@ class QuietRuns:
     def run(self, program: Program, added: Mapping[str, str], watch: Watch = unwatched) -> Outcome:
         """Run the program with `added` in its environment.
 
-        Raises TimedOut if the program exceeds its time, and InputError if it cannot be run.
+        Raises TimedOut if the program exceeds its time limit, and InputError if it cannot be run.
         """
         peak_watch, used = PeakWatch(), processor_time()
         begun = time.monotonic()

@@ -1,8 +1,8 @@
 """One recording: run the program under a recorder, then convert the recording to a trace.
 
-Before the program runs, a message says what the recorder cannot see. Afterwards, another one says
-which calls the recorder lost, and the trace keeps these sentences. While the trace is written, the
-first interrupt only prints a warning, because stopping would lose the result of the run.
+Before the program runs, a message says what the recorder cannot see. Afterwards, another message
+says which calls the recorder lost. The trace keeps both. While the trace is written, the first
+interrupt only prints a warning, because stopping would lose the result of the run.
 """
 
 from __future__ import annotations

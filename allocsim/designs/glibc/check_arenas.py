@@ -40,7 +40,7 @@ from allocsim.designs.glibc.records import Glibc
 
 
 def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
-    """The heaps of an arena name it, are part of their slots, and make up its memory."""
+    """Each heap of an arena names the arena and fits its slot; their sizes sum to its memory."""
     owners = dict[int, int]()
     for av in range(1, int(heap.mp_[0].narenas)):
         slots, size = slots_of(heap, av), 0

@@ -1,4 +1,4 @@
-"""The spans of a class: two queues, of spans with and without a free slot (runtime/mcentral.go).
+"""The spans of a class, in two sets: those with a free slot, and full ones (runtime/mcentral.go).
 
 Invariant: a span of a class is cached (`alloc`) or in exactly one of the two sets. Large objects
 are in the full set of class 0. With `direct`, nothing is swept, and full spans are in no set.

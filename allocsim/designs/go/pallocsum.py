@@ -101,10 +101,10 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
 
 @kernel
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
-    """Return how many chunks from `chunk` on cannot end a run of `npages` free pages, or 0.
+    """Return how many chunks from `chunk` on a search for `npages` free pages can skip, or 0.
 
     `before` is the number of free pages right before the chunk. The result is the number of chunks
-    of the widest summary that begins at the chunk and whose runs are too short.
+    in the widest summary that begins at the chunk and in which no run that long ends.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

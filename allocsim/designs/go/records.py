@@ -42,7 +42,7 @@ class SpanSet(Struct):
 class MCentral(Struct):
     """A size class and its spans (mcentral), and the class's row of the cache (mcache).
 
-    The cached span is looked at 64 slots at a time, from the first on and never back.
+    The cached span is looked at 64 slots at a time, forwards only.
     """
 
     alloc_cache: Int64  # word of those slots that can be taken (mspan.allocCache)
@@ -56,7 +56,7 @@ class MCentral(Struct):
     npages: Int64  # pages of a span
     nelems: Int64  # objects of a span
     reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
-    num_reusable: Int64  # objects on that list
+    num_reusable: Int64  # objects on the list that begins at `reusable`
     num_spans: Int64  # spans of the class
     partial_free: Int64  # free slots of the spans in the partial set
 
@@ -79,8 +79,8 @@ class MHeap(Struct):
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
     tails: Int64  # bytes of span ends, when they were last counted (mstats)
-    partial: Int64  # bytes of free slots of partial spans, then
-    cached: Int64  # bytes of free slots of cached spans and of objects to reuse, then
+    partial: Int64  # at that time, bytes of free slots of partial spans
+    cached: Int64  # at that time, bytes of free slots of cached spans and of objects to reuse
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     taken: Int64  # distance in gc_bits from a word of live slots to that of slots taken: 8 or 0
@@ -90,7 +90,7 @@ class GcController(Struct):
     """The pacer (gcController) and the counts of dead objects."""
 
     gc_percent: Int64  # GOGC; negative: the pacer never collects
-    heap_live: Int64  # bytes of spans that were taken into use since the last collection + marked
+    heap_live: Int64  # bytes marked by the last collection + bytes of spans taken into use since
     heap_marked: Int64  # bytes of the objects that the last collection found live
     heap_goal: Int64  # size of the heap at which the next collection should end
     trigger: Int64  # heap_live at which it starts
@@ -101,7 +101,7 @@ class GcController(Struct):
     dead_bytes: Int64  # bytes of the dead objects that are not swept
     dead_objects: Int64  # their number
     collect: Int64  # events between two collections; 0: no such collections
-    countdown: Int64  # events up to the next of them
+    countdown: Int64  # events until the next such collection
 
 
 class Scavenger(Struct):

@@ -9,8 +9,8 @@ from allocsim.designs.go.records import STACK, Go
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 
 NAMES = ("dead_or_free_objects", "dead_large_objects", "stacks")
-"""A span without a live object has free slots and dead objects that no collection has swept yet, is
-a dead large object, or is a stack segment."""
+"""What a span without a live object may hold: free slots and dead objects that no collection has
+swept yet, a dead large object, or a stack segment."""
 
 
 def units(heap: Go) -> Units:

@@ -100,7 +100,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, Count] = {}
     """Calls that the import dropped or repaired, by reason."""
     notes: list[str] = []
-    """Sentences for the user that the import collected."""
+    """Sentences that the import collected for the user."""
     losses: list[str] = []
     """Sentences on calls that are known to be missing. Absent in files of older versions."""
     capabilities: Capabilities = Capabilities()

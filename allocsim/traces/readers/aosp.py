@@ -35,7 +35,7 @@ from allocsim.traces.scan.lex import (
 from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
 from allocsim.traces.scan.state import ScanState
 
-# A name is compared as a word of eight bytes, with the characters that must follow a shorter name.
+# Names are compared as words of eight bytes; a shorter name includes what must follow it.
 _MALLOC, _CALLOC, _REALLOC = word(b"malloc 0"), word(b"calloc 0"), word(b"realloc ")
 _MEMALIGN, _FREE, _THREAD = word(b"memalign"), word(b"free 0x"), word(b"thread_d")
 _THREAD_REST = word(b"ad_done ")
@@ -120,7 +120,7 @@ def _operation(position: int, call: CallRecord, state: ScanState) -> int:
 
 @kernel
 def _end_of_thread_done(text: np.ndarray, state: ScanState) -> int:
-    """Read at most two times and the newline; return the position after the newline, or -1."""
+    """Read up to two timestamps, then the newline; return the position after it, or -1."""
     for _ in range(2):
         if state.position >= 0 and text[state.position] == SPACE:
             next_decimal(text, state, SPACE)
@@ -129,7 +129,7 @@ def _end_of_thread_done(text: np.ndarray, state: ScanState) -> int:
 
 @kernel
 def _end_of_line(text: np.ndarray, state: ScanState) -> int:
-    """Read two times or none, and the newline; return the position after the newline, or -1."""
+    """Read two timestamps or none, then the newline; return the position after it, or -1."""
     if state.position >= 0 and text[state.position] == SPACE:
         next_decimal(text, state, SPACE)
         next_decimal(text, state, SPACE)
