@@ -146,7 +146,7 @@ def opening_comment(path: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether the path is a regular file. The name may be one that no file can have."""
+    """Return whether the path is a regular file; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):

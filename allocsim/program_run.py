@@ -31,8 +31,8 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the peak that is known not to come from malloc: stack, static data, and what the
     program mapped itself."""
     mapped: Count = 0
-    """The part of `outside_malloc` that the program mapped itself, as by mmap. Only the preload
-    recorder sees it. Pages that were mapped but never written count too."""
+    """The part of `outside_malloc` that the program mapped itself, for example with mmap. Only the
+    preload recorder sees it. Pages that were mapped but never written count too."""
     recorder_memory: Count = 0
     """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
     recorder: str | None = None

@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A row per allocator, in order: its figures, or in `failure` why there are none."""
+        """A row per allocator, as sorted: its figures, or why there are none (`failure`)."""
         return self.compared.rows()
 
     @property

@@ -179,7 +179,7 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
     own = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
-    before += resident(setup.meter) - own  # the arrays made here are the driver's: do not count
+    before += resident(setup.meter) - own  # arrays made here do not count: they are the driver's
     replay_all(subject, setup.run, last, steps[0], setup.meter)
     at_once = _footprint(subject, setup.meter, before)
     time.sleep(later)

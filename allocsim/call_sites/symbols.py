@@ -58,7 +58,7 @@ class Resolved(NamedTuple):
 def resolve(places: Sequence[Place], recording: str) -> Resolved:
     """Return the frames at each place; an unknown place has one frame with its address.
 
-    `recording` is the path of the recording. If no such file exists, no file counts as newer.
+    `recording` is the path of the recording. If no such file exists, files of any age are read.
     """
     chains = [[address_frame(place.path, place.offset)] for place in places]
     by_path: dict[bytes, list[int]] = {}

@@ -119,8 +119,8 @@ class SiteTable:
     def _first_nodes(self, is_wanted: Any) -> Any:
         """Return for each node the first wanted node among it and its callers; 0 if there is none.
 
-        Each iteration doubles the distance that callers are followed, so the deepest stack takes
-        24.
+        Each iteration doubles the number of callers that are followed, so the deepest stack takes
+        24 iterations.
         """
         nodes = np.arange(len(self.parents))
         reached = np.where(is_wanted, nodes, self.parents)

@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def _completer(complete: Callable[[str], Completions]) -> Completer:
-    """Return a function that click can call, from a function of the incomplete word only."""
+    """Turn a function of the incomplete word into one with the arguments that click passes."""
     return lambda _context, _parameter, incomplete: complete(incomplete)
 
 
@@ -168,7 +168,7 @@ def _recordings() -> list[str]:
 
 def _workloads() -> Path:
     """Return the directory of bundled workloads, as `jobs.bundled_workloads` does."""
-    from importlib.resources import files  # here, because the import takes 5 ms of --help
+    from importlib.resources import files  # imported here: it would add 5 ms to --help
     from pathlib import Path
 
     packaged = Path(str(files("allocsim"))) / "workloads"

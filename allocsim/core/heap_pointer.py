@@ -4,7 +4,7 @@ A state is a tuple of arrays, and Numba passes it by value: seven words for each
 every call (20 ns for eleven arrays). Out-of-line kernels therefore take the address of the heap's
 record `code` instead. After the addresses of kernels, this record holds a copy of what Numba needs
 to know about each array; the copy never changes. A kernel is compiled for this type as for the
-state itself: reading a field of the heap loads those words of the array that are used.
+state itself: reading a field of the heap loads only the words of the array that are used.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _PointerModel(models.PrimitiveModel):
 
 @infer_getattr
 class _Fields(AttributeTemplate):
-    """Types `heap.name` for Numba: an array, as in the state."""
+    """Gives Numba the type of `heap.name`: an array, as in the state."""
 
     key = HeapPointer
 
@@ -90,7 +90,7 @@ def _load(builder: Any, address: Any, offset: int) -> Any:
 
 
 def array_words(dimensions: int) -> int:
-    """Return the words kept of an array: its address, its shape and its strides."""
+    """Return how many words of an array are copied: its address, its shape and its strides."""
     return 1 + 2 * dimensions
 
 

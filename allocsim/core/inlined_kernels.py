@@ -1,4 +1,4 @@
-"""Kernels called by other kernels, which are compiled to LLVM IR only, not to machine code.
+"""Kernels that other kernels call: they are compiled to LLVM IR only, not to machine code.
 
 Numba compiles each function that a kernel calls as if Python called it. The function is optimised,
 and it gets machine code, a cache file and a wrapper that unpacks every array of the heap's state.

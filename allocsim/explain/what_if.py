@@ -42,7 +42,7 @@ class WhatIf:
     footprint: int
     """The measured footprint at the moment, in bytes."""
     change: int
-    """`footprint` minus the footprint at the moment of the unchanged workload, in bytes."""
+    """`footprint` minus the footprint of the unchanged workload at the moment, in bytes."""
     how: str
     """How the result was measured, in a phrase."""
 

@@ -36,10 +36,10 @@ HOSTS = ("mimalloc", "jemalloc")
 STDCXX = "libstdc++.so.6"
 """Preloaded when gperftools with its heap profiler is measured.
 
-While it is loaded, that library creates a string with libstdc++'s operator new. If libstdc++ is
-already loaded, gperftools deletes the string with its own operator delete. An object of glibc then
-gets into its free lists, and its counters begin at -24 bytes. With libstdc++ first in the global
-scope, both operators are those of libstdc++."""
+While that library is being loaded, it creates a string with libstdc++'s operator new. If libstdc++
+is already loaded, gperftools deletes the string with its own operator delete. An object of glibc
+then gets into its free lists, and its counters begin at -24 bytes. With libstdc++ first in the
+global scope, both operators are those of libstdc++."""
 
 _HEAP_PROFILER = b"HEAP_PROFILE_MMAP_LOG\0"
 

@@ -75,7 +75,7 @@ def available_settings(library: str) -> dict[str, Setting]:
 def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables that give a library the settings in its name.
 
-    A variable that holds several settings keeps those that it has in `environment`.
+    If one variable holds all settings, those that `environment` has in it are kept.
     """
     name, given = split_settings(library)
     if not given:
@@ -157,7 +157,7 @@ def _spelled(library: str, family: Family, key: str) -> str | None:
 
 
 def _spelling(family: Family, name: str) -> bytes:
-    """Return a setting as the file of a library contains it: a string that ends with a zero."""
+    """Return a setting as the file of a library contains it: a string and a zero byte."""
     return _named(family.spelling, name).encode() + b"\0"
 
 

@@ -55,7 +55,7 @@ class Finished:
     """Further sentences for the users of the trace."""
 
     def of_process(self, process: int) -> Finished:
-        """Return the same recording for another of its processes, which was not sampled."""
+        """Return the same recording for another of its processes, of which there are no samples."""
         notes = self.notes if self.recorder.keeps_inherited else [*self.notes, NOT_INHERITED]
         return replace(self, outcome=self.outcome._replace(process=process, run=None), notes=notes)
 

@@ -37,7 +37,7 @@ CHANNEL = ("--blocking-timeout=inf", "--subbuf-size=4M", "--num-subbuf=8")
 """Options for the channel's buffers. The program waits while they are full, so no event is lost."""
 
 OWN_THREADS = "-ust"
-"""End of the names of the tracer's own threads."""
+"""Suffix of the names of the tracer's own threads."""
 
 NOT_THE_TRACER = f'$ctx.procname != "*{OWN_THREADS}"'
 """Filter that drops the tracer's own calls: 1,500 in each traced process. The filter costs 21

@@ -29,13 +29,13 @@ from allocsim.libraries.state import FUNCTIONS
 from allocsim.player import NEVER
 
 NAP = 20_000
-"""Nanoseconds for which the supervisor sleeps until it looks again for a request in progress."""
+"""Nanoseconds that the supervisor sleeps between checks of a request that is being written."""
 
 C_FUNCTIONS = ("syscall", "nanosleep", "clock_gettime", "pthread_create", "pthread_join")
 """The C functions whose addresses are fields of Control."""
 
 DRIVER_ROWS = 2
-"""Rows of the drivers' table for each thread, so that no two threads write to one cache line."""
+"""Rows for each thread in the drivers' table, so that no two threads write to one cache line."""
 
 
 class Options(NamedTuple):

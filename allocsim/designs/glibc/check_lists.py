@@ -23,11 +23,11 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
 
 BROKEN_LINK = 0
-"""Ends the members of a list that has a broken link. No chunk has this address."""
+"""Stands for the rest of a list after a broken link. No chunk has this address."""
 
 LARGE_ROWS = ((6, 48, 48), (9, 91, 20), (12, 110, 10), (15, 119, 4), (18, 124, 2))
-"""For the rows of large bins: the exponent of their steps, the first bin minus the first step, and
-the last step."""
+"""Rows (e, first, last) of large bins: a size is in bin first + (size >> e), in the first row in
+which size >> e is at most `last`."""
 
 
 class Owned(NamedTuple):
@@ -74,7 +74,7 @@ def listed_in_bin(heap: Glibc, words: Words, av: int, index: int) -> list[int]:
 
 
 def chain(words: Words, first: int, offset: int) -> Iterator[int]:
-    """Yield the members of a list linked by the word at `offset`; BROKEN_LINK after a circle."""
+    """Yield the chunks linked at `offset`; BROKEN_LINK after a link that is bad or leads back."""
     seen = set[int]()
     while first:
         if first in seen or words[first + offset] == -1:

@@ -65,7 +65,7 @@ def chunksize(p: int) -> int:
 
 @kernel
 def prev_size(p: int) -> int:
-    """Return the foot of the chunk before; of a mapping, the bytes before the chunk."""
+    """Return the foot of the chunk before `p`; if `p` has a mapping, the bytes before it."""
     return load_word(p)
 
 
@@ -113,13 +113,13 @@ def inuse_bit_at_offset(p: int, offset: int) -> int:
 
 @kernel
 def set_inuse_bit_at_offset(p: int, offset: int) -> None:
-    """Set the flag that the chunk that ends at p + offset is in use."""
+    """Mark the chunk that ends at p + offset as in use."""
     store_word(p + offset + 8, load_word(p + offset + 8) | PREV_INUSE)
 
 
 @kernel
 def clear_inuse_bit_at_offset(p: int, offset: int) -> None:
-    """Clear the flag, so that the chunk that ends at p + offset is free."""
+    """Mark the chunk that ends at p + offset as free."""
     store_word(p + offset + 8, load_word(p + offset + 8) & ~PREV_INUSE)
 
 

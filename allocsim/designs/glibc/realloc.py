@@ -101,7 +101,7 @@ def _shrink(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> No
 
 @kernel
 def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
-    """Cut the bytes from `nb` on off a chunk in use, and free them."""
+    """Shorten a chunk in use to its first `nb` bytes, and free the rest."""
     flag = heap.arena[av].flag
     set_head(p + nb, (size - nb) | PREV_INUSE | flag)
     set_head_size(p, nb | flag)
@@ -111,7 +111,7 @@ def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) ->
 
 @out_of_line
 def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int) -> int:
-    """Return an object at a multiple of `alignment`, at least MINSIZE, or 0 on failure.
+    """Return an object at a multiple of `alignment` (at least MINSIZE), or 0 on failure.
 
     A chunk that is large enough wherever it starts is allocated, and its ends are freed. In a
     mapping, the bytes before the object stay unused (_int_memalign).

@@ -49,12 +49,12 @@ def spans_of(heap: Go) -> list[SpanCopy]:
 
 
 def chunks_of(heap: Go) -> int:
-    """Return the number of chunks, as the memory obtained says."""
+    """Return the number of chunks, computed from the memory obtained."""
     return (int(heap.system[0].next) - int(heap.mheap[0].start)) // (CHUNK_PAGES * PAGE)
 
 
 def bits_of(heap: Go, first: int) -> np.ndarray:
-    """Return a bit for each page of the heap: pages in use if `first` is 0, released ones if 8."""
+    """Return a bit for each page: whether it is in use if `first` is 0, or released if it is 8."""
     words = heap.palloc_bits[: chunks_of(heap) * 16].reshape(-1, 16)[:, first : first + 8]
     return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little")
 

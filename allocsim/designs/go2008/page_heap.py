@@ -51,7 +51,7 @@ def allocate_aligned_span(heap: Go2008, pages: int, alignment: int) -> int:
     Returns 0 on failure. Go's malloc has no such call. This kernel allocates a span that is long
     enough wherever it starts, and frees the pages before and after the aligned part.
     """
-    spare = (alignment >> PAGE_SHIFT) - 1  # for a span that starts one page after a multiple
+    spare = (alignment >> PAGE_SHIFT) - 1  # needed if the span starts one page after a multiple
     span = allocate_span(heap, pages + spare)
     if span == 0:
         return 0
@@ -80,7 +80,7 @@ def free_span(heap: Go2008, span: int) -> None:
 
 @kernel
 def _trim(heap: Go2008, span: int, pages: int, keep_front: bool) -> int:
-    """Split a span, which is in use, after its first `pages` pages, and free one part.
+    """Split a span in use after its first `pages` pages, and free one part.
 
     Returns the part that is kept, or 0 on failure. On failure the whole span is freed.
     """

@@ -84,7 +84,7 @@ class Static(Struct):
 
     free_pages: Int64  # pages of free spans
     chunk_left: Int64  # bytes left in the current chunk for small metadata (trivalloc's n)
-    nodes: Int64  # page map nodes in use, the null node counted
+    nodes: Int64  # page map nodes in use, including the null node
     threads: Int64  # threads that have free lists
 
 

@@ -30,7 +30,7 @@ RETURNED_HEAD = FREE_HEAD + MAX_PAGES
 """RETURNED_HEAD + n is the head of the list of RETURNED spans of n pages."""
 
 NONEMPTY_HEAD = RETURNED_HEAD + MAX_PAGES
-"""NONEMPTY_HEAD + c is the head of the list of spans of class c, from 1, with free objects."""
+"""NONEMPTY_HEAD + c, c >= 1, is the head of the list of spans of class c with free objects."""
 
 EMPTY_HEAD = NONEMPTY_HEAD + MAX_CLASSES
 """EMPTY_HEAD + c is the head of the list of spans of class c without free objects."""

@@ -13,7 +13,7 @@ A file is text with one record per line. All numbers are hexadecimal, without 0x
 Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free
 frees the oldest block of its site. A note tells the user that the result is approximate. For a run
 of sqlite3, the median lifetime was the same as in a raw file, and the p99 within 0.01%. If a free
-were assumed to free the youngest block, the median would be 5 instead of 7.
+were assumed to free the youngest block, the median would be 5 instead of 7 events.
 
 Memory is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
 each of at most MAX_SITES sites. Call sites, if wanted, take more (see `heaptrack_stacks`).
@@ -65,7 +65,7 @@ LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
 """The last version of heaptrack that writes no FORMAT, and the format of its files."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
-"""Bytes of the shortest lines that define a site and that allocate a block."""
+"""Bytes of the shortest line that defines a site, and of the shortest that allocates a block."""
 
 
 class HeaptrackFile(Struct):

@@ -79,7 +79,7 @@ def with_room_for_text(stacks: Stacks, length: int) -> Stacks:
 def add_row(stacks: Stacks, text: np.ndarray, state: ScanState, position: int) -> int:
     """Read a line t IP PARENT; return the position after its newline.
 
-    A line of another form adds a row too, because rows are numbered by t lines.
+    A malformed line adds a row too, because every t line counts in the numbers of the rows.
     """
     counts = stacks.counts[0]
     if not counts.wanted:

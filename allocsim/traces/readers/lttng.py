@@ -123,7 +123,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _event_name(scan: LttngScan, position: int) -> int:
-    """Return the position of the event's name, after the provider's name; 0 without this provider.
+    """Return the position of the event's name, after the provider's name; 0 for another provider.
 
     The provider's name is first looked for at the column where it was in the previous event's line.
     This and the larger steps of _usual_fields reduced the time per line from 148 to 86 ns.

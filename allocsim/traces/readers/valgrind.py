@@ -95,7 +95,7 @@ def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
 def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
     """Read the call whose parenthesis is at `parenthesis`, and calls after it on the same line.
 
-    Only the last of them makes a call. Returns the start of the next line, or -1 on failure.
+    `call` is the last of them. Returns the start of the next line, or -1 on failure.
     """
     text, state = scan.text, scan.state[0]
     while parenthesis >= 0:
