@@ -74,7 +74,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         done += 1
         # Reading the footprint is one load, so it is compared after every event: the peak is exact.
         footprint = operations.footprint(heap)
-        if has_moments and footprint > 0:  # for a library it is 0, and this is not compiled
+        if has_moments and footprint > 0:  # 0 for a library; its loop lacks this block
             live_sum += driver.live
             footprint_sum += footprint
             _note_moments(driver, event, done, footprint)
@@ -92,8 +92,8 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 def _note_moments(driver: Driver, event: Record, done: int, footprint: int) -> None:
     """Record the moments of the peak of live bytes and of the maximum of footprint - live.
 
-    If a program frees everything at its end, the maximum is there, which says little. `worst`
-    therefore takes over from `later` only at an allocation.
+    If a program frees everything at its end, the maximum is reached there and says little.
+    `worst` therefore takes over from `later` only at an allocation.
     """
     live = driver.live
     if footprint - live > driver.later_footprint - driver.later_live:
@@ -110,7 +110,7 @@ def _note_moments(driver: Driver, event: Record, done: int, footprint: int) -> N
 @kernel
 def replay_event(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Replay one event on the object `target`; return False on failure (see driver.stop)."""
-    # A live object can only be resized or freed; an object that is not live, only allocated.
+    # A live object can only be resized or freed. Any other object can only be allocated.
     if (target.address != 0) != (event.op >= Op.REALLOC):
         driver.stop = Stop.BAD_EVENT
         return False
@@ -150,7 +150,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its pattern before, and the part kept after."""
+    """Resize an object; with `verify`, check its pattern before and that of the kept part after."""
     if driver.verify and not _is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)

@@ -138,7 +138,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation. Negative if a program never touches most live bytes."""
+    """Return the fragmentation; negative if a program never touches most live bytes."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

@@ -62,7 +62,7 @@ class Request(msgspec.Struct, kw_only=True):
     recorded: bool = False
     """Keep the events on their threads: OS threads for a library, thread caches for a design."""
     touch: int
-    """A Touch: the bytes of each new object that the replay writes."""
+    """A Touch: which bytes of each new object the replay writes."""
     limit: int | None
     """Maximum footprint in bytes. None: a share of `available` (see MemoryBound)."""
     available: int

@@ -44,7 +44,7 @@ class Conditions:
     timed: bool = True
     """Measure times as well as memory."""
     recorded: bool = True
-    """Replay the events of a workload with several threads on these threads, not on one."""
+    """If the workload has several threads, replay each event on its own thread, not all on one."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
     available: Callable[[], int] = available_memory
@@ -90,7 +90,7 @@ def compare(
 
 
 def _is_untimed(row: Row, figures: str, workload: EventFile) -> bool:
-    """Return whether the figures are times, and the row is a design on several threads."""
+    """Return whether the figures are the times of a design on several threads."""
     return figures == "times" and workload.recorded and library_of(row.subject) is None
 
 
@@ -103,7 +103,7 @@ def compare_trace(
 ) -> Comparison:
     """Read a trace and measure every subject on it.
 
-    `read` is called once the whole trace has been read, which completes the trace's notes. Raises
+    After the whole trace has been read, its notes are complete, and `read` is called. Raises
     InputError if the trace has no events.
     """
     workload = write_events(trace, available=conditions.available, recorded=conditions.recorded)
@@ -148,7 +148,7 @@ def measure(
 
 
 def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
-    """Return the start address that the library `lib:<design>` reported, or None without one."""
+    """Return the start address that the library `lib:<design>` reported, or None if it did not."""
     library = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
     return next(library, None)
 

@@ -23,8 +23,8 @@ from allocsim.player import NEVER
 
 MAX_EVENTS, MAX_BYTES = (1 << 11, 1 << 20) if PURE else (1 << 18, 1 << 30)
 """Maximum number of events that the check replays, and of bytes that they request in total.
-Compiled, the check then takes at most 0.5 s. Pure Python writes patterns a thousand times slower,
-and has smaller maxima."""
+Within these maxima, the compiled check takes at most 0.5 s. Pure Python writes patterns a thousand
+times slower, and has smaller maxima."""
 
 ALIGNMENT = 16
 """alignof(max_align_t) on x86-64 and arm64, in bytes."""
@@ -42,7 +42,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     begin = begin[begin.op <= Op.FREE]  # on the main thread: the ends of threads do not matter
     driver = run.driver[0]
     done = driver.events
-    # A design aligns as the allocator that it models does, which may be to less than 16 bytes.
+    # A design aligns objects as the modelled allocator does, perhaps to less than 16 bytes.
     driver.verify, driver.alignment = 1, ALIGNMENT if subject.library else 1
     driver.limit = NEVER  # MAX_BYTES bounds the live bytes; the parent watches a library's memory
     steps = one_step(begin)

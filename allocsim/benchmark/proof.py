@@ -24,8 +24,8 @@ PROBE_SIZE = 64 << 20
 mimalloc's counter grows in steps of 32 MiB; this is twice as much."""
 
 SLACK = 1 << 20
-"""The counter may rise by this many bytes less than PROBE_SIZE, because reading jemalloc's counters
-flushes its thread cache."""
+"""The counter's rise may fall short of PROBE_SIZE by this many bytes, because reading jemalloc's
+counters flushes its thread cache."""
 
 
 def require_functions(library: LoadedLibrary, events: Table[Event]) -> None:
@@ -53,7 +53,7 @@ def require_served(library: LoadedLibrary) -> None:
 
 
 def _require_rise(library: LoadedLibrary, before: int) -> None:
-    """Raise Corruption unless the counter of allocated bytes, now `before`, rises by PROBE_SIZE.
+    """Raise Corruption unless the counter of allocated bytes rises by PROBE_SIZE from `before`.
 
     mimalloc counts committed bytes, which include free memory. The first blocks may come from that
     memory and leave the counter as it is. Blocks are therefore added until the counter rises, or

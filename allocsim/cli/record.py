@@ -67,7 +67,7 @@ def command(
 
     PROGRAM keeps its standard streams, and its exit status becomes that of this command. Messages
     of allocsim go to standard error. PROGRAM runs once, or twice with --cost. Processes started by
-    PROGRAM are recorded only with --children, which a pipeline needs:
+    PROGRAM are recorded only with --children. A pipeline needs this option:
     `allocsim record --children -- sh -c '...'`.
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")

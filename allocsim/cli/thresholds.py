@@ -68,7 +68,7 @@ def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Toleranc
 
 
 def _note_differences(baseline: SavedResult, result: SavedResult) -> None:
-    """Print a note for each condition that both results state, but in which they differ."""
+    """Print a note for each condition for which the two results state different values."""
     before, after = asdict(baseline.origin), asdict(result.origin)
     for key, word in _CONDITIONS.items():
         if None not in (before[key], after[key]) and before[key] != after[key]:

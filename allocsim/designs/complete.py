@@ -42,8 +42,8 @@ def complete(found: object, source: str) -> Design:
 def _name_apart(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba names the type of a NamedTuple after the class alone, and so also the symbols of the
-    kernels that take it. If the states of two designs had the same name, the second design would
+    Numba names the type of a NamedTuple, and the symbols of the kernels that take it, after the
+    class alone. If the states of two designs had the same name, the second design would
     run the machine code of the first. `__qualname__`, by which pickles and cached kernels find a
     class, does not change.
     """

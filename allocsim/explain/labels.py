@@ -37,8 +37,8 @@ class Labels:
     group: np.ndarray
     """int64: index into `names`."""
     match_of: Callable[[int], Match]
-    """Returns the match for a group, for `variants.variant`. It matches all objects of the workload
-    with that label. If the label depends on the moment, it matches those live at the moment."""
+    """Returns the match for a group, for `variants.variant`: all objects of the workload
+    with its label. If the label depends on the moment, only objects live at that moment match."""
 
 
 def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Labels:

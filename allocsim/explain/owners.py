@@ -25,7 +25,7 @@ class Owner:
     pinned: int
     """Shares of the objects in the free bytes of their units (see `shares`)."""
     owned: int
-    """live + rounding + pinned - untouched. Owners and `nobody` sum to the footprint."""
+    """live + rounding + pinned - untouched. All owners and `nobody` together own the footprint."""
     only: int
     """Bytes of the units whose live objects are all of this group: freeing it frees these units."""
     some: int

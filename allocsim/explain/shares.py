@@ -2,8 +2,8 @@
 
 The free bytes of a unit cannot be used elsewhere while any of its objects is live. They are divided
 equally among the live objects of the unit. An object's part is its Shapley value in the game in
-which the free bytes are the cost, and last until the last object is freed. Live bytes and rounding
-are not part of the game: each object owns its own.
+which every non-empty set of live objects costs all the free bytes. Live bytes and rounding are not
+part of the game: each object owns its own.
 
 Shares are integers that sum to the free bytes. If a unit has R free bytes and k objects, in order
 of address, object j (from 0) gets floor(R(j+1)/k) - floor(Rj/k).
@@ -41,7 +41,7 @@ class Shares:
 def share_out(heap: HeapMap) -> Shares:
     """Divide the free bytes of each unit among its objects.
 
-    Raises Corruption if the objects of a unit have more bytes than the unit: they must overlap.
+    Raises Corruption if the objects of a unit have more bytes than the unit: then they overlap.
     """
     pair_object, pair_unit = _pairs(heap)
     ends = heap.unit_address + heap.unit_length

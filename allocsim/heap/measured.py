@@ -49,7 +49,7 @@ class Measured:
             return self.design.caches(self.state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the modelled library's statistics under its own names; {} without a library."""
+        """Return the modelled library's statistics, under its own names; {} if it has none."""
         with self._lock:
             return self.design.native_counters(self.state) if self.design.native_counters else {}
 

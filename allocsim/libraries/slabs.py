@@ -10,7 +10,7 @@ from allocsim.libraries.counters import mallctl
 from allocsim.libraries.load import LoadedLibrary
 
 QUERY = b"experimental.utilization.batch_query"
-"""For each pointer: free regions, all regions, and bytes of its slab (jemalloc 5.2 and later)."""
+"""For each pointer, its slab's free regions, all regions, and bytes (jemalloc 5.2 and later)."""
 
 
 def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | None:

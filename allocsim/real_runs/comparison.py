@@ -53,7 +53,7 @@ def compare_program(
     """Record a program, run it under each library, and replay the recording on each subject.
 
     `progress` is called before each measurement, with the name of the program or subject and the
-    kind of measurement. `read` is called with the trace, once it has been read. Raises InputError
+    kind of measurement. `read` is called with the trace after it has been read. Raises InputError
     if the program fails, and EnvironmentLacks if it cannot be recorded or if every subject failed.
     """
     environment = program_environment(None, conditions.keep_settings)

@@ -31,7 +31,7 @@ class RealConditions:
 
 
 class NotServed(EnvironmentLacks):
-    """A library cannot serve the program, or did not."""
+    """A library cannot serve the program, or has not served it."""
 
 
 def run_under_libraries(

@@ -2,7 +2,8 @@
 
 A preloaded malloc records nothing of a statically linked program. Nor does it record the C++
 allocations of a program that is linked to tcmalloc, mimalloc or jemalloc, because the operator new
-of these libraries does not call malloc. The preload recorder hooks operator new as well.
+of these libraries does not call malloc. The preload recorder records these allocations, because it
+hooks operator new as well.
 """
 
 from __future__ import annotations

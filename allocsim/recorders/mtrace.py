@@ -1,7 +1,7 @@
 """The mtrace recorder: glibc's own mtrace(), called by the guard (`guard.c`).
 
-Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0 is preloaded too, which is part
-of Debian's libc6. mtrace records no threads, and writes 78 bytes of text per call. Only the program
+Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0, a part of Debian's libc6, is
+preloaded too. mtrace records no threads, and writes 78 bytes of text per call. Only the program
 itself is recorded. A forked child would write into the same file, where its calls would look like
 those of the program.
 """
@@ -50,7 +50,7 @@ def run(request: Request, directory: Path) -> Outcome:
 
 
 def losses(directory: Path, outcome: Outcome) -> list[str]:
-    """Return a sentence on each kind of calls that were lost."""
+    """Return a sentence on each kind of lost call."""
     return [*guard_losses(directory, outcome), *deep_bind_losses(directory)]
 
 

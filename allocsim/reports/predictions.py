@@ -1,7 +1,7 @@
 """Predict the peak memory of the recorded program, and check the prediction.
 
 The prediction is the peak of the replay plus the memory that the program did not get from malloc.
-The program made the same calls as the replay on the program's own malloc, so their peaks should
+A replay on the program's own malloc makes the same calls as the program, so their peaks should
 agree. If they do not, the predictions for other libraries are wrong for the same reason.
 """
 
@@ -71,14 +71,14 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
 
 
 def _missing(comparison: Comparison) -> str:
-    """Return the memory that a prediction that is too low probably misses."""
+    """Return which memory is probably missing from a prediction that is too low."""
     if comparison.workload.threads > 1 and not comparison.workload.recorded:
         return "per-thread arenas and caches"
     return "that of a library with its own allocator"
 
 
 def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether the row is that of the malloc that served a run, without settings.
+    """Return whether the row is that of the malloc that served a run, and has no settings.
 
     The libraries are compared by file name.
     """

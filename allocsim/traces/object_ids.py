@@ -220,7 +220,7 @@ def _note_site(ids: ObjectIds, call: CallRecord) -> None:
 def _move(ids: ObjectIds, call: CallRecord) -> None:
     """Change the address of the object at call.old, if one is live there, to call.address."""
     number = remove(ids.objects, call.old)
-    # Only in a damaged recording is another object at call.address. The moved object then gets no
+    # Another object is at call.address only in a damaged recording. The moved object then gets no
     # address, so no later call refers to it, and it stays live.
     if number >= 0 and find_slot(ids.objects, call.address) < 0:
         insert(ids.objects, call.address, number)

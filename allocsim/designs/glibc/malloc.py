@@ -128,7 +128,7 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return how many bytes from top on the arena has now or had before."""
+    """Return the number of bytes, from `top` on, that the arena has now or had before."""
     arena = heap.arena[av]
     if av == 0:
         used = heap.mp_[0].sbrk_base + arena.max_system_mem - arena.top

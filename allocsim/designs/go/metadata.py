@@ -13,7 +13,7 @@ from allocsim.core.system import count_metadata
 from allocsim.designs.go.records import Go
 
 FIXALLOC_CHUNK = 16 << 10
-"""Bytes in which records are obtained (_FixAllocChunk)."""
+"""Records are obtained in chunks of this many bytes (_FixAllocChunk)."""
 
 SPANS_PER_CHUNK = FIXALLOC_CHUNK // 160
 """Span records in such a chunk: 160 bytes each in Go 1.27."""
@@ -22,8 +22,8 @@ ARENA_CHUNKS = 16
 """Chunks of 4 MiB in an arena of 64 MiB."""
 
 ARENA_BYTES = 8192 * 8 + 2 * 1024 + ARENA_CHUNKS * (128 + 8 + 8)
-"""Per arena: an 8-byte pointer and two mark bits for each page, and for each chunk its bitmaps, its
-summary and what the scavenger knows of it."""
+"""Bytes of an arena's metadata: for each page an 8-byte pointer and two mark bits; for each chunk
+its bitmaps, its summary and what the scavenger knows of it."""
 
 
 @kernel

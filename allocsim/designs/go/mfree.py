@@ -77,7 +77,7 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, span: int) -> int:
-    """Free a slot of a span that becomes empty or is no longer full. Returns a Status."""
+    """Free a slot, after which its span is empty or no longer full. Returns a Status."""
     record = heap.mspan[span]
     size_class = int(record.size_class)
     if record.alloc_count < heap.mcentral[size_class].nelems:
@@ -92,7 +92,7 @@ def move_span(heap: Go, span: int) -> int:
 
 @out_of_line
 def mark_live(heap: Go, address: int, parts: int) -> int:
-    """Make a freed slot live again; `parts` is for `tiny_parts` if the class has them, or 0.
+    """Make a freed slot live again. In the tiny class, a `parts` other than 0 sets `tiny_parts`.
 
     Returns a Status.
     """
@@ -126,7 +126,7 @@ def large_object(heap: Go, request: int, alignment: int) -> int:
 
 @out_of_line
 def free_large_object(heap: Go, address: int) -> int:
-    """Free a large object with `direct`; otherwise count it as dead. Returns a Status."""
+    """With `direct`, free a large object; otherwise count it as dead. Returns a Status."""
     status = object_status(heap, address)
     if status != Status.OK:
         return status

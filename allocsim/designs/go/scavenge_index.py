@@ -7,7 +7,7 @@ from allocsim.designs.go.mpallocbits import CHUNK_PAGES, CHUNK_SHIFT
 from allocsim.designs.go.records import Go, ScavChunkData
 
 DENSE_PAGES = 496
-"""Pages in use from which on a chunk is dense and left alone (scavChunkHiOccPages)."""
+"""A chunk with at least this many pages in use is dense, and left alone (scavChunkHiOccPages)."""
 
 
 @kernel

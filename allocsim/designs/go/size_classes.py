@@ -133,7 +133,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Return the class with the largest object size, a multiple of 128, with as many objects."""
+    """Return the class widened to the largest multiple of 128 bytes that leaves as many objects."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

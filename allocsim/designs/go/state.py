@@ -105,7 +105,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
 
 
 def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
-    """Set what the parameters decide, and the first goal."""
+    """Set the modes that the parameters decide, and the first goal."""
     mheap, controller, scavenger = heap.mheap[0], heap.gc_controller[0], heap.scavenger[0]
     mheap.taken = 0 if parameters["direct"] else TAKEN
     mheap.direct, mheap.freegc = parameters["direct"], parameters["freegc"]

@@ -12,7 +12,7 @@ from allocsim.designs.go2008.pagemap import PAGE, PAGE_SHIFT
 from allocsim.designs.go2008.records import RECIPROCAL_SHIFT, Go2008
 
 CHUNK_OBJECTS = 1024
-"""Number of objects in a chunk, the memory of one refill, unless MAX_CHUNK limits it to fewer."""
+"""Number of objects in a chunk (the memory of one refill); fewer if MAX_CHUNK limits it."""
 
 MAX_CHUNK = 1 << 20
 """Maximum length of a chunk, in bytes."""

@@ -19,7 +19,7 @@ class SpanState(IntEnum):
     """Use of a span (Span::location)."""
 
     NONE = 0
-    """Not a span: the null record, which unknown pages are mapped to, or an unused record."""
+    """Not a span: an unused record, or the null record, to which unknown pages are mapped."""
     IN_USE = 1
     """Carved into objects of one class, or one large object."""
     FREE = 2
@@ -54,8 +54,8 @@ class PageHeap(Struct):
     unmapped_pages: Int64  # pages of spans in state RETURNED
     large_normal: Int64  # root of the set of large FREE spans
     large_returned: Int64  # root of the set of large RETURNED spans
-    large_spans: Int64  # spans in both sets
-    max_large_spans: Int64  # highest large_spans for which metadata was counted
+    large_spans: Int64  # spans in the two sets together
+    max_large_spans: Int64  # highest value of large_spans for which metadata was counted
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record, linked by `next`; 0 if none
     area_left: Int64  # bytes left in the current 8 MiB area of metadata
@@ -68,8 +68,8 @@ class PageHeap(Struct):
     scavenge_count: Int64  # times that scavenge_counter ran out
     commit_count: Int64  # runs of pages taken into use, fresh or released before
     decommit_count: Int64  # runs of pages released
-    total_commit_pages: Int64  # pages of all runs in commit_count
-    total_decommit_pages: Int64  # pages of all runs in decommit_count
+    total_commit_pages: Int64  # pages of the runs that commit_count counts
+    total_decommit_pages: Int64  # pages of the runs that decommit_count counts
 
 
 class CentralFreeList(Struct):
@@ -96,7 +96,7 @@ class FreeList(Struct):
     length: Int32  # objects on the list
     low_water_mark: Int32  # minimum of `length` since the last scavenge (lowater_)
     max_length: Int32  # `length` above which a batch is released; 0 if the thread has no cache
-    length_overages: Int32  # times `length` exceeded max_length since max_length last shrank
+    length_overages: Int32  # how often `length` exceeded max_length since max_length last shrank
     object_size: Int32  # bytes of an object
 
 

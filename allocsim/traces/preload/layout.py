@@ -89,8 +89,8 @@ KINDS = {
     "operator delete": (Code.DELETE,),
 }
 """The functions that a program may call, and the codes of their records. Operators new and delete
-have these codes only if they are in the library of malloc, and operator new only if it has not
-called malloc. Otherwise, the calls of malloc and free that the operators make are recorded."""
+have these codes if they are in the library of malloc. Otherwise, their calls of malloc and free are
+recorded instead, as is the call of malloc that any operator new makes."""
 
 
 def _words(code: Code) -> int:
@@ -204,7 +204,7 @@ def find_images(directory: Path) -> list[Image]:
 
 
 def mapped_by_program(directory: Path, process: int) -> int:
-    """Return the bytes that the last image of a process has mapped and not yet unmapped itself."""
+    """Return the bytes that the last image of a process has itself mapped and not yet unmapped."""
     images = [image for image in find_images(directory) if image.process == process]
     if not images:
         return 0

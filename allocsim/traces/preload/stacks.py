@@ -53,7 +53,7 @@ class Stacks:
 
     def __init__(self, image: Image) -> None:
         self.places: list[Place] = [Place(b"", 0)]
-        """Places of calls. The path is empty if no file has the code, such as that of a JIT."""
+        """Places of calls. The path is empty for code that is in no file, such as a JIT's."""
         self.place_of: list[int] = [0]
         """By row: the number of its place."""
         self.parents: list[int] = [0]

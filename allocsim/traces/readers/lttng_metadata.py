@@ -59,7 +59,7 @@ CONTEXT = 8
 """Bytes of an event's context: vpid and vtid."""
 
 ABSENT = -1
-"""Value of an entry of EventLayout that does not apply."""
+"""In an EventLayout: the value of an entry that does not apply."""
 
 MAX_EVENTS = 1 << 10
 """All ids of events must be below this number."""
@@ -78,7 +78,7 @@ class EventLayout(Struct):
     request: Int64  # the requested bytes; ABSENT for free
     count: Int64  # the number of elements of a calloc; ABSENT for other events
     alignment: Int64  # the alignment in bytes; ABSENT except for aligned calls
-    result: Int64  # 32 bits, not 0 if posix_memalign failed; ABSENT for other events
+    result: Int64  # 32 bits: what posix_memalign returned, 0 on success; ABSENT for other events
 
 
 _COLUMNS = {

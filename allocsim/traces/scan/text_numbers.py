@@ -30,7 +30,7 @@ MAX_TEXTS = 1 << 20
 """Maximum number of texts. Further texts have the number 0."""
 
 MAX_BYTES = 64 << 20
-"""Maximum bytes of all texts."""
+"""Maximum length of all texts together, in bytes."""
 
 WORD = 7
 """Bytes that `word_at` loads at a time."""
