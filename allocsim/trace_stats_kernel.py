@@ -35,7 +35,7 @@ class Fault(IntEnum):
     RESIZED_DEAD = 2
     """The event resizes an object that is not live. It counts as an allocation."""
     TOO_LARGE = 3
-    """The event would make more bytes live than MAX_BYTES. It counts as a request of 0 bytes."""
+    """The event would raise the live bytes above MAX_BYTES. It counts as a request of 0 bytes."""
 
 
 class Totals(Struct):

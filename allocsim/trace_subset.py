@@ -1,8 +1,8 @@
 """Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
 A slice has the calls of the objects that are allocated in it. An object that is freed after the
-slice is live at its end, so a slice from the beginning ends with the objects that the program has
-at this event. A sample has all calls of an object or none. Whether an object is in a sample depends
+slice is live at its end, so a slice from the beginning ends with the objects that are then live in
+the program. A sample has all calls of an object or none. Whether an object is in a sample depends
 only on the random seed and on the number of objects that were allocated before the object.
 
 Object ids and threads are renumbered densely, in order of appearance. A sentence in `Trace.notes`
@@ -124,7 +124,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
                     yield out[: state.written]
                 if position < len(chunk) and state.calls < state.last:
                     tables = _with_room_for(tables, int(chunk[position].object))
-            # The end of a recording completes its counts of dropped calls and its table of sites.
+            # Only at its end are a recording's counts of dropped calls and table of sites complete.
             if state.calls >= state.last and whole.length is not None:
                 break
     sites.end()

@@ -43,7 +43,7 @@ class Pages(msgspec.Struct, kw_only=True):
     points: list[tuple[Count, Count, Count]]
     """(event, live bytes, growth of anonymous RSS in bytes) at some events, ascending."""
     last_allocation: Count
-    """Events up to and including the last one that allocates."""
+    """Number of events up to and including the last one that allocates."""
     growth: Count
     """Growth of anonymous RSS at the end, in bytes, as the meter reads it."""
     lost: Count

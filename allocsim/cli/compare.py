@@ -85,8 +85,8 @@ def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
     processes; `allocsim help comparing` says how the figures are measured.
 
-    With two results that --export-json has written, compares B with A and fails (exit 1) if an
-    allocator is worse in B by more than the tolerance.
+    Given two results that --export-json has written, the command compares B with A and fails
+    (exit 1) if an allocator is worse in B by more than the tolerance.
     """
     if program is not None:
         if names:

@@ -84,9 +84,8 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. A live
     object then owns its bytes, its rounding, and its share of the free bytes in spans or pages that
-    live objects keep from being free. The rest of the footprint belongs to no object: caches,
-    free memory, metadata. Each experiment replays the workload with one change and measures the
-    footprint.
+    live objects keep in use. The rest of the footprint belongs to no object: caches, free memory,
+    metadata. Each experiment replays the workload with one change and measures the footprint.
     """
     from allocsim.cli.drive import command_line
     from allocsim.explain.explanation import Question, explain

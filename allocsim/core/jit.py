@@ -122,7 +122,7 @@ def answers(
         if _bare(plain) != signature:
             expected = ", ".join(signature.parameters)
             raise TypeError(f"the kernel of {called.__name__} must take ({expected})")
-        plain.__signature__ = signature  # Numba requires the same one of all kernels of `called`
+        plain.__signature__ = signature  # Numba requires equal signatures
         kernels[state] = function
         return function
 
@@ -158,7 +158,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     """
     # The heap is passed as a pointer (see `heap_pointer`).
     name = function.__name__
-    if name in _OUT_OF_LINE:  # a name is a field of the record that holds the addresses
+    if name in _OUT_OF_LINE:  # names a field of the record of addresses
         raise ValueError(f"two out-of-line kernels are called {name}")
     compiled: Any = kernel(function)
     _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)
@@ -221,7 +221,7 @@ def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lower
     """
 
     class Typed(AbstractTemplate):
-        """Types a call for Numba."""
+        """Gives Numba the types of a call."""
 
         key = call
 
@@ -248,8 +248,8 @@ def link(heap: HeapState) -> None:
     if PURE:
         return
     save_arrays(heap)
-    # The addresses depend only on what Numba's type of the heap depends on. Creating that type
-    # and looking up each kernel takes 2 ms.
+    # The addresses depend only on Numba's type of the heap, which depends only on `key`. Without
+    # this table, creating the type and looking up each kernel would take 2 ms.
     key = (type(heap), *((array.ndim, array.dtype) for array in heap))
     if key not in _LINKED:
         _LINKED[key] = _kernel_addresses(heap)

@@ -115,7 +115,7 @@ class System(Struct):
     """The memory that a heap has obtained from the operating system."""
 
     next: Int64  # address of the first byte of the heap's reservation that is not in use yet
-    limit: Int64  # end of the unused range: of the reservation, or where a design's mappings begin
+    limit: Int64  # end of the unused range: the reservation's end, or the start of mappings
     heap: Int64  # bytes obtained for spans
     metadata: Int64  # bytes obtained for the allocator's own records
     released: Int64  # bytes of the heap that are released and not yet reused

@@ -53,8 +53,8 @@ def take_pages(heap: HasSystem, length: int) -> int:
 def exceeds_bound(heap: HasSystem, length: int) -> bool:
     """Return whether `length` more bytes would exceed the memory that the heap may use.
 
-    The bound protects the machine from a single huge request. A realloc would copy into its pages,
-    and so use the memory, before the driver can stop the run.
+    The bound protects the machine from a single huge request. Without it, a realloc would copy into
+    the new pages, and so use the memory, before the driver could stop the run.
     """
     system = heap.system[0]
     return system.bound != 0 and system.footprint + length > system.bound

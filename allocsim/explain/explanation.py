@@ -42,8 +42,8 @@ class Question:
 class Explanation:
     """The answer. Sizes are in bytes, as integers.
 
-    Invariant: `owned` of the owners of one grouping and the values of `nobody` sum to the footprint
-    of `moment`.
+    Invariant: for each grouping, `owned` of its owners and the values of `nobody` sum to the
+    footprint of `moment`.
     """
 
     subject: str

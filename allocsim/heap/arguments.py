@@ -106,7 +106,7 @@ def checked_text(call: str, name: str, value: object) -> str:
 
 
 def checked_path(call: str, name: str, value: object) -> str:
-    """Return the path that a str or a path object, such as a pathlib.Path, names."""
+    """Return the path named by a str or by a path object such as a pathlib.Path."""
     return checked_text(call, name, fspath(value) if isinstance(value, PathLike) else value)
 
 

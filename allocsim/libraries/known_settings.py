@@ -36,7 +36,7 @@ class Family:
     """A malloc library under all of its names, versions and builds."""
 
     mark: bytes
-    """Bytes that the file of such a library, and no other one, contains."""
+    """Bytes that only the file of such a library contains."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
     """A setting as the library's file contains it; {name} and {NAME} are its name."""

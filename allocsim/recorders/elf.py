@@ -138,7 +138,7 @@ def _found(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _places(names: bytes, name: str) -> Iterator[int]:
-    """Yield every offset in a string table at which `name` is the rest of a string.
+    """Yield every offset in a string table at which the text up to the next NUL is `name`.
 
     There may be several, because a linker may store a name as the end of any longer name.
     """

@@ -112,7 +112,7 @@ PEAK_NOISE = 0.02
 kernel maps and places the pages differently in each process."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
-"""Keys of the columns after which a column shows the ratio to the reference."""
+"""Keys of the columns that are followed by a column with the ratio to the reference."""
 
 MEANINGS = {
     "peak": "peak footprint (design: heap - released + metadata; library: growth of anonymous RSS)",
@@ -186,7 +186,7 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
 def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
     """Return the row with the lowest peak, and the rows that exceed it by at most PEAK_NOISE.
 
-    Rows that failed are ignored. Returns (None, []) if fewer than two other rows have figures.
+    Rows that failed or have no figures are ignored. Returns (None, []) if fewer than two remain.
     """
     healthy = [row for row in rows if row.failure is None and row.memory]
     if len(healthy) < 2:

@@ -16,7 +16,7 @@ class Reason(IntEnum):
     IMPOSSIBLE = 5
     OTHER_PROCESS = 6
     UNREADABLE = 7
-    """The readers count the calls with this reason. `object_ids` counts those with the others."""
+    """The readers count calls with this reason. For the other reasons, `object_ids` counts them."""
 
 
 REASONS = {

@@ -18,7 +18,7 @@ NUMBER = 202 if platform.machine() == "x86_64" else 98
 
 WAIT, WAKE = 0, 1
 ALL = (1 << 31) - 1
-"""The number of threads that wakes all of them."""
+"""As the number of threads to wake: all of them."""
 
 PRIVATE = 128
 """Flag: only threads of this process use the word."""

@@ -27,15 +27,15 @@ class SlotCounts(Struct):
     lives: Int64  # allocations so far
     own: Int64  # slots of threads' own objects
     shared: Int64  # slots of shared objects
-    free_shared: Int64  # a shared slot that was freed in an earlier epoch, plus 1, or 0
-    freed: Int64  # a shared slot that was freed in this epoch, plus 1, or 0
+    free_shared: Int64  # a shared slot that was freed in an earlier epoch, plus 1; 0 if none
+    freed: Int64  # a shared slot that was freed in the epoch `epoch`, plus 1; 0 if none
     epoch: Int64  # the epoch of `freed`
 
 
 class OwnSlots(Struct):
     """The slots of a thread's own objects."""
 
-    free: Int64  # a free slot plus 1, or 0
+    free: Int64  # a free slot, plus 1; 0 if none
     fresh: Int64  # the next slot of its last block that was never used
     end: Int64  # end of that block
 

@@ -8,8 +8,8 @@ chunks of the neighbouring sizes (fd_nextsize, bk_nextsize; 0 in all other chunk
 the size becomes the second of that size.
 
 A head is a pair of words, fd and bk, treated as a chunk that starts 16 bytes before it. List code
-therefore has no special case for heads. The nextsize link of a head is the next head's fd and never
-0, so `unlink_chunk` does not take a head for a later chunk of a size.
+therefore has no special case for heads. The fd_nextsize of a head is the next head's fd, which is
+never 0, so `unlink_chunk` does not mistake a head for the second chunk of a size.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ BINMAP_WORDS = 4
 
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS
-"""Offsets in the row of an arena's lists, in words, and its length: fastbins, the map of the bins,
-and the bins. They start with two unused words, which stand for an empty top; then follow pairs from
-bin 1 on."""
+"""The row of an arena's lists, in words: offsets of the fastbins, of the map of the bins and of the
+bins, and the length of the row. The bins start with two unused words, which stand for an empty top;
+then follow the pairs of the bins from 1 on."""
 
 
 @kernel
@@ -158,7 +158,7 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
     while size < chunksize(following):
         following = fd_nextsize(following)
     if size == chunksize(following):
-        # As the second chunk of its size, it leaves the list of sizes as it is.
+        # It becomes the second chunk of its size, so the list of sizes does not change.
         return fd(following)
     link_sizes(bk_nextsize(following), victim)
     link_sizes(victim, following)

@@ -1,4 +1,4 @@
-"""Checks of whether an address is an object: those of the library, and a walk over all chunks.
+"""Two checks of whether an address is an object: the library's, and a walk over all chunks.
 
 `free` makes the library's checks, which read two heads; numbers in an object may look like heads.
 `inspect_chunks` reads every chunk from the first to top, so it is slow but certain.

@@ -21,7 +21,7 @@ from allocsim.core.records import Counters, Grid, Int64, Struct, System, Table
 class MallocPar(Struct):
     """The parameters and statistics of the process (struct malloc_par, and malloc.c's statics)."""
 
-    trim_threshold: Int64  # bytes of top from which a free looks at trimming
+    trim_threshold: Int64  # bytes of top from which a free tries to trim it
     top_pad: Int64  # bytes added to every growth of the main arena and to every new heap
     mmap_threshold: Int64  # chunk size from which a request gets a mapping of its own
     arena_test: Int64  # number of arenas above which their limit is set
@@ -57,13 +57,13 @@ class MallocState(Struct):
     """An arena (struct malloc_state). Its lists are in a row of `Glibc.lists`."""
 
     top: Int64  # the top chunk
-    last_remainder: Int64  # rest of the last small request that was cut from a larger chunk
+    last_remainder: Int64  # rest of the last chunk that was split for a small request
     have_fastchunks: Int64  # 1 if a chunk was put into a fastbin since the last consolidation
     flag: Int64  # NON_MAIN_ARENA, or 0 for the main arena: part of the heads of its chunks
-    fastbins: Int64  # address of the newest chunks of its fastbins, see `bins.fastbin`
+    fastbins: Int64  # address of its fastbins, see `bins.fastbin`
     binmap: Int64  # address of the bits of the bins that may have chunks
     bins: Int64  # address of its bins, see `bins.bin_at`
-    next: Int64  # next arena of the circular list of all
+    next: Int64  # next arena in the circular list of all arenas
     next_free: Int64  # next arena without threads, plus 1; 0 if none
     attached_threads: Int64  # threads that allocate here
     system_mem: Int64  # bytes obtained from the operating system
@@ -71,15 +71,15 @@ class MallocState(Struct):
     used: Int64  # bytes of chunks in use, among them those in thread caches
     fast: Int64  # bytes of chunks in fastbins
     binned: Int64  # bytes of chunks in the unsorted list and in bins
-    binned_chunks: Int64  # number of those chunks
+    binned_chunks: Int64  # number of the chunks in `binned`
     fixed: Int64  # bytes of heap and arena headers and of fence posts
 
 
 class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
-    ar_ptr: Int64  # its arena; 0: the slot has no heap, since the main arena has none
-    prev: Int64  # slot of the arena's previous heap, plus 1; 0 if none; or next unused slot
+    ar_ptr: Int64  # its arena; 0 if the slot has no heap (arena 0, the main arena, has none)
+    prev: Int64  # slot of the arena's previous heap, or next unused slot, plus 1; 0 if none
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_
 
@@ -89,7 +89,7 @@ class Thread(Struct):
 
     arena: Int64  # arena to allocate from, plus 1; 0 if none yet (thread_arena)
     tcache: Int64  # address of the block that the library keeps the cache in; 0 if none yet
-    ended: Int64  # 1: the thread has ended, and no other has called under its number since
+    ended: Int64  # 1: the thread has ended, and no later one with its number has called malloc
 
 
 class TcacheEntry(Struct):
@@ -114,13 +114,13 @@ class Kind(IntEnum):
 
 
 class Mapping(Struct):
-    """A range of pages; the record of its first page, plus 1, is its number."""
+    """A range of pages. Its number, the index of its record, is that of its first page plus 1."""
 
     pages: Int64  # length
     kind: Int64  # a Kind
     below: Int64  # the range that ends where this one starts; valid if one does
-    next: Int64  # free: next range of the list; of the head of a list: the first one
-    previous: Int64  # free: previous range of the list, or the head of the list
+    next: Int64  # of a free range: the next in its list; of a list's head: the first range
+    previous: Int64  # of a free range: the previous in its list, or the list's head
 
 
 class Glibc(NamedTuple):

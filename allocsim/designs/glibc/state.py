@@ -52,7 +52,7 @@ THRESHOLD, TOP_PAD = 128 << 10, 128 << 10
 """Default of both thresholds, and default of top_pad (DEFAULT_MMAP_THRESHOLD, DEFAULT_TOP_PAD)."""
 
 REGION = 1 << 30
-"""Alignment of a heap's reservation, before `start_page`."""
+"""Bytes. A heap's reservation starts `start_page` pages after a multiple of this number."""
 
 MAX_BYTES = 1 << 40
 
@@ -97,7 +97,7 @@ def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
 
 
 def start(brk: int) -> dict[str, int]:
-    """Return the parameters of a main arena that starts at `brk`, the break before it grows."""
+    """Return the parameters of a main arena that starts at `brk`, the initial break."""
     return {"start_page": brk % REGION // PAGE}
 
 

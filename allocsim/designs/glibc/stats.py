@@ -153,7 +153,7 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
 def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:
     """Return three totals of an arena: bytes in use, bytes ever made accessible, number of heaps.
 
-    The bytes are sums of `size` and of `mprotect_size`. `top` is an address in the newest heap.
+    The bytes are the sums of `size_` and of `mprotect_size`. `top` is in the newest heap.
     """
     slot, total, mprotect, count = int(slot_of(heap, top)), 0, 0, 0
     while slot >= 0:

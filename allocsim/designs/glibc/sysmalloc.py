@@ -53,8 +53,8 @@ def use_top(heap: Glibc, av: int, nb: int) -> int:
 def sysmalloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Return an object whose chunk has `nb` bytes, or 0 on failure (sysmalloc).
 
-    `av` is -1 if the thread has no arena and none can be made. Then only a mapping of its own can
-    serve the request.
+    `av` is -1 if the thread has no arena and none can be made. Then the request can be served
+    only by a mapping of its own.
     """
     mp, tried_mmap = heap.mp_[0], False
     if av < 0 or (nb >= mp.mmap_threshold and mp.n_mmaps < mp.n_mmaps_max):

@@ -154,9 +154,10 @@ def _last_run(heap: Go, page: int) -> tuple[int, int]:
 
 @kernel
 def _whole_huge_page(heap: Go, low: int, end: int, maximum: int) -> int:
-    """Return where to start to release at most `maximum` pages of the run from `low` to `end`.
+    """Return the page from which to release the end of the run from `low` to `end`.
 
-    A huge page is not split if the run contains it whole (findScavengeCandidate).
+    At most `maximum` pages are released, or more if this limit would split a huge page that the
+    run contains whole (findScavengeCandidate).
     """
     start, huge = max(low, end - maximum), heap.scavenger[0].huge_pages
     if huge > 1:

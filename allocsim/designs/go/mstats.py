@@ -75,7 +75,7 @@ def count_classes(heap: Go) -> int:
 
 @kernel
 def cached_slots(heap: Go, size_class: int) -> int:
-    """Return the free slots of the cached span of a class, those passed over included."""
+    """Return the free slots of the cached span of a class, including those passed over."""
     central = heap.mcentral[size_class]
     if central.alloc == 0:
         return 0
@@ -145,7 +145,7 @@ def native_counters(heap: Go) -> dict[str, int]:
 
 
 def _allocated(heap: Go) -> tuple[int, int]:
-    """Return the number and the bytes of the objects that are allocated for Go."""
+    """Return the number and the bytes of the objects that Go counts as allocated."""
     objects = len(_large_spans(heap))
     size = int(heap.counters[0].large_pages) * PAGE
     for number, central in enumerate(heap.mcentral[1:], start=1):

@@ -19,17 +19,17 @@ from allocsim.designs.go.size_classes import PAGE_SHIFT
 from allocsim.designs.go.sys import ones_count64
 
 BITS_SHIFT = 4
-"""Log2 of the words in `gc_bits` of a span: 8 of live slots, then 8 of slots taken. No span has
-more than 504 slots: objects of 8 bytes are parts of 16-byte blocks."""
+"""Log2 of the number of words of a span in `gc_bits`: 8 with live bits, then 8 that say which slots
+were taken. No span has more than 504 slots: objects of 8 bytes are parts of 16-byte blocks."""
 
 TAKEN = 8
-"""Words between a word of live slots and the word of slots taken for the same slots."""
+"""Distance in words from a word of live bits to the word of taken bits for the same slots."""
 
 CLASS_MASK = 0xFF
 """Mask of the class in an entry."""
 
 DISTANCE_SHIFT = 8
-"""Position in an entry of the page's distance from the start of its span, which has 8 bits."""
+"""Position, in an entry, of the 8 bits for the page's distance from the start of its span."""
 
 SPAN_SHIFT = 16
 """Position of the span in an entry."""

@@ -22,14 +22,14 @@ malloc of less than 32 KiB:
      many as fit in 1 MiB. Up to 1,024 calls share the cost of this refill. The links between the
      new objects are not written yet, so the refill touches none of their pages. Only a measurement
      of resident bytes would notice the missing links, so `thread_cache.write_links` writes them
-     before one is taken.
+     before such a measurement.
   4. The span comes from the page heap: the shortest free span that is long enough, split if it is
      longer (`page_heap`). Each length below 256 pages has a list of its own, so the search is a
      short walk, and only refills and large objects need it.
   5. If no free span is long enough, the heap grows by 1 MiB or more (`core.system`), and the new
      pages are inserted in the page map. All spans that are later split off share that cost.
 
-free of a small object finds the object's span in the page map, clears the object, and pushes it on
+To free a small object, free finds its span in the page map, clears the object, and pushes it on
 the list of the calling thread, which need not be the thread that allocated it. The object remains
 in its class permanently. So the heap grows if a program changes the sizes that it requests, or if
 one thread allocates the objects that another thread frees.

@@ -9,8 +9,8 @@ LARGE_SIZE = 32768
 bytes, but malloc never uses it for them."""
 
 CLASS_COUNT = 168
-"""Number of classes (SmallFreeClasses): 8 to 120 bytes by 8, 128 to 240 by 16, 256 to 480 by 32,
-512 to 960 by 64, 1024 to 1920 by 128, 2048 to 32768 by 256."""
+"""Number of classes (SmallFreeClasses): 8 to 120 bytes in steps of 8, 128 to 240 in steps of 16,
+256 to 480 of 32, 512 to 960 of 64, 1024 to 1920 of 128, 2048 to 32768 of 256."""
 
 
 @kernel

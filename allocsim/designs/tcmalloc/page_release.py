@@ -28,7 +28,7 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Pages to be freed before the first release, or after an attempt that found no span: 2 GiB."""
+"""Pages to be freed before the first release, and before another attempt if one fails: 2 GiB."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""
@@ -78,8 +78,8 @@ def delete_run(heap: Tcmalloc, span: int) -> int:
 def release_at_least_n_pages(heap: Tcmalloc, pages: int) -> int:
     """Release whole FREE spans until `pages` pages are released, or no FREE span is left.
 
-    Returns the pages released (ReleaseAtLeastNPages). As in the library, whether FREE spans are
-    left is tested only once per round through the lists.
+    Returns the pages released (ReleaseAtLeastNPages). As in the library, each round through
+    the lists tests only once whether FREE spans are left.
     """
     page_heap, released = heap.page_heap[0], 0
     while released < pages and page_heap.free_pages > 0:
@@ -155,9 +155,9 @@ def _incremental_scavenge(heap: Tcmalloc) -> None:
 def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
     """Return whether to release everything before growing, so that FREE and RETURNED spans merge.
 
-    That is so if a quarter of the heap is free, with spans in both states, and the growth passes a
-    multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met, which is intended:
-    releasing is slow and causes page faults later.
+    That is so if there are spans of both states, they hold at least a quarter of the heap, and the
+    growth passes a multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met, which is
+    intended: releasing is slow and causes page faults later.
     """
     page_heap, size = heap.page_heap[0], heap.system[0].heap
     free = (page_heap.free_pages + page_heap.unmapped_pages) << PAGE_SHIFT

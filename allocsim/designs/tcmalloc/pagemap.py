@@ -41,7 +41,7 @@ def entry_of(heap: Tcmalloc, address: int) -> int:
     `address` is from 0 to 2**48 - 1.
     """
     page = address >> PAGE_SHIFT
-    # Rows are unsigned because a signed index costs a test for negative numbers.
+    # Row numbers are unsigned because a signed index costs a test for negative numbers.
     leaf = heap.page_map[np.uint64(page >> LEAF_BITS)]
     return heap.page_map[np.uint64(ROOT_ROWS + (leaf << LEAF_BITS) + (page & (LEAF_ROWS - 1)))]
 
@@ -106,7 +106,7 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
 def rows_for(length: int) -> int:
     """Return how many rows the page map of a heap of `length` bytes needs, at any address.
 
-    The root and the null leaf are included. Besides the leaves that the heap fills, there may be a
-    partly used leaf at each end, and one for the extra page on each side.
+    The root and the null leaf are included. Besides the leaves that the heap fills, there may be,
+    at each end, a partly used leaf and a leaf for the extra page.
     """
     return ROOT_ROWS + (length // LEAF_SPAN + 4) * LEAF_ROWS

@@ -39,8 +39,8 @@ class MemoryWatch:
     def __init__(self, images: Path) -> None:
         self.samples: list[tuple[int, int, int]] = []
         self.mapped = 0
-        """Maximum of the bytes that the process itself had mapped at a sample, as by mmap. The
-        recorder counts them in the headers in the directory `images`."""
+        """Maximum, over the samples, of the bytes that the process had mapped itself, as by mmap.
+        The recorder counts them in the headers in the directory `images`."""
         self._images = images
 
     @contextmanager

@@ -2,8 +2,8 @@
 
 The header gives the number of slots, syncs and threads, and the offset at which each thread's
 stream begins. A slot is a variable that holds one pointer; a call names a block by its slot instead
-of its address. If a pointer is stored into a slot that holds a block, that block is freed.
-trace_run frees it too, except if a realloc stores the pointer. A sync is a point at which a thread
+of its address. If a pointer is stored into a slot that holds a block, this reader frees that block.
+So does trace_run, except if a realloc stores the pointer. A sync is a point at which a thread
 waits for another one; `glibc_wl_threads` uses the syncs to merge the streams into one.
 
 The streams may begin anywhere, so the file is read by offset. A compressed file or standard input

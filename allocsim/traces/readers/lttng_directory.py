@@ -2,7 +2,7 @@
 
 A directory holds one binary file, a stream of events, for each CPU. babeltrace2 prints 0.25 to
 0.6 M events/s as text, which must then be parsed. Streams with the layout that `lttng_metadata`
-knows are read in place instead, 14 M events/s.
+knows are read in place instead, at 14 M events/s.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def decode_batch(
     """Decode the events of a batch that begins at `time`; store those of AllocFree in `events`.
 
     `arguments` has the number of arguments of each type of event, including the time, or 0 for an
-    unknown type. Returns the number of stored events, and the length of `text`. If an event is
-    invalid, the second result is the position of that event.
+    unknown type. Returns the number of stored events, and the position of the first invalid event
+    or, if all events are valid, the length of `text`.
     """
     place, found = 0, 0
     while place < len(text):

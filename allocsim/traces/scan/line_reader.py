@@ -161,7 +161,7 @@ class LineReader(Reader):
         """Split a line that is longer than BLOCK; return the end of its first part.
 
         Only a `mixed` format may have such a line; in other formats it is an error. This method
-        writes a newline near the end of the block. The question mark before this newline makes the
+        writes a question mark and a newline near the end of the block. The question mark makes the
         first part unreadable, even if it is the beginning of a call. The parts count as one line in
         all: the counters are lowered here, and the scan of the first part raises them again.
         """

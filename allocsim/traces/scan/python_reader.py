@@ -1,8 +1,7 @@
 """Python reader: the base class of readers that are not compiled, but generators of calls.
 
-Such a reader is fast enough for a format whose files are small, or if compiled code decodes the
-bytes. A generator of a text format uses `lines`, which limits the length of a line and thus memory
-use.
+Such a reader is fast enough if the format's files are small, or if compiled code decodes the bytes.
+A generator of a text format uses `lines`, which limits the length of a line and thus memory use.
 """
 
 from __future__ import annotations
