@@ -31,9 +31,9 @@ it may lag by 64 pages per CPU, which is more than the footprint of a small work
 only if `_is_exact` finds it exact."""
 
 ROLLUP = "/proc/self/smaps_rollup"
-"""The exact file: a reading takes 1 to 2 ms. Hundreds of readings make the replay so much longer
-that a library which releases memory after a delay releases more of it (mimalloc's peak is 20%
-lower)."""
+"""The exact file: a reading takes 1 to 2 ms. Hundreds of readings make the replay much longer.
+A library that delays the release of memory then releases more of it during the replay (mimalloc's
+peak is 20% lower)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
 """The first 8 bytes of the line "Anonymous:" in ROLLUP, as an integer. That line does not count

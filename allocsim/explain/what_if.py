@@ -2,7 +2,7 @@
 
 The moment is an event of the original workload. An experiment replays a variant of the workload, or
 the workload with other settings, up to that event; or it replays the workload up to that event and
-then frees objects. No result is derived from a share.
+then frees objects. Every result is measured; none is computed from an owner's share.
 """
 
 from __future__ import annotations

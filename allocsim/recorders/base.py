@@ -46,7 +46,7 @@ class Request:
 
 
 Read = Callable[[Path, Outcome], AbstractContextManager[Trace]]
-"""A function that opens the trace of the process in `Outcome` from a work directory."""
+"""A function that opens the trace of an outcome's process, from a work directory."""
 
 
 def suits_every_program(_: Request) -> str | None:

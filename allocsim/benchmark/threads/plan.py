@@ -106,7 +106,7 @@ def plan_bound(found: Survey, steps: int, window: int) -> int:
     """Return an upper bound for the number of turns and for the number of epochs."""
     counts = found.counts[0]
     windows = int(counts.calls) // window if window else 0
-    ends = len(found.calls)  # each end may need a turn
+    ends = len(found.calls)  # the end of each thread may need a turn
     return int(counts.switches) + steps + windows + ends + 2
 
 
