@@ -1,4 +1,4 @@
-"""Functions of the commands of `allocsim trace` that read or write a whole trace."""
+"""Functions that read or write a whole trace, for the commands of `allocsim trace`."""
 
 from __future__ import annotations
 

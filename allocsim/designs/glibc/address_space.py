@@ -28,7 +28,7 @@ HEAP_MAX_SIZE = 64 << 20
 
 @kernel
 def range_at(heap: Glibc, address: int) -> int:
-    """Return the number of the range that starts at an address, if one does."""
+    """Return the number that a range has if it starts at this address."""
     return (address - heap.mp_[0].start) // PAGE + 1
 
 

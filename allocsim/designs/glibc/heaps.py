@@ -82,7 +82,7 @@ def grow_heap(heap: Glibc, slot: int, diff: int) -> bool:
 
 @kernel
 def shrink_heap(heap: Glibc, slot: int, diff: int) -> None:
-    """Return the last `diff` bytes of a heap, whole pages, to the OS (shrink_heap)."""
+    """Return the last `diff` bytes of a heap (whole pages) to the OS (shrink_heap)."""
     info = heap.heap_info[slot]
     info.size_ -= diff
     return_pages(heap, slot_address(heap, slot) + info.size_, diff)

@@ -50,6 +50,6 @@ def trigger(controller: GcController) -> int:
 def last_goal(controller: GcController, triggered: int) -> int:
     """Return the goal of the cycle that ends, for the scavenger (endCycle).
 
-    It is above the `heap_live` at which the collection was triggered.
+    The goal is above the `heap_live` at which the collection was triggered.
     """
     return max(controller.heap_goal, triggered + MIN_RUNWAY)

@@ -39,7 +39,7 @@ OTHER_VERSION = (
 )
 
 STACKS, TABLE = "stacks", -1
-"""The argument that requests the stacks, and the allocator of the record before them."""
+"""The argument that requests the stacks, and the allocator of the record before the stacks."""
 
 COLUMNS = 5
 """Numbers of a record."""
