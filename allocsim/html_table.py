@@ -18,8 +18,8 @@ def html_table(
 ) -> str:
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
-    The classes stop MathJax from typesetting a name with dollar signs, because a formula may be a
-    link.
+    The classes stop MathJax from typesetting a name with dollar signs, because a formula may
+    contain a link.
     """
     head = _row("th", titles, left)
     body = "".join(_row("td", row, left) for row in rows)

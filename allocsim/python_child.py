@@ -29,7 +29,7 @@ POLL_INTERVAL = 0.05
 """Seconds between two checks of a child."""
 
 PR_SET_PDEATHSIG = 1
-"""Linux's number for the prctl option that sets the signal to get when the parent ends."""
+"""Linux's number for the prctl option that asks for a signal when the parent ends."""
 
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "

@@ -65,7 +65,7 @@ INSTALLED = tuple(
     }
 )
 """Directories of installed packages. When a module elsewhere imports an installed package, the
-import is not followed. Of all these packages, only the versions of numba and numpy count."""
+import is not followed. Of all these packages, only numba and numpy count, by version."""
 
 PACKAGE = Path(__file__).parents[1]
 

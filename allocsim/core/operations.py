@@ -112,8 +112,8 @@ def release(heap: HeapState, length: int) -> int:
 def flush_deferred_writes(heap: HeapState) -> int:
     """Make the writes to the heap that the design has deferred. Returns a Status.
 
-    To be faster, a design may defer writes of the modelled allocator that no other operation
-    depends on. They matter only if resident memory is measured.
+    To be faster, a design may defer those writes of the modelled allocator on which no other
+    operation depends. They matter only if resident memory is measured.
     """
     raise NotImplementedError
 

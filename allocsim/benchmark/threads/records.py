@@ -56,7 +56,7 @@ class Shared(Struct):
 
     address: Int64
     request: Int64
-    version: Int64  # see `plan`, modulo 65,536; 0: not live; a futex word
+    version: Int64  # modulo 65,536 (see `plan`); 0: not live; a futex word
     waiting: Int64  # threads that wait for a version
 
 
@@ -87,7 +87,7 @@ class Control(Struct):
 
 
 class Stage(NamedTuple):
-    """The state of a thread's kernel. Each thread has a Stage, with the thread's rows first."""
+    """The state of a thread's kernel. `seat`, `driver` and `scratch` belong to it."""
 
     code: np.ndarray  # CODE
     seat: Table[Seat]  # the thread's row

@@ -117,7 +117,7 @@ def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
 
 @kernel
 def free_at_end(heap: Go, chunk: int, count: int, before: int) -> int:
-    """Return the free pages right before the end of `count` chunks (1, 8 or 64) from `chunk` on.
+    """Count the free pages right before the end of `count` chunks (1, 8 or 64) from `chunk` on.
 
     `before` is the number of free pages right before the first of them.
     """

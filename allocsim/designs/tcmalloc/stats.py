@@ -36,7 +36,7 @@ def fill_sample(heap: Tcmalloc, live: int, sample: Sample) -> int:
         if info.num_spans == 0:
             continue
         stored = info.used_slots * info.batch
-        # Objects in use, and those in thread caches, which are subtracted from `rounding` below.
+        # Objects in use or in thread caches; the cached ones are subtracted from `rounding` below.
         outside = info.num_spans * info.objects - info.free_objects - stored
         occupied += outside * info.object_size
         sample.central += info.free_objects * info.object_size
