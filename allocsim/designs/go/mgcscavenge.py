@@ -130,7 +130,7 @@ def _scavenge_one(heap: Go, page: int, maximum: int) -> int:
 def _last_run(heap: Go, page: int) -> tuple[int, int]:
     """Return the length and end of the highest run of free, unreleased pages of a chunk.
 
-    The search begins at the top of the 64-page block with `page`. Length 0: no run was found.
+    The search begins at the top of the 64-page block of `page`. Length 0 means: no run found.
     """
     first, run, end = page & -CHUNK_PAGES, 0, 0
     for block in range(page & -WORD_BITS, first - 1, -WORD_BITS):

@@ -42,7 +42,7 @@ class SizeClass(NamedTuple):
 
 
 def num_move_size(size: int, transfer_num_obj: int) -> int:
-    """Return the batch size: 64 KiB of objects, within 2 to `transfer_num_obj` (NumMoveSize)."""
+    """Return the objects of a batch: 64 KiB, but 2 to `transfer_num_obj` objects (NumMoveSize)."""
     return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 
 

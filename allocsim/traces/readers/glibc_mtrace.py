@@ -79,7 +79,7 @@ class GlibcMtraceReader(BlockReader):
 
 
 def _fill(calls: Any, records: Any) -> None:
-    """Fill `calls` from as many records, none of which is unused or the first record."""
+    """Fill `calls` from the same number of records; none is unused, and none is the first."""
     types = records["type"] & 0xFF
     calls.op[:] = _OPS[types]
     calls.thread[:] = records["thread"].astype(np.int64) & 0xFFFFFFFF
