@@ -58,7 +58,7 @@ class Comparison:
     workload: EventFile
     conditions: Conditions
     rows: list[Row]
-    """One for each subject, in the order in which the user named the subjects."""
+    """One row for each subject, in the order in which the user named the subjects."""
 
 
 def compare(

@@ -25,7 +25,8 @@ class Owner:
     pinned: int
     """Shares of the objects in the free bytes of their units (see `shares`)."""
     owned: int
-    """live + rounding + pinned - untouched. All owners and `nobody` together own the footprint."""
+    """live + rounding + pinned - untouched. The sum over all owners, plus `nobody`, is the
+    footprint."""
     only: int
     """Bytes of the units whose live objects are all of this group: freeing it frees these units."""
     some: int

@@ -66,8 +66,8 @@ def version_in(python: str, package: str) -> str | None:
 def main_of(python: str, package: str) -> str | None:
     """Return the file that `-m PACKAGE` runs; None if the package is not installed.
 
-    A file that is run by its path does not get the current directory on Python's path; with -m it
-    would.
+    If the file is run by its path, the current directory is not on Python's path; with -m it would
+    be.
     """
     return _ask(python, package).main
 

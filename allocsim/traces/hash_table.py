@@ -91,7 +91,7 @@ def insert(table: Table[Entry], key: int, number: int) -> None:
 def remove(table: Table[Entry], key: int) -> int:
     """Remove a key and return its number, or -1 if the key is not in the table.
 
-    A later key of the run moves into the hole if a search for that key would pass the hole. So no
+    A key after the hole moves into it if a search for that key would pass the hole. So no
     tombstones are needed (Knuth, TAOCP 3, 6.4, algorithm R).
     """
     hole = find_slot(table, key)
