@@ -104,6 +104,16 @@ def test_file_that_is_no_program_is_noted(tmp_path: Path) -> None:
     assert note.endswith("are not known: the file cannot be read")
 
 
+def test_files_are_named_in_the_order_of_their_paths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(symbols, "_output", lambda *_: None)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(symbols, "_is_file", lambda _: True)
+    (note,) = resolve([Place(f"/none/{name}".encode(), 16) for name in "hgfedcba"], "").notes
+    assert "in /none/a, /none/b, /none/c and 5 other files are not known" in note
+
+
 def test_without_addr2line_a_note_says_how_to_get_it(
     compiled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,18 @@ def test_call_sites_are_the_groups_if_the_recording_has_them() -> None:
         explain(subject, Question("end", ("site",)), lambda: trace_of(stream_of(calls)))
 
 
+def test_site_that_the_table_does_not_have_is_unknown() -> None:
+    table = table_of_addresses([0, 0], [0, 1], [[FRAMES[0]], [FRAMES[1]]])
+
+    def sited() -> Trace:
+        """Return two allocations, the second at a site that is not in the table."""
+        return with_sites([malloc(0, 50), malloc(1, 60)], table, [1, 9])
+
+    subject = OnDesign("tcmalloc", sited, Touch.NONE, reserve=1 << 30)
+    found, _ = explain(subject, Question("end", ("site",), seconds=1e6), sited)
+    assert sorted(row.live for row in found.owners) == [50, 60]
+
+
 def test_unknown_group_is_an_error() -> None:
     with pytest.raises(InputError, match="unknown group '7 B'"):
         explained("tcmalloc", Question(what_if=("7 B",), seconds=1e6))
