@@ -24,7 +24,7 @@ ROUNDED = 20
 """The rounding of a size is mentioned from footprint / ROUNDED bytes on."""
 
 EXPLAINED = 2
-"""Pinning alone does not explain a saving that differs from it by more than this factor."""
+"""If saving and pinned bytes differ by more than this factor, pinning is not the only cause."""
 
 
 def sentences(

@@ -37,7 +37,7 @@ def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
 
 
 def _lacks_ends(trace: Trace) -> bool:
-    """Return whether an allocsim trace has several threads, but not the times of their ends.
+    """Return whether an allocsim trace has several threads, but its recorder does not see them end.
 
     Only the header of an allocsim trace has the number of threads (`claims`) before the events are
     read.

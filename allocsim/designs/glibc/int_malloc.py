@@ -189,7 +189,7 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _leave_bins(arena: MallocState, size: int) -> None:
-    """Stop counting a chunk as on a list; it was just taken off the unsorted list."""
+    """Stop counting a chunk as binned: it was just taken off the unsorted list."""
     arena.binned -= size
     arena.binned_chunks -= 1
 
