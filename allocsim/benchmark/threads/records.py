@@ -87,7 +87,7 @@ class Control(Struct):
 
 
 class Stage(NamedTuple):
-    """The state of a thread's kernel. `seat`, `driver` and `scratch` belong to it."""
+    """The state of a thread's kernel; `seat`, `driver` and `scratch` are the thread's own rows."""
 
     code: np.ndarray  # CODE
     seat: Table[Seat]  # the thread's row
