@@ -27,8 +27,8 @@ class ClassRow:
     tail: int
     """Bytes at the end of the span, too few for an object."""
     worst_waste: float
-    """Worst share of a span that is wasted while all its objects are in use, 0 to 1: no program has
-    requested these bytes."""
+    """Largest share of a span, 0 to 1, that can be wasted while all its objects are in use. Wasted
+    bytes are those that no program has requested."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class SizeClasses:
         return ClassRow(size_class, size, chunk, objects, tail, worst)
 
     def mean_waste(self) -> float:
-        """Return the mean share of an object that is not requested, over requests of every size."""
+        """Return the mean share of an object that was not requested, over all request sizes."""
         sizes = self.sizes()
         wasted = sum(
             (size - request) / size

@@ -165,9 +165,10 @@ def footprint(heap: HasSystem) -> int:
 def answer_operations(
     state: type, kernels: Mapping[Callable[..., Any], Callable[..., Any]]
 ) -> None:
-    """Let heaps of type `state` answer each operation with its kernel in `kernels`.
+    """Register the kernel of each operation for heaps of type `state`.
 
-    They answer freeze, refusal and footprint from their System record.
+    `kernels` maps operations to kernels. The operations freeze, refusal and footprint use the
+    System record of the heap.
     """
     for operation, answer in kernels.items():
         answers(operation, state)(answer)

@@ -69,7 +69,7 @@ class Units:
     """Index into `names`: the use of the unit if it has no live object."""
     names: tuple[str, ...]
     rest: Mapping[str, int] = field(default_factory=dict)
-    """For each part that is not in units: its bytes, without released ones."""
+    """The bytes of each part of the heap that no unit covers. Released bytes do not count."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,16 @@ class Design:
     None for a design that models no library."""
     placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
     """Returns (alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`.
-    If the alignment is the range of addresses that one page map leaf covers, the number of leaves
-    does not depend on where the OS maps the heap."""
+    If the alignment equals the bytes that one page map leaf covers, the number of leaves does not
+    depend on where the OS maps the heap."""
     units: Callable[[HeapState], Units] | None = None
     """Returns the units of the heap, for `allocsim explain`; None for a design that does not report
     them. The lengths of the units and `Units.rest` sum to heap - released."""
     unit: str = "span"
     """The word for one of these units: "span" or "page"."""
     start: Callable[[int], Mapping[str, int]] | None = None
-    """Returns the parameters of a heap that starts where the modelled library did, from the address
-    that `libraries.start.start_address` has read; None for a design that models no library."""
+    """Takes the address at which the modelled library started (see `libraries.start`), and returns
+    the parameters of a heap that starts there. None for a design that models no library."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
     """Returns a sentence for the head of a report, on the mode that the parameters select; "" if
     there is nothing to say."""

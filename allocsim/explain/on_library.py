@@ -49,7 +49,7 @@ class OnLibrary:
     _threads: int = 1
     """Number of threads of the workload, as far as it was replayed."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
-    """The answer of the last `moments`, which has the map of the end too."""
+    """The answer to the last call of `moments`. It includes the map at the end of the workload."""
 
     unit = "page"
     copied = "done in a copy of the process"
@@ -110,7 +110,7 @@ class OnLibrary:
             os.close(descriptor)
 
     def _read(self, descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
-        """Return the arrays of an answer; a Corruption names the library."""
+        """Return the arrays of an answer; raise Corruption, which names the library, if damaged."""
         try:
             return read_checked(descriptor, found, events)
         except Corruption as failure:

@@ -45,9 +45,9 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the preferred recorder is not used, if another one was chosen in its place.
+    """Return why the preferred recorder cannot be used here, if another was chosen in its place.
 
-    Returns None if the program or an option rules that recorder out.
+    Returns None if it can be used but does not suit the program or an option.
     """
     best = RECORDERS[0]
     if chosen is best or best.unsuited(request) is not None or request.python_allocators:
