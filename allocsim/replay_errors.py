@@ -80,7 +80,7 @@ def _refusal(where: str, heap: Heap, run: Run, bound: MemoryBound) -> AllocsimEr
         return EnvironmentLacks(f"{where}: more than {MAX_THREADS} threads")
     reserved = format_bytes(heap.memory.length)
     return OutOfMemory(
-        f"{where} does not fit in the {reserved} of address space reserved: "
+        f"{where} does not fit in the reserved address space ({reserved}): "
         "reserve more with --reserve"
     )
 

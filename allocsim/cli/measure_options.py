@@ -53,7 +53,7 @@ _OPTIONS = (
         type=click.Choice(["recorded", "one"]),
         default="recorded",
         show_default=True,
-        help="Replay a workload with several threads on these threads, or on one. Designs have no "
+        help="Replay a workload on its recorded threads, or on one thread. Designs have no "
         "times on recorded threads.",
     ),
     touch_option,

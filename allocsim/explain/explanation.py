@@ -109,7 +109,7 @@ def explain(
 def _require_known(heap: HeapMap, lives: Lives) -> None:
     """Raise Corruption if the map has an object id that the trace does not have."""
     if heap.number.max(initial=0) >= len(lives.born):
-        raise Corruption(f"after event {heap.event}, the heap has an object of no event")
+        raise Corruption(f"after event {heap.event}, no event allocated an object of the heap")
 
 
 def _default_by(table: SiteTable) -> tuple[str, str]:
@@ -152,5 +152,5 @@ def _left_out(experiments: Experiments, question: Question) -> list[str]:
         return []
     return [
         f"{counted(experiments.left_out, 'experiment')} left out after {question.seconds:g} s; "
-        "--seconds sets their time"
+        "--seconds sets the time for experiments"
     ]

@@ -59,7 +59,7 @@ def _switch(meaning: str, example: str = "1", earlier: tuple[str, ...] = ()) -> 
 GLIBC = {
     "arena_max": Setting("maximum number of arenas", "1", minimum=1),
     "arena_test": Setting("number of arenas that is always allowed", "1", minimum=1),
-    "tcache_count": Setting("chunks of a size in a thread's cache", "0", maximum=65535),
+    "tcache_count": Setting("most chunks of a size that a thread caches", "0", maximum=65535),
     "tcache_max": Setting("maximum request, in bytes, that is cached", "256"),
     "tcache_unsorted_limit": Setting("chunks binned before a cached one is returned", "1"),
     "mmap_threshold": Setting("chunk size, in bytes, from which a request is mapped", "64KiB"),
@@ -84,7 +84,7 @@ JEMALLOC = {
     "thp": Setting("huge pages for objects", "never", words=("default", "always", "never")),
     "lg_extent_max_active_fit": Setting("how much larger a reused extent may be", "0", maximum=64),
     "cache_oblivious": _switch("shift large objects to spread them over the CPU cache", "0"),
-    "hpa": _switch("the page allocator for huge pages"),
+    "hpa": _switch("use the page allocator for huge pages"),
     "dss": Setting("use of sbrk", "primary", words=("disabled", "primary", "secondary")),
     "zero": _switch("fill new objects with zeros"),
 }
@@ -98,7 +98,7 @@ MIMALLOC = {
     "arena_reserve": Setting("bytes of address space that are reserved at a time", "64MiB"),
     "arena_purge_mult": Setting("factor on purge_delay for arenas", "1"),
     "eager_commit": _switch("commit segments at once (version 2)", "0"),
-    "eager_commit_delay": Setting("segments of a thread before it commits eagerly", "4"),
+    "eager_commit_delay": Setting("segments of a thread that are not committed eagerly", "4"),
     "abandoned_page_purge": _switch(
         "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)
     ),
@@ -112,7 +112,7 @@ MIMALLOC = {
 TCMALLOC = {
     "release_rate": Setting("speed of releasing free pages; 0: never", "10", maximum=1000),
     "max_total_thread_cache_bytes": Setting("bytes that all thread caches may hold", "1MiB"),
-    "transfer_num_obj": Setting("maximum objects of a batch", "8", minimum=2),
+    "transfer_num_obj": Setting("maximum number of objects in a batch", "8", minimum=2),
     "aggressive_decommit": _switch("release pages as soon as they are freed"),
     "disable_memory_release": _switch("release nothing"),
     "heap_limit_mb": Setting("maximum size of the heap, in MiB", "1024"),

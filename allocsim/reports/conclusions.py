@@ -73,7 +73,7 @@ def _on_threads(comparison: Comparison) -> str:
         return threads
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
-        f"{threads}, up to {at_once:,} at once: memory in the recorded order, processor time in "
+        f"{threads}, up to {at_once:,} at once: memory in the recorded order, CPU time in "
         f"windows of {counted(window, 'event')}"
     )
 

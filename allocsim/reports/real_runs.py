@@ -19,7 +19,7 @@ TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
 
 MEANING = (
     "predicted: peak of the replay, plus the recorded program's memory that is not from malloc; "
-    "real: peak of the program's anonymous memory, at least VmHWM less file pages, median and "
+    "real: peak of the program's anonymous memory, at least VmHWM minus file pages, median and "
     "range of the runs; ratio: predicted / real; CPU s, wall s: medians"
 )
 """Explanation of the columns."""

@@ -190,7 +190,7 @@ class Source:
         if len(members) != 1:
             names = ", ".join(member.filename[:MAX_SHOWN] for member in members[:5]) or "none"
             raise TraceError(
-                f"{self.name}: a zip must contain one trace, this one contains {len(members)} "
+                f"{self.name}: a zip must contain one trace, but this one contains {len(members)} "
                 f"files ({names}); extract the one to read"
             )
         if members[0].compress_type == zipfile.ZIP_LZMA:
@@ -237,7 +237,7 @@ def _copying(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvironmentLacks(
-            f"{name}: no space for the copy it is read from: {error.strerror or error}; "
+            f"{name}: no space for the copy from which it is read: {error.strerror or error}; "
             "set TMPDIR to a directory with more space"
         ) from error
 

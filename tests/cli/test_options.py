@@ -152,7 +152,7 @@ def test_reserve_bounds_the_heap(run: Run) -> None:
     line = "random --ops 50 --sizes fixed --max-size 1MiB"
     ended = run(f"{line} --reserve 2MiB")
     assert ended.status == 3
-    assert "does not fit in the 2.0 MiB of address space reserved" in ended.err
+    assert "does not fit in the reserved address space (2.0 MiB)" in ended.err
     assert run(f"{line} --reserve 1GiB").status == 0
 
 

@@ -50,7 +50,7 @@ def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
             if info.ar_ptr != av or owners.setdefault(slot, av) != av:
                 yield f"slot {slot} is a heap of arena {av}, but names arena {info.ar_ptr}"
             if not HEAP_INFO < info.size_ <= info.mprotect_size <= HEAP_MAX_SIZE:
-                yield f"slot {slot} has {info.size_} bytes in use, {info.mprotect_size} at most"
+                yield f"slot {slot} has {info.size_} bytes in use, at most {info.mprotect_size} fit"
         if size != heap.arena[av].system_mem:
             yield f"arena {av} has {heap.arena[av].system_mem} bytes, its heaps have {size}"
     if int((heap.heap_info.ar_ptr != 0).sum()) != len(owners):

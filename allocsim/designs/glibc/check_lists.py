@@ -104,7 +104,7 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
                 yield f"bin {index} of arena {av} is out of order"
             bit = int(heap.lists[av, BINMAP + index // 32]) >> index % 32 & 1
             if index != UNSORTED and members and not bit:
-                yield f"bin {index} of arena {av} has chunks, the map says that it has none"
+                yield f"bin {index} of arena {av} has chunks, but the map says that it has none"
 
 
 def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
@@ -123,7 +123,7 @@ def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
             for p in large:
                 found = (words[p + 32], words[p + 40] if p in smaller else 0)
                 if found != (smaller.get(p, 0), larger.get(p, 0)):
-                    yield f"the chunk at {p:#x} of bin {index} is not linked to its sizes"
+                    yield f"the chunk at {p:#x} of bin {index} is not linked by its size"
 
 
 def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:

@@ -57,7 +57,7 @@ REGION = 1 << 30
 MAX_BYTES = 1 << 40
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "tcache_count": Parameter(7, 0, MAX_TCACHE_COUNT, "chunks of a size in a thread's cache"),
+    "tcache_count": Parameter(7, 0, MAX_TCACHE_COUNT, "most chunks of a size that a thread caches"),
     "tcache_max": Parameter(
         MAX_TCACHE_SIZE, 0, MAX_TCACHE_SIZE, "maximum request, in bytes, that is cached"
     ),

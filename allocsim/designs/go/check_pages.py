@@ -80,7 +80,7 @@ def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[s
     for span in spans_of(heap):
         first, rest = divmod(span.start_addr - memory.address, PAGE)
         if rest or not 0 <= first < first + span.npages <= len(expected):
-            yield f"span {span.number} of {span.npages} pages at {span.start_addr:#x} is no span"
+            yield (f"span {span.number} ({span.npages} pages at {span.start_addr:#x}) is not valid")
             continue
         expected[first : first + span.npages] += 1
     cached = cached_pages(heap)
@@ -91,7 +91,10 @@ def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[s
     expected[cached] += 1
     wrong = np.flatnonzero(expected != bits_of(heap, 0))
     if len(wrong):
-        yield f"page {wrong[0]} is in {expected[wrong[0]]} spans or the cache, its bit disagrees"
+        yield (
+            f"page {wrong[0]} is in {expected[wrong[0]]} spans or the page cache, but its bit "
+            "disagrees"
+        )
     counted = int(heap.mheap[0].pages_in_use) + int(heap.mheap[0].manual_pages)
     if counted != in_spans:
         yield f"{counted} pages in use counted, {in_spans} in spans"
@@ -108,7 +111,10 @@ def released_pages_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
         yield "the page cache has released pages that are not free"
     cached = (int(mheap.page_cache_scav) & (1 << 64) - 1).bit_count()
     if (int(released.sum()) + cached) * PAGE != heap.system[0].released:
-        yield f"{heap.system[0].released} bytes released, {released.sum() + cached} pages are"
+        yield (
+            f"{heap.system[0].released} bytes are counted as released, but "
+            f"{released.sum() + cached} pages are"
+        )
 
 
 def no_page_below_the_search_address_is_free(heap: Go, memory: Reservation) -> Iterator[str]:
@@ -151,7 +157,7 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
         if known.in_use != used[chunk]:
             yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {known}"
         if known.has_free and known.in_use == CHUNK_PAGES:
-            yield f"chunk {chunk} is full, but the scavenger takes it for one with free pages"
+            yield f"chunk {chunk} is full, but the scavenger records free pages in it"
     scavenger, pages = heap.scavenger[0], len(used) * CHUNK_PAGES
     for name in ("search_addr", "free_hwm"):
         if not -1 <= scavenger[name] < max(pages, 1):

@@ -16,8 +16,8 @@ from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, live_slots
 
 PARTS = {
-    "rounding": "allocated minus requested size, rests of tiny blocks",
-    "tail": "span end: mark bytes, and too small for an object",
+    "rounding": "allocated minus requested size; ends of tiny blocks",
+    "tail": "span end: mark bytes, and bytes too few for an object",
     "thread_cache": "free slots of the cached spans, objects to reuse (freegc)",
     "transfer": "dead objects that no collection has swept yet",
     "central": "free slots of the partial spans",

@@ -41,8 +41,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     "GOGC": Parameter(
         100, -1, 1 << 20, "growth in percent of the live heap before a collection", off=-1
     ),
-    "collect": Parameter(0, 0, 1 << 40, "also collect after every so many events; 0: do not"),
-    "freegc": Parameter(0, 0, 1, "1: a freed object is the next one of its class (runtimefreegc)"),
+    "collect": Parameter(0, 0, 1 << 40, "events between two forced collections; 0: none"),
+    "freegc": Parameter(0, 0, 1, "1: the next object of the class is a freed one (runtimefreegc)"),
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
     "scavenger": Parameter(1, 0, 1, "1: release free pages beyond the goal"),
     "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),
@@ -77,7 +77,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
     `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
     """
     if parameters["direct"] and (parameters["freegc"] or parameters["collect"]):
-        raise InputError("direct=1 collects nothing: it does not go with freegc or collect")
+        raise InputError("direct=1 collects nothing: it cannot be combined with freegc or collect")
     length = memory.length // CHUNK_BYTES * CHUNK_BYTES
     pages, chunks = length // PAGE, length // CHUNK_BYTES
     heap = Go(

@@ -62,7 +62,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         32 << 20, 0, 1 << 47, "bytes that all thread caches may hold, 512 KiB to 1 GiB"
     ),
     "transfer_num_obj": Parameter(
-        32, 2, 1 << 16, "maximum objects of a batch; also changes the size classes"
+        32, 2, 1 << 16, "maximum number of objects in a batch; also changes the size classes"
     ),
     "release_rate": Parameter(1, 0, 1000, "pages released per 1000 freed; 0: none"),
     "aggressive_decommit": Parameter(0, 0, 1, "1: release pages as soon as they are freed"),

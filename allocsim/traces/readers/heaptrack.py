@@ -261,8 +261,8 @@ class HeaptrackReader(LineReader):
             self.notes += notes
         if self._scan.sites.counts[0].sites:
             self.notes.append(
-                "approximate: this heaptrack file has no addresses, so each free is taken to be of "
-                "the oldest block of its allocation site; `heaptrack -r` records addresses"
+                "approximate: this heaptrack file has no addresses, so each free is assumed "
+                "to be of the oldest block of its allocation site; `heaptrack -r` records addresses"
             )
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:

@@ -32,7 +32,7 @@ def count_a_page_in_use_too_many(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].pages_in_use += 1
 
 
-@breaks(check_pages.pages_in_use_belong_to_one_span, "is no span")
+@breaks(check_pages.pages_in_use_belong_to_one_span, "is not valid")
 def move_a_span_out_of_the_heap(heap: Go, memory: Reservation) -> None:
     heap.mspan[a_span(heap)].start_addr += memory.length
 
@@ -47,7 +47,7 @@ def release_a_page_in_use(heap: Go, memory: Reservation) -> None:
     heap.palloc_bits[8] |= 1
 
 
-@breaks(check_pages.released_pages_are_free, "bytes released")
+@breaks(check_pages.released_pages_are_free, "counted as released")
 def count_a_released_page_too_many(heap: Go, memory: Reservation) -> None:
     heap.system[0].released += 8192
 
