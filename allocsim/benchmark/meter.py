@@ -78,7 +78,7 @@ def open_meter(memory: bool = True) -> Meter:
     _BUFFERS.append(buffer)
     meter = Meter(table(MeterSettings, 1))
     settings = meter.settings[0]
-    settings.pread, settings.clock_gettime = _address("pread"), _address("clock_gettime")
+    settings.pread, settings.clock_gettime = libc_address("pread"), libc_address("clock_gettime")
     settings.buffer, settings.memory = buffer.ctypes.data, int(memory)
     for fast, file in ((1, STATM), (0, ROLLUP)):
         settings.fast, settings.descriptor = fast, _open(file)
@@ -146,7 +146,7 @@ def _number(address: int) -> int:
     return value
 
 
-def _address(function: str) -> int:
+def libc_address(function: str) -> int:
     """Return the address of a function of the C library."""
     return ctypes.cast(getattr(ctypes.CDLL(None), function), ctypes.c_void_p).value or 0
 

@@ -117,7 +117,7 @@ class SiteTable:
         return chosen
 
     def _first_nodes(self, is_wanted: Any) -> Any:
-        """Return for each node the first wanted node among it and its callers; 0 if there is none.
+        """Return for each node the first wanted node among it and its callers, else 0.
 
         Each iteration doubles the number of callers that are followed, so the deepest stack takes
         24 iterations.

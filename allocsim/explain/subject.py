@@ -17,7 +17,7 @@ Subject: TypeAlias = OnDesign | OnLibrary
 def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Conditions) -> Subject:
     """Return the subject that `compare --on` knows by this name.
 
-    Raises InputError if there is none.
+    Raises InputError if the name is unknown.
     """
     require_subject(name)
     if library_of(name) is not None:

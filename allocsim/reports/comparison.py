@@ -130,7 +130,7 @@ MEANINGS = {
 
 
 def column_of(key: str) -> Column:
-    """Return the column with this key or title; raise UnknownName if there is none."""
+    """Return the column with this key or title; raise UnknownName if no column has it."""
     for column in ALL_COLUMNS:
         if key in (column.key, column.title):
             return column

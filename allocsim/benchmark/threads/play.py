@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from allocsim.benchmark.meter import Meter
+from allocsim.benchmark.meter import Meter, libc_address
 from allocsim.benchmark.stepping import Step, stop_error
 from allocsim.benchmark.threads.plan import Plan
 from allocsim.benchmark.threads.records import CODE, Control, Seat, Shared, Stage
@@ -169,7 +169,7 @@ class _Tables:
         """Return the control record."""
         control = _zeros(Control, 1)
         for name in C_FUNCTIONS:
-            control[0][name] = _address(getattr(ctypes.CDLL(None), name))
+            control[0][name] = libc_address(name)
         for name in ("seats", "epochs", "shared", "codes", "requests", "nap"):
             control[0][name] = getattr(self, name).ctypes.data
         control[0].own, control[0].timed = control.ctypes.data, options.timed
@@ -212,11 +212,6 @@ def _zeros(record: Any, rows: int) -> Any:
     made = table(record, max(rows, 1))
     made.fill(0)
     return made
-
-
-def _address(function: Any) -> int:
-    """Return the address of a C function."""
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _callable(function: int, argument: int) -> Any:

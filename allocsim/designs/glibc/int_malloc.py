@@ -216,7 +216,7 @@ def _take_large(heap: Glibc, av: int, nb: int) -> int:
 
 @kernel
 def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
-    """Take the smallest chunk of the next larger bin with chunks; return 0 if there is none."""
+    """Take the smallest chunk of the next larger bin with chunks; return 0 if all are empty."""
     index = next_used_bin(heap, av, bin_index(nb) + 1)
     if index == 0:
         return 0
