@@ -22,7 +22,7 @@ int main(int count, char **words)
     puts("its output");
     for (int i = 0; i < 100; i++)
         memset(malloc(40000), 1, 40000);
-    usleep(20000);
+    usleep(300000); /* until its memory has been sampled, on a busy machine too */
     return count > 1 ? atoi(words[1]) : 0;
 }
 """

@@ -98,7 +98,7 @@ def test_repeat_that_grows_in_a_later_round_fails(heap: Heap) -> None:
 
 def test_reservation_that_is_used_up_is_an_error(small_heap: Heap) -> None:
     events = stream(*(malloc(i, 1 << 20) for i in range(9)))
-    message = r"event \d .object \d, thread 0, 1048576 bytes. does not fit in the 4.0 MiB of addr"
+    message = r"event \d .object \d, thread 0, 1048576 bytes. does not fit in the reserved address"
     with pytest.raises(OutOfMemory, match=message):
         play(small_heap, trace_of(events), QUIET)
 

@@ -18,7 +18,7 @@ int main(int count, char **words)
 {
     for (int i = 0; i < 200; i++)
         memset(malloc(20000), 1, 20000);
-    usleep(20000);
+    usleep(300000); /* until its memory has been sampled, on a busy machine too */
     return count > 1 ? atoi(words[1]) : 0;
 }
 """

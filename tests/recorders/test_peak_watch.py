@@ -29,7 +29,7 @@ int main(int count, char **words)
     memset(first, 1, 24 << 20);
     memset(second, 1, 8 << 20);
     free(first);
-    usleep(50000);
+    usleep(300000); /* until its memory has been sampled, on a busy machine too */
     return 0;
 }
 """
