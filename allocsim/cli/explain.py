@@ -88,8 +88,8 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
     metadata. Each experiment replays the workload with one change and measures the footprint.
     """
     from allocsim.cli.drive import command_line
-    from allocsim.explain.explanation import Question, explain
-    from allocsim.explain.repeatable import repeatable
+    from allocsim.explanation.explanation import Question, explain
+    from allocsim.explanation.repeatable import repeatable
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
     from allocsim.reports.trace_warnings import trace_warnings
@@ -122,7 +122,7 @@ def _subject(opened: Any, options: dict[str, Any]) -> Any:
     """Return the subject that --on names."""
     from allocsim.benchmark.comparison import Conditions
     from allocsim.driver import Touch
-    from allocsim.explain.subject import subject_called
+    from allocsim.explanation.subject import subject_called
 
     conditions = Conditions(
         touch=Touch[options["touch"].upper()],

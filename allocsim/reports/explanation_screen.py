@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from allocsim.explain.explanation import Explanation
-from allocsim.explain.owners import Owner
+from allocsim.explanation.explanation import Explanation
+from allocsim.explanation.owners import Owner
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import bar, percent
 from allocsim.reports.screen import Screen, Table, simple_table, styled

@@ -8,7 +8,7 @@ from typing import Any
 
 from allocsim import __version__
 from allocsim.events import Trace
-from allocsim.explain.explanation import Explanation
+from allocsim.explanation.explanation import Explanation
 from allocsim.reports.trace_warnings import trace_warnings
 
 SCHEMA = "allocsim/explanation/1"

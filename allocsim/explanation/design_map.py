@@ -9,7 +9,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState
 from allocsim.errors import InputError
 from allocsim.events import Trace, first_events
-from allocsim.explain.heap_map import HeapMap, sorted_map
+from allocsim.explanation.heap_map import HeapMap, sorted_map
 from allocsim.heap import Heap
 from allocsim.player import Options, Player
 

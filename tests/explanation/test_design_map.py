@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.explain.design_map import map_of, play_until
-from allocsim.explain.heap_map import HeapMap
-from allocsim.explain.labels import MAKERS, label
-from allocsim.explain.lives import read_lives
-from allocsim.explain.owners import Owner, nobody, owners_by, parts_of
-from allocsim.explain.shares import share_out
+from allocsim.explanation.design_map import map_of, play_until
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.labels import MAKERS, label
+from allocsim.explanation.lives import read_lives
+from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
+from allocsim.explanation.shares import share_out
 from tests.conftest import RESERVE
 from tests.driving import random_calls, stream_of
-from tests.explain.patterns import every_eighth, half_of_eight, labels_of
+from tests.explanation.patterns import every_eighth, half_of_eight, labels_of
 from tests.playing import QUIET, trace_of
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from allocsim.errors import Corruption
-from allocsim.explain.heap_map import HeapMap, sorted_map
-from allocsim.explain.owners import owners_by
-from allocsim.explain.shares import share_out
-from tests.explain.patterns import labels_of
+from allocsim.explanation.heap_map import HeapMap, sorted_map
+from allocsim.explanation.owners import owners_by
+from allocsim.explanation.shares import share_out
+from tests.explanation.patterns import labels_of
 
 PAGE = 4096
 

@@ -14,8 +14,8 @@ from allocsim.core import operations
 from allocsim.designs import find_design
 from allocsim.driver import Touch
 from allocsim.events import Op, Trace, no_events
-from allocsim.explain.design_map import map_of, play_until
-from allocsim.explain.heap_map import HeapMap
+from allocsim.explanation.design_map import map_of, play_until
+from allocsim.explanation.heap_map import HeapMap
 from allocsim.heap import RESERVE, Heap
 from allocsim.moments import Moment
 from allocsim.player import Options, Player, play

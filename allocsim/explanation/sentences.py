@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from allocsim.explain.owners import Owner
-from allocsim.explain.what_if import WhatIf
+from allocsim.explanation.owners import Owner
+from allocsim.explanation.what_if import WhatIf
 from allocsim.text import counted, format_bytes
 
 RELEASED = 10

@@ -11,7 +11,7 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.tables import grown
 from allocsim.events import Op, Trace, closing_chunks, first_events
-from allocsim.explain.lives import sites_of
+from allocsim.explanation.lives import sites_of
 
 Match = Callable[[Any, int, np.ndarray], np.ndarray]
 """match(calls, first, sites) returns a flag for each call: whether it allocates an object of the

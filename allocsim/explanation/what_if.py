@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 
 from allocsim.events import Trace, first_events
-from allocsim.explain.labels import Labels
-from allocsim.explain.owners import Owner
-from allocsim.explain.settings import tried_settings
-from allocsim.explain.subject import Subject
-from allocsim.explain.variants import Match, variant
+from allocsim.explanation.labels import Labels
+from allocsim.explanation.owners import Owner
+from allocsim.explanation.settings import tried_settings
+from allocsim.explanation.subject import Subject
+from allocsim.explanation.variants import Match, variant
 from allocsim.text import format_bytes
 
 MIN_NOISE = 1 << 20

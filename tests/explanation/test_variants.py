@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from allocsim.events import Op
-from allocsim.explain.variants import variant
+from allocsim.explanation.variants import variant
 from tests.call_sites.stacks import random_table, with_sites
 from tests.driving import Call, free, malloc, random_calls, stream_of
 from tests.playing import cut, trace_of

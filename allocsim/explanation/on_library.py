@@ -22,7 +22,7 @@ from allocsim.benchmark.subject import library_of
 from allocsim.core.memory import OS_PAGE
 from allocsim.errors import Corruption, EnvironmentLacks
 from allocsim.events import MAX_OBJECTS, Trace, first_events
-from allocsim.explain.heap_map import HeapMap, sorted_map
+from allocsim.explanation.heap_map import HeapMap, sorted_map
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.events import Op, no_events
-from allocsim.explain.labels import Labels
+from allocsim.explanation.labels import Labels
 
 
 def labels_of(names: list[str], group: np.ndarray) -> Labels:

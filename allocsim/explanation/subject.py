@@ -8,8 +8,8 @@ from typing import TypeAlias
 from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.subject import library_of, require_subject
 from allocsim.events import Trace
-from allocsim.explain.on_design import OnDesign
-from allocsim.explain.on_library import OnLibrary
+from allocsim.explanation.on_design import OnDesign
+from allocsim.explanation.on_library import OnLibrary
 
 Subject: TypeAlias = OnDesign | OnLibrary
 

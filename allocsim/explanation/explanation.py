@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from allocsim.call_sites.table import EMPTY, SiteTable
 from allocsim.errors import Corruption, InputError, UnknownName
 from allocsim.events import Trace
-from allocsim.explain.heap_map import HeapMap
-from allocsim.explain.labels import MAKERS, Labels, label
-from allocsim.explain.lives import Lives, read_lives
-from allocsim.explain.owners import Owner, nobody, owners_by, parts_of
-from allocsim.explain.sentences import sentences
-from allocsim.explain.shares import share_out
-from allocsim.explain.subject import Subject
-from allocsim.explain.what_if import Experiments, Group, WhatIf, group_of
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.labels import MAKERS, Labels, label
+from allocsim.explanation.lives import Lives, read_lives
+from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
+from allocsim.explanation.sentences import sentences
+from allocsim.explanation.shares import share_out
+from allocsim.explanation.subject import Subject
+from allocsim.explanation.what_if import Experiments, Group, WhatIf, group_of
 from allocsim.moments import Moment, event_at
 from allocsim.text import counted
 

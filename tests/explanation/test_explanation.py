@@ -8,14 +8,14 @@ from allocsim.call_sites.table import table_of_addresses
 from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, no_events
-from allocsim.explain.explanation import Explanation, Question, explain
-from allocsim.explain.on_design import OnDesign
-from allocsim.explain.owners import Owner
-from allocsim.explain.sentences import sentences
-from allocsim.explain.what_if import WhatIf
+from allocsim.explanation.explanation import Explanation, Question, explain
+from allocsim.explanation.on_design import OnDesign
+from allocsim.explanation.owners import Owner
+from allocsim.explanation.sentences import sentences
+from allocsim.explanation.what_if import WhatIf
 from tests.call_sites.stacks import FRAMES, with_sites
 from tests.driving import free, malloc, stream_of
-from tests.explain.patterns import two_owners
+from tests.explanation.patterns import two_owners
 from tests.playing import trace_of
 
 MIB = 1 << 20

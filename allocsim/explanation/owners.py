@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.errors import Corruption
-from allocsim.explain.heap_map import HeapMap
-from allocsim.explain.labels import Labels
-from allocsim.explain.shares import Shares, sums
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.labels import Labels
+from allocsim.explanation.shares import Shares, sums
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy as np
 
 from allocsim.call_sites.table import EMPTY, SiteTable
 from allocsim.errors import InputError
-from allocsim.explain.heap_map import HeapMap
-from allocsim.explain.lives import NEVER, Lives
-from allocsim.explain.variants import Match
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.lives import NEVER, Lives
+from allocsim.explanation.variants import Match
 from allocsim.text import format_bytes
 
 AGES = tuple(1 << power for power in (16, 20, 24, 28, 32))

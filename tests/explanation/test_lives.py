@@ -3,7 +3,7 @@
 import pytest
 
 from allocsim.events import Op
-from allocsim.explain.lives import NEVER, read_lives
+from allocsim.explanation.lives import NEVER, read_lives
 from tests.call_sites.stacks import random_table, with_sites
 from tests.driving import Call, free, malloc, random_calls, realloc, stream_of
 from tests.playing import cut, trace_of

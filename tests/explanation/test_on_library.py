@@ -14,12 +14,12 @@ from allocsim.core.jit import PURE
 from allocsim.core.memory import OS_PAGE
 from allocsim.driver import Touch
 from allocsim.errors import Corruption, EnvironmentLacks
-from allocsim.explain.on_library import OnLibrary, moments_of, read_checked
-from allocsim.explain.owners import Owner, owners_by, parts_of
-from allocsim.explain.shares import share_out
+from allocsim.explanation.on_library import OnLibrary, moments_of, read_checked
+from allocsim.explanation.owners import Owner, owners_by, parts_of
+from allocsim.explanation.shares import share_out
 from allocsim.libraries.find import find_library
 from tests.driving import random_calls, stream_of
-from tests.explain.patterns import labels_of, two_owners
+from tests.explanation.patterns import labels_of, two_owners
 from tests.playing import trace_of
 
 COUNT = 2_000 if PURE else 100_000

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.errors import Corruption
-from allocsim.explain.heap_map import HeapMap
+from allocsim.explanation.heap_map import HeapMap
 
 
 @dataclass(frozen=True)
