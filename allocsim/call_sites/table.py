@@ -66,8 +66,11 @@ class SiteTable:
 
         At most MAX_DEPTH frames are returned.
         """
+        return self.frames_from(self._node(site))
+
+    def frames_from(self, node: int) -> list[Frame]:
+        """Return the frames of a node and of its callers, as `stack` does; [] for node 0."""
         found: list[Frame] = []
-        node = self._node(site)
         while node and len(found) < MAX_DEPTH:
             found.append(self.frames[self.frame_of[node]])
             node = int(self.parents[node])
@@ -97,7 +100,7 @@ class SiteTable:
     @cached_property
     def groups(self) -> SiteGroups:
         """The sites grouped by function, file, line and module of their first own frame."""
-        chosen = self.frame_of[self._own_nodes()]
+        chosen = self.frame_of[self.own_nodes]
         used, of_site = np.unique(np.append(chosen, 0), return_inverse=True)
         numbers: dict[Frame, int] = {}  # a file may number equal frames twice
         order = [numbers.setdefault(self.frames[frame], len(numbers)) for frame in used.tolist()]
@@ -105,10 +108,19 @@ class SiteTable:
 
     def groups_of(self, sites: Any) -> Any:
         """Return the group of each site number; 0 for a number that the table does not have."""
-        return self.groups.of_site[np.where(sites < len(self), sites, 0)]
+        return self.groups.of_site[self._known(sites)]
 
-    def _own_nodes(self) -> Any:
-        """Return the node of each site's first own frame, by site number."""
+    def own_nodes_of(self, sites: Any) -> Any:
+        """Return the node of each site's first own frame; 0 if it is unknown."""
+        return self.own_nodes[self._known(sites)]
+
+    def _known(self, sites: Any) -> Any:
+        """Return the site numbers, with 0 for each that the table does not have."""
+        return np.where(sites < len(self), sites, 0)
+
+    @cached_property
+    def own_nodes(self) -> Any:
+        """The node of each site's first own frame, by site number."""
         ranks = np.array([rank_of(frame) for frame in self.frames], np.int8)[self.frame_of]
         chosen = self.node_of
         for least in (Rank.RUNTIME, Rank.OWN):

@@ -7,9 +7,16 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
-from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
-from allocsim.cli.output import log
+from allocsim.cli.options import (
+    DEFAULT_RESERVE,
+    recording_options,
+    require_writable,
+    touch_option,
+)
+from allocsim.cli.output import export, log
 from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
+
+_FILE = click.Path(dir_okay=False)
 
 
 @click.command("explain")
@@ -79,6 +86,23 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
+@click.option(
+    "--pprof",
+    type=_FILE,
+    help="Write the owners by stack as a profile for pprof (`go tool pprof`, speedscope).",
+)
+@click.option(
+    "--collapsed",
+    type=_FILE,
+    help="Write the owners by stack as collapsed stacks (flamegraph.pl, speedscope).",
+)
+@click.option(
+    "--measure",
+    type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
+    default="owned",
+    show_default=True,
+    help="Number in --collapsed: objects, or bytes. `owned` sums to the footprint.",
+)
 def command(name: str, form: str | None, process: int | None, **options: Any) -> None:
     """Show who owns the footprint, and what would change it.
 
@@ -87,6 +111,8 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
     live objects keep in use. The rest of the footprint belongs to no object: caches, free memory,
     metadata. Each experiment replays the workload with one change and measures the footprint.
     """
+    exports = [options[name] for name in ("pprof", "collapsed") if options[name]]
+    require_writable(exports)
     from allocsim.cli.drive import command_line
     from allocsim.explanation.explanation import Question, explain
     from allocsim.explanation.repeatable import repeatable
@@ -97,7 +123,7 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
-    question = Question(options["at"], by, options["what_if"], seconds)
+    question = Question(options["at"], by, options["what_if"], seconds, bool(exports))
     workload = open_workload(name, options["seed"], form, process)
     opened = repeatable(workload)
 
@@ -112,10 +138,24 @@ def command(name: str, form: str | None, process: int | None, **options: Any) ->
         log(f"note: {note}")
     for warning in trace_warnings(trace):
         log(f"warning: {warning}")
+    _export(found, trace.name, options)
     if options["json"]:
         click.echo(explanation_json(found, trace, command_line()))
     else:
         print_explanation(found, trace.name)
+
+
+def _export(found: Any, workload: str, options: dict[str, Any]) -> None:
+    """Write the owners by stack to the files that --pprof and --collapsed name."""
+    from allocsim.reports.collapsed_stacks import collapsed_stacks
+    from allocsim.reports.pprof import pprof_profile
+
+    export(
+        [
+            (options["pprof"], lambda: pprof_profile(found, workload)),
+            (options["collapsed"], lambda: collapsed_stacks(found.stacks, options["measure"])),
+        ]
+    )
 
 
 def _subject(opened: Any, options: dict[str, Any]) -> Any:

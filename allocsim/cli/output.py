@@ -30,16 +30,18 @@ def log(line: str) -> None:
     click.echo(printable(line), err=True)
 
 
-def export(paths: Iterable[tuple[str | None, Callable[[], str]]]) -> None:
-    """Write each text whose path is not None; the other texts are not made."""
+def export(paths: Iterable[tuple[str | None, Callable[[], str | bytes]]]) -> None:
+    """Write each content whose path is not None; the others are not made."""
     from pathlib import Path  # imported here: it would add 3 ms to --help
 
-    from allocsim.reports.run_text import write_text
+    from allocsim.reports.run_text import write_file
 
-    for path, make_text in paths:
+    for path, make in paths:
         if path is not None:
-            text = make_text()
-            write_text(Path(path), text if text.endswith("\n") else text + "\n")
+            content = make()
+            if isinstance(content, str) and not content.endswith("\n"):
+                content += "\n"
+            write_file(Path(path), content)
             log(f"wrote {path}")
 
 

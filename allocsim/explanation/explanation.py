@@ -14,6 +14,7 @@ from allocsim.explanation.lives import Lives, read_lives
 from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explanation.sentences import sentences
 from allocsim.explanation.shares import share_out
+from allocsim.explanation.stacks import Stacks, stacks_of
 from allocsim.explanation.subject import Subject
 from allocsim.explanation.what_if import Experiments, Group, WhatIf, group_of
 from allocsim.moments import Moment, event_at
@@ -36,6 +37,8 @@ class Question:
     """Names of groups to experiment with. If empty: the largest owner of the first grouping."""
     seconds: float = SECONDS
     """Seconds after which no experiment is started; 0 for no experiments."""
+    stacks: bool = False
+    """Whether to compute the owners by stack too. That takes longer for many different stacks."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Explanation:
     what_ifs: list[WhatIf]
     sentences: list[str]
     cautions: list[str]
+    stacks: Stacks | None = None
+    """The owners by stack, if `Question.stacks` is set."""
 
 
 def explain(
@@ -68,9 +73,9 @@ def explain(
     `with_sites` opens the workload with its call sites, if it has any. Returns the answer and the
     trace, which has been read to its end.
 
-    Raises InputError if the workload has no events or the moment does not exist, UnknownName if a
-    grouping in `question.by` or a group in `question.what_if` does not exist, and Corruption if the
-    figures contradict each other.
+    Raises InputError if the workload has no events, if the moment does not exist, or if stacks are
+    requested and the workload has no call sites; UnknownName if a grouping in `question.by` or a
+    group in `question.what_if` does not exist; and Corruption if the figures contradict each other.
     """
     _require_groupings(question.by)
     moments = subject.moments()
@@ -85,6 +90,8 @@ def explain(
         lives = read_lives(trace, event)
     _require_known(heap, lives)
     table = trace.sites.table if trace.sites else EMPTY
+    sites = lives.site[heap.number]
+    stacks = stacks_of(heap, shares, sites, table) if question.stacks else None
     labels = [label(by, heap, lives, table) for by in question.by or _default_by(table)]
     owners = [owners_by(heap, shares, each) for each in labels]
     experiments = Experiments(subject, opener, (event, heap.footprint), question.seconds)
@@ -102,6 +109,7 @@ def explain(
         what_ifs=what_ifs,
         sentences=sentences(heap.footprint, parts, flat, what_ifs),
         cautions=[*subject.cautions, *_left_out(experiments, question)],
+        stacks=stacks,
     )
     return answer, trace
 

@@ -27,6 +27,10 @@ MAX_EXACT_SIZE = 1 << 15
 two, because they have too many different sizes."""
 
 
+NO_SITES = "the recording has no call sites; `allocsim record --sites` records them"
+"""Message for a recording whose objects cannot be grouped by call site."""
+
+
 @dataclass(frozen=True)
 class Labels:
     """The group of each live object, in the order of the map."""
@@ -49,7 +53,7 @@ def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Lab
     if by != "site":
         return MAKERS[by](heap, lives)
     if len(table) < 2:
-        raise InputError("the recording has no call sites; `allocsim record --sites` records them")
+        raise InputError(NO_SITES)
     return _by_site(heap, lives, table)
 
 

@@ -115,10 +115,12 @@ def csv_text(result: Result) -> str:
     return text.getvalue()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to the file at `path`.
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write text, in UTF-8, or bytes to the file at `path`.
 
     On failure, raises EnvironmentLacks and leaves an existing file as it was.
     """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(content)

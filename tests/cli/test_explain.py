@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.call_sites.table import table_of_addresses
+from allocsim.traces.native.file import write_trace
+from tests.call_sites.stacks import FRAMES, with_sites
 from tests.cli.conftest import Run
+from tests.driving import malloc
 from tests.pipes import filled_pipe
+from tests.reports import profiles
 
 PROMISED = {
     "moments", "moment", "subject", "footprint", "parts", "owners", "nobody", "what_if",
@@ -78,3 +83,32 @@ def test_wrong_option_is_a_usage_error(run: Run, text: Path, options: str, said:
     ended = run(f"explain {text} --on go2008 {options}")
     assert ended.status == 2
     assert said in ended.err
+
+
+def test_exports_need_call_sites(run: Run, text: Path, tmp_path: Path) -> None:
+    ended = run(f"explain {text} --on go2008 --no-what-if --pprof x.pb.gz")
+    assert ended.status == 2
+    assert "`allocsim record --sites` records them" in ended.err
+    assert not (tmp_path / "x.pb.gz").exists()
+
+
+def test_exports_are_the_owners_by_stack(run: Run, tmp_path: Path) -> None:
+    table = table_of_addresses([0, 0, 0], [0, 0, 1], [[FRAMES[1]], [FRAMES[5]]])
+    trace = with_sites([malloc(0, 100), malloc(1, 50), malloc(2, 30)], table, [1, 2, 1])
+    write_trace(trace, tmp_path / "mine.allocsim")
+    ended = run(
+        "explain mine.allocsim --on go2008 --at end --no-what-if --json --pprof x.pb.gz "
+        "--collapsed x.txt --measure live"
+    )
+    assert ended.status == 0, ended.err
+    assert "wrote x.pb.gz\nwrote x.txt\n" in ended.err
+    assert (tmp_path / "x.txt").read_text() == "serve app.cpp:19 130\nremember p.py:6 50\n"
+    found = profiles.Profile((tmp_path / "x.pb.gz").read_bytes())
+    owned = sum(values[-1] for _, values in found.samples)
+    assert owned == json.loads(ended.out)["footprint"]
+
+
+def test_two_exports_to_one_file_are_a_usage_error(run: Run, text: Path) -> None:
+    ended = run(f"explain {text} --pprof x --collapsed ./x")
+    assert ended.status == 2
+    assert "given for two exports" in ended.err

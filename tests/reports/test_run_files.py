@@ -18,7 +18,7 @@ from allocsim.reports.run_text import (
     csv_text,
     json_text,
     markdown_text,
-    write_text,
+    write_file,
 )
 from tests.reports.results import plain
 
@@ -42,17 +42,17 @@ def mode(path: Path) -> int:
 
 
 def test_json_file_holds_the_object(path: Path, result: Result) -> None:
-    write_text(path, json_text(result))
+    write_file(path, json_text(result))
     assert json.loads(path.read_text()) == as_json(result)
 
 
 def test_markdown_file_holds_the_report(path: Path, result: Result) -> None:
-    write_text(path, markdown_text(result))
+    write_file(path, markdown_text(result))
     assert path.read_text() == markdown_text(result)
 
 
 def test_csv_file_holds_the_samples(path: Path, result: Result) -> None:
-    write_text(path, csv_text(result))
+    write_file(path, csv_text(result))
     assert b"\r" not in path.read_bytes()
     with path.open(newline="") as file:
         names, *rows = csv.reader(file)
@@ -62,7 +62,7 @@ def test_csv_file_holds_the_samples(path: Path, result: Result) -> None:
 
 
 def test_columns_are_event_parts_sums_spans_and_counters(path: Path, result: Result) -> None:
-    write_text(path, csv_text(result))
+    write_file(path, csv_text(result))
     assert path.read_text().splitlines()[0] == (
         "event,live,rounding,tail,thread_cache,transfer,central,free_spans,released,"
         "heap,metadata,footprint,spans_total,spans_in_use,spans_free,"
@@ -75,7 +75,7 @@ def test_permissions_of_a_new_file_follow_the_umask(
     path: Path, umask: Callable[[int], int], mask: int
 ) -> None:
     umask(mask)
-    write_text(path, "text")
+    write_file(path, "text")
     assert mode(path) == 0o666 & ~mask
     assert umask(0o022) == mask
 
@@ -84,13 +84,13 @@ def test_permissions_of_a_new_file_follow_the_umask(
 def test_permissions_of_an_old_file_are_kept(path: Path, before: int) -> None:
     path.write_text("old")
     path.chmod(before)
-    write_text(path, "new")
+    write_file(path, "new")
     assert (path.read_text(), mode(path)) == ("new", before)
 
 
 def test_nothing_else_is_left_in_the_directory(path: Path) -> None:
-    write_text(path, "one")
-    write_text(path, "two")
+    write_file(path, "one")
+    write_file(path, "two")
     assert [found.name for found in path.parent.iterdir()] == ["report.out"]
 
 
@@ -113,7 +113,7 @@ def test_failed_write_leaves_the_file_unchanged(
     if call == "replace":
         monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(EnvironmentLacks, match=f"cannot write '{path}': No space left on device"):
-        write_text(path, "new" * 10_000)
+        write_file(path, "new" * 10_000)
     monkeypatch.undo()
     assert [found.name for found in path.parent.iterdir()] == ["report.out"] * old
     assert not old or path.read_text() == "old"
@@ -125,23 +125,23 @@ def test_interrupt_leaves_no_temporary_file(path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_text(path, "new")
+        write_file(path, "new")
     monkeypatch.undo()
     assert list(path.parent.iterdir()) == []
 
 
 def test_missing_directory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentLacks, match=r"cannot write '.*gone/report': No such file"):
-        write_text(tmp_path / "gone" / "report", "text")
+        write_file(tmp_path / "gone" / "report", "text")
 
 
 def test_full_device_is_an_error() -> None:
     with pytest.raises(EnvironmentLacks, match="cannot write '/dev/full': No space left"):
-        write_text(Path("/dev/full"), "text")
+        write_file(Path("/dev/full"), "text")
 
 
 def test_device_is_written_to_and_stays_a_device() -> None:
-    write_text(Path("/dev/null"), "text")
+    write_file(Path("/dev/null"), "text")
     assert Path("/dev/null").is_char_device()
 
 
@@ -150,7 +150,7 @@ def test_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        write_text(pipe, "text")
+        write_file(pipe, "text")
         assert os.read(reading, 100) == b"text"
         assert pipe.is_fifo()
     finally:
@@ -162,21 +162,21 @@ def test_link_still_leads_to_its_file(tmp_path: Path) -> None:
     real, link = tmp_path / "real.json", tmp_path / "latest.json"
     real.write_text("old")
     link.symlink_to(real)
-    write_text(link, "new")
+    write_file(link, "new")
     assert link.is_symlink()
     assert real.read_text() == "new"
 
 
 def test_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
-    write_text(path, "text")
+    write_file(path, "text")
     assert path.read_text() == "text"
 
 
 def test_text_that_is_not_utf_8_is_written_or_an_error(path: Path) -> None:
     """A file name on the command line may hold any byte; the report repeats the command line."""
     try:
-        write_text(path, "allocsim --export-json \udcff.json")
+        write_file(path, "allocsim --export-json \udcff.json")
         assert path.read_bytes().startswith(b"allocsim --export-json ")
     except EnvironmentLacks as refusal:
         assert "report.out" in str(refusal)  # noqa: PT017
@@ -186,5 +186,5 @@ def test_relative_path_is_written_where_the_process_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_text(Path("report"), "text")
+    write_file(Path("report"), "text")
     assert (tmp_path / "report").read_text() == "text"

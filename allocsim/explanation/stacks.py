@@ -1,0 +1,81 @@
+"""The owners of the footprint by stack, for flame graphs and profiles.
+
+A stack begins at the first own frame of its call site (see `call_sites.own_frame`). The frames of
+the allocator and of the language runtime before it are left out, so the innermost frame is the line
+that a programmer can change. Call sites with equal stacks are one owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.call_sites.frame import UNKNOWN, Frame
+from allocsim.call_sites.table import SiteTable
+from allocsim.errors import InputError
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.labels import NO_SITES, Labels
+from allocsim.explanation.owners import Owner, nobody, owners_by
+from allocsim.explanation.shares import Shares
+from allocsim.explanation.variants import Match
+
+MEASURES = ("objects", "live", "rounding", "pinned", "owned")
+"""The figures of a stack, with the meanings that they have in `Owner`."""
+
+NO_OBJECT = Frame("[no live object]")
+"""The outermost frame of bytes that no object owns."""
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """The stacks of the live objects. Invariant: `owned` of all rows sums to the footprint."""
+
+    table: SiteTable
+    owners: list[Owner]
+    """The owner of each node with live objects; its name is the number of the node."""
+    nobody: Mapping[str, int]
+    """Bytes that no object owns, by part."""
+
+    def rows(self) -> Iterator[tuple[list[Frame], dict[str, int]]]:
+        """Yield the frames of each stack, innermost first, and its figures by MEASURES.
+
+        Bytes that no object owns are in stacks of their own: the part in NO_OBJECT, with `owned`
+        as their only figure.
+        """
+        for owner in self.owners:
+            frames = self.table.frames_from(int(owner.name)) or [UNKNOWN]
+            yield frames, {measure: getattr(owner, measure) for measure in MEASURES}
+        for part, size in self.nobody.items():
+            yield [Frame(f"[{part}]"), NO_OBJECT], dict.fromkeys(MEASURES, 0) | {"owned": size}
+
+
+def stacks_of(heap: HeapMap, shares: Shares, sites: np.ndarray, table: SiteTable) -> Stacks:
+    """Return the owners by stack; `sites` has the site number of each live object.
+
+    Raises InputError if the table has no sites.
+    """
+    if len(table) < 2:
+        raise InputError(NO_SITES)
+    nodes, group = np.unique(table.own_nodes_of(sites), return_inverse=True)
+    names = [str(node) for node in nodes.tolist()]
+    labels = Labels("stack", names, group.reshape(-1), _match_nodes(table, nodes))
+    return Stacks(table, owners_by(heap, shares, labels), nobody(heap, shares))
+
+
+def _match_nodes(table: SiteTable, nodes: np.ndarray) -> Callable[[int], Match]:
+    """Return a function that matches the calls of a stack."""
+
+    def match_of(index: int) -> Match:
+        """Match the calls whose first own frame is the node."""
+
+        def match(_calls: Any, _first: int, sites: np.ndarray) -> np.ndarray:
+            """Return a flag for each call."""
+            is_same: np.ndarray = table.own_nodes_of(sites) == nodes[index]
+            return is_same
+
+        return match
+
+    return match_of

@@ -1,0 +1,38 @@
+"""Writer for protobuf messages: the bytes of single fields, which are joined to messages.
+
+A message is the concatenation of its fields. Each field begins with a key, which has the number of
+the field and its wire type, VARINT or LENGTH (https://protobuf.dev/programming-guides/encoding/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+VARINT, LENGTH = 0, 2
+
+
+def integer(field: int, value: int) -> bytes:
+    """Return an integer field; b"" for 0, which is the default value of a field."""
+    return varint(field << 3 | VARINT) + varint(value) if value else b""
+
+
+def content(field: int, value: bytes) -> bytes:
+    """Return a field that holds a string or a message."""
+    return varint(field << 3 | LENGTH) + varint(len(value)) + value
+
+
+def integers(field: int, values: Iterable[int]) -> bytes:
+    """Return a repeated field of integers, packed."""
+    return content(field, b"".join(map(varint, values)))
+
+
+def varint(value: int) -> bytes:
+    """Return an integer from 0 to 2**64 - 1: 7 bits a byte, lowest first; 128 marks all but the
+    last byte.
+    """
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
