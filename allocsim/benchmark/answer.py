@@ -52,12 +52,15 @@ def read_set(descriptor: int, index: int, numbers: np.ndarray) -> np.ndarray:
     return chosen == 1
 
 
-def write_arrays(descriptor: int, arrays: Sequence[np.ndarray]) -> None:
-    """In the child: write arrays one after the other, as int64."""
+def write_arrays(descriptor: int, arrays: Sequence[np.ndarray], offset: int = 0) -> None:
+    """In the child: write arrays one after the other, as int64.
+
+    `offset` is where the first one begins, in bytes: a multiple of the OS page.
+    """
     length = sum(len(array) for array in arrays) * 8
     if not length:
         return
-    with mmap.mmap(descriptor, length) as mapping:
+    with mmap.mmap(descriptor, length, offset=offset) as mapping:
         position = 0
         for array in arrays:
             data = array.astype(np.int64).tobytes()
@@ -65,14 +68,14 @@ def write_arrays(descriptor: int, arrays: Sequence[np.ndarray]) -> None:
             position += len(data)
 
 
-def read_arrays(descriptor: int, lengths: Sequence[int]) -> list[np.ndarray]:
-    """In the parent: return the child's arrays, whose lengths are given.
+def read_arrays(descriptor: int, lengths: Sequence[int], offset: int = 0) -> list[np.ndarray]:
+    """In the parent: return the child's arrays, whose lengths are given; the first is at `offset`.
 
     Raises ValueError if arrays of these lengths cannot be in the file.
     """
-    if min(lengths) < 0 or sum(lengths) * 8 > SETS:
+    if min(lengths) < 0 or offset + sum(lengths) * 8 > SETS:
         raise ValueError("the arrays do not fit the answer")
-    arrays, position = [], 0
+    arrays, position = [], offset
     for length in lengths:
         array = np.empty(length, np.int64)
         view = array.data.cast("B") if length else memoryview(b"")

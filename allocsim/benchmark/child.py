@@ -19,8 +19,9 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from allocsim.benchmark import integrity, memory, pages, thread_times, times
+from allocsim.benchmark import integrity, looks, memory, pages, thread_times, times
 from allocsim.benchmark.figures import About, Memory, Times
+from allocsim.benchmark.looks import Looks
 from allocsim.benchmark.meter import Meter, resident, status_bytes
 from allocsim.benchmark.pages import Pages
 from allocsim.benchmark.stepping import count_objects, new_run, replay_steps, steps_ending_at
@@ -45,7 +46,7 @@ PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
 
 
-Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup
+Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | looks.Setup
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -54,7 +55,7 @@ class Request(msgspec.Struct, kw_only=True):
     subject: str
     """A name such as "tcmalloc:release_rate=10" or "lib:glibc"."""
     measure: str
-    """"memory", "times" or "pages"."""
+    """"memory", "times", "pages" or "looks"."""
     events: int
     """Descriptor of the file of EVENTs."""
     answer: int
@@ -73,6 +74,8 @@ class Request(msgspec.Struct, kw_only=True):
     """Descriptor of the file of arrays, if pages are measured (see `answer`)."""
     experiments: int = 0
     """Number of experiments, if pages are measured (see `pages`)."""
+    moments: list[int] = []
+    """Numbers of events after which to look at the heap, if looks are measured (see `looks`)."""
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
@@ -108,6 +111,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     memory: Memory | None = None
     times: Times | None = None
     pages: Pages | None = None
+    looks: Looks | None = None
     failure: str | None = None
 
 
@@ -134,7 +138,7 @@ def _measure(request: Request) -> None:
     if library_of(request.subject):
         limit_output()  # not earlier: files of compiled kernels are larger than the limit
     _send(request, Message(stage="loading"))
-    if isinstance(setup, pages.Setup):
+    if isinstance(setup, pages.Setup | looks.Setup):
         setup.before.take()
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
@@ -151,6 +155,9 @@ def _measure(request: Request) -> None:
     elif isinstance(setup, pages.Setup):
         found = pages.measure(setup, subject, before)
         _send(request, Message(stage="done", pages=found, about=about))
+    elif isinstance(setup, looks.Setup):
+        seen = looks.measure(setup, subject)
+        _send(request, Message(stage="done", looks=seen, about=about))
     else:
         taken = _times(setup, subject, request)
         _send(request, Message(stage="done", times=taken, about=about))
@@ -162,6 +169,8 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
     threaded = request.recorded and library_of(request.subject) is not None
     if request.measure == "pages":
         return pages.prepare(events, touch, limit, request.arrays, request.experiments)
+    if request.measure == "looks":
+        return looks.prepare(events, touch, limit, request.arrays, request.moments)
     if request.measure == "memory":
         return memory.prepare(events, touch, limit, threaded)
     return (thread_times if threaded else times).prepare(events, touch, limit)

@@ -123,10 +123,12 @@ def measure(
     conditions: Conditions,
     arrays: int = -1,
     experiments: int = 0,
+    moments: Sequence[int] = (),
 ) -> Message:
-    """Measure a subject's "memory", "times" or "pages" in a new child.
+    """Measure a subject's "memory", "times", "pages" or "looks" in a new child.
 
-    `arrays` and `experiments` are for "pages" (see Request). Raises SubjectFailed on failure.
+    `arrays`, `experiments` and `moments` are for "pages" and "looks" (see Request). Raises
+    SubjectFailed on failure.
     """
     request = Request(
         subject=subject,
@@ -140,6 +142,7 @@ def measure(
         reserve=conditions.reserve,
         arrays=arrays,
         experiments=experiments,
+        moments=[*moments],
         later=conditions.later,
         runs=conditions.runs,
         warmup=conditions.warmup,

@@ -92,7 +92,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int, file: int, experimen
     before, started, ended, later = (PageScan() for _ in range(4))
     for scan in (before, started, ended, later):
         scan.take()  # the first scan of each makes Python allocate memory
-    _fill_usable(0, np.zeros(0, np.int64), np.zeros(0, np.int64))  # compiles it
+    compile_usable()
     replay = memory.prepare(events, touch, limit)
     return Setup(replay, before, started, ended, later, file, experiments)
 
@@ -108,7 +108,7 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
     old, new = setup.before.pages(), setup.ended.pages()
     grown = np.setdiff1d(new, old, assume_unique=True)
     is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)
-    columns, has_usable = _objects(replay.run, library)
+    columns, has_usable = live_objects(replay.run, library)
     slabs = slab_shares(library, columns[1])
     columns.append(np.zeros(len(columns[0]), np.int64) if slabs is None else slabs)
     answer.write_arrays(setup.answer, [*columns, grown, is_start])
@@ -134,8 +134,11 @@ def _points(replay: memory.Setup, before: int) -> list[tuple[int, int, int]]:
     return list(zip(*columns, strict=True))
 
 
-def _objects(run: Run, library: LoadedLibrary) -> tuple[list[np.ndarray], bool]:
-    """Return the columns of the live objects, and whether their usable bytes are known."""
+def live_objects(run: Run, library: LoadedLibrary) -> tuple[list[np.ndarray], bool]:
+    """Return (ids, addresses, requested and usable bytes) of the live objects, in order of ids.
+
+    The second value is whether the library reports usable bytes.
+    """
     number = np.flatnonzero(run.objects.address)
     address = np.ascontiguousarray(run.objects.address[number])
     request = run.objects.request[number]
@@ -145,6 +148,11 @@ def _objects(run: Run, library: LoadedLibrary) -> tuple[list[np.ndarray], bool]:
     if function:
         _fill_usable(function, address, usable)
     return [number, address, request, usable], bool(function)
+
+
+def compile_usable() -> None:
+    """Compile the kernel that `live_objects` calls, before the library is loaded."""
+    _fill_usable(0, np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @kernel

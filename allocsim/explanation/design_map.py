@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState
 from allocsim.errors import InputError
-from allocsim.events import Trace, first_events
+from allocsim.events import Op, Trace, first_events
 from allocsim.explanation.heap_map import HeapMap, sorted_map
 from allocsim.heap import Heap
 from allocsim.player import Options, Player
@@ -44,6 +46,24 @@ def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) ->
         for chunk in (trace if event is None else first_events(trace, event)).chunks:
             player.play(chunk)
     return player
+
+
+def stops(player: Player, trace: Trace, events: Sequence[int]) -> Iterator[int]:
+    """Replay a trace, and yield each of these numbers of events, ascending, when it is reached."""
+    ahead = iter(events)
+    goal = next(ahead, None)
+    with trace:
+        for chunk in trace.chunks:
+            ends = np.cumsum(chunk.op <= Op.FREE) + player.events
+            begin = 0
+            while goal is not None and len(ends) and goal <= ends[-1]:
+                end = int(np.searchsorted(ends, goal)) + 1
+                player.play(chunk[begin:end])
+                yield goal
+                begin, goal = end, next(ahead, None)
+            if goal is None:
+                return
+            player.play(chunk[begin:])
 
 
 @kernel

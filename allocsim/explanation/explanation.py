@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from allocsim.call_sites.table import EMPTY, SiteTable
 from allocsim.errors import Corruption, InputError, UnknownName
@@ -13,7 +13,7 @@ from allocsim.explanation.labels import MAKERS, Labels, label
 from allocsim.explanation.lives import Lives, read_lives
 from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explanation.sentences import sentences
-from allocsim.explanation.shares import share_out
+from allocsim.explanation.shares import Shares, share_out
 from allocsim.explanation.stacks import Stacks, stacks_of
 from allocsim.explanation.subject import Subject
 from allocsim.explanation.what_if import Experiments, Group, WhatIf, group_of
@@ -42,6 +42,16 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What an explanation was computed from, for pictures."""
+
+    heap: HeapMap
+    shares: Shares
+    lives: Lives
+    table: SiteTable
+
+
+@dataclass(frozen=True)
 class Explanation:
     """The answer. Sizes are in bytes, as integers.
 
@@ -63,6 +73,7 @@ class Explanation:
     cautions: list[str]
     stacks: Stacks | None = None
     """The owners by stack, if `Question.stacks` is set."""
+    evidence: Evidence | None = field(default=None, repr=False)
 
 
 def explain(
@@ -110,6 +121,7 @@ def explain(
         sentences=sentences(heap.footprint, parts, flat, what_ifs),
         cautions=[*subject.cautions, *_left_out(experiments, question)],
         stacks=stacks,
+        evidence=Evidence(heap, shares, lives, table),
     )
     return answer, trace
 

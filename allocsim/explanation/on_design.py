@@ -14,8 +14,9 @@ from allocsim.core import operations
 from allocsim.designs import find_design
 from allocsim.driver import Touch
 from allocsim.events import Op, Trace, no_events
-from allocsim.explanation.design_map import map_of, play_until
+from allocsim.explanation.design_map import map_of, play_until, stops
 from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.looks import Look, look_at
 from allocsim.heap import RESERVE, Heap
 from allocsim.moments import Moment
 from allocsim.player import Options, Player, play
@@ -52,6 +53,12 @@ class OnDesign:
         """Replay up to a moment and return the map of the heap."""
         with self._played(event) as (heap, player):
             return map_of(heap, player)
+
+    def looks(self, events: Sequence[int]) -> list[Look]:
+        """Replay, and look at the heap after each of these numbers of events, ascending."""
+        with self._heap() as heap:
+            player = Player(heap, self._options(), events[-1] if events else None)
+            return [look_at(map_of(heap, player)) for _ in stops(player, self.open_trace(), events)]
 
     def footprint_of(self, trace: Trace) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""

@@ -23,6 +23,7 @@ from allocsim.core.memory import OS_PAGE
 from allocsim.errors import Corruption, EnvironmentLacks
 from allocsim.events import MAX_OBJECTS, Trace, first_events
 from allocsim.explanation.heap_map import HeapMap, sorted_map
+from allocsim.explanation.looks import Look, read_looks
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
@@ -76,6 +77,22 @@ class OnLibrary:
             {},
             (event, len(pages) * OS_PAGE),
         )
+
+    def looks(self, events: Sequence[int]) -> list[Look]:
+        """Replay, and look at the heap after each of these numbers of events, ascending."""
+        if not events:
+            return []
+        trace, descriptor = first_events(self.open_trace(), events[-1]), answer.new_answer()
+        workload = write_events(trace)
+        try:
+            given = (workload, self.conditions, descriptor, 0, events)
+            measure(self.name, "looks", *given)
+            return read_looks(descriptor, events, PARTS, os.sysconf("SC_PHYS_PAGES"))
+        except SubjectFailed as failure:
+            raise EnvironmentLacks(f"{self.name}: {failure}") from None
+        finally:
+            workload.close()
+            os.close(descriptor)
 
     def footprint_of(self, trace: Trace) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""

@@ -1,0 +1,120 @@
+"""Looks at a library's heap at several moments of one replay, in the child process.
+
+At each moment, a fork scans the pages and visits the live objects, so looking changes no memory of
+the replay. The forks write their results into the answer (see `answer`), each at its own place.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from allocsim.benchmark import answer, memory
+from allocsim.benchmark.figures import Count
+from allocsim.benchmark.meter import Meter
+from allocsim.benchmark.occupancy import HELD, occupancy
+from allocsim.benchmark.page_scan import PageScan
+from allocsim.benchmark.pages import compile_usable, live_objects
+from allocsim.benchmark.stepping import Step, one_step, replay_all
+from allocsim.benchmark.subject import Subject
+from allocsim.core.memory import OS_PAGE
+from allocsim.core.records import Table
+from allocsim.driver import Touch
+from allocsim.errors import Corruption
+from allocsim.events import Event, Op
+
+MAX_LOOKS = 1 << 8
+"""Maximum number of looks of one replay."""
+
+ROOM = answer.SETS // MAX_LOOKS
+"""Bytes of the answer for each look. Unwritten pages use no memory."""
+
+PARTS = 2
+"""Parts of pages without a live object: empty, and startup state."""
+
+HEADER = 1 + len(HELD) + PARTS
+"""Integers before the regions of a look: the number of regions, and the bytes of each part."""
+
+
+class Looks(msgspec.Struct, kw_only=True):
+    """The figures of the measurement that are not in the answer."""
+
+    count: Count
+    """Number of looks in the answer."""
+    is_exact: bool
+    """Whether the pages were scanned by PAGEMAP_SCAN."""
+
+
+class Setup(NamedTuple):
+    """Everything that the measurement needs, prepared before the library is loaded."""
+
+    replay: memory.Setup
+    slices: list[tuple[Table[Event], Table[Step]]]
+    """The events before each look and after the one before, and a step to their end."""
+    before: PageScan
+    started: PageScan
+    now: PageScan
+    answer: int
+    """Descriptor of the answer."""
+
+    @property
+    def meter(self) -> Meter:
+        """The meter of the replay."""
+        return self.replay.meter
+
+
+def prepare(events: Table[Event], touch: Touch, limit: int, file: int, moments: list[int]) -> Setup:
+    """Prepare looks after these numbers of events, ascending; `file` is the answer."""
+    before, started, now = (PageScan() for _ in range(3))
+    for scan in (before, started, now):
+        scan.take()  # the first scan of each makes Python allocate memory
+    compile_usable()
+    ends = np.searchsorted(np.cumsum(events.op <= Op.FREE), moments, "left") + 1
+    slices = [
+        (events[begin:end], one_step(events[begin:end]))
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+    return Setup(memory.prepare(events, touch, limit), slices, before, started, now, file)
+
+
+def measure(setup: Setup, subject: Subject) -> Looks:
+    """Replay to the last look, and write the answer."""
+    setup.started.take()
+    for index, (events, steps) in enumerate(setup.slices):
+        replay_all(subject, setup.replay.run, events, steps, setup.meter)
+        _look(setup, subject, index)
+    return Looks(count=len(setup.slices), is_exact=setup.started.is_exact)
+
+
+def _look(setup: Setup, subject: Subject, index: int) -> None:
+    """Look at the heap in a fork; raise Corruption if the fork fails."""
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            _write_look(setup, subject, index)
+            status = 0
+        finally:
+            os._exit(status)
+    if os.waitpid(process, 0)[1]:
+        raise Corruption("a copy of the process ended while it visited the heap")
+
+
+def _write_look(setup: Setup, subject: Subject, index: int) -> None:
+    """Write the header and the regions of a look to its place in the answer."""
+    setup.now.take()
+    grown = np.setdiff1d(setup.now.pages(), setup.before.pages(), assume_unique=True)
+    is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)
+    assert subject.library is not None
+    (_, address, request, usable), _ = live_objects(setup.replay.run, subject.library)
+    order = np.argsort(address)
+    found = occupancy(
+        (address[order], request[order], usable[order]),
+        (grown * OS_PAGE, np.full(len(grown), OS_PAGE), is_start),
+        PARTS,
+    )
+    header = np.array([len(found.regions), *found.held, *found.unheld])
+    answer.write_arrays(setup.answer, [header, found.regions.ravel()], index * ROOM)

@@ -1,0 +1,95 @@
+"""Looks: the parts of the footprint, and the occupancy of the heap, at many moments of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from allocsim.benchmark import answer
+from allocsim.benchmark.looks import HEADER, ROOM
+from allocsim.benchmark.occupancy import HELD, REGION, Occupancy, occupancy
+from allocsim.errors import Corruption
+from allocsim.explanation.heap_map import HeapMap
+
+LOOKS = 60
+"""Number of evenly spaced looks at a replay."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A heap at one moment. Sizes are in bytes.
+
+    Invariant: the parts sum to the footprint, of which `regions` has what is in units.
+    """
+
+    event: int
+    """Events replayed before the moment."""
+    parts: Mapping[str, int]
+    """The footprint by part, as `Explanation.parts`; "untouched" is negative."""
+    regions: np.ndarray
+    """Rows of int64 (see `Occupancy.regions`), ascending by the number of the region."""
+
+    @property
+    def footprint(self) -> int:
+        """The sum of all parts."""
+        return sum(self.parts.values())
+
+
+def moments_to_look(events: int, chosen: int) -> list[int]:
+    """Return the numbers of events after which to look: LOOKS of `events`, and after `chosen`."""
+    steps = min(LOOKS, events)
+    spaced = {events * step // steps for step in range(1, steps + 1)} if steps else set()
+    return sorted({*spaced, chosen} - {0})
+
+
+def look_at(heap: HeapMap) -> Look:
+    """Return the look at the moment of a map."""
+    objects = (heap.address, heap.request, heap.usable)
+    units = (heap.unit_address, heap.unit_length, heap.unit_part)
+    return _look(heap.event, occupancy(objects, units, len(heap.parts)), heap.parts, heap.rest)
+
+
+def read_looks(
+    descriptor: int, events: Sequence[int], parts: Sequence[str], pages: int
+) -> list[Look]:
+    """Return the looks that a child has written after these numbers of events.
+
+    A library in the child may have written anything. Raises Corruption if there are more regions
+    than the machine's `pages`, or if a value is out of range.
+    """
+    return [
+        _look(event, _read(descriptor, index * ROOM, pages), parts, {})
+        for index, event in enumerate(events)
+    ]
+
+
+def _read(descriptor: int, offset: int, pages: int) -> Occupancy:
+    """Return the occupancy at an offset of the answer."""
+    (header,) = answer.read_arrays(descriptor, [HEADER], offset)
+    count, parts = int(header[0]), header[1:]
+    if not 0 <= count <= pages or offset + (HEADER + 3 * count) * 8 > answer.SETS:
+        raise Corruption("the measuring process sent impossible counts")
+    _, flat = answer.read_arrays(descriptor, [HEADER, 3 * count], offset)
+    regions = flat.reshape(-1, 3)
+    number, memory, used = regions.T
+    is_valid = (
+        ((parts >= 0) & (parts < 1 << 47)).all()
+        and (np.diff(number, prepend=-1) > 0).all()
+        and (number < (1 << 48) // REGION).all()
+        and ((memory >= 0) & (memory <= REGION) & (used >= 0) & (used <= memory)).all()
+    )
+    if not is_valid:
+        raise Corruption("the measuring process sent an impossible look at its heap")
+    return Occupancy(parts[: len(HELD)], parts[len(HELD) :], regions)
+
+
+def _look(event: int, found: Occupancy, names: Sequence[str], rest: Mapping[str, int]) -> Look:
+    """Return a look; parts of 0 bytes are left out, except "live"."""
+    parts = dict(zip(HELD, found.held.tolist(), strict=True))
+    parts["untouched"] = -parts["untouched"]
+    for name, size in (*zip(names, found.unheld.tolist(), strict=True), *rest.items()):
+        parts[name] = parts.get(name, 0) + size
+    kept = {name: size for name, size in parts.items() if size or name == "live"}
+    return Look(event, kept, found.regions)
