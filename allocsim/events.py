@@ -93,7 +93,7 @@ def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
 
 def on_one_thread(trace: Trace) -> Trace:
     """Return the same trace with all events on thread 0 and without THREAD_DONE notes."""
-    chunks = trace.chunks
+    chunks, trace.reopen_with_sites = trace.chunks, None
 
     def single_threaded() -> Iterator[Any]:
         """Yield each chunk with its thread numbers set to 0."""
@@ -112,7 +112,7 @@ def on_one_thread(trace: Trace) -> Trace:
 
 def first_events(trace: Trace, count: int) -> Trace:
     """Return the same trace, cut off after `count` events. Notes do not count."""
-    chunks = trace.chunks
+    chunks, trace.reopen_with_sites = trace.chunks, None
 
     def cut_off() -> Iterator[Any]:
         """Yield chunks until `count` events have been yielded."""
@@ -156,6 +156,10 @@ def _read_stream() -> Iterator[Any]:
     chunks = no_chunks()
     chunks.close()
     return chunks
+
+
+_UNPICKLED = ("chunks", "progress", "resource", "reopen", "reopen_with_sites")
+"""The attributes of a trace that are not pickled."""
 
 
 @dataclass
@@ -207,6 +211,10 @@ class Trace:
     """A function that opens the same trace again; None if the trace can be read only once, like
     standard input."""
 
+    reopen_with_sites: Callable[[], Trace] | None = None
+    """A function that opens the same recording again, with its call sites if it has any; None if
+    the trace is no recording, was changed, or can be read only once."""
+
     @property
     def is_recorded(self) -> bool:
         """Whether the events come from a program and not from a generator.
@@ -249,7 +257,7 @@ class Trace:
                 f"the trace '{self.name}' can't be copied or pickled before its events have been "
                 "read; open it again instead"
             )
-        return {**self.__dict__, **dict.fromkeys(("chunks", "progress", "resource", "reopen"))}
+        return {**self.__dict__, **dict.fromkeys(_UNPICKLED)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the pickled state. The trace then has no events and cannot be opened again."""

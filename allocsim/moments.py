@@ -14,11 +14,14 @@ few bytes are live: at the start, and when a program frees everything at its end
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from allocsim.errors import InputError
-from allocsim.text import parse_count
+from allocsim.recorded_times import event_at_time
+from allocsim.text import parse_count, parse_percent
 
 NAMES = ("peak", "live-peak", "worst", "end", "mean")
 """The moments of a replay, in the order in which they are shown."""
@@ -71,29 +74,67 @@ def worst_of(up_to_last_allocation: Moment, end: Moment, mean: Moment) -> Moment
     return Moment("worst", worst.event, worst.footprint, worst.live)
 
 
-def parse_moment(text: str) -> str | int:
-    """Return one of NAMES, or a number of events; raise InputError for any other text."""
+class Share(float):
+    """A moment given as a share of all events, from 0 to 1."""
+
+    def __str__(self) -> str:
+        return f"{float(self):.1%}"
+
+
+class Seconds(float):
+    """A moment given as a time, in seconds since the first call of the recording."""
+
+    def __str__(self) -> str:
+        return f"{float(self):g} s"
+
+
+Choice: TypeAlias = str | int | Share | Seconds
+"""A moment as a user names it: one of NAMES, a number of events, a share of them, or a time."""
+
+_TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|ms)")
+
+
+def parse_moment(text: str) -> Choice:
+    """Return the moment that a text means; raise InputError if it means none.
+
+    It is one of NAMES, a number of events ("1e6"), a share of all events ("50%"), or a time
+    ("3.5s", "200ms").
+    """
     if text in NAMES:
         return text
+    if text.endswith("%"):
+        return Share(parse_percent(text, 100))
+    if time := _TIME.fullmatch(text):
+        return Seconds(float(time[1]) / (1000 if time[2] == "ms" else 1))
     number = parse_count(text)
     if number is None or number < 0:
         raise InputError(
-            f"invalid moment '{text}'; expected {', '.join(NAMES)} or a number of events"
+            f"invalid moment '{text}'; expected {', '.join(NAMES)}, a number of events, a share of "
+            "them as in 50%, or a time as in 3.5s"
         )
     return number
 
 
-def event_at(moments: tuple[Moment, ...], chosen: str | int) -> int:
-    """Return the number of events before a moment, which is given as `parse_moment` returns it.
+def event_at(
+    moments: tuple[Moment, ...], chosen: Choice, times: Sequence[tuple[int, int]] = ()
+) -> int:
+    """Return the number of events before a moment.
 
-    Raises InputError for the mean, and for a number that exceeds the number of all events.
+    `times` has the times of the recording (see `recorded_times`). Raises InputError for the mean,
+    for a number that exceeds the number of all events, and for a time that `times` does not have.
     """
     events = {moment.name: moment.event for moment in moments}
-    event = events[chosen] if isinstance(chosen, str) else chosen
+    last = events["end"] or 0
+    if isinstance(chosen, str):
+        event = events[chosen]
+    elif isinstance(chosen, Seconds):
+        return min(event_at_time(times, chosen), last)
+    else:
+        event = int(chosen * last) if isinstance(chosen, Share) else chosen
     if event is None:
         raise InputError("the mean is no single moment; choose peak, live-peak, worst, end or N")
-    if event > (events["end"] or 0):
-        raise InputError(f"event {event} is after the last one, {events['end']}")
+    if event > last:
+        raise InputError(f"event {event} is after the last one, {last}")
     return event
 
 

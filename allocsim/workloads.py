@@ -83,6 +83,7 @@ def open_recording(
     trace.name = printable(name)
     if name != "-" and Path(path).is_file():  # a pipe can be read only once
         trace.reopen = partial(open_recording, name, form, process, sites)
+        trace.reopen_with_sites = partial(open_recording, name, form, process, True)
     return trace
 
 

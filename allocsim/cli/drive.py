@@ -15,9 +15,10 @@ from allocsim.driver import Touch
 from allocsim.errors import InputError
 from allocsim.events import Trace, first_events
 from allocsim.heap import Heap
-from allocsim.moments import event_at
+from allocsim.moments import Choice, event_at
 from allocsim.player import Options, play
 from allocsim.profile import Profile
+from allocsim.recorded_times import recorded_times
 from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
 from allocsim.reports.run_text import csv_text, json_text, markdown_text
@@ -72,9 +73,9 @@ def _new_heap(design: str, settings: Settings) -> Heap:
     return Heap(design, reserve=settings.reserve, **parameters)
 
 
-def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: str | int) -> Profile:
+def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: Choice) -> Profile:
     """Return the profile with the heap at a chosen moment. A second replay ends at that moment."""
-    event = event_at(profile.moments, chosen)
+    event = event_at(profile.moments, chosen, recorded_times(trace.description))
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")
     options = Options(touch=Touch[settings.touch.upper()], limit=settings.limit)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
+from allocsim.cli.measure_options import require_not_given
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
@@ -18,9 +19,21 @@ from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 
 _FILE = click.Path(dir_okay=False)
 
+EXPORTS = ("pprof", "collapsed")
+"""The options that write a file."""
+
+FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure")
+"""The parameters that apply to a single workload."""
+
 
 @click.command("explain")
-@click.argument("name", metavar="WORKLOAD", shell_complete=complete_workload)
+@click.argument(
+    "names",
+    metavar="WORKLOAD [WORKLOAD]",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_workload,
+)
 @click.option(
     "--on",
     metavar="SUBJECT",
@@ -35,7 +48,8 @@ _FILE = click.Path(dir_okay=False)
     metavar="MOMENT",
     default="worst",
     show_default=True,
-    help="peak, live-peak, worst (largest footprint - live), end, or a number of events.",
+    help="peak, live-peak, worst (largest footprint - live), end, a number of events, a share of "
+    "them (50%), or a time since the first call, if the recording has times (3.5s).",
 )
 @click.option(
     "--by",
@@ -103,46 +117,76 @@ _FILE = click.Path(dir_okay=False)
     show_default=True,
     help="Number in --collapsed: objects, or bytes. `owned` sums to the footprint.",
 )
-def command(name: str, form: str | None, process: int | None, **options: Any) -> None:
+def command(names: tuple[str, ...], **options: Any) -> None:
     """Show who owns the footprint, and what would change it.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. A live
     object then owns its bytes, its rounding, and its share of the free bytes in spans or pages that
     live objects keep in use. The rest of the footprint belongs to no object: caches, free memory,
     metadata. Each experiment replays the workload with one change and measures the footprint.
+
+    Two workloads, such as recordings before and after an edit of a program, are shown side by side:
+    what grew, and whose it is.
     """
-    exports = [options[name] for name in ("pprof", "collapsed") if options[name]]
+    if len(names) > 2:
+        raise click.UsageError(f"expected one or two workloads; found {len(names)}")
+    exports = [options[name] for name in EXPORTS if options[name]]
     require_writable(exports)
+    if len(names) == 2:
+        require_not_given(*FOR_ONE, needs="a single workload")
+        _compare(names, options)
+        return
     from allocsim.cli.drive import command_line
-    from allocsim.explanation.explanation import Question, explain
-    from allocsim.explanation.repeatable import repeatable
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
-    from allocsim.reports.trace_warnings import trace_warnings
-    from allocsim.workloads import open_workload
 
-    by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
-    question = Question(options["at"], by, options["what_if"], seconds, bool(exports))
-    workload = open_workload(name, options["seed"], form, process)
-    opened = repeatable(workload)
-
-    def with_sites() -> Any:
-        """Open the workload with its call sites, unless it can be read only once."""
-        if workload.reopen is None:
-            return opened()
-        return open_workload(name, options["seed"], form, process, sites=True)
-
-    found, trace = explain(_subject(opened, options), question, with_sites)
-    for note in trace.notes:
-        log(f"note: {note}")
-    for warning in trace_warnings(trace):
-        log(f"warning: {warning}")
+    found, trace = _explain(names[0], options["at"], seconds, options)
     _export(found, trace.name, options)
     if options["json"]:
         click.echo(explanation_json(found, trace, command_line()))
     else:
         print_explanation(found, trace.name)
+
+
+def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any:
+    """Explain a workload at a moment, with experiments of `seconds`.
+
+    Returns the explanation and the trace.
+    """
+    from allocsim.explanation.explanation import Question, explain
+    from allocsim.explanation.repeatable import repeatable
+    from allocsim.reports.trace_warnings import trace_warnings
+    from allocsim.workloads import open_workload
+
+    by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
+    stacks = any(options[name] for name in EXPORTS)
+    question = Question(at, by, options["what_if"], seconds, stacks)
+    workload = open_workload(name, options["seed"], options["form"], options["process"])
+    opened = repeatable(workload)
+    found, trace = explain(_subject(opened, options), question, workload.reopen_with_sites)
+    for note in trace.notes:
+        log(f"note: {note}")
+    for warning in trace_warnings(trace):
+        log(f"warning: {warning}")
+    return found, trace
+
+
+def _compare(names: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Explain two workloads, without experiments, and report the changes."""
+    from allocsim.cli.drive import command_line
+    from allocsim.explanation.changes import changes_of, same_moment
+    from allocsim.reports.changes_screen import print_changes
+    from allocsim.reports.changes_text import changes_json
+
+    before, first = _explain(names[0], options["at"], 0.0, options)
+    at = same_moment(before) if options["at"] == "worst" else options["at"]
+    after, second = _explain(names[1], at, 0.0, options)
+    found = changes_of(before, after)
+    if options["json"]:
+        click.echo(changes_json(found, (first, second), command_line()))
+    else:
+        print_changes(found, first.name, second.name)
 
 
 def _export(found: Any, workload: str, options: dict[str, Any]) -> None:

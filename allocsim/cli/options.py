@@ -36,7 +36,7 @@ class Settings(NamedTuple):
     export_markdown: str | None
     classes: bool
     native_counters: bool
-    at: str | int | None
+    at: Any  # moments.Choice, or None
 
     def exports(self) -> list[str]:
         """Return the paths of all files to write."""
@@ -117,8 +117,8 @@ _OPTIONS = (
         "--at",
         type=MomentType(),
         metavar="MOMENT",
-        help="Show the heap at peak, live-peak, worst (largest footprint - live), end, or after N "
-        "events. The workload is replayed a second time.",
+        help="Show the heap at peak, live-peak, worst (largest footprint - live), end, after N "
+        "events, at 50% of them, or at a time (3.5s). The workload is replayed a second time.",
     ),
     click.option("--json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--export-json", type=_FILE, help="Write the result as JSON to a file."),

@@ -41,15 +41,15 @@ class SizeType(click.ParamType[int]):
         return size
 
 
-class MomentType(click.ParamType[str | int]):
-    """A moment of a replay: a name of `moments.NAMES`, or a number of events."""
+class MomentType(click.ParamType["str | int | float"]):
+    """A moment of a replay (see `moments.parse_moment`)."""
 
     name = "moment"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | int:
-        """Return the name or the number."""
+    ) -> str | int | float:
+        """Return the moment, a `moments.Choice`."""
         from allocsim.moments import parse_moment
 
         try:

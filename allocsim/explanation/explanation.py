@@ -17,7 +17,8 @@ from allocsim.explanation.shares import Shares, share_out
 from allocsim.explanation.stacks import Stacks, stacks_of
 from allocsim.explanation.subject import Subject
 from allocsim.explanation.what_if import Experiments, Group, WhatIf, group_of
-from allocsim.moments import Moment, event_at
+from allocsim.moments import Choice, Moment, Seconds, event_at
+from allocsim.recorded_times import recorded_times
 from allocsim.text import counted
 
 SECONDS = 10.0
@@ -28,8 +29,8 @@ SECONDS = 10.0
 class Question:
     """What to explain about a subject."""
 
-    at: str | int = "worst"
-    """The moment to explain, as `moments.parse_moment` returns it."""
+    at: Choice = "worst"
+    """The moment to explain."""
     by: Sequence[str] = ()
     """What the owners are grouped by: "site" or keys of `MAKERS`. Default: call site and size if
     call sites are known, else size and lifetime."""
@@ -90,7 +91,7 @@ def explain(
     """
     _require_groupings(question.by)
     moments = subject.moments()
-    event = event_at(moments, question.at)
+    event = event_at(moments, question.at, _times(subject, question.at))
     if not event_at(moments, "end"):
         raise InputError("the workload has no events to explain")
     heap = subject.map_at(event)
@@ -144,7 +145,15 @@ def _require_groupings(by: Sequence[str]) -> None:
             raise UnknownName("grouping", each, ("site", *MAKERS))
 
 
-def _moment(at: str | int, heap: HeapMap) -> Moment:
+def _times(subject: Subject, at: Choice) -> list[tuple[int, int]]:
+    """Return the times of the workload's recording if the moment is given as a time."""
+    if not isinstance(at, Seconds):
+        return []
+    with subject.open_trace() as trace:
+        return recorded_times(trace.description)
+
+
+def _moment(at: Choice, heap: HeapMap) -> Moment:
     """Return the moment of the map, under the name that the user gave."""
     return Moment(str(at), heap.event, heap.footprint, int(heap.request.sum()))
 

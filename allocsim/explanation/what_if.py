@@ -16,17 +16,12 @@ import numpy as np
 
 from allocsim.events import Trace, first_events
 from allocsim.explanation.labels import Labels
+from allocsim.explanation.noise import is_noise
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.settings import tried_settings
 from allocsim.explanation.subject import Subject
 from allocsim.explanation.variants import Match, variant
 from allocsim.text import format_bytes
-
-MIN_NOISE = 1 << 20
-"""A change of fewer bytes is noise, because allocators grow in steps of about this size."""
-
-NOISE_SHARE = 50
-"""A change of less than footprint / NOISE_SHARE is noise too."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,7 @@ class WhatIf:
 
     def is_noise(self) -> bool:
         """Return whether the change is too small to mean anything."""
-        before = self.footprint - self.change
-        return abs(self.change) < max(MIN_NOISE, before // NOISE_SHARE)
+        return is_noise(self.footprint - self.change, self.change)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.owners import Owner
+from allocsim.moments import Moment
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import bar, percent
 from allocsim.reports.screen import Screen, Table, simple_table, styled
@@ -35,7 +36,7 @@ def print_explanation(found: Explanation, workload: str) -> None:
     factor = "" if moment.overhead is None else f", {moment.overhead:.2f}x live"
     screen.print(
         styled(
-            f"{workload} on {found.subject}, at {_when(found)}: {format_bytes(moment.footprint)} "
+            f"{workload} on {found.subject}, at {when(moment)}: {format_bytes(moment.footprint)} "
             f"for {format_bytes(moment.live)} live{factor}",
             "bold",
         )
@@ -54,10 +55,10 @@ def print_explanation(found: Explanation, workload: str) -> None:
     screen.print(*(styled(f"warning: {caution}", "yellow") for caution in found.cautions))
 
 
-def _when(found: Explanation) -> str:
-    """Return the moment as text: its event, and its name if it has one."""
-    name, event = found.moment.name, f"event {found.moment.event:,}"
-    return event if name.isdecimal() else f"{name} ({event})"
+def when(moment: Moment) -> str:
+    """Return a moment as text: its event, and its name if it has one."""
+    event = f"event {moment.event:,}"
+    return event if moment.name.isdecimal() else f"{moment.name} ({event})"
 
 
 def _parts_table(found: Explanation) -> Table:

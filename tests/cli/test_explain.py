@@ -8,7 +8,7 @@ import pytest
 from allocsim.call_sites.table import table_of_addresses
 from allocsim.traces.native.file import write_trace
 from tests.call_sites.stacks import FRAMES, with_sites
-from tests.cli.conftest import Run
+from tests.cli.conftest import TEXT, File, Run
 from tests.driving import malloc
 from tests.pipes import filled_pipe
 from tests.reports import profiles
@@ -76,6 +76,7 @@ def test_workload_from_a_pipe_is_kept(run: Run, text: Path) -> None:
         ("--on nosuch", "unknown subject 'nosuch'"),
         ("--at mean", "no single moment"),
         ("--at 1e9", "after the last one"),
+        ("--at 1s", "the recording has no times"),
         ("--what-if 9", "unknown group '9'"),
     ],
 )
@@ -112,3 +113,44 @@ def test_two_exports_to_one_file_are_a_usage_error(run: Run, text: Path) -> None
     ended = run(f"explain {text} --pprof x --collapsed ./x")
     assert ended.status == 2
     assert "given for two exports" in ended.err
+
+
+def test_two_workloads_are_shown_side_by_side(run: Run, text: Path, file: File) -> None:
+    file("more.txt", TEXT + "".join(f"7: malloc {at + 4096:#x} 4000000\n" for at in range(10)))
+    ended = run(f"explain {text} more.txt --on go2008 --at end")
+    assert ended.status == 0, ended.err
+    assert "mine.txt at end (event 6) and more.txt at end (event 16), on go2008" in ended.out
+    assert "The footprint grew by" in ended.out
+    assert "is new and owns" in ended.out
+    assert "The workloads have 6 and 16 events." in ended.out
+
+
+def test_json_of_two_workloads_has_both_and_their_changes(run: Run, text: Path) -> None:
+    ended = run(f"explain {text} {text} --on tcmalloc --json")
+    assert ended.status == 0, ended.err
+    found = json.loads(ended.out)
+    assert set(found) == {
+        "schema", "version", "command", "before", "after", "footprint", "live", "parts", "owners",
+        "sentences",
+    }  # fmt: skip
+    assert set(found["before"]) == set(found["after"]) == PROMISED | EXTRAS
+    assert found["footprint"]["change"] == 0
+    assert {row["by"] for row in found["owners"]} == {"size", "lifetime"}
+    for row in found["owners"]:
+        assert row["before"] == row["after"]
+        assert set(row) == {"by", "name", "before", "after", "change", "noise"}
+    assert found["sentences"][0].startswith("The footprint is the same within noise")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a b c", "expected one or two workloads; found 3"),
+        ("a b --what-if X", "--what-if needs a single workload"),
+        ("a b --pprof x", "--pprof needs a single workload"),
+    ],
+)
+def test_two_workloads_have_no_experiments_and_no_exports(run: Run, line: str, said: str) -> None:
+    ended = run(f"explain {line}")
+    assert ended.status == 2
+    assert said in ended.err

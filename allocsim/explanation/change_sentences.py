@@ -1,0 +1,83 @@
+"""Sentences about two workloads side by side: did the footprint change, and whose is the change?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from allocsim.explanation.changes import Change, Changes
+from allocsim.moments import Moment, event_at
+from allocsim.text import format_bytes
+
+LENGTHS = 20
+"""A different number of events is mentioned if it differs by more than 1/LENGTHS."""
+
+EXPLAINED = 5
+"""Owners are named if their bytes changed by at least 1/EXPLAINED of the change of the footprint.
+"""
+
+MAX_NAMED = 3
+"""Maximum number of owners that are named."""
+
+
+def change_sentences(found: Changes) -> list[str]:
+    """Return the sentences: the footprint, its owners, the peaks, and the lengths."""
+    footprint = _on_footprint("The footprint", found, found.before.moment, found.after.moment)
+    return [footprint, *_on_owners(found), *_on_peaks(found), *_on_lengths(found)]
+
+
+def signed(change: int) -> str:
+    """Return a change in bytes with its sign, as in "-1.5 MiB"."""
+    return f"{'-' if change < 0 else '+'}{format_bytes(abs(change))}"
+
+
+def _on_footprint(what: str, found: Changes, before: Moment, after: Moment) -> str:
+    """State the change of a footprint, or that it is noise, and the change of the live bytes."""
+    change = after.footprint - before.footprint
+    sizes = f"{format_bytes(before.footprint)} before, {format_bytes(after.footprint)} after"
+    live = f"live bytes {signed(after.live - before.live)}"
+    if found.is_noise(change):
+        return f"{what} is the same within noise: {sizes} ({live})."
+    verb = "grew" if change > 0 else "shrank"
+    share = f"{change / before.footprint:+.1%}, " if before.footprint else ""
+    return f"{what} {verb} by {format_bytes(abs(change))}: {sizes} ({share}{live})."
+
+
+def _on_peaks(found: Changes) -> Iterator[str]:
+    """State the change of the peak, if the moment of the first workload is another one."""
+    peaks = [each.moments[0] for each in (found.before, found.after)]
+    if peaks[0].event != found.before.moment.event:
+        yield _on_footprint("The peak", found, *peaks)
+
+
+def _on_owners(found: Changes) -> Iterator[str]:
+    """Name the owners of the first grouping whose bytes changed most."""
+    if not found.owners or found.is_noise(found.footprint):
+        return
+    first = [change for change in found.owners if change.by == found.owners[0].by]
+    large = [each for each in first if abs(each.owned) * EXPLAINED >= abs(found.footprint)]
+    for change in [each for each in large if not found.is_noise(each.owned)][:MAX_NAMED]:
+        yield _on_owner(change)
+
+
+def _on_owner(change: Change) -> str:
+    """State how much more or less an owner owns, and why."""
+    if change.after is None:
+        return f"{change.name} owns nothing any more; it owned {format_bytes(-change.owned)}."
+    if change.before is None:
+        return f"{change.name} is new and owns {format_bytes(change.owned)}."
+    live, pinned = change.figures("live"), change.figures("pinned")
+    return (
+        f"{change.name} owns {format_bytes(abs(change.owned))} "
+        f"{'more' if change.owned > 0 else 'less'}: live {signed(live[1] - live[0])}, pinned "
+        f"{signed(pinned[1] - pinned[0])}."
+    )
+
+
+def _on_lengths(found: Changes) -> Iterator[str]:
+    """State that the workloads have different lengths, if they do (see LENGTHS)."""
+    before, after = (event_at(each.moments, "end") for each in (found.before, found.after))
+    if abs(after - before) * LENGTHS > before:
+        yield (
+            f"The workloads have {before:,} and {after:,} events. If the program did not do the "
+            "same work, the change may come from the work."
+        )

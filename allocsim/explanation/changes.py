@@ -1,0 +1,127 @@
+"""Changes between the explanations of two workloads: what grew, and whose it is.
+
+Typically the workloads are recordings of a program before and after an edit. An owner of one is the
+owner of the same name in the other: a call site with the same function, file and line, a size, and
+so on. An edit moves lines. So a function that has one call site without a counterpart in each
+workload is matched with itself, although the lines differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from allocsim.explanation.explanation import Explanation
+from allocsim.explanation.noise import is_noise
+from allocsim.explanation.owners import Owner
+from allocsim.moments import Choice, Share
+
+_LINE = re.compile(r":\d+$")
+"""The line number at the end of a call site's name."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """An owner in both workloads. At most one of `before` and `after` is None: not an owner."""
+
+    by: str
+    before: Owner | None
+    after: Owner | None
+
+    @property
+    def name(self) -> str:
+        """The name of the owner, as in "serve a.c:7"; "serve a.c:7 -> 9" if its line has moved."""
+        names = [owner.name for owner in (self.before, self.after) if owner is not None]
+        if len({*names}) == 1:
+            return names[0]
+        return f"{names[0]} -> {names[1].rpartition(':')[2]}"
+
+    def figures(self, field: str) -> tuple[int, int]:
+        """Return a field of `Owner` in both workloads; 0 in one without this owner."""
+        pair = (self.before, self.after)
+        before, after = (getattr(owner, field) if owner else 0 for owner in pair)
+        return before, after
+
+    @property
+    def owned(self) -> int:
+        """The change of `Owner.owned` in bytes."""
+        before, after = self.figures("owned")
+        return after - before
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Two explanations of the same subject at the same kind of moment."""
+
+    before: Explanation
+    after: Explanation
+    owners: list[Change]
+    """By grouping; the largest change of owned bytes first. Groupings of one side are left out."""
+
+    @property
+    def footprint(self) -> int:
+        """The change of the footprint at the moment, in bytes."""
+        return self.after.moment.footprint - self.before.moment.footprint
+
+    def is_noise(self, change: int) -> bool:
+        """Return whether a change in bytes is too small to mean anything."""
+        return is_noise(self.before.moment.footprint, change)
+
+
+def same_moment(before: Explanation) -> Choice:
+    """Return the moment of a second workload that is compared with the one of `before`.
+
+    The worst moments of two workloads are often of different kinds, such as the peak and the end.
+    So if the moment of `before` is also its end or a peak, that is the moment of both. Otherwise,
+    it is the same share of the events.
+    """
+    events = {each.name: each.event for each in before.moments}
+    for name in ("end", "peak", "live-peak"):
+        if events[name] == before.moment.event:
+            return name
+    return Share((before.moment.event or 0) / (events["end"] or 1))
+
+
+def changes_of(before: Explanation, after: Explanation) -> Changes:
+    """Return the changes from one explanation to another."""
+    shared = [by for by in _groupings(before) if by in _groupings(after)]
+    found = [change for by in shared for change in _changes_by(by, before, after)]
+    return Changes(before, after, found)
+
+
+def _groupings(found: Explanation) -> list[str]:
+    """Return the groupings of an explanation, in order."""
+    return [*dict.fromkeys(owner.by for owner in found.owners)]
+
+
+def _changes_by(by: str, before: Explanation, after: Explanation) -> list[Change]:
+    """Return the changes of a grouping."""
+    old, new = ({o.name: o for o in each.owners if o.by == by} for each in (before, after))
+    pairs = {name: name for name in old if name in new}
+    if by == "site":
+        pairs |= _moved(old.keys() - pairs, new.keys() - pairs)
+    gone = [Change(by, owner, None) for name, owner in old.items() if name not in pairs]
+    known = {*pairs.values()}
+    added = [Change(by, None, owner) for name, owner in new.items() if name not in known]
+    both = [Change(by, old[name], new[other]) for name, other in pairs.items()]
+    return sorted(both + gone + added, key=lambda change: (-abs(change.owned), change.name))
+
+
+def _moved(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
+    """Return the new name of each call site whose function has no other one, before or after."""
+    olds, news = _by_function(old), _by_function(new)
+    return {
+        olds[function][0]: news[function][0]
+        for function in olds.keys() & news.keys()
+        if len(olds[function]) == len(news[function]) == 1
+    }
+
+
+def _by_function(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of call sites with a line, by function and file."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if _LINE.search(name):
+            found.setdefault(_LINE.sub("", name), []).append(name)
+    return found

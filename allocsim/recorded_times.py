@@ -1,0 +1,54 @@
+"""Times of a recording: pairs of events and nanoseconds, which only some recordings have.
+
+`allocsim record` stores at most 1,024 points in the description of a trace (see
+`traces.preload.time_table`). A time between two points is interpolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from allocsim.errors import InputError
+
+NONE = "the recording has no times; `allocsim record --with preload` makes one that has them"
+
+
+def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the points (events before, nanoseconds since the first call) of a trace, in order.
+
+    `description` is that of the trace. The result is [] if there are no points, if the trace is a
+    part of a recording, or if the points are not valid: a file may hold anything.
+    """
+    source = description.get("source", description)
+    if not isinstance(source, Mapping) or "piece" in source:
+        return []
+    points = source.get("times")
+    if not isinstance(points, list) or not all(map(_is_point, points)):
+        return []
+    in_order = all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(points))
+    return [(event, time) for event, time in points] if in_order else []
+
+
+def _is_point(value: Any) -> bool:
+    """Return whether a value is a pair of integers that a trace can have."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    return all(type(number) is int and 0 <= number < 1 << 62 for number in value)
+
+
+def event_at_time(points: Sequence[tuple[int, int]], seconds: float) -> int:
+    """Return the number of events before a time, in seconds since the first call.
+
+    Raises InputError if there are no points, or if the time is after the last one.
+    """
+    if not points:
+        raise InputError(NONE)
+    if seconds * 1e9 > points[-1][1]:
+        last = points[-1][1] / 1e9
+        raise InputError(f"{seconds:g} s is after the last time in the recording, {last:g} s")
+    events, times = zip(*points, strict=True)
+    return int(np.interp(seconds * 1e9, times, events))

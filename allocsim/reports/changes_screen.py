@@ -1,0 +1,98 @@
+"""Two explanations side by side on the screen: moments, parts, owners and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from allocsim.explanation.change_sentences import change_sentences, signed
+from allocsim.explanation.changes import Change, Changes
+from allocsim.reports.explanation_screen import ROWS, TITLES, when
+from allocsim.reports.screen import Screen, Table, simple_table, styled
+from allocsim.text import format_bytes
+
+MEANING = (
+    "A: {before}; B: {after}. Owned: live + rounding + pinned bytes. Noise: a change below 1 MiB "
+    "or below 2% of the footprint of A."
+)
+
+
+def print_changes(found: Changes, before: str, after: str) -> None:
+    """Print the changes from the workload called `before` to the one called `after`."""
+    screen, whens = Screen(), [when(each.moment) for each in (found.before, found.after)]
+    title = f"{before} at {whens[0]} and {after} at {whens[1]}, on {found.before.subject}"
+    screen.print(styled(title, "bold"))
+    screen.print_table(_moments_table(found))
+    screen.print_table(_parts_table(found))
+    for by in dict.fromkeys(change.by for change in found.owners):
+        rows = [change for change in found.owners if change.by == by]
+        screen.print_table(_owners_table(by, rows, found), 2)
+    screen.print(styled(MEANING.format(before=before, after=after), "dim"))
+    screen.print("", *map(styled, change_sentences(found)))
+    cautions = dict.fromkeys([*found.before.cautions, *found.after.cautions])
+    screen.print(*(styled(f"warning: {caution}", "yellow") for caution in cautions))
+
+
+def _table(title: str, columns: Iterable[str]) -> Table:
+    """Return an empty table with a column of names and columns of figures."""
+    table = simple_table()
+    table.add_column(title, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _moments_table(found: Changes) -> Table:
+    """Return the table of the moments: events, footprint and live bytes of both."""
+    table = _table("moment", ("event A", "B", "footprint A", "B", "change", "live A", "B"))
+    after = {moment.name: moment for moment in found.after.moments}
+    for moment in found.before.moments:
+        other = after.get(moment.name)
+        if other is None:
+            continue
+        events = ["" if each.event is None else f"{each.event:,}" for each in (moment, other)]
+        cells = _cells(found, moment.footprint, other.footprint)
+        live = [format_bytes(each.live) for each in (moment, other)]
+        table.add_row(moment.name, *events, *cells, *live)
+    return table
+
+
+def _parts_table(found: Changes) -> Table:
+    """Return the table of the parts of both footprints."""
+    table = _table("part of the footprint", ("A", "B", "change"))
+    old, new = found.before.parts, found.after.parts
+    for name in dict.fromkeys([*old, *new]):
+        table.add_row(name, *_cells(found, old.get(name, 0), new.get(name, 0)))
+    footprints = (found.before.moment.footprint, found.after.moment.footprint)
+    table.add_row("footprint", *_cells(found, *footprints), style="bold")
+    return table
+
+
+def _owners_table(by: str, changes: list[Change], found: Changes) -> Table:
+    """Return the table of a grouping: the largest changes, and the sum of all others."""
+    columns = ("objects A", "B", "live A", "B", "owned A", "B", "change")
+    table = _table(f"owner, by {TITLES[by]}", columns)
+    for change in changes[:ROWS]:
+        table.add_row(change.name, *_owner_cells([change], found))
+    if others := changes[ROWS:]:
+        table.add_row(f"{len(others)} others", *_owner_cells(others, found))
+    return table
+
+
+def _owner_cells(changes: list[Change], found: Changes) -> list[str]:
+    """Return the cells of the sum of some owners."""
+
+    def sums(field: str) -> list[int]:
+        """Return the sum of a field before and after."""
+        return [sum(pair) for pair in zip(*(each.figures(field) for each in changes), strict=True)]
+
+    objects = [f"{count:,}" for count in sums("objects")]
+    live = [format_bytes(size) for size in sums("live")]
+    before, after = sums("owned")
+    return [*objects, *live, *_cells(found, before, after)]
+
+
+def _cells(found: Changes, before: int, after: int) -> list[str]:
+    """Return two sizes and their change as text; "noise" if it is too small."""
+    change = after - before
+    told = "" if not change else "noise" if found.is_noise(change) else signed(change)
+    return [format_bytes(before), format_bytes(after), told]
