@@ -1,13 +1,13 @@
-"""HTML tables, in which notebooks show results (`_repr_html_`)."""
+"""HTML tables: in notebooks (`_repr_html_`), and in pages with pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 
-from allocsim.text import printable
+from allocsim.markup import Markup, element, joined
 
-_RIGHT = ' style="text-align: right"'
+IN_NOTEBOOK = {"style": "text-align: right"}
+"""Attributes of a right-aligned cell in a notebook, which has no style sheet for it."""
 
 
 def html_table(
@@ -15,29 +15,27 @@ def html_table(
     titles: Sequence[str],
     rows: Iterable[Sequence[str]],
     left: Sequence[int] = (0,),
-) -> str:
+    right: Mapping[str, str] = IN_NOTEBOOK,
+) -> Markup:
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
     The classes stop MathJax from typesetting a name with dollar signs, because a formula may
-    contain a link.
+    contain a link. `right` has the attributes of a right-aligned cell.
     """
-    head = _row("th", titles, left)
-    body = "".join(_row("td", row, left) for row in rows)
-    return (
-        f'<table class="tex2jax_ignore mathjax_ignore"><caption>{_text(caption)}</caption>'
-        f"<thead>{head}</thead><tbody>{body}</tbody></table>"
+    head = _row("th", titles, left, right)
+    body = joined(*(_row("td", row, left, right) for row in rows))
+    return element(
+        "table",
+        element("caption", caption),
+        element("thead", head),
+        element("tbody", body),
+        class_="tex2jax_ignore mathjax_ignore",
     )
 
 
-def _row(tag: str, texts: Sequence[str], left: Sequence[int]) -> str:
+def _row(tag: str, texts: Sequence[str], left: Sequence[int], right: Mapping[str, str]) -> Markup:
     """Return a row of cells."""
     cells = (
-        f"<{tag}{'' if column in left else _RIGHT}>{_text(text)}</{tag}>"
-        for column, text in enumerate(texts)
+        element(tag, text, **({} if column in left else right)) for column, text in enumerate(texts)
     )
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _text(text: str) -> str:
-    """Return text as HTML; characters that are not printable are shown as escape sequences."""
-    return escape(printable(text))
+    return element("tr", *cells)

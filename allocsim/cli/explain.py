@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from allocsim.cli.options import (
     touch_option,
 )
 from allocsim.cli.output import export, log
+from allocsim.cli.picture_options import PICTURES, export_pictures, picture_options, picture_paths
 from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 
 _FILE = click.Path(dir_okay=False)
@@ -22,7 +24,7 @@ _FILE = click.Path(dir_okay=False)
 EXPORTS = ("pprof", "collapsed")
 """The options that write a file."""
 
-FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure")
+FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES)
 """The parameters that apply to a single workload."""
 
 
@@ -100,6 +102,7 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure")
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
+@picture_options
 @click.option(
     "--pprof",
     type=_FILE,
@@ -131,7 +134,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
     exports = [options[name] for name in EXPORTS if options[name]]
-    require_writable(exports)
+    require_writable([*exports, *picture_paths(options)])
     if len(names) == 2:
         require_not_given(*FOR_ONE, needs="a single workload")
         _compare(names, options)
@@ -143,6 +146,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
     found, trace = _explain(names[0], options["at"], seconds, options)
     _export(found, trace.name, options)
+    export_pictures(options, partial(_page, found, trace))
     if options["json"]:
         click.echo(explanation_json(found, trace, command_line()))
     else:
@@ -161,7 +165,8 @@ def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     stacks = any(options[name] for name in EXPORTS)
-    question = Question(at, by, options["what_if"], seconds, stacks)
+    pictures = any(options[name] for name in PICTURES)
+    question = Question(at, by, options["what_if"], seconds, stacks, pictures)
     workload = open_workload(name, options["seed"], options["form"], options["process"])
     opened = repeatable(workload)
     found, trace = explain(_subject(opened, options), question, workload.reopen_with_sites)
@@ -200,6 +205,14 @@ def _export(found: Any, workload: str, options: dict[str, Any]) -> None:
             (options["collapsed"], lambda: collapsed_stacks(found.stacks, options["measure"])),
         ]
     )
+
+
+def _page(found: Any, trace: Any) -> Any:
+    """Return the page of an explanation."""
+    from allocsim.cli.drive import command_line
+    from allocsim.pictures.explanation_page import Shown, explanation_page
+
+    return explanation_page(Shown(found, trace, command_line()))
 
 
 def _subject(opened: Any, options: dict[str, Any]) -> Any:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from allocsim.call_sites.table import EMPTY, SiteTable
 from allocsim.errors import Corruption, InputError, UnknownName
 from allocsim.events import Trace
+from allocsim.explanation.evidence import Evidence
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import MAKERS, Labels, label
 from allocsim.explanation.lives import Lives, read_lives
+from allocsim.explanation.looks import moments_to_look
 from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explanation.sentences import sentences
-from allocsim.explanation.shares import Shares, share_out
+from allocsim.explanation.shares import share_out
 from allocsim.explanation.stacks import Stacks, stacks_of
 from allocsim.explanation.subject import Subject
 from allocsim.explanation.what_if import Experiments, Group, WhatIf, group_of
@@ -40,16 +42,8 @@ class Question:
     """Seconds after which no experiment is started; 0 for no experiments."""
     stacks: bool = False
     """Whether to compute the owners by stack too. That takes longer for many different stacks."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What an explanation was computed from, for pictures."""
-
-    heap: HeapMap
-    shares: Shares
-    lives: Lives
-    table: SiteTable
+    pictures: bool = False
+    """Whether to keep the evidence for pictures, which takes another replay."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +69,7 @@ class Explanation:
     stacks: Stacks | None = None
     """The owners by stack, if `Question.stacks` is set."""
     evidence: Evidence | None = field(default=None, repr=False)
+    """If `Question.pictures` is set."""
 
 
 def explain(
@@ -92,7 +87,8 @@ def explain(
     _require_groupings(question.by)
     moments = subject.moments()
     event = event_at(moments, question.at, _times(subject, question.at))
-    if not event_at(moments, "end"):
+    end = event_at(moments, "end")
+    if not end:
         raise InputError("the workload has no events to explain")
     heap = subject.map_at(event)
     shares = share_out(heap)
@@ -109,6 +105,7 @@ def explain(
     experiments = Experiments(subject, opener, (event, heap.footprint), question.seconds)
     groups = _groups(question, labels, owners, heap)
     what_ifs = experiments.results(groups) if question.seconds > 0 else []
+    looks = subject.looks(moments_to_look(end, event)) if question.pictures else []
     parts, flat = parts_of(heap, shares), [owner for rows in owners for owner in rows]
     answer = Explanation(
         subject=subject.name,
@@ -122,7 +119,7 @@ def explain(
         sentences=sentences(heap.footprint, parts, flat, what_ifs),
         cautions=[*subject.cautions, *_left_out(experiments, question)],
         stacks=stacks,
-        evidence=Evidence(heap, shares, lives, table),
+        evidence=Evidence(heap, shares, lives, table, looks) if question.pictures else None,
     )
     return answer, trace
 

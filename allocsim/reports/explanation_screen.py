@@ -115,11 +115,11 @@ def _what_if_table(found: Explanation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for each in found.what_ifs:
-        change = "within noise" if each.is_noise() else _signed(each.change)
+        change = "within noise" if each.is_noise() else signed(each.change)
         table.add_row(each.what, format_bytes(each.footprint), change, each.how)
     return table
 
 
-def _signed(change: int) -> str:
+def signed(change: int) -> str:
     """Return a number of bytes with its sign."""
     return f"{'-' if change < 0 else '+'}{format_bytes(abs(change))}"

@@ -154,3 +154,25 @@ def test_two_workloads_have_no_experiments_and_no_exports(run: Run, line: str, s
     ended = run(f"explain {line}")
     assert ended.status == 2
     assert said in ended.err
+
+
+def test_pictures_need_an_optional_package(
+    run: Run, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allocsim.pictures.render.find_spec", lambda _: None)
+    ended = run(f"explain {text} --on go2008 --html page.html")
+    assert ended.status == 3
+    assert ended.err.endswith(
+        "pictures need the package vl-convert-python; install it with: "
+        "pip install 'allocsim[pictures]'\n"
+    )
+    assert not Path("page.html").exists()
+
+
+def test_page_is_written_whole(run: Run, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("allocsim.pictures.render.find_spec", lambda _: True)
+    monkeypatch.setattr("allocsim.pictures.page.html_of", lambda page: f"<h1>{page.title}</h1>")
+    ended = run(f"explain {text} --on go2008 --no-what-if --html page.html")
+    assert ended.status == 0, ended.err
+    assert Path("page.html").read_text() == f"<h1>{text} on go2008</h1>\n"
+    assert "wrote page.html" in ended.err

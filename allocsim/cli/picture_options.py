@@ -1,0 +1,55 @@
+"""The options --html, --svg and --png, which several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from allocsim.cli.output import export
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILE = click.Path(dir_okay=False)
+
+PICTURES = ("html", "svg", "png")
+"""The names of the options."""
+
+
+def picture_options(command: Command) -> Command:
+    """Give a command the options for pictures, as `html`, `svg` and `png`."""
+    for name, what in (
+        ("png", "Write the pictures to a PNG file."),
+        ("svg", "Write the pictures to an SVG file."),
+        ("html", "Write a page with pictures to an HTML file that needs no other file."),
+    ):
+        command = click.option(f"--{name}", type=_FILE, help=what)(command)
+    return command
+
+
+def picture_paths(options: Mapping[str, Any]) -> list[str]:
+    """Return the files to write; raise EnvironmentLacks if there are any and nothing can draw."""
+    paths = [options[name] for name in PICTURES if options[name] is not None]
+    if paths:
+        from allocsim.pictures.render import require_renderer
+
+        require_renderer()
+    return paths
+
+
+def export_pictures(options: Mapping[str, Any], make_page: Callable[[], Any]) -> None:
+    """Write the files that the options name; the page is made if there are any."""
+    if not picture_paths(options):
+        return
+    from allocsim.pictures.page import all_in_one, html_of
+    from allocsim.pictures.render import png_of, svg_of
+
+    page = make_page()
+    export(
+        [
+            (options["html"], lambda: html_of(page)),
+            (options["svg"], lambda: svg_of(all_in_one(page))),
+            (options["png"], lambda: png_of(all_in_one(page))),
+        ]
+    )

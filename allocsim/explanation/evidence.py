@@ -1,0 +1,30 @@
+"""What an explanation was computed from. Pictures show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from allocsim.call_sites.table import SiteTable
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.lives import Lives
+from allocsim.explanation.looks import Look
+from allocsim.explanation.shares import Shares
+from allocsim.explanation.stacks import Stacks, stacks_of
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The heap at the moment, and looks at the whole replay."""
+
+    heap: HeapMap
+    shares: Shares
+    lives: Lives
+    table: SiteTable
+    """The call sites of the workload."""
+    looks: list[Look]
+
+    def stacks(self) -> Stacks | None:
+        """Return the owners by stack, or None if call sites are not known."""
+        if len(self.table) < 2:
+            return None
+        return stacks_of(self.heap, self.shares, self.lives.site[self.heap.number], self.table)

@@ -1,0 +1,97 @@
+"""Bars: sizes with names above them, made of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from allocsim.pictures.figure import View
+from allocsim.pictures.legend import in_order, part_colours
+from allocsim.pictures.palette import GRID, INK, QUIET
+from allocsim.pictures.text_width import cut_middle, width_of
+from allocsim.pictures.units import unit_for
+
+STEP = 44
+"""Pixels of a row: the name, the bar, and space."""
+
+
+class Bar(NamedTuple):
+    """A row. Sizes are in bytes and not negative."""
+
+    name: str
+    note: str
+    parts: Mapping[str, int]
+
+
+def bars(rows: Sequence[Bar], width: int, reference: int | None = None) -> View:
+    """Return the view of rows, of which there is at least one.
+
+    A line across each bar marks `reference` bytes.
+    """
+    unit = unit_for(max([sum(row.parts.values()) for row in rows] + [reference or 0]))
+    names = in_order(name for row in rows for name, size in row.parts.items() if size)
+    pieces = [
+        {"row": number, "part": name, "size": unit.of(size), "rank": names.index(name)}
+        for number, row in enumerate(rows)
+        for name, size in row.parts.items()
+        if size
+    ]
+    labels = [
+        {
+            "row": number,
+            "name": cut_middle(row.name, width - width_of(row.note) - 12),
+            "note": row.note,
+        }
+        for number, row in enumerate(rows)
+    ]
+    y = {
+        "field": "row",
+        "type": "ordinal",
+        "axis": None,
+        "scale": {"domain": [*range(len(rows))], "paddingInner": 0, "paddingOuter": 0.1},
+    }
+    x = {
+        "field": "size",
+        "type": "quantitative",
+        "stack": "zero",
+        "title": unit.name,
+        "axis": {"tickCount": max(width // 90, 3), "gridColor": GRID.light},
+    }
+    text = {"type": "text", "baseline": "bottom", "dy": -6}
+    layers: list[View] = [
+        {
+            "data": {"values": pieces},
+            "mark": {"type": "bar", "height": 14, "yOffset": 6},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": part_colours(names, width),
+                "order": {"field": "rank", "type": "quantitative"},
+            },
+        },
+        {
+            "data": {"values": labels},
+            "mark": {**text, "align": "left", "x": 0, "color": INK.light},
+            "encoding": {"y": y, "text": {"field": "name"}},
+        },
+        {
+            "data": {"values": labels},
+            "mark": {**text, "align": "right", "x": width, "color": QUIET.light},
+            "encoding": {"y": y, "text": {"field": "note"}},
+        },
+    ]
+    if reference is not None:
+        layers.append(
+            {
+                "data": {"values": [{"size": unit.of(reference), **each} for each in labels]},
+                "mark": {
+                    "type": "tick",
+                    "color": INK.light,
+                    "height": 22,
+                    "thickness": 2,
+                    "yOffset": 6,
+                },
+                "encoding": {"x": {"field": "size", "type": "quantitative"}, "y": y},
+            }
+        )
+    return {"width": width, "height": STEP * len(rows), "layer": layers}

@@ -1,0 +1,225 @@
+"""The page of an explanation."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from allocsim import __version__
+from allocsim.events import Trace
+from allocsim.explanation.evidence import Evidence
+from allocsim.explanation.explanation import Explanation
+from allocsim.explanation.owners import Owner
+from allocsim.markup import Markup
+from allocsim.moments import grouped
+from allocsim.pictures.bars import Bar, bars
+from allocsim.pictures.figure import Figure
+from allocsim.pictures.heap_map import heap_map
+from allocsim.pictures.icicle import icicle
+from allocsim.pictures.page import Page, Section, facts, listed, table, warnings
+from allocsim.pictures.size_lifetime import size_lifetime
+from allocsim.pictures.timeline import Point, positive, timeline
+from allocsim.reports.explanation_screen import MEANING, TITLES, signed, when
+from allocsim.reports.phrases import percent
+from allocsim.reports.trace_warnings import trace_warnings
+from allocsim.text import counted, format_bytes
+
+ROWS = 8
+"""Maximum number of owners in a picture. The others are summed in one bar."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows."""
+
+    found: Explanation
+    """Explained with `Question.pictures`."""
+    trace: Trace
+    command: str
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence of the explanation."""
+        assert self.found.evidence is not None
+        return self.found.evidence
+
+
+def explanation_page(shown: Shown) -> Page:
+    """Return the page: the answer, pictures, and how it was measured."""
+    found, moment = shown.found, shown.found.moment
+    factor = "" if moment.overhead is None else f", {moment.overhead:.2f} times"
+    sections = [_answer(shown), _over_time(shown), *_owners(shown), *_heap(shown.evidence)]
+    if found.what_ifs:
+        sections.append(Section("what-if", "What if", [_what_ifs(found)]))
+    return Page(
+        title=f"{shown.trace.name} on {found.subject}",
+        lead=f"{format_bytes(moment.footprint)} for {format_bytes(moment.live)} live{factor}, at "
+        f"{when(moment)}",
+        sections=[*sections, _how(shown)],
+    )
+
+
+def _answer(shown: Shown) -> Section:
+    """Return the sentences, and where the bytes are."""
+    found = shown.found
+    return Section(
+        "answer",
+        "Answer",
+        [listed(found.sentences), _parts(found), warnings(found.cautions)],
+    )
+
+
+def _parts(found: Explanation) -> Figure:
+    """Return the figure of the footprint at the moment, in one bar."""
+    whole, parts = found.moment.footprint, positive(found.parts)
+    row = Bar("Where the bytes are", format_bytes(whole), parts)
+    return Figure(
+        title="The footprint by part",
+        summary=", ".join(
+            f"{name} {format_bytes(size)}" + (f" ({percent(size, whole)})" if size else "")
+            for name, size in found.parts.items()
+        ),
+        view=lambda width: bars([row], width),
+        titles=("part", "bytes", "share"),
+        rows=[
+            [name, format_bytes(size), percent(size, whole)] for name, size in found.parts.items()
+        ],
+    )
+
+
+def _over_time(shown: Shown) -> Section:
+    """Return the timeline and the table of moments."""
+    found = shown.found
+    # The look was made in another replay; at this moment the picture has the figures of the text.
+    points = [
+        Point(look.event, found.parts if look.event == found.moment.event else look.parts)
+        for look in shown.evidence.looks
+    ]
+    moments = [
+        [
+            names,
+            "" if each.event is None else f"{each.event:,}",
+            format_bytes(each.footprint),
+            format_bytes(each.live),
+            "-" if each.overhead is None else f"{each.overhead:.2f}",
+        ]
+        for names, each in grouped(found.moments)
+    ]
+    titles = ("moment", "event", "footprint", "live", "x live")
+    content: list[Markup | Figure] = [table("Moments", titles, moments, (0,))]
+    if points:
+        content.insert(0, timeline(points, (when(found.moment), found.moment.event or 0)))
+    return Section("time", "Over time", content)
+
+
+def _owners(shown: Shown) -> list[Section]:
+    """Return a section for each grouping; the icicle is the second one."""
+    found, sections = shown.found, []
+    for by in dict.fromkeys(owner.by for owner in found.owners):
+        rows = [owner for owner in found.owners if owner.by == by]
+        sections.append(Section(f"by-{by}", f"Owners by {TITLES[by]}", [_bars_of(by, rows, found)]))
+    stacks = shown.evidence.stacks()
+    if stacks is not None:
+        sections.insert(1, Section("stacks", "Owners by stack", [icicle(stacks)]))
+    return sections
+
+
+def _bars_of(by: str, owners: Sequence[Owner], found: Explanation) -> Figure:
+    """Return the figure of the largest owners of a grouping."""
+    whole, nobody = found.moment.footprint, sum(found.nobody.values())
+    rows = [_bar(owner.name, _held(owner), whole) for owner in owners[:ROWS]]
+    if len(owners) > ROWS:
+        rest = [_held(owner) for owner in owners[ROWS:]]
+        sums = {name: sum(each[name] for each in rest) for name in rest[0]}
+        rows.append(_bar(f"{counted(len(rest), 'other')}", sums, whole))
+    if nobody:
+        rows.append(_bar("no live object", found.nobody, whole))
+    untouched = " - untouched" if "untouched" in found.parts else ""
+    table_rows = [[owner.name, *_figures(owner, whole)] for owner in owners]
+    table_rows.append(["no live object", *[""] * 4, format_bytes(nobody), percent(nobody, whole)])
+    return Figure(
+        title=f"Owners by {TITLES[by]}",
+        summary=f"{MEANING.format(unit=found.unit, untouched=untouched)}.",
+        view=lambda width: bars(rows, width),
+        titles=(TITLES[by], *COLUMNS),
+        rows=table_rows,
+    )
+
+
+COLUMNS = ("objects", "live", "rounding", "pinned", "owned", "share", "only", "some")
+"""The columns of a table of owners, after the name."""
+
+
+def _bar(name: str, parts: Mapping[str, int], whole: int) -> Bar:
+    """Return the bar of an owner."""
+    size = sum(parts.values())
+    return Bar(name, f"{format_bytes(size)}  {percent(size, whole)}", parts)
+
+
+def _held(owner: Owner) -> dict[str, int]:
+    """Return what an owner owns, by part."""
+    live = max(owner.live - owner.untouched, 0)
+    rounding = owner.owned - owner.pinned - live
+    return {"live": live, "rounding": rounding, "pinned": owner.pinned}
+
+
+def _figures(owner: Owner, whole: int) -> list[str]:
+    """Return the cells of an owner after its name."""
+    names = ("live", "rounding", "pinned", "owned")
+    sizes = [format_bytes(getattr(owner, name)) for name in names]
+    bounds = [format_bytes(owner.only), format_bytes(owner.some)]
+    return [f"{owner.objects:,}", *sizes, percent(owner.owned, whole), *bounds]
+
+
+def _heap(evidence: Evidence) -> list[Section]:
+    """Return the heap map, and the size and lifetime of live objects, if there are any."""
+    sections = []
+    if any(len(look.regions) for look in evidence.looks):
+        sections.append(Section("map", "Heap map", [heap_map(evidence.looks)]))
+    if len(evidence.heap.number):
+        sections.append(Section("lifetime", "Size and lifetime", [size_lifetime(evidence)]))
+    return sections
+
+
+def _what_ifs(found: Explanation) -> Figure:
+    """Return the figure of the experiments."""
+    whole = found.moment.footprint
+    changes = [
+        "within noise" if each.is_noise() else signed(each.change) for each in found.what_ifs
+    ]
+    rows = [Bar("as it is", format_bytes(whole), {"footprint": whole})] + [
+        Bar(each.what, f"{format_bytes(each.footprint)}  {change}", {"footprint": each.footprint})
+        for each, change in zip(found.what_ifs, changes, strict=True)
+    ]
+    return Figure(
+        title="What if",
+        summary="The footprint at the same moment after one change, measured in each case. The "
+        f"line is the footprint as it is, {format_bytes(whole)}.",
+        view=lambda width: bars(rows, width, whole),
+        titles=("change", "footprint", "difference", "how"),
+        rows=[
+            [each.what, format_bytes(each.footprint), change, each.how]
+            for each, change in zip(found.what_ifs, changes, strict=True)
+        ],
+        left=(0, 3),
+    )
+
+
+def _how(shown: Shown) -> Section:
+    """Return how the figures were measured."""
+    found, trace = shown.found, shown.trace
+    lookers = f"{counted(len(shown.evidence.looks), 'moment')} of a replay of their own"
+    named = [
+        ("command", shown.command),
+        ("version", f"allocsim {__version__}"),
+        ("workload", f"{trace.name}, replayed to event {found.moment.event:,}"),
+        ("allocator", found.subject),
+        ("unit", f"{found.unit}: memory that can only be released as a whole"),
+        ("pictures over time", lookers),
+        ("machine", f"{platform.system()} {platform.release()}, {platform.machine()}"),
+    ]
+    notes = [f"note: {note}" for note in trace.notes]
+    return Section(
+        "how", "How it was measured", [facts(named), warnings(trace_warnings(trace)), listed(notes)]
+    )

@@ -1,0 +1,26 @@
+"""A picture with the table that has the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+View: TypeAlias = dict[str, Any]
+"""A Vega-Lite view without data from other files."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of a result."""
+
+    title: str
+    summary: str
+    """What the picture shows, for readers who do not see it, and as its caption."""
+    view: Callable[[int], View]
+    """Returns the view for a width in pixels."""
+    titles: Sequence[str]
+    """Titles of the table's columns."""
+    rows: Sequence[Sequence[str]]
+    left: Sequence[int] = (0,)
+    """The columns of the table that are left-aligned."""

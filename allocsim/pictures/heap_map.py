@@ -1,0 +1,128 @@
+"""The heap map: the occupancy of the heap by address and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from allocsim.benchmark.occupancy import REGION
+from allocsim.explanation.looks import Look
+from allocsim.pictures.figure import Figure, View
+from allocsim.pictures.legend import level_colours
+from allocsim.pictures.palette import OCCUPANCY
+from allocsim.pictures.units import Unit, unit_for
+from allocsim.text import format_bytes
+
+ROWS = 48
+"""Maximum number of rows of addresses."""
+
+HEIGHT = 300
+"""Pixels of the picture, about: a row is a whole number of pixels high, else gaps would show."""
+
+LEVELS = ("no live object", "under 25% live", "25 to 50%", "50 to 75%", "over 75% live")
+"""The occupancy of a cell, in the order of `palette.OCCUPANCY`."""
+
+
+def heap_map(looks: Sequence[Look]) -> Figure:
+    """Return the figure of looks, of which at least one has memory."""
+    cells, height = occupancy_cells(looks, ROWS)
+    levels = levels_of(cells)
+    total = height * len(cells)
+    unit = unit_for(total)
+    data = [
+        {
+            "from": start,
+            "to": end,
+            "low": unit.of(row * height),
+            "high": unit.of((row + 1) * height),
+            "level": LEVELS[level],
+        }
+        for row in range(len(cells))
+        for start, end, level in _runs(levels[row], [0, *(look.event for look in looks)])
+    ]
+    return Figure(
+        title="Heap map",
+        summary=f"Each row has {format_bytes(height)} of addresses that the heap used, the lowest "
+        "at the bottom; unused addresses are left out. A cell shows how much of its resident "
+        "memory is live objects.",
+        view=lambda width: (
+            _view(width, data, unit, total) | {"height": len(cells) * max(HEIGHT // len(cells), 1)}
+        ),
+        titles=("addresses", *LEVELS, "live at the end"),
+        rows=[_row(row, cells[row], levels[row], height) for row in reversed(range(len(cells)))],
+    )
+
+
+def occupancy_cells(looks: Sequence[Look], most: int) -> tuple[np.ndarray, int]:
+    """Return (bytes, bytes of address space in a row), for at most `most` rows.
+
+    The bytes are an array of (row, look, 2): bytes of units, and bytes of live objects in them.
+    """
+    numbers = np.unique(np.concatenate([look.regions[:, 0] for look in looks]))
+    each = max(-(-len(numbers) // most), 1)
+    cells = np.zeros((-(-len(numbers) // each), len(looks), 2), np.int64)
+    for index, look in enumerate(looks):
+        rows = np.searchsorted(numbers, look.regions[:, 0]) // each
+        np.add.at(cells[:, index], rows, look.regions[:, 1:])
+    return cells, each * REGION
+
+
+def levels_of(cells: np.ndarray) -> np.ndarray:
+    """Return the number of the level of each cell, or -1 if it has no memory."""
+    memory, live = cells[:, :, 0], cells[:, :, 1]
+    quarters = np.minimum(4 * live // np.maximum(memory, 1), 3) + 1
+    return np.where(memory == 0, -1, np.where(live == 0, 0, quarters))
+
+
+def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return (first event, last event, level) of each run of equal levels, without level -1."""
+    found, at = [], 0
+    for level, same in groupby(levels.tolist()):
+        count = len([*same])
+        if level >= 0:
+            found.append((events[at], events[at + count], level))
+        at += count
+    return found
+
+
+def _row(number: int, cells: np.ndarray, levels: np.ndarray, height: int) -> list[str]:
+    """Return a row of the table: looks with each level, and the live bytes at the end."""
+    counts = [f"{int((levels == level).sum())}" for level in range(len(LEVELS))]
+    low, high = (format_bytes(edge * height) for edge in (number, number + 1))
+    return [f"{low} to {high}", *counts, format_bytes(int(cells[-1, 1]))]
+
+
+def _view(width: int, data: list[dict[str, Any]], unit: Unit, total: int) -> View:
+    """Return the view."""
+    end = max(each["to"] for each in data)
+    x = {
+        "field": "from",
+        "type": "quantitative",
+        "title": "events replayed",
+        "scale": {"domain": [0, end], "nice": False},
+        "axis": {"grid": False, "format": "~s", "tickCount": max(width // 90, 3)},
+    }
+    y = {
+        "field": "low",
+        "type": "quantitative",
+        "title": f"{unit.name} of addresses",
+        "scale": {"domain": [0, unit.of(total)], "nice": False},
+        "axis": {"grid": False, "tickCount": 6},
+    }
+    return {
+        "width": width,
+        "data": {"values": data},
+        "mark": {"type": "rect", "strokeWidth": 0},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "to"},
+            "y": y,
+            "y2": {"field": "high"},
+            "color": level_colours(
+                "level", LEVELS, [colour.light for colour in OCCUPANCY], width, 124
+            ),
+        },
+    }

@@ -1,0 +1,199 @@
+"""The icicle: owned bytes by stack, callers above the functions that they call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from allocsim.call_sites.frame import Frame
+from allocsim.call_sites.own_frame import Rank, rank_of
+from allocsim.explanation.stacks import NO_OBJECT, Stacks
+from allocsim.pictures.figure import Figure, View
+from allocsim.pictures.legend import in_order, part_colours
+from allocsim.pictures.palette import INK_ON_PART, PAPER
+from allocsim.pictures.text_width import cut
+from allocsim.pictures.units import Unit, unit_for
+from allocsim.text import format_bytes
+
+DEPTH = 10
+"""Maximum number of rows. Deeper stacks lose frames in the middle of their chains first."""
+
+STEP = 24
+"""Pixels of a row."""
+
+MIN_SHARE = 500
+"""A cell of less than total / MIN_SHARE bytes is not drawn."""
+
+
+@dataclass
+class Node:
+    """A function in the tree of stacks."""
+
+    name: str
+    parts: dict[str, int] = field(default_factory=dict)
+    """Owned bytes of this stack and of all that it calls, by part."""
+    children: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Owned bytes."""
+        return sum(self.parts.values())
+
+    @property
+    def largest_part(self) -> str:
+        """The part with the most bytes."""
+        return max(self.parts, key=lambda name: self.parts[name])
+
+    def add(self, parts: Mapping[str, int]) -> None:
+        """Add owned bytes."""
+        for name, size in parts.items():
+            self.parts[name] = self.parts.get(name, 0) + size
+
+
+def icicle(stacks: Stacks) -> Figure:
+    """Return the figure of owners by stack."""
+    root = tree_of(stacks)
+    cells = [*_cells(root, 0, 0, max(root.size // MIN_SHARE, 1))]
+    unit = unit_for(root.size)
+    return Figure(
+        title="Owners by stack",
+        summary="The width of a function is what objects own that it, or a function that it calls, "
+        "has allocated. Callers are above. The colour is that of the largest part.",
+        view=lambda width: _view(width, cells, root.size, unit),
+        titles=("stack, from the outermost function", "owned", "largest part"),
+        rows=[
+            [
+                f"{'· ' * depth}{node.name}",
+                format_bytes(node.size),
+                node.largest_part,
+            ]
+            for node, depth, _ in cells
+        ],
+        left=(0, 2),
+    )
+
+
+def tree_of(stacks: Stacks) -> Node:
+    """Return the tree of all stacks, of at most DEPTH rows, for the whole footprint."""
+    root = Node("footprint")
+    for frames, figures in stacks.rows():
+        if frames[-1] == NO_OBJECT:
+            parts, names = {frames[0].function.strip("[]"): figures["owned"]}, [frames[0].function]
+        else:
+            pinned, rounding = figures["pinned"], figures["rounding"]
+            live = figures["owned"] - pinned - rounding  # without untouched bytes
+            parts = {"live": max(live, 0), "rounding": rounding + min(live, 0), "pinned": pinned}
+            names = _names(frames)
+        node = root
+        node.add(parts)
+        for name in names:
+            node = node.children.setdefault(name, Node(name))
+            node.add(parts)
+    while depth_of(root) > DEPTH and _shorten(root):
+        pass
+    return root
+
+
+def _names(frames: Sequence[Frame]) -> list[str]:
+    """Return the names of own frames, the outermost first, of the innermost frame if none is own.
+
+    Recursive calls of a function at the same line are one frame.
+    """
+    own = [frame.label for frame in reversed(frames) if rank_of(frame) == Rank.OWN]
+    names = own or [frames[0].label]
+    return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+
+
+def depth_of(node: Node) -> int:
+    """Return the number of rows of a tree."""
+    depth, row = 0, [node]
+    while row:
+        depth, row = depth + 1, [child for each in row for child in each.children.values()]
+    return depth
+
+
+def _shorten(root: Node) -> bool:
+    """Leave out a row of functions that call only one other function; return whether one did.
+
+    If every function calls several, the functions below the last row are left out.
+    """
+    stack, is_changed = [(root, 0)], False
+    while stack:
+        node, depth = stack.pop()
+        for name, child in [*node.children.items()]:
+            if len(child.children) == 1 and next(iter(child.children.values())).size == child.size:
+                (grandchild,) = child.children.values()
+                del node.children[name]
+                node.children[grandchild.name] = grandchild
+                child, is_changed = grandchild, True
+            stack.append((child, depth + 1))
+    if not is_changed:
+        _cut_below(root)
+    return is_changed
+
+
+def _cut_below(root: Node) -> None:
+    """Leave out all functions below row DEPTH."""
+    row = [root]
+    for _ in range(DEPTH - 1):
+        row = [child for each in row for child in each.children.values()]
+    for each in row:
+        each.children.clear()
+
+
+def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Node, int, int]]:
+    """Yield (node, row, first byte) of each cell of at least `least` bytes."""
+    yield node, depth, start
+    for child in sorted(node.children.values(), key=lambda each: (-each.size, each.name)):
+        if child.size >= least:
+            yield from _cells(child, depth + 1, start, least)
+        start += child.size
+
+
+def _view(width: int, cells: Sequence[tuple[Node, int, int]], total: int, unit: Unit) -> View:
+    """Return the view."""
+    data: list[dict[str, Any]] = [
+        {
+            "row": depth,
+            "from": unit.of(start),
+            "to": unit.of(start + node.size),
+            "middle": unit.of(start) + 4 * unit.of(total) / width,
+            "name": cut(node.name, width * node.size / max(total, 1) - 10),
+            "part": node.largest_part,
+        }
+        for node, depth, start in cells
+    ]
+    rows = 1 + max(depth for _, depth, _ in cells)
+    y = {
+        "field": "row",
+        "type": "ordinal",
+        "axis": None,
+        "scale": {"domain": [*range(rows)], "padding": 0},
+    }
+    x = {
+        "type": "quantitative",
+        "title": unit.name,
+        "scale": {"domain": [0, unit.of(total)], "nice": False},
+        "axis": {"grid": False, "tickCount": max(width // 90, 3)},
+    }
+    names = in_order(each["part"] for each in data)
+    boxes = {
+        "mark": {"type": "rect", "stroke": PAPER.light, "strokeWidth": 1},
+        "encoding": {
+            "x": {**x, "field": "from"},
+            "x2": {"field": "to"},
+            "y": y,
+            "color": part_colours(names, width),
+        },
+    }
+    labels = {
+        "mark": {"type": "text", "align": "left", "color": INK_ON_PART.light},
+        "encoding": {"x": {**x, "field": "middle"}, "y": y, "text": {"field": "name"}},
+    }
+    return {
+        "width": width,
+        "height": STEP * rows,
+        "data": {"values": data},
+        "layer": [boxes, labels],
+    }

@@ -1,0 +1,44 @@
+"""The colours of parts as an encoding, with a legend above the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from allocsim.pictures.palette import PARTS, colour_of
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the different parts, in the order in which `palette` lists them."""
+    found = {*names}
+    return [*(name for name in PARTS if name in found), *sorted(found - {*PARTS})]
+
+
+LABEL = 118
+"""Pixels of an entry of the legend."""
+
+
+def part_colours(names: Sequence[str], width: int) -> dict[str, Any]:
+    """Return the encoding of the field `part`, whose values are `names`."""
+    return level_colours("part", names, [colour_of(name).light for name in names], width)
+
+
+def level_colours(
+    field: str, names: Sequence[str], colours: Sequence[str], width: int, entry: int = LABEL
+) -> dict[str, Any]:
+    """Return the encoding of a field whose values are `names`; `entry` is in pixels."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": [*names], "range": [*colours]},
+        "legend": {
+            "orient": "top",
+            "direction": "horizontal",
+            "title": None,
+            "columns": max(width // entry, 1),
+            "columnPadding": 16,
+            "offset": 22,
+            "symbolType": "square",
+            "symbolSize": 140,
+        },
+    }

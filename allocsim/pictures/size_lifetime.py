@@ -1,0 +1,129 @@
+"""Size and lifetime: the bytes that live objects own, by their size and how long they live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.explanation.evidence import Evidence
+from allocsim.explanation.lives import NEVER
+from allocsim.pictures.figure import Figure, View
+from allocsim.pictures.legend import level_colours
+from allocsim.pictures.palette import INK, LEVELS, PAPER
+from allocsim.text import format_bytes
+
+STEP = 34
+"""Pixels of a row."""
+
+BOUNDS = (0.01, 0.05, 0.1, 0.25)
+"""Shares of the footprint between two levels."""
+
+NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
+"""The levels: shares of the footprint."""
+
+FOREVER = 99
+"""The number of the row of objects that are never freed, above every other."""
+
+TEXT_WIDTH = 62
+"""Pixels of a cell from which on it shows its bytes."""
+
+
+def size_lifetime(evidence: Evidence) -> Figure:
+    """Return the figure of the live objects of a heap, of which there is at least one."""
+    owned = owned_by_size_and_lifetime(evidence)
+    footprint = max(evidence.heap.footprint, 1)
+    sizes = range(min(size for size, _ in owned), max(size for size, _ in owned) + 1)
+    spans = sorted({span for _, span in owned}, reverse=True)
+    data = [
+        {
+            "size": size_name(size),
+            "life": life_name(span),
+            "level": NAMES[int(np.searchsorted(BOUNDS, count / footprint, "right"))],
+            "text": format_bytes(count),
+        }
+        for (size, span), count in owned.items()
+    ]
+    order = [size_name(size) for size in sizes], [life_name(span) for span in spans]
+    return Figure(
+        title="Size and lifetime of what is live",
+        summary="Bytes that live objects own, pinned memory included, by the size of the object "
+        "and by the number of events from its allocation to its free. Colour: share of the "
+        "footprint.",
+        view=lambda width: _view(width, data, order),
+        titles=("size", "lifetime in events", "owned"),
+        rows=[
+            [size_name(size), life_name(span), format_bytes(owned[size, span])]
+            for size, span in sorted(owned, key=lambda each: -owned[each])
+        ],
+        left=(0, 1),
+    )
+
+
+def owned_by_size_and_lifetime(evidence: Evidence) -> dict[tuple[int, int], int]:
+    """Return owned bytes by (s, n): 2**(s-1) < usable bytes <= 2**s, 4**n <= lifetime < 4**(n+1).
+
+    The lifetime is in events, at least 1. n is FOREVER for objects that are not freed.
+    """
+    heap, shares, lives = evidence.heap, evidence.shares, evidence.lives
+    owned = heap.usable + shares.pinned - shares.untouched
+    size = np.frexp(np.maximum(heap.usable, 1) - 0.5)[1]
+    freed = lives.freed[heap.number]
+    lifetime = np.maximum(np.minimum(freed, NEVER) - lives.born[heap.number], 1)
+    span = np.where(freed >= NEVER, FOREVER, (np.frexp(lifetime.astype(float))[1] - 1) // 2)
+    pairs, index = np.unique(np.stack([size, span], 1), axis=0, return_inverse=True)
+    sums = np.bincount(index.reshape(-1), owned).astype(np.int64).tolist()
+    return {(size, span): count for (size, span), count in zip(pairs.tolist(), sums, strict=True)}
+
+
+def size_name(size: int) -> str:
+    """Return the name of sizes above 2**(size-1) and up to 2**size bytes."""
+    return format_bytes(1 << size).replace(".0 ", " ")
+
+
+def life_name(span: int) -> str:
+    """Return the name of lifetimes from 4**span to 4**(span+1) - 1 events."""
+    return "never freed" if span == FOREVER else f"{4**span:,} or more"
+
+
+def _view(width: int, data: list[dict[str, Any]], order: tuple[list[str], list[str]]) -> View:
+    """Return the view; `order` is that of the columns and of the rows."""
+    sizes, spans = order
+    colours = [colour.light for colour in LEVELS]
+    encoding = {
+        "x": {
+            "field": "size",
+            "type": "ordinal",
+            "sort": sizes,
+            "scale": {"domain": sizes},
+            "title": "allocated size, up to",
+            "axis": {"labelAngle": 0 if width / len(sizes) > TEXT_WIDTH else -60},
+        },
+        "y": {
+            "field": "life",
+            "type": "ordinal",
+            "sort": spans,
+            "scale": {"domain": spans},
+            "title": None,
+        },
+    }
+    boxes = {
+        "mark": {"type": "rect", "stroke": PAPER.light, "strokeWidth": 2},
+        "encoding": {**encoding, "color": level_colours("level", NAMES, colours, width, 100)},
+    }
+    is_dark = f"datum.level == '{NAMES[3]}' || datum.level == '{NAMES[4]}'"
+    texts = {
+        "mark": {"type": "text"},
+        "encoding": {
+            **encoding,
+            "text": {"field": "text"},
+            "color": {"condition": {"test": is_dark, "value": PAPER.light}, "value": INK.light},
+        },
+    }
+    has_room = width / len(sizes) > TEXT_WIDTH
+    return {
+        "width": width,
+        "height": STEP * len(spans),
+        "data": {"values": data},
+        "layer": [boxes, texts] if has_room else [boxes],
+    }

@@ -1,0 +1,31 @@
+"""Widths of texts in pictures, estimated: the browser's font may be another one."""
+
+from __future__ import annotations
+
+CHARACTER = 6.6
+"""Mean pixels of a character at 12 pixels of height, rounded up."""
+
+
+def width_of(text: str) -> float:
+    """Return the width of a text in pixels."""
+    return len(text) * CHARACTER
+
+
+def cut_middle(text: str, width: float) -> str:
+    """Return a text like `cut`, but cut in its middle: the end of a call site names its line."""
+    room = int(width / CHARACTER)
+    if len(text) <= room or room < 5:
+        return cut(text, width)
+    end = room // 2
+    return f"{text[: room - 1 - end]}…{text[-end:]}"
+
+
+def cut(text: str, width: float) -> str:
+    """Return a text that is at most `width` pixels wide, cut with an ellipsis if need be.
+
+    Returns "" if less than three characters have room.
+    """
+    room = int(width / CHARACTER)
+    if len(text) <= room:
+        return text
+    return f"{text[: room - 1]}…" if room >= 3 else ""

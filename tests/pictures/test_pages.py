@@ -1,0 +1,103 @@
+"""Pages: complete without scripts and other files, whatever names a trace has."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+
+from allocsim.markup import Markup
+from allocsim.pictures import page as page_module
+from allocsim.pictures.explanation_page import explanation_page
+from allocsim.pictures.page import all_in_one, html_of
+from allocsim.pictures.render import has_renderer, png_of, svg_of
+from tests.pictures.pages import HOSTILE, shown
+from tests.test_markup import read
+
+MAX_PAGE = 1_500_000
+"""Bytes."""
+
+needs_renderer = pytest.mark.skipif(
+    not has_renderer(), reason="the extra 'pictures' is not installed"
+)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """A function that returns the page of an explanation with empty pictures."""
+    monkeypatch.setattr(page_module, "svg_of", lambda _: "")
+    monkeypatch.setattr(page_module, "page_svg", lambda _, kind: Markup(f"<!--{kind}-->"))
+    return lambda: html_of(explanation_page(shown()))
+
+
+def require_harmless(html: str) -> None:
+    """Fail if a page runs, loads or links anything, or has an element that it should not have."""
+    seen = read(html)
+    allowed = {
+        *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "nav"),
+        *("h1", "h2", "p", "ul", "li", "a", "figure", "figcaption", "div", "details", "summary"),
+        *("table", "caption", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd"),
+        *("svg", "g", "path", "rect", "line", "text", "tspan"),
+    }
+    assert set(seen.tags) <= allowed
+    assert not re.search(r'\s(on\w+|style|src|xlink:href)="', html)
+    assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', html))
+
+
+def test_hostile_names_are_text(undrawn: Callable[[], str]) -> None:
+    html = undrawn()
+    require_harmless(html)
+    assert HOSTILE.replace("\x1b", "\\x1b") in unescape(html)
+    assert "</style><b>" not in html
+
+
+def test_the_policy_allows_the_style_sheet_and_nothing_else(undrawn: Callable[[], str]) -> None:
+    html = undrawn()
+    policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', html)[0])
+    (css,) = re.findall("<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert "url(" not in css
+    assert "@import" not in css
+
+
+def test_each_picture_has_a_name_a_caption_and_a_table(undrawn: Callable[[], str]) -> None:
+    html = undrawn()
+    pictures = len(explanation_page(shown()).figures())
+    assert pictures >= 6
+    assert html.count("<figcaption>") == html.count('role="img"') == pictures
+    assert html.count("<details>") == html.count("<!--wide-->") == pictures
+    assert html.count('tabindex="0" role="region"') == html.count("<table")
+
+
+def test_sections_have_different_names_and_links_reach_them(undrawn: Callable[[], str]) -> None:
+    html = undrawn()
+    names = re.findall(r' id="([^"]*)"', html)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r'href="#([^"]*)"', html)) == set(names)
+
+
+def test_the_answer_comes_first(undrawn: Callable[[], str]) -> None:
+    html = undrawn()
+    assert html.index("<h1>") < html.index('class="answer"') < html.index("<figure>")
+
+
+@pytest.mark.slow
+@needs_renderer
+def test_a_page_is_drawn_without_scripts_and_is_small() -> None:
+    html = html_of(explanation_page(shown()))
+    require_harmless(html)
+    assert html.count("<svg ") == 2 * len(explanation_page(shown()).figures())
+    assert len(html.encode()) < MAX_PAGE
+
+
+@pytest.mark.slow
+@needs_renderer
+def test_all_pictures_are_drawn_below_each_other() -> None:
+    view = all_in_one(explanation_page(shown("plain")))
+    assert svg_of(view).startswith("<svg")
+    assert png_of(view).startswith(b"\x89PNG")
