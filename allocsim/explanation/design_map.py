@@ -11,7 +11,8 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import HeapState
 from allocsim.errors import InputError
 from allocsim.events import Op, Trace, first_events
-from allocsim.explanation.heap_map import HeapMap, sorted_map
+from allocsim.explanation.heap_map import HeapMap, map_from
+from allocsim.explanation.radix_sort import sort_by_address
 from allocsim.heap import Heap
 from allocsim.player import Options, Player
 
@@ -25,13 +26,14 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
     design, state = heap.design, heap.state
     if design.units is None:
         raise InputError(f"the design '{design.name}' does not list its units (Design.units)")
-    units = design.units(state)
-    number = np.flatnonzero(player.objects.address)
-    address = np.ascontiguousarray(player.objects.address[number])
+    units, objects = design.units(state), player.objects
+    number = np.flatnonzero(objects.address)
+    # Sort before the columns are copied: first writes to fresh memory take most of the time.
+    address, number = sort_by_address(objects.address[number], number)
     usable = np.zeros(len(number), np.int64)
     fill_usable(state, address, usable)
-    return sorted_map(
-        (number, address, player.objects.request[number], usable),
+    return map_from(
+        (number, address, objects.request[number], usable),
         (units.address, units.length, units.part),
         (*units.names,),
         {**units.rest, "metadata": int(state.system[0].metadata)},

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from allocsim.call_sites.table import EMPTY, SiteTable
-from allocsim.errors import Corruption, InputError, UnknownName
+from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.explanation.evidence import Evidence
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import MAKERS, Labels, label
-from allocsim.explanation.lives import Lives, read_lives
+from allocsim.explanation.lives import read_lives
 from allocsim.explanation.looks import moments_to_look
 from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explanation.sentences import sentences
@@ -95,8 +95,7 @@ def explain(
     opener = with_sites or subject.open_trace
     trace = opener()
     with trace:
-        lives = read_lives(trace, event)
-    _require_known(heap, lives)
+        lives = read_lives(trace, event, int(heap.number.max(initial=-1)) + 1)
     table = trace.sites.table if trace.sites else EMPTY
     sites = lives.site[heap.number]
     stacks = stacks_of(heap, shares, sites, table) if question.stacks else None
@@ -122,12 +121,6 @@ def explain(
         evidence=Evidence(heap, shares, lives, table, looks) if question.pictures else None,
     )
     return answer, trace
-
-
-def _require_known(heap: HeapMap, lives: Lives) -> None:
-    """Raise Corruption if the map has an object id that the trace does not have."""
-    if heap.number.max(initial=0) >= len(lives.born):
-        raise Corruption(f"after event {heap.event}, no event allocated an object of the heap")
 
 
 def _default_by(table: SiteTable) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.errors import Corruption
+from allocsim.explanation.radix_sort import sort_by_address
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,26 @@ class HeapMap:
             raise Corruption(f"after event {self.event}, two units of the heap overlap")
 
 
-def sorted_map(
+def by_address(objects: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return columns of objects sorted by the second column, the addresses, which are unique."""
+    _, order = sort_by_address(objects[1].copy(), np.arange(len(objects[1])))
+    return [column[order] for column in objects]
+
+
+def map_from(
     objects: Sequence[np.ndarray],
     units: tuple[np.ndarray, np.ndarray, np.ndarray],
     parts: tuple[str, ...],
     rest: Mapping[str, int],
     moment: tuple[int, int],
 ) -> HeapMap:
-    """Return the map of objects and units, which may be in any order.
+    """Return the map of objects, which are sorted by address, and of units, in any order.
 
     `objects` is (number, address, request, usable), or the same with `slab` at its end. `units` is
     (address, length, part), and `moment` is (event, footprint). Raises Corruption if the units do
     not match the footprint (see `HeapMap.require_complete`).
     """
-    by_address = np.argsort(objects[1])  # need not be stable: addresses are unique
-    number, address, request, usable, *slab = (column[by_address] for column in objects)
+    number, address, request, usable, *slab = objects
     order = np.argsort(units[0])
     unit_address, unit_length, unit_part = (column[order] for column in units)
     found = HeapMap(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.call_sites.table import EMPTY, SiteTable
+from allocsim.core.jit import kernel
 from allocsim.errors import InputError
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.lives import NEVER, Lives
@@ -73,10 +74,15 @@ def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
 
 def _by_size(heap: HeapMap, _: Lives) -> Labels:
     """Group objects by allocated size. On a design, a size class is a group."""
-    large = np.maximum(heap.usable - 1, 1)
-    rounded = np.left_shift(1, np.floor(np.log2(large)).astype(np.int64) + 1)
-    size = np.where(heap.usable <= MAX_EXACT_SIZE, heap.usable, rounded)
-    sizes, group = np.unique(size, return_inverse=True)
+    bucket = heap.usable.copy()
+    is_large = bucket > MAX_EXACT_SIZE
+    bucket[is_large] = MAX_EXACT_SIZE + np.ceil(np.log2(bucket[is_large])).astype(np.int64)
+    # A table of all buckets, because np.unique would sort the objects, which takes most of the time
+    is_used = np.bincount(bucket, minlength=1) > 0
+    buckets = np.flatnonzero(is_used)
+    group = np.take(np.cumsum(is_used) - 1, bucket, out=bucket, mode="clip")
+    is_power = buckets > MAX_EXACT_SIZE
+    sizes = np.where(is_power, 1 << (buckets - MAX_EXACT_SIZE) * is_power, buckets)
 
     def match_of(index: int) -> Match:
         """Match requests from the smallest to the largest of the group, in bytes."""
@@ -118,11 +124,25 @@ def _by_age(heap: HeapMap, lives: Lives) -> Labels:
 
 def _by_lifetime(heap: HeapMap, lives: Lives) -> Labels:
     """Group objects by lifetime: never freed, long (see LONG), or short."""
-    born, freed = lives.born[heap.number], lives.freed[heap.number]
-    is_long = freed - born > lives.events // LONG
     names = ["never freed", f"freed after more than 1/{LONG} of the events", "freed sooner"]
-    group = np.where(freed == NEVER, 0, np.where(is_long, 1, 2))
+    group = np.zeros(len(heap.number), np.int64)
+    fill_lifetimes(heap.number, (lives.born, lives.freed), lives.events // LONG, group)
     return Labels("lifetime", names, group, _match_live(heap, lives, group))
+
+
+@kernel
+def fill_lifetimes(
+    number: np.ndarray, life: tuple[np.ndarray, np.ndarray], long: int, group: np.ndarray
+) -> None:
+    """Set the group of each object: 0 if it is never freed, 1 if it lives longer than `long`, or 2.
+
+    `life` is (born, freed) by object id, in events (see `Lives`).
+    """
+    born, freed = life
+    for index in range(len(number)):
+        end = freed[number[index]]
+        is_long = end - born[number[index]] > long
+        group[index] = 0 if end == NEVER else 1 if is_long else 2
 
 
 def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int], Match]:

@@ -7,55 +7,73 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.core.tables import grown
-from allocsim.events import Op, Trace
+from allocsim.core.jit import kernel
+from allocsim.core.memory import table
+from allocsim.core.records import Int64, Struct, Table, UInt32
+from allocsim.core.tables import records
+from allocsim.errors import Corruption
+from allocsim.events import Event, Op, Trace
 from allocsim.player import NEVER
 
 
-@dataclass
+@dataclass(frozen=True)
 class Lives:
     """The lives of the objects that are live after `event` events of a trace.
 
-    Arrays are int64, by object id. The rows of objects that are not live are undefined.
+    Arrays are by object id. The rows of objects that are not live are undefined.
     """
 
     event: int
     """Number of events before the moment."""
-    events: int = 0
+    events: int
     """Number of events of the whole trace."""
-    clock: int = 0
+    clock: int
     """Bytes requested by all calls before the moment."""
-    born: Any = None
+    born: Any
     """Number of events before the object's allocation."""
-    born_clock: Any = None
+    born_clock: Any
     """Bytes requested by all calls before the object's allocation."""
-    thread: Any = None
+    thread: Any
     """The thread that allocated the object, or resized it last."""
-    site: Any = None
+    site: Any
     """The site number of the call that allocated the object, or resized it last; 0 if unknown."""
-    freed: Any = None
+    freed: Any
     """Number of events before the object's next free; NEVER if it is not freed."""
 
 
-COLUMNS = ("born", "born_clock", "thread", "site")
-"""The arrays of Lives that are 0 for an id that has not been used."""
+class Life(Struct):
+    """The life of an object, as in `Lives`. In one record, a call reads one line of the cache."""
+
+    born: Int64
+    born_clock: Int64
+    freed: Int64
+    site: UInt32
+    thread: UInt32
 
 
-def read_lives(trace: Trace, event: int) -> Lives:
-    """Read a trace and return the lives of the objects that are live after `event` events."""
-    lives = Lives(event)
-    for name in COLUMNS:
-        setattr(lives, name, np.zeros(1, np.int64))
-    lives.freed = np.full(1, NEVER)
+class Progress(Struct):
+    """How far a trace has been read."""
+
+    moment: Int64  # number of events before the moment
+    events: Int64  # number of events read
+    clock: Int64  # bytes requested by the events before the moment
+
+
+def read_lives(trace: Trace, event: int, ids: int) -> Lives:
+    """Read a whole trace and return the lives of the objects that are live after `event` events.
+
+    `ids` is the number of rows: all objects that are live then have a lower id. Raises Corruption
+    if no object of the trace has the id `ids` - 1.
+    """
+    lives, progress, highest = table(Life, max(ids, 1)), records(Progress), -1
+    progress.moment = event
     for chunk in trace.chunks:
-        is_call = chunk.op <= Op.FREE
-        calls, sites = chunk[is_call], sites_of(trace, chunk)[is_call]
-        _grow(lives, int(calls.object.max(initial=0)) + 1)
-        before = min(max(event - lives.events, 0), len(calls))
-        _note_allocations(lives, calls[:before], sites[:before])
-        _note_frees(lives, calls[before:], lives.events + before)
-        lives.events += len(calls)
-    return lives
+        highest = max(highest, int(chunk.object.max(initial=0)))
+        follow(lives, chunk, sites_of(trace, chunk), progress)
+    if highest < ids - 1:
+        raise Corruption(f"after event {event}, no event allocated an object of the heap")
+    columns = {name: lives[name] for name in Life.dtype.names or ()}
+    return Lives(event, int(progress[0].events), int(progress[0].clock), **columns)
 
 
 def sites_of(trace: Trace, chunk: Any) -> np.ndarray:
@@ -66,33 +84,26 @@ def sites_of(trace: Trace, chunk: Any) -> np.ndarray:
     return numbers
 
 
-def _grow(lives: Lives, count: int) -> None:
-    """Grow the arrays to at least `count` rows."""
-    old = len(lives.born)
-    if count <= old:
-        return
-    for name in (*COLUMNS, "freed"):
-        setattr(lives, name, grown(getattr(lives, name), count))
-    lives.freed[old:] = NEVER
-
-
-def _note_allocations(lives: Lives, calls: Any, sites: np.ndarray) -> None:
-    """Record the allocations and resizes before the moment.
-
-    An id may occur several times. NumPy then keeps the last value, which is the one needed here.
-    """
-    clock = lives.clock + np.cumsum(calls.request) - calls.request
-    placing = calls.op < Op.FREE
-    lives.thread[calls.object[placing]] = calls.thread[placing]
-    lives.site[calls.object[placing]] = sites[placing]
-    bearing = calls.op < Op.REALLOC
-    lives.born[calls.object[bearing]] = lives.events + np.flatnonzero(bearing)
-    lives.born_clock[calls.object[bearing]] = clock[bearing]
-    lives.clock += int(calls.request.sum())
-
-
-def _note_frees(lives: Lives, calls: Any, first: int) -> None:
-    """Record the first free of each object after the moment; `calls` begin after `first` events."""
-    frees = np.flatnonzero(calls.op == Op.FREE)
-    frees = frees[lives.freed[calls.object[frees]] == NEVER][::-1]
-    lives.freed[calls.object[frees]] = first + frees
+@kernel
+def follow(
+    lives: Table[Life], chunk: Table[Event], sites: np.ndarray, progress: Table[Progress]
+) -> None:
+    """Record the events of a chunk: allocations before the moment, and the first frees after it."""
+    read = progress[0]
+    for index in range(len(chunk)):
+        call = chunk[index]
+        if call.op > Op.FREE:
+            continue
+        is_before = read.events < read.moment
+        if call.object < len(lives):
+            life = lives[call.object]
+            if not is_before:
+                if call.op == Op.FREE and life.freed == NEVER:
+                    life.freed = read.events
+            elif call.op < Op.FREE:
+                life.site, life.thread = sites[index], call.thread
+                if call.op < Op.REALLOC:
+                    life.born, life.born_clock, life.freed = read.events, read.clock, NEVER
+        if is_before:
+            read.clock += call.request
+        read.events += 1

@@ -22,7 +22,7 @@ from allocsim.benchmark.subject import library_of
 from allocsim.core.memory import OS_PAGE
 from allocsim.errors import Corruption, EnvironmentLacks
 from allocsim.events import MAX_OBJECTS, Trace, first_events
-from allocsim.explanation.heap_map import HeapMap, sorted_map
+from allocsim.explanation.heap_map import HeapMap, by_address, map_from
 from allocsim.explanation.looks import Look, read_looks
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
@@ -70,8 +70,8 @@ class OnLibrary:
         found, arrays = last
         self._add_cautions(found)
         *objects, pages, is_start = arrays
-        return sorted_map(
-            objects if found.has_slabs else objects[:-1],
+        return map_from(
+            by_address(objects if found.has_slabs else objects[:-1]),
             (pages * OS_PAGE, np.full(len(pages), OS_PAGE), is_start),
             PARTS,
             {},

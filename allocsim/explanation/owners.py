@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from allocsim.errors import Corruption
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import Labels
 from allocsim.explanation.shares import Shares, sums
+from allocsim.explanation.totals import Total, totals
 
 
 @dataclass(frozen=True)
@@ -43,27 +42,33 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
 
     Raises Corruption if their `owned` and the parts of `nobody` do not sum to the footprint.
     """
-    group, count = labels.group, len(labels.names)
-    live, usable = sums(group, heap.request, count), sums(group, heap.usable, count)
-    pinned, untouched = sums(group, shares.pinned, count), sums(group, shares.untouched, count)
-    columns = (
-        np.bincount(group, minlength=count),
-        live,
-        usable - live,
-        pinned,
-        usable + pinned - untouched,
-        *_only_and_some(heap, shares, group, count),
-        untouched,
-        *(() if heap.slab is None else (sums(group, heap.slab, count),)),
-    )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    found = totals(heap, shares, labels.group, len(labels.names))
     owners = [
-        Owner(labels.by, name, *row) for name, row in zip(labels.names, rows, strict=True) if row[0]
+        _owner(labels.by, name, total, heap.slab is not None)
+        for name, total in zip(labels.names, found, strict=True)
+        if total.objects
     ]
     total = sum(owner.owned for owner in owners) + sum(nobody(heap, shares).values())
     if total != heap.footprint:
         raise Corruption(f"owners by {labels.by} sum to {total} of {heap.footprint} bytes")
     return sorted(owners, key=lambda owner: (-owner.owned, owner.name))
+
+
+def _owner(by: str, name: str, total: Total, with_slabs: bool) -> Owner:
+    """Return the owner with the figures of a total."""
+    return Owner(
+        by=by,
+        name=name,
+        objects=int(total.objects),
+        live=int(total.live),
+        rounding=int(total.usable - total.live),
+        pinned=int(total.pinned),
+        owned=int(total.usable + total.pinned - total.untouched),
+        only=int(total.only),
+        some=int(total.some),
+        untouched=int(total.untouched),
+        slabs=int(total.slabs) if with_slabs else None,
+    )
 
 
 def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
@@ -83,26 +88,10 @@ def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
     """
     held = {
         "live": int(heap.request.sum()),
-        "rounding": int((heap.usable - heap.request).sum()),
+        "rounding": int(heap.usable.sum() - heap.request.sum()),
         "pinned": int(shares.pinned.sum()),
         "untouched": -int(shares.untouched.sum()),
     }
     return {name: size for name, size in held.items() if size or name == "live"} | nobody(
         heap, shares
     )
-
-
-def _only_and_some(
-    heap: HeapMap, shares: Shares, group: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return `Owner.only` and `Owner.some` of each group, in bytes."""
-    unit, of_pair = shares.pair_unit, group[shares.pair_object]
-    if not len(unit):
-        return np.zeros(count, np.int64), np.zeros(count, np.int64)
-    starts = np.flatnonzero(np.diff(unit, prepend=-1))
-    lowest, highest = np.minimum.reduceat(of_pair, starts), np.maximum.reduceat(of_pair, starts)
-    length, is_single = heap.unit_length[unit[starts]], lowest == highest
-    only = sums(lowest[is_single], length[is_single], count)
-    mixed = np.repeat(~is_single, shares.objects[unit[starts]])
-    both = np.unique(unit[mixed] * count + of_pair[mixed])
-    return only, only + sums(both % count, heap.unit_length[both // count], count)

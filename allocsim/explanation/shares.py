@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from allocsim.core.jit import kernel
 from allocsim.errors import Corruption
 from allocsim.explanation.heap_map import HeapMap
 
@@ -23,7 +24,7 @@ from allocsim.explanation.heap_map import HeapMap
 class Shares:
     """The shares of a heap map. Arrays are int64.
 
-    The `pair_` arrays have a row for each object and each unit that holds bytes of the object.
+    The units of an object are those that hold bytes of it. They are consecutive in the map.
     """
 
     pinned: np.ndarray
@@ -32,10 +33,10 @@ class Shares:
     """Bytes of each object that are in no unit, because their pages are not resident."""
     objects: np.ndarray
     """Number of live objects in each unit."""
-    pair_object: np.ndarray
-    """Index of the object, in ascending order."""
-    pair_unit: np.ndarray
-    """Index of the unit, in ascending order."""
+    first_unit: np.ndarray
+    """Index of each object's first unit."""
+    units: np.ndarray
+    """Number of units of each object."""
 
 
 def share_out(heap: HeapMap) -> Shares:
@@ -43,26 +44,20 @@ def share_out(heap: HeapMap) -> Shares:
 
     Raises Corruption if the objects of a unit have more bytes than the unit: then they overlap.
     """
-    pair_object, pair_unit = _pairs(heap)
-    ends = heap.unit_address + heap.unit_length
-    begin = np.maximum(heap.address[pair_object], heap.unit_address[pair_unit])
-    end = np.minimum((heap.address + heap.usable)[pair_object], ends[pair_unit])
-    inside = end - begin
-    objects = np.bincount(pair_unit, minlength=len(ends))
-    free = heap.unit_length - sums(pair_unit, inside, len(ends))
+    free, objects = heap.unit_length.copy(), np.zeros(len(heap.unit_length), np.int64)
+    pinned, first_unit, units = (np.zeros(len(heap.address), np.int64) for _ in range(3))
+    untouched = heap.usable.copy()
+    place(
+        (heap.address, heap.usable),
+        (heap.unit_address, heap.unit_length),
+        (first_unit, units, untouched),
+        (free, objects),
+    )
     if len(free) and free.min() < 0:
         where = heap.unit_address[free.argmin()]
         raise Corruption(f"live objects overlap at {where:#x}, after event {heap.event}")
-    rank = np.arange(len(pair_unit)) - (np.cumsum(objects) - objects)[pair_unit]
-    share = _integer_shares(free, objects, pair_unit, rank)
-    count = len(heap.address)
-    return Shares(
-        pinned=sums(pair_object, share, count),
-        untouched=heap.usable - sums(pair_object, inside, count),
-        objects=objects,
-        pair_object=pair_object,
-        pair_unit=pair_unit,
-    )
+    divide((first_unit, units), (free, objects), np.zeros_like(free), pinned)
+    return Shares(pinned, untouched, objects, first_unit, units)
 
 
 def sums(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
@@ -70,36 +65,52 @@ def sums(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     return np.bincount(index, values, minlength=count).astype(np.int64)
 
 
-def _pairs(heap: HeapMap) -> tuple[np.ndarray, np.ndarray]:
-    """Return (object indices, unit indices), a row for each object and each unit that holds it.
+Pair = tuple[np.ndarray, np.ndarray]
 
-    Neither objects nor units overlap, so both are ascending.
+
+@kernel
+def place(
+    objects: Pair, units: Pair, found: tuple[np.ndarray, np.ndarray, np.ndarray], use: Pair
+) -> None:
+    """Find the units of each object, in one pass, because both are sorted and disjoint.
+
+    `objects` and `units` are (address, length). Sets `found` = (first unit, number of units, and
+    bytes in no unit) of each object, and `use` = (free bytes, number of objects) of each unit. The
+    free bytes must be the lengths of the units before the call, and the bytes in no unit those of
+    the objects.
     """
-    unit_ends = heap.unit_address + heap.unit_length
-    ends = heap.address + heap.usable
-    first = np.searchsorted(unit_ends, heap.address, "right")
-    # Most objects are in a single unit. Only the others need a second search, which is slow.
-    known = np.append(unit_ends, 0)[first], np.append(heap.unit_address, 1 << 62)[first]
-    counts = ((known[0] >= ends) & (known[1] <= heap.address)).astype(np.int64)
-    others = np.flatnonzero(counts == 0)
-    last = np.searchsorted(heap.unit_address, ends[others], "left")
-    counts[others] = np.maximum(last - first[others], 0)
-    if len(others) == 0:
-        return np.arange(len(first)), first
-    pair_object = np.repeat(np.arange(len(counts)), counts)
-    skipped = np.cumsum(counts) - counts
-    return pair_object, np.arange(len(pair_object)) + (first - skipped)[pair_object]
+    (address, usable), (unit_address, unit_length) = objects, units
+    (first_unit, unit_count, untouched), (free, count) = found, use
+    unit = 0
+    for index in range(len(address)):
+        begin, end = address[index], address[index] + usable[index]
+        while unit < len(unit_address) and unit_address[unit] + unit_length[unit] <= begin:
+            unit += 1
+        reached = unit
+        while reached < len(unit_address) and unit_address[reached] < end:
+            unit_end = unit_address[reached] + unit_length[reached]
+            inside = min(end, unit_end) - max(begin, unit_address[reached])
+            free[reached] -= inside
+            untouched[index] -= inside
+            count[reached] += 1
+            reached += 1
+        first_unit[index], unit_count[index] = unit, reached - unit
 
 
-def _integer_shares(
-    free: np.ndarray, objects: np.ndarray, unit: np.ndarray, rank: np.ndarray
-) -> np.ndarray:
-    """Return floor(R(j+1)/k) - floor(Rj/k) for R free bytes, k objects and rank j, as int64.
+@kernel
+def divide(units_of: Pair, use: Pair, seen: np.ndarray, pinned: np.ndarray) -> None:
+    """Add each object's share in the free bytes of its units to `pinned`.
 
-    R and k are those of the unit of each row. With R = qk + r, this is q + floor(r(j+1)/k) -
-    floor(rj/k), and r * k does not overflow.
+    `units_of` is (first unit, number of units) of each object, and `use` is (free bytes, number of
+    objects) of each unit. `seen` has a 0 for each unit; the kernel counts objects in it. Object j
+    of k gets floor(R(j+1)/k) - floor(Rj/k) of R free bytes. With R = qk + r, this is
+    q + floor(r(j+1)/k) - floor(rj/k), and r * k does not overflow.
     """
-    whole, rest = np.divmod(free, np.maximum(objects, 1))
-    count, left = objects[unit], rest[unit]
-    shares: np.ndarray = whole[unit] + left * (rank + 1) // count - left * rank // count
-    return shares
+    (first_unit, unit_count), (free, count) = units_of, use
+    for index in range(len(pinned)):
+        for unit in range(first_unit[index], first_unit[index] + unit_count[index]):
+            rank, among = seen[unit], count[unit]
+            seen[unit] += 1
+            whole = free[unit] // among
+            rest = free[unit] - whole * among
+            pinned[index] += whole + rest * (rank + 1) // among - rest * rank // among

@@ -68,7 +68,10 @@ def test_owners_of_every_grouping_and_unowned_bytes_sum_to_the_footprint(design:
     events = stream_of(random_calls(7, 150, threads=3))
     for at in (0, 150):
         heap = mapped(design, events, at)
-        shares, lives = share_out(heap), read_lives(trace_of(events), at)
+        shares, lives = (
+            share_out(heap),
+            read_lives(trace_of(events), at, int(heap.number.max(initial=-1)) + 1),
+        )
         assert sum(parts_of(heap, shares).values()) == heap.footprint
         for by in MAKERS:
             rows = owners_by(heap, shares, label(by, heap, lives))  # the sums are checked there

@@ -41,7 +41,7 @@ def next_free(calls: list[Call], event: int, number: int) -> int:
 def test_lives_are_those_of_a_walk_over_the_events(seed: int, chunk: int) -> None:
     calls = random_calls(seed, 300, objects=30, threads=3)
     for event in (0, 1, 150, 299, 300):
-        lives = read_lives(trace_of(*cut(stream_of(calls), chunk)), event)
+        lives = read_lives(trace_of(*cut(stream_of(calls), chunk)), event, 30)
         assert (lives.events, lives.event) == (300, event)
         assert lives.clock == sum(call.request for call in calls[:event])
         for number, expected in model(calls, event).items():
@@ -52,4 +52,4 @@ def test_lives_are_those_of_a_walk_over_the_events(seed: int, chunk: int) -> Non
 def test_site_is_that_of_the_call_that_placed_the_object_last() -> None:
     calls = [malloc(0, 8), malloc(1, 8), free(0), malloc(0, 8), realloc(1, 9), malloc(2, 8)]
     trace = with_sites(calls, random_table(1), [11, 12, 13, 14, 15])
-    assert read_lives(trace, 5).site[:2].tolist() == [13, 14]
+    assert read_lives(trace, 5, 3).site[:2].tolist() == [13, 14]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from allocsim.errors import Corruption
-from allocsim.explanation.heap_map import HeapMap, sorted_map
+from allocsim.explanation.heap_map import HeapMap, by_address, map_from
 from allocsim.explanation.owners import owners_by
 from allocsim.explanation.shares import share_out
 from tests.explanation.patterns import labels_of
@@ -23,8 +23,8 @@ def random_map(rng: random.Random, objects: int, pages: int) -> HeapMap:
     resident = np.array([page for page in range(pages) if rng.random() < 0.8], np.int64)
     order = np.array(rng.sample(range(objects), objects), np.int64)
     usable = (ends - begins)[order]
-    return sorted_map(
-        (order, begins[order], np.maximum(usable - 7, 1), usable),
+    return map_from(
+        by_address((order, begins[order], np.maximum(usable - 7, 1), usable)),
         (resident * PAGE, np.full(len(resident), PAGE), np.zeros(len(resident), np.int64)),
         ("empty",),
         {"start": 5},
@@ -103,14 +103,14 @@ def test_overlapping_objects_and_wrong_totals_are_reported() -> None:
     two = np.array([0, 1]), np.array([0, 50]), np.array([4000, 4000]), np.array([4000, 4000])
     one = np.array([0]), np.array([PAGE]), np.array([0])
     with pytest.raises(Corruption, match="overlap"):
-        share_out(sorted_map(two, one, ("empty",), {}, (3, PAGE)))
+        share_out(map_from(two, one, ("empty",), {}, (3, PAGE)))
     with pytest.raises(Corruption, match="sum to 4096"):
-        sorted_map(two, one, ("empty",), {}, (3, PAGE + 1))
+        map_from(two, one, ("empty",), {}, (3, PAGE + 1))
 
 
 def test_shares_of_large_units_do_not_overflow() -> None:
     objects = np.arange(3), np.arange(3) * 100, np.full(3, 10), np.full(3, 10)
     unit = np.array([0]), np.array([(1 << 45) + 1]), np.array([0])
-    shares = share_out(sorted_map(objects, unit, ("empty",), {}, (0, (1 << 45) + 1)))
+    shares = share_out(map_from(objects, unit, ("empty",), {}, (0, (1 << 45) + 1)))
     assert int(shares.pinned.sum()) == (1 << 45) + 1 - 30
     assert np.ptp(shares.pinned) <= 1
