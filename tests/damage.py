@@ -1,4 +1,4 @@
-"""Damage to allocsim traces: to their bytes, description and events.
+"""Damage to allocsim traces: to their bytes, description, events and call sites.
 
 `fuzz` tries the results. The checksum would catch most damage to the header, so in some cases it is
 recomputed, as an attacker would do.
@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
-from allocsim.traces.native.header import FIXED_SIZE
+from allocsim.traces.native.header import FIXED_SIZE, parse_layout
+from tests.call_sites.stacks import random_trace
+from tests.driving import Call
 from tests.traces.streams import trace_of, valid_calls
 
 ROWS = 60
@@ -22,15 +24,19 @@ NUMBERS = (0, 1, -1, 255, 65535, 1 << 31, (1 << 32) - 1, 1 << 47, (1 << 47) + 1,
 
 @cache
 def stored() -> bytes:
-    """A small valid file, with sizes for a small heap."""
-    calls = [
+    """A small valid file."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "whole.allocsim"
+        write_trace(trace_of(_calls()), path)
+        return path.read_bytes()
+
+
+def _calls() -> list[Call]:
+    """Valid calls, with sizes for a small heap."""
+    return [
         call if call.request <= 100_000 else type(call)(call.op, call.object, 9, call.thread)
         for call in valid_calls(11, ROWS, freezes=False)
     ]
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "whole.allocsim"
-        write_trace(trace_of(calls), path)
-        return path.read_bytes()
 
 
 def mutated_store(rng: random.Random) -> bytes:
@@ -49,6 +55,41 @@ def mutated_store(rng: random.Random) -> bytes:
             _damage_bytes(content, rng)
         if not content:
             break
+    return gzip.compress(content, 1) if rng.random() < 0.2 else bytes(content)
+
+
+@cache
+def stored_with_sites() -> bytes:
+    """A small valid file whose allocations have call sites."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "whole.allocsim"
+        write_trace(random_trace(_calls(), 5), path)
+        return path.read_bytes()
+
+
+def mutated_sites(rng: random.Random) -> bytes:
+    """A file whose column or table of call sites is damaged, sometimes compressed."""
+    content = bytearray(stored_with_sites())
+    table = len(content) - parse_layout(bytes(content[:FIXED_SIZE]), "whole").sites.table
+    events = struct.unpack_from("<Q", content, 24)[0]
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        kind = rng.random()
+        begin = rng.choice((events, table, table, table))
+        place = rng.randrange(begin if begin < len(content) else 0, len(content))
+        if kind < 0.6:
+            length = rng.choice((1, 4, 4, 8))
+            number = rng.choice(NUMBERS) & (1 << 8 * length) - 1
+            content[place : place + length] = number.to_bytes(length, "little")
+        elif kind < 0.8:
+            content[place : place + 4] = rng.choice((b"null", b'"', b"[", b"]", b"-1,", b"9" * 25))
+        elif kind < 0.9:
+            _damage_header(content, rng)
+        else:
+            _damage_bytes(content, rng)
+        if not content:
+            break
+    if rng.random() < 0.8 and len(content) > table + 4:
+        struct.pack_into("<I", content, table, zlib.crc32(content[table + 4 :]))
     return gzip.compress(content, 1) if rng.random() < 0.2 else bytes(content)
 
 
@@ -79,7 +120,7 @@ def _damage_text(content: bytearray, rng: random.Random) -> None:
 
 def _damage_header(content: bytearray, rng: random.Random) -> None:
     """Change a number of the header, and fix the checksum."""
-    place, length = rng.choice(((12, 4), (16, 8), (24, 8), (32, 8), (40, 8)))
+    place, length = rng.choice(((12, 4), *((8 * word, 8) for word in range(2, 8))))
     number = rng.choice((*NUMBERS, 4096, 16 * ROWS, ROWS + 1)) & ((1 << 8 * length) - 1)
     content[place : place + length] = number.to_bytes(length, "little")
     _seal(content)

@@ -1,8 +1,7 @@
 """Damaged input: mutations of traces and job files, and the allowed results.
 
 The suite runs some thousands of cases; ALLOCSIM_FUZZ=100000 runs that many of each kind.
-`python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; KIND is `jobs` or the name of a
-trace format.
+`python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; KIND is one of KINDS.
 """
 
 import gzip
@@ -10,6 +9,7 @@ import os
 import random
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from allocsim import Heap
@@ -21,7 +21,9 @@ from allocsim.jobs import read_job
 from allocsim.player import Options, play
 from allocsim.traces import open_trace
 from tests import fuzz_binary
-from tests.damage import mutated_store
+from tests.call_sites.stacks import stacks_of
+from tests.damage import mutated_sites, mutated_store
+from tests.damage_recording import convert_images, write_damaged
 
 AOSP = b"".join(
     b"%d: %s\n" % (1 + number % 3, call)
@@ -65,6 +67,15 @@ RECORDED = {
     **fuzz_binary.RECORDED,
 }
 """Content to damage, by format."""
+
+OWN: dict[str, Callable[[random.Random], bytes]] = {
+    "stored": mutated_store,
+    "sites": mutated_sites,
+    "recording": lambda _: b"",
+}
+"""Functions that return a damaged input of allocsim's own formats."""
+
+KINDS = ("jobs", *OWN, *RECORDED)
 
 JOBS = (
     b'kind = "random"\nseed = 1\nops = 100\nslots = 10\nthreads = 2\n'
@@ -205,10 +216,48 @@ def is_small(generator: Generator) -> bool:
     return max(counts) <= 5000 and (generator.length() or 0) <= 5000 and sum(counts) < 20_000
 
 
+def try_sites(content: bytes, path: Path) -> str:
+    """Read an allocsim trace with its call sites; return how it ended."""
+    path.write_bytes(content)
+    try:
+        with open_trace(str(path), sites=True) as trace:
+            if trace.sites is not None:
+                stacks_of(trace)
+    except AllocsimError as error:
+        return ending(error, path.name)
+    return "success"
+
+
+def try_recording(directory: Path, rng: random.Random) -> str:
+    """Convert a damaged recording, and read the traces with their call sites."""
+    write_damaged(directory, rng)
+    for path in convert_images(directory):
+        end = try_sites(path.read_bytes(), path)
+        assert end == "success", end
+        end = try_trace(path.read_bytes(), path)
+        assert end in ("success", "OutOfMemory"), end
+    return "success"
+
+
+def try_case(kind: str, content: bytes, path: Path, rng: random.Random) -> str:
+    """Read damaged content; return how it ended.
+
+    Half of the traces are read as the format that they were, whatever they look like now.
+    """
+    if kind == "jobs":
+        return try_job(content, path)
+    if kind == "sites":
+        return try_sites(content, path)
+    if kind == "recording":
+        return try_recording(path.parent / "recording", rng)
+    form = kind if kind != "stored" and rng.random() < 0.5 else None
+    return try_trace(content, path, form)
+
+
 def damaged(kind: str, rng: random.Random) -> bytes:
-    """A damaged input of a format."""
-    if kind == "stored":
-        return mutated_store(rng)
+    """A damaged input of a kind; b"" for a recording, which has several files."""
+    if kind in OWN:
+        return OWN[kind](rng)
     content = mutated(rng.choice(JOBS if kind == "jobs" else RECORDED[kind]), rng)
     if kind != "jobs" and rng.random() < LONG_LINES:
         content = with_long_line(content, rng)
@@ -216,16 +265,12 @@ def damaged(kind: str, rng: random.Random) -> bytes:
 
 
 def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
-    """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise.
-
-    Half of the traces are read as the format that they were, whatever they look like now.
-    """
+    """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise."""
     rng, ends = random.Random(seed), dict[str, int]()
     for case in range(count):
         content = damaged(kind, rng)
-        form = kind if kind != "stored" and rng.random() < 0.5 else None
         try:
-            end = try_job(content, path) if kind == "jobs" else try_trace(content, path, form)
+            end = try_case(kind, content, path, rng)
         except Exception as error:
             shown = content[:10_000]
             raise AssertionError(f"{kind}, seed {seed}, case {case}: {shown!r}") from error

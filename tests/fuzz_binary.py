@@ -5,6 +5,7 @@ Some are recordings; the others are one recording, written in each format.
 
 from importlib.util import find_spec
 
+from tests.traces import test_go_trace
 from tests.traces.readers import test_csapp, test_glibc_mtrace, test_glibc_wl, test_malloc_bench
 from tests.traces.recordings import Event, read
 from tests.traces.totals import SAMPLES, contents
@@ -33,6 +34,7 @@ RECORDED: dict[str, tuple[bytes, ...]] = {
         test_malloc_bench.written(calls(80)),
         contents(test_malloc_bench.WRITTEN)[:700],
     ),
+    "go-trace": (test_go_trace.small(), test_go_trace.small(generations=2)),
 }
 """Content to damage, by format."""
 

@@ -49,6 +49,18 @@ def test_damaged_allocsim_traces_replay_or_give_an_error(tmp_path: Path, seed: i
     assert all(ends[end] > count / 50 for end in ("TraceError", "success"))
 
 
+def test_damaged_call_sites_are_read_or_give_an_error(tmp_path: Path) -> None:
+    count = fuzz.cases(compiled=600, pure=60)
+    ends = fuzz.run("sites", count, 1, tmp_path / "trace.allocsim")
+    assert sum(ends.values()) == count
+    assert all(ends[end] > count / 50 for end in ("TraceError", "success"))
+
+
+def test_damaged_recordings_are_converted(tmp_path: Path) -> None:
+    count = fuzz.cases(compiled=150, pure=4)
+    assert fuzz.run("recording", count, 1, tmp_path / "recording") == {"success": count}
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_jobs_replay_or_give_an_error(tmp_path: Path, seed: int) -> None:
     count = fuzz.cases(compiled=700, pure=25)

@@ -46,6 +46,13 @@ SPANS = (
 )
 
 
+def small(generations: int = 1) -> bytes:
+    """Return a trace of two threads, whose objects have various sizes."""
+    first = events(*SPANS, *((132, 1, place, 0) for place in range(5)), (133, 2, 1))
+    second = events((132, 2, 1024, 0), (132, 1, 2048, 0), (133, 9, 1024), thread=4)
+    return HEADER + (DESCRIPTION + first + second + b"\x34") * generations
+
+
 def calls_of(*parts: bytes) -> tuple[list[Event], list[str]]:
     """Return the events and notes of a trace."""
     found, trace = read_bytes(HEADER + b"".join(parts), FORMAT)

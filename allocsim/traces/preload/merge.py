@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from allocsim.call_sites.table import MAX_NODES
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
@@ -182,7 +183,7 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
     if code < Code.RESIZED:  # the stack of a realloc is in its first record
-        lane.stack = load_word(position + 24) if head & WITH_SITE else 0
+        lane.stack = _stack(load_word(position + 24)) if head & WITH_SITE else 0
     if code == Code.FREE or code == Code.DELETE:
         _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS
     elif code < Code.REALLOC:
@@ -245,6 +246,12 @@ def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallR
 def _size(word: int) -> int:
     """Return the unsigned number of bytes in a word, or HUGE if the number is larger."""
     return word if 0 <= word < HUGE else HUGE
+
+
+@kernel
+def _stack(word: int) -> int:
+    """Return the number of a stack in a word, or 0 (unknown) if no recording has so many."""
+    return word if 0 < word < MAX_NODES else 0
 
 
 @kernel

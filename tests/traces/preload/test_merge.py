@@ -60,6 +60,14 @@ def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
     assert reader.calls_by_kind == {"malloc": 2, "calloc": 1, "realloc": 2, "free": 1}
 
 
+@pytest.mark.parametrize("number", [1 << 24, (1 << 32) - 1, 1 << 32, (1 << 64) - 1])
+def test_impossible_number_of_a_stack_is_unknown(tmp_path: Path, number: int) -> None:
+    """The program may have overwritten it; a table of so many numbers does not fit in memory."""
+    lane: list[Record] = [(Code.MALLOC | WITH_SITE, 1, 0x100, 10, number)]
+    reader = ImageReader(write_image(tmp_path, lane))
+    assert [call.site for batch in reader.batches() for call in batch] == [0]
+
+
 def test_realloc_is_one_event(tmp_path: Path) -> None:
     lane: list[Record] = [
         (Code.MALLOC, 1, 0x100, 10),

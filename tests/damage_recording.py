@@ -1,0 +1,88 @@
+"""Damage to recordings of the preload recorder, whose files the recorded program may overwrite."""
+
+import random
+import shutil
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code, find_images
+from allocsim.traces.preload.stacks import Kind
+from allocsim.traces.preload.trace import open_image
+from tests.traces.preload.writing import IDENTITY, Record, write_image
+
+STACKS = 6
+RECORDS = 60
+NUMBERS = (0, 1, -1, 255, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 56) - 1, 1 << 58, (1 << 63) - 1)
+
+
+def write_damaged(directory: Path, rng: random.Random) -> None:
+    """Write a recording of a program and its forked child into a new directory, and damage it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    parent = write_image(directory, _lane(rng), _lane(rng))
+    write_image(directory, _lane(rng), process=8, parent=IDENTITY, identity=IDENTITY + 30)
+    parent.stacks.write_bytes(_stacks())
+    files = sorted(directory.iterdir())
+    for _ in range(rng.choice((0, 1, 1, 2, 5))):
+        _damage(rng.choice(files), rng)
+
+
+def convert_images(directory: Path) -> Iterator[Path]:
+    """Write the trace of each program image with its call sites; yield the files."""
+    images = find_images(directory)
+    for image in images:
+        out = directory / "out.allocsim"
+        write_trace(open_image(image, images, 1.0), out)
+        yield out
+
+
+def _lane(rng: random.Random) -> list[Record]:
+    """Return valid records of one thread: allocations with and without a stack, and frees."""
+    records, live = list[Record](), list[int]()
+    for stamp in range(1, RECORDS):
+        kind = rng.random()
+        if live and kind < 0.3:
+            records.append((Code.FREE, stamp, live.pop()))
+        elif live and kind < 0.4:
+            address = live.pop()
+            records += [(Code.REALLOC, stamp, address, 99), (Code.RESIZED, stamp, address)]
+        else:
+            live.append(rng.randrange(1, 1 << 20) << 4)
+            site = 1 + rng.randrange(STACKS)
+            records.append((Code.MALLOC | WITH_SITE, stamp, live[-1], rng.randrange(5000), site))
+    return records
+
+
+def _stacks() -> bytes:
+    """Return lane 0: an object, and stacks in it."""
+    words = [_head(Kind.OBJECT, 4), 0x1000, 0x9000, 0x1000, int.from_bytes(b"/no/file", "little")]
+    for number in range(STACKS):
+        words += [_head(Kind.STACK, 2), 0x1100 + 16 * number, 0x2000]
+    return struct.pack(f"<{len(words)}Q", *words).ljust(CHUNK, b"\0")
+
+
+def _head(kind: Kind, words: int) -> int:
+    """Return the first word of an entry."""
+    return words << 8 | kind
+
+
+def _damage(path: Path, rng: random.Random) -> None:
+    """Overwrite or flip something in the used part of a file, or cut the file."""
+    content = bytearray(path.read_bytes())
+    used = max(len(content.rstrip(b"\0")), 8)
+    place = rng.randrange(used)
+    kind = rng.randrange(5)
+    if kind == 0:
+        content[place : place + 8] = (rng.choice(NUMBERS) & (1 << 64) - 1).to_bytes(8, "little")
+    elif kind == 1:
+        aligned = place & ~7
+        content[aligned : aligned + 8] = (rng.choice(NUMBERS) & (1 << 64) - 1).to_bytes(8, "little")
+    elif kind == 2 and place < len(content):
+        content[place] = rng.randrange(256)
+    elif kind == 3:
+        content[place : place + 100] = rng.randbytes(min(100, len(content) - place))
+    else:
+        del content[rng.choice((place, len(content) - rng.randrange(100))) :]
+    path.write_bytes(content)
