@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from allocsim.benchmark.thread_ends import ThreadEnds, insert_notes
+from allocsim.benchmark.untouched import UntouchedShares
 from allocsim.core.available_memory import available_memory
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, Op, Trace
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
+from allocsim.traces.event_facts import TIMES, CallsBefore, fact_of
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
@@ -42,6 +46,17 @@ class EventFile:
     ends: str | None = None
     """How it is known when threads end: "recorded", "inferred", or None if no thread ends or all
     events are on one thread."""
+    times: Sequence[tuple[int, int]] = ()
+    """Pairs of a number of events and the ns from the program's first call to the next event; empty
+    if the workload has no times."""
+
+    knows_touched: bool = False
+    """Whether the recording says how much of each large object was touched (see `untouched`)."""
+
+    @property
+    def seconds(self) -> float | None:
+        """The seconds from the program's first call to about its last; None if not recorded."""
+        return self.times[-1][1] / 1e9 if self.times else None
 
     def close(self) -> None:
         """Close the file."""
@@ -63,11 +78,16 @@ def write_events(
     """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     count, threads, room = 0, ThreadEnds(), available() // 2
+    points = fact_of(trace, TIMES)
+    times = np.zeros((0, 2), np.int64) if points is None else points
+    before, shares = CallsBefore(times[:, 0]), UntouchedShares(trace)
     try:
         with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
             for chunk in trace.chunks:
                 events = chunk[chunk.op <= Op.FREE]  # without notes
                 threads.see(chunk, count)
+                before.see(chunk, count)
+                shares.put(events, chunk)
                 if not recorded:
                     events.thread[:] = 0
                 count += len(events)
@@ -88,7 +108,9 @@ def write_events(
         raise
     finally:
         trace.close()
-    return EventFile(trace, descriptor, count, threads.threads, recorded, ends)
+    pairs = [*zip(before.calls.tolist(), times[:, 1].tolist(), strict=True)]
+    known = threads.threads, recorded, ends, pairs, shares.is_recorded
+    return EventFile(trace, descriptor, count, *known)
 
 
 def _write(descriptor: int, events: Any) -> None:

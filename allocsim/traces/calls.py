@@ -49,6 +49,11 @@ MOVE = 8
 """Operation of a call that gives an object another address and becomes no event. It is the first
 number that is not an Op. Only `preload.merge` makes these calls."""
 
+TOUCHED = 9
+"""Operation of a call that says how many bytes of the object at `address` are in memory, in
+`request`. Only `preload.merge` makes these calls. `object_ids` turns them into events with this
+operation, which only `preload.untouched` understands."""
+
 ADDRESS_BITS = 60
 """Number of low bits of an address that are kept. The top four bits are dropped, because they hold
 a tag on some systems."""

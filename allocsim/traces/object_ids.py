@@ -29,7 +29,7 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
 from allocsim.text import MAX_SIZE
-from allocsim.traces.calls import MOVE, CallRecord, Halt
+from allocsim.traces.calls import MOVE, TOUCHED, CallRecord, Halt
 from allocsim.traces.hash_table import (
     Entry,
     capacity_of,
@@ -135,6 +135,8 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
             _thread_done(ids, call.thread, events)
         elif call.op == MOVE:
             _move(ids, call)
+        elif call.op == TOUCHED:
+            _touched(ids, call, events)
         elif call.op == Op.REALLOC and call.old != 0 and call.address == call.request == 0:
             _free(ids, call.old, call.thread, events)
         elif call.address == 0:
@@ -224,6 +226,15 @@ def _move(ids: ObjectIds, call: CallRecord) -> None:
     # address, so no later call refers to it, and it stays live.
     if number >= 0 and find_slot(ids.objects, call.address) < 0:
         insert(ids.objects, call.address, number)
+
+
+@kernel
+def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
+    """Append the note on the object at call.address, if one is live there."""
+    slot = find_slot(ids.objects, call.address)
+    if slot >= 0:
+        number = ids.objects[slot].number
+        _new_event(ids, TOUCHED, number, call.thread, events).request = call.request
 
 
 @kernel

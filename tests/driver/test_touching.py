@@ -42,6 +42,18 @@ def test_exactly_the_promised_bytes_are_touched(
     assert heap.check() == [], "what lies behind the object was written"
 
 
+@pytest.mark.parametrize(("share", "pages"), [(0, 16), (16, 15), (128, 8), (255, 1)])
+@pytest.mark.parametrize("op", [Op.MALLOC, Op.CALLOC])
+def test_untouched_share_at_the_end_of_an_object_is_not_written(
+    heap: Heap, fresh: HeapState, op: Op, share: int, pages: int
+) -> None:
+    run, events = new_run(touch=Touch.PAGE), stream(Call(op, 0, 16 * PAGE))
+    events.alignment = share
+    play(fresh, run, events)
+    written = contents(heap, int(run.objects[0].address), 16 * PAGE)
+    assert np.flatnonzero(written).tolist() == list(range(0, pages * PAGE, PAGE))
+
+
 @pytest.mark.parametrize("op", [Op.MALLOC, Op.CALLOC, Op.MEMALIGN])
 def test_fresh_object_of_every_kind_is_touched(heap: Heap, fresh: HeapState, op: Op) -> None:
     run = new_run(touch=Touch.FULL)

@@ -71,6 +71,9 @@ class Code(IntEnum):
     """The last exec of the process has failed."""
     UNWRITTEN = 22
     """A record that was reserved and never written. Its number of words replaces the stamp."""
+    TOUCHED = 23
+    """A large block is about to be freed or resized, or the program ends: its address, and the
+    bytes of it that are in memory."""
 
 
 KINDS = {
@@ -97,7 +100,7 @@ def _words(code: Code) -> int:
     """Return the number of words of a record with this code."""
     if code in (Code.NAME, Code.EXEC):
         return 2 + TEXT_WORDS
-    return 3 if code <= Code.REALLOCARRAY else 2
+    return 3 if code <= Code.REALLOCARRAY or code == Code.TOUCHED else 2
 
 
 WORDS = np.array([0, *map(_words, Code)], np.int64)

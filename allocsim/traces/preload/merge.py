@@ -25,7 +25,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE, MOVE, CallRecord
+from allocsim.traces.calls import HUGE, MOVE, TOUCHED, CallRecord
 from allocsim.traces.preload.layout import CHUNK, SLACK, WITH_SITE, WORDS, Code
 
 NEVER = (1 << 62) - 1
@@ -151,7 +151,7 @@ def _find_record(state: MergeState, lane: Lane) -> None:
             lane.position += 8
         elif code == Code.UNWRITTEN:
             lane.position += 8 * max(word >> 8 & 7, 1)
-        elif code > Code.UNWRITTEN or code == 0 or 8 * _words(word) > room:
+        elif code > Code.TOUCHED or code == 0 or 8 * _words(word) > room:
             state.damaged += 1
             break
         else:
@@ -200,6 +200,10 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     elif code == Code.END:
         state.ended += 1
         _new_call(state, lane, Op.THREAD_DONE, calls)
+    elif code == Code.TOUCHED:
+        call = _new_call(state, lane, TOUCHED, calls)
+        call.address = word & _ADDRESS
+        call.request = _size(load_word(position + 16))
     elif state.notes < len(merge.notes):
         merge.notes[state.notes] = position
         state.notes += 1

@@ -16,6 +16,8 @@ import numpy as np
 from allocsim.call_sites.numbers import CallSites, count_allocating
 from allocsim.events import CHUNK, Trace
 from allocsim.text import counted
+from allocsim.traces.calls import TOUCHED
+from allocsim.traces.event_facts import TIMES, UNTOUCHED
 from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.prefetch import AHEAD, read_ahead
 from allocsim.traces.preload.account import account_losses, account_notes
@@ -24,6 +26,7 @@ from allocsim.traces.preload.layout import Image, ancestors
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.stacks import site_table
 from allocsim.traces.preload.time_table import TimeTable
+from allocsim.traces.preload.untouched import UntouchedBlocks
 from allocsim.traces.recording import SELECT_PROCESS
 
 FORMAT = "preload"
@@ -47,7 +50,7 @@ def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTr
     description = {"kind": "trace", "format": FORMAT, "process": image.process}
     trace = ImageTrace(image.program, iter(()), description)
     trace.reader, trace.progress = reader, lambda: reader.share_read
-    trace.header_room = TimeTable.MAX_TEXT
+    trace.header_room = TimeTable.MAX_TEXT + UntouchedBlocks.MAX_TEXT
     trace.sites = CallSites() if image.stacks.exists() else None
     trace.chunks = _events(trace, image, images, ns_per_tick)
     return trace
@@ -62,12 +65,16 @@ def _events(
     """
     # Up to AHEAD chunks wait in the queue of `read_ahead`, so the maker needs AHEAD + 2 arrays.
     maker, times = EventMaker(trace.name, 0, AHEAD + 2, trace.sites), TimeTable()
+    untouched = UntouchedBlocks()
     for chunk in _inherited(trace.sites, maker, image, images):
         trace.inherited += len(chunk)
         yield chunk
-    yield from read_ahead(_own(trace, maker, times, ns_per_tick))
+    own = read_ahead(_own(trace, maker, times, ns_per_tick))
+    yield from untouched.without_notes(own, trace.inherited)
     trace.dropped.update(by_reason(maker.ids.dropped))
-    trace.description["times"] = times.points
+    trace.description[TIMES] = times.points
+    trace.description[UNTOUCHED] = untouched.pairs()
+    trace.notes += untouched.notes()
     numbers, names = maker.thread_numbers(), trace.reader.names
     trace.description["thread_names"] = {
         numbers[thread]: name for thread, name in names.items() if thread in numbers
@@ -93,7 +100,7 @@ def _own(
     for stamp, calls in trace.reader.timed_batches():
         times.add(count, int(stamp * ns_per_tick))
         for chunk in maker.events(calls):
-            count += len(chunk)
+            count += int(np.count_nonzero(chunk.op != TOUCHED))
             yield chunk
 
 
@@ -114,6 +121,7 @@ def _inherited(
         forked = int(child.header["forked"]) or child.identity
         for calls in read_ahead(ImageReader(parent, forked).batches()):
             for chunk in maker.events(calls):
+                chunk = chunk[chunk.op != TOUCHED]
                 live.add(chunk)
                 if sites is not None:
                     sites.take(count_allocating(chunk))

@@ -390,6 +390,17 @@ static int maps(void) /* memory that does not come from malloc */
     return munmap(map, 9 << 20);
 }
 
+static int touches(void) /* large blocks, of which it writes to a part */
+{
+    char *sparse = calloc(1, 8 << 20);
+    memset(sparse, 1, 1 << 20);
+    char *grown = realloc(malloc(4 << 20), 16 << 20);
+    memset(grown, 1, 2 << 20);
+    memset(malloc(200 << 10), 1, 200 << 10);
+    free(sparse);
+    return 0; /* `grown` is live */
+}
+
 static int alone(void) { return unshare(CLONE_NEWUSER) && errno == EINVAL; } /* one thread only */
 static int nothing(void) { return 0; }
 
@@ -401,7 +412,7 @@ int main(int count, char **given)
         PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(exec_lists),
         PROGRAM(many_forks), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
-        PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps),
+        PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches),
         PROGRAM(alone), PROGRAM(nothing),
     };
     arguments = given;

@@ -23,6 +23,7 @@ enum op {
     BEGIN, END, NAME, /* of a thread */
     EXEC, EXEC_FAILED,
     UNWRITTEN, /* put() did not finish: a signal handler called longjmp, or SIGKILL */
+    TOUCHED,   /* before the end of a large block: its address, and the bytes in memory */
     WITH_SITE = 128, /* added to an operation: the record has another word, the call's site */
 };
 

@@ -15,6 +15,8 @@ static void *allocated(enum op op, void *result, size_t size, size_t alignment, 
         self.allocated = (uintptr_t)result & ADDRESS;
         uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
         put_sized(op, self.allocated | shift << 56, size, site);
+        if (UNLIKELY(size >= LARGE) && result)
+            begin_block((uintptr_t)result, size);
     }
     return result;
 }
@@ -23,6 +25,12 @@ static void put_address(enum op op, void *address)
 {
     if (is_recording())
         put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
+}
+
+static void freed(enum op op, void *address)
+{
+    end_block(address);
+    put_address(op, address);
 }
 
 /* Return the product, or SIZE_MAX on overflow: no allocator can allocate SIZE_MAX bytes. */
@@ -75,12 +83,16 @@ static void *resized(enum op op, void *address, size_t size, uint64_t site)
     }
     if (!RESOLVED)
         return bootstrap(size, 0);
-    if (address && is_recording())
+    if (address && is_recording()) {
+        end_block(address);
         put_sized(op, (uintptr_t)address & ADDRESS, size, site);
+    }
     INSIDE(result, real.realloc(address, size));
     if (!address)
         return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0, site);
     put_address(RESIZED, result);
+    if (UNLIKELY(size >= LARGE) && result)
+        begin_block((uintptr_t)result, size);
     return result;
 }
 
@@ -99,7 +111,7 @@ EXPORT void HOOK(free)(void *address)
     if (is_bootstrap(address) || !RESOLVED)
         return;
     if (LIKELY(!self.is_deleting) || self.deleting != address)
-        put_address(FREE, address);
+        freed(FREE, address);
     self.is_allocating = true;
     real.free(address);
     self.is_allocating = false;

@@ -65,7 +65,7 @@ NEW_OPERATORS(mSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED, second)
             function = (delete_function *)operator_named(#name);                                   \
         }                                                                                          \
         if (is_malloc) {                                                                           \
-            put_address(DELETE, address);                                                          \
+            freed(DELETE, address);                                                                \
             self.deleting = address;                                                               \
             self.is_deleting = true;                                                               \
         }                                                                                          \

@@ -54,6 +54,7 @@
 #else
 #define SITE 0
 #endif
+#include "blocks.c"    /* how much of large blocks was touched */
 #include "malloc.c"    /* hooks: malloc and its family */
 #include "operators.c" /* hooks: operator new and delete */
 #include "memory.c"    /* hooks: mmap and brk */

@@ -6,6 +6,7 @@
 #define MAX_LANES 8192
 #define ROWS (1 << 14)   /* slots of the caches */
 #define STACKS (1 << 16)
+#define BLOCKS (1 << 10) /* slots of the table of large blocks */
 #define MAX_DIRECTORY 400
 #define MAX_PATH (MAX_DIRECTORY + 64)
 
@@ -15,6 +16,11 @@ struct lane {
     uint64_t chunks;   /* in the lane's file */
     struct lane *next; /* in the list of free lanes */
     struct memo *memo; /* see walk.c; NULL before the first walk */
+};
+
+struct block { /* address 0: the slot is free */
+    uintptr_t address;
+    size_t size;
 };
 
 struct slot {
@@ -36,6 +42,7 @@ static struct process {
     uint32_t sites; /* stacks that have a number */
     uint16_t generation; /* changed by dlclose; see entries.c */
     struct caches *caches; /* NULL: no stacks are recorded */
+    struct block blocks[BLOCKS]; /* see blocks.c */
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
 } __attribute__((aligned(PAGE))) process; /* whole pages, for MADV_WIPEONFORK */
 

@@ -48,6 +48,7 @@ __attribute__((destructor)) static void end(void)
 {
     if (process.header) {
         flag(ENDED);
+        put_live_blocks();
         put_name();
     }
 }

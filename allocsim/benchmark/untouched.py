@@ -1,0 +1,53 @@
+"""The part of large objects that the program never touches, put into the events of a replay.
+
+In the file of events, the field `alignment` of an event that allocates without an alignment is the
+share of the object that the driver must not touch with Touch.PAGE, in 256ths, rounded down. It is
+the end of the object, although the program may have left out other parts: the number of pages is
+the same.
+
+If the recorder did not find out what was touched, a large calloc counts as untouched: programs use
+it for tables that they may never fill, and the memory is zero without being written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from allocsim.events import Op, Trace
+from allocsim.traces.event_facts import LARGE, UNTOUCHED, fact_of
+
+ALL = 255
+"""The largest share: the driver touches a 256th of the object, and its first byte."""
+
+
+class UntouchedShares:
+    """Sets the shares of the calls of a trace, chunk after chunk."""
+
+    def __init__(self, trace: Trace) -> None:
+        """Read the facts of the trace's description."""
+        self._facts = fact_of(trace, UNTOUCHED)
+        self._read = 0  # rows of the chunks so far
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the recorder found out what was touched."""
+        return self._facts is not None
+
+    def put(self, calls: Any, chunk: Any) -> None:
+        """Set the shares of `calls`, which are the events of `chunk` without notes."""
+        if self._facts is None:
+            calls.alignment[(calls.op == Op.CALLOC) & (calls.request >= LARGE)] = ALL
+            return
+        first, end = np.searchsorted(self._facts[:, 0], [self._read, self._read + len(chunk)])
+        for row, touched in self._facts[first:end].tolist():
+            number = int(np.count_nonzero(chunk.op[: row - self._read] <= Op.FREE))
+            self._set(calls[number], touched)
+        self._read += len(chunk)
+
+    def _set(self, call: Any, touched: int) -> None:
+        """Set the share of a call whose object has `touched` bytes that were touched."""
+        size = int(call.request)
+        if call.op in (Op.MALLOC, Op.CALLOC, Op.REALLOC) and touched < size:
+            call.alignment = min(256 * (size - touched) // size, ALL)

@@ -1,0 +1,66 @@
+/* Large blocks: how many bytes of each the program has touched.
+ *
+ * When a large block is freed or resized, mincore tells which of its pages are in memory. A page
+ * that was only read counts too, as does a page that was touched in an earlier block. A table has
+ * the live blocks, each in the slot that its address selects. A block whose slot is in use is not
+ * tracked. */
+
+#define LARGE (128 << 10) /* bytes; smaller blocks are seldom mapped, and more often touched */
+#define PAGES 1024        /* for which mincore is called at once */
+
+static struct block *block_slot(uintptr_t address)
+{
+    return process.blocks + (address * UINT64_C(0x9E3779B97F4A7C15) >> 32) % BLOCKS;
+}
+
+/* Put a block into the table. No other thread knows the address yet. */
+static void begin_block(uintptr_t address, size_t size)
+{
+    struct block *slot = block_slot(address);
+    uintptr_t none = 0;
+    if (size >= LARGE && __atomic_compare_exchange_n(&slot->address, &none, address, false,
+                                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        slot->size = size;
+}
+
+/* Return the bytes of a block that are in memory, or the size of the block on failure. */
+static uint64_t touched_bytes(uintptr_t address, size_t size)
+{
+    uintptr_t page = sysconf(_SC_PAGESIZE), at = address / page * page, end = address + size;
+    uint64_t pages = 0;
+    unsigned char resident[PAGES];
+    for (; at < end; at += PAGES * page) {
+        size_t length = end - at < PAGES * page ? end - at : PAGES * page;
+        if (real.syscall(SYS_mincore, at, length, resident))
+            return size;
+        for (size_t i = 0; i < (length + page - 1) / page; i++)
+            pages += resident[i] & 1;
+    }
+    return pages * page < size ? pages * page : size;
+}
+
+static void put_touched(const struct block *slot)
+{
+    int error = errno;
+    uint64_t bytes = process.is_sealed ? slot->size : touched_bytes(slot->address, slot->size);
+    errno = error;
+    put(TOUCHED, stamp(), 3, (uint64_t[]){slot->address & ADDRESS, bytes});
+}
+
+/* Record how much of a block was touched, and forget the block; nothing if it is not tracked. */
+static inline void end_block(void *address)
+{
+    struct block *slot = block_slot((uintptr_t)address);
+    if (LIKELY(__atomic_load_n(&slot->address, __ATOMIC_RELAXED) != (uintptr_t)address) || !address)
+        return;
+    put_touched(slot);
+    __atomic_store_n(&slot->address, 0, __ATOMIC_RELEASE);
+}
+
+/* Record how much of each live block was touched so far. */
+static void put_live_blocks(void)
+{
+    for (struct block *slot = process.blocks; slot < process.blocks + BLOCKS; slot++)
+        if (__atomic_load_n(&slot->address, __ATOMIC_RELAXED))
+            put_touched(slot);
+}

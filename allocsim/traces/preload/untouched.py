@@ -1,0 +1,77 @@
+"""Large blocks that the program has touched only in part, collected while events are read.
+
+The recorder tells how many bytes of a large block are in memory before it is freed or resized, and
+at the end of the program. The events of a trace have no room for this, so the numbers are stored in
+the trace's header.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.memory import OS_PAGE
+from allocsim.events import Op
+from allocsim.text import counted
+from allocsim.traces.calls import TOUCHED
+from allocsim.traces.event_facts import LARGE
+
+Block = tuple[int, int, int]
+"""The bytes of a block that were never touched, the row of its allocation, and the other bytes."""
+
+
+class UntouchedBlocks:
+    """The blocks with the most untouched bytes, at most MAX_BLOCKS."""
+
+    MAX_BLOCKS = 1 << 10
+    MAX_TEXT = 40 * MAX_BLOCKS
+    """Maximum bytes of the pairs as JSON text."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, tuple[int, int]] = {}
+        """By object id: the row in which the object got its size, and the size."""
+        self._found: list[Block] = []
+        self._dropped = 0
+
+    def without_notes(self, chunks: Iterator[Any], rows: int) -> Iterator[Any]:
+        """Yield the events without the notes TOUCHED, which are taken in.
+
+        `rows` is the number of rows before the first chunk.
+        """
+        for chunk in chunks:
+            is_note = chunk.op == TOUCHED
+            is_large = (chunk.request >= LARGE) & (chunk.op <= Op.REALLOC)
+            if is_note.any() or is_large.any():
+                row = rows + np.cumsum(~is_note) - 1
+                for index in np.flatnonzero(is_note | is_large).tolist():
+                    self._add(chunk[index], int(row[index]))
+                chunk = chunk[~is_note]
+            rows += len(chunk)
+            yield chunk
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return the pairs of a row and touched bytes (see `event_facts.UNTOUCHED`)."""
+        return sorted((row, touched) for _, row, touched in self._found)
+
+    def notes(self) -> list[str]:
+        """Return a sentence if some blocks were dropped, else []."""
+        if not self._dropped:
+            return []
+        blocks = counted(self._dropped, "more large block")
+        return [f"{blocks} of which the program touched only a part count as touched"]
+
+    def _add(self, event: Any, row: int) -> None:
+        """Take in the allocation of a large block, or a note on one."""
+        if event.op != TOUCHED:
+            self._begun[int(event.object)] = row, int(event.request)
+            return
+        begun = self._begun.pop(int(event.object), None)
+        untouched = begun[1] - int(event.request) if begun else 0
+        if begun and untouched >= OS_PAGE:
+            heapq.heappush(self._found, (untouched, begun[0], int(event.request)))
+        if len(self._found) > self.MAX_BLOCKS:
+            heapq.heappop(self._found)
+            self._dropped += 1
