@@ -13,6 +13,7 @@ import mmap
 import os
 import resource
 import sys
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -35,6 +36,7 @@ from allocsim.driver import OBJECT, Touch, first_broken
 from allocsim.errors import AllocsimError, LimitExceeded, OutOfMemory
 from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
+from allocsim.libraries.load import load
 from allocsim.libraries.start import start_address
 from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
@@ -76,6 +78,9 @@ class Request(msgspec.Struct, kw_only=True):
     """Number of experiments, if pages are measured (see `pages`)."""
     moments: list[int] = []
     """Numbers of events after which to look at the heap, if looks are measured (see `looks`)."""
+    times: Sequence[tuple[int, int]] = ()
+    """Replay a library in the recorded time: the workload's times, as in `EventFile`. Empty
+    for a replay without pauses."""
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
@@ -172,7 +177,7 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
     if request.measure == "looks":
         return looks.prepare(events, touch, limit, request.arrays, request.moments)
     if request.measure == "memory":
-        return memory.prepare(events, touch, limit, threaded)
+        return memory.prepare(events, touch, limit, threaded, request.times)
     return (thread_times if threaded else times).prepare(events, touch, limit)
 
 
@@ -242,6 +247,8 @@ def _compile(name: str, meter: Meter) -> None:
     replay_steps(state, run, no_events(), steps_ending_at([]), meter)
     first_broken(run, np.zeros(0, np.int64))
     resident(meter)
+    if library_of(name):
+        load("glibc")  # Python allocates memory for it, which would count as that of the subject
 
 
 def _send(request: Request, message: Message) -> None:

@@ -45,6 +45,8 @@ class Conditions:
     """Measure times as well as memory."""
     recorded: bool = True
     """If the workload has several threads, replay each event on its own thread, not all on one."""
+    paced: bool = False
+    """Replay on libraries in the time that the recorded program took, for the memory."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
     available: Callable[[], int] = available_memory
@@ -110,10 +112,28 @@ def compare_trace(
     try:
         if not workload.events:
             raise InputError(f"{trace.name} has no events to measure")
+        _require_times(workload, conditions)
         read()
         return compare(workload, subjects, conditions, progress)
     finally:
         workload.close()
+
+
+def _require_times(workload: EventFile, conditions: Conditions) -> None:
+    """Raise InputError if a replay is to be paced, but has no times or would take too long."""
+    if not conditions.paced:
+        return
+    name, seconds = workload.trace.name, workload.seconds
+    if seconds is None:
+        raise InputError(
+            f"{name} has no times for --pace recorded; `allocsim record` with the recorder preload "
+            "writes a whole trace with times"
+        )
+    if seconds > conditions.timeout:
+        raise InputError(
+            f"{name} lasts {seconds:.0f} s, and --pace recorded replays it in that time; increase "
+            f"--timeout ({conditions.timeout:g} s)"
+        )
 
 
 def measure(
@@ -143,6 +163,7 @@ def measure(
         arrays=arrays,
         experiments=experiments,
         moments=[*moments],
+        times=workload.times if conditions.paced and library_of(subject) else (),
         later=conditions.later,
         runs=conditions.runs,
         warmup=conditions.warmup,

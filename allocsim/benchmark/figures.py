@@ -37,6 +37,11 @@ class Memory(msgspec.Struct, kw_only=True):
     resident_peak: Count
     """Peak growth of the process's anonymous RSS, measured for designs too."""
     resident_end: Count
+    committed: Count | None = None
+    """Bytes obtained from the OS and not released, after the last event: by the counters or, if a
+    design has none, heap - released + metadata. None if a library does not count them."""
+    seconds: float = 0.0
+    """Wall time of the replay."""
     started: Count
     """Growth of anonymous RSS before the first event: the library's startup state."""
     high_water: Count | None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from allocsim.benchmark.figures import Memory
 from allocsim.benchmark.high_water import HighWater
 from allocsim.benchmark.meter import Meter, open_meter, resident
-from allocsim.benchmark.proof import require_functions, require_served
+from allocsim.benchmark.proof import count_aligned, require_functions, require_served
 from allocsim.benchmark.stepping import (
     Step,
     count_calls,
@@ -39,6 +40,7 @@ from allocsim.core.memory import table
 from allocsim.core.records import Table
 from allocsim.driver import Run, Touch
 from allocsim.events import Event, Op, no_events
+from allocsim.libraries.counters import committed
 
 POINTS = 400
 """Number of evenly spaced events at which memory is read. It is also read at the peak of live
@@ -61,33 +63,50 @@ class Setup(NamedTuple):
     meter: Meter
     threads: ThreadedPlay | None = None
     """Replays the events on OS threads; None if they are replayed on one thread."""
+    aligned: int = 0
+    """Number of calls of memalign."""
 
-    def replay(self, subject: Subject) -> None:
-        """Replay all events, and take the readings of each step."""
+    def replay(self, subject: Subject) -> float:
+        """Replay all events, and take the readings of each step; return the seconds it took."""
+        begun = time.monotonic_ns()
+        self.meter.settings[0].origin = begun
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)
         elif subject.library:
             self.threads.play(subject.library.state.function)
-            self.threads.hand_over(self.run)
+        return (time.monotonic_ns() - begun) / 1e9
 
 
-def prepare(events: Table[Event], touch: Touch, limit: int, threaded: bool = False) -> Setup:
+def prepare(
+    events: Table[Event],
+    touch: Touch,
+    limit: int,
+    threaded: bool = False,
+    times: Sequence[tuple[int, int]] = (),
+) -> Setup:
     """Map and touch everything that the measurement needs; `limit` is in bytes of footprint.
 
-    If `threaded`, the events are replayed on OS threads, in their order.
+    If `threaded`, the events are replayed on OS threads, in their order. Unless `times` is empty,
+    the replay makes pauses, so that no event comes before its recorded time (see
+    `EventFile.times`).
     """
     objects, count = count_objects(events), count_calls(events)
     requests, meter = table(np.int64, objects), open_meter()
     points = min(POINTS if meter.settings[0].fast else SLOW_POINTS, count)
     ends = np.linspace(0, count, points + 1).astype(np.int64)[1:]
     ends = np.union1d(ends, peak_live_event(events, requests))
+    known, pauses = np.array(times, np.int64).reshape(-1, 2).T
+    ends = np.union1d(ends, known[known < count])
     steps = steps_ending_at(ends[ends > 0])  # peak_live_event is 0 if nothing is ever live
-    run = new_run(objects, touch, limit)
+    if len(known):
+        steps.pause = np.interp(steps.event, known, pauses)
+    run, aligned = new_run(objects, touch, limit), count_aligned(events)
     if not threaded:
-        return Setup(events, run, steps, meter)
+        return Setup(events, run, steps, meter, None, aligned)
     plan = make_plan(events, survey(events, objects), objects, steps)
     run.driver[0].peak_live = plan.cursor[0].peak_live
-    return Setup(events, run, steps, meter, ThreadedPlay(plan, steps, meter, Options(touch, limit)))
+    threads = ThreadedPlay(plan, steps, meter, Options(touch, limit))
+    return Setup(events, run, steps, meter, threads, aligned)
 
 
 def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory:
@@ -97,14 +116,16 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     footprint is measured twice; `later` is the delay between the two measurements in seconds.
     """
     if subject.library:
-        require_functions(subject.library, setup.events)
+        require_functions(subject.library, setup.aligned)
     started = resident(setup.meter) - before
     high = HighWater()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    setup.replay(subject)
+    seconds = setup.replay(subject)
     _flush_deferred_writes(subject, setup)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     noted, noted_anonymous = high.growth(), high.anonymous_growth(setup.meter)
+    if setup.threads:
+        setup.threads.hand_over(setup.run)  # it makes arrays, which must not count
     counters = subject.counters()
     figures = _at_peak(subject, setup, before, noted_anonymous + started)
     figures |= _at_end(subject, setup, before)
@@ -113,6 +134,8 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         require_served(subject.library)
     return Memory(
         **figures,
+        seconds=seconds,
+        committed=_committed(subject, counters, figures["end"]),
         started=started,
         high_water=None if noted is None else noted + started,  # it was reset after the start
         faults=faults,
@@ -158,6 +181,12 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
         "live_at_end": int(last.live),
         "resident_end": growth,
     }
+
+
+def _committed(subject: Subject, counters: dict[str, int], end: int) -> int | None:
+    """Return the committed bytes at the end: by the counters or, of a design, the footprint."""
+    known = committed(counters)
+    return end if known is None and subject.heap else known
 
 
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE, table
-from allocsim.core.raw import fill, load_byte, load_word
+from allocsim.core.raw import fill, load_byte, load_word, store_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.errors import PlatformError
 from allocsim.libraries.state import call_c
@@ -50,6 +50,9 @@ CLOCK_PROCESS_CPUTIME_ID = 2
 """Linux's number for the CPU time of this process, the kernel's share included. Unlike wall-clock
 time, it does not grow while other processes run. A reading takes about 0.2 us."""
 
+CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
+"""Linux's numbers for the clock that `wait_until` sleeps on, and for an absolute time."""
+
 
 class MeterSettings(Struct):
     """The file that a meter reads, and the C functions that it calls."""
@@ -60,6 +63,8 @@ class MeterSettings(Struct):
     buffer: Int64  # address of BUFFER_SIZE bytes
     memory: Int64  # 1: memory is read at each step; 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
+    clock_nanosleep: Int64  # address of the C function
+    origin: Int64  # CLOCK_MONOTONIC in nanoseconds at the begin of a replay (see `wait_until`)
 
 
 class Meter(NamedTuple):
@@ -79,6 +84,7 @@ def open_meter(memory: bool = True) -> Meter:
     meter = Meter(table(MeterSettings, 1))
     settings = meter.settings[0]
     settings.pread, settings.clock_gettime = libc_address("pread"), libc_address("clock_gettime")
+    settings.clock_nanosleep = libc_address("clock_nanosleep")
     settings.buffer, settings.memory = buffer.ctypes.data, int(memory)
     for fast, file in ((1, STATM), (0, ROLLUP)):
         settings.fast, settings.descriptor = fast, _open(file)
@@ -123,6 +129,17 @@ def now(meter: Meter) -> int:
     settings = meter.settings[0]
     call_c(settings.clock_gettime, (CLOCK_PROCESS_CPUTIME_ID, settings.buffer))
     return 1_000_000_000 * load_word(settings.buffer) + load_word(settings.buffer + 8)
+
+
+@kernel
+def wait_until(meter: Meter, nanoseconds: int) -> None:
+    """Sleep until so many nanoseconds after the origin; return at once if they are over."""
+    settings = meter.settings[0]
+    when = settings.origin + nanoseconds
+    store_word(settings.buffer, when // 1_000_000_000)
+    store_word(settings.buffer + 8, when % 1_000_000_000)
+    sleep = (CLOCK_MONOTONIC, TIMER_ABSTIME, settings.buffer, 0)
+    call_c(settings.clock_nanosleep, sleep)
 
 
 @kernel

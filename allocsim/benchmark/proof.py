@@ -28,9 +28,13 @@ SLACK = 1 << 20
 counters flushes its thread cache."""
 
 
-def require_functions(library: LoadedLibrary, events: Table[Event]) -> None:
-    """Raise EnvironmentLacks if the events call memalign and the library has none."""
-    calls = int(np.count_nonzero(events.op == Op.MEMALIGN))
+def count_aligned(events: Table[Event]) -> int:
+    """Return the number of calls of memalign."""
+    return int(np.count_nonzero(events.op == Op.MEMALIGN))
+
+
+def require_functions(library: LoadedLibrary, calls: int) -> None:
+    """Raise EnvironmentLacks if the library has no memalign, but there are `calls` calls of it."""
     if calls and not library.state.function[FUNCTIONS.index("memalign")]:
         raise EnvironmentLacks(
             f"the library has no memalign, which the workload calls {counted(calls, 'time')}"

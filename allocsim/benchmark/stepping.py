@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.benchmark.meter import Meter, now, resident
+from allocsim.benchmark.meter import Meter, now, resident, wait_until
 from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
 from allocsim.core.jit import address_of, by_address, kernel
@@ -36,6 +36,7 @@ class Step(Struct):
     live: Int64  # live bytes
     footprint: Int64  # bytes; 0 for a library
     resident: Int64  # anonymous RSS of the process, bytes, if the meter reads memory
+    pause: Int64  # nanoseconds after the origin (see `meter`) before which no next step begins
 
 
 _replay_at = by_address(replay)
@@ -75,6 +76,8 @@ def _replay_steps(
         step.live, step.footprint = driver.live, operations.footprint(heap)
         if meter.settings[0].memory:
             step.resident = resident(meter)
+        if step.pause:
+            wait_until(meter, step.pause)
         if driver.stop != Stop.CHECK:
             return index
     return len(steps)

@@ -58,6 +58,14 @@ _OPTIONS = (
     ),
     touch_option,
     click.option(
+        "--pace",
+        type=click.Choice(["full", "recorded"]),
+        default="full",
+        show_default=True,
+        help="Replay on libraries as fast as possible or, for memory, in the time that the "
+        "recorded program took: some libraries release memory by the clock.",
+    ),
+    click.option(
         "--timeout",
         metavar="SECONDS",
         type=SecondsType(),
@@ -192,6 +200,7 @@ def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
         limit=options["limit"],
         reserve=options["reserve"],
         recorded=options["threads"] == "recorded",
+        paced=options["pace"] == "recorded",
         keep_settings=options["keep_settings"],
         timed=times,
     )

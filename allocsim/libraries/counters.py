@@ -9,7 +9,7 @@ row are equal.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from allocsim.libraries.load import LoadedLibrary
 
@@ -58,6 +58,19 @@ ALLOCATED = (
 less than the live bytes."""
 
 
+COMMITTED = (
+    ("tcmalloc.pageheap_committed_bytes",),
+    ("stats.resident",),
+    ("arena", "hblkhd"),
+    ("current_commit",),
+)
+"""For each library that counts committed bytes, the counters that add up to them: memory from the
+OS that the library has not released."""
+
+CLOCKED = ("stats.resident", "current_commit")
+"""Counters of the libraries that release memory some time after it was freed, by the clock."""
+
+
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
     """Return the library's counters, or {} if allocsim does not know how to read them."""
     for symbol, read in _READERS.items():
@@ -68,7 +81,22 @@ def read_counters(library: LoadedLibrary) -> dict[str, int]:
 
 def allocated(counters: dict[str, int]) -> int | None:
     """Return how many bytes the library counts as allocated, or None if it does not count them."""
-    for names in ALLOCATED:
+    return _sum_of(ALLOCATED, counters)
+
+
+def committed(counters: dict[str, int]) -> int | None:
+    """Return how many bytes the library counts as committed, or None if it does not count them."""
+    return _sum_of(COMMITTED, counters)
+
+
+def releases_by_clock(counters: dict[str, int]) -> bool:
+    """Return whether the library of these counters releases memory by the clock, by default."""
+    return any(name in counters for name in CLOCKED)
+
+
+def _sum_of(alternatives: Sequence[tuple[str, ...]], counters: dict[str, int]) -> int | None:
+    """Return the sum of the first group of counters that is complete, or None."""
+    for names in alternatives:
         if all(name in counters for name in names):
             return sum(counters[name] for name in names)
     return None

@@ -85,13 +85,21 @@ def _ns(value: float) -> str:
 
 FOOTPRINT = Column("footprint", "peak", _of_memory(lambda memory: memory.peak), format_bytes)
 TIME = Column("ns", "ns/event", _of_times(lambda times: times.ns), _ns)
+RESIDENT = Column(
+    "resident", "resident", _of_memory(lambda memory: memory.resident_peak), format_bytes
+)
+COMMITTED = Column(
+    "committed", "committed", _of_memory(lambda memory: memory.committed), format_bytes
+)
 AFTER_FREE = Column("kept", "after free", _of_memory(lambda memory: memory.kept), format_bytes)
 OVERHEAD = Column("overhead", "overhead", _of_memory(lambda memory: memory.overhead), _ratio)
 
 COLUMNS = (
     FOOTPRINT,
     Column("x-live", "x live", _of_memory(lambda memory: memory.x_live), _ratio),
+    RESIDENT,
     Column("end", "end", _of_memory(lambda memory: memory.end), format_bytes),
+    COMMITTED,
     AFTER_FREE,
     Column("kept-later", "+1 s", _of_memory(lambda memory: memory.kept_later), format_bytes),
     TIME,
@@ -100,6 +108,13 @@ COLUMNS = (
     Column("p99", "p99", _of_times(lambda times: times.p99), _ns, False),
     Column("p99.9", "p99.9", _of_times(lambda times: times.p999), _ns, False),
     Column("faults", "faults", _of_memory(lambda memory: memory.faults), lambda x: f"{x:,.0f}"),
+    Column(
+        "seconds",
+        "replay s",
+        _of_memory(lambda memory: memory.seconds),
+        lambda x: f"{x:.2f}",
+        False,
+    ),
 )
 """The columns of the table. A narrow terminal drops them from the right."""
 
@@ -118,12 +133,16 @@ MEANINGS = {
     "peak": "peak footprint (design: heap - released + metadata; library: growth of anonymous RSS)",
     "rel.": "relative to the reference",
     "x live": "peak footprint / peak live",
+    "resident": "peak growth of anonymous RSS, of designs too",
     "end": "footprint after the last event",
+    "committed": "obtained from the OS and not released, after the last event (library: by its "
+    "counters)",
     "after free": "footprint once everything is freed",
     "+1 s": "one second and some calls later",
     "spread": "(slowest - fastest run) / median",
     "p50, p99, p99.9": "ns/event in batches of 64",
     "faults": "page faults",
+    "replay s": "seconds of the replay for memory",
     "*": "best in column",
 }
 """Explanations of the column titles."""

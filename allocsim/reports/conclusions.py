@@ -26,6 +26,7 @@ from allocsim.reports.comparison import (
     overlapping,
     smallest,
 )
+from allocsim.reports.durations import duration_warning
 from allocsim.reports.predictions import prediction_warnings
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
@@ -55,9 +56,11 @@ def conditions(shown: Compared) -> str:
     found = [(label(row), row.about.version) for row in shown.comparison.rows]
     allocators = [f"{name} {version}" for name, version in found if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
+    paced = ", --pace recorded (libraries)" if how.paced else ""
     return (
-        f"Replayed on {_on_threads(shown.comparison)}, --touch {how.touch.name.lower()}; each "
-        f"subject in fresh processes: {processes}. {_driver_share(shown)}Measured with {measured}."
+        f"Replayed on {_on_threads(shown.comparison)}, --touch {how.touch.name.lower()}{paced}; "
+        f"each subject in fresh processes: {processes}. {_driver_share(shown)}"
+        f"Measured with {measured}."
     )
 
 
@@ -90,7 +93,7 @@ def _driver_share(shown: Compared) -> str:
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions."""
-    about = (_threads, _ends, _strays, _single_run, _spreads)
+    about = (_threads, _ends, duration_warning, _strays, _single_run, _spreads)
     texts = [text(comparison) for text in about]
     is_inferred = comparison.workload.ends == "inferred"
     found = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]

@@ -4,7 +4,7 @@ import os
 import statistics
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +133,25 @@ def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile
     assert found.peak >= 30 << 20
     assert found.peak_event == 1000
     assert found.end < 1 << 20
+
+
+def test_paced_replay_takes_the_recorded_time(event_file: Callable[..., EventFile]) -> None:
+    """Pauses never end early, so the replay cannot take less time on any machine."""
+    calls = [call for number in range(100) for call in (malloc(number, 50), free(number))]
+    file = replace(event_file(stream(*calls)), times=[(0, 0), (100, 200_000_000)])
+    found = measure("lib:glibc", "memory", file, Conditions(later=0.0, paced=True)).memory
+    assert found is not None
+    assert found.seconds >= 0.2
+
+
+def test_committed_memory_of_a_library_is_known(event_file: Callable[..., EventFile]) -> None:
+    calls = stream(malloc(0, 40 << 20), malloc(1, 1 << 20))
+    found = [measured(name, event_file(calls)) for name in ("lib:glibc", "glibc", "go2008")]
+    for memory in found:
+        assert memory.committed is not None
+        assert 41 << 20 <= memory.committed < 44 << 20
+    assert found[0].committed == found[1].committed
+    assert found[2].committed == found[2].end
 
 
 def test_footprint_of_a_design_is_that_of_a_replay(workload: EventFile) -> None:

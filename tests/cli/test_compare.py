@@ -108,6 +108,12 @@ def test_wrong_usage_is_status_2(run: Run, arguments: str, message: str) -> None
     assert message in ended.err
 
 
+def test_pace_needs_a_recording_with_times(run: Run, trace: Path) -> None:
+    ended = run(f"compare {trace.name} --on lib:glibc --pace recorded {QUICK}")
+    assert (ended.status, ended.out) == (2, "")
+    assert f"{trace.name} has no times for --pace recorded" in ended.err
+
+
 def test_recording_that_is_broken_is_status_2(run: Run, file: Write) -> None:
     file("bad.txt", "1: malloc 0x10 5\nnonsense\n1: free 0x10\n")
     ended = run(f"compare bad.txt --on lib:glibc {QUICK}")

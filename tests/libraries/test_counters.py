@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.libraries.counters import allocated
+from allocsim.libraries.counters import allocated, committed, releases_by_clock
 from allocsim.libraries.find import find_library
 from tests.libraries.children import in_child, require
 
@@ -139,3 +139,15 @@ def test_tcmalloc_with_a_heap_profiler_gets_no_object_of_another_malloc() -> Non
     if not file.is_file():
         pytest.skip(f"{file} is not installed: apt install libgoogle-perftools4")
     assert in_child(FREED_EARLIER, str(file)) == "0 0\n"
+
+
+def test_committed_bytes_are_those_not_released() -> None:
+    assert committed({"arena": 5, "hblkhd": 7, "uordblks": 1}) == 12
+    assert committed({"tcmalloc.pageheap_committed_bytes": 4, "generic.heap_size": 9}) == 4
+    assert committed({"arena": 5}) is None
+
+
+def test_libraries_with_a_clock_are_known_by_their_counters() -> None:
+    assert releases_by_clock({"stats.resident": 0})
+    assert releases_by_clock({"current_commit": 0})
+    assert not releases_by_clock({"arena": 5, "hblkhd": 7})

@@ -66,9 +66,15 @@ def rows() -> list[Row]:
 
 
 def compared(
-    made: list[Row] | None = None, sort: str | None = None, reference: str = "go2008"
+    made: list[Row] | None = None,
+    sort: str | None = None,
+    reference: str = "go2008",
+    conditions: Conditions | None = None,
+    **workload: Any,
 ) -> Compared:
     """The comparison of such rows."""
     trace = Trace("orders", iter(()), {"kind": "trace", "format": "aosp"}, dropped={"free": 3})
-    comparison = Comparison(EventFile(trace, -1, 82_717), Conditions(), made or rows())
+    comparison = Comparison(
+        EventFile(trace, -1, 82_717, **workload), conditions or Conditions(), made or rows()
+    )
     return Compared(comparison, reference, sort, "allocsim compare orders")

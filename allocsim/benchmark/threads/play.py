@@ -78,6 +78,7 @@ class ThreadedPlay:
         self.at_once = int(plan.cursor[0].at_once)
         """Maximum number of threads that are alive at once."""
         self._reset()
+        self._is_played = False
 
     def play(self, function: np.ndarray) -> None:
         """Play on the library whose functions have these addresses; set `resident` of the steps.
@@ -86,7 +87,10 @@ class ThreadedPlay:
         thread cannot be created. Threads that do not end in the recording stay until `end_threads`.
         """
         self._stage.function[:] = function
-        self._reset()
+        self._stage.pauses[: len(self._steps)] = self._steps.pause
+        if self._is_played:
+            self._reset()  # it makes arrays, which must not count in the first play
+        self._is_played = True
         if self._supervise():
             self._raise_failure()
         self._steps.resident = self._stage.resident[: len(self._steps)]
@@ -158,6 +162,7 @@ class _Tables:
         self.own = _zeros(OBJECT, int(counts.own))
         self.shared = _zeros(Shared, int(counts.shared))
         self.resident = _zeros(np.int64, steps + 1)
+        self.pauses = _zeros(np.int64, steps + 1)
         self.epochs = plan.epochs[: int(cursor.epochs) + 1]
         self.turns = plan.turns[: int(cursor.turns)]
         self.requests = _zeros(np.int64, 2 * self.threads + 2)
@@ -200,6 +205,7 @@ class _Tables:
             free_stacks=free_stacks,
             due=self.plan.due,
             resident=self.resident,
+            pauses=self.pauses,
             settings=self.meter.settings,
             function=function,
         )

@@ -1,0 +1,47 @@
+"""The time of a replay, compared with that of the recorded program.
+
+Some libraries release memory a while after it was freed. A replay that takes another time than the
+program gives them another time to do so.
+"""
+
+from __future__ import annotations
+
+from allocsim.benchmark.comparison import Comparison
+from allocsim.benchmark.figures import Row
+from allocsim.benchmark.subject import library_of
+from allocsim.libraries.counters import releases_by_clock
+from allocsim.reports.comparison import label
+
+SAME_TIME = 1.5
+"""Two times are the same for libraries that release memory by the clock if the longer one is at
+most this factor longer."""
+
+
+def duration_warning(comparison: Comparison) -> str:
+    """Return the warning that libraries released memory in another time than the program's, or "".
+
+    The time of the program is not known unless its trace has times.
+    """
+    seconds = comparison.workload.seconds
+    if seconds is None or comparison.conditions.paced:
+        return ""
+    clocked = [row for row in comparison.rows if _is_hurried(row, seconds)]
+    if not clocked:
+        return ""
+    taken = ", ".join(f"{label(row)} {row.memory.seconds:.2f} s" for row in clocked if row.memory)
+    return (
+        f"the recorded program took {seconds:.2f} s, and these replays another time, although the "
+        f"libraries release memory by the clock: {taken}; --pace recorded replays in the program's "
+        "time."
+    )
+
+
+def _is_hurried(row: Row, seconds: float) -> bool:
+    """Return whether a library that releases memory by the clock had less or more time to do so.
+
+    `seconds` is the time of the program.
+    """
+    memory = row.memory
+    if memory is None or library_of(row.subject) is None or not releases_by_clock(memory.counters):
+        return False
+    return max(memory.seconds, seconds) > SAME_TIME * min(memory.seconds, seconds)

@@ -1,0 +1,40 @@
+"""The warning about libraries that release memory by the clock."""
+
+from allocsim.benchmark.comparison import Conditions
+from allocsim.benchmark.figures import Row
+from allocsim.reports.durations import duration_warning
+from tests.reports.comparisons import compared, memory
+
+SECOND = 10**9
+
+
+def row(name: str, seconds: float, counter: str) -> Row:
+    """A subject whose replay took so long; the counter shows which library it is."""
+    return Row(subject=name, memory=memory(1 << 20, seconds=seconds, counters={counter: 1}))
+
+
+ROWS = [
+    row("lib:jemalloc", 0.25, "stats.resident"),
+    row("lib:mimalloc", 2.5, "current_commit"),
+    row("lib:glibc", 0.25, "arena"),
+    row("tcmalloc", 0.25, "stats.resident"),
+]
+
+
+def warning(times: list[tuple[int, int]], paced: bool = False) -> str:
+    """Return the warning for ROWS and a workload with these times."""
+    conditions = Conditions(paced=paced)
+    return duration_warning(compared(ROWS, conditions=conditions, times=times).comparison)
+
+
+def test_library_that_had_less_time_than_the_program_is_named() -> None:
+    text = warning([(0, 0), (9, 3 * SECOND)])
+    assert "program took 3.00 s" in text
+    assert text.count("lib:") == 1
+    assert "lib:jemalloc 0.25 s" in text
+
+
+def test_no_library_is_named_if_the_times_are_equal_or_unknown() -> None:
+    assert warning([]) == ""
+    assert warning([(0, 0), (9, 3 * SECOND)], paced=True) == ""
+    assert "lib:jemalloc" not in warning([(9, SECOND // 4)])
