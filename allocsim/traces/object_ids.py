@@ -231,10 +231,9 @@ def _move(ids: ObjectIds, call: CallRecord) -> None:
 @kernel
 def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
     """Append the note on the object at call.address, if one is live there."""
-    slot = find_slot(ids.objects, call.address)
-    if slot >= 0:
-        number = ids.objects[slot].number
-        _new_event(ids, TOUCHED, number, call.thread, events).request = call.request
+    if (slot := find_slot(ids.objects, call.address)) >= 0:
+        event = _new_event(ids, TOUCHED, ids.objects[slot].number, call.thread, events)
+        event.request = call.request
 
 
 @kernel
