@@ -188,7 +188,7 @@ def first_broken(run: Run, numbers: np.ndarray) -> int:
 
 @kernel
 def _write(heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
-    """Write to a new or resized object as the program would (see Touch); False: see driver.stop."""
+    """Write to an object (see Touch and `benchmark.untouched`); False: see driver.stop."""
     if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
         return False
     if driver.verify:
@@ -205,10 +205,8 @@ def _write(heap: HeapState, driver: Driver, target: Object, event: Record, fresh
         fill(target.address, 1, TOUCHED)
         if driver.touch == Touch.PAGE:
             next_page = (target.address | (TOUCH_STEP - 1)) + 1
-            size = target.request
-            if event.op != Op.MEMALIGN:  # see `benchmark.untouched`
-                size -= size * int(event.alignment) >> 8
-            for address in range(next_page, target.address + size, TOUCH_STEP):
+            left = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
+            for address in range(next_page, target.address + target.request - left, TOUCH_STEP):
                 fill(address, 1, TOUCHED)
     return True
 
