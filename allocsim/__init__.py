@@ -6,6 +6,7 @@ The public names:
     workload       open any workload: a recording, a job file, a bundled one, the keys of a job
     replay         replay a workload on a design; returns a Profile
     compare        measure designs and installed libraries on a workload
+    explain        say who owns the footprint of a workload, and what would reduce it
     Heap           an allocator over real memory, to be called step by step
     Trace          a stream of events and its description
     Profile        what a replay measured
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from allocsim.api import compare, open_trace, replay, workload
+    from allocsim.api_explain import explain
     from allocsim.errors import AllocsimError
     from allocsim.events import Trace
     from allocsim.heap import Heap
@@ -36,6 +38,7 @@ _MODULES = {
     "Snapshot": "allocsim.profile",
     "Trace": "allocsim.events",
     "compare": "allocsim.api",
+    "explain": "allocsim.api_explain",
     "open_trace": "allocsim.api",
     "replay": "allocsim.api",
     "workload": "allocsim.api",
@@ -51,6 +54,7 @@ __all__ = [
     "Trace",
     "__version__",
     "compare",
+    "explain",
     "open_trace",
     "replay",
     "workload",

@@ -6,14 +6,13 @@ They make the same checks and give the same figures as the commands of the same 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from inspect import signature
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from allocsim.api_arguments import MAX_SEED, call_text, names_of, touch_called
 from allocsim.benchmark import comparison
 from allocsim.benchmark.subject import choose_subjects
 from allocsim.designs import find_design
-from allocsim.driver import Touch
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace, on_one_thread
 from allocsim.heap import RESERVE, Heap
@@ -37,10 +36,8 @@ Workload: TypeAlias = Trace | str | os.PathLike[str] | Mapping[str, Any]
 """The name of a bundled workload, the path of a recording or a job file, the keys of a job file as
 a dict, or a trace that is already open."""
 
-MAX_SEED = 1 << 62
 MAX_COUNT = 10**15
 MAX_RUNS = 1000
-TOUCHES = [touch.name.lower() for touch in Touch]
 THREADS = ["recorded", "one"]
 
 
@@ -105,9 +102,9 @@ def replay(
     samples. `verify` fills every object with a pattern and checks it; `check_every` is the number
     of events between checks of all invariants. `parameters` are the design's parameters.
     """
-    call = _call_text(replay, locals())
+    call = call_text(replay, locals())
     options = Options(
-        touch=_touch("replay", touch),
+        touch=touch_called("replay", touch),
         verify=bool(verify),
         limit=None if limit is None else checked_bytes("replay", "limit", limit),
         every=_optional_count("every", every),
@@ -155,19 +152,19 @@ def compare(
     `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
     of the column to sort by.
     """
-    call = _call_text(compare, locals())
+    call = call_text(compare, locals())
     conditions = comparison.Conditions(
         runs=checked_range("compare", "runs", runs, 1, MAX_RUNS),
         warmup=checked_range("compare", "warmup", warmup, 0, MAX_RUNS),
         recorded=checked_choice("compare", "threads", threads, THREADS) == "recorded",
-        touch=_touch("compare", touch),
+        touch=touch_called("compare", touch),
         timeout=checked_seconds("compare", "timeout", timeout),
         limit=None if limit is None else checked_bytes("compare", "limit", limit),
         reserve=checked_bytes("compare", "reserve", reserve),
         keep_settings=keep_settings,
         timed=times,
     )
-    subjects = choose_subjects(_names(on))
+    subjects = choose_subjects(names_of("compare", "on", on))
     first = checked_optional(checked_text, "compare", "reference", reference) or subjects[0]
     if first not in subjects:
         raise UnknownName("allocator for reference", first, subjects)
@@ -180,19 +177,6 @@ def compare(
 def _opened(source: Workload, seed: int | None) -> Trace:
     """Open a workload, for functions whose parameter `workload` hides the public function."""
     return workload(source, seed=seed)
-
-
-def _names(on: object) -> list[str] | None:
-    """Return the allocators that `on` names, or None for the default allocators."""
-    if on is None:
-        return None
-    if isinstance(on, str):
-        return on.split(",")
-    try:
-        names = iter(on)  # type: ignore[call-overload]
-    except TypeError:
-        names = [on]
-    return [checked_text("compare", "on", name) for name in names]
 
 
 def _way_to_read(call: str, form: object, process: object) -> tuple[str | None, int | None]:
@@ -217,25 +201,6 @@ def _fresh(trace: Trace, seed: int | None) -> Trace:
     return trace.reopen()
 
 
-def _touch(call: str, name: str) -> Touch:
-    """Return the Touch called `name`."""
-    return Touch[checked_choice(call, "touch", name, TOUCHES).upper()]
-
-
 def _optional_count(name: str, value: int | None) -> int | None:
     """Return a number of events, or None."""
     return None if value is None else checked_range("replay", name, value, 1, MAX_COUNT)
-
-
-def _call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """Return a call as Python text, without the arguments that are equal to their defaults."""
-    arguments = []
-    for name, parameter in signature(function).parameters.items():
-        if parameter.kind == parameter.VAR_KEYWORD:
-            arguments += [f"{key}={value!r}" for key, value in given[name].items()]
-        elif name == "workload":
-            source = given[name]
-            arguments.append(repr(source.name if isinstance(source, Trace) else source))
-        elif given[name] != parameter.default:
-            arguments.append(f"{name}={given[name]!r}")
-    return f"allocsim.{function.__name__}({', '.join(arguments)})"

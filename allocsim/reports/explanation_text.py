@@ -1,4 +1,4 @@
-"""An explanation as JSON."""
+"""An explanation as JSON. docs/explanation-schema.md describes the fields."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from allocsim.call_sites.table import table_of_addresses
 from allocsim.traces.native.file import write_trace
 from tests.call_sites.stacks import FRAMES, with_sites
 from tests.cli.conftest import TEXT, File, Run
+from tests.conftest import REPOSITORY
 from tests.driving import malloc
 from tests.pipes import filled_pipe
 from tests.reports import profiles
@@ -37,6 +39,20 @@ def test_json_has_the_promised_keys_and_sums(run: Run, text: Path) -> None:
     assert all(set(row) == OWNER | {"untouched", "slabs"} for row in found["owners"])
     assert all({"what", "footprint", "change", "how"} < set(row) for row in found["what_if"])
     assert found["sentences"]
+    assert_described(found)
+
+
+def assert_described(found: Any) -> None:
+    """Require every key of a JSON object in the page that describes it, except names of parts."""
+    page = (REPOSITORY / "docs/explanation-schema.md").read_text()
+    keys = [*found]
+    assert all(f"`{key}`" in page for key in keys)
+    for key in keys:
+        value = found[key]
+        if key not in ("parts", "nobody", "workload", "dropped"):
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict):
+                    assert_described(each)
 
 
 def test_report_shows_moments_owners_experiments_and_a_sentence(run: Run, text: Path) -> None:
@@ -140,6 +156,7 @@ def test_json_of_two_workloads_has_both_and_their_changes(run: Run, text: Path) 
         assert row["before"] == row["after"]
         assert set(row) == {"by", "name", "before", "after", "change", "noise"}
     assert found["sentences"][0].startswith("The footprint is the same within noise")
+    assert_described(found)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""Arguments of the functions of `api`: checks that several of them share, and their text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import Any
+
+from allocsim.driver import Touch
+from allocsim.events import Trace
+from allocsim.heap.arguments import checked_choice, checked_text
+
+MAX_SEED = 1 << 62
+TOUCHES = [touch.name.lower() for touch in Touch]
+
+
+def names_of(call: str, argument: str, names: object) -> list[str] | None:
+    """Return names that are given as a list, or as a text with commas; None for None."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        return names.split(",")
+    try:
+        several = iter(names)  # type: ignore[call-overload]
+    except TypeError:
+        several = [names]
+    return [checked_text(call, argument, name) for name in several]
+
+
+def touch_called(call: str, name: str) -> Touch:
+    """Return the Touch called `name`."""
+    return Touch[checked_choice(call, "touch", name, TOUCHES).upper()]
+
+
+def call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
+    """Return a call as Python text, without the arguments that are equal to their defaults."""
+    arguments = []
+    for name, parameter in signature(function).parameters.items():
+        if parameter.kind == parameter.VAR_KEYWORD:
+            arguments += [f"{key}={value!r}" for key, value in given[name].items()]
+        elif name == "workload":
+            source = given[name]
+            arguments.append(repr(source.name if isinstance(source, Trace) else source))
+        elif given[name] != parameter.default:
+            arguments.append(f"{name}={given[name]!r}")
+    return f"allocsim.{function.__name__}({', '.join(arguments)})"

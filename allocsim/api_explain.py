@@ -1,0 +1,87 @@
+"""The function `allocsim.explain`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from allocsim.api import workload as opened_workload
+from allocsim.api_arguments import call_text, names_of, touch_called
+from allocsim.benchmark.comparison import Conditions
+from allocsim.events import Trace
+from allocsim.explanation.explanation import SECONDS, Question
+from allocsim.explanation.explanation import explain as answer
+from allocsim.explanation.repeatable import repeatable
+from allocsim.explanation.subject import subject_called
+from allocsim.explanation_result import ExplanationResult
+from allocsim.heap import RESERVE
+from allocsim.heap.arguments import (
+    checked_bytes,
+    checked_integer,
+    checked_optional,
+    checked_seconds,
+    checked_text,
+)
+from allocsim.moments import Choice, parse_moment
+
+
+def explain(
+    workload: Trace | str | os.PathLike[str] | Mapping[str, Any],
+    on: str = "lib:glibc",
+    *,
+    at: int | str = "worst",
+    by: str | Iterable[str] | None = None,
+    what_if: str | Iterable[str] = (),
+    seconds: float = SECONDS,
+    stacks: bool = False,
+    seed: int | None = None,
+    touch: str = "page",
+    timeout: float = 600.0,
+    limit: int | str | None = None,
+    reserve: int | str = RESERVE,
+    keep_settings: bool = False,
+) -> ExplanationResult:
+    """Explain the footprint of a design or a library at a moment of a workload.
+
+    `on` names the allocator as `allocsim compare --on` does. `at` is a moment: "peak", "live-peak",
+    "worst", "end", a number of events, a share of them ("50%"), or a time if the recording has
+    times ("3.5s"). `by` names the groupings of the owners: "site", "size", "thread", "age" or
+    "lifetime". `what_if` names groups to experiment with; by default, the largest owner of the
+    first grouping. After `seconds`, no experiment is started; with 0 there are none. `stacks`
+    computes the owners by stack too, for `pprof`; the recording must have call sites. `timeout` is
+    the maximum time of a process that replays on a library. The other arguments are those of
+    `compare`.
+    """
+    call = call_text(explain, locals())
+    conditions = Conditions(
+        touch=touch_called("explain", touch),
+        timeout=checked_seconds("explain", "timeout", timeout),
+        limit=checked_optional(checked_bytes, "explain", "limit", limit),
+        reserve=checked_bytes("explain", "reserve", reserve),
+        keep_settings=keep_settings,
+    )
+    question = Question(
+        at=_moment(at),
+        by=names_of("explain", "by", by) or (),
+        what_if=_groups(what_if),
+        seconds=0.0 if seconds == 0 else checked_seconds("explain", "seconds", seconds),
+        stacks=bool(stacks),
+    )
+    name = checked_text("explain", "on", on)
+    trace = opened_workload(workload, seed=seed)
+    opened = repeatable(trace)
+    found, read = answer(
+        subject_called(name, opened, conditions), question, trace.reopen_with_sites
+    )
+    return ExplanationResult(found, read, call)
+
+
+def _moment(at: object) -> Choice:
+    """Return the moment that an argument means."""
+    return parse_moment(at) if isinstance(at, str) else checked_integer("explain", "at", at)
+
+
+def _groups(names: str | Iterable[str]) -> list[str]:
+    """Return the names of groups; a text is one name, because a name may contain commas."""
+    return names_of("explain", "what_if", [names] if isinstance(names, str) else names) or []
