@@ -42,7 +42,7 @@ from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
 
 TABLE_BYTES = OBJECT.itemsize + 8
-"""Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live_event`."""
+"""Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live`."""
 
 PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""

@@ -8,7 +8,7 @@ others are still measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.event_file import EventFile, write_events
@@ -22,6 +22,9 @@ from allocsim.events import Trace
 from allocsim.heap import RESERVE
 from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
+
+UNSURE = 0.1
+"""Share of a peak by which it must depend on what the program touches, to be shown as a range."""
 
 
 @dataclass(frozen=True)
@@ -194,3 +197,26 @@ def _measure_row(
         return
     row.about = message.about
     row.memory, row.times = row.memory or message.memory, row.times or message.times
+    if figures == "memory" and row.memory and _may_be_lower(row, workload, conditions):
+        row.memory.lowest = _lowest(subject, workload, conditions)
+
+
+def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
+    """Return whether a library's peak may be lower by UNSURE, depending on what is touched."""
+    is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
+    if row.memory is None or library_of(row.subject) is None or not is_unknown:
+        return False
+    return row.memory.first_live < (1 - UNSURE) * row.memory.peak_live
+
+
+def _lowest(subject: str, workload: EventFile, conditions: Conditions) -> int | None:
+    """Return the peak of a library if the program touches the first byte of each object only.
+
+    Returns None if this replay fails.
+    """
+    first = replace(conditions, touch=Touch.FIRST, later=0.0)
+    try:
+        memory = measure(subject, "memory", workload, first).memory
+    except (SubjectFailed, EnvironmentLacks):
+        return None
+    return memory.peak if memory else None

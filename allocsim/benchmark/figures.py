@@ -40,6 +40,11 @@ class Memory(msgspec.Struct, kw_only=True):
     committed: Count | None = None
     """Bytes obtained from the OS and not released, after the last event: by the counters or, if a
     design has none, heap - released + metadata. None if a library does not count them."""
+    first_live: Count = 0
+    """Peak of the live bytes of which at most 4 KiB of each object count."""
+    lowest: Count | None = None
+    """Of a library: `peak` of a replay with --touch first. None if it cannot be much lower, or if
+    the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
     started: Count

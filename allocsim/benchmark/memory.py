@@ -27,7 +27,7 @@ from allocsim.benchmark.stepping import (
     free_events,
     new_run,
     one_step,
-    peak_live_event,
+    peak_live,
     replay_all,
     steps_ending_at,
 )
@@ -38,9 +38,10 @@ from allocsim.benchmark.threads.survey import survey
 from allocsim.core import operations
 from allocsim.core.memory import table
 from allocsim.core.records import Table
-from allocsim.driver import Run, Touch
+from allocsim.driver import TOUCH_STEP, Run, Touch
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.counters import committed
+from allocsim.player import NEVER
 
 POINTS = 400
 """Number of evenly spaced events at which memory is read. It is also read at the peak of live
@@ -54,6 +55,15 @@ SMALL_CALLS = 1000
 some libraries check their timers only during a call."""
 
 
+class Facts(NamedTuple):
+    """Figures of the events."""
+
+    aligned: int = 0
+    """Number of calls of memalign."""
+    first_live: int = 0
+    """See `Memory.first_live`."""
+
+
 class Setup(NamedTuple):
     """Everything that the measurement needs, prepared before the subject is loaded."""
 
@@ -63,8 +73,7 @@ class Setup(NamedTuple):
     meter: Meter
     threads: ThreadedPlay | None = None
     """Replays the events on OS threads; None if they are replayed on one thread."""
-    aligned: int = 0
-    """Number of calls of memalign."""
+    facts: Facts = Facts()
 
     def replay(self, subject: Subject) -> float:
         """Replay all events, and take the readings of each step; return the seconds it took."""
@@ -94,19 +103,21 @@ def prepare(
     requests, meter = table(np.int64, objects), open_meter()
     points = min(POINTS if meter.settings[0].fast else SLOW_POINTS, count)
     ends = np.linspace(0, count, points + 1).astype(np.int64)[1:]
-    ends = np.union1d(ends, peak_live_event(events, requests))
+    ends = np.union1d(ends, peak_live(events, requests, NEVER)[1])
+    requests.fill(0)
+    first_live = peak_live(events, requests, TOUCH_STEP)[0]
     known, pauses = np.array(times, np.int64).reshape(-1, 2).T
     ends = np.union1d(ends, known[known < count])
-    steps = steps_ending_at(ends[ends > 0])  # peak_live_event is 0 if nothing is ever live
+    steps = steps_ending_at(ends[ends > 0])  # an end is 0 if nothing is ever live
     if len(known):
         steps.pause = np.interp(steps.event, known, pauses)
-    run, aligned = new_run(objects, touch, limit), count_aligned(events)
+    run, facts = new_run(objects, touch, limit), Facts(count_aligned(events), int(first_live))
     if not threaded:
-        return Setup(events, run, steps, meter, None, aligned)
+        return Setup(events, run, steps, meter, None, facts)
     plan = make_plan(events, survey(events, objects), objects, steps)
     run.driver[0].peak_live = plan.cursor[0].peak_live
     threads = ThreadedPlay(plan, steps, meter, Options(touch, limit))
-    return Setup(events, run, steps, meter, threads, aligned)
+    return Setup(events, run, steps, meter, threads, facts)
 
 
 def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory:
@@ -116,7 +127,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     footprint is measured twice; `later` is the delay between the two measurements in seconds.
     """
     if subject.library:
-        require_functions(subject.library, setup.aligned)
+        require_functions(subject.library, setup.facts.aligned)
     started = resident(setup.meter) - before
     high = HighWater()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -134,6 +145,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         require_served(subject.library)
     return Memory(
         **figures,
+        first_live=setup.facts.first_live,
         seconds=seconds,
         committed=_committed(subject, counters, figures["end"]),
         started=started,

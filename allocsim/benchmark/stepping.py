@@ -174,11 +174,11 @@ def free_events(run: Run) -> Table[Event]:
 
 
 @kernel
-def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
-    """Return the number of events done when the live bytes first reach their peak.
+def peak_live(events: Table[Event], requests: np.ndarray, most: int) -> tuple[int, int]:
+    """Return the peak of the live bytes, and the number of events done when it is first reached.
 
-    `requests` is scratch memory: an int64 for each object id, initially 0. The kernel keeps the
-    requested bytes of live objects in it.
+    Of each object, at most `most` bytes count. `requests` is scratch memory: an int64 for each
+    object id, initially 0. The kernel keeps the counted bytes of live objects in it.
     """
     live, peak, when, done = 0, 0, 0, 0
     for index in range(len(events)):
@@ -186,8 +186,9 @@ def peak_live_event(events: Table[Event], requests: np.ndarray) -> int:
         if event.op > Op.FREE:
             continue
         done += 1
-        live += event.request - requests[event.object]
-        requests[event.object] = event.request
+        request = min(event.request, most)
+        live += request - requests[event.object]
+        requests[event.object] = request
         if live > peak:
             peak, when = live, done
-    return when
+    return peak, when

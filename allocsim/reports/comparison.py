@@ -13,6 +13,7 @@ from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Memory, Row, Times
 from allocsim.errors import UnknownName
 from allocsim.libraries.find import PREFIX
+from allocsim.reports.peak_range import range_text
 from allocsim.text import format_bytes
 
 
@@ -182,6 +183,8 @@ def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
         for row in rows:
             value = column.of(row)
             text = "-" if value is None else column.format(value)
+            if column is FOOTPRINT and row.memory:
+                text = range_text(row)
             is_best = row.failure is None and value is not None and value == best
             found[row.subject].append(Cell(text, is_best))
             if column.key in RELATED:

@@ -27,6 +27,7 @@ from allocsim.reports.comparison import (
     smallest,
 )
 from allocsim.reports.durations import duration_warning
+from allocsim.reports.peak_range import lowest_peak
 from allocsim.reports.predictions import prediction_warnings
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
@@ -93,7 +94,7 @@ def _driver_share(shown: Compared) -> str:
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions."""
-    about = (_threads, _ends, duration_warning, _strays, _single_run, _spreads)
+    about = (_threads, _ends, _ranges, duration_warning, _strays, _single_run, _spreads)
     texts = [text(comparison) for text in about]
     is_inferred = comparison.workload.ends == "inferred"
     found = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
@@ -137,6 +138,17 @@ def _ends(comparison: Comparison) -> str:
     return (
         "the recording does not say when threads end, so each thread except the first was ended "
         "after its last event; a thread that only waits counts as ended."
+    )
+
+
+def _ranges(comparison: Comparison) -> str:
+    """Return the explanation of peaks that are ranges, or ""."""
+    if not any(lowest_peak(row) is not None for row in comparison.rows):
+        return ""
+    return (
+        "the recording does not say how much of its memory the program writes to, so some peaks "
+        "are ranges, from --touch first to --touch page; recordings of the recorder preload say it "
+        "for large blocks."
     )
 
 

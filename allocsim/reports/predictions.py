@@ -15,6 +15,7 @@ from allocsim.benchmark.subject import library_of
 from allocsim.libraries.names import split_settings
 from allocsim.program_run import ProgramRun
 from allocsim.reports.comparison import label
+from allocsim.reports.peak_range import lowest_peak, range_text
 from allocsim.text import format_bytes
 
 TOLERATED, TOLERATED_BYTES = 0.15, 1 << 20
@@ -51,10 +52,13 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
     if run is None or row is None or predicted is None:
         return []
     peaks = (
-        f"the prediction for {label(row)} is {format_bytes(predicted)}, and the recorded program "
-        f"had {format_bytes(run.anonymous_peak)}"
+        f"the prediction for {label(row)} is {range_text(row, run.outside_malloc)}, and the "
+        f"recorded program had {format_bytes(run.anonymous_peak)}"
     )
     allowed = max(TOLERATED * run.anonymous_peak, TOLERATED_BYTES)
+    low = lowest_peak(row)
+    if low is not None and run.anonymous_peak <= predicted + allowed:
+        return [f"{peaks}: {_end_that_holds(run, low + run.outside_malloc, predicted)}"]
     if predicted > run.anonymous_peak + allowed:
         touch = comparison.conditions.touch.name.lower()
         return [
@@ -68,6 +72,19 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
             f"{_missing(comparison)}. The predictions for other libraries are too low as well."
         ]
     return []
+
+
+def _end_that_holds(run: ProgramRun, low: int, high: int) -> str:
+    """Say which end of the predicted range (in bytes) is nearer to the recorded peak."""
+    if run.anonymous_peak - low < high - run.anonymous_peak:
+        return (
+            "the program writes to little of its large objects, so the lower ends of the ranges "
+            "hold, for other libraries too."
+        )
+    return (
+        "the program writes to most of its large objects, so the upper ends of the ranges hold, "
+        "for other libraries too."
+    )
 
 
 def _missing(comparison: Comparison) -> str:

@@ -11,6 +11,7 @@ from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.program_run import ProgramRun, RealRuns
 from allocsim.reports.comparison import Compared, label
+from allocsim.reports.peak_range import range_text
 from allocsim.reports.predictions import prediction, served_row
 from allocsim.text import format_bytes
 
@@ -33,7 +34,8 @@ def real_rows(shown: Compared) -> list[Row]:
 def real_cells(row: Row, comparison: Comparison) -> list[str]:
     """Return the cells of a row with real runs, in the order of TITLES."""
     predicted, real = prediction(row, comparison), row.real
-    first = "-" if predicted is None else format_bytes(predicted)
+    recorded = comparison.workload.trace.program_run
+    first = range_text(row, recorded.outside_malloc) if recorded and row.memory else "-"
     if real is None or not real.runs:
         return [first, *["-"] * (len(TITLES) - 1)]
     low, high = map(format_bytes, real.extent(_peak))

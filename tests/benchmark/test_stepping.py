@@ -11,7 +11,7 @@ from allocsim.benchmark.stepping import (
     free_events,
     new_run,
     one_step,
-    peak_live_event,
+    peak_live,
     replay_steps,
     steps_ending_at,
 )
@@ -89,6 +89,12 @@ def test_free_events_name_the_live_objects(heap: Heap, meter: Meter) -> None:
 
 
 def test_peak_of_live_is_found() -> None:
-    assert peak_live_event(EVENTS, np.zeros(2, np.int64)) == 5
-    assert peak_live_event(EVENTS[:4], np.zeros(2, np.int64)) == 2
-    assert peak_live_event(EVENTS[:0], np.zeros(2, np.int64)) == 0
+    def peak(count: int, most: int = NEVER) -> tuple[int, int]:
+        """The peak of the first events."""
+        return peak_live(EVENTS[:count], np.zeros(2, np.int64), most)
+
+    assert peak(5) == (40_200, 5)
+    assert peak(4) == (5100, 2)
+    assert peak(0) == (0, 0)
+    assert peak(5, 4096) == (4296, 5)
+    assert peak(4, 4096) == (4196, 2)

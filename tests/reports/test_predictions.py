@@ -56,6 +56,17 @@ def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> Non
     assert words in warning
 
 
+@pytest.mark.parametrize(("peak", "end"), [(4, "lower"), (6, "upper"), (8, "upper")])
+def test_recorded_peak_says_which_end_of_a_range_holds(peak: int, end: str) -> None:
+    found = with_peak(peak)
+    memory = found.rows[1].memory
+    assert memory is not None
+    memory.lowest = 1 * MIB
+    [warning] = prediction_warnings(found)
+    assert warning.startswith("the prediction for lib:glibc is 3.0 MiB - 8.0 MiB, and the recorded")
+    assert f"the {end} ends of the ranges hold" in warning
+
+
 def test_prediction_that_is_close_is_no_warning() -> None:
     assert prediction_warnings(with_peak(8)) == []
     assert prediction_warnings(with_peak(9)) == []

@@ -1,0 +1,25 @@
+"""The range of a peak that depends on how much of its memory the program touches."""
+
+from __future__ import annotations
+
+from allocsim.benchmark.comparison import UNSURE
+from allocsim.benchmark.figures import Row
+from allocsim.text import format_bytes
+
+
+def lowest_peak(row: Row) -> int | None:
+    """Return the peak in bytes with --touch first, if that with --touch page differs by UNSURE."""
+    memory = row.memory
+    if memory is None or memory.lowest is None or memory.lowest > (1 - UNSURE) * memory.peak:
+        return None
+    return memory.lowest
+
+
+def range_text(row: Row, outside: int = 0) -> str:
+    """Return the peak as text, or its range; `outside` is added to each figure, in bytes.
+
+    The memory of the row must have been measured.
+    """
+    assert row.memory is not None
+    low, high = lowest_peak(row), format_bytes(row.memory.peak + outside)
+    return high if low is None else f"{format_bytes(low + outside)} - {high}"
