@@ -113,8 +113,7 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
     call can become two events, so the loop stops when there is room for only one event.
     """
     state = ids.state[0]
-    state.events = 0
-    state.allocating = 0
+    state.events = state.allocating = 0
     state.halt = Halt.NONE
     position = start
     while position < len(calls):
@@ -231,9 +230,10 @@ def _move(ids: ObjectIds, call: CallRecord) -> None:
 @kernel
 def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
     """Append the note on the object at call.address, if one is live there."""
-    if (slot := find_slot(ids.objects, call.address)) >= 0:
-        event = _new_event(ids, TOUCHED, ids.objects[slot].number, call.thread, events)
-        event.request = call.request
+    slot = find_slot(ids.objects, call.address)
+    if slot >= 0:
+        number = ids.objects[slot].number
+        _new_event(ids, TOUCHED, number, call.thread, events).request = call.request
 
 
 @kernel
