@@ -28,7 +28,7 @@ from allocsim.benchmark.pages import Pages
 from allocsim.benchmark.stepping import count_objects, new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.benchmark.threads.records import Epoch, Turn
-from allocsim.core import compile_notice
+from allocsim.core import compile_notice, operations
 from allocsim.core.available_memory import MemoryBound
 from allocsim.core.memory import NO_RESERVE
 from allocsim.core.records import Table
@@ -240,8 +240,9 @@ def _map_events(descriptor: int) -> Table[Event]:
 def _compile(name: str, meter: Meter) -> None:
     """Compile the kernels that the measurement calls, for the type of the subject's state.
 
-    This cannot wait until a library is loaded: from then on, the process cannot write files as
-    large as a compiled kernel (see `limit_output`).
+    This cannot wait until the subject is loaded. From then on, the process cannot write files as
+    large as a compiled kernel (see `limit_output`), and the memory that Python takes to compile a
+    kernel would count.
     """
     state, run = placeholder_state(name), new_run(1, Touch.NONE)
     replay_steps(state, run, no_events(), steps_ending_at([]), meter)
@@ -249,6 +250,9 @@ def _compile(name: str, meter: Meter) -> None:
     resident(meter)
     if library_of(name):
         load("glibc")  # Python allocates memory for it, which would count as that of the subject
+    else:
+        operations.flush_deferred_writes(state)
+        operations.footprint(state)
 
 
 def _send(request: Request, message: Message) -> None:

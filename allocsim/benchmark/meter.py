@@ -17,7 +17,7 @@ import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE, table
-from allocsim.core.raw import fill, load_byte, load_word, store_word
+from allocsim.core.raw import load_byte, load_word, store_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.errors import PlatformError
 from allocsim.libraries.state import call_c
@@ -44,7 +44,7 @@ TEST_PAGES = 100
 
 MIN_EXACT_SHARE = 0.9
 """Minimum share of the TEST_PAGES that STATM must count as soon as they are touched. It is below 1
-because, in pure Python, the interpreter touches pages as well."""
+because the interpreter touches pages as well."""
 
 CLOCK_PROCESS_CPUTIME_ID = 2
 """Linux's number for the CPU time of this process, the kernel's share included. Unlike wall-clock
@@ -183,17 +183,16 @@ def _is_exact(meter: Meter) -> bool:
     readings, view = table(np.int64, TEST_PAGES), np.frombuffer(pages, np.uint8)
     readings.fill(0)
     # The first call compiles the kernel and touches the pages that reading itself needs.
-    _touch_and_read(meter, view.ctypes.data, readings)
+    _touch_and_read(meter, view, readings)
     pages.madvise(mmap.MADV_DONTNEED)
-    _touch_and_read(meter, view.ctypes.data, readings)
+    _touch_and_read(meter, view, readings)
     del view
     pages.close()
     return bool((np.diff(readings) == OS_PAGE).mean() > MIN_EXACT_SHARE)
 
 
-@kernel
-def _touch_and_read(meter: Meter, address: int, readings: np.ndarray) -> None:
+def _touch_and_read(meter: Meter, pages: np.ndarray, readings: np.ndarray) -> None:
     """Touch the pages in turn, and take a reading after each."""
     for index in range(len(readings)):
-        fill(address + index * OS_PAGE, 1, 1)
+        pages[index * OS_PAGE] = 1
         readings[index] = resident(meter)

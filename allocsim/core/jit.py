@@ -1,4 +1,4 @@
-"""Kernels and operations: compile options, and dispatch by the type of the heap.
+"""Kernels and operations, and dispatch by the type of the heap.
 
 A *kernel* is a Python function that Numba compiles when it is first called. With
 NUMBA_DISABLE_JIT=1 (pure mode) it stays Python, for the debugger and for coverage. An *operation*
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -19,15 +18,15 @@ import numpy as np
 from llvmlite import ir
 from numba import typeof
 from numba.core import cgutils, types
-from numba.core.registry import CPUDispatcher
 from numba.core.types.misc import VarArg, unliteral
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
 from numba.extending import lower_builtin, overload
 
 from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arrays
 from allocsim.core.import_closure import ImportClosure
-from allocsim.core.inlined_kernels import InlinedCompiler, LinkedCompiler
+from allocsim.core.inlined_kernels import LinkedCompiler
 from allocsim.core.kernel_cache import kernel_cache_directory
+from allocsim.core.kernel_dispatcher import INLINED_OPTIONS, OPTIONS, Kernel
 from allocsim.core.kernel_files import kernel_files
 from allocsim.core.records import HeapState
 
@@ -36,25 +35,6 @@ R = TypeVar("R")
 
 PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
-
-# _nrt: no kernel allocates, so reference counting is off. With reference counting, every call that
-# passes a tuple of arrays increments and decrements each array's count atomically (in a prototype,
-# 130 ns/event instead of 26).
-# error_model: no kernel divides by zero, and the check for it costs a branch.
-# no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain a second copy of
-# their code.
-# forceinline: LLVM's cost model would not inline the steps of malloc and free (33 ns/event instead
-# of 10).
-OPTIONS: dict[str, Any] = {
-    "error_model": "numpy",
-    "nogil": True,
-    "_nrt": False,
-    "forceinline": True,
-    "no_cfunc_wrapper": True,
-}
-
-INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
-"""Compile options of a kernel for calls from other kernels."""
 
 CACHE = None if PURE else kernel_cache_directory()
 """Directory of compiled kernels; None if no directory is writable, or in pure mode."""
@@ -70,23 +50,9 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     if PURE:
         return function
     compiled: Any = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(function)
-    compiled.__class__ = _Kernel  # njit has no option for another class of dispatcher
+    compiled.__class__ = Kernel  # njit has no option for another class of dispatcher
     compiled._cache = kernel_files(function, CACHE, _CLOSURE, answering_modules)
     return compiled
-
-
-class _Kernel(CPUDispatcher):
-    """A kernel for calls from Python. Other kernels call `inlined`, compiled separately."""
-
-    @cached_property
-    def inlined(self) -> Any:
-        """The kernel for calls from other kernels; created when the first caller is compiled."""
-        return numba.njit(**INLINED_OPTIONS)(self.py_func)
-
-    @property
-    def _numba_type_(self) -> Any:
-        """The Numba type of this kernel in the code of other kernels: a dispatcher of `inlined`."""
-        return types.Dispatcher(self.inlined)
 
 
 def operation(declaration: Callable[P, R]) -> Callable[P, R]:

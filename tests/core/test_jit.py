@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numba import types
 
 from allocsim.core import operations
 from allocsim.core.jit import PURE, answers, kernel, operation
@@ -90,6 +91,14 @@ def test_kernel_is_compiled_unless_the_mode_is_pure() -> None:
 def test_kernel_runs_as_plain_python_too() -> None:
     plain = getattr(quotient, "py_func", quotient)
     assert plain(7, 2) == quotient(7, 2) == 3
+
+
+@pytest.mark.skipif(PURE, reason="nothing is compiled")
+def test_constant_argument_does_not_compile_a_kernel_again() -> None:
+    called = quotient.inlined  # type: ignore[attr-defined]
+    for constant in (2, 3):
+        called.get_call_template((types.int64, types.literal(constant)), {})
+    assert len(called.overloads) == 1
 
 
 def test_kernel_writes_to_the_state_that_it_was_given() -> None:

@@ -17,7 +17,7 @@ from allocsim.core.atomics import fetch_add, load_acquire
 from allocsim.core.c_function import c_function
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
-from allocsim.driver import replay_event
+from allocsim.driver import Object, replay_event
 from allocsim.events import Op
 from allocsim.libraries.state import Library, call_c
 
@@ -78,35 +78,44 @@ def _play_turn(stage: Stage, begin: int, end: int) -> bool:
 @kernel
 def _play(stage: Stage, begin: int, end: int) -> bool:
     """Play events of the stream; return False if one fails (see `Driver.stop`)."""
-    library, driver = Library(stage.function), stage.driver[0]
-    stream, own = stage.stream, stage.own
+    library, driver, stream = Library(stage.function), stage.driver[0], stage.stream
     for position in range(begin, end):
         event = stream[position]
-        if event.object < SHARED:
-            if not replay_event(library, driver, own[event.object], event):
-                return False
-        elif not _play_shared(stage, library, event):
+        target = _target_of(stage, event)
+        if not replay_event(library, driver, target, event):
             return False
+        if event.object >= SHARED:
+            _publish(stage, event, target)
     return True
 
 
 @kernel
-def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
-    """Play an event of an object that other threads use too; return False if it fails.
+def _target_of(stage: Stage, event: Record) -> Object:
+    """Return the object of an event; for a shared object, a copy that only this thread uses.
 
-    The object is published after the call has returned and the driver has written to the object,
-    because another thread may free the object as soon as it sees the new version.
+    Waits until the other threads have done what the event depends on.
     """
-    slot, target = event.object - SHARED, stage.scratch[0]
-    shared = stage.shared[slot]
-    control, target.address = stage.control[0], 0
-    place = control.shared + SHARED_BYTES * slot
+    if event.object < SHARED:
+        return stage.own[event.object]
+    control, slot, target = stage.control[0], event.object - SHARED, stage.scratch[0]
+    target.address = 0
     if event.op >= Op.REALLOC:
+        place = control.shared + SHARED_BYTES * slot
         if load_acquire(place + VERSION) != event.thread:  # never true in ordered play
             wait_for(control, place + VERSION, place + WAITING, event.thread)
-        target.address, target.request = shared.address, shared.request
-    if not replay_event(library, stage.driver[0], target, event):
-        return False
+        target.address, target.request = stage.shared[slot].address, stage.shared[slot].request
+    return target
+
+
+@kernel
+def _publish(stage: Stage, event: Record, target: Object) -> None:
+    """Let the other threads see a shared object after an event.
+
+    This follows the call and the driver's writes to the object, because another thread may free the
+    object as soon as it sees the new version.
+    """
+    control, slot = stage.control[0], event.object - SHARED
+    shared, place = stage.shared[slot], control.shared + SHARED_BYTES * slot
     shared.address, shared.request = target.address, target.request
     next_version = 0 if event.op == Op.FREE else (event.thread + 1) & VERSIONS
     # An addition is a full barrier, unlike a store. So either a thread that begins to wait sees
@@ -114,7 +123,6 @@ def _play_shared(stage: Stage, library: Library, event: Record) -> bool:
     fetch_add(place + VERSION, next_version - event.thread)
     if load_acquire(place + WAITING):
         wake(control, place + VERSION, ALL)
-    return True
 
 
 @kernel

@@ -1,0 +1,64 @@
+"""The dispatchers of a kernel, which compile it when it is called, and their compile options.
+
+A kernel has two dispatchers: one for calls from Python, and one for calls from other kernels.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.core.registry import CPUDispatcher
+from numba.core.types.misc import unliteral
+
+from allocsim.core.inlined_kernels import InlinedCompiler
+
+# _nrt: no kernel allocates, so reference counting is off. With reference counting, every call that
+# passes a tuple of arrays increments and decrements each array's count atomically (in a prototype,
+# 130 ns/event instead of 26).
+# error_model: no kernel divides by zero, and the check for it costs a branch.
+# no_cfunc_wrapper: kernels are not called from C, and the wrapper would contain a second copy of
+# their code.
+# forceinline: LLVM's cost model would not inline the steps of malloc and free (33 ns/event instead
+# of 10).
+OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "nogil": True,
+    "_nrt": False,
+    "forceinline": True,
+    "no_cfunc_wrapper": True,
+}
+
+INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
+"""Compile options of a kernel for calls from other kernels."""
+
+
+class Kernel(CPUDispatcher):
+    """A kernel for calls from Python. Other kernels call `inlined`, compiled separately."""
+
+    @cached_property
+    def inlined(self) -> Any:
+        """The kernel for calls from other kernels; created when the first caller is compiled."""
+        compiled: Any = numba.njit(**INLINED_OPTIONS)(self.py_func)
+        compiled.__class__ = _Inlined
+        return compiled
+
+    @property
+    def _numba_type_(self) -> Any:
+        """The Numba type of this kernel in the code of other kernels: a dispatcher of `inlined`."""
+        return types.Dispatcher(self.inlined)
+
+
+class _Inlined(CPUDispatcher):
+    """A kernel for calls from other kernels."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Return what Numba needs for a call; a constant argument gets the type of a variable.
+
+        Numba would compile the kernel once for each constant. LLVM inlines the kernel and inserts
+        the constant, so the machine code is the same.
+        """
+        plain = {name: unliteral(given) for name, given in kws.items()}
+        return super().get_call_template(tuple(map(unliteral, args)), plain)
