@@ -31,6 +31,7 @@ from allocsim.events import Event, Op, no_events
 from allocsim.libraries.load import LoadedLibrary
 from allocsim.libraries.release import release_call, request_release
 from allocsim.libraries.slabs import slab_shares
+from allocsim.libraries.start import program_break
 from allocsim.libraries.state import call_c
 
 USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
@@ -60,8 +61,12 @@ class Pages(msgspec.Struct, kw_only=True):
     """Whether the library reports the slabs of objects."""
     release: str | None
     """The call that asks for release; None if allocsim knows none for this library."""
-    left: list[Count]
-    """For each experiment, the bytes of the growth that are left."""
+    left: list[tuple[Count, Count]]
+    """For each experiment, the bytes of the growth that are left: after objects were freed, and
+    after a release was requested."""
+    break_range: tuple[Count, Count] | None = None
+    """The program break before the first event and at the end, if the library's heap is between
+    them and only Python's own malloc is elsewhere."""
 
 
 class Setup(NamedTuple):
@@ -101,6 +106,7 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
     """Replay, and write the answer; `before` is the anonymous RSS before the library was loaded."""
     library, replay = subject.library, setup.replay
     assert library is not None
+    start = program_break(library)
     setup.started.take()
     replay_all(subject, replay.run, replay.events, replay.steps, replay.meter)
     growth = int(resident(replay.meter)) - before
@@ -124,6 +130,7 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
         has_slabs=slabs is not None,
         release=release_call(library),
         left=[_left_after(setup, subject, grown, index) for index in range(setup.experiments)],
+        break_range=None if start is None else (start, program_break(library) or start),
     )
 
 
@@ -162,8 +169,8 @@ def _fill_usable(function: int, address: np.ndarray, usable: np.ndarray) -> None
         usable[index] = call_c(function, (address[index],))
 
 
-def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -> int:
-    """Make an experiment in a fork; return the bytes of the growth that are left.
+def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -> tuple[int, int]:
+    """Make an experiment in a fork; return the bytes of the growth that are left (`Pages.left`).
 
     Only pages of the growth are counted, because Python's own malloc releases memory too. Raises
     Corruption if the fork ends without a result.
@@ -178,17 +185,22 @@ def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -
     if process == 0:
         try:
             replay_steps(subject.state, setup.replay.run, events, steps, setup.meter)
+            unasked = _left_of(grown, setup.later)
             assert subject.library is not None
             request_release(subject.library)
-            setup.later.take()
-            left = int(np.isin(grown, setup.later.pages(), assume_unique=True).sum()) * OS_PAGE
-            os.write(writing, str(left).encode())
+            os.write(writing, f"{unasked} {_left_of(grown, setup.later)}".encode())
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as result:
-        text = result.read()
+        text = result.read().split()
     os.waitpid(process, 0)
-    if not text.isdecimal():
+    if len(text) != 2 or not all(number.isdecimal() for number in text):
         raise Corruption("a copy of the process ended while it freed objects")
-    return int(text)
+    return int(text[0]), int(text[1])
+
+
+def _left_of(grown: np.ndarray, scan: PageScan) -> int:
+    """Scan again; return the bytes of the pages `grown` that are still resident."""
+    scan.take()
+    return int(np.isin(grown, scan.pages(), assume_unique=True).sum()) * OS_PAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,13 +33,14 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
     address, number = sort_by_address(objects.address[number], number)
     usable = np.zeros(len(number), np.int64)
     fill_usable(state, address, usable)
-    return map_from(
+    found = map_from(
         (number, address, objects.request[number], usable),
         (units.address, units.length, units.part),
         (*units.names,),
         {**units.rest, "metadata": int(state.system[0].metadata)},
         (player.events, int(operations.footprint(state))),
     )
+    return replace(found, break_range=units.break_range)
 
 
 def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) -> Player:

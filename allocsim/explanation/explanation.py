@@ -10,11 +10,12 @@ from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.explanation.evidence import Evidence
 from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.heap_top import HeapTop, heap_top
 from allocsim.explanation.labels import MAKERS, Labels, label
 from allocsim.explanation.lives import read_lives
 from allocsim.explanation.looks import moments_to_look
 from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
-from allocsim.explanation.sentences import sentences
+from allocsim.explanation.sentences import HELD, sentences
 from allocsim.explanation.shares import share_out
 from allocsim.explanation.stacks import Stacks, stacks_of
 from allocsim.explanation.subject import Subject
@@ -68,6 +69,8 @@ class Explanation:
     cautions: list[str]
     stacks: Stacks | None = None
     """The owners by stack, if `Question.stacks` is set."""
+    top: HeapTop | None = None
+    """The end of a heap that shrinks only there; None for a heap that does not."""
     evidence: Evidence | None = field(default=None, repr=False)
     """If `Question.pictures` is set."""
 
@@ -103,7 +106,9 @@ def explain(
     owners = [owners_by(heap, shares, each) for each in labels]
     experiments = Experiments(subject, opener, (event, heap.footprint), question.seconds)
     groups = _groups(question, labels, owners, heap)
-    what_ifs = experiments.results(groups) if question.seconds > 0 else []
+    top = heap_top(heap, labels[0])
+    on_top = _group_on_top(top, labels[0], owners[0], heap)
+    what_ifs = experiments.results(groups, on_top) if question.seconds > 0 else []
     looks = subject.looks(moments_to_look(end, event)) if question.pictures else []
     parts, flat = parts_of(heap, shares), [owner for rows in owners for owner in rows]
     answer = Explanation(
@@ -115,9 +120,10 @@ def explain(
         owners=flat,
         nobody=nobody(heap, shares),
         what_ifs=what_ifs,
-        sentences=sentences(heap.footprint, parts, flat, what_ifs),
+        sentences=sentences(heap.footprint, parts, flat, what_ifs, top),
         cautions=[*subject.cautions, *_left_out(experiments, question)],
         stacks=stacks,
+        top=top,
         evidence=Evidence(heap, shares, lives, table, looks) if question.pictures else None,
     )
     return answer, trace
@@ -163,6 +169,16 @@ def _groups(
         if name not in known:
             raise UnknownName("group", name, known)
     return [group_of(*known[name], heap.number) for name in question.what_if]
+
+
+def _group_on_top(
+    top: HeapTop | None, labels: Labels, owners: list[Owner], heap: HeapMap
+) -> Group | None:
+    """Return the group of the last live object, if much free memory is below it."""
+    if top is None or top.free_below * HELD < heap.footprint:
+        return None
+    owner = next(each for each in owners if each.name == top.group)
+    return group_of(labels, owner, heap.number)
 
 
 def _left_out(experiments: Experiments, question: Question) -> list[str]:

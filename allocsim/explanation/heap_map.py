@@ -44,6 +44,9 @@ class HeapMap:
     slab: np.ndarray | None = None
     """Bytes of the object's slab divided by the number of objects in the slab; None if slabs are
     not known. A slab may have several pages. The library can only release it as a whole."""
+    break_range: tuple[int, int] | None = None
+    """Start and end of the memory that the allocator obtains and releases by moving its end, as
+    glibc moves the program break; None if there is no such memory or it is not known."""
 
     def require_complete(self) -> None:
         """Raise Corruption if units overlap, or units and `rest` do not sum to the footprint."""

@@ -66,20 +66,22 @@ class OnDesign:
             play_until(heap, trace, None, self._options())
             return int(operations.footprint(heap.state))
 
-    def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[int]:
-        """Return the footprint in bytes after objects were freed and memory was released.
+    def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+        """Return the footprints after objects were freed, before and after memory is released.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
         events. It frees these objects and then releases all free pages that the design can release.
+        Footprints are in bytes.
         """
         return [self._after_release(event, numbers) for numbers in freed]
 
-    def _after_release(self, event: int, numbers: np.ndarray) -> int:
-        """Return the footprint in bytes of one experiment of `after_release`."""
+    def _after_release(self, event: int, numbers: np.ndarray) -> tuple[int, int]:
+        """Return the footprints in bytes of one experiment of `after_release`."""
         with self._played(event) as (heap, player):
             player.play(frees(numbers))
+            unasked = int(operations.footprint(heap.state))
             operations.release(heap.state, int(heap.state.system[0].heap))
-            return int(operations.footprint(heap.state))
+            return unasked, int(operations.footprint(heap.state))
 
     @contextmanager
     def _played(self, event: int) -> Iterator[tuple[Heap, Player]]:

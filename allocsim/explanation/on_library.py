@@ -70,13 +70,14 @@ class OnLibrary:
         found, arrays = last
         self._add_cautions(found)
         *objects, pages, is_start = arrays
-        return map_from(
+        mapped = map_from(
             by_address(objects if found.has_slabs else objects[:-1]),
             (pages * OS_PAGE, np.full(len(pages), OS_PAGE), is_start),
             PARTS,
             {},
             (event, len(pages) * OS_PAGE),
         )
+        return replace(mapped, break_range=found.break_range)
 
     def looks(self, events: Sequence[int]) -> list[Look]:
         """Replay, and look at the heap after each of these numbers of events, ascending."""
@@ -98,11 +99,11 @@ class OnLibrary:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""
         return self._run(trace)[0].pages * OS_PAGE
 
-    def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[int]:
-        """Return the footprint in bytes after objects were freed and a release was requested.
+    def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+        """Return the footprints after objects were freed, before and after a release is requested.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
-        events. Each experiment runs in a copy of the process.
+        events. Each experiment runs in a copy of the process. Footprints are in bytes.
         """
         return self._run(first_events(self.open_trace(), event), freed)[0].left
 
@@ -189,6 +190,8 @@ def read_checked(descriptor: int, found: Pages, events: int) -> list[np.ndarray]
     """
     if not (0 <= found.objects <= events and 0 <= found.pages <= os.sysconf("SC_PHYS_PAGES")):
         raise Corruption("the measuring process sent impossible counts")
+    if found.break_range and not 0 <= found.break_range[0] <= found.break_range[1] < 1 << 47:
+        raise Corruption("the measuring process sent an impossible heap")
     lengths = [found.objects] * COLUMNS + [found.pages] * 2
     arrays = answer.read_arrays(descriptor, lengths)
     number, _, request, usable, slab, pages, is_start = arrays

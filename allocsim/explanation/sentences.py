@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from allocsim.explanation.heap_top import HeapTop
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.what_if import WhatIf
 from allocsim.text import counted, format_bytes
@@ -23,17 +24,26 @@ SAVED = 10
 ROUNDED = 20
 """The rounding of a size is mentioned from footprint / ROUNDED bytes on."""
 
+HELD = 10
+"""The last live object of a heap is mentioned if free memory of at least footprint / HELD bytes is
+below it."""
+
 EXPLAINED = 2
 """If saving and pinned bytes differ by more than this factor, pinning is not the only cause."""
 
 
 def sentences(
-    footprint: int, parts: Mapping[str, int], owners: list[Owner], what_ifs: list[WhatIf]
+    footprint: int,
+    parts: Mapping[str, int],
+    owners: list[Owner],
+    what_ifs: list[WhatIf],
+    top: HeapTop | None = None,
 ) -> list[str]:
     """Return the sentences whose conditions hold, or else one that sums up the footprint."""
     found = [
         *_on_release(footprint, what_ifs),
         *_on_groups(footprint, owners, what_ifs),
+        *_on_top(footprint, top, what_ifs),
         *_on_settings(footprint, what_ifs),
         *_on_parts(footprint, parts),
         *_on_rounding(footprint, owners),
@@ -85,6 +95,28 @@ def _pinning(owner: Owner) -> str:
         f"{counted(owner.objects, 'object')} of {owner.name} ({format_bytes(owner.live)}) keep "
         f"{format_bytes(owner.pinned)} of free memory from being used."
     )
+
+
+def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iterator[str]:
+    """Name the group of the last live object, and what freeing it releases without a request."""
+    measured = next((each for each in what_ifs if each.kind == "unasked"), None)
+    if top is None or measured is None or top.free_below * HELD < footprint:
+        return
+    yield (
+        f"The last live object, of {top.group}, ends {format_bytes(top.last_end)} into the heap of "
+        f"{format_bytes(top.length)}: the {format_bytes(top.free_below)} of free memory below it "
+        f"are released only on request. {_without_top(top, measured)} ({measured.how})."
+    )
+
+
+def _without_top(top: HeapTop, measured: WhatIf) -> str:
+    """State what freeing the group of the last live object released without a request."""
+    if measured.is_noise():
+        return (
+            f"Freeing all of {top.group} releases nothing without a request: another object ends "
+            f"{format_bytes(top.held)} below"
+        )
+    return f"Freeing all of {top.group} releases {format_bytes(-measured.change)} without a request"
 
 
 def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:

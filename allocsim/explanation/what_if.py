@@ -29,7 +29,7 @@ class WhatIf:
     """An experiment and its result."""
 
     kind: str
-    """"release", "freed", "never", "own heap" or "setting"."""
+    """"release", "freed", "unasked", "never", "own heap" or "setting"."""
     group: str
     """Name of the group of objects; "" for the kinds "release" and "setting"."""
     what: str
@@ -82,9 +82,12 @@ class Experiments:
         self.left_out = 0
         """Number of experiments that were left out because `seconds` had passed."""
 
-    def results(self, groups: list[Group]) -> list[WhatIf]:
-        """Make the experiments and return their results: release, each group, each setting."""
-        steps: list[Callable[[], list[WhatIf]]] = [partial(self._released, groups)]
+    def results(self, groups: list[Group], top: Group | None = None) -> list[WhatIf]:
+        """Make the experiments and return their results: release, each group, each setting.
+
+        `top` is the group of the last live object in a heap that shrinks only at its end.
+        """
+        steps: list[Callable[[], list[WhatIf]]] = [partial(self._released, groups, top)]
         for group in groups:
             steps += [self._never(group), self._own_heap(group)]
         steps += [partial(self._setting, name) for name in tried_settings(self.subject.name)]
@@ -96,15 +99,24 @@ class Experiments:
             found += step()
         return found
 
-    def _released(self, groups: list[Group]) -> list[WhatIf]:
-        """Measure a release on request, first without freeing, then after freeing each group."""
+    def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:
+        """Measure a release on request, first without freeing, then after freeing each group.
+
+        If `top` is given, also measure what freeing this group releases without a request.
+        """
         subject, nothing = self.subject, np.zeros(0, np.int64)
-        sets = [nothing, *(group.numbers for group in groups)]
+        freed = [*groups, *([top] if top else [])]
+        sets = [nothing, *(group.numbers for group in freed)]
         first, *others = subject.after_release(self.event, sets)
-        found = [self._result("release", "", subject.release, first, subject.copied)]
-        for group, footprint in zip(groups, others, strict=True):
-            what = f"{group.owner.name} freed, then {subject.release}"
-            found.append(self._result("freed", group.owner.name, what, footprint, subject.copied))
+        found = [self._result("release", "", subject.release, first[1], subject.copied)]
+        for group, (unasked, left) in zip(freed, others, strict=True):
+            name = group.owner.name
+            if group is top:
+                what = f"{name} freed, no release requested"
+                found.append(self._result("unasked", name, what, unasked, subject.copied))
+            else:
+                what = f"{name} freed, then {subject.release}"
+                found.append(self._result("freed", name, what, left, subject.copied))
         return found
 
     def _never(self, group: Group) -> Callable[[], list[WhatIf]]:

@@ -26,10 +26,20 @@ def start_address(library: LoadedLibrary) -> int | None:
     """
     # Look up no files here: Python would allocate memory, which would count as the library's.
     if library.address("gnu_get_libc_version"):
-        return _returned(library.handle.sbrk, 0) if os.environ.get("LD_PRELOAD") else None
+        return program_break(library)
     if library.address(_INSTANCE):
         return _returned(getattr(library.handle, _INSTANCE))
     return None
+
+
+def program_break(library: LoadedLibrary) -> int | None:
+    """Return the program break if the library is glibc and moves it for the workload alone.
+
+    Returns None otherwise: for another library, or if Python's own malloc is glibc's too.
+    """
+    if not library.address("gnu_get_libc_version") or not os.environ.get("LD_PRELOAD"):
+        return None
+    return _returned(library.handle.sbrk, 0)
 
 
 def _returned(function: ctypes._NamedFuncPointer, *arguments: int) -> int:

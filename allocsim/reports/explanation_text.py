@@ -51,5 +51,6 @@ def as_json(found: Explanation, trace: Trace, command: str) -> dict[str, Any]:
             }
             for each in found.what_ifs
         ],
+        "top": None if found.top is None else asdict(found.top),
         "sentences": found.sentences,
     }

@@ -19,7 +19,7 @@ PROMISED = {
     "moments", "moment", "subject", "footprint", "parts", "owners", "nobody", "what_if",
     "sentences",
 }  # fmt: skip
-EXTRAS = {"schema", "version", "command", "workload", "dropped", "notes", "warnings", "unit"}
+EXTRAS = {"schema", "version", "command", "workload", "dropped", "notes", "warnings", "unit", "top"}
 OWNER = {"by", "name", "objects", "live", "rounding", "pinned", "owned", "only", "some"}
 
 
@@ -135,7 +135,10 @@ def test_two_workloads_are_shown_side_by_side(run: Run, text: Path, file: File) 
     file("more.txt", TEXT + "".join(f"7: malloc {at + 4096:#x} 4000000\n" for at in range(10)))
     ended = run(f"explain {text} more.txt --on go2008 --at end")
     assert ended.status == 0, ended.err
-    assert "mine.txt at end (event 6) and more.txt at end (event 16), on go2008" in ended.out
+    assert (
+        "mine.txt at end (event 6) and more.txt at end (event 16), on go2008"
+        in ended.out.replace("\n", " ")
+    )
     assert "The footprint grew by" in ended.out
     assert "is new and owns" in ended.out
     assert "The workloads have 6 and 16 events." in ended.out

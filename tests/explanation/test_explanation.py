@@ -60,6 +60,7 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
     found = explained("tcmalloc", Question("end", by=("size",), seconds=1e6))
     by_kind = {each.kind: each for each in found.what_ifs}
     assert list(by_kind) == ["release", "freed", "never", "own heap", "setting"]
+    assert found.top is None  # spans are released one by one
     assert [each.what for each in found.what_ifs if each.kind == "setting"] == [
         "aggressive_decommit=1, transfer_num_obj=2, max_total_thread_cache_bytes=524288",
         "aggressive_decommit=1",

@@ -31,7 +31,9 @@ def units(heap: Glibc) -> Units:
     for av in range(int(heap.mp_[0].narenas)):
         top = int(heap.arena[av].top)
         part[(address >= top) & (address < top + chunksize(top))] = TOP
-    return Units(address, np.full(len(address), PAGE), part, NAMES)
+    start = int(heap.mp_[0].start)
+    main_arena = start, start + int(heap.arena[0].system_mem)
+    return Units(address, np.full(len(address), PAGE), part, NAMES, break_range=main_arena)
 
 
 def _ranges(heap: Glibc) -> Iterator[tuple[int, int, int]]:

@@ -1,0 +1,64 @@
+"""The end of a heap that shrinks only there, and the objects that keep it from shrinking.
+
+glibc's main arena grows and shrinks by moving the program break. A free releases memory only at the
+end: the live object with the highest address keeps all free memory below it, until release is
+requested (malloc_trim) or the memory is used again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from allocsim.explanation.heap_map import HeapMap
+from allocsim.explanation.labels import Labels
+
+
+@dataclass(frozen=True)
+class HeapTop:
+    """The end of a heap and the group of the last live object. Sizes are in bytes."""
+
+    length: int
+    """From the start of the heap to the break."""
+    last_end: int
+    """From the start of the heap to the end of the last live object."""
+    free_below: int
+    """Free memory below that end, without pages that are not resident."""
+    group: str
+    """Name of the group of the last live object."""
+    objects: int
+    """Number of objects of the group that are above all other live objects."""
+    held: int
+    """From the end of the last object of another group, or the start of the heap, to `last_end`:
+    the bytes that become part of the free end if the group is freed."""
+
+
+def heap_top(heap: HeapMap, labels: Labels) -> HeapTop | None:
+    """Return the end of the heap, or None if the heap is empty or shrinks in another way."""
+    if heap.break_range is None:
+        return None
+    start, end = heap.break_range
+    inside = slice(*np.searchsorted(heap.address, (start, end)).tolist())
+    group = labels.group[inside]
+    if not len(group):
+        return None
+    ends = heap.address[inside] + heap.usable[inside]
+    others = np.flatnonzero(group != group[-1])
+    top = int(ends[-1])
+    return HeapTop(
+        length=end - start,
+        last_end=top - start,
+        free_below=_free_between(heap, start, top),
+        group=labels.names[group[-1]],
+        objects=len(group) - (int(others[-1]) + 1 if len(others) else 0),
+        held=top - (int(ends[others[-1]]) if len(others) else start),
+    )
+
+
+def _free_between(heap: HeapMap, start: int, end: int) -> int:
+    """Return the bytes of the units in a range that are in no object of the range."""
+    units = slice(*np.searchsorted(heap.unit_address, (start, end)).tolist())
+    objects = slice(*np.searchsorted(heap.address, (start, end)).tolist())
+    length, used = heap.unit_length[units].sum(), heap.usable[objects].sum()
+    return max(int(length - used), 0)
