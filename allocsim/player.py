@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.available_memory import MemoryBound, available_memory
-from allocsim.core.records import SAMPLE, Sample, Table
+from allocsim.core.records import SAMPLE, Table
 from allocsim.core.tables import grown, records
 from allocsim.driver import DRIVER, OBJECT, Object, Run, Stop, Touch, first_broken, replay
 from allocsim.errors import (
@@ -157,7 +157,7 @@ class Player:
             resident=self.heap.resident(),
             events=self.events,
             seconds=self.seconds,
-            moments=self._moments(peak[0], end[0]),
+            moments=self.moments(),
             samples=kept,
             classes=self.heap.classes(),
             caches=self.heap.caches(),
@@ -169,15 +169,18 @@ class Player:
             checks=self._checks,
         )
 
-    def _moments(self, peak: Sample, end: Sample) -> tuple[Moment, ...]:
-        """Return the moments of the replay."""
-        driver, events = self._driver, max(self.events, 1)
+    def moments(self) -> tuple[Moment, ...]:
+        """Return the moments of the replay so far."""
+        driver, events, peak = self._driver, max(self.events, 1), self._run.peak[0]
+        footprint = int(operations.footprint(self.heap.state))
+        last = Moment("end", self.events, footprint, int(driver.live))
+        # The kernel measures the peak when the footprint grows. Without events, it never grows.
+        first = Moment("peak", int(peak.event), int(peak.footprint), int(peak.live))
         mean = Moment("mean", None, self._footprint_sum // events, self._live_sum // events)
-        last = Moment("end", int(end.event), int(end.footprint), int(end.live))
         worst = (int(driver[f"worst_{name}"]) for name in ("event", "footprint", "live"))
         highest = (int(driver[f"live_peak{name}"]) for name in ("_event", "_footprint", ""))
         return (
-            Moment("peak", int(peak.event), int(peak.footprint), int(peak.live)),
+            first if first.footprint else replace(last, name="peak"),
             Moment("live-peak", *highest),
             worst_of(Moment("worst", *worst), last, mean),
             last,

@@ -9,18 +9,18 @@ loaded.
 
 from __future__ import annotations
 
-import mmap
 import os
 import resource
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from allocsim.benchmark import integrity, looks, memory, pages, thread_times, times
+from allocsim.benchmark.event_file import map_events
 from allocsim.benchmark.figures import About, Memory, Times
 from allocsim.benchmark.looks import Looks
 from allocsim.benchmark.meter import Meter, resident, status_bytes
@@ -30,7 +30,6 @@ from allocsim.benchmark.subject import Subject, library_of, make_subject, placeh
 from allocsim.benchmark.threads.records import Epoch, Turn
 from allocsim.core import compile_notice, operations
 from allocsim.core.available_memory import MemoryBound
-from allocsim.core.memory import NO_RESERVE
 from allocsim.core.records import Table
 from allocsim.driver import OBJECT, Touch, first_broken
 from allocsim.errors import AllocsimError, LimitExceeded, OutOfMemory
@@ -135,7 +134,7 @@ def main(request: Request) -> None:
 
 def _measure(request: Request) -> None:
     """Prepare the measurement, load the subject, measure it, and send the figures."""
-    events = _map_events(request.events)
+    events = map_events(request.events)
     touch = Touch(request.touch)
     _require_room_for_tables(events, request)
     setup = _prepare(request, events, touch)
@@ -218,23 +217,6 @@ def _require_room_for_tables(events: Table[Event], request: Request) -> None:
         raise OutOfMemory(
             f"the driver's tables need {format_bytes(needed)}, more than a run may use"
         )
-
-
-def _map_events(descriptor: int) -> Table[Event]:
-    """Map the file of events, and read all its pages, so that the replay does not fault on them.
-
-    The mapping must be writable, because kernels are compiled for writable arrays. The file is
-    sealed, so only a private mapping of it can be writable: if a library writes to the events, the
-    write changes a copy that belongs to this process.
-    """
-    length = os.fstat(descriptor).st_size
-    if not length:
-        return no_events()
-    flags, access = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
-    mapping = mmap.mmap(descriptor, length, flags=flags, prot=access)
-    events: Any = np.frombuffer(mapping, EVENT).view(np.recarray)
-    events.op.max()  # reads every event, and so every page
-    return events
 
 
 def _compile(name: str, meter: Meter) -> None:

@@ -11,6 +11,7 @@ events that other children replay.
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,16 @@ import numpy as np
 from allocsim.benchmark.thread_ends import ThreadEnds, insert_notes
 from allocsim.benchmark.untouched import UntouchedShares
 from allocsim.core.available_memory import available_memory
+from allocsim.core.memory import NO_RESERVE
+from allocsim.core.records import Table
 from allocsim.errors import EnvironmentLacks
-from allocsim.events import EVENT, Op, Trace
+from allocsim.events import EVENT, Event, Op, Trace, no_events
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
 from allocsim.traces.event_facts import TIMES, CallsBefore, fact_of
 
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+"""Seals that make every write to the file, and every change of its length, fail."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def write_events(
         recorded &= threads.threads > 1
         notes, ends = threads.notes(trace) if recorded else ([], None)
         insert_notes(descriptor, count, notes)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
     except BaseException:
         os.close(descriptor)
         raise
@@ -111,6 +115,23 @@ def write_events(
     pairs = [*zip(before.calls.tolist(), times[:, 1].tolist(), strict=True)]
     known = threads.threads, recorded, ends, pairs, shares.is_recorded
     return EventFile(trace, descriptor, count, *known)
+
+
+def map_events(descriptor: int) -> Table[Event]:
+    """Map the file of events, and read all its pages, so that the replay does not fault on them.
+
+    The mapping must be writable, because kernels are compiled for writable arrays. The file is
+    sealed, so only a private mapping of it can be writable: if a library writes to the events, the
+    write changes a copy that belongs to this process.
+    """
+    length = os.fstat(descriptor).st_size
+    if not length:
+        return no_events()
+    flags, access = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
+    mapping = mmap.mmap(descriptor, length, flags=flags, prot=access)
+    events: Any = np.frombuffer(mapping, EVENT).view(np.recarray)
+    events.op.max()  # reads every event, and so every page
+    return events
 
 
 def _write(descriptor: int, events: Any) -> None:

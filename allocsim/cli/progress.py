@@ -62,14 +62,14 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
         bar.update(task, completed=_share(trace, consumer), rate=rate)
         bar.refresh()
 
-    with on_interrupt(lambda: _clear(console)):
+    with on_interrupt(lambda: clear_bar(console)):
         try:
             yield watch
         finally:
             bar.stop()
 
 
-def _clear(console: Console) -> None:
+def clear_bar(console: Console) -> None:
     """Clear the bar and show the cursor again.
 
     This is called from a signal handler. It writes to the file descriptor, because rich may be

@@ -27,7 +27,7 @@ def write_parquet(trace: Trace, path: Path) -> None:
     """Write the whole trace. After an error the old file remains."""
     with ExitStack() as opened:
         opened.enter_context(closing(trace))
-        pyarrow = _pyarrow()
+        pyarrow = require_pyarrow()
         names = pyarrow.array([op.name.lower() for op in Op])
         schema = _batch(pyarrow, names, np.zeros(0, np.uint8), {}).schema
         file = opened.enter_context(atomic_write(path))
@@ -38,7 +38,7 @@ def write_parquet(trace: Trace, path: Path) -> None:
         writer.add_key_value_metadata({"allocsim": json.dumps(_description(trace))})
 
 
-def _pyarrow() -> Any:
+def require_pyarrow() -> Any:
     """Return pyarrow; raise EnvironmentLacks if it is not installed."""
     try:
         import pyarrow.parquet

@@ -1,0 +1,155 @@
+"""`allocsim sweep`, and `allocsim sweep show`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from allocsim.cli.completion import complete_subjects, complete_workload
+from allocsim.cli.options import DEFAULT_RESERVE
+from allocsim.cli.sweep_show import command as show
+from allocsim.cli.sweep_show import report_options
+from allocsim.cli.types import CountType, SecondsType, SizeType
+
+TOUCHES = ("none", "first", "page", "full")
+
+
+class SweepCommand(click.Command):
+    """A command whose first word `show` selects another command."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of `sweep` or of `sweep show`."""
+        if args[:1] == ["show"]:
+            show.context_class = self.context_class
+            return show.make_context("sweep show", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def _measuring(command: Any) -> Any:
+    """Give a command the options for how cells are measured."""
+    options = (
+        click.option("--seed", metavar="N,M,...", help="Random seeds of workloads that are jobs."),
+        click.option(
+            "--touch",
+            metavar="A,B,...",
+            default="page",
+            show_default=True,
+            help="Bytes written in a new object, one or more of: none, first, page, full.",
+        ),
+        click.option(
+            "--threads",
+            type=click.Choice(["recorded", "one"]),
+            default="recorded",
+            show_default=True,
+            help="Replay a workload on its recorded threads, or on one thread.",
+        ),
+        click.option("--timed", is_flag=True, help="Measure times too, one cell at a time."),
+        click.option(
+            "--runs",
+            type=CountType(1, 1000),
+            default=5,
+            show_default=True,
+            help="Number of timed runs of a cell.",
+        ),
+        click.option(
+            "--warmup",
+            type=CountType(0, 1000),
+            default=1,
+            show_default=True,
+            help="Number of untimed runs before them.",
+        ),
+        click.option(
+            "--timeout",
+            metavar="SECONDS",
+            type=SecondsType(),
+            default=600.0,
+            show_default=True,
+            help="A cell that takes longer has failed.",
+        ),
+        click.option(
+            "--limit", type=SizeType(), help="A cell whose footprint exceeds this size has failed."
+        ),
+        click.option(
+            "--reserve",
+            type=SizeType(),
+            default=DEFAULT_RESERVE,
+            show_default="64GiB",
+            help="Address space for a design's heap, which limits the heap's size.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("sweep", cls=SweepCommand)
+@click.argument(
+    "workloads", metavar="WORKLOAD...", nargs=-1, required=True, shell_complete=complete_workload
+)
+@click.option(
+    "--on",
+    metavar="A,B,...",
+    multiple=True,
+    required=True,
+    shell_complete=complete_subjects,
+    help="Designs and libraries, as for `allocsim compare`. May be repeated.",
+)
+@click.option(
+    "-L",
+    "--parameter-list",
+    "lists",
+    metavar="KEY=A,B,...",
+    multiple=True,
+    help="Values of a setting; `default` leaves it out. Applies to every allocator that has the "
+    "setting; lib:glibc:KEY=A,B only to lib:glibc. May be repeated.",
+)
+@click.option(
+    "-P",
+    "--parameter-scan",
+    "ranges",
+    metavar="KEY=LOW:HIGH:STEP",
+    multiple=True,
+    help="A range of values, HIGH included; the step x2 doubles the value. May be repeated.",
+)
+@_measuring
+@click.option("--plan", is_flag=True, help="Show the grid, its size and an estimate; end then.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    default="sweep.jsonl",
+    show_default=True,
+    help="File of the rows. Cells that it already has are not measured again.",
+)
+@click.option("--retry", is_flag=True, help="Measure again what failed in the file.")
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=CountType(1, 1024),
+    help="Number of cells at once; by default the number of processors.",
+)
+@click.option(
+    "--cluster", metavar="tcp://HOST:PORT", help="Run the cells on the workers of a Dask scheduler."
+)
+@report_options
+def command(**options: Any) -> None:
+    r"""Measure a grid of allocators, settings and workloads, and find the best.
+
+    Each combination is a cell. The memory of cells is measured on all processors at once, times
+    only with --timed. An interrupted sweep continues with the same command. `allocsim sweep show
+    FILE` shows the findings of a file again.
+
+    \b
+    allocsim sweep a.allocsim b.allocsim --on lib:jemalloc -L dirty_decay_ms=default,0,1000
+    allocsim sweep a.allocsim --on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2
+    """
+    from allocsim.cli.sweep_run import run
+
+    run(options)

@@ -1,0 +1,123 @@
+"""Run `allocsim sweep`: check the options, read the workloads, run the cells, and report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from allocsim.cli.measure_options import subjects_of
+from allocsim.cli.options import require_writable
+from allocsim.cli.output import log
+from allocsim.cli.sweep_progress import cell_bar
+from allocsim.cli.sweep_show import report, require_exports
+from allocsim.errors import InputError
+from allocsim.sweep.axis import list_axis, range_axis
+from allocsim.sweep.executors import Place, this_machine
+from allocsim.sweep.grid import Subjects, make_subjects
+from allocsim.sweep.local_checks import require_installed
+from allocsim.sweep.plan import MEMORY, TIMES, Plan, Settings
+from allocsim.sweep.results import collect
+from allocsim.sweep.rows_file import RowsFile, read_rows
+from allocsim.sweep.sweep import missing, sweep
+from allocsim.sweep.workload import read_workloads
+from allocsim.text import counted, parse_count
+
+
+def run(options: dict[str, Any]) -> None:
+    """Run a sweep, or print its plan."""
+    require_exports(options)
+    require_writable([options["out"]])
+    subjects = _subjects(options)
+    touches = _touches(options["touch"])
+    seeds = _seeds(options["seed"])
+    if options["cluster"] is None:
+        require_installed(subjects.axes)
+    workloads = read_workloads(options["workloads"], seeds, options["threads"] == "recorded")
+    for workload in workloads:
+        for note in workload.events.trace.notes:
+            log(f"note: {workload.name}: {note}")
+    plan = Plan(workloads, subjects, touches, options["timed"], _settings(options))
+    for note in subjects.notes():
+        log(f"note: {note}")
+    if options["plan"]:
+        from allocsim.cli.sweep_plan import print_plan
+
+        with _place(plan, options) as place:
+            print_plan(plan, place)
+        return
+    with _place(plan, options) as place, closing(RowsFile(Path(options["out"]))) as file:
+        _sweep(plan, file, place, options["retry"])
+    keys = {cell.key for measure in (MEMORY, TIMES) for cell in plan.cells(measure)}
+    rows = (row for row in read_rows(Path(options["out"])) if row.key in keys)
+    report(collect(rows), options["out"], options)
+
+
+def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
+    """Run the cells that the file does not have, and show the progress on a terminal."""
+    todo = sum(1 for m in (MEMORY, TIMES) for _ in missing(plan.cells(m), file, retry))
+    known = len(plan) - todo
+    if known:
+        log(f"{counted(known, 'cell')} of {len(plan):,} are in {file.path} already")
+    with cell_bar(todo) as seen:
+        count = sweep(plan, file, place, seen, retry)
+    if count:
+        log(f"wrote {counted(count, 'row')} to {file.path}")
+
+
+@contextmanager
+def _place(plan: Plan, options: dict[str, Any]) -> Iterator[Place]:
+    """Run the cells on this machine or on a cluster."""
+    if options["cluster"] is None:
+        with this_machine(plan.workloads, options["jobs"] or os.cpu_count() or 1) as place:
+            yield place
+        return
+    from allocsim.sweep.cluster import on_cluster
+
+    with on_cluster(options["cluster"], plan.workloads, options["jobs"]) as place:
+        yield place
+
+
+def _subjects(options: dict[str, Any]) -> Subjects:
+    """Return the subjects with their axes."""
+    axes = [list_axis(text) for text in options["lists"]]
+    axes += [range_axis(text) for text in options["ranges"]]
+    return make_subjects(subjects_of(options["on"]), axes)
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    """Return the settings of all cells."""
+    return Settings(
+        limit=options["limit"],
+        reserve=options["reserve"],
+        timeout=options["timeout"],
+        runs=options["runs"],
+        warmup=options["warmup"],
+        replay=options["threads"],
+    )
+
+
+def _touches(text: str) -> list[str]:
+    """Parse --touch."""
+    from allocsim.driver import Touch
+
+    known = [touch.name.lower() for touch in Touch]
+    touches = list(dict.fromkeys(word.strip() for word in text.split(",")))
+    for touch in touches:
+        if touch not in known:
+            raise click.UsageError(f"--touch {touch}: expected one of {', '.join(known)}")
+    return touches
+
+
+def _seeds(text: str | None) -> list[int]:
+    """Parse --seed."""
+    if text is None:
+        return []
+    seeds = [parse_count(word.strip()) for word in text.split(",")]
+    if any(seed is None or not 0 <= seed <= 1 << 62 for seed in seeds):
+        raise InputError(f"--seed {text}: expected numbers, as in 1,2,3")
+    return list(dict.fromkeys(seed for seed in seeds if seed is not None))

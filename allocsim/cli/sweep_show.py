@@ -1,0 +1,77 @@
+"""`allocsim sweep show`, and the options for a report that it shares with `allocsim sweep`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from allocsim.cli.completion import complete_file
+from allocsim.cli.options import require_writable
+from allocsim.cli.types import CountType
+
+if TYPE_CHECKING:
+    from allocsim.sweep.results import Results
+
+_FILE = click.Path(dir_okay=False)
+
+_OPTIONS = (
+    click.option("--top", metavar="N", type=CountType(1), default=10, show_default=True,
+                 help="Subjects in each table."),
+    click.option("--json", is_flag=True, help="Print the findings as one JSON object."),
+    click.option("--export-csv", type=_FILE, help="Write the rows to a CSV file."),
+    click.option("--export-parquet", type=_FILE,
+                 help="Write the rows to a Parquet file; needs allocsim[parquet]."),
+)  # fmt: skip
+
+
+def report_options(command: Any) -> Any:
+    """Give a command the options for the report of a sweep."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command("show")
+@click.argument("file", metavar="FILE", type=_FILE, shell_complete=complete_file)
+@report_options
+def command(file: str, **options: Any) -> None:
+    """Show the findings of a sweep from its file of rows, without measuring again."""
+    require_exports(options)
+    from pathlib import Path
+
+    from allocsim.errors import InputError
+    from allocsim.sweep.results import collect
+    from allocsim.sweep.rows_file import read_rows
+
+    results = collect(read_rows(Path(file)))
+    if not results.columns:
+        raise InputError(f"'{file}' has no rows")
+    report(results, file, options)
+
+
+def require_exports(options: dict[str, Any]) -> None:
+    """Raise a usage error if a file of an export cannot be written."""
+    paths = (options["export_csv"], options["export_parquet"])
+    require_writable([path for path in paths if path is not None])
+
+
+def report(results: Results, file: str, options: dict[str, Any]) -> None:
+    """Write the exports, and print the findings."""
+    from pathlib import Path
+
+    from allocsim.cli.drive import command_line
+    from allocsim.cli.output import export, log
+    from allocsim.reports.sweep_parquet import write_rows_parquet
+    from allocsim.reports.sweep_screen import print_sweep
+    from allocsim.reports.sweep_text import rows_csv, sweep_json
+    from allocsim.sweep.rows_file import read_rows
+
+    export([(options["export_csv"], lambda: rows_csv(read_rows(Path(file))))])
+    if options["export_parquet"]:
+        write_rows_parquet(read_rows(Path(file)), Path(options["export_parquet"]))
+        log(f"wrote {options['export_parquet']}")
+    if options["json"]:
+        click.echo(sweep_json(results, command_line()))
+    else:
+        print_sweep(results, options["top"])

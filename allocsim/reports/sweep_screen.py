@@ -1,0 +1,157 @@
+"""The findings of a sweep on the screen: tables, the Pareto front and the effects of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from allocsim.reports.screen import Screen, simple_table, styled
+from allocsim.reports.sweep_charts import front_chart, heat_map
+from allocsim.sweep.findings import (
+    PEAKS,
+    TIMES,
+    Overall,
+    effects,
+    front,
+    overall,
+    ranking,
+    setting_counts,
+)
+from allocsim.sweep.paste import line_for
+from allocsim.sweep.results import Column, Figures, Results
+from allocsim.text import counted, format_bytes
+
+MIN_EFFECT = 0.0005
+"""Effects below this ratio are shown as zero."""
+
+EQUAL = 0.0005
+"""Relative difference of figures below which two subjects count as equal in a note."""
+
+
+def print_sweep(results: Results, top: int) -> None:
+    """Print the findings, with at most `top` subjects in each table."""
+    screen = Screen()
+    screen.print(styled(_headline(results), "bold"))
+    for column in results.columns:
+        _print_column(screen, results, column, top)
+    if len(results.columns) > 1:
+        _print_overall(screen, results, top)
+    _print_effects(screen, results)
+    heat_map(screen, results)
+    _print_best(screen, results)
+    _print_notes(screen, results)
+
+
+def _headline(results: Results) -> str:
+    """Return the size of the sweep."""
+    cells = sum(len(column.results) for column in results.columns)
+    failed = sum(len(column.failures) for column in results.columns)
+    return (
+        f"{counted(len(results.columns), 'workload')} on "
+        f"{counted(len(results.subjects), 'subject')}: {counted(cells, 'cell')}, {failed:,} failed"
+    )
+
+
+def _print_column(screen: Screen, results: Results, column: Column, top: int) -> None:
+    """Print the subjects of a workload, and the chart of its Pareto front."""
+    peaks, times = column.peaks, column.times
+    live = f"peak live {format_bytes(column.peak_live)}"
+    screen.print(styled(f"{column.label}: {counted(column.events, 'event')}, {live}", "bold"))
+    best = front(peaks, times)
+    table = simple_table()
+    table.add_column("subject", no_wrap=True)
+    titles = ("peak", "x live", "rel.", *(("ns/event", "front") if times else ()))
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    names = ranking(peaks, setting_counts(results))
+    for name in names[:top]:
+        cells = _cells(column, peaks, peaks[names[0]], name)
+        if times:
+            cells += [f"{times[name]:.1f}" if name in times else "-", "*" if name in best else ""]
+        table.add_row(name, *cells, style="bold green" if name == names[0] else "")
+    screen.print_table(table, 3)
+    if len(names) > top:
+        screen.print(styled(f"and {counted(len(names) - top, 'subject')} more (--top)", "dim"))
+    for name, failure in list(column.failures.items())[:top]:
+        screen.print(styled(f"{name}: {failure}", "red"))
+    front_chart(screen, column, best)
+
+
+def _cells(column: Column, peaks: Figures, least: float, name: str) -> list[str]:
+    """Return the figures of a subject's footprint."""
+    live = f"{peaks[name] / column.peak_live:.2f}" if column.peak_live else "-"
+    return [format_bytes(peaks[name]), live, f"{peaks[name] / least:.3f}"]
+
+
+def _print_overall(screen: Screen, results: Results, top: int) -> None:
+    """Print the subjects over all workloads, by footprint and by time."""
+    for figure, title in ((PEAKS, "peak footprint"), (TIMES, "time")):
+        entries = overall(results, figure)
+        if not entries:
+            continue
+        screen.print(styled(f"{title} over all workloads, relative to the best of each", "bold"))
+        table = simple_table()
+        table.add_column("subject", no_wrap=True)
+        for name in ("mean", "best", "worst", "worst on"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for entry in entries[:top]:
+            table.add_row(entry.subject, *_ratios(entry), entry.worst_on)
+        screen.print_table(table, 2)
+        if len(entries) > top:
+            more = counted(len(entries) - top, "subject")
+            screen.print(styled(f"and {more} more (--top)", "dim"))
+
+
+def _ratios(entry: Overall) -> list[str]:
+    """Return the mean, the best and the worst ratio of a subject."""
+    return [f"{value:.3f}" for value in (entry.mean, entry.best, entry.worst)]
+
+
+def _print_effects(screen: Screen, results: Results) -> None:
+    """Print how much each setting matters."""
+    for figure, title in ((PEAKS, "peak footprint"), (TIMES, "time")):
+        found = effects(results, figure)
+        if not found:
+            continue
+        screen.print(styled(f"effect of each setting on the {title}", "bold"))
+        table = simple_table()
+        for name in ("allocator", "setting", "effect", "best", "values, relative to their mean"):
+            table.add_column(name, justify="right" if name == "effect" else "left", no_wrap=True)
+        for effect in found:
+            size = "none" if effect.size < MIN_EFFECT else f"{effect.size:.1%}"
+            best = effect.best if effect.size >= MIN_EFFECT else "-"
+            table.add_row(effect.allocator, effect.key, size, best, _levels(effect.levels))
+        screen.print_table(table, 3)
+
+
+def _levels(levels: Mapping[str, float]) -> str:
+    """Return the values of a setting with their means; of many values, the two ends."""
+    shown = [f"{value} {mean - 1:+.1%}" for value, mean in levels.items()]
+    return ", ".join(shown if len(shown) <= 5 else [*shown[:2], "...", *shown[-2:]])
+
+
+def _print_best(screen: Screen, results: Results) -> None:
+    """Print the best subject by footprint and by time, and the line to paste."""
+    for figure, title in ((PEAKS, "footprint"), (TIMES, "time")):
+        entries = overall(results, figure)
+        if not entries:
+            continue
+        best = entries[0]
+        same = sum(entry.mean < best.mean * (1 + EQUAL) for entry in entries) - 1
+        others = f", as good as {counted(same, 'other')}" if same else ""
+        screen.print(styled(f"best by {title}: {best.subject}{others}", "bold green"))
+        line = line_for(best.subject, results.subjects[best.subject])
+        if line:
+            screen.print(f"  {line}")
+
+
+def _print_notes(screen: Screen, results: Results) -> None:
+    """Print what limits the findings."""
+    if not any(column.times for column in results.columns):
+        screen.print(styled("no times were measured; --timed measures them", "dim"))
+    if len(results.hosts) > 1:
+        hosts = ", ".join(sorted(results.hosts))
+        screen.print(styled(f"warning: times were measured on several machines: {hosts}", "yellow"))
+    names = {library for library in results.subjects if library.startswith("lib:")}
+    if names and len(names) < len(results.subjects):
+        text = "footprints: of a design heap - released + metadata, of a library anonymous RSS"
+        screen.print(styled(text, "dim"))

@@ -1,0 +1,129 @@
+"""Run the cells of a sweep on a cluster, by Dask's `distributed`.
+
+Its client has an executor with the interface of concurrent.futures. The events of a workload are
+put into the memory of the workers, once for each worker; no shared disk is needed. A worker checks
+their hash and keeps them for the cells that follow. If a worker is lost, Dask runs its cells on
+another one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import allocsim
+from allocsim.errors import EnvironmentLacks
+from allocsim.sweep.cell import Cell
+from allocsim.sweep.executors import Place
+from allocsim.sweep.remote import run_remotely, version_here
+from allocsim.sweep.row import Row
+from allocsim.sweep.workload import Workload, content_of
+
+CONNECT = 10.0
+"""Seconds to wait for the scheduler."""
+
+PATIENCE = 60.0
+"""Seconds without any worker after which the sweep ends."""
+
+
+@contextmanager
+def on_cluster(address: str, workloads: Sequence[Workload], jobs: int | None) -> Iterator[Place]:
+    """Run cells on the workers of the scheduler at `address`, at most `jobs` at once.
+
+    Raises EnvironmentLacks if `distributed` is not installed, if the scheduler does not answer or
+    has no workers, or if the workers have another version of allocsim.
+    """
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EnvironmentLacks(f"cannot reach a scheduler at {address}: {error}") from None
+    with client:
+        threads = _threads(client)
+        _require_version(client, threads)
+        slots = min(sum(threads.values()), jobs or sum(threads.values()))
+        executor = client.get_executor(pure=False)
+        events = _Events(client, workloads)
+
+        def submit(cell: Cell) -> Future[Row]:
+            """Submit a cell, with the events that it replays."""
+            future: Future[Row] = executor.submit(run_remotely, cell, events.of(cell.trace))
+            return future
+
+        yield Place(submit, slots, max(threads.values()), _Watch(client, address), is_local=False)
+
+
+class _Events:
+    """The events of the workloads in the memory of the workers."""
+
+    def __init__(self, client: Any, workloads: Sequence[Workload]) -> None:
+        self._client = client
+        self._workloads = {each.trace: each for each in workloads}
+        self._sent: dict[str, Any] = {}
+
+    def of(self, trace: str) -> Any:
+        """Return Dask's future of a workload's events; send them if no worker has them."""
+        sent = self._sent.get(trace)
+        if sent is None or sent.status != "finished":
+            content = content_of(self._workloads[trace].events)
+            self._sent[trace] = sent = self._client.scatter(content, broadcast=True)
+        return sent
+
+
+class _Watch:
+    """Notices that the cluster is gone."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+        self._seen = time.monotonic()
+
+    def __call__(self) -> None:
+        """Raise EnvironmentLacks if the scheduler is gone, or has had no worker for PATIENCE."""
+        if self._client.status != "running":
+            raise EnvironmentLacks(f"the scheduler at {self._address} is gone")
+        if _workers(self._client):
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > PATIENCE:
+            raise EnvironmentLacks(f"the scheduler at {self._address} has no workers any more")
+
+
+def _distributed() -> Any:
+    """Return the module distributed; raise EnvironmentLacks if it is not installed."""
+    try:
+        import distributed
+    except ImportError:
+        raise EnvironmentLacks(
+            "--cluster requires Dask's distributed, which is not installed: "
+            "pip install 'allocsim[cluster]'"
+        ) from None
+    return distributed
+
+
+def _workers(client: Any) -> dict[str, Any]:
+    """Return what the scheduler says of its workers, by their addresses."""
+    workers: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    return workers
+
+
+def _require_version(client: Any, workers: Iterable[str]) -> None:
+    """Raise EnvironmentLacks if a worker has no allocsim or another version of it."""
+    for worker in workers:
+        try:
+            version = client.submit(version_here, workers=[worker], pure=False).result(CONNECT)
+        except Exception as error:  # Dask raises what the worker raised, or its own errors
+            raise EnvironmentLacks(f"the worker {worker} cannot run allocsim: {error}") from None
+        if version != allocsim.__version__:
+            raise EnvironmentLacks(
+                f"the worker {worker} has allocsim {version}; expected {allocsim.__version__}"
+            )
+
+
+def _threads(client: Any) -> dict[str, int]:
+    """Return the number of threads of each worker; raise EnvironmentLacks if there are none."""
+    workers = _workers(client)
+    if not workers:
+        raise EnvironmentLacks("the scheduler has no workers; start some with `dask worker`")
+    return {address: int(worker["nthreads"]) for address, worker in workers.items()}

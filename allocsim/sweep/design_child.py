@@ -1,0 +1,145 @@
+"""The child process that replays workloads on designs, one cell after the other.
+
+Its kernels are loaded once and each workload is mapped once. Every cell gets a new heap, whose
+memory is returned before the next cell. Requests come as lines of JSON on standard input, and
+answers go as lines of JSON to a pipe. The process ends with its standard input, with its parent, or
+after IDLE seconds without a request.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from allocsim.benchmark.event_file import map_events
+from allocsim.benchmark.subject import make_subject
+from allocsim.core import compile_notice
+from allocsim.core.available_memory import available_memory
+from allocsim.designs.explain import explain
+from allocsim.driver import Touch
+from allocsim.errors import AllocsimError
+from allocsim.events import CHUNK
+from allocsim.player import NEVER, Options, Player
+from allocsim.python_child import die_with_parent
+from allocsim.sweep.row import Footprint
+
+IDLE = 120.0
+"""Seconds without a request after which the process ends."""
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A replay on a design."""
+
+    subject: str
+    trace: str
+    """SHA-256 of the events."""
+    path: str
+    """Path of the file of events, below /proc."""
+    touch: int
+    limit: int | None
+    reserve: int
+    sharers: int
+    """Number of processes that share the available memory."""
+
+
+class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A line to the parent."""
+
+    stage: str
+    """"started" once, and for each request "compiling" if something is compiled, "ready" before the
+    replay, and "done"."""
+    notice: str = ""
+    memory: Footprint | None = None
+    failure: str | None = None
+
+
+def main(answers: int) -> None:
+    """Serve requests until there are no more."""
+    die_with_parent()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
+
+    def send(answer: Answer) -> None:
+        """Send an answer."""
+        os.write(answers, msgspec.json.encode(answer) + b"\n")
+
+    compile_notice.write = lambda line: send(Answer(stage="compiling", notice=line))
+    send(Answer(stage="started"))
+    while select.select([sys.stdin], [], [], IDLE)[0]:
+        line = sys.stdin.readline()
+        if not line:
+            break
+        send(_answer(msgspec.json.decode(line, type=Request), send))
+
+
+def _answer(request: Request, send: Callable[[Answer], None]) -> Answer:
+    """Replay, and return the figures or the failure."""
+    try:
+        return Answer(stage="done", memory=_replay(request, send))
+    except AllocsimError as error:
+        return Answer(stage="done", failure=str(error))
+    except Exception as error:
+        if (explained := explain(error)) is None:
+            raise
+        return Answer(stage="done", failure=explained)
+
+
+def _replay(request: Request, send: Callable[[Answer], None]) -> Footprint:
+    """Replay all events on a new heap, and close it."""
+    events = _events(request.trace, request.path)
+    heap = make_subject(request.subject, request.reserve).heap
+    assert heap is not None
+    with heap:
+        player = Player(heap, _options(request), len(events))
+        send(Answer(stage="ready"))
+        for position in range(0, len(events), CHUNK):
+            player.play(events[position : position + CHUNK])
+        return _footprint(player)
+
+
+def _options(request: Request) -> Options:
+    """Return the options of a replay without samples."""
+    return Options(
+        touch=Touch(request.touch),
+        limit=request.limit,
+        every=NEVER,
+        available=lambda: available_memory() // request.sharers,
+    )
+
+
+def _footprint(player: Player) -> Footprint:
+    """Return the figures of a replay."""
+    moments = {moment.name: moment for moment in player.moments()}
+    peak, end = moments["peak"], moments["end"]
+    return Footprint(
+        peak=peak.footprint,
+        peak_event=peak.event or 0,
+        live_at_peak=peak.live,
+        peak_live=moments["live-peak"].live,
+        end=end.footprint,
+        live_at_end=end.live,
+        mean=moments["mean"].footprint,
+    )
+
+
+@lru_cache(maxsize=64)
+def _events(_trace: str, path: str) -> Any:
+    """Map a file of events, once. Its pages are shared with all other processes that map it.
+
+    `_trace` distinguishes files that have had the same path one after the other.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return map_events(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""An estimate of the time that a sweep takes, from timed cells.
+
+The first cell of each allocator is timed on the smallest workload and on the largest. The time of
+other cells is taken to lie on the straight line through these two, by the number of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from allocsim.benchmark.subject import library_of
+from allocsim.errors import CheckFailed
+from allocsim.sweep.executors import Place
+from allocsim.sweep.grid import Subjects
+from allocsim.sweep.plan import MEMORY, TIMES, Plan
+from allocsim.sweep.workload import Workload
+
+TIMED_REPLAYS = 3
+"""Replays in a cell of times besides its runs and its warm-up: the first one, the batches and the
+driver alone."""
+
+
+def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]]:
+    """Time cells, and yield each allocator with the estimated time of all its cells.
+
+    The time is that of one cell after the other, without cells of times. Raises CheckFailed if a
+    timed cell fails.
+    """
+    ordered = sorted(plan.workloads, key=lambda each: each.events.events)
+    for name, axes in plan.subjects.axes.items():
+        ends = {each.trace: _seconds(plan, place, name, each) for each in (ordered[0], ordered[-1])}
+        low, high = ends[ordered[0].trace], ends[ordered[-1].trace]
+        shares = [_share(each, ordered) for each in plan.workloads]
+        cells = len(Subjects({name: axes})) * len(plan.touches)
+        yield name, cells * sum(max(low + (high - low) * share, 0.0) for share in shares)
+
+
+def total_seconds(plan: Plan, found: dict[str, float], slots: int) -> float:
+    """Return the time of the sweep, with `slots` cells of memory at once and one of times."""
+    replays = plan.settings.runs + plan.settings.warmup + TIMED_REPLAYS
+    one_replay = sum(found.values()) / plan.count(MEMORY)
+    return sum(found.values()) / slots + plan.count(TIMES) * replays * one_replay
+
+
+def _share(workload: Workload, ordered: list[Workload]) -> float:
+    """Return where a workload is between the smallest one (0) and the largest (1), by events."""
+    low, high = ordered[0].events.events, ordered[-1].events.events
+    return (workload.events.events - low) / (high - low) if high > low else 0.0
+
+
+def _seconds(plan: Plan, place: Place, name: str, workload: Workload) -> float:
+    """Return the seconds of the first cell of an allocator on a workload.
+
+    A design runs twice, since the first time its kernels may have to be compiled.
+    """
+    subject = next(iter(Subjects({name: plan.subjects.axes[name]})))
+    cell = plan.cell(workload, subject, MEMORY, plan.touches[0])
+    if library_of(subject) is None:
+        place.submit(cell).result()
+    row = place.submit(cell).result()
+    if row.failure:
+        raise CheckFailed(f"{subject} on {workload.name}: {row.failure}")
+    return row.seconds

@@ -1,0 +1,162 @@
+"""What the results of a sweep say: the best subjects, the Pareto front, the effect of settings.
+
+Figures of different workloads are compared as ratios to the best subject of each workload, and the
+mean of ratios is the geometric one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from statistics import fmean
+
+from allocsim.sweep.axis import UNSET
+from allocsim.sweep.results import Figures, Results, complete
+
+PEAKS, TIMES = "peaks", "times"
+"""The figures of a `Column` that are compared."""
+
+
+@dataclass(frozen=True)
+class Overall:
+    """A subject over all workloads, by one figure."""
+
+    subject: str
+    mean: float
+    """Geometric mean of the ratios to the best subject of each workload."""
+    best: float
+    """The smallest of these ratios."""
+    worst: float
+    """The largest of these ratios."""
+    worst_on: str
+    """The workload with the largest ratio."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The main effect of a setting on one figure."""
+
+    allocator: str
+    key: str
+    levels: dict[str, float]
+    """For each value: the geometric mean of the figure over all workloads and all combinations of
+    the other settings, relative to the mean over all values."""
+    combinations: int
+    """Number of combinations of workload and other settings in which every value was measured."""
+
+    @property
+    def size(self) -> float:
+        """The figure at the worst value / that at the best one, - 1."""
+        return max(self.levels.values()) / min(self.levels.values()) - 1
+
+    @property
+    def best(self) -> str:
+        """The value with the smallest figure."""
+        return min(self.levels, key=self.levels.__getitem__)
+
+
+def ranking(figures: Figures, settings: Mapping[str, int]) -> list[str]:
+    """Return the subjects by a figure; of equal ones, that with the fewest settings is first."""
+    return sorted(figures, key=lambda name: (figures[name], settings[name], name))
+
+
+def front(peaks: Figures, times: Figures) -> list[str]:
+    """Return the Pareto front, by time: no other subject is as good in both figures and better in
+    one. Of several subjects with the same two figures, the first is returned.
+    """
+    both = [name for name in peaks if name in times]
+    kept: list[str] = []
+    for name in sorted(both, key=lambda name: (times[name], peaks[name])):
+        if not kept or peaks[name] < peaks[kept[-1]]:
+            kept.append(name)
+    return kept
+
+
+def overall(results: Results, figure: str) -> list[Overall]:
+    """Return the subjects that were measured on every workload, the best one first."""
+    columns: list[Figures] = [getattr(column, figure) for column in results.columns]
+    least = [min(column.values(), default=1.0) for column in columns]
+    labels = [column.label for column in results.columns]
+    found = [
+        _overall(name, [value / low for value, low in zip(values, least, strict=True)], labels)
+        for name, values in complete(results, figure)
+    ]
+    counts = setting_counts(results)
+    return sorted(found, key=lambda each: (each.mean, counts[each.subject], each.subject))
+
+
+def setting_counts(results: Results) -> dict[str, int]:
+    """Return the number of settings of each subject."""
+    return {name: len(subject.settings) for name, subject in results.subjects.items()}
+
+
+def _overall(name: str, ratios: list[float], labels: Sequence[str]) -> Overall:
+    """Return the entry of a subject; `ratios` are to the best subject of each workload."""
+    worst = max(ratios)
+    return Overall(name, geometric(ratios), min(ratios), worst, labels[ratios.index(worst)])
+
+
+def geometric(values: Sequence[float]) -> float:
+    """Return the geometric mean of positive numbers."""
+    return exp(fmean(map(log, values)))
+
+
+def effects(results: Results, figure: str) -> list[Effect]:
+    """Return the main effect of every setting with several values, the largest first."""
+    found = [
+        effect
+        for allocator in dict.fromkeys(each.allocator for each in results.subjects.values())
+        for key in keys_of(results, allocator)
+        if (effect := _effect(results, figure, allocator, key)) is not None
+    ]
+    return sorted(found, key=lambda each: -each.size)
+
+
+def keys_of(results: Results, allocator: str) -> list[str]:
+    """Return the settings of an allocator that occur in a sweep."""
+    named = [s.settings for s in results.subjects.values() if s.allocator == allocator]
+    return list(dict.fromkeys(key for settings in named for key in settings))
+
+
+def table(
+    results: Results, figure: str, allocator: str, keys: Sequence[str]
+) -> dict[tuple[str, ...], float]:
+    """Return the mean figure for each combination of the values of some settings.
+
+    It is the geometric mean over the workloads and the combinations of the other settings in which
+    all values of `keys` were measured, relative to the mean over the table. {} if there are none.
+    """
+    groups = _groups(results, figure, allocator, keys)
+    levels = dict.fromkeys(level for group in groups.values() for level in group)
+    full = [group for group in groups.values() if len(group) == len(levels)]
+    if not full:
+        return {}
+    means = {level: geometric([group[level] for group in full]) for level in levels}
+    whole = geometric(list(means.values()))
+    return {level: mean / whole for level, mean in means.items()}
+
+
+def _effect(results: Results, figure: str, allocator: str, key: str) -> Effect | None:
+    """Return the main effect of a setting, or None if it has only one value."""
+    means = table(results, figure, allocator, [key])
+    if len(means) < 2:
+        return None
+    full = [g for g in _groups(results, figure, allocator, [key]).values() if len(g) == len(means)]
+    return Effect(allocator, key, {level[0]: mean for level, mean in means.items()}, len(full))
+
+
+def _groups(
+    results: Results, figure: str, allocator: str, keys: Sequence[str]
+) -> dict[tuple[object, ...], dict[tuple[str, ...], float]]:
+    """Return the figures of an allocator by workload and other settings, then by `keys`."""
+    groups: dict[tuple[object, ...], dict[tuple[str, ...], float]] = {}
+    own = {n: s.settings for n, s in results.subjects.items() if s.allocator == allocator}
+    for index, column in enumerate(results.columns):
+        figures: Figures = getattr(column, figure)
+        for name, settings in own.items():
+            if name in figures:
+                others = frozenset((k, v) for k, v in settings.items() if k not in keys)
+                level = tuple(settings.get(key, UNSET) for key in keys)
+                groups.setdefault((index, others), {})[level] = figures[name]
+    return groups

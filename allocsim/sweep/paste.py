@@ -1,0 +1,48 @@
+"""The line that gives a program the settings of a subject: environment variables.
+
+A design has the line of the library that it models, for the settings that both have.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from allocsim.benchmark.subject import library_of
+from allocsim.errors import InputError
+from allocsim.libraries.find import find_library, is_own_glibc
+from allocsim.libraries.known_settings import FAMILIES
+from allocsim.libraries.names import is_path, split_prefix, split_settings
+from allocsim.libraries.settings import variables
+from allocsim.sweep.results import Subject
+
+GO_VARIABLES = ("GOGC",)
+"""Parameters of the design `go` that are environment variables of Go programs."""
+
+
+def line_for(name: str, subject: Subject) -> str:
+    """Return assignments to put before a program's command line, or "" if there are none."""
+    try:
+        return " ".join(f"{key}={shlex.quote(value)}" for key, value in _assigned(name, subject))
+    except InputError:  # a file may name a library or a setting that is unknown here
+        return ""
+
+
+def _assigned(name: str, subject: Subject) -> list[tuple[str, str]]:
+    """Return the environment variables of a subject and their values."""
+    library = library_of(name)
+    if library is not None:
+        return [*_preload(split_settings(library)[0]), *variables(library, {}).items()]
+    if subject.allocator == "go":
+        return [(key, subject.settings[key]) for key in GO_VARIABLES if key in subject.settings]
+    family = FAMILIES.get(subject.allocator)
+    shared = {k: v for k, v in subject.settings.items() if family and k in family.settings}
+    modelled = ":".join([subject.allocator, *(f"{key}={value}" for key, value in shared.items())])
+    return list(variables(modelled, {}).items()) if shared else []
+
+
+def _preload(library: str) -> list[tuple[str, str]]:
+    """Return LD_PRELOAD for a library, except for the glibc that serves every program."""
+    if is_own_glibc(library):
+        return []
+    file = split_prefix(library)[0] if is_path(library) else find_library(library)
+    return [("LD_PRELOAD", file)] if file else []

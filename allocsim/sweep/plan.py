@@ -1,0 +1,99 @@
+"""The plan of a sweep: its cells, in the order in which they run.
+
+All cells of a workload come one after the other. Memory comes before times, which are measured one
+at a time on a machine that is otherwise idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from allocsim.benchmark.subject import library_of
+from allocsim.heap import RESERVE
+from allocsim.sweep.cell import Cell
+from allocsim.sweep.grid import Subjects
+from allocsim.sweep.workload import Workload
+
+MEMORY, TIMES = "memory", "times"
+"""What a cell measures."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of all cells of a sweep."""
+
+    limit: int | None = None
+    reserve: int = RESERVE
+    timeout: float = 600.0
+    runs: int = 5
+    warmup: int = 1
+    replay: str = "recorded"
+    """"recorded" or "one": the threads on which the events are replayed."""
+    keep_settings: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The grid of a sweep."""
+
+    workloads: Sequence[Workload]
+    subjects: Subjects
+    touches: Sequence[str] = ("page",)
+    timed: bool = False
+    settings: Settings = Settings()
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return self.count(MEMORY) + self.count(TIMES)
+
+    def count(self, measure: str) -> int:
+        """Return the number of cells that measure "memory" or "times"."""
+        return sum(len(self.touches) * self._count(each, measure) for each in self.workloads)
+
+    def cells(self, measure: str, sharers: int = 1) -> Iterator[Cell]:
+        """Yield the cells that measure "memory" or "times"; `sharers` of them run at once."""
+        for workload in self.workloads:
+            for touch in self.touches:
+                for subject in self.subjects:
+                    if self._has(workload, subject, measure):
+                        yield self.cell(workload, subject, measure, touch, sharers)
+
+    def cell(
+        self, workload: Workload, subject: str, measure: str, touch: str, sharers: int = 1
+    ) -> Cell:
+        """Return a cell."""
+        own, events = self.settings, workload.events
+        return Cell(
+            workload=workload.name,
+            trace=workload.trace,
+            events=events.events,
+            threads=events.threads,
+            recorded=events.recorded,
+            seed=workload.seed,
+            subject=subject,
+            measure=measure,
+            touch=touch,
+            replay=own.replay,
+            limit=own.limit,
+            reserve=own.reserve,
+            timeout=own.timeout,
+            runs=own.runs,
+            warmup=own.warmup,
+            sharers=sharers,
+            keep_settings=own.keep_settings,
+        )
+
+    def _has(self, workload: Workload, subject: str, measure: str) -> bool:
+        """Return whether a cell is in the plan. Threads of a design do not contend: no times."""
+        if measure == MEMORY:
+            return True
+        return self.timed and not (workload.events.recorded and library_of(subject) is None)
+
+    def _count(self, workload: Workload, measure: str) -> int:
+        """Return the number of subjects that are measured on a workload."""
+        return sum(
+            len(Subjects({name: axes}))
+            for name, axes in self.subjects.axes.items()
+            if self._has(workload, name, measure)
+        )

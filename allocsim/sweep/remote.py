@@ -1,0 +1,72 @@
+"""Run a cell on a worker of a cluster: keep the events of workloads that it was sent.
+
+Only this module runs in the processes of a cluster. It imports nothing of Dask.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import weakref
+from collections import OrderedDict
+
+import allocsim
+from allocsim.benchmark.event_file import SEALS, EventFile
+from allocsim.errors import InputError
+from allocsim.events import Trace
+from allocsim.sweep.cell import Cell
+from allocsim.sweep.row import Row
+from allocsim.sweep.worker import run_cell
+from allocsim.sweep.workload import hash_of
+
+MAX_KEPT = 4
+"""Maximum number of workloads whose files a worker keeps, besides those in use."""
+
+
+def run_remotely(cell: Cell, content: bytes) -> Row:
+    """Run a cell on this machine; `content` are the events, with the hash `cell.trace`."""
+    return run_cell(cell, _store.get(cell, content))
+
+
+def version_here() -> str:
+    """Return the version of allocsim on this machine."""
+    return allocsim.__version__
+
+
+class _Store:
+    """The files of events in the memory of this process, the one used last at the end."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, EventFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, cell: Cell, content: bytes) -> EventFile:
+        """Return the file of a workload's events, and make it if it is not kept.
+
+        Raises InputError if the events do not have the hash that the cell names.
+        """
+        with self._lock:
+            file = self._files.pop(cell.trace, None) or _make_file(cell, content)
+            self._files[cell.trace] = file
+            while len(self._files) > MAX_KEPT:
+                self._files.popitem(last=False)
+            return file
+
+
+_store = _Store()
+
+
+def _make_file(cell: Cell, content: bytes) -> EventFile:
+    """Return a file of events, which is closed when the last cell that uses it has ended."""
+    if hash_of(content) != cell.trace:
+        raise InputError(f"the events of {cell.workload} were damaged on their way")
+    descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+    trace = Trace(cell.workload, iter(()), {})
+    file = EventFile(trace, descriptor, cell.events, cell.threads, cell.recorded)
+    weakref.finalize(file, os.close, descriptor)
+    return file

@@ -1,0 +1,124 @@
+"""The results of a sweep as a table: a row for each subject, a column for each workload.
+
+A column is a workload under one condition (see `Column`). If a file has several rows of one cell,
+the last one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from allocsim.sweep.row import Row
+
+Figures = dict[str, float]
+"""A figure of each subject."""
+
+
+class Result(NamedTuple):
+    """The figures of a subject on a workload."""
+
+    peak: int | None = None
+    """Peak footprint in bytes."""
+    ns: float | None = None
+    """Median CPU time in ns/event."""
+    failure: str | None = None
+
+    def with_row(self, row: Row) -> Result:
+        """Return these figures with those of a newer row of the same subject and workload."""
+        peak = row.memory.peak if row.memory else self.peak
+        ns = row.times.ns if row.times else self.ns
+        return Result(peak, ns, row.failure)
+
+
+@dataclass
+class Column:
+    """A workload, the bytes that the replay writes in new objects, and the threads it uses."""
+
+    workload: str
+    seed: int | None
+    touch: str
+    replay: str
+    events: int
+    label: str = ""
+    """Name of the column. It says only what distinguishes columns of one workload."""
+    peak_live: int = 0
+    results: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def peaks(self) -> Figures:
+        """The peak footprints of the subjects that have one."""
+        return {name: float(each.peak) for name, each in self.results.items() if each.peak}
+
+    @property
+    def times(self) -> Figures:
+        """The times of the subjects that have one, in ns/event."""
+        return {name: each.ns for name, each in self.results.items() if each.ns}
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The failures of subjects."""
+        return {name: each.failure for name, each in self.results.items() if each.failure}
+
+
+class Subject(NamedTuple):
+    """A subject's allocator and its settings."""
+
+    allocator: str
+    settings: dict[str, str]
+
+
+@dataclass
+class Results:
+    """The results of a sweep."""
+
+    columns: list[Column] = field(default_factory=list)
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    hosts: set[str] = field(default_factory=set)
+    """Machines that measured times."""
+
+
+def collect(rows: Iterable[Row]) -> Results:
+    """Combine rows into a table."""
+    results = Results()
+    columns: dict[tuple[str, ...], Column] = {}
+    for row in rows:
+        results.subjects.setdefault(row.subject, Subject(row.allocator, row.settings))
+        key = (row.trace, row.touch, row.replay)
+        if key not in columns:
+            columns[key] = Column(row.workload, row.seed, row.touch, row.replay, row.events)
+        column = columns[key]
+        column.results[row.subject] = column.results.get(row.subject, Result()).with_row(row)
+        if row.memory:
+            column.peak_live = max(column.peak_live, row.memory.peak_live)
+        if row.times:
+            results.hosts.add(row.host)
+    results.columns = list(columns.values())
+    _label(results.columns)
+    return results
+
+
+def _label(columns: list[Column]) -> None:
+    """Name the columns: the workload, and what distinguishes it from the others."""
+    touches = {column.touch for column in columns}
+    replays = {column.replay for column in columns}
+    seeds = [(column.workload, column.touch, column.replay) for column in columns]
+    for column in columns:
+        words = [column.workload]
+        if seeds.count((column.workload, column.touch, column.replay)) > 1:
+            words.append(f"seed {column.seed}")
+        words += [f"touch {column.touch}"] if len(touches) > 1 else []
+        words += [f"threads {column.replay}"] if len(replays) > 1 else []
+        column.label = " ".join(words)
+
+
+def complete(results: Results, figure: str) -> Iterator[tuple[str, list[float]]]:
+    """Yield each subject that has a figure in every column, and its figures.
+
+    `figure` is "peaks" or "times".
+    """
+    columns: list[Figures] = [getattr(column, figure) for column in results.columns]
+    for name in results.subjects:
+        if columns and all(name in column for column in columns):
+            yield name, [column[name] for column in columns]

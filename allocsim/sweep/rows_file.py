@@ -1,0 +1,123 @@
+"""The file of a sweep: a line of JSON for each row, appended as soon as the row is known.
+
+A line is written by one system call, so a process that is killed leaves at most one incomplete
+line, the last. It is removed when the sweep continues. Two sweeps cannot write to one file at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from allocsim import __version__
+from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.sweep.row import Row
+
+MAX_LINE = 1 << 20
+"""Maximum length of a line in bytes."""
+
+_BEGIN = b'{"schema":'
+"""The beginning of every line."""
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a file in their order, without an incomplete last line.
+
+    Raises InputError if the file cannot be read or has a line that is not a row.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from (row for row, _ in _rows(file, path))
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from None
+
+
+class RowsFile:
+    """A file to which a sweep appends its rows."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file, or create it.
+
+        Raises InputError if the file has something else than rows, and EnvironmentLacks if it
+        cannot be written or another process writes to it.
+        """
+        self.path = path
+        if path.exists() and not path.is_file():
+            raise InputError(f"'{path}' is not a regular file")
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise EnvironmentLacks(f"cannot write '{path}': {error.strerror}") from None
+        try:
+            self._lock()
+            self.done = self._read()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def append(self, row: Row) -> None:
+        """Write a row. Raises EnvironmentLacks if it cannot be written."""
+        rest = memoryview(msgspec.json.encode(row) + b"\n")
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            raise EnvironmentLacks(f"cannot write '{self.path}': {error.strerror}") from None
+        self.done[row.key] = row.failure is None
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _lock(self) -> None:
+        """Lock the file until it is closed."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EnvironmentLacks(f"another sweep writes to '{self.path}'") from None
+
+    def _read(self) -> dict[bytes, bool]:
+        """Return the cells in the file, and remove an incomplete last line."""
+        done, end = dict[bytes, bool](), 0
+        with self.path.open("rb") as file:
+            for row, position in _rows(file, self.path):
+                _require_version(row, self.path)
+                done[row.key], end = row.failure is None, position
+        if end < os.fstat(self._file).st_size:
+            os.ftruncate(self._file, end)
+        return done
+
+
+def _rows(file: IO[bytes], path: Path) -> Iterator[tuple[Row, int]]:
+    """Yield each row and the position of its end; stop before an incomplete last line."""
+    end, number = 0, 0
+    decoder = msgspec.json.Decoder(Row)
+    while line := file.readline(MAX_LINE):
+        number += 1
+        if not line.endswith(b"\n"):
+            if len(line) == MAX_LINE or not (line.startswith(_BEGIN) or _BEGIN.startswith(line)):
+                raise _not_a_row(path, number)
+            return
+        try:
+            row = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise _not_a_row(path, number) from None
+        end += len(line)
+        yield row, end
+
+
+def _require_version(row: Row, path: Path) -> None:
+    """Raise InputError if another version of allocsim measured a row."""
+    version = row.versions.get("allocsim", __version__)
+    if version != __version__:
+        raise InputError(f"'{path}' has rows of allocsim {version}; use another file")
+
+
+def _not_a_row(path: Path, number: int) -> InputError:
+    """Return the error for a line that is not a row of a sweep."""
+    return InputError(f"{path}, line {number}: not a row of `allocsim sweep`; use another file")

@@ -1,0 +1,83 @@
+"""A sweep: run the cells of a plan that its file does not have yet, and append their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from allocsim.benchmark.subject import design_of, library_of
+from allocsim.signals import interrupt_message
+from allocsim.sweep.cell import Cell
+from allocsim.sweep.engine import run_cells
+from allocsim.sweep.executors import Place
+from allocsim.sweep.plan import MEMORY, TIMES, Plan
+from allocsim.sweep.row import Row
+from allocsim.sweep.rows_file import RowsFile
+from allocsim.text import counted
+
+QUEUE = 2
+"""Number of cells that are submitted for each slot, so that no slot waits for the driver."""
+
+
+def sweep(
+    plan: Plan, file: RowsFile, place: Place, seen: Callable[[Row], None], retry: bool = False
+) -> int:
+    """Run the cells that are not in the file; return their number.
+
+    `seen` is called with each new row, after it was written. With `retry`, cells with a failure in
+    the file run again.
+    """
+    count = 0
+
+    def keep(row: Row) -> None:
+        """Write a row."""
+        nonlocal count
+        file.append(row)
+        count += 1
+        seen(row)
+
+    def how_far() -> str:
+        """Return the message of an interrupted sweep."""
+        rows = counted(count, "new row")
+        return f"with {rows} in {file.path}; the same command continues"
+
+    with interrupt_message(how_far):
+        _compile_once(plan, file, place, keep, retry)
+        for measure in (MEMORY, TIMES):
+            width = QUEUE * place.slots if measure == MEMORY else 1
+            sharers = place.sharers if measure == MEMORY else 1
+            cells = missing(plan.cells(measure, sharers), file, retry)
+            run_cells(cells, place.submit, width, keep, place.require_alive)
+    return count
+
+
+def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Iterator[Cell]:
+    """Yield the cells that are not in the file, or with `retry` failed there."""
+    for cell in cells:
+        known = file.done.get(cell.key)
+        if known is None or (retry and not known):
+            yield cell
+
+
+def _compile_once(
+    plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
+) -> None:
+    """Run one cell of each design alone, if several run at once on this machine.
+
+    Its process compiles the design's kernels, and the others find them in the cache.
+    """
+    if not place.is_local or place.slots == 1:
+        return
+    for design in dict.fromkeys(_designs(plan)):
+        cells = (
+            cell
+            for cell in plan.cells(MEMORY, place.sharers)
+            if library_of(cell.subject) is None and design_of(cell.subject)[0] == design
+        )
+        first = islice(missing(cells, file, retry), 1)
+        run_cells(first, place.submit, 1, keep, place.require_alive)
+
+
+def _designs(plan: Plan) -> list[str]:
+    """Return the designs of a plan."""
+    return [design_of(name)[0] for name in plan.subjects.axes if library_of(name) is None]
