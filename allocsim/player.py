@@ -178,14 +178,10 @@ class Player:
         first = Moment("peak", int(peak.event), int(peak.footprint), int(peak.live))
         mean = Moment("mean", None, self._footprint_sum // events, self._live_sum // events)
         worst = (int(driver[f"worst_{name}"]) for name in ("event", "footprint", "live"))
+        worst_moment = worst_of(Moment("worst", *worst), last, mean)
         highest = (int(driver[f"live_peak{name}"]) for name in ("_event", "_footprint", ""))
-        return (
-            first if first.footprint else replace(last, name="peak"),
-            Moment("live-peak", *highest),
-            worst_of(Moment("worst", *worst), last, mean),
-            last,
-            mean,
-        )
+        first = first if first.footprint else replace(last, name="peak")
+        return first, Moment("live-peak", *highest), worst_moment, last, mean
 
     @property
     def _driver(self) -> Any:
