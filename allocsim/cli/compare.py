@@ -17,6 +17,7 @@ from allocsim.cli.measure_options import (
 )
 from allocsim.cli.options import require_writable
 from allocsim.cli.output import export
+from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
 from allocsim.cli.types import CountType
 
 _FILE = click.Path(dir_okay=False)
@@ -73,6 +74,7 @@ class ProgramCommand(click.Command):
 @click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
 @click.option("--export-csv", type=_FILE, help="Write a row for each allocator to a CSV file.")
 @click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
+@picture_options
 @click.pass_obj
 def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
@@ -143,7 +145,7 @@ def _report(
     Without --on, designs are subjects too, unless `only_libraries`.
     """
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
-    require_writable([path for path in exports if path is not None])
+    require_writable([*picture_paths(options), *(path for path in exports if path is not None)])
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import subjects_of
     from allocsim.errors import UnknownName
@@ -165,7 +167,15 @@ def _report(
     shown = Compared(comparison, reference, options["sort"], command_line())
     texts = (comparison_json, comparison_csv, comparison_markdown)
     export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])
+    export_pictures(options, partial(_page, shown))
     if options["json"]:
         click.echo(comparison_json(shown))
     else:
         print_comparison(shown)
+
+
+def _page(shown: Any) -> Any:
+    """Return the page of a comparison."""
+    from allocsim.pictures.comparison_page import comparison_page
+
+    return comparison_page(shown)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import click
 
 from allocsim.cli.options import Settings
 from allocsim.cli.output import export, log
+from allocsim.cli.picture_options import export_pictures
 from allocsim.designs import design_summaries, find_design
 from allocsim.driver import Touch
 from allocsim.errors import InputError
@@ -45,6 +48,7 @@ def drive(trace: Trace, settings: Settings) -> None:
             (settings.export_markdown, lambda: markdown_text(result)),
         ]
     )
+    export_pictures(settings._asdict(), partial(_page, result))
     if settings.json:
         click.echo(json_text(result))
     else:
@@ -54,6 +58,13 @@ def drive(trace: Trace, settings: Settings) -> None:
             settings.native_counters,
             note="" if settings.design else "--design names another allocator",
         )
+
+
+def _page(result: Result) -> Any:
+    """Return the page of a replay."""
+    from allocsim.pictures.run_page import run_page
+
+    return run_page(result)
 
 
 def command_line() -> str:

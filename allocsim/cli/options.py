@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from allocsim.cli.completion import complete_design, complete_format
+from allocsim.cli.picture_options import picture_options, picture_paths
 from allocsim.cli.types import CountType, MomentType, SettingType, SizeType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -34,6 +35,9 @@ class Settings(NamedTuple):
     export_json: str | None
     export_csv: str | None
     export_markdown: str | None
+    html: str | None
+    svg: str | None
+    png: str | None
     classes: bool
     native_counters: bool
     at: Any  # moments.Choice, or None
@@ -41,7 +45,7 @@ class Settings(NamedTuple):
     def exports(self) -> list[str]:
         """Return the paths of all files to write."""
         paths = (self.export_json, self.export_csv, self.export_markdown)
-        return [path for path in paths if path is not None]
+        return [*picture_paths(self._asdict()), *(path for path in paths if path is not None)]
 
 
 _FILE = click.Path(dir_okay=False)
@@ -138,7 +142,7 @@ def driver_options(command: Command) -> Command:
 
     with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
     with_settings.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(_OPTIONS):
+    for option in (picture_options, *reversed(_OPTIONS)):
         option(with_settings)
     return with_settings  # type: ignore[return-value]
 

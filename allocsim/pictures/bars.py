@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from allocsim.pictures.axes import bytes_axis, rows_axis
 from allocsim.pictures.figure import View
 from allocsim.pictures.legend import in_order, part_colours
-from allocsim.pictures.palette import GRID, INK, QUIET
+from allocsim.pictures.palette import INK, QUIET
 from allocsim.pictures.text_width import cut_middle, width_of
-from allocsim.pictures.units import unit_for
+from allocsim.pictures.units import Unit, unit_for
 
 STEP = 44
 """Pixels of a row: the name, the bar, and space."""
 
 
 class Bar(NamedTuple):
-    """A row. Sizes are in bytes and not negative."""
+    """A row. Sizes are in bytes, or in the unit of the axis, and not negative."""
 
     name: str
     note: str
-    parts: Mapping[str, int]
+    parts: Mapping[str, float]
 
 
-def bars(rows: Sequence[Bar], width: int, reference: int | None = None) -> View:
+def bars(
+    rows: Sequence[Bar], width: int, reference: float | None = None, unit: Unit | None = None
+) -> View:
     """Return the view of rows, of which there is at least one.
 
-    A line across each bar marks `reference` bytes.
+    A line across each bar marks the size `reference`. Without a unit, sizes are in bytes.
     """
-    unit = unit_for(max([sum(row.parts.values()) for row in rows] + [reference or 0]))
+    largest = max([sum(row.parts.values()) for row in rows] + [reference or 0])
+    unit = unit or unit_for(int(largest))
     names = in_order(name for row in rows for name, size in row.parts.items() if size)
     pieces = [
         {"row": number, "part": name, "size": unit.of(size), "rank": names.index(name)}
@@ -44,19 +48,8 @@ def bars(rows: Sequence[Bar], width: int, reference: int | None = None) -> View:
         }
         for number, row in enumerate(rows)
     ]
-    y = {
-        "field": "row",
-        "type": "ordinal",
-        "axis": None,
-        "scale": {"domain": [*range(len(rows))], "paddingInner": 0, "paddingOuter": 0.1},
-    }
-    x = {
-        "field": "size",
-        "type": "quantitative",
-        "stack": "zero",
-        "title": unit.name,
-        "axis": {"tickCount": max(width // 90, 3), "gridColor": GRID.light},
-    }
+    y = rows_axis(len(rows), 0.1)
+    x = bytes_axis("size", unit, width, stack="zero")
     text = {"type": "text", "baseline": "bottom", "dy": -6}
     layers: list[View] = [
         {

@@ -12,12 +12,12 @@ from allocsim.explanation.evidence import Evidence
 from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.owners import Owner
 from allocsim.markup import Markup
-from allocsim.moments import grouped
 from allocsim.pictures.bars import Bar, bars
 from allocsim.pictures.figure import Figure
 from allocsim.pictures.heap_map import heap_map
 from allocsim.pictures.icicle import icicle
-from allocsim.pictures.page import Page, Section, facts, listed, table, warnings
+from allocsim.pictures.moments import moments_table
+from allocsim.pictures.page import Page, Section, facts, listed, warnings
 from allocsim.pictures.size_lifetime import size_lifetime
 from allocsim.pictures.timeline import Point, positive, timeline
 from allocsim.reports.explanation_screen import MEANING, TITLES, signed, when
@@ -27,6 +27,10 @@ from allocsim.text import counted, format_bytes
 
 ROWS = 8
 """Maximum number of owners in a picture. The others are summed in one bar."""
+
+
+MIN_SHARE = 1000
+"""An owner of less than footprint / MIN_SHARE bytes is one of the others in a picture."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,7 @@ def _over_time(shown: Shown) -> Section:
         Point(look.event, found.parts if look.event == found.moment.event else look.parts)
         for look in shown.evidence.looks
     ]
-    moments = [
-        [
-            names,
-            "" if each.event is None else f"{each.event:,}",
-            format_bytes(each.footprint),
-            format_bytes(each.live),
-            "-" if each.overhead is None else f"{each.overhead:.2f}",
-        ]
-        for names, each in grouped(found.moments)
-    ]
-    titles = ("moment", "event", "footprint", "live", "x live")
-    content: list[Markup | Figure] = [table("Moments", titles, moments, (0,))]
+    content: list[Markup | Figure] = [moments_table(found.moments)]
     if points:
         content.insert(0, timeline(points, (when(found.moment), found.moment.event or 0)))
     return Section("time", "Over time", content)
@@ -128,9 +121,10 @@ def _owners(shown: Shown) -> list[Section]:
 def _bars_of(by: str, owners: Sequence[Owner], found: Explanation) -> Figure:
     """Return the figure of the largest owners of a grouping."""
     whole, nobody = found.moment.footprint, sum(found.nobody.values())
-    rows = [_bar(owner.name, _held(owner), whole) for owner in owners[:ROWS]]
-    if len(owners) > ROWS:
-        rest = [_held(owner) for owner in owners[ROWS:]]
+    large = [owner for owner in owners[:ROWS] if owner.owned * MIN_SHARE >= whole]
+    rows = [_bar(owner.name, _held(owner), whole) for owner in large]
+    if len(owners) > len(large):
+        rest = [_held(owner) for owner in owners[len(large) :]]
         sums = {name: sum(each[name] for each in rest) for name in rest[0]}
         rows.append(_bar(f"{counted(len(rest), 'other')}", sums, whole))
     if nobody:

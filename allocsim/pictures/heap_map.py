@@ -10,6 +10,7 @@ import numpy as np
 
 from allocsim.benchmark.occupancy import REGION
 from allocsim.explanation.looks import Look
+from allocsim.pictures.axes import events_axis
 from allocsim.pictures.figure import Figure, View
 from allocsim.pictures.legend import level_colours
 from allocsim.pictures.palette import OCCUPANCY
@@ -97,14 +98,7 @@ def _row(number: int, cells: np.ndarray, levels: np.ndarray, height: int) -> lis
 
 def _view(width: int, data: list[dict[str, Any]], unit: Unit, total: int) -> View:
     """Return the view."""
-    end = max(each["to"] for each in data)
-    x = {
-        "field": "from",
-        "type": "quantitative",
-        "title": "events replayed",
-        "scale": {"domain": [0, end], "nice": False},
-        "axis": {"grid": False, "format": "~s", "tickCount": max(width // 90, 3)},
-    }
+    x = events_axis("from", max(each["to"] for each in data), width)
     y = {
         "field": "low",
         "type": "quantitative",

@@ -9,6 +9,7 @@ from typing import Any
 from allocsim.call_sites.frame import Frame
 from allocsim.call_sites.own_frame import Rank, rank_of
 from allocsim.explanation.stacks import NO_OBJECT, Stacks
+from allocsim.pictures.axes import bytes_axis, rows_axis
 from allocsim.pictures.figure import Figure, View
 from allocsim.pictures.legend import in_order, part_colours
 from allocsim.pictures.palette import INK_ON_PART, PAPER
@@ -145,10 +146,15 @@ def _cut_below(root: Node) -> None:
 def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Node, int, int]]:
     """Yield (node, row, first byte) of each cell of at least `least` bytes."""
     yield node, depth, start
-    for child in sorted(node.children.values(), key=lambda each: (-each.size, each.name)):
+    for child in sorted(node.children.values(), key=_place):
         if child.size >= least:
             yield from _cells(child, depth + 1, start, least)
         start += child.size
+
+
+def _place(node: Node) -> tuple[bool, int, str]:
+    """Return a sort key: the largest function first, and bytes that no object owns last."""
+    return node.name.startswith("["), -node.size, node.name
 
 
 def _view(width: int, cells: Sequence[tuple[Node, int, int]], total: int, unit: Unit) -> View:
@@ -165,23 +171,13 @@ def _view(width: int, cells: Sequence[tuple[Node, int, int]], total: int, unit: 
         for node, depth, start in cells
     ]
     rows = 1 + max(depth for _, depth, _ in cells)
-    y = {
-        "field": "row",
-        "type": "ordinal",
-        "axis": None,
-        "scale": {"domain": [*range(rows)], "padding": 0},
-    }
-    x = {
-        "type": "quantitative",
-        "title": unit.name,
-        "scale": {"domain": [0, unit.of(total)], "nice": False},
-        "axis": {"grid": False, "tickCount": max(width // 90, 3)},
-    }
+    y = rows_axis(rows)
+    scale = {"domain": [0, unit.of(total)], "nice": False}
     names = in_order(each["part"] for each in data)
     boxes = {
         "mark": {"type": "rect", "stroke": PAPER.light, "strokeWidth": 1},
         "encoding": {
-            "x": {**x, "field": "from"},
+            "x": bytes_axis("from", unit, width, scale=scale),
             "x2": {"field": "to"},
             "y": y,
             "color": part_colours(names, width),
@@ -189,7 +185,11 @@ def _view(width: int, cells: Sequence[tuple[Node, int, int]], total: int, unit: 
     }
     labels = {
         "mark": {"type": "text", "align": "left", "color": INK_ON_PART.light},
-        "encoding": {"x": {**x, "field": "middle"}, "y": y, "text": {"field": "name"}},
+        "encoding": {
+            "x": {"field": "middle", "type": "quantitative"},
+            "y": y,
+            "text": {"field": "name"},
+        },
     }
     return {
         "width": width,

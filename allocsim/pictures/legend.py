@@ -14,7 +14,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     return [*(name for name in PARTS if name in found), *sorted(found - {*PARTS})]
 
 
-LABEL = 118
+LABEL = 104
 """Pixels of an entry of the legend."""
 
 
@@ -26,19 +26,24 @@ def part_colours(names: Sequence[str], width: int) -> dict[str, Any]:
 def level_colours(
     field: str, names: Sequence[str], colours: Sequence[str], width: int, entry: int = LABEL
 ) -> dict[str, Any]:
-    """Return the encoding of a field whose values are `names`; `entry` is in pixels."""
+    """Return the encoding of a field whose values are `names`; `entry` is in pixels.
+
+    A single value has no legend: the title of the picture says what it is.
+    """
+    legend = {
+        "orient": "top",
+        "direction": "horizontal",
+        "title": None,
+        "columns": max(width // entry, 1),
+        "columnPadding": 16,
+        "rowPadding": 6,
+        "offset": 22,
+        "symbolType": "square",
+        "symbolSize": 140,
+    }
     return {
         "field": field,
         "type": "nominal",
         "scale": {"domain": [*names], "range": [*colours]},
-        "legend": {
-            "orient": "top",
-            "direction": "horizontal",
-            "title": None,
-            "columns": max(width // entry, 1),
-            "columnPadding": 16,
-            "offset": 22,
-            "symbolType": "square",
-            "symbolSize": 140,
-        },
+        "legend": legend if len(names) > 1 else None,
     }

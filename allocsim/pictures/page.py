@@ -147,7 +147,9 @@ def table(
 
 
 def listed(sentences: Sequence[str]) -> Markup:
-    """Return the sentences of an answer."""
+    """Return the sentences of an answer as a list, or nothing if there are none."""
+    if not sentences:
+        return joined()
     return element("ul", *(element("li", each) for each in sentences), class_="answer")
 
 

@@ -50,7 +50,9 @@ FOOTPRINT = Colour("#5d6f8c", "#8ea0bd")
 
 PARTS = {
     "footprint": FOOTPRINT,
+    "time": FOOTPRINT,
     "live": LIVE,
+    "not live": START,
     "rounding": ROUNDING,
     "tail": TAIL,
     "pinned": PINNED,

@@ -28,15 +28,15 @@ font-size:15px}
 .warning{border-left:4px solid var(--warn);padding-left:12px;margin:8px 0;overflow-wrap:anywhere}
 figure{margin:16px 0 0}
 figcaption{color:var(--quiet);font-size:14px;max-width:760px;margin:4px 0 8px}
-svg{display:block;max-width:100%;height:auto;font-family:"Liberation Sans",Arimo,Arial,Helvetica,
-sans-serif}
+svg{display:block;overflow:visible;max-width:100%;height:auto;
+font-family:"Liberation Sans",Arimo,Arial,Helvetica,sans-serif}
 svg.narrow{display:none;width:100%;max-width:560px}
 summary{cursor:pointer;font-size:14px;color:var(--link)}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .scroll{overflow-x:auto;max-height:480px;overflow-y:auto;margin:8px 0}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--quiet);padding:4px 0}
-th,td{padding:3px 14px 3px 0;text-align:left;border-bottom:1px solid var(--grid);white-space:nowrap}
+th,td{padding:3px 12px 3px 0;text-align:left;border-bottom:1px solid var(--grid);white-space:nowrap}
 .number{text-align:right}
 dl{display:grid;grid-template-columns:minmax(110px,max-content) 1fr;gap:6px 18px;margin:8px 0}
 dt{color:var(--quiet)}

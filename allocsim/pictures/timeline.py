@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from allocsim.pictures.axes import events_axis
 from allocsim.pictures.figure import Figure, View
 from allocsim.pictures.legend import in_order, part_colours
 from allocsim.pictures.palette import INK
@@ -45,7 +46,7 @@ def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
     return Figure(
         title="Footprint over the replay",
         summary=f"The parts of the footprint after each event. Its maximum here is "
-        f"{format_bytes(highest)}. The line marks the moment that is explained: {marked[0]}.",
+        f"{format_bytes(highest)}. The line marks {marked[0]}.",
         view=lambda width: _view(width, data, names, unit, marked),
         titles=("event", *names, "footprint"),
         rows=[
@@ -82,13 +83,7 @@ def _view(
     """Return the view."""
     name, event = marked
     end = max(each["event"] for each in data)
-    x = {
-        "field": "event",
-        "type": "quantitative",
-        "title": "events replayed",
-        "scale": {"domain": [min(each["event"] for each in data), end], "nice": False},
-        "axis": {"grid": False, "format": "~s", "tickCount": max(width // 90, 3)},
-    }
+    x = events_axis("event", end, width)
     area = {
         "data": {"values": data},
         "mark": {"type": "area", "line": False, "interpolate": "linear"},

@@ -22,7 +22,7 @@ MIN_COLUMNS = 3
 def print_comparison(shown: Compared) -> None:
     """Print the whole report."""
     screen, comparison = Screen(), shown.comparison
-    screen.print(styled(_headline(shown), "bold"))
+    screen.print(styled(headline(shown), "bold"))
     if real_rows(shown):
         screen.print_table(_real_table(shown), len(TITLES))
     screen.print_table(_table(shown), 1 + MIN_COLUMNS)
@@ -40,7 +40,7 @@ def print_comparison(shown: Compared) -> None:
         screen.print(styled(f"{MEANING}.", "dim"))
 
 
-def _headline(shown: Compared) -> str:
+def headline(shown: Compared) -> str:
     """Return the workload, its peak live bytes and the reference."""
     workload = shown.comparison.workload
     live = max((row.memory.peak_live for row in shown.comparison.rows if row.memory), default=0)

@@ -62,7 +62,7 @@ def comparison_json(shown: Compared) -> str:
         "program_run": trace.program_run and msgspec.to_builtins(trace.program_run),
         "events": comparison.workload.events,
         "threads_of_workload": comparison.workload.threads,
-        "machine": _machine(),
+        "machine": machine(),
         "reference": shown.reference,
         "subjects": [_subject(row, comparison) for row in shown.rows()],
         "conclusions": [
@@ -163,7 +163,7 @@ def _subject(row: Row, comparison: Comparison) -> dict[str, Any]:
     return subject
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """Return the properties of the machine that affect the figures."""
     huge = _HUGE_PAGES.read_text().strip() if _HUGE_PAGES.is_file() else None
     return {

@@ -8,13 +8,11 @@ from html import unescape
 
 import pytest
 
-from allocsim.markup import Markup
-from allocsim.pictures import page as page_module
 from allocsim.pictures.explanation_page import explanation_page
-from allocsim.pictures.page import all_in_one, html_of
+from allocsim.pictures.page import Page, all_in_one, html_of
 from allocsim.pictures.render import has_renderer, png_of, svg_of
+from tests.pictures.harmless import require_harmless
 from tests.pictures.pages import HOSTILE, shown
-from tests.test_markup import read
 
 MAX_PAGE = 1_500_000
 """Bytes."""
@@ -24,37 +22,18 @@ needs_renderer = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """A function that returns the page of an explanation with empty pictures."""
-    monkeypatch.setattr(page_module, "svg_of", lambda _: "")
-    monkeypatch.setattr(page_module, "page_svg", lambda _, kind: Markup(f"<!--{kind}-->"))
-    return lambda: html_of(explanation_page(shown()))
+Undrawn = Callable[[Page], str]
 
 
-def require_harmless(html: str) -> None:
-    """Fail if a page runs, loads or links anything, or has an element that it should not have."""
-    seen = read(html)
-    allowed = {
-        *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "nav"),
-        *("h1", "h2", "p", "ul", "li", "a", "figure", "figcaption", "div", "details", "summary"),
-        *("table", "caption", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd"),
-        *("svg", "g", "path", "rect", "line", "text", "tspan"),
-    }
-    assert set(seen.tags) <= allowed
-    assert not re.search(r'\s(on\w+|style|src|xlink:href)="', html)
-    assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', html))
-
-
-def test_hostile_names_are_text(undrawn: Callable[[], str]) -> None:
-    html = undrawn()
+def test_hostile_names_are_text(undrawn: Undrawn) -> None:
+    html = undrawn(explanation_page(shown()))
     require_harmless(html)
     assert HOSTILE.replace("\x1b", "\\x1b") in unescape(html)
     assert "</style><b>" not in html
 
 
-def test_the_policy_allows_the_style_sheet_and_nothing_else(undrawn: Callable[[], str]) -> None:
-    html = undrawn()
+def test_the_policy_allows_the_style_sheet_and_nothing_else(undrawn: Undrawn) -> None:
+    html = undrawn(explanation_page(shown()))
     policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', html)[0])
     (css,) = re.findall("<style>(.*?)</style>", html, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
@@ -65,8 +44,8 @@ def test_the_policy_allows_the_style_sheet_and_nothing_else(undrawn: Callable[[]
     assert "@import" not in css
 
 
-def test_each_picture_has_a_name_a_caption_and_a_table(undrawn: Callable[[], str]) -> None:
-    html = undrawn()
+def test_each_picture_has_a_name_a_caption_and_a_table(undrawn: Undrawn) -> None:
+    html = undrawn(explanation_page(shown()))
     pictures = len(explanation_page(shown()).figures())
     assert pictures >= 6
     assert html.count("<figcaption>") == html.count('role="img"') == pictures
@@ -74,15 +53,15 @@ def test_each_picture_has_a_name_a_caption_and_a_table(undrawn: Callable[[], str
     assert html.count('tabindex="0" role="region"') == html.count("<table")
 
 
-def test_sections_have_different_names_and_links_reach_them(undrawn: Callable[[], str]) -> None:
-    html = undrawn()
+def test_sections_have_different_names_and_links_reach_them(undrawn: Undrawn) -> None:
+    html = undrawn(explanation_page(shown()))
     names = re.findall(r' id="([^"]*)"', html)
     assert len(names) == len(set(names))
     assert set(re.findall(r'href="#([^"]*)"', html)) == set(names)
 
 
-def test_the_answer_comes_first(undrawn: Callable[[], str]) -> None:
-    html = undrawn()
+def test_the_answer_comes_first(undrawn: Undrawn) -> None:
+    html = undrawn(explanation_page(shown()))
     assert html.index("<h1>") < html.index('class="answer"') < html.index("<figure>")
 
 

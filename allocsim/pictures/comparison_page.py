@@ -1,0 +1,115 @@
+"""The page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from allocsim import __version__
+from allocsim.benchmark.figures import Row
+from allocsim.markup import Markup
+from allocsim.pictures.bars import Bar, bars
+from allocsim.pictures.figure import Figure
+from allocsim.pictures.page import Page, Section, facts, listed, table, warnings
+from allocsim.pictures.units import Unit
+from allocsim.reports.comparison import FOOTPRINT, MEANINGS, TIME, Compared, cells, label, titles
+from allocsim.reports.comparison_screen import headline
+from allocsim.reports.comparison_text import machine
+from allocsim.reports.conclusions import compare_counters, conclusions, conditions
+from allocsim.reports.conclusions import warnings as cautions_of
+from allocsim.reports.real_runs import (
+    MEANING,
+    TITLES,
+    program_sentences,
+    real_cells,
+    real_failures,
+    real_rows,
+)  # fmt: skip
+from allocsim.text import format_bytes
+
+NANOSECONDS = Unit("ns/event", 1)
+
+
+def comparison_page(shown: Compared) -> Page:
+    """Return the page: the answer, pictures, the tables, and how it was measured."""
+    sections = [_answer(shown), Section("table", "All figures", _tables(shown))]
+    times = [row for row in shown.rows() if row.times]
+    if times:
+        sections.insert(1, Section("time", "Time", [_times(times)]))
+    return Page(
+        title=f"{shown.comparison.workload.trace.name}: allocators compared",
+        lead=headline(shown),
+        sections=[*sections, _how(shown)],
+    )
+
+
+def _answer(shown: Compared) -> Section:
+    """Return the conclusions, the peaks and the warnings."""
+    comparison = shown.comparison
+    said = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
+    failures = [f"{label(row)}: {row.failure}" for row in shown.rows() if row.failure]
+    measured = [row for row in shown.rows() if row.memory]
+    pictures: list[Markup | Figure] = [_peaks(measured)] if measured else []
+    cautions = [*failures, *real_failures(shown), *cautions_of(comparison)]
+    return Section("answer", "Answer", [listed(said), *pictures, warnings(cautions)])
+
+
+def _peaks(rows: Sequence[Row]) -> Figure:
+    """Return the figure of the peak footprints, of rows that have memory figures."""
+    bar_rows, table_rows = [], []
+    for row in rows:
+        assert row.memory is not None
+        peak, live = row.memory.peak, row.memory.live_at_peak
+        parts = {"live": min(live, peak), "not live": max(peak - live, 0)}
+        bar_rows.append(Bar(label(row), FOOTPRINT.format(peak), parts))
+        table_rows.append([label(row), format_bytes(peak), format_bytes(live)])
+    return Figure(
+        title="Peak footprint",
+        summary="The largest footprint of each allocator, and how much of it was live then.",
+        view=lambda width: bars(bar_rows, width),
+        titles=("allocator", "peak footprint", "live at that moment"),
+        rows=table_rows,
+    )
+
+
+def _times(rows: Sequence[Row]) -> Figure:
+    """Return the figure of the times per event, of rows that have times."""
+    times = [(label(row), TIME.of(row) or 0.0) for row in rows]
+    bar_rows = [Bar(name, f"{time:.1f} ns/event", {"time": time}) for name, time in times]
+    return Figure(
+        title="CPU time per event",
+        summary="The median of the timed replays of each allocator.",
+        view=lambda width: bars(bar_rows, width, unit=NANOSECONDS),
+        titles=("allocator", "ns/event"),
+        rows=[[name, f"{time:.1f}"] for name, time in times],
+    )
+
+
+def _tables(shown: Compared) -> list[Markup | Figure]:
+    """Return the tables of the report; * marks the best figure of a column."""
+    figures = cells(shown)
+    rows = [
+        [
+            label(row),
+            *(f"*{cell.text}" if cell.is_best else cell.text for cell in figures[row.subject]),
+        ]
+        for row in shown.rows()
+        if row.subject in figures
+    ]
+    found: list[Markup | Figure] = [table("All figures", ("allocator", *titles()), rows, (0,))]
+    real = [[label(row), *real_cells(row, shown.comparison)] for row in real_rows(shown)]
+    if real:
+        found.insert(0, table("The program itself", ("program under", *TITLES), real, (0,)))
+    return found
+
+
+def _how(shown: Compared) -> Section:
+    """Return how the figures were measured."""
+    named = [
+        ("command", shown.command),
+        ("version", f"allocsim {__version__}"),
+        ("conditions", conditions(shown)),
+        ("machine", ", ".join(str(each) for each in machine().values() if each)),
+        *MEANINGS.items(),
+    ]
+    said = [f"{MEANING}."] if real_rows(shown) else []
+    return Section("how", "How it was measured", [facts(named), listed(said)])

@@ -1,0 +1,162 @@
+"""The page of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from allocsim import __version__
+from allocsim.core.records import PARTS
+from allocsim.pictures.bars import Bar, bars
+from allocsim.pictures.figure import Figure
+from allocsim.pictures.moments import moments_table
+from allocsim.pictures.page import Page, Section, facts, listed, warnings
+from allocsim.pictures.timeline import Point, timeline
+from allocsim.profile import METADATA_MEANING, PART_MEANINGS, Profile, Snapshot
+from allocsim.reports import Result
+from allocsim.reports.phrases import dropped_calls, headline, percent, summary, verification
+from allocsim.reports.trace_warnings import trace_warnings
+from allocsim.text import counted, format_bytes
+
+POINTS = 200
+"""Maximum number of samples in the timeline, besides the peak."""
+
+CLASSES = 8
+"""Maximum number of size classes in their picture."""
+
+
+def run_page(result: Result) -> Page:
+    """Return the page: the answer, pictures, and how it was measured."""
+    sections = [_answer(result), _over_time(result.profile)]
+    if any(each.in_use + each.free for each in result.profile.classes):
+        sections.append(Section("classes", "Size classes", [_classes(result.profile)]))
+    return Page(
+        title=f"{result.trace.name} on {result.design}",
+        lead=summary(result.profile),
+        sections=[*sections, _how(result)],
+    )
+
+
+def _answer(result: Result) -> Section:
+    """Return the figures of the run in words, and its parts."""
+    profile, trace = result.profile, result.trace
+    said = [headline(result), profile.mode, verification(profile)]
+    cautions = [*trace_warnings(trace), *filter(None, [dropped_calls(trace)])]
+    sentences = listed([*filter(None, said)])
+    return Section("answer", "Answer", [sentences, _parts(profile), warnings(cautions)])
+
+
+def _parts(profile: Profile) -> Figure:
+    """Return the figure of the parts of the footprint at the peak and at the end."""
+    chosen = profile.at_moment or profile.at_end
+    second = f"after event {chosen.event:,}" if profile.at_moment else "at the end"
+    moments = {"at the peak": profile.at_peak, second: chosen}
+    rows = [
+        Bar(name, format_bytes(each.footprint), footprint_parts(each.parts, each.metadata))
+        for name, each in moments.items()
+    ]
+    meanings = {**PART_MEANINGS, "metadata": METADATA_MEANING, **profile.part_meanings}
+    return Figure(
+        title="The footprint by part",
+        summary="Each byte of the footprint has one use. Released pages are not part of it.",
+        view=lambda width: bars(rows, width),
+        titles=("part", *(title for name in moments for title in (name, "share")), "meaning"),
+        rows=[
+            [name, *_cells(name, [*moments.values()]), meaning]
+            for name, meaning in meanings.items()
+        ],
+        left=(0, 5),
+    )
+
+
+def _cells(name: str, moments: Sequence[Snapshot]) -> list[str]:
+    """Return the bytes of a part and its share of the footprint, at each moment."""
+    found = []
+    for moment in moments:
+        size = moment.metadata if name == "metadata" else moment.parts[name]
+        share = "" if name == "released" else percent(size, moment.footprint)
+        found += [format_bytes(size), share]
+    return found
+
+
+def footprint_parts(parts: Mapping[str, int], metadata: int) -> dict[str, int]:
+    """Return the parts that sum to the footprint: without released pages, with metadata."""
+    return {name: int(parts[name]) for name in PARTS if name != "released"} | {
+        "metadata": int(metadata)
+    }
+
+
+def _over_time(profile: Profile) -> Section:
+    """Return the timeline and the table of moments."""
+    moment = profile.at_moment or profile.at_peak
+    name = "chosen moment" if profile.at_moment else "peak"
+    marked = (f"{name} (event {moment.event:,})", moment.event)
+    return Section(
+        "time",
+        "Over time",
+        [timeline(points_of(profile, moment), marked), moments_table(profile.moments)],
+    )
+
+
+def points_of(profile: Profile, moment: Snapshot) -> list[Point]:
+    """Return at most POINTS samples, evenly spaced, the peak and another moment, by event."""
+    samples = profile.samples
+    count = min(POINTS, len(samples))
+    chosen = samples[np.unique(np.arange(1, count + 1) * len(samples) // count - 1)]
+    found = {int(each["event"]): footprint_parts(each, each["metadata"]) for each in chosen}
+    for each in (profile.at_peak, moment):
+        found[each.event] = footprint_parts(each.parts, each.metadata)
+    return [Point(event, found[event]) for event in sorted(found)]
+
+
+def _classes(profile: Profile) -> Figure:
+    """Return the figure of the size classes with the most bytes."""
+    ordered = sorted(
+        profile.classes, key=lambda each: -each.object_size * (each.in_use + each.free)
+    )
+    used = [each for each in ordered if each.in_use + each.free]
+    rows = []
+    for each in used[:CLASSES]:
+        size = each.object_size
+        parts = {
+            "live": each.in_use * size,
+            "thread_cache": each.cached * size,
+            "transfer": each.transfer * size,
+            "central": each.central * size,
+        }
+        rows.append(Bar(f"{size:,} B", format_bytes(sum(parts.values())), parts))
+    when = "at the chosen moment" if profile.at_moment else "at the end"
+    return Figure(
+        title="Size classes",
+        summary=f"Bytes of objects in use, with their rounding, and of free objects {when}. "
+        f"Size classes that are used: {len(used)}.",
+        view=lambda width: bars(rows, width),
+        titles=("object size", "in use", "thread caches", "transfer cache", "central", "spans"),
+        rows=[
+            [
+                f"{each.object_size:,} B",
+                *(
+                    f"{count:,}"
+                    for count in (
+                        each.in_use, each.cached, each.transfer, each.central, each.spans
+                    )
+                ),
+            ]
+            for each in used
+        ],
+    )  # fmt: skip
+
+
+def _how(result: Result) -> Section:
+    """Return how the figures were measured."""
+    parameters = ", ".join(f"{name}={value}" for name, value in result.parameters.items())
+    named = [
+        ("command", result.command),
+        ("version", f"allocsim {__version__}"),
+        ("workload", f"{result.trace.name}, {counted(result.profile.events, 'event')}"),
+        ("design", result.design),
+        ("parameters", parameters or "none"),
+    ]
+    notes = [f"note: {note}" for note in result.trace.notes]
+    return Section("how", "How it was measured", [facts(named), listed(notes)])
