@@ -55,7 +55,8 @@ touch_option = click.option(
     type=click.Choice(["none", "first", "page", "full"]),
     default="page",
     show_default=True,
-    help="Bytes written in a new object: none, the first one, one in each page, or all.",
+    help="Bytes written in a new object: none, the first one, one in each page, or all. `compare`, "
+    "`check` and `explain` leave out pages that the recorded program did not touch.",
 )
 """Declared outside _OPTIONS, because `compare` and `check` have this option too."""
 
