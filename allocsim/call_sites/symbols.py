@@ -1,40 +1,27 @@
 """Symbols: the functions and source lines of addresses in executables and libraries.
 
-addr2line (binutils) reads them from the files on this machine. A file that is newer than the
+They are read from the files on this machine (see `addr2line`). A file that is newer than the
 recording is skipped, because it may not be the file that was recorded. The paths come from the
-recording, which anyone may have written. So only regular files with an absolute path are read,
-addr2line is kept from asking a debuginfod server, and its run time is limited.
+recording, which anyone may have written, so only regular files with an absolute path are read.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
+from allocsim.call_sites.addr2line import ADDR2LINE, frames_in
 from allocsim.call_sites.elf_functions import in_named_functions
-from allocsim.call_sites.frame import Frame, address_frame, make_frame
+from allocsim.call_sites.frame import Frame, address_frame
+from allocsim.call_sites.inlined_names import with_inlined_names
 from allocsim.text import counted, printable
-
-ADDR2LINE = "addr2line"
-
-TIMEOUT = 60.0
-"""Maximum run time of addr2line for one file, in seconds."""
-
-MAX_INLINED = 32
-"""Maximum number of frames at one address: a function and the functions inlined into it."""
 
 MAX_NAMED = 3
 """Maximum number of files that a note names."""
-
-_LINE = re.compile(rb"(.*):([0-9]{1,9})(?: \(discriminator [0-9]+\))?")
-_NO_NETWORK = ("DEBUGINFOD_URLS",)
-"""Environment variables that make addr2line ask a server for debug information."""
 
 
 class Place(NamedTuple):
@@ -85,10 +72,10 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
 
 def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
     """Return the frames at each offset, [] if they are not known; None if addr2line fails."""
-    output = _output(path, offsets)
-    if output is None:
+    found = frames_in(path, offsets)
+    if found is None:
         return None
-    found = [*_chains(output, path)]
+    found = with_inlined_names(path, offsets, found)
     # Without a source file, the name may be that of another function (see `elf_functions`).
     doubtful = [number for number, chain in enumerate(found) if chain and not chain[0].file]
     doubtful = [number for number in doubtful if number < len(offsets)]
@@ -112,50 +99,6 @@ def _modified(path: str) -> float:
         return Path(path).stat().st_mtime if path else 0.0
     except (OSError, ValueError):
         return 0.0
-
-
-def _output(path: bytes, offsets: list[int]) -> bytes | None:
-    """Return the output of addr2line for offsets in a file, or None if it fails."""
-    command = [ADDR2LINE, "-f", "-C", "-i", "-a", "-e", os.fsdecode(path)]
-    environment = {name: value for name, value in os.environ.items() if name not in _NO_NETWORK} | {
-        "LC_ALL": "C"
-    }
-    try:
-        ended = subprocess.run(
-            command, input="\n".join(map(hex, offsets)).encode(), capture_output=True,
-            check=False, timeout=TIMEOUT, env=environment,
-        )  # fmt: skip
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return ended.stdout if ended.returncode == 0 else None
-
-
-def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
-    """Yield the frames of each address in addr2line's output; [] if the function is not known.
-
-    For each address, the output has a line with the address, then two lines for each frame: the
-    function and FILE:LINE.
-    """
-    lines = iter(output.split(b"\n"))
-    found: list[Frame] | None = None
-    for line in lines:
-        if line.startswith(b"0x") and line[2:].isalnum():
-            if found is not None:
-                yield found
-            found = []
-        elif found is not None and len(found) < MAX_INLINED:
-            place = next(lines, b"")
-            if line not in (b"", b"??"):
-                found.append(_frame(line, place, path))
-    if found is not None:
-        yield found
-
-
-def _frame(function: bytes, place: bytes, path: bytes) -> Frame:
-    """Return the frame of a function at FILE:LINE; both may be unknown, as in ??:0 or x.c:?."""
-    match = _LINE.fullmatch(place)
-    file, line = (match[1], int(match[2])) if match else (place.rpartition(b":")[0], 0)
-    return make_frame(function, b"" if file == b"??" else file, line, path)
 
 
 def _notes(paths: list[bytes], reason: str) -> list[str]:

@@ -107,7 +107,7 @@ def test_file_that_is_no_program_is_noted(tmp_path: Path) -> None:
 def test_files_are_named_in_the_order_of_their_paths(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(symbols, "_output", lambda *_: None)
+    monkeypatch.setattr(symbols, "frames_in", lambda *_: None)
     monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(symbols, "_is_file", lambda _: True)
     (note,) = resolve([Place(f"/none/{name}".encode(), 16) for name in "hgfedcba"], "").notes

@@ -1,0 +1,65 @@
+"""Names of inlined C++ functions that are local to their file: static, or in no named namespace.
+
+If such a function is the innermost one at an address, addr2line (binutils 2.40) prints the name
+that the symbol table has for the address: that of the function into which all others are inlined.
+It reads the right name from the debug information if the file has no symbol table. So the names are
+read from a copy without it, which objcopy makes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from allocsim.call_sites.addr2line import TIMEOUT, frames_in
+from allocsim.call_sites.frame import Frame
+
+OBJCOPY = "objcopy"
+
+MAX_FILE = 256 << 20
+"""Maximum bytes of a file that is copied."""
+
+
+def with_inlined_names(
+    path: bytes, offsets: list[int], chains: list[list[Frame]]
+) -> list[list[Frame]]:
+    """Return the chains, in which the innermost frame of each has its own function's name.
+
+    `chains` has the frames at the offsets in the file. If the names cannot be read, they stay.
+    """
+    doubtful = [number for number, chain in enumerate(chains) if _is_doubtful(chain)]
+    doubtful = [number for number in doubtful if number < len(offsets)]
+    if not doubtful:
+        return chains
+    found = _without_symbols(path, [offsets[number] for number in doubtful])
+    named = dict(zip(doubtful, found, strict=False))
+    return [_renamed(chain, named.get(number, [])) for number, chain in enumerate(chains)]
+
+
+def _is_doubtful(chain: list[Frame]) -> bool:
+    """Return whether the innermost of several functions has the name of the outermost one."""
+    return len(chain) > 1 and chain[0].function == chain[-1].function
+
+
+def _renamed(chain: list[Frame], named: list[Frame]) -> list[Frame]:
+    """Return a chain with the names of another one, if it has the same lines."""
+    lines = [[(frame.file, frame.line) for frame in each] for each in (chain, named)]
+    if lines[0] != lines[1]:
+        return chain
+    return [a._replace(function=b.function) for a, b in zip(chain, named, strict=True)]
+
+
+def _without_symbols(path: bytes, offsets: list[int]) -> list[list[Frame]]:
+    """Return the frames at offsets in a copy of a file without symbol table; [] on failure."""
+    with tempfile.TemporaryDirectory(prefix="allocsim-") as directory:
+        copy = Path(directory) / "copy"
+        command = [OBJCOPY, "--strip-all", "--keep-section=.debug_*", os.fsdecode(path), str(copy)]
+        try:
+            if Path(os.fsdecode(path)).stat().st_size > MAX_FILE:
+                return []
+            subprocess.run(command, capture_output=True, check=True, timeout=TIMEOUT)
+        except (OSError, ValueError, subprocess.SubprocessError):
+            return []
+        return frames_in(os.fsencode(copy), offsets) or []
