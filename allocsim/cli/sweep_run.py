@@ -17,9 +17,9 @@ from allocsim.cli.sweep_progress import cell_bar
 from allocsim.cli.sweep_show import report, require_exports
 from allocsim.errors import InputError
 from allocsim.sweep.axis import list_axis, range_axis
+from allocsim.sweep.checks import require_installed, require_no_file
 from allocsim.sweep.executors import Place, this_machine
 from allocsim.sweep.grid import Subjects, make_subjects
-from allocsim.sweep.local_checks import require_installed
 from allocsim.sweep.plan import MEMORY, TIMES, Plan, Settings
 from allocsim.sweep.results import collect
 from allocsim.sweep.rows_file import RowsFile, read_rows
@@ -35,8 +35,7 @@ def run(options: dict[str, Any]) -> None:
     subjects = _subjects(options)
     touches = _touches(options["touch"])
     seeds = _seeds(options["seed"])
-    if options["cluster"] is None:
-        require_installed(subjects.axes)
+    _require_place(subjects, options["cluster"])
     workloads = read_workloads(options["workloads"], seeds, options["threads"] == "recorded")
     for workload in workloads:
         for note in workload.events.trace.notes:
@@ -67,6 +66,17 @@ def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
         count = sweep(plan, file, place, seen, retry)
     if count:
         log(f"wrote {counted(count, 'row')} to {file.path}")
+
+
+def _require_place(subjects: Subjects, cluster: str | None) -> None:
+    """Raise an error if the subjects cannot run on this machine, or on the cluster."""
+    if cluster is None:
+        require_installed(subjects.axes)
+        return
+    from allocsim.sweep.cluster import require_scheduler
+
+    require_scheduler(cluster)
+    require_no_file(subjects.axes)
 
 
 @contextmanager

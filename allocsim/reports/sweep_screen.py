@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from allocsim.reports.screen import Screen, simple_table, styled
+from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.reports.sweep_charts import front_chart, heat_map
 from allocsim.sweep.findings import (
     PEAKS,
     TIMES,
     Overall,
+    alike,
     effects,
     front,
     overall,
@@ -56,24 +57,41 @@ def _print_column(screen: Screen, results: Results, column: Column, top: int) ->
     peaks, times = column.peaks, column.times
     live = f"peak live {format_bytes(column.peak_live)}"
     screen.print(styled(f"{column.label}: {counted(column.events, 'event')}, {live}", "bold"))
-    best = front(peaks, times)
-    table = simple_table()
-    table.add_column("subject", no_wrap=True)
-    titles = ("peak", "x live", "rel.", *(("ns/event", "front") if times else ()))
-    for title in titles:
-        table.add_column(title, justify="right", no_wrap=True)
-    names = ranking(peaks, setting_counts(results))
-    for name in names[:top]:
+    best, names = front(peaks, times), ranking(peaks, setting_counts(results))
+    groups = [(n, 0) for n in names] if times else alike(results, [(n, peaks[n]) for n in names])
+    table = _subject_table("peak", "x live", "rel.", *(("ns/event", "front") if times else ()))
+    for name, others in groups[:top]:
         cells = _cells(column, peaks, peaks[names[0]], name)
         if times:
             cells += [f"{times[name]:.1f}" if name in times else "-", "*" if name in best else ""]
-        table.add_row(name, *cells, style="bold green" if name == names[0] else "")
+        style = "bold green" if name == names[0] else ""
+        table.add_row(_with_others(name, others), *cells, style=style)
     screen.print_table(table, 3)
-    if len(names) > top:
-        screen.print(styled(f"and {counted(len(names) - top, 'subject')} more (--top)", "dim"))
+    _print_rest(screen, groups[top:])
     for name, failure in list(column.failures.items())[:top]:
         screen.print(styled(f"{name}: {failure}", "red"))
     front_chart(screen, column, best)
+
+
+def _subject_table(*titles: str) -> Table:
+    """Return an empty table with a column for the subject and one for each figure."""
+    table = simple_table()
+    table.add_column("subject", no_wrap=True)
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _with_others(name: str, others: int) -> str:
+    """Return a subject, and how many others have the same figure."""
+    return f"{name} and {counted(others, 'other')}" if others else name
+
+
+def _print_rest(screen: Screen, groups: Sequence[tuple[str, int]]) -> None:
+    """Print how many subjects a table does not show."""
+    if groups:
+        more = counted(sum(1 + others for _, others in groups), "subject")
+        screen.print(styled(f"not shown: {more} (--top)", "dim"))
 
 
 def _cells(column: Column, peaks: Figures, least: float, name: str) -> list[str]:
@@ -85,20 +103,17 @@ def _cells(column: Column, peaks: Figures, least: float, name: str) -> list[str]
 def _print_overall(screen: Screen, results: Results, top: int) -> None:
     """Print the subjects over all workloads, by footprint and by time."""
     for figure, title in ((PEAKS, "peak footprint"), (TIMES, "time")):
-        entries = overall(results, figure)
+        entries = {entry.subject: entry for entry in overall(results, figure)}
         if not entries:
             continue
         screen.print(styled(f"{title} over all workloads, relative to the best of each", "bold"))
-        table = simple_table()
-        table.add_column("subject", no_wrap=True)
-        for name in ("mean", "best", "worst", "worst on"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for entry in entries[:top]:
-            table.add_row(entry.subject, *_ratios(entry), entry.worst_on)
+        table = _subject_table("mean", "best", "worst", "worst on")
+        groups = alike(results, [(name, entry.mean) for name, entry in entries.items()])
+        for name, others in groups[:top]:
+            entry = entries[name]
+            table.add_row(_with_others(name, others), *_ratios(entry), entry.worst_on)
         screen.print_table(table, 2)
-        if len(entries) > top:
-            more = counted(len(entries) - top, "subject")
-            screen.print(styled(f"and {more} more (--top)", "dim"))
+        _print_rest(screen, groups[top:])
 
 
 def _ratios(entry: Overall) -> list[str]:

@@ -97,6 +97,16 @@ def settings_of(subject: str) -> list[str]:
     return list(available_settings(split_settings(library)[0]))
 
 
+def number_in(text: str) -> int | None:
+    """Return the number or the size in bytes that `text` means, or None if it is a word."""
+    if (count := parse_count(text)) is not None:
+        return count
+    try:
+        return parse_size(text)
+    except InputError:
+        return None
+
+
 def _split(text: str, form: str) -> tuple[str | None, str, str]:
     """Split [SUBJECT:]KEY=VALUES; raise InputError, with the expected form, for other text."""
     found = _KEY.fullmatch(text)
@@ -107,13 +117,10 @@ def _split(text: str, form: str) -> tuple[str | None, str, str]:
 
 def _number(text: str, part: str) -> int:
     """Return a number or a size of a range as an integer; raise InputError if it is neither."""
-    count = parse_count(part)
-    if count is not None:
-        return count
-    try:
-        return parse_size(part)
-    except InputError:
-        raise InputError(f"'{text}': '{part}' is neither a number nor a size") from None
+    number = number_in(part)
+    if number is None:
+        raise InputError(f"'{text}': '{part}' is neither a number nor a size")
+    return number
 
 
 def _multiples(text: str, low: int, high: int, factor: int) -> list[str]:

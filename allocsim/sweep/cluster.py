@@ -8,6 +8,9 @@ another one.
 
 from __future__ import annotations
 
+import logging
+import re
+import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -15,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import allocsim
-from allocsim.errors import EnvironmentLacks
+from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.sweep.cell import Cell
 from allocsim.sweep.executors import Place
 from allocsim.sweep.remote import run_remotely, version_here
@@ -29,6 +32,25 @@ PATIENCE = 60.0
 """Seconds without any worker after which the sweep ends."""
 
 
+_ADDRESS = re.compile(r"(?:tcp|tls)://(?:\[([^\]\s]+)\]|([^:\s]+)):([0-9]{1,5})")
+
+
+def require_scheduler(address: str) -> None:
+    """Check the address of a scheduler before the workloads are read, which may take minutes.
+
+    Raises InputError if it is malformed. Raises EnvironmentLacks if `distributed` is not installed
+    or if no process listens at the address.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise InputError(f"--cluster {address}: expected tcp://HOST:PORT")
+    _distributed()
+    try:
+        socket.create_connection((found[1] or found[2], int(found[3])), CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, error) from None
+
+
 @contextmanager
 def on_cluster(address: str, workloads: Sequence[Workload], jobs: int | None) -> Iterator[Place]:
     """Run cells on the workers of the scheduler at `address`, at most `jobs` at once.
@@ -37,23 +59,30 @@ def on_cluster(address: str, workloads: Sequence[Workload], jobs: int | None) ->
     has no workers, or if the workers have another version of allocsim.
     """
     distributed = _distributed()
+    # Dask logs a traceback when a connection is lost, and again when the interpreter ends. The
+    # error is reported in one line instead.
+    logging.disable(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise EnvironmentLacks(f"cannot reach a scheduler at {address}: {error}") from None
+        raise _unreachable(address, error) from None
     with client:
         threads = _threads(client)
         _require_version(client, threads)
         slots = min(sum(threads.values()), jobs or sum(threads.values()))
         executor = client.get_executor(pure=False)
-        events = _Events(client, workloads)
+        events, watch = _Events(client, workloads), _Watch(client, address)
 
         def submit(cell: Cell) -> Future[Row]:
             """Submit a cell, with the events that it replays."""
-            future: Future[Row] = executor.submit(run_remotely, cell, events.of(cell.trace))
+            try:
+                future: Future[Row] = executor.submit(run_remotely, cell, events.of(cell.trace))
+            except Exception as error:  # Dask has no common class for its errors
+                watch()
+                raise EnvironmentLacks(f"the scheduler at {address} failed: {error}") from None
             return future
 
-        yield Place(submit, slots, max(threads.values()), _Watch(client, address), is_local=False)
+        yield Place(submit, slots, max(threads.values()), watch, is_local=False)
 
 
 class _Events:
@@ -88,6 +117,11 @@ class _Watch:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > PATIENCE:
             raise EnvironmentLacks(f"the scheduler at {self._address} has no workers any more")
+
+
+def _unreachable(address: str, error: Exception) -> EnvironmentLacks:
+    """Return the error for a scheduler that does not answer."""
+    return EnvironmentLacks(f"cannot reach a scheduler at {address}: {error}")
 
 
 def _distributed() -> Any:

@@ -44,7 +44,13 @@ def run_cells(
         done = wait(running, POLL, FIRST_COMPLETED).done if running else ()
         for future in done:
             cell = running.pop(future)
-            row = _row_of(future, cell, cell.key in repeated)
+            try:
+                row = _row_of(future, cell, cell.key in repeated)
+            except CancelledError:
+                require_alive()
+                raise EnvironmentLacks(
+                    "the executor has cancelled cells that were running"
+                ) from None
             if row is not None:
                 repeated.discard(cell.key)
                 keep(row)
@@ -58,12 +64,12 @@ def run_cells(
 def _row_of(future: Future[Row], cell: Cell, is_repeated: bool) -> Row | None:
     """Return the row of a cell, or None if its worker was lost for the first time.
 
-    Raises EnvironmentLacks if the executor has cancelled the cell, because it has ended.
+    Raises CancelledError if the executor has cancelled the cell.
     """
     try:
         return future.result()
     except CancelledError:
-        raise EnvironmentLacks("the executor has ended, and the cells that ran are lost") from None
+        raise
     except Exception as error:
         if not is_repeated:
             return None

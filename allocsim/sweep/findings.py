@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 
-from allocsim.sweep.axis import UNSET
+from allocsim.sweep.axis import UNSET, number_in
 from allocsim.sweep.results import Figures, Results, complete
 
 PEAKS, TIMES = "peaks", "times"
@@ -59,6 +59,17 @@ class Effect:
 def ranking(figures: Figures, settings: Mapping[str, int]) -> list[str]:
     """Return the subjects by a figure; of equal ones, that with the fewest settings is first."""
     return sorted(figures, key=lambda name: (figures[name], settings[name], name))
+
+
+def alike(results: Results, ranked: Sequence[tuple[str, float]]) -> list[tuple[str, int]]:
+    """Merge subjects of one allocator with the same figure, given in the order of the figures.
+
+    Returns the first of each group, and how many others are in it.
+    """
+    groups: dict[tuple[str, float], list[str]] = {}
+    for name, figure in ranked:
+        groups.setdefault((results.subjects[name].allocator, figure), []).append(name)
+    return [(names[0], len(names) - 1) for names in groups.values()]
 
 
 def front(peaks: Figures, times: Figures) -> list[str]:
@@ -128,13 +139,18 @@ def table(
     all values of `keys` were measured, relative to the mean over the table. {} if there are none.
     """
     groups = _groups(results, figure, allocator, keys)
-    levels = dict.fromkeys(level for group in groups.values() for level in group)
+    levels = sorted({level for group in groups.values() for level in group}, key=_by_number)
     full = [group for group in groups.values() if len(group) == len(levels)]
     if not full:
         return {}
     means = {level: geometric([group[level] for group in full]) for level in levels}
     whole = geometric(list(means.values()))
     return {level: mean / whole for level, mean in means.items()}
+
+
+def _by_number(level: tuple[str, ...]) -> list[tuple[bool, int, str]]:
+    """Return a key that orders values by number, after UNSET and words."""
+    return [((n := number_in(text)) is not None, n or 0, text) for text in level]
 
 
 def _effect(results: Results, figure: str, allocator: str, key: str) -> Effect | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from allocsim.benchmark.subject import design_of, library_of
+from allocsim.errors import EnvironmentLacks
 from allocsim.signals import interrupt_message
 from allocsim.sweep.cell import Cell
 from allocsim.sweep.engine import run_cells
@@ -42,13 +43,23 @@ def sweep(
         return f"with {rows} in {file.path}; the same command continues"
 
     with interrupt_message(how_far):
-        _compile_once(plan, file, place, keep, retry)
-        for measure in (MEMORY, TIMES):
-            width = QUEUE * place.slots if measure == MEMORY else 1
-            sharers = place.sharers if measure == MEMORY else 1
-            cells = missing(plan.cells(measure, sharers), file, retry)
-            run_cells(cells, place.submit, width, keep, place.require_alive)
+        try:
+            _run(plan, file, place, keep, retry)
+        except EnvironmentLacks as error:
+            raise EnvironmentLacks(f"{error}; ended {how_far()}") from None
     return count
+
+
+def _run(
+    plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
+) -> None:
+    """Run the cells of memory, and then those of times, one at a time."""
+    _compile_once(plan, file, place, keep, retry)
+    for measure in (MEMORY, TIMES):
+        width = QUEUE * place.slots if measure == MEMORY else 1
+        sharers = place.sharers if measure == MEMORY else 1
+        cells = missing(plan.cells(measure, sharers), file, retry)
+        run_cells(cells, place.submit, width, keep, place.require_alive)
 
 
 def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Iterator[Cell]:

@@ -91,7 +91,7 @@ def test_cell_whose_worker_is_lost_again_is_a_row_with_the_failure() -> None:
 
 
 def test_cancelled_cell_ends_the_sweep() -> None:
-    with pytest.raises(EnvironmentLacks, match="the executor has ended"):
+    with pytest.raises(EnvironmentLacks, match="has cancelled cells"):
         run_cells(iter(cells(3)), Executor(lambda _: CancelledError()).submit, 1, lambda _: None)
 
 

@@ -1,0 +1,155 @@
+"""Findings, on rows whose figures are given."""
+
+import itertools
+import random
+
+import pytest
+
+from allocsim.sweep.findings import PEAKS, TIMES, alike, effects, front, overall, ranking, table
+from allocsim.sweep.paste import line_for
+from allocsim.sweep.results import Results, Subject, collect
+from tests.sweep.cells import row
+
+
+def grid() -> Results:
+    """glibc with two settings on two workloads: tcache_count doubles the peak, mxfast adds 10%."""
+    rows = [
+        row(
+            f"glibc:tcache_count={t}:mxfast={m}",
+            1000 * scale * (1 + t) * (100 + 10 * m),
+            trace=name,
+        )
+        for name, scale in (("ab", 1), ("cd", 7))
+        for t, m in itertools.product((0, 1), (0, 1))
+    ]
+    return collect([*rows, row("go2008", 90_000, trace="ab"), row("go2008", 3_000_000, trace="cd")])
+
+
+def test_last_row_of_a_cell_counts() -> None:
+    found = collect([row("glibc", None), row("glibc", 5), row("glibc", ns=2.0), row("go", None)])
+    column = found.columns[0]
+    assert (column.peaks, column.times) == ({"glibc": 5.0}, {"glibc": 2.0})
+    assert column.failures == {"go": "crashed by SIGSEGV"}
+
+
+def test_columns_are_named_by_what_distinguishes_them() -> None:
+    same = collect([row(), row("glibc"), row(trace="cd", workload="v")])
+    assert [column.label for column in same.columns] == ["w", "v"]
+    rows = [
+        row(trace=str(seed), seed=seed, touch=touch)
+        for seed in (1, 2)
+        for touch in ("page", "full")
+    ]
+    labels = [column.label for column in collect(rows).columns]
+    assert labels == [
+        f"w seed {seed} touch {touch}" for seed in (1, 2) for touch in ("page", "full")
+    ]
+
+
+def test_overall_compares_ratios_to_the_best_of_each_workload() -> None:
+    first, *others = overall(grid(), PEAKS)
+    assert first.subject == "glibc:tcache_count=0:mxfast=0"
+    # go2008 is best on the first workload: 90,000 against 100,000.
+    assert first.mean == pytest.approx((100 / 90) ** 0.5)
+    assert first.best == 1.0
+    assert first.worst == pytest.approx(100 / 90)
+    assert len(others) == 4
+    assert others[-1].subject == "go2008" or others[-1].mean >= first.mean
+
+
+def test_subject_without_a_figure_on_every_workload_is_not_overall() -> None:
+    found = collect([row("go2008", 5), row("go2008", 5, trace="cd"), row("glibc", 1)])
+    assert [each.subject for each in overall(found, PEAKS)] == ["go2008"]
+    assert overall(found, TIMES) == []
+
+
+def test_effect_is_the_ratio_of_the_worst_value_to_the_best() -> None:
+    first, second = effects(grid(), PEAKS)
+    assert (first.allocator, first.key, first.best) == ("glibc", "tcache_count", "0")
+    assert first.size == pytest.approx(1.0)
+    assert (second.key, second.combinations) == ("mxfast", 4)
+    assert second.size == pytest.approx(0.1)
+    assert second.levels["1"] / second.levels["0"] == pytest.approx(1.1)
+
+
+def test_effect_leaves_out_combinations_in_which_a_value_failed() -> None:
+    rows = [row(f"glibc:mxfast={m}:tcache_count={t}", 100 + m) for m in (0, 10) for t in (0, 1)]
+    rows[3] = row("glibc:mxfast=10:tcache_count=1", None)
+    rows[2] = row("glibc:mxfast=10:tcache_count=0", 300)
+    effect = effects(collect(rows), PEAKS)[0]
+    assert (effect.key, effect.combinations) == ("mxfast", 1)
+    assert effect.size == pytest.approx(2.0)
+
+
+def test_setting_that_is_left_out_is_the_value_default() -> None:
+    found = effects(collect([row("glibc", 100), row("glibc:mxfast=0", 80)]), PEAKS)
+    assert found[0].levels.keys() == {"default", "0"}
+    assert found[0].best == "0"
+
+
+def test_values_are_ordered_by_number() -> None:
+    rows = [row(f"glibc:mxfast={text}", 100) for text in ("1KiB", "64", "128")]
+    found = table(collect([*rows, row("glibc", 100)]), PEAKS, "glibc", ["mxfast"])
+    assert [level for (level,) in found] == ["default", "64", "128", "1KiB"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_front_has_every_subject_that_no_other_dominates(seed: int) -> None:
+    numbers = random.Random(seed)
+    for _ in range(40):
+        peaks = {str(n): float(numbers.randrange(8)) for n in range(9)}
+        times = {str(n): float(numbers.randrange(8)) for n in range(9)}
+        points = {(peaks[n], times[n]) for n in peaks}
+        best = {
+            (p, t)
+            for p, t in points
+            if not any((q, u) != (p, t) and q <= p and u <= t for q, u in points)
+        }
+        found = front(peaks, times)
+        assert sorted((peaks[n], times[n]) for n in found) == sorted(best)
+
+
+def test_subject_without_a_time_is_not_on_the_front() -> None:
+    assert front({"a": 1.0, "b": 2.0}, {"b": 5.0}) == ["b"]
+
+
+def test_of_equal_subjects_the_one_with_the_fewest_settings_is_first() -> None:
+    counts = {"a:x=1:y=2": 2, "b": 0, "c": 0}
+    assert ranking({"a:x=1:y=2": 5.0, "c": 5.0, "b": 7.0}, counts) == ["c", "a:x=1:y=2", "b"]
+
+
+def test_subjects_of_an_allocator_with_one_figure_are_one_line() -> None:
+    found = collect([row("glibc", 5), row("glibc:mxfast=0", 5), row("go2008", 5), row("go", 6)])
+    ranked = [("glibc", 5.0), ("glibc:mxfast=0", 5.0), ("go2008", 5.0), ("go", 6.0)]
+    assert alike(found, ranked) == [("glibc", 1), ("go2008", 0), ("go", 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("lib:glibc:arena_max=1", "GLIBC_TUNABLES=glibc.malloc.arena_max=1"),
+        ("lib:glibc", ""),
+        ("glibc:tcache_count=0:cores=4", "GLIBC_TUNABLES=glibc.malloc.tcache_count=0"),
+        ("glibc:cores=4", ""),
+        ("tcmalloc:release_rate=10:startup=none", "TCMALLOC_RELEASE_RATE=10"),
+        ("go:GOGC=50:direct=1", "GOGC=50"),
+        ("go2008", ""),
+        ("lib:/gone/libx.so:narenas=1", ""),
+        ("lib:unheard:of=1", ""),
+        ("glibc:tcache_count=$(x)", ""),
+    ],
+)
+def test_line_to_paste_has_the_variables_of_the_modelled_library(name: str, line: str) -> None:
+    allocator, *settings = name.rsplit(":", name.count("="))
+    given = dict(text.split("=", 1) for text in settings)
+    assert line_for(name, Subject(allocator, given)) == line
+
+
+def test_line_of_a_library_that_must_be_loaded_has_its_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("allocsim.sweep.paste.find_library", lambda _: "/usr/lib/libjemalloc.so.2")
+    name = "lib:jemalloc:dirty_decay_ms=0:narenas=1"
+    line = line_for(name, Subject("lib:jemalloc", {"dirty_decay_ms": "0", "narenas": "1"}))
+    assert line.startswith("LD_PRELOAD=/usr/lib/libjemalloc.so.2 MALLOC_CONF=")
+    assert line.endswith("dirty_decay_ms:0,narenas:1")
