@@ -104,19 +104,18 @@ def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iter
         return
     yield (
         f"The last live object, of {top.group}, ends {format_bytes(top.last_end)} into the heap of "
-        f"{format_bytes(top.length)}: the {format_bytes(top.free_below)} of free memory below it "
-        f"are released only on request. {_without_top(top, measured)} ({measured.how})."
+        f"{format_bytes(top.length)}. Without a request, none of the "
+        f"{format_bytes(top.free_below)} of free memory below it are released. "
+        f"{_without_top(top, measured)} ({measured.how})."
     )
 
 
 def _without_top(top: HeapTop, measured: WhatIf) -> str:
-    """State what freeing the group of the last live object released without a request."""
+    """State what freeing the group of the last live object releases without a request."""
+    freeing = f"Freeing all of {top.group}"
     if measured.is_noise():
-        return (
-            f"Freeing all of {top.group} releases nothing without a request: another object ends "
-            f"{format_bytes(top.held)} below"
-        )
-    return f"Freeing all of {top.group} releases {format_bytes(-measured.change)} without a request"
+        return f"{freeing} would change little: another object ends {format_bytes(top.held)} below"
+    return f"{freeing} releases {format_bytes(-measured.change)} at once"
 
 
 def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:

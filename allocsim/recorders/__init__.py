@@ -17,7 +17,8 @@ RECORDERS: tuple[Recorder, ...] = (
     mtrace.RECORDER,
     memray.RECORDER,
 )
-"""Every recorder, in order of preference."""
+"""Every recorder, in order of preference. With --sites, one that sees Python's objects comes first:
+to others, all lines of a Python program are lines of the interpreter."""
 
 
 def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
@@ -28,6 +29,8 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
     does not support an option of the request.
     """
     known = _with_options([_find(wanted)] if wanted else [*RECORDERS], request, wanted)
+    if request.sites:
+        known.sort(key=lambda recorder: not recorder.sees_python_objects)
     name = request.program.name
     unsuited = {recorder.name: recorder.unsuited(request) for recorder in known}
     missing = {

@@ -1,5 +1,6 @@
 """The choice of a recorder, and what is said where none can record a program."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ def test_recorders_that_lack_something_are_passed_over(monkeypatch: pytest.Monke
     install(monkeypatch, fake("a", "not installed"), fake("b"), fake("c"))
     assert [one.name for one in usable_recorders(REQUEST, None)] == ["b", "c"]
     assert [one.name for one in usable_recorders(REQUEST, "c")] == ["c"]
+
+
+def test_recorder_of_python_lines_is_preferred_for_call_sites(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_python = fake("python", records_sites=True, sees_python_objects=True)
+    install(monkeypatch, fake("lines", records_sites=True), of_python)
+    assert [one.name for one in usable_recorders(REQUEST, None)] == ["lines", "python"]
+    sited = replace(REQUEST, sites=True)
+    assert [one.name for one in usable_recorders(sited, None)] == ["python", "lines"]
 
 
 def test_error_names_the_recommended_package_and_every_reason(

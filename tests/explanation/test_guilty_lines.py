@@ -1,0 +1,21 @@
+"""Recorded programs whose answer is known: a line, a setting of the allocator, or none."""
+
+from pathlib import Path
+
+import pytest
+
+from allocsim.core.jit import PURE
+from tests.explanation.guilty import PROGRAM_LIST, Program, explained, faults
+
+COUNT = 3000
+"""Objects that a program allocates: enough that a change is more than noise."""
+
+CHOSEN = PROGRAM_LIST[:1] if PURE else PROGRAM_LIST
+"""In pure mode, replays take a minute for each program."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", CHOSEN, ids=lambda program: program.file)
+def test_explanation_on_glibc_has_the_answer(program: Program, tmp_path: Path) -> None:
+    recording = program.record(tmp_path / "place", COUNT)
+    assert faults(program, explained(recording, "glibc")) == []
