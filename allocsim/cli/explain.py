@@ -24,7 +24,7 @@ _FILE = click.Path(dir_okay=False)
 EXPORTS = ("pprof", "collapsed")
 """The options that write a file."""
 
-FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES)
+FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 """The parameters that apply to a single workload."""
 
 
@@ -102,6 +102,11 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES)
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
+@click.option(
+    "--map",
+    is_flag=True,
+    help="Also show the footprint over time and a map of the heap, which takes another replay.",
+)
 @picture_options
 @click.option(
     "--pprof",
@@ -140,8 +145,10 @@ def command(names: tuple[str, ...], **options: Any) -> None:
         _compare(names, options)
         return
     from allocsim.cli.drive import command_line
+    from allocsim.recorded_times import recorded_times
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
+    from allocsim.reports.heap_map_screen import print_history
 
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
     found, trace = _explain(names[0], options["at"], seconds, options)
@@ -151,6 +158,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
         click.echo(explanation_json(found, trace, command_line()))
     else:
         print_explanation(found, trace.name)
+        if options["map"]:
+            print_history(found.evidence, recorded_times(trace.description))
 
 
 def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any:
@@ -165,7 +174,7 @@ def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     stacks = any(options[name] for name in EXPORTS)
-    pictures = any(options[name] for name in PICTURES)
+    pictures = any(options[name] for name in (*PICTURES, "map"))
     question = Question(at, by, options["what_if"], seconds, stacks, pictures)
     workload = open_workload(name, options["seed"], options["form"], options["process"])
     opened = repeatable(workload)

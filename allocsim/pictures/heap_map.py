@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.benchmark.occupancy import REGION
+from allocsim.explanation.cells import LEVELS, levels_of, occupancy_cells
 from allocsim.explanation.looks import Look
 from allocsim.pictures.axes import events_axis
 from allocsim.pictures.figure import Figure, View
@@ -22,9 +22,6 @@ ROWS = 48
 
 HEIGHT = 300
 """Pixels of the picture, about: a row is a whole number of pixels high, else gaps would show."""
-
-LEVELS = ("no live object", "under 25% live", "25 to 50%", "50 to 75%", "over 75% live")
-"""The occupancy of a cell, in the order of `palette.OCCUPANCY`."""
 
 
 def heap_map(looks: Sequence[Look]) -> Figure:
@@ -55,27 +52,6 @@ def heap_map(looks: Sequence[Look]) -> Figure:
         titles=("addresses", *LEVELS, "live at the end"),
         rows=[_row(row, cells[row], levels[row], height) for row in reversed(range(len(cells)))],
     )
-
-
-def occupancy_cells(looks: Sequence[Look], most: int) -> tuple[np.ndarray, int]:
-    """Return (bytes, bytes of address space in a row), for at most `most` rows.
-
-    The bytes are an array of (row, look, 2): bytes of units, and bytes of live objects in them.
-    """
-    numbers = np.unique(np.concatenate([look.regions[:, 0] for look in looks]))
-    each = max(-(-len(numbers) // most), 1)
-    cells = np.zeros((-(-len(numbers) // each), len(looks), 2), np.int64)
-    for index, look in enumerate(looks):
-        rows = np.searchsorted(numbers, look.regions[:, 0]) // each
-        np.add.at(cells[:, index], rows, look.regions[:, 1:])
-    return cells, each * REGION
-
-
-def levels_of(cells: np.ndarray) -> np.ndarray:
-    """Return the number of the level of each cell, or -1 if it has no memory."""
-    memory, live = cells[:, :, 0], cells[:, :, 1]
-    quarters = np.minimum(4 * live // np.maximum(memory, 1), 3) + 1
-    return np.where(memory == 0, -1, np.where(live == 0, 0, quarters))
 
 
 def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int]]:

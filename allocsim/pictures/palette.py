@@ -85,7 +85,7 @@ LEVELS = (
 """Five levels from little to much."""
 
 OCCUPANCY = (EMPTY, PINNED, Colour("#f3b27c", "#b9744a"), Colour("#9cc3e4", "#42688c"), LIVE)
-"""Levels of occupancy: no live object, below a quarter, a half, three quarters, and above."""
+"""The colour of each level of `explanation.cells.LEVELS`."""
 
 
 def colour_of(part: str) -> Colour:

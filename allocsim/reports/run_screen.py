@@ -11,6 +11,7 @@ from allocsim.profile import (
     Profile,
     Snapshot,
 )
+from allocsim.recorded_times import recorded_times
 from allocsim.reports import Result
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import (
@@ -18,12 +19,12 @@ from allocsim.reports.phrases import (
     dropped_calls,
     headline,
     percent,
-    sparkline,
     summary,
     verification,
 )
 from allocsim.reports.run_tables import caches_table, classes_table, native_table
 from allocsim.reports.screen import NARROW, ROOMY, PlainText, Screen, Table, styled
+from allocsim.reports.timeline import Line, timeline_table
 from allocsim.text import format_bytes
 
 MIN_COLUMNS = 3
@@ -58,7 +59,7 @@ def print_result(
     screen.print(styled(summary(profile), "bold green" if profile.at_peak.live else ""))
     screen.print("")
     screen.print_table(_parts_table(profile, screen.width), MIN_COLUMNS)
-    screen.print("", _timeline(profile, screen.width), "")
+    screen.print("", _timeline(result, screen.width), "")
     chosen = profile.at_moment.event if profile.at_moment else None
     screen.print_table(moments_table(profile.moments, chosen))
     for items in _counts(profile):
@@ -135,19 +136,18 @@ def _bytes(moment: Snapshot, name: str) -> int:
     return moment.parts[name] if name in moment.parts else int(getattr(moment, name))
 
 
-def _timeline(profile: Profile, width: int) -> Table:
+def _timeline(result: Result, width: int) -> Table:
     """Return lines of footprint and live bytes over the run, each scaled to its own peak."""
+    profile = result.profile
     when = f", event {profile.at_peak.event:,}" if width >= NARROW else ""
-    blocks = max(min(60, width - 26), 8)
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-    table.add_column()
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    for name, peak in (("footprint", profile.at_peak.footprint), ("live", profile.peak_live)):
-        line = sparkline(profile.samples[name].tolist(), peak, blocks)
-        style, moment = ("green", "") if name == "live" else ("bold", when)
-        table.add_row(name, styled(line, style), f"peak {format_bytes(peak)}{moment}")
-    return table
+    peak, live = profile.at_peak.footprint, profile.peak_live
+    samples = {name: profile.samples[name].tolist() for name in ("footprint", "live")}
+    lines = [
+        Line("footprint", samples["footprint"], peak, f"peak {format_bytes(peak)}{when}", "bold"),
+        Line("live", samples["live"], live, f"peak {format_bytes(live)}", "green"),
+    ]
+    times = recorded_times(result.trace.description)
+    return timeline_table(lines, profile.events, times, max(min(60, width - 26), 8))
 
 
 def _counts(profile: Profile) -> tuple[list[str], list[str]]:

@@ -50,6 +50,11 @@ def styled(text: str, style: str = "") -> PlainText:
     return Text(printable(text), style=style)
 
 
+def assembled(pieces: Iterable[tuple[str, str]]) -> PlainText:
+    """Return plain texts, each in its style, one after the other: pairs of (text, style)."""
+    return Text.assemble(*((printable(text), style) for text, style in pieces))
+
+
 def indented(text: str, columns: int, style: str = "") -> Padding:
     """Return plain text whose lines begin `columns` columns to the right."""
     return Padding(styled(text, style), (0, 0, 0, columns))
@@ -81,6 +86,12 @@ class Screen:
         self.console = console
         self.ends_blank = False
         """Whether the last line is blank; another blank line is not printed then."""
+
+    @property
+    def has_colours(self) -> bool:
+        """Whether the output shows colours, and characters that are not ASCII."""
+        console = self.console
+        return not (console.color_system is None or console.no_color or console.options.ascii_only)
 
     @property
     def width(self) -> int:

@@ -196,3 +196,10 @@ def test_page_is_written_whole(run: Run, text: Path, monkeypatch: pytest.MonkeyP
     assert ended.status == 0, ended.err
     assert Path("page.html").read_text() == f"<h1>{text} on go2008</h1>\n"
     assert "wrote page.html" in ended.err
+
+
+def test_map_shows_the_footprint_over_time_and_the_heap(run: Run, text: Path) -> None:
+    ended = run(f"explain {text} --on go2008 --no-what-if --map")
+    assert ended.status == 0, ended.err
+    for part in ("full block: ", "events", "heap map: a row of cells is ", "over 75% live"):
+        assert part in ended.out

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from allocsim.explanation.cells import levels_of, occupancy_cells
 from allocsim.explanation.looks import Look
 from allocsim.explanation.stacks import Stacks
 from allocsim.pictures.bars import Bar, bars
-from allocsim.pictures.heap_map import heap_map, levels_of, occupancy_cells
+from allocsim.pictures.heap_map import heap_map
 from allocsim.pictures.icicle import DEPTH, Node, depth_of, icicle, tree_of
 from allocsim.pictures.size_lifetime import FOREVER, owned_by_size_and_lifetime, size_lifetime
 from allocsim.pictures.text_width import cut, cut_middle

@@ -1,0 +1,97 @@
+"""The heap map and the timeline of an explanation on the screen.
+
+With colours, a character shows two cells: the upper half block has the colour of one, its
+background that of the other. Without colours, or in ASCII, the height of a character shows the
+level of one cell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.explanation.cells import LEVELS, levels_of, occupancy_cells
+from allocsim.explanation.evidence import Evidence
+from allocsim.reports.screen import PlainText, Screen, assembled, styled
+from allocsim.reports.timeline import Line, axis, short_count, timeline_table
+from allocsim.text import format_bytes
+
+ROWS = 24
+"""Maximum number of cells above each other in colour; half as many without colours."""
+
+COLOURS = ("bright_black", "red", "yellow", "cyan", "blue")
+"""The colour of each level of `cells.LEVELS`."""
+
+HEIGHTS = "▁▃▅▇█"
+"""The character of each level without colours."""
+
+INDENT = len("footprint ")
+"""Columns before the map, so that it is below the timeline."""
+
+UPPER, LOWER, FULL = "▀▄█"
+
+
+def print_history(evidence: Evidence, times: list[tuple[int, int]]) -> None:
+    """Print the timeline and the heap map; `times` are those of the recording, or []."""
+    screen, looks = Screen(), evidence.looks
+    peak = max(look.footprint for look in looks)
+    lines = [
+        Line("footprint", [look.footprint for look in looks], peak, _peak(peak), "bold"),
+        *(
+            Line(name, [look.parts.get(name, 0) for look in looks], peak, "", style)
+            for name, style in (("live", "green"), ("pinned", "red"))
+        ),
+    ]
+    width = max(min(len(looks), screen.width - 30), 8)
+    screen.print("", timeline_table(lines, looks[-1].event, times, width))
+    if any(len(look.regions) for look in looks):
+        _print_map(screen, evidence, width)
+
+
+def _peak(size: int) -> str:
+    """Return the note of a line that has its own scale."""
+    return f"full block: {format_bytes(size)}"
+
+
+def _print_map(screen: Screen, evidence: Evidence, width: int) -> None:
+    """Print the heap map, the highest addresses first, with its axis and its legend."""
+    in_colour = screen.has_colours
+    cells, height = occupancy_cells(evidence.looks, ROWS if in_colour else ROWS // 2)
+    columns = np.linspace(0, len(evidence.looks) - 1, width).astype(int)
+    levels = levels_of(cells)[::-1, columns]
+    screen.print("", f"heap map: a row of cells is {format_bytes(height)} of addresses")
+    lines = half_blocks(levels) if in_colour else map(styled, heights(levels))
+    screen.print(*(assembled([(" " * INDENT, "")]) + line for line in lines))
+    marks = np.linspace(0, evidence.looks[-1].event, 5)
+    screen.print(styled(" " * INDENT + axis([short_count(mark) for mark in marks], width), "dim"))
+    screen.print(_legend(in_colour))
+
+
+def heights(levels: np.ndarray) -> list[str]:
+    """Return a line for each row of cells; a cell without memory is blank."""
+    return ["".join(" " if level < 0 else HEIGHTS[level] for level in row) for row in levels]
+
+
+def half_blocks(levels: np.ndarray) -> list[PlainText]:
+    """Return a line for each two rows of cells."""
+    if len(levels) % 2:
+        levels = np.vstack([levels, np.full(levels.shape[1], -1)])
+    return [
+        assembled(_half_block(*pair) for pair in zip(upper, lower, strict=True))
+        for upper, lower in zip(levels[::2].tolist(), levels[1::2].tolist(), strict=True)
+    ]
+
+
+def _half_block(upper: int, lower: int) -> tuple[str, str]:
+    """Return a character and its style for two cells."""
+    if upper == lower:
+        return (" ", "") if upper < 0 else (FULL, COLOURS[upper])
+    if upper < 0:
+        return LOWER, COLOURS[lower]
+    return UPPER, COLOURS[upper] if lower < 0 else f"{COLOURS[upper]} on {COLOURS[lower]}"
+
+
+def _legend(in_colour: bool) -> PlainText:
+    """Return the meaning of colours or characters."""
+    signs = [(FULL, each) for each in COLOURS] if in_colour else [(each, "") for each in HEIGHTS]
+    named = zip(signs, LEVELS, strict=True)
+    return assembled(piece for sign, name in named for piece in (sign, (f" {name}  ", "dim")))
