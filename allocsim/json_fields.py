@@ -33,14 +33,16 @@ class Field:
     value: Any
     name: str = ""
     """The keys that lead to the value, joined by dots; empty for the whole file."""
+    kind: str = "a saved result"
+    """What the file should be, for error messages."""
 
     def __getitem__(self, key: str | int) -> Field:
         """Return the value at a key; raise InputError if the key is missing."""
         name = f"{self.name}.{key}" if self.name else str(key)
         try:
-            return Field(self.path, self.value[key], name)
+            return Field(self.path, self.value[key], name, self.kind)
         except (KeyError, IndexError, TypeError):
-            raise InputError(f"{self.path}: not a saved result: '{name}' is missing") from None
+            raise InputError(f"{self.path}: not {self.kind}: '{name}' is missing") from None
 
     def get(self, key: str) -> Field | None:
         """Return the value at a key, or None if it is missing or null."""
@@ -65,6 +67,14 @@ class Field:
             self._fail(expected)
         return float(value)
 
+    def integer(self, low: int, high: int) -> int:
+        """Return the value, which must be an integer from `low` to `high`."""
+        expected = f"an integer from {low} to {high}"
+        value: int = self._of(int, expected)
+        if isinstance(value, bool) or not low <= value <= high:
+            self._fail(expected)
+        return value
+
     def _of(self, kind: Any, expected: str) -> Any:
         """Return the value if it is of type `kind`; otherwise raise InputError."""
         return self.value if isinstance(self.value, kind) else self._fail(expected)
@@ -75,17 +85,18 @@ class Field:
         raise InputError(f"{self.path}: '{self.name}' is {shown}; expected {expected}")
 
 
-def read_json(path: str) -> Field:
+def read_json(path: str, kind: str = Field.kind) -> Field:
     """Read a JSON file; raise InputError if it is not JSON.
 
-    The file is read once, since it may be a pipe.
+    `kind` is what the file should be, for error messages. The file is read once, since it may be a
+    pipe.
     """
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_LENGTH + 1)
         if len(text) > MAX_LENGTH:
-            raise InputError(f"{path}: too long for a saved result; expected at most 16 MiB")
-        return Field(path, json.loads(text.decode("utf-8-sig")))
+            raise InputError(f"{path}: too long for {kind}; expected at most 16 MiB")
+        return Field(path, json.loads(text.decode("utf-8-sig")), kind=kind)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

@@ -34,6 +34,7 @@ COMMANDS = {
     "explain": "Show who owns the footprint, and what would change it.",
     "check": "Fail (exit 1) if a result exceeds a limit or a baseline.",
     "trace": "Show, check, convert, slice and sample traces.",
+    "tune": "Find the table of size classes that serves these workloads best.",
     "sizeclass-check": "Check the size classes of a design and show their waste.",
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",

@@ -97,6 +97,16 @@ class PercentType(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class FloorType(PercentType):
+    """A percentage as a share, or "none", which is returned as it is."""
+
+    name = "floor"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the share, or "none"."""
+        return value if value == "none" else super().convert(value, param, ctx)
+
+
 class TimeType(click.ParamType[float]):
     """A time in nanoseconds: 30, 30.5 or 30ns."""
 

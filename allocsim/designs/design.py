@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.core.check import Invariant
+from allocsim.core.class_rules import ClassRules
 from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
 from allocsim.core.size_classes import SizeClasses
@@ -86,6 +87,9 @@ class Design:
     """create(memory, threads, parameters) returns a new heap."""
     size_classes: Callable[[Mapping[str, int]], SizeClasses] | None = None
     """Returns the size class table for the given parameters; None for a design without classes."""
+    class_rules: ClassRules | None = None
+    """The rules of a table of size classes; None if the design's table cannot be replaced. A design
+    with rules has the parameter of `table_parameter`."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
     """Returns the use of each size class; None for a design without classes."""
     invariants: tuple[Invariant, ...] = ()

@@ -54,6 +54,7 @@ from allocsim.designs.go import (
     stack,
 )
 from allocsim.designs.go.check_classes import INVARIANTS
+from allocsim.designs.go.class_rules import RULES, classes_of
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import size_classes
 from allocsim.designs.go.state import PARAMETERS, mode, new_state, placement
@@ -110,8 +111,8 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
 
 
 def table_of(parameters: Mapping[str, int]) -> SizeClasses:
-    """Return the size classes under `greenteagc`."""
-    return size_classes(bool(parameters["greenteagc"]))
+    """Return the size classes under these parameters."""
+    return size_classes(classes_of(parameters), bool(parameters["greenteagc"]))
 
 
 DESIGN = Design(
@@ -119,6 +120,7 @@ DESIGN = Design(
     state=Go,
     create=create,
     size_classes=table_of,
+    class_rules=RULES,
     classes=mstats.classes,
     invariants=INVARIANTS,
     parameters=PARAMETERS,

@@ -100,7 +100,7 @@ def mallocgc(heap: Go, request: int) -> int:
         return malloc_tiny(heap, request)
     if request > MAX_SMALL:
         return large_object(heap, request, PAGE)
-    return malloc_small(heap, class_of(request))
+    return malloc_small(heap, class_of(heap, request))
 
 
 @kernel
@@ -202,7 +202,7 @@ def allocate_aligned(heap: Go, alignment: int, request: int) -> int:
     if alignment > PAGE or request > MAX_SMALL:
         return large_object(heap, max(request, 1), alignment)
     if alignment > 1:
-        size_class = class_of(max(request, TINY_SIZE))
+        size_class = class_of(heap, max(request, TINY_SIZE))
         while heap.mcentral[size_class].elemsize & (alignment - 1):
             size_class += 1
         request = min(heap.mcentral[size_class].elemsize, MAX_SMALL)

@@ -145,6 +145,7 @@ class Go(NamedTuple):
     mheap: Table[MHeap]  # one record
     gc_controller: Table[GcController]  # one record
     scavenger: Table[Scavenger]  # one record
+    class_index: np.ndarray  # class by row of sizes (see `size_classes.row_of`): uint8
     mcentral: Table[MCentral]  # by class; class 0 is for large objects
     span_set: Grid[SpanSet]  # by class and PARTIAL or FULL
     mspan: Table[MSpan]  # by span number

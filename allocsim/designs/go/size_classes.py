@@ -7,12 +7,14 @@ them fit than the published table says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.size_classes import SizeClasses
+from allocsim.designs.go.records import Go
 
 PAGE_SHIFT = 13
 PAGE = 1 << PAGE_SHIFT
@@ -59,7 +61,7 @@ def class_table() -> list[SizeClass]:
     size = step = 8
     while size <= MAX_CLASS_SIZE:
         step = _step_from(size, step)
-        info = SizeClass(size, _pages_for(size))
+        info = fitted(size)
         if classes and _fits_as_many(classes[-1], info):
             classes.pop()
         classes.append(info)
@@ -67,7 +69,7 @@ def class_table() -> list[SizeClass]:
     return [_widened(info) for info in classes]
 
 
-def class_index(classes: list[SizeClass]) -> np.ndarray:
+def class_index(classes: Sequence[SizeClass]) -> np.ndarray:
     """Return the class of each row (see `row_of`), for all sizes up to 32768, as uint8."""
     sizes = np.array([info.object_size for info in classes])
     rows = np.arange(row_of(MAX_CLASS_SIZE) + 1)
@@ -77,9 +79,9 @@ def class_index(classes: list[SizeClass]) -> np.ndarray:
 
 
 @kernel
-def class_of(request: int) -> int:
+def class_of(heap: Go, request: int) -> int:
     """Return the class of `request` bytes, 1 to 32768 (gc.SizeToSizeClass8, SizeToSizeClass128)."""
-    return int(CLASS_INDEX[np.uint64(row_of(request))])
+    return int(heap.class_index[np.uint64(row_of(request))])
 
 
 @kernel
@@ -90,22 +92,31 @@ def row_of(request: int) -> int:
     return (request - SMALL_SIZE_MAX + 127 >> 7) + (SMALL_SIZE_MAX >> 3)
 
 
-def size_classes(greenteagc: bool) -> SizeClasses:
-    """Return the table of classes, as `sizeclass-check` shows it."""
-    spans = {info.object_size: info for info in CLASSES}
+def size_classes(classes: Sequence[SizeClass], greenteagc: bool) -> SizeClasses:
+    """Return a table of classes, as `sizeclass-check` shows it."""
+    spans, rows = {info.object_size: info for info in classes}, class_index(classes)
 
     def number_of(request: int) -> int:
-        """Return the class of `request` bytes, or 68 if it is larger than every class."""
-        return class_of(max(request, 1)) if request <= MAX_CLASS_SIZE else len(CLASSES) + 1
+        """Return the class of `request` bytes, or the number of classes + 1 if it is too large."""
+        fits = request <= MAX_CLASS_SIZE
+        return int(rows[row_of(max(request, 1))]) if fits else len(classes) + 1
 
     return SizeClasses(
         class_of=number_of,
-        object_size=lambda number: CLASSES[number - 1].object_size,
-        count=len(CLASSES),
+        object_size=lambda number: classes[number - 1].object_size,
+        count=len(classes),
         chunk_of=lambda size: objects_of(spans[size], greenteagc) * size,
         page_size=PAGE,
         first=1,
     )
+
+
+def fitted(size: int) -> SizeClass:
+    """Return the class of `size` with the shortest span of which at most an eighth is wasted."""
+    pages = 1
+    while pages * PAGE % size > pages * PAGE // 8:
+        pages += 1
+    return SizeClass(size, pages)
 
 
 def _step_from(size: int, step: int) -> int:
@@ -117,14 +128,6 @@ def _step_from(size: int, step: int) -> int:
     if size >= 128:
         return size // 8
     return 16 if size >= 32 else step
-
-
-def _pages_for(size: int) -> int:
-    """Return the pages of the shortest span of which at most an eighth is wasted."""
-    pages = 1
-    while pages * PAGE % size > pages * PAGE // 8:
-        pages += 1
-    return pages
 
 
 def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
@@ -140,6 +143,3 @@ def _widened(info: SizeClass) -> SizeClass:
 
 CLASSES = class_table()
 """The 67 classes; class 1 is the first."""
-
-CLASS_INDEX = class_index(CLASSES)
-"""The class of each row. A kernel contains the table as a constant."""

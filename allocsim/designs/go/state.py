@@ -6,7 +6,7 @@ If Go reads a parameter from an environment variable, the parameter has the vari
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from allocsim.core.memory import Reservation, table
 from allocsim.core.records import Counters, System
 from allocsim.designs import Parameter
+from allocsim.designs.go.class_rules import RULES, classes_of
 from allocsim.designs.go.mgcpacer import commit
 from allocsim.designs.go.mgcscavenge import NO_GOAL
 from allocsim.designs.go.mpagealloc import CHUNK_BYTES
@@ -30,8 +31,9 @@ from allocsim.designs.go.records import (
     Scavenger,
     SpanSet,
 )
-from allocsim.designs.go.size_classes import CLASSES, PAGE, objects_of
+from allocsim.designs.go.size_classes import PAGE, SizeClass, class_index, objects_of
 from allocsim.designs.go.spans import BITS_SHIFT, TAKEN
+from allocsim.designs.table_parameter import KEY, table_parameter
 from allocsim.errors import InputError
 
 NEVER = 1 << 62
@@ -46,6 +48,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
     "scavenger": Parameter(1, 0, 1, "1: release free pages beyond the goal"),
     "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),
+    KEY: table_parameter(RULES),
 }
 
 HUGE_PAGES = (2 << 20) // PAGE
@@ -80,6 +83,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
         raise InputError("direct=1 collects nothing: it cannot be combined with freegc or collect")
     length = memory.length // CHUNK_BYTES * CHUNK_BYTES
     pages, chunks = length // PAGE, length // CHUNK_BYTES
+    classes = classes_of(parameters)
     heap = Go(
         code=table(code, 1),
         system=table(System, 1),
@@ -87,8 +91,9 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
         mheap=table(MHeap, 1),
         gc_controller=table(GcController, 1),
         scavenger=table(Scavenger, 1),
-        mcentral=table(MCentral, len(CLASSES) + 1),
-        span_set=table(SpanSet, len(CLASSES) + 1, 2),
+        class_index=class_index(classes),
+        mcentral=table(MCentral, len(classes) + 1),
+        span_set=table(SpanSet, len(classes) + 1, 2),
         mspan=table(MSpan, pages + 2),
         spans=table(np.int64, max(pages, 1)),
         gc_bits=table(np.int64, (pages + 2) << BITS_SHIFT),
@@ -100,7 +105,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
     heap.system[0].next = heap.mheap[0].start = memory.address
     heap.system[0].limit = memory.address + length
     _init_modes(heap, parameters)
-    _init_classes(heap, bool(parameters["greenteagc"]))
+    _init_classes(heap, classes, bool(parameters["greenteagc"]))
     return heap
 
 
@@ -119,9 +124,9 @@ def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
     commit(heap)
 
 
-def _init_classes(heap: Go, greenteagc: bool) -> None:
+def _init_classes(heap: Go, classes: Sequence[SizeClass], greenteagc: bool) -> None:
     """Fill the table of classes. The null span has no slots, so an empty cache refills."""
-    for number, source in enumerate(CLASSES, start=1):
+    for number, source in enumerate(classes, start=1):
         central = heap.mcentral[number]
         central.elemsize, central.npages = source
         central.nelems = objects_of(source, greenteagc)

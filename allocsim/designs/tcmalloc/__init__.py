@@ -43,6 +43,7 @@ from allocsim.designs.tcmalloc import (
     thread_cache,
 )
 from allocsim.designs.tcmalloc.check_caches import INVARIANTS
+from allocsim.designs.tcmalloc.class_rules import RULES
 from allocsim.designs.tcmalloc.records import Tcmalloc
 from allocsim.designs.tcmalloc.state import (
     PARAMETERS,
@@ -111,6 +112,7 @@ DESIGN = Design(
     state=Tcmalloc,
     create=create,
     size_classes=size_classes,
+    class_rules=RULES,
     classes=classes,
     invariants=INVARIANTS,
     zeroed=False,

@@ -47,12 +47,17 @@ def num_move_size(size: int, transfer_num_obj: int) -> int:
 
 
 @cache
-def size_map(transfer_num_obj: int) -> tuple[SizeClass, ...]:
-    """Return the classes in ascending order, from class 1 on (SizeMap::Init)."""
+def size_map(transfer_num_obj: int, sizes: tuple[int, ...] = ()) -> tuple[SizeClass, ...]:
+    """Return the classes in ascending order, from class 1 on (SizeMap::Init).
+
+    With `sizes`, the classes have these object sizes and not those of the library.
+    """
+    if sizes:
+        return tuple(fitted(size, num_move_size(size, transfer_num_obj)) for size in sizes)
     classes: list[SizeClass] = []
     size = 8
     while size <= MAX_SIZE:
-        info = _fitted(size, num_move_size(size, transfer_num_obj))
+        info = fitted(size, num_move_size(size, transfer_num_obj))
         if classes and _fits_as_many(classes[-1], info):
             classes.pop()
         classes.append(info)
@@ -85,7 +90,7 @@ def class_of(heap: Tcmalloc, request: int) -> int:
     return int(heap.class_index[np.uint64(row_of(request))])
 
 
-def _fitted(size: int, batch: int) -> SizeClass:
+def fitted(size: int, batch: int) -> SizeClass:
     """Return the class of `size` with the shortest span that wastes little and is long enough."""
     pages = 0
     while True:

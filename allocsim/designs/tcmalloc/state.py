@@ -19,12 +19,14 @@ from allocsim.core.size_classes import SizeClasses
 from allocsim.core.system import count_metadata
 from allocsim.core.tables import records
 from allocsim.designs import Parameter
+from allocsim.designs.table_parameter import KEY, table_parameter
 from allocsim.designs.tcmalloc.cache_limit import MIN_THREAD_CACHE_SIZE
 from allocsim.designs.tcmalloc.central_free_list import (
     INITIAL_TRANSFER_ENTRIES,
     MAX_TRANSFER_ENTRIES,
     max_cache_size,
 )
+from allocsim.designs.tcmalloc.class_rules import RULES, classes_of
 from allocsim.designs.tcmalloc.metadata import ALLOC_INCREMENT, METADATA_ALLOC_CHUNK_SIZE
 from allocsim.designs.tcmalloc.page_release import DEFAULT_RELEASE_DELAY
 from allocsim.designs.tcmalloc.pagemap import LEAF_ROWS, LEAF_SPAN, rows_for
@@ -45,7 +47,6 @@ from allocsim.designs.tcmalloc.size_classes import (
     SizeClass,
     class_index,
     row_of,
-    size_map,
 )
 from allocsim.designs.tcmalloc.span import LIST_HEADS, MAX_PAGES
 
@@ -70,6 +71,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         1, 0, LEAF_ROWS - 1, "page of a 2 GiB region at which the heap starts; affects memalign"
     ),
     "startup": Parameter(0, 0, 2, "startup state of the heap", names=STARTUPS),
+    KEY: table_parameter(RULES),
 }
 
 
@@ -95,7 +97,7 @@ def new_state(
 
     `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
     """
-    classes = size_map(parameters["transfer_num_obj"])
+    classes = classes_of(parameters)
     heap = Tcmalloc(
         code=table(code, 1),
         system=table(System, 1),
@@ -185,8 +187,8 @@ def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
 
 
 def size_classes(parameters: Mapping[str, int]) -> SizeClasses:
-    """Return the table of classes under `transfer_num_obj`."""
-    classes = size_map(parameters["transfer_num_obj"])
+    """Return the table of classes under these parameters."""
+    classes = classes_of(parameters)
     rows, pages = class_index(classes), {info.object_size: info.pages for info in classes}
 
     def class_of(request: int) -> int:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from allocsim import Heap
 from allocsim.designs.go.size_classes import CLASSES, class_of, objects_of, size_classes
+from tests.conftest import RESERVE
 
 PUBLISHED = {
     1: (8, 1), 2: (16, 1), 3: (24, 1), 10: (128, 1), 18: (256, 1), 19: (288, 1), 26: (512, 1),
@@ -21,8 +23,13 @@ def test_classes_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("greenteagc", [False, True])
 def test_every_size_maps_to_the_smallest_class_that_holds_it(greenteagc: bool) -> None:
-    assert list(size_classes(greenteagc).mismatches()) == []
-    assert (class_of(1024), class_of(1025), class_of(32_760)) == (32, 33, 67)
+    assert list(size_classes(CLASSES, greenteagc).mismatches()) == []
+
+
+def test_sizes_at_the_ends_of_classes_map_to_them() -> None:
+    with Heap("go", reserve=RESERVE) as heap:
+        found = [class_of(heap.state, request) for request in (1024, 1025, 32_760)]
+    assert found == [32, 33, 67]
 
 
 @pytest.mark.parametrize(

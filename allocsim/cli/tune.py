@@ -1,0 +1,142 @@
+"""`allocsim tune`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from allocsim.cli.completion import complete_design, complete_workload
+from allocsim.cli.options import DEFAULT_RESERVE, recording_options, require_writable
+from allocsim.cli.output import export
+from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, SizeType
+
+
+@click.command("tune")
+@click.argument(
+    "names", metavar="WORKLOAD...", nargs=-1, required=True, shell_complete=complete_workload
+)
+@click.option(
+    "--design",
+    metavar="NAME",
+    required=True,
+    shell_complete=complete_design,
+    help="Design whose table of size classes is tuned: tcmalloc or go.",
+)
+@click.option(
+    "--hold-back",
+    metavar="WORKLOAD",
+    multiple=True,
+    shell_complete=complete_workload,
+    help="Replay this workload under the table, but do not tune for it. May be repeated. Without "
+    "this option, each of several workloads is left out once.",
+)
+@click.option(
+    "--floor",
+    type=FloorType(),
+    metavar="PERCENT|none",
+    default="25%",
+    show_default=True,
+    help="Maximum share of a class that rounding may take, for sizes that the workloads do not "
+    "have.",
+)
+@click.option(
+    "--time",
+    "seconds",
+    type=SecondsType(),
+    help="Then search for a better table for so many seconds, by replaying. Ctrl-C ends the search "
+    "and keeps the best table so far.",
+)
+@click.option("--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed.")
+@click.option(
+    "--scale",
+    metavar="K",
+    type=CountType(1, 1000),
+    default=1,
+    help="Make every call K times, for a heap K times as large.",
+)
+@click.option(
+    "--threads",
+    type=click.Choice(["recorded", "one"]),
+    default="recorded",
+    show_default=True,
+    help="recorded: each recorded thread has its own cache. one: all threads share a single cache.",
+)
+@click.option(
+    "--set",
+    type=SettingType(),
+    multiple=True,
+    help="Set a parameter of the design. Defaults for tune: startup=none for tcmalloc, direct=1 "
+    "for go.",
+)
+@click.option(
+    "--reserve",
+    type=SizeType(),
+    default=DEFAULT_RESERVE,
+    show_default="64GiB",
+    help="Address space of a heap, which limits its size.",
+)
+@click.option(
+    "--source", is_flag=True, help="Print the table as source text of gperftools or Go, no report."
+)
+@click.option("--json", is_flag=True, help="Print the result as one JSON object.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the table to a JSON file, which --set size_classes=FILE reads.",
+)
+@recording_options
+def command(names: tuple[str, ...], **options: Any) -> None:
+    """Find the table of size classes that serves these workloads best.
+
+    WORKLOAD is a trace, a job file or a bundled workload. Tables that minimise rounding, tails and
+    a charge for each class in use are replayed next to today's table, and the best one is shown. It
+    is recommended only if the replay gains more than noise, no footprint rises, and workloads that
+    were held back do not get worse.
+    """
+    if options["source"] and options["json"]:
+        raise click.UsageError("--source and --json exclude each other")
+    require_writable([options["out"]] if options["out"] else [])
+    from allocsim.cli.drive import command_line
+    from allocsim.reports.tuning_screen import print_tuning
+    from allocsim.reports.tuning_text import source_text, table_text, tuning_json
+
+    found = _tuned(names, options)
+    export([(options["out"], lambda: table_text(found))])
+    if options["json"]:
+        click.echo(tuning_json(found, command_line()))
+    elif options["source"]:
+        click.echo(source_text(found))
+    else:
+        print_tuning(found)
+
+
+def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:
+    """Read the workloads and tune for them."""
+    from allocsim.cli.tune_progress import TuneProgress
+    from allocsim.designs import find_design
+    from allocsim.libraries.find import require_no_library
+    from allocsim.tune.question import Question
+    from allocsim.tune.tuning import tune
+
+    require_no_library(options["design"])
+    find_design(options["design"])
+    floor = None if options["floor"] == "none" else options["floor"]
+    question = Question(options["design"], dict(options["set"]), floor, options["reserve"])
+    seconds = options["seconds"] or 0.0
+    opened = [_opened(name, options) for name in (*names, *options["hold_back"])]
+    with TuneProgress(seconds) as progress:
+        read = [progress.read(trace, options["scale"]) for trace in opened]
+        tuned, held_back = read[: len(names)], read[len(names) :]
+        limits = (seconds, options["seed"])
+        return tune(question, tuned, held_back, limits, (progress.say, progress.show_search))
+
+
+def _opened(name: str, options: dict[str, Any]) -> Any:
+    """Open a workload; with --threads one, all its events are on one thread."""
+    from allocsim.events import on_one_thread
+    from allocsim.workloads import open_workload
+
+    trace = open_workload(name, None, options["form"], options["process"])
+    return on_one_thread(trace) if options["threads"] == "one" else trace

@@ -1,0 +1,63 @@
+"""Progress of `allocsim tune`: one line on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from allocsim.cli.progress import REFRESH, clear, watched
+from allocsim.events import Trace
+from allocsim.signals import on_interrupt
+from allocsim.text import printable
+from allocsim.tune.propose import Candidate
+from allocsim.tune.workload import Workload, read_workload
+
+
+class TuneProgress:
+    """Context manager that says what `tune` is doing, if standard error is a terminal."""
+
+    def __init__(self, seconds: float) -> None:
+        """The search takes `seconds`; 0 if there is none."""
+        self.seconds = seconds
+        self.begun = self.shown = 0.0
+        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn())
+        self.bar = Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True, auto_refresh=False
+        )
+        self.task = self.bar.add_task("", total=None)
+        self.on_interrupt = on_interrupt(lambda: clear(console))
+
+    def __enter__(self) -> TuneProgress:
+        self.on_interrupt.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.bar.stop()
+        self.on_interrupt.__exit__(*error)
+
+    def read(self, trace: Trace, copies: int) -> Workload:
+        """Read a workload, with a bar of its own."""
+        with watched(trace):
+            return read_workload(trace, copies)
+
+    def say(self, phrase: str) -> None:
+        """Show what is being done now."""
+        if sys.stderr.isatty():
+            self.bar.start()
+            self.bar.update(self.task, description=printable(phrase))
+            self.bar.refresh()
+
+    def show_search(self, best: Candidate, replays: int) -> None:
+        """Show how far the search got, at most once in REFRESH seconds."""
+        now = time.monotonic()
+        self.begun = self.begun or now
+        if now - self.shown < REFRESH:
+            return
+        self.shown = now
+        self.bar.update(self.task, total=self.seconds, completed=now - self.begun)
+        self.say(f"{replays} replays, in spans {best.score - 1:+.2%}, {len(best.table)} classes")

@@ -1,0 +1,111 @@
+"""The rules that a table of size classes keeps, for a design whose table can be replaced.
+
+A table is the object sizes of its classes, in ascending order. The span of a class follows from
+its size, so a table is complete without spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from allocsim.errors import InputError
+
+Parameters = Mapping[str, int]
+"""The checked parameters of a design."""
+
+
+class ClassSpan(NamedTuple):
+    """The span of a class."""
+
+    pages: int
+    objects: int
+    """Number of objects in a span."""
+    batch: int
+    """Objects moved at once between a thread cache and the spans; 1 if the design moves none."""
+
+
+@dataclass(frozen=True)
+class ClassRules:
+    """The rules of a design for its table of size classes."""
+
+    grid: tuple[int, ...]
+    """The sizes in bytes that a class may have, in ascending order."""
+    grid_text: str
+    """The grid in a phrase, for error messages."""
+    required: Mapping[int, str]
+    """Sizes that must be classes, each with the reason. The largest size of the grid is one."""
+    max_classes: int
+    page_size: int
+    growth_step: int
+    """Bytes by which the heap grows at least. A smaller change of the footprint means nothing."""
+    span_of: Callable[[int, Parameters], ClassSpan]
+    """Returns the span of a class of this size."""
+    own: Callable[[Parameters], Sequence[int]]
+    """Returns the sizes of the design's own table."""
+    source: Callable[[Sequence[int], Parameters], str]
+    """Returns a table as source text for the allocator that the design models."""
+    max_request: int
+    """Largest request in bytes that is served from a class."""
+    aligned: bool = False
+    """Whether memalign(a, n) is malloc(n rounded up to a), for `a` up to a page. Then every class
+    that such a request can use must be a multiple of `a` (see `misaligned`)."""
+
+    def require_valid(self, sizes: Sequence[int]) -> None:
+        """Raise InputError if the table breaks a rule; the message names the rule and the sizes."""
+        on_grid = frozenset(self.grid)
+        for size in sizes:
+            if size not in on_grid:
+                raise InputError(f"no class can have {size:,} bytes; expected {self.grid_text}")
+        for smaller, larger in pairwise(sizes):
+            if larger <= smaller:
+                raise InputError(f"class sizes must ascend, but {larger:,} follows {smaller:,}")
+        for size, reason in self.required.items():
+            if size not in sizes:
+                raise InputError(f"there must be a class of {size:,} bytes: {reason}")
+        if len(sizes) > self.max_classes:
+            raise InputError(f"{len(sizes)} classes; expected at most {self.max_classes}")
+        self._require_aligned(sizes)
+
+    def _require_aligned(self, sizes: Sequence[int]) -> None:
+        """Raise InputError if memalign could return a misaligned object."""
+        for smaller, size in pairwise([0, *sizes] if self.aligned else ()):
+            if (request := self.misaligned(smaller, size)) is not None:
+                alignment = min(request & -request, self.page_size)
+                raise InputError(
+                    f"memalign({alignment}, {request}) would get a misaligned object of {size:,} "
+                    f"bytes; there must be a class of {request:,} bytes"
+                )
+
+    def misaligned(self, smaller: int, size: int) -> int | None:
+        """Return a request that would get a misaligned object of the class `size`, or None.
+
+        `smaller` is the size of the class before. All requests from smaller + 1 to `size` get an
+        object of `size` bytes. Those that are a multiple of a larger power of two than `size` is
+        (up to a page) come from memalign, so their objects would be misaligned.
+        """
+        power = size & -size
+        if power >= self.page_size:
+            return None
+        request = size - power  # the largest such request
+        return request if request > smaller else None
+
+
+def encoded(sizes: Sequence[int]) -> int:
+    """Return a table as one integer, in which bit `size / 8` is set for each class.
+
+    Parameters of designs are integers. All classes are multiples of 8 bytes.
+    """
+    return sum(1 << (size >> 3) for size in sizes)
+
+
+def decoded(table: int) -> tuple[int, ...]:
+    """Return the sizes of an encoded table, in ascending order."""
+    sizes = []
+    while table:
+        bit = table & -table
+        sizes.append(bit.bit_length() - 1 << 3)
+        table ^= bit
+    return tuple(sizes)

@@ -1,0 +1,83 @@
+"""The parameter `size_classes`: another table of size classes than the design's own.
+
+Its value is an integer, as that of every parameter: an encoded table (see `core.class_rules`), or
+0 for the design's own. A table comes from a file that `allocsim tune` has written, or is given as
+sizes in bytes separated by commas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from allocsim.core.class_rules import ClassRules, decoded, encoded
+from allocsim.designs.parameter import Parameter
+from allocsim.errors import InputError
+from allocsim.json_fields import read_json
+from allocsim.text import parse_count
+
+KEY = "size_classes"
+"""The name of the parameter."""
+
+OWN = "own"
+"""The value that stands for the design's own table."""
+
+SCHEMA = "allocsim/size-class-table/1"
+"""Name and version of the JSON file. The version changes when a key is removed or gets another
+meaning."""
+
+
+@dataclass(frozen=True)
+class TableParameter(Parameter):
+    """The parameter of a design whose table can be replaced."""
+
+    rules: ClassRules = field(kw_only=True)
+
+    def value_of(self, key: str, given: Any) -> int:
+        """Return the encoded table; raise InputError if it breaks a rule of the design.
+
+        `given` is OWN, a path, sizes separated by commas, or a sequence of sizes.
+        """
+        if given in (OWN, 0):
+            return 0
+        sizes = _sizes(given) if isinstance(given, str) else tuple(given)
+        try:
+            self.rules.require_valid(sizes)
+        except InputError as error:
+            named = f"{key}={given}: " if isinstance(given, str) else f"{key}: "
+            raise InputError(f"{named}{error}") from None
+        return encoded(sizes)
+
+    @property
+    def expected(self) -> str:
+        """The valid values, as error messages describe them."""
+        return f"{OWN}, a file written by `allocsim tune`, or sizes separated by commas"
+
+    def shown(self, value: int) -> str:
+        """Return the table as sizes separated by commas, or OWN."""
+        return ",".join(map(str, decoded(value))) or OWN
+
+
+def table_parameter(rules: ClassRules) -> TableParameter:
+    """Return the parameter of a design with these rules."""
+    return TableParameter(0, 0, 0, "table of size classes", rules=rules)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """Return the sizes that a text lists, or those in the file that it names."""
+    listed = [parse_count(each) for each in text.split(",")]
+    if None not in listed:
+        return tuple(size for size in listed if size is not None)
+    return _read(text)
+
+
+def _read(path: str) -> tuple[int, ...]:
+    """Read the sizes of a table from a JSON file: `classes`, each with its `size` in bytes."""
+    classes = read_json(path, "a table of size classes")["classes"].items()
+    return tuple(each["size"].integer(1, 1 << 40) for each in classes)
+
+
+def table_json(design: str, rows: Sequence[dict[str, int]]) -> dict[str, Any]:
+    """Return a table as the JSON object that `size_classes=FILE` reads."""
+    return {"schema": SCHEMA, "design": design, "classes": list(rows)}

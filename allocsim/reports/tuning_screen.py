@@ -1,0 +1,102 @@
+"""The result of `allocsim tune` on the screen: what a table does, the table, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from allocsim.reports.screen import Screen, Table, simple_table, styled
+from allocsim.text import format_bytes
+from allocsim.tune.tuning import Row, Tuning
+from allocsim.tune.verdict import objections, remarks
+
+
+def print_tuning(tuning: Tuning) -> None:
+    """Print the figures, the table and the verdict."""
+    screen, question = Screen(), tuning.question
+    screen.print(
+        styled(
+            f"{question.design_name}: {len(tuning.table)} size classes instead of "
+            f"{len(question.own)}, for {', '.join(row.name for row in tuning.rows)}",
+            "bold",
+        )
+    )
+    screen.print_table(_figures_table(tuning), 4)
+    screen.print_table(_classes_table(tuning), 2)
+    screen.print(*(styled(sentence) for sentence in remarks(tuning)))
+    against = objections(tuning)
+    if not against:
+        screen.print(styled("Recommended for this program.", "bold"))
+    else:
+        screen.print(styled("Not recommended:", "bold"), *(styled(f"  {why}") for why in against))
+
+
+def _figures_table(tuning: Tuning) -> Table:
+    """Return the table of workloads: bytes in spans and footprint, today's and new."""
+    table = simple_table()
+    table.add_column("", no_wrap=True)
+    for title in ("in spans now", "new", "change", "predicted", "footprint now", "new"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("rounding, tail", justify="right", no_wrap=True)
+    table.add_column("caches, part-used spans", justify="right", no_wrap=True)
+    kinds = (
+        ("", tuning.rows),
+        (" (held back)", tuning.held_back),
+        (" (left out)", tuning.left_out),
+    )
+    for kind, rows in kinds:
+        for row in rows:
+            table.add_row(*_cells(row, kind))
+    return table
+
+
+def _cells(row: Row, kind: str) -> list[str]:
+    """Return the cells of a workload."""
+    predicted = "" if row.predicted is None else f"{row.predicted / row.now.in_spans:+.1%}"
+    return [
+        row.name + kind,
+        format_bytes(row.now.in_spans),
+        format_bytes(row.new.in_spans),
+        f"{row.change:+.1%}",
+        predicted,
+        format_bytes(row.now.footprint),
+        format_bytes(row.new.footprint),
+        _change(row, ("rounding", "tail")),
+        _change(row, ("thread_cache", "transfer", "central")),
+    ]
+
+
+def _change(row: Row, parts: Sequence[str]) -> str:
+    """Return the sums of some parts at the peak of live bytes, today's and new."""
+    now, new = (sum(each.parts[part] for part in parts) for each in (row.now, row.new))
+    return f"{format_bytes(now)} -> {format_bytes(new)}"
+
+
+def _classes_table(tuning: Tuning) -> Table:
+    """Return the new classes, with today's classes that each one replaces."""
+    table = simple_table()
+    titles = ("bytes", "span pages", "objects", "batch", "live objects")
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("today's classes", no_wrap=True)
+    question, before = tuning.question, 0
+    for size, weight in zip(tuning.table, tuning.weights, strict=True):
+        span = question.rules.span_of(size, question.parameters)
+        table.add_row(
+            f"{size:,}",
+            str(span.pages),
+            f"{span.objects:,}",
+            str(span.batch),
+            f"{weight:,.0f}",
+            _replaced(question.own, before, size),
+        )
+        before = size
+    return table
+
+
+def _replaced(own: Sequence[int], before: int, size: int) -> str:
+    """Return today's classes that serve the requests from `before` + 1 to `size` bytes."""
+    inside = [each for each in own if before < each < size]
+    first_above = [each for each in own if each >= size][:1]
+    found = [*inside, *first_above]
+    shown = [f"{each:,}" for each in found]
+    return ", ".join(shown) if len(shown) <= 4 else f"{shown[0]} to {shown[-1]} ({len(shown)})"

@@ -1,0 +1,111 @@
+"""Kernel that counts live objects by size: at one moment, and on average over all events.
+
+The size of an object is its effective request, the number of bytes that chose its class. For
+memalign, this is the request rounded up to the alignment. For realloc, it follows the rule of
+gperftools: an object that stays in place keeps its size, and one that grows by less than a quarter
+gets a quarter more. The rule depends on the classes, so it uses today's table.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.events import Event, Op
+
+ROW_SHIFT = 3
+"""Log2 of the bytes of a row: objects are counted in rows of 8 bytes."""
+
+
+class CountedObject(Struct):
+    """An object."""
+
+    size: Int64  # effective request; -1: the object is not live
+    request: Int64  # requested bytes; 0 if the object is not live
+
+
+class RowCount(Struct):
+    """The objects of one row of sizes."""
+
+    live: Int64  # objects live now
+    since: Int64  # events up to which `total` has been summed
+    total: Int64  # sum of `live` over these events
+
+
+class Totals(Struct):
+    """Totals of the events so far."""
+
+    events: Int64  # number of events, without notes
+    live: Int64  # requested bytes that are live
+
+
+class CountState(NamedTuple):
+    """State of the counting."""
+
+    totals: Table[Totals]  # one record
+    live_sum: np.ndarray  # one element: the sum of Totals.live over all events: float64
+    objects: Table[CountedObject]  # by object id
+    rows: Table[RowCount]  # row r: sizes 8r - 7 to 8r; size 0 is in row 1
+    class_sizes: np.ndarray  # object sizes of today's classes, ascending: int64
+
+
+@kernel
+def count_sizes(state: CountState, events: Table[Event], page_size: int) -> None:
+    """Count the objects of these events; every object id is in the table."""
+    totals = state.totals[0]
+    for event in events:
+        if event.op > Op.FREE:
+            continue
+        target = state.objects[event.object]
+        size = _effective_size(state, target.size, event, page_size)
+        _change(state, target.size, -1)
+        _change(state, size, 1)
+        target.size = size
+        request = 0 if event.op == Op.FREE else event.request
+        totals.live += request - target.request
+        target.request = request
+        totals.events += 1
+        state.live_sum[0] += totals.live
+
+
+@kernel
+def _effective_size(state: CountState, size: int, event: Event, page_size: int) -> int:
+    """Return the effective request of the object after an event, or -1 after a free."""
+    if event.op == Op.FREE:
+        return -1
+    if event.op == Op.MEMALIGN:
+        alignment = 1 << int(event.alignment)
+        return (max(event.request, 1) + alignment - 1) & -alignment
+    if event.op != Op.REALLOC:
+        return event.request
+    block = _block(state, size, page_size)
+    if block // 2 <= event.request <= block:
+        return size
+    if block < event.request < block + block // 4:
+        return block + block // 4
+    return event.request
+
+
+@kernel
+def _block(state: CountState, size: int, page_size: int) -> int:
+    """Return the bytes of the object that a request of `size` bytes gets today."""
+    number = np.searchsorted(state.class_sizes, size)
+    if number < len(state.class_sizes):
+        return int(state.class_sizes[number])
+    return (size + page_size - 1) & -page_size
+
+
+@kernel
+def _change(state: CountState, size: int, change: int) -> None:
+    """Add `change` to the live objects of a size; sizes above the last row are not counted."""
+    number = (max(size, 1) + 7) >> ROW_SHIFT
+    if size < 0 or number >= len(state.rows):
+        return
+    row = state.rows[number]
+    events = state.totals[0].events
+    row.total += row.live * (events - row.since)
+    row.since = events
+    row.live += change

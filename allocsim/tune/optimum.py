@@ -1,0 +1,69 @@
+"""The table that minimises an objective: dynamic programming over the candidate sizes.
+
+best(j) = min over i of best(i) + cost of the class j after the class i
+
+Every class that is chosen pays for the sizes above the class before it, so the cheapest table that
+ends at j continues the cheapest table that ends at i. This takes O(M^2) steps for M candidates, and
+O(N M^2) if there may be at most N classes. The optimum is exact; the tests compare it with all
+subsets of small grids.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.errors import InputError
+from allocsim.tune.objective import Objective
+
+
+class Optimum(NamedTuple):
+    """A table with the smallest value of an objective."""
+
+    table: tuple[int, ...]
+    """Object sizes in bytes, ascending."""
+    value: float
+    """The sum of F over the workloads."""
+
+
+def best_table(objective: Objective, max_classes: int) -> Optimum:
+    """Return an optimal table of at most `max_classes` classes.
+
+    Its last class is the largest candidate. Raises InputError if no table keeps the rules.
+    """
+    found = _chain(objective, None)
+    if len(found.table) > max_classes:
+        found = _chain(objective, max_classes)
+    return found
+
+
+def _chain(objective: Objective, limit: int | None) -> Optimum:
+    """Return an optimal table of at most `limit` classes, or of any number of classes.
+
+    Column 0 of `best` is the empty table, column j + 1 are the tables that end with candidate j.
+    With a limit, row n has tables of at most n classes, and continues those of row n - 1.
+    """
+    count, rows = len(objective.sizes), 1 if limit is None else limit + 1
+    best = np.full((rows, count + 1), np.inf)
+    best[:, 0] = 0.0
+    before = np.zeros((rows, count + 1), np.int64)
+    shorter, longer = (best, best) if limit is None else (best[:-1], best[1:])
+    for index, first in enumerate(objective.first + 1):
+        if first <= index:
+            totals = shorter[:, first : index + 1] + objective.costs(index, first)
+            longer[:, index + 1] = totals.min(axis=1)
+            before[rows - len(longer) :, index + 1] = totals.argmin(axis=1) + first
+    if not np.isfinite(best[-1, -1]):
+        raise InputError("no table of size classes keeps this floor; choose a higher one")
+    return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
+
+
+def _followed(objective: Objective, before: np.ndarray, limit: int | None) -> tuple[int, ...]:
+    """Return the table that ends with the largest candidate; `before` are the columns before."""
+    table, row, column = [], len(before) - 1, before.shape[1] - 1
+    while column:
+        table.append(int(objective.sizes[column - 1]))
+        column = int(before[row, column])
+        row -= limit is not None
+    return (*reversed(table),)

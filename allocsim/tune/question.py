@@ -1,0 +1,104 @@
+"""What `allocsim tune` is asked, and everything that proposing and judging a table needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.class_rules import ClassRules
+from allocsim.designs import Design, find_design
+from allocsim.designs.table_parameter import KEY
+from allocsim.errors import InputError
+from allocsim.heap import RESERVE
+from allocsim.tune.judge import Judge, Replayed
+from allocsim.tune.objective import Objective, make_objective
+from allocsim.tune.workload import Workload, weights
+
+DEFAULTS = {"startup": "none", "direct": "1"}
+"""Settings for designs that have these parameters, unless the user sets them. The objects of the
+startup state would be in classes of the table under test. With Go's collector, dead objects take
+more memory than any table saves."""
+
+FLOOR = 0.25
+"""Default maximum share of a class that rounding may take. It costs two fifths of the gain on the
+workloads that are tuned for, and prevents tables that are ruinous for others."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The design, its settings and the limits of the table."""
+
+    design_name: str
+    settings: Mapping[str, Any]
+    """Parameters of the design, as the user gave them."""
+    floor: float | None = FLOOR
+    reserve: int = RESERVE
+    """Address space of each heap, in bytes."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError if the design's table cannot be replaced, or a setting is invalid."""
+        if self.design.class_rules is None:
+            raise InputError(
+                f"the size classes of '{self.design_name}' cannot be replaced; "
+                "tune works for tcmalloc and go"
+            )
+        if KEY in self.settings:
+            raise InputError(f"tune finds a table itself; {KEY} cannot be set")
+        assert self.parameters
+
+    @cached_property
+    def design(self) -> Design:
+        """The design."""
+        return find_design(self.design_name)
+
+    @property
+    def rules(self) -> ClassRules:
+        """The rules of the design's tables."""
+        assert self.design.class_rules is not None
+        return self.design.class_rules
+
+    @cached_property
+    def all_settings(self) -> dict[str, Any]:
+        """The settings with DEFAULTS."""
+        defaults = {key: DEFAULTS[key] for key in DEFAULTS if key in self.design.parameters}
+        return defaults | dict(self.settings)
+
+    @cached_property
+    def parameters(self) -> dict[str, int]:
+        """All parameters of the design, checked."""
+        return self.design.checked(self.all_settings)
+
+    @cached_property
+    def own(self) -> tuple[int, ...]:
+        """The sizes of the design's own table."""
+        return (*self.rules.own(self.parameters),)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge, which replays on the design with these settings."""
+        return Judge(self.design_name, self.all_settings, self.reserve)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A workload with its weights and its replay under today's table."""
+
+    workload: Workload
+    weights: np.ndarray
+    now: Replayed
+
+    @classmethod
+    def of(cls, question: Question, workload: Workload) -> Judged:
+        """Count the sizes of a workload and replay it under today's table."""
+        counted = weights(workload, question.rules, question.own)
+        return cls(workload, counted, question.judge.replay(workload, None))
+
+
+def objective_of(question: Question, workloads: Sequence[Judged], charge: float) -> Objective:
+    """Return the objective for these workloads."""
+    counted = [(each.weights, each.workload.peak_live) for each in workloads]
+    return make_objective(question.rules, question.parameters, counted, charge, question.floor)

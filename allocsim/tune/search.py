@@ -1,0 +1,114 @@
+"""Local search for a better table, with the replay as its objective.
+
+Each step drops, adds or moves one class at random and replays the workloads. A step that is no
+worse is kept. The result is found, not proven: it is no optimum of anything.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from allocsim.signals import InterruptConfirmed
+from allocsim.tune.objective import CHARGE, Objective
+from allocsim.tune.propose import Candidate, judged
+from allocsim.tune.question import Judged, Question, objective_of
+
+MAX_SHIFT = 3
+"""Maximum distance on the grid by which a step moves a class."""
+
+INTERRUPTED = "ending the search with the best table so far; interrupt again to stop at once"
+
+WatchSearch = Callable[[Candidate, int], None]
+"""Takes the best table so far and the number of replays."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The result of a search."""
+
+    best: Candidate
+    replays: int
+    """Tables that were replayed."""
+    seconds: float
+    seed: int
+    interrupted: bool
+
+
+def search(
+    question: Question,
+    workloads: Sequence[Judged],
+    start: Candidate,
+    limits: tuple[float, int],
+    watch: WatchSearch,
+) -> Search:
+    """Improve `start` for (seconds, random seed) = `limits`, or until the first Ctrl-C.
+
+    `watch` is called after each replay.
+    """
+    seconds, seed = limits
+    steps = Steps(objective_of(question, workloads, CHARGE), question.rules.max_classes, seed)
+    begun, best, replays, interrupt = time.monotonic(), start, 0, InterruptConfirmed(INTERRUPTED)
+    with interrupt:
+        while not interrupt.warned and time.monotonic() - begun < seconds:
+            table = steps.after(best.table)
+            if table is None:
+                break
+            found = judged(question, workloads, table)
+            replays += 1
+            if found.score <= best.score and found.is_allowed():
+                best = found
+            watch(best, replays)
+    return Search(best, replays, time.monotonic() - begun, seed, interrupt.warned)
+
+
+class Steps:
+    """Random steps from table to table that keep the rules; no table comes twice."""
+
+    TRIES = 1000
+    """Random steps to try before the search ends because no new table is found."""
+
+    def __init__(self, objective: Objective, max_classes: int, seed: int) -> None:
+        self.sizes: list[int] = objective.sizes.tolist()
+        self.first: list[int] = objective.first.tolist()
+        # The largest candidate in use: from it on, no weight is added.
+        self.last_used = int((objective.below < objective.below[:, -1:]).any(axis=0).sum())
+        self.max_classes = max_classes
+        self.random = random.Random(seed)
+        self.seen: set[tuple[int, ...]] = set()
+
+    def after(self, table: Sequence[int]) -> tuple[int, ...] | None:
+        """Return a new table that differs from `table` in one class; None if none is found."""
+        chosen = [bisect_left(self.sizes, size) for size in table]
+        self.seen.add((*table,))
+        for _ in range(self.TRIES):
+            changed = self._changed(chosen)
+            found = tuple(self.sizes[index] for index in changed)
+            if found not in self.seen and self.is_valid(changed):
+                self.seen.add(found)
+                return found
+        return None
+
+    def is_valid(self, chosen: Sequence[int]) -> bool:
+        """Return whether classes, given as ascending indices of the grid, keep the rules."""
+        if len(chosen) > self.max_classes or [*chosen[-1:]] != [len(self.sizes) - 1]:
+            return False
+        return all(
+            self.first[index] <= before
+            for before, index in zip([-1, *chosen], chosen, strict=False)
+        )
+
+    def _changed(self, chosen: Sequence[int]) -> list[int]:
+        """Return the classes with one dropped, split or moved, among the sizes in use."""
+        place = self.random.randint(0, bisect_left(chosen, self.last_used))
+        index, before = chosen[place], chosen[place - 1] if place else -1
+        step = self.random.choice(("drop", "split", "move"))
+        if step == "split":
+            return sorted({*chosen, self.random.randint(before + 1, index)})
+        rest = {*chosen} - {index}
+        if step == "move":
+            rest.add(index + self.random.randint(-MAX_SHIFT, MAX_SHIFT))
+        return sorted(rest & {*range(len(self.sizes))})

@@ -1,0 +1,149 @@
+"""Tune a table of size classes for workloads, and replay it on workloads held back from the tuning.
+
+If several workloads are given and none is held back, each is left out once: a table is proposed
+for the others and replayed on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from allocsim.tune.judge import Replayed
+from allocsim.tune.objective import CHARGE, Objective
+from allocsim.tune.propose import Candidate, Watch, judged, optimal, proposals, todays
+from allocsim.tune.question import Judged, Question, objective_of
+from allocsim.tune.search import Search, WatchSearch, search
+from allocsim.tune.workload import Workload
+
+
+@dataclass(frozen=True)
+class Row:
+    """A workload, replayed under today's table and under the new one."""
+
+    name: str
+    peak_live: int
+    """Bytes."""
+    now: Replayed
+    new: Replayed
+    predicted: float | None = None
+    """Change of the objective in bytes; None for a workload that was not tuned for."""
+
+    @property
+    def change(self) -> float:
+        """Change of the bytes in spans, as a share of today's."""
+        return self.new.in_spans / self.now.in_spans - 1
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The table for the workloads, and what it does."""
+
+    question: Question
+    table: tuple[int, ...]
+    """Object sizes in bytes, ascending; today's table if none better was found."""
+    charge: float | None
+    """Charge of the objective that the table minimises; None if it minimises none."""
+    rows: list[Row]
+    """The workloads that were tuned for."""
+    held_back: list[Row]
+    left_out: list[Row]
+    """Each workload under a table for the others; empty if workloads were held back."""
+    proposals: list[Candidate]
+    search: Search | None
+    objective: tuple[float, float]
+    """Sum of F over the workloads with the default charge: for today's table, and for the table."""
+    weights: list[float]
+    """Weight of each class of the table: objects, summed over the workloads."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the table is today's."""
+        return self.table == self.question.own
+
+
+def tune(
+    question: Question,
+    workloads: Sequence[Workload],
+    held_back: Sequence[Workload],
+    limits: tuple[float, int],
+    watch: tuple[Watch, WatchSearch],
+) -> Tuning:
+    """Return the best table found for `workloads`.
+
+    `limits` are the seconds of the search, 0 for none, and its random seed. `watch` gets a phrase
+    before each step, and then the progress of the search.
+    """
+    say, searched = watch
+    say("replaying today's table")
+    tuned = [Judged.of(question, each) for each in workloads]
+    found = proposals(question, tuned, say)
+    allowed = [each for each in (*found, todays(question, tuned)) if each.is_allowed()]
+    best, hunt = min(allowed, key=lambda each: each.score), None
+    if limits[0]:
+        hunt = search(question, tuned, best, limits, searched)
+        best = hunt.best
+    say("replaying the workloads held back")
+    objective = objective_of(question, tuned, CHARGE)
+    before, after = objective.value(question.own), objective.value(best.table)
+    predicted = [
+        float(change) * each.workload.peak_live
+        for change, each in zip(after - before, tuned, strict=True)
+    ]
+    return Tuning(
+        question=question,
+        table=best.table,
+        charge=best.charge,
+        rows=_rows(tuned, best.replayed, predicted),
+        held_back=_held_back(question, held_back, best.table),
+        left_out=[] if held_back or len(tuned) < 2 else _left_out(question, tuned, say),
+        proposals=found,
+        search=hunt,
+        objective=(float(before.sum()), float(after.sum())),
+        weights=_weights(objective, best.table),
+    )
+
+
+def _rows(
+    workloads: Sequence[Judged], replayed: Sequence[Replayed], predicted: Sequence[float | None]
+) -> list[Row]:
+    """Return the rows of workloads with their replays under the new table."""
+    return [
+        Row(each.workload.name, each.workload.peak_live, each.now, new, change)
+        for each, new, change in zip(workloads, replayed, predicted, strict=True)
+    ]
+
+
+def _held_back(
+    question: Question, workloads: Sequence[Workload], table: tuple[int, ...]
+) -> list[Row]:
+    """Replay workloads that had no part in the tuning."""
+    return [
+        Row(
+            each.name,
+            each.peak_live,
+            question.judge.replay(each, None),
+            question.judge.replay(each, table),
+        )
+        for each in workloads
+    ]
+
+
+def _left_out(question: Question, workloads: Sequence[Judged], say: Watch) -> list[Row]:
+    """Replay each workload under the optimum for the others, with the default charge."""
+    found = []
+    for each in workloads:
+        say(f"leaving out {each.workload.name}")
+        others = [other for other in workloads if other is not each]
+        table = optimal(question, others, CHARGE)
+        found += _rows([each], judged(question, [each], table).replayed, [None])
+    return found
+
+
+def _weights(objective: Objective, table: Sequence[int]) -> list[float]:
+    """Return the weight of each class of a table, summed over the workloads."""
+    chosen = np.searchsorted(objective.sizes, table)
+    weights: list[float] = np.diff(objective.below[:, chosen], prepend=0.0).sum(axis=0).tolist()
+    return weights

@@ -1,0 +1,85 @@
+"""Whether a table can be recommended for the program, and what must be said with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from allocsim.text import counted, format_bytes
+from allocsim.tune.propose import TOLERANCE
+from allocsim.tune.search import Search
+from allocsim.tune.tuning import Row, Tuning
+
+MAX_LOSS = 0.01
+"""Maximum growth of the bytes in spans of a held-back workload, as a share."""
+
+SMALL_HEAP = 2 << 20
+"""Peak live bytes below which a table fits little else."""
+
+
+def objections(tuning: Tuning) -> list[str]:
+    """Return the reasons not to use the table, in sentences; empty if it is recommended."""
+    if tuning.is_own:
+        return ["No table was found that takes fewer bytes in spans than today's."]
+    return [*_on_gain(tuning), *_on_footprint(tuning), *_on_others(tuning)]
+
+
+def remarks(tuning: Tuning) -> list[str]:
+    """Return what a reader of the figures must know, in sentences."""
+    found = ["The table is for this program, with a heap of about this size; not in general."]
+    if tuning.charge is not None:
+        found.append(
+            f"No table within the rules has a smaller F = rounding + tail + {tuning.charge:g} "
+            "spans for each class in use."
+        )
+    if tuning.search is not None:
+        found.append(_on_search(tuning.search))
+    small = ", ".join(row.name for row in tuning.rows if row.peak_live < SMALL_HEAP)
+    if small:
+        found.append(f"A table for less than 2 MiB of live bytes fits little else: {small}.")
+    return found
+
+
+def _on_search(search: Search) -> str:
+    """Return a sentence on what the search did."""
+    how = f"{counted(search.replays, 'replay')} in {search.seconds:.0f} s, seed {search.seed}"
+    stopped = "; interrupted" if search.interrupted else ""
+    if search.best.charge is not None:
+        return f"The search found no better table ({how}{stopped})."
+    return f"The table was found by search ({how}{stopped}); nothing proves it optimal."
+
+
+def _on_gain(tuning: Tuning) -> Iterator[str]:
+    """Object to a gain that is too small to mean anything."""
+    gain = max(row.now.in_spans - row.new.in_spans for row in tuning.rows)
+    step = tuning.question.rules.growth_step
+    if gain <= step:
+        yield (
+            f"The gain, {format_bytes(max(gain, 0))} in spans, is within one step by which the "
+            f"heap grows ({format_bytes(step)})."
+        )
+    elif fmean(row.change for row in tuning.rows) > -TOLERANCE:
+        yield f"The mean gain in spans is below {TOLERANCE:.1%}."
+
+
+def _on_footprint(tuning: Tuning) -> Iterator[str]:
+    """Object to a peak footprint that is larger than today's."""
+    for row in (*tuning.rows, *tuning.held_back):
+        if row.new.footprint > row.now.footprint:
+            yield (
+                f"The peak footprint of {row.name} rises from {format_bytes(row.now.footprint)} to "
+                f"{format_bytes(row.new.footprint)}."
+            )
+
+
+def _on_others(tuning: Tuning) -> Iterator[str]:
+    """Object to a table that other workloads speak against, or that none was tried with."""
+    others: list[tuple[Row, str]] = [
+        *((row, "held back") for row in tuning.held_back),
+        *((row, "left out") for row in tuning.left_out),
+    ]
+    for row, how in others:
+        if row.change > MAX_LOSS:
+            yield f"{row.name}, {how}, takes {row.change:+.1%} in spans."
+    if not others:
+        yield "It was tried on no other workload; hold back another run of the program."

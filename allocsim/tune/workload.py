@@ -1,0 +1,112 @@
+"""A workload that is tuned for: its events in memory, and its live objects by size.
+
+The weight of a size is half its objects at the peak of the live bytes, and half its mean over all
+events, scaled to the peak. The peak is what is paid for; the mean has the sizes that are live at
+other times. Tables for the peak alone are up to six times as large when they are replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.available_memory import available_memory
+from allocsim.core.class_rules import ClassRules
+from allocsim.core.records import Table
+from allocsim.core.tables import records
+from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.events import Event, Op, Trace
+from allocsim.trace_stats import StatsCollector, TraceStats
+from allocsim.tune.histogram_kernel import (
+    ROW_SHIFT,
+    CountedObject,
+    CountState,
+    RowCount,
+    Totals,
+    count_sizes,
+)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload in memory."""
+
+    name: str
+    events: Table[Event]
+    peak_live: int
+    """Maximum of the live bytes."""
+    peak_position: int
+    """Index after the event at which the live bytes first reached their maximum."""
+    objects: int
+    """The highest object id plus one."""
+
+
+def read_workload(trace: Trace, copies: int = 1) -> Workload:
+    """Read all events of a trace, and close it.
+
+    With `copies`, every call is made so many times, as if the program ran that often in one heap.
+    Raises InputError for an invalid trace or one without live bytes, and EnvironmentLacks if the
+    events would take more than half of the available memory.
+    """
+    collector, chunks, room = StatsCollector(), list[Any](), available_memory() // 2
+    with trace:
+        for chunk in trace.chunks:
+            collector.add(chunk)
+            chunks.append(np.array(chunk))
+            room -= chunk.nbytes * copies
+            if room < 0:
+                raise EnvironmentLacks(
+                    f"'{trace.name}' does not fit in half of the available memory; "
+                    "`allocsim trace cut` writes a part of it"
+                )
+    collector.require_valid(trace.name)
+    stats = collector.stats()
+    if stats.peak_live == 0:
+        raise InputError(f"'{trace.name}' has no live bytes: there is nothing to tune for")
+    return _workload(trace.name, _copied(np.concatenate(chunks), copies), stats, copies)
+
+
+def _workload(name: str, events: Table[Event], stats: TraceStats, copies: int) -> Workload:
+    """Return the workload of these events; `stats` are those of one copy."""
+    calls = np.flatnonzero(events.op <= Op.FREE)
+    return Workload(
+        name=name,
+        events=events,
+        peak_live=stats.peak_live * copies,
+        peak_position=int(calls[stats.peak_event * copies - 1]) + 1,
+        objects=stats.objects * copies,
+    )
+
+
+def _copied(events: np.ndarray, copies: int) -> Table[Event]:
+    """Return the events with every call made `copies` times, on objects of their own."""
+    repeats = np.where(events["op"] <= Op.FREE, copies, 1)
+    found: Any = np.repeat(events, repeats).view(np.recarray)
+    first = np.repeat(np.cumsum(repeats) - repeats, repeats)
+    found.object[:] = found.object * copies + np.arange(len(found)) - first
+    return found
+
+
+def weights(workload: Workload, rules: ClassRules, own: Sequence[int]) -> np.ndarray:
+    """Return the weight of each row of 8 bytes: objects, as float64.
+
+    Row r has the sizes 8r - 7 to 8r. `own` are the sizes of today's classes.
+    """
+    state = CountState(
+        totals=records(Totals),
+        live_sum=np.zeros(1),
+        objects=records(CountedObject, workload.objects),
+        rows=records(RowCount, (rules.max_request >> ROW_SHIFT) + 1),
+        class_sizes=np.array(own, np.int64),
+    )
+    state.objects.size = -1
+    count_sizes(state, workload.events[: workload.peak_position], rules.page_size)
+    at_peak = state.rows.live.astype(np.float64)
+    count_sizes(state, workload.events[workload.peak_position :], rules.page_size)
+    events = state.totals[0].events
+    mean = (state.rows.total + state.rows.live * (events - state.rows.since)) / events
+    mean_live = float(state.live_sum[0]) / events
+    return (at_peak + mean * (workload.peak_live / mean_live)) / 2
