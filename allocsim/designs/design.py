@@ -14,6 +14,7 @@ from allocsim.core.memory import Reservation
 from allocsim.core.records import HeapState
 from allocsim.core.size_classes import SizeClasses
 from allocsim.designs.parameter import Parameter
+from allocsim.designs.table_parameter import KEY
 from allocsim.errors import InputError, UnknownName
 
 
@@ -90,6 +91,8 @@ class Design:
     class_rules: ClassRules | None = None
     """The rules of a table of size classes; None if the design's table cannot be replaced. A design
     with rules has the parameter of `table_parameter`."""
+    fixed_classes: str = "it has no table of size classes"
+    """Why the size classes cannot be replaced, for a design without rules."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
     """Returns the use of each size class; None for a design without classes."""
     invariants: tuple[Invariant, ...] = ()
@@ -156,6 +159,8 @@ class Design:
         Raises InputError if a setting is unknown or has an invalid value.
         """
         values = {name: parameter.default for name, parameter in self.parameters.items()}
+        if KEY in settings:
+            self.require_class_rules()
         if settings and not values:
             raise InputError(f"{self.name} has no parameters")
         for name, value in settings.items():
@@ -163,6 +168,14 @@ class Design:
                 raise UnknownName(f"parameter of the design {self.name}", name, self.parameters)
             values[name] = self.parameters[name].value_of(name, value)
         return values
+
+    def require_class_rules(self) -> ClassRules:
+        """Return `class_rules`; raise InputError if there are none."""
+        if self.class_rules is None:
+            raise InputError(
+                f"the size classes of {self.name} cannot be replaced: {self.fixed_classes}"
+            )
+        return self.class_rules
 
     def shown(self, values: Mapping[str, int]) -> dict[str, int | str]:
         """Return checked parameters as users write them."""

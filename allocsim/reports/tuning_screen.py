@@ -34,10 +34,9 @@ def _figures_table(tuning: Tuning) -> Table:
     """Return the table of workloads: bytes in spans and footprint, today's and new."""
     table = simple_table()
     table.add_column("", no_wrap=True)
-    for title in ("in spans now", "new", "change", "predicted", "footprint now", "new"):
+    titles = ("in spans now", "new", "change", "predicted", "footprint now", "new")
+    for title in (*titles, "rounding+tail", "free objects"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("rounding, tail", justify="right", no_wrap=True)
-    table.add_column("caches, part-used spans", justify="right", no_wrap=True)
     kinds = (
         ("", tuning.rows),
         (" (held back)", tuning.held_back),
@@ -66,9 +65,9 @@ def _cells(row: Row, kind: str) -> list[str]:
 
 
 def _change(row: Row, parts: Sequence[str]) -> str:
-    """Return the sums of some parts at the peak of live bytes, today's and new."""
-    now, new = (sum(each.parts[part] for part in parts) for each in (row.now, row.new))
-    return f"{format_bytes(now)} -> {format_bytes(new)}"
+    """Return the change of the sum of some parts at the peak of live bytes."""
+    change = sum(row.new.parts[part] - row.now.parts[part] for part in parts)
+    return f"{'+' if change >= 0 else '-'}{format_bytes(abs(change))}"
 
 
 def _classes_table(tuning: Tuning) -> Table:

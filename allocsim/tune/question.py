@@ -41,11 +41,7 @@ class Question:
 
     def __post_init__(self) -> None:
         """Raise InputError if the design's table cannot be replaced, or a setting is invalid."""
-        if self.design.class_rules is None:
-            raise InputError(
-                f"the size classes of '{self.design_name}' cannot be replaced; "
-                "tune works for tcmalloc and go"
-            )
+        self.design.require_class_rules()
         if KEY in self.settings:
             raise InputError(f"tune finds a table itself; {KEY} cannot be set")
         assert self.parameters
@@ -58,8 +54,7 @@ class Question:
     @property
     def rules(self) -> ClassRules:
         """The rules of the design's tables."""
-        assert self.design.class_rules is not None
-        return self.design.class_rules
+        return self.design.require_class_rules()
 
     @cached_property
     def all_settings(self) -> dict[str, Any]:

@@ -132,6 +132,7 @@ DESIGN = Design(
     state=Go2008,
     create=create,
     size_classes=size_classes,
+    fixed_classes="a formula maps sizes to classes",
     classes=class_uses,
     invariants=(*check_page_heap.INVARIANTS, *check_caches.INVARIANTS),
     zeroed=True,

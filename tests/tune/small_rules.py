@@ -1,0 +1,117 @@
+"""Rules of small invented tables, and a slow model of the rules and of the objective."""
+
+import random
+from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.class_rules import ClassRules, ClassSpan
+from allocsim.tune.objective import MIN_FLOOR
+
+PAGE = 64
+"""Bytes of a page in the invented rules, so that few sizes suffice for the memalign rule."""
+
+Counted = list[tuple[np.ndarray, int]]
+"""By workload: weights by row of 8 bytes, and peak live bytes."""
+
+
+class Case(NamedTuple):
+    """An invented tuning problem."""
+
+    rules: ClassRules
+    counted: Counted
+    charge: float
+    floor: float | None
+
+
+def rules_of(
+    grid: Sequence[int],
+    spans: Mapping[int, ClassSpan],
+    required: Sequence[int] = (),
+    aligned: bool = False,
+) -> ClassRules:
+    """Return rules with these spans."""
+    return ClassRules(
+        grid=(*grid,),
+        grid_text="the grid",
+        required=dict.fromkeys({*required, grid[-1]}, "test"),
+        max_classes=len(grid),
+        page_size=PAGE,
+        growth_step=PAGE,
+        span_of=lambda size, _: spans[size],
+        own=lambda _: grid,
+        source=lambda sizes, _: str(sizes),
+        max_request=grid[-1],
+        aligned=aligned,
+    )
+
+
+def random_case(dice: random.Random) -> Case:
+    """Return a case of 4 to 9 candidates and 1 to 3 workloads."""
+    grid = [8 * row for row in range(1, dice.randint(4, 9) + 1)]
+    if dice.random() < 0.5:
+        grid.remove(dice.choice(grid[:-1]))
+    spans = {size: _random_span(dice, size) for size in grid}
+    required = dice.sample(grid, dice.choice((0, 0, 1)))
+    rules = rules_of(grid, spans, required, dice.random() < 0.5)
+    counted: Counted = []
+    for _ in range(dice.randint(1, 3)):
+        weights = [dice.choice((0, 0, 1, 7.5, 100)) for _ in range(grid[-1] // 8 + 1)]
+        counted.append((np.array([0.0, *weights[1:]]), dice.randint(1, 1000)))
+    charge, floor = dice.choice((0.0, 0.25, 0.5, 2.0)), dice.choice((None, 0.25, 0.5, 0.75))
+    return Case(rules, counted, charge, floor)
+
+
+def _random_span(dice: random.Random, size: int) -> ClassSpan:
+    """Return a span of 1 to 4 pages more than an object needs at least."""
+    pages = -(-size // PAGE) + dice.randint(0, 3)
+    return ClassSpan(pages, pages * PAGE // size, 1)
+
+
+def all_tables(case: Case) -> list[tuple[int, ...]]:
+    """Return every table that keeps the rules, by trying all subsets of the grid."""
+    *rest, largest = case.rules.grid
+    return [
+        (*chosen, largest)
+        for count in range(len(rest) + 1)
+        for chosen in combinations(rest, count)
+        if _keeps_rules(case, (*chosen, largest))
+    ]
+
+
+def _keeps_rules(case: Case, table: Sequence[int]) -> bool:
+    """Return whether a table keeps the rules, size by size."""
+    if any(size not in table for size in case.rules.required):
+        return False
+    for below, size in pairwise([0, *table]):
+        if case.floor is not None and size - below - 1 > max(case.floor * size, MIN_FLOOR):
+            return False
+        if case.rules.aligned and any(
+            _misaligned(request, size) for request in range(below + 1, size)
+        ):
+            return False
+    return True
+
+
+def _misaligned(request: int, size: int) -> bool:
+    """Return whether memalign(a, request) of some a up to a page is misaligned in this class."""
+    alignments = [1 << shift for shift in range(PAGE.bit_length()) if request % (1 << shift) == 0]
+    return any(size % alignment for alignment in alignments)
+
+
+def slow_value(case: Case, table: Sequence[int]) -> float:
+    """Return the sum of F over the workloads, size by size."""
+    total = 0.0
+    for weights, peak in case.counted:
+        used = set()
+        for row, weight in enumerate(weights):
+            if weight:
+                size = next(each for each in table if each >= 8 * row)
+                span = case.rules.span_of(size, {})
+                total += weight * span.pages * PAGE / span.objects / peak
+                used.add(size)
+        spans = sum(case.rules.span_of(size, {}).pages * PAGE for size in used)
+        total += case.charge * spans / peak
+    return total
