@@ -23,7 +23,7 @@ ROW_SHIFT = 3
 class CountedObject(Struct):
     """An object."""
 
-    size: Int64  # effective request; -1: the object is not live
+    effective: Int64  # effective request; -1: the object is not live
     request: Int64  # requested bytes; 0 if the object is not live
 
 
@@ -60,10 +60,10 @@ def count_sizes(state: CountState, events: Table[Event], page_size: int) -> None
         if event.op > Op.FREE:
             continue
         target = state.objects[event.object]
-        size = _effective_size(state, target.size, event, page_size)
-        _change(state, target.size, -1)
+        size = _effective_size(state, target.effective, event, page_size)
+        _change(state, target.effective, -1)
         _change(state, size, 1)
-        target.size = size
+        target.effective = size
         request = 0 if event.op == Op.FREE else event.request
         totals.live += request - target.request
         target.request = request

@@ -102,7 +102,7 @@ def weights(workload: Workload, rules: ClassRules, own: Sequence[int]) -> np.nda
         rows=records(RowCount, (rules.max_request >> ROW_SHIFT) + 1),
         class_sizes=np.array(own, np.int64),
     )
-    state.objects.size = -1
+    state.objects.effective = -1
     count_sizes(state, workload.events[: workload.peak_position], rules.page_size)
     at_peak = state.rows.live.astype(np.float64)
     count_sizes(state, workload.events[workload.peak_position :], rules.page_size)
