@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -125,8 +126,9 @@ def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:
     floor = None if options["floor"] == "none" else options["floor"]
     question = Question(options["design"], dict(options["set"]), floor, options["reserve"])
     seconds = options["seconds"] or 0.0
-    opened = [_opened(name, options) for name in (*names, *options["hold_back"])]
-    with TuneProgress(seconds) as progress:
+    with ExitStack() as stack, TuneProgress(seconds) as progress:
+        every = (*names, *options["hold_back"])
+        opened = [stack.enter_context(_opened(name, options)) for name in every]
         read = [progress.read(trace, options["scale"]) for trace in opened]
         tuned, held_back = read[: len(names)], read[len(names) :]
         limits = (seconds, options["seed"])

@@ -37,7 +37,8 @@ class TuneProgress:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.bar.stop()
+        if self.bar.live.is_started:  # stopping a bar that was never shown prints a blank line
+            self.bar.stop()
         self.on_interrupt.__exit__(*error)
 
     def read(self, trace: Trace, copies: int) -> Workload:
