@@ -12,6 +12,7 @@ divided by the workload's peak live bytes.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,74 +33,87 @@ EMPTY_CHARGE = 1e-9
 
 
 @dataclass(frozen=True)
-class Objective:
-    """The terms of F for each candidate of the grid."""
+class Candidates:
+    """The sizes that a class may have, with what they cost."""
 
     sizes: np.ndarray
-    """The candidates: object sizes in bytes, ascending."""
+    """Object sizes in bytes, ascending."""
     cost: np.ndarray
-    """u(S): bytes of an object of each candidate with its share of the tail."""
+    """u(S): bytes of an object with its share of the tail."""
     span: np.ndarray
-    """Bytes of a span of each candidate, times the charge."""
+    """Bytes of a span."""
+    first: np.ndarray
+    """The lowest index of a candidate that may precede each candidate; -1 if none need precede it.
+    A candidate that nothing may precede has its own index."""
+    rows: np.ndarray
+    """The last row of 8 bytes that each candidate serves (see `workload.weights`)."""
+
+    @classmethod
+    def of(
+        cls, rules: ClassRules, parameters: Mapping[str, int], floor: float | None
+    ) -> Candidates:
+        """Return the candidates of a design.
+
+        `floor` is the maximum share of a class that rounding may take, or None for no such limit.
+        """
+        spans = [rules.span_of(size, parameters) for size in rules.grid]
+        length = np.array([span.pages * rules.page_size for span in spans], np.float64)
+        sizes = np.array(rules.grid, np.int64)
+        return cls(
+            sizes=sizes,
+            cost=length / np.array([span.objects for span in spans]),
+            span=length,
+            first=np.array([_first_before(rules, size, floor) for size in rules.grid]),
+            rows=np.minimum(sizes, rules.max_request + 7) >> ROW_SHIFT,
+        )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """F for some workloads."""
+
+    candidates: Candidates
     below: np.ndarray
     """By workload and candidate: weight of all sizes up to the candidate."""
     share: np.ndarray
     """By workload: 1 / peak live bytes."""
-    first: np.ndarray
-    """The lowest index of a candidate that may precede each candidate; -1 if none need precede it.
-    A candidate that nothing may precede has its own index."""
+    charge: float = CHARGE
+    """Spans charged for each class that a workload uses."""
+
+    @classmethod
+    def of(cls, candidates: Candidates, counted: Sequence[tuple[np.ndarray, int]]) -> Objective:
+        """Return F for workloads, each given as (weights by row, peak live bytes)."""
+        below = [np.cumsum(weights)[candidates.rows] for weights, _ in counted]
+        return cls(candidates, np.array(below), np.array([1 / peak for _, peak in counted]))
 
     def value(self, table: Sequence[int]) -> np.ndarray:
         """Return F of a table for each workload, in bytes per byte of peak live."""
-        chosen = np.searchsorted(self.sizes, table)
+        chosen = np.searchsorted(self.candidates.sizes, table)
         counts = np.diff(self.below[:, chosen], prepend=0.0)
-        charges = np.where(counts > 0, self.span[chosen], 0.0)
-        found: np.ndarray = (counts @ self.cost[chosen] + charges.sum(axis=1)) * self.share
-        return found
+        charges = np.where(counts > 0, self.charge * self.candidates.span[chosen], 0.0)
+        found: np.ndarray = counts @ self.candidates.cost[chosen] + charges.sum(axis=1)
+        return found * self.share
 
     def costs(self, index: int, first: int) -> np.ndarray:
         """Return what the class `index` adds to the sum of F over the workloads.
 
         Element k is for the class before it being candidate first + k - 1; candidate -1 is none.
         """
-        before = np.concatenate([np.zeros((len(self.share), 1)), self.below[:, :index]], axis=1)
-        counts = self.below[:, index, None] - before[:, first:]
-        charges = np.where(counts > 0, self.span[index], 0.0)
-        found: np.ndarray = self.share @ (counts * self.cost[index] + charges) + EMPTY_CHARGE
-        return found
+        before = self.below[:, max(first - 1, 0) : index]
+        if first == 0:
+            before = np.concatenate([np.zeros((len(self.share), 1)), before], axis=1)
+        counts = self.below[:, index, None] - before
+        charges = np.where(counts > 0, self.charge * self.candidates.span[index], 0.0)
+        found: np.ndarray = self.share @ (counts * self.candidates.cost[index] + charges)
+        return found + EMPTY_CHARGE
 
 
-def make_objective(
-    rules: ClassRules,
-    parameters: Mapping[str, int],
-    counted: Sequence[tuple[np.ndarray, int]],
-    charge: float = CHARGE,
-    floor: float | None = None,
-) -> Objective:
-    """Return the objective for workloads, each given as (weights by row, peak live bytes).
-
-    `floor` is the maximum share of a class that rounding may take, or None for no such limit.
-    """
-    spans = [rules.span_of(size, parameters) for size in rules.grid]
-    length = np.array([span.pages * rules.page_size for span in spans], np.float64)
-    rows = [min(size, rules.max_request + 7) >> ROW_SHIFT for size in rules.grid]
-    return Objective(
-        sizes=np.array(rules.grid, np.int64),
-        cost=length / np.array([span.objects for span in spans]),
-        span=length * charge,
-        below=np.array([np.cumsum(weight)[rows] for weight, _ in counted]),
-        share=np.array([1 / peak for _, peak in counted]),
-        first=np.array([_first_before(rules, index, floor) for index in range(len(rules.grid))]),
-    )
-
-
-def _first_before(rules: ClassRules, index: int, floor: float | None) -> int:
-    """Return the element of `Objective.first` for a candidate.
+def _first_before(rules: ClassRules, size: int, floor: float | None) -> int:
+    """Return the element of `Candidates.first` for a size.
 
     The class before must be so large that no required class is passed over, that no request is
     misaligned, and that rounding stays below the floor.
     """
-    size = rules.grid[index]
     smallest = max((each for each in rules.required if each < size), default=0)
     if rules.aligned:
         smallest = max(smallest, rules.misaligned(0, size) or 0)
@@ -107,4 +121,4 @@ def _first_before(rules: ClassRules, index: int, floor: float | None) -> int:
         smallest = max(smallest, size - 1 - int(max(floor * size, MIN_FLOOR)))
     if smallest <= 0:
         return -1
-    return int(np.searchsorted(rules.grid, smallest))
+    return bisect_left(rules.grid, smallest)

@@ -44,12 +44,12 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
     Column 0 of `best` is the empty table, column j + 1 are the tables that end with candidate j.
     With a limit, row n has tables of at most n classes, and continues those of row n - 1.
     """
-    count, rows = len(objective.sizes), 1 if limit is None else limit + 1
+    count, rows = len(objective.candidates.sizes), 1 if limit is None else limit + 1
     best = np.full((rows, count + 1), np.inf)
     best[:, 0] = 0.0
     before = np.zeros((rows, count + 1), np.int64)
     shorter, longer = (best, best) if limit is None else (best[:-1], best[1:])
-    for index, first in enumerate(objective.first + 1):
+    for index, first in enumerate(objective.candidates.first + 1):
         if first <= index:
             totals = shorter[:, first : index + 1] + objective.costs(index, first)
             longer[:, index + 1] = totals.min(axis=1)
@@ -63,7 +63,7 @@ def _followed(objective: Objective, before: np.ndarray, limit: int | None) -> tu
     """Return the table that ends with the largest candidate; `before` are the columns before."""
     table, row, column = [], len(before) - 1, before.shape[1] - 1
     while column:
-        table.append(int(objective.sizes[column - 1]))
+        table.append(int(objective.candidates.sizes[column - 1]))
         column = int(before[row, column])
         row -= limit is not None
     return (*reversed(table),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from allocsim.tune.judge import Replayed
@@ -61,9 +61,11 @@ def todays(question: Question, workloads: Sequence[Judged]) -> Candidate:
     return Candidate(question.own, tuple(each.now for each in workloads), 1.0, 1.0)
 
 
-def optimal(question: Question, workloads: Sequence[Judged], charge: float) -> tuple[int, ...]:
+def optimal(
+    question: Question, workloads: Sequence[Judged], charge: float = CHARGE
+) -> tuple[int, ...]:
     """Return the table that minimises the objective with a charge."""
-    objective = objective_of(question, workloads, charge)
+    objective = replace(objective_of(question, workloads), charge=charge)
     return best_table(objective, question.rules.max_classes).table
 
 

@@ -15,7 +15,7 @@ from allocsim.designs.table_parameter import KEY
 from allocsim.errors import InputError
 from allocsim.heap import RESERVE
 from allocsim.tune.judge import Judge, Replayed
-from allocsim.tune.objective import Objective, make_objective
+from allocsim.tune.objective import Candidates, Objective
 from allocsim.tune.workload import Workload, weights
 
 DEFAULTS = {"startup": "none", "direct": "1"}
@@ -73,6 +73,11 @@ class Question:
         return (*self.rules.own(self.parameters),)
 
     @cached_property
+    def candidates(self) -> Candidates:
+        """The sizes that a class may have."""
+        return Candidates.of(self.rules, self.parameters, self.floor)
+
+    @cached_property
     def judge(self) -> Judge:
         """The judge, which replays on the design with these settings."""
         return Judge(self.design_name, self.all_settings, self.reserve)
@@ -93,7 +98,7 @@ class Judged:
         return cls(workload, counted, question.judge.replay(workload, None))
 
 
-def objective_of(question: Question, workloads: Sequence[Judged], charge: float) -> Objective:
-    """Return the objective for these workloads."""
+def objective_of(question: Question, workloads: Sequence[Judged]) -> Objective:
+    """Return the objective for these workloads, with the default charge."""
     counted = [(each.weights, each.workload.peak_live) for each in workloads]
-    return make_objective(question.rules, question.parameters, counted, charge, question.floor)
+    return Objective.of(question.candidates, counted)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from allocsim.signals import InterruptConfirmed
-from allocsim.tune.objective import CHARGE, Objective
+from allocsim.tune.objective import Objective
 from allocsim.tune.propose import Candidate, judged
 from allocsim.tune.question import Judged, Question, objective_of
 
@@ -50,7 +50,7 @@ def search(
     `watch` is called after each replay.
     """
     seconds, seed = limits
-    steps = Steps(objective_of(question, workloads, CHARGE), question.rules.max_classes, seed)
+    steps = Steps(objective_of(question, workloads), question.rules.max_classes, seed)
     begun, best, replays, interrupt = time.monotonic(), start, 0, InterruptConfirmed(INTERRUPTED)
     with interrupt:
         while not interrupt.warned and time.monotonic() - begun < seconds:
@@ -72,8 +72,8 @@ class Steps:
     """Random steps to try before the search ends because no new table is found."""
 
     def __init__(self, objective: Objective, max_classes: int, seed: int) -> None:
-        self.sizes: list[int] = objective.sizes.tolist()
-        self.first: list[int] = objective.first.tolist()
+        self.sizes: list[int] = objective.candidates.sizes.tolist()
+        self.first: list[int] = objective.candidates.first.tolist()
         # The largest candidate in use: from it on, no weight is added.
         self.last_used = int((objective.below < objective.below[:, -1:]).any(axis=0).sum())
         self.max_classes = max_classes

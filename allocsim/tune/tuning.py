@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.tune.judge import Replayed
-from allocsim.tune.objective import CHARGE, Objective
+from allocsim.tune.objective import Objective
 from allocsim.tune.propose import Candidate, Watch, judged, optimal, proposals, todays
 from allocsim.tune.question import Judged, Question, objective_of
 from allocsim.tune.search import Search, WatchSearch, search
@@ -86,7 +86,7 @@ def tune(
         hunt = search(question, tuned, best, limits, searched)
         best = hunt.best
     say("replaying the workloads held back")
-    objective = objective_of(question, tuned, CHARGE)
+    objective = objective_of(question, tuned)
     before, after = objective.value(question.own), objective.value(best.table)
     predicted = [
         float(change) * each.workload.peak_live
@@ -137,13 +137,13 @@ def _left_out(question: Question, workloads: Sequence[Judged], say: Watch) -> li
     for each in workloads:
         say(f"leaving out {each.workload.name}")
         others = [other for other in workloads if other is not each]
-        table = optimal(question, others, CHARGE)
+        table = optimal(question, others)
         found += _rows([each], judged(question, [each], table).replayed, [None])
     return found
 
 
 def _weights(objective: Objective, table: Sequence[int]) -> list[float]:
     """Return the weight of each class of a table, summed over the workloads."""
-    chosen = np.searchsorted(objective.sizes, table)
+    chosen = np.searchsorted(objective.candidates.sizes, table)
     weights: list[float] = np.diff(objective.below[:, chosen], prepend=0.0).sum(axis=0).tolist()
     return weights

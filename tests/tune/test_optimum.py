@@ -1,13 +1,14 @@
 """The dynamic programming, compared with all subsets of small grids."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from allocsim.core.class_rules import ClassSpan
 from allocsim.errors import InputError
-from allocsim.tune.objective import make_objective
+from allocsim.tune.objective import Candidates, Objective
 from allocsim.tune.optimum import best_table
 from tests.tune.small_rules import PAGE, Case, all_tables, random_case, rules_of, slow_value
 
@@ -22,13 +23,18 @@ GRID = (8, 16, 256)
 SPANS = {size: ClassSpan(4, PAGE * 4 // size, 1) for size in GRID}
 
 
+def objective_of(case: Case) -> Objective:
+    candidates = Candidates.of(case.rules, {}, case.floor)
+    return replace(Objective.of(candidates, case.counted), charge=case.charge)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_optimum_is_the_best_of_all_tables_that_keep_the_rules(seed: int) -> None:
     dice, with_table = random.Random(seed), 0
     for number in range(CASES):
         case = random_case(dice)
         limit = dice.randint(1, len(case.rules.grid))
-        objective = make_objective(case.rules, {}, case.counted, case.charge, case.floor)
+        objective = objective_of(case)
         tables = [table for table in all_tables(case) if len(table) <= limit]
         if not tables:
             with pytest.raises(InputError, match="no table"):
@@ -46,11 +52,11 @@ def test_optimum_is_the_best_of_all_tables_that_keep_the_rules(seed: int) -> Non
 def test_no_class_is_added_that_no_size_needs() -> None:
     case = Case(rules_of(GRID, SPANS), [(np.zeros(33), 1)], 0.0, None)
     smallest = min(all_tables(case), key=len)
-    objective = make_objective(case.rules, {}, case.counted, case.charge, case.floor)
+    objective = objective_of(case)
     assert len(best_table(objective, 100).table) == len(smallest)
 
 
 def test_an_unreachable_floor_is_an_error() -> None:
-    objective = make_objective(rules_of(GRID, SPANS), {}, [(np.zeros(33), 1)], 0.5, 0.25)
+    objective = objective_of(Case(rules_of(GRID, SPANS), [(np.zeros(33), 1)], 0.5, 0.25))
     with pytest.raises(InputError, match="no table of size classes keeps this floor"):
         best_table(objective, 100)
