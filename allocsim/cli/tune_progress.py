@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from allocsim.cli.progress import REFRESH, clear, watched
+from allocsim.cli.progress import REFRESH, clear_bar, watched
 from allocsim.events import Trace
 from allocsim.signals import on_interrupt
 from allocsim.text import printable
@@ -30,7 +30,7 @@ class TuneProgress:
             *columns, TimeRemainingColumn(), console=console, transient=True, auto_refresh=False
         )
         self.task = self.bar.add_task("", total=None)
-        self.on_interrupt = on_interrupt(lambda: clear(console))
+        self.on_interrupt = on_interrupt(lambda: clear_bar(console))
 
     def __enter__(self) -> TuneProgress:
         self.on_interrupt.__enter__()
