@@ -26,7 +26,7 @@ from allocsim.reports.comparison import (
     overlapping,
     smallest,
 )
-from allocsim.reports.durations import duration_warning
+from allocsim.reports.durations import duration_warning, recorded_time
 from allocsim.reports.peak_range import lowest_peak
 from allocsim.reports.predictions import prediction_warnings
 from allocsim.reports.trace_warnings import trace_warnings
@@ -57,10 +57,11 @@ def conditions(shown: Compared) -> str:
     found = [(label(row), row.about.version) for row in shown.comparison.rows]
     allocators = [f"{name} {version}" for name, version in found if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
-    paced = ", --pace recorded (libraries)" if how.paced else ""
+    paced = ", libraries with --pace recorded" if how.paced else ""
     return (
         f"Replayed on {_on_threads(shown.comparison)}, --touch {how.touch.name.lower()}{paced}; "
-        f"each subject in fresh processes: {processes}. {_driver_share(shown)}"
+        f"each subject in fresh processes: {processes}. {recorded_time(shown.comparison)}"
+        f"{_driver_share(shown)}"
         f"Measured with {measured}."
     )
 

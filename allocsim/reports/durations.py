@@ -17,6 +17,14 @@ SAME_TIME = 1.5
 most this factor longer."""
 
 
+def recorded_time(comparison: Comparison) -> str:
+    """Return a sentence about the time of the recorded program, or "" if it is not known."""
+    seconds = comparison.workload.seconds
+    if seconds is None:
+        return ""
+    return f"The recorded program took {seconds:.2f} s from its first call to its last. "
+
+
 def duration_warning(comparison: Comparison) -> str:
     """Return the warning that libraries released memory in another time than the program's, or "".
 

@@ -2,7 +2,7 @@
 
 from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.figures import Row
-from allocsim.reports.durations import duration_warning
+from allocsim.reports.durations import duration_warning, recorded_time
 from tests.reports.comparisons import compared, memory
 
 SECOND = 10**9
@@ -38,3 +38,9 @@ def test_no_library_is_named_if_the_times_are_equal_or_unknown() -> None:
     assert warning([]) == ""
     assert warning([(0, 0), (9, 3 * SECOND)], paced=True) == ""
     assert "lib:jemalloc" not in warning([(9, SECOND // 4)])
+
+
+def test_time_of_the_program_is_told_if_it_is_recorded() -> None:
+    found = compared(ROWS, times=[(0, 0), (9, 3 * SECOND)]).comparison
+    assert recorded_time(found).startswith("The recorded program took 3.00 s")
+    assert recorded_time(compared(ROWS).comparison) == ""

@@ -22,7 +22,7 @@ from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.prefetch import AHEAD, read_ahead
 from allocsim.traces.preload.account import account_losses, account_notes
 from allocsim.traces.preload.inherited import LiveObjects
-from allocsim.traces.preload.layout import Image, ancestors
+from allocsim.traces.preload.layout import Flag, Image, ancestors
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.stacks import site_table
 from allocsim.traces.preload.time_table import TimeTable
@@ -74,7 +74,7 @@ def _events(
     trace.dropped.update(by_reason(maker.ids.dropped))
     trace.description[TIMES] = times.points
     trace.description[UNTOUCHED] = untouched.pairs()
-    trace.notes += untouched.notes()
+    trace.notes += untouched.notes(image.has(Flag.ENDED))
     numbers, names = maker.thread_numbers(), trace.reader.names
     trace.description["thread_names"] = {
         numbers[thread]: name for thread, name in names.items() if thread in numbers

@@ -56,12 +56,21 @@ class UntouchedBlocks:
         """Return the pairs of a row and touched bytes (see `event_facts.UNTOUCHED`)."""
         return sorted((row, touched) for _, row, touched in self._found)
 
-    def notes(self) -> list[str]:
-        """Return a sentence if some blocks were dropped, else []."""
-        if not self._dropped:
-            return []
-        blocks = counted(self._dropped, "more large block")
-        return [f"{blocks} of which the program touched only a part count as touched"]
+    def notes(self, has_ended: bool) -> list[str]:
+        """Return sentences about blocks whose touched bytes are not known.
+
+        `has_ended` says whether the program ran its destructors. If not, nothing was recorded of
+        the blocks that were live then.
+        """
+        found = []
+        if self._dropped:
+            blocks = counted(self._dropped, "more large block")
+            found.append(f"{blocks} of which the program touched only a part count as touched")
+        if self._begun and not has_ended:
+            found.append(
+                "the program was killed or called _exit, so large blocks live then count as touched"
+            )
+        return found
 
     def _add(self, event: Any, row: int) -> None:
         """Take in the allocation of a large block, or a note on one."""

@@ -56,6 +56,15 @@ def test_blocks_with_the_most_untouched_bytes_are_kept() -> None:
     blocks, _ = collected(*calls)
     kept = {2 * index for index, size in enumerate(sizes) if size > LARGE + 4096}
     assert {row for row, _ in blocks.pairs()} == kept
-    assert blocks.notes() == [
+    assert blocks.notes(has_ended=True) == [
         "2 more large blocks of which the program touched only a part count as touched"
     ]
+
+
+def test_live_blocks_of_a_killed_program_are_unknown() -> None:
+    blocks, _ = collected([malloc(0, LARGE), touched(0, 0), malloc(1, LARGE)])
+    assert blocks.notes(has_ended=True) == []
+    assert blocks.notes(has_ended=False) == [
+        "the program was killed or called _exit, so large blocks live then count as touched"
+    ]
+    assert collected([malloc(0, 8)])[0].notes(has_ended=False) == []
