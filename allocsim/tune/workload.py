@@ -66,7 +66,8 @@ def read_workload(trace: Trace, copies: int = 1) -> Workload:
     stats = collector.stats()
     if stats.peak_live == 0:
         raise InputError(f"'{trace.name}' has no live bytes: there is nothing to tune for")
-    return _workload(trace.name, _copied(np.concatenate(chunks), copies), stats, copies)
+    name = trace.name if copies == 1 else f"{copies} x {trace.name}"
+    return _workload(name, _copied(np.concatenate(chunks), copies), stats, copies)
 
 
 def _workload(name: str, events: Table[Event], stats: TraceStats, copies: int) -> Workload:

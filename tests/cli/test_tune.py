@@ -1,12 +1,17 @@
 """`allocsim tune`: options, output and errors; and the tables that it writes."""
 
 import json
+import os
+import pty
+import signal
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import File, Run
+from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, read_until
 
 SMALL = "".join(f"1: malloc {address:#x} {size}\n" for address, size in ((16, 64), (256, 1100)))
 """A recording of two allocations."""
@@ -35,7 +40,7 @@ def test_table_that_is_written_can_be_set(run: Run) -> None:
     found = json.loads(ended.out)
     sizes = [each["size"] for each in found["classes"]]
     assert sizes == [each["size"] for each in json.loads(Path("table.json").read_text())["classes"]]
-    assert [each["name"] for each in found["held_back"]] == ["mine.txt"]
+    assert [each["name"] for each in found["held_back"]] == ["2 x mine.txt"]
     assert found["workloads"][0]["peak_live"] == 2 * (64 + 1100)
     shown = run("sizeclass-check --design tcmalloc --set size_classes=table.json --json")
     assert [each["object_size"] for each in json.loads(shown.out)["classes"]] == sizes
@@ -94,3 +99,42 @@ def test_errors_are_one_sentence(
     assert (ended.status, ended.out) == (status, "")
     assert message in ended.err
     assert not Path("table.json").exists()
+
+
+def test_interrupted_search_keeps_the_best_table_so_far(recording: Path) -> None:
+    """Interrupt when the terminal shows the search. The search would take ten minutes."""
+    terminal, end = pty.openpty()
+    child = subprocess.Popen(
+        command(*MINE.split(), "--json", "--time", "600"),
+        cwd=recording.parent,
+        stdout=subprocess.PIPE,
+        stderr=end,
+        env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
+        preexec_fn=default_signals,
+    )
+    os.close(end)
+    try:
+        shown = read_until(terminal, b"replays, in spans")
+        child.send_signal(signal.SIGINT)
+        shown += read_until(terminal, None)
+        out, _ = child.communicate(timeout=PATIENCE)
+    finally:
+        child.kill()
+        child.wait()
+        os.close(terminal)
+    assert child.returncode == 0, shown
+    assert b"ending the search with the best table so far" in shown
+    found = json.loads(out)
+    assert found["search"]["interrupted"]
+    assert found["classes"]
+
+
+def test_compare_and_check_take_a_table(run: Run, file: File) -> None:
+    file("table.json", '{"classes": [{"size": 16}, {"size": 64}, {"size": 262144}]}')
+    subject = "tcmalloc:size_classes=table.json"
+    checked = run(f"check mine.txt --on {subject} --max-footprint 1KiB")
+    assert checked.status == 1, checked.err
+    assert subject in checked.out
+    ended = run("check mine.txt --on tcmalloc:size_classes=nowhere.json --max-footprint 1KiB")
+    assert (ended.status, ended.out) == (2, "")
+    assert "nowhere.json: No such file" in ended.err

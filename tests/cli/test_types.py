@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from allocsim.cli.types import (
     CountType,
+    FloorType,
     PercentType,
     SettingType,
     ShareType,
@@ -158,3 +159,13 @@ def test_percentage_is_a_share() -> None:
     assert PercentType().convert(0.25, None, None) == 0.25
     with pytest.raises(click.BadParameter, match="invalid percentage"):
         PercentType().convert("25", None, None)
+
+
+@pytest.mark.parametrize(("text", "value"), [("none", "none"), ("25%", 0.25), ("12.5%", 0.125)])
+def test_floor_is_a_percentage_or_none(text: str, value: float | str) -> None:
+    assert FloorType().convert(text, None, None) == value
+
+
+def test_floor_without_a_sign_is_an_error() -> None:
+    with pytest.raises(click.BadParameter):
+        FloorType().convert("25", None, None)
