@@ -60,6 +60,15 @@ touch_option = click.option(
 )
 """Declared outside _OPTIONS, because `compare` and `check` have this option too."""
 
+threads_option = click.option(
+    "--threads",
+    type=click.Choice(["recorded", "one"]),
+    default="recorded",
+    show_default=True,
+    help="recorded: each recorded thread has its own cache. one: all threads share a single cache.",
+)
+"""For commands that replay on a design."""
+
 design_option = click.option(
     "--design",
     metavar="NAME|FILE.py",

@@ -5,18 +5,12 @@ from __future__ import annotations
 import click
 
 from allocsim.cli.completion import complete_recording
-from allocsim.cli.options import Settings, driver_options, recording_options
+from allocsim.cli.options import Settings, driver_options, recording_options, threads_option
 
 
 @click.command("replay")
 @click.argument("trace", metavar="TRACE", shell_complete=complete_recording)
-@click.option(
-    "--threads",
-    type=click.Choice(["recorded", "one"]),
-    default="recorded",
-    show_default=True,
-    help="recorded: each recorded thread has its own cache. one: all threads share a single cache.",
-)
+@threads_option
 @recording_options
 @driver_options
 def command(

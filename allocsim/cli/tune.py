@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_design, complete_workload
-from allocsim.cli.options import DEFAULT_RESERVE, recording_options, require_writable
+from allocsim.cli.options import (
+    DEFAULT_RESERVE,
+    recording_options,
+    require_writable,
+    threads_option,
+)
 from allocsim.cli.output import export
 from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, SizeType
 
@@ -56,13 +61,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     default=1,
     help="Make every call K times, for a heap K times as large.",
 )
-@click.option(
-    "--threads",
-    type=click.Choice(["recorded", "one"]),
-    default="recorded",
-    show_default=True,
-    help="recorded: each recorded thread has its own cache. one: all threads share a single cache.",
-)
+@threads_option
 @click.option(
     "--set",
     type=SettingType(),

@@ -1,6 +1,7 @@
 """Run the command line: in this process, or in a new one."""
 
 import os
+import pty
 import resource
 import select
 import signal
@@ -90,3 +91,30 @@ def read_until(terminal: int, wanted: bytes | None) -> bytes:
             break
         shown += part
     return shown
+
+
+def interrupted(arguments: list[str], wanted: bytes, directory: Path) -> tuple[int, bytes, bytes]:
+    """Run with a terminal for stderr, and press Ctrl-C once `wanted` is shown.
+
+    Returns the exit status, stdout, and all that the terminal got.
+    """
+    terminal, end = pty.openpty()
+    child = subprocess.Popen(
+        command(*arguments),
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=end,
+        env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
+        preexec_fn=default_signals,
+    )
+    os.close(end)
+    try:
+        shown = read_until(terminal, wanted)
+        child.send_signal(signal.SIGINT)
+        shown += read_until(terminal, None)
+        out, _ = child.communicate(timeout=PATIENCE)
+    finally:
+        child.kill()
+        child.wait()
+        os.close(terminal)
+    return child.returncode, out, shown

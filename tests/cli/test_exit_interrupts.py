@@ -1,15 +1,11 @@
 """Interrupted runs: exit status 130, and one line that says how far the run got."""
 
-import os
-import pty
 import re
-import signal
-import subprocess
 
 import pytest
 
 from tests.cli.conftest import File, Run
-from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, read_until
+from tests.cli.running import interrupted
 from tests.conftest import SCALE
 
 ENDLESS = """
@@ -25,25 +21,10 @@ free = 1
 
 def test_interrupt_is_130(file: File) -> None:
     """Interrupt as soon as the progress bar shows events."""
-    terminal, end = pty.openpty()
-    child = subprocess.Popen(
-        command("run", file("my.toml", ENDLESS), "--every", "1e9"),
-        stdout=subprocess.PIPE,
-        stderr=end,
-        env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
-        preexec_fn=default_signals,
-    )
-    os.close(end)
-    try:
-        shown = read_until(terminal, b"events/s")
-        child.send_signal(signal.SIGINT)
-        shown += read_until(terminal, None)
-        out, _ = child.communicate(timeout=PATIENCE)
-    finally:
-        child.kill()
-        child.wait()
-        os.close(terminal)
-    assert (child.returncode, out) == (130, b"")
+    job = file("my.toml", ENDLESS)
+    arguments = ["run", str(job), "--every", "1e9"]
+    status, out, shown = interrupted(arguments, b"events/s", job.parent)
+    assert (status, out) == (130, b"")
     assert re.search(rb"allocsim: error: interrupted after [\d,]+ events", shown)
     assert b"Traceback" not in shown
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l"), "the cursor stays hidden"

@@ -1,17 +1,13 @@
 """`allocsim tune`: options, output and errors; and the tables that it writes."""
 
 import json
-import os
-import pty
-import signal
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import File, Run
-from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, read_until
+from tests.cli.running import interrupted
 
 SMALL = "".join(f"1: malloc {address:#x} {size}\n" for address, size in ((16, 64), (256, 1100)))
 """A recording of two allocations."""
@@ -103,26 +99,9 @@ def test_errors_are_one_sentence(
 
 def test_interrupted_search_keeps_the_best_table_so_far(recording: Path) -> None:
     """Interrupt when the terminal shows the search. The search would take ten minutes."""
-    terminal, end = pty.openpty()
-    child = subprocess.Popen(
-        command(*MINE.split(), "--json", "--time", "600"),
-        cwd=recording.parent,
-        stdout=subprocess.PIPE,
-        stderr=end,
-        env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
-        preexec_fn=default_signals,
-    )
-    os.close(end)
-    try:
-        shown = read_until(terminal, b"replays, in spans")
-        child.send_signal(signal.SIGINT)
-        shown += read_until(terminal, None)
-        out, _ = child.communicate(timeout=PATIENCE)
-    finally:
-        child.kill()
-        child.wait()
-        os.close(terminal)
-    assert child.returncode == 0, shown
+    arguments = [*MINE.split(), "--json", "--time", "600"]
+    status, out, shown = interrupted(arguments, b"replays, in spans", recording.parent)
+    assert status == 0, shown
     assert b"ending the search with the best table so far" in shown
     found = json.loads(out)
     assert found["search"]["interrupted"]
