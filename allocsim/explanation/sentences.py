@@ -29,7 +29,8 @@ HELD = 10
 below it."""
 
 EXPLAINED = 2
-"""If saving and pinned bytes differ by more than this factor, pinning is not the only cause."""
+"""If saving and pinned bytes differ by more than this factor, pinning is not the only cause. If the
+saving without a group and its owned bytes do, the output says so."""
 
 
 def sentences(
@@ -48,7 +49,8 @@ def sentences(
         *_on_parts(footprint, parts),
         *_on_rounding(footprint, owners),
     ]
-    return found or [_nothing_to_gain(footprint, parts, what_ifs)]
+    found = found or [_nothing_to_gain(footprint, parts, what_ifs)]
+    return [*found, *_on_shares(footprint, owners, what_ifs)]
 
 
 def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
@@ -87,6 +89,26 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
             yield f"{replay.what}: {saved} ({replay.how}). Pinning alone does not explain that."
         else:
             yield f"{_pinning(owner)} In a separate heap: {saved} ({replay.how})."
+
+
+def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
+    """Name the groups whose share is no measure of what the workload without them would save."""
+    replays = {each.group: each for each in what_ifs if each.kind == "never"}
+    for owner in owners:
+        replay = replays.get(owner.name)
+        if replay is None or max(owner.owned, -replay.change) * SAVED < footprint:
+            continue
+        if EXPLAINED * -replay.change < owner.owned or EXPLAINED * owner.owned < -replay.change:
+            yield (
+                f"{owner.name} owns {format_bytes(owner.owned)}, but without it the footprint "
+                f"would be {_difference(replay.change)} ({replay.how}): a share says whose objects "
+                "use the memory, not what would be saved."
+            )
+
+
+def _difference(change: int) -> str:
+    """Return a change of the footprint in words."""
+    return f"{format_bytes(abs(change))} {'lower' if change <= 0 else 'higher'}"
 
 
 def _pinning(owner: Owner) -> str:

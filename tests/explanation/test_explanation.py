@@ -143,7 +143,12 @@ def what_if(kind: str, change: int, what: str = "X") -> WhatIf:
         ({}, [owner(pinned=20 * MIB)], [what_if("own heap", -15 * MIB)], "85.0 MiB instead of"),
         ({}, [owner(pinned=60 * MIB)], [what_if("own heap", -15 * MIB)], "does not explain"),
         ({}, [owner(pinned=20 * MIB)], [what_if("own heap", -9 * MIB)], "None of 1"),
-        ({}, [owner(pinned=20 * MIB)], [what_if("never", -15 * MIB)], "Without them: 85.0 MiB"),
+        (
+            {},
+            [owner(pinned=20 * MIB, owned=22 * MIB)],
+            [what_if("never", -15 * MIB)],
+            "Without them: 85.0 MiB",
+        ),
         ({}, [owner(pinned=20 * MIB)], [], "No experiments were made"),
         ({}, [], [what_if("setting", -9 * MIB), what_if("setting", -30 * MIB)], "70.0 MiB instead"),
         ({"caches": 20 * MIB}, [], [], "Spans that hold only cached free objects take 20.0 MiB."),
@@ -157,3 +162,22 @@ def test_sentence_is_said_under_its_condition(
     (sentence,) = sentences(100 * MIB, parts, owners, what_ifs)
     assert said in sentence
     assert "leak" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("owned", "change", "said"),
+    [
+        (30, -14, "208 B owns 30.0 MiB, but without it the footprint would be 14.0 MiB lower"),
+        (30, -61, "the footprint would be 61.0 MiB lower (replayed): a share says whose objects"),
+        (30, 2, "the footprint would be 2.0 MiB higher"),
+        (30, -16, None),
+        (9, 0, None),
+    ],
+)
+def test_share_that_the_replay_does_not_confirm_is_said(
+    owned: int, change: int, said: str | None
+) -> None:
+    given = [owner(owned=owned * MIB)], [what_if("never", change * MIB)]
+    _, *found = sentences(100 * MIB, {"live": 100 * MIB}, *given)
+    assert [said in sentence for sentence in found if said] == ([True] if said else [])
+    assert len(found) == (said is not None)

@@ -7,11 +7,11 @@ import pytest
 from allocsim.core.jit import PURE
 from tests.explanation.guilty import PROGRAM_LIST, Program, explained, faults
 
-COUNT = 3000
+COUNT = 1000 if PURE else 3000
 """Objects that a program allocates: enough that a change is more than noise."""
 
 CHOSEN = PROGRAM_LIST[:1] if PURE else PROGRAM_LIST
-"""In pure mode, replays take a minute for each program."""
+"""In pure mode, replays take many seconds for each program."""
 
 
 @pytest.mark.slow
