@@ -33,6 +33,17 @@ def half_of_eight() -> Any:
     return events
 
 
+def every_twentieth(count: int = 200_000) -> Any:
+    """Return events of `count` objects of 200 bytes, of which every twentieth stays (pin200)."""
+    freed = [number for number in range(count) if number % 20]
+    events = no_events(count + len(freed))
+    events.object[:count] = range(count)
+    events.request[:count] = 200
+    events.object[count:] = freed
+    events.op[count:] = Op.FREE
+    return events
+
+
 def two_owners(count: int = 100_000) -> Any:
     """Return events of two groups of `count` objects of 200 bytes; 1/20 and 1/2 of them stay."""
     kept = [range(0, count, 20), range(count, 2 * count, 2)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
+from allocsim.core.jit import PURE
 from allocsim.explanation.design_map import map_of, play_until
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import MAKERS, label
@@ -15,7 +16,7 @@ from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explanation.shares import share_out
 from tests.conftest import RESERVE
 from tests.driving import random_calls, stream_of
-from tests.explanation.patterns import every_eighth, half_of_eight, labels_of
+from tests.explanation.patterns import every_eighth, half_of_eight, labels_of, two_owners
 from tests.playing import QUIET, trace_of
 
 
@@ -52,6 +53,17 @@ def test_objects_of_a_chunk_pin_its_objects_that_were_never_used() -> None:
     found = owners(heap, lambda number: number >= 40)
     assert heap.footprint == 2_359_296
     assert [found[name].pinned for name in "AB"] == [519_168, 519_168]
+
+
+@pytest.mark.slow
+def test_owners_of_different_density_own_the_same_number_of_spans() -> None:
+    count = 2_000 if PURE else 100_000
+    heap = mapped("tcmalloc", two_owners(count))
+    found = owners(heap, lambda number: number >= count)
+    spans = -(-count // 39)  # a span of 8 KiB has 39 objects of 208 bytes
+    for name in "AB":
+        assert found[name].owned == pytest.approx(spans * 8192, abs=2 * 8192)
+    assert (found["A"].live, found["B"].live) == (count // 20 * 200, count // 2 * 200)
 
 
 def test_objects_of_one_span_share_its_free_bytes_equally() -> None:

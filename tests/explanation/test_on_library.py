@@ -19,7 +19,7 @@ from allocsim.explanation.owners import Owner, owners_by, parts_of
 from allocsim.explanation.shares import share_out
 from allocsim.libraries.find import find_library
 from tests.driving import random_calls, stream_of
-from tests.explanation.patterns import labels_of, two_owners
+from tests.explanation.patterns import every_twentieth, labels_of, two_owners
 from tests.playing import trace_of
 
 COUNT = 2_000 if PURE else 100_000
@@ -54,6 +54,16 @@ def test_few_objects_that_stay_own_all_pages_that_they_are_on(library: str, room
         assert found[name].owned == pytest.approx(COUNT * room, rel=0.01, abs=2 * OS_PAGE)
     assert (found["A"].live, found["B"].live) == (COUNT // 20 * 200, COUNT // 2 * 200)
     assert parts.get("empty", 0) <= 256 << 10
+
+
+@pytest.mark.slow
+def test_every_twentieth_object_of_200_bytes_owns_the_whole_heap_of_glibc() -> None:
+    events = every_twentieth(2 * COUNT)
+    heap = on("glibc", events).map_at(len(events))
+    parts = parts_of(heap, share_out(heap))
+    held = sum(parts.get(name, 0) for name in ("live", "rounding", "pinned"))
+    assert held == pytest.approx(2 * COUNT * 208, abs=2 * OS_PAGE)
+    assert heap.footprint - held <= 64 << 10  # 16 KiB, and pages of the startup state
 
 
 @pytest.mark.slow
