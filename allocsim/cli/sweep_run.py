@@ -13,6 +13,7 @@ import click
 from allocsim.cli.measure_options import subjects_of
 from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
+from allocsim.cli.sweep_plan import print_plan
 from allocsim.cli.sweep_progress import cell_bar
 from allocsim.cli.sweep_show import report, require_exports
 from allocsim.errors import InputError
@@ -22,38 +23,40 @@ from allocsim.sweep.executors import Place, this_machine
 from allocsim.sweep.grid import Subjects, make_subjects
 from allocsim.sweep.plan import MEMORY, TIMES, Plan, Settings
 from allocsim.sweep.results import collect
-from allocsim.sweep.rows_file import RowsFile, read_rows
+from allocsim.sweep.rows_file import RowsFile, read_rows, require_rows
 from allocsim.sweep.sweep import missing, sweep
 from allocsim.sweep.workload import read_workloads
 from allocsim.text import counted, parse_count
 
 
 def run(options: dict[str, Any]) -> None:
-    """Run a sweep, or print its plan."""
+    """Run a sweep and report it, or print its plan."""
     require_exports(options)
     require_writable([options["out"]])
-    subjects = _subjects(options)
-    touches = _touches(options["touch"])
+    plan, path = _plan(options), Path(options["out"])
+    with _place(plan, options) as place:
+        if options["plan"]:
+            print_plan(plan, place)
+            return
+        with closing(RowsFile(path)) as file:
+            _sweep(plan, file, place, options["retry"])
+    keys = {cell.key for measure in (MEMORY, TIMES) for cell in plan.cells(measure)}
+    report(collect(row for row in read_rows(path) if row.key in keys), options["out"], options)
+
+
+def _plan(options: dict[str, Any]) -> Plan:
+    """Check the options, and then read the workloads, which may take minutes."""
+    subjects, touches = _subjects(options), _touches(options["touch"])
     seeds = _seeds(options["seed"])
     _require_place(subjects, options["cluster"])
+    require_rows(Path(options["out"]))
     workloads = read_workloads(options["workloads"], seeds, options["threads"] == "recorded")
     for workload in workloads:
         for note in workload.events.trace.notes:
             log(f"note: {workload.name}: {note}")
-    plan = Plan(workloads, subjects, touches, options["timed"], _settings(options))
     for note in subjects.notes():
         log(f"note: {note}")
-    if options["plan"]:
-        from allocsim.cli.sweep_plan import print_plan
-
-        with _place(plan, options) as place:
-            print_plan(plan, place)
-        return
-    with _place(plan, options) as place, closing(RowsFile(Path(options["out"]))) as file:
-        _sweep(plan, file, place, options["retry"])
-    keys = {cell.key for measure in (MEMORY, TIMES) for cell in plan.cells(measure)}
-    rows = (row for row in read_rows(Path(options["out"])) if row.key in keys)
-    report(collect(rows), options["out"], options)
+    return Plan(workloads, subjects, touches, options["timed"], _settings(options))
 
 
 def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:

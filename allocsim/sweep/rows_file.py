@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,13 @@ def read_rows(path: Path) -> Iterator[Row]:
             yield from (row for row, _ in _rows(file, path))
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from None
+
+
+def require_rows(path: Path) -> None:
+    """Raise InputError if a file exists and does not begin with a row of this version."""
+    if path.exists():
+        for row in islice(read_rows(path), 1):
+            _require_version(row, path)
 
 
 class RowsFile:
