@@ -1,4 +1,7 @@
-"""The result of `allocsim tune` as JSON, and the file that `--set size_classes=FILE` reads."""
+"""The result of `allocsim tune` as JSON, and the file that `--set size_classes=FILE` reads.
+
+docs/tuning-schema.md describes the fields.
+"""
 
 from __future__ import annotations
 

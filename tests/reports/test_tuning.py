@@ -9,6 +9,7 @@ from allocsim.designs import find_design
 from allocsim.designs.table_parameter import KEY
 from allocsim.reports.tuning_screen import print_tuning
 from allocsim.reports.tuning_text import source_text, table_text, tuning_json
+from tests.conftest import REPOSITORY
 from tests.tune.tuned import row, tuning
 
 
@@ -48,6 +49,13 @@ def test_json_has_the_figures_and_both_tables() -> None:
     assert [each["size"] for each in found["classes"]] == [16, 64, 8192, 262144]
     assert found["classes"][1] == {"size": 64, "pages": 1, "objects": 128, "batch": 32}
     assert len(found["today"]) == 85
+
+
+def test_every_field_is_documented() -> None:
+    page = (REPOSITORY / "docs/tuning-schema.md").read_text()
+    found = json.loads(tuning_json(tuning(), "allocsim tune mine"))
+    fields = {*found, *found["workloads"][0], *found["workloads"][0]["new"], *found["classes"][0]}
+    assert {field for field in fields if f"`{field}`" not in page} == set()
 
 
 @pytest.mark.parametrize("text", [table_text(tuning()), tuning_json(tuning(), "tune")])
