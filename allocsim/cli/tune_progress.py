@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from allocsim.cli.output import log
 from allocsim.cli.progress import REFRESH, clear_bar, watched
 from allocsim.events import Trace
 from allocsim.signals import on_interrupt
@@ -42,9 +43,12 @@ class TuneProgress:
         self.on_interrupt.__exit__(*error)
 
     def read(self, trace: Trace, copies: int) -> Workload:
-        """Read a workload, with a bar of its own."""
+        """Read a workload, with a bar of its own, and print the notes on it."""
         with watched(trace):
-            return read_workload(trace, copies)
+            workload = read_workload(trace, copies)
+        for note in trace.notes:
+            log(f"note: {trace.name}: {note}")
+        return workload
 
     def say(self, phrase: str) -> None:
         """Show what is being done now."""

@@ -34,8 +34,9 @@ def _figures_table(tuning: Tuning) -> Table:
     """Return the table of workloads: bytes in spans and footprint, today's and new."""
     table = simple_table()
     table.add_column("", no_wrap=True)
-    titles = ("in spans now", "new", "change", "predicted", "footprint now", "new")
-    for title in (*titles, "rounding+tail", "free objects"):
+    titles = ("in spans", "new", "change", "footprint", "new")
+    # Those on the right are left out on a narrow screen.
+    for title in (*titles, "predicted", "rounding+tail", "free objects"):
         table.add_column(title, justify="right", no_wrap=True)
     kinds = (
         ("", tuning.rows),
@@ -56,9 +57,9 @@ def _cells(row: Row, kind: str) -> list[str]:
         format_bytes(row.now.in_spans),
         format_bytes(row.new.in_spans),
         f"{row.change:+.1%}",
-        predicted,
         format_bytes(row.now.footprint),
         format_bytes(row.new.footprint),
+        predicted,
         _change(row, ("rounding", "tail")),
         _change(row, ("thread_cache", "transfer", "central")),
     ]
