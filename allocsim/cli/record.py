@@ -37,7 +37,8 @@ from allocsim.cli.output import log
 @click.option(
     "--sites",
     is_flag=True,
-    help="Also record the stack of each call that allocates (preload, heaptrack, memray).",
+    help="Also record the stack of each call that allocates (preload, heaptrack, memray), or its "
+    "caller (mtrace).",
 )
 @click.option(
     "--trace-python-allocators",
@@ -80,7 +81,8 @@ def command(
 
     request = Request(find_program(program), children, python_allocators, wait, sites)
     status = record(request, path, Choice(wanted, cost, force), _log, watched)
-    _log(f"next: `allocsim trace info {path}` or `allocsim replay {path}`")
+    then = "explain" if sites else "replay"
+    _log(f"next: `allocsim trace info {path}` or `allocsim {then} {path}`")
     return status
 
 

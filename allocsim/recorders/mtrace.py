@@ -65,6 +65,8 @@ RECORDER = Recorder(
     unsuited=why_not_with_glibc_only,
     run=run,
     read=reads_file(OUTPUT),
+    read_with_sites=reads_file(OUTPUT, sites=True),
+    records_sites=True,  # one caller each
     losses=losses,
     is_guarded=True,
     follows_exec=False,

@@ -20,7 +20,7 @@ from tests.call_sites.stacks import stacks_of
 from tests.cli.running import Ended, command, default_signals
 from tests.conftest import RESERVE
 from tests.recorders.conftest import TIMEOUT, Record, recording
-from tests.recorders.requirements import require
+from tests.recorders.requirements import compiled, require
 from tests.traces.recordings import events_of
 
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
@@ -169,6 +169,18 @@ def test_lines_of_python_are_in_the_trace_if_sites_are_requested(
         if options:
             (stack,) = [stack for _, request, stack in stacks_of(trace) if request > 123456]
             assert stack[0].label == "remember remember.py:2"
+
+
+def test_mtrace_records_the_caller_if_sites_are_requested(record: Record, tmp_path: Path) -> None:
+    require("mtrace", "true")
+    source = "#include <stdlib.h>\nint main(void) {\n    free(malloc(123457));\n    return 0;\n}\n"
+    program = compiled(tmp_path, "own", source, "-g", "-O0")
+    ended = record("--with", "mtrace", "--sites", "-o", "out", "--", str(program))
+    assert ended.status == 0, ended.err
+    assert "allocsim explain out" in ended.err
+    with open_trace(str(tmp_path / "place" / "out"), sites=True) as trace:
+        (stack,) = [stack for _, request, stack in stacks_of(trace) if request == 123457]
+        assert [frame.function for frame in stack] == ["main"]
 
 
 def test_each_child_has_a_file_of_its_own(record: Record, tmp_path: Path) -> None:

@@ -19,6 +19,12 @@ MIN_LINE = 12
 """Bytes of the shortest line that names a caller: mtrace's "@ x + 0x1 0" and its newline."""
 
 
+CALLERS_ONLY = (
+    "a call site is only the caller of malloc, without its callers; in C++ it is often operator new"
+)
+"""A note for the user."""
+
+
 class CallerReader(LineReader):
     """The calls of a source, with the caller of each call that allocates."""
 
@@ -33,6 +39,7 @@ class CallerReader(LineReader):
         yield from super().batches()
         if self.sites is not None:
             callers = texts_of(self._scan.callers)
+            self.notes += [CALLERS_ONLY] if callers else []
             chains = [[frame] for frame in self.frames_of(callers)]
             numbers = range(len(callers))
             self.sites.table = table_of_addresses([0] * len(callers), numbers, chains)
