@@ -34,6 +34,10 @@ SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_S
 """Seals that make every write to the file, and every change of its length, fail."""
 
 
+MAX_TIMES = 1 << 10
+"""Maximum number of times of a workload. They are passed to a child as one argument."""
+
+
 @dataclass(frozen=True)
 class EventFile:
     """A workload that any number of children can replay."""
@@ -82,8 +86,7 @@ def write_events(
     """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     count, threads, room = 0, ThreadEnds(), available() // 2
-    points = fact_of(trace, TIMES)
-    times = np.zeros((0, 2), np.int64) if points is None else points
+    times = _times(trace)
     before, shares = CallsBefore(times[:, 0]), UntouchedShares(trace)
     try:
         with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
@@ -132,6 +135,14 @@ def map_events(descriptor: int) -> Table[Event]:
     events: Any = np.frombuffer(mapping, EVENT).view(np.recarray)
     events.op.max()  # reads every event, and so every page
     return events
+
+
+def _times(trace: Trace) -> np.ndarray:
+    """Return pairs of a row and a time in ns, at most MAX_TIMES of those in the description."""
+    points = fact_of(trace, TIMES)
+    if points is None:
+        return np.zeros((0, 2), np.int64)
+    return points[:: max(-(-len(points) // MAX_TIMES), 1)]
 
 
 def _write(descriptor: int, events: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocsim.benchmark.event_file import EventFile, write_events
+from allocsim.benchmark.event_file import MAX_TIMES, EventFile, write_events
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import EVENT, Op, Trace
 from tests.driving import FREEZE, Call, free, malloc, stream
@@ -97,3 +97,12 @@ def test_full_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(EnvironmentLacks, match="do not fit in memory: No space left"):
         write_events(Trace("large", iter([stream(malloc(0, 5))]), {}))
+
+
+@pytest.mark.parametrize(("count", "kept"), [(0, 0), (1, 1), (1024, 1024), (1025, 513)])
+def test_times_are_few_enough_for_an_argument(count: int, kept: int) -> None:
+    source = {"times": [[row, 10 * row] for row in range(count)]}
+    file = write_events(Trace("t", iter([stream(malloc(0, 5), free(0))]), {"source": source}))
+    file.close()
+    assert len(file.times) == kept <= MAX_TIMES
+    assert file.seconds == (file.times[-1][1] / 1e9 if count else None)
