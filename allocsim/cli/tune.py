@@ -43,15 +43,16 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     metavar="PERCENT|none",
     default="25%",
     show_default=True,
-    help="Maximum share of a class that rounding may take, for sizes that the workloads do not "
-    "have.",
+    help="Maximum share of an object that rounding may take, for every size: it limits the loss of "
+    "sizes that the workloads do not have.",
 )
 @click.option(
     "--time",
     "seconds",
     type=SecondsType(),
-    help="Then search for a better table for so many seconds, by replaying. Ctrl-C ends the search "
-    "and keeps the best table so far.",
+    metavar="SECONDS",
+    help="Search by replay for a better table, for this long. Ctrl-C ends the search and keeps the "
+    "best table so far.",
 )
 @click.option("--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed.")
 @click.option(
@@ -77,7 +78,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     help="Address space of a heap, which limits its size.",
 )
 @click.option(
-    "--source", is_flag=True, help="Print the table as source text of gperftools or Go, no report."
+    "--source", is_flag=True, help="Print only the table, as source text for gperftools or Go."
 )
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option(

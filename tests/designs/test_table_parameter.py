@@ -12,6 +12,7 @@ from allocsim.designs import find_design
 from allocsim.designs.table_parameter import KEY, table_json
 from allocsim.errors import InputError
 from tests.conftest import RESERVE
+from tests.random_streams import calls, length, require_sound
 
 TABLES = {
     "tcmalloc": (16, 32, 64, 128, 256, 1024, 4096, 8192, 262144),
@@ -108,6 +109,12 @@ def test_memalign_is_aligned_under_a_given_table(design: str) -> None:
         for alignment in (16, 32, 64, 512, 4096, 8192):
             for size in (1, alignment - 1, alignment + 1, 3 * alignment):
                 assert heap.memalign(alignment, size) % alignment == 0
+
+
+@each_design
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_events_are_sound_under_another_table(design: str, seed: int) -> None:
+    require_sound(design, {KEY: text_of(design)}, calls(seed, length(20_000)))
 
 
 @pytest.mark.skipif(PURE, reason="nothing is compiled")
