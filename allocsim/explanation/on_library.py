@@ -105,7 +105,11 @@ class OnLibrary:
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
         events. Each experiment runs in a copy of the process. Footprints are in bytes.
         """
-        return self._run(first_events(self.open_trace(), event), freed)[0].left
+        left: list[tuple[int, int]] = []
+        for first in range(0, len(freed), answer.MAX_SETS):
+            sets = freed[first : first + answer.MAX_SETS]
+            left += self._run(first_events(self.open_trace(), event), sets)[0].left
+        return left
 
     def _run(self, trace: Trace, sets: Sequence[np.ndarray] = ()) -> tuple[Pages, list[np.ndarray]]:
         """Replay a trace in a new process; return (measurements, arrays of objects and pages).

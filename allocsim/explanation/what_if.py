@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -79,6 +79,7 @@ class Experiments:
         self.subject, self.open_trace = subject, open_trace
         self.event, self.footprint = moment
         self.deadline = time.monotonic() + seconds
+        self._parts: dict[tuple[str, str, bool], int] = {}
         self.left_out = 0
         """Number of experiments that were left out because `seconds` had passed."""
 
@@ -136,7 +137,7 @@ class Experiments:
 
         def replay() -> list[WhatIf]:
             """Replay nothing, the other objects and the group, each on a new heap."""
-            start = self.subject.footprint_of(first_events(self.subject.open_trace(), 0))
+            start = self._start
             both = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name
             what = f"{name} in a separate heap"
@@ -153,8 +154,20 @@ class Experiments:
         return [self._result("setting", "", settings, footprint, "replayed")]
 
     def _part(self, group: Group, kept: bool) -> int:
-        """Return the footprint of the group alone (`kept`), or of the other objects, in bytes."""
-        return self.subject.footprint_of(variant(self.open_trace(), self.event, group.match, kept))
+        """Return the footprint of the group alone (`kept`), or of the other objects, in bytes.
+
+        Two experiments need the replay without the group. It is made once.
+        """
+        key = group.owner.by, group.owner.name, kept
+        if key not in self._parts:
+            trace = variant(self.open_trace(), self.event, group.match, kept)
+            self._parts[key] = self.subject.footprint_of(trace)
+        return self._parts[key]
+
+    @cached_property
+    def _start(self) -> int:
+        """The footprint of an empty heap, in bytes."""
+        return self.subject.footprint_of(first_events(self.subject.open_trace(), 0))
 
     def _result(self, kind: str, group: str, what: str, footprint: int, how: str) -> WhatIf:
         """Return the result of an experiment that measured `footprint` bytes."""

@@ -76,6 +76,20 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
         assert each.change == each.footprint - found.moment.footprint
 
 
+def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    replays, replay = list[int](), OnDesign.footprint_of
+
+    def counted(self: OnDesign, trace: Trace) -> int:
+        """Count a replay and make it."""
+        replays.append(1)
+        return replay(self, trace)
+
+    monkeypatch.setattr(OnDesign, "footprint_of", counted)
+    found = explained("go2008", Question("end", by=("size",), seconds=1e6))
+    assert [each.kind for each in found.what_ifs] == ["release", "freed", "never", "own heap"]
+    assert len(replays) == 3  # an empty heap, the group, the other objects
+
+
 def test_experiments_stop_after_their_time_and_that_is_said() -> None:
     found = explained("tcmalloc", Question(by=("size",), seconds=1e-9))
     assert not found.what_ifs

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocsim.benchmark.answer import new_answer, write_arrays
+from allocsim.benchmark.answer import MAX_SETS, new_answer, write_arrays
 from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.pages import Pages
 from allocsim.core.jit import PURE
@@ -93,6 +93,13 @@ def test_freed_objects_give_their_pages_back_in_a_copy_of_the_process() -> None:
     as_it_is, half, nothing = (left for _, left in subject.after_release(len(events), sets))
     assert as_it_is > half + 300_000 > nothing + 600_000
     assert as_it_is == pytest.approx(before.footprint, abs=100 * OS_PAGE)
+
+
+@pytest.mark.slow
+def test_more_experiments_than_a_process_makes_are_made_in_several() -> None:
+    subject = on("glibc", two_owners(20))
+    sets = [np.zeros(0, np.int64)] * (MAX_SETS + 1)
+    assert len(subject.after_release(40, sets)) == MAX_SETS + 1
 
 
 def test_missing_library_is_an_error() -> None:
