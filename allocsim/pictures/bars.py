@@ -15,6 +15,12 @@ from allocsim.pictures.units import Unit, unit_for
 STEP = 44
 """Pixels of a row: the name, the bar, and space."""
 
+LINE = 17
+"""Pixels of another line of text."""
+
+GAP = 12
+"""Minimum pixels between the name of a row and its note."""
+
 
 class Bar(NamedTuple):
     """A row. Sizes are in bytes, or in the unit of the axis, and not negative."""
@@ -40,21 +46,26 @@ def bars(
         for name, size in row.parts.items()
         if size
     ]
+    # If a name and its note do not fit beside each other, each has a line of its own, in all rows.
+    has_lines = any(width_of(row.name + row.note) + GAP > width for row in rows)
+    extra = LINE if has_lines else 0
     labels = [
         {
             "row": number,
-            "name": cut_middle(row.name, width - width_of(row.note) - 12),
+            "name": cut_middle(row.name, width),
             "note": row.note,
         }
         for number, row in enumerate(rows)
     ]
     y = rows_axis(len(rows), 0.1)
     x = bytes_axis("size", unit, width, stack="zero")
-    text = {"type": "text", "baseline": "bottom", "dy": -6}
+    text = {"type": "text", "baseline": "bottom"}
+    offset = 6 + extra // 2  # of the bar from the middle of its row
+    note = offset - GAP
     layers: list[View] = [
         {
             "data": {"values": pieces},
-            "mark": {"type": "bar", "height": 14, "yOffset": 6},
+            "mark": {"type": "bar", "height": 14, "yOffset": offset},
             "encoding": {
                 "x": x,
                 "y": y,
@@ -64,12 +75,24 @@ def bars(
         },
         {
             "data": {"values": labels},
-            "mark": {**text, "align": "left", "x": 0, "color": INK.light},
+            "mark": {
+                **text,
+                "align": "left",
+                "x": 0,
+                "dy": note - extra,
+                "color": INK.light,
+            },
             "encoding": {"y": y, "text": {"field": "name"}},
         },
         {
             "data": {"values": labels},
-            "mark": {**text, "align": "right", "x": width, "color": QUIET.light},
+            "mark": {
+                **text,
+                "align": "right",
+                "x": width,
+                "dy": note,
+                "color": QUIET.light,
+            },
             "encoding": {"y": y, "text": {"field": "note"}},
         },
     ]
@@ -82,9 +105,9 @@ def bars(
                     "color": INK.light,
                     "height": 22,
                     "thickness": 2,
-                    "yOffset": 6,
+                    "yOffset": offset,
                 },
                 "encoding": {"x": {"field": "size", "type": "quantitative"}, "y": y},
             }
         )
-    return {"width": width, "height": STEP * len(rows), "layer": layers}
+    return {"width": width, "height": (STEP + extra) * len(rows), "layer": layers}
