@@ -30,6 +30,7 @@ figure{margin:16px 0 0}
 figcaption{color:var(--quiet);font-size:14px;max-width:760px;margin:4px 0 8px}
 svg{display:block;overflow:visible;max-width:100%;height:auto;
 font-family:"Liberation Sans",Arimo,Arial,Helvetica,sans-serif}
+svg path[d*="h"][d*="v"]{shape-rendering:crispEdges}
 svg.narrow{display:none;width:100%;max-width:560px}
 summary{cursor:pointer;font-size:14px;color:var(--link)}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}

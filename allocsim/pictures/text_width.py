@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CHARACTER = 6.6
+CHARACTER = 7.0
 """Mean pixels of a character at 12 pixels of height, rounded up."""
 
 

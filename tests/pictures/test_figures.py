@@ -66,9 +66,9 @@ def test_a_name_that_does_not_fit_beside_its_note_has_a_line_of_its_own() -> Non
 
 def test_texts_are_cut_to_their_width() -> None:
     assert cut("remember", 1000) == "remember"
-    assert cut("remember_session", 66) == "remember_…"
+    assert cut("remember_session", 70) == "remember_…"
     assert cut("remember", 10) == ""
-    assert cut_middle("remember_session guilty.cpp:6", 132) == "remember_…ilty.cpp:6"
+    assert cut_middle("remember_session guilty.cpp:6", 140) == "remember_…ilty.cpp:6"
 
 
 LOOKS = [
