@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from allocsim.benchmark.figures import Row
 from allocsim.errors import EnvironmentLacks
@@ -16,7 +18,8 @@ from allocsim.real_runs.under_library import (
     run_under,
     run_under_libraries,
 )
-from allocsim.recorders.program import find_program
+from allocsim.recorders.program import Outcome, find_program
+from allocsim.recorders.quiet_run import QuietRuns
 from tests.test_program_run import program_run
 
 LIVE = 200 * 20000
@@ -52,6 +55,28 @@ def test_library_that_did_not_serve_the_program_has_no_figures(
     without = find_program(["env", "-u", "LD_PRELOAD", program])
     with pytest.raises(NotServed, match=r"env was served by .*libc.so.6, although .* preloaded"):
         run_under(without, jemalloc, conditions())
+
+
+@pytest.mark.parametrize(("unseen", "runs"), [(0, 1), (2, 3), (3, 3)])
+def test_run_whose_samples_were_late_is_repeated(
+    unseen: int, runs: int, program: str, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, run = list[Outcome](), QuietRuns.run
+
+    def measured(quiet: QuietRuns, *arguments: Any) -> Outcome:
+        """Run the program; the malloc of the first runs is not known."""
+        made.append(run(quiet, *arguments))
+        assert made[-1].run is not None
+        late = made[-1]._replace(run=replace(made[-1].run, malloc=None))
+        return late if len(made) <= unseen else made[-1]
+
+    monkeypatch.setattr(QuietRuns, "run", measured)
+    if unseen < 3:
+        assert run_under(find_program([program]), "glibc", conditions()).malloc is not None
+    else:
+        with pytest.raises(NotServed, match="served by an unknown malloc"):
+            run_under(find_program([program]), "glibc", conditions())
+    assert len(made) == runs
 
 
 def test_linked_program_is_not_run_under_another_library(
