@@ -11,14 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from allocsim.core import operations
-from allocsim.core.jit import kernel
+from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
-from allocsim.core.raw import fill
-from allocsim.core.records import HeapState, Record, Sample
-from allocsim.driver_prefetch import MANY_OBJECTS, prefetch_ahead
+from allocsim.core.records import HeapState, Record
+from allocsim.driver_due import do_what_is_due, next_due
 from allocsim.driver_records import DRIVER, OBJECT, Driver, Object, Run, Stop, Touch
+from allocsim.driver_writes import first_broken, is_intact, write_object
 from allocsim.events import Op
-from allocsim.stamps import is_stamped, is_zero, stamp
 
 __all__ = [
     "DRIVER",
@@ -32,12 +31,6 @@ __all__ = [
     "replay",
 ]
 
-TOUCHED = 0xBB
-"""Value of the bytes that are written, as in Go's testrandom."""
-
-TOUCH_STEP = 4096
-"""Bytes between two writes with Touch.PAGE; must be a power of two."""
-
 
 @kernel
 def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
@@ -49,13 +42,9 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     driver.stop = Stop.END
     # Local copies of the fields that every event uses. The compiler must assume that any write to
     # the heap changes a field of a record, so it would load and store the field for every event.
-    position, done, due = start, driver.events, driver.due
-    live_sum, footprint_sum = driver.live_sum, driver.footprint_sum
-    is_large, has_moments = len(run.objects) > MANY_OBJECTS, driver.moments != 0
+    position, done, due = start, driver.events, next_due(run)
     while position < len(events):
-        if is_large:
-            prefetch_ahead(heap, run.objects, events, position)
-        event = events[position]
+        event = events[np.uint64(position)]  # unsigned: a signed index costs a test
         if event.op > Op.FREE:
             _replay_note(heap, driver, event)
             position += 1
@@ -73,38 +62,13 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         position += 1
         done += 1
         # Reading the footprint is one load, so it is compared after every event: the peak is exact.
-        footprint = operations.footprint(heap)
-        if has_moments and footprint > 0:  # 0 for a library; its loop lacks this block
-            live_sum += driver.live
-            footprint_sum += footprint
-            _note_moments(driver, event, done, footprint)
-        if done == due or footprint > driver.peak_footprint:
+        if done == due or operations.footprint(heap) > driver.peak_footprint:
             driver.events = done
-            due = _take_due_samples(heap, run)
+            due = do_what_is_due(heap, run, events, position)
             if driver.stop != Stop.END:
                 break
     driver.events = done
-    driver.live_sum, driver.footprint_sum = live_sum, footprint_sum
     return position
-
-
-@kernel
-def _note_moments(driver: Driver, event: Record, done: int, footprint: int) -> None:
-    """Record the moments of the peak of live bytes and of the maximum of footprint - live.
-
-    If a program frees everything at its end, the maximum is reached there and says little.
-    `worst` therefore takes over from `later` only at an allocation.
-    """
-    live = driver.live
-    if footprint - live > driver.later_footprint - driver.later_live:
-        driver.later_event, driver.later_footprint, driver.later_live = done, footprint, live
-    if event.op == Op.FREE:
-        return
-    if live > driver.live_peak:
-        driver.live_peak_event, driver.live_peak_footprint, driver.live_peak = done, footprint, live
-    if driver.worst_event != driver.later_event:
-        driver.worst_event = driver.later_event
-        driver.worst_footprint, driver.worst_live = driver.later_footprint, driver.later_live
 
 
 @kernel
@@ -132,13 +96,13 @@ def replay_event(heap: HeapState, driver: Driver, target: Object, event: Record)
     target.request = request
     driver.live += request
     driver.peak_live = max(driver.peak_live, driver.live)
-    return _write(heap, driver, target, event, True)
+    return write_object(heap, driver, target, event, True)
 
 
 @kernel
 def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Free an object; return False on failure (see driver.stop)."""
-    if driver.verify and not _is_intact(driver, target, event.object):
+    if driver.verify and not is_intact(driver, target, event.object):
         return False
     if operations.free(heap, event.thread, target.address) != Status.OK:
         driver.stop = Stop.BAD_FREE
@@ -151,7 +115,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Resize an object; with `verify`, check its pattern before and that of the kept part after."""
-    if driver.verify and not _is_intact(driver, target, event.object):
+    if driver.verify and not is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)
     if address == 0:
@@ -161,92 +125,13 @@ def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> 
     driver.peak_live = max(driver.peak_live, driver.live)
     target.address = address
     target.request = min(target.request, event.request)
-    if driver.verify and not _is_intact(driver, target, event.object):
+    if driver.verify and not is_intact(driver, target, event.object):
         return False
     target.request = event.request
-    return _write(heap, driver, target, event, False)
+    return write_object(heap, driver, target, event, False)
 
 
-@kernel
-def _is_intact(driver: Driver, target: Object, number: int) -> bool:
-    """Return whether the fill pattern of an object is intact; if not, set driver.stop."""
-    driver.stamps += 1
-    if is_stamped(target.address, target.request, number):
-        return True
-    driver.stop = Stop.STAMP
-    return False
-
-
-@kernel
-def first_broken(run: Run, numbers: np.ndarray) -> int:
-    """Return the id of the first of these live objects with an overwritten fill pattern, or -1."""
-    for number in numbers:
-        if not _is_intact(run.driver[0], run.objects[number], number):
-            return int(number)
-    return -1
-
-
-@kernel
-def _write(heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
-    """Write to an object (see Touch and `benchmark.untouched`); False: see driver.stop."""
-    if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
-        return False
-    if driver.verify:
-        if not _is_aligned(driver, target, event):
-            return False
-        owes_zeros = driver.zeroed or event.op == Op.CALLOC
-        if fresh and owes_zeros and not is_zero(target.address, target.request):
-            driver.stop = Stop.NOT_ZERO
-            return False
-        stamp(target.address, target.request, event.object)
-    elif driver.touch == Touch.FULL:
-        fill(target.address, target.request, TOUCHED)
-    elif driver.touch != Touch.NONE and target.request > 0:
-        fill(target.address, 1, TOUCHED)
-        if driver.touch == Touch.PAGE:
-            next_page = (target.address | (TOUCH_STEP - 1)) + 1
-            left = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
-            for address in range(next_page, target.address + target.request - left, TOUCH_STEP):
-                fill(address, 1, TOUCHED)
-    return True
-
-
-@kernel
-def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
-    """Return whether writing a large object would exceed the limit; if so, set driver.stop.
-
-    Without this check, one object could take all memory before the limit is checked. The footprint
-    of a library is not known here, but it is at least the live bytes once they are written.
-    """
-    if driver.touch < Touch.PAGE and not driver.verify:
-        return False
-    used = max(driver.live, operations.footprint(heap))
-    if used <= driver.limit:
-        return False
-    driver.peak_footprint = max(driver.peak_footprint, used)
-    driver.stop = Stop.LIMIT
-    return True
-
-
-@kernel
-def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
-    """Return whether an object is aligned as it must be; if not, set driver.stop.
-
-    memalign owes the alignment in the event. malloc owes the alignment of any type that fits into
-    the object (C23, 7.24.3), which is a power of two up to driver.alignment.
-    """
-    owed = max(driver.alignment, 1)
-    while owed > max(target.request, 1):
-        owed >>= 1
-    if event.op == Op.MEMALIGN:
-        owed = max(owed, 1 << int(event.alignment))
-    if target.address & (owed - 1) == 0:
-        return True
-    driver.stop = Stop.MISALIGNED
-    return False
-
-
-@kernel
+@cold
 def _replay_note(heap: HeapState, driver: Driver, note: Record) -> None:
     """Replay an event that is not an allocation: freeze, release, or the end of a thread."""
     if note.op == Op.FREEZE:
@@ -257,7 +142,7 @@ def _replay_note(heap: HeapState, driver: Driver, note: Record) -> None:
         operations.thread_done(heap, note.thread)
 
 
-@kernel
+@cold
 def _begin_threads(heap: HeapState, driver: Driver, thread: int) -> bool:
     """Call `thread_begin` for each new thread up to `thread`; return False on failure."""
     while driver.threads <= thread:
@@ -266,34 +151,3 @@ def _begin_threads(heap: HeapState, driver: Driver, thread: int) -> bool:
             return False
         driver.threads += 1
     return True
-
-
-@kernel
-def _take_due_samples(heap: HeapState, run: Run) -> int:
-    """Take the samples that are due.
-
-    Returns `driver.due`, the number of events at which the next sample or check is due.
-    """
-    driver = run.driver[0]
-    if operations.footprint(heap) > driver.peak_footprint:
-        driver.peak_footprint = operations.footprint(heap)
-        _measure(heap, driver, run.peak[0])
-    if driver.events == driver.next_sample:
-        _measure(heap, driver, run.samples[driver.samples])
-        driver.samples += 1
-        driver.next_sample += driver.interval
-    if driver.samples == len(run.samples):
-        driver.stop = Stop.SAMPLES
-    elif driver.events == driver.next_check:
-        driver.stop = Stop.CHECK
-    if driver.peak_footprint > driver.limit:
-        driver.stop = Stop.LIMIT
-    driver.due = min(driver.next_sample, driver.next_check)
-    return driver.due
-
-
-@kernel
-def _measure(heap: HeapState, driver: Driver, sample: Sample) -> None:
-    """Fill `sample` with the state of the heap."""
-    sample.event = driver.events
-    operations.measure(heap, driver.live, sample)

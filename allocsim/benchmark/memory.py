@@ -38,7 +38,8 @@ from allocsim.benchmark.threads.survey import survey
 from allocsim.core import operations
 from allocsim.core.memory import table
 from allocsim.core.records import Table
-from allocsim.driver import TOUCH_STEP, Run, Touch
+from allocsim.driver import Run, Touch
+from allocsim.driver_writes import TOUCH_STEP
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.counters import committed
 from allocsim.player import NEVER

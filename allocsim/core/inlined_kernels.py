@@ -23,6 +23,8 @@ from numba.core.environment import lookup_environment
 ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
 
+COLD = ("cold", "noinline")
+"""LLVM's attributes of a function that runs seldom: a call to it is moved out of the way."""
 
 _numbers = count(1)
 """Numbers of libraries, in the order in which they were finalised: callees before callers."""
@@ -40,6 +42,13 @@ class LinkedLibrary(JITCodeLibrary):
         """Link callers before callees: LLVM drops a function if no caller of it is linked yet."""
         self._linking_libraries.sort(key=lambda library: -getattr(library, "number", 0))
         super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        """Optimise the linked kernels, with the cold ones as functions of this library only."""
+        for function in self.get_defined_functions():
+            if any(b"cold" in each for each in function.attributes):
+                function.linkage = "internal"
+        super()._optimize_final_module()
 
     def _verify_declare_only_symbols(self) -> None:
         """Fail if a called kernel was not linked: the call would jump to an invalid address."""
@@ -98,6 +107,17 @@ class InlinedLibrary(JITCodeLibrary):
         return 0
 
 
+class ColdLibrary(InlinedLibrary):
+    """The IR of a kernel that LLVM must not inline, because its callers seldom call it."""
+
+    def finalize(self) -> None:
+        """Mark the function, and leave its IR unoptimised."""
+        for function in self.get_defined_functions():
+            for attribute in COLD:
+                function.add_function_attribute(attribute)
+        super().finalize()
+
+
 class _NoCode:
     """The code generator of a library without machine code."""
 
@@ -123,3 +143,9 @@ class InlinedCompiler(LinkedCompiler):
     """Compiles a kernel that other kernels call."""
 
     library_class = InlinedLibrary
+
+
+class ColdCompiler(LinkedCompiler):
+    """Compiles a kernel that other kernels call, but that is not inlined."""
+
+    library_class = ColdLibrary

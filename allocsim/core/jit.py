@@ -26,7 +26,7 @@ from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arra
 from allocsim.core.import_closure import ImportClosure
 from allocsim.core.inlined_kernels import LinkedCompiler
 from allocsim.core.kernel_cache import kernel_cache_directory
-from allocsim.core.kernel_dispatcher import INLINED_OPTIONS, OPTIONS, Kernel
+from allocsim.core.kernel_dispatcher import INLINED_OPTIONS, OPTIONS, ColdKernel, Kernel
 from allocsim.core.kernel_files import kernel_files
 from allocsim.core.records import HeapState
 
@@ -52,6 +52,18 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     compiled: Any = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(function)
     compiled.__class__ = Kernel  # njit has no option for another class of dispatcher
     compiled._cache = kernel_files(function, CACHE, _CLOSURE, answering_modules)
+    return compiled
+
+
+def cold(function: Callable[P, R]) -> Callable[P, R]:
+    """Make `function` a kernel that is compiled with its callers, but not inlined.
+
+    Use it for code that seldom runs. Inlined into a loop, that code would compete with the code
+    that runs often for registers.
+    """
+    compiled: Any = kernel(function)
+    if not PURE:
+        compiled.__class__ = ColdKernel
     return compiled
 
 

@@ -13,7 +13,7 @@ from numba.core import types
 from numba.core.registry import CPUDispatcher
 from numba.core.types.misc import unliteral
 
-from allocsim.core.inlined_kernels import InlinedCompiler
+from allocsim.core.inlined_kernels import ColdCompiler, InlinedCompiler
 
 # _nrt: no kernel allocates, so reference counting is off. With reference counting, every call that
 # passes a tuple of arrays increments and decrements each array's count atomically (in a prototype,
@@ -34,24 +34,35 @@ OPTIONS: dict[str, Any] = {
 INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
 """Compile options of a kernel for calls from other kernels."""
 
+COLD_OPTIONS = INLINED_OPTIONS | {"forceinline": False, "pipeline_class": ColdCompiler}
+"""Compile options of a kernel for calls from other kernels, if it is not inlined."""
+
 
 class Kernel(CPUDispatcher):
-    """A kernel for calls from Python. Other kernels call `inlined`, compiled separately."""
+    """A kernel for calls from Python. Other kernels call `called`, compiled separately."""
+
+    called_options = INLINED_OPTIONS
 
     @cached_property
-    def inlined(self) -> Any:
+    def called(self) -> Any:
         """The kernel for calls from other kernels; created when the first caller is compiled."""
-        compiled: Any = numba.njit(**INLINED_OPTIONS)(self.py_func)
-        compiled.__class__ = _Inlined
+        compiled: Any = numba.njit(**self.called_options)(self.py_func)
+        compiled.__class__ = _Called
         return compiled
 
     @property
     def _numba_type_(self) -> Any:
-        """The Numba type of this kernel in the code of other kernels: a dispatcher of `inlined`."""
-        return types.Dispatcher(self.inlined)
+        """The Numba type of this kernel in the code of other kernels: a dispatcher of `called`."""
+        return types.Dispatcher(self.called)
 
 
-class _Inlined(CPUDispatcher):
+class ColdKernel(Kernel):
+    """A kernel that is not inlined into other kernels."""
+
+    called_options = COLD_OPTIONS
+
+
+class _Called(CPUDispatcher):
     """A kernel for calls from other kernels."""
 
     def get_call_template(self, args: Any, kws: Any) -> Any:

@@ -95,7 +95,7 @@ def test_kernel_runs_as_plain_python_too() -> None:
 
 @pytest.mark.skipif(PURE, reason="nothing is compiled")
 def test_constant_argument_does_not_compile_a_kernel_again() -> None:
-    called = quotient.inlined  # type: ignore[attr-defined]
+    called = quotient.called  # type: ignore[attr-defined]
     for constant in (2, 3):
         called.get_call_template((types.int64, types.literal(constant)), {})
     assert len(called.overloads) == 1

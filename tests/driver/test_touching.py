@@ -6,7 +6,8 @@ import pytest
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.records import HeapState
-from allocsim.driver import TOUCHED, Stop, Touch
+from allocsim.driver import Stop, Touch
+from allocsim.driver_writes import TOUCHED
 from allocsim.events import Op
 from allocsim.stamps import is_stamped
 from tests.conftest import PAGE, contents

@@ -1,0 +1,86 @@
+"""What the driver does between two events: it takes samples, notes moments and prefetches.
+
+The loop compares two numbers after each event, to learn whether anything is due. So a replay that
+notes no moments and has few objects does not pay for them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.jit import cold, kernel
+from allocsim.core.records import HeapState, Record, Sample
+from allocsim.driver_prefetch import MANY_OBJECTS, prefetch_ahead
+from allocsim.driver_records import Driver, Run, Stop
+from allocsim.events import Op
+
+
+@kernel
+def next_due(run: Run) -> int:
+    """Return the number of events at which something is due next."""
+    driver = run.driver[0]
+    if driver.moments or len(run.objects) > MANY_OBJECTS:
+        return driver.events + 1
+    return driver.due
+
+
+@kernel
+def do_what_is_due(heap: HeapState, run: Run, events: np.recarray, position: int) -> int:
+    """Do what is due before the event at `position`; return `next_due`."""
+    driver, footprint = run.driver[0], operations.footprint(heap)
+    if driver.moments and footprint > 0:  # 0 for a library; its loop lacks this block
+        _note_moments(driver, events[position - 1], footprint)
+    if driver.events == driver.due or footprint > driver.peak_footprint:
+        _take_due_samples(heap, run)
+    if len(run.objects) > MANY_OBJECTS:
+        prefetch_ahead(heap, run.objects, events, position)
+    return next_due(run)
+
+
+@kernel
+def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
+    """Add to the sums, and note the moments of peak live bytes and of maximum footprint - live.
+
+    If a program frees everything at its end, the maximum is reached there and says little.
+    `worst` therefore takes over from `later` only at an allocation.
+    """
+    done, live = driver.events, driver.live
+    driver.live_sum += live
+    driver.footprint_sum += footprint
+    if footprint - live > driver.later_footprint - driver.later_live:
+        driver.later_event, driver.later_footprint, driver.later_live = done, footprint, live
+    if event.op == Op.FREE:
+        return
+    if live > driver.live_peak:
+        driver.live_peak_event, driver.live_peak_footprint, driver.live_peak = done, footprint, live
+    if driver.worst_event != driver.later_event:
+        driver.worst_event = driver.later_event
+        driver.worst_footprint, driver.worst_live = driver.later_footprint, driver.later_live
+
+
+@cold
+def _take_due_samples(heap: HeapState, run: Run) -> None:
+    """Take the samples that are due; set driver.due, and driver.stop if the loop must return."""
+    driver = run.driver[0]
+    if operations.footprint(heap) > driver.peak_footprint:
+        driver.peak_footprint = operations.footprint(heap)
+        _measure(heap, driver, run.peak[0])
+    if driver.events == driver.next_sample:
+        _measure(heap, driver, run.samples[driver.samples])
+        driver.samples += 1
+        driver.next_sample += driver.interval
+    if driver.samples == len(run.samples):
+        driver.stop = Stop.SAMPLES
+    elif driver.events == driver.next_check:
+        driver.stop = Stop.CHECK
+    if driver.peak_footprint > driver.limit:
+        driver.stop = Stop.LIMIT
+    driver.due = min(driver.next_sample, driver.next_check)
+
+
+@cold
+def _measure(heap: HeapState, driver: Driver, sample: Sample) -> None:
+    """Fill `sample` with the state of the heap."""
+    sample.event = driver.events
+    operations.measure(heap, driver.live, sample)

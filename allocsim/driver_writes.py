@@ -1,0 +1,116 @@
+"""The bytes that the driver writes to objects, and the checks of `--verify`.
+
+The requested size of an object is the driver's: allocators do not store it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocsim.core import operations
+from allocsim.core.jit import cold, kernel
+from allocsim.core.raw import fill
+from allocsim.core.records import HeapState, Record
+from allocsim.driver_records import Driver, Object, Run, Stop, Touch
+from allocsim.events import Op
+from allocsim.stamps import is_stamped, is_zero, stamp
+
+TOUCHED = 0xBB
+"""Value of the bytes that are written, as in Go's testrandom."""
+
+TOUCH_STEP = 4096
+"""Bytes between two writes with Touch.PAGE; must be a power of two."""
+
+
+@cold
+def is_intact(driver: Driver, target: Object, number: int) -> bool:
+    """Return whether the fill pattern of an object is intact; if not, set driver.stop."""
+    driver.stamps += 1
+    if is_stamped(target.address, target.request, number):
+        return True
+    driver.stop = Stop.STAMP
+    return False
+
+
+@kernel
+def first_broken(run: Run, numbers: np.ndarray) -> int:
+    """Return the id of the first of these live objects with an overwritten fill pattern, or -1."""
+    for number in numbers:
+        if not is_intact(run.driver[0], run.objects[number], number):
+            return int(number)
+    return -1
+
+
+@kernel
+def write_object(
+    heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool
+) -> bool:
+    """Write to an object (see Touch and `benchmark.untouched`); False: see driver.stop."""
+    if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
+        return False
+    if driver.verify:
+        return _write_pattern(driver, target, event, fresh)
+    if driver.touch == Touch.FULL:
+        fill(target.address, target.request, TOUCHED)
+    elif driver.touch != Touch.NONE and target.request > 0:
+        fill(target.address, 1, TOUCHED)
+        next_page = (target.address | (TOUCH_STEP - 1)) + 1
+        if driver.touch == Touch.PAGE and next_page < target.address + target.request:
+            _touch_pages(target, event, next_page)
+    return True
+
+
+@cold
+def _touch_pages(target: Object, event: Record, next_page: int) -> None:
+    """Write one byte in each page of an object from `next_page` on."""
+    left = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
+    for address in range(next_page, target.address + target.request - left, TOUCH_STEP):
+        fill(address, 1, TOUCHED)
+
+
+@cold
+def _write_pattern(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
+    """Check an object's alignment and zeros, and write its pattern; False: see driver.stop."""
+    if not _is_aligned(driver, target, event):
+        return False
+    owes_zeros = driver.zeroed or event.op == Op.CALLOC
+    if fresh and owes_zeros and not is_zero(target.address, target.request):
+        driver.stop = Stop.NOT_ZERO
+        return False
+    stamp(target.address, target.request, event.object)
+    return True
+
+
+@kernel
+def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
+    """Return whether writing a large object would exceed the limit; if so, set driver.stop.
+
+    Without this check, one object could take all memory before the limit is checked. The footprint
+    of a library is not known here, but it is at least the live bytes once they are written.
+    """
+    if driver.touch < Touch.PAGE and not driver.verify:
+        return False
+    used = max(driver.live, operations.footprint(heap))
+    if used <= driver.limit:
+        return False
+    driver.peak_footprint = max(driver.peak_footprint, used)
+    driver.stop = Stop.LIMIT
+    return True
+
+
+@kernel
+def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
+    """Return whether an object is aligned as it must be; if not, set driver.stop.
+
+    memalign owes the alignment in the event. malloc owes the alignment of any type that fits into
+    the object (C23, 7.24.3), which is a power of two up to driver.alignment.
+    """
+    owed = max(driver.alignment, 1)
+    while owed > max(target.request, 1):
+        owed >>= 1
+    if event.op == Op.MEMALIGN:
+        owed = max(owed, 1 << int(event.alignment))
+    if target.address & (owed - 1) == 0:
+        return True
+    driver.stop = Stop.MISALIGNED
+    return False
