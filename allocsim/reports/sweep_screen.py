@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.reports.sweep_charts import front_chart, heat_map
 from allocsim.sweep.findings import (
+    CLOSE,
     PEAKS,
     TIMES,
     Overall,
@@ -15,6 +16,7 @@ from allocsim.sweep.findings import (
     front,
     overall,
     ranking,
+    recommended,
     setting_counts,
 )
 from allocsim.sweep.paste import line_for
@@ -23,9 +25,6 @@ from allocsim.text import counted, format_bytes
 
 MIN_EFFECT = 0.0005
 """Effects below this ratio are shown as zero."""
-
-EQUAL = 0.0005
-"""Relative difference of figures below which two subjects count as equal in a note."""
 
 
 def print_sweep(results: Results, top: int) -> None:
@@ -38,7 +37,11 @@ def print_sweep(results: Results, top: int) -> None:
         _print_overall(screen, results, top)
     _print_effects(screen, results)
     heat_map(screen, results)
-    _print_best(screen, results)
+    means = {
+        title: {entry.subject: entry.mean for entry in overall(results, figure)}
+        for title, figure in (("footprint", PEAKS), ("time", TIMES))
+    }
+    _print_best(screen, results, means, " over all workloads" if len(results.columns) > 1 else "")
     _print_notes(screen, results)
 
 
@@ -71,6 +74,8 @@ def _print_column(screen: Screen, results: Results, column: Column, top: int) ->
     for name, failure in list(column.failures.items())[:top]:
         screen.print(styled(f"{name}: {failure}", "red"))
     front_chart(screen, column, best)
+    if len(results.columns) > 1:
+        _print_best(screen, results, {"footprint": peaks, "time": times}, f" on {column.label}")
 
 
 def _subject_table(*titles: str) -> Table:
@@ -144,17 +149,15 @@ def _levels(levels: Mapping[str, float]) -> str:
     return ", ".join(shown if len(shown) <= 5 else [*shown[:2], "...", *shown[-2:]])
 
 
-def _print_best(screen: Screen, results: Results) -> None:
-    """Print the best subject by footprint and by time, and the line to paste."""
-    for figure, title in ((PEAKS, "footprint"), (TIMES, "time")):
-        entries = overall(results, figure)
-        if not entries:
+def _print_best(screen: Screen, results: Results, by: Mapping[str, Figures], where: str) -> None:
+    """Print the best subject by each figure, and the line to paste; `where` says on what."""
+    for title, figures in by.items():
+        if not figures:
             continue
-        best = entries[0]
-        same = sum(entry.mean < best.mean * (1 + EQUAL) for entry in entries) - 1
-        others = f", as good as {counted(same, 'other')}" if same else ""
-        screen.print(styled(f"best by {title}: {best.subject}{others}", "bold green"))
-        line = line_for(best.subject, results.subjects[best.subject])
+        name, others = recommended(figures, setting_counts(results))
+        close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
+        screen.print(styled(f"best by {title}{where}: {name}{close}", "bold green"))
+        line = line_for(name, results.subjects[name])
         if line:
             screen.print(f"  {line}")
 

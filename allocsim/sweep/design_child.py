@@ -25,10 +25,13 @@ from allocsim.core.available_memory import available_memory
 from allocsim.designs.explain import explain
 from allocsim.driver import Touch
 from allocsim.errors import AllocsimError
-from allocsim.events import CHUNK
 from allocsim.player import NEVER, Options, Player
 from allocsim.python_child import die_with_parent
 from allocsim.sweep.row import Footprint
+
+PART = 1 << 18
+"""Events that are replayed at once. Each call of the kernel takes 0.15 ms. The sum of the footprint
+after each of these events must be less than 2**63, which it is up to a footprint of 32 TiB."""
 
 IDLE = 120.0
 """Seconds without a request after which the process ends."""
@@ -98,8 +101,8 @@ def _replay(request: Request, send: Callable[[Answer], None]) -> Footprint:
     with heap:
         player = Player(heap, _options(request), len(events))
         send(Answer(stage="ready"))
-        for position in range(0, len(events), CHUNK):
-            player.play(events[position : position + CHUNK])
+        for position in range(0, len(events), PART):
+            player.play(events[position : position + PART])
         return _footprint(player)
 
 

@@ -17,6 +17,10 @@ from allocsim.sweep.results import Figures, Results, complete
 PEAKS, TIMES = "peaks", "times"
 """The figures of a `Column` that are compared."""
 
+CLOSE = 0.005
+"""Relative difference up to which two figures count as equally good. Two measurements of a library
+differ by as much."""
+
 
 @dataclass(frozen=True)
 class Overall:
@@ -70,6 +74,16 @@ def alike(results: Results, ranked: Sequence[tuple[str, float]]) -> list[tuple[s
     for name, figure in ranked:
         groups.setdefault((results.subjects[name].allocator, figure), []).append(name)
     return [(names[0], len(names) - 1) for names in groups.values()]
+
+
+def recommended(figures: Figures, settings: Mapping[str, int]) -> tuple[str, int]:
+    """Return the subject with the fewest settings among those within CLOSE of the best figure.
+
+    Returns also how many others are within CLOSE. A setting that gains less is not worth its risk.
+    """
+    least = min(figures.values())
+    close = [name for name, figure in figures.items() if figure <= least * (1 + CLOSE)]
+    return min(close, key=lambda name: (settings[name], figures[name], name)), len(close) - 1
 
 
 def front(peaks: Figures, times: Figures) -> list[str]:

@@ -44,8 +44,19 @@ def test_effect_of_each_setting_and_the_line_to_paste(capsys: pytest.CaptureFixt
     assert effect[3] == "0"
     [other] = [line.split() for line in out.splitlines() if line.split()[1:2] == ["mxfast"]]
     assert other[2:4] == ["none", "-"]
-    assert "best by footprint: glibc:tcache_count=0:mxfast=0, as good as 2 others" in out
+    assert "best by footprint: glibc:tcache_count=0:mxfast=0 (2 others within 0.5%)" in out
     assert "  GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0" in out
+
+
+def test_each_workload_has_its_best_and_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    given = [row("glibc:mxfast=0", 5), row("glibc", 9), row("go:GOGC=50", 7)]
+    other = [
+        row(each.subject, 20 - 3 * n, trace="cd", workload="v") for n, each in enumerate(given)
+    ]
+    out = printed(capsys, [*given, *other])
+    assert "best by footprint on w: glibc:mxfast=0\n  GLIBC_TUNABLES=glibc.malloc.mxfast=0\n" in out
+    assert "best by footprint on v: go:GOGC=50\n  GOGC=50\n" in out
+    assert "best by footprint over all workloads: " in out
 
 
 def test_heat_map_has_a_cell_for_each_pair_of_values(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +78,7 @@ def test_chart_has_the_front_from_the_fastest_to_the_smallest(
     assert chart[0].endswith("o")
     assert chart[-1].rstrip().endswith("*")
     assert "20.0 ns/event" in out
-    assert "best by time: glibc:tcache_count=7:mxfast=0, as good as 2 others" in out
+    assert "best by time: glibc:tcache_count=7:mxfast=0 (2 others within 0.5%)" in out
 
 
 def test_failures_and_further_subjects_are_named(capsys: pytest.CaptureFixture[str]) -> None:

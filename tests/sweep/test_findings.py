@@ -5,7 +5,17 @@ import random
 
 import pytest
 
-from allocsim.sweep.findings import PEAKS, TIMES, alike, effects, front, overall, ranking, table
+from allocsim.sweep.findings import (
+    PEAKS,
+    TIMES,
+    alike,
+    effects,
+    front,
+    overall,
+    ranking,
+    recommended,
+    table,
+)
 from allocsim.sweep.paste import line_for
 from allocsim.sweep.results import Results, Subject, collect
 from tests.sweep.cells import row
@@ -91,6 +101,12 @@ def test_values_are_ordered_by_number() -> None:
     rows = [row(f"glibc:mxfast={text}", 100) for text in ("1KiB", "64", "128")]
     found = table(collect([*rows, row("glibc", 100)]), PEAKS, "glibc", ["mxfast"])
     assert [level for (level,) in found] == ["default", "64", "128", "1KiB"]
+
+
+def test_subject_with_the_fewest_settings_is_recommended_among_close_ones() -> None:
+    figures = {"glibc:mxfast=0:cores=1": 1000.0, "glibc:mxfast=0": 1004.0, "glibc": 1006.0}
+    counts = {"glibc:mxfast=0:cores=1": 2, "glibc:mxfast=0": 1, "glibc": 0}
+    assert recommended(figures, counts) == ("glibc:mxfast=0", 1)
 
 
 @pytest.mark.parametrize("seed", range(5))
