@@ -8,6 +8,7 @@ import numpy as np
 
 from allocsim import __version__
 from allocsim.core.records import PARTS
+from allocsim.designs import ClassUse
 from allocsim.pictures.bars import Bar, bars
 from allocsim.pictures.figure import Figure
 from allocsim.pictures.moments import moments_table
@@ -112,20 +113,12 @@ def points_of(profile: Profile, moment: Snapshot) -> list[Point]:
 
 def _classes(profile: Profile) -> Figure:
     """Return the figure of the size classes with the most bytes."""
-    ordered = sorted(
-        profile.classes, key=lambda each: -each.object_size * (each.in_use + each.free)
-    )
-    used = [each for each in ordered if each.in_use + each.free]
+    used = [each for each in profile.classes if each.in_use + each.free]
+    used.sort(key=lambda each: -sum(_class_parts(each).values()))
     rows = []
     for each in used[:CLASSES]:
-        size = each.object_size
-        parts = {
-            "live": each.in_use * size,
-            "thread_cache": each.cached * size,
-            "transfer": each.transfer * size,
-            "central": each.central * size,
-        }
-        rows.append(Bar(f"{size:,} B", format_bytes(sum(parts.values())), parts))
+        parts = _class_parts(each)
+        rows.append(Bar(f"{each.object_size:,} B", format_bytes(sum(parts.values())), parts))
     when = "at the chosen moment" if profile.at_moment else "at the end"
     return Figure(
         title="Size classes",
@@ -133,19 +126,26 @@ def _classes(profile: Profile) -> Figure:
         f"Size classes that are used: {len(used)}.",
         view=lambda width: bars(rows, width),
         titles=("object size", "in use", "thread caches", "transfer cache", "central", "spans"),
-        rows=[
-            [
-                f"{each.object_size:,} B",
-                *(
-                    f"{count:,}"
-                    for count in (
-                        each.in_use, each.cached, each.transfer, each.central, each.spans
-                    )
-                ),
-            ]
-            for each in used
-        ],
-    )  # fmt: skip
+        rows=[[f"{each.object_size:,} B", *_counts(each)] for each in used],
+    )
+
+
+def _class_parts(use: ClassUse) -> dict[str, int]:
+    """Return the bytes of the objects of a class, by where they are."""
+    counts = {
+        "live": use.in_use,
+        "thread_cache": use.cached,
+        "transfer": use.transfer,
+        "central": use.central,
+    }
+    return {name: count * use.object_size for name, count in counts.items()}
+
+
+def _counts(use: ClassUse) -> list[str]:
+    """Return the cells of a class after its size."""
+    return [
+        f"{count:,}" for count in (use.in_use, use.cached, use.transfer, use.central, use.spans)
+    ]
 
 
 def _how(result: Result) -> Section:
