@@ -15,7 +15,7 @@ from allocsim.benchmark.comparison import Conditions, measure
 from allocsim.benchmark.event_file import EventFile
 from allocsim.benchmark.figures import Memory
 from allocsim.core.jit import PURE
-from allocsim.events import EVENT, Trace
+from allocsim.events import EVENT, Op, Trace, no_events
 from allocsim.jobs import make_generator
 from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import default_libraries
@@ -112,6 +112,17 @@ def test_only_the_library_is_counted(event_file: Callable[..., EventFile]) -> No
     found = measured("lib:glibc", event_file(stream(malloc(0, 100), free(0))))
     assert found.peak < 256 << 10
     assert found.live_at_end == 0
+
+
+@pytest.mark.skipif(PURE, reason="pure Python is a thousand times slower")
+def test_arrays_as_long_as_the_workload_are_not_counted(
+    event_file: Callable[..., EventFile],
+) -> None:
+    events = no_events(400_000)
+    events.op[1::2], events.request[0::2] = Op.FREE, 100
+    found = measured("lib:glibc", event_file(events))
+    assert found.started < 128 << 10
+    assert found.peak < 256 << 10
 
 
 def test_memory_of_mapped_objects_is_released(event_file: Callable[..., EventFile]) -> None:

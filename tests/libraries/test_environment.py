@@ -8,6 +8,7 @@ import pytest
 from allocsim.errors import EnvironmentLacks
 from allocsim.libraries import environment as module
 from allocsim.libraries.environment import (
+    HOSTS,
     TOP_PAD,
     child_environment,
     host_of,
@@ -56,6 +57,7 @@ def test_glibc_is_measured_without_python_in_its_heap(glibc: str) -> None:
         pytest.skip("neither mimalloc nor jemalloc is installed")
     assert child_environment(glibc)["LD_PRELOAD"] == find_library(host)
     assert TOP_PAD not in child_environment(glibc)["GLIBC_TUNABLES"]
+    assert HOSTS[host].items() <= child_environment(glibc).items()
     assert host_of("jemalloc") is None
 
 
