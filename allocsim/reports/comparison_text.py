@@ -85,7 +85,7 @@ def comparison_csv(shown: Compared) -> str:
     writer.writerow(["subject", "version", *(column.key for column in ALL_COLUMNS), "failure"])
     for row in shown.rows():
         figures = [column.of(row) for column in ALL_COLUMNS]
-        subject, version, failure = map(_csv_cell, (row.subject, row.about.version, row.failure))
+        subject, version, failure = map(csv_cell, (row.subject, row.about.version, row.failure))
         writer.writerow([subject, version, *figures, failure])
     return text.getvalue()
 
@@ -107,7 +107,7 @@ def comparison_markdown(shown: Compared) -> str:
     return "\n".join([head, "", *_real_table(shown), *_table(shown), "", *texts, ""])
 
 
-def _csv_cell(text: str | None) -> str | None:
+def csv_cell(text: str | None) -> str | None:
     """Return a text as a cell of one line that no spreadsheet evaluates as a formula.
 
     A text that begins with =, +, - or @ gets an apostrophe before it. Ordinary versions and

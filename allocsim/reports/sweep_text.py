@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from allocsim import __version__
+from allocsim.reports.comparison_text import csv_cell
 from allocsim.sweep.findings import PEAKS, TIMES, effects, front, overall, ranking, setting_counts
 from allocsim.sweep.paste import line_for
 from allocsim.sweep.results import Column, Results
@@ -48,8 +49,13 @@ def rows_csv(rows: Iterable[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(flat, rows))
+    writer.writerows({key: _cell(value) for key, value in flat(row).items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell; a text is escaped (see `csv_cell`)."""
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def flat(row: Row) -> dict[str, Any]:

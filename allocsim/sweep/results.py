@@ -49,7 +49,8 @@ class Column:
     @property
     def peaks(self) -> Figures:
         """The peak footprints of the subjects that have one."""
-        return {name: float(each.peak) for name, each in self.results.items() if each.peak}
+        peaks = {name: float(each.peak or 0) for name, each in self.results.items()}
+        return {name: peak for name, peak in peaks.items() if peak > 0}
 
     @property
     def times(self) -> Figures:
