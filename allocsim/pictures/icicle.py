@@ -27,6 +27,10 @@ MIN_SHARE = 500
 """A cell of less than total / MIN_SHARE bytes is not drawn."""
 
 
+MAX_CELLS = 400
+"""Maximum number of cells. The smallest are left out."""
+
+
 @dataclass
 class Node:
     """A function in the tree of stacks."""
@@ -55,7 +59,7 @@ class Node:
 def icicle(stacks: Stacks) -> Figure:
     """Return the figure of owners by stack."""
     root = tree_of(stacks)
-    cells = [*_cells(root, 0, 0, max(root.size // MIN_SHARE, 1))]
+    cells = _largest([*_cells(root, 0, 0, max(root.size // MIN_SHARE, 1))])
     unit = unit_for(root.size)
     return Figure(
         title="Owners by stack",
@@ -150,6 +154,14 @@ def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Nod
         if child.size >= least:
             yield from _cells(child, depth + 1, start, least)
         start += child.size
+
+
+def _largest(cells: list[tuple[Node, int, int]]) -> list[tuple[Node, int, int]]:
+    """Return at most MAX_CELLS cells, in their order. A caller is not smaller than its callees."""
+    if len(cells) <= MAX_CELLS:
+        return cells
+    sizes = sorted((node.size for node, _, _ in cells), reverse=True)
+    return [cell for cell in cells if cell[0].size > sizes[MAX_CELLS]]
 
 
 def _place(node: Node) -> tuple[bool, int, str]:

@@ -22,6 +22,9 @@ from allocsim.pictures.svg import page_svg
 RIGHT = {"class_": "number"}
 """Attributes of a right-aligned cell."""
 
+MAX_ROWS = 200
+"""Maximum number of rows of a table."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -135,10 +138,16 @@ def _figure(figure: Figure) -> Markup:
 def table(
     caption: str, titles: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int]
 ) -> Markup:
-    """Return a table that can be scrolled, with the keyboard too."""
+    """Return a table that can be scrolled, with the keyboard too.
+
+    It has at most MAX_ROWS rows, so that a page stays small. The caption says how many more there
+    are.
+    """
+    left_out = len(rows) - MAX_ROWS
+    more = f" ({left_out:,} more rows are not shown)" if left_out > 0 else ""
     return element(
         "div",
-        html_table(caption, titles, rows, left, RIGHT),
+        html_table(caption + more, titles, rows[:MAX_ROWS], left, RIGHT),
         class_="scroll",
         tabindex="0",
         role="region",

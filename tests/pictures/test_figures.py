@@ -134,6 +134,18 @@ def test_a_deep_tree_that_branches_everywhere_is_cut(monkeypatch: pytest.MonkeyP
     assert depth_of(tree_of(stacks())) <= DEPTH
 
 
+def test_an_icicle_of_many_functions_shows_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Node("footprint", {"live": 6000})
+    for number in range(1, 100):
+        root.children[f"f{number}"] = Node(f"f{number}", {"live": number})
+    monkeypatch.setattr("allocsim.pictures.icicle.tree_of", lambda _: root)
+    monkeypatch.setattr("allocsim.pictures.icicle.MAX_CELLS", 10)
+    rows = icicle(stacks()).rows
+    assert [row[0].lstrip("· ") for row in rows] == [
+        "footprint", *(f"f{number}" for number in range(99, 90, -1)),
+    ]  # fmt: skip
+
+
 def test_sizes_and_lifetimes_have_all_owned_bytes() -> None:
     found = shown().found
     owned = owned_by_size_and_lifetime(shown().evidence)

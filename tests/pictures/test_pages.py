@@ -9,10 +9,11 @@ from html import unescape
 import pytest
 
 from allocsim.pictures.explanation_page import explanation_page
-from allocsim.pictures.page import Page, all_in_one, html_of
+from allocsim.pictures.page import MAX_ROWS, Page, all_in_one, html_of, table
 from allocsim.pictures.render import has_renderer, png_of, svg_of
 from tests.pictures.harmless import require_harmless
 from tests.pictures.pages import HOSTILE, shown
+from tests.test_markup import read
 
 MAX_PAGE = 1_500_000
 """Bytes."""
@@ -80,3 +81,10 @@ def test_all_pictures_are_drawn_below_each_other() -> None:
     view = all_in_one(explanation_page(shown("plain")))
     assert svg_of(view).startswith("<svg")
     assert png_of(view).startswith(b"\x89PNG")
+
+
+def test_a_long_table_is_cut_and_says_so() -> None:
+    rows = [[f"row {number}"] for number in range(MAX_ROWS + 5)]
+    seen = read(table("Owners", ["name"], rows, (0,)))
+    assert seen.tags.count("td") == MAX_ROWS
+    assert "Owners (5 more rows are not shown)" in seen.text
