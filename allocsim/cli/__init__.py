@@ -30,7 +30,7 @@ COMMANDS = {
     "repeat": "Allocate and free the same sizes in every round.",
     "empirical": "Replay a steady state given as a table of sizes and rates.",
     "compare": "Compare designs and installed malloc libraries.",
-    "sweep": "Measure a grid of allocators, settings and workloads.",
+    "sweep": "Measure a grid of allocators, settings and workloads, and find the best.",
     "explain": "Show who owns the footprint, and what would change it.",
     "check": "Fail (exit 1) if a result exceeds a limit or a baseline.",
     "trace": "Show, check, convert, slice and sample traces.",
