@@ -29,8 +29,8 @@ FORMATS = (
     "go-trace", "csapp", "glibc-wl", "glibc-mtrace", "malloc-bench",
 )  # fmt: skip
 COLUMNS = (
-    "footprint", "x-live", "end", "kept", "kept-later", "ns", "spread", "p50", "p99", "p99.9",
-    "faults", "overhead",
+    "footprint", "x-live", "end", "kept", "kept-later", "ns", "spread", "resident", "committed",
+    "p50", "p99", "p99.9", "faults", "seconds", "overhead",
 )  # fmt: skip
 
 

@@ -10,7 +10,10 @@ import allocsim
 from allocsim.reports.screen import Screen, simple_table, styled
 
 PACKAGE = Path(allocsim.__file__).parent
-MAY_IMPORT_RICH = {"reports/screen.py", "cli/progress.py"}
+MAY_IMPORT_RICH = {
+    "reports/screen.py",
+    *(f"cli/{name}.py" for name in ("progress", "sweep_progress", "tune_progress")),
+}
 """The modules in which text becomes output of Rich."""
 
 HOSTILE = ("[link=http://a.example/]x[/link]", "[/x]", "[red]r[/]", ":smile:", "a\x1b[31mb", "a\nb")
@@ -25,7 +28,7 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def test_only_the_screen_and_the_progress_bar_use_rich() -> None:
+def test_only_the_screen_and_the_progress_bars_use_rich() -> None:
     using = {
         str(path.relative_to(PACKAGE))
         for path in PACKAGE.rglob("*.py")
