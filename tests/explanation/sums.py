@@ -18,14 +18,14 @@ from allocsim.workloads import open_workload
 SAMPLES = Path(__file__).parents[1] / "traces" / "samples"
 
 BUNDLED = (
-    *("fragmentation-trap", "phase-change", "producer-consumer", "random", "repeat", "server"),
+    *("fragmentation-trap", "phase-change", "producer-consumer", "random", "server"),
     *("sizeclass", "sqlite-orders", "sqlite-steady"),
 )
 
 RECORDED = (
     *("apt.valgrind.gz", "calls.glibc-mtrace.gz", "git.logalloc.gz", "git.lttng.gz"),
     *("indexer.go-trace.gz", "ls.heaptrack.zst", "memray-default.bin", "python.mtrace.gz"),
-    *("shell.logalloc.gz", "sqlite.csapp.gz", "sqlite.malloc-bench.gz"),
+    *("shell.logalloc.gz", "sqlite.csapp.gz", "sqlite.glibc-mtrace.gz", "sqlite.malloc-bench.gz"),
 )
 
 WORKLOADS = (*BUNDLED, *(str(SAMPLES / name) for name in RECORDED))

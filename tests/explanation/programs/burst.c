@@ -1,14 +1,14 @@
 /* glibc raises its thresholds when a mapped block is freed. It then keeps the memory of a burst. */
 #include <stdlib.h>
 
-__attribute__((noinline)) static void *load_table(void) { return malloc(1 << 20); }
+__attribute__((noinline)) static void *load_table(void) { return malloc(4 << 20); }
 
 __attribute__((noinline)) static void *map_file(void) { return malloc(30 << 20); }
 
 __attribute__((noinline)) static void *fetch(void) { return malloc(60000); }
 
 int main(int argc, char **arguments) {
-    int count = atoi(arguments[1]) / 10;
+    int count = 200 + atoi(arguments[1]) / 50;
     void **blocks = malloc(count * sizeof *blocks), *table = load_table();
     free(map_file());
     for (int number = 0; number < count; number++) blocks[number] = fetch();
