@@ -32,8 +32,9 @@ DIGEST_BYTES = 32
 and machine code with a flipped bit would run, so a file whose digest does not match counts as
 missing."""
 
-REPLAY = "allocsim.driver.replay"
-"""The kernel that calls nearly all others of a design and is therefore saved after them."""
+REPLAY, RUN = "allocsim.driver.replay", "allocsim.driver_records"
+"""The kernel that calls nearly all others of a design, and is therefore saved after them, and the
+module of the state that it takes together with a heap's."""
 
 Answering = Callable[[type], Iterable[str]]
 """A function from a state type to the modules whose kernels answer operations for it."""
@@ -133,9 +134,8 @@ class KernelFiles(_Cache):
     def _has_replay(self, states: list[str]) -> bool:
         """Return whether the replay loop is cached for these states, with all that it calls."""
         with contextlib.suppress(Exception):
-            driver = REPLAY.rpartition(".")[0]
-            modules = list(dict.fromkeys([*states, driver]))  # the driver declares a state too
-            sources = self._closure.digest([driver, *modules])
+            modules = list(dict.fromkeys([*states, RUN]))
+            sources = self._closure.digest([REPLAY.rpartition(".")[0], *modules])
             pattern = f"{REPLAY}-{_short(modules)}-{_short(sources)}-*.nbc"
             return any(True for _ in self._directory.glob(pattern))
         return False

@@ -9,10 +9,15 @@ from typing import Any
 import numba
 import pytest
 
+from allocsim import Heap
 from allocsim.core.import_closure import ImportClosure, UnknownSource
 from allocsim.core.inlined_kernels import LinkedCompiler
 from allocsim.core.jit import PURE
-from allocsim.core.kernel_files import KernelFiles, kernel_files
+from allocsim.core.kernel_files import RUN, KernelFiles, kernel_files
+from allocsim.driver import replay
+from allocsim.player import Options, play
+from tests.driving import free, malloc
+from tests.traces.streams import trace_of
 
 pytestmark = pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
 
@@ -83,6 +88,18 @@ def test_kernel_of_unknown_source_is_not_saved(place: Path) -> None:
 
     assert [hits(compiled(place, Unknown())) for _ in range(2)] == [0, 0]
     assert not place.exists()
+
+
+def test_saved_replay_of_a_design_is_found() -> None:
+    """Then the notice says that only more of the design's kernels are compiled."""
+    with Heap(reserve=16 << 20) as heap:
+        play(heap, trace_of([malloc(0, 8), free(0)]), Options())
+    dispatcher: Any = replay
+    files = dispatcher._cache
+    found = [list(dict.fromkeys(files._state_modules(each))) for each in dispatcher.signatures]
+    [states] = [modules for modules in found if "allocsim.designs.go2008.records" in modules]
+    assert files._has_replay([module for module in states if module != RUN])
+    assert not files._has_replay(["allocsim.designs.go2008.page_heap"])
 
 
 def test_without_a_directory_nothing_is_saved() -> None:
