@@ -6,7 +6,7 @@ __attribute__((noinline)) static void *new_buffer(void) { return malloc(100000);
 __attribute__((noinline)) static void *make_index(void) { return malloc(120000); }
 
 int main(int argc, char **arguments) {
-    int count = atoi(arguments[1]) / 20;
+    int count = 100 + atoi(arguments[1]) / 200;
     void **buffers = malloc(count * sizeof *buffers);
     for (int number = 0; number < count; number++) buffers[number] = new_buffer();
     void *indexes[6];
