@@ -55,6 +55,8 @@ class Origin:
     touch: str | None = None
     runs: int | None = None
     """Timed runs of each subject."""
+    clock: str | None = None
+    """`cpu` or `wall`: the clock of the times."""
 
 
 class SavedResult(NamedTuple):
@@ -85,9 +87,12 @@ def _subjects(result: Field) -> list[SubjectFigures]:
     return _from_comparison(result)
 
 
+_CPU_TIMES = ("allocsim/comparison/3",)
+"""The schemas whose times are CPU time. The others have wall-clock time."""
+
 _SCHEMAS = (
-    *("allocsim/profile/1", "allocsim/comparison/1"),
-    *("allocsim/comparison/2", "allocsim/comparison/3"),
+    *("allocsim/profile/1", "allocsim/comparison/1", "allocsim/comparison/2"),
+    *_CPU_TIMES,
 )
 """The schemas that can be read, including old ones (docs/comparison-schema.md). `overhead`, whose
 meaning differs between schemas, is not read here."""
@@ -155,6 +160,7 @@ def _origin(result: Field) -> Origin:
         threads=_optional_text(result, "threads"),
         touch=_optional_text(result, "touch"),
         runs=_optional_count(result, "runs"),
+        clock="cpu" if result["schema"].text() in _CPU_TIMES else "wall",
     )
 
 

@@ -96,6 +96,7 @@ def _saved(comparison: Comparison) -> SavedResult:
         threads="recorded" if workload.recorded else "one",
         touch=how.touch.name.lower(),
         runs=how.runs if how.timed else None,
+        clock="cpu",
     )
     return SavedResult([_figures(row) for row in comparison.rows], origin)
 

@@ -54,17 +54,40 @@ def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
 
 
 def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Tolerance) -> list[Finding]:
-    """Compare a result with a baseline; raise InputError if they have no subject in common."""
+    """Compare a result with a baseline.
+
+    Raises InputError if they have no subject in common, or if times of different clocks would be
+    compared.
+    """
     first, second = _name(baseline), _name(result)
     before, after = ([figures.subject for figures in each.subjects] for each in (baseline, result))
     if not {*before} & {*after}:
         listed = f"{', '.join(before)}; {', '.join(after)}"
         raise InputError(f"{first} and {second} have no subject in common: {listed}")
+    if tolerance.time is not None:
+        _require_same_clock(baseline, result)
     _note_differences(baseline, result)
     without = [figures.subject for figures in baseline.subjects if figures.failure is not None]
     if uncompared := [name for name in after if name not in before or name in without]:
         log(f"note: not compared, because {first} has no figures for: {', '.join(uncompared)}")
     return check_baseline(baseline.subjects, result.subjects, tolerance)
+
+
+def _require_same_clock(baseline: SavedResult, result: SavedResult) -> None:
+    """Raise InputError if one result has CPU times and the other wall-clock times."""
+    clocks = [each.origin.clock for each in (baseline, result)]
+    if None not in clocks and clocks[0] != clocks[1]:
+        first, second = (
+            f"{_name(each)} has {_CLOCKS[each.origin.clock or '']}" for each in (baseline, result)
+        )
+        raise InputError(
+            f"{first}, {second}: measure both with the same version and command, or omit "
+            "--time-tolerance"
+        )
+
+
+_CLOCKS = {"cpu": "CPU times", "wall": "wall-clock times"}
+"""The words for `Origin.clock`."""
 
 
 def _note_differences(baseline: SavedResult, result: SavedResult) -> None:

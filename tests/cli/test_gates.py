@@ -43,6 +43,7 @@ def files(file: File) -> None:
         "nan.json": OK.replace("100", "NaN"),
         "untimed.json": result(MIB, ns=None),
         "timed.json": result(MIB),
+        "cpu.json": result(MIB).replace("comparison/1", "comparison/3"),
         "two.json": json.dumps(two),
         "more.json": more_than_ok(),
         "other.json": json.dumps(two | {"events": 7, "touch": "none"}),
@@ -63,6 +64,10 @@ REFUSED = {
     "base without times": (
         "check timed.json --against untimed.json --time-tolerance 5%",
         "untimed.json has no times of lib:glibc: omit --time-tolerance",
+    ),
+    "base with times of another clock": (
+        "check cpu.json --against timed.json --time-tolerance 5%",
+        "timed.json has wall-clock times, cpu.json has CPU times: measure both",
     ),
     "tolerance without base": ("check ok.json --max-ns 5 --tolerance 1%", "needs --against"),
     "tolerance of a workload": ("compare trace.txt --tolerance 1%", "needs two results"),
@@ -98,6 +103,10 @@ def test_result_that_failed_fails_every_limit(run: Run) -> None:
 def test_result_that_is_sound_is_read(run: Run) -> None:
     assert run("check ok.json --against ok.json --time-tolerance 1%").status == 0
     assert run("compare ok.json ok.json").status == 0
+
+
+def test_memory_is_compared_whatever_the_clock_of_the_times(run: Run) -> None:
+    assert run("check cpu.json --against timed.json").status == 0
 
 
 def test_what_was_compared_is_said(run: Run) -> None:
