@@ -67,7 +67,7 @@ def _values(values: Sequence[str]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration in the largest unit that suits it."""
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

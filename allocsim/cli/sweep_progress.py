@@ -36,7 +36,7 @@ def cell_bar(cells: int) -> Iterator[Callable[[Row], None]]:
         task = bar.add_task("", total=cells, now="")
 
         def seen(row: Row) -> None:
-            """Count a cell."""
+            """Count a finished cell."""
             nonlocal failed
             failed += row.failure is not None
             failures = f"{failed:,} failed; " if failed else ""

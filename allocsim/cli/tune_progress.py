@@ -19,7 +19,7 @@ from allocsim.tune.workload import Workload, read_workload
 
 
 class TuneProgress:
-    """Context manager that says what `tune` is doing, if standard error is a terminal."""
+    """Context manager that shows the current step of `tune` if standard error is a terminal."""
 
     def __init__(self, seconds: float) -> None:
         """The search takes `seconds`; 0 if there is none."""
@@ -43,7 +43,7 @@ class TuneProgress:
         self.on_interrupt.__exit__(*error)
 
     def read(self, trace: Trace, copies: int) -> Workload:
-        """Read a workload, with a bar of its own, and print the notes on it."""
+        """Read a workload with its own bar, and print the notes on it."""
         with watched(trace):
             workload = read_workload(trace, copies)
         for note in trace.notes:
@@ -51,7 +51,7 @@ class TuneProgress:
         return workload
 
     def say(self, phrase: str) -> None:
-        """Show what is being done now."""
+        """Show the current step."""
         if sys.stderr.isatty():
             self.bar.start()
             self.bar.update(self.task, description=printable(phrase))

@@ -1,4 +1,4 @@
-"""The rules that a table of size classes keeps, for a design whose table can be replaced.
+"""Rules for a table of size classes, for a design whose table can be replaced.
 
 A table is the object sizes of its classes, in ascending order. The span of a class follows from
 its size, so a table is complete without spans.
@@ -34,13 +34,13 @@ class ClassRules:
     grid: tuple[int, ...]
     """The sizes in bytes that a class may have, in ascending order."""
     grid_text: str
-    """The grid in a phrase, for error messages."""
+    """The grid in words, for error messages."""
     required: Mapping[int, str]
-    """Sizes that must be classes, each with the reason. The largest size of the grid is one."""
+    """Sizes that must be classes, each with the reason, among them the largest of the grid."""
     max_classes: int
     page_size: int
     growth_step: int
-    """Bytes by which the heap grows at least. A smaller change of the footprint means nothing."""
+    """Minimum growth of the heap in bytes. A smaller change of the footprint is insignificant."""
     span_of: Callable[[int, Parameters], ClassSpan]
     """Returns the span of a class of this size."""
     own: Callable[[Parameters], Sequence[int]]
@@ -83,8 +83,9 @@ class ClassRules:
         """Return a request that would get a misaligned object of the class `size`, or None.
 
         `smaller` is the size of the class before. All requests from smaller + 1 to `size` get an
-        object of `size` bytes. Those that are a multiple of a larger power of two than `size` is
-        (up to a page) come from memalign, so their objects would be misaligned.
+        object of `size` bytes. Let 2^k be the largest power of two that divides `size`. A request
+        that is a multiple of 2^(k+1), up to a page, may be a memalign to 2^(k+1) bytes; its object
+        would be misaligned.
         """
         power = size & -size
         if power >= self.page_size:
@@ -94,7 +95,7 @@ class ClassRules:
 
 
 def encoded(sizes: Sequence[int]) -> int:
-    """Return a table as one integer, in which bit `size / 8` is set for each class.
+    """Return a table as an integer with bit `size / 8` set for each class.
 
     Parameters of designs are integers. All classes are multiples of 8 bytes.
     """

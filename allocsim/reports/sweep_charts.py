@@ -20,7 +20,7 @@ MAX_VALUES = 24
 
 
 def front_chart(screen: Screen, column: Column, best: Sequence[str]) -> None:
-    """Print footprint against time: `*` is on the Pareto front, `o` is not. No chart of one."""
+    """Print footprint against time: `*` is on the Pareto front, `o` is not."""
     peaks, times = column.peaks, column.times
     names = [name for name in peaks if name in times]
     if len(names) < 2:
@@ -28,7 +28,7 @@ def front_chart(screen: Screen, column: Column, best: Sequence[str]) -> None:
     low, high = min(peaks[n] for n in names), max(peaks[n] for n in names)
     fast, slow = min(times[n] for n in names), max(times[n] for n in names)
     chart = [[" "] * COLUMNS for _ in range(ROWS)]
-    for name in sorted(names, key=lambda name: name in best):  # the front last, on top
+    for name in sorted(names, key=lambda name: name in best):  # the front is drawn last, on top
         row = _position(peaks[name], low, high, ROWS)
         chart[ROWS - 1 - row][_position(times[name], fast, slow, COLUMNS)] = (
             "*" if name in best else "o"
@@ -41,7 +41,7 @@ def front_chart(screen: Screen, column: Column, best: Sequence[str]) -> None:
 
 
 def heat_map(screen: Screen, results: Results) -> None:
-    """Print a map for the two settings of an allocator that affect its footprint most."""
+    """Print, for each allocator, a map of the two settings that affect its footprint most."""
     found = effects(results, PEAKS)
     for allocator in dict.fromkeys(effect.allocator for effect in found):
         keys = [effect.key for effect in found if effect.allocator == allocator]
@@ -75,5 +75,5 @@ def _print_map(screen: Screen, results: Results, allocator: str, keys: Sequence[
 
 
 def _position(value: float, low: float, high: float, places: int) -> int:
-    """Return the place of a value between two others, from 0 to places - 1."""
+    """Scale a value between `low` and `high` to an integer from 0 to places - 1."""
     return min(int((value - low) / (high - low) * places), places - 1) if high > low else 0

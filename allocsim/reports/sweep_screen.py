@@ -127,7 +127,7 @@ def _ratios(entry: Overall) -> list[str]:
 
 
 def _print_effects(screen: Screen, results: Results) -> None:
-    """Print how much each setting matters."""
+    """Print the effect of each setting on the peak footprint and on the time."""
     for figure, title in ((PEAKS, "peak footprint"), (TIMES, "time")):
         found = effects(results, figure)
         if not found:
@@ -144,13 +144,13 @@ def _print_effects(screen: Screen, results: Results) -> None:
 
 
 def _levels(levels: Mapping[str, float]) -> str:
-    """Return the values of a setting with their means; of many values, the two ends."""
+    """Return the values of a setting with their means; of more than 5, the first and last 2."""
     shown = [f"{value} {mean - 1:+.1%}" for value, mean in levels.items()]
     return ", ".join(shown if len(shown) <= 5 else [*shown[:2], "...", *shown[-2:]])
 
 
 def _print_best(screen: Screen, results: Results, by: Mapping[str, Figures], where: str) -> None:
-    """Print the best subject by each figure, and the line to paste; `where` says on what."""
+    """Print the best subject by each figure, and the line to paste; `where` names the workloads."""
     for title, figures in by.items():
         if not figures:
             continue

@@ -1,4 +1,4 @@
-"""The result of `allocsim tune` on the screen: what a table does, the table, and the verdict."""
+"""The result of `allocsim tune` on the screen: the figures, the table and the verdict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _figures_table(tuning: Tuning) -> Table:
     table = simple_table()
     table.add_column("", no_wrap=True)
     titles = ("in spans", "new", "change", "footprint", "new")
-    # Those on the right are left out on a narrow screen.
+    # A narrow screen omits the rightmost columns.
     for title in (*titles, "predicted", "rounding+tail", "free objects"):
         table.add_column(title, justify="right", no_wrap=True)
     kinds = (
@@ -66,7 +66,7 @@ def _cells(row: Row, kind: str) -> list[str]:
 
 
 def _change(row: Row, parts: Sequence[str]) -> str:
-    """Return the change of the sum of some parts at the peak of live bytes."""
+    """Return the change of the sum of `parts` at peak live."""
     change = sum(row.new.parts[part] - row.now.parts[part] for part in parts)
     return f"{'+' if change >= 0 else '-'}{format_bytes(abs(change))}"
 

@@ -14,7 +14,7 @@ from allocsim.libraries.settings import available_settings
 from allocsim.text import parse_count, parse_size
 
 UNSET = "default"
-"""The value with which a setting is left out, so that the allocator uses its own default."""
+"""The value that leaves a setting out, so that the allocator uses its default."""
 
 MAX_VALUES = 1_000_000
 """Maximum number of values of an axis."""
@@ -54,7 +54,7 @@ def list_axis(text: str) -> Axis:
 def range_axis(text: str) -> Axis:
     """Parse the option -P: KEY=LOW:HIGH, KEY=LOW:HIGH:STEP or KEY=LOW:HIGH:xFACTOR.
 
-    HIGH is included if a step leads to it. Raises InputError if the option is invalid.
+    HIGH is included if a step ends there. Raises InputError if the option is invalid.
     """
     subject, key, given = _split(text, "KEY=LOW:HIGH:STEP")
     parts = given.split(":")
@@ -98,7 +98,7 @@ def settings_of(subject: str) -> list[str]:
 
 
 def number_in(text: str) -> int | None:
-    """Return the number or the size in bytes that `text` means, or None if it is a word."""
+    """Return the number or the size in bytes that `text` means, or None if it is neither."""
     if (count := parse_count(text)) is not None:
         return count
     try:
@@ -124,7 +124,7 @@ def _number(text: str, part: str) -> int:
 
 
 def _multiples(text: str, low: int, high: int, factor: int) -> list[str]:
-    """Return `low` and its multiples by powers of `factor`, up to `high`."""
+    """Return `low`, low * factor, low * factor^2 and so on, up to `high`."""
     if factor < 2 or low < 1:
         raise InputError(f"'{text}': a range by factors needs LOW of at least 1 and x2 or more")
     values = [low]

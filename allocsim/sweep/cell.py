@@ -29,12 +29,13 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
     limit: int | None = None
     reserve: int
     timeout: float
-    """Seconds until the cell has failed, without the time to compile kernels."""
+    """Seconds after which the cell has failed, not counting the time to compile kernels."""
     runs: int = 5
     warmup: int = 1
     sharers: int = 1
     """Number of cells that run on a machine at once and share its memory."""
     keep_settings: bool = False
+    """Whether to leave the user's malloc settings in the environment."""
 
     @property
     def key(self) -> bytes:

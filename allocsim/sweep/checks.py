@@ -21,7 +21,7 @@ def require_no_file(subjects: Iterable[str]) -> None:
 
 
 def require_installed(subjects: Iterable[str]) -> None:
-    """Raise EnvironmentLacks if a library among the subjects is not installed here."""
+    """Raise EnvironmentLacks if a library among the subjects is not installed on this machine."""
     for name in subjects:
         library = library_of(name)
         if library is not None:

@@ -1,8 +1,8 @@
 """Run the cells of a sweep on a cluster, by Dask's `distributed`.
 
-Its client has an executor with the interface of concurrent.futures. The events of a workload are
-put into the memory of the workers, once for each worker; no shared disk is needed. A worker checks
-their hash and keeps them for the cells that follow. If a worker is lost, Dask runs its cells on
+Dask's client has an executor with the interface of concurrent.futures. The events of a workload are
+copied once into the memory of each worker, so no shared disk is needed. A worker checks their hash
+and keeps them for the cells that follow. If a worker is lost, Dask runs its cells on
 another one.
 """
 
@@ -103,14 +103,14 @@ class _Events:
 
 
 class _Watch:
-    """Notices that the cluster is gone."""
+    """Detects that the cluster is gone."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client, self._address = client, address
         self._seen = time.monotonic()
 
     def __call__(self) -> None:
-        """Raise EnvironmentLacks if the scheduler is gone, or has had no worker for PATIENCE."""
+        """Raise EnvironmentLacks if the scheduler is gone or has had no worker for PATIENCE s."""
         if self._client.status != "running":
             raise EnvironmentLacks(f"the scheduler at {self._address} is gone")
         if _workers(self._client):
@@ -137,7 +137,7 @@ def _distributed() -> Any:
 
 
 def _workers(client: Any) -> dict[str, Any]:
-    """Return what the scheduler says of its workers, by their addresses."""
+    """Return the scheduler's information on its workers, by their addresses."""
     workers: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
     return workers
 

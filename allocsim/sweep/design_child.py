@@ -2,8 +2,8 @@
 
 Its kernels are loaded once and each workload is mapped once. Every cell gets a new heap, whose
 memory is returned before the next cell. Requests come as lines of JSON on standard input, and
-answers go as lines of JSON to a pipe. The process ends with its standard input, with its parent, or
-after IDLE seconds without a request.
+answers go as lines of JSON to a pipe. The process ends when its standard input is closed, when its
+parent ends, or after IDLE seconds without a request.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from allocsim.python_child import die_with_parent
 from allocsim.sweep.row import Footprint
 
 PART = 1 << 18
-"""Events that are replayed at once. Each call of the kernel takes 0.15 ms. The sum of the footprint
-after each of these events must be less than 2**63, which it is up to a footprint of 32 TiB."""
+"""Events in one call of the kernel. A call costs 0.15 ms. The footprints after the events of a call
+are summed as int64, which cannot overflow below a footprint of 32 TiB."""
 
 IDLE = 120.0
 """Seconds without a request after which the process ends."""
@@ -64,7 +64,7 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def main(answers: int) -> None:
-    """Serve requests until there are no more."""
+    """Serve requests until there are no more; write the answers to the descriptor `answers`."""
     die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
 
@@ -135,7 +135,7 @@ def _footprint(player: Player) -> Footprint:
 def _events(_trace: str, path: str) -> Any:
     """Map a file of events, once. Its pages are shared with all other processes that map it.
 
-    `_trace` distinguishes files that have had the same path one after the other.
+    `_trace` distinguishes files that had the same path at different times.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

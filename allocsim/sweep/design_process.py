@@ -1,7 +1,7 @@
 """The parent's side of a child process that replays workloads on designs (see `design_child`).
 
 A process is started when a cell needs it and none is idle, and it then serves any number of cells.
-If it crashes or exceeds its time, only the cell that it was serving fails.
+A crash or a timeout fails at most the cell that the process was serving.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ class DesignProcesses:
     def replay(self, request: Request, timeout: float) -> Footprint:
         """Replay on an idle process or a new one.
 
-        If the process dies, the replay is repeated once in a new process: the system may have
-        killed it for memory that others used. Raises SubjectFailed on failure.
+        If the process dies, the replay is repeated once in a new process: the kernel may have
+        killed it because others used up the memory. Raises SubjectFailed on failure.
         """
         try:
             return self._replay(self._take(), request, timeout)

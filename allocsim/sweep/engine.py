@@ -14,7 +14,7 @@ from allocsim.sweep.cell import Cell
 from allocsim.sweep.row import Row
 
 POLL = 5.0
-"""Seconds between two checks that the executor is still there."""
+"""Seconds between two checks that the executor is alive."""
 
 Submit = Callable[[Cell], "Future[Row]"]
 
@@ -26,10 +26,10 @@ def run_cells(
     keep: Callable[[Row], None],
     require_alive: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run all cells, at most `width` at once, and give each row to `keep` as it comes.
+    """Run all cells, at most `width` at once, and pass each row to `keep` once it is known.
 
     A cell whose worker was lost is submitted once more; if its worker is lost again, it gets a row
-    with the failure. `require_alive` raises an error if the executor can do nothing any more.
+    with the failure. `require_alive` raises an error if the executor can run no more cells.
     """
     running: dict[Future[Row], Cell] = {}
     repeated: set[bytes] = set()

@@ -1,7 +1,7 @@
 """An estimate of the time that a sweep takes, from timed cells.
 
-The first cell of each allocator is timed on the smallest workload and on the largest. The time of
-other cells is taken to lie on the straight line through these two, by the number of events.
+The first cell of each allocator is timed on the smallest workload and on the largest. The times of
+other cells are interpolated linearly by the number of events.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ driver alone."""
 def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]]:
     """Time cells, and yield each allocator with the estimated time of all its cells.
 
-    The time is that of one cell after the other, without cells of times. Raises CheckFailed if a
-    timed cell fails.
+    The estimate is for one cell at a time, and leaves out the cells that measure times. Raises
+    CheckFailed if a timed cell fails.
     """
     ordered = sorted(plan.workloads, key=lambda each: each.events.events)
     for name, axes in plan.subjects.axes.items():

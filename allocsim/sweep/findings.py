@@ -1,4 +1,4 @@
-"""What the results of a sweep say: the best subjects, the Pareto front, the effect of settings.
+"""Findings from a sweep's results: the best subjects, the Pareto front, the effect of settings.
 
 Figures of different workloads are compared as ratios to the best subject of each workload, and the
 mean of ratios is the geometric one.
@@ -19,7 +19,7 @@ PEAKS, TIMES = "peaks", "times"
 
 CLOSE = 0.005
 """Relative difference up to which two figures count as equally good. Two measurements of a library
-differ by as much."""
+differ by that much."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Effect:
 
     @property
     def size(self) -> float:
-        """The figure at the worst value / that at the best one, - 1."""
+        """Ratio of the figure at the worst value to that at the best one, minus 1."""
         return max(self.levels.values()) / min(self.levels.values()) - 1
 
     @property
@@ -61,7 +61,7 @@ class Effect:
 
 
 def ranking(figures: Figures, settings: Mapping[str, int]) -> list[str]:
-    """Return the subjects by a figure; of equal ones, that with the fewest settings is first."""
+    """Return the subjects in the order of a figure; ties go to the fewest settings."""
     return sorted(figures, key=lambda name: (figures[name], settings[name], name))
 
 
@@ -79,7 +79,7 @@ def alike(results: Results, ranked: Sequence[tuple[str, float]]) -> list[tuple[s
 def recommended(figures: Figures, settings: Mapping[str, int]) -> tuple[str, int]:
     """Return the subject with the fewest settings among those within CLOSE of the best figure.
 
-    Returns also how many others are within CLOSE. A setting that gains less is not worth its risk.
+    Also returns how many others are within CLOSE. A setting that gains less is not worth its risk.
     """
     least = min(figures.values())
     close = [name for name, figure in figures.items() if figure <= least * (1 + CLOSE)]
@@ -87,8 +87,10 @@ def recommended(figures: Figures, settings: Mapping[str, int]) -> tuple[str, int
 
 
 def front(peaks: Figures, times: Figures) -> list[str]:
-    """Return the Pareto front, by time: no other subject is as good in both figures and better in
-    one. Of several subjects with the same two figures, the first is returned.
+    """Return the Pareto front, the fastest subject first.
+
+    A subject is on the front if no other is as good in both figures and better in one. Of several
+    subjects with the same two figures, the first is returned.
     """
     both = [name for name in peaks if name in times]
     kept: list[str] = []
@@ -150,7 +152,8 @@ def table(
     """Return the mean figure for each combination of the values of some settings.
 
     It is the geometric mean over the workloads and the combinations of the other settings in which
-    all values of `keys` were measured, relative to the mean over the table. {} if there are none.
+    all values of `keys` were measured, relative to the mean over the table. Returns {} if there
+    are no such combinations.
     """
     groups = _groups(results, figure, allocator, keys)
     levels = sorted({level for group in groups.values() for level in group}, key=_by_number)

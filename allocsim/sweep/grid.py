@@ -1,6 +1,6 @@
 """The grid of a sweep: every subject with every combination of its settings.
 
-The combinations are generated one after the other, so a grid of a million cells takes no memory.
+The combinations are generated one after the other, so their number costs no memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The line that gives a program the settings of a subject: environment variables.
+"""Environment variables that give a program the settings of a subject.
 
-A design has the line of the library that it models, for the settings that both have.
+A design has the variables of the library that it models, for the settings that both have.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _assigned(name: str, subject: Subject) -> list[tuple[str, str]]:
 
 
 def _preload(library: str) -> list[tuple[str, str]]:
-    """Return LD_PRELOAD for a library, except for the glibc that serves every program."""
+    """Return LD_PRELOAD for a library, or nothing for the glibc that programs use anyway."""
     if is_own_glibc(library):
         return []
     file = split_prefix(library)[0] if is_path(library) else find_library(library)

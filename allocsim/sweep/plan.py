@@ -85,7 +85,7 @@ class Plan:
         )
 
     def _has(self, workload: Workload, subject: str, measure: str) -> bool:
-        """Return whether a cell is in the plan. Threads of a design do not contend: no times."""
+        """Return whether a cell is in the plan: no times of designs on several threads."""
         if measure == MEMORY:
             return True
         return self.timed and not (workload.events.recorded and library_of(subject) is None)

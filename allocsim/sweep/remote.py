@@ -1,6 +1,6 @@
-"""Run a cell on a worker of a cluster: keep the events of workloads that it was sent.
+"""Run a cell on a worker of a cluster: keep the events that it was sent.
 
-Only this module runs in the processes of a cluster. It imports nothing of Dask.
+The processes of a cluster enter allocsim here. The module does not import Dask.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def version_here() -> str:
 
 
 class _Store:
-    """The files of events in the memory of this process, the one used last at the end."""
+    """The files of events in the memory of this process, the most recently used one last."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[str, EventFile] = OrderedDict()

@@ -1,7 +1,7 @@
 """The file of a sweep: a line of JSON for each row, appended as soon as the row is known.
 
 A line is written by one system call, so a process that is killed leaves at most one incomplete
-line, the last. It is removed when the sweep continues. Two sweeps cannot write to one file at once.
+line, the last. The next sweep removes that line. Two sweeps cannot write to one file at once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def require_rows(path: Path) -> None:
-    """Raise InputError if a file exists and does not begin with a row of this version."""
+    """Raise InputError if the first line of a file is not a row of this version."""
     if path.exists():
         for row in islice(read_rows(path), 1):
             _require_version(row, path)
@@ -51,8 +51,8 @@ class RowsFile:
     def __init__(self, path: Path) -> None:
         """Open a file, or create it.
 
-        Raises InputError if the file has something else than rows, and EnvironmentLacks if it
-        cannot be written or another process writes to it.
+        Raises InputError if the file has anything but rows of this version. Raises
+        EnvironmentLacks if it cannot be written or another process writes to it.
         """
         self.path = path
         if path.exists() and not path.is_file():

@@ -17,7 +17,7 @@ from allocsim.sweep.rows_file import RowsFile
 from allocsim.text import counted
 
 QUEUE = 2
-"""Number of cells that are submitted for each slot, so that no slot waits for the driver."""
+"""Number of cells that are submitted for each slot, so that no slot waits for the next one."""
 
 
 def sweep(

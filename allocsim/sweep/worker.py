@@ -32,7 +32,7 @@ MAX_FAILURE = 500
 """Maximum number of characters of a failure that a row keeps."""
 
 processes = DesignProcesses()
-"""The processes for designs of this machine."""
+"""The child processes that replay on designs on this machine."""
 
 
 def run_cell(cell: Cell, events: EventFile) -> Row:
@@ -84,7 +84,7 @@ def _replay_on_design(cell: Cell, events: EventFile) -> Footprint:
 def _measure(cell: Cell, events: EventFile) -> tuple[dict[str, Any], str | None]:
     """Measure a cell in a fresh process; return the fields of its row, and the library's version.
 
-    Raises SubjectFailed if a design is to be timed on several threads, which do not contend in it.
+    Raises SubjectFailed for times of a design on several threads, which do not contend in it.
     """
     library = library_of(cell.subject)
     if library is not None:

@@ -31,7 +31,7 @@ class Workload:
 
 
 def read_workloads(names: Sequence[str], seeds: Sequence[int], recorded: bool) -> list[Workload]:
-    """Read every workload; one that is generated, once for each seed.
+    """Read every workload; a generated one is read once for each seed.
 
     With `recorded`, the events stay on their threads. Raises InputError if a workload cannot be
     read or is empty, if seeds are given and no workload is generated, or if two have the same

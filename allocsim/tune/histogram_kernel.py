@@ -54,7 +54,7 @@ class CountState(NamedTuple):
 
 @kernel
 def count_sizes(state: CountState, events: Table[Event], page_size: int) -> None:
-    """Count the objects of these events; every object id is in the table."""
+    """Count the objects of these events; `state.objects` has a record for every object id."""
     totals = state.totals[0]
     for event in events:
         if event.op > Op.FREE:

@@ -18,7 +18,7 @@ class Replayed:
 
     in_spans: int
     """Peak of the bytes in spans that are in use: heap - free_spans - released. The maximum over
-    about 2,000 samples and the moment of the peak of live bytes."""
+    up to 2,000 samples and the moment of the peak of live bytes."""
     mean_in_spans: int
     """Mean of the same over the samples."""
     footprint: int
@@ -39,7 +39,7 @@ class Judge:
     def replay(self, workload: Workload, table: Sequence[int] | None) -> Replayed:
         """Replay a workload under a table, or under the design's own table if it is None.
 
-        The program's own writes to its objects change no figure, so they are left out.
+        The program's writes to its objects are left out, because they change no figure.
         """
         own_or_sizes = OWN if table is None else ",".join(map(str, table))
         given = {**self.settings, KEY: own_or_sizes}

@@ -4,10 +4,10 @@ F(table) = sum of c(s) u(S(s)) + charge * sum of span(S) over the classes S that
 
 c(s) is the weight of size s (see `workload.weights`), S(s) its class, span(S) the bytes of a span,
 and u(S) the bytes of an object with its share of the span's tail. Rounding and tail alone would
-favour as many classes as allowed, but each class in use costs about half a span, of objects that
-are cached or in partly used spans. With that charge, F predicts the replayed bytes in spans to
-about 1.5 points; without it, the better F, the worse the replay. For several workloads, each F is
-divided by the workload's peak live bytes.
+favour as many classes as allowed, but each class in use costs about half a span: free objects in
+caches and in partly used spans. With that charge, F predicts the replayed bytes in spans to within
+about 1.5 percentage points; without it, tables with a smaller F do worse in the replay. For several
+workloads, each F is divided by the workload's peak live bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MIN_FLOOR = 15
 classes only because the grid is coarse at small sizes."""
 
 EMPTY_CHARGE = 1e-9
-"""Charge for a class that no workload uses. Without it, ties would fill the table with classes."""
+"""Added for every class, used or not. Without it, ties would fill the table with unused classes."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Candidates:
     ) -> Candidates:
         """Return the candidates of a design.
 
-        `floor` is the maximum share of a class that rounding may take, or None for no such limit.
+        `floor` is the maximum share of a class that rounding may take, or None for no limit.
         """
         spans = [rules.span_of(size, parameters) for size in rules.grid]
         length = np.array([span.pages * rules.page_size for span in spans], np.float64)
@@ -97,7 +97,8 @@ class Objective:
     def costs(self, index: int, first: int) -> np.ndarray:
         """Return what the class `index` adds to the sum of F over the workloads.
 
-        Element k is for the class before it being candidate first + k - 1; candidate -1 is none.
+        Element k is the cost if the class before it is candidate first + k - 1; -1 means that there
+        is no class before it.
         """
         before = self.below[:, max(first - 1, 0) : index]
         if first == 0:
@@ -111,8 +112,8 @@ class Objective:
 def _first_before(rules: ClassRules, size: int, floor: float | None) -> int:
     """Return the element of `Candidates.first` for a size.
 
-    The class before must be so large that no required class is passed over, that no request is
-    misaligned, and that rounding stays below the floor.
+    The class before must be large enough that no required class is skipped, no request is
+    misaligned, and rounding does not exceed the floor.
     """
     smallest = max((each for each in rules.required if each < size), default=0)
     if rules.aligned:

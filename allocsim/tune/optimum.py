@@ -2,8 +2,8 @@
 
 best(j) = min over i of best(i) + cost of the class j after the class i
 
-Every class that is chosen pays for the sizes above the class before it, so the cheapest table that
-ends at j continues the cheapest table that ends at i. This takes O(M^2) steps for M candidates, and
+The cost of a class depends only on the class before it, so the cheapest table that ends at j
+extends the cheapest table that ends at some i. This takes O(M^2) steps for M candidates, and
 O(N M^2) if there may be at most N classes. The optimum is exact; the tests compare it with all
 subsets of small grids.
 """
@@ -30,7 +30,7 @@ class Optimum(NamedTuple):
 def best_table(objective: Objective, max_classes: int) -> Optimum:
     """Return an optimal table of at most `max_classes` classes.
 
-    Its last class is the largest candidate. Raises InputError if no table keeps the rules.
+    Its last class is the largest candidate. Raises InputError if no table satisfies the rules.
     """
     found = _chain(objective, None)
     if len(found.table) > max_classes:

@@ -15,11 +15,11 @@ CHARGES = (CHARGE, 0.25, 1.0, 2.0)
 """Charges of the objective for which an optimum is tried, in spans for each class in use."""
 
 TOLERANCE = 0.005
-"""A table that takes more bytes in spans than today's for any workload that is tuned for, by more
-than this share, is not chosen."""
+"""Maximum growth of the bytes in spans of a workload that is tuned for, as a share. A table that
+exceeds it is not chosen."""
 
 Watch = Callable[[str], None]
-"""Takes a phrase that says what is being done."""
+"""Called with a phrase for the current step."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def judged(
 
 
 def todays(question: Question, workloads: Sequence[Judged]) -> Candidate:
-    """Return today's table as a candidate; it is replayed already."""
+    """Return today's table as a candidate, with the replays that exist already."""
     return Candidate(question.own, tuple(each.now for each in workloads), 1.0, 1.0)
 
 

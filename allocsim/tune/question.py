@@ -1,4 +1,4 @@
-"""What `allocsim tune` is asked, and everything that proposing and judging a table needs."""
+"""The input of `allocsim tune`, and what proposing and judging a table derives from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ more memory than any table saves."""
 
 FLOOR = 0.25
 """Default maximum share of a class that rounding may take. It costs two fifths of the gain on the
-workloads that are tuned for, and prevents tables that are ruinous for others."""
+workloads that are tuned for, and prevents tables that are far worse for others."""
 
 
 @dataclass(frozen=True)

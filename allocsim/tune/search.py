@@ -1,7 +1,7 @@
 """Local search for a better table, with the replay as its objective.
 
-Each step drops, adds or moves one class at random and replays the workloads. A step that is no
-worse is kept. The result is found, not proven: it is no optimum of anything.
+Each step drops, adds or moves one class at random and replays the workloads. A step is kept
+if its replay is no worse. Nothing proves the result optimal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Search:
 
     best: Candidate
     replays: int
-    """Tables that were replayed."""
+    """Number of tables that were replayed."""
     seconds: float
     seed: int
     interrupted: bool
@@ -66,7 +66,7 @@ def search(
 
 
 class Steps:
-    """Random steps from table to table that keep the rules; no table comes twice."""
+    """Random steps from table to table that keep the rules; no table is proposed twice."""
 
     TRIES = 1000
     """Random steps to try before the search ends because no new table is found."""
@@ -74,7 +74,7 @@ class Steps:
     def __init__(self, objective: Objective, max_classes: int, seed: int) -> None:
         self.sizes: list[int] = objective.candidates.sizes.tolist()
         self.first: list[int] = objective.candidates.first.tolist()
-        # The largest candidate in use: from it on, no weight is added.
+        # Index of the candidate for the largest size in use; no weight lies above it.
         self.last_used = int((objective.below < objective.below[:, -1:]).any(axis=0).sum())
         self.max_classes = max_classes
         self.random = random.Random(seed)

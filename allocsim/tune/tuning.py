@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The table for the workloads, and what it does."""
+    """The table for the workloads, and its replays."""
 
     question: Question
     table: tuple[int, ...]
@@ -54,7 +54,7 @@ class Tuning:
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]
-    """Sum of F over the workloads with the default charge: for today's table, and for the table."""
+    """Sum of F over the workloads with the default charge: for today's table and the new one."""
     weights: list[float]
     """Weight of each class of the table: objects, summed over the workloads."""
 

@@ -1,4 +1,4 @@
-"""Whether a table can be recommended for the program, and what must be said with it."""
+"""Whether a table can be recommended for the program, and remarks on its figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LOSS = 0.01
 """Maximum growth of the bytes in spans of a held-back workload, as a share."""
 
 SMALL_HEAP = 2 << 20
-"""Peak live bytes below which a table fits little else."""
+"""Peak live bytes below which a table suits hardly any other workload."""
 
 
 def objections(tuning: Tuning) -> list[str]:
@@ -25,7 +25,7 @@ def objections(tuning: Tuning) -> list[str]:
 
 
 def remarks(tuning: Tuning) -> list[str]:
-    """Return what a reader of the figures must know, in sentences."""
+    """Return remarks that a reader of the figures needs, in sentences."""
     found = ["The table is for this program, with a heap of about this size; not in general."]
     if tuning.charge is not None:
         found.append(
@@ -50,7 +50,7 @@ def _on_search(search: Search) -> str:
 
 
 def _on_gain(tuning: Tuning) -> Iterator[str]:
-    """Object to a gain that is too small to mean anything."""
+    """Object to a gain that is insignificant."""
     gain = max(row.now.in_spans - row.new.in_spans for row in tuning.rows)
     step = tuning.question.rules.growth_step
     if gain <= step:
@@ -73,7 +73,7 @@ def _on_footprint(tuning: Tuning) -> Iterator[str]:
 
 
 def _on_others(tuning: Tuning) -> Iterator[str]:
-    """Object to a table that other workloads speak against, or that none was tried with."""
+    """Object to a table that is worse for other workloads, or was tried on none."""
     others: list[tuple[Row, str]] = [
         *((row, "held back") for row in tuning.held_back),
         *((row, "left out") for row in tuning.left_out),

@@ -1,8 +1,8 @@
 """A workload that is tuned for: its events in memory, and its live objects by size.
 
 The weight of a size is half its objects at the peak of the live bytes, and half its mean over all
-events, scaled to the peak. The peak is what is paid for; the mean has the sizes that are live at
-other times. Tables for the peak alone are up to six times as large when they are replayed.
+events, scaled to the peak. The peak determines the footprint; the mean adds the sizes that are
+live at other times. Tables for the peak alone take up to six times as much memory in the replay.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Workload:
 def read_workload(trace: Trace, copies: int = 1) -> Workload:
     """Read all events of a trace, and close it.
 
-    With `copies`, every call is made so many times, as if the program ran that often in one heap.
+    Every call is made `copies` times, as if that many copies of the program shared one heap.
     Raises InputError for an invalid trace or one without live bytes, and EnvironmentLacks if the
     events would take more than half of the available memory.
     """
@@ -83,7 +83,7 @@ def _workload(name: str, events: Table[Event], stats: TraceStats, copies: int) -
 
 
 def _copied(events: np.ndarray, copies: int) -> Table[Event]:
-    """Return the events with every call made `copies` times, on objects of their own."""
+    """Return the events with every call made `copies` times, each on a different object."""
     repeats = np.where(events["op"] <= Op.FREE, copies, 1)
     found: Any = np.repeat(events, repeats).view(np.recarray)
     first = np.repeat(np.cumsum(repeats) - repeats, repeats)

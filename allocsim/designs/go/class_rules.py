@@ -1,7 +1,8 @@
 """The tables of size classes that Go can have, and their source text.
 
-The grid is that of Go's class index, which has a row for every 8 bytes of size below 1,024 and for
-every 128 bytes above. Go's own constant of 68 classes (NumSizeClasses) must change with the table.
+Go's class index has a row for every 8 bytes of size below 1,024 and for every 128 bytes above. The
+grid has the sizes at which a row ends; from 32 bytes on only multiples of 16, as in Go's table. If
+the number of classes changes, NumSizeClasses (68 in Go) must change too.
 """
 
 from __future__ import annotations

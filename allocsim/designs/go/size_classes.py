@@ -112,7 +112,7 @@ def size_classes(classes: Sequence[SizeClass], greenteagc: bool) -> SizeClasses:
 
 
 def fitted(size: int) -> SizeClass:
-    """Return the class of `size` with the shortest span of which at most an eighth is wasted."""
+    """Return the class of `size` with the shortest span that wastes at most an eighth of itself."""
     pages = 1
     while pages * PAGE % size > pages * PAGE // 8:
         pages += 1
@@ -136,7 +136,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Return the class widened to the largest multiple of 128 bytes that leaves as many objects."""
+    """Return the class with the largest multiple of 128 bytes for as many objects in a span."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

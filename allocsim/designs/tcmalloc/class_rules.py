@@ -1,8 +1,9 @@
 """The tables of size classes that the library can have, and their source text.
 
-gperftools has no list of classes, so another table replaces the loop of SizeMap::Init. The grid is
-that of its class index, which has a row for every 8 bytes of size up to 1,024 and for every 128
-bytes above; objects of 16 bytes and more are 16-byte aligned.
+gperftools has no list of classes, so another table replaces the loop of SizeMap::Init. Its class
+index has a row for every 8 bytes of size up to 1,024 and for every 128 bytes above. The grid has
+the sizes at which a row ends; from 16 bytes on only multiples of 16, because objects of 16 bytes
+and more are 16-byte aligned.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from allocsim.designs.tcmalloc.size_classes import (
 from allocsim.designs.tcmalloc.span import MAX_CLASSES
 
 GROWTH_STEP = 1 << 20
-"""Bytes by which the heap grows at least (kMinSystemAlloc, 128 pages)."""
+"""Minimum growth of the heap in bytes (kMinSystemAlloc, 128 pages)."""
 
 
 def classes_of(parameters: Mapping[str, int]) -> tuple[SizeClass, ...]:

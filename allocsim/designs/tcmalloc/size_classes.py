@@ -42,7 +42,7 @@ class SizeClass(NamedTuple):
 
 
 def num_move_size(size: int, transfer_num_obj: int) -> int:
-    """Return the objects of a batch: 64 KiB, but 2 to `transfer_num_obj` objects (NumMoveSize)."""
+    """Return the objects in a batch: 64 KiB, clamped to 2 to `transfer_num_obj` (NumMoveSize)."""
     return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 
 
@@ -50,7 +50,7 @@ def num_move_size(size: int, transfer_num_obj: int) -> int:
 def size_map(transfer_num_obj: int, sizes: tuple[int, ...] = ()) -> tuple[SizeClass, ...]:
     """Return the classes in ascending order, from class 1 on (SizeMap::Init).
 
-    With `sizes`, the classes have these object sizes and not those of the library.
+    With `sizes`, the classes have these object sizes instead of the library's.
     """
     if sizes:
         return tuple(fitted(size, num_move_size(size, transfer_num_obj)) for size in sizes)
@@ -91,7 +91,7 @@ def class_of(heap: Tcmalloc, request: int) -> int:
 
 
 def fitted(size: int, batch: int) -> SizeClass:
-    """Return the class of `size` with the shortest span that wastes little and is long enough."""
+    """Return the class of `size` with the shortest span that meets both conditions of SizeMap."""
     pages = 0
     while True:
         pages += 1
