@@ -15,7 +15,7 @@ TOUCHES = [touch.name.lower() for touch in Touch]
 
 
 def names_of(call: str, argument: str, names: object) -> list[str] | None:
-    """Return names that are given as a list, or as a text with commas; None for None."""
+    """Return the names in a list or in a text with commas; None if `names` is None."""
     if names is None:
         return None
     if isinstance(names, str):

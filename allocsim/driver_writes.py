@@ -1,6 +1,6 @@
 """The bytes that the driver writes to objects, and the checks of `--verify`.
 
-The requested size of an object is the driver's: allocators do not store it.
+The driver stores the requested size of each object, because allocators do not.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
 def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
     """Return whether an object is aligned as it must be; if not, set driver.stop.
 
-    memalign owes the alignment in the event. malloc owes the alignment of any type that fits into
-    the object (C23, 7.24.3), which is a power of two up to driver.alignment.
+    memalign must return the alignment in the event. malloc must return the alignment of any type
+    that fits into the object (C23, 7.24.3), which is a power of two up to driver.alignment.
     """
     owed = max(driver.alignment, 1)
     while owed > max(target.request, 1):

@@ -1,4 +1,4 @@
-"""Times of a recording: pairs of events and nanoseconds, which only some recordings have.
+"""Times of a recording: pairs of an event and a time in ns, which only some recordings have.
 
 `allocsim record` stores at most 1,024 points in the description of a trace (see
 `traces.preload.time_table`). A time between two points is interpolated.

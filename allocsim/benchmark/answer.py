@@ -1,8 +1,8 @@
 """The answer of a child: arrays of 64-bit integers in a file in memory (a memfd).
 
 The child cannot write to a large file (see `python_child.limit_output`), so it maps the file, which
-the parent has made long enough. The second half of the file goes the other way, from the parent to
-the child: one byte for each object of the workload. Bit k says whether the object is in set k.
+the parent has made long enough. The parent writes the second half of the file: one byte for each
+object of the workload. Bit k says whether the object is in set k.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_BYTES = 1 << 38
 """Length of the file. Unwritten pages use no memory."""
 
 SETS = MAX_BYTES // 2
-"""Offset of the sets."""
+"""Offset of the sets in bytes."""
 
 MAX_SETS = 8
 

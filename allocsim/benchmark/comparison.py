@@ -24,7 +24,7 @@ from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
 
 UNSURE = 0.1
-"""Share of a peak by which it must depend on what the program touches, to be shown as a range."""
+"""A peak is shown as a range if what the program touches changes it by this share or more."""
 
 
 @dataclass(frozen=True)

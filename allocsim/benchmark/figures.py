@@ -41,7 +41,7 @@ class Memory(msgspec.Struct, kw_only=True):
     """Bytes obtained from the OS and not released, after the last event: by the counters or, if a
     design has none, heap - released + metadata. None if a library does not count them."""
     first_live: Count = 0
-    """Peak of the live bytes of which at most 4 KiB of each object count."""
+    """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
     """Of a library: `peak` of a replay with --touch first. None if it cannot be much lower, or if
     the recording says what the program touched."""
@@ -93,7 +93,7 @@ class Times(msgspec.Struct, kw_only=True):
     batch: Count
     """Number of consecutive events in a batch. An extra replay measures each batch."""
     p50: float | None
-    """ns/event of the median batch; None if the workload has less than one batch."""
+    """ns/event of the median batch; None if the workload is shorter than a batch."""
     p99: float | None
     """99th percentile of the batches, in ns/event; None like `p50`."""
     p999: float | None

@@ -33,10 +33,10 @@ ROOM = answer.SETS // MAX_LOOKS
 """Bytes of the answer for each look. Unwritten pages use no memory."""
 
 PARTS = 2
-"""Parts of pages without a live object: empty, and startup state."""
+"""Number of parts of pages without a live object: empty, and startup state."""
 
 HEADER = 1 + len(HELD) + PARTS
-"""Integers before the regions of a look: the number of regions, and the bytes of each part."""
+"""Number of integers before the regions: the number of regions, and the bytes of each part."""
 
 
 class Looks(msgspec.Struct, kw_only=True):
@@ -53,7 +53,7 @@ class Setup(NamedTuple):
 
     replay: memory.Setup
     slices: list[tuple[Table[Event], Table[Step]]]
-    """The events before each look and after the one before, and a step to their end."""
+    """For each look: the events since the look before, and a step to their end."""
     before: PageScan
     started: PageScan
     now: PageScan

@@ -64,7 +64,7 @@ class MeterSettings(Struct):
     memory: Int64  # 1: memory is read at each step; 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
     clock_nanosleep: Int64  # address of the C function
-    origin: Int64  # CLOCK_MONOTONIC in nanoseconds at the begin of a replay (see `wait_until`)
+    origin: Int64  # CLOCK_MONOTONIC in nanoseconds when a replay begins (see `wait_until`)
 
 
 class Meter(NamedTuple):
@@ -133,7 +133,7 @@ def now(meter: Meter) -> int:
 
 @kernel
 def wait_until(meter: Meter, nanoseconds: int) -> None:
-    """Sleep until so many nanoseconds after the origin; return at once if they are over."""
+    """Sleep until `nanoseconds` after the origin; return at once if that time is past."""
     settings = meter.settings[0]
     when = settings.origin + nanoseconds
     store_word(settings.buffer, when // 1_000_000_000)

@@ -88,7 +88,7 @@ def _replay_design(
 
 @kernel
 def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
-    """Prepare the driver for a step, and read the clock; `begin` is the events before step 0."""
+    """Prepare the driver for a step, and read the clock; `begin` events precede step 0."""
     driver.next_check = driver.due = begin + step.event  # `replay` returns with Stop.CHECK
     step.begun = now(meter)
 

@@ -1,9 +1,8 @@
 """The part of large objects that the program never touches, put into the events of a replay.
 
 In the file of events, the field `alignment` of an event that allocates without an alignment is the
-share of the object that the driver must not touch with Touch.PAGE, in 256ths, rounded down. It is
-the end of the object, although the program may have left out other parts: the number of pages is
-the same.
+share of the object that the driver must not touch with Touch.PAGE, in 256ths, rounded down. The
+driver leaves out the end of the object. The program may have left out other pages, but as many.
 
 If the recorder did not find out what was touched, a large calloc counts as untouched: programs use
 it for tables that they may never fill, and the memory is zero without being written.
@@ -47,7 +46,7 @@ class UntouchedShares:
         self._read += len(chunk)
 
     def _set(self, call: Any, touched: int) -> None:
-        """Set the share of a call whose object has `touched` bytes that were touched."""
+        """Set the share of a call; the program touched `touched` bytes of its object."""
         size = int(call.request)
         if call.op in (Op.MALLOC, Op.CALLOC, Op.REALLOC) and touched < size:
             call.alignment = min(256 * (size - touched) // size, ALL)

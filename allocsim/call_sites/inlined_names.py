@@ -2,8 +2,8 @@
 
 If such a function is the innermost one at an address, addr2line (binutils 2.40) prints the name
 that the symbol table has for the address: that of the function into which all others are inlined.
-It reads the right name from the debug information if the file has no symbol table. So the names are
-read from a copy without it, which objcopy makes.
+If the file has no symbol table, addr2line reads the right name from the debug information. So the
+names are read from a copy without symbol table, which objcopy makes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ MAX_FILE = 256 << 20
 def with_inlined_names(
     path: bytes, offsets: list[int], chains: list[list[Frame]]
 ) -> list[list[Frame]]:
-    """Return the chains, in which the innermost frame of each has its own function's name.
+    """Return the chains, with the innermost frame of each named after its own function.
 
-    `chains` has the frames at the offsets in the file. If the names cannot be read, they stay.
+    `chains` has the frames at the offsets in the file. A chain whose names cannot be read
+    is returned unchanged.
     """
     doubtful = [number for number, chain in enumerate(chains) if _is_doubtful(chain)]
     doubtful = [number for number in doubtful if number < len(offsets)]

@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def _completer(complete: Callable[[str], Completions]) -> Completer:
-    """Turn a function of the incomplete word into one with the arguments that click passes."""
+    """Wrap a function of the incomplete word, so that click can call it."""
     return lambda _context, _parameter, incomplete: complete(incomplete)
 
 
@@ -144,7 +144,7 @@ def _designs() -> list[str]:
 
 
 def _library_settings(subject: str) -> list[str]:
-    """Return a library's settings, each after the part of the subject before the last colon."""
+    """Return completions of a subject: up to its last colon, then one of the library's settings."""
     before, colon, _ = subject.rpartition(":")
     library = next((each for each in LIBRARIES if f"{before}:".startswith(f"{each}:")), None)
     if not colon or library is None:

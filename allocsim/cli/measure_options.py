@@ -188,7 +188,7 @@ def measure_program(program: Program, subjects: Sequence[str], options: dict[str
 
 
 def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
-    """Return the conditions that the options ask for; with times if `times`."""
+    """Return the conditions that the options set, with times if `times`."""
     from allocsim.benchmark.comparison import Conditions
     from allocsim.driver import Touch
 

@@ -29,7 +29,7 @@ def picture_options(command: Command) -> Command:
 
 
 def picture_paths(options: Mapping[str, Any]) -> list[str]:
-    """Return the files to write; raise EnvironmentLacks if there are any and nothing can draw."""
+    """Return the files to write; raise EnvironmentLacks if there are any but no renderer."""
     paths = [options[name] for name in PICTURES if options[name] is not None]
     if paths:
         from allocsim.pictures.render import require_renderer
@@ -39,7 +39,7 @@ def picture_paths(options: Mapping[str, Any]) -> list[str]:
 
 
 def export_pictures(options: Mapping[str, Any], make_page: Callable[[], Any]) -> None:
-    """Write the files that the options name; the page is made if there are any."""
+    """Write the files that the options name; make the page only if there are any."""
     if not picture_paths(options):
         return
     from allocsim.pictures.page import all_in_one, html_of

@@ -33,8 +33,8 @@ and machine code with a flipped bit would run, so a file whose digest does not m
 missing."""
 
 REPLAY, RUN = "allocsim.driver.replay", "allocsim.driver_records"
-"""The kernel that calls nearly all others of a design, and is therefore saved after them, and the
-module of the state that it takes together with a heap's."""
+"""The replay loop, which is saved after the kernels of the design that it calls, and the module
+that declares its other state besides the heap's."""
 
 Answering = Callable[[type], Iterable[str]]
 """A function from a state type to the modules whose kernels answer operations for it."""

@@ -73,7 +73,7 @@ class Units:
     rest: Mapping[str, int] = field(default_factory=dict)
     """The bytes of each part of the heap that no unit covers. Released bytes do not count."""
     break_range: tuple[int, int] | None = None
-    """Start and end of the memory that only grows and shrinks at its end; None if there is none."""
+    """Start and end of the region that grows and shrinks only at its end; None without one."""
 
 
 @dataclass(frozen=True)

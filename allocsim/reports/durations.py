@@ -13,8 +13,7 @@ from allocsim.libraries.counters import releases_by_clock
 from allocsim.reports.comparison import label
 
 SAME_TIME = 1.5
-"""Two times are the same for libraries that release memory by the clock if the longer one is at
-most this factor longer."""
+"""Maximum ratio of two times that give a library about the same time to release memory."""
 
 
 def recorded_time(comparison: Comparison) -> str:

@@ -16,7 +16,7 @@ from allocsim.reports.timeline import Line, axis, short_count, timeline_table
 from allocsim.text import format_bytes
 
 ROWS = 24
-"""Maximum number of cells above each other in colour; half as many without colours."""
+"""Maximum rows of cells in colour; half as many without colours."""
 
 COLOURS = ("bright_black", "red", "yellow", "cyan", "blue")
 """The colour of each level of `cells.LEVELS`."""

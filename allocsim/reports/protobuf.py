@@ -27,7 +27,7 @@ def integers(field: int, values: Iterable[int]) -> bytes:
 
 
 def varint(value: int) -> bytes:
-    """Return an integer from 0 to 2**64 - 1: 7 bits a byte, lowest first; 128 marks all but the
+    """Return an integer from 0 to 2**64 - 1: 7 bits per byte, lowest first; 128 marks all but the
     last byte.
     """
     found = bytearray()

@@ -79,7 +79,7 @@ def finish_turn(stage: Stage, epoch: int) -> None:
 
 @kernel
 def _read_memory(stage: Stage, epoch: int) -> None:
-    """Read the memory of the process if a step ends with this epoch, then make the step's pause."""
+    """Read the memory of the process if a step ends with this epoch, then pause."""
     control, meter = stage.control[0], Meter(stage.settings)
     if control.step < len(stage.due) and stage.due[control.step] == epoch:
         stage.resident[control.step] = resident(meter)

@@ -26,7 +26,7 @@ class MSpan(Struct):
     start_addr: Int64  # address of the first byte; 0 in an unused record
     npages: Int64  # length in pages
     size_class: Int32  # class of its objects; 0: one large object; STACK
-    alloc_count: Int32  # slots allocated and not swept; not kept up while the span is cached
+    alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
     next: Int32  # next span of the same set; of an unused record, the next unused one
     prev: Int32  # previous span of the same set
     offset: Int64  # pages before a large object that is aligned to more than a page
@@ -42,7 +42,7 @@ class SpanSet(Struct):
 class MCentral(Struct):
     """A size class and its spans (mcentral), and the class's row of the cache (mcache).
 
-    The cached span is looked at 64 slots at a time, forwards only.
+    The cached span is searched 64 slots at a time, forwards only.
     """
 
     alloc_cache: Int64  # word of those slots that can be taken (mspan.allocCache)
@@ -52,7 +52,7 @@ class MCentral(Struct):
     elemsize: Int64  # bytes of an object
     div_mul: Int64  # 2**32 / elemsize, rounded up: an offset becomes an index without a division
     alloc: Int64  # the cached span; 0 if none (mcache.alloc)
-    alloc_word: Int64  # which 64 slots of the cached span; -1 if none yet
+    alloc_word: Int64  # index of these 64 slots in the cached span; -1 if none yet
     npages: Int64  # pages of a span
     nelems: Int64  # objects of a span
     reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)

@@ -1,6 +1,6 @@
 """Large blocks that the program has touched only in part, collected while events are read.
 
-The recorder tells how many bytes of a large block are in memory before it is freed or resized, and
+The recorder notes how many bytes of a large block are in memory before it is freed or resized, and
 at the end of the program. The events of a trace have no room for this, so the numbers are stored in
 the trace's header.
 """
@@ -20,7 +20,7 @@ from allocsim.traces.calls import TOUCHED
 from allocsim.traces.event_facts import LARGE
 
 Block = tuple[int, int, int]
-"""The bytes of a block that were never touched, the row of its allocation, and the other bytes."""
+"""Of a block: the untouched bytes, the row of its allocation, and the touched bytes."""
 
 
 class UntouchedBlocks:
@@ -37,7 +37,7 @@ class UntouchedBlocks:
         self._dropped = 0
 
     def without_notes(self, chunks: Iterator[Any], rows: int) -> Iterator[Any]:
-        """Yield the events without the notes TOUCHED, which are taken in.
+        """Yield the events without the notes TOUCHED, and collect these notes.
 
         `rows` is the number of rows before the first chunk.
         """
@@ -73,7 +73,7 @@ class UntouchedBlocks:
         return found
 
     def _add(self, event: Any, row: int) -> None:
-        """Take in the allocation of a large block, or a note on one."""
+        """Process the allocation of a large block, or a note on one."""
         if event.op != TOUCHED:
             self._begun[int(event.object)] = row, int(event.request)
             return

@@ -1,12 +1,12 @@
 /* Large blocks: how many bytes of each the program has touched.
  *
- * When a large block is freed or resized, mincore tells which of its pages are in memory. A page
+ * When a large block is freed or resized, mincore reports which of its pages are in memory. A page
  * that was only read counts too, as does a page that was touched in an earlier block. A table has
  * the live blocks, each in the slot that its address selects. A block whose slot is in use is not
  * tracked. */
 
-#define LARGE (128 << 10) /* bytes; smaller blocks are seldom mapped, and more often touched */
-#define PAGES 1024        /* for which mincore is called at once */
+#define LARGE (128 << 10) /* bytes; smaller blocks are seldom mapped by mmap, and usually touched */
+#define PAGES 1024        /* per call of mincore */
 
 static struct block *block_slot(uintptr_t address)
 {
