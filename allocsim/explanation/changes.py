@@ -23,7 +23,7 @@ _LINE = re.compile(r":\d+$")
 
 @dataclass(frozen=True)
 class Change:
-    """An owner in both workloads. At most one of `before` and `after` is None: not an owner."""
+    """An owner in one or both workloads. `before` or `after` is None in a workload without it."""
 
     by: str
     before: Owner | None
@@ -57,7 +57,7 @@ class Changes:
     before: Explanation
     after: Explanation
     owners: list[Change]
-    """By grouping; the largest change of owned bytes first. Groupings of one side are left out."""
+    """By grouping, the largest change of owned bytes first; only groupings that both sides have."""
 
     @property
     def footprint(self) -> int:

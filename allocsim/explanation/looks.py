@@ -21,7 +21,7 @@ LOOKS = 60
 class Look:
     """A heap at one moment. Sizes are in bytes.
 
-    Invariant: the parts sum to the footprint, of which `regions` has what is in units.
+    Invariant: the parts sum to the footprint; `regions` has the bytes that are in units.
     """
 
     event: int

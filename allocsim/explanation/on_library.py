@@ -139,7 +139,7 @@ class OnLibrary:
             raise Corruption(f"{self.name}: {failure}") from None
 
     def _add_cautions(self, found: Pages) -> None:
-        """Add a caution for each reason why the map is not exact."""
+        """Add a warning for each reason why the map is not exact."""
         scanned = (found.pages - found.lost) * OS_PAGE
         if not found.is_exact:
             self.cautions.append(

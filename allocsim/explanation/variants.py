@@ -54,7 +54,7 @@ def mark_members(
     """Set `of_group` for each event: whether its object is in the group.
 
     `matched` has a flag for each event that allocates an object: whether the object is in the
-    group. `is_member` has the same flag by object id. It is kept from one chunk to the next.
+    group. `is_member` has the same flag by object id. The flags persist from one chunk to the next.
     """
     for index in range(len(chunk)):
         event = chunk[index]

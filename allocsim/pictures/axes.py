@@ -7,7 +7,7 @@ from typing import Any
 from allocsim.pictures.units import Unit
 
 TICK = 90
-"""Pixels between two labels of a horizontal axis, about."""
+"""Approximate pixels between two labels of a horizontal axis."""
 
 
 def events_axis(field: str, last: int, width: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Section:
     """A part of a page. `content` is markup, texts and figures, in order."""
 
     name: str
-    """The name in its address: lower-case letters."""
+    """The fragment of its address: lower-case letters."""
     title: str
     content: Sequence[Markup | Figure]
 
@@ -44,7 +44,7 @@ class Page:
     lead: str
     """The answer in one line."""
     sections: Sequence[Section]
-    """The first one has no heading of its own: it belongs to the title."""
+    """The first section has no heading, because it follows the title."""
 
     def figures(self) -> list[Figure]:
         """Return all figures, in order."""

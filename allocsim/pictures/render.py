@@ -14,13 +14,13 @@ from allocsim.pictures.palette import GRID, INK, PAPER, QUIET
 from allocsim.text import printable
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-"""The version of the specification. It is a name: nothing is read from there."""
+"""The version of the specification. It is only a name: nothing is read from this address."""
 
 VERSION = "5.21"
 """The version of Vega-Lite that draws."""
 
 FONT = "Liberation Sans, Arimo, Arial, Helvetica, sans-serif"
-"""vl-convert brings the first font, and measures texts with it; the others are as wide."""
+"""vl-convert ships the first font and measures text with it; the others are as wide."""
 
 SCALE = 2.0
 """Pixels of a PNG for each pixel of the picture."""

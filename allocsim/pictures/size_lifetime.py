@@ -26,7 +26,7 @@ FOREVER = 99
 """The number of the row of objects that are never freed, above every other."""
 
 TEXT_WIDTH = 62
-"""Pixels of a cell from which on it shows its bytes."""
+"""Minimum pixels of a cell that shows its bytes."""
 
 
 def size_lifetime(evidence: Evidence) -> Figure:

@@ -1,4 +1,4 @@
-"""The style sheet of a page: two colour schemes, and any width from a phone's on."""
+"""The style sheet of a page: two colour schemes, and widths from a phone's upwards."""
 
 from __future__ import annotations
 

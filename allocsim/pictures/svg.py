@@ -21,7 +21,7 @@ ATTRIBUTES = frozenset(
 )
 
 DEFAULTS = {("opacity", "1"), ("font-weight", "normal"), ("font-style", "normal")}
-"""Attributes that change nothing."""
+"""Attributes that do not affect the picture."""
 
 
 def page_svg(drawn: str, css_class: str) -> Markup:

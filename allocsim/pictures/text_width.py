@@ -23,7 +23,7 @@ def cut_middle(text: str, width: float) -> str:
 def cut(text: str, width: float) -> str:
     """Return a text that is at most `width` pixels wide, cut with an ellipsis if need be.
 
-    Returns "" if less than three characters have room.
+    Returns "" if fewer than three characters fit.
     """
     room = int(width / CHARACTER)
     if len(text) <= room:
