@@ -41,8 +41,10 @@ class UntouchedShares:
             return
         first, end = np.searchsorted(self._facts[:, 0], [self._read, self._read + len(chunk)])
         for row, touched in self._facts[first:end].tolist():
-            number = int(np.count_nonzero(chunk.op[: row - self._read] <= Op.FREE))
-            self._set(calls[number], touched)
+            place = row - self._read
+            if chunk.op[place] <= Op.FREE:  # a damaged fact may name a note
+                number = int(np.count_nonzero(chunk.op[:place] <= Op.FREE))
+                self._set(calls[number], touched)
         self._read += len(chunk)
 
     def _set(self, call: Any, touched: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocsim.reports.screen import Screen, simple_table, styled
+from allocsim.reports.screen import PlainText, Screen, simple_table, styled
 from allocsim.sweep.findings import PEAKS, effects, table
 from allocsim.sweep.results import Column, Results
 from allocsim.text import format_bytes
@@ -63,15 +63,16 @@ def _print_map(screen: Screen, results: Results, allocator: str, keys: Sequence[
     for value in across:
         shown.add_column(value, justify="right", no_wrap=True)
     for value in down:
-        figures = [means[(value, other)] for other in across]
-        shown.add_row(
-            value,
-            *(
-                styled(f"{figure / least - 1:+.1%}", COLOURS[_position(figure, least, most, 5)])
-                for figure in figures
-            ),
-        )
+        figures = [means.get((value, other)) for other in across]
+        shown.add_row(value, *(_map_cell(figure, least, most) for figure in figures))
     screen.print_table(shown, 2)
+
+
+def _map_cell(figure: float | None, least: float, most: float) -> PlainText:
+    """Show a mean footprint relative to the smallest one; None: no cell of the pair succeeded."""
+    if figure is None:
+        return styled("-")
+    return styled(f"{figure / least - 1:+.1%}", COLOURS[_position(figure, least, most, 5)])
 
 
 def _position(value: float, low: float, high: float, places: int) -> int:

@@ -44,7 +44,7 @@ class Question:
         self.design.require_class_rules()
         if KEY in self.settings:
             raise InputError(f"tune finds a table itself; {KEY} cannot be set")
-        assert self.parameters
+        self.design.checked(self.all_settings)
 
     @cached_property
     def design(self) -> Design:

@@ -39,6 +39,13 @@ def test_only_large_callocs_are_untouched_if_nothing_was_recorded() -> None:
     assert shares() == [0, 0, 0, ALL, 0, 0, 0]
 
 
+def test_fact_of_a_note_changes_nothing() -> None:
+    calls = stream(malloc(0, LARGE), Call(Op.THREAD_DONE))
+    file = write_events(Trace("t", iter([calls]), {"source": {UNTOUCHED: [[1, 0]]}}))
+    assert not np.frombuffer(os.pread(file.descriptor, 1 << 20, 0), EVENT)["alignment"].any()
+    file.close()
+
+
 @pytest.mark.parametrize("pairs", [[[0, -5]], [[2, 1 << 62]]])
 def test_impossible_facts_change_nothing(pairs: list[list[int]]) -> None:
     trace = Trace("t", iter([stream(*CALLS)]), {"source": {UNTOUCHED: pairs}})

@@ -67,6 +67,15 @@ def test_heat_map_has_a_cell_for_each_pair_of_values(capsys: pytest.CaptureFixtu
     assert lines[5].split() == ["7", "+100.0%", "+100.0%", "+100.0%"]
 
 
+def test_heat_map_has_a_dash_where_the_cell_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, rows(timed=False)[1:])
+    lines = out[out.index("peak footprint above the smallest") :].splitlines()
+    assert [line.split() for line in lines[4:6]] == [
+        ["0", "+0.0%", "+0.0%", "-"],
+        ["7", "+100.0%", "+100.0%", "+100.0%"],
+    ]
+
+
 def test_chart_has_the_front_from_the_fastest_to_the_smallest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
