@@ -5,7 +5,6 @@ costs microseconds. Tests with repetitions multiply them by SCALE.
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,13 +35,6 @@ each_size = pytest.mark.parametrize("size", [0, 1, 24, 100, 32767, 32768, 200_00
 """Sizes of small and large objects."""
 
 REPOSITORY = Path(__file__).parents[1]
-
-
-def pytest_sessionfinish() -> None:
-    """Save the coverage so far: pytest-xdist kills a worker that takes over 10 s to exit."""
-    if "coverage" in sys.modules and (current := sys.modules["coverage"].Coverage.current()):
-        current.save()
-
 
 settings.register_profile(
     "allocsim",

@@ -22,6 +22,9 @@ STEP = 13 if PURE else 1
 
 Arm = Callable[[int, Callable[[], None]], Callable[[], bool]]
 
+BEFORE = sys.gettrace()
+"""The trace function of coverage. Without it, the process would measure no more after a test."""
+
 
 @pytest.fixture
 def in_heap() -> Iterator[Arm]:
@@ -39,7 +42,7 @@ def in_heap() -> Iterator[Arm]:
             if event == "line" and " with " not in linecache.getline(file, frame.f_lineno):
                 left[0] -= 1
                 if left[0] == 0:
-                    sys.settrace(None)
+                    sys.settrace(BEFORE)
                     act()
             return trace
 
@@ -47,7 +50,7 @@ def in_heap() -> Iterator[Arm]:
         return lambda: left[0] <= 0
 
     yield arm
-    sys.settrace(None)
+    sys.settrace(BEFORE)
 
 
 def calls(heap: Heap) -> None:
@@ -87,7 +90,7 @@ def test_exception_at_any_line_leaves_a_heap_that_works(design: str, in_heap: Ar
             except Stop:
                 pass
             finally:
-                sys.settrace(None)
+                sys.settrace(BEFORE)
             came = reached()
             assert_consistent(heap)
         assert number > 50
@@ -113,7 +116,7 @@ def test_call_from_inside_a_call_is_an_error_or_works(design: str, in_heap: Arm)
             number += STEP
             reached = in_heap(number, use)
             calls(heap)
-            sys.settrace(None)
+            sys.settrace(BEFORE)
             came = reached()
             assert heap.live == 0
             assert_consistent(heap)
