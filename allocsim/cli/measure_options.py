@@ -25,6 +25,45 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+runs_option = click.option(
+    "--runs",
+    type=CountType(1, 1000),
+    default=5,
+    show_default=True,
+    help="Number of timed runs.",
+)
+warmup_option = click.option(
+    "--warmup",
+    type=CountType(0, 1000),
+    default=1,
+    show_default=True,
+    help="Number of untimed runs before the timed runs, in the same process.",
+)
+threads_option = click.option(
+    "--threads",
+    type=click.Choice(["recorded", "one"]),
+    default="recorded",
+    show_default=True,
+    help="Replay a workload on its recorded threads, or on one thread. Designs have no "
+    "times on recorded threads.",
+)
+timeout_option = click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=SecondsType(),
+    default=600.0,
+    show_default=True,
+    help="Kill a process that measures an allocator after this many seconds.",
+)
+reserve_option = click.option(
+    "--reserve",
+    type=SizeType(),
+    default=DEFAULT_RESERVE,
+    show_default="64GiB",
+    help="Address space for a design's heap, which limits the heap's size. It uses no memory "
+    "until the heap grows.",
+)
+
 _OPTIONS = (
     click.option(
         "--on",
@@ -34,28 +73,9 @@ _OPTIONS = (
         help="Designs and libraries to measure: go2008, tcmalloc:release_rate=10, lib:glibc, "
         "lib:/a/libx.so:x_ (x_ is the prefix of the library's function names). May be repeated.",
     ),
-    click.option(
-        "--runs",
-        type=CountType(1, 1000),
-        default=5,
-        show_default=True,
-        help="Number of timed runs.",
-    ),
-    click.option(
-        "--warmup",
-        type=CountType(0, 1000),
-        default=1,
-        show_default=True,
-        help="Number of untimed runs before the timed runs, in the same process.",
-    ),
-    click.option(
-        "--threads",
-        type=click.Choice(["recorded", "one"]),
-        default="recorded",
-        show_default=True,
-        help="Replay a workload on its recorded threads, or on one thread. Designs have no "
-        "times on recorded threads.",
-    ),
+    runs_option,
+    warmup_option,
+    threads_option,
     touch_option,
     click.option(
         "--pace",
@@ -65,28 +85,14 @@ _OPTIONS = (
         help="Replay on libraries as fast as possible or, for memory, in the time that the "
         "recorded program took: some libraries release memory by the clock.",
     ),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=SecondsType(),
-        default=600.0,
-        show_default=True,
-        help="Kill a process that measures an allocator after this many seconds.",
-    ),
+    timeout_option,
     click.option(
         "--limit",
         type=SizeType(),
         help="Stop measuring an allocator when its footprint exceeds this size; by default, 75% of "
         "the available memory.",
     ),
-    click.option(
-        "--reserve",
-        type=SizeType(),
-        default=DEFAULT_RESERVE,
-        show_default="64GiB",
-        help="Address space for a design's heap, which limits the heap's size. It uses no memory "
-        "until the heap grows.",
-    ),
+    reserve_option,
     click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job."),
     click.option(
         "--keep-settings",

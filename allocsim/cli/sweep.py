@@ -7,10 +7,16 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
-from allocsim.cli.options import DEFAULT_RESERVE
+from allocsim.cli.measure_options import (
+    reserve_option,
+    runs_option,
+    threads_option,
+    timeout_option,
+    warmup_option,
+)
 from allocsim.cli.sweep_show import command as show
 from allocsim.cli.sweep_show import report_options
-from allocsim.cli.types import CountType, SecondsType, SizeType
+from allocsim.cli.types import CountType, SizeType
 
 TOUCHES = ("none", "first", "page", "full")
 
@@ -32,59 +38,30 @@ class SweepCommand(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
+_MEASURING = (
+    click.option("--seed", metavar="N,M,...", help="Random seeds of workloads that are jobs."),
+    click.option(
+        "--touch",
+        metavar="A,B,...",
+        default="page",
+        show_default=True,
+        help="Bytes written in a new object, one or more of: none, first, page, full.",
+    ),
+    threads_option,
+    click.option("--timed", is_flag=True, help="Measure times too, one cell at a time."),
+    runs_option,
+    warmup_option,
+    timeout_option,
+    click.option(
+        "--limit", type=SizeType(), help="A cell whose footprint exceeds this size has failed."
+    ),
+    reserve_option,
+)
+
+
 def _measuring(command: Any) -> Any:
     """Give a command the options for how cells are measured."""
-    options = (
-        click.option("--seed", metavar="N,M,...", help="Random seeds of workloads that are jobs."),
-        click.option(
-            "--touch",
-            metavar="A,B,...",
-            default="page",
-            show_default=True,
-            help="Bytes written in a new object, one or more of: none, first, page, full.",
-        ),
-        click.option(
-            "--threads",
-            type=click.Choice(["recorded", "one"]),
-            default="recorded",
-            show_default=True,
-            help="Replay a workload on its recorded threads, or on one thread.",
-        ),
-        click.option("--timed", is_flag=True, help="Measure times too, one cell at a time."),
-        click.option(
-            "--runs",
-            type=CountType(1, 1000),
-            default=5,
-            show_default=True,
-            help="Number of timed runs of a cell.",
-        ),
-        click.option(
-            "--warmup",
-            type=CountType(0, 1000),
-            default=1,
-            show_default=True,
-            help="Number of untimed runs before them.",
-        ),
-        click.option(
-            "--timeout",
-            metavar="SECONDS",
-            type=SecondsType(),
-            default=600.0,
-            show_default=True,
-            help="A cell that takes longer has failed.",
-        ),
-        click.option(
-            "--limit", type=SizeType(), help="A cell whose footprint exceeds this size has failed."
-        ),
-        click.option(
-            "--reserve",
-            type=SizeType(),
-            default=DEFAULT_RESERVE,
-            show_default="64GiB",
-            help="Address space for a design's heap, which limits the heap's size.",
-        ),
-    )
-    for option in reversed(options):
+    for option in reversed(_MEASURING):
         command = option(command)
     return command
 
@@ -119,16 +96,16 @@ def _measuring(command: Any) -> Any:
     help="A range of values, HIGH included; the step x2 doubles the value. May be repeated.",
 )
 @_measuring
-@click.option("--plan", is_flag=True, help="Show the grid, its size and an estimate; end then.")
+@click.option("--plan", is_flag=True, help="Show the grid, its size and a time estimate, and exit.")
 @click.option(
     "--out",
     metavar="FILE",
     type=click.Path(dir_okay=False),
     default="sweep.jsonl",
     show_default=True,
-    help="File of the rows. Cells that it already has are not measured again.",
+    help="File of the rows. Cells already in it are not measured again.",
 )
-@click.option("--retry", is_flag=True, help="Measure again what failed in the file.")
+@click.option("--retry", is_flag=True, help="Measure again the cells that failed in the file.")
 @click.option(
     "--jobs",
     metavar="N",

@@ -22,7 +22,7 @@ class TuneProgress:
     """Context manager that shows the current step of `tune` if standard error is a terminal."""
 
     def __init__(self, seconds: float) -> None:
-        """The search takes `seconds`; 0 if there is none."""
+        """The search takes `seconds`; 0 means no search."""
         self.seconds = seconds
         self.begun = self.shown = 0.0
         console = Console(stderr=True, markup=False, highlight=False, emoji=False)

@@ -39,6 +39,31 @@ def bars(
     """
     largest = max([sum(row.parts.values()) for row in rows] + [reference or 0])
     unit = unit or unit_for(int(largest))
+    # If a name and its note do not fit beside each other, each has a line of its own, in all rows.
+    has_lines = any(width_of(row.name + row.note) + GAP > width for row in rows)
+    extra = LINE if has_lines else 0
+    offset = 6 + extra // 2  # of the bar from the middle of its row
+    note = offset - GAP
+    y = rows_axis(len(rows), 0.1)
+    labels = [
+        {"row": number, "name": cut_middle(row.name, width), "note": row.note}
+        for number, row in enumerate(rows)
+    ]
+    left = {"align": "left", "x": 0, "dy": note - extra, "color": INK.light}
+    right = {"align": "right", "x": width, "dy": note, "color": QUIET.light}
+    layers = [
+        _parts(rows, width, unit, y, offset),
+        _labels(labels, "name", left, y),
+        _labels(labels, "note", right, y),
+    ]
+    if reference is not None:
+        marks = [{"size": unit.of(reference), **each} for each in labels]
+        layers.append(_marks(marks, y, offset))
+    return {"width": width, "height": (STEP + extra) * len(rows), "layer": layers}
+
+
+def _parts(rows: Sequence[Bar], width: int, unit: Unit, y: View, offset: int) -> View:
+    """Return the layer of the bars: the parts of each row side by side."""
     names = in_order(name for row in rows for name, size in row.parts.items() if size)
     pieces = [
         {"row": number, "part": name, "size": unit.of(size), "rank": names.index(name)}
@@ -46,68 +71,32 @@ def bars(
         for name, size in row.parts.items()
         if size
     ]
-    # If a name and its note do not fit beside each other, each has a line of its own, in all rows.
-    has_lines = any(width_of(row.name + row.note) + GAP > width for row in rows)
-    extra = LINE if has_lines else 0
-    labels = [
-        {
-            "row": number,
-            "name": cut_middle(row.name, width),
-            "note": row.note,
-        }
-        for number, row in enumerate(rows)
-    ]
-    y = rows_axis(len(rows), 0.1)
-    x = bytes_axis("size", unit, width, stack="zero")
-    text = {"type": "text", "baseline": "bottom"}
-    offset = 6 + extra // 2  # of the bar from the middle of its row
-    note = offset - GAP
-    layers: list[View] = [
-        {
-            "data": {"values": pieces},
-            "mark": {"type": "bar", "height": 14, "yOffset": offset},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": part_colours(names, width),
-                "order": {"field": "rank", "type": "quantitative"},
-            },
+    return {
+        "data": {"values": pieces},
+        "mark": {"type": "bar", "height": 14, "yOffset": offset},
+        "encoding": {
+            "x": bytes_axis("size", unit, width, stack="zero"),
+            "y": y,
+            "color": part_colours(names, width),
+            "order": {"field": "rank", "type": "quantitative"},
         },
-        {
-            "data": {"values": labels},
-            "mark": {
-                **text,
-                "align": "left",
-                "x": 0,
-                "dy": note - extra,
-                "color": INK.light,
-            },
-            "encoding": {"y": y, "text": {"field": "name"}},
-        },
-        {
-            "data": {"values": labels},
-            "mark": {
-                **text,
-                "align": "right",
-                "x": width,
-                "dy": note,
-                "color": QUIET.light,
-            },
-            "encoding": {"y": y, "text": {"field": "note"}},
-        },
-    ]
-    if reference is not None:
-        layers.append(
-            {
-                "data": {"values": [{"size": unit.of(reference), **each} for each in labels]},
-                "mark": {
-                    "type": "tick",
-                    "color": INK.light,
-                    "height": 22,
-                    "thickness": 2,
-                    "yOffset": offset,
-                },
-                "encoding": {"x": {"field": "size", "type": "quantitative"}, "y": y},
-            }
-        )
-    return {"width": width, "height": (STEP + extra) * len(rows), "layer": layers}
+    }
+
+
+def _labels(labels: Sequence[View], field: str, place: View, y: View) -> View:
+    """Return the layer of one text of each row."""
+    return {
+        "data": {"values": labels},
+        "mark": {"type": "text", "baseline": "bottom", **place},
+        "encoding": {"y": y, "text": {"field": field}},
+    }
+
+
+def _marks(marks: Sequence[View], y: View, offset: int) -> View:
+    """Return the layer of the lines that mark the size of reference."""
+    shape = {"color": INK.light, "height": 22, "thickness": 2, "yOffset": offset}
+    return {
+        "data": {"values": marks},
+        "mark": {"type": "tick", **shape},
+        "encoding": {"x": {"field": "size", "type": "quantitative"}, "y": y},
+    }
