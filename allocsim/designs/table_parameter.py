@@ -73,8 +73,15 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 def _read(path: str) -> tuple[int, ...]:
-    """Read the sizes of a table from a JSON file: `classes`, each with its `size` in bytes."""
-    classes = read_json(path, "a table of size classes")["classes"].items()
+    """Read the sizes of a table from a JSON file: `classes`, each with its `size` in bytes.
+
+    A file written by hand may lack the schema.
+    """
+    table = read_json(path, "a table of size classes")
+    schema = table.get("schema")
+    if schema is not None and schema.text() != SCHEMA:
+        raise InputError(f"{path}: its schema is {schema.text()!r}; expected {SCHEMA!r}")
+    classes = table["classes"].items()
     return tuple(each["size"].integer(1, 1 << 40) for each in classes)
 
 

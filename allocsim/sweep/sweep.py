@@ -54,12 +54,13 @@ def _run(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> None:
     """Run the cells of memory, and then those of times, one at a time."""
-    _compile_once(plan, file, place, keep, retry)
+    tried = _compile_once(plan, file, place, keep, retry)
     for measure in (MEMORY, TIMES):
         width = QUEUE * place.slots if measure == MEMORY else 1
         sharers = place.sharers if measure == MEMORY else 1
         cells = missing(plan.cells(measure, sharers), file, retry)
-        run_cells(cells, place.submit, width, keep, place.require_alive)
+        new = (cell for cell in cells if cell.key not in tried)  # a cell may have failed again
+        run_cells(new, place.submit, width, keep, place.require_alive)
 
 
 def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Iterator[Cell]:
@@ -72,21 +73,24 @@ def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Itera
 
 def _compile_once(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
-) -> None:
-    """Run one cell of each design alone, if several run at once on this machine.
+) -> set[bytes]:
+    """Run one cell of each design alone, if several run at once here; return the cells' keys.
 
     Its process compiles the design's kernels, and the others find them in the cache.
     """
+    tried = set[bytes]()
     if not place.is_local or place.slots == 1:
-        return
+        return tried
     for design in dict.fromkeys(_designs(plan)):
         cells = (
             cell
             for cell in plan.cells(MEMORY, place.sharers)
             if library_of(cell.subject) is None and design_of(cell.subject)[0] == design
         )
-        first = islice(missing(cells, file, retry), 1)
-        run_cells(first, place.submit, 1, keep, place.require_alive)
+        first = [*islice(missing(cells, file, retry), 1)]
+        run_cells(iter(first), place.submit, 1, keep, place.require_alive)
+        tried |= {cell.key for cell in first}
+    return tried
 
 
 def _designs(plan: Plan) -> list[str]:

@@ -94,6 +94,13 @@ def test_failure_is_a_row_and_is_measured_again_on_request(run: Run, trace: Path
     assert "0 failed" in retried.out
 
 
+def test_cell_that_fails_again_is_measured_once(run: Run, trace: Path) -> None:
+    run(f"sweep {trace.name} --on go2008,tcmalloc --jobs 2 --limit 100KiB")
+    retried = run(f"sweep {trace.name} --on go2008,tcmalloc --jobs 2 --limit 100KiB --retry")
+    assert "wrote 2 rows" in retried.err
+    assert len(_file()) == 4
+
+
 def test_touch_and_seeds_are_columns(run: Run, file: File) -> None:
     file(
         "j.toml", 'kind = "random"\nops = 20\nslots = 5\nsize = { distribution = "log-uniform" }\n'

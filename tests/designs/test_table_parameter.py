@@ -69,6 +69,7 @@ def test_file_has_the_same_table_as_its_sizes(design: str, saved: Path) -> None:
         ("{", "not JSON"),
         ("{}", "not a table of size classes: 'classes' is missing"),
         ('{"classes": [{"bytes": 8}]}', "not a table of size classes: 'classes.0.size' is missing"),
+        ('{"schema": "allocsim/size-class-table/2", "classes": []}', "its schema is .*/2'; expect"),
         ('{"classes": [{"size": 8.5}]}', "'classes.0.size' is 8.5; expected an integer"),
         ('{"classes": [{"size": true}]}', "'classes.0.size' is True; expected an integer"),
         ('{"classes": []}', "there must be a class of 262,144 bytes"),
