@@ -27,6 +27,10 @@ SCHEMA = "allocsim/size-class-table/1"
 """Name and version of the JSON file. The version changes when a key is removed or gets another
 meaning."""
 
+TUNING_SCHEMA = "allocsim/tuning/1"
+"""Name and version of the JSON of `allocsim tune --json`, which has a table too. The version
+changes as that of SCHEMA does."""
+
 
 @dataclass(frozen=True)
 class TableParameter(Parameter):
@@ -79,7 +83,7 @@ def _read(path: str) -> tuple[int, ...]:
     """
     table = read_json(path, "a table of size classes")
     schema = table.get("schema")
-    if schema is not None and schema.text() != SCHEMA:
+    if schema is not None and schema.text() not in (SCHEMA, TUNING_SCHEMA):
         raise InputError(f"{path}: its schema is {schema.text()!r}; expected {SCHEMA!r}")
     classes = table["classes"].items()
     return tuple(each["size"].integer(1, 1 << 40) for each in classes)

@@ -11,15 +11,11 @@ from dataclasses import asdict
 from typing import Any
 
 from allocsim import __version__
-from allocsim.designs.table_parameter import table_json
+from allocsim.designs.table_parameter import TUNING_SCHEMA, table_json
 from allocsim.tune.question import Question
 from allocsim.tune.search import Search
 from allocsim.tune.tuning import Row, Tuning
 from allocsim.tune.verdict import objections, remarks
-
-SCHEMA = "allocsim/tuning/1"
-"""Name and version of the JSON object. The version changes when a key is removed or gets another
-meaning."""
 
 
 def table_text(tuning: Tuning) -> str:
@@ -42,7 +38,7 @@ def tuning_json(tuning: Tuning, command: str) -> str:
     question = tuning.question
     before, after = tuning.objective
     found = {
-        "schema": SCHEMA,
+        "schema": TUNING_SCHEMA,
         "version": __version__,
         "command": command,
         "design": question.design_name,
