@@ -54,14 +54,23 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text(CALLS)
     scheduler = _dask("scheduler", "--host", "127.0.0.1", "--port", "0")
-    one_thread = ("--nthreads", "1", "--no-nanny")
-    found = Cluster(scheduler, [_dask("worker", *one_thread) for _ in range(2)], "")
+    found = Cluster(scheduler, [], "")
     try:
-        _wait_for(lambda: Path("scheduler.json").exists(), scheduler)
-        found.address = json.loads(Path("scheduler.json").read_text())["address"]
+        _wait_for(_address, scheduler)
+        found.address = _address()
+        one_thread = ("--nthreads", "1", "--no-nanny")
+        found.workers += [_dask("worker", *one_thread) for _ in range(2)]
         yield found
     finally:
         found.kill_all()
+
+
+def _address() -> str:
+    """The address of the scheduler, or "" while its file is not there or not yet whole."""
+    try:
+        return str(json.loads(Path("scheduler.json").read_text())["address"])
+    except (OSError, ValueError):
+        return ""
 
 
 def _wait_for(condition: Any, child: "subprocess.Popen[bytes]") -> None:
