@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.errors import InputError
+from allocsim.recorded_pairs import recorded_pairs
 
 NONE = "the recording has no times; `allocsim record --with preload` makes one that has them"
 
@@ -23,21 +24,9 @@ def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
     `description` is that of the trace. The result is [] if there are no points, if the trace is a
     part of a recording, or if the points are not valid: a file may hold anything.
     """
-    source = description.get("source", description)
-    if not isinstance(source, Mapping) or "piece" in source:
-        return []
-    points = source.get("times")
-    if not isinstance(points, list) or not all(map(_is_point, points)):
-        return []
+    points = recorded_pairs(description, "times") or []
     in_order = all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(points))
-    return [(event, time) for event, time in points] if in_order else []
-
-
-def _is_point(value: Any) -> bool:
-    """Return whether a value is a pair of integers that a trace can have."""
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        return False
-    return all(type(number) is int and 0 <= number < 1 << 62 for number in value)
+    return points if in_order else []
 
 
 def event_at_time(points: Sequence[tuple[int, int]], seconds: float) -> int:

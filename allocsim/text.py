@@ -88,6 +88,11 @@ def format_bytes(count: float) -> str:
     return f"{size:,.1f} TiB"
 
 
+def format_change(count: int) -> str:
+    """Return a change in bytes as text with its sign: "-1.5 MiB"."""
+    return f"{'-' if count < 0 else '+'}{format_bytes(abs(count))}"
+
+
 def printable(text: str) -> str:
     """Return the text with non-printable characters escaped as in a Python string."""
     if text.isprintable():

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocsim.errors import InputError
-from allocsim.text import MAX_SIZE, Size, counted, format_bytes, parse_percent, parse_size
+from allocsim.text import (
+    MAX_SIZE,
+    Size,
+    counted,
+    format_bytes,
+    format_change,
+    parse_percent,
+    parse_size,
+)
 
 SIZES = {
     "0": 0,
@@ -165,3 +173,8 @@ def test_percentage_has_a_maximum() -> None:
 )
 def test_count_of_one_is_singular(count: int, text: str) -> None:
     assert counted(count, "event") == text
+
+
+def test_a_change_has_its_sign() -> None:
+    changes = [format_change(count) for count in (-1536, 0, 3 << 20)]
+    assert changes == ["-1.5 KiB", "+0 B", "+3.0 MiB"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from allocsim.explanation.changes import Change, Changes
 from allocsim.moments import Moment, event_at
-from allocsim.text import format_bytes
+from allocsim.text import format_bytes, format_change
 
 LENGTHS = 20
 """A different number of events is mentioned if it differs by more than 1/LENGTHS."""
@@ -25,16 +25,11 @@ def change_sentences(found: Changes) -> list[str]:
     return [footprint, *_on_owners(found), *_on_peaks(found), *_on_lengths(found)]
 
 
-def signed(change: int) -> str:
-    """Return a change in bytes with its sign, as in "-1.5 MiB"."""
-    return f"{'-' if change < 0 else '+'}{format_bytes(abs(change))}"
-
-
 def _on_footprint(what: str, found: Changes, before: Moment, after: Moment) -> str:
     """State the change of a footprint, or that it is noise, and the change of the live bytes."""
     change = after.footprint - before.footprint
     sizes = f"{format_bytes(before.footprint)} before, {format_bytes(after.footprint)} after"
-    live = f"live bytes {signed(after.live - before.live)}"
+    live = f"live bytes {format_change(after.live - before.live)}"
     if found.is_noise(change):
         return f"{what} is the same within noise: {sizes} ({live})."
     verb = "grew" if change > 0 else "shrank"
@@ -66,10 +61,10 @@ def _on_owner(change: Change) -> str:
     if change.before is None:
         return f"{change.name} is new and owns {format_bytes(change.owned)}."
     live, pinned = change.figures("live"), change.figures("pinned")
+    more = "more" if change.owned > 0 else "less"
     return (
-        f"{change.name} owns {format_bytes(abs(change.owned))} "
-        f"{'more' if change.owned > 0 else 'less'}: live {signed(live[1] - live[0])}, pinned "
-        f"{signed(pinned[1] - pinned[0])}."
+        f"{change.name} owns {format_bytes(abs(change.owned))} {more}: "
+        f"live {format_change(live[1] - live[0])}, pinned {format_change(pinned[1] - pinned[0])}."
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from allocsim.explanation.change_sentences import change_sentences, signed
+from allocsim.explanation.change_sentences import change_sentences
 from allocsim.explanation.changes import Change, Changes
 from allocsim.reports.explanation_screen import ROWS, TITLES, when
 from allocsim.reports.screen import Screen, Table, simple_table, styled
-from allocsim.text import format_bytes
+from allocsim.text import format_bytes, format_change
 
 MEANING = (
     "A: {before}; B: {after}. Owned: live + rounding + pinned bytes. Noise: a change below 1 MiB "
@@ -94,5 +94,5 @@ def _owner_cells(changes: list[Change], found: Changes) -> list[str]:
 def _cells(found: Changes, before: int, after: int) -> list[str]:
     """Return two sizes and their change as text; "noise" if it is too small."""
     change = after - before
-    told = "" if not change else "noise" if found.is_noise(change) else signed(change)
+    told = "" if not change else "noise" if found.is_noise(change) else format_change(change)
     return [format_bytes(before), format_bytes(after), told]

@@ -8,7 +8,7 @@ from allocsim.moments import Moment
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import bar, percent
 from allocsim.reports.screen import Screen, Table, simple_table, styled
-from allocsim.text import format_bytes
+from allocsim.text import format_bytes, format_change
 
 ROWS = 8
 """Maximum number of owners shown for each grouping. The others are summed in one row."""
@@ -115,11 +115,6 @@ def _what_if_table(found: Explanation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for each in found.what_ifs:
-        change = "within noise" if each.is_noise() else signed(each.change)
+        change = "within noise" if each.is_noise() else format_change(each.change)
         table.add_row(each.what, format_bytes(each.footprint), change, each.how)
     return table
-
-
-def signed(change: int) -> str:
-    """Return a number of bytes with its sign."""
-    return f"{'-' if change < 0 else '+'}{format_bytes(abs(change))}"

@@ -1,18 +1,15 @@
 """Facts about single events of a recording, which the description of the trace holds.
 
 A row is the position of an event in the trace, notes included. The facts are valid for the whole
-trace only, so a slice or sample has none. The description of a file may contain anything, so facts
-that do not have the expected form are ignored.
+trace only, so a slice or sample has none.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
 import numpy as np
 
 from allocsim.events import Op, Trace
+from allocsim.recorded_pairs import recorded_pairs
 
 TIMES = "times"
 """Key of pairs of a row and the time in ns since the first call (see `preload.time_table`)."""
@@ -25,24 +22,14 @@ touched as a whole. Without this key, it is not known which memory was touched."
 LARGE = 128 << 10
 """Minimum bytes of an object for which a recorder finds out how much of it is touched."""
 
-MAX_PAIRS = 1 << 14
-"""Maximum number of pairs of a fact."""
-
-Number = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
-Pairs = Annotated[list[tuple[Number, Number]], msgspec.Meta(max_length=MAX_PAIRS)]
-
 
 def fact_of(trace: Trace, key: str) -> np.ndarray | None:
     """Return the pairs under a key as an int64 array of two columns, ascending by row.
 
-    Returns None if the trace does not have them.
+    Returns None if the trace does not have them, or if they are not valid.
     """
-    source = trace.description.get("source", trace.description)
-    if not isinstance(source, dict) or key not in source or "piece" in source:
-        return None
-    try:
-        pairs = msgspec.convert(source[key], Pairs)
-    except msgspec.ValidationError:
+    pairs = recorded_pairs(trace.description, key)
+    if pairs is None:
         return None
     table = np.array(pairs, np.int64).reshape(-1, 2)
     return table[np.argsort(table[:, 0], kind="stable")]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from allocsim.events import Op, Trace
-from allocsim.traces.event_facts import MAX_PAIRS, TIMES, CallsBefore, fact_of
+from allocsim.recorded_pairs import MAX_PAIRS
+from allocsim.traces.event_facts import TIMES, CallsBefore, fact_of
 from tests.driving import free, malloc, stream
 
 
