@@ -37,6 +37,7 @@ from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
 from allocsim.libraries.load import load
 from allocsim.libraries.start import start_address
+from allocsim.libraries.virtual_clock import VirtualClock
 from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
 
@@ -78,8 +79,9 @@ class Request(msgspec.Struct, kw_only=True):
     moments: list[int] = []
     """Numbers of events after which to look at the heap, if looks are measured (see `looks`)."""
     times: Sequence[tuple[int, int]] = ()
-    """Replay a library in the recorded time: the workload's times, as in `EventFile`. Empty
-    for a replay without pauses."""
+    """The workload's times, as in `EventFile`."""
+    waits: bool = False
+    """Wait for the recorded times; otherwise a virtual clock shows them to a library."""
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
@@ -176,8 +178,14 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
     if request.measure == "looks":
         return looks.prepare(events, touch, limit, request.arrays, request.moments)
     if request.measure == "memory":
-        return memory.prepare(events, touch, limit, threaded, request.times)
+        return memory.prepare(events, touch, limit, threaded, _pace(request))
     return (thread_times if threaded else times).prepare(events, touch, limit)
+
+
+def _pace(request: Request) -> memory.Pace | None:
+    """Return the pace of a replay on a library, or None for a design."""
+    is_library = library_of(request.subject) is not None
+    return memory.Pace(request.times, request.waits) if is_library else None
 
 
 def _times(setup: times.Setup | thread_times.Setup, subject: Subject, request: Request) -> Times:
@@ -231,7 +239,8 @@ def _compile(name: str, meter: Meter) -> None:
     first_broken(run, np.zeros(0, np.int64))
     resident(meter)
     if library_of(name):
-        load("glibc")  # Python allocates memory for it, which would count as that of the subject
+        # Python allocates memory for these, which would count as that of the subject.
+        VirtualClock().show_to(load("glibc"))
     else:
         operations.flush_deferred_writes(state)
         operations.footprint(state)

@@ -47,6 +47,8 @@ class Memory(msgspec.Struct, kw_only=True):
     the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
+    has_virtual_clock: bool = False
+    """Whether the library read the time of the recorded program (see `libraries.virtual_clock`)."""
     started: Count
     """Growth of anonymous RSS before the first event: the library's startup state."""
     high_water: Count | None

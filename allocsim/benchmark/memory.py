@@ -42,11 +42,12 @@ from allocsim.driver import Run, Touch
 from allocsim.driver_writes import TOUCH_STEP
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.counters import committed
+from allocsim.libraries.virtual_clock import VirtualClock
 from allocsim.player import NEVER
 
-POINTS = 400
-"""Number of evenly spaced events at which memory is read. It is also read at the peak of live
-bytes."""
+POINTS = 2000
+"""Number of evenly spaced events at which memory is read and the time set. Both are also done at
+the peak of live bytes. A reading takes 2 us."""
 
 SLOW_POINTS = 40
 """Used in place of POINTS if reading memory is slow (see `meter`)."""
@@ -54,6 +55,26 @@ SLOW_POINTS = 40
 SMALL_CALLS = 1000
 """malloc/free pairs made between the delay and the second reading of the footprint (see `measure`):
 some libraries check their timers only during a call."""
+
+
+ASSUMED_NS = 1000
+"""Time of an event in ns, if the workload has no times: a program that does little but allocate."""
+
+
+class Pace(NamedTuple):
+    """The time in which a workload is replayed on a library."""
+
+    times: Sequence[tuple[int, int]] = ()
+    """The workload's times, as in `EventFile`; empty if it has none."""
+    waits: bool = False
+    """Whether the replay waits for the recorded times. Otherwise a virtual clock shows them."""
+
+    def times_at(self, events: np.ndarray) -> np.ndarray:
+        """Return the time in ns after each number of events."""
+        if not self.times:
+            return ASSUMED_NS * events
+        known, times = np.array(self.times, np.int64).T
+        return np.interp(events, known, times).astype(np.int64)
 
 
 class Facts(NamedTuple):
@@ -75,11 +96,27 @@ class Setup(NamedTuple):
     threads: ThreadedPlay | None = None
     """Replays the events on OS threads; None if they are replayed on one thread."""
     facts: Facts = Facts()
+    clock: VirtualClock | None = None
+    """The clock that the library reads; None if it reads the machine's."""
+
+    def show_clock(self, subject: Subject) -> bool:
+        """Make a library read the virtual clock; return whether it reads one."""
+        if self.clock is None or subject.library is None:
+            return False
+        self.meter.settings[0].clock = self.clock.word.ctypes.data
+        return self.clock.show_to(subject.library)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass on the clock that the library reads."""
+        if self.clock is None:
+            time.sleep(seconds)
+        else:
+            self.clock.word[0] += int(1e9 * seconds)
 
     def replay(self, subject: Subject) -> float:
         """Replay all events, and take the readings of each step; return the seconds it took."""
         begun = time.monotonic_ns()
-        self.meter.settings[0].origin = begun
+        self.meter.settings[0].origin = self.clock.word[0] if self.clock else begun
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)
         elif subject.library:
@@ -92,13 +129,12 @@ def prepare(
     touch: Touch,
     limit: int,
     threaded: bool = False,
-    times: Sequence[tuple[int, int]] = (),
+    pace: Pace | None = None,
 ) -> Setup:
     """Map and touch everything that the measurement needs; `limit` is in bytes of footprint.
 
-    If `threaded`, the events are replayed on OS threads, in their order. Unless `times` is empty,
-    the replay makes pauses, so that no event comes before its recorded time (see
-    `EventFile.times`).
+    If `threaded`, the events are replayed on OS threads, in their order. `pace` is None for a
+    design.
     """
     objects, count = count_objects(events), count_calls(events)
     requests, meter = table(np.int64, objects), open_meter()
@@ -107,18 +143,17 @@ def prepare(
     ends = np.union1d(ends, peak_live(events, requests, NEVER)[1])
     requests.fill(0)
     first_live = peak_live(events, requests, TOUCH_STEP)[0]
-    known, pauses = np.array(times, np.int64).reshape(-1, 2).T
-    ends = np.union1d(ends, known[known < count])
     steps = steps_ending_at(ends[ends > 0])  # an end is 0 if nothing is ever live
-    if len(known):
-        steps.pause = np.interp(steps.event, known, pauses)
+    clock = VirtualClock() if pace and not pace.waits else None
+    if pace:
+        steps.time = pace.times_at(steps.event)
     run, facts = new_run(objects, touch, limit), Facts(count_aligned(events), int(first_live))
     if not threaded:
-        return Setup(events, run, steps, meter, None, facts)
+        return Setup(events, run, steps, meter, None, facts, clock)
     plan = make_plan(events, survey(events, objects), objects, steps)
     run.driver[0].peak_live = plan.cursor[0].peak_live
     threads = ThreadedPlay(plan, steps, meter, Options(touch, limit))
-    return Setup(events, run, steps, meter, threads, facts)
+    return Setup(events, run, steps, meter, threads, facts, clock)
 
 
 def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory:
@@ -129,6 +164,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     """
     if subject.library:
         require_functions(subject.library, setup.facts.aligned)
+    has_virtual_clock = setup.show_clock(subject)
     started = resident(setup.meter) - before
     high = HighWater()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -148,6 +184,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         **figures,
         first_live=setup.facts.first_live,
         seconds=seconds,
+        has_virtual_clock=has_virtual_clock,
         committed=_committed(subject, counters, figures["end"]),
         started=started,
         high_water=None if noted is None else noted + started,  # it was reset after the start
@@ -224,7 +261,7 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
     before += resident(setup.meter) - own  # arrays made here do not count: they are the driver's
     replay_all(subject, setup.run, last, steps[0], setup.meter)
     at_once = _footprint(subject, setup.meter, before)
-    time.sleep(later)
+    setup.pass_time(later)
     replay_all(subject, setup.run, pairs, steps[1], setup.meter)
     return at_once, _footprint(subject, setup.meter, before)
 

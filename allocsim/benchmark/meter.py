@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from allocsim.core.atomics import store_release
 from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE, table
 from allocsim.core.raw import load_byte, load_word, store_word
@@ -51,7 +52,7 @@ CLOCK_PROCESS_CPUTIME_ID = 2
 time, it does not grow while other processes run. A reading takes about 0.2 us."""
 
 CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
-"""Linux's numbers for the clock that `wait_until` sleeps on, and for an absolute time."""
+"""Linux's numbers for the clock that `reach_time` sleeps on, and for an absolute time."""
 
 
 class MeterSettings(Struct):
@@ -64,7 +65,8 @@ class MeterSettings(Struct):
     memory: Int64  # 1: memory is read at each step; 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
     clock_nanosleep: Int64  # address of the C function
-    origin: Int64  # CLOCK_MONOTONIC in nanoseconds when a replay begins (see `wait_until`)
+    origin: Int64  # nanoseconds on the clock of the library when a replay begins
+    clock: Int64  # address of the word of a virtual clock (see `libraries.virtual_clock`), or 0
 
 
 class Meter(NamedTuple):
@@ -132,10 +134,13 @@ def now(meter: Meter) -> int:
 
 
 @kernel
-def wait_until(meter: Meter, nanoseconds: int) -> None:
-    """Sleep until `nanoseconds` after the origin; return at once if that time is past."""
+def reach_time(meter: Meter, nanoseconds: int) -> None:
+    """Set the virtual clock to `nanoseconds` after the origin, or sleep until then without one."""
     settings = meter.settings[0]
     when = settings.origin + nanoseconds
+    if settings.clock:
+        store_release(settings.clock, when)
+        return
     store_word(settings.buffer, when // 1_000_000_000)
     store_word(settings.buffer + 8, when % 1_000_000_000)
     sleep = (CLOCK_MONOTONIC, TIMER_ABSTIME, settings.buffer, 0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.benchmark.meter import Meter, now, resident, wait_until
+from allocsim.benchmark.meter import Meter, now, reach_time, resident
 from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
 from allocsim.core.jit import address_of, by_address, kernel
@@ -36,7 +36,7 @@ class Step(Struct):
     live: Int64  # live bytes
     footprint: Int64  # bytes; 0 for a library
     resident: Int64  # anonymous RSS of the process, bytes, if the meter reads memory
-    pause: Int64  # nanoseconds after the origin (see `meter`) before which no next step begins
+    time: Int64  # nanoseconds after the origin (see `meter`) when the next step begins; 0: unset
 
 
 _replay_at = by_address(replay)
@@ -95,13 +95,13 @@ def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
 
 @kernel
 def _end_step(heap: HeapState, driver: Driver, step: Step, meter: Meter) -> bool:
-    """Take the readings of a step, and pause; return False if the replay stopped before its end."""
+    """Take the readings of a step, and end it in time; return False if the replay stopped early."""
     step.ended = now(meter)
     step.live, step.footprint = driver.live, operations.footprint(heap)
     if meter.settings[0].memory:
         step.resident = resident(meter)
-    if step.pause:
-        wait_until(meter, step.pause)
+    if step.time:
+        reach_time(meter, step.time)
     return driver.stop == Stop.CHECK
 
 

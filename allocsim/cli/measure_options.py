@@ -82,8 +82,8 @@ _OPTIONS = (
         type=click.Choice(["full", "recorded"]),
         default="full",
         show_default=True,
-        help="Replay on libraries as fast as possible or, for memory, in the time that the "
-        "recorded program took: some libraries release memory by the clock.",
+        help="Replay on libraries as fast as possible, with a clock that shows them the recorded "
+        "time, or, for memory, wait for that time: some libraries release memory by the clock.",
     ),
     timeout_option,
     click.option(

@@ -124,20 +124,24 @@ class _DlInfo(ctypes.Structure):
     )
 
 
-class _LinkMap(ctypes.Structure):
+class LinkMap(ctypes.Structure):
     """The first fields of link_map, the record to which a handle of dlopen points."""
 
-    _fields_ = (("base", ctypes.c_void_p), ("file", ctypes.c_char_p))
+    _fields_ = (
+        ("base", ctypes.c_void_p),
+        ("file", ctypes.c_char_p),
+        ("dynamic", ctypes.c_void_p),
+    )
 
 
-def _link_map(handle: ctypes.CDLL) -> _LinkMap:
+def link_map(handle: ctypes.CDLL) -> LinkMap:
     """Return the dynamic linker's record of a loaded library."""
-    return _LinkMap.from_address(handle._handle)
+    return LinkMap.from_address(handle._handle)
 
 
 def _file(handle: ctypes.CDLL) -> str:
     """Return the file that a library was loaded from, with symbolic links resolved."""
-    return os.path.realpath(os.fsdecode(_link_map(handle).file or b""))
+    return os.path.realpath(os.fsdecode(link_map(handle).file or b""))
 
 
 def _own_address(handle: ctypes.CDLL, symbol: str) -> int:
@@ -147,4 +151,4 @@ def _own_address(handle: ctypes.CDLL, symbol: str) -> int:
     address = ctypes.cast(getattr(handle, symbol), ctypes.c_void_p).value or 0
     info = _DlInfo()
     found = ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), ctypes.byref(info))
-    return address if found and info.base == _link_map(handle).base else 0
+    return address if found and info.base == link_map(handle).base else 0

@@ -1,13 +1,13 @@
-"""The time of a replay, compared with that of the recorded program.
+"""The time that passed for a library in a replay, compared with that of the recorded program.
 
-Some libraries release memory a while after it was freed. A replay that takes another time than the
-program gives them another time to do so.
+Some libraries release memory a while after it was freed, so their footprint depends on this time.
 """
 
 from __future__ import annotations
 
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
+from allocsim.benchmark.memory import ASSUMED_NS
 from allocsim.benchmark.subject import library_of
 from allocsim.libraries.counters import releases_by_clock
 from allocsim.reports.comparison import label
@@ -17,17 +17,24 @@ SAME_TIME = 1.5
 
 
 def recorded_time(comparison: Comparison) -> str:
-    """Return a sentence about the time of the recorded program, or "" if it is not known."""
+    """Return sentences about the time of the recorded program, and the time assumed without one."""
     seconds = comparison.workload.seconds
-    if seconds is None:
+    if seconds is not None:
+        return f"The recorded program took {seconds:.2f} s from its first call to its last. "
+    clocked = [label(row) for row in comparison.rows if _is_clocked(row)]
+    if not clocked:
         return ""
-    return f"The recorded program took {seconds:.2f} s from its first call to its last. "
+    return (
+        f"The workload has no times: for {', '.join(clocked)}, which release memory by the clock, "
+        f"{ASSUMED_NS / 1000:g} us passed with each event. "
+    )
 
 
 def duration_warning(comparison: Comparison) -> str:
     """Return the warning that libraries released memory in another time than the program's, or "".
 
-    The time of the program is not known unless its trace has times.
+    The time of the program is not known unless its trace has times. A library that read the virtual
+    clock had the program's time.
     """
     seconds = comparison.workload.seconds
     if seconds is None or comparison.conditions.paced:
@@ -43,12 +50,20 @@ def duration_warning(comparison: Comparison) -> str:
     )
 
 
+def _is_clocked(row: Row) -> bool:
+    """Return whether a row is that of a library that releases memory by the virtual clock."""
+    memory = row.memory
+    return memory is not None and memory.has_virtual_clock and releases_by_clock(memory.counters)
+
+
 def _is_hurried(row: Row, seconds: float) -> bool:
     """Return whether a library that releases memory by the clock had less or more time to do so.
 
     `seconds` is the time of the program.
     """
     memory = row.memory
-    if memory is None or library_of(row.subject) is None or not releases_by_clock(memory.counters):
+    if memory is None or memory.has_virtual_clock or library_of(row.subject) is None:
+        return False
+    if not releases_by_clock(memory.counters):
         return False
     return max(memory.seconds, seconds) > SAME_TIME * min(memory.seconds, seconds)

@@ -155,6 +155,46 @@ def test_paced_replay_takes_the_recorded_time(event_file: Callable[..., EventFil
     assert found.seconds >= 0.2
 
 
+TIMED = """
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+static long started;
+static long now(void) {
+    struct timespec read;
+    clock_gettime(CLOCK_MONOTONIC, &read);
+    return 1000 * read.tv_sec + read.tv_nsec / 1000000;
+}
+/* Takes 100 MiB in the first call that is made 10 minutes after the first one. */
+void *my_malloc(size_t size) {
+    if (!started) started = now();
+    if (now() - started >= 600000) {
+        char *more = mmap(0, 100 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        for (int at = 0; at < 100 << 20; at += 4096) more[at] = 1;
+        started = now();
+    }
+    return malloc(size);
+}
+void *my_realloc(void *object, size_t size) { return realloc(object, size); }
+void my_free(void *object) { free(object); }
+"""
+
+
+@pytest.mark.parametrize(("minutes", "grows"), [(9, False), (15, True)])
+def test_library_reads_the_time_of_the_program(
+    compiler: str, tmp_path: Path, event_file: Callable[..., EventFile], minutes: int, grows: bool
+) -> None:
+    path = tmp_path / "libtimed.so"
+    options = ["-shared", "-fPIC", "-o", str(path), "-x", "c", "-"]
+    subprocess.run([compiler, *options], input=TIMED.encode(), check=True)
+    calls = [call for number in range(100) for call in (malloc(number, 50), free(number))]
+    file = replace(event_file(stream(*calls)), times=[(0, 0), (200, minutes * 60 * 10**9)])
+    found = measure(f"lib:{path}:my_", "memory", file, Conditions(later=0.0)).memory
+    assert found is not None
+    assert found.has_virtual_clock
+    assert (found.peak > 100 << 20) == grows
+
+
 def test_committed_memory_of_a_library_is_known(event_file: Callable[..., EventFile]) -> None:
     calls = stream(malloc(0, 40 << 20), malloc(1, 1 << 20))
     found = [measured(name, event_file(calls)) for name in ("lib:glibc", "glibc", "go2008")]

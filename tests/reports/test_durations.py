@@ -8,9 +8,10 @@ from tests.reports.comparisons import compared, memory
 SECOND = 10**9
 
 
-def row(name: str, seconds: float, counter: str) -> Row:
+def row(name: str, seconds: float, counter: str, **more: bool) -> Row:
     """A subject whose replay took so long; the counter shows which library it is."""
-    return Row(subject=name, memory=memory(1 << 20, seconds=seconds, counters={counter: 1}))
+    figures = memory(1 << 20, seconds=seconds, counters={counter: 1}, **more)
+    return Row(subject=name, memory=figures)
 
 
 ROWS = [
@@ -38,6 +39,23 @@ def test_no_library_is_named_if_the_times_are_equal_or_unknown() -> None:
     assert warning([]) == ""
     assert warning([(0, 0), (9, 3 * SECOND)], paced=True) == ""
     assert "lib:jemalloc" not in warning([(9, SECOND // 4)])
+
+
+VIRTUAL = [
+    row("lib:jemalloc", 0.25, "stats.resident", has_virtual_clock=True),
+    row("lib:mimalloc", 2.5, "current_commit", has_virtual_clock=True),
+    row("lib:glibc", 0.25, "arena"),
+]
+
+
+def test_library_that_read_the_virtual_clock_is_not_named() -> None:
+    comparison = compared(VIRTUAL, times=[(0, 0), (9, 3 * SECOND)]).comparison
+    assert duration_warning(comparison) == ""
+
+
+def test_time_that_was_assumed_is_told() -> None:
+    found = recorded_time(compared(VIRTUAL).comparison)
+    assert "for lib:jemalloc, lib:mimalloc, which release memory by the clock, 1 us" in found
 
 
 def test_time_of_the_program_is_told_if_it_is_recorded() -> None:

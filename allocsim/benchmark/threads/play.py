@@ -87,7 +87,7 @@ class ThreadedPlay:
         thread cannot be created. Threads that do not end in the recording stay until `end_threads`.
         """
         self._stage.function[:] = function
-        self._stage.pauses[: len(self._steps)] = self._steps.pause
+        self._stage.times[: len(self._steps)] = self._steps.time
         if self._is_played:
             self._reset()  # it makes arrays, which must not count in the first play
         self._is_played = True
@@ -162,7 +162,7 @@ class _Tables:
         self.own = _zeros(OBJECT, int(counts.own))
         self.shared = _zeros(Shared, int(counts.shared))
         self.resident = _zeros(np.int64, steps + 1)
-        self.pauses = _zeros(np.int64, steps + 1)
+        self.times = _zeros(np.int64, steps + 1)
         self.epochs = plan.epochs[: int(cursor.epochs) + 1]
         self.turns = plan.turns[: int(cursor.turns)]
         self.requests = _zeros(np.int64, 2 * self.threads + 2)
@@ -205,7 +205,7 @@ class _Tables:
             free_stacks=free_stacks,
             due=self.plan.due,
             resident=self.resident,
-            pauses=self.pauses,
+            times=self.times,
             settings=self.meter.settings,
             function=function,
         )

@@ -104,6 +104,6 @@ class Stage(NamedTuple):
     free_stacks: np.ndarray  # int64: numbers of stacks not in use
     due: np.ndarray  # int64, by step: the epoch at whose end memory is read
     resident: np.ndarray  # int64, by step: anonymous RSS in bytes
-    pauses: np.ndarray  # int64, by step: as `Step.pause`
+    times: np.ndarray  # int64, by step: as `Step.time`
     settings: Table[MeterSettings]
     function: np.ndarray  # int64: addresses of the library's functions

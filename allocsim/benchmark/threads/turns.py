@@ -9,7 +9,7 @@ turn in the open epoch. A deadlock is therefore only possible inside the library
 
 from __future__ import annotations
 
-from allocsim.benchmark.meter import Meter, resident, wait_until
+from allocsim.benchmark.meter import Meter, reach_time, resident
 from allocsim.benchmark.threads.futex import wait_above, wake
 from allocsim.benchmark.threads.records import CODE, Control, Epoch, Seat, Shared, Stage
 from allocsim.core.atomics import fetch_add, store_release
@@ -79,12 +79,12 @@ def finish_turn(stage: Stage, epoch: int) -> None:
 
 @kernel
 def _read_memory(stage: Stage, epoch: int) -> None:
-    """Read the memory of the process if a step ends with this epoch, then pause."""
+    """If a step ends with this epoch, read the memory of the process, and end the step in time."""
     control, meter = stage.control[0], Meter(stage.settings)
     if control.step < len(stage.due) and stage.due[control.step] == epoch:
         stage.resident[control.step] = resident(meter)
-        if stage.pauses[control.step]:
-            wait_until(meter, stage.pauses[control.step])
+        if stage.times[control.step]:
+            reach_time(meter, stage.times[control.step])
         control.step += 1
 
 

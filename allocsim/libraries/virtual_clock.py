@@ -1,0 +1,65 @@
+"""A clock for libraries that shows the time of the recorded program instead of the machine's.
+
+Some libraries release memory a while after it was freed. A replay is faster than the program, and
+its speed depends on the machine, so with the machine's clock the footprint is another one in each
+replay: mimalloc's peak on 393 threads varied by 5% between five replays.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+
+from allocsim.core.memory import table
+from allocsim.libraries.imports import replace_import
+from allocsim.libraries.load import LoadedLibrary
+
+SECOND = 1_000_000_000
+
+_FUNCTION = "clock_gettime"
+
+
+class VirtualClock:
+    """A clock that stands still until it is set. All clocks of clock_gettime(2) are this one."""
+
+    def __init__(self) -> None:
+        """Make the clock, at the machine's time."""
+        self.word: np.ndarray = table(np.int64, 1)
+        """One int64: nanoseconds."""
+        self.word[0] = time.monotonic_ns()
+        self._code = _compiled(self.word.ctypes.data)
+
+    def show_to(self, library: LoadedLibrary) -> bool:
+        """Make a library read this clock; return False if it reads none."""
+        address = int(self._code.get_function_address(_FUNCTION))
+        self.word[0] = time.monotonic_ns()
+        return replace_import(library, _FUNCTION, address)
+
+
+def _compiled(word: int) -> Any:
+    """Return the compiled module of a function like clock_gettime that reads the word."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    module = binding.parse_assembly(str(_clock_gettime(word)))
+    machine = binding.Target.from_default_triple().create_target_machine()
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine
+
+
+def _clock_gettime(word: int) -> ir.Module:
+    """Return a module with the function: it stores the nanoseconds at `word` as a timespec."""
+    module, number = ir.Module(), ir.IntType(64)
+    kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32), number.as_pointer()])
+    function = ir.Function(module, kind, _FUNCTION)
+    builder = ir.IRBuilder(function.append_basic_block())
+    place = ir.Constant(number, word).inttoptr(number.as_pointer())
+    now = builder.load_atomic(place, "acquire", 8)
+    second, timespec = ir.Constant(number, SECOND), function.args[1]
+    builder.store(builder.sdiv(now, second), timespec)
+    builder.store(builder.srem(now, second), builder.gep(timespec, [ir.Constant(number, 1)]))
+    builder.ret(ir.Constant(ir.IntType(32), 0))
+    return module
