@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -51,6 +52,11 @@ from allocsim.cli.output import log
     is_flag=True,
     help="Record until all processes that PROGRAM starts have ended, daemons included.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="While PROGRAM runs, show its memory and its live bytes once a second (preload).",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
@@ -61,6 +67,7 @@ def command(
     sites: bool,
     python_allocators: bool,
     wait: bool,
+    live: bool,
     force: bool,
     program: tuple[str, ...],
 ) -> int:
@@ -74,12 +81,14 @@ def command(
     path = Path(out or f"{Path(program[0]).name}.allocsim")
     _require_free(path, force)
 
+    from allocsim.cli.live_view import live_view
     from allocsim.cli.progress import watched
     from allocsim.recorders.base import Request
     from allocsim.recorders.program import find_program
     from allocsim.recorders.recording import Choice, record
 
-    request = Request(find_program(program), children, python_allocators, wait, sites)
+    view = partial(live_view, _log) if live else None
+    request = Request(find_program(program), children, python_allocators, wait, sites, view)
     status = record(request, path, Choice(wanted, cost, force), _log, watched)
     then = "explain" if sites else "replay"
     _log(f"next: `allocsim trace info {path}` or `allocsim {then} {path}`")

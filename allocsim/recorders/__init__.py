@@ -64,6 +64,7 @@ def _with_options(known: list[Recorder], request: Request, wanted: str | None) -
     options = {
         "--children": (request.children, "records_children", "the processes that a program starts"),
         "--sites": (request.sites, "records_sites", "the stacks of calls"),
+        "--live": (request.live is not None, "shows_live", "live bytes while a program runs"),
         "--wait": (request.wait, "waits_for_children", "processes that outlive a program"),
         "--trace-python-allocators": (
             request.python_allocators,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks
@@ -26,6 +27,25 @@ from allocsim.traces import open_trace
 
 class RecorderFailed(EnvironmentLacks):
     """The recorder is installed but does not work; the program was not run."""
+
+
+class LiveFigures(NamedTuple):
+    """Figures of one moment of a running program."""
+
+    seconds: float
+    """Time since the program was started."""
+    resident: int
+    """Anonymous RSS in bytes."""
+    live: int
+    """Live bytes."""
+    objects: int
+    """Live objects."""
+    events: int
+    """Events so far."""
+
+
+LiveView = Callable[[], AbstractContextManager[Callable[[LiveFigures], None]]]
+"""Returns a context manager whose value is a function that shows the next figures."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,8 @@ class Request:
     """Record until the processes that the program started have ended too."""
     sites: bool = False
     """Also record the stack of each call that allocates."""
+    live: LiveView | None = None
+    """Shows figures of the program once a second while it runs; None: they are not shown."""
     runner: Runner = run_program
     """How the preload recorder runs the program."""
 
@@ -98,6 +120,8 @@ class Recorder:
     """Whether the trace of a forked process begins with the objects that it inherited."""
     waits_for_children: bool = False
     """Whether the recorder can go on recording processes that outlive the program (--wait)."""
+    shows_live: bool = False
+    """Whether the recording can be read while the program runs (--live)."""
     read_with_sites: Read | None = None
     """Opens the trace with its call sites, if `read` does not."""
     records_sites: bool = False

@@ -22,8 +22,9 @@ from allocsim.recorders.base import Recorder, RecorderFailed, Request, open_reco
 from allocsim.recorders.linkage import why_not_preloaded
 from allocsim.recorders.preload.clock import TickClock, is_tsc_trusted
 from allocsim.recorders.preload.library import INSTALL, recorder_library, why_no_library
+from allocsim.recorders.preload.live import LiveWatch
 from allocsim.recorders.preload.watch import MemoryWatch, wait_for_leftovers
-from allocsim.recorders.program import Outcome, preload
+from allocsim.recorders.program import Outcome, Watch, preload
 from allocsim.traces.preload.choice import Choices
 from allocsim.traces.preload.layout import find_images
 from allocsim.traces.preload.trace import open_image
@@ -75,13 +76,27 @@ def run(request: Request, directory: Path) -> Outcome:
         variables["ALLOCSIM_RECORD_TSC"] = "1"
     if request.sites:
         variables["ALLOCSIM_RECORD_SITES"] = "1"
-    outcome = request.runner(request.program, variables, watch.watching)
+    outcome = request.runner(request.program, variables, _watcher(request, images, clock, watch))
     if request.wait:
         wait_for_leftovers(directory)
     facts = {"ns_per_tick": clock.ns_per_tick(), "samples": watch.samples}
     with facts_file.open("r+b") as file:
         file.write(json.dumps(facts).encode())
     return _with_mapped(outcome, watch.mapped)
+
+
+def _watcher(request: Request, images: Path, clock: TickClock, samples: MemoryWatch) -> Watch:
+    """Return what watches the program: its samples, and the live figures if they are requested."""
+    if request.live is None:
+        return samples.watching
+    live = LiveWatch(images, clock, request.live)
+
+    @contextmanager
+    def both(process: int) -> Iterator[None]:
+        with samples.watching(process), live.watching(process):
+            yield
+
+    return both
 
 
 def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
@@ -137,5 +152,6 @@ RECORDER = Recorder(
     keeps_inherited=True,
     records_sites=True,
     waits_for_children=True,
+    shows_live=True,
     own_memory=32 << 10,  # measured with a program that allocates only once
 )

@@ -51,6 +51,10 @@ class TickClock:
         passed = now.nanoseconds - self._begin.nanoseconds
         return passed / max(now.ticks - self._begin.ticks, 1)
 
+    def stamp(self) -> int:
+        """Return the stamp that a call would get now."""
+        return self._now().ticks
+
     def _now(self) -> Moment:
         """Read both clocks."""
         nanoseconds = time.monotonic_ns()

@@ -54,7 +54,7 @@ class MemoryWatch:
         begun, interval = time.monotonic_ns(), self.INTERVAL
         while not ended.wait(interval):
             try:
-                memory, cpu = _resident(process), _cpu_time(process)
+                memory, cpu = resident(process), _cpu_time(process)
             except (OSError, ValueError, IndexError):
                 return
             self.samples.append((time.monotonic_ns() - begun, memory, cpu))
@@ -72,7 +72,7 @@ def wait_for_leftovers(directory: Path) -> None:
             pass
 
 
-def _resident(process: int) -> int:
+def resident(process: int) -> int:
     """Return the anonymous RSS of a process in bytes; raise ValueError if the process has ended."""
     found = _ANONYMOUS.search(Path(f"/proc/{process}/status").read_bytes())
     if found is None:

@@ -206,13 +206,18 @@ def find_images(directory: Path) -> list[Image]:
     return sorted(filter(None, map(_read_image, names)), key=lambda image: image.identity)
 
 
+def last_image(directory: Path, process: int) -> Image | None:
+    """Return the image of the last program that a process executed; None if there is no image."""
+    images = [image for image in find_images(directory) if image.process == process]
+    return images[-1] if images else None
+
+
 def mapped_by_program(directory: Path, process: int) -> int:
     """Return the bytes that the last image of a process has itself mapped and not yet unmapped."""
-    images = [image for image in find_images(directory) if image.process == process]
-    if not images:
+    image = last_image(directory, process)
+    if image is None:
         return 0
-    header = images[-1].header
-    return max(int(header["mapped"]) - int(header["unmapped"]), 0)
+    return max(int(image.header["mapped"]) - int(image.header["unmapped"]), 0)
 
 
 def _read_image(path: Path) -> Image | None:

@@ -9,29 +9,26 @@ thread may get the old address from malloc, or free the block that was at the ne
 other record comes between the two, the merge makes one call of them. Otherwise the first record
 becomes a MOVE (see `calls`), which parks the object under a key that no address equals. The second
 record then moves the object from this key to the new address.
-
-The recorder maps its files into the recorded program, which may have overwritten any byte. So the
-kernels check every position, and read nothing outside a lane's mapping.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
 from allocsim.call_sites.table import MAX_NODES
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
-from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.records import Table
 from allocsim.events import Op
 from allocsim.traces.calls import HUGE, MOVE, TOUCHED, CallRecord
-from allocsim.traces.preload.layout import CHUNK, SLACK, WITH_SITE, WORDS, Code
+from allocsim.traces.preload.lanes import (
+    NEVER,
+    Lane,
+    Merge,
+    MergeState,
+    find_record,
+    words_of,
+)
+from allocsim.traces.preload.layout import WITH_SITE, Code
 
-NEVER = (1 << 62) - 1
-"""A stamp after all others: the lane has no more records."""
-
-_STAMP = (1 << 56) - 1
 _ADDRESS = (1 << 56) - 1
 
 PARKED = 1 << 58
@@ -42,49 +39,12 @@ MAX_NUMBER = (1 << 16) - 1
 """Highest number of a thread. If an image has more threads, some of them share a number."""
 
 
-class Lane(Struct):
-    """A lane, and the state of the thread that wrote the record before `position`."""
-
-    start: Int64  # address of the lane's first byte, a multiple of the OS page size
-    end: Int64  # address after the lane's last chunk
-    position: Int64  # address of the next record
-    stamp: Int64  # stamp of the next record minus the image's first; NEVER: no more records
-    thread: Int64  # number of the thread
-    step: Int64  # 0: no realloc; 1: its first record has been read; 2: its object is parked
-    old: Int64  # the address passed to the realloc
-    request: Int64  # the new size, which was passed to the realloc
-    stack: Int64  # number of the stack of the realloc; 0: not recorded
-
-
-class MergeState(Struct):
-    """Counters of a merge."""
-
-    open: Int64  # lanes in the heap, from the front of `order`
-    identity: Int64  # stamp of the image's first record
-    until: Int64  # records with a later stamp are not read
-    calls: Int64  # calls in the current batch
-    threads: Int64  # threads that made calls
-    ended: Int64  # threads whose end was recorded
-    notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
-    damaged: Int64  # lanes whose records are followed by invalid bytes
-
-
-class Merge(NamedTuple):
-    """State of a merge."""
-
-    state: Table[MergeState]  # one row
-    lanes: Table[Lane]
-    order: np.ndarray  # int64: heap of lanes
-    counts: np.ndarray  # int64: records by Code
-    notes: np.ndarray  # int64: addresses of the records NAME, EXEC and EXEC_FAILED
-
-
 @kernel
 def open_lanes(merge: Merge) -> None:
-    """Find the first record of each lane and build the heap."""
+    """Find the next record of each lane and build the heap."""
     state = merge.state[0]
     for number in range(len(merge.lanes)):
-        _find_record(state, merge.lanes[number])
+        find_record(state, merge.lanes[number])
         merge.order[number] = number
     state.open = len(merge.lanes)
     for place in range(len(merge.lanes) // 2 - 1, -1, -1):
@@ -107,7 +67,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
             if lane.stamp == NEVER:
                 break
             _take(merge, lane, calls)
-            _find_record(state, lane)
+            find_record(state, lane)
         if lane.step == 1:
             _park(state, lane, calls)
         _sift(merge, 0)
@@ -137,40 +97,6 @@ def _sift(merge: Merge, place: int) -> None:
 
 
 @kernel
-def _find_record(state: MergeState, lane: Lane) -> None:
-    """Go to the next record of a lane and set its stamp."""
-    while lane.position < lane.end:
-        offset = (lane.position - lane.start) & (CHUNK - 1)
-        room = CHUNK - SLACK - offset
-        if room < 16:
-            lane.position += CHUNK - offset
-            continue
-        word = load_word(lane.position)
-        code = word & 0xFF & ~WITH_SITE
-        if word == 0:
-            lane.position += 8
-        elif code == Code.UNWRITTEN:
-            lane.position += 8 * max(word >> 8 & 7, 1)
-        elif code > Code.TOUCHED or code == 0 or 8 * _words(word) > room:
-            state.damaged += 1
-            break
-        else:
-            stamp = (word >> 8) - state.identity & _STAMP
-            # A record may be stamped shortly before the image's first one. The difference modulo
-            # 2**56 is then almost 2**56, and the record gets the stamp of the first one.
-            lane.stamp = stamp if stamp >> 55 == 0 else 0
-            return
-    lane.position = lane.end
-    lane.stamp = NEVER
-
-
-@kernel
-def _words(head: int) -> int:
-    """Return the number of words of the record whose first word is `head`."""
-    return WORDS[head & 0xFF & ~WITH_SITE] + (1 if head & WITH_SITE else 0)
-
-
-@kernel
 def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     """Turn the record at the lane's position into calls, and advance the position."""
     state = merge.state[0]
@@ -179,7 +105,7 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     code = head & 0xFF & ~WITH_SITE
     word = load_word(position + 8)
     merge.counts[code] += 1
-    lane.position += 8 * _words(head)
+    lane.position += 8 * words_of(head)
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
     if code < Code.RESIZED:  # the stack of a realloc is in its first record

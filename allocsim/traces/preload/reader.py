@@ -12,18 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from allocsim.core.tables import records
 from allocsim.traces.calls import BATCH
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.preload.lanes import NEVER, new_merge, stamp_after
 from allocsim.traces.preload.layout import CHUNK, KINDS, TEXT_WORDS, Code, Image
-from allocsim.traces.preload.merge import (
-    NEVER,
-    Lane,
-    Merge,
-    MergeState,
-    merge_lanes,
-    open_lanes,
-)
+from allocsim.traces.preload.merge import merge_lanes, open_lanes
 from allocsim.traces.preload.time_table import TimeTable
 
 MAX_NOTES = 1 << 14
@@ -56,20 +49,13 @@ class ImageReader:
     def __init__(self, image: Image, until: int | None = None) -> None:
         """Map the lanes' files. If `until` is a stamp, records with a later stamp are not read."""
         self.image = image
-        self._mappings = [*filter(len, map(_mapped, image.lanes))]
-        self._merge = Merge(
-            records(MergeState),
-            records(Lane, len(self._mappings)),
-            np.zeros(len(self._mappings), np.int64),
-            np.zeros(len(Code) + 1, np.int64),
-            np.zeros(MAX_NOTES, np.int64),
-        )
-        state = self._merge.state[0]
-        state.identity = _signed(image.identity)
-        state.until = NEVER - 1 if until is None else (until - image.identity) % _STAMPS
+        self._mappings = [*filter(len, map(mapped_words, image.lanes))]
+        self._merge = new_merge(image.identity, len(self._mappings), MAX_NOTES)
+        if until is not None:
+            self._merge.state[0].until = stamp_after(image.identity, until)
         for lane, words in zip(self._merge.lanes, self._mappings, strict=True):
             lane.start = lane.position = words.ctypes.data
-            lane.end = lane.start + 8 * _count_used(words)
+            lane.end = lane.start + 8 * count_used(words)
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
@@ -177,18 +163,21 @@ def _remove_last(found: list[Started], process: int) -> None:
             return
 
 
-def _mapped(path: Path) -> Any:
-    """Return the complete chunks of a lane's file, which is mapped, as an array of words."""
+def mapped_words(path: Path, start: int = 0) -> Any:
+    """Return the complete chunks of a lane's file, which is mapped, as an array of words.
+
+    `start` is the offset of the first chunk in the file.
+    """
     with path.open("rb") as file:
-        length = file.seek(0, 2) // CHUNK * CHUNK
-        if not length:
+        length = file.seek(0, 2) // CHUNK * CHUNK - start
+        if length <= 0:
             return np.zeros(0, np.uint64)
-        mapping = mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ)
+        mapping = mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ, offset=start)
     mapping.madvise(mmap.MADV_SEQUENTIAL)
     return np.frombuffer(mapping, np.uint64)
 
 
-def _count_used(words: Any) -> int:
+def count_used(words: Any) -> int:
     """Return the number of words up to the last word that is not 0.
 
     The last chunk has room left, and a chunk that the recorder added to the file but could not map
@@ -199,8 +188,3 @@ def _count_used(words: Any) -> int:
         if len(used):
             return start + int(used[-1]) + 1
     return 0
-
-
-def _signed(number: int) -> int:
-    """Return the signed 64-bit number with the same bits."""
-    return number - (1 << 64) if number >> 63 else number

@@ -401,6 +401,14 @@ static int touches(void) /* large blocks, of which it writes to a part */
     return 0; /* `grown` is live */
 }
 
+static int waits(void) /* until its input ends */
+{
+    char input;
+    for (int i = 0; i < 100; i++)
+        kept = malloc(1000);
+    return read(0, &input, 1);
+}
+
 static int alone(void) { return unshare(CLONE_NEWUSER) && errno == EINVAL; } /* one thread only */
 static int nothing(void) { return 0; }
 
@@ -413,7 +421,7 @@ int main(int count, char **given)
         PROGRAM(many_forks), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
         PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches),
-        PROGRAM(alone), PROGRAM(nothing),
+        PROGRAM(alone), PROGRAM(waits), PROGRAM(nothing),
     };
     arguments = given;
     for (size_t i = 0; count > 1 && i < sizeof known / sizeof *known; i++)

@@ -1,0 +1,80 @@
+"""The view of `record --live`: memory and live bytes of the running program, once a second.
+
+On a terminal, a table with charts; elsewhere a line each time. Both go to standard error, since
+standard output is the program's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from allocsim.cli.progress import clear_bar
+from allocsim.recorders.base import LiveFigures
+from allocsim.reports.phrases import sparkline
+from allocsim.signals import on_interrupt
+from allocsim.text import counted, format_bytes
+
+WIDTH = 60
+"""Seconds that a chart shows, and its characters."""
+
+
+@contextmanager
+def live_view(notify: Callable[[str], None]) -> Iterator[Callable[[LiveFigures], None]]:
+    """Yield the function that shows the next figures."""
+    if not sys.stderr.isatty():
+        yield lambda figures: notify(live_line(figures))
+        return
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    view = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+    shown: deque[LiveFigures] = deque(maxlen=WIDTH)
+
+    def show(figures: LiveFigures) -> None:
+        """Add the figures to the charts."""
+        shown.append(figures)
+        view.start()
+        view.update(live_table([*shown]), refresh=True)
+
+    with on_interrupt(lambda: clear_bar(console)):
+        try:
+            yield show
+        finally:
+            view.stop()
+
+
+def live_line(figures: LiveFigures) -> str:
+    """Return the figures in one line."""
+    return (
+        f"{figures.seconds:.0f} s: resident {format_bytes(figures.resident)}, live "
+        f"{format_bytes(figures.live)}{_ratio(figures)}, {counted(figures.objects, 'object')}, "
+        f"{counted(figures.events, 'event')}"
+    )
+
+
+def live_table(shown: list[LiveFigures]) -> Table:
+    """Return the last figures and a chart of all that are shown; the charts have one scale."""
+    last = shown[-1]
+    top = max(max(one.resident, one.live) for one in shown)
+    table = Table.grid(padding=(0, 2))
+    for name, values in (
+        ("resident", [one.resident for one in shown]),
+        ("live", [one.live for one in shown]),
+    ):
+        table.add_row(name, format_bytes(values[-1]), sparkline(values, top, WIDTH))
+    table.add_row(
+        f"{last.seconds:.0f} s",
+        f"{last.resident / last.live:.2f}x live" if last.live else "",
+        f"{counted(last.objects, 'object')}, {counted(last.events, 'event')}",
+    )
+    return table
+
+
+def _ratio(figures: LiveFigures) -> str:
+    """Return the ratio of resident to live bytes in brackets, or "" without live bytes."""
+    return f" ({figures.resident / figures.live:.2f}x)" if figures.live else ""

@@ -1,0 +1,71 @@
+"""Reader of a program image whose program still runs: its files grow while they are read.
+
+A thread reserves a record before it writes it, and may be interrupted in between. Therefore `look`
+first notes how far the lanes reach, and `batches` reads up to there some time later, when these
+records are written. The record of a thread that takes even longer is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allocsim.core.tables import grown
+from allocsim.traces.calls import no_calls
+from allocsim.traces.preload.lanes import Lane, new_merge, stamp_after
+from allocsim.traces.preload.layout import CHUNK, Image
+from allocsim.traces.preload.merge import merge_lanes, open_lanes
+from allocsim.traces.preload.reader import count_used, mapped_words
+
+
+class GrowingLane:
+    """A lane's file, of which only the chunks with unread records are mapped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0  # of the mapping in the file, in bytes
+        self._words = np.zeros(0, np.uint64)  # the mapping
+
+    def map_unread(self, lane: Lane) -> None:
+        """Map the file from the chunk of the next record on, and move the positions there."""
+        position = lane.position - lane.start
+        whole = position // CHUNK * CHUNK
+        self._offset += whole
+        self._words = mapped_words(self.path, self._offset)
+        lane.start = self._words.ctypes.data
+        lane.position = lane.start + position - whole
+        lane.end = lane.start + 8 * count_used(self._words)
+
+
+class GrowingReader:
+    """The calls of one image so far."""
+
+    def __init__(self, identity: int) -> None:
+        """`identity` is that of the image."""
+        self.identity = identity
+        self._merge = new_merge(identity, 0, 0)
+        self._lanes: list[GrowingLane] = []
+        self._calls = no_calls()
+
+    def look(self, image: Image, now: int) -> None:
+        """Note the ends of the lanes. `now` is a stamp from before this call.
+
+        Records with a later stamp stay unread, since other lanes may have earlier ones by then.
+        """
+        known = {lane.path for lane in self._lanes}
+        self._lanes += [GrowingLane(path) for path in image.lanes if path not in known]
+        if len(self._lanes) > len(self._merge.lanes):
+            lanes = grown(self._merge.lanes, len(self._lanes))
+            self._merge = self._merge._replace(lanes=lanes, order=np.zeros(len(lanes), np.int64))
+        self._merge.state[0].until = stamp_after(self.identity, now)
+        for lane, state in zip(self._lanes, self._merge.lanes, strict=False):
+            lane.map_unread(state)
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the calls up to the last `look` in arrays of CALL, which are reused."""
+        open_lanes(self._merge)
+        while count := merge_lanes(self._merge, self._calls):
+            yield self._calls[:count]

@@ -1,0 +1,116 @@
+"""Lanes of a program image: their records, each lane's next one, and what is damaged.
+
+`layout` defines lanes and records. The recorder maps its files into the recorded program, which may
+have overwritten any byte. So the kernels check every position, and read nothing outside a lane's
+mapping.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from allocsim.core.jit import kernel
+from allocsim.core.raw import load_word
+from allocsim.core.records import Int64, Struct, Table
+from allocsim.core.tables import records
+from allocsim.traces.preload.layout import CHUNK, SLACK, WITH_SITE, WORDS, Code
+
+NEVER = (1 << 62) - 1
+"""A stamp after all others: the lane has no more records."""
+
+_STAMP = (1 << 56) - 1
+
+
+class Lane(Struct):
+    """A lane, and the state of the thread that wrote the record before `position`."""
+
+    start: Int64  # address of the lane's first byte, a multiple of the OS page size
+    end: Int64  # address after the lane's last chunk
+    position: Int64  # address of the next record
+    stamp: Int64  # stamp of the next record minus the image's first; NEVER: no more records
+    thread: Int64  # number of the thread
+    step: Int64  # 0: no realloc; 1: its first record has been read; 2: its object is parked
+    old: Int64  # the address passed to the realloc
+    request: Int64  # the new size, which was passed to the realloc
+    stack: Int64  # number of the stack of the realloc; 0: not recorded
+
+
+class MergeState(Struct):
+    """Counters of a merge."""
+
+    open: Int64  # lanes in the heap, from the front of `order`
+    identity: Int64  # stamp of the image's first record
+    until: Int64  # records with a later stamp are not read
+    calls: Int64  # calls in the current batch
+    threads: Int64  # threads that made calls
+    ended: Int64  # threads whose end was recorded
+    notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
+    damaged: Int64  # lanes whose records are followed by invalid bytes
+
+
+class Merge(NamedTuple):
+    """State of a merge."""
+
+    state: Table[MergeState]  # one row
+    lanes: Table[Lane]
+    order: np.ndarray  # int64: heap of lanes
+    counts: np.ndarray  # int64: records by Code
+    notes: np.ndarray  # int64: addresses of the records NAME, EXEC and EXEC_FAILED
+
+
+def new_merge(identity: int, lanes: int, notes: int) -> Merge:
+    """Return the state of a merge of `lanes` empty lanes, with room for `notes` notes.
+
+    `identity` is the stamp of the image's first record.
+    """
+    merge = Merge(
+        records(MergeState),
+        records(Lane, lanes),
+        np.zeros(lanes, np.int64),
+        np.zeros(len(Code) + 1, np.int64),
+        np.zeros(notes, np.int64),
+    )
+    merge.state[0].identity = identity - (1 << 64) if identity >> 63 else identity
+    merge.state[0].until = NEVER - 1
+    return merge
+
+
+def stamp_after(image_stamp: int, stamp: int) -> int:
+    """Return a stamp minus the image's first one."""
+    return (stamp - image_stamp) & _STAMP
+
+
+@kernel
+def find_record(state: MergeState, lane: Lane) -> None:
+    """Go to the next record of a lane and set its stamp."""
+    while lane.position < lane.end:
+        offset = (lane.position - lane.start) & (CHUNK - 1)
+        room = CHUNK - SLACK - offset
+        if room < 16:
+            lane.position += CHUNK - offset
+            continue
+        word = load_word(lane.position)
+        code = word & 0xFF & ~WITH_SITE
+        if word == 0:
+            lane.position += 8
+        elif code == Code.UNWRITTEN:
+            lane.position += 8 * max(word >> 8 & 7, 1)
+        elif code > Code.TOUCHED or code == 0 or 8 * words_of(word) > room:
+            state.damaged += 1
+            break
+        else:
+            stamp = (word >> 8) - state.identity & _STAMP
+            # A record may be stamped shortly before the image's first one. The difference modulo
+            # 2**56 is then almost 2**56, and the record gets the stamp of the first one.
+            lane.stamp = stamp if stamp >> 55 == 0 else 0
+            return
+    lane.position = max(lane.position, lane.end)  # a growing lane ends inside of a record
+    lane.stamp = NEVER
+
+
+@kernel
+def words_of(head: int) -> int:
+    """Return the number of words of the record whose first word is `head`."""
+    return WORDS[head & 0xFF & ~WITH_SITE] + (1 if head & WITH_SITE else 0)

@@ -1,0 +1,72 @@
+"""Reading an image while it grows: in the end, the same calls as of the whole image."""
+
+import random
+import struct
+from pathlib import Path
+
+from allocsim.traces.preload.growing import GrowingReader
+from allocsim.traces.preload.layout import CHUNK, Code, Image, find_images
+from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
+
+LATE = IDENTITY + (1 << 40)
+"""A stamp after all records."""
+
+RECORD = 24
+"""Bytes of a MALLOC."""
+
+
+def requests(reader: GrowingReader) -> list[int]:
+    """Return the requests of the reader's next calls."""
+    return [int(call.request) for batch in reader.batches() for call in batch.copy()]
+
+
+def write_lane(directory: Path, number: int, records: list[Record], is_half: bool = False) -> None:
+    """Write a lane; with `is_half`, its last record is reserved, and only one word is written."""
+    content = bytearray(encoded([(Code.BEGIN, 0, number << 32), *records]))
+    if is_half:
+        end = -(-len(content.rstrip(b"\0")) // 8) * 8
+        unwritten = struct.pack("<3Q", 3 << 8 | Code.UNWRITTEN, 16, 0)
+        content[end - RECORD : end] = unwritten
+    path = directory / f"7-{IDENTITY:x}.{number:x}"
+    path.touch()
+    with path.open("r+b") as file:
+        file.write(content)
+
+
+def image_of(directory: Path) -> Image:
+    """Return the only image in a directory."""
+    (image,) = find_images(directory)
+    return image
+
+
+def test_growing_lanes_give_the_calls_of_the_whole_image(tmp_path: Path) -> None:
+    """One lane grows beyond a chunk, and another one appears late."""
+    chance = random.Random(1)
+    lanes: list[list[Record]] = [[], [], []]
+    for stamp in range(1, 6_500):
+        chance.choices(lanes, (18, 1, 1))[0].append((Code.MALLOC, stamp, 16 * stamp, stamp))
+    assert len(lanes[0]) * RECORD > CHUNK
+    write_image(tmp_path)
+    reader, found = GrowingReader(IDENTITY), list[int]()
+    for share in (0.1, 0.5, 0.55, 1):
+        lengths = [max(int(len(lane) * share), 1) for lane in lanes[: 2 if share < 0.5 else 3]]
+        grown = [lane[:length] for lane, length in zip(lanes, lengths, strict=False)]
+        for number, lane in enumerate(grown, 1):
+            write_lane(tmp_path, number, lane, is_half=True)
+        reader.look(image_of(tmp_path), LATE)
+        for number, lane in enumerate(grown, 1):
+            write_lane(tmp_path, number, lane)
+        found += requests(reader)
+    assert sorted(found) == [*range(1, 6_500)]
+
+
+def test_record_after_the_look_waits_for_earlier_ones(tmp_path: Path) -> None:
+    """The thread of the second lane is slow to write a record with an earlier stamp."""
+    write_image(tmp_path)
+    write_lane(tmp_path, 1, [(Code.MALLOC, 10, 0x100, 10), (Code.MALLOC, 30, 0x200, 30)])
+    reader = GrowingReader(IDENTITY)
+    reader.look(image_of(tmp_path), IDENTITY + 20)
+    assert requests(reader) == [10]
+    write_lane(tmp_path, 2, [(Code.MALLOC, 25, 0x300, 25)])
+    reader.look(image_of(tmp_path), IDENTITY + 40)
+    assert requests(reader) == [25, 30]
