@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from allocsim.explanation.evidence import Evidence
 from allocsim.explanation.lives import NEVER
-from allocsim.pictures.figure import Figure, View
-from allocsim.pictures.legend import level_colours
-from allocsim.pictures.palette import INK, LEVELS, PAPER
+from allocsim.pictures.figure import Figure
+from allocsim.pictures.matrix import Cell, Side, matrix
 from allocsim.text import format_bytes
-
-STEP = 34
-"""Pixels of a row."""
 
 BOUNDS = (0.01, 0.05, 0.1, 0.25)
 """Shares of the footprint between two levels."""
@@ -25,9 +19,6 @@ NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
 FOREVER = 99
 """The number of the row of objects that are never freed, above every other."""
 
-TEXT_WIDTH = 62
-"""Minimum pixels of a cell that shows its bytes."""
-
 
 def size_lifetime(evidence: Evidence) -> Figure:
     """Return the figure of the live objects of a heap, of which there is at least one."""
@@ -35,22 +26,23 @@ def size_lifetime(evidence: Evidence) -> Figure:
     footprint = max(evidence.heap.footprint, 1)
     sizes = range(min(size for size, _ in owned), max(size for size, _ in owned) + 1)
     spans = sorted({span for _, span in owned}, reverse=True)
-    data = [
-        {
-            "size": size_name(size),
-            "life": life_name(span),
-            "level": NAMES[int(np.searchsorted(BOUNDS, count / footprint, "right"))],
-            "text": format_bytes(count),
-        }
+    cells = [
+        Cell(
+            size_name(size),
+            life_name(span),
+            int(np.searchsorted(BOUNDS, count / footprint, "right")),
+            format_bytes(count),
+        )
         for (size, span), count in owned.items()
     ]
-    order = [size_name(size) for size in sizes], [life_name(span) for span in spans]
+    columns = Side("allocated size, up to", [size_name(size) for size in sizes])
+    lives = Side(None, [life_name(span) for span in spans])
     return Figure(
         title="Size and lifetime of what is live",
         summary="Bytes that live objects own, pinned memory included, by the size of the object "
         "and by the number of events from its allocation to its free. Colour: share of the "
         "footprint.",
-        view=lambda width: _view(width, data, order),
+        view=lambda width: matrix(width, cells, columns, lives, NAMES),
         titles=("size", "lifetime in events", "owned"),
         rows=[
             [size_name(size), life_name(span), format_bytes(owned[size, span])]
@@ -84,46 +76,3 @@ def size_name(size: int) -> str:
 def life_name(span: int) -> str:
     """Return the name of lifetimes from 4**span to 4**(span+1) - 1 events."""
     return "never freed" if span == FOREVER else f"{4**span:,} or more"
-
-
-def _view(width: int, data: list[dict[str, Any]], order: tuple[list[str], list[str]]) -> View:
-    """Return the view; `order` is that of the columns and of the rows."""
-    sizes, spans = order
-    colours = [colour.light for colour in LEVELS]
-    encoding = {
-        "x": {
-            "field": "size",
-            "type": "ordinal",
-            "sort": sizes,
-            "scale": {"domain": sizes},
-            "title": "allocated size, up to",
-            "axis": {"labelAngle": 0 if width / len(sizes) > TEXT_WIDTH else -60},
-        },
-        "y": {
-            "field": "life",
-            "type": "ordinal",
-            "sort": spans,
-            "scale": {"domain": spans},
-            "title": None,
-        },
-    }
-    boxes = {
-        "mark": {"type": "rect", "stroke": PAPER.light, "strokeWidth": 2},
-        "encoding": {**encoding, "color": level_colours("level", NAMES, colours, width, 100)},
-    }
-    is_dark = f"datum.level == '{NAMES[3]}' || datum.level == '{NAMES[4]}'"
-    texts = {
-        "mark": {"type": "text"},
-        "encoding": {
-            **encoding,
-            "text": {"field": "text"},
-            "color": {"condition": {"test": is_dark, "value": PAPER.light}, "value": INK.light},
-        },
-    }
-    has_room = width / len(sizes) > TEXT_WIDTH
-    return {
-        "width": width,
-        "height": STEP * len(spans),
-        "data": {"values": data},
-        "layer": [boxes, texts] if has_room else [boxes],
-    }

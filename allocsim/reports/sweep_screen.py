@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.reports.sweep_charts import front_chart, heat_map
-from allocsim.sweep.findings import (
-    CLOSE,
-    PEAKS,
-    TIMES,
-    Overall,
-    alike,
-    effects,
-    front,
-    overall,
-    ranking,
-    recommended,
-    setting_counts,
+from allocsim.reports.sweep_phrases import (
+    FIGURES,
+    Best,
+    best_on,
+    best_overall,
+    best_value,
+    cautions,
+    effect_size,
+    headline,
+    remarks,
 )
-from allocsim.sweep.paste import line_for
+from allocsim.sweep.findings import Overall, alike, effects, front, overall, ranking, setting_counts
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.text import counted, format_bytes
-
-MIN_EFFECT = 0.0005
-"""Effects below this ratio are shown as zero."""
 
 
 def print_sweep(results: Results, top: int) -> None:
     """Print the findings, with at most `top` subjects in each table."""
     screen = Screen()
-    screen.print(styled(_headline(results), "bold"))
+    screen.print(styled(headline(results), "bold"))
     for column in results.columns:
         _print_column(screen, results, column, top)
     if len(results.columns) > 1:
         _print_overall(screen, results, top)
     _print_effects(screen, results)
     heat_map(screen, results)
-    means = {
-        title: {entry.subject: entry.mean for entry in overall(results, figure)}
-        for title, figure in (("footprint", PEAKS), ("time", TIMES))
-    }
-    _print_best(screen, results, means, " over all workloads" if len(results.columns) > 1 else "")
-    _print_notes(screen, results)
-
-
-def _headline(results: Results) -> str:
-    """Return the size of the sweep."""
-    cells = sum(len(column.results) for column in results.columns)
-    failed = sum(len(column.failures) for column in results.columns)
-    return (
-        f"{counted(len(results.columns), 'workload')} on "
-        f"{counted(len(results.subjects), 'subject')}: {counted(cells, 'cell')}, {failed:,} failed"
-    )
+    _print_best(screen, best_overall(results))
+    for remark in remarks(results):
+        screen.print(styled(remark, "dim"))
+    for caution in cautions(results):
+        screen.print(styled(f"warning: {caution}", "yellow"))
 
 
 def _print_column(screen: Screen, results: Results, column: Column, top: int) -> None:
@@ -75,7 +59,7 @@ def _print_column(screen: Screen, results: Results, column: Column, top: int) ->
         screen.print(styled(f"{name}: {failure}", "red"))
     front_chart(screen, column, best)
     if len(results.columns) > 1:
-        _print_best(screen, results, {"footprint": peaks, "time": times}, f" on {column.label}")
+        _print_best(screen, best_on(results, column))
 
 
 def _subject_table(*titles: str) -> Table:
@@ -107,7 +91,7 @@ def _cells(column: Column, peaks: Figures, least: float, name: str) -> list[str]
 
 def _print_overall(screen: Screen, results: Results, top: int) -> None:
     """Print the subjects over all workloads, by footprint and by time."""
-    for figure, title in ((PEAKS, "peak footprint"), (TIMES, "time")):
+    for figure, title in FIGURES.items():
         entries = {entry.subject: entry for entry in overall(results, figure)}
         if not entries:
             continue
@@ -128,7 +112,7 @@ def _ratios(entry: Overall) -> list[str]:
 
 def _print_effects(screen: Screen, results: Results) -> None:
     """Print the effect of each setting on the peak footprint and on the time."""
-    for figure, title in ((PEAKS, "peak footprint"), (TIMES, "time")):
+    for figure, title in FIGURES.items():
         found = effects(results, figure)
         if not found:
             continue
@@ -137,9 +121,8 @@ def _print_effects(screen: Screen, results: Results) -> None:
         for name in ("allocator", "setting", "effect", "best", "values, relative to their mean"):
             table.add_column(name, justify="right" if name == "effect" else "left", no_wrap=True)
         for effect in found:
-            size = "none" if effect.size < MIN_EFFECT else f"{effect.size:.1%}"
-            best = effect.best if effect.size >= MIN_EFFECT else "-"
-            table.add_row(effect.allocator, effect.key, size, best, _levels(effect.levels))
+            about = (effect.allocator, effect.key, effect_size(effect), best_value(effect))
+            table.add_row(*about, _levels(effect.levels))
         screen.print_table(table, 3)
 
 
@@ -149,27 +132,9 @@ def _levels(levels: Mapping[str, float]) -> str:
     return ", ".join(shown if len(shown) <= 5 else [*shown[:2], "...", *shown[-2:]])
 
 
-def _print_best(screen: Screen, results: Results, by: Mapping[str, Figures], where: str) -> None:
-    """Print the best subject by each figure, and the line to paste; `where` names the workloads."""
-    for title, figures in by.items():
-        if not figures:
-            continue
-        name, others = recommended(figures, setting_counts(results))
-        close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
-        screen.print(styled(f"best by {title}{where}: {name}{close}", "bold green"))
-        line = line_for(name, results.subjects[name])
-        if line:
-            screen.print(f"  {line}")
-
-
-def _print_notes(screen: Screen, results: Results) -> None:
-    """Print what limits the findings."""
-    if not any(column.times for column in results.columns):
-        screen.print(styled("no times were measured; --timed measures them", "dim"))
-    if len(results.hosts) > 1:
-        hosts = ", ".join(sorted(results.hosts))
-        screen.print(styled(f"warning: times were measured on several machines: {hosts}", "yellow"))
-    names = {library for library in results.subjects if library.startswith("lib:")}
-    if names and len(names) < len(results.subjects):
-        text = "footprints: of a design heap - released + metadata, of a library anonymous RSS"
-        screen.print(styled(text, "dim"))
+def _print_best(screen: Screen, best: Iterable[Best]) -> None:
+    """Print the best subjects, each with the line to paste."""
+    for each in best:
+        screen.print(styled(each.sentence, "bold green"))
+        if each.line:
+            screen.print(f"  {each.line}")

@@ -1,0 +1,95 @@
+"""Sentences on a sweep: its size, the best subjects with their line to paste, and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from allocsim.sweep.findings import (
+    CLOSE,
+    PEAKS,
+    TIMES,
+    Effect,
+    overall,
+    recommended,
+    setting_counts,
+)
+from allocsim.sweep.paste import line_for
+from allocsim.sweep.results import Column, Figures, Results
+from allocsim.text import counted
+
+FIGURES = {PEAKS: "peak footprint", TIMES: "time"}
+"""The names of the figures that are compared."""
+
+MIN_EFFECT = 0.0005
+"""Effects below this ratio are shown as zero."""
+
+
+class Best(NamedTuple):
+    """The subject that is recommended by one figure."""
+
+    sentence: str
+    line: str
+    """The environment variables with its settings, or "" if there are none."""
+
+
+def headline(results: Results) -> str:
+    """Return the size of the sweep."""
+    cells = sum(len(column.results) for column in results.columns)
+    failed = sum(len(column.failures) for column in results.columns)
+    return (
+        f"{counted(len(results.columns), 'workload')} on "
+        f"{counted(len(results.subjects), 'subject')}: {counted(cells, 'cell')}, {failed:,} failed"
+    )
+
+
+def best_on(results: Results, column: Column) -> list[Best]:
+    """Return the best subjects of a workload, one by each figure that was measured."""
+    figures = {"footprint": column.peaks, "time": column.times}
+    return _best(results, figures, f" on {column.label}")
+
+
+def best_overall(results: Results) -> list[Best]:
+    """Return the best subjects over all workloads, one by each figure that was measured."""
+    means = {
+        title: {entry.subject: entry.mean for entry in overall(results, figure)}
+        for title, figure in (("footprint", PEAKS), ("time", TIMES))
+    }
+    return _best(results, means, " over all workloads" if len(results.columns) > 1 else "")
+
+
+def effect_size(effect: Effect) -> str:
+    """Return how much a setting matters."""
+    return "none" if effect.size < MIN_EFFECT else f"{effect.size:.1%}"
+
+
+def best_value(effect: Effect) -> str:
+    """Return the best value of a setting, or "-" if the setting has no effect."""
+    return "-" if effect.size < MIN_EFFECT else effect.best
+
+
+def cautions(results: Results) -> Iterator[str]:
+    """Yield what could mislead a reader of the times."""
+    if len(results.hosts) > 1:
+        yield f"times were measured on several machines: {', '.join(sorted(results.hosts))}"
+
+
+def remarks(results: Results) -> Iterator[str]:
+    """Yield what was not measured, and what a footprint is if there are two kinds of it."""
+    if not any(column.times for column in results.columns):
+        yield "no times were measured; --timed measures them"
+    libraries = sum(name.startswith("lib:") for name in results.subjects)
+    if 0 < libraries < len(results.subjects):
+        yield "footprints: of a design heap - released + metadata, of a library anonymous RSS"
+
+
+def _best(results: Results, by: Mapping[str, Figures], where: str) -> list[Best]:
+    """Return the best subject by each figure that was measured; `where` names the workloads."""
+    found = []
+    for title, figures in by.items():
+        if figures:
+            name, others = recommended(figures, setting_counts(results))
+            close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
+            sentence = f"best by {title}{where}: {name}{close}"
+            found.append(Best(sentence, line_for(name, results.subjects[name])))
+    return found
