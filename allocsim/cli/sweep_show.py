@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from allocsim.cli.completion import complete_file
 from allocsim.cli.options import require_writable
+from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
 from allocsim.cli.types import CountType
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _OPTIONS = (
     click.option("--export-csv", type=_FILE, help="Write the rows to a CSV file."),
     click.option("--export-parquet", type=_FILE,
                  help="Write the rows to a Parquet file; needs allocsim[parquet]."),
+    picture_options,
 )  # fmt: skip
 
 
@@ -52,8 +55,8 @@ def command(file: str, **options: Any) -> None:
 
 def require_exports(options: dict[str, Any]) -> None:
     """Raise a usage error if a file of an export cannot be written."""
-    paths = (options["export_csv"], options["export_parquet"])
-    require_writable([path for path in paths if path is not None])
+    tables = [options[name] for name in ("export_csv", "export_parquet") if options[name]]
+    require_writable([*tables, *picture_paths(options)])
 
 
 def report(results: Results, file: str, options: dict[str, Any]) -> None:
@@ -71,7 +74,16 @@ def report(results: Results, file: str, options: dict[str, Any]) -> None:
     if options["export_parquet"]:
         write_rows_parquet(read_rows(Path(file)), Path(options["export_parquet"]))
         log(f"wrote {options['export_parquet']}")
+    export_pictures(options, partial(_page, results, file))
     if options["json"]:
         click.echo(sweep_json(results, command_line()))
     else:
         print_sweep(results, options["top"])
+
+
+def _page(results: Results, file: str) -> Any:
+    """Return the page of a sweep."""
+    from allocsim.cli.drive import command_line
+    from allocsim.pictures.sweep_page import sweep_page
+
+    return sweep_page(results, file, command_line())

@@ -24,12 +24,23 @@ class Result(NamedTuple):
     ns: float | None = None
     """Median CPU time in ns/event."""
     failure: str | None = None
+    mean: int | None = None
+    """Mean footprint over all events in bytes; None for a library."""
+    end: int | None = None
+    """Footprint at the end in bytes."""
+
+    @property
+    def sizes(self) -> tuple[int | None, int | None, int | None]:
+        """The footprint at the peak, on average and at the end, in bytes."""
+        return self.peak, self.mean, self.end
 
     def with_row(self, row: Row) -> Result:
         """Return these figures with those of a newer row of the same subject and workload."""
-        peak = row.memory.peak if row.memory else self.peak
-        ns = row.times.ns if row.times else self.ns
-        return Result(peak, ns, row.failure)
+        found = self._replace(failure=row.failure)
+        if row.memory:
+            memory = row.memory
+            found = found._replace(peak=memory.peak, mean=memory.mean, end=memory.end)
+        return found._replace(ns=row.times.ns) if row.times else found
 
 
 @dataclass
@@ -56,6 +67,16 @@ class Column:
     def times(self) -> Figures:
         """The times of the subjects that have one, in ns/event."""
         return {name: each.ns for name, each in self.results.items() if each.ns}
+
+    @property
+    def means(self) -> Figures:
+        """The mean footprints of the subjects that have one."""
+        return {name: float(each.mean) for name, each in self.results.items() if each.mean}
+
+    @property
+    def ends(self) -> Figures:
+        """The footprints at the end, of the subjects that have a peak footprint."""
+        return {name: float(self.results[name].end or 0) for name in self.peaks}
 
     @property
     def failures(self) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""The Pareto front: two figures of each subject, and the subjects that no other one dominates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from allocsim.pictures.axes import TICK
+from allocsim.pictures.figure import Figure, View
+from allocsim.pictures.palette import INK, LIVE, START
+from allocsim.pictures.units import Unit
+from allocsim.sweep.findings import front
+from allocsim.sweep.results import Figures
+
+HEIGHT = 300
+
+CELLS = (90, 30)
+"""Columns and rows of a grid over the picture. Of the subjects in a cell that are not on the front,
+one is drawn, so the picture stays small however many subjects there are."""
+
+MAX_NUMBERS = 12
+"""Maximum number of points of the front that have numbers."""
+
+MAX_RATIO = 20
+"""Maximum ratio of two figures on an axis that is not logarithmic."""
+
+
+class Axis(NamedTuple):
+    """One of the two figures of each subject."""
+
+    title: str
+    figures: Figures
+    unit: Unit
+    text: Callable[[float], str]
+    """Formats a figure for the table."""
+
+
+class _Point(NamedTuple):
+    """A subject in the units of the axes."""
+
+    name: str
+    across: float
+    up: float
+
+
+def front_figure(title: str, across: Axis, up: Axis) -> Figure:
+    """Return the figure of the subjects that have both figures, of which there is at least one."""
+    best = front(up.figures, across.figures)
+    others = [name for name in up.figures if name in across.figures and name not in {*best}]
+    others.sort(key=lambda name: (up.figures[name], across.figures[name]))
+    on_front, rest = (
+        [_Point(n, across.unit.of(across.figures[n]), up.unit.of(up.figures[n])) for n in names]
+        for names in (best, others)
+    )
+    numbers = [f"{number}" for number in range(1, len(best) + 1)] + [""] * len(others)
+    return Figure(
+        title=title,
+        summary=f"Each point is an allocator with its settings, smaller is better in both "
+        f"directions. No other one is at least as good in both figures as those on the line: "
+        f"{len(best)} of {len(best) + len(others):,}. The table names them by their numbers.",
+        view=lambda width: _view(width, on_front, _thinned(rest), (across, up)),
+        titles=("front", "allocator", up.title, across.title),
+        rows=[
+            [number, name, up.text(up.figures[name]), across.text(across.figures[name])]
+            for number, name in zip(numbers, [*best, *others], strict=True)
+        ],
+        left=(0, 1),
+    )
+
+
+def _thinned(points: Sequence[_Point]) -> list[_Point]:
+    """Return one of the points of each cell of the grid."""
+    columns = _places([point.across for point in points], CELLS[0])
+    rows = _places([point.up for point in points], CELLS[1])
+    cells = zip(columns, rows, strict=True)
+    return [*dict(zip(cells, points, strict=True)).values()]
+
+
+def _places(values: Sequence[float], count: int) -> list[int]:
+    """Return in which of `count` equal intervals each value is."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    step = (high - low) / count or 1.0
+    return [int((value - low) / step) for value in values]
+
+
+def _view(
+    width: int, best: Sequence[_Point], others: Sequence[_Point], axes: tuple[Axis, Axis]
+) -> View:
+    """Return the view: the other points, the line of the front, its points and their numbers."""
+    x, y = (_side(field, axis) for field, axis in zip(("across", "up"), axes, strict=True))
+    x["axis"] = {"tickCount": max(width // TICK, 3)}
+    count = len(best)
+    shown = range(count) if count <= MAX_NUMBERS else (0, count - 1)
+    numbers = [{**best[index]._asdict(), "number": f"{index + 1}"} for index in shown]
+    line = {"type": "line", "interpolate": "step-after", "color": LIVE.light}
+    label = {"type": "text", "color": INK.light, "fontWeight": "bold", "dy": -11, "dx": 6}
+    layers = [
+        _layer(others, {"type": "circle", "color": START.light, "size": 30, "opacity": 1}),
+        _layer(best, line),
+        _layer(best, {"type": "circle", "color": LIVE.light, "size": 70, "opacity": 1}),
+        {
+            "data": {"values": numbers},
+            "mark": label,
+            "encoding": {"text": {"field": "number"}},
+        },
+    ]
+    for layer in layers:
+        layer["encoding"] = {"x": x, "y": y, **layer.get("encoding", {})}
+    return {"width": width, "height": HEIGHT, "layer": layers}
+
+
+def _side(field: str, axis: Axis) -> dict[str, Any]:
+    """Return the encoding of a figure: on an axis that need not begin at 0, or on a logarithmic one
+    if the largest figure exceeds MAX_RATIO times the smallest.
+    """
+    values = axis.figures.values()
+    is_wide = 0 < min(values) * MAX_RATIO < max(values)
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": f"{axis.title}, {axis.unit.name}",
+        "scale": {"type": "log"} if is_wide else {"zero": False},
+    }
+
+
+def _layer(points: Sequence[_Point], mark: View) -> View:
+    """Return a layer that draws points."""
+    values = [{"across": point.across, "up": point.up} for point in points]
+    return {"data": {"values": values}, "mark": mark}
