@@ -60,6 +60,8 @@ class Request(msgspec.Struct, kw_only=True):
     """"memory", "times", "pages" or "looks"."""
     events: int
     """Descriptor of the file of EVENTs."""
+    first: int | None = None
+    """Number of events to replay (see `EventFile.first`)."""
     answer: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     recorded: bool = False
@@ -136,7 +138,7 @@ def main(request: Request) -> None:
 
 def _measure(request: Request) -> None:
     """Prepare the measurement, load the subject, measure it, and send the figures."""
-    events = map_events(request.events)
+    events = map_events(request.events, request.first)
     touch = Touch(request.touch)
     _require_room_for_tables(events, request)
     setup = _prepare(request, events, touch)

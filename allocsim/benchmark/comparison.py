@@ -157,6 +157,7 @@ def measure(
         subject=subject,
         measure=figures,
         events=workload.descriptor,
+        first=workload.first,
         answer=-1,  # set by `run_child`
         recorded=workload.recorded,
         touch=conditions.touch,

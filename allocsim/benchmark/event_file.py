@@ -14,7 +14,7 @@ import fcntl
 import mmap
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events in the file, without the ends of threads."""
+    """Number of events, without the ends of threads: all of the file, or the first (`first`)."""
     threads: int = 1
     """Number of threads in the workload, before its events were put on one thread."""
     recorded: bool = False
@@ -60,6 +60,14 @@ class EventFile:
 
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
+
+    first: int | None = None
+    """Number of events that a child replays, from the first one on; None for all of the file."""
+
+    def up_to(self, event: int) -> EventFile:
+        """Return the same file for a replay of its first `event` events on one thread."""
+        first = min(event, self.events)
+        return replace(self, events=first, first=first)
 
     @property
     def seconds(self) -> float | None:
@@ -120,14 +128,16 @@ def write_events(
     return EventFile(trace, descriptor, count, *known)
 
 
-def map_events(descriptor: int) -> Table[Event]:
+def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
     """Map the file of events, and read all its pages, so that the replay does not fault on them.
+
+    `first` is as in EventFile: only that many events are mapped.
 
     The mapping must be writable, because kernels are compiled for writable arrays. The file is
     sealed, so only a private mapping of it can be writable: if a library writes to the events, the
     write changes a copy that belongs to this process.
     """
-    length = os.fstat(descriptor).st_size
+    length = os.fstat(descriptor).st_size if first is None else first * EVENT.itemsize
     if not length:
         return no_events()
     flags, access = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE

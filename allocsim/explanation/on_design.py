@@ -66,6 +66,15 @@ class OnDesign:
             play_until(heap, trace, None, self._options())
             return int(operations.footprint(heap.state))
 
+    def footprint_at(self, event: int) -> int:
+        """Replay the first `event` events and return the footprint in bytes."""
+        with self._played(event) as (heap, _):
+            return int(operations.footprint(heap.state))
+
+    def side_by_side(self) -> int:
+        """Return how many replays to run at once: one, since they all run in this process."""
+        return 1
+
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
         """Return the footprints after objects were freed, before and after memory is released.
 

@@ -8,6 +8,7 @@ units, live objects pin more memory than the map shows.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,13 +16,13 @@ import numpy as np
 
 from allocsim.benchmark import answer
 from allocsim.benchmark.comparison import Conditions, measure
-from allocsim.benchmark.event_file import write_events
+from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.benchmark.pages import Pages
 from allocsim.benchmark.parent import SubjectFailed
 from allocsim.benchmark.subject import library_of
 from allocsim.core.memory import OS_PAGE
 from allocsim.errors import Corruption, EnvironmentLacks
-from allocsim.events import MAX_OBJECTS, Trace, first_events
+from allocsim.events import MAX_OBJECTS, Trace
 from allocsim.explanation.heap_map import HeapMap, by_address, map_from
 from allocsim.explanation.looks import Look, read_looks
 from allocsim.libraries.find import require_library
@@ -34,6 +35,10 @@ first event, else "empty", which includes caches and the library's metadata."""
 COLUMNS = 5
 """Number of columns of live objects in an answer: id, address, requested bytes, usable bytes and
 share of a slab."""
+
+ROOM_FOR_EACH = 8
+"""Replays run side by side if each could take this many times the peak footprint of the workload:
+a variant or another setting may take more than the workload, and a replay has tables too."""
 
 
 @dataclass
@@ -51,13 +56,15 @@ class OnLibrary:
     """Number of threads of the workload, as far as it was replayed."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The answer to the last call of `moments`. It includes the map at the end of the workload."""
+    _events: EventFile | None = None
+    """The events of the workload, once they have been read. Copies with other settings share it."""
 
     unit = "page"
     copied = "done in a copy of the process"
 
     def moments(self) -> tuple[Moment, ...]:
         """Replay the whole workload and return its moments, chosen from the measured points."""
-        self._last = self._run(self.open_trace())
+        self._last = self._run(self._workload())
         found = self._last[0]
         self.release = found.release or self.release
         return moments_of(found)
@@ -66,7 +73,7 @@ class OnLibrary:
         """Replay up to a moment and return the map of the process's pages."""
         last = self._last
         if last is None or not last[0].points or last[0].points[-1][0] != event:
-            last = self._run(first_events(self.open_trace(), event))
+            last = self._run(self._workload().up_to(event))
         found, arrays = last
         self._add_cautions(found)
         *objects, pages, is_start = arrays
@@ -83,21 +90,26 @@ class OnLibrary:
         """Replay, and look at the heap after each of these numbers of events, ascending."""
         if not events:
             return []
-        trace, descriptor = first_events(self.open_trace(), events[-1]), answer.new_answer()
-        workload = write_events(trace)
+        workload, descriptor = self._workload().up_to(events[-1]), answer.new_answer()
         try:
-            given = (workload, self.conditions, descriptor, 0, events)
-            measure(self.name, "looks", *given)
+            measure(self.name, "looks", workload, self.conditions, descriptor, 0, events)
             return read_looks(descriptor, events, PARTS, os.sysconf("SC_PHYS_PAGES"))
         except SubjectFailed as failure:
             raise EnvironmentLacks(f"{self.name}: {failure}") from None
         finally:
-            workload.close()
             os.close(descriptor)
 
     def footprint_of(self, trace: Trace) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""
-        return self._run(trace)[0].pages * OS_PAGE
+        events = write_events(trace)
+        try:
+            return self._run(events)[0].pages * OS_PAGE
+        finally:
+            events.close()
+
+    def footprint_at(self, event: int) -> int:
+        """Replay the first `event` events and return the footprint in bytes."""
+        return self._run(self._workload().up_to(event))[0].pages * OS_PAGE
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
         """Return the footprints after objects were freed, before and after a release is requested.
@@ -108,16 +120,32 @@ class OnLibrary:
         left: list[tuple[int, int]] = []
         for first in range(0, len(freed), answer.MAX_SETS):
             sets = freed[first : first + answer.MAX_SETS]
-            left += self._run(first_events(self.open_trace(), event), sets)[0].left
+            left += self._run(self._workload().up_to(event), sets)[0].left
         return left
 
-    def _run(self, trace: Trace, sets: Sequence[np.ndarray] = ()) -> tuple[Pages, list[np.ndarray]]:
-        """Replay a trace in a new process; return (measurements, arrays of objects and pages).
+    def side_by_side(self) -> int:
+        """Return how many replays to run at once: one on each core, if memory suffices easily."""
+        points = self._last[0].points if self._last else []
+        peak = max((growth for _, _, growth in points), default=0)
+        room = self.conditions.available() // (ROOM_FOR_EACH * max(peak, OS_PAGE))
+        return max(min(len(os.sched_getaffinity(0)), room), 1)
+
+    def _workload(self) -> EventFile:
+        """Return the events of the workload, which is read once and kept for all replays."""
+        if self._events is None:
+            self._events = write_events(self.open_trace())
+            weakref.finalize(self._events, os.close, self._events.descriptor)
+        return self._events
+
+    def _run(
+        self, events: EventFile, sets: Sequence[np.ndarray] = ()
+    ) -> tuple[Pages, list[np.ndarray]]:
+        """Replay events in a new process; return (measurements, arrays of objects and pages).
 
         `sets` has the ids to free in each experiment. Raises EnvironmentLacks if the replay fails.
         """
         require_library(library_of(self.name) or "")
-        events, descriptor = write_events(trace), answer.new_answer()
+        descriptor = answer.new_answer()
         try:
             answer.write_sets(descriptor, sets)
             self._threads = max(self._threads, events.threads)
@@ -128,7 +156,6 @@ class OnLibrary:
         except SubjectFailed as failure:
             raise EnvironmentLacks(f"{self.name}: {failure}") from None
         finally:
-            events.close()
             os.close(descriptor)
 
     def _read(self, descriptor: int, found: Pages, events: int) -> list[np.ndarray]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import TypeAlias
 
 import numpy as np
 
-from allocsim.events import Trace, first_events
+from allocsim.events import Trace
 from allocsim.explanation.labels import Labels
 from allocsim.explanation.noise import is_noise
 from allocsim.explanation.owners import Owner
@@ -44,6 +46,10 @@ class WhatIf:
     def is_noise(self) -> bool:
         """Return whether the change is too small to mean anything."""
         return is_noise(self.footprint - self.change, self.change)
+
+
+Step: TypeAlias = Callable[[], list[WhatIf]]
+"""One or more experiments on one replay or a few; returns the results."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +86,43 @@ class Experiments:
         self.event, self.footprint = moment
         self.deadline = time.monotonic() + seconds
         self._parts: dict[tuple[str, str, bool], int] = {}
-        self.left_out = 0
-        """Number of experiments that were left out because `seconds` had passed."""
+        self._skipped: list[Step] = []
+
+    @property
+    def left_out(self) -> int:
+        """The number of experiments that were left out because `seconds` had passed."""
+        return len(self._skipped)
 
     def results(self, groups: list[Group], top: Group | None = None) -> list[WhatIf]:
         """Make the experiments and return their results: release, each group, each setting.
 
         `top` is the group of the last live object in a heap that shrinks only at its end.
         """
-        steps: list[Callable[[], list[WhatIf]]] = [partial(self._released, groups, top)]
-        for group in groups:
-            steps += [self._never(group), self._own_heap(group)]
-        steps += [partial(self._setting, name) for name in tried_settings(self.subject.name)]
+        steps: list[list[Step]] = [[partial(self._released, groups, top)]]
+        steps += [[self._never(group), self._own_heap(group)] for group in groups]
+        steps += [[partial(self._setting, name)] for name in tried_settings(self.subject.name)]
+        return [result for found in self._side_by_side(steps) for result in found]
+
+    def _side_by_side(self, steps: list[list[Step]]) -> list[list[WhatIf]]:
+        """Return the results of each list of steps. Lists run at the same time if the subject can.
+
+        The threads only wait for the processes of the replays.
+        """
+        count = self.subject.side_by_side()
+        if count == 1:
+            return [*map(self._in_time, steps)]
+        with ThreadPoolExecutor(count, "experiments") as pool:
+            try:
+                return [*pool.map(self._in_time, steps)]
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _in_time(self, steps: list[Step]) -> list[WhatIf]:
+        """Make experiments one after another, except those that would start after the deadline."""
         found = []
         for step in steps:
             if time.monotonic() > self.deadline:
-                self.left_out += 1
+                self._skipped.append(step)  # from several threads: a sum could lose one
                 continue
             found += step()
         return found
@@ -120,7 +147,7 @@ class Experiments:
                 found.append(self._result("freed", name, what, left, subject.copied))
         return found
 
-    def _never(self, group: Group) -> Callable[[], list[WhatIf]]:
+    def _never(self, group: Group) -> Step:
         """Return the experiment without a group's objects."""
         name = group.owner.name
         return lambda: [
@@ -129,7 +156,7 @@ class Experiments:
             )
         ]
 
-    def _own_heap(self, group: Group) -> Callable[[], list[WhatIf]]:
+    def _own_heap(self, group: Group) -> Step:
         """Return the experiment with a group's objects in a separate heap.
 
         It adds the footprints of two replays, and subtracts that of an empty heap once.
@@ -148,8 +175,7 @@ class Experiments:
 
     def _setting(self, name: str) -> list[WhatIf]:
         """Replay on the subject `name`, which is the same subject with other settings."""
-        trace = first_events(self.open_trace(), self.event)
-        footprint = replace(self.subject, name=name).footprint_of(trace)
+        footprint = replace(self.subject, name=name).footprint_at(self.event)
         settings = name.removeprefix(f"{self.subject.name}:").replace(":", ", ")
         return [self._result("setting", "", settings, footprint, "replayed")]
 
@@ -167,7 +193,7 @@ class Experiments:
     @cached_property
     def _start(self) -> int:
         """The footprint of an empty heap, in bytes."""
-        return self.subject.footprint_of(first_events(self.subject.open_trace(), 0))
+        return self.subject.footprint_at(0)
 
     def _result(self, kind: str, group: str, what: str, footprint: int, how: str) -> WhatIf:
         """Return the result of an experiment that measured `footprint` bytes."""

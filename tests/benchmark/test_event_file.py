@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allocsim.benchmark.event_file import MAX_TIMES, EventFile, write_events
+from allocsim.benchmark.event_file import MAX_TIMES, EventFile, map_events, write_events
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import EVENT, Op, Trace
 from tests.driving import FREEZE, Call, free, malloc, stream
@@ -106,3 +106,12 @@ def test_times_are_few_enough_for_an_argument(count: int, kept: int) -> None:
     file.close()
     assert len(file.times) == kept <= MAX_TIMES
     assert file.seconds == (file.times[-1][1] / 1e9 if count else None)
+
+
+def test_only_the_first_events_are_mapped(event_file: Callable[..., EventFile]) -> None:
+    whole = event_file(stream(malloc(0, 5), malloc(1, 6), free(0)))
+    first = whole.up_to(2)
+    assert (first.events, first.first, whole.first) == (2, 2, None)
+    assert map_events(first.descriptor, first.first).request.tolist() == [5, 6]
+    assert len(map_events(whole.descriptor, 0)) == 0
+    assert len(map_events(whole.descriptor, whole.up_to(9).first)) == 3

@@ -87,13 +87,24 @@ def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(OnDesign, "footprint_of", counted)
     found = explained("go2008", Question("end", by=("size",), seconds=1e6))
     assert [each.kind for each in found.what_ifs] == ["release", "freed", "never", "own heap"]
-    assert len(replays) == 3  # an empty heap, the group, the other objects
+    assert len(replays) == 2  # the group, the other objects
 
 
 def test_experiments_stop_after_their_time_and_that_is_said() -> None:
     found = explained("tcmalloc", Question(by=("size",), seconds=1e-9))
     assert not found.what_ifs
     assert "7 experiments left out after" in found.cautions[0]
+
+
+def test_experiments_side_by_side_have_the_results_and_the_order_of_one_after_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    question = Question("end", by=("size",), seconds=1e6)
+    one_by_one = explained("tcmalloc", question).what_ifs
+    monkeypatch.setattr(OnDesign, "side_by_side", lambda _: 3)
+    assert explained("tcmalloc", question).what_ifs == one_by_one
+    left_out = explained("tcmalloc", Question(by=("size",), seconds=1e-9))
+    assert "7 experiments left out after" in left_out.cautions[0]
 
 
 def test_call_sites_are_the_groups_if_the_recording_has_them() -> None:

@@ -1,6 +1,7 @@
 """Owners in the processes of real libraries, with figures known by hand."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,8 @@ from allocsim.core.jit import PURE
 from allocsim.core.memory import OS_PAGE
 from allocsim.driver import Touch
 from allocsim.errors import Corruption, EnvironmentLacks
-from allocsim.explanation.on_library import OnLibrary, moments_of, read_checked
+from allocsim.events import Trace
+from allocsim.explanation.on_library import ROOM_FOR_EACH, OnLibrary, moments_of, read_checked
 from allocsim.explanation.owners import Owner, owners_by, parts_of
 from allocsim.explanation.shares import share_out
 from allocsim.libraries.find import find_library
@@ -101,6 +103,31 @@ def test_more_experiments_than_a_process_makes_are_made_in_several() -> None:
     subject = on("glibc", two_owners(20))
     sets = [np.zeros(0, np.int64)] * (MAX_SETS + 1)
     assert len(subject.after_release(40, sets)) == MAX_SETS + 1
+
+
+@pytest.mark.slow
+def test_workload_is_read_once_for_all_replays_of_it() -> None:
+    events, opened = two_owners(200), list[int]()
+
+    def open_trace() -> Trace:
+        """Open the workload, and count that."""
+        opened.append(1)
+        return trace_of(events)
+
+    subject = replace(on("glibc", events), open_trace=open_trace)
+    end = subject.moments()[3]
+    assert subject.map_at(100).event == 100
+    assert subject.footprint_at(len(events)) == pytest.approx(end.footprint, abs=16 * OS_PAGE)
+    assert subject.footprint_at(0) < subject.footprint_at(len(events))
+    assert len(opened) == 1
+
+
+def test_replays_run_side_by_side_only_while_memory_suffices_easily() -> None:
+    found = pages(points=[(1, 8, 1 << 20)]), list[np.ndarray]()
+    for available, count in ((0, 1), (ROOM_FOR_EACH << 20, 1), (1 << 40, os.cpu_count() or 1)):
+        conditions = Conditions(available=lambda room=available: room)  # type: ignore[misc]
+        subject = OnLibrary("lib:glibc", partial(trace_of, two_owners(4)), conditions, _last=found)
+        assert 1 <= subject.side_by_side() <= count
 
 
 def test_missing_library_is_an_error() -> None:
