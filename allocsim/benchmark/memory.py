@@ -33,7 +33,7 @@ from allocsim.benchmark.stepping import (
 )
 from allocsim.benchmark.subject import Subject
 from allocsim.benchmark.threads.plan import make_plan
-from allocsim.benchmark.threads.play import Options, ThreadedPlay
+from allocsim.benchmark.threads.replay import Options, ThreadedReplay
 from allocsim.benchmark.threads.survey import survey
 from allocsim.core import operations
 from allocsim.core.memory import table
@@ -93,7 +93,7 @@ class Setup(NamedTuple):
     run: Run
     steps: Table[Step]
     meter: Meter
-    threads: ThreadedPlay | None = None
+    threads: ThreadedReplay | None = None
     """Replays the events on OS threads; None if they are replayed on one thread."""
     facts: Facts = Facts()
     clock: VirtualClock | None = None
@@ -120,7 +120,7 @@ class Setup(NamedTuple):
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)
         elif subject.library:
-            self.threads.play(subject.library.state.function)
+            self.threads.replay(subject.library.state.function)
         return (time.monotonic_ns() - begun) / 1e9
 
 
@@ -152,7 +152,7 @@ def prepare(
         return Setup(events, run, steps, meter, None, facts, clock)
     plan = make_plan(events, survey(events, objects), objects, steps)
     run.driver[0].peak_live = plan.cursor[0].peak_live
-    threads = ThreadedPlay(plan, steps, meter, Options(touch, limit))
+    threads = ThreadedReplay(plan, steps, meter, Options(touch, limit))
     return Setup(events, run, steps, meter, threads, facts, clock)
 
 

@@ -24,7 +24,7 @@ from allocsim.benchmark.stepping import (
 )
 from allocsim.benchmark.subject import Subject
 from allocsim.benchmark.threads.plan import make_plan
-from allocsim.benchmark.threads.play import Options, ThreadedPlay
+from allocsim.benchmark.threads.replay import Options, ThreadedReplay
 from allocsim.benchmark.threads.survey import survey
 from allocsim.benchmark.threads.window import Window, choose_window
 from allocsim.benchmark.times import replays_per_run
@@ -36,9 +36,9 @@ from allocsim.events import Event
 class Setup(NamedTuple):
     """Everything that the measurement needs, prepared before the subject is loaded."""
 
-    play: ThreadedPlay
+    replay: ThreadedReplay
     run: Run
-    """Used to free the objects that are live after a play."""
+    """Used to free the objects that are live after a replay."""
     meter: Meter
     window: Window
 
@@ -48,16 +48,16 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
     objects, meter = count_objects(events), open_meter(memory=False)
     window, steps = choose_window(events, objects), steps_ending_at(np.zeros(0, np.int64))
     plan = make_plan(events, survey(events, objects), objects, steps, window.events)
-    play = ThreadedPlay(plan, steps, meter, Options(touch, limit, timed=True))
-    return Setup(play, new_run(objects, touch, limit), meter, window)
+    replay = ThreadedReplay(plan, steps, meter, Options(touch, limit, timed=True))
+    return Setup(replay, new_run(objects, touch, limit), meter, window)
 
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     """Make `warmup` runs, then `runs` runs whose times count."""
-    measured = [_play(setup, subject)]  # the first run is this one play, which is cold
-    plays = replays_per_run(measured[0] * setup.play.calls)
+    measured = [_replay(setup, subject)]  # the first run is this one replay, which is cold
+    replays = replays_per_run(measured[0] * setup.replay.calls)
     for _ in range(warmup + runs - 1):
-        measured.append(fmean(_play(setup, subject) for _ in range(plays)))
+        measured.append(fmean(_replay(setup, subject) for _ in range(replays)))
     return Times(
         cold=measured[0],
         runs=measured[warmup:],
@@ -66,18 +66,18 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
         p99=None,
         p999=None,
         clock=0.0,
-        threads=setup.play.at_once,
+        threads=setup.replay.at_once,
         window=setup.window.events,
         stray=setup.window.stray,
     )
 
 
-def _play(setup: Setup, subject: Subject) -> float:
-    """Return the CPU time in ns/event of one play on an empty heap."""
+def _replay(setup: Setup, subject: Subject) -> float:
+    """Return the CPU time in ns/event of one replay on an empty heap."""
     assert subject.library is not None
-    setup.play.play(subject.library.state.function)
-    setup.play.end_threads()
-    setup.play.hand_over(setup.run)
+    setup.replay.replay(subject.library.state.function)
+    setup.replay.end_threads()
+    setup.replay.hand_over(setup.run)
     last = free_events(setup.run)
     replay_all(subject, setup.run, last, one_step(last), setup.meter)
-    return setup.play.processor_time / setup.play.calls
+    return setup.replay.processor_time / setup.replay.calls

@@ -4,7 +4,7 @@ A *plan* divides the events into a stream for each thread, and into *epochs*, wh
 another. A thread's part of an epoch is a *turn*. The last thread to finish its turn opens the next
 epoch and wakes the threads that have a turn in it.
 
-In *ordered* play, an epoch has a single turn, so the events keep their recorded order, which the
+In *ordered* replay, an epoch has a single turn, so the events keep their recorded order, which the
 footprint depends on. To measure time, an epoch is a *window* of hundreds of events or more. The
 threads run freely within it, so they contend as in the program.
 

@@ -1,4 +1,4 @@
-"""The plan of a play on threads: a stream of events for each thread, and epochs of turns.
+"""The plan of a replay on threads: a stream of events for each thread, and epochs of turns.
 
 Object ids are reused, so two objects with the same id would make threads wait for each other. In a
 stream, an event therefore names a slot. The slot of an object that one thread uses is reused by
@@ -23,7 +23,7 @@ from allocsim.core.tables import records
 from allocsim.events import EVENT, Event, Op
 
 ORDERED = 0
-"""The window of ordered play: an epoch has one turn, and events keep their recorded order."""
+"""The window of ordered replay: an epoch has one turn, and events keep their recorded order."""
 
 
 class Cursor(Struct):
@@ -45,7 +45,7 @@ class Cursor(Struct):
     peak_live: Int64  # maximum of `live`
 
 
-class Place(Struct):
+class PlannedObject(Struct):
     """An object, by object id."""
 
     slot: Int64  # slot of the object, with the bit SHARED if several threads use it
@@ -54,7 +54,7 @@ class Place(Struct):
     life: Int64  # number of its allocation, counted from 0 (see `survey`)
 
 
-class Course(Struct):
+class ThreadProgress(Struct):
     """The state of a thread in `fill_plan`."""
 
     position: Int64  # where its next event goes in the stream
@@ -70,7 +70,7 @@ class Plan(NamedTuple):
     stream: Table[Event]
     turns: Table[Turn]
     epochs: Table[Epoch]
-    threads: Table[Course]
+    threads: Table[ThreadProgress]
     due: np.ndarray  # int64, by step: the epoch at whose end the step's readings are due
     slots: Slots
 
@@ -81,7 +81,7 @@ def make_plan(
     """Return the plan of surveyed events, and set `live` of the steps.
 
     `objects` is the number of object ids; `window` is the number of calls in an epoch. Only ordered
-    play has steps.
+    replay has steps.
     """
     counts = found.counts[0]
     bound = plan_bound(found, len(steps), window)
@@ -90,14 +90,14 @@ def make_plan(
         stream=table(EVENT, int(counts.calls)),
         turns=table(Turn, bound + 1),
         epochs=table(Epoch, bound + 1),
-        threads=table(Course, int(counts.threads)),
+        threads=table(ThreadProgress, int(counts.threads)),
         due=table(np.int64, len(steps) + 1),
         slots=new_slots(int(counts.threads), int(counts.lives)),
     )
     begins = np.cumsum(found.calls[: counts.threads]) - found.calls[: counts.threads]
     plan.threads.position = plan.threads.begin = begins
     plan.cursor[0].window, plan.cursor[0].turns = window, 1
-    tables = events, table(Place, objects), new_numbers()
+    tables = events, table(PlannedObject, objects), new_numbers()
     fill_plan(plan, *tables, records(Counts), found.shared, steps)
     return plan
 
@@ -114,7 +114,7 @@ def plan_bound(found: Survey, steps: int, window: int) -> int:
 def fill_plan(
     plan: Plan,
     events: Table[Event],
-    places: Table[Place],
+    objects: Table[PlannedObject],
     numbers: np.ndarray,
     counts: Table[Counts],
     shared: np.ndarray,
@@ -127,7 +127,7 @@ def fill_plan(
         if event.op <= Op.FREE:
             thread = number_of(numbers, event.thread, counts[0])
             turn = _turn_of(plan, thread, True)
-            _add_call(plan, turn, event, places[event.object], shared)
+            _add_call(plan, turn, event, objects[event.object], shared)
             if cursor.step < len(steps) and cursor.calls == steps[cursor.step].event:
                 steps[cursor.step].live = cursor.live
                 cursor.step += 1
@@ -144,16 +144,16 @@ def fill_plan(
 @kernel
 def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     """Return the turn that the next event of a thread belongs to, a new one if necessary."""
-    cursor, course = plan.cursor[0], plan.threads[thread]
+    cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
         if cursor.full and is_call:
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread
-    if course.turn == 0 or plan.turns[course.turn].epoch != cursor.epochs - 1:
-        _begin_turn(plan, thread, course)
-    return plan.turns[course.turn]
+    if progress.turn == 0 or plan.turns[progress.turn].epoch != cursor.epochs - 1:
+        _begin_turn(plan, thread, progress)
+    return plan.turns[progress.turn]
 
 
 @kernel
@@ -173,18 +173,18 @@ def _begin_epoch(plan: Plan) -> None:
 
 
 @kernel
-def _begin_turn(plan: Plan, thread: int, course: Course) -> None:
+def _begin_turn(plan: Plan, thread: int, progress: ThreadProgress) -> None:
     """Begin a turn of a thread in the current epoch."""
     cursor = plan.cursor[0]
     turn = plan.turns[cursor.turns]
-    turn.thread, turn.epoch, turn.end = thread, cursor.epochs - 1, course.position
-    if course.turn:
-        plan.turns[course.turn].next = cursor.turns
+    turn.thread, turn.epoch, turn.end = thread, cursor.epochs - 1, progress.position
+    if progress.turn:
+        plan.turns[progress.turn].next = cursor.turns
     else:
-        course.first = cursor.turns
+        progress.first = cursor.turns
         cursor.alive += 1
         cursor.at_once = max(cursor.at_once, cursor.alive)
-    course.turn = cursor.turns
+    progress.turn = cursor.turns
     cursor.turns += 1
 
 
@@ -198,25 +198,27 @@ def _mark_steps(plan: Plan) -> None:
 
 
 @kernel
-def _add_call(plan: Plan, turn: Turn, event: Event, place: Place, shared: np.ndarray) -> None:
+def _add_call(
+    plan: Plan, turn: Turn, event: Event, target: PlannedObject, shared: np.ndarray
+) -> None:
     """Add a call to its thread's stream and turn."""
-    cursor, course = plan.cursor[0], plan.threads[turn.thread]
-    copy = plan.stream[course.position]
-    course.position += 1
-    turn.end = course.position
+    cursor, progress = plan.cursor[0], plan.threads[turn.thread]
+    copy = plan.stream[progress.position]
+    progress.position += 1
+    turn.end = progress.position
     if event.op < Op.REALLOC:
-        place.life = plan.slots.counts[0].lives
-        place.slot = take_slot(plan.slots, turn.thread, turn.epoch, shared[place.life])
-        place.version = 0
+        target.life = plan.slots.counts[0].lives
+        target.slot = take_slot(plan.slots, turn.thread, turn.epoch, shared[target.life])
+        target.version = 0
     copy.request, copy.op, copy.alignment = event.request, event.op, event.alignment
-    copy.object, copy.thread = place.slot, 0
-    if place.slot >= SHARED:
-        copy.thread = place.version & 0xFFFF
-        place.version += 1
+    copy.object, copy.thread = target.slot, 0
+    if target.slot >= SHARED:
+        copy.thread = target.version & 0xFFFF
+        target.version += 1
     if event.op == Op.FREE:
-        free_slot(plan.slots, turn.thread, turn.epoch, place.slot)
-    cursor.live += event.request - place.request
-    place.request = event.request
+        free_slot(plan.slots, turn.thread, turn.epoch, target.slot)
+    cursor.live += event.request - target.request
+    target.request = event.request
     cursor.peak_live = max(cursor.peak_live, cursor.live)
     cursor.calls += 1
     if cursor.window and cursor.calls == cursor.until:

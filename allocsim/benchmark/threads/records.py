@@ -1,4 +1,4 @@
-"""The records of a play on threads, and the state that each thread's kernel takes."""
+"""The records of a replay on threads, and the state that each thread's kernel takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CODE = np.dtype([(ARRAYS, np.int64, (64,))])
 
 
 class Turn(Struct):
-    """The part of an epoch that one thread plays."""
+    """The part of an epoch that one thread replays."""
 
     thread: Int64
     epoch: Int64
@@ -36,10 +36,10 @@ class Epoch(Struct):
     remaining: Int64  # turns that are not finished
 
 
-class Seat(Struct):
-    """A thread of the plan, and the OS thread that plays it."""
+class ReplayThread(Struct):
+    """A thread of the plan, and the OS thread that replays it."""
 
-    granted: Int64  # epochs up to this one may be played; a futex word
+    granted: Int64  # epochs up to this one may be replayed; a futex word
     seconds: Int64  # with `nanoseconds`, a timespec for clock_gettime
     nanoseconds: Int64
     handle: Int64  # pthread_t
@@ -69,7 +69,7 @@ class Control(Struct):
     pthread_create: Int64  # address of the C function
     pthread_join: Int64  # address of the C function
     entry: Int64  # address of the start function of threads
-    seats: Int64  # address of the table
+    threads: Int64  # address of the table
     epochs: Int64  # address of the table
     shared: Int64  # address of the table
     codes: Int64  # address of the table of CODE
@@ -87,10 +87,10 @@ class Control(Struct):
 
 
 class Stage(NamedTuple):
-    """The state of a thread's kernel; `seat`, `driver` and `scratch` are the thread's own rows."""
+    """The state of a thread's kernel; `thread`, `driver` and `scratch` are its own rows."""
 
     code: np.ndarray  # CODE
-    seat: Table[Seat]  # the thread's row
+    thread: Table[ReplayThread]  # the thread's row
     driver: Table[Driver]  # the thread's row
     scratch: Table[Object]  # the thread's row
     stream: Table[Event]  # by thread; `object` is a slot, `thread` the version it needs
@@ -98,7 +98,7 @@ class Stage(NamedTuple):
     shared: Table[Shared]
     turns: Table[Turn]
     epochs: Table[Epoch]
-    seats: Table[Seat]
+    threads: Table[ReplayThread]
     control: Table[Control]  # one row
     requests: np.ndarray  # int64: requests to the supervisor
     free_stacks: np.ndarray  # int64: numbers of stacks not in use

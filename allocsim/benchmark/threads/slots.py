@@ -1,4 +1,4 @@
-"""Slots: the rows of the tables of objects in a play on threads.
+"""Slots: the rows of the tables of objects in a replay on threads.
 
 No two threads have slots for their own objects in one cache line.
 """

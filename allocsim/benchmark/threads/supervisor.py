@@ -1,4 +1,4 @@
-"""The supervisor: creates and joins the threads of a play, on the main thread of the process.
+"""The supervisor: creates and joins the threads of a replay, on the main thread of the process.
 
 A thread that ends in the recording is joined before its last turn is finished. The library's work
 at the end of a thread, such as emptying its cache, therefore keeps its place in the order.
@@ -7,7 +7,7 @@ at the end of a thread, such as emptying its cache, therefore keeps its place in
 from __future__ import annotations
 
 from allocsim.benchmark.threads.futex import wait_above
-from allocsim.benchmark.threads.records import Seat, Stage
+from allocsim.benchmark.threads.records import ReplayThread, Stage
 from allocsim.benchmark.threads.stacks import ATTRIBUTE_BYTES
 from allocsim.benchmark.threads.turns import (
     CODE_BYTES,
@@ -15,7 +15,7 @@ from allocsim.benchmark.threads.turns import (
     FAILED,
     FOREVER,
     RUNG,
-    SEAT_BYTES,
+    THREAD_BYTES,
     finish_turn,
     grant,
     open_epoch,
@@ -25,12 +25,12 @@ from allocsim.core.c_function import c_function
 from allocsim.core.jit import kernel
 from allocsim.libraries.state import call_c
 
-HANDLE = Seat.dtype.fields["handle"][1]  # type: ignore[index]
+HANDLE = ReplayThread.dtype.fields["handle"][1]  # type: ignore[index]
 
 
 @c_function
 def supervise(stage: Stage) -> int:
-    """Play all epochs; return 0, or 1 if an event failed or a thread could not be created."""
+    """Replay all epochs; return 0, or 1 if an event failed or a thread could not be created."""
     taken = 0
     open_epoch(stage, 0)
     while True:
@@ -50,11 +50,11 @@ def supervise(stage: Stage) -> int:
 def dismiss(stage: Stage) -> int:
     """End and join all threads that are left; return 0."""
     control = stage.control[0]
-    for number in range(len(stage.seats)):
-        if stage.seats[number].handle:
+    for number in range(len(stage.threads)):
+        if stage.threads[number].handle:
             grant(stage, number, FOREVER)
-            call_c(control.pthread_join, (stage.seats[number].handle, 0))
-            stage.seats[number].handle = 0
+            call_c(control.pthread_join, (stage.threads[number].handle, 0))
+            stage.threads[number].handle = 0
     return 0
 
 
@@ -72,11 +72,11 @@ def _next_request(stage: Stage, taken: int) -> int:
 @kernel
 def _create(stage: Stage, number: int) -> bool:
     """Create the OS thread of a thread; return False on failure (see `Control.error`)."""
-    control, seat = stage.control[0], stage.seats[number]
+    control, thread = stage.control[0], stage.threads[number]
     control.stacks -= 1
-    seat.stack = stage.free_stacks[control.stacks]
-    handle = control.seats + SEAT_BYTES * number + HANDLE
-    attributes = control.attributes + ATTRIBUTE_BYTES * seat.stack
+    thread.stack = stage.free_stacks[control.stacks]
+    handle = control.threads + THREAD_BYTES * number + HANDLE
+    attributes = control.attributes + ATTRIBUTE_BYTES * thread.stack
     argument = control.codes + CODE_BYTES * number
     control.error = call_c(control.pthread_create, (handle, attributes, control.entry, argument))
     return control.error == 0
@@ -85,9 +85,9 @@ def _create(stage: Stage, number: int) -> bool:
 @kernel
 def _join(stage: Stage, number: int) -> None:
     """Wait until a thread has ended, then finish its last turn."""
-    control, seat = stage.control[0], stage.seats[number]
-    call_c(control.pthread_join, (seat.handle, 0))
-    seat.handle = 0
-    stage.free_stacks[control.stacks] = seat.stack
+    control, thread = stage.control[0], stage.threads[number]
+    call_c(control.pthread_join, (thread.handle, 0))
+    thread.handle = 0
+    stage.free_stacks[control.stacks] = thread.stack
     control.stacks += 1
-    finish_turn(stage, seat.last)
+    finish_turn(stage, thread.last)

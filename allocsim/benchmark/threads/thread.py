@@ -1,4 +1,4 @@
-"""The kernel that an OS thread runs: it plays the turns of one thread of the plan."""
+"""The kernel that an OS thread runs: it replays the turns of one thread of the plan."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from allocsim.benchmark.threads.records import SHARED, Stage
 from allocsim.benchmark.threads.turns import (
     FAILED,
     FOREVER,
-    SEAT_BYTES,
     SHARED_BYTES,
+    THREAD_BYTES,
     finish_turn,
     request,
     wait_turn,
@@ -25,7 +25,7 @@ THREAD_CPU = 3
 """Linux's number for the clock of the calling thread's CPU time."""
 
 SECONDS = 8
-"""Offset of `seconds` in a Seat."""
+"""Offset of `seconds` in a ReplayThread."""
 
 VERSION, WAITING = 16, 24
 """Offsets of fields in a Shared."""
@@ -36,24 +36,24 @@ VERSIONS = 0xFFFF
 
 @c_function
 def run_thread(stage: Stage) -> int:
-    """Play all turns of the thread; return 0.
+    """Replay all turns of the thread; return 0.
 
     A thread that does not end in the recording stays until FOREVER is granted to it.
     """
-    seat, number = stage.seat[0], stage.seat[0].first
-    position = seat.begin
+    thread, number = stage.thread[0], stage.thread[0].first
+    position = thread.begin
     while number:
         turn = stage.turns[number]
         wait_turn(stage, turn.epoch)
         if stage.control[0].failed:
             break
-        if not _play_turn(stage, position, turn.end):
-            stage.control[0].failed = seat.number + 1
+        if not _replay_turn(stage, position, turn.end):
+            stage.control[0].failed = thread.number + 1
             request(stage, FAILED)
             break
         position = turn.end
         if turn.ends:  # the supervisor joins this thread and finishes its turn
-            request(stage, -seat.number - 1)
+            request(stage, -thread.number - 1)
             return 0
         number = turn.next
         finish_turn(stage, turn.epoch)
@@ -62,22 +62,22 @@ def run_thread(stage: Stage) -> int:
 
 
 @kernel
-def _play_turn(stage: Stage, begin: int, end: int) -> bool:
-    """Play events of the stream, and measure their time if the play is timed.
+def _replay_turn(stage: Stage, begin: int, end: int) -> bool:
+    """Replay events of the stream, and measure their time if the replay is timed.
 
     Returns False if an event fails.
     """
     if not stage.control[0].timed:
-        return _play(stage, begin, end)
+        return _replay(stage, begin, end)
     before = _processor_time(stage)
-    result = _play(stage, begin, end)
-    stage.seat[0].cpu += _processor_time(stage) - before
+    result = _replay(stage, begin, end)
+    stage.thread[0].cpu += _processor_time(stage) - before
     return result
 
 
 @kernel
-def _play(stage: Stage, begin: int, end: int) -> bool:
-    """Play events of the stream; return False if one fails (see `Driver.stop`)."""
+def _replay(stage: Stage, begin: int, end: int) -> bool:
+    """Replay events of the stream; return False if one fails (see `Driver.stop`)."""
     library, driver, stream = Library(stage.function), stage.driver[0], stage.stream
     for position in range(begin, end):
         event = stream[position]
@@ -101,7 +101,7 @@ def _target_of(stage: Stage, event: Record) -> Object:
     target.address = 0
     if event.op >= Op.REALLOC:
         place = control.shared + SHARED_BYTES * slot
-        if load_acquire(place + VERSION) != event.thread:  # never true in ordered play
+        if load_acquire(place + VERSION) != event.thread:  # never true in ordered replay
             wait_for(control, place + VERSION, place + WAITING, event.thread)
         target.address, target.request = stage.shared[slot].address, stage.shared[slot].request
     return target
@@ -128,7 +128,7 @@ def _publish(stage: Stage, event: Record, target: Object) -> None:
 @kernel
 def _processor_time(stage: Stage) -> int:
     """Return the CPU time of this thread in nanoseconds."""
-    control, seat = stage.control[0], stage.seat[0]
-    place = control.seats + SEAT_BYTES * seat.number + SECONDS
+    control, thread = stage.control[0], stage.thread[0]
+    place = control.threads + THREAD_BYTES * thread.number + SECONDS
     call_c(control.clock_gettime, (THREAD_CPU, place))
-    return 1_000_000_000 * seat.seconds + seat.nanoseconds
+    return 1_000_000_000 * thread.seconds + thread.nanoseconds

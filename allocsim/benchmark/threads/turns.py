@@ -3,15 +3,15 @@
 The supervisor creates threads and joins them. It takes requests from a table: n + 1 to create
 thread n, -(n + 1) to join it, DONE, or FAILED.
 
-Invariant: the earliest event that is not yet played can always be played, because its thread has a
-turn in the open epoch. A deadlock is therefore only possible inside the library.
+Invariant: the earliest event that is left can always be replayed, because its thread has a turn in
+the open epoch. A deadlock is therefore only possible inside the library.
 """
 
 from __future__ import annotations
 
 from allocsim.benchmark.meter import Meter, reach_time, resident
 from allocsim.benchmark.threads.futex import wait_above, wake
-from allocsim.benchmark.threads.records import CODE, Control, Epoch, Seat, Shared, Stage
+from allocsim.benchmark.threads.records import CODE, Control, Epoch, ReplayThread, Shared, Stage
 from allocsim.core.atomics import fetch_add, store_release
 from allocsim.core.jit import kernel
 
@@ -19,16 +19,16 @@ DONE = 1 << 40
 """Request: all epochs are over."""
 
 FAILED = DONE + 1
-"""Request: an event failed, and the play must stop."""
+"""Request: an event failed, and the replay must stop."""
 
 FOREVER = (1 << 31) - 1
 """An epoch that no plan reaches. It is granted to a thread that has no more turns, to end it."""
 
-SEAT_BYTES = Seat.dtype.itemsize
+THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
 SHARED_BYTES = Shared.dtype.itemsize
 CODE_BYTES = CODE.itemsize
-GRANTED = Seat.dtype.fields["granted"][1]  # type: ignore[index]
+GRANTED = ReplayThread.dtype.fields["granted"][1]  # type: ignore[index]
 REMAINING = Epoch.dtype.fields["remaining"][1]  # type: ignore[index]
 MADE = Control.dtype.fields["made"][1]  # type: ignore[index]
 RUNG = Control.dtype.fields["rung"][1]  # type: ignore[index]
@@ -38,27 +38,27 @@ RUNG = Control.dtype.fields["rung"][1]  # type: ignore[index]
 def wait_turn(stage: Stage, epoch: int) -> None:
     """Sleep until `epoch` is open."""
     control = stage.control[0]
-    place = control.seats + SEAT_BYTES * stage.seat[0].number + GRANTED
+    place = control.threads + THREAD_BYTES * stage.thread[0].number + GRANTED
     wait_above(control, place, epoch - 1)
 
 
 @kernel
 def grant(stage: Stage, number: int, epoch: int) -> None:
-    """Let a thread play its turns up to `epoch`, inclusive; wake it if it sleeps."""
+    """Let a thread replay its turns up to `epoch`, inclusive; wake it if it sleeps."""
     control = stage.control[0]
-    place = control.seats + SEAT_BYTES * number + GRANTED
+    place = control.threads + THREAD_BYTES * number + GRANTED
     store_release(place, epoch)
     wake(control, place, 1)
 
 
 @kernel
 def open_epoch(stage: Stage, epoch: int) -> None:
-    """Let the threads of an epoch play, and have the supervisor create those that are new."""
+    """Let the threads of an epoch replay, and have the supervisor create those that are new."""
     turns = stage.turns
     for index in range(stage.epochs[epoch].first, stage.epochs[epoch + 1].first):
         number = turns[index].thread
-        if stage.seats[number].first == index:
-            stage.seats[number].granted = epoch
+        if stage.threads[number].first == index:
+            stage.threads[number].granted = epoch
             request(stage, number + 1)
         else:
             grant(stage, number, epoch)

@@ -1,4 +1,4 @@
-"""A plan makes the recorded calls: it is played by a slow model with random schedules."""
+"""A plan makes the recorded calls: it is replayed by a slow model with random schedules."""
 
 import random
 from dataclasses import dataclass, field
@@ -29,15 +29,15 @@ each_window = pytest.mark.parametrize("window", [ORDERED, 1, 7, 10_000])
 
 @dataclass
 class Model:
-    """Plays a plan. Its slots hold the recorded object ids, which are not part of the plan."""
+    """Replays a plan. Its slots hold the recorded object ids, which are not part of the plan."""
 
     plan: Plan
     calls: list[Call]
     own: dict[int, int] = field(default_factory=dict)
     shared: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By slot: the object id and the version."""
-    played: list[int] = field(default_factory=list)
-    """Indices of the calls, in the order in which they were played."""
+    replayed: list[int] = field(default_factory=list)
+    """Indices of the calls, in the order in which they were replayed."""
 
     def __post_init__(self) -> None:
         threads = owners(self.calls)
@@ -48,8 +48,8 @@ class Model:
         self.at = dict(self.begins)
         self.recorded = real_calls(self.calls)
 
-    def play(self, rng: random.Random) -> None:
-        """Play all epochs, with the turns of an epoch in random order, event by event."""
+    def replay(self, rng: random.Random) -> None:
+        """Replay all epochs, with the turns of an epoch in random order, event by event."""
         for turns in epochs_of(self.plan):
             left = {int(turn.thread): int(turn.end) for turn in turns}
             while left:
@@ -69,7 +69,7 @@ class Model:
         return self.shared.get(int(event.object), (0, 0))[1] == event.thread
 
     def step(self, thread: int) -> None:
-        """Play a thread's next event, and compare it with the recording."""
+        """Replay a thread's next event, and compare it with the recording."""
         event = self.plan.stream[self.at[thread]]
         index = self.indices[thread][self.at[thread] - self.begins[thread]]
         call, slot = self.recorded[index], int(event.object)
@@ -79,7 +79,7 @@ class Model:
         else:
             self.use(self.own, slot, event, call.object, call.object)
         self.at[thread] += 1
-        self.played.append(index)
+        self.replayed.append(index)
 
     def use(self, slots: dict[int, Any], slot: int, event: Any, content: Any, number: int) -> None:
         """Put an object into a slot, or find it there."""
@@ -92,37 +92,37 @@ class Model:
             slots[slot] = content
 
 
-def played(calls: list[Call], window: int, seed: int = 0) -> list[int]:
-    """Play the plan of calls; return the order in which the calls were played."""
+def replayed(calls: list[Call], window: int, seed: int = 0) -> list[int]:
+    """Replay the plan of calls; return the order in which the calls were replayed."""
     model = Model(plan_of(calls, window), calls)
-    model.play(random.Random(seed))
-    return model.played
+    model.replay(random.Random(seed))
+    return model.replayed
 
 
 @each_window
 @each_seed
 def test_every_call_finds_its_object_whatever_the_schedule(seed: int, window: int) -> None:
     calls = random_threads(seed, 300, 1 + 3 * seed)
-    order = played(calls, window, seed)
+    order = replayed(calls, window, seed)
     assert sorted(order) == list(range(len(real_calls(calls))))
 
 
 @each_seed
 def test_ordered_play_keeps_the_recorded_order(seed: int) -> None:
     calls = random_threads(seed, 300, 6)
-    assert played(calls, ORDERED) == list(range(len(real_calls(calls))))
+    assert replayed(calls, ORDERED) == list(range(len(real_calls(calls))))
 
 
 @pytest.mark.parametrize("calls", [queue(100), pool(5, 20)], ids=["queue", "pool"])
 @each_window
 def test_common_shapes_are_played_whole(calls: list[Call], window: int) -> None:
-    assert len(played(calls, window)) == len(real_calls(calls))
+    assert len(replayed(calls, window)) == len(real_calls(calls))
 
 
 @each_seed
 def test_windows_keep_the_order_between_them(seed: int) -> None:
     calls = random_threads(seed, 500, 4)
-    order = played(calls, 50, seed)
+    order = replayed(calls, 50, seed)
     numbers = [0 if index == 0 else 1 + (index - 1) // 50 for index in order]
     assert numbers == sorted(numbers)
 

@@ -1,4 +1,4 @@
-"""A play of a plan on OS threads of this process, with a malloc library.
+"""A replay of a plan on OS threads of this process, with a malloc library.
 
 Everything is mapped, touched and compiled before the library is loaded.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from allocsim.benchmark.meter import Meter, libc_address
 from allocsim.benchmark.stepping import Step, stop_error
 from allocsim.benchmark.threads.plan import Plan
-from allocsim.benchmark.threads.records import CODE, Control, Seat, Shared, Stage
+from allocsim.benchmark.threads.records import CODE, Control, ReplayThread, Shared, Stage
 from allocsim.benchmark.threads.stacks import Stacks
 from allocsim.benchmark.threads.supervisor import dismiss, supervise
 from allocsim.benchmark.threads.thread import run_thread
@@ -39,7 +39,7 @@ DRIVER_ROWS = 2
 
 
 class Options(NamedTuple):
-    """Settings of a play."""
+    """Settings of a replay."""
 
     touch: Touch
     limit: int = NEVER
@@ -50,8 +50,8 @@ class Options(NamedTuple):
     """Measure the CPU time of all turns."""
 
 
-class ThreadedPlay:
-    """A plan that can be played any number of times; all objects must be freed between plays."""
+class ThreadedReplay:
+    """A plan that can be replayed any number of times; all objects must be freed in between."""
 
     def __init__(self, plan: Plan, steps: Table[Step], meter: Meter, options: Options) -> None:
         """Prepare everything.
@@ -78,19 +78,19 @@ class ThreadedPlay:
         self.at_once = int(plan.cursor[0].at_once)
         """Maximum number of threads that are alive at once."""
         self._reset()
-        self._is_played = False
+        self._has_run = False
 
-    def play(self, function: np.ndarray) -> None:
-        """Play on the library whose functions have these addresses; set `resident` of the steps.
+    def replay(self, function: np.ndarray) -> None:
+        """Replay on the library whose functions have these addresses; set `resident` of the steps.
 
         Raises the error of the event that failed (see `stop_error`), or EnvironmentLacks if a
         thread cannot be created. Threads that do not end in the recording stay until `end_threads`.
         """
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
-        if self._is_played:
-            self._reset()  # it makes arrays, which must not count in the first play
-        self._is_played = True
+        if self._has_run:
+            self._reset()  # it makes arrays, which must not count in the first replay
+        self._has_run = True
         if self._supervise():
             self._raise_failure()
         self._steps.resident = self._stage.resident[: len(self._steps)]
@@ -105,12 +105,12 @@ class ThreadedPlay:
 
     @property
     def processor_time(self) -> int:
-        """Nanoseconds of CPU time that all turns of the last play took, if it was timed."""
-        return int(self._stage.seats.cpu.sum())
+        """Nanoseconds of CPU time that all turns of the last replay took, if it was timed."""
+        return int(self._stage.threads.cpu.sum())
 
     @property
     def patterns(self) -> int:
-        """Number of patterns that were checked in all plays."""
+        """Number of patterns that were checked in all replays."""
         return sum(int(stage.driver[0].stamps) for stage in self._stages)
 
     def hand_over(self, run: Run) -> None:
@@ -127,14 +127,14 @@ class ThreadedPlay:
         """Go back to the first epoch."""
         stage, control = self._stage, self._stage.control[0]
         stage.epochs.remaining[:-1] = np.diff(stage.epochs.first)
-        stage.seats.granted, stage.seats.cpu, stage.seats.handle = 0, 0, 0
+        stage.threads.granted, stage.threads.cpu, stage.threads.handle = 0, 0, 0
         stage.requests[:] = 0
         stage.free_stacks[:] = np.arange(len(stage.free_stacks))[::-1]
         control.stacks = len(stage.free_stacks)
         control.made = control.rung = control.step = control.failed = control.error = 0
 
     def _raise_failure(self) -> None:
-        """Raise the error that stopped the play."""
+        """Raise the error that stopped the replay."""
         control = self._stage.control[0]
         if control.error:
             reason = os.strerror(int(control.error))
@@ -144,18 +144,18 @@ class ThreadedPlay:
 
 
 class _Tables:
-    """The tables of a play, in memory that is mapped and touched."""
+    """The tables of a replay, in memory that is mapped and touched."""
 
     def __init__(self, plan: Plan, steps: int, meter: Meter, options: Options) -> None:
-        """Make the tables of a play with `steps` steps."""
-        cursor, counts, self.threads = plan.cursor[0], plan.slots.counts[0], len(plan.threads)
-        self.codes = _zeros(CODE, self.threads)
-        self.drivers = _zeros(DRIVER, DRIVER_ROWS * self.threads)
-        self.scratch = _zeros(OBJECT, DRIVER_ROWS**2 * self.threads)
-        self.seats = _zeros(Seat, self.threads)
-        self.seats.first, self.seats.begin = plan.threads.first, plan.threads.begin
-        self.seats.number = np.arange(self.threads)
-        self.seats.last = plan.turns.epoch[plan.threads.turn]
+        """Make the tables of a replay with `steps` steps."""
+        cursor, counts, self.count = plan.cursor[0], plan.slots.counts[0], len(plan.threads)
+        self.codes = _zeros(CODE, self.count)
+        self.drivers = _zeros(DRIVER, DRIVER_ROWS * self.count)
+        self.scratch = _zeros(OBJECT, DRIVER_ROWS**2 * self.count)
+        self.threads = _zeros(ReplayThread, self.count)
+        self.threads.first, self.threads.begin = plan.threads.first, plan.threads.begin
+        self.threads.number = np.arange(self.count)
+        self.threads.last = plan.turns.epoch[plan.threads.turn]
         self.drivers.touch, self.drivers.verify = options.touch, options.verify
         self.drivers.limit, self.drivers.alignment = options.limit, 1
         self.plan, self.meter = plan, meter
@@ -165,7 +165,7 @@ class _Tables:
         self.times = _zeros(np.int64, steps + 1)
         self.epochs = plan.epochs[: int(cursor.epochs) + 1]
         self.turns = plan.turns[: int(cursor.turns)]
-        self.requests = _zeros(np.int64, 2 * self.threads + 2)
+        self.requests = _zeros(np.int64, 2 * self.count + 2)
         self.nap = _zeros(np.int64, 2)
         self.nap[1] = NAP
         self.control = self._control(options)
@@ -175,7 +175,7 @@ class _Tables:
         control = _zeros(Control, 1)
         for name in C_FUNCTIONS:
             control[0][name] = libc_address(name)
-        for name in ("seats", "epochs", "shared", "codes", "requests", "nap"):
+        for name in ("threads", "epochs", "shared", "codes", "requests", "nap"):
             control[0][name] = getattr(self, name).ctypes.data
         control[0].own, control[0].timed = control.ctypes.data, options.timed
         return control
@@ -185,13 +185,13 @@ class _Tables:
         self.control[0].attributes = stacks.attributes.address
         free_stacks = _zeros(np.int64, stacks.count)
         function = _zeros(np.int64, len(FUNCTIONS))
-        return [self._stage(number, free_stacks, function) for number in range(self.threads)]
+        return [self._stage(number, free_stacks, function) for number in range(self.count)]
 
     def _stage(self, number: int, free_stacks: np.ndarray, function: np.ndarray) -> Stage:
         """Return the stage of one thread."""
         stage = Stage(
             code=self.codes[number : number + 1],
-            seat=self.seats[number : number + 1],
+            thread=self.threads[number : number + 1],
             driver=self.drivers[DRIVER_ROWS * number :][:1],
             scratch=self.scratch[DRIVER_ROWS**2 * number :][:1],
             stream=self.plan.stream,
@@ -199,7 +199,7 @@ class _Tables:
             shared=self.shared,
             turns=self.turns,
             epochs=self.epochs,
-            seats=self.seats,
+            threads=self.threads,
             control=self.control,
             requests=self.requests,
             free_stacks=free_stacks,

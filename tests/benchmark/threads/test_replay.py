@@ -1,4 +1,4 @@
-"""Plays on real threads: the order of the calls, their threads, contents of objects, failures."""
+"""Replays on real threads: the order of the calls, their threads, contents of objects, failures."""
 
 import ctypes
 import threading
@@ -13,7 +13,7 @@ import pytest
 from allocsim.benchmark.meter import open_meter
 from allocsim.benchmark.stepping import count_objects, new_run, steps_ending_at
 from allocsim.benchmark.threads.plan import ORDERED, make_plan
-from allocsim.benchmark.threads.play import Options, ThreadedPlay
+from allocsim.benchmark.threads.replay import Options, ThreadedReplay
 from allocsim.benchmark.threads.survey import survey
 from allocsim.core.jit import PURE
 from allocsim.driver import Touch
@@ -30,7 +30,7 @@ from tests.benchmark.threads.workloads import (
 )
 from tests.driving import Call, live_after, malloc, realloc
 
-compiled_only = pytest.mark.skipif(PURE, reason="threads are played by compiled code only")
+compiled_only = pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
 
 C_LIBRARY = ctypes.CDLL(None)
 C_LIBRARY.malloc.restype = C_LIBRARY.realloc.restype = ctypes.c_void_p
@@ -38,11 +38,11 @@ C_LIBRARY.calloc.restype = C_LIBRARY.memalign.restype = ctypes.c_void_p
 
 
 def prepared(calls: list[Call], window: int = ORDERED, steps: Any = (), **options: Any) -> Any:
-    """Return a play of the calls, and its steps."""
+    """Return a replay of the calls, and its steps."""
     events, ends = mapped(calls), steps_ending_at(list(steps))
     objects = count_objects(events)
     plan = make_plan(events, survey(events, objects), objects, ends, window)
-    return ThreadedPlay(plan, ends, open_meter(), Options(Touch.PAGE, **options)), ends
+    return ThreadedReplay(plan, ends, open_meter(), Options(Touch.PAGE, **options)), ends
 
 
 class Witness:
@@ -97,9 +97,9 @@ def threads_of_process() -> int:
 @pytest.mark.parametrize("seed", range(3))
 def test_each_call_is_made_in_order_on_a_thread_of_its_own(seed: int) -> None:
     calls, witness = random_threads(seed, 400, 6), Witness(allocate)
-    play, _ = prepared(calls)
-    play.play(witness.function)
-    play.end_threads()
+    replay, _ = prepared(calls)
+    replay.replay(witness.function)
+    replay.end_threads()
     expected = [(call.op.name.lower(), call.request) for call in real_calls(calls)]
     assert [(name, size) for _, name, size in witness.seen] == expected
     # The ids of OS threads are reused, so runs of calls are compared, not numbers.
@@ -114,24 +114,24 @@ def test_each_call_is_made_in_order_on_a_thread_of_its_own(seed: int) -> None:
     "calls", [random_threads(7, 5000, 8), queue(2000), pool(40, 50)], ids=["mixed", "queue", "pool"]
 )
 def test_objects_keep_their_contents(calls: list[Call], window: int) -> None:
-    play, _ = prepared(calls, window, verify=True)
+    replay, _ = prepared(calls, window, verify=True)
     before = threads_of_process()
     for _ in range(2):
-        play.play(load("glibc").state.function)
-        play.end_threads()
-        play.hand_over(new_run(count_objects(mapped(calls)), Touch.NONE))
+        replay.replay(load("glibc").state.function)
+        replay.end_threads()
+        replay.hand_over(new_run(count_objects(mapped(calls)), Touch.NONE))
     checks = sum({Op.FREE: 1, Op.REALLOC: 2}.get(call.op, 0) for call in calls)
-    assert play.patterns == 2 * checks
+    assert replay.patterns == 2 * checks
     assert threads_of_process() == before
 
 
 @compiled_only
 def test_live_objects_are_handed_over() -> None:
     calls, run = random_threads(3, 500, 4), new_run(500, Touch.NONE)
-    play, _ = prepared(calls)
-    play.play(load("glibc").state.function)
-    play.end_threads()
-    play.hand_over(run)
+    replay, _ = prepared(calls)
+    replay.replay(load("glibc").state.function)
+    replay.end_threads()
+    replay.hand_over(run)
     assert run.driver[0].live == live_after(real_calls(calls))[-1]
     assert len(set(run.objects.address.tolist()) - {0}) == np.count_nonzero(run.objects.address)
 
@@ -140,10 +140,10 @@ def test_live_objects_are_handed_over() -> None:
 def test_object_with_version_0_is_handed_over() -> None:
     """The version of an object that has been resized 65,535 times is 0 again."""
     resized = [realloc(0, 100 + number % 2, number % 2) for number in range(65_535)]
-    play, run = prepared([malloc(0, 100), *resized])[0], new_run(1, Touch.NONE)
-    play.play(load("glibc").state.function)
-    play.end_threads()
-    play.hand_over(run)
+    replay, run = prepared([malloc(0, 100), *resized])[0], new_run(1, Touch.NONE)
+    replay.replay(load("glibc").state.function)
+    replay.end_threads()
+    replay.hand_over(run)
     assert run.driver[0].live == resized[-1].request
     assert run.objects.address[0] != 0
 
@@ -151,9 +151,9 @@ def test_object_with_version_0_is_handed_over() -> None:
 @compiled_only
 def test_memory_is_read_at_each_step() -> None:
     size = 33 << 20  # glibc always maps such an object: a smaller one may get memory in use before
-    play, steps = prepared([malloc(number, size, number) for number in range(3)], steps=[1, 2, 3])
-    play.play(load("glibc").state.function)
-    play.end_threads()
+    replay, steps = prepared([malloc(number, size, number) for number in range(3)], steps=[1, 2, 3])
+    replay.replay(load("glibc").state.function)
+    replay.end_threads()
     assert (np.diff(steps.resident) >= size).all()
 
 
@@ -161,22 +161,22 @@ def test_memory_is_read_at_each_step() -> None:
 def test_failed_call_stops_the_play() -> None:
     witness = Witness(lambda size: 0 if size == 77 else allocate(size))
     calls = [malloc(0, 1), malloc(1, 1, 1), malloc(2, 77, 1), malloc(3, 1)]
-    play, _ = prepared(calls)
+    replay, _ = prepared(calls)
     with pytest.raises(Corruption, match="stopped on thread 1: the allocator is out of memory"):
-        play.play(witness.function)
-    play.end_threads()
+        replay.replay(witness.function)
+    replay.end_threads()
     assert [size for _, _, size in witness.seen] == [1, 1, 77]
 
 
 @compiled_only
 def test_time_is_that_of_the_turns() -> None:
-    play, _ = prepared(random_threads(5, 5000, 4), 500, timed=True)
-    play.play(load("glibc").state.function)
-    play.end_threads()
-    assert play.processor_time > 0
+    replay, _ = prepared(random_threads(5, 5000, 4), 500, timed=True)
+    replay.replay(load("glibc").state.function)
+    replay.end_threads()
+    assert replay.processor_time > 0
 
 
-@pytest.mark.skipif(not PURE, reason="only pure mode cannot play threads")
+@pytest.mark.skipif(not PURE, reason="only pure mode cannot replay threads")
 def test_pure_mode_says_that_it_cannot_play_threads() -> None:
     with pytest.raises(EnvironmentLacks, match="NUMBA_DISABLE_JIT"):
         prepared([malloc(0, 1)])
