@@ -24,7 +24,7 @@ from allocsim.sweep.grid import Subjects, make_subjects
 from allocsim.sweep.plan import MEMORY, TIMES, Plan, Settings
 from allocsim.sweep.results import collect
 from allocsim.sweep.rows_file import RowsFile, read_rows, require_rows
-from allocsim.sweep.sweep import missing, sweep
+from allocsim.sweep.sweep import missing, outdated, sweep
 from allocsim.sweep.workload import read_workloads
 from allocsim.text import counted, parse_count
 
@@ -65,6 +65,9 @@ def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
     known = len(plan) - todo
     if known:
         log(f"{counted(known, 'cell')} of {len(plan):,} are in {file.path} already")
+    again = sum(outdated(plan.cells(m), file) for m in (MEMORY, TIMES))
+    if again:
+        log(f"{counted(again, 'cell')} had another --limit or --runs: measured again")
     with cell_bar(todo) as seen:
         count = sweep(plan, file, place, seen, retry)
     if count:

@@ -37,10 +37,11 @@ class Result(NamedTuple):
     def with_row(self, row: Row) -> Result:
         """Return these figures with those of a newer row of the same subject and workload."""
         found = self._replace(failure=row.failure)
-        if row.memory:
-            memory = row.memory
-            found = found._replace(peak=memory.peak, mean=memory.mean, end=memory.end)
-        return found._replace(ns=row.times.ns) if row.times else found
+        if row.measure == "times":
+            return found._replace(ns=row.times.ns if row.times else None)
+        if row.memory is None:
+            return found._replace(peak=None, mean=None, end=None)
+        return found._replace(peak=row.memory.peak, mean=row.memory.mean, end=row.memory.end)
 
 
 @dataclass

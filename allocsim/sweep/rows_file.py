@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 
 from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.sweep.cell import Cell
 from allocsim.sweep.row import Row
 
 MAX_LINE = 1 << 20
@@ -24,6 +25,25 @@ MAX_LINE = 1 << 20
 
 _BEGIN = b'{"schema":'
 """The beginning of every line."""
+
+
+class Known(NamedTuple):
+    """What the last row of a cell says about how the cell was measured."""
+
+    failed: bool
+    limit: int | None
+    runs: int | None
+    """Number of timed replays; None if there are no times."""
+
+    @classmethod
+    def of(cls, row: Row) -> Known:
+        """Return what a row says."""
+        runs = row.times.runs if row.times else None
+        return cls(row.failure is not None, row.limit, runs)
+
+    def serves(self, cell: Cell) -> bool:
+        """Return whether the row was measured with the limit and the runs of the cell."""
+        return self.limit == cell.limit and self.runs in (None, cell.runs)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -76,7 +96,7 @@ class RowsFile:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
             raise EnvironmentLacks(f"cannot write '{self.path}': {error.strerror}") from None
-        self.done[row.key] = row.failure is None
+        self.done[row.key] = Known.of(row)
 
     def close(self) -> None:
         """Close the file."""
@@ -89,13 +109,14 @@ class RowsFile:
         except OSError:
             raise EnvironmentLacks(f"another sweep writes to '{self.path}'") from None
 
-    def _read(self) -> dict[bytes, bool]:
+    def _read(self) -> dict[bytes, Known]:
         """Return the cells in the file, and remove an incomplete last line."""
-        done, end = dict[bytes, bool](), 0
+        done, same, end = dict[bytes, Known](), dict[Known, Known](), 0
         with self.path.open("rb") as file:
             for row, position in _rows(file, self.path):
                 _require_version(row, self.path)
-                done[row.key], end = row.failure is None, position
+                known = Known.of(row)
+                done[row.key], end = same.setdefault(known, known), position
         if end < os.fstat(self._file).st_size:
             os.ftruncate(self._file, end)
         return done

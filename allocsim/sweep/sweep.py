@@ -64,11 +64,20 @@ def _run(
 
 
 def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Iterator[Cell]:
-    """Yield the cells that are not in the file, or with `retry` failed there."""
+    """Yield the cells that are not in the file, or with `retry` failed there.
+
+    A row that was measured with another limit or number of runs does not count.
+    """
     for cell in cells:
         known = file.done.get(cell.key)
-        if known is None or (retry and not known):
+        if known is None or not known.serves(cell) or (retry and known.failed):
             yield cell
+
+
+def outdated(cells: Iterator[Cell], file: RowsFile) -> int:
+    """Return how many cells are in the file with another limit or number of runs."""
+    known = ((file.done.get(cell.key), cell) for cell in cells)
+    return sum(row is not None and not row.serves(cell) for row, cell in known)
 
 
 def _compile_once(

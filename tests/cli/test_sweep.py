@@ -88,10 +88,20 @@ def test_failure_is_a_row_and_is_measured_again_on_request(run: Run, trace: Path
     assert ended.status == 0
     assert "go2008: " in ended.out
     assert "limit" in _file()[0]["failure"]
-    assert "wrote" not in run(f"sweep {trace.name} --on go2008 --jobs 1").err
-    retried = run(f"sweep {trace.name} --on go2008 --jobs 1 --retry")
+    same = f"sweep {trace.name} --on go2008 --jobs 1 --limit 100KiB"
+    assert "wrote" not in run(same).err
+    retried = run(f"{same} --retry")
     assert "wrote 1 row" in retried.err
-    assert "0 failed" in retried.out
+    assert "1 failed" in retried.out
+
+
+def test_row_with_another_limit_is_measured_again(run: Run, trace: Path) -> None:
+    run(f"sweep {trace.name} --on go2008 --jobs 1 --limit 100KiB")
+    for limit, failed in (("", "0 failed"), ("--limit 100KiB", "1 failed")):
+        ended = run(f"sweep {trace.name} --on go2008 --jobs 1 {limit}")
+        assert "1 cell had another --limit or --runs: measured again" in ended.err
+        assert "wrote 1 row" in ended.err
+        assert failed in ended.out
 
 
 def test_cell_that_fails_again_is_measured_once(run: Run, trace: Path) -> None:

@@ -42,6 +42,12 @@ def test_last_row_of_a_cell_counts() -> None:
     assert column.failures == {"go": "crashed by SIGSEGV"}
 
 
+def test_failure_after_a_figure_replaces_it() -> None:
+    (column,) = collect([row("glibc", 5), row("glibc", ns=2.0), row("glibc", None)]).columns
+    assert (column.peaks, column.times) == ({}, {"glibc": 2.0})
+    assert column.failures == {"glibc": "crashed by SIGSEGV"}
+
+
 def test_columns_are_named_by_what_distinguishes_them() -> None:
     same = collect([row(), row("glibc"), row(trace="cd", workload="v")])
     assert [column.label for column in same.columns] == ["w", "v"]

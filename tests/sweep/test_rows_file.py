@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from allocsim.errors import EnvironmentLacks, InputError
-from allocsim.sweep.rows_file import RowsFile, read_rows
+from allocsim.sweep.rows_file import Known, RowsFile, read_rows
 from tests.sweep.cells import cell, lines, row
 
 
@@ -26,7 +26,7 @@ def test_rows_are_read_as_they_were_written(path: Path) -> None:
             assert len(lines(path)) == len(file.done)
     assert list(read_rows(path)) == rows
     with closing(RowsFile(path)) as file:
-        assert file.done == {each.key: each.failure is None for each in rows}
+        assert file.done == {each.key: Known.of(each) for each in rows}
 
 
 def test_cell_and_its_row_have_the_same_key() -> None:
@@ -40,6 +40,16 @@ def test_cell_and_its_row_have_the_same_key() -> None:
         row(replay="one").key,
     }
     assert len(keys) == 6
+
+
+def test_row_serves_a_cell_with_the_same_limit_and_runs() -> None:
+    known = Known.of(row(limit=5))
+    assert known.serves(cell(limit=5, runs=9))
+    assert not known.serves(cell(limit=6))
+    assert not known.serves(cell())
+    timed = Known.of(row(ns=1.0))
+    assert timed.serves(cell(measure="times", runs=1))
+    assert not timed.serves(cell(measure="times", runs=2))
 
 
 def test_incomplete_last_line_is_removed_wherever_it_was_cut(path: Path) -> None:
