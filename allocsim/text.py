@@ -20,7 +20,7 @@ MIN_SECONDS, MAX_SECONDS = 0.1, 1e6
 _BINARY = {letter: 1 << 10 * power for power, letter in enumerate("KMGT", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 # The number of digits is limited, because int() takes long for a very long text.
-_SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kKMGT]?)(i?)(B?)")
+_SIZE = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kKMGT]?)(i?)(B?)")
 _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
@@ -46,6 +46,8 @@ def parse_size(text: str) -> int:
 
 def parse_count(text: str) -> int | None:
     """Return the integer that `text` means ("1000000", "1e6", "2^20"), or None if it is not one."""
+    if not text.isascii():  # int() reads the digits of every script
+        return None
     base, power, exponent = text.partition("^")
     try:
         if power:  # no exponent above 64 is computed: the result is out of any option's range

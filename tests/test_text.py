@@ -56,7 +56,7 @@ def test_text_means_bytes(text: str, size: int) -> None:
 
 NO_SIZES = (
     "", " ", "_", "KiB", "B", "-1", "+1", "1e3", "0x10", "1.", ".5", "1..5", "1,5", "1KiBB",
-    "1KK", "1 K B", "1PiB", "1b", "1m", "1gib", "one", "64 bytes", "nan", "inf", "1\n2", "²",
+    "1KK", "1 K B", "1PiB", "1b", "1m", "1gib", "one", "64 bytes", "nan", "inf", "1\n2", "²", "٣",
 )  # fmt: skip
 
 

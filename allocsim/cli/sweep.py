@@ -117,15 +117,14 @@ def _measuring(command: Any) -> Any:
 )
 @report_options
 def command(**options: Any) -> None:
-    r"""Measure a grid of allocators, settings and workloads, and find the best.
+    """Measure a grid of allocators, settings and workloads, and find the best.
 
     Each combination is a cell. The memory of cells is measured on all processors at once, times
     only with --timed. An interrupted sweep continues with the same command. `allocsim sweep show
     FILE` shows the findings of a file again.
 
-    \b
-    allocsim sweep a.allocsim b.allocsim --on lib:jemalloc -L dirty_decay_ms=default,0,1000
-    allocsim sweep a.allocsim --on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2
+    For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` has 3 subjects, and
+    `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` has 8.
     """
     from allocsim.cli.sweep_run import run
 

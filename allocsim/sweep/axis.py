@@ -45,9 +45,7 @@ def list_axis(text: str) -> Axis:
     values = [value.strip() for value in given.split(",")]
     if not all(values):
         raise InputError(f"'{text}' has an empty value; expected KEY=A,B,C")
-    twice = next((value for value in values if values.count(value) > 1), None)
-    if twice is not None:
-        raise InputError(f"'{text}' has the value {twice} twice")
+    _require_different(text, values)
     return Axis(key, values, subject)
 
 
@@ -69,10 +67,9 @@ def range_axis(text: str) -> Axis:
     stride = _number(text, step)
     if stride < 1:
         raise InputError(f"'{text}' has the step {step}; expected at least 1")
-    values = range(low, high + 1, stride)
-    if len(values) > MAX_VALUES:
-        raise InputError(f"'{text}' has {len(values):,} values; expected at most {MAX_VALUES:,}")
-    return Axis(key, [str(value) for value in values], subject)
+    if (high - low) // stride >= MAX_VALUES:
+        raise InputError(f"'{text}' has too many values; expected at most {MAX_VALUES:,}")
+    return Axis(key, [str(value) for value in range(low, high + 1, stride)], subject)
 
 
 def allocator_of(subject: str) -> str:
@@ -113,6 +110,18 @@ def _split(text: str, form: str) -> tuple[str | None, str, str]:
     if found is None:
         raise InputError(f"'{text}': expected {form} or SUBJECT:{form}")
     return found["subject"], found["key"], found["values"]
+
+
+def _require_different(text: str, values: Sequence[str]) -> None:
+    """Raise InputError if a value occurs twice, also in another notation ("1024" and "1KiB")."""
+    seen: dict[int | str, str] = {}
+    for value in values:
+        number = number_in(value)
+        meant = value if number is None else number
+        if meant in seen:
+            twice = "twice" if seen[meant] == value else f"twice: {seen[meant]}"
+            raise InputError(f"'{text}' has the value {value} {twice}")
+        seen[meant] = value
 
 
 def _number(text: str, part: str) -> int:

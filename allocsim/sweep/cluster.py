@@ -47,7 +47,7 @@ def require_scheduler(address: str) -> None:
     _distributed()
     try:
         socket.create_connection((found[1] or found[2], int(found[3])), CONNECT).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # a name that no host can have
         raise _unreachable(address, error) from None
 
 

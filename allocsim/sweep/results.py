@@ -6,6 +6,7 @@ the last one counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -126,10 +127,10 @@ def _label(columns: list[Column]) -> None:
     """Name the columns: the workload, and what distinguishes it from the others."""
     touches = {column.touch for column in columns}
     replays = {column.replay for column in columns}
-    seeds = [(column.workload, column.touch, column.replay) for column in columns]
+    seeds = Counter((column.workload, column.touch, column.replay) for column in columns)
     for column in columns:
         words = [column.workload]
-        if seeds.count((column.workload, column.touch, column.replay)) > 1:
+        if seeds[column.workload, column.touch, column.replay] > 1:
             words.append(f"seed {column.seed}")
         words += [f"touch {column.touch}"] if len(touches) > 1 else []
         words += [f"threads {column.replay}"] if len(replays) > 1 else []

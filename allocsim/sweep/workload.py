@@ -82,4 +82,6 @@ def _read(name: str, seed: int | None, events: EventFile) -> Workload:
     length = os.fstat(events.descriptor).st_size
     for position in range(0, length, _PART):
         digest.update(os.pread(events.descriptor, _PART, position))
-    return Workload(name, seed, events, digest.hexdigest())
+    # A row is JSON, which cannot have the bytes of a file name that is not UTF-8.
+    shown = name.encode(errors="backslashreplace").decode()
+    return Workload(shown, seed, events, digest.hexdigest())

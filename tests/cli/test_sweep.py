@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import time
@@ -204,3 +205,10 @@ def _wait_for_rows(child: "subprocess.Popen[bytes]", count: int) -> None:
         assert child.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_name_of_a_file_that_is_not_utf8_is_escaped_in_its_row(run: Run, trace: Path) -> None:
+    trace.rename(os.fsdecode(b"\xff.txt"))
+    ended = run("sweep --on go2008 --jobs 1", os.fsdecode(b"\xff.txt"))
+    assert ended.status == 0, ended.err
+    assert rows()[0]["workload"] == "\\udcff.txt"

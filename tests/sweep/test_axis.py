@@ -43,7 +43,9 @@ def test_range_includes_its_end(text: str, values: list[str]) -> None:
         ("n=1:2:x1", "x2 or more"),
         ("n=0:2:x2", "LOW of at least 1"),
         ("n=1:two", "'two' is neither a number nor a size"),
-        ("n=0:1e9", "1,000,000,001 values; expected at most 1,000,000"),
+        ("n=0:1e9", "too many values; expected at most 1,000,000"),
+        (f"n=0:{'9' * 4000}", "too many values"),
+        ("n=0:٣", "'٣' is neither a number nor a size"),
     ],
 )
 def test_invalid_range_is_an_error(text: str, message: str) -> None:
@@ -59,6 +61,8 @@ def test_invalid_range_is_an_error(text: str, message: str) -> None:
         ("n=", "empty value"),
         ("n=1,,2", "empty value"),
         ("n=1,2,1", "has the value 1 twice"),
+        ("n=1024,2,1KiB", "has the value 1KiB twice: 1024"),
+        ("n=1,01", "has the value 01 twice: 1"),
     ],
 )
 def test_invalid_list_is_an_error(text: str, message: str) -> None:

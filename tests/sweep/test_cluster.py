@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from allocsim.errors import EnvironmentLacks
+from allocsim.sweep.cluster import require_scheduler
 from tests.cli.running import ENVIRONMENT, PATIENCE, command, process
 
 needs_dask = pytest.mark.skipif(
@@ -144,3 +146,10 @@ def test_cluster_that_is_not_there_is_status_3_before_the_first_cell(
     assert ended.status == 3
     assert "cannot reach a scheduler at tcp://127.0.0.1:1" in ended.err
     assert not Path("sweep.jsonl").exists()
+
+
+@needs_dask
+@pytest.mark.parametrize("host", ["a..b", "a" * 300])
+def test_name_that_no_host_can_have_is_not_reached(host: str) -> None:
+    with pytest.raises(EnvironmentLacks, match="cannot reach a scheduler"):
+        require_scheduler(f"tcp://{host}:80")

@@ -1,5 +1,6 @@
 """The file of rows: appended, continued, refused."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from allocsim.errors import EnvironmentLacks, InputError
-from allocsim.sweep.rows_file import Known, RowsFile, read_rows
+from allocsim.sweep.rows_file import Known, RowsFile, read_rows, require_rows
 from tests.sweep.cells import cell, lines, row
 
 
@@ -97,5 +98,12 @@ def test_two_sweeps_cannot_write_to_one_file(path: Path) -> None:
 def test_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a regular file"):
         RowsFile(tmp_path)
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="not a regular file"):
         list(read_rows(tmp_path))
+
+
+def test_pipe_is_refused_and_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    for read in (lambda: list(read_rows(path)), lambda: require_rows(path), lambda: RowsFile(path)):
+        with pytest.raises(InputError, match="not a regular file"):
+            read()
