@@ -72,7 +72,7 @@ def _damage(path: Path, rng: random.Random) -> None:
     """Overwrite or flip something in the used part of a file, or cut the file."""
     content = bytearray(path.read_bytes())
     used = max(len(content.rstrip(b"\0")), 8)
-    place = rng.randrange(used)
+    place = rng.randrange(used)  # after the end if an earlier damage left less than 8 bytes
     kind = rng.randrange(5)
     if kind == 0:
         content[place : place + 8] = (rng.choice(NUMBERS) & (1 << 64) - 1).to_bytes(8, "little")
@@ -82,7 +82,7 @@ def _damage(path: Path, rng: random.Random) -> None:
     elif kind == 2 and place < len(content):
         content[place] = rng.randrange(256)
     elif kind == 3:
-        content[place : place + 100] = rng.randbytes(min(100, len(content) - place))
+        content[place : place + 100] = rng.randbytes(min(100, max(len(content) - place, 0)))
     else:
         del content[rng.choice((place, len(content) - rng.randrange(100))) :]
     path.write_bytes(content)
