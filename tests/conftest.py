@@ -18,6 +18,7 @@ from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
 from allocsim.designs import SUMMARIES
 from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: F401 - fixtures
+from tests.once import runs_once
 
 for _size in ("COLUMNS", "LINES"):
     # Set by readline where a worker of pytest-xdist imports it; a pipe would be as wide as that.
@@ -44,6 +45,14 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("allocsim")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run once, before pytest selects by marker."""
+    for item in items:
+        if runs_once(item.path):
+            item.add_marker("once")
 
 
 @pytest.fixture

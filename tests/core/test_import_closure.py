@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -198,6 +199,18 @@ def kernels_of(module: ModuleType, tree: ast.Module) -> set[str]:
     return {node.id for each in found for node in ast.walk(each) if isinstance(node, ast.Name)}
 
 
+@cache
+def imports(module: str) -> dict[str, set[str]]:
+    """For each name that `module` imports from others: the names of these modules."""
+    found: dict[str, set[str]] = {}
+    tree = ast.parse(Path(str(sys.modules[module].__file__)).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found.setdefault(alias.name, set()).add(str(node.module))
+    return found
+
+
 def homes(module: str, name: str) -> set[str]:
     """The modules of the package that define what `module` calls `name`."""
     value = getattr(sys.modules[module], name, None)
@@ -205,10 +218,7 @@ def homes(module: str, name: str) -> set[str]:
         found = {value.__name__}
     else:
         found = {str(getattr(value, "__module__", ""))}
-    tree = ast.parse(Path(str(sys.modules[module].__file__)).read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
-            found.add(str(node.module))
+    found |= imports(module).get(name, set())
     return {each for each in found if each.startswith("allocsim.")}
 
 

@@ -13,7 +13,7 @@ from allocsim import Heap
 from allocsim.errors import InputError
 from tests.cli.running import PATIENCE
 
-FORKS = 50
+FORKS = 20
 
 
 def exit_status_of(work: Callable[[], bool]) -> int:

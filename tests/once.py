@@ -1,0 +1,23 @@
+"""Tests that run once: neither they nor what they start differ in pure mode.
+
+Their subject is a program under a recorder, a report, a picture or the text of a message. They run
+in the pure suite, where coverage is measured; scripts/test deselects them in the compiled suite.
+"""
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+ONCE = (
+    *("call_sites", "pictures", "real_runs", "recorders", "reports"),
+    *("cli/test_completion.py", "cli/test_exit_interrupts.py", "cli/test_exit_streams.py"),
+    *("cli/test_exit_usage.py", "cli/test_help.py", "cli/test_progress.py", "cli/test_start.py"),
+    *("cli/test_types.py", "core/test_import_closure.py", "test_interrupted_start.py"),
+    *("sweep/test_cluster.py", "sweep/test_engine.py", "test_layers.py", "test_signals.py"),
+)
+"""Directories and files below tests/."""
+
+
+def runs_once(file: Path) -> bool:
+    """Return whether the tests of a file run once."""
+    return any(file.is_relative_to(HERE / place) for place in ONCE)
