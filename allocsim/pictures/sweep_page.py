@@ -22,7 +22,7 @@ from allocsim.reports.sweep_phrases import (
     headline,
     remarks,
 )
-from allocsim.sweep.findings import PEAKS, TIMES, effects, overall, ranking, setting_counts
+from allocsim.sweep.findings import PEAKS, TIMES, effects, overall, ranking
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.sweep.setting_maps import setting_maps
 from allocsim.text import counted, format_bytes
@@ -158,7 +158,7 @@ def _tables(results: Results) -> Section:
 
 def _table(results: Results, column: Column) -> Markup:
     """Return the figures of a workload."""
-    names = ranking(column.peaks, setting_counts(results))
+    names = ranking(column.peaks, results.setting_counts)
     names += [name for name in column.times if name not in column.peaks]
     rows = [[name, *_cells(column, name)] for name in names]
     return table(column.label, ("allocator", "peak", "mean", "at the end", "ns/event"), rows, (0,))

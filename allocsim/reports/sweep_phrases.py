@@ -12,7 +12,6 @@ from allocsim.sweep.findings import (
     Effect,
     overall,
     recommended,
-    setting_counts,
 )
 from allocsim.sweep.paste import line_for
 from allocsim.sweep.results import Column, Figures, Results
@@ -88,7 +87,7 @@ def _best(results: Results, by: Mapping[str, Figures], where: str) -> list[Best]
     found = []
     for title, figures in by.items():
         if figures:
-            name, others = recommended(figures, setting_counts(results))
+            name, others = recommended(figures, results.setting_counts)
             close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
             sentence = f"best by {title}{where}: {name}{close}"
             found.append(Best(sentence, line_for(name, results.subjects[name])))

@@ -16,7 +16,7 @@ from msgspec import to_builtins
 
 from allocsim import __version__
 from allocsim.reports.comparison_text import csv_cell
-from allocsim.sweep.findings import PEAKS, TIMES, effects, front, overall, ranking, setting_counts
+from allocsim.sweep.findings import PEAKS, TIMES, effects, front, overall, ranking
 from allocsim.sweep.paste import line_for
 from allocsim.sweep.results import Column, Results
 from allocsim.sweep.row import Footprint, Row, Speed
@@ -72,7 +72,7 @@ _NAMES = {"footprint": PEAKS, "time": TIMES}
 
 def _column(results: Results, column: Column) -> dict[str, Any]:
     """Return the results of a workload, the best by footprint first."""
-    names = ranking(column.peaks, setting_counts(results))
+    names = ranking(column.peaks, results.setting_counts)
     rest = [name for name in column.results if name not in column.peaks]
     return {
         "name": column.label,

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 
 from allocsim.errors import EnvironmentLacks
 from allocsim.sweep.cell import Cell
-from allocsim.sweep.row import Row
+from allocsim.sweep.row import MAX_FAILURE, Row
 
 POLL = 5.0
 """Seconds between two checks that the executor is alive."""
@@ -74,7 +74,7 @@ def _row_of(future: Future[Row], cell: Cell, is_repeated: bool) -> Row | None:
         if not is_repeated:
             return None
         return cell.row(
-            failure=f"its worker was lost twice: {type(error).__name__}: {error}"[:500],
+            failure=f"its worker was lost twice: {type(error).__name__}: {error}"[:MAX_FAILURE],
             host="",
             versions={},
             began="",

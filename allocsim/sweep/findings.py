@@ -109,13 +109,8 @@ def overall(results: Results, figure: str) -> list[Overall]:
         _overall(name, [value / low for value, low in zip(values, least, strict=True)], labels)
         for name, values in complete(results, figure)
     ]
-    counts = setting_counts(results)
+    counts = results.setting_counts
     return sorted(found, key=lambda each: (each.mean, counts[each.subject], each.subject))
-
-
-def setting_counts(results: Results) -> dict[str, int]:
-    """Return the number of settings of each subject."""
-    return {name: len(subject.settings) for name, subject in results.subjects.items()}
 
 
 def _overall(name: str, ratios: list[float], labels: Sequence[str]) -> Overall:
@@ -133,17 +128,19 @@ def effects(results: Results, figure: str) -> list[Effect]:
     """Return the main effect of every setting with several values, the largest first."""
     found = [
         effect
-        for allocator in dict.fromkeys(each.allocator for each in results.subjects.values())
-        for key in keys_of(results, allocator)
+        for allocator, keys in _keys(results).items()
+        for key in keys
         if (effect := _effect(results, figure, allocator, key)) is not None
     ]
     return sorted(found, key=lambda each: -each.size)
 
 
-def keys_of(results: Results, allocator: str) -> list[str]:
-    """Return the settings of an allocator that occur in a sweep."""
-    named = [s.settings for s in results.subjects.values() if s.allocator == allocator]
-    return list(dict.fromkeys(key for settings in named for key in settings))
+def _keys(results: Results) -> dict[str, dict[str, None]]:
+    """Return the settings of each allocator that occur in a sweep, in their order."""
+    found: dict[str, dict[str, None]] = {}
+    for subject in results.subjects.values():
+        found.setdefault(subject.allocator, {}).update(dict.fromkeys(subject.settings))
+    return found
 
 
 def table(
@@ -155,10 +152,22 @@ def table(
     all values of `keys` were measured, relative to the mean over the table. Returns {} if there
     are no such combinations.
     """
+    return _means(_full_groups(results, figure, allocator, keys))
+
+
+def _full_groups(
+    results: Results, figure: str, allocator: str, keys: Sequence[str]
+) -> list[dict[tuple[str, ...], float]]:
+    """Return the groups in which every combination of values of `keys` was measured."""
     groups = _groups(results, figure, allocator, keys)
-    levels = sorted({level for group in groups.values() for level in group}, key=_by_number)
-    full = [group for group in groups.values() if len(group) == len(levels)]
-    if not full:
+    levels = {level for group in groups for level in group}
+    return [group for group in groups if len(group) == len(levels)]
+
+
+def _means(full: Sequence[Mapping[tuple[str, ...], float]]) -> dict[tuple[str, ...], float]:
+    """Return the mean over groups of each combination of values, relative to their mean."""
+    levels = sorted(full[0], key=_by_number) if full else []
+    if not levels:
         return {}
     means = {level: geometric([group[level] for group in full]) for level in levels}
     whole = geometric(list(means.values()))
@@ -172,24 +181,20 @@ def _by_number(level: tuple[str, ...]) -> list[tuple[bool, int, str]]:
 
 def _effect(results: Results, figure: str, allocator: str, key: str) -> Effect | None:
     """Return the main effect of a setting, or None if it has only one value."""
-    means = table(results, figure, allocator, [key])
+    full = _full_groups(results, figure, allocator, [key])
+    means = _means(full)
     if len(means) < 2:
         return None
-    full = [g for g in _groups(results, figure, allocator, [key]).values() if len(g) == len(means)]
     return Effect(allocator, key, {level[0]: mean for level, mean in means.items()}, len(full))
 
 
 def _groups(
     results: Results, figure: str, allocator: str, keys: Sequence[str]
-) -> dict[tuple[object, ...], dict[tuple[str, ...], float]]:
-    """Return the figures of an allocator by workload and other settings, then by `keys`."""
+) -> list[dict[tuple[str, ...], float]]:
+    """Group the figures of an allocator by workload and other settings, then by `keys`."""
     groups: dict[tuple[object, ...], dict[tuple[str, ...], float]] = {}
-    own = {n: s.settings for n, s in results.subjects.items() if s.allocator == allocator}
-    for index, column in enumerate(results.columns):
-        figures: Figures = getattr(column, figure)
-        for name, settings in own.items():
-            if name in figures:
-                others = frozenset((k, v) for k, v in settings.items() if k not in keys)
-                level = tuple(settings.get(key, UNSET) for key in keys)
-                groups.setdefault((index, others), {})[level] = figures[name]
-    return groups
+    for index, settings, value in results.measured.get((figure, allocator), ()):
+        others = frozenset((k, v) for k, v in settings.items() if k not in keys)
+        level = tuple(settings.get(key, UNSET) for key in keys)
+        groups.setdefault((index, others), {})[level] = value
+    return list(groups.values())

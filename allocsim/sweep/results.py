@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from allocsim.sweep.row import Row
@@ -93,6 +94,15 @@ class Subject(NamedTuple):
     settings: dict[str, str]
 
 
+class Measured(NamedTuple):
+    """A figure of a subject on a workload."""
+
+    column: int
+    """Index of the workload."""
+    settings: dict[str, str]
+    value: float
+
+
 @dataclass
 class Results:
     """The results of a sweep."""
@@ -101,6 +111,23 @@ class Results:
     subjects: dict[str, Subject] = field(default_factory=dict)
     hosts: set[str] = field(default_factory=set)
     """Machines that measured times."""
+
+    @cached_property
+    def setting_counts(self) -> dict[str, int]:
+        """The number of settings of each subject. Reports read it once for each workload."""
+        return {name: len(subject.settings) for name, subject in self.subjects.items()}
+
+    @cached_property
+    def measured(self) -> dict[tuple[str, str], list[Measured]]:
+        """The figures by ("peaks" or "times", allocator)."""
+        found: dict[tuple[str, str], list[Measured]] = {}
+        for index, column in enumerate(self.columns):
+            for figure, values in (("peaks", column.peaks), ("times", column.times)):
+                for name, value in values.items():
+                    subject = self.subjects[name]
+                    entry = Measured(index, subject.settings, value)
+                    found.setdefault((figure, subject.allocator), []).append(entry)
+        return found
 
 
 def collect(rows: Iterable[Row]) -> Results:

@@ -18,6 +18,10 @@ Nanoseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
+MAX_FAILURE = 500
+"""Maximum number of characters of a failure that a row keeps."""
+
+
 class Footprint(msgspec.Struct, kw_only=True):
     """The memory of one replay.
 

@@ -19,6 +19,7 @@ from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.sweep.cell import Cell
 from allocsim.sweep.row import Row
+from allocsim.sweep.setting_bounds import SettingBounds
 
 MAX_LINE = 1 << 20
 """Maximum length of a line in bytes."""
@@ -131,7 +132,7 @@ def _require_regular(path: Path) -> None:
 def _rows(file: IO[bytes], path: Path) -> Iterator[tuple[Row, int]]:
     """Yield each row and the position of its end; stop before an incomplete last line."""
     end, number = 0, 0
-    decoder = msgspec.json.Decoder(Row)
+    decoder, bounds = msgspec.json.Decoder(Row), SettingBounds()
     while line := file.readline(MAX_LINE):
         number += 1
         if not line.endswith(b"\n"):
@@ -142,6 +143,8 @@ def _rows(file: IO[bytes], path: Path) -> Iterator[tuple[Row, int]]:
             row = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise _not_a_row(path, number) from None
+        if fault := bounds.fault(row):
+            raise InputError(f"{path}, line {number}: {fault}")
         end += len(line)
         yield row, end
 

@@ -26,10 +26,7 @@ from allocsim.libraries.find import require_library
 from allocsim.sweep.cell import Cell
 from allocsim.sweep.design_child import Request
 from allocsim.sweep.design_process import DesignProcesses
-from allocsim.sweep.row import Footprint, Row, Speed
-
-MAX_FAILURE = 500
-"""Maximum number of characters of a failure that a row keeps."""
+from allocsim.sweep.row import MAX_FAILURE, Footprint, Row, Speed
 
 processes = DesignProcesses()
 """The child processes that replay on designs on this machine."""

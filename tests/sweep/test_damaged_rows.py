@@ -14,6 +14,7 @@ from allocsim.reports.sweep_text import rows_csv, sweep_json
 from allocsim.sweep.results import collect
 from allocsim.sweep.row import Row
 from allocsim.sweep.rows_file import read_rows
+from allocsim.sweep.setting_bounds import MAX_KEYS, MAX_SETTINGS
 from tests.sweep.cells import row
 
 ROWS = [
@@ -84,3 +85,27 @@ def test_any_value_of_a_field_is_an_error_or_a_report(
             shown = report(tmp_path / "rows", capsys)
             assert "\x1b" not in shown
             assert ",=1+1" not in shown
+
+
+def write_settings(path: Path, *settings: dict[str, str]) -> None:
+    """Write a row of one allocator for each mapping of settings."""
+    rows = [msgspec.structs.replace(row("glibc"), settings=each) for each in settings]
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in rows))
+
+
+def test_settings_of_a_row_are_bounded(tmp_path: Path) -> None:
+    path, most = tmp_path / "rows", {f"k{n}": "1" for n in range(MAX_SETTINGS)}
+    write_settings(path, most)
+    assert len(list(read_rows(path))) == 1
+    write_settings(path, {}, most | {"more": "1"})
+    with pytest.raises(InputError, match="line 2: 65 settings in a row; expected at most 64"):
+        list(read_rows(path))
+
+
+def test_different_settings_of_an_allocator_are_bounded(tmp_path: Path) -> None:
+    path, each = tmp_path / "rows", [{f"k{n}": "1"} for n in range(MAX_KEYS + 1)]
+    write_settings(path, *each[:-1])
+    assert len(list(read_rows(path))) == MAX_KEYS
+    write_settings(path, *each)
+    with pytest.raises(InputError, match="line 101: more than 100 different settings"):
+        list(read_rows(path))
