@@ -59,7 +59,8 @@ def _stacks() -> bytes:
     """Return lane 0: an object, and stacks in it."""
     words = [_head(Kind.OBJECT, 4), 0x1000, 0x9000, 0x1000, int.from_bytes(b"/no/file", "little")]
     for number in range(STACKS):
-        words += [_head(Kind.STACK, 2), 0x1100 + 16 * number, 0x2000]
+        head = number + 1 << 32 | _head(Kind.STACK, 2)
+        words += [head, 0x1100 + 16 * number, 0x2000]
     return struct.pack(f"<{len(words)}Q", *words).ljust(CHUNK, b"\0")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocsim.text import counted, format_bytes
-from allocsim.traces.preload.layout import Flag, Image
+from allocsim.traces.preload.layout import CHUNK, Flag, Image
 from allocsim.traces.preload.reader import ImageReader, Started
 
 MAX_NAMED = 5
@@ -41,6 +41,9 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
         yield "the program has its own malloc, whose calls are not recorded"
     if reader.damaged:
         yield "the program has overwritten a part of the recording"
+    if reader.missing:
+        size = format_bytes(reader.missing * CHUNK)
+        yield f"up to {size} of the recording are missing: they were cut off or overwritten"
     unseen = [it for it in reader.started if not _is_recorded(it, image, images)]
     for is_own in (True, False):
         same = [it for it in unseen if (it.process == image.process) == is_own]

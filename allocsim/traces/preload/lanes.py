@@ -20,6 +20,10 @@ from allocsim.traces.preload.layout import CHUNK, SLACK, WITH_SITE, WORDS, Code
 NEVER = (1 << 62) - 1
 """A stamp after all others: the lane has no more records."""
 
+MAX_ZEROS = 16
+"""Maximum number of words that are 0 before a record: at a chunk's end, and of a record that a
+signal handler has interrupted. Where there are more, the program has overwritten records."""
+
 _STAMP = (1 << 56) - 1
 
 
@@ -47,7 +51,7 @@ class MergeState(Struct):
     threads: Int64  # threads that made calls
     ended: Int64  # threads whose end was recorded
     notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
-    damaged: Int64  # lanes whose records are followed by invalid bytes
+    damaged: Int64  # places with invalid bytes, and runs of more than MAX_ZEROS words
 
 
 class Merge(NamedTuple):
@@ -85,6 +89,7 @@ def stamp_after(image_stamp: int, stamp: int) -> int:
 @kernel
 def find_record(state: MergeState, lane: Lane) -> None:
     """Go to the next record of a lane and set its stamp."""
+    zeros = 0
     while lane.position < lane.end:
         offset = (lane.position - lane.start) & (CHUNK - 1)
         room = CHUNK - SLACK - offset
@@ -95,6 +100,7 @@ def find_record(state: MergeState, lane: Lane) -> None:
         code = word & 0xFF & ~WITH_SITE
         if word == 0:
             lane.position += 8
+            zeros += 1
         elif code == Code.UNWRITTEN:
             lane.position += 8 * max(word >> 8 & 7, 1)
         elif code > Code.TOUCHED or code == 0 or 8 * words_of(word) > room:
@@ -105,6 +111,8 @@ def find_record(state: MergeState, lane: Lane) -> None:
             # A record may be stamped shortly before the image's first one. The difference modulo
             # 2**56 is then almost 2**56, and the record gets the stamp of the first one.
             lane.stamp = stamp if stamp >> 55 == 0 else 0
+            if zeros > MAX_ZEROS:
+                state.damaged += 1
             return
     lane.position = max(lane.position, lane.end)  # a growing lane ends inside of a record
     lane.stamp = NEVER

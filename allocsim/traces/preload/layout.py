@@ -29,7 +29,7 @@ SLACK = 512
 TEXT_WORDS = 4
 """Words that the name of a thread or program takes in a record."""
 
-MAGIC, VERSION = b"allocrec", 2
+MAGIC, VERSION = b"allocrec", 3
 """First two fields of a header."""
 
 WITH_SITE = 128
@@ -148,6 +148,8 @@ HEADER = np.dtype(
         ("lost", "<u8", 16),  # calls by reason, as in LOST
         ("program", "S256"),
         ("siteless", "<u8"),  # calls that allocate whose stack could not be recorded
+        ("chunks", "<u8"),  # chunks of all lanes
+        ("stacks", "<u8"),  # stacks in lane 0
     ]
 )
 """The header of a program image."""

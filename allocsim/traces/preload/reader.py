@@ -56,6 +56,10 @@ class ImageReader:
         for lane, words in zip(self._merge.lanes, self._mappings, strict=True):
             lane.start = lane.position = words.ctypes.data
             lane.end = lane.start + 8 * count_used(words)
+        stacks = [mapped_words(image.stacks)] if image.stacks.exists() else []
+        found = sum(map(count_chunks, self._mappings + stacks))
+        self.missing = max(int(image.header["chunks"]) - found, 0)
+        """Number of chunks that the recorder has mapped and that are not in the files."""
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
@@ -102,7 +106,7 @@ class ImageReader:
 
     @property
     def damaged(self) -> int:
-        """Number of lanes that the program has overwritten in part."""
+        """Number of places in the lanes that the program has overwritten."""
         return int(self._merge.state[0].damaged)
 
     @property
@@ -175,6 +179,15 @@ def mapped_words(path: Path, start: int = 0) -> Any:
         mapping = mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ, offset=start)
     mapping.madvise(mmap.MADV_SEQUENTIAL)
     return np.frombuffer(mapping, np.uint64)
+
+
+def count_chunks(words: Any) -> int:
+    """Return the number of chunks of a lane up to the last one in use, and the empty one after it.
+
+    A program that is killed may leave a chunk that was mapped and has no record yet.
+    """
+    used = -(-8 * count_used(words) // CHUNK)
+    return min(used + 1, 8 * len(words) // CHUNK)
 
 
 def count_used(words: Any) -> int:

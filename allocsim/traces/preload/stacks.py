@@ -1,10 +1,11 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
 Lane 0 of an image (see `layout`) consists of entries. The first word of an entry has the kind in
-the low byte, and above it the number of words that follow. Stacks are numbered from 1 on, and the
-records of the calls have these numbers. An object is the executable or a library. Its entry
-precedes the first stack with an address in the object. If the program has unloaded libraries,
-several objects may contain an address; the one with the last entry counts.
+the low byte, above it the number of words that follow, and in the upper half the stack's number.
+Stacks are numbered from 1 on, and the records of the calls have these numbers. An object is the
+executable or a library. Its entry precedes the first stack with an address in the object. If the
+program has unloaded libraries, several objects may contain an address; the one with the last entry
+counts.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Stacks:
         self.is_damaged = False
         try:
             self._add_entries(image)
+            self.is_damaged = len(self.rows) <= int(image.header["stacks"])
         except DamagedEntries:
             self.is_damaged = True
 
@@ -152,18 +154,23 @@ def _damage(known: int) -> str:
 def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:
     """Yield the kind and the words of each entry of an image's lane 0.
 
-    Raises DamagedEntries at an entry that the program has overwritten. The entries after it cannot
-    be used: a stack's number is the number of stacks before it, which is not known any more.
+    Raises DamagedEntries at an entry that the program has overwritten, and after stacks that are
+    missing.
     """
     if not image.stacks.exists():
         return
     chunks = np.fromfile(image.stacks, np.uint64)
+    stacks = 0
     for start in range(0, len(chunks) - CHUNK // 8 + 1, CHUNK // 8):
         words = chunks[start : start + CHUNK // 8]
         position = 0
         while position < len(words) and (head := int(words[position])):
-            kind, end = head & 0xFF, position + 1 + (head >> 8)
-            if end > len(words) or kind not in [*Kind] or (kind == Kind.OBJECT and head >> 8 < 4):
+            kind, length = head & 0xFF, head >> 8 & 0xFFFFFF
+            end = position + 1 + length
+            if end > len(words) or kind not in [*Kind] or (kind == Kind.OBJECT and length < 4):
+                raise DamagedEntries
+            stacks += kind == Kind.STACK
+            if kind == Kind.STACK and head >> 32 != stacks:
                 raise DamagedEntries
             yield Kind(kind), words[position + 1 : end]
             position = end

@@ -105,6 +105,17 @@ def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> N
     assert Stacks(image).rows == [0]
 
 
+def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) -> None:
+    """The header has their number, and each entry its own."""
+    (image,) = chain(program, "kinds", sites=True).images
+    content, whole = image.stacks.read_bytes(), Stacks(image)
+    assert len(whole.rows) == image.header["stacks"] + 1
+    image.stacks.write_bytes(content[: CHUNK - 8])
+    assert Stacks(image).is_damaged
+    image.stacks.write_bytes(content[:8] + bytes(len(content) - 8))
+    assert Stacks(image).is_damaged
+
+
 def test_stacks_after_an_overwritten_entry_are_unknown(chain: Chain, program: str) -> None:
     """Their numbers would be wrong. An entry that is cut off at the end is no damage."""
     recorded = chain(program, "kinds", sites=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.events import Op
-from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code
+from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code, Image
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
@@ -128,6 +128,71 @@ def test_unfinished_record_is_passed_over(tmp_path: Path) -> None:
     reader = ImageReader(image)
     assert [call.request for batch in reader.batches() for call in batch] == [10]
     assert reader.damaged == 0
+
+
+@pytest.mark.parametrize(("words", "damaged"), [(16, 0), (17, 1)])
+def test_zeros_in_place_of_records_are_damage(tmp_path: Path, words: int, damaged: int) -> None:
+    """A signal handler leaves fewer. The records after the zeros are read."""
+    image = write_image(tmp_path, [])
+    begin = encoded([(Code.BEGIN, 0, 1 << 32)])[:16]
+    rest = encoded([(Code.MALLOC, 5, 0x100, 10)])[:24]
+    image.lanes[0].write_bytes((begin + bytes(8 * words) + rest).ljust(CHUNK, b"\0"))
+    reader = ImageReader(image)
+    assert [call.request for batch in reader.batches() for call in batch] == [10]
+    assert reader.damaged == damaged
+
+
+def test_chunk_of_zeros_is_damage(tmp_path: Path) -> None:
+    image = write_image(
+        tmp_path, [(Code.MALLOC, stamp, 16 * stamp, 9) for stamp in range(1, 11_000)]
+    )
+    content = image.lanes[0].read_bytes()
+    assert len(content) == 3 * CHUNK
+    assert _read(image).damaged == 0
+    image.lanes[0].write_bytes(content[:CHUNK] + bytes(CHUNK) + content[2 * CHUNK :])
+    assert _read(image).damaged == 1
+
+
+@pytest.mark.parametrize("length", [CHUNK, 2 * CHUNK - 8, 0])
+def test_chunks_that_are_cut_off_are_missing(tmp_path: Path, length: int) -> None:
+    """The header has the number of chunks of all lanes."""
+    image = write_image(
+        tmp_path, [(Code.MALLOC, stamp, 16 * stamp, 9) for stamp in range(1, 7_000)]
+    )
+    content = image.lanes[0].read_bytes()
+    header = image.header.copy()
+    header["chunks"] = len(content) // CHUNK
+    image = image._replace(header=header)
+    assert _read(image).missing == 0
+    image.lanes[0].write_bytes(content[:length])
+    missing = len(content) // CHUNK - length // CHUNK
+    assert _read(image).missing == missing
+    trace = open_image(image, [image], 1.0)
+    assert sum(map(len, trace.chunks)) < 7_000
+    assert trace.losses == [
+        f"up to {128 * missing}.0 KiB of the recording are missing: they were cut off or "
+        "overwritten"
+    ]
+
+
+def test_empty_chunk_after_the_last_record_is_no_loss(tmp_path: Path) -> None:
+    """The program was killed before it wrote the chunk's first record."""
+    image = write_image(tmp_path, [(Code.MALLOC, 5, 0x100, 10)])
+    content = image.lanes[0].read_bytes()
+    header = image.header.copy()
+    header["chunks"] = 2
+    image = image._replace(header=header)
+    assert _read(image).missing == 1
+    image.lanes[0].write_bytes(content + bytes(CHUNK))
+    assert _read(image).missing == 0
+
+
+def _read(image: Image) -> ImageReader:
+    """Return a reader that has read all calls of an image."""
+    reader = ImageReader(image)
+    for _ in reader.batches():
+        pass
+    return reader
 
 
 def test_overwritten_lane_ends_there_and_is_noted(tmp_path: Path) -> None:

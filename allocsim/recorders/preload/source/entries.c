@@ -14,8 +14,8 @@ static uint64_t in_generation(uint64_t key)
     return key ^ (uint64_t)__atomic_load_n(&process.generation, __ATOMIC_RELAXED) << 48;
 }
 
-/* Append an entry to lane 0; return false if there is no room. */
-static bool append_entry(enum entry entry, const uint64_t *words, size_t length)
+/* Append an entry to lane 0; return false if there is no room. `head` is its first word. */
+static bool append_entry(uint64_t head, const uint64_t *words, size_t length)
 {
     struct lane *lane = process.lanes;
     enum lost reason;
@@ -24,7 +24,7 @@ static bool append_entry(enum entry entry, const uint64_t *words, size_t length)
             return false;
     uint64_t *place = (uint64_t *)lane->cursor;
     memcpy(place + 1, words, 8 * length);
-    __atomic_store_n(place, length << 8 | entry, __ATOMIC_RELEASE);
+    __atomic_store_n(place, head, __ATOMIC_RELEASE);
     lane->cursor += 8 * (length + 1);
     return true;
 }
@@ -41,8 +41,11 @@ static uint64_t number_of(enum entry entry, uint64_t key, const uint64_t *words,
     block_signals(&before);
     lock();
     number = cached(process.caches->stacks, STACKS, key);
-    if (!number && append_entry(entry, words, length)) {
-        number = entry == STACK ? ++process.sites : 1;
+    uint64_t next = entry == STACK ? process.sites + 1 : 1;
+    if (!number && append_entry(next << 32 | length << 8 | entry, words, length)) {
+        number = next;
+        if (entry == STACK)
+            process.header->stacks = process.sites = number;
         keep(process.caches->stacks, STACKS, key, number);
     }
     unlock();

@@ -97,6 +97,7 @@ static bool next_chunk(struct lane *lane, enum lost *reason)
     if (!map_file(path, lane->window, CHUNK, CHUNK * lane->chunks, reason))
         return false;
     lane->chunks++;
+    count(&process.header->chunks, 1);
     lane->cursor = (uint64_t)lane->window;
     return true;
 }
@@ -124,7 +125,7 @@ static bool start(void)
     if (!header || madvise(&process, sizeof process, MADV_WIPEONFORK))
         return false;
     *header = (struct header){
-        .magic = "allocrec", .version = 2, .process = number, .identity = kept.identity,
+        .magic = "allocrec", .version = 3, .process = number, .identity = kept.identity,
         .parent = parent, .forked = kept.forked, .is_tsc = kept.is_tsc};
     if (readlink("/proc/self/exe", header->program, sizeof header->program - 1) < 0)
         header->program[0] = 0;

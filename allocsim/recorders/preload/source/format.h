@@ -28,7 +28,7 @@ enum op {
 };
 
 /* Kinds of entries of lane 0, which has no records. The low byte of an entry's first word is the
- * kind. Above it is the number of words that follow. */
+ * kind. Above it is the number of words that follow, and in the upper half a stack's number. */
 enum entry {
     STACK = 1, /* return addresses, the innermost first */
     OBJECT,    /* begin, end, load address, and name of an executable or library */
@@ -52,4 +52,6 @@ struct header {
     uint64_t lost[16];                       /* lost calls, by reason */
     char program[256];
     uint64_t siteless; /* allocations whose site could not be recorded */
+    uint64_t chunks;   /* of all lanes */
+    uint64_t stacks;   /* in lane 0 */
 };

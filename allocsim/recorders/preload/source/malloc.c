@@ -1,7 +1,7 @@
 /* Hooks: malloc and its family. */
 
 /* Write a record of an allocation, with the number of its site unless the number is 0. */
-static void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
+static INLINE void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
 {
     if (UNLIKELY(site))
         put(op | WITH_SITE, stamp(), 4, (uint64_t[]){address, size, site});
@@ -9,7 +9,8 @@ static void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
         put(op, stamp(), 3, (uint64_t[]){address, size});
 }
 
-static void *allocated(enum op op, void *result, size_t size, size_t alignment, uint64_t site)
+static INLINE void *allocated(enum op op, void *result, size_t size, size_t alignment,
+                              uint64_t site)
 {
     if (is_recording()) {
         self.allocated = (uintptr_t)result & ADDRESS;
@@ -21,13 +22,13 @@ static void *allocated(enum op op, void *result, size_t size, size_t alignment, 
     return result;
 }
 
-static void put_address(enum op op, void *address)
+static INLINE void put_address(enum op op, void *address)
 {
     if (is_recording())
         put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
 }
 
-static void freed(enum op op, void *address)
+static INLINE void freed(enum op op, void *address)
 {
     end_block(address);
     put_address(op, address);

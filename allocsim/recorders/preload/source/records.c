@@ -133,7 +133,7 @@ static inline bool is_recording(void)
 }
 
 /* Write a record of `words` words; `rest` are all words but the first. */
-static inline void put(enum op op, uint64_t when, unsigned words, const uint64_t *rest)
+static INLINE void put(enum op op, uint64_t when, unsigned words, const uint64_t *rest)
 {
     bool is_nested = self.is_writing;
     self.is_writing = true;
@@ -141,7 +141,7 @@ static inline void put(enum op op, uint64_t when, unsigned words, const uint64_t
     if (LIKELY(record)) {
         __atomic_store_n(record, words << 8 | UNWRITTEN, __ATOMIC_RELAXED);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        memcpy(record + 1, rest, 8 * (words - 1));
+        __builtin_memcpy(record + 1, rest, 8 * (words - 1)); /* not a call, as memcpy would be */
         __atomic_store_n(record, when << 8 | op, __ATOMIC_RELEASE);
     } else if (process.header && (op & ~WITH_SITE) < BEGIN && op != RESIZED) {
         count(&process.header->lost[self.reason], 1);
