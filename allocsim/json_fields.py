@@ -99,5 +99,7 @@ def read_json(path: str, kind: str = Field.kind) -> Field:
         return Field(path, json.loads(text.decode("utf-8-sig")), kind=kind)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
+    except ValueError as error:  # Python's advice on its limit does not help a user
+        raise InputError(f"{path}: an integer has too many digits") from error

@@ -1,6 +1,7 @@
 """The parameter `size_classes`: from sizes and files, and on the heap."""
 
 import json
+import os
 from pathlib import Path
 
 import numba
@@ -164,3 +165,23 @@ def test_source_text_lists_every_class() -> None:
         text = found.require_class_rules().source(sizes, found.checked({}))
         rows = [line for line in text.splitlines() if line.strip().startswith("{")]
         assert [int(row.strip(" \t{").split(",")[0]) for row in rows] == [*sizes]
+
+
+@each_design
+def test_wrong_size_of_a_list_is_named(design: str) -> None:
+    with pytest.raises(InputError, match="size_classes: '' is not a size in bytes"):
+        find_design(design).checked({KEY: "8,,16"})
+
+
+@each_design
+def test_pipe_is_refused_without_waiting_for_a_writer(design: str, saved: Path) -> None:
+    os.mkfifo(saved)
+    with pytest.raises(InputError, match="is not a regular file"):
+        find_design(design).checked({KEY: str(saved)})
+
+
+@each_design
+def test_integer_with_too_many_digits_is_an_error_of_the_file(design: str, saved: Path) -> None:
+    saved.write_text("9" * 5000)
+    with pytest.raises(InputError, match=r"an integer has too many digits$"):
+        find_design(design).checked({KEY: str(saved)})
