@@ -71,7 +71,7 @@ def _target(path: Path) -> Path:
     """Return the file that a path leads to; raise OSError if its links form a loop."""
     try:
         return path.resolve()
-    except RuntimeError as error:  # pathlib before Python 3.13 raises it for a loop
+    except RuntimeError as error:  # before Python 3.13, pathlib raises this for a loop of links
         raise OSError(ELOOP, os.strerror(ELOOP)) from error
 
 

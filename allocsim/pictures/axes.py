@@ -27,7 +27,7 @@ def events_axis(field: str, last: int, width: int) -> dict[str, Any]:
 
 
 def bytes_axis(field: str, unit: Unit, width: int, **changed: Any) -> dict[str, Any]:
-    """Return the encoding of bytes as the horizontal axis; `changed` are further properties."""
+    """Return the encoding of bytes as the horizontal axis, with the properties in `changed`."""
     return {
         "field": field,
         "type": "quantitative",

@@ -17,8 +17,8 @@ RECORDERS: tuple[Recorder, ...] = (
     mtrace.RECORDER,
     memray.RECORDER,
 )
-"""Every recorder, in order of preference. With --sites, one that sees Python's objects comes first:
-to others, all lines of a Python program are lines of the interpreter."""
+"""Every recorder, in order of preference. With --sites, a recorder that sees Python objects comes
+first: the others record the interpreter's source lines instead of the Python program's."""
 
 
 def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
@@ -48,9 +48,10 @@ def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the preferred recorder cannot be used here, if another was chosen in its place.
+    """Return why the preferred recorder does not work here, if another was chosen for that reason.
 
-    Returns None if it can be used but does not suit the program or an option.
+    Returns None if the preferred recorder was chosen, or if another was chosen because of the
+    program or of an option.
     """
     best = RECORDERS[0]
     if chosen is best or best.unsuited(request) is not None or request.python_allocators:

@@ -104,7 +104,7 @@ def _count_options(arguments: Sequence[str]) -> int | None:
 
 RECORDER = Recorder(
     name="memray",
-    summary="malloc calls of a Python program once it runs, with threads",
+    summary="malloc calls of a Python program after its start, with threads",
     install="pip install memray",
     capabilities=Capabilities(
         threads="yes", thread_ends="no", reallocs="no", aligned_calls="partly"

@@ -1,9 +1,9 @@
 """The memory of a process by its mappings, as /proc/PID/smaps lists them.
 
-The kernel lists how many pages of each mapping are anonymous. The anonymous pages of the stack do
-not come from malloc, nor do those of mapped files, which hold static data. Uninitialised static
-data (.bss) is an anonymous mapping at the end of its file's last mapping. Everything else may come
-from malloc.
+The kernel lists how many pages of each mapping are anonymous. Three kinds do not come from malloc:
+those of the stack, those of mapped files, which hold static data, and uninitialised static data
+(.bss). The latter is an anonymous mapping that starts where the last mapping of its file ends. All
+other anonymous pages may come from malloc.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from allocsim.recorders.elf import zero_filled
 _MAPPING = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$|^Anonymous: +(\d+) kB$", re.MULTILINE
 )
-"""The first line of a mapping, or its anonymous memory in KiB."""
+"""Matches the first line of a mapping, or the line with its anonymous memory in KiB."""
 
 STACK = b"[stack]"
 
@@ -45,7 +45,7 @@ class MemoryMap(NamedTuple):
     """The anonymous memory of a process at one moment."""
 
     static: dict[str, int]
-    """Bytes of static data by file, and of the stack under "[stack]": memory not from malloc."""
+    """Bytes that do not come from malloc: static data by file, and the stack as "[stack]"."""
     code: frozenset[str]
     """The files whose code is mapped."""
 

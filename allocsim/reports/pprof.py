@@ -2,7 +2,8 @@
 
 `go tool pprof`, speedscope and other viewers read the format
 (https://github.com/google/pprof/blob/main/proto/profile.proto). The field numbers below are those
-of its messages. A value has the measures of `stacks.MEASURES`, and the default one is `pinned`.
+of its messages. Each stack has one value for each measure in `stacks.MEASURES`. Viewers show
+`pinned` unless the user chooses another measure.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def _value_type(measure: str, tables: _Tables) -> bytes:
 
 
 class _Tables:
-    """The tables of a profile, from which other messages take numbers: strings, modules, functions
-    and locations.
+    """The tables of a profile: strings, modules, functions and locations.
+
+    Other messages refer to their entries by number.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The plan of a sweep: its cells, in the order in which they run.
 
-All cells of a workload come one after the other. Memory comes before times, which are measured one
-at a time on a machine that is otherwise idle.
+All cells of a workload come one after the other. The cells that measure memory run first. Then the
+cells that measure times run one by one, on a machine that is otherwise idle.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class Plan:
         return sum(len(self.touches) * self._count(each, measure) for each in self.workloads)
 
     def cells(self, measure: str, sharers: int = 1) -> Iterator[Cell]:
-        """Yield the cells that measure "memory" or "times"; `sharers` of them run at once."""
+        """Yield the cells that measure "memory" or "times".
+
+        `sharers` is the number of cells that run at once.
+        """
         for workload in self.workloads:
             for touch in self.touches:
                 for subject in self.subjects:
@@ -85,7 +88,7 @@ class Plan:
         )
 
     def _has(self, workload: Workload, subject: str, measure: str) -> bool:
-        """Return whether a cell is in the plan: no times of designs on several threads."""
+        """Return whether a cell is in the plan. A design on several threads is not timed."""
         if measure == MEMORY:
             return True
         return self.timed and not (workload.events.recorded and library_of(subject) is None)

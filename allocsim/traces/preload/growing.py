@@ -1,7 +1,7 @@
 """Reader of a program image whose program still runs: its files grow while they are read.
 
 A thread reserves a record before it writes it, and may be interrupted in between. Therefore `look`
-first notes how far the lanes reach, and `batches` reads up to there some time later, when these
+notes how far the lanes reach, and `batches` reads up to there some time later: by then, these
 records are written. The record of a thread that takes even longer is skipped.
 """
 
@@ -26,11 +26,11 @@ class GrowingLane:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offset = 0  # of the mapping in the file, in bytes
+        self._offset = 0  # where the mapping starts in the file, in bytes
         self._words = np.zeros(0, np.uint64)  # the mapping
 
     def map_unread(self, lane: Lane) -> None:
-        """Map the file from the chunk of the next record on, and move the positions there."""
+        """Map the file from the chunk with the next record to the end, and update the addresses."""
         position = lane.position - lane.start
         whole = position // CHUNK * CHUNK
         self._offset += whole
@@ -53,7 +53,8 @@ class GrowingReader:
     def look(self, image: Image, now: int) -> None:
         """Note the ends of the lanes. `now` is a stamp from before this call.
 
-        Records with a later stamp stay unread, since other lanes may have earlier ones by then.
+        Records with a later stamp stay unread until the next call: until then, another lane may
+        still receive a record with an earlier stamp.
         """
         known = {lane.path for lane in self._lanes}
         self._lanes += [GrowingLane(path) for path in image.lanes if path not in known]
