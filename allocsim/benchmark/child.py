@@ -37,7 +37,7 @@ from allocsim.events import EVENT, Event, no_events
 from allocsim.libraries.environment import host_of
 from allocsim.libraries.load import load
 from allocsim.libraries.start import start_address
-from allocsim.libraries.virtual_clock import VirtualClock
+from allocsim.libraries.virtual_clock import virtual_clock
 from allocsim.python_child import die_with_parent, limit_output
 from allocsim.text import format_bytes
 
@@ -242,7 +242,7 @@ def _compile(name: str, meter: Meter) -> None:
     resident(meter)
     if library_of(name):
         # Python allocates memory for these, which would count as that of the subject.
-        VirtualClock().show_to(load("glibc"))
+        virtual_clock().show_to(load("glibc"))
     else:
         operations.flush_deferred_writes(state)
         operations.footprint(state)

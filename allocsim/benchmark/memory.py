@@ -42,7 +42,7 @@ from allocsim.driver import Run, Touch
 from allocsim.driver_writes import TOUCH_STEP
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.counters import committed
-from allocsim.libraries.virtual_clock import VirtualClock
+from allocsim.libraries.virtual_clock import VirtualClock, virtual_clock
 from allocsim.player import NEVER
 
 POINTS = 2000
@@ -144,7 +144,7 @@ def prepare(
     requests.fill(0)
     first_live = peak_live(events, requests, TOUCH_STEP)[0]
     steps = steps_ending_at(ends[ends > 0])  # an end is 0 if nothing is ever live
-    clock = VirtualClock() if pace and not pace.waits else None
+    clock = virtual_clock() if pace and not pace.waits else None
     if pace:
         steps.time = pace.times_at(steps.event)
     run, facts = new_run(objects, touch, limit), Facts(count_aligned(events), int(first_live))

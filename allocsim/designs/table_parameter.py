@@ -15,6 +15,7 @@ from typing import Any
 from allocsim.core.class_rules import ClassRules, decoded, encoded
 from allocsim.designs.parameter import Parameter
 from allocsim.errors import InputError
+from allocsim.input_file import names_file, require_regular
 from allocsim.json_fields import MAX_SHOWN, read_json
 from allocsim.text import parse_count
 
@@ -74,7 +75,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     listed = [parse_count(each) for each in text.split(",")]
     if None not in listed:
         return tuple(size for size in listed if size is not None)
-    if "," in text and not Path(text).exists():
+    if "," in text and not names_file(Path(text)):
         wrong = text.split(",")[listed.index(None)][:MAX_SHOWN]
         raise InputError(f"{KEY}: '{wrong}' is not a size in bytes")
     return _read(text)
@@ -85,8 +86,7 @@ def _read(path: str) -> tuple[int, ...]:
 
     A file written by hand may lack the schema.
     """
-    if Path(path).exists() and not Path(path).is_file():
-        raise InputError(f"'{path}' is not a regular file")
+    require_regular(Path(path))
     table = read_json(path, "a table of size classes")
     schema = table.get("schema")
     if schema is not None and schema.text() not in (SCHEMA, TUNING_SCHEMA):

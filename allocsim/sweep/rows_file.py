@@ -17,6 +17,7 @@ import msgspec
 
 from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError
+from allocsim.input_file import require_regular
 from allocsim.sweep.cell import Cell
 from allocsim.sweep.row import Row
 from allocsim.sweep.setting_bounds import SettingBounds
@@ -52,7 +53,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
     Raises InputError if the file cannot be read, is not regular or has a line that is not a row.
     """
-    _require_regular(path)
+    require_regular(path)
     try:
         with path.open("rb") as file:
             yield from (row for row, _ in _rows(file, path))
@@ -77,7 +78,7 @@ class RowsFile:
         EnvironmentLacks if it cannot be written or another process writes to it.
         """
         self.path = path
-        _require_regular(path)
+        require_regular(path)
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
@@ -121,12 +122,6 @@ class RowsFile:
         if end < os.fstat(self._file).st_size:
             os.ftruncate(self._file, end)
         return done
-
-
-def _require_regular(path: Path) -> None:
-    """Raise InputError for a pipe or a device: rows are read more than once."""
-    if path.exists() and not path.is_file():
-        raise InputError(f"'{path}' is not a regular file")
 
 
 def _rows(file: IO[bytes], path: Path) -> Iterator[tuple[Row, int]]:

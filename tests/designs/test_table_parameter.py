@@ -174,6 +174,13 @@ def test_wrong_size_of_a_list_is_named(design: str) -> None:
 
 
 @each_design
+@pytest.mark.parametrize("value", ["x" * 5000, "9" * 5000, "8,," + "1," * 3000])
+def test_value_too_long_for_a_file_name_is_an_input_error(design: str, value: str) -> None:
+    with pytest.raises(InputError):
+        find_design(design).checked({KEY: value})
+
+
+@each_design
 def test_pipe_is_refused_without_waiting_for_a_writer(design: str, saved: Path) -> None:
     os.mkfifo(saved)
     with pytest.raises(InputError, match="is not a regular file"):

@@ -12,7 +12,7 @@ from allocsim.reports.screen import Screen, simple_table, styled
 PACKAGE = Path(allocsim.__file__).parent
 MAY_IMPORT_RICH = {
     "reports/screen.py",
-    *(f"cli/{name}.py" for name in ("progress", "sweep_progress", "tune_progress")),
+    *(f"cli/{name}.py" for name in ("live_view", "progress", "sweep_progress", "tune_progress")),
 }
 """The modules in which text becomes output of Rich."""
 
@@ -28,7 +28,7 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def test_only_the_screen_and_the_progress_bars_use_rich() -> None:
+def test_only_the_screen_the_bars_and_the_live_view_use_rich() -> None:
     using = {
         str(path.relative_to(PACKAGE))
         for path in PACKAGE.rglob("*.py")
