@@ -46,8 +46,8 @@ from allocsim.libraries.virtual_clock import VirtualClock, virtual_clock
 from allocsim.player import NEVER
 
 POINTS = 2000
-"""Number of evenly spaced events at which memory is read and the time set. Both are also done at
-the peak of live bytes. A reading takes 2 us."""
+"""Number of evenly spaced events at which memory is read and the clock is set. Both are also done
+at the peak of live bytes. A reading takes 2 us."""
 
 SLOW_POINTS = 40
 """Used in place of POINTS if reading memory is slow (see `meter`)."""
@@ -99,12 +99,13 @@ class Setup(NamedTuple):
     clock: VirtualClock | None = None
     """The clock that the library reads; None if it reads the machine's."""
 
-    def show_clock(self, subject: Subject) -> bool:
-        """Make a library read the virtual clock; return whether it reads one."""
+    def with_clock_of(self, subject: Subject) -> Setup:
+        """Make a library read the virtual clock; return a setup without it if it reads none."""
         if self.clock is None or subject.library is None:
-            return False
+            return self._replace(clock=None)
+        # The clock is set even if no one reads it: without it, the replay would wait.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
-        return self.clock.show_to(subject.library)
+        return self if self.clock.show_to(subject.library) else self._replace(clock=None)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass on the clock that the library reads."""
@@ -164,7 +165,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     """
     if subject.library:
         require_functions(subject.library, setup.facts.aligned)
-    has_virtual_clock = setup.show_clock(subject)
+    setup = setup.with_clock_of(subject)
     started = resident(setup.meter) - before
     high = HighWater()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -184,7 +185,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         **figures,
         first_live=setup.facts.first_live,
         seconds=seconds,
-        has_virtual_clock=has_virtual_clock,
+        has_virtual_clock=setup.clock is not None,
         committed=_committed(subject, counters, figures["end"]),
         started=started,
         high_water=None if noted is None else noted + started,  # it was reset after the start

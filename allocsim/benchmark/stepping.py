@@ -1,7 +1,7 @@
 """Replay in steps: the driver's loop, with readings of the clock and the memory after each step.
 
 A step is a number of consecutive events, and the notes right after them. The same kernel (a
-compiled function) measures the footprint in a few hundred steps, the time in one step, and the
+compiled function) measures the footprint in up to about 2,000 steps, the time in one step, and the
 latency in one step per batch. The kernel does not return to Python between the first event and the
 last.
 """
@@ -95,7 +95,10 @@ def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
 
 @kernel
 def _end_step(heap: HeapState, driver: Driver, step: Step, meter: Meter) -> bool:
-    """Take the readings of a step, and end it in time; return False if the replay stopped early."""
+    """Take the readings of a step, then set the clock to its end or wait for it.
+
+    Returns False if the replay stopped before its end.
+    """
     step.ended = now(meter)
     step.live, step.footprint = driver.live, operations.footprint(heap)
     if meter.settings[0].memory:

@@ -124,7 +124,7 @@ class OnLibrary:
         return left
 
     def side_by_side(self) -> int:
-        """Return how many replays to run at once: one on each core, if memory suffices easily."""
+        """Return how many replays to run at once: one on each core, if there is room for each."""
         points = self._last[0].points if self._last else []
         peak = max((growth for _, _, growth in points), default=0)
         room = self.conditions.available() // (ROOM_FOR_EACH * max(peak, OS_PAGE))

@@ -180,13 +180,31 @@ void my_free(void *object) { free(object); }
 """
 
 
+def timed_library(compiler: str, directory: Path, source: str) -> Path:
+    """Compile a library, and return its path."""
+    path = directory / "libtimed.so"
+    options = ["-shared", "-fPIC", "-o", str(path), "-x", "c", "-"]
+    subprocess.run([compiler, *options], input=source.encode(), check=True)
+    return path
+
+
+def test_delay_is_real_for_a_library_that_does_not_read_the_clock(
+    compiler: str, tmp_path: Path, event_file: Callable[..., EventFile]
+) -> None:
+    source = TIMED.replace("clock_gettime(CLOCK_MONOTONIC, &read)", "timespec_get(&read, TIME_UTC)")
+    path = timed_library(compiler, tmp_path, source.replace("600000", "500"))
+    file = event_file(stream(malloc(0, 50), free(0)))
+    found = measure(f"lib:{path}:my_", "memory", file, Conditions(later=0.6)).memory
+    assert found is not None
+    assert not found.has_virtual_clock
+    assert found.kept_later - found.kept > 50 << 20
+
+
 @pytest.mark.parametrize(("minutes", "grows"), [(9, False), (15, True)])
 def test_library_reads_the_time_of_the_program(
     compiler: str, tmp_path: Path, event_file: Callable[..., EventFile], minutes: int, grows: bool
 ) -> None:
-    path = tmp_path / "libtimed.so"
-    options = ["-shared", "-fPIC", "-o", str(path), "-x", "c", "-"]
-    subprocess.run([compiler, *options], input=TIMED.encode(), check=True)
+    path = timed_library(compiler, tmp_path, TIMED)
     calls = [call for number in range(100) for call in (malloc(number, 50), free(number))]
     file = replace(event_file(stream(*calls)), times=[(0, 0), (200, minutes * 60 * 10**9)])
     found = measure(f"lib:{path}:my_", "memory", file, Conditions(later=0.0)).memory

@@ -79,7 +79,7 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Note how far the image reaches; begin anew if the process has executed a program."""
+        """Note how far the image reaches; start over after an exec."""
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)
             self._forget()
