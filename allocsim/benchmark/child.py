@@ -142,7 +142,7 @@ def _measure(request: Request) -> None:
     touch = Touch(request.touch)
     _require_room_for_tables(events, request)
     setup = _prepare(request, events, touch)
-    _compile(request.subject, setup.meter)
+    _compile(request.subject, setup.meter, isinstance(setup, memory.Setup) and bool(setup.clock))
     if library_of(request.subject):
         limit_output()  # not earlier: files of compiled kernels are larger than the limit
     _send(request, Message(stage="loading"))
@@ -229,12 +229,12 @@ def _require_room_for_tables(events: Table[Event], request: Request) -> None:
         )
 
 
-def _compile(name: str, meter: Meter) -> None:
+def _compile(name: str, meter: Meter, has_clock: bool) -> None:
     """Compile the kernels that the measurement calls, for the type of the subject's state.
 
     This cannot wait until the subject is loaded. From then on, the process cannot write files as
     large as a compiled kernel (see `limit_output`), and the memory that Python takes to compile a
-    kernel would count.
+    kernel would count. `has_clock` says that the library will read the virtual clock.
     """
     state, run = placeholder_state(name), new_run(1, Touch.NONE)
     replay_steps(state, run, no_events(), steps_ending_at([]), meter)
@@ -242,7 +242,9 @@ def _compile(name: str, meter: Meter) -> None:
     resident(meter)
     if library_of(name):
         # Python allocates memory for these, which would count as that of the subject.
-        virtual_clock().show_to(load("glibc"))
+        library = load("glibc")
+        if has_clock:
+            virtual_clock().show_to(library)
     else:
         operations.flush_deferred_writes(state)
         operations.footprint(state)
