@@ -42,7 +42,7 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     default="lib:glibc",
     show_default=True,
     shell_complete=complete_subjects,
-    help="Design or library, as `compare --on` names them; most programs run on glibc.",
+    help="Design or library, named as in `compare --on`. Most programs on Linux use glibc.",
 )
 @click.option(
     "--at",
@@ -64,8 +64,8 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     "what_if",
     metavar="GROUP",
     multiple=True,
-    help="Experiment with a group, given as the tables name it; by default with the first group. "
-    "May be repeated.",
+    help="Group to experiment with, named as in the tables; by default, the first one. May be "
+    "repeated.",
 )
 @click.option(
     "--seconds",
@@ -123,7 +123,7 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Number in --collapsed: objects, or bytes. `owned` sums to the footprint.",
+    help="Figure in --collapsed: a number of objects, or bytes. `owned` sums to the footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show who owns the footprint, and what would change it.
@@ -133,8 +133,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     live objects keep in use. The rest of the footprint belongs to no object: caches, free memory,
     metadata. Each experiment replays the workload with one change and measures the footprint.
 
-    Two workloads, such as recordings before and after an edit of a program, are shown side by side:
-    what grew, and whose it is.
+    Two workloads, such as recordings before and after an edit of a program, are compared: the
+    output says how the footprint changed and which owners grew or shrank.
     """
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
