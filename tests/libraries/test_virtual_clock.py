@@ -28,7 +28,7 @@ def test_library_reads_the_time_that_is_set(compiler: str, tmp_path: Path) -> No
     my_time = library.handle.my_time
     my_time.restype = ctypes.c_long
     before = my_time(1)
-    assert clock.show_to(library)
+    assert clock.replace_clock_of(library)
     assert my_time(1) == clock.word[0] >= before
     for time in (0, 1, SECOND - 1, SECOND, 7 * SECOND + 123, 1 << 61):
         clock.word[0] = time
@@ -36,4 +36,4 @@ def test_library_reads_the_time_that_is_set(compiler: str, tmp_path: Path) -> No
 
 
 def test_library_without_a_clock_reads_none() -> None:
-    assert not VirtualClock().show_to(load("glibc"))
+    assert not VirtualClock().replace_clock_of(load("glibc"))
