@@ -118,8 +118,8 @@ def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:
     from allocsim.cli.tune_progress import TuneProgress
     from allocsim.designs import find_design
     from allocsim.libraries.find import require_no_library
-    from allocsim.tune.question import Question
-    from allocsim.tune.tuning import tune
+    from allocsim.tuning.question import Question
+    from allocsim.tuning.tuning import tune
 
     require_no_library(options["design"])
     find_design(options["design"])

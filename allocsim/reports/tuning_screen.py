@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import format_bytes
-from allocsim.tune.tuning import Row, Tuning
-from allocsim.tune.verdict import objections, remarks
+from allocsim.tuning.tuning import Row, Tuning
+from allocsim.tuning.verdict import objections, remarks
 
 
 def print_tuning(tuning: Tuning) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from allocsim import __version__
 from allocsim.designs.table_parameter import TUNING_SCHEMA, table_json
-from allocsim.tune.question import Question
-from allocsim.tune.search import Search
-from allocsim.tune.tuning import Row, Tuning
-from allocsim.tune.verdict import objections, remarks
+from allocsim.tuning.question import Question
+from allocsim.tuning.search import Search
+from allocsim.tuning.tuning import Row, Tuning
+from allocsim.tuning.verdict import objections, remarks
 
 
 def table_text(tuning: Tuning) -> str:

@@ -14,9 +14,9 @@ from allocsim.designs import Design, find_design
 from allocsim.designs.table_parameter import KEY
 from allocsim.errors import InputError
 from allocsim.heap import RESERVE
-from allocsim.tune.judge import Judge, Replayed
-from allocsim.tune.objective import Candidates, Objective
-from allocsim.tune.workload import Workload, weights
+from allocsim.tuning.judge import Judge, Replayed
+from allocsim.tuning.objective import Candidates, Objective
+from allocsim.tuning.workload import Workload, weights
 
 DEFAULTS = {"startup": "none", "direct": "1"}
 """Settings for designs that have these parameters, unless the user sets them. The objects of the

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from allocsim.text import counted, format_bytes
-from allocsim.tune.propose import TOLERANCE
-from allocsim.tune.search import Search
-from allocsim.tune.tuning import Row, Tuning
+from allocsim.tuning.propose import TOLERANCE
+from allocsim.tuning.search import Search
+from allocsim.tuning.tuning import Row, Tuning
 
 MAX_LOSS = 0.01
 """Maximum growth of the bytes in spans of a held-back workload, as a share."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.errors import InputError
-from allocsim.tune.objective import Objective
+from allocsim.tuning.objective import Objective
 
 
 class Optimum(NamedTuple):

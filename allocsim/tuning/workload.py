@@ -20,7 +20,7 @@ from allocsim.core.tables import records
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Event, Op, Trace
 from allocsim.trace_stats import StatsCollector, TraceStats
-from allocsim.tune.histogram_kernel import (
+from allocsim.tuning.histogram_kernel import (
     ROW_SHIFT,
     CountedObject,
     CountState,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from allocsim.errors import InputError
-from allocsim.tune.judge import Judge
-from allocsim.tune.propose import CHARGES, judged, todays
-from allocsim.tune.question import Judged, Question, objective_of
-from allocsim.tune.search import Steps, search
-from allocsim.tune.tuning import Tuning, tune
-from tests.tune.tuned import workload_of
+from allocsim.tuning.judge import Judge
+from allocsim.tuning.propose import CHARGES, judged, todays
+from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.search import Steps, search
+from allocsim.tuning.tuning import Tuning, tune
+from tests.tuning.tuned import workload_of
 
 QUESTION = Question("tcmalloc", {}, reserve=1 << 28)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from allocsim.tune.judge import Replayed
-from allocsim.tune.objective import CHARGE
-from allocsim.tune.optimum import best_table
-from allocsim.tune.question import Judged, Question, objective_of
+from allocsim.tuning.judge import Replayed
+from allocsim.tuning.objective import CHARGE
+from allocsim.tuning.optimum import best_table
+from allocsim.tuning.question import Judged, Question, objective_of
 
 CHARGES = (CHARGE, 0.25, 1.0, 2.0)
 """Charges of the objective for which an optimum is tried, in spans for each class in use."""

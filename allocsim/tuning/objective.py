@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.core.class_rules import ClassRules
-from allocsim.tune.histogram_kernel import ROW_SHIFT
+from allocsim.tuning.histogram_kernel import ROW_SHIFT
 
 CHARGE = 0.5
 """Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2 it predicts best."""

@@ -8,9 +8,9 @@ import pytest
 
 from allocsim.core.class_rules import ClassSpan
 from allocsim.errors import InputError
-from allocsim.tune.objective import Candidates, Objective
-from allocsim.tune.optimum import best_table
-from tests.tune.small_rules import PAGE, Case, all_tables, random_case, rules_of, slow_value
+from allocsim.tuning.objective import Candidates, Objective
+from allocsim.tuning.optimum import best_table
+from tests.tuning.small_rules import PAGE, Case, all_tables, random_case, rules_of, slow_value
 
 CASES = 100
 """Cases for each of four seeds."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from allocsim.tune.search import Search
-from allocsim.tune.verdict import objections, remarks
-from tests.tune.tuned import row, tuning
+from allocsim.tuning.search import Search
+from allocsim.tuning.verdict import objections, remarks
+from tests.tuning.tuned import row, tuning
 
 
 def test_table_is_recommended_if_it_gains_and_others_gain() -> None:

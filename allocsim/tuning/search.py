@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from allocsim.signals import InterruptConfirmed
-from allocsim.tune.objective import Objective
-from allocsim.tune.propose import Candidate, judged
-from allocsim.tune.question import Judged, Question, objective_of
+from allocsim.tuning.objective import Objective
+from allocsim.tuning.propose import Candidate, judged
+from allocsim.tuning.question import Judged, Question, objective_of
 
 MAX_SHIFT = 3
 """Maximum distance on the grid by which a step moves a class."""

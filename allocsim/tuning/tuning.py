@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocsim.tune.judge import Replayed
-from allocsim.tune.objective import Objective
-from allocsim.tune.propose import Candidate, Watch, judged, optimal, proposals, todays
-from allocsim.tune.question import Judged, Question, objective_of
-from allocsim.tune.search import Search, WatchSearch, search
-from allocsim.tune.workload import Workload
+from allocsim.tuning.judge import Replayed
+from allocsim.tuning.objective import Objective
+from allocsim.tuning.propose import Candidate, Watch, judged, optimal, proposals, todays
+from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.search import Search, WatchSearch, search
+from allocsim.tuning.workload import Workload
 
 
 @dataclass(frozen=True)
