@@ -1,4 +1,4 @@
-"""Quantities as people write them, and text that is safe to print.
+"""Parsing and formatting of sizes, counts and percentages, and text that is safe to print.
 
 In a size, KiB, K and k stand for 2**10 bytes and kB for 10**3 bytes. M, G and T follow the same
 pattern.
@@ -29,7 +29,7 @@ class Size(int):
 
 
 def parse_size(text: str) -> int:
-    """Return the number of bytes that `text` means; raise InputError if it is not a size."""
+    """Parse a size such as "64KiB", and return it in bytes. Raises InputError if it is invalid."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
         raise InputError(f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
@@ -45,12 +45,12 @@ def parse_size(text: str) -> int:
 
 
 def parse_count(text: str) -> int | None:
-    """Return the integer that `text` means ("1000000", "1e6", "2^20"), or None if it is not one."""
-    if not text.isascii():  # int() reads the digits of every script
+    """Parse an integer such as "1000000", "1e6" or "2^20"; return None if it is invalid."""
+    if not text.isascii():  # int() accepts the digits of every script
         return None
     base, power, exponent = text.partition("^")
     try:
-        if power:  # no exponent above 64 is computed: the result is out of any option's range
+        if power:  # capped at 64: a larger power is out of range for every option, and slow
             return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
         return int(text)
     except ValueError:
@@ -63,7 +63,7 @@ def parse_count(text: str) -> int | None:
 
 
 def parse_percent(text: str, maximum: float) -> float:
-    """Return the fraction that `text` means: 0.25 for "25%".
+    """Parse a percentage, and return it as a fraction: 0.25 for "25%".
 
     Raises InputError if `text` is not a percentage, or is above `maximum` percent.
     """

@@ -31,10 +31,10 @@ COMMANDS = {
     "empirical": "Replay a steady state given as a table of sizes and rates.",
     "compare": "Compare designs and installed malloc libraries.",
     "sweep": "Measure a grid of allocators, settings and workloads, and find the best.",
-    "explain": "Show who owns the footprint, and what would change it.",
+    "explain": "Show which objects own the footprint, and what would change it.",
     "check": "Fail (exit 1) if a result exceeds a limit or a baseline.",
     "trace": "Show, check, convert, slice and sample traces.",
-    "tune": "Find the table of size classes that serves these workloads best.",
+    "tune": "Find the best table of size classes for given workloads.",
     "sizeclass-check": "Check the size classes of a design and show their waste.",
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
@@ -43,7 +43,7 @@ COMMANDS = {
 name, in which _ replaces -."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
-"""The environment variable with which a shell requests completions."""
+"""The environment variable that a shell sets to request completions."""
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
 """The values that errno can have when the output cannot be written."""

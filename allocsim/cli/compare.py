@@ -79,10 +79,9 @@ class ProgramCommand(click.Command):
 def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
 
-    PROGRAM is recorded, and then runs under each library as often as --real-runs says. The table
-    has the peak that the replay predicts, and the real one. PROGRAM runs with hidden output and
-    without input, unless standard input is a file. Without --on, the installed libraries are
-    compared.
+    PROGRAM is recorded, and then run --real-runs times with each library. The table has the peak
+    that the replay predicts, and the real one. The output of PROGRAM is hidden, and its input is
+    empty, unless standard input is a file. Without --on, the installed libraries are compared.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
     processes; `allocsim help comparing` says how the figures are measured.

@@ -191,7 +191,7 @@ def require_writable(paths: list[str]) -> None:
     files: set[str] = set()
     for path in paths:
         if realpath(path) in files:  # two names or links can lead to the same file
-            raise click.UsageError(f"'{path}' is given for two exports; use a file for each")
+            raise click.UsageError(f"'{path}' is given for two exports; use two files")
         files.add(realpath(path))
         if not isdir(dirname(abspath(path))):
             raise click.UsageError(f"cannot write '{path}': no such directory")

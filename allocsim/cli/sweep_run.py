@@ -61,15 +61,15 @@ def _plan(options: dict[str, Any]) -> Plan:
 
 def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
     """Run the cells that the file does not have, and show the progress on a terminal."""
-    todo = sum(1 for m in (MEMORY, TIMES) for _ in missing(plan.cells(m), file, retry))
-    known = len(plan) - todo
-    if known:
-        log(f"{counted(known, 'cell')} of {len(plan):,} are in {file.path} already")
-    again = sum(outdated(plan.cells(m), file) for m in (MEMORY, TIMES))
-    if again:
-        log(f"{counted(again, 'cell')} had another --limit or --runs: measured again")
-    with cell_bar(todo) as seen:
-        count = sweep(plan, file, place, seen, retry)
+    missing_cells = sum(1 for m in (MEMORY, TIMES) for _ in missing(plan.cells(m), file, retry))
+    done = len(plan) - missing_cells
+    if done:
+        log(f"{file.path} already has {done:,} of {counted(len(plan), 'cell')}")
+    changed = sum(outdated(plan.cells(m), file) for m in (MEMORY, TIMES))
+    if changed:
+        log(f"measuring {counted(changed, 'cell')} again: --limit or --runs has changed")
+    with cell_bar(missing_cells) as count_finished:
+        count = sweep(plan, file, place, count_finished, retry)
     if count:
         log(f"wrote {counted(count, 'row')} to {file.path}")
 

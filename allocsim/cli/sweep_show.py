@@ -19,7 +19,7 @@ _FILE = click.Path(dir_okay=False)
 
 _OPTIONS = (
     click.option("--top", metavar="N", type=CountType(1), default=10, show_default=True,
-                 help="Subjects in each table."),
+                 help="Number of subjects in each table."),
     click.option("--json", is_flag=True, help="Print the findings as one JSON object."),
     click.option("--export-csv", type=_FILE, help="Write the rows to a CSV file."),
     click.option("--export-parquet", type=_FILE,

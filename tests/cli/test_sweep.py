@@ -62,7 +62,7 @@ def test_cells_in_the_file_are_not_measured_again(run: Run, trace: Path) -> None
     before = Path("sweep.jsonl").read_text()
     again = run(f"sweep {trace.name} --on go2008 --jobs 1")
     assert Path("sweep.jsonl").read_text() == before
-    assert "1 cell of 1 are in sweep.jsonl already" in again.err
+    assert "sweep.jsonl already has 1 of 1 cell" in again.err
     more = run(f"sweep {trace.name} --on go2008,tcmalloc:startup=none --jobs 1 --json")
     assert Path("sweep.jsonl").read_text().startswith(before)
     assert "wrote 1 row" in more.err
@@ -100,7 +100,7 @@ def test_row_with_another_limit_is_measured_again(run: Run, trace: Path) -> None
     run(f"sweep {trace.name} --on go2008 --jobs 1 --limit 100KiB")
     for limit, failed in (("", "0 failed"), ("--limit 100KiB", "1 failed")):
         ended = run(f"sweep {trace.name} --on go2008 --jobs 1 {limit}")
-        assert "1 cell had another --limit or --runs: measured again" in ended.err
+        assert "measuring 1 cell again: --limit or --runs has changed" in ended.err
         assert "wrote 1 row" in ended.err
         assert failed in ended.out
 
