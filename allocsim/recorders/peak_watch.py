@@ -34,8 +34,10 @@ GROWTH = 1.05
 takes milliseconds, and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
-"""Until the mappings show a library with a malloc, the first samples read them too: the dynamic
-linker may still be loading it. A static program has no such library."""
+"""Until the mappings show a malloc other than libc's, the first samples read them too: the dynamic
+linker may still be loading it. The kernel does not list all mappings at one moment, so libc may be
+listed and a preloaded library, which was mapped before it, may not. A static program shows no
+malloc at all."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -81,6 +83,11 @@ class Peak:
         libraries = sorted(path for path in self.map.code if not _is_recorders(path))
         found = [path for path in libraries if has_malloc(path)]
         return next((path for path in found if not is_libc(path)), None) or next(iter(found), None)
+
+    @property
+    def is_preloaded(self) -> bool:
+        """Whether a sample shows a malloc other than libc's."""
+        return self.malloc is not None and not is_libc(self.malloc)
 
     @property
     def outside_malloc(self) -> int:
@@ -130,7 +137,7 @@ class PeakWatch:
         except OSError:
             return False
         self._samples += 1
-        is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
+        is_early = self._samples <= EARLY_SAMPLES and not self.peak.is_preloaded
         if is_early or found["RssAnon"] > GROWTH * self.peak.mapped_at:
             with suppress(OSError):  # the next sample shows whether the process has ended
                 self.peak.map = read_memory_map(process)
