@@ -26,20 +26,21 @@ class Parameter:
     off: int | None = None
     """The value that "off" stands for; None if the parameter cannot be off."""
 
-    def value_of(self, key: str, given: Any) -> int:
-        """Convert `given`, an integer or the text of an option; raise InputError if it is invalid.
+    def value_of(self, key: str, setting: Any) -> int:
+        """Convert `setting`, an integer or the text of an option.
 
-        `key` is the parameter's name, which the error message repeats.
+        Raises InputError if it is not a valid value; the message repeats `key`, the parameter's
+        name.
         """
         if self.names:
-            if given not in self.names:
-                raise InputError(f"{key}={given}: expected {self.expected}")
-            return self.names.index(given)
-        value = self.off if given == "off" else _number(given)
+            if setting not in self.names:
+                raise InputError(f"{key}={setting}: expected {self.expected}")
+            return self.names.index(setting)
+        value = self.off if setting == "off" else _number(setting)
         if value is None and self.maximum == 1:
-            value = SWITCH.get(given)
+            value = SWITCH.get(setting)
         if value is None or not self.minimum <= value <= self.maximum:
-            raise InputError(f"{key}={given}: expected {self.expected}")
+            raise InputError(f"{key}={setting}: expected {self.expected}")
         return value
 
     @property
@@ -68,13 +69,13 @@ def parse_setting(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _number(given: Any) -> int | None:
-    """Return `given`, a number or a size in bytes, as an integer; None if it is neither."""
-    if not isinstance(given, str):
-        return given if isinstance(given, int) else None
-    if (count := parse_count(given)) is not None:
+def _number(setting: Any) -> int | None:
+    """Return `setting`, a number or a size in bytes, as an integer; None if it is neither."""
+    if not isinstance(setting, str):
+        return setting if isinstance(setting, int) else None
+    if (count := parse_count(setting)) is not None:
         return count
     try:
-        return parse_size(given)
+        return parse_size(setting)
     except InputError:
         return None

@@ -40,18 +40,18 @@ class TableParameter(Parameter):
 
     rules: ClassRules = field(kw_only=True)
 
-    def value_of(self, key: str, given: Any) -> int:
+    def value_of(self, key: str, setting: Any) -> int:
         """Return the encoded table; raise InputError if it breaks a rule of the design.
 
-        `given` is OWN, a path, sizes separated by commas, or a sequence of sizes.
+        `setting` is OWN, a path, sizes separated by commas, or a sequence of sizes.
         """
-        if given in (OWN, 0):
+        if setting in (OWN, 0):
             return 0
-        sizes = _sizes(given) if isinstance(given, str) else tuple(given)
+        sizes = _sizes(setting) if isinstance(setting, str) else tuple(setting)
         try:
             self.rules.require_valid(sizes)
         except InputError as error:
-            named = f"{key}={given}: " if isinstance(given, str) else f"{key}: "
+            named = f"{key}={setting}: " if isinstance(setting, str) else f"{key}: "
             raise InputError(f"{named}{error}") from None
         return encoded(sizes)
 
