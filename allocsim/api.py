@@ -146,8 +146,8 @@ def compare(
     "lib:glibc", "lib:/a/libx.so:x_". Without it, all designs and all installed libraries are
     measured. `runs` timed runs follow `warmup` untimed ones; `times=False` measures memory only.
     `threads` says whether a workload with several threads is replayed on these threads ("recorded")
-    or on one ("one"); designs have no times on recorded threads. `timeout` is the maximum time of
-    each process, in seconds. An allocator is no longer measured when its footprint exceeds `limit`;
+    or on one ("one"); designs are timed on one thread only. `timeout` is the maximum time of each
+    process, in seconds. Measuring an allocator ends when its footprint exceeds `limit`;
     `reserve` is the address space of a design's heap. Both are bytes, or text such as "64MiB".
     `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
     of the column to sort by.
@@ -197,7 +197,7 @@ def _fresh(trace: Trace, seed: int | None) -> Trace:
     if not trace.is_used:
         return trace
     if trace.reopen is None:
-        raise InputError(f"the events of '{trace.name}' have been read and can't be read again")
+        raise InputError(f"the events of '{trace.name}' have been read and cannot be read again")
     return trace.reopen()
 
 

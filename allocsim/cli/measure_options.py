@@ -44,8 +44,8 @@ threads_option = click.option(
     type=click.Choice(["recorded", "one"]),
     default="recorded",
     show_default=True,
-    help="Replay a workload on its recorded threads, or on one thread. Designs have no "
-    "times on recorded threads.",
+    help="Replay a workload on its recorded threads, or on one thread. Designs are timed "
+    "on one thread only.",
 )
 timeout_option = click.option(
     "--timeout",

@@ -37,7 +37,7 @@ def tuning_json(tuning: Tuning, command: str) -> str:
     """
     question = tuning.question
     before, after = tuning.objective
-    found = {
+    report = {
         "schema": TUNING_SCHEMA,
         "version": __version__,
         "command": command,
@@ -60,7 +60,7 @@ def tuning_json(tuning: Tuning, command: str) -> str:
         "classes": _classes(question, tuning.table),
         "today": _classes(question, question.own),
     }
-    return json.dumps(found, indent=2)
+    return json.dumps(report, indent=2)
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Replay of workloads under a table of size classes: the judge of every proposed table."""
+"""Replay workloads under a table of size classes. The figures decide between tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input of `allocsim tune`, and what proposing and judging a table derives from it."""
+"""The input of `allocsim tune`: the design, its settings, and what is derived from them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Judged:
-    """A workload with its weights and its replay under today's table."""
+    """A workload with its weights and its replay under the current table."""
 
     workload: Workload
     weights: np.ndarray
@@ -93,7 +93,7 @@ class Judged:
 
     @classmethod
     def of(cls, question: Question, workload: Workload) -> Judged:
-        """Count the sizes of a workload and replay it under today's table."""
+        """Count the sizes of a workload and replay it under the current table."""
         counted = weights(workload, question.rules, question.own)
         return cls(workload, counted, question.judge.replay(workload, None))
 

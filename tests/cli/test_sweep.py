@@ -185,7 +185,7 @@ def test_interrupted_sweep_keeps_its_rows_and_no_process(
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
-    assert b"in sweep.jsonl; the same command continues" in err
+    assert b"in sweep.jsonl; repeat the command to continue" in err
     assert len(rows()) >= 1
 
 
