@@ -22,6 +22,13 @@ _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 # The number of digits is limited, because int() takes long for a very long text.
 _SIZE = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kKMGT]?)(i?)(B?)")
 _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,4})?")
+
+MAX_SHOWN = 80
+"""Maximum characters of a wrong value in a message."""
+
+# The name of a file has at most 255 bytes, so no printable name in a path is cut.
+_LONG_NAME = re.compile(r"[^\s/]{300,}")
 
 
 class Size(int):
@@ -62,6 +69,15 @@ def parse_count(text: str) -> int | None:
         return None
 
 
+def parse_float(text: str) -> float | None:
+    """Return the number that `text` means ("0.5", "1e3"), or None if it is not one.
+
+    Unlike float(), it reads no spaces, no underscores, no digits of other scripts, no "nan" and no
+    "inf".
+    """
+    return float(text) if _FLOAT.fullmatch(text) else None
+
+
 def parse_percent(text: str, maximum: float) -> float:
     """Parse a percentage, and return it as a fraction: 0.25 for "25%".
 
@@ -93,6 +109,19 @@ def format_bytes(count: float) -> str:
 def format_change(count: int) -> str:
     """Return a change in bytes as text with its sign: "-1.5 MiB"."""
     return f"{'-' if count < 0 else '+'}{format_bytes(abs(count))}"
+
+
+def shortened(text: str) -> str:
+    """Return at most the first MAX_SHOWN characters of a text; "…" marks that it was cut."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def with_short_names(message: str) -> str:
+    """Return a message in which every name or number that is too long for a file is cut.
+
+    A message repeats the value that is wrong, and a user's value may have any length.
+    """
+    return _LONG_NAME.sub(lambda found: shortened(found[0]), message)
 
 
 def printable(text: str) -> str:

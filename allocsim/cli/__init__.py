@@ -20,7 +20,7 @@ from allocsim import __version__
 from allocsim.cli.help_format import Context
 from allocsim.cli.output import ASCII_FALLBACK, register_ascii_fallback
 from allocsim.errors import AllocsimError
-from allocsim.text import printable, printable_lines
+from allocsim.text import printable, printable_lines, with_short_names
 
 COMMANDS = {
     "record": "Run PROGRAM and record its allocation calls as a trace.",
@@ -151,7 +151,7 @@ def _status() -> int:
             error.show()  # its message is the help page
         return 2
     except click.UsageError as error:
-        message = printable_lines(error.format_message())
+        message = with_short_names(printable_lines(error.format_message()))
         with contextlib.suppress(OSError):
             click.UsageError(message, error.ctx).show()
         return 2
@@ -185,7 +185,7 @@ def _explain_design(error: Exception) -> str | None:
 def _fail(message: str, status: int) -> int:
     """Print an error, if standard error can be written, and return `status`."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"allocsim: error: {printable(message)}\n")
+        sys.stderr.write(f"allocsim: error: {with_short_names(printable(message))}\n")
         sys.stderr.flush()
     return status
 

@@ -15,7 +15,7 @@ from allocsim.cli.measure_options import (
     require_not_measuring,
     tolerance_options,
 )
-from allocsim.cli.options import require_writable
+from allocsim.cli.options import require_outputs
 from allocsim.cli.output import export
 from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
 from allocsim.cli.types import CountType
@@ -144,7 +144,7 @@ def _report(
     Without --on, designs are subjects too, unless `only_libraries`.
     """
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
-    require_writable([*picture_paths(options), *(path for path in exports if path is not None)])
+    require_outputs([*picture_paths(options), *(path for path in exports if path is not None)])
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import subjects_of
     from allocsim.errors import UnknownName

@@ -12,7 +12,7 @@ from allocsim.cli.measure_options import require_not_given
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
-    require_writable,
+    require_outputs,
     touch_option,
 )
 from allocsim.cli.output import export, log
@@ -138,8 +138,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     """
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
-    exports = [options[name] for name in EXPORTS if options[name]]
-    require_writable([*exports, *picture_paths(options)])
+    exports = [options[name] for name in EXPORTS if options[name] is not None]
+    require_outputs([*exports, *picture_paths(options)])
     if len(names) == 2:
         require_not_given(*FOR_ONE, needs="a single workload")
         _compare(names, options)
@@ -173,8 +173,8 @@ def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any
     from allocsim.workloads import open_workload
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
-    stacks = any(options[name] for name in EXPORTS)
-    pictures = any(options[name] for name in (*PICTURES, "map"))
+    stacks = any(options[name] is not None for name in EXPORTS)
+    pictures = options["map"] or any(options[name] is not None for name in PICTURES)
     question = Question(at, by, options["what_if"], seconds, stacks, pictures)
     workload = open_workload(name, options["seed"], options["form"], options["process"])
     opened = repeatable(workload)

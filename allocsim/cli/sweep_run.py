@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from allocsim.cli.measure_options import subjects_of
-from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
 from allocsim.cli.sweep_plan import print_plan
 from allocsim.cli.sweep_progress import cell_bar
@@ -31,8 +30,7 @@ from allocsim.text import counted, parse_count
 
 def run(options: dict[str, Any]) -> None:
     """Run a sweep and report it, or print its plan."""
-    require_exports(options)
-    require_writable([options["out"]])
+    require_exports(options, options["out"])
     plan, path = _plan(options), Path(options["out"])
     with _place(plan, options) as place:
         if options["plan"]:

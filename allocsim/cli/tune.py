@@ -11,7 +11,7 @@ from allocsim.cli.completion import complete_design, complete_workload
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
-    require_writable,
+    require_outputs,
     threads_option,
 )
 from allocsim.cli.output import export
@@ -98,7 +98,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     """
     if options["source"] and options["json"]:
         raise click.UsageError("--source and --json exclude each other")
-    require_writable([options["out"]] if options["out"] else [])
+    written = [] if options["out"] is None else [options["out"]]
+    require_outputs(written, *options["hold_back"])
     from allocsim.cli.drive import command_line
     from allocsim.reports.tuning_screen import print_tuning
     from allocsim.reports.tuning_text import source_text, table_text, tuning_json

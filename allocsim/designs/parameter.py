@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allocsim.errors import InputError
-from allocsim.text import parse_count, parse_size
+from allocsim.text import parse_count, parse_size, shortened
 
 SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a parameter whose values are 0 and 1."""
@@ -34,13 +34,13 @@ class Parameter:
         """
         if self.names:
             if setting not in self.names:
-                raise InputError(f"{key}={setting}: expected {self.expected}")
+                raise InputError(f"{key}={shortened(str(setting))}: expected {self.expected}")
             return self.names.index(setting)
         value = self.off if setting == "off" else _number(setting)
         if value is None and self.maximum == 1:
             value = SWITCH.get(setting)
         if value is None or not self.minimum <= value <= self.maximum:
-            raise InputError(f"{key}={setting}: expected {self.expected}")
+            raise InputError(f"{key}={shortened(str(setting))}: expected {self.expected}")
         return value
 
     @property
@@ -65,7 +65,7 @@ def parse_setting(text: str) -> tuple[str, str]:
     """Split KEY=VALUE; raise InputError for any other text. The value is not interpreted."""
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier() or not value:
-        raise InputError(f"'{text}' is not a setting: expected KEY=VALUE")
+        raise InputError(f"'{shortened(text)}' is not a setting: expected KEY=VALUE")
     return key, value
 
 

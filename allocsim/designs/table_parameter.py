@@ -16,8 +16,8 @@ from allocsim.core.class_rules import ClassRules, decoded, encoded
 from allocsim.designs.parameter import Parameter
 from allocsim.errors import InputError
 from allocsim.input_file import names_file, require_regular
-from allocsim.json_fields import MAX_SHOWN, read_json
-from allocsim.text import parse_count
+from allocsim.json_fields import read_json
+from allocsim.text import parse_count, shortened
 
 KEY = "size_classes"
 """The name of the parameter."""
@@ -51,7 +51,7 @@ class TableParameter(Parameter):
         try:
             self.rules.require_valid(sizes)
         except InputError as error:
-            named = f"{key}={setting}: " if isinstance(setting, str) else f"{key}: "
+            named = f"{key}={shortened(setting)}: " if isinstance(setting, str) else f"{key}: "
             raise InputError(f"{named}{error}") from None
         return encoded(sizes)
 
@@ -76,7 +76,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     if None not in listed:
         return tuple(size for size in listed if size is not None)
     if "," in text and not names_file(Path(text)):
-        wrong = text.split(",")[listed.index(None)][:MAX_SHOWN]
+        wrong = shortened(text.split(",")[listed.index(None)])
         raise InputError(f"{KEY}: '{wrong}' is not a size in bytes")
     return _read(text)
 

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocsim.call_sites.numbers import CallSites
-from allocsim.text import printable
+from allocsim.text import printable, shortened
 from allocsim.traces.source import Source
-
-MAX_SHOWN = 80
-"""Characters of a line that a message shows."""
 
 SKIPPED = "skipped lines that are not in the format"
 """Beginning of the note on lines that are not calls, such as output of the program."""
@@ -76,7 +73,7 @@ class Reader:
 
 
 def shown(content: bytes | bytearray) -> str:
-    """Return the first line of `content` in quotes, up to MAX_SHOWN characters, for messages."""
+    """Return the first line of `content` in quotes, shortened for messages."""
     line, *_ = content[:200].split(b"\n")
     text = printable(line.decode("utf-8", "backslashreplace"))
-    return f"'{text[:MAX_SHOWN]}{'…' if len(text) > MAX_SHOWN else ''}'"
+    return f"'{shortened(text)}'"

@@ -144,7 +144,7 @@ def test_plan_shows_the_grid_and_writes_nothing(run: Run, trace: Path) -> None:
         ("a.txt --on lib:tbb,go2008 --out /gone/x", 2, "no such directory"),
         ("show gone.jsonl", 2, "cannot read 'gone.jsonl'"),
         ("show a.txt", 2, "line 1: not a row"),
-        ("a.txt --on go2008 --out a.txt", 2, "line 1: not a row"),
+        ("a.txt --on go2008 --out a.txt", 2, "is an input of this command"),
         ("--on go2008", 2, "Missing argument"),
     ],
 )
