@@ -13,8 +13,8 @@ class PassedSites:
     Does nothing for a trace without call sites.
     """
 
-    def __init__(self, whole: CallSites | None, subset: CallSites | None) -> None:
-        self._whole, self._subset = whole, subset
+    def __init__(self, trace_sites: CallSites | None, subset: CallSites | None) -> None:
+        self._whole, self._subset = trace_sites, subset
         self._numbers: Any = None
 
     def begin(self, chunk: Any) -> None:

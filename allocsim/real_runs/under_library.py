@@ -35,7 +35,7 @@ ATTEMPTS = 3
 
 
 class NotServed(EnvironmentLacks):
-    """A library cannot serve the program, or has not served it."""
+    """The program did not run on the library, or ended otherwise than in the recorded run."""
 
 
 def run_under_libraries(

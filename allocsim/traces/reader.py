@@ -25,8 +25,8 @@ class Reader:
     """Whether the reader can read call sites (see `call_sites`)."""
 
     sites: CallSites | None = None
-    """The call sites, if they are wanted and the reader knows them; else None. The reader then sets
-    `site` of the calls that allocate, and completes `sites.table` after the last batch."""
+    """None unless call sites were requested and the reader can read them. Otherwise the reader sets
+    `site` of each call that allocates, and stores `sites.table` after the last batch."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -75,10 +75,10 @@ class Source:
 
         The number is less than the length of the buffer only at the end of the source.
         """
-        known = min(len(self._head), len(buffer))
-        buffer[:known] = self._head[:known]
-        self._head = self._head[known:]
-        return known + self._fill(buffer[known:])
+        peeked = min(len(self._head), len(buffer))
+        buffer[:peeked] = self._head[:peeked]
+        self._head = self._head[peeked:]
+        return peeked + self._fill(buffer[peeked:])
 
     def _fill(self, buffer: memoryview) -> int:
         """Fill `buffer` from the container; return the number of bytes."""

@@ -132,8 +132,8 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 def read_stream(source: Source, sites: bool = False) -> Trace:
     """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
 
-    The site numbers are after the events. So if they are wanted, the source is first copied to an
-    unnamed file.
+    The site numbers are after the events. So if they are requested, the source is first copied to
+    an unnamed file.
     """
     name = source.name
     with ExitStack() as on_error:

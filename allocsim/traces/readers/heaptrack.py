@@ -16,7 +16,7 @@ of sqlite3, the median lifetime was the same as in a raw file, and the p99 withi
 were assumed to free the youngest block, the median would be 5 instead of 7 events.
 
 Memory is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
-each of at most MAX_SITES sites. Call sites, if wanted, take more (see `heaptrack_stacks`).
+each of at most MAX_SITES sites. Call sites, if requested, take more (see `heaptrack_stacks`).
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def _string(scan: HeaptrackScan, position: int) -> int:
 
 @kernel
 def _name(scan: HeaptrackScan, position: int) -> int:
-    """Skip a line with a name; copy it first if call sites are wanted."""
+    """Skip a line with a name; copy it first if call sites are requested."""
     after = next_line(scan.text, scan.state[0], position)
     add_name(scan.stacks, scan.text, position, after)
     return after

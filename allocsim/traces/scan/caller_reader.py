@@ -2,7 +2,7 @@
 
 A caller is one address, so a call site has one frame. The scanner has a field `callers`, in which a
 kernel numbers the text of each caller (see `text_numbers`). The field has no room unless call sites
-are wanted.
+are requested.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class CallerReader(LineReader):
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL, then complete the call sites if they are wanted."""
+        """Yield arrays of CALL, then complete the call sites if they are requested."""
         yield from super().batches()
         if self.sites is not None:
             callers = texts_of(self._scan.callers)
