@@ -51,7 +51,7 @@ def open_trace(
     arrays, and can be read only once; `replay` and `compare` open the trace again if its events
     have been read. Close the trace if you do not read it.
     """
-    form, number = _way_to_read("open_trace", format, process)
+    form, number = _reading_options("open_trace", format, process)
     return open_recording(checked_path("open_trace", "path", path), form, number)
 
 
@@ -74,7 +74,7 @@ def workload(
         return _fresh(source, seed)
     if isinstance(source, Mapping):
         return open_parameters(source, seed)
-    form, number = _way_to_read("workload", format, process)
+    form, number = _reading_options("workload", format, process)
     return open_workload(checked_path("workload", "source", source), seed, form, number)
 
 
@@ -179,7 +179,7 @@ def _opened(source: Workload, seed: int | None) -> Trace:
     return workload(source, seed=seed)
 
 
-def _way_to_read(call: str, form: object, process: object) -> tuple[str | None, int | None]:
+def _reading_options(call: str, form: object, process: object) -> tuple[str | None, int | None]:
     """Return the format and the process of a recording; each may be None."""
     return (
         checked_optional(checked_text, call, "format", form),

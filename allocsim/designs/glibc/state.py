@@ -68,10 +68,10 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "mxfast": Parameter(128, 0, MAX_FAST_SIZE, "maximum request, in bytes, for fastbins"),
     "mmap_threshold": Parameter(
-        THRESHOLD, 0, MAX_BYTES, "chunk size, in bytes, from which a request is mapped"
+        THRESHOLD, 0, MAX_BYTES, "minimum chunk, in bytes, that gets its own mapping"
     ),
     "trim_threshold": Parameter(
-        THRESHOLD, 0, MAX_BYTES, "bytes of top from which the heap is trimmed"
+        THRESHOLD, 0, MAX_BYTES, "bytes of top at which the heap is trimmed"
     ),
     "top_pad": Parameter(TOP_PAD, 0, MAX_BYTES, "bytes added to every growth"),
     "mmap_max": Parameter(65536, 0, (1 << 31) - 1, "maximum number of mappings"),
