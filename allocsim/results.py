@@ -97,8 +97,8 @@ class ComparisonResult:
         return result
 
     def __repr__(self) -> str:
-        summaries = ", ".join(f"{label(row)} {_summary(row)}" for row in self.rows)
-        return f"<Comparison {self.compared.comparison.workload.trace.name}: {summaries}>"
+        found = ", ".join(f"{label(row)} {_summary(row)}" for row in self.rows)
+        return f"<Comparison {self.compared.comparison.workload.trace.name}: {found}>"
 
     def _repr_html_(self) -> str:
         workload, figures = self.compared.comparison.workload, cells(self.compared)

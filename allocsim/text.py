@@ -1,4 +1,4 @@
-"""Parsing and formatting of sizes, counts and percentages, and text that is safe to print.
+"""Quantities as people write them, and text that is safe to print.
 
 In a size, KiB, K and k stand for 2**10 bytes and kB for 10**3 bytes. M, G and T follow the same
 pattern.
@@ -22,13 +22,6 @@ _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 # The number of digits is limited, because int() takes long for a very long text.
 _SIZE = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kKMGT]?)(i?)(B?)")
 _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,4})?")
-
-MAX_SHOWN = 80
-"""Maximum characters of a wrong value in a message."""
-
-# The name of a file has at most 255 bytes, so no printable name in a path is cut.
-_LONG_NAME = re.compile(r"[^\s/]{300,}")
 
 
 class Size(int):
@@ -36,7 +29,7 @@ class Size(int):
 
 
 def parse_size(text: str) -> int:
-    """Parse a size such as "64KiB", and return it in bytes. Raises InputError if it is invalid."""
+    """Return the number of bytes that `text` means; raise InputError if it is not a size."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
         raise InputError(f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
@@ -52,12 +45,12 @@ def parse_size(text: str) -> int:
 
 
 def parse_count(text: str) -> int | None:
-    """Parse an integer such as "1000000", "1e6" or "2^20"; return None if it is invalid."""
-    if not text.isascii():  # int() accepts the digits of every script
+    """Return the integer that `text` means ("1000000", "1e6", "2^20"), or None if it is not one."""
+    if not text.isascii():  # int() reads the digits of every script
         return None
     base, power, exponent = text.partition("^")
     try:
-        if power:  # capped at 64: a larger power is out of range for every option, and slow
+        if power:  # no exponent above 64 is computed: the result is out of any option's range
             return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
         return int(text)
     except ValueError:
@@ -69,17 +62,8 @@ def parse_count(text: str) -> int | None:
         return None
 
 
-def parse_float(text: str) -> float | None:
-    """Return the number that `text` means ("0.5", "1e3"), or None if it is not one.
-
-    Unlike float(), it reads no spaces, no underscores, no digits of other scripts, no "nan" and no
-    "inf".
-    """
-    return float(text) if _FLOAT.fullmatch(text) else None
-
-
 def parse_percent(text: str, maximum: float) -> float:
-    """Parse a percentage, and return it as a fraction: 0.25 for "25%".
+    """Return the fraction that `text` means: 0.25 for "25%".
 
     Raises InputError if `text` is not a percentage, or is above `maximum` percent.
     """
@@ -109,19 +93,6 @@ def format_bytes(count: float) -> str:
 def format_change(count: int) -> str:
     """Return a change in bytes as text with its sign: "-1.5 MiB"."""
     return f"{'-' if count < 0 else '+'}{format_bytes(abs(count))}"
-
-
-def shortened(text: str) -> str:
-    """Return at most the first MAX_SHOWN characters of a text; "…" marks that it was cut."""
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-
-
-def with_short_names(message: str) -> str:
-    """Return a message in which every name or number that is too long for a file is cut.
-
-    A message repeats the value that is wrong, and a user's value may have any length.
-    """
-    return _LONG_NAME.sub(lambda found: shortened(found[0]), message)
 
 
 def printable(text: str) -> str:

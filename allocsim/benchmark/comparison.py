@@ -24,8 +24,7 @@ from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
 
 UNSURE = 0.1
-"""A library's peak is shown as a range if it may be too high by this share or more, because the
-recording does not say which bytes the program touched."""
+"""A peak is shown as a range if what the program touches changes it by this share or more."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def compare(
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
         for figures in ("memory", "times") if conditions.timed else ("memory",):
-            # Libraries first: a design starts its heap at the address of its library's heap.
+            # Libraries first: a design starts where its library did.
             for row in sorted(rows, key=lambda row: library_of(row.subject) is None):
                 if row.failure is None and not _is_untimed(row, figures, workload):
                     if progress is not None:
@@ -179,8 +178,8 @@ def measure(
 
 def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
     """Return the start address that the library `lib:<design>` reported, or None if it did not."""
-    starts = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
-    return next(starts, None)
+    library = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
+    return next(library, None)
 
 
 def _measure_row(
@@ -205,11 +204,7 @@ def _measure_row(
 
 
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
-    """Return whether a library's peak may be too high by UNSURE or more.
-
-    That is so if it is not known what the program touched, and if the first pages of all objects
-    are so much smaller than the objects.
-    """
+    """Return whether a library's peak may be lower by UNSURE, depending on what is touched."""
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:
         return False

@@ -7,7 +7,6 @@ replay driver therefore remains the only caller of the malloc that is measured.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 from pathlib import Path
@@ -21,7 +20,7 @@ from allocsim.core.memory import OS_PAGE, table
 from allocsim.core.raw import load_byte, load_word, store_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.errors import PlatformError
-from allocsim.libraries.state import call_c
+from allocsim.libraries.state import call_c, libc_address
 
 BUFFER_SIZE = 4096
 """Size of the buffer in bytes: about four times the length of smaps_rollup."""
@@ -166,11 +165,6 @@ def _number(address: int) -> int:
         value = 10 * value + load_byte(at) - 48
         at += 1
     return value
-
-
-def libc_address(function: str) -> int:
-    """Return the address of a function of the C library."""
-    return ctypes.cast(getattr(ctypes.CDLL(None), function), ctypes.c_void_p).value or 0
 
 
 def _open(file: str) -> int:

@@ -54,10 +54,10 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     """Make `warmup` runs, then `runs` runs whose times count."""
-    measured = [_replay(setup, subject)]  # the first run is this one replay, which is cold
+    measured = [replay_once(setup, subject)]  # the first run is this one replay, which is cold
     replays = replays_per_run(measured[0] * setup.replay.calls)
     for _ in range(warmup + runs - 1):
-        measured.append(fmean(_replay(setup, subject) for _ in range(replays)))
+        measured.append(fmean(replay_once(setup, subject) for _ in range(replays)))
     return Times(
         cold=measured[0],
         runs=measured[warmup:],
@@ -72,7 +72,7 @@ def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     )
 
 
-def _replay(setup: Setup, subject: Subject) -> float:
+def replay_once(setup: Setup, subject: Subject) -> float:
     """Return the CPU time in ns/event of one replay on an empty heap."""
     assert subject.library is not None
     setup.replay.replay(subject.library.state.function)

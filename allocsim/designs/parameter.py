@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allocsim.errors import InputError
-from allocsim.text import parse_count, parse_size, shortened
+from allocsim.text import parse_count, parse_size
 
 SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a parameter whose values are 0 and 1."""
@@ -26,21 +26,20 @@ class Parameter:
     off: int | None = None
     """The value that "off" stands for; None if the parameter cannot be off."""
 
-    def value_of(self, key: str, setting: Any) -> int:
-        """Convert `setting`, an integer or the text of an option.
+    def value_of(self, key: str, given: Any) -> int:
+        """Convert `given`, an integer or the text of an option; raise InputError if it is invalid.
 
-        Raises InputError if it is not a valid value; the message repeats `key`, the parameter's
-        name.
+        `key` is the parameter's name, which the error message repeats.
         """
         if self.names:
-            if setting not in self.names:
-                raise InputError(f"{key}={shortened(str(setting))}: expected {self.expected}")
-            return self.names.index(setting)
-        value = self.off if setting == "off" else _number(setting)
+            if given not in self.names:
+                raise InputError(f"{key}={given}: expected {self.expected}")
+            return self.names.index(given)
+        value = self.off if given == "off" else _number(given)
         if value is None and self.maximum == 1:
-            value = SWITCH.get(setting)
+            value = SWITCH.get(given)
         if value is None or not self.minimum <= value <= self.maximum:
-            raise InputError(f"{key}={shortened(str(setting))}: expected {self.expected}")
+            raise InputError(f"{key}={given}: expected {self.expected}")
         return value
 
     @property
@@ -65,17 +64,17 @@ def parse_setting(text: str) -> tuple[str, str]:
     """Split KEY=VALUE; raise InputError for any other text. The value is not interpreted."""
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier() or not value:
-        raise InputError(f"'{shortened(text)}' is not a setting: expected KEY=VALUE")
+        raise InputError(f"'{text}' is not a setting: expected KEY=VALUE")
     return key, value
 
 
-def _number(setting: Any) -> int | None:
-    """Return `setting`, a number or a size in bytes, as an integer; None if it is neither."""
-    if not isinstance(setting, str):
-        return setting if isinstance(setting, int) else None
-    if (count := parse_count(setting)) is not None:
+def _number(given: Any) -> int | None:
+    """Return `given`, a number or a size in bytes, as an integer; None if it is neither."""
+    if not isinstance(given, str):
+        return given if isinstance(given, int) else None
+    if (count := parse_count(given)) is not None:
         return count
     try:
-        return parse_size(setting)
+        return parse_size(given)
     except InputError:
         return None

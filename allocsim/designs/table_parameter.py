@@ -16,8 +16,8 @@ from allocsim.core.class_rules import ClassRules, decoded, encoded
 from allocsim.designs.parameter import Parameter
 from allocsim.errors import InputError
 from allocsim.input_file import names_file, require_regular
-from allocsim.json_fields import read_json
-from allocsim.text import parse_count, shortened
+from allocsim.json_fields import MAX_SHOWN, read_json
+from allocsim.text import parse_count
 
 KEY = "size_classes"
 """The name of the parameter."""
@@ -40,18 +40,18 @@ class TableParameter(Parameter):
 
     rules: ClassRules = field(kw_only=True)
 
-    def value_of(self, key: str, setting: Any) -> int:
+    def value_of(self, key: str, given: Any) -> int:
         """Return the encoded table; raise InputError if it breaks a rule of the design.
 
-        `setting` is OWN, a path, sizes separated by commas, or a sequence of sizes.
+        `given` is OWN, a path, sizes separated by commas, or a sequence of sizes.
         """
-        if setting in (OWN, 0):
+        if given in (OWN, 0):
             return 0
-        sizes = _sizes(setting) if isinstance(setting, str) else tuple(setting)
+        sizes = _sizes(given) if isinstance(given, str) else tuple(given)
         try:
             self.rules.require_valid(sizes)
         except InputError as error:
-            named = f"{key}={shortened(setting)}: " if isinstance(setting, str) else f"{key}: "
+            named = f"{key}={given}: " if isinstance(given, str) else f"{key}: "
             raise InputError(f"{named}{error}") from None
         return encoded(sizes)
 
@@ -76,7 +76,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     if None not in listed:
         return tuple(size for size in listed if size is not None)
     if "," in text and not names_file(Path(text)):
-        wrong = shortened(text.split(",")[listed.index(None)])
+        wrong = text.split(",")[listed.index(None)][:MAX_SHOWN]
         raise InputError(f"{KEY}: '{wrong}' is not a size in bytes")
     return _read(text)
 

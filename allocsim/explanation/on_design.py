@@ -76,10 +76,11 @@ class OnDesign:
         return 1
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-        """Free objects, then release memory; return the footprints after each step, in bytes.
+        """Return the footprints after objects were freed, before and after memory is released.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
-        events. The release covers all free pages that the design can release.
+        events. It frees these objects and then releases all free pages that the design can release.
+        Footprints are in bytes.
         """
         return [self._after_release(event, numbers) for numbers in freed]
 

@@ -20,28 +20,28 @@ def sort_by_address(address: np.ndarray, values: np.ndarray) -> tuple[np.ndarray
         return address, values
     base = address.min()
     address -= base
-    target = np.empty_like(address), np.empty_like(values)
+    spare = np.empty_like(address), np.empty_like(values)
     starts = np.zeros((1 << DIGIT_BITS) + 1, np.int64)
-    source = address, values
+    given = address, values
     for shift in range(0, int(address.max()).bit_length(), DIGIT_BITS):
-        sort_digit(shift, source, target, starts)
-        source, target = target, source
-    np.add(source[0], base, out=source[0])
-    return source
+        sort_digit(shift, given, spare, starts)
+        given, spare = spare, given
+    np.add(given[0], base, out=given[0])
+    return given
 
 
 @kernel
 def sort_digit(
     shift: int,
-    source: tuple[np.ndarray, np.ndarray],
-    target: tuple[np.ndarray, np.ndarray],
+    given: tuple[np.ndarray, np.ndarray],
+    found: tuple[np.ndarray, np.ndarray],
     starts: np.ndarray,
 ) -> None:
-    """Sort (keys, values) `source` by the digit at bit `shift` of the keys, into `target`.
+    """Sort (keys, values) `given` by the digit at bit `shift` of the keys, into `found`.
 
-    `starts` is scratch memory: an entry for each value of a digit, and one more.
+    `starts` is scratch memory with one entry more than a digit has values.
     """
-    (keys, values), (sorted_keys, sorted_values), mask = source, target, len(starts) - 2
+    (keys, values), (sorted_keys, sorted_values), mask = given, found, len(starts) - 2
     starts[:] = 0
     for index in range(len(keys)):
         starts[(keys[index] >> shift & mask) + 1] += 1

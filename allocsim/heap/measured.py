@@ -18,7 +18,7 @@ from allocsim.text import counted, format_bytes
 
 
 class Measured:
-    """The measurements of a heap. `Heap` is a subclass and adds the calls that change the heap."""
+    """A heap as far as its measurements need it; `Heap` adds the calls that change it."""
 
     design: Design
     memory: Reservation

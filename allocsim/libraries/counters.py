@@ -68,7 +68,7 @@ COMMITTED = (
 OS that the library has not released."""
 
 CLOCKED = ("stats.resident", "current_commit")
-"""Counters of libraries that release memory some time after it was freed, by default."""
+"""Counters of the libraries that release memory some time after it was freed, by the clock."""
 
 
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
@@ -90,7 +90,7 @@ def committed(counters: dict[str, int]) -> int | None:
 
 
 def releases_by_clock(counters: dict[str, int]) -> bool:
-    """Return whether the library of these counters releases memory after a delay, by default."""
+    """Return whether the library of these counters releases memory by the clock, by default."""
     return any(name in counters for name in CLOCKED)
 
 
@@ -106,6 +106,15 @@ def mallctl(library: LoadedLibrary) -> Callable[..., int]:
     """Return jemalloc's mallctl, whose name may begin with a prefix."""
     function: Callable[..., int] = getattr(library.handle, f"{library.prefix}mallctl")
     return function
+
+
+def releases_in_background(library: LoadedLibrary) -> bool:
+    """Return whether a thread of the library releases memory: jemalloc with background_thread."""
+    if not library.address(f"{library.prefix}mallctl"):
+        return False
+    is_on, size = ctypes.c_bool(), ctypes.c_size_t(1)
+    mallctl(library)(b"background_thread", ctypes.byref(is_on), ctypes.byref(size), None, 0)
+    return is_on.value
 
 
 def _tcmalloc(library: LoadedLibrary) -> dict[str, int]:

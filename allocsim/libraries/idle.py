@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 
-from allocsim.libraries.state import FUNCTIONS, Library
+from allocsim.libraries.state import FUNCTIONS, Library, libc_address
 
 _FUNCTION = "__errno_location"
 """A function of the C library that takes no argument and only returns an address. It is the address
@@ -15,5 +13,4 @@ of errno, and every allocation returns it, so the driver must not write to it.""
 
 def idle_library() -> Library:
     """Return a library whose functions all return the same address, which is not 0."""
-    address = ctypes.cast(getattr(ctypes.CDLL(None), _FUNCTION), ctypes.c_void_p).value
-    return Library(np.full(len(FUNCTIONS), address, np.int64))
+    return Library(np.full(len(FUNCTIONS), libc_address(_FUNCTION), np.int64))

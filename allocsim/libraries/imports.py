@@ -1,7 +1,8 @@
-"""Replace a function that a loaded library imports, for that library alone.
+"""The functions that a loaded library imports: replace one, for that library alone.
 
 The dynamic linker stores the address of each imported function in a table of the library (its
-GOT). The library's dynamic section lists these places as relocations (elf(5)).
+GOT). The library's dynamic section lists these places as relocations (elf(5)). glibc replaces the
+offsets in that section by addresses when it loads the library, on the processors supported here.
 """
 
 from __future__ import annotations
@@ -21,22 +22,28 @@ FUNCTION_TYPES = (6, 7) if platform.machine() == "x86_64" else (1025, 1026)
 
 _WORD = ctypes.c_int64
 _ENTRY, _SYMBOL_BYTES = 3 * 8, 24
+_SEGMENTS, _SEGMENT_BYTES, _SEGMENT_COUNT, _RELRO = 32, 56, 56, 0x6474E552
 
 
 def replace_import(library: LoadedLibrary, function: str, address: int) -> bool:
     """Make `library` call the function at `address` instead of the one that it imports.
 
-    Returns False if the library does not import `function`.
+    Returns False if the library does not import `function`, or if the kernel does not let the table
+    be changed.
     """
-    tags = _dynamic_tags(library)
+    base, tags = link_map(library.handle).base or 0, _dynamic_tags(library)
     name, places = function.encode(), []
     for table, size in ((PLT_RELOCATIONS, PLT_BYTES), (RELOCATIONS, RELOCATION_BYTES)):
         if table in tags:
             entries = range(tags[table], tags[table] + tags[size], _ENTRY)
-            places += [place for entry in entries for place in _place(tags, entry, name)]
-    for place in places:
-        _write(link_map(library.handle).base + place, address)
-    return bool(places)
+            places += [base + place for entry in entries for place in _place(tags, entry, name)]
+    pages = {place & -mmap.PAGESIZE for place in places} & set(_read_only_pages(base))
+    is_writable = all(_protect(page, mmap.PROT_READ | mmap.PROT_WRITE) for page in pages)
+    for place in places if is_writable else ():
+        _WORD.from_address(place).value = address
+    for page in pages:
+        _protect(page, mmap.PROT_READ)
+    return bool(places) and is_writable
 
 
 def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
@@ -64,9 +71,23 @@ def _word(address: int) -> int:
     return _WORD.from_address(address).value
 
 
-def _write(place: int, value: int) -> None:
-    """Write a word to a page that may be read-only (RELRO)."""
-    page = place & -mmap.PAGESIZE
-    access = mmap.PROT_READ | mmap.PROT_WRITE
-    ctypes.CDLL(None).mprotect(ctypes.c_void_p(page), ctypes.c_size_t(mmap.PAGESIZE), access)
-    _WORD.from_address(place).value = value
+def _read_only_pages(base: int) -> range:
+    """Return the pages that the dynamic linker made read-only after relocation (RELRO).
+
+    `base` is the address of the library's ELF header. As in the linker, a part of a page at the end
+    stays writable.
+    """
+    count = _word(base + _SEGMENT_COUNT) & 0xFFFF
+    first = base + _word(base + _SEGMENTS)
+    for segment in range(first, first + _SEGMENT_BYTES * count, _SEGMENT_BYTES):
+        if _word(segment) & 0xFFFF_FFFF == _RELRO:
+            begin = base + _word(segment + 16)
+            end = begin + _word(segment + 40)
+            return range(begin & -mmap.PAGESIZE, end & -mmap.PAGESIZE, mmap.PAGESIZE)
+    return range(0)
+
+
+def _protect(page: int, access: int) -> bool:
+    """Set the access to a page; return False if the kernel refuses it."""
+    size, protection = ctypes.c_size_t(mmap.PAGESIZE), ctypes.c_int(access)
+    return bool(ctypes.CDLL(None).mprotect(ctypes.c_void_p(page), size, protection) == 0)

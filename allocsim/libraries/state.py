@@ -34,6 +34,11 @@ class Library(NamedTuple):
     function: np.ndarray  # int64: addresses, in the order of FUNCTIONS; 0: missing
 
 
+def libc_address(function: str) -> int:
+    """Return the address of a function of the C library."""
+    return ctypes.cast(getattr(ctypes.CDLL(None), function), ctypes.c_void_p).value or 0
+
+
 if PURE:
 
     def call_c(function: int, arguments: tuple[int, ...]) -> int:

@@ -1,7 +1,7 @@
-"""A virtual clock: a library reads the time of the recorded program instead of the machine's.
+"""A clock for libraries that shows the time of the recorded program instead of the machine's.
 
 Some libraries release memory a while after it was freed. A replay is faster than the program, and
-its speed depends on the machine, so with the machine's clock the footprint differs from replay to
+its speed depends on the machine, so with the machine's clock the footprint is another one in each
 replay: mimalloc's peak on 393 threads varied by 5% between five replays.
 """
 
@@ -17,24 +17,34 @@ from llvmlite import binding, ir
 from allocsim.core.memory import table
 from allocsim.libraries.imports import replace_import
 from allocsim.libraries.load import LoadedLibrary
+from allocsim.libraries.state import libc_address
 
 SECOND = 1_000_000_000
 
 _FUNCTION = "clock_gettime"
+_NUMBER, _SMALL = ir.IntType(64), ir.IntType(32)
+
+
+STEADY = (1, 4, 6, 7)
+"""Clocks of clock_gettime(2): CLOCK_MONOTONIC, its variants _RAW and _COARSE, CLOCK_BOOTTIME."""
+
+OF_DAY = (0, 5)
+"""CLOCK_REALTIME and CLOCK_REALTIME_COARSE. Other clocks, such as those of CPU time, are the
+machine's."""
 
 
 class VirtualClock:
-    """A clock that advances only when it is set. It replaces every clock of clock_gettime(2)."""
+    """A clock that stands still until it is set."""
 
     def __init__(self) -> None:
-        """Create the clock, set to the machine's time."""
+        """Make the clock, at the machine's time."""
         self.word: np.ndarray = table(np.int64, 1)
-        """One int64: nanoseconds."""
+        """One int64: nanoseconds of the steady clocks."""
         self.word[0] = time.monotonic_ns()
-        self._code = _compiled(self.word.ctypes.data)
+        self._code = _compiled(self.word.ctypes.data, time.time_ns() - int(self.word[0]))
 
-    def replace_clock_of(self, library: LoadedLibrary) -> bool:
-        """Make a library read this clock; return False if it does not import clock_gettime."""
+    def show_to(self, library: LoadedLibrary) -> bool:
+        """Make a library read this clock; return False if it reads none."""
         address = int(self._code.get_function_address(_FUNCTION))
         self.word[0] = time.monotonic_ns()
         return replace_import(library, _FUNCTION, address)
@@ -50,27 +60,43 @@ def virtual_clock() -> VirtualClock:
     return VirtualClock()
 
 
-def _compiled(word: int) -> Any:
+def _compiled(word: int, epoch: int) -> Any:
     """Return the compiled module of a function like clock_gettime that reads the word."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    module = binding.parse_assembly(str(_clock_gettime(word)))
+    module = binding.parse_assembly(str(_clock_gettime(word, epoch)))
     machine = binding.Target.from_default_triple().create_target_machine()
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine
 
 
-def _clock_gettime(word: int) -> ir.Module:
-    """Return a module with the function: it stores the nanoseconds at `word` as a timespec."""
-    module, number = ir.Module(), ir.IntType(64)
-    kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32), number.as_pointer()])
+def _clock_gettime(word: int, epoch: int) -> ir.Module:
+    """Return a module with the function: it stores the nanoseconds at `word` as a timespec.
+
+    For clocks of the time of day, it adds `epoch`. For other clocks, it calls libc's function.
+    """
+    module = ir.Module()
+    kind = ir.FunctionType(_SMALL, [_SMALL, _NUMBER.as_pointer()])
     function = ir.Function(module, kind, _FUNCTION)
+    clock, timespec = function.args
     builder = ir.IRBuilder(function.append_basic_block())
-    place = ir.Constant(number, word).inttoptr(number.as_pointer())
-    now = builder.load_atomic(place, "acquire", 8)
-    second, timespec = ir.Constant(number, SECOND), function.args[1]
-    builder.store(builder.sdiv(now, second), timespec)
-    builder.store(builder.srem(now, second), builder.gep(timespec, [ir.Constant(number, 1)]))
-    builder.ret(ir.Constant(ir.IntType(32), 0))
+    choice = builder.switch(clock, function.append_basic_block())
+    builder.position_at_end(choice.default)
+    real = builder.inttoptr(_NUMBER(libc_address(_FUNCTION)), kind.as_pointer())
+    builder.ret(builder.call(real, [clock, timespec]))
+    for clocks, origin in ((STEADY, 0), (OF_DAY, epoch)):
+        block = function.append_basic_block()
+        for identifier in clocks:
+            choice.add_case(_SMALL(identifier), block)
+        builder.position_at_end(block)
+        now = builder.load_atomic(_NUMBER(word).inttoptr(_NUMBER.as_pointer()), "acquire", 8)
+        _return_time(builder, builder.add(now, _NUMBER(origin)), timespec)
     return module
+
+
+def _return_time(builder: ir.IRBuilder, now: ir.Value, timespec: ir.Value) -> None:
+    """Store nanoseconds as seconds and nanoseconds, and return 0."""
+    builder.store(builder.sdiv(now, _NUMBER(SECOND)), timespec)
+    builder.store(builder.srem(now, _NUMBER(SECOND)), builder.gep(timespec, [_NUMBER(1)]))
+    builder.ret(_SMALL(0))

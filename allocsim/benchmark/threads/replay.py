@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from allocsim.benchmark.meter import Meter, libc_address
+from allocsim.benchmark.meter import Meter
 from allocsim.benchmark.stepping import Step, stop_error
 from allocsim.benchmark.threads.plan import Plan
 from allocsim.benchmark.threads.records import CODE, Control, ReplayThread, Shared, Stage
@@ -25,7 +25,7 @@ from allocsim.core.memory import table
 from allocsim.core.records import Table
 from allocsim.driver import DRIVER, OBJECT, Run, Stop, Touch
 from allocsim.errors import EnvironmentLacks
-from allocsim.libraries.state import FUNCTIONS
+from allocsim.libraries.state import FUNCTIONS, libc_address
 from allocsim.player import NEVER
 
 NAP = 20_000
@@ -64,8 +64,9 @@ class ThreadedReplay:
             )
         self._steps = steps
         self._stacks = Stacks(int(plan.cursor[0].at_once))
-        # Kept as a field, because the threads use addresses in these tables.
-        self._tables = _Tables(plan, len(steps), meter, options)
+        self._tables = _Tables(
+            plan, len(steps), meter, options
+        )  # kept: threads use addresses in it
         self._stages = self._tables.stages(self._stacks)
         self._stage = self._stages[0]
         address = self._stage.code.ctypes.data
@@ -88,7 +89,7 @@ class ThreadedReplay:
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
         if self._has_run:
-            self._reset()  # not before the first replay, in which its arrays would count
+            self._reset()  # it makes arrays, which must not count in the first replay
         self._has_run = True
         if self._supervise():
             self._raise_failure()
@@ -214,12 +215,12 @@ class _Tables:
 
 def _zeros(record: Any, rows: int) -> Any:
     """Return a table whose pages have been touched, with at least one row."""
-    zeros = table(record, max(rows, 1))
-    zeros.fill(0)
-    return zeros
+    made = table(record, max(rows, 1))
+    made.fill(0)
+    return made
 
 
 def _callable(function: int, argument: int) -> Any:
-    """Return a function that calls a C function with `argument` and without Python's lock."""
-    c_function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)
-    return lambda: c_function(argument)
+    """Return a function that calls a C function with `argument`; it releases Python's lock."""
+    called = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)
+    return lambda: called(argument)

@@ -43,17 +43,17 @@ class Ahead(Struct):
 def choose_window(events: Table[Event], objects: int) -> Window:
     """Return the largest window that strays by at most MAX_STRAY, or the smallest of all.
 
-    The search ends at the first window that strays by more, or that holds all events. `objects` is
-    the number of object ids.
+    No larger window is tried once one strays by more, or holds all events. `objects` is the number
+    of object ids.
     """
     chosen = None
     for window in WINDOWS:
         tables = table(np.int64, objects), table(Ahead, MAX_THREADS)
         recorded, highest = highest_live(events, *tables, window)
-        candidate = Window(window, highest / recorded - 1 if recorded else 0.0)
-        if chosen is not None and candidate.stray > MAX_STRAY:
+        found = Window(window, highest / recorded - 1 if recorded else 0.0)
+        if chosen is not None and found.stray > MAX_STRAY:
             break
-        chosen = candidate
+        chosen = found
         if window >= len(events):
             break
     assert chosen is not None

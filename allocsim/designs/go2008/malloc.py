@@ -1,6 +1,6 @@
-"""malloc, free and related calls (malloc.c).
+"""malloc, free and related calls, each passed on to the stage that serves it (malloc.c).
 
-A request goes to `thread_cache` if it is small, and to `large_objects` otherwise.
+The stages are `thread_cache`, `large_objects` and `page_heap`.
 """
 
 from __future__ import annotations

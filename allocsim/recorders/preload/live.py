@@ -79,10 +79,7 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Have the reader read up to the image's present end; after an exec, start a new reader.
-
-        Returns the reader.
-        """
+        """Note how far the image reaches; start over after an exec."""
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)
             self._forget()
@@ -90,10 +87,7 @@ class LiveWatch:
         return self._reader
 
     def _follow(self, reader: GrowingReader, ended: threading.Event) -> bool:
-        """Apply the calls that `_look` has made available.
-
-        Returns False if `ended` is set before all are applied.
-        """
+        """Apply the calls up to the last look; return False if `ended` is set before all are."""
         for calls in reader.batches():
             for events in self._maker.events(calls):
                 self._stats.add(events[events.op != TOUCHED])

@@ -53,8 +53,8 @@ def looks_like(head: bytes) -> bool:
     if len(head) < RECORD.itemsize:
         return False
     first = np.frombuffer(head, RECORD, 1)[0]
-    fields = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
-    return fields == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
+    found = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
+    return found == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
 
 
 class GlibcMtraceReader(BlockReader):
@@ -67,15 +67,15 @@ class GlibcMtraceReader(BlockReader):
 
     def scan(self, start: int, end: int, calls: Any) -> Scanned:
         """Turn the complete records into calls."""
-        complete = min((end - start) // RECORD.itemsize, len(calls))
-        records = np.frombuffer(self._block, RECORD, complete, start)
+        count = min((end - start) // RECORD.itemsize, len(calls))
+        records = np.frombuffer(self._block, RECORD, count, start)
         types = records["type"] & 0xFF
-        is_known = (_OPS[types] >= 0) | (types == UNUSED) | (types == MAGIC)
-        valid = complete if is_known.all() else int(is_known.argmin())
+        known = (_OPS[types] >= 0) | (types == UNUSED) | (types == MAGIC)
+        valid = count if known.all() else int(known.argmin())
         is_call = _OPS[types[:valid]] >= 0
-        count = int(is_call.sum())
-        _fill(calls[:count], records[:valid][is_call])
-        return Scanned(start + valid * RECORD.itemsize, count, valid < complete)
+        made = int(is_call.sum())
+        _fill(calls[:made], records[:valid][is_call])
+        return Scanned(start + valid * RECORD.itemsize, made, valid < count)
 
 
 def _fill(calls: Any, records: Any) -> None:

@@ -1,4 +1,4 @@
-"""Replay workloads under a table of size classes. The figures decide between tables."""
+"""Replay of workloads under a table of size classes: the judge of every proposed table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from allocsim.designs.table_parameter import KEY, OWN
 from allocsim.driver import Touch
 from allocsim.heap import Heap
 from allocsim.player import Options, Player
-from allocsim.tuning.workload import Workload
+from allocsim.tune.workload import Workload
 
 
 @dataclass(frozen=True)
