@@ -15,13 +15,14 @@ import click
 from bench_racing import WARM_RUNS, compare_with_c, race_all, report, uniform, warm
 from bench_reading import SYSTEMUI, time_reading
 from bench_storing import time_stored
+from bench_windows import compare_windows
 from rich.console import Console
 from rich.table import Table
 
 from allocsim.jobs import make_generator
 from allocsim.traces import open_trace
 
-PARTS = ("race", "c", "read", "store", "start")
+PARTS = ("race", "c", "windows", "read", "store", "start")
 
 
 def time_start(console: Console, rounds: int) -> None:
@@ -88,6 +89,8 @@ def main(rounds: int, stored: int, part: tuple[str, ...]) -> None:
         time_races(console, rounds)
     if "c" in parts:
         time_driver(console, rounds)
+    if "windows" in parts:
+        compare_windows(console, 2 * rounds)
     if "read" in parts:
         time_reading(console, rounds)
     if "store" in parts and stored:

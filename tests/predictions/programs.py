@@ -44,7 +44,7 @@ def programs(directory: Path) -> Iterator[tuple[str, Program | str]]:
     Files that the programs need are made in `directory`.
     """
     for name in THREADED:
-        yield name, _found(str(_compiled(directory)), name)
+        yield name, _found(str(compile_programs(directory)), name)
     yield "python3", _found(_python(), "-c", DICTIONARIES)
     yield "sqlite3", _found("sqlite3", ":memory:", TABLE)
     yield "xz", _found("xz", "-6", "-T1", "--keep", "--stdout", str(_digits(directory)))
@@ -59,7 +59,7 @@ def _found(*words: str) -> Program | str:
         return str(error)
 
 
-def _compiled(directory: Path) -> Path:
+def compile_programs(directory: Path) -> Path:
     """Return the compiled programs.c."""
     path = directory / "programs"
     if not path.exists():

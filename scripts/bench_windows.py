@@ -1,0 +1,94 @@
+"""Benchmark: the driver in windows on threads, compared with a loop in C on pthreads.
+
+Both replay the same plan on the same loaded library, in turn and in one process for each library.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from bench_reading import SYSTEMUI
+from rich.console import Console
+from rich.table import Table
+
+from allocsim.benchmark.event_file import EventFile, write_events
+from allocsim.libraries.environment import child_environment
+from allocsim.libraries.find import default_libraries, find_library
+from allocsim.text import counted
+from allocsim.traces import open_trace
+from tests.benchmark.threads.windows_in_c import compile_loop
+from tests.predictions.programs import THREADED, compile_programs
+
+MODULE = "tests.benchmark.threads.windows_in_c"
+
+
+def compare_windows(console: Console, pairs: int) -> None:
+    """Print the CPU time of `pairs` pairs of replays of each workload on each library."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        console.print("skipped: the windows in C, because no C compiler is installed")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        loop = compile_loop(compiler, Path(place) / "replay_windows.so")
+        for name, file in _workloads(Path(place)):
+            events = write_events(open_trace(str(file)), recorded=True)
+            _report(console, name, events, loop, pairs)
+            events.close()
+
+
+def _workloads(place: Path) -> Iterator[tuple[str, Path]]:
+    """Yield names and traces: recordings of the programs with threads, and systemui."""
+    program = compile_programs(place)
+    for name in THREADED:
+        out = place / f"{name}.allocsim"
+        command = ["record", "-o", str(out), "--", str(program), name]
+        subprocess.run(
+            [sys.executable, "-m", "allocsim", *command], check=True, capture_output=True
+        )
+        yield name, out
+    if SYSTEMUI.exists():
+        yield "systemui", SYSTEMUI
+
+
+def _report(console: Console, name: str, events: EventFile, loop: Path, pairs: int) -> None:
+    """Print the table of a workload."""
+    heads = ("library", "allocsim, ns/event", "C, ns/event", "difference", "range", "all CPU time")
+    table = Table(title=f"{name}: {counted(events.events, 'event')}", title_justify="left")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "library" else "right")
+    for library in filter(find_library, default_libraries()):
+        found = _pairs(library, events, loop, pairs)
+        ours, theirs, window = found["driver"], found["loop"], int(found["window"][0])
+        table.title = f"{name}: {counted(events.events, 'event')}, windows of {window:,}"
+        gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
+        whole = [a - b for a, b in zip(found["driver_all"], found["loop_all"], strict=True)]
+        table.add_row(
+            library,
+            f"{median(ours):.1f}",
+            f"{median(theirs):.1f}",
+            f"{median(gaps):+.1f}",
+            f"{min(gaps):+.1f} to {max(gaps):+.1f}",
+            f"{median(whole):+.1f}",
+        )
+    console.print(table)
+
+
+def _pairs(library: str, events: EventFile, loop: Path, pairs: int) -> dict[str, list[float]]:
+    """Return the figures of a fresh process (see `windows_in_c.measure_pairs`)."""
+    command = [sys.executable, "-m", MODULE, str(loop), library, str(events.descriptor), str(pairs)]
+    out = subprocess.run(
+        command,
+        env=child_environment(library),
+        pass_fds=[events.descriptor],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, list[float]] = json.loads(out.stdout)
+    return found
