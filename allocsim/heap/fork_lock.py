@@ -4,7 +4,8 @@ After os.fork(), only the calling thread exists in the child. If another thread 
 the fork, the lock would stay held in the child, and the data that it protects could be
 inconsistent. Compiled kernels run without the GIL, so a fork can happen in the middle of a malloc.
 Therefore a fork first acquires every lock made here, and afterwards releases all of them in both
-processes.
+processes. The same holds for the lock of Numba's compiler: a child forked while another thread
+compiles could compile nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import os
 import threading
 import weakref
 from typing import Any
+
+from numba.core.compiler_lock import global_compiler_lock
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _registry = threading.RLock()
@@ -33,10 +36,11 @@ def fork_lock() -> Any:
 def _acquire_all() -> None:
     """Acquire all locks before the fork.
 
-    This cannot deadlock, because no thread that holds one of these locks waits for another.
+    This cannot deadlock: no thread that holds one of these locks waits for another, except for the
+    compiler's, which comes last and whose holder waits for none of the others.
     """
     _registry.acquire()
-    for lock in list(_locks):
+    for lock in [*_locks, global_compiler_lock]:
         lock.acquire()
         _acquired.append(lock)
 

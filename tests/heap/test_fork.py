@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from numba.core.compiler_lock import global_compiler_lock
 
 from allocsim import Heap
 from allocsim.errors import InputError
@@ -82,6 +83,26 @@ def test_fork_inside_a_heap_releases_the_lock_on_both_sides(heap: Heap) -> None:
 
     assert exit_status_of(used_by_another_thread) == 0
     assert used_by_another_thread()
+
+
+def test_child_can_compile_although_another_thread_was_compiling(heap: Heap) -> None:
+    began, end = threading.Event(), threading.Event()
+
+    def compiling() -> None:
+        with global_compiler_lock:
+            began.set()
+            end.wait(PATIENCE)
+
+    def work() -> bool:
+        with global_compiler_lock:
+            return bool(heap.malloc(8))
+
+    thread = threading.Thread(target=compiling)
+    thread.start()
+    began.wait(PATIENCE)
+    threading.Timer(0.05, end.set).start()
+    assert exit_status_of(work) == 0
+    thread.join()
 
 
 def test_child_changes_its_own_copy(heap: Heap) -> None:
