@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 # Used instead of pathlib, whose import takes 3 ms, a tenth of the time of --help.
-from os.path import abspath, dirname, isdir, realpath
+from os import W_OK, X_OK, access
+from os.path import abspath, dirname, exists, isdir, realpath
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -13,6 +14,7 @@ import click
 from allocsim.cli.completion import complete_design, complete_format
 from allocsim.cli.picture_options import picture_options, picture_paths
 from allocsim.cli.types import CountType, MomentType, SettingType, SizeType
+from allocsim.errors import EnvironmentLacks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -184,7 +186,7 @@ def seed_option(command: Command) -> Command:
 
 
 def require_writable(paths: list[str]) -> None:
-    """Raise a usage error before the run, not after it, if a file cannot be written.
+    """Raise an error before the run, not after it, if a file cannot be written.
 
     Two exports to one file are an error too: the second would replace the first.
     """
@@ -195,3 +197,7 @@ def require_writable(paths: list[str]) -> None:
         files.add(realpath(path))
         if not isdir(dirname(abspath(path))):
             raise click.UsageError(f"cannot write '{path}': no such directory")
+        if not exists(path) and not access(dirname(abspath(path)), W_OK | X_OK):
+            raise EnvironmentLacks(
+                f"cannot write '{path}': no permission to write in its directory"
+            )

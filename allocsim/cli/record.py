@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
 
 
@@ -113,5 +114,4 @@ def _require_free(path: Path, force: bool) -> None:
         )
     if path.exists() and not path.is_file():
         raise click.UsageError(f"'{path}' is not a file")
-    if not path.absolute().parent.is_dir():
-        raise click.UsageError(f"cannot write '{path}': no such directory")
+    require_writable([str(path)])

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from allocsim.cli import COMMANDS
+from allocsim.cli.options import require_writable
+from allocsim.errors import EnvironmentLacks
 from tests.cli.conftest import Run
 
 SMALL = "random --ops 200 --slots 20 --max-size 4K"
@@ -178,3 +180,13 @@ def test_every_command_is_in_the_help(run: Run) -> None:
     out = run("--help").out
     assert all(f"  {name} " in out for name in COMMANDS)
     assert "Exit status: 0 success, 1 a check failed" in out
+
+
+def test_directory_without_write_permission_is_an_error_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The superuser may write everywhere, so the test denies it."""
+    monkeypatch.setattr("allocsim.cli.options.access", lambda *_: False)
+    with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
+        require_writable([str(tmp_path / "out")])
+    require_writable(["/dev/null"])
