@@ -9,6 +9,7 @@ from typing import Any
 from allocsim.driver import Touch
 from allocsim.events import Trace
 from allocsim.heap.arguments import checked_choice, checked_text
+from allocsim.text import object_repr
 
 MAX_SEED = 1 << 62
 TOUCHES = [touch.name.lower() for touch in Touch]
@@ -36,11 +37,12 @@ def call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
     """Return a call as Python text, without the arguments that are equal to their defaults."""
     arguments = []
     for name, parameter in signature(function).parameters.items():
+        value = given[name]
         if parameter.kind == parameter.VAR_KEYWORD:
-            arguments += [f"{key}={value!r}" for key, value in given[name].items()]
+            arguments += [f"{key}={object_repr(each)}" for key, each in value.items()]
         elif name == "workload":
-            source = given[name]
-            arguments.append(repr(source.name if isinstance(source, Trace) else source))
-        elif given[name] != parameter.default:
-            arguments.append(f"{name}={given[name]!r}")
+            arguments.append(object_repr(value.name if isinstance(value, Trace) else value))
+        # The texts are compared, because == between two arrays of NumPy is an array.
+        elif (text := object_repr(value)) != repr(parameter.default):
+            arguments.append(f"{name}={text}")
     return f"allocsim.{function.__name__}({', '.join(arguments)})"

@@ -65,7 +65,7 @@ def explain(
         at=_moment(at),
         by=names_of("explain", "by", by) or (),
         what_if=_groups(what_if),
-        seconds=0.0 if seconds == 0 else checked_seconds("explain", "seconds", seconds),
+        seconds=_seconds(seconds),
         stacks=bool(stacks),
     )
     name = checked_text("explain", "on", on)
@@ -75,6 +75,12 @@ def explain(
         subject_called(name, opened, conditions), question, trace.reopen_with_sites
     )
     return ExplanationResult(found, read, call)
+
+
+def _seconds(value: object) -> float:
+    """Return the time for experiments; 0 means none."""
+    is_none = isinstance(value, int | float) and value == 0
+    return 0.0 if is_none else checked_seconds("explain", "seconds", value)
 
 
 def _moment(at: object) -> Choice:

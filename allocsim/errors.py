@@ -89,7 +89,9 @@ class InvalidFree(AllocsimError):
     """free() or realloc() of an address that is not a live object."""
 
     def __init__(self, address: int, reason: str) -> None:
-        super().__init__(f"invalid pointer {address:#x}: {reason}")
+        shown = f"{address:#x}"
+        cut = f"{shown[:20]}…" if len(shown) > 20 else shown  # an int can have any length
+        super().__init__(f"invalid pointer {cut}: {reason}")
         self.address = address
 
 

@@ -58,7 +58,7 @@ def make_generator(parameters: dict[str, Any]) -> Generator:
         raise UnknownName("kind of workload", kind, KINDS)
     try:
         return msgspec.convert(given | {"kind": kind}, KINDS[kind], dec_hook=_size)
-    except (msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.ValidationError, RecursionError, UnicodeError) as error:
         known = ", ".join(KINDS[kind].__struct_fields__)
         raise InputError(f"{error}; the keys of kind '{kind}' are: {known}") from error
 

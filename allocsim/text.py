@@ -95,6 +95,28 @@ def format_change(count: int) -> str:
     return f"{'-' if count < 0 else '+'}{format_bytes(abs(count))}"
 
 
+def integer_text(number: int) -> str:
+    """Return an integer as text; one of more than 128 bits is cut and in hexadecimal.
+
+    Python refuses to write more than 4,300 decimal digits.
+    """
+    return str(number) if number.bit_length() <= 128 else f"{number:#x}"[:20] + "…"
+
+
+def object_repr(value: object) -> str:
+    """Return the repr of any object, also of one whose repr fails, as that of a huge integer."""
+    try:
+        return repr(value)
+    except Exception:  # it comes from the caller's own class
+        return object.__repr__(value)
+
+
+def object_text(value: object) -> str:
+    """Return a value of any type, shortened, and its type, for a message."""
+    text = object_repr(value)
+    return f"{text if len(text) <= 40 else text[:40] + '...'} ({type(value).__name__})"
+
+
 def printable(text: str) -> str:
     """Return the text with non-printable characters escaped as in a Python string."""
     if text.isprintable():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from allocsim.errors import InputError
-from allocsim.text import parse_count, parse_size
+from allocsim.text import object_text, parse_count, parse_size
 
 SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a parameter whose values are 0 and 1."""
@@ -31,16 +32,23 @@ class Parameter:
 
         `key` is the parameter's name, which the error message repeats.
         """
-        if self.names:
-            if given not in self.names:
-                raise InputError(f"{key}={given}: expected {self.expected}")
-            return self.names.index(given)
-        value = self.off if given == "off" else _number(given)
-        if value is None and self.maximum == 1:
-            value = SWITCH.get(given)
-        if value is None or not self.minimum <= value <= self.maximum:
-            raise InputError(f"{key}={given}: expected {self.expected}")
+        value = self._value(given)
+        if value is None:
+            raise InputError(f"{key}={given_text(given)}: expected {self.expected}")
         return value
+
+    def _value(self, given: Any) -> int | None:
+        """Return the value that `given` means, or None if it is not valid."""
+        if isinstance(given, str) and self.names:
+            return self.names.index(given) if given in self.names else None
+        if self.names:
+            return None
+        if isinstance(given, str) and given == "off" and self.off is not None:
+            return self.off
+        value = _number(given)
+        if value is None and isinstance(given, str) and self.maximum == 1:
+            value = SWITCH.get(given)
+        return value if value is not None and self.minimum <= value <= self.maximum else None
 
     @property
     def expected(self) -> str:
@@ -68,10 +76,18 @@ def parse_setting(text: str) -> tuple[str, str]:
     return key, value
 
 
+def given_text(given: Any) -> str:
+    """Return a value that a user gave to a parameter, for a message."""
+    return given if isinstance(given, str) else object_text(given)
+
+
 def _number(given: Any) -> int | None:
     """Return `given`, a number or a size in bytes, as an integer; None if it is neither."""
     if not isinstance(given, str):
-        return given if isinstance(given, int) else None
+        try:
+            return index(given)  # also an integer of NumPy or of an enumeration, as an int
+        except TypeError:
+            return None
     if (count := parse_count(given)) is not None:
         return count
     try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any
 
 from allocsim.core.class_rules import ClassRules, decoded, encoded
-from allocsim.designs.parameter import Parameter
+from allocsim.designs.parameter import Parameter, given_text
 from allocsim.errors import InputError
 from allocsim.input_file import names_file, require_regular
 from allocsim.json_fields import MAX_SHOWN, read_json
@@ -28,6 +29,9 @@ OWN = "own"
 SCHEMA = "allocsim/size-class-table/1"
 """Name and version of the JSON file. The version changes when a key is removed or gets another
 meaning."""
+
+MAX_BYTES = 1 << 40
+"""Maximum size of a class, in bytes, before the rules of a design are checked."""
 
 TUNING_SCHEMA = "allocsim/tuning/1"
 """Name and version of the JSON of `allocsim tune --json`, which has a table too. The version
@@ -45,15 +49,25 @@ class TableParameter(Parameter):
 
         `given` is OWN, a path, sizes separated by commas, or a sequence of sizes.
         """
-        if given in (OWN, 0):
+        if isinstance(given, str | int) and given in (OWN, 0):
             return 0
-        sizes = _sizes(given) if isinstance(given, str) else tuple(given)
+        sizes = _sizes(given) if isinstance(given, str) else self._sequence(key, given)
         try:
             self.rules.require_valid(sizes)
         except InputError as error:
             named = f"{key}={given}: " if isinstance(given, str) else f"{key}: "
             raise InputError(f"{named}{error}") from None
         return encoded(sizes)
+
+    def _sequence(self, key: str, given: Any) -> tuple[int, ...]:
+        """Return a sequence of sizes as a tuple; raise InputError for anything else."""
+        try:
+            sizes = tuple(map(index, given))
+        except TypeError:
+            sizes = (-1,)
+        if not all(0 <= size <= MAX_BYTES for size in sizes):
+            raise InputError(f"{key}={given_text(given)}: expected {self.expected}")
+        return sizes
 
     @property
     def expected(self) -> str:
@@ -92,7 +106,7 @@ def _read(path: str) -> tuple[int, ...]:
     if schema is not None and schema.text() not in (SCHEMA, TUNING_SCHEMA):
         raise InputError(f"{path}: its schema is {schema.text()!r}; expected {SCHEMA!r}")
     classes = table["classes"].items()
-    return tuple(each["size"].integer(1, 1 << 40) for each in classes)
+    return tuple(each["size"].integer(1, MAX_BYTES) for each in classes)
 
 
 def table_json(design: str, rows: Sequence[dict[str, int]]) -> dict[str, Any]:

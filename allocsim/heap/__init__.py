@@ -33,6 +33,7 @@ from allocsim.heap.fork_lock import fork_lock
 from allocsim.heap.live_objects import LiveObjects
 from allocsim.heap.measured import Measured
 from allocsim.heap.thread_ids import ThreadIds
+from allocsim.text import integer_text
 
 RESERVE = 64 << 30
 """Default size of a heap's address range, in bytes. Unused pages of the range use no memory."""
@@ -54,7 +55,9 @@ class Heap(Measured):
         """Create a heap of at most `reserve` bytes; `parameters` are the design's parameters."""
         length = checked_integer("Heap", "reserve", reserve)
         if not 1 << 20 <= length <= 1 << 45:
-            raise InputError(f"Heap: reserve is {length} bytes; expected 1 MiB to 32 TiB")
+            raise InputError(
+                f"Heap: reserve is {integer_text(length)} bytes; expected 1 MiB to 32 TiB"
+            )
         self.design = find_design(checked_text("Heap", "design", design))
         self.parameters = self.design.checked(parameters)
         self.memory = Reservation(length, *self.design.placement(self.parameters))

@@ -14,7 +14,7 @@ from os import PathLike, fspath
 from typing import TypeVar
 
 from allocsim.errors import InputError, OutOfMemory
-from allocsim.text import MAX_SECONDS, MIN_SECONDS, parse_size
+from allocsim.text import MAX_SECONDS, MIN_SECONDS, integer_text, object_text, parse_size
 
 T = TypeVar("T")
 
@@ -29,14 +29,14 @@ def checked_integer(call: str, name: str, value: object) -> int:
             return index(value)  # type: ignore[arg-type]
         except TypeError:
             pass
-    raise InputError(f"{call}: {name} is {_shown(value)}; expected an integer")
+    raise InputError(f"{call}: {name} is {object_text(value)}; expected an integer")
 
 
 def checked_count(call: str, name: str, value: object) -> int:
     """Return `value` as an int that is not negative."""
     number = checked_integer(call, name, value)
     if number < 0:
-        raise InputError(f"{call}: {name} is {number}; expected 0 or more")
+        raise InputError(f"{call}: {name} is {integer_text(number)}; expected 0 or more")
     return number
 
 
@@ -44,7 +44,9 @@ def checked_size(call: str, value: object, name: str = "size") -> int:
     """Return a size in bytes that an address space can hold."""
     size = checked_count(call, name, value)
     if size > MAX_SIZE:
-        raise OutOfMemory(f"{call}: {name} is {size} bytes; no heap can hold more than 2**62 - 1")
+        raise OutOfMemory(
+            f"{call}: {name} is {integer_text(size)} bytes; no heap can hold more than 2**62 - 1"
+        )
     return size
 
 
@@ -52,7 +54,7 @@ def checked_length(call: str, value: object) -> int:
     """Return a length in bytes, for a call that allocates nothing."""
     length = checked_count(call, "length", value)
     if length > MAX_SIZE:
-        raise InputError(f"{call}: length is {length}; expected at most 2**62 - 1")
+        raise InputError(f"{call}: length is {integer_text(length)}; expected at most 2**62 - 1")
     return length
 
 
@@ -60,7 +62,7 @@ def checked_alignment(call: str, value: object) -> int:
     """Return an alignment in bytes, a power of two."""
     alignment = checked_integer(call, "alignment", value)
     if alignment < 1 or alignment & (alignment - 1):
-        raise InputError(f"{call}: alignment is {alignment}; expected a power of two")
+        raise InputError(f"{call}: alignment is {integer_text(alignment)}; expected a power of two")
     return checked_size(call, alignment, "alignment")
 
 
@@ -68,7 +70,7 @@ def checked_range(call: str, name: str, value: object, low: int, high: int) -> i
     """Return an integer from `low` to `high`."""
     number = checked_integer(call, name, value)
     if not low <= number <= high:
-        raise InputError(f"{call}: {name} is {number}; expected {low:,} to {high:,}")
+        raise InputError(f"{call}: {name} is {integer_text(number)}; expected {low:,} to {high:,}")
     return number
 
 
@@ -77,7 +79,7 @@ def checked_seconds(call: str, name: str, value: object) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not MIN_SECONDS <= value <= MAX_SECONDS:  # type: ignore[operator]
         bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"
-        raise InputError(f"{call}: {name} is {_shown(value)}; expected {bounds}")
+        raise InputError(f"{call}: {name} is {object_text(value)}; expected {bounds}")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -93,15 +95,15 @@ def checked_bytes(call: str, name: str, value: object) -> int:
 
 def checked_choice(call: str, name: str, value: object, choices: Sequence[str]) -> str:
     """Return one of `choices`."""
-    if value not in choices:
-        raise InputError(f"{call}: {name} is {_shown(value)}; expected {', '.join(choices)}")
-    return str(value)
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{call}: {name} is {object_text(value)}; expected {', '.join(choices)}")
+    return value
 
 
 def checked_text(call: str, name: str, value: object) -> str:
     """Return `value`, which has to be a str."""
     if not isinstance(value, str):
-        raise InputError(f"{call}: {name} is {_shown(value)}; expected a str")
+        raise InputError(f"{call}: {name} is {object_text(value)}; expected a str")
     return value
 
 
@@ -115,9 +117,3 @@ def checked_optional(
 ) -> T | None:
     """Return None, or a value that `check` accepts."""
     return None if value is None else check(call, name, value)
-
-
-def _shown(value: object) -> str:
-    """Return a value and its type, shortened, for a message."""
-    text = repr(value)
-    return f"{text if len(text) <= 40 else text[:40] + '...'} ({type(value).__name__})"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.errors import InputError, OutOfMemory
+from allocsim.errors import AllocsimError, InputError, OutOfMemory
 
 SIZES: dict[str, Callable[[Heap, Any], object]] = {
     "malloc": Heap.malloc,
@@ -76,3 +76,26 @@ def test_integers_of_numpy_are_integers(heap: Heap, kind: type[Any]) -> None:
 def test_reservation_that_is_not_an_integer_is_an_input_error(reserve: Any) -> None:
     with pytest.raises(InputError, match=r"^Heap: reserve is .* expected an integer"):
         Heap(reserve=reserve)
+
+
+class Broken:
+    """An object whose repr fails."""
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize("calls", [SIZES, ADDRESSES], ids=["size", "address"])
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**5000), [10**5000], Broken()],
+    ids=["huge", "negative", "list", "broken"],
+)
+def test_value_that_has_no_text_is_an_error_of_one_line(
+    heap: Heap, calls: dict[str, Callable[[Heap, Any], object]], value: object
+) -> None:
+    """Python refuses to write an integer of 5,001 digits."""
+    for call in calls.values():
+        with pytest.raises(AllocsimError) as error:
+            call(heap, value)
+        assert len(str(error.value)) < 200
