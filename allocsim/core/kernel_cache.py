@@ -93,10 +93,16 @@ def replace_file(path: Path, content: bytes) -> None:
 def _user_cache() -> Path:
     """Return our directory in the user's cache directory.
 
-    Raises RuntimeError if the user has no home directory.
+    A relative XDG_CACHE_HOME is ignored, as its specification says, and so is a relative home: the
+    current directory is not a place for code. Raises RuntimeError if the user has no home.
     """
-    named = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    return Path(named or Path.home() / ".cache") / "allocsim"
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(named) / "allocsim"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    home = cache if cache.is_absolute() else Path.home() / ".cache"
+    if not home.is_absolute():
+        raise RuntimeError(f"the home directory {home} is relative")
+    return home / "allocsim"
 
 
 def _private_temporary() -> Path:

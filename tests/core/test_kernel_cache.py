@@ -80,6 +80,18 @@ def test_directory_lies_in_the_home_without_xdg(
     assert directory.parent == places / "home" / ".cache" / "allocsim"
 
 
+def test_no_directory_lies_in_the_current_one(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(places)
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, "relative")
+    directory = kernel_cache_directory()
+    assert directory is not None
+    assert directory.parent.parent == places / "temporary"
+    assert not (places / "relative").exists()
+
+
 def test_directory_set_for_numba_comes_first(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(places / "named"))
     parent = places / "named" / "allocsim"
