@@ -64,8 +64,8 @@ def open_standard_files() -> None:
 def leave_current_directory_out() -> None:
     """Remove from sys.path the first entry, which `python -m` adds.
 
-    It is the current directory, where a click.py may lie next to a downloaded trace. The directory
-    with this package is kept, as the last entry.
+    It is the current directory, in which a click.py may be next to a downloaded trace. The
+    directory with this package is kept, as the last entry.
     """
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -71,10 +71,10 @@ def explain(
     name = checked_text("explain", "on", on)
     trace = opened_workload(workload, seed=seed)
     opened = repeatable(trace)
-    found, read = answer(
+    explanation, read = answer(
         subject_called(name, opened, conditions), question, trace.reopen_with_sites
     )
-    return ExplanationResult(found, read, call)
+    return ExplanationResult(explanation, read, call)
 
 
 def _seconds(value: object) -> float:

@@ -30,7 +30,7 @@ TEXTS = ("by", "name")
 
 @dataclass(frozen=True, repr=False)
 class ExplanationResult:
-    """Who owns the footprint at a moment, and which changes would reduce it."""
+    """Which objects own the footprint at a moment, and which changes would reduce it."""
 
     explanation: Explanation
     trace: Trace

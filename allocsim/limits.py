@@ -94,11 +94,11 @@ def check_limit(figures: SubjectFigures, option: str, figure: Figure, bound: flo
     value = figure.of(figures)
     if value is None:
         return _unknown(figures.subject, option, figure, bound, _reason(figure, figures))
-    found = Range.of(figure, figures, value)
-    holds, verdict = _verdict(figure, found, Range(bound, bound, bound), "exceeded by")
-    measured = f"{figure.name} {figure.format(value)}{_spreads(found)}"
+    actual = Range.of(figure, figures, value)
+    holds, verdict = _verdict(figure, actual, Range(bound, bound, bound), "exceeded by")
+    measured = f"{figure.name} {figure.format(value)}{_spreads(actual)}"
     text = f"{measured}, {option} {figure.format(bound)}{verdict}"
-    return Finding(figures.subject, option, value, bound, holds, text, found.spread)
+    return Finding(figures.subject, option, value, bound, holds, text, actual.spread)
 
 
 def _reason(figure: Figure, figures: SubjectFigures) -> str:
@@ -108,11 +108,11 @@ def _reason(figure: Figure, figures: SubjectFigures) -> str:
     return figures.failure or "it was not measured"
 
 
-NO_TIME = "it was not measured: on several threads only libraries have times (--threads one)"
-"""Why a design may have no time: simulated threads do not contend for locks."""
+NO_TIME = "it was not measured: designs are timed on one thread only (--threads one)"
+"""The reason why a design may have no time: simulated threads do not contend for locks."""
 
 NOT_MEASURED = "in the baseline but not measured: add it to --on"
-"""Why a subject of the baseline has no new figures, if the result lacks it."""
+"""The reason why a subject of the baseline has no new figures, if the result lacks it."""
 
 
 def check_baseline(
@@ -141,37 +141,37 @@ def _compare(
     if new is None:
         reason = _reason(figure, after)
         return _unknown(before.subject, figure.name, figure, bound.value, reason)
-    found = Range.of(figure, after, new)
+    actual = Range.of(figure, after, new)
     worse = f"regression beyond the tolerance of {allowed:.1%}, by"
-    holds, verdict = _verdict(figure, found, bound, worse)
+    holds, verdict = _verdict(figure, actual, bound, worse)
     change = f"{new / old - 1:+.1%}" if old else "was 0"
-    values = f"{figure.format(old)}{_spreads(base)} -> {figure.format(new)}{_spreads(found)}"
+    values = f"{figure.format(old)}{_spreads(base)} -> {figure.format(new)}{_spreads(actual)}"
     text = f"{figure.name} {values} ({change}){verdict}"
-    return Finding(before.subject, figure.name, new, bound.value, holds, text, found.spread)
+    return Finding(before.subject, figure.name, new, bound.value, holds, text, actual.spread)
 
 
-def _verdict(figure: Figure, found: Range, bound: Range, worse: str) -> tuple[bool, str]:
+def _verdict(figure: Figure, actual: Range, bound: Range, worse: str) -> tuple[bool, str]:
     """Return whether a figure is within its bound, and the verdict for the text.
 
     If the ranges overlap, the figure is within its bound, unless the runs vary by more than
     MAX_SPREAD. In that case the ranges are so wide that they would overlap in spite of a
     regression, so the figure fails.
     """
-    if found.high <= bound.low:
+    if actual.high <= bound.low:
         return True, ""
-    if found.low > bound.high:
-        return False, f": {worse} {_excess(figure, found.value, bound.value)}"
-    widest = max(found.spread or 0.0, bound.spread or 0.0)
+    if actual.low > bound.high:
+        return False, f": {worse} {_excess(figure, actual.value, bound.value)}"
+    widest = max(actual.spread or 0.0, bound.spread or 0.0)
     if widest > MAX_SPREAD:
         remedy = "reduce the load on the machine or increase --runs"
         return False, f": the runs vary too much to tell (spread {widest:.1%}); {remedy}"
-    is_over = found.value > bound.value
+    is_over = actual.value > bound.value
     return True, ": over the bound, but within the spread of the runs" if is_over else ""
 
 
-def _spreads(found: Range) -> str:
+def _spreads(actual: Range) -> str:
     """Return the spread in parentheses, or "" for a value that was measured once."""
-    return "" if found.spread is None else f" (spread {found.spread:.1%})"
+    return "" if actual.spread is None else f" (spread {actual.spread:.1%})"
 
 
 def _unknown(subject: str, limit: str, figure: Figure, bound: float, reason: str) -> Finding:

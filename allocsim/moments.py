@@ -69,8 +69,8 @@ def worst_of(up_to_last_allocation: Moment, end: Moment, mean: Moment) -> Moment
     says little about the program. So only moments up to the last allocation count. The end counts
     too if enough bytes are live then (see MIN_LIVE_SHARE).
     """
-    holds = end.live * MIN_LIVE_SHARE >= mean.live and end.live > 0
-    worst = end if holds and end.waste > up_to_last_allocation.waste else up_to_last_allocation
+    end_counts = end.live * MIN_LIVE_SHARE >= mean.live and end.live > 0
+    worst = end if end_counts and end.waste > up_to_last_allocation.waste else up_to_last_allocation
     return Moment("worst", worst.event, worst.footprint, worst.live)
 
 
@@ -95,10 +95,9 @@ _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|ms)")
 
 
 def parse_moment(text: str) -> Choice:
-    """Return the moment that a text means; raise InputError if it means none.
+    """Parse a moment: one of NAMES, or a number of events ("1e6"), a share of them or a time.
 
-    It is one of NAMES, a number of events ("1e6"), a share of all events ("50%"), or a time
-    ("3.5s", "200ms").
+    A share is written "50%", and a time "3.5s" or "200ms". Raises InputError for other text.
     """
     if text in NAMES:
         return text
@@ -132,7 +131,7 @@ def event_at(
     else:
         event = int(chosen * last) if isinstance(chosen, Share) else chosen
     if event is None:
-        raise InputError("the mean is no single moment; choose peak, live-peak, worst, end or N")
+        raise InputError("the mean is not a single moment; use peak, live-peak, worst, end or N")
     if event > last:
         raise InputError(f"event {event} is after the last one, {last}")
     return event

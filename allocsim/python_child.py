@@ -93,8 +93,8 @@ def limit_output() -> None:
     """In a child: make writes fail with EFBIG once a file would have more than MAX_OUTPUT bytes."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _, allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
-    most = MAX_OUTPUT if allowed == resource.RLIM_INFINITY else min(MAX_OUTPUT, allowed)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    maximum = MAX_OUTPUT if allowed == resource.RLIM_INFINITY else min(MAX_OUTPUT, allowed)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (maximum, maximum))
 
 
 def last_line(errors: IO[bytes]) -> str:

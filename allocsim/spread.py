@@ -19,7 +19,7 @@ def middle(runs: Sequence[float]) -> tuple[float, float]:
 
 def spread(runs: Sequence[float]) -> float | None:
     """Return (slowest - fastest) / median of `runs`, or None if there is only one run."""
-    centre = median(runs)
-    if len(runs) < 2 or not centre:
+    mid = median(runs)
+    if len(runs) < 2 or not mid:
         return None
-    return (max(runs) - min(runs)) / centre
+    return (max(runs) - min(runs)) / mid

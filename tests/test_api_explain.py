@@ -89,7 +89,7 @@ def test_trace_that_can_be_read_once_is_explained_once() -> None:
         (lambda: allocsim.explain(JOB, 5), "on is 5 .int.; expected a str"),  # type: ignore[arg-type]
         (lambda: allocsim.explain(JOB, "go2008", at="soon"), "invalid moment 'soon'"),
         (lambda: allocsim.explain(JOB, "go2008", at=()), "at is .*; expected an integer"),  # type: ignore[arg-type]
-        (lambda: allocsim.explain(JOB, "go2008", at="mean"), "no single moment"),
+        (lambda: allocsim.explain(JOB, "go2008", at="mean"), "not a single moment"),
         (lambda: allocsim.explain(JOB, "go2008", at="1s"), "no times"),
         (lambda: allocsim.explain(JOB, "go2008", by="colour"), "unknown grouping 'colour'"),
         (lambda: allocsim.explain(JOB, "go2008", by="site"), "no call sites"),

@@ -39,7 +39,7 @@ def bars(
     """
     largest = max([sum(row.parts.values()) for row in rows] + [reference or 0])
     unit = unit or unit_for(int(largest))
-    # If a name and its note do not fit beside each other, each has a line of its own, in all rows.
+    # If a name and its note do not fit on one line, each has a line of its own, in all rows.
     has_lines = any(width_of(row.name + row.note) + GAP > width for row in rows)
     extra = LINE if has_lines else 0
     offset = 6 + extra // 2  # of the bar from the middle of its row

@@ -95,11 +95,11 @@ def _tables(shown: Compared) -> list[Markup | Figure]:
         for row in shown.rows()
         if row.subject in figures
     ]
-    found: list[Markup | Figure] = [table("All figures", ("allocator", *titles()), rows, (0,))]
+    content: list[Markup | Figure] = [table("All figures", ("allocator", *titles()), rows, (0,))]
     real = [[label(row), *real_cells(row, shown.comparison)] for row in real_rows(shown)]
     if real:
-        found.insert(0, table("The program itself", ("program under", *TITLES), real, (0,)))
-    return found
+        content.insert(0, table("The program itself", ("program under", *TITLES), real, (0,)))
+    return content
 
 
 def _how(shown: Compared) -> Section:

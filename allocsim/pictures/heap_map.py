@@ -56,13 +56,13 @@ def heap_map(looks: Sequence[Look]) -> Figure:
 
 def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return (first event, last event, level) of each run of equal levels, without level -1."""
-    found, at = [], 0
+    runs, at = [], 0
     for level, same in groupby(levels.tolist()):
         count = len([*same])
         if level >= 0:
-            found.append((events[at], events[at + count], level))
+            runs.append((events[at], events[at + count], level))
         at += count
-    return found
+    return runs
 
 
 def _row(number: int, cells: np.ndarray, levels: np.ndarray, height: int) -> list[str]:

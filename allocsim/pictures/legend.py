@@ -10,8 +10,8 @@ from allocsim.pictures.palette import PARTS, colour_of
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Return the different parts, in the order in which `palette` lists them."""
-    found = {*names}
-    return [*(name for name in PARTS if name in found), *sorted(found - {*PARTS})]
+    present = {*names}
+    return [*(name for name in PARTS if name in present), *sorted(present - {*PARTS})]
 
 
 LABEL = 104

@@ -77,8 +77,8 @@ def png_of(view: View) -> bytes:
 
 def _specification(view: View) -> dict[str, Any]:
     """Return a complete specification, whose texts are printable."""
-    found: dict[str, Any] = _clean({"$schema": SCHEMA, "config": CONFIG, "padding": 6, **view})
-    return found
+    cleaned: dict[str, Any] = _clean({"$schema": SCHEMA, "config": CONFIG, "padding": 6, **view})
+    return cleaned
 
 
 def _clean(value: Any) -> Any:

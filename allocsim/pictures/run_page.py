@@ -73,12 +73,12 @@ def _parts(profile: Profile) -> Figure:
 
 def _cells(name: str, moments: Sequence[Snapshot]) -> list[str]:
     """Return the bytes of a part and its share of the footprint, at each moment."""
-    found = []
+    cells = []
     for moment in moments:
         size = moment.metadata if name == "metadata" else moment.parts[name]
         share = "" if name == "released" else percent(size, moment.footprint)
-        found += [format_bytes(size), share]
-    return found
+        cells += [format_bytes(size), share]
+    return cells
 
 
 def footprint_parts(parts: Mapping[str, int], metadata: int) -> dict[str, int]:
@@ -105,10 +105,10 @@ def points_of(profile: Profile, moment: Snapshot) -> list[Point]:
     samples = profile.samples
     count = min(POINTS, len(samples))
     chosen = samples[np.unique(np.arange(1, count + 1) * len(samples) // count - 1)]
-    found = {int(each["event"]): footprint_parts(each, each["metadata"]) for each in chosen}
+    parts_at = {int(each["event"]): footprint_parts(each, each["metadata"]) for each in chosen}
     for each in (profile.at_peak, moment):
-        found[each.event] = footprint_parts(each.parts, each.metadata)
-    return [Point(event, found[event]) for event in sorted(found)]
+        parts_at[each.event] = footprint_parts(each.parts, each.metadata)
+    return [Point(event, parts_at[event]) for event in sorted(parts_at)]
 
 
 def _classes(profile: Profile) -> Figure:

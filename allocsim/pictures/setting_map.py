@@ -31,7 +31,7 @@ def setting_map(shown: SettingMap) -> Figure:
     )
 
 
-def _level_names(most: float) -> Sequence[str]:
-    """Return the names of the levels up to the ratio `most` above the smallest figure."""
-    bounds = (100 * most * (level + 1) / len(LEVELS) for level in range(len(LEVELS)))
+def _level_names(max_excess: float) -> Sequence[str]:
+    """Return the names of the levels up to the ratio `max_excess` above the smallest figure."""
+    bounds = (100 * max_excess * (level + 1) / len(LEVELS) for level in range(len(LEVELS)))
     return [f"to +{float(f'{bound:.2g}'):,g}%" for bound in bounds]

@@ -39,14 +39,14 @@ def page_svg(drawn: str, css_class: str) -> Markup:
 
 def _content(parent: ElementTree.Element) -> list[str]:
     """Return the text and the children of an element that are drawn."""
-    found: list[str] = [parent.text] if parent.text and _name(parent) in ("text", "tspan") else []
+    parts: list[str] = [parent.text] if parent.text and _name(parent) in ("text", "tspan") else []
     for child in parent:
         name, kept = _name(child), _attributes(child)
         content = _content(child)
         is_drawn = name in ELEMENTS and child.get("display") != "none"
         if is_drawn and (content if name in ("g", "text") else kept.get("d") != ""):
-            found.append(element(name, *content, **kept))
-    return found
+            parts.append(element(name, *content, **kept))
+    return parts
 
 
 def _name(each: ElementTree.Element) -> str:

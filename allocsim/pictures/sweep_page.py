@@ -125,14 +125,14 @@ def _settings(results: Results) -> Section:
 
 def _effects(results: Results, figure: str) -> Iterator[Figure]:
     """Yield the figure of the main effects on a figure, if there are any."""
-    found = effects(results, figure)
+    shown_effects = effects(results, figure)
     rows = [
         Bar(
             f"{each.allocator} {each.key}",
             f"{effect_size(each)}, best {best_value(each)}",
             {"footprint": 100 * each.size},
         )
-        for each in found[:EFFECTS]
+        for each in shown_effects[:EFFECTS]
         if 100 * each.size >= MIN_DRAWN
     ]
     if rows:
@@ -144,7 +144,7 @@ def _effects(results: Results, figure: str) -> Iterator[Figure]:
             titles=("allocator", "setting", "value", "relative to the mean"),
             rows=[
                 [each.allocator, each.key, value, f"{mean - 1:+.1%}"]
-                for each in found
+                for each in shown_effects
                 for value, mean in each.levels.items()
             ],
             left=(0, 1, 2),
@@ -166,9 +166,9 @@ def _table(results: Results, column: Column) -> Markup:
 
 def _cells(column: Column, name: str) -> list[str]:
     """Return the figures of a subject on a workload."""
-    found = column.results[name]
-    sizes = ["-" if each is None else format_bytes(each) for each in found.sizes]
-    return [*sizes, "-" if found.ns is None else f"{found.ns:.1f}"]
+    result = column.results[name]
+    sizes = ["-" if each is None else format_bytes(each) for each in result.sizes]
+    return [*sizes, "-" if result.ns is None else f"{result.ns:.1f}"]
 
 
 def _how(results: Results, file: str, command: str) -> Section:

@@ -90,7 +90,7 @@ def test_workload_from_a_pipe_is_kept(run: Run, text: Path) -> None:
     [
         ("--by colour", "unknown grouping 'colour'"),
         ("--on nosuch", "unknown subject 'nosuch'"),
-        ("--at mean", "no single moment"),
+        ("--at mean", "not a single moment"),
         ("--at 1e9", "after the last one"),
         ("--at 1s", "the recording has no times"),
         ("--what-if 9", "unknown group '9'"),
