@@ -1,7 +1,7 @@
-"""What the driver does between two events: it takes samples, notes moments and prefetches.
+"""What the driver does between two events: it takes samples, records moments and prefetches.
 
-The loop compares two numbers after each event, to learn whether anything is due. So a replay that
-notes no moments and has few objects does not pay for them.
+After each event, the loop only compares the number of events with the next due one, and the
+footprint with its peak. A replay that records no moments and has few objects pays for no more.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ def do_what_is_due(heap: HeapState, run: Run, events: np.recarray, position: int
 
 @kernel
 def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
-    """Add to the sums, and note the moments of peak live bytes and of maximum footprint - live.
+    """Add to the sums, and record the moments of peak live bytes and of maximum footprint - live.
 
-    If a program frees everything at its end, the maximum is reached there and says little.
-    `worst` therefore takes over from `later` only at an allocation.
+    The fields `later_*` are the maximum so far; the fields `worst_*` are the maximum up to the last
+    allocation. If a program frees everything at its end, footprint - live is largest then, which
+    says little about the program.
     """
     done, live = driver.events, driver.live
     driver.live_sum += live

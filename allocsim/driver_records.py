@@ -58,18 +58,18 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
-    moments: Int64  # 1: note the moments of the run, in the fields from here to later_live
-    live_sum: Int64  # sum of `live` after each event, until the player takes it
+    moments: Int64  # 1: record the moments of a design's run, in the fields up to later_live
+    live_sum: Int64  # sum of `live` after each event since the player last cleared this field
     footprint_sum: Int64  # the same for the footprint
-    live_peak_event: Int64  # for a design: events replayed when `live` first reached its peak,
-    live_peak_footprint: Int64  # the footprint then,
-    live_peak: Int64  # and the live bytes
-    worst_event: Int64  # events replayed at the maximum of footprint - live up to the last
-    worst_footprint: Int64  # allocation, the footprint then,
-    worst_live: Int64  # and the live bytes
-    later_event: Int64  # the same three, up to the last event
-    later_footprint: Int64
-    later_live: Int64
+    live_peak_event: Int64  # when `live` first reached its peak: events replayed
+    live_peak_footprint: Int64  # then: footprint
+    live_peak: Int64  # then: live bytes
+    worst_event: Int64  # at the maximum of footprint - live up to the last allocation: events
+    worst_footprint: Int64  # then: footprint
+    worst_live: Int64  # then: live bytes
+    later_event: Int64  # at the maximum of footprint - live up to the last event: events
+    later_footprint: Int64  # then: footprint
+    later_live: Int64  # then: live bytes
     limit: Int64  # footprint above which the loop stops, bytes
     next_sample: Int64  # number of events at which the next sample is due
     interval: Int64  # events between samples
@@ -78,7 +78,7 @@ class Driver(Struct):
     due: Int64  # the smaller of next_sample and next_check
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
-    alignment: Int64  # with verify: highest alignment that malloc owes to an object, in bytes
+    alignment: Int64  # with verify: maximum alignment that an object of malloc must have, bytes
     stamps: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop

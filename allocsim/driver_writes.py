@@ -45,7 +45,10 @@ def first_broken(run: Run, numbers: np.ndarray) -> int:
 def write_object(
     heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool
 ) -> bool:
-    """Write to an object (see Touch and `benchmark.untouched`); False: see driver.stop."""
+    """Write to an object (see Touch and `benchmark.untouched`).
+
+    Returns False if the replay must stop (see driver.stop).
+    """
     if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
         return False
     if driver.verify:
@@ -63,18 +66,22 @@ def write_object(
 @cold
 def _touch_pages(target: Object, event: Record, next_page: int) -> None:
     """Write one byte in each page of an object from `next_page` on."""
-    left = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
-    for address in range(next_page, target.address + target.request - left, TOUCH_STEP):
+    # For calls without an alignment, that field is the untouched share (see `benchmark.untouched`).
+    untouched = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
+    for address in range(next_page, target.address + target.request - untouched, TOUCH_STEP):
         fill(address, 1, TOUCHED)
 
 
 @cold
 def _write_pattern(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
-    """Check an object's alignment and zeros, and write its pattern; False: see driver.stop."""
+    """Check an object's alignment and zeros, and write its pattern.
+
+    Returns False if a check failed (see driver.stop).
+    """
     if not _is_aligned(driver, target, event):
         return False
-    owes_zeros = driver.zeroed or event.op == Op.CALLOC
-    if fresh and owes_zeros and not is_zero(target.address, target.request):
+    must_be_zero = driver.zeroed or event.op == Op.CALLOC
+    if fresh and must_be_zero and not is_zero(target.address, target.request):
         driver.stop = Stop.NOT_ZERO
         return False
     stamp(target.address, target.request, event.object)
@@ -105,12 +112,12 @@ def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
     memalign must return the alignment in the event. malloc must return the alignment of any type
     that fits into the object (C23, 7.24.3), which is a power of two up to driver.alignment.
     """
-    owed = max(driver.alignment, 1)
-    while owed > max(target.request, 1):
-        owed >>= 1
+    required = max(driver.alignment, 1)
+    while required > max(target.request, 1):
+        required >>= 1
     if event.op == Op.MEMALIGN:
-        owed = max(owed, 1 << int(event.alignment))
-    if target.address & (owed - 1) == 0:
+        required = max(required, 1 << int(event.alignment))
+    if target.address & (required - 1) == 0:
         return True
     driver.stop = Stop.MISALIGNED
     return False

@@ -69,8 +69,12 @@ class JobError(InputError):
     """An unusable job file; the message names the file and the key."""
 
 
+MAX_LISTED = 40
+"""Maximum number of names that a message lists. A recording can have thousands of call sites."""
+
+
 class UnknownName(InputError):
-    """An unknown name; the message lists the names that exist and suggests the nearest."""
+    """An unknown name; the message lists names that exist and suggests the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], other: str = "") -> None:
         """`other` says what is accepted besides the names, such as "a file"."""
@@ -79,7 +83,8 @@ class UnknownName(InputError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
-        listed = f"one of: {', '.join(names)}" if names else ""
+        more = f" and {len(names) - MAX_LISTED:,} others" if len(names) > MAX_LISTED else ""
+        listed = f"one of: {', '.join(names[:MAX_LISTED])}{more}" if names else ""
         expected = " or ".join(filter(None, (other, listed)))
         remedy = f"expected {expected}" if expected else "there are none"
         super().__init__(f"unknown {kind} '{name}'{hint}; {remedy}")

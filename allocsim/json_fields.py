@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from allocsim.errors import InputError
+from allocsim.text import shortened
 
 MAX_LENGTH = 1 << 24
 """Maximum bytes of a file. A comparison has a few KiB; parsed JSON takes about twenty times as much
@@ -19,9 +20,6 @@ memory as its text."""
 
 MAX_FIGURE = float(1 << 63)
 """Maximum magnitude of a figure, in bytes or in nanoseconds."""
-
-MAX_SHOWN = 80
-"""Maximum characters of a wrong value in a message."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Field:
 
     def _fail(self, expected: str) -> Any:
         """Raise InputError: the value is not what was expected."""
-        shown = repr(self.value)[:MAX_SHOWN]
+        shown = shortened(repr(self.value))
         raise InputError(f"{self.path}: '{self.name}' is {shown}; expected {expected}")
 
 

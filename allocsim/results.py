@@ -97,8 +97,8 @@ class ComparisonResult:
         return result
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{label(row)} {_summary(row)}" for row in self.rows)
-        return f"<Comparison {self.compared.comparison.workload.trace.name}: {found}>"
+        summaries = ", ".join(f"{label(row)} {_summary(row)}" for row in self.rows)
+        return f"<Comparison {self.compared.comparison.workload.trace.name}: {summaries}>"
 
     def _repr_html_(self) -> str:
         workload, figures = self.compared.comparison.workload, cells(self.compared)

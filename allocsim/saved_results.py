@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.json_fields import MAX_FIGURE, MAX_SHOWN, Field, read_json
+from allocsim.json_fields import MAX_FIGURE, Field, read_json
+from allocsim.text import shortened
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _subjects(result: Field) -> list[SubjectFigures]:
     schema = result.get("schema")
     found = None if schema is None else schema.value
     if not isinstance(found, str) or found not in _SCHEMAS:
-        shown = "no schema" if found is None else f"schema {found!r}"[:MAX_SHOWN]
+        shown = "no schema" if found is None else shortened(f"schema {found!r}")
         raise InputError(
             f"{result.path}: not a saved result: found {shown}, expected one of "
             f"{', '.join(_SCHEMAS)}; write one with --export-json"

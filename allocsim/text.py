@@ -1,4 +1,4 @@
-"""Quantities as people write them, and text that is safe to print.
+"""Parsing and formatting of sizes, counts and percentages, and text that is safe to print.
 
 In a size, KiB, K and k stand for 2**10 bytes and kB for 10**3 bytes. M, G and T follow the same
 pattern.
@@ -22,6 +22,13 @@ _DECIMAL = {letter: 1000**power for power, letter in enumerate("KMGT", start=1)}
 # The number of digits is limited, because int() takes long for a very long text.
 _SIZE = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kKMGT]?)(i?)(B?)")
 _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,4})?")
+
+MAX_SHOWN = 80
+"""Maximum characters of a wrong value in a message."""
+
+# The name of a file has at most 255 bytes, so no printable name in a path is cut.
+_LONG_NAME = re.compile(r"[^\s/]{300,}")
 
 
 class Size(int):
@@ -29,7 +36,7 @@ class Size(int):
 
 
 def parse_size(text: str) -> int:
-    """Return the number of bytes that `text` means; raise InputError if it is not a size."""
+    """Parse a size such as "64KiB", and return it in bytes. Raises InputError if it is invalid."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
         raise InputError(f"invalid size '{text}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
@@ -45,12 +52,12 @@ def parse_size(text: str) -> int:
 
 
 def parse_count(text: str) -> int | None:
-    """Return the integer that `text` means ("1000000", "1e6", "2^20"), or None if it is not one."""
-    if not text.isascii():  # int() reads the digits of every script
+    """Parse an integer such as "1000000", "1e6" or "2^20"; return None if it is invalid."""
+    if not text.isascii():  # int() accepts the digits of every script
         return None
     base, power, exponent = text.partition("^")
     try:
-        if power:  # no exponent above 64 is computed: the result is out of any option's range
+        if power:  # capped at 64: a larger power is out of range for every option, and slow
             return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
         return int(text)
     except ValueError:
@@ -62,8 +69,17 @@ def parse_count(text: str) -> int | None:
         return None
 
 
+def parse_float(text: str) -> float | None:
+    """Return the number that `text` means ("0.5", "1e3"), or None if it is not one.
+
+    Unlike float(), it reads no spaces, no underscores, no digits of other scripts, no "nan" and no
+    "inf".
+    """
+    return float(text) if _FLOAT.fullmatch(text) else None
+
+
 def parse_percent(text: str, maximum: float) -> float:
-    """Return the fraction that `text` means: 0.25 for "25%".
+    """Parse a percentage, and return it as a fraction: 0.25 for "25%".
 
     Raises InputError if `text` is not a percentage, or is above `maximum` percent.
     """
@@ -115,6 +131,19 @@ def object_text(value: object) -> str:
     """Return a value of any type, shortened, and its type, for a message."""
     text = object_repr(value)
     return f"{text if len(text) <= 40 else text[:40] + '...'} ({type(value).__name__})"
+
+
+def shortened(text: str) -> str:
+    """Return at most the first MAX_SHOWN characters of a text; "…" marks that it was cut."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def with_short_names(message: str) -> str:
+    """Return a message in which every name or number that is too long for a file is cut.
+
+    A message repeats the value that is wrong, and a user's value may have any length.
+    """
+    return _LONG_NAME.sub(lambda found: shortened(found[0]), message)
 
 
 def printable(text: str) -> str:

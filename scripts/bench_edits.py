@@ -1,8 +1,8 @@
-"""What an edit costs: kernels that a warm `allocsim replay` compiles again, and its CPU-seconds.
+"""The cost of an edit: how many kernels the next `allocsim replay` compiles, and its CPU-seconds.
 
-Works on a copy of the package with a kernel cache of its own. Each file gets a comment, then a
-line of code; after each, both designs replay a bundled workload. Run it as
-`.venv/bin/python scripts/bench_edits.py`; it takes some minutes.
+The script edits a copy of the package that has a kernel cache of its own. It appends a comment to
+each file in turn, then a line of code to each. After each edit, two designs replay a bundled
+workload. Run it as `.venv/bin/python scripts/bench_edits.py`; it takes some minutes.
 """
 
 from __future__ import annotations

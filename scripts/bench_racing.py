@@ -45,15 +45,18 @@ def warm(times: list[float]) -> float:
 def race_all(
     workload: dict[str, object], rounds: int, runs: int, figure: Callable[[list[float]], float]
 ) -> dict[str, float]:
-    """Return ns/event of each installed subject: the median of the rounds."""
-    found: dict[str, list[float]] = {}
+    """Return ns/event of each installed subject: the median of the rounds.
+
+    A round is one process of `runs` replays; `figure` reduces their times to one.
+    """
+    figures: dict[str, list[float]] = {}
     for _ in range(rounds):
         for subject in SUBJECTS:
             try:
-                found.setdefault(subject, []).append(figure(race(subject, workload, runs)))
+                figures.setdefault(subject, []).append(figure(race(subject, workload, runs)))
             except EnvironmentLacks as missing:
                 Console(stderr=True).print(f"skipped: {missing}")
-    return {subject: statistics.median(times) for subject, times in found.items()}
+    return {subject: statistics.median(times) for subject, times in figures.items()}
 
 
 def report(console: Console, title: str, times: dict[str, float]) -> None:

@@ -45,7 +45,7 @@ def bare_split_loop(path: Path) -> int:
 
 
 def aosp_numbers(fields: list[str]) -> None:
-    """TID: NAME 0xPTR [SIZE]."""
+    """Parse TID: NAME 0xPTR [SIZE]."""
     int(fields[0][:-1])
     int(fields[2], 16)
     if len(fields) > 3 and fields[1] == "malloc":
@@ -53,7 +53,7 @@ def aosp_numbers(fields: list[str]) -> None:
 
 
 def mtrace_numbers(fields: list[str]) -> None:
-    """@ CALLER + 0xPTR 0xSIZE, or - 0xPTR."""
+    """Parse @ CALLER + 0xPTR 0xSIZE, or - 0xPTR."""
     if len(fields) > 4:
         int(fields[-2], 16)
     if len(fields) > 3:
@@ -61,7 +61,7 @@ def mtrace_numbers(fields: list[str]) -> None:
 
 
 def lttng_numbers(fields: list[str]) -> None:
-    """[TIME] (DELTA) HOST NAME { CPU }, { vpid = P, vtid = T }, { size = N, ptr = 0xP }."""
+    """Parse [TIME] (DELTA) HOST NAME { CPU }, { vpid = P, vtid = T }, { size = N, ptr = 0xP }."""
     int(fields[12][:-1])
     int(fields[15])
     int(fields[-2], 16)
@@ -70,7 +70,7 @@ def lttng_numbers(fields: list[str]) -> None:
 
 
 def valgrind_numbers(fields: list[str]) -> None:
-    """--PID-- NAME(N) = 0xP, or free(0xP)."""
+    """Parse --PID-- NAME(N) = 0xP, or free(0xP)."""
     if len(fields) == 4 and fields[2] == "=":
         argument = fields[1].partition("(")[2].partition(",")[0].partition(")")[0]
         int(argument, 0)
@@ -80,7 +80,7 @@ def valgrind_numbers(fields: list[str]) -> None:
 
 
 def heaptrack_numbers(fields: list[str]) -> None:
-    """+ SIZE TRACE PTR, or - PTR, in hexadecimal."""
+    """Parse + SIZE TRACE PTR, or - PTR, in hexadecimal."""
     if fields[0] == "+":
         int(fields[1], 16)
         int(fields[3], 16)
@@ -136,7 +136,7 @@ def reading_subjects(place: Path) -> Iterator[tuple[str, Path, Numbers]]:
 
 
 def reading_rates(path: Path, numbers: Numbers, rounds: int) -> tuple[int, dict[str, float]]:
-    """The number of lines of a file, and million lines/s of each way to read it."""
+    """Return the number of lines of a file, and million lines/s of each way to read it."""
     lines = bare_split_loop(path)
     import_trace(path)
     readers: dict[str, Callable[[], object]] = {

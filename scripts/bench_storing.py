@@ -58,7 +58,7 @@ def time_stored(console: Console, events: int, rounds: int) -> None:
 
 
 def replay_rate(trace: Trace) -> float:
-    """ns/event of a replay from the first chunk to the last, reading included."""
+    """Return ns/event of a replay from the first chunk to the last, reading included."""
     with Heap() as heap:
         player = Player(heap, Options(), trace.length)
         begun = time.perf_counter()
@@ -68,6 +68,6 @@ def replay_rate(trace: Trace) -> float:
 
 
 def resident() -> int:
-    """RSS of this process, bytes."""
+    """Return the RSS of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * mmap.PAGESIZE

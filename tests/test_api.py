@@ -126,7 +126,9 @@ def test_trace_that_can_be_read_once_is_replayed_once() -> None:
     trace = trace_of(events)
     trace.chunks = (chunk for chunk in [events])
     assert allocsim.replay(trace).events == 20
-    with pytest.raises(InputError, match="events of 'test' have been read and can't be read again"):
+    with pytest.raises(
+        InputError, match="events of 'test' have been read and cannot be read again"
+    ):
         allocsim.replay(trace)
 
 

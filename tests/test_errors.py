@@ -9,6 +9,7 @@ import pytest
 
 from allocsim import errors
 from allocsim.errors import (
+    MAX_LISTED,
     AddressSpaceError,
     AllocsimError,
     DoubleFree,
@@ -59,6 +60,13 @@ def test_unknown_name_offers_the_nearest_and_all(name: str, hint: str) -> None:
     assert str(UnknownName("design", name, ["pool", "go2008"], "a file")) == (
         f"{unknown} a file or {listed}"
     )
+
+
+def test_unknown_name_lists_a_part_of_many_names() -> None:
+    names = [f"serve a.c:{line:05}" for line in range(20_000)]
+    message = str(UnknownName("group", "serve", names))
+    assert message.endswith(f"{names[MAX_LISTED - 1]} and 19,960 others")
+    assert len(message) < 1000
 
 
 def test_unknown_name_without_known_ones() -> None:

@@ -20,7 +20,7 @@ def test_results_can_be_pickled() -> None:
     assert repr(again) == repr(profile)
     compared = allocsim.compare(JOB, on="go2008", times=False)
     assert pickle.loads(pickle.dumps(compared)).as_dict() == compared.as_dict()
-    with pytest.raises(InputError, match="have been read and can't be read again"):
+    with pytest.raises(InputError, match="have been read and cannot be read again"):
         allocsim.replay(again.trace)
 
 

@@ -6,13 +6,17 @@ from hypothesis import strategies as st
 
 from allocsim.errors import InputError
 from allocsim.text import (
+    MAX_SHOWN,
     MAX_SIZE,
     Size,
     counted,
     format_bytes,
     format_change,
+    parse_float,
     parse_percent,
     parse_size,
+    shortened,
+    with_short_names,
 )
 
 SIZES = {
@@ -178,3 +182,27 @@ def test_count_of_one_is_singular(count: int, text: str) -> None:
 def test_a_change_has_its_sign() -> None:
     changes = [format_change(count) for count in (-1536, 0, 3 << 20)]
     assert changes == ["-1.5 KiB", "+0 B", "+3.0 MiB"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("5", 5.0), ("0.5", 0.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("-1", -1.0)],
+)
+def test_text_means_a_number(text: str, number: float) -> None:
+    assert parse_float(text) == number
+
+
+@pytest.mark.parametrize("text", ["", " 5", "1_0", "٣", "nan", "inf", "1e", ".", "0x1", "9" * 5000])
+def test_other_texts_are_no_numbers(text: str) -> None:
+    assert parse_float(text) is None
+
+
+def test_long_value_is_shortened_and_marked() -> None:
+    assert shortened("9" * MAX_SHOWN) == "9" * MAX_SHOWN
+    assert shortened("9" * 5000) == "9" * MAX_SHOWN + "…"
+
+
+def test_message_keeps_paths_and_cuts_longer_names() -> None:
+    path = "/".join(["x" * 255] * 8)
+    assert with_short_names(f"cannot read '{path}'") == f"cannot read '{path}'"
+    assert with_short_names(f"a={'9' * 5000}: wrong") == f"a={'9' * (MAX_SHOWN - 2)}… wrong"

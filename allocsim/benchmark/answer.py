@@ -1,8 +1,11 @@
 """The answer of a child: arrays of 64-bit integers in a file in memory (a memfd).
 
 The child cannot write to a large file (see `python_child.limit_output`), so it maps the file, which
-the parent has made long enough. The parent writes the second half of the file: one byte for each
-object of the workload. Bit k says whether the object is in set k.
+the parent has made long enough.
+
+The second half of the file holds sets of objects, written by the parent: those that experiment k is
+to free (see `pages`) are set k. There is one byte for each object of the workload. Its bit k says
+whether the object is in set k.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ SETS = MAX_BYTES // 2
 """Offset of the sets in bytes."""
 
 MAX_SETS = 8
+"""Maximum number of sets: the bits of a byte."""
 
 
 def new_answer() -> int:

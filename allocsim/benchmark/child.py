@@ -47,8 +47,8 @@ TABLE_BYTES = OBJECT.itemsize + 8
 PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
 
-
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | looks.Setup
+"""What a measurement prepares before the subject is loaded, for each kind of measurement."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -79,11 +79,11 @@ class Request(msgspec.Struct, kw_only=True):
     experiments: int = 0
     """Number of experiments, if pages are measured (see `pages`)."""
     moments: list[int] = []
-    """Numbers of events after which to look at the heap, if looks are measured (see `looks`)."""
+    """Event counts at which to inspect the heap, if looks are measured (see `looks`)."""
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`."""
     waits: bool = False
-    """Wait for the recorded times; otherwise a virtual clock shows them to a library."""
+    """Sleep until each recorded time. Otherwise a library reads the times from a virtual clock."""
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
@@ -97,8 +97,8 @@ class Request(msgspec.Struct, kw_only=True):
 
     def descriptors(self) -> list[int]:
         """Return the descriptors that the child inherits."""
-        given = (self.events, self.answer, self.arrays)
-        return [descriptor for descriptor in given if descriptor >= 0]
+        descriptors = (self.events, self.answer, self.arrays)
+        return [descriptor for descriptor in descriptors if descriptor >= 0]
 
     def max_footprint(self) -> int:
         """Return the footprint in bytes above which the subject is stopped."""
@@ -161,14 +161,14 @@ def _measure(request: Request) -> None:
         flaw = integrity.require_intact(subject, setup)
         _send(request, Message(stage="done", memory=figures, about=replace(about, flaw=flaw)))
     elif isinstance(setup, pages.Setup):
-        found = pages.measure(setup, subject, before)
-        _send(request, Message(stage="done", pages=found, about=about))
+        page_figures = pages.measure(setup, subject, before)
+        _send(request, Message(stage="done", pages=page_figures, about=about))
     elif isinstance(setup, looks.Setup):
-        seen = looks.measure(setup, subject)
-        _send(request, Message(stage="done", looks=seen, about=about))
+        look_figures = looks.measure(setup, subject)
+        _send(request, Message(stage="done", looks=look_figures, about=about))
     else:
-        taken = _times(setup, subject, request)
-        _send(request, Message(stage="done", times=taken, about=about))
+        time_figures = _times(setup, subject, request)
+        _send(request, Message(stage="done", times=time_figures, about=about))
 
 
 def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
@@ -244,7 +244,7 @@ def _compile(name: str, meter: Meter, has_clock: bool) -> None:
         # Python allocates memory for these, which would count as that of the subject.
         library = load("glibc")
         if has_clock:
-            virtual_clock().show_to(library)
+            virtual_clock().replace_clock_of(library)
     else:
         operations.flush_deferred_writes(state)
         operations.footprint(state)

@@ -24,7 +24,8 @@ from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
 
 UNSURE = 0.1
-"""A peak is shown as a range if what the program touches changes it by this share or more."""
+"""A library's peak is shown as a range if it may be too high by this share or more, because the
+recording does not say which bytes the program touched."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def compare(
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
         for figures in ("memory", "times") if conditions.timed else ("memory",):
-            # Libraries first: a design starts where its library did.
+            # Libraries first: a design starts its heap at the address of its library's heap.
             for row in sorted(rows, key=lambda row: library_of(row.subject) is None):
                 if row.failure is None and not _is_untimed(row, figures, workload):
                     if progress is not None:
@@ -178,8 +179,8 @@ def measure(
 
 def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
     """Return the start address that the library `lib:<design>` reported, or None if it did not."""
-    library = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
-    return next(library, None)
+    starts = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
+    return next(starts, None)
 
 
 def _measure_row(
@@ -204,7 +205,11 @@ def _measure_row(
 
 
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
-    """Return whether a library's peak may be lower by UNSURE, depending on what is touched."""
+    """Return whether a library's peak may be too high by UNSURE or more.
+
+    That is so if it is not known what the program touched, and if the first pages of all objects
+    are so much smaller than the objects.
+    """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:
         return False

@@ -33,7 +33,6 @@ from allocsim.traces.event_facts import TIMES, CallsBefore, fact_of
 SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 """Seals that make every write to the file, and every change of its length, fail."""
 
-
 MAX_TIMES = 1 << 10
 """Maximum number of times of a workload. They are passed to a child as one argument."""
 
@@ -52,15 +51,13 @@ class EventFile:
     recorded: bool = False
     """Whether the events are on several threads, as in the workload."""
     ends: str | None = None
-    """How it is known when threads end: "recorded", "inferred", or None if no thread ends or all
+    """Where the ends of threads come from: "recorded", "inferred", or None if no thread ends or all
     events are on one thread."""
     times: Sequence[tuple[int, int]] = ()
     """Pairs of a number of events and the ns from the program's first call to the next event; empty
     if the workload has no times."""
-
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
-
     first: int | None = None
     """Number of events that a child replays, from the first one on; None for all of the file."""
 
@@ -93,39 +90,69 @@ def write_events(
     tables and their heaps.
     """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    count, threads, room = 0, ThreadEnds(), available() // 2
-    times = _times(trace)
-    before, shares = CallsBefore(times[:, 0]), UntouchedShares(trace)
     try:
-        with interrupt_message(lambda: f"after {counted(count, 'event')} were read"):
+        writer = _Writer(descriptor, trace, available() // 2, recorded)
+        with interrupt_message(lambda: f"after {counted(writer.count, 'event')} were read"):
             for chunk in trace.chunks:
-                events = chunk[chunk.op <= Op.FREE]  # without notes
-                threads.see(chunk, count)
-                before.see(chunk, count)
-                shares.put(events, chunk)
-                if not recorded:
-                    events.thread[:] = 0
-                count += len(events)
-                if count * EVENT.itemsize > room:
-                    raise EnvironmentLacks(
-                        f"the first {counted(count, 'event')} already need more than half of the "
-                        "available memory; compare a part of the trace (allocsim trace cut)"
-                    )
-                _write(descriptor, events)
+                writer.write(chunk)
                 if progress is not None:
-                    progress(count)
-        recorded &= threads.threads > 1
-        notes, ends = threads.notes(trace) if recorded else ([], None)
-        insert_notes(descriptor, count, notes)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+                    progress(writer.count)
+        return writer.finish()
     except BaseException:
         os.close(descriptor)
         raise
     finally:
         trace.close()
-    pairs = [*zip(before.calls.tolist(), times[:, 1].tolist(), strict=True)]
-    known = threads.threads, recorded, ends, pairs, shares.is_recorded
-    return EventFile(trace, descriptor, count, *known)
+
+
+class _Writer:
+    """Writes the chunks of a trace to a file of events."""
+
+    def __init__(self, descriptor: int, trace: Trace, room: int, recorded: bool) -> None:
+        """`room` is the maximum length of the file in bytes; `recorded` is as in write_events."""
+        self.count = 0
+        """Number of events so far."""
+        self._descriptor, self._trace, self._room = descriptor, trace, room
+        self._recorded = recorded
+        self._threads = ThreadEnds()
+        times = _times(trace)
+        self._nanoseconds = times[:, 1]
+        self._before = CallsBefore(times[:, 0])
+        self._shares = UntouchedShares(trace)
+
+    def write(self, chunk: Any) -> None:
+        """Append the events of a chunk; raise EnvironmentLacks if there is no room for them."""
+        events = chunk[chunk.op <= Op.FREE]  # without notes
+        self._threads.add(chunk, self.count)
+        self._before.add(chunk, self.count)
+        self._shares.put(events, chunk)
+        if not self._recorded:
+            events.thread[:] = 0
+        self.count += len(events)
+        if self.count * EVENT.itemsize > self._room:
+            raise EnvironmentLacks(
+                f"the first {counted(self.count, 'event')} already need more than half of the "
+                "available memory; compare a part of the trace (allocsim trace cut)"
+            )
+        _write(self._descriptor, events)
+
+    def finish(self) -> EventFile:
+        """Insert the ends of threads, seal the file and return it."""
+        recorded = self._recorded and self._threads.threads > 1
+        notes, ends = self._threads.notes(self._trace) if recorded else ([], None)
+        insert_notes(self._descriptor, self.count, notes)
+        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, SEALS)
+        times = zip(self._before.calls.tolist(), self._nanoseconds.tolist(), strict=True)
+        return EventFile(
+            trace=self._trace,
+            descriptor=self._descriptor,
+            events=self.count,
+            threads=self._threads.threads,
+            recorded=recorded,
+            ends=ends,
+            times=[*times],
+            knows_touched=self._shares.is_recorded,
+        )
 
 
 def map_events(descriptor: int, first: int | None = None) -> Table[Event]:

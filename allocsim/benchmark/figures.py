@@ -23,9 +23,9 @@ class Memory(msgspec.Struct, kw_only=True):
     """The memory of one replay in a fresh process, in bytes unless a field says otherwise."""
 
     peak: Count
-    """Peak footprint. For a design, it is heap - released + metadata. For a library, it is the
-    highest growth of the process's anonymous RSS that was read or, since schema 3, that the kernel
-    noted between two readings."""
+    """Peak footprint. For a design, it is the maximum of heap - released + metadata. For a library,
+    it is the maximum growth of the process's anonymous RSS: the highest reading or, since schema 3,
+    the kernel's own peak if that is higher."""
     peak_event: Count
     """Number of events replayed when the footprint reached its peak, or its highest reading."""
     live_at_peak: Count
@@ -43,7 +43,7 @@ class Memory(msgspec.Struct, kw_only=True):
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
-    """Of a library: `peak` of a replay with --touch first. None if it cannot be much lower, or if
+    """For a library: `peak` of a replay with --touch first. None if it cannot be much lower, or if
     the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
@@ -111,7 +111,8 @@ class Times(msgspec.Struct, kw_only=True):
     window: Count | None = None
     """Events in each window, within which the threads run freely; None on one thread."""
     stray: float | None = None
-    """How far live bytes may exceed the recorded peak within a window, relative to that peak."""
+    """Maximum excess of the live bytes over the recorded peak within a window, as a share of that
+    peak."""
 
     @property
     def ns(self) -> float:

@@ -1,4 +1,4 @@
-"""The peak RSS that the kernel records, which includes peaks between two readings of the meter."""
+"""The peak RSS that the kernel records: it includes peaks between two readings of the meter."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ def _describe(stop: Stop, run: Run, event: Any) -> str:
     call = f"{Op(event.op).name.lower()} of {event.request} bytes"
     address = int(run.objects.address[event.object])
     if stop == Stop.MISALIGNED:
-        asked = 1 << int(event.alignment) if event.op == Op.MEMALIGN else 1
-        owed = max(asked, ALIGNMENT)
-        return f"broken: {call} returned {address:#x}, which is not aligned to {owed} bytes"
+        requested = 1 << int(event.alignment) if event.op == Op.MEMALIGN else 1
+        required = max(requested, ALIGNMENT)
+        return f"broken: {call} returned {address:#x}, which is not aligned to {required} bytes"
     if stop == Stop.STAMP:
         return _overlap(run) or _changed(run, int(event.object))
     if stop == Stop.NOT_ZERO:

@@ -1,7 +1,8 @@
-"""Looks at a library's heap at several moments of one replay, in the child process.
+"""Looks: the occupancy of a library's heap at several moments of one replay, in the child process.
 
-At each moment, a fork scans the pages and visits the live objects, so looking changes no memory of
-the replay. The forks write their results into the answer (see `answer`), each at its own place.
+At each moment, the process forks, and the copy scans the pages and visits the live objects, so a
+look changes no memory of the replay. The copies write their results into the answer (see `answer`),
+each at its own offset.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ROOM = answer.SETS // MAX_LOOKS
 """Bytes of the answer for each look. Unwritten pages use no memory."""
 
 PARTS = 2
-"""Number of parts of pages without a live object: empty, and startup state."""
+"""Number of parts of the footprint that hold no live object: empty pages, and startup state."""
 
 HEADER = 1 + len(HELD) + PARTS
 """Number of integers before the regions: the number of regions, and the bytes of each part."""
@@ -67,7 +68,7 @@ class Setup(NamedTuple):
 
 
 def prepare(events: Table[Event], touch: Touch, limit: int, file: int, moments: list[int]) -> Setup:
-    """Prepare looks after these numbers of events, ascending; `file` is the answer."""
+    """Prepare the looks. `moments` are ascending event counts; `file` is the answer."""
     before, started, now = (PageScan() for _ in range(3))
     for scan in (before, started, now):
         scan.take()  # the first scan of each makes Python allocate memory
@@ -111,10 +112,10 @@ def _write_look(setup: Setup, subject: Subject, index: int) -> None:
     assert subject.library is not None
     (_, address, request, usable), _ = live_objects(setup.replay.run, subject.library)
     order = np.argsort(address)
-    found = occupancy(
+    figures = occupancy(
         (address[order], request[order], usable[order]),
         (grown * OS_PAGE, np.full(len(grown), OS_PAGE), is_start),
         PARTS,
     )
-    header = np.array([len(found.regions), *found.held, *found.unheld])
-    answer.write_arrays(setup.answer, [header, found.regions.ravel()], index * ROOM)
+    header = np.array([len(figures.regions), *figures.held, *figures.unheld])
+    answer.write_arrays(setup.answer, [header, figures.regions.ravel()], index * ROOM)

@@ -56,9 +56,9 @@ SMALL_CALLS = 1000
 """malloc/free pairs made between the delay and the second reading of the footprint (see `measure`):
 some libraries check their timers only during a call."""
 
-
 ASSUMED_NS = 1000
-"""Time of an event in ns, if the workload has no times: a program that does little but allocate."""
+"""Program time per event in ns if the workload has no times: that of a program that does little but
+allocate."""
 
 
 class Pace(NamedTuple):
@@ -67,7 +67,8 @@ class Pace(NamedTuple):
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`; empty if it has none."""
     waits: bool = False
-    """Whether the replay waits for the recorded times. Otherwise a virtual clock shows them."""
+    """Whether the replay sleeps until each recorded time. Otherwise the library reads those times
+    from a virtual clock."""
 
     def times_at(self, events: np.ndarray) -> np.ndarray:
         """Return the time in ns after each number of events."""
@@ -78,7 +79,7 @@ class Pace(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """Figures of the events."""
+    """Figures that the events imply, whatever the subject."""
 
     aligned: int = 0
     """Number of calls of memalign."""
@@ -100,20 +101,21 @@ class Setup(NamedTuple):
     """The clock that the library reads; None if it reads the machine's."""
 
     def with_clock_of(self, subject: Subject) -> Setup:
-        """Make a library read the virtual clock; return a setup without it if it reads none.
+        """Make the subject read the virtual clock, if it is a library that reads any clock.
 
-        A library with a thread that releases memory reads none: the thread sleeps in real time.
+        Returns this setup, or one without the virtual clock if the subject does not read it. A
+        library with a thread that releases memory reads none: the thread sleeps in real time.
         """
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # The clock is set even if no one reads it: without it, the replay would wait.
+        # The clock is set even if the library does not read it: without it, the replay would sleep.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
-        is_shown = not releases_in_background(library) and self.clock.show_to(library)
+        is_shown = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_shown else self._replace(clock=None)
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass on the clock that the library reads."""
+    def wait(self, seconds: float) -> None:
+        """Advance the virtual clock by `seconds`, or sleep if the library reads the machine's."""
         if self.clock is None:
             time.sleep(seconds)
         else:
@@ -179,7 +181,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     noted, noted_anonymous = high.growth(), high.anonymous_growth(setup.meter)
     if setup.threads:
-        setup.threads.hand_over(setup.run)  # it makes arrays, which must not count
+        setup.threads.hand_over(setup.run)  # after the readings: its arrays must not count
     counters = subject.counters()
     figures = _at_peak(subject, setup, before, noted_anonymous + started)
     figures |= _at_end(subject, setup, before)
@@ -240,9 +242,9 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _committed(subject: Subject, counters: dict[str, int], end: int) -> int | None:
-    """Return the committed bytes at the end: by the counters or, of a design, the footprint."""
-    known = committed(counters)
-    return end if known is None and subject.heap else known
+    """Return the committed bytes at the end: by the counters or, for a design, the footprint."""
+    counted = committed(counters)
+    return end if counted is None and subject.heap else counted
 
 
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
@@ -261,19 +263,19 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
 
     The delay is `later` seconds, followed by SMALL_CALLS malloc/free pairs.
     """
-    own = resident(setup.meter)
+    without_events = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
-    before += resident(setup.meter) - own  # arrays made here do not count: they are the driver's
+    before += resident(setup.meter) - without_events  # these arrays do not count as the subject's
     replay_all(subject, setup.run, last, steps[0], setup.meter)
     at_once = _footprint(subject, setup.meter, before)
-    setup.pass_time(later)
+    setup.wait(later)
     replay_all(subject, setup.run, pairs, steps[1], setup.meter)
     return at_once, _footprint(subject, setup.meter, before)
 
 
 def _footprint(subject: Subject, meter: Meter, before: int) -> int:
-    """Return the footprint: of a design, by its definition; of a library, the growth of RSS."""
+    """Return the footprint: a design's own figure, or the growth of anonymous RSS for a library."""
     if subject.heap:
         return int(operations.footprint(subject.state))
     return int(resident(meter)) - before

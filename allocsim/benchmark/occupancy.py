@@ -1,7 +1,8 @@
 """Occupancy of a heap at one moment: the parts of its footprint, and its live bytes by address.
 
-The figures are sums over objects and units (see `explanation.heap_map`). No object gets a share, so
-a replay can stop at many moments to compute them.
+The figures are sums over objects and over units of memory, such as pages (see
+`explanation.heap_map`). No unit is divided among the objects in it, so the figures are cheap enough
+to compute at many moments of a replay.
 """
 
 from __future__ import annotations

@@ -91,11 +91,11 @@ class PageScan:
             room = MAX_RANGES - self.count
             if room == 0:
                 raise EnvironmentLacks(TOO_MANY)
-            found = self._scan(descriptor, at, room)
-            if found < 0:
+            ranges = self._scan(descriptor, at, room)
+            if ranges < 0:
                 self._read_all(descriptor)
                 return
-            self.count += found
+            self.count += ranges
             at = max(int(self._arguments.walk_end), at + OS_PAGE)
         self.is_exact = True
 
@@ -107,10 +107,10 @@ class PageScan:
         arguments.category_inverted = IS_FILE | IS_PFNZERO
         arguments.category_mask = IS_PRESENT | IS_FILE | IS_PFNZERO
         arguments.return_mask = IS_PRESENT
-        found = int(self._ioctl(descriptor, ctypes.c_ulong(PAGEMAP_SCAN), ctypes.byref(arguments)))
-        if found < 0 and ctypes.get_errno() not in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
+        ranges = int(self._ioctl(descriptor, ctypes.c_ulong(PAGEMAP_SCAN), ctypes.byref(arguments)))
+        if ranges < 0 and ctypes.get_errno() not in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
             raise EnvironmentLacks(f"{PAGEMAP}: {os.strerror(ctypes.get_errno())}")
-        return found
+        return ranges
 
     def _read_all(self, descriptor: int) -> None:
         """Read the flags of every page of every mapping, which works on all kernels."""

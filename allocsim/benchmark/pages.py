@@ -185,10 +185,10 @@ def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -
     if process == 0:
         try:
             replay_steps(subject.state, setup.replay.run, events, steps, setup.meter)
-            unasked = _left_of(grown, setup.later)
+            before_release = _left_of(grown, setup.later)
             assert subject.library is not None
             request_release(subject.library)
-            os.write(writing, f"{unasked} {_left_of(grown, setup.later)}".encode())
+            os.write(writing, f"{before_release} {_left_of(grown, setup.later)}".encode())
         finally:
             os._exit(0)
     os.close(writing)

@@ -1,9 +1,9 @@
 """Run the child process of a measurement: start it, limit its time and memory, and end it.
 
-However the parent or the child ends, no process and no file remains. A malloc library in the child
-may write anything into the child's pipe for messages. The parent therefore accepts only a message
-that may come in the current stage. Anything else fails the subject, which is the design or library
-that the child measures.
+However the parent or the child ends, no process and no file remains. A malloc library runs in the
+child and can write anything into the child's pipe for messages. The parent therefore accepts only a
+message that is allowed in the current stage. Anything else fails the subject, which is the design
+or library that the child measures.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ NEXT_STAGES = {
     "replaying": ("checking", "done", "failed"),
     "being checked": ("done", "failed"),
 }
-"""For each stage, the messages that may come next. Once a library is loaded, it can forge messages.
-These rules prevent a forged message from extending a deadline."""
+"""For each stage, the messages that are allowed next. Once a library is loaded, it can forge
+messages; with these rules, a forged message cannot extend a deadline."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -99,8 +99,8 @@ class _Watcher:
             if message.stage == "done":
                 return message
             self._enter(message)
-        end, said = end_of(self.child, EXIT_TIMEOUT) or "hung", last_line(errors)
-        raise SubjectFailed(f"{end} while {self.stage}{': ' if said else ''}{said}")
+        end, error = end_of(self.child, EXIT_TIMEOUT) or "hung", last_line(errors)
+        raise SubjectFailed(f"{end} while {self.stage}{': ' if error else ''}{error}")
 
     def _decode(self, line: bytes) -> Message:
         """Parse a message; raise SubjectFailed if it is not valid in the current stage."""

@@ -88,7 +88,10 @@ def _replay_design(
 
 @kernel
 def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
-    """Prepare the driver for a step, and read the clock; `begin` events precede step 0."""
+    """Prepare the driver for a step, and read the clock.
+
+    `begin` is the number of events that the driver had replayed before step 0.
+    """
     driver.next_check = driver.due = begin + step.event  # `replay` returns with Stop.CHECK
     step.begun = now(meter)
 
@@ -199,11 +202,11 @@ def free_events(run: Run) -> Table[Event]:
 
 
 @kernel
-def peak_live(events: Table[Event], requests: np.ndarray, most: int) -> tuple[int, int]:
+def peak_live(events: Table[Event], requests: np.ndarray, max_counted: int) -> tuple[int, int]:
     """Return the peak of the live bytes, and the number of events done when it is first reached.
 
-    Of each object, at most `most` bytes count. `requests` is scratch memory: an int64 for each
-    object id, initially 0. The kernel keeps the counted bytes of live objects in it.
+    At most `max_counted` bytes of each object count. `requests` is scratch memory: an int64 for
+    each object id, initially 0. The kernel keeps the counted bytes of live objects in it.
     """
     live, peak, when, done = 0, 0, 0, 0
     for index in range(len(events)):
@@ -211,7 +214,7 @@ def peak_live(events: Table[Event], requests: np.ndarray, most: int) -> tuple[in
         if event.op > Op.FREE:
             continue
         done += 1
-        request = min(event.request, most)
+        request = min(event.request, max_counted)
         live += request - requests[event.object]
         requests[event.object] = request
         if live > peak:

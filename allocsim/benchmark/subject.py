@@ -80,7 +80,7 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 
 
 def started_like(name: str, start: int | None) -> str:
-    """Return a design's name with settings that make it start where its library did.
+    """Return a design's name with settings that start its heap where its library's heap started.
 
     `start` is the address that `libraries.start` reads. Settings in the name take precedence.
     Returns `name` unchanged if it is a library's, or if the address implies no settings.
@@ -88,9 +88,9 @@ def started_like(name: str, start: int | None) -> str:
     if start is None or library_of(name) is not None:
         return name
     design, settings = design_of(name)
-    place = find_design(design).start
-    found = place(start) if place else {}
-    return ":".join([name, *(f"{key}={found[key]}" for key in found if key not in settings)])
+    start_settings = find_design(design).start
+    implied = start_settings(start) if start_settings else {}
+    return ":".join([name, *(f"{key}={implied[key]}" for key in implied if key not in settings)])
 
 
 def choose_subjects(names: Iterable[str] | None) -> list[str]:
@@ -130,8 +130,8 @@ def require_subject(name: str) -> None:
 def placeholder_state(name: str) -> HeapState | Library:
     """Return a state of the subject's type, to compile the kernels before the subject is loaded.
 
-    For a library, its files are looked up here for the first time. When `make_subject` looks them
-    up again, Python needs no further memory, which would count as the library's.
+    This also looks up a library's files, which makes Python allocate memory. When `make_subject`
+    looks them up again, Python allocates no more, which would count as the library's.
     """
     library = library_of(name)
     if library is None:

@@ -1,4 +1,4 @@
-"""The ends of a workload's threads: recorded or inferred, and put into the file of events.
+"""The ends of a workload's threads, recorded or inferred, which are put into the file of events.
 
 Most recorders do not see when a thread ends. If all threads stayed alive to the end of the replay,
 their caches and arenas would count: under tcmalloc, the replay of a program with a pool of 200
@@ -22,17 +22,17 @@ Note = tuple[int, int]
 
 
 class ThreadEnds:
-    """The threads that a stream of chunks has, and their ends."""
+    """The threads of a stream of chunks, and their ends."""
 
     def __init__(self) -> None:
         self.threads = 0
         """Number of threads so far."""
         self._recorded: list[Note] = []
         self._last = np.full(MAX_THREADS, -1, np.int64)
-        """By thread: the number of events up to its last one; -1: it has none."""
+        """By thread: the number of events up to its last one; -1 if it has no event."""
 
-    def see(self, chunk: Any, before: int) -> None:
-        """Take in a chunk of events and notes; `before` is the number of events before it."""
+    def add(self, chunk: Any, before: int) -> None:
+        """Add a chunk of events and notes; `before` is the number of events before it."""
         is_event = chunk.op <= Op.FREE
         count = before + np.cumsum(is_event)
         threads = chunk.thread[is_event]
@@ -43,7 +43,7 @@ class ThreadEnds:
         self._recorded += zip(count[ends].tolist(), chunk.thread[ends].tolist(), strict=True)
 
     def notes(self, trace: Trace) -> tuple[list[Note], str | None]:
-        """Return the ends in order, and how they are known (see `EventFile.ends`)."""
+        """Return the ends in order, and where they come from (see `EventFile.ends`)."""
         if self._recorded:
             return self._recorded, "recorded"
         is_recording = trace.description.get("kind") == "trace"

@@ -53,7 +53,7 @@ class Setup(NamedTuple):
     events: Table[Event]
     run: Run
     whole: Table[Step]
-    """A single step of all events."""
+    """One step that covers all events."""
     batches: Table[Step]
     """A step for each full batch."""
     meter: Meter
@@ -103,8 +103,8 @@ def _replay(setup: Setup, subject: Subject) -> float:
     replay_all(subject, setup.run, setup.events, setup.whole, setup.meter)
     if not len(setup.whole):
         return 0.0
-    taken = float(setup.whole[0].ended - setup.whole[0].begun) - setup.clock
-    return max(taken, 0.0) / len(setup.events)
+    elapsed = float(setup.whole[0].ended - setup.whole[0].begun) - setup.clock
+    return max(elapsed, 0.0) / len(setup.events)
 
 
 def _driver_share(setup: Setup, subject: Subject, runs: int) -> float:
@@ -116,10 +116,10 @@ def _driver_share(setup: Setup, subject: Subject, runs: int) -> float:
     _free_all(setup, subject)
     driver, idle = setup.run.driver[0], Subject(idle_library())
     touch, driver.touch = driver.touch, Touch.NONE
-    found = median(_replay(setup, idle) for _ in range(runs))
+    share = median(_replay(setup, idle) for _ in range(runs))
     _free_all(setup, idle)
     driver.touch = touch
-    return found
+    return share
 
 
 def _batches(setup: Setup, subject: Subject) -> Any:

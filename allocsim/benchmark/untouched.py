@@ -1,11 +1,12 @@
-"""The part of large objects that the program never touches, put into the events of a replay.
+"""The part of each large object that the program never touched, stored in the events of a replay.
 
-In the file of events, the field `alignment` of an event that allocates without an alignment is the
-share of the object that the driver must not touch with Touch.PAGE, in 256ths, rounded down. The
-driver leaves out the end of the object. The program may have left out other pages, but as many.
+In the file of events, the field `alignment` of malloc, calloc and realloc is free for another use:
+it is the share of the object, in 256ths rounded down, that Touch.PAGE must leave untouched. The
+driver leaves that share at the end of the object untouched. The program may have left other pages
+untouched, but as many.
 
 If the recorder did not find out what was touched, a large calloc counts as untouched: programs use
-it for tables that they may never fill, and the memory is zero without being written.
+it for tables that they may never fill, and its memory is zero without being written.
 """
 
 from __future__ import annotations

@@ -13,6 +13,6 @@ does not request them and does not pay for them.
 
 A reader that supports call sites sets `Reader.knows_sites`. If its `sites` is not None, the reader
 sets `site` of each call that allocates (see `traces.calls`), and stores the table after its last
-batch.
-If a recording has only addresses, `symbols` resolves them and `table_of_addresses` makes the table.
+batch. If a recording has only addresses, `symbols` resolves them and `table_of_addresses` makes the
+table.
 """

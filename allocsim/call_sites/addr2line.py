@@ -1,6 +1,6 @@
 """Functions and lines of addresses in a file, read by addr2line (binutils).
 
-It is kept from asking a debuginfod server, and its run time is limited.
+addr2line runs without access to debuginfod servers, and its run time is limited.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _NO_NETWORK = ("DEBUGINFOD_URLS",)
 def frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
     """Return the frames at each offset in a file, the innermost first; None if addr2line fails.
 
-    An offset has no frame if its function is not known. It has several if functions were inlined.
+    There is no frame at an offset whose function is not known, and more than one frame if functions
+    were inlined there.
     """
     output = _output(path, offsets)
     return None if output is None else [*_chains(output, path)]
@@ -57,18 +58,18 @@ def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
     function and FILE:LINE.
     """
     lines = iter(output.split(b"\n"))
-    found: list[Frame] | None = None
+    frames: list[Frame] | None = None
     for line in lines:
         if line.startswith(b"0x") and line[2:].isalnum():
-            if found is not None:
-                yield found
-            found = []
-        elif found is not None and len(found) < MAX_INLINED:
+            if frames is not None:
+                yield frames
+            frames = []
+        elif frames is not None and len(frames) < MAX_INLINED:
             place = next(lines, b"")
             if line not in (b"", b"??"):
-                found.append(_frame(line, place, path))
-    if found is not None:
-        yield found
+                frames.append(_frame(line, place, path))
+    if frames is not None:
+        yield frames
 
 
 def _frame(function: bytes, place: bytes, path: bytes) -> Frame:

@@ -43,17 +43,17 @@ def in_named_functions(path: str, offsets: Any) -> Any:
 
     If the file is damaged or cannot be read, all flags are False.
     """
-    found = np.zeros(len(offsets), np.bool_)
+    flags = np.zeros(len(offsets), np.bool_)
     try:
         for starts, ends in _functions(path):
             before = np.searchsorted(starts, offsets, side="right") - 1
             # Functions may overlap: use the highest end of all functions that start at or before
             # the offset.
             reach = np.maximum.accumulate(ends)
-            found |= (before >= 0) & (np.asarray(offsets) < reach[np.maximum(before, 0)])
+            flags |= (before >= 0) & (np.asarray(offsets) < reach[np.maximum(before, 0)])
     except (OSError, ValueError, OverflowError, struct.error):
         return np.zeros(len(offsets), np.bool_)
-    return found
+    return flags
 
 
 def _functions(path: str) -> Iterator[tuple[Any, Any]]:

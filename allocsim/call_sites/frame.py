@@ -1,8 +1,8 @@
 """Stack frames with names that are safe to print.
 
-The names come from files that anyone may have written. When a frame is made, a long name is cut and
-characters that are not printable are escaped. Markup is not escaped: a report in HTML or Markdown
-must do that.
+The names come from files that anyone may have written. `make_frame` shortens long names and escapes
+characters that are not printable. It does not escape markup: a report in HTML or Markdown must do
+that.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ UNKNOWN = Frame("[unknown]")
 def make_frame(
     function: str | bytes, file: str | bytes = "", line: int = 0, module: str | bytes = ""
 ) -> Frame:
-    """Return a frame with cut and escaped names; a line that is out of range becomes 0."""
+    """Return a frame with shortened, escaped names; a line that is out of range becomes 0."""
     number = line if 0 <= line <= MAX_LINE else 0
     return Frame(_clean(function) or UNKNOWN.function, _clean(file), number, _clean(module))
 

@@ -34,8 +34,8 @@ def with_inlined_names(
     doubtful = [number for number in doubtful if number < len(offsets)]
     if not doubtful:
         return chains
-    found = _without_symbols(path, [offsets[number] for number in doubtful])
-    named = dict(zip(doubtful, found, strict=False))
+    renamed_chains = _without_symbols(path, [offsets[number] for number in doubtful])
+    named = dict(zip(doubtful, renamed_chains, strict=False))
     return [_renamed(chain, named.get(number, [])) for number, chain in enumerate(chains)]
 
 

@@ -8,6 +8,7 @@ them after it has received the chunk. Producer and consumer may run in different
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,29 @@ class CallSites:
     """The site numbers of a trace's allocating events, and the table of their stacks."""
 
     def __init__(self) -> None:
-        self.table: SiteTable = EMPTY
-        """The stacks of the numbers; complete at the end of the stream."""
+        self._table: SiteTable = EMPTY
+        self._make: Callable[[], SiteTable] | None = None
         self._waiting: deque[Any] = deque()
+
+    @property
+    def table(self) -> SiteTable:
+        """The stacks of the numbers; complete at the end of the stream."""
+        if self._make is not None:
+            self._table, self._make = self._make(), None
+        return self._table
+
+    @table.setter
+    def table(self, table: SiteTable) -> None:
+        """Set the table."""
+        self._table, self._make = table, None
+
+    def make_table_later(self, make: Callable[[], SiteTable]) -> None:
+        """Let `make` return the table when it is first used.
+
+        A recording of addresses is much cheaper to read than the symbols of its modules. Many
+        consumers use only the numbers.
+        """
+        self._make = make
 
     def put(self, numbers: Any) -> None:
         """Append the numbers of the next allocating events; the array is copied."""
@@ -63,3 +84,7 @@ class CallSites:
     def discard(self) -> None:
         """Drop the numbers that were not taken. Their events are not part of the trace."""
         self._waiting.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state to pickle, with the table itself instead of the function."""
+        return {**self.__dict__, "_table": self.table, "_make": None}

@@ -13,8 +13,8 @@ class PassedSites:
     Does nothing for a trace without call sites.
     """
 
-    def __init__(self, whole: CallSites | None, subset: CallSites | None) -> None:
-        self._whole, self._subset = whole, subset
+    def __init__(self, trace_sites: CallSites | None, subset: CallSites | None) -> None:
+        self._whole, self._subset = trace_sites, subset
         self._numbers: Any = None
 
     def begin(self, chunk: Any) -> None:
@@ -29,6 +29,7 @@ class PassedSites:
             self._subset.put(numbers[events.op <= LAST_ALLOCATING])
 
     def end(self) -> None:
-        """Copy the table."""
+        """Copy the table, when it is first used."""
         if self._whole is not None and self._subset is not None:
-            self._subset.table = self._whole.table
+            whole = self._whole
+            self._subset.make_table_later(lambda: whole.table)

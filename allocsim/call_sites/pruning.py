@@ -15,8 +15,8 @@ def pruned(table: SiteTable, used: Any) -> SiteTable:
     Nodes and frames that none of these stacks contains are dropped. A number in `used` that `table`
     does not have becomes an unknown site.
     """
-    known = np.where(np.asarray(used) < len(table), used, 0)
-    nodes = table.node_of[known]
+    sites = np.where(np.asarray(used) < len(table), used, 0)
+    nodes = table.node_of[sites]
     kept = np.flatnonzero(_with_callers(table.parents, nodes))
     number = np.zeros(len(table.parents), np.uint32)
     number[kept] = np.arange(len(kept))

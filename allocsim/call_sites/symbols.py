@@ -51,7 +51,7 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
     by_path: dict[bytes, list[int]] = {}
     for number, place in enumerate(places):
         by_path.setdefault(place.path, []).append(number)
-    readable = {path: them for path, them in by_path.items() if _is_file(path)}
+    readable = {path: numbers for path, numbers in by_path.items() if _is_file(path)}
     if readable and shutil.which(ADDR2LINE) is None:
         note = f"functions and lines of call sites are not known: {ADDR2LINE} is not installed"
         return Resolved(chains, [f"{note} (apt install binutils)"])
@@ -60,11 +60,11 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
     failed = list[bytes]()
     for path in sorted(readable.keys() - newer):
         numbers = readable[path]
-        found = _frames_in(path, [places[number].offset for number in numbers])
-        if found is None:
+        resolved = _frames_in(path, [places[number].offset for number in numbers])
+        if resolved is None:
             failed.append(path)
             continue
-        for number, chain in zip(numbers, found, strict=False):
+        for number, chain in zip(numbers, resolved, strict=False):
             chains[number] = chain or chains[number]
     reasons = ((newer, "is newer than the recording"), (failed, "cannot be read"))
     return Resolved(chains, [note for paths, reason in reasons for note in _notes(paths, reason)])
@@ -72,17 +72,17 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
 
 def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
     """Return the frames at each offset, [] if they are not known; None if addr2line fails."""
-    found = frames_in(path, offsets)
-    if found is None:
+    chains = frames_in(path, offsets)
+    if chains is None:
         return None
-    found = with_inlined_names(path, offsets, found)
+    chains = with_inlined_names(path, offsets, chains)
     # Without a source file, the name may be that of another function (see `elf_functions`).
-    doubtful = [number for number, chain in enumerate(found) if chain and not chain[0].file]
+    doubtful = [number for number, chain in enumerate(chains) if chain and not chain[0].file]
     doubtful = [number for number in doubtful if number < len(offsets)]
     is_named = in_named_functions(os.fsdecode(path), [offsets[number] for number in doubtful])
     for number, keep in zip(doubtful, is_named.tolist(), strict=True):
-        found[number] = found[number] if keep else []
-    return found
+        chains[number] = chains[number] if keep else []
+    return chains
 
 
 def _is_file(path: bytes) -> bool:

@@ -70,11 +70,11 @@ class SiteTable:
 
     def frames_from(self, node: int) -> list[Frame]:
         """Return the frames of a node and of its callers, as `stack` does; [] for node 0."""
-        found: list[Frame] = []
-        while node and len(found) < MAX_DEPTH:
-            found.append(self.frames[self.frame_of[node]])
+        frames: list[Frame] = []
+        while node and len(frames) < MAX_DEPTH:
+            frames.append(self.frames[self.frame_of[node]])
             node = int(self.parents[node])
-        return found
+        return frames
 
     def own_stack(self, site: int) -> list[Frame]:
         """Return the frames of a site from its first own frame on; [] if the site is unknown.
@@ -83,9 +83,9 @@ class SiteTable:
         innermost frame.
         """
         frames = self.stack(site)
-        for least in (Rank.OWN, Rank.RUNTIME):
+        for min_rank in (Rank.OWN, Rank.RUNTIME):
             for position, frame in enumerate(frames):
-                if rank_of(frame) >= least:
+                if rank_of(frame) >= min_rank:
                     return frames[position:]
         return frames
 
@@ -123,19 +123,20 @@ class SiteTable:
         """The node of each site's first own frame, by site number."""
         ranks = np.array([rank_of(frame) for frame in self.frames], np.int8)[self.frame_of]
         chosen = self.node_of
-        for least in (Rank.RUNTIME, Rank.OWN):
-            reached = self._first_nodes(ranks >= least)[self.node_of]
+        for min_rank in (Rank.RUNTIME, Rank.OWN):
+            reached = self._first_nodes(ranks >= min_rank)[self.node_of]
             chosen = np.where(reached > 0, reached, chosen)
         return chosen
 
-    def _first_nodes(self, is_wanted: Any) -> Any:
-        """Return for each node the first wanted node among it and its callers, else 0.
+    def _first_nodes(self, candidates: Any) -> Any:
+        """Return for each node the first node of itself and its callers that is in `candidates`.
 
-        Each iteration doubles the number of callers that are followed, so the deepest stack takes
-        24 iterations.
+        `candidates` is a flag for each node. The result is 0 where there is no such node. Each
+        iteration doubles the number of callers that are followed, so the deepest stack takes 24
+        iterations.
         """
         nodes = np.arange(len(self.parents))
-        reached = np.where(is_wanted, nodes, self.parents)
+        reached = np.where(candidates, nodes, self.parents)
         reached[0] = 0
         while np.any((further := reached[reached]) != reached):
             reached = further
@@ -181,11 +182,11 @@ def _numbered(chains: Sequence[Sequence[Frame]]) -> tuple[list[Frame], Any, Any]
 
     A chain without frames gets the frame UNKNOWN.
     """
-    known = {UNKNOWN: 0}
+    numbers_of = {UNKNOWN: 0}
     full = [[*chain] or [UNKNOWN] for chain in chains]
-    numbers = [known.setdefault(frame, len(known)) for chain in full for frame in chain]
+    numbers = [numbers_of.setdefault(frame, len(numbers_of)) for chain in full for frame in chain]
     starts = np.cumsum([0, *map(len, full)])
-    return [*known], np.array(numbers, np.int64), starts
+    return [*numbers_of], np.array(numbers, np.int64), starts
 
 
 def _from_node_0(entries: Any) -> Any:

@@ -20,7 +20,7 @@ from allocsim import __version__
 from allocsim.cli.help_format import Context
 from allocsim.cli.output import ASCII_FALLBACK, register_ascii_fallback
 from allocsim.errors import AllocsimError
-from allocsim.text import printable, printable_lines
+from allocsim.text import printable, printable_lines, with_short_names
 
 COMMANDS = {
     "record": "Run PROGRAM and record its allocation calls as a trace.",
@@ -31,10 +31,10 @@ COMMANDS = {
     "empirical": "Replay a steady state given as a table of sizes and rates.",
     "compare": "Compare designs and installed malloc libraries.",
     "sweep": "Measure a grid of allocators, settings and workloads, and find the best.",
-    "explain": "Show who owns the footprint, and what would change it.",
+    "explain": "Show which objects own the footprint, and what would change it.",
     "check": "Fail (exit 1) if a result exceeds a limit or a baseline.",
     "trace": "Show, check, convert, slice and sample traces.",
-    "tune": "Find the table of size classes that serves these workloads best.",
+    "tune": "Find the best table of size classes for given workloads.",
     "sizeclass-check": "Check the size classes of a design and show their waste.",
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
@@ -43,7 +43,7 @@ COMMANDS = {
 name, in which _ replaces -."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
-"""The environment variable with which a shell requests completions."""
+"""The environment variable that a shell sets to request completions."""
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
 """The values that errno can have when the output cannot be written."""
@@ -151,7 +151,7 @@ def _status() -> int:
             error.show()  # its message is the help page
         return 2
     except click.UsageError as error:
-        message = printable_lines(error.format_message())
+        message = with_short_names(printable_lines(error.format_message()))
         with contextlib.suppress(OSError):
             click.UsageError(message, error.ctx).show()
         return 2
@@ -185,7 +185,7 @@ def _explain_design(error: Exception) -> str | None:
 def _fail(message: str, status: int) -> int:
     """Print an error, if standard error can be written, and return `status`."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"allocsim: error: {printable(message)}\n")
+        sys.stderr.write(f"allocsim: error: {with_short_names(printable(message))}\n")
         sys.stderr.flush()
     return status
 

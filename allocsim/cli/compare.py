@@ -15,7 +15,7 @@ from allocsim.cli.measure_options import (
     require_not_measuring,
     tolerance_options,
 )
-from allocsim.cli.options import require_writable
+from allocsim.cli.options import require_outputs
 from allocsim.cli.output import export
 from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
 from allocsim.cli.types import CountType
@@ -79,10 +79,9 @@ class ProgramCommand(click.Command):
 def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
 
-    PROGRAM is recorded, and then runs under each library as often as --real-runs says. The table
-    has the peak that the replay predicts, and the real one. PROGRAM runs with hidden output and
-    without input, unless standard input is a file. Without --on, the installed libraries are
-    compared.
+    PROGRAM is recorded, and then run --real-runs times with each library. The table has the peak
+    that the replay predicts, and the real one. The output of PROGRAM is hidden, and its input is
+    empty, unless standard input is a file. Without --on, the installed libraries are compared.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
     processes; `allocsim help comparing` says how the figures are measured.
@@ -145,7 +144,7 @@ def _report(
     Without --on, designs are subjects too, unless `only_libraries`.
     """
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
-    require_writable([*picture_paths(options), *(path for path in exports if path is not None)])
+    require_outputs([*picture_paths(options), *(path for path in exports if path is not None)])
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import subjects_of
     from allocsim.errors import UnknownName

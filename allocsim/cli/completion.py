@@ -110,11 +110,11 @@ def _names_or_file(names: Iterable[str], incomplete: str) -> list[CompletionItem
     A shell does not add file names to the names that it gets, so the files of the current directory
     are added here.
     """
-    found = _matching(names, incomplete)
-    if not found:
+    matches = _matching(names, incomplete)
+    if not matches:
         return _file(incomplete)
-    here = _matching(sorted(entry.name for entry in os.scandir() if entry.is_file()), incomplete)
-    return _items([*found, *(name for name in here if not name.startswith("."))])
+    files = _matching(sorted(entry.name for entry in os.scandir() if entry.is_file()), incomplete)
+    return _items([*matches, *(name for name in files if not name.startswith("."))])
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:

@@ -56,7 +56,7 @@ def drive(trace: Trace, settings: Settings) -> None:
             result,
             settings.classes,
             settings.native_counters,
-            note="" if settings.design else "--design names another allocator",
+            note="" if settings.design else "--design selects another allocator",
         )
 
 
@@ -85,19 +85,19 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
 
 def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: Choice) -> Profile:
-    """Return the profile with the heap at a chosen moment. A second replay ends at that moment."""
+    """Return the profile with the heap at a chosen moment, from a second replay up to there."""
     event = event_at(profile.moments, chosen, recorded_times(trace.description))
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")
     options = Options(touch=Touch[settings.touch.upper()], limit=settings.limit)
     with _new_heap(settings.design or default_design(trace), settings) as heap:
-        there = play(heap, first_events(trace.reopen(), event), options)
+        replayed = play(heap, first_events(trace.reopen(), event), options)
     return replace(
         profile,
-        at_moment=there.at_end,
-        classes=there.classes,
-        caches=there.caches,
-        native_counters=there.native_counters,
+        at_moment=replayed.at_end,
+        classes=replayed.classes,
+        caches=replayed.caches,
+        native_counters=replayed.native_counters,
     )
 
 

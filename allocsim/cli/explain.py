@@ -12,7 +12,7 @@ from allocsim.cli.measure_options import require_not_given
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
-    require_writable,
+    require_outputs,
     touch_option,
 )
 from allocsim.cli.output import export, log
@@ -42,7 +42,7 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     default="lib:glibc",
     show_default=True,
     shell_complete=complete_subjects,
-    help="Design or library, as `compare --on` names them; most programs run on glibc.",
+    help="Design or library, named as in `compare --on`. Most programs on Linux use glibc.",
 )
 @click.option(
     "--at",
@@ -64,8 +64,8 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     "what_if",
     metavar="GROUP",
     multiple=True,
-    help="Experiment with a group, given as the tables name it; by default with the first group. "
-    "May be repeated.",
+    help="Group to experiment with, named as in the tables; by default, the first one. May be "
+    "repeated.",
 )
 @click.option(
     "--seconds",
@@ -123,23 +123,23 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Number in --collapsed: objects, or bytes. `owned` sums to the footprint.",
+    help="Figure in --collapsed: a number of objects, or bytes. `owned` sums to the footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
-    """Show who owns the footprint, and what would change it.
+    """Show which objects own the footprint, and what would change it.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. A live
     object then owns its bytes, its rounding, and its share of the free bytes in spans or pages that
     live objects keep in use. The rest of the footprint belongs to no object: caches, free memory,
     metadata. Each experiment replays the workload with one change and measures the footprint.
 
-    Two workloads, such as recordings before and after an edit of a program, are shown side by side:
-    what grew, and whose it is.
+    Two workloads, such as recordings before and after an edit of a program, are compared: the
+    output says how the footprint changed and which owners grew or shrank.
     """
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
-    exports = [options[name] for name in EXPORTS if options[name]]
-    require_writable([*exports, *picture_paths(options)])
+    exports = [options[name] for name in EXPORTS if options[name] is not None]
+    require_outputs([*exports, *picture_paths(options)])
     if len(names) == 2:
         require_not_given(*FOR_ONE, needs="a single workload")
         _compare(names, options)
@@ -151,15 +151,15 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     from allocsim.reports.heap_map_screen import print_history
 
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
-    found, trace = _explain(names[0], options["at"], seconds, options)
-    _export(found, trace.name, options)
-    export_pictures(options, partial(_page, found, trace))
+    explanation, trace = _explain(names[0], options["at"], seconds, options)
+    _export(explanation, trace.name, options)
+    export_pictures(options, partial(_page, explanation, trace))
     if options["json"]:
-        click.echo(explanation_json(found, trace, command_line()))
+        click.echo(explanation_json(explanation, trace, command_line()))
     else:
-        print_explanation(found, trace.name)
+        print_explanation(explanation, trace.name)
         if options["map"]:
-            print_history(found.evidence, recorded_times(trace.description))
+            print_history(explanation.evidence, recorded_times(trace.description))
 
 
 def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any:
@@ -173,17 +173,17 @@ def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any
     from allocsim.workloads import open_workload
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
-    stacks = any(options[name] for name in EXPORTS)
-    pictures = any(options[name] for name in (*PICTURES, "map"))
+    stacks = any(options[name] is not None for name in EXPORTS)
+    pictures = options["map"] or any(options[name] is not None for name in PICTURES)
     question = Question(at, by, options["what_if"], seconds, stacks, pictures)
     workload = open_workload(name, options["seed"], options["form"], options["process"])
     opened = repeatable(workload)
-    found, trace = explain(_subject(opened, options), question, workload.reopen_with_sites)
+    explanation, trace = explain(_subject(opened, options), question, workload.reopen_with_sites)
     for note in trace.notes:
         log(f"note: {note}")
     for warning in trace_warnings(trace):
         log(f"warning: {warning}")
-    return found, trace
+    return explanation, trace
 
 
 def _compare(names: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -196,32 +196,35 @@ def _compare(names: tuple[str, ...], options: dict[str, Any]) -> None:
     before, first = _explain(names[0], options["at"], 0.0, options)
     at = same_moment(before) if options["at"] == "worst" else options["at"]
     after, second = _explain(names[1], at, 0.0, options)
-    found = changes_of(before, after)
+    changes = changes_of(before, after)
     if options["json"]:
-        click.echo(changes_json(found, (first, second), command_line()))
+        click.echo(changes_json(changes, (first, second), command_line()))
     else:
-        print_changes(found, first.name, second.name)
+        print_changes(changes, first.name, second.name)
 
 
-def _export(found: Any, workload: str, options: dict[str, Any]) -> None:
+def _export(explanation: Any, workload: str, options: dict[str, Any]) -> None:
     """Write the owners by stack to the files that --pprof and --collapsed name."""
     from allocsim.reports.collapsed_stacks import collapsed_stacks
     from allocsim.reports.pprof import pprof_profile
 
     export(
         [
-            (options["pprof"], lambda: pprof_profile(found, workload)),
-            (options["collapsed"], lambda: collapsed_stacks(found.stacks, options["measure"])),
+            (options["pprof"], lambda: pprof_profile(explanation, workload)),
+            (
+                options["collapsed"],
+                lambda: collapsed_stacks(explanation.stacks, options["measure"]),
+            ),
         ]
     )
 
 
-def _page(found: Any, trace: Any) -> Any:
+def _page(explanation: Any, trace: Any) -> Any:
     """Return the page of an explanation."""
     from allocsim.cli.drive import command_line
     from allocsim.pictures.explanation_page import Shown, explanation_page
 
-    return explanation_page(Shown(found, trace, command_line()))
+    return explanation_page(Shown(explanation, trace, command_line()))
 
 
 def _subject(opened: Any, options: dict[str, Any]) -> Any:

@@ -21,8 +21,8 @@ class Formatter(click.HelpFormatter):
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         """Write names, each with its wrapped description; long names have a line of their own."""
-        kept = [(name, text.replace("-", _NO_BREAK)) for name, text in rows]
-        super().write_dl(kept, min(col_max, self.width // 3), col_spacing)
+        unbroken = [(name, text.replace("-", _NO_BREAK)) for name, text in rows]
+        super().write_dl(unbroken, min(col_max, self.width // 3), col_spacing)
 
     def getvalue(self) -> str:
         """Return everything that was written."""

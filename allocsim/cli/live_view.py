@@ -1,7 +1,7 @@
 """The view of `record --live`: memory and live bytes of the running program, once a second.
 
-On a terminal, a table with charts; elsewhere a line each time. Both go to standard error, since
-standard output is the program's.
+It is a table with charts on a terminal, and a line a second elsewhere. Both go to standard error,
+because standard output belongs to the program.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def live_line(figures: LiveFigures) -> str:
 
 
 def live_table(shown: list[LiveFigures]) -> Table:
-    """Return the last figures and a chart of all that are shown; the charts have one scale."""
+    """Return a table of the last figures, with charts of all in `shown` on the same scale."""
     last = shown[-1]
     top = max(max(one.resident, one.live) for one in shown)
     table = Table.grid(padding=(0, 2))

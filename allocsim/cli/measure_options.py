@@ -44,8 +44,8 @@ threads_option = click.option(
     type=click.Choice(["recorded", "one"]),
     default="recorded",
     show_default=True,
-    help="Replay a workload on its recorded threads, or on one thread. Designs have no "
-    "times on recorded threads.",
+    help="Replay a workload on its recorded threads, or on one thread. Designs are timed "
+    "on one thread only.",
 )
 timeout_option = click.option(
     "--timeout",
@@ -82,8 +82,9 @@ _OPTIONS = (
         type=click.Choice(["full", "recorded"]),
         default="full",
         show_default=True,
-        help="Replay on libraries as fast as possible, with a clock that shows them the recorded "
-        "time, or, for memory, wait for that time: some libraries release memory by the clock.",
+        help="full: replay as fast as possible; libraries that release memory after a delay read a "
+        "clock that shows the recorded time. recorded: replay at the recorded pace to measure "
+        "memory.",
     ),
     timeout_option,
     click.option(
@@ -180,7 +181,7 @@ def measure(
     trace = open_workload(workload, options["seed"], options["form"], options["process"])
     if not subjects:
         subjects = [default_design(trace)]
-        log(f"note: measured on {subjects[0]}; --on names other allocators")
+        log(f"note: measured on {subjects[0]}; --on selects other allocators")
     read = partial(_log_notes, trace)
     return compare_trace(trace, subjects, _conditions(options, times), _watch, read)
 

@@ -20,16 +20,16 @@ PICTURES = ("html", "svg", "png")
 def picture_options(command: Command) -> Command:
     """Give a command the options for pictures, as `html`, `svg` and `png`."""
     for name, what in (
-        ("png", "Write the pictures to a PNG file."),
-        ("svg", "Write the pictures to an SVG file."),
-        ("html", "Write a page with pictures to an HTML file that needs no other file."),
+        ("png", "Write the pictures of the report to a PNG file."),
+        ("svg", "Write the pictures of the report to an SVG file."),
+        ("html", "Write the report with pictures to a self-contained HTML file."),
     ):
         command = click.option(f"--{name}", type=_FILE, help=what)(command)
     return command
 
 
 def picture_paths(options: Mapping[str, Any]) -> list[str]:
-    """Return the files to write; raise EnvironmentLacks if there are any but no renderer."""
+    """Return the files to write; raise EnvironmentLacks if they need a renderer that is missing."""
     paths = [options[name] for name in PICTURES if options[name] is not None]
     if paths:
         from allocsim.pictures.render import require_renderer

@@ -1,6 +1,6 @@
 """The progress bar of long runs, shown on a terminal only.
 
-It appears after PATIENCE seconds and is cleared when the run ends, however it ends.
+It appears after PATIENCE seconds. It is cleared when the run ends, also on an error or Ctrl-C.
 """
 
 from __future__ import annotations

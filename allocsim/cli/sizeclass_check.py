@@ -39,12 +39,12 @@ def command(
     )
 
     design = design or DEFAULT
-    found = find_design(design)
-    if found.instead_of_classes:
-        found.checked(dict(set))
-        click.echo(no_classes_json(found) if json else no_classes_text(found))
+    chosen = find_design(design)
+    if chosen.instead_of_classes:
+        chosen.checked(dict(set))
+        click.echo(no_classes_json(chosen) if json else no_classes_text(chosen))
         return
-    table = found.table(found.checked(dict(set)))
+    table = chosen.table(chosen.checked(dict(set)))
     mismatches = list(table.mismatches())
     if mismatches:
         more = f" (and {len(mismatches) - 1} more)" if len(mismatches) > 1 else ""

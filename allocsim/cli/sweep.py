@@ -39,7 +39,9 @@ class SweepCommand(click.Command):
 
 
 _MEASURING = (
-    click.option("--seed", metavar="N,M,...", help="Random seeds of workloads that are jobs."),
+    click.option(
+        "--seed", metavar="N,M,...", help="Random seeds; each job runs with each of them."
+    ),
     click.option(
         "--touch",
         metavar="A,B,...",
@@ -53,7 +55,7 @@ _MEASURING = (
     warmup_option,
     timeout_option,
     click.option(
-        "--limit", type=SizeType(), help="A cell whose footprint exceeds this size has failed."
+        "--limit", type=SizeType(), help="A cell fails if its footprint exceeds this size."
     ),
     reserve_option,
 )
@@ -103,14 +105,14 @@ def _measuring(command: Any) -> Any:
     type=click.Path(dir_okay=False),
     default="sweep.jsonl",
     show_default=True,
-    help="File of the rows. Cells already in it are not measured again.",
+    help="File of the results. Cells that are already in it are not measured again.",
 )
-@click.option("--retry", is_flag=True, help="Measure again the cells that failed in the file.")
+@click.option("--retry", is_flag=True, help="Measure cells again that failed before.")
 @click.option(
     "--jobs",
     metavar="N",
     type=CountType(1, 1024),
-    help="Number of cells at once; by default the number of processors.",
+    help="Number of cells to measure at once; by default the number of processors.",
 )
 @click.option(
     "--cluster", metavar="tcp://HOST:PORT", help="Run the cells on the workers of a Dask scheduler."
@@ -119,9 +121,9 @@ def _measuring(command: Any) -> Any:
 def command(**options: Any) -> None:
     """Measure a grid of allocators, settings and workloads, and find the best.
 
-    Each combination is a cell. The memory of cells is measured on all processors at once, times
-    only with --timed. An interrupted sweep continues with the same command. `allocsim sweep show
-    FILE` shows the findings of a file again.
+    Each combination is a cell. Memory is measured in as many cells at once as there are processors.
+    Times are measured only with --timed, in one cell at a time. The same command continues an
+    interrupted sweep. `allocsim sweep show FILE` shows the findings of a file again.
 
     For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` has 3 subjects, and
     `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` has 8.

@@ -26,24 +26,24 @@ def print_plan(plan: Plan, place: Place) -> None:
         seed = "" if each.seed is None else f" seed {each.seed}"
         workloads.add_row(f"{each.name}{seed}", f"{each.events.events:,}")
     screen.print_table(workloads, 2)
-    found = {}
+    seconds_of = {}
     table = simple_table()
     table.add_column("allocator", no_wrap=True)
     for title in ("subjects", "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("values", no_wrap=True)
     for name, seconds in seconds_by_allocator(plan, place):
-        found[name] = seconds
+        seconds_of[name] = seconds
         axes = plan.subjects.axes[name]
         values = "; ".join(f"{axis.key}={_values(axis.values)}" for axis in axes)
         table.add_row(name, f"{len(Subjects({name: axes})):,}", f"{seconds:,.1f}", values)
     screen.print_table(table, 3)
-    total = total_seconds(plan, found, place.slots)
+    total = total_seconds(plan, seconds_of, place.slots)
     screen.print(f"estimate: {_duration(total)} with {counted(place.slots, 'cell')} at once")
     screen.print(
         styled(
-            "from a timed cell of each allocator on the smallest and on the largest workload; for "
-            "other workloads by their number of events",
+            "each allocator was timed on the smallest and the largest workload; times of other "
+            "workloads are interpolated by their number of events",
             "dim",
         )
     )

@@ -35,11 +35,11 @@ def cell_bar(cells: int) -> Iterator[Callable[[Row], None]]:
     ):
         task = bar.add_task("", total=cells, now="")
 
-        def seen(row: Row) -> None:
+        def count_finished(row: Row) -> None:
             """Count a finished cell."""
             nonlocal failed
             failed += row.failure is not None
             failures = f"{failed:,} failed; " if failed else ""
             bar.update(task, advance=1, now=printable(f"{failures}{row.subject}"))
 
-        yield seen
+        yield count_finished

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from allocsim.cli.measure_options import subjects_of
-from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
 from allocsim.cli.sweep_plan import print_plan
 from allocsim.cli.sweep_progress import cell_bar
@@ -31,8 +30,7 @@ from allocsim.text import counted, parse_count
 
 def run(options: dict[str, Any]) -> None:
     """Run a sweep and report it, or print its plan."""
-    require_exports(options)
-    require_writable([options["out"]])
+    require_exports(options, options["out"])
     plan, path = _plan(options), Path(options["out"])
     with _place(plan, options) as place:
         if options["plan"]:
@@ -61,15 +59,15 @@ def _plan(options: dict[str, Any]) -> Plan:
 
 def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
     """Run the cells that the file does not have, and show the progress on a terminal."""
-    todo = sum(1 for m in (MEMORY, TIMES) for _ in missing(plan.cells(m), file, retry))
-    known = len(plan) - todo
-    if known:
-        log(f"{counted(known, 'cell')} of {len(plan):,} are in {file.path} already")
-    again = sum(outdated(plan.cells(m), file) for m in (MEMORY, TIMES))
-    if again:
-        log(f"{counted(again, 'cell')} had another --limit or --runs: measured again")
-    with cell_bar(todo) as seen:
-        count = sweep(plan, file, place, seen, retry)
+    missing_cells = sum(1 for m in (MEMORY, TIMES) for _ in missing(plan.cells(m), file, retry))
+    done = len(plan) - missing_cells
+    if done:
+        log(f"{file.path} already has {done:,} of {counted(len(plan), 'cell')}")
+    changed = sum(outdated(plan.cells(m), file) for m in (MEMORY, TIMES))
+    if changed:
+        log(f"measuring {counted(changed, 'cell')} again: --limit or --runs has changed")
+    with cell_bar(missing_cells) as count_finished:
+        count = sweep(plan, file, place, count_finished, retry)
     if count:
         log(f"wrote {counted(count, 'row')} to {file.path}")
 

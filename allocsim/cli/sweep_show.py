@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allocsim.cli.completion import complete_file
-from allocsim.cli.options import require_writable
+from allocsim.cli.options import require_outputs
 from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
 from allocsim.cli.types import CountType
 
@@ -19,7 +19,7 @@ _FILE = click.Path(dir_okay=False)
 
 _OPTIONS = (
     click.option("--top", metavar="N", type=CountType(1), default=10, show_default=True,
-                 help="Subjects in each table."),
+                 help="Number of subjects in each table."),
     click.option("--json", is_flag=True, help="Print the findings as one JSON object."),
     click.option("--export-csv", type=_FILE, help="Write the rows to a CSV file."),
     click.option("--export-parquet", type=_FILE,
@@ -53,10 +53,11 @@ def command(file: str, **options: Any) -> None:
     report(results, file, options)
 
 
-def require_exports(options: dict[str, Any]) -> None:
-    """Raise a usage error if a file of an export cannot be written."""
-    tables = [options[name] for name in ("export_csv", "export_parquet") if options[name]]
-    require_writable([*tables, *picture_paths(options)])
+def require_exports(options: dict[str, Any], *others: str) -> None:
+    """Raise a usage error if an export, or one of the `others`, cannot be written."""
+    tables = [options[name] for name in ("export_csv", "export_parquet")]
+    given = [path for path in tables if path is not None]
+    require_outputs([*others, *given, *picture_paths(options)])
 
 
 def report(results: Results, file: str, options: dict[str, Any]) -> None:
@@ -71,7 +72,7 @@ def report(results: Results, file: str, options: dict[str, Any]) -> None:
     from allocsim.sweep.rows_file import read_rows
 
     export([(options["export_csv"], lambda: rows_csv(read_rows(Path(file))))])
-    if options["export_parquet"]:
+    if options["export_parquet"] is not None:
         write_rows_parquet(read_rows(Path(file)), Path(options["export_parquet"]))
         log(f"wrote {options['export_parquet']}")
     export_pictures(options, partial(_page, results, file))

@@ -1,4 +1,4 @@
-"""Findings of `check` and `compare A B`: print each one, and fail if a limit does not hold."""
+"""Findings of `check` and `compare A B`: print each one, and fail if a limit is exceeded."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def report(
     baseline: SavedResult | None,
     as_json: bool,
 ) -> None:
-    """Print what was compared, and every finding; raise CheckFailed if a limit does not hold."""
+    """Print what was compared, and every finding; raise CheckFailed if a limit is exceeded."""
     failed = [finding for finding in findings if not finding.holds]
     if as_json:
         shown = {

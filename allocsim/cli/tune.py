@@ -11,7 +11,7 @@ from allocsim.cli.completion import complete_design, complete_workload
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
-    require_writable,
+    require_outputs,
     threads_option,
 )
 from allocsim.cli.output import export
@@ -35,7 +35,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     multiple=True,
     shell_complete=complete_workload,
     help="Replay this workload under the table, but do not tune for it. May be repeated. Without "
-    "this option, each of several workloads is left out once.",
+    "this option, if there are several workloads, each in turn is left out of the tuning.",
 )
 @click.option(
     "--floor",
@@ -43,16 +43,16 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     metavar="PERCENT|none",
     default="25%",
     show_default=True,
-    help="Maximum share of an object that rounding may take, for every size: it limits the loss of "
-    "sizes that the workloads do not have.",
+    help="Maximum share of an object that rounding may take. It applies to all sizes, also to "
+    "those that the workloads do not request.",
 )
 @click.option(
     "--time",
     "seconds",
     type=SecondsType(),
     metavar="SECONDS",
-    help="Search by replay for a better table, for this long. Ctrl-C ends the search and keeps the "
-    "best table so far.",
+    help="Then search for a better table for this long: change a class at random, and replay. "
+    "Ctrl-C ends the search and keeps the best table so far.",
 )
 @click.option("--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed.")
 @click.option(
@@ -60,7 +60,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     metavar="K",
     type=CountType(1, 1000),
     default=1,
-    help="Make every call K times, for a heap K times as large.",
+    help="Make every call K times, to simulate a heap K times as large.",
 )
 @threads_option
 @click.option(
@@ -89,28 +89,29 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
 )
 @recording_options
 def command(names: tuple[str, ...], **options: Any) -> None:
-    """Find the table of size classes that serves these workloads best.
+    """Find the best table of size classes for given workloads.
 
-    WORKLOAD is a trace, a job file or a bundled workload. Tables that minimise rounding, tails and
-    a charge for each class in use are replayed next to today's table, and the best one is shown. It
-    is recommended only if the replay gains more than noise, no footprint rises, and workloads that
-    were held back do not get worse.
+    WORKLOAD is a trace, a job file or a bundled workload. The workloads are replayed under the
+    current table of the design, and under new tables that minimise rounding, tails and a charge for
+    each class in use. The best table is shown. It is recommended only if the replay gains more than
+    noise, no footprint grows, and the workloads that were held back do not get worse.
     """
     if options["source"] and options["json"]:
         raise click.UsageError("--source and --json exclude each other")
-    require_writable([options["out"]] if options["out"] else [])
+    written = [] if options["out"] is None else [options["out"]]
+    require_outputs(written, *options["hold_back"])
     from allocsim.cli.drive import command_line
     from allocsim.reports.tuning_screen import print_tuning
     from allocsim.reports.tuning_text import source_text, table_text, tuning_json
 
-    found = _tuned(names, options)
-    export([(options["out"], lambda: table_text(found))])
+    tuning = _tuned(names, options)
+    export([(options["out"], lambda: table_text(tuning))])
     if options["json"]:
-        click.echo(tuning_json(found, command_line()))
+        click.echo(tuning_json(tuning, command_line()))
     elif options["source"]:
-        click.echo(source_text(found))
+        click.echo(source_text(tuning))
     else:
-        print_tuning(found)
+        print_tuning(tuning)
 
 
 def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:
@@ -118,8 +119,8 @@ def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:
     from allocsim.cli.tune_progress import TuneProgress
     from allocsim.designs import find_design
     from allocsim.libraries.find import require_no_library
-    from allocsim.tune.question import Question
-    from allocsim.tune.tuning import tune
+    from allocsim.tuning.question import Question
+    from allocsim.tuning.tuning import tune
 
     require_no_library(options["design"])
     find_design(options["design"])

@@ -14,8 +14,8 @@ from allocsim.cli.progress import REFRESH, clear_bar, watched
 from allocsim.events import Trace
 from allocsim.signals import on_interrupt
 from allocsim.text import printable
-from allocsim.tune.propose import Candidate
-from allocsim.tune.workload import Workload, read_workload
+from allocsim.tuning.propose import Candidate
+from allocsim.tuning.workload import Workload, read_workload
 
 
 class TuneProgress:

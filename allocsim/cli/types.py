@@ -14,6 +14,7 @@ from allocsim.text import (
     MIN_SECONDS,
     format_bytes,
     parse_count,
+    parse_float,
     parse_percent,
     parse_size,
 )
@@ -131,11 +132,10 @@ class SecondsType(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the time in seconds."""
-        try:
-            seconds = float(value)
-        except ValueError:
+        seconds = value if isinstance(value, float) else parse_float(value)
+        if seconds is None:
             self.fail(f"invalid time '{value}'; expected seconds, as in 90 or 0.5", param, ctx)
-        if not MIN_SECONDS <= seconds <= MAX_SECONDS:  # false for NaN
+        if not MIN_SECONDS <= seconds <= MAX_SECONDS:
             bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"
             self.fail(f"'{value}' is out of range; expected {bounds}", param, ctx)
         return seconds
@@ -151,11 +151,10 @@ class ShareType(click.ParamType[float]):
     ) -> float:
         """Return the share."""
         part, slash, whole = str(value).removesuffix("%").partition("/")
-        try:
-            share = float(part) / (float(whole) if slash else 1)
-        except (ValueError, ZeroDivisionError):
+        share, divisor = parse_float(part), parse_float(whole) if slash else 1.0
+        if share is None or not divisor:
             self.fail(f"invalid share '{value}'; expected 1/100, 0.01 or 1%", param, ctx)
-        share /= 100 if str(value).endswith("%") else 1
+        share /= divisor * (100 if str(value).endswith("%") else 1)
         if not 0 < share <= 1:
             self.fail(f"'{value}' is out of range; expected above 0 and up to 1", param, ctx)
         return share

@@ -28,9 +28,10 @@ SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
 
 A run stops when its heap has taken SHARE. The rest is for the driver's table (16 bytes for each
 object), for page tables (8 bytes for each page), for other processes, and for the error of
-MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE. When
-less than RESERVE is left, whichever process has taken the memory, a run also stops if its own heap
-is larger than what is left: stopping a smaller one would not help."""
+MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE.
+
+Other processes take memory too. When less than RESERVE is left, a run therefore stops as well, but
+only if its own heap is larger than what is left: stopping a smaller one would not help."""
 
 INTERVAL = 0.05
 """Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two
@@ -110,8 +111,8 @@ class MemoryBound:
         left = self._available()
         if left < self.at_start * RESERVE and left < footprint():
             raise OutOfMemory(
-                f"memory runs short: {format_bytes(left)} of the {format_bytes(self.at_start)} at "
-                "the start are still available; use --limit to continue nevertheless"
+                f"memory runs short: {format_bytes(left)} is available, of "
+                f"{format_bytes(self.at_start)} at the start; use --limit to continue nevertheless"
             )
 
 

@@ -26,13 +26,13 @@ def violations(
     """Return the violations found in `heap`, as sentences, at most `limit` of each invariant."""
     sentences: list[str] = []
     for invariant in invariants:
-        found = invariant(heap, memory)
-        if not isinstance(found, Iterable):
+        result = invariant(heap, memory)
+        if not isinstance(result, Iterable):
             raise InputError(
-                f"the invariant {invariant.__name__} returned {found!r}; expected a generator of "
+                f"the invariant {invariant.__name__} returned {result!r}; expected a generator of "
                 "sentences (yield each violation)"
             )
-        for count, sentence in enumerate(found):
+        for count, sentence in enumerate(result):
             if count == limit:
                 sentences.append(f"... and more of the same ({invariant.__name__})")
                 break

@@ -84,7 +84,7 @@ class ImportClosure:
         self._root = str(package.parent)
         self._name = package.name
         self._started = started
-        self._known: dict[str, list[Any]] | None = None
+        self._entries: dict[str, list[Any]] | None = None
         self._changed = False
         self._sources: dict[str, Source] = {}
         self._listings: dict[str, frozenset[str]] = {}
@@ -102,14 +102,16 @@ class ImportClosure:
     def closure(self, module: str) -> frozenset[str]:
         """Return the names of `module` and of all modules that it imports, directly or not."""
         if module not in self._closures:
-            seen: set[str] = set()
-            left = [module]
-            while left:
-                name = left.pop()
-                if name not in seen:
-                    seen.add(name)
-                    left += [each for each in self._source(name).imports if self._file(each, name)]
-            self._closures[module] = frozenset(seen)
+            reached: set[str] = set()
+            unvisited = [module]
+            while unvisited:
+                name = unvisited.pop()
+                if name not in reached:
+                    reached.add(name)
+                    unvisited += [
+                        each for each in self._source(name).imports if self._file(each, name)
+                    ]
+            self._closures[module] = frozenset(reached)
         return self._closures[module]
 
     def _source(self, module: str) -> Source:
@@ -161,9 +163,9 @@ class ImportClosure:
             if max(status.st_mtime_ns, status.st_ctime_ns) > self._started:
                 raise UnknownSource(module)
             stamp = [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
-            known = self._remembered().get(file)
-            if known is not None and known[:4] == stamp:
-                return Source(*known[4:])
+            entry = self._remembered().get(file)
+            if entry is not None and entry[:4] == stamp:
+                return Source(*entry[4:])
             content = Path(file).read_bytes()
         except OSError as error:
             raise UnknownSource(module) from error
@@ -174,20 +176,20 @@ class ImportClosure:
 
     def _remembered(self) -> dict[str, list[Any]]:
         """Return the entries of the memo by file, or no entry if it is missing or damaged."""
-        if self._known is None:
-            self._known = {}
+        if self._entries is None:
+            self._entries = {}
             with contextlib.suppress(OSError):
-                whole = self._memo.read_bytes() if self._memo else b""
-                seal, _, content = whole.partition(b"\n")
+                file = self._memo.read_bytes() if self._memo else b""
+                seal, _, content = file.partition(b"\n")
                 if seal == _seal(content):
-                    self._known = json.loads(content)
-        return self._known
+                    self._entries = json.loads(content)
+        return self._entries
 
     def _save(self) -> None:
         """Write the memo if something was parsed; if that fails, the next process parses again."""
         if self._changed and self._memo is not None:
             self._changed = False
-            content = json.dumps(self._known).encode()
+            content = json.dumps(self._entries).encode()
             with contextlib.suppress(OSError):
                 replace_file(self._memo, _seal(content) + b"\n" + content)
 
@@ -220,15 +222,15 @@ def parse(content: bytes, module: str, is_package: bool) -> Source:
 def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
     """Return the names that the import statements of the tree may load as modules."""
     package = module.split(".") if is_package else module.split(".")[:-1]
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join([*above, *([node.module] if node.module else [])])
-            found |= {source} | {f"{source}.{alias.name}" for alias in node.names}
-    return found
+            names |= {source} | {f"{source}.{alias.name}" for alias in node.names}
+    return names
 
 
 def _strip_type_checking(tree: ast.Module) -> None:

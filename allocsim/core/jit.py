@@ -73,6 +73,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
     signature = _bare(declaration)
 
     def call(*arguments: Any) -> R:
+        """Call the kernel for the first argument's type, from Python."""
         return kernels[type(arguments[0])](*arguments)
 
     def bind(*arguments: Any) -> Callable[..., R] | None:
@@ -144,6 +145,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return function
 
     def call(*arguments: Any) -> int:
+        """Call the kernel as Python does, without the record of addresses."""
         return int(compiled(*arguments))
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
@@ -168,9 +170,11 @@ def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
     """
 
     def call(_: int, *arguments: Any) -> int:
+        """Call the kernel as Python does; `_` is the address, which only compiled callers need."""
         return compiled(*arguments)
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
+        """Generate the code of the call; the address is its first argument."""
         inner = signature(called.return_type, *called.args[1:])
         return _call(context, builder, inner, arguments[0], arguments[1:])
 
@@ -237,11 +241,11 @@ def link(heap: HeapState) -> None:
 
 def _kernel_addresses(heap: HeapState) -> dict[str, int]:
     """Compile the kernels named in `heap.code` for this heap, and return their addresses."""
-    pointer, found = HeapPointer(typeof(heap)), {}
+    pointer, addresses = HeapPointer(typeof(heap)), {}
     for name in heap.code.dtype.names[:-1]:
         compiled, words = _OUT_OF_LINE[name]
-        found[name] = _address(compiled, (pointer, *[types.int64] * words))
-    return found
+        addresses[name] = _address(compiled, (pointer, *[types.int64] * words))
+    return addresses
 
 
 def _code_address(context: Any, builder: Any, state: Any, heap: Any) -> Any:

@@ -71,5 +71,5 @@ class _Called(CPUDispatcher):
         Numba would compile the kernel once for each constant. LLVM inlines the kernel and inserts
         the constant, so the machine code is the same.
         """
-        plain = {name: unliteral(given) for name, given in kws.items()}
+        plain = {name: unliteral(argument) for name, argument in kws.items()}
         return super().get_call_template(tuple(map(unliteral, args)), plain)

@@ -74,11 +74,11 @@ class KernelFiles(_Cache):
         # The notice estimates the time by module. A kernel of `benchmark` is small, whatever state
         # it takes. The time of any other kernel depends on the design or library whose state it
         # takes, because that code is compiled with it.
-        own = self._function.__module__
-        measures = own.startswith("allocsim.benchmark.")
+        module = self._function.__module__
+        measures = module.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)
         if measures or not states:
-            compile_notice.announce(own)
+            compile_notice.announce(module)
         else:
             compile_notice.announce(states[0], self._has_replay(states))
         return None

@@ -124,10 +124,10 @@ else:
             # the sizes, so a loop would cost a mispredicted branch per event.
             address, count = arguments
             lanes = ir.Constant(_VECTOR, list(range(8)))
-            wanted = ir.Constant(_VECTOR, ir.Undefined)
+            counts = ir.Constant(_VECTOR, ir.Undefined)  # `count` in every lane
             for lane in range(8):
-                wanted = builder.insert_element(wanted, count, ir.Constant(ir.IntType(32), lane))
-            mask = builder.icmp_signed("<", lanes, wanted)
+                counts = builder.insert_element(counts, count, ir.Constant(ir.IntType(32), lane))
+            mask = builder.icmp_signed("<", lanes, counts)
             pointer = _pointer(builder, address, _VECTOR)
             store = cgutils.get_or_insert_function(
                 builder.module,
@@ -149,8 +149,8 @@ else:
             """Generate the code of the call; return its result."""
             zero = ir.Constant(_VECTOR, [0] * 8)
             store = builder.store(zero, _pointer(builder, arguments[0], _VECTOR), align=LINE)
-            yes = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
-            store.set_metadata("nontemporal", yes)
+            one = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+            store.set_metadata("nontemporal", one)
             return context.get_dummy_value()
 
         return types.void(types.int64), generate

@@ -17,29 +17,29 @@ from allocsim.designs.parameter import Parameter
 from allocsim.errors import InputError
 
 
-def complete(found: object, source: str) -> Design:
-    """Return the design `found`, with default kernels for the operations that it leaves out.
+def complete(design: object, source: str) -> Design:
+    """Return `design`, with default kernels for the operations that it leaves out.
 
-    Raises InputError if `found` is not a valid design; the message begins with `source`, the name
-    of the file or of the package.
+    Raises InputError if it is not a valid Design; the message begins with `source`, the name of the
+    file or of the package.
     """
-    if not isinstance(found, Design):
-        raise InputError(f"{source}: DESIGN is of type {type(found).__name__}, expected Design")
+    if not isinstance(design, Design):
+        raise InputError(f"{source}: DESIGN is of type {type(design).__name__}, expected Design")
     for field, (holds, expected) in _FIELDS.items():
-        value = getattr(found, field)
+        value = getattr(design, field)
         if not holds(value):
             raise InputError(f"{source}: Design.{field} is {value!r}, expected {expected}")
-    if missing := unanswered(found.state):
+    if missing := unanswered(design.state):
         raise InputError(
-            f"{source}: the design '{found.name}' has no kernel for {', '.join(missing)}; "
-            f"write one under @answers(operations.{missing[0]}, {found.state.__qualname__})"
+            f"{source}: the design '{design.name}' has no kernel for {', '.join(missing)}; "
+            f"write one under @answers(operations.{missing[0]}, {design.state.__qualname__})"
         )
-    _name_apart(found.state)
-    answer_the_rest(found.state)
-    return found
+    _make_names_unique(design.state)
+    answer_the_rest(design.state)
+    return design
 
 
-def _name_apart(state: type) -> None:
+def _make_names_unique(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
     Numba names the type of a NamedTuple, and the symbols of the kernels that take it, after the

@@ -64,16 +64,18 @@ class Units:
     """
 
     address: np.ndarray
-    """int64: first byte of each unit. The units are disjoint, and in any order."""
+    """int64: address of the first byte of each unit. The units are disjoint, and in any order."""
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """Index into `names`: the use of the unit if it has no live object."""
+    """int64: index into `names`, for each unit: its use if it has no live object."""
     names: tuple[str, ...]
+    """Names of the parts that `part` refers to."""
     rest: Mapping[str, int] = field(default_factory=dict)
     """The bytes of each part of the heap that no unit covers. Released bytes do not count."""
     break_range: tuple[int, int] | None = None
-    """Start and end of the region that grows and shrinks only at its end; None without one."""
+    """Start and end of the memory that the allocator obtains and releases by moving its end, as
+    glibc moves the program break; None if there is no such memory."""
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def explain(error: BaseException) -> str | None:
 
 def _does_not_compile(error: BaseException, place: str) -> str:
     """Return the message for a kernel that Numba rejects."""
-    found = next(filter(None, (each.search(str(error)) for each in _REASONS)), None)
-    reason = found[1] if found else f"{type(error).__name__}: {str(error).strip()}"
+    reason_match = next(filter(None, (each.search(str(error)) for each in _REASONS)), None)
+    reason = reason_match[1] if reason_match else f"{type(error).__name__}: {str(error).strip()}"
     return (
         f"{place}: a kernel does not compile: {reason[:MAX_REASON]}; "
         "with NUMBA_DISABLE_JIT=1 it runs as plain Python"
@@ -53,5 +53,5 @@ def _does_not_compile(error: BaseException, place: str) -> str:
 
 def _line_in(message: str, path: str) -> str:
     """Return ", line N" of the first place in `path` that Numba's message names."""
-    found = re.search(re.escape(path) + r" \((\d+)\)", message)
-    return f", line {found[1]}" if found else ""
+    match = re.search(re.escape(path) + r" \((\d+)\)", message)
+    return f", line {match[1]}" if match else ""

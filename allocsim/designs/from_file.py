@@ -69,16 +69,16 @@ def _module_name(path: Path, content: bytes) -> str:
 def _load(module: str, path: Path, content: bytes, name: str) -> Design:
     """Run the file as a module that Numba and pickle find by its name; return its design."""
     _FILES[str(path)] = name
-    made = ModuleType(module)
-    made.__file__ = str(path)
-    sys.modules[module] = made
+    loaded = ModuleType(module)
+    loaded.__file__ = str(path)
+    sys.modules[module] = loaded
     try:
-        exec(compile(content, str(path), "exec"), made.__dict__)
+        exec(compile(content, str(path), "exec"), loaded.__dict__)
     except (Exception, SystemExit) as error:  # the file may call sys.exit
         raise InputError(f"{name}{_line_of(error, str(path))}: {_message(error)}") from error
-    if not hasattr(made, "DESIGN"):
+    if not hasattr(loaded, "DESIGN"):
         raise InputError(f"{name}: the file defines no design; expected DESIGN = Design(...)")
-    return complete(made.DESIGN, name)
+    return complete(loaded.DESIGN, name)
 
 
 def _line_of(error: BaseException, path: str) -> str:

@@ -28,7 +28,7 @@ def load_installed(entry: EntryPoint) -> Design:
     """Import an installed design; raise InputError if that fails or the design is not valid."""
     source = f"the installed design '{entry.name}' ({entry.value})"
     try:
-        found = entry.load()
+        design = entry.load()
     except (Exception, SystemExit) as error:
         raise InputError(f"{source}: {type(error).__name__}: {error}") from error
-    return complete(found, source)
+    return complete(design, source)

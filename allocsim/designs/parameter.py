@@ -7,7 +7,7 @@ from operator import index
 from typing import Any
 
 from allocsim.errors import InputError
-from allocsim.text import object_text, parse_count, parse_size
+from allocsim.text import object_text, parse_count, parse_size, shortened
 
 SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a parameter whose values are 0 and 1."""
@@ -27,27 +27,28 @@ class Parameter:
     off: int | None = None
     """The value that "off" stands for; None if the parameter cannot be off."""
 
-    def value_of(self, key: str, given: Any) -> int:
-        """Convert `given`, an integer or the text of an option; raise InputError if it is invalid.
+    def value_of(self, key: str, setting: Any) -> int:
+        """Convert `setting`, an integer or the text of an option.
 
-        `key` is the parameter's name, which the error message repeats.
+        Raises InputError if it is not a valid value; the message repeats `key`, the parameter's
+        name.
         """
-        value = self._value(given)
+        value = self._value(setting)
         if value is None:
-            raise InputError(f"{key}={given_text(given)}: expected {self.expected}")
+            raise InputError(f"{key}={setting_text(setting)}: expected {self.expected}")
         return value
 
-    def _value(self, given: Any) -> int | None:
-        """Return the value that `given` means, or None if it is not valid."""
-        if isinstance(given, str) and self.names:
-            return self.names.index(given) if given in self.names else None
+    def _value(self, setting: Any) -> int | None:
+        """Return the value that `setting` means, or None if it is not valid."""
+        if isinstance(setting, str) and self.names:
+            return self.names.index(setting) if setting in self.names else None
         if self.names:
             return None
-        if isinstance(given, str) and given == "off" and self.off is not None:
+        if isinstance(setting, str) and setting == "off" and self.off is not None:
             return self.off
-        value = _number(given)
-        if value is None and isinstance(given, str) and self.maximum == 1:
-            value = SWITCH.get(given)
+        value = _number(setting)
+        if value is None and isinstance(setting, str) and self.maximum == 1:
+            value = SWITCH.get(setting)
         return value if value is not None and self.minimum <= value <= self.maximum else None
 
     @property
@@ -72,25 +73,25 @@ def parse_setting(text: str) -> tuple[str, str]:
     """Split KEY=VALUE; raise InputError for any other text. The value is not interpreted."""
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier() or not value:
-        raise InputError(f"'{text}' is not a setting: expected KEY=VALUE")
+        raise InputError(f"'{shortened(text)}' is not a setting: expected KEY=VALUE")
     return key, value
 
 
-def given_text(given: Any) -> str:
-    """Return a value that a user gave to a parameter, for a message."""
-    return given if isinstance(given, str) else object_text(given)
+def setting_text(setting: Any) -> str:
+    """Return a value that a user chose for a parameter, for a message."""
+    return shortened(setting) if isinstance(setting, str) else object_text(setting)
 
 
-def _number(given: Any) -> int | None:
-    """Return `given`, a number or a size in bytes, as an integer; None if it is neither."""
-    if not isinstance(given, str):
+def _number(setting: Any) -> int | None:
+    """Return `setting`, a number or a size in bytes, as an integer; None if it is neither."""
+    if not isinstance(setting, str):
         try:
-            return index(given)  # also an integer of NumPy or of an enumeration, as an int
+            return index(setting)  # also an integer of NumPy or of an enumeration, as an int
         except TypeError:
             return None
-    if (count := parse_count(given)) is not None:
+    if (count := parse_count(setting)) is not None:
         return count
     try:
-        return parse_size(given)
+        return parse_size(setting)
     except InputError:
         return None

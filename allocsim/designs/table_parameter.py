@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from allocsim.core.class_rules import ClassRules, decoded, encoded
-from allocsim.designs.parameter import Parameter, given_text
+from allocsim.designs.parameter import Parameter, setting_text
 from allocsim.errors import InputError
 from allocsim.input_file import names_file, require_regular
-from allocsim.json_fields import MAX_SHOWN, read_json
-from allocsim.text import parse_count
+from allocsim.json_fields import read_json
+from allocsim.text import parse_count, shortened
 
 KEY = "size_classes"
 """The name of the parameter."""
@@ -44,29 +44,29 @@ class TableParameter(Parameter):
 
     rules: ClassRules = field(kw_only=True)
 
-    def value_of(self, key: str, given: Any) -> int:
+    def value_of(self, key: str, setting: Any) -> int:
         """Return the encoded table; raise InputError if it breaks a rule of the design.
 
-        `given` is OWN, a path, sizes separated by commas, or a sequence of sizes.
+        `setting` is OWN, a path, sizes separated by commas, or a sequence of sizes.
         """
-        if isinstance(given, str | int) and given in (OWN, 0):
+        if isinstance(setting, str | int) and setting in (OWN, 0):
             return 0
-        sizes = _sizes(given) if isinstance(given, str) else self._sequence(key, given)
+        sizes = _sizes(setting) if isinstance(setting, str) else self._sequence(key, setting)
         try:
             self.rules.require_valid(sizes)
         except InputError as error:
-            named = f"{key}={given}: " if isinstance(given, str) else f"{key}: "
+            named = f"{key}={shortened(setting)}: " if isinstance(setting, str) else f"{key}: "
             raise InputError(f"{named}{error}") from None
         return encoded(sizes)
 
-    def _sequence(self, key: str, given: Any) -> tuple[int, ...]:
+    def _sequence(self, key: str, setting: Any) -> tuple[int, ...]:
         """Return a sequence of sizes as a tuple; raise InputError for anything else."""
         try:
-            sizes = tuple(map(index, given))
+            sizes = tuple(map(index, setting))
         except TypeError:
             sizes = (-1,)
         if not all(0 <= size <= MAX_BYTES for size in sizes):
-            raise InputError(f"{key}={given_text(given)}: expected {self.expected}")
+            raise InputError(f"{key}={setting_text(setting)}: expected {self.expected}")
         return sizes
 
     @property
@@ -90,7 +90,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     if None not in listed:
         return tuple(size for size in listed if size is not None)
     if "," in text and not names_file(Path(text)):
-        wrong = text.split(",")[listed.index(None)][:MAX_SHOWN]
+        wrong = shortened(text.split(",")[listed.index(None)])
         raise InputError(f"{KEY}: '{wrong}' is not a size in bytes")
     return _read(text)
 

@@ -1,4 +1,4 @@
-"""Sentences about two workloads side by side: did the footprint change, and whose is the change?"""
+"""Sentences about two workloads side by side: how the footprint changed, and whose bytes did."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ MAX_NAMED = 3
 """Maximum number of owners that are named."""
 
 
-def change_sentences(found: Changes) -> list[str]:
+def change_sentences(changes: Changes) -> list[str]:
     """Return the sentences: the footprint, its owners, the peaks, and the lengths."""
-    footprint = _on_footprint("The footprint", found, found.before.moment, found.after.moment)
-    return [footprint, *_on_owners(found), *_on_peaks(found), *_on_lengths(found)]
+    footprint = _on_footprint("The footprint", changes, changes.before.moment, changes.after.moment)
+    return [footprint, *_on_owners(changes), *_on_peaks(changes), *_on_lengths(changes)]
 
 
-def _on_footprint(what: str, found: Changes, before: Moment, after: Moment) -> str:
+def _on_footprint(what: str, changes: Changes, before: Moment, after: Moment) -> str:
     """State the change of a footprint, or that it is noise, and the change of the live bytes."""
     change = after.footprint - before.footprint
     sizes = f"{format_bytes(before.footprint)} before, {format_bytes(after.footprint)} after"
     live = f"live bytes {format_change(after.live - before.live)}"
-    if found.is_noise(change):
+    if changes.is_noise(change):
         return f"{what} is the same within noise: {sizes} ({live})."
     verb = "grew" if change > 0 else "shrank"
     share = f"{change / before.footprint:+.1%}, " if before.footprint else ""
     return f"{what} {verb} by {format_bytes(abs(change))}: {sizes} ({share}{live})."
 
 
-def _on_peaks(found: Changes) -> Iterator[str]:
-    """State the change of the peak, if the moment of the first workload is another one."""
-    peaks = [each.moments[0] for each in (found.before, found.after)]
-    if peaks[0].event != found.before.moment.event:
-        yield _on_footprint("The peak", found, *peaks)
+def _on_peaks(changes: Changes) -> Iterator[str]:
+    """State the change of the peak too, unless the first workload is explained at its peak."""
+    peaks = [each.moments[0] for each in (changes.before, changes.after)]
+    if peaks[0].event != changes.before.moment.event:
+        yield _on_footprint("The peak", changes, *peaks)
 
 
-def _on_owners(found: Changes) -> Iterator[str]:
+def _on_owners(changes: Changes) -> Iterator[str]:
     """Name the owners of the first grouping whose bytes changed most."""
-    if not found.owners or found.is_noise(found.footprint):
+    if not changes.owners or changes.is_noise(changes.footprint):
         return
-    first = [change for change in found.owners if change.by == found.owners[0].by]
-    large = [each for each in first if abs(each.owned) * EXPLAINED >= abs(found.footprint)]
-    for change in [each for each in large if not found.is_noise(each.owned)][:MAX_NAMED]:
+    first = [change for change in changes.owners if change.by == changes.owners[0].by]
+    large = [each for each in first if abs(each.owned) * EXPLAINED >= abs(changes.footprint)]
+    for change in [each for each in large if not changes.is_noise(each.owned)][:MAX_NAMED]:
         yield _on_owner(change)
 
 
@@ -68,9 +68,9 @@ def _on_owner(change: Change) -> str:
     )
 
 
-def _on_lengths(found: Changes) -> Iterator[str]:
+def _on_lengths(changes: Changes) -> Iterator[str]:
     """State that the workloads have different lengths, if they do (see LENGTHS)."""
-    before, after = (event_at(each.moments, "end") for each in (found.before, found.after))
+    before, after = (event_at(each.moments, "end") for each in (changes.before, changes.after))
     if abs(after - before) * LENGTHS > before:
         yield (
             f"The workloads have {before:,} and {after:,} events. If the program did not do the "

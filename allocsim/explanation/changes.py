@@ -1,9 +1,9 @@
-"""Changes between the explanations of two workloads: what grew, and whose it is.
+"""Changes between the explanations of two workloads: by how many bytes each owner grew or shrank.
 
-Typically the workloads are recordings of a program before and after an edit. An owner of one is the
-owner of the same name in the other: a call site with the same function, file and line, a size, and
-so on. An edit moves lines. So a function that has one call site without a counterpart in each
-workload is matched with itself, although the lines differ.
+Typically the workloads are recordings of a program before and after an edit. Owners are matched by
+name: a call site with the same function, file and line, a size, and so on. An edit moves lines.
+Therefore, if a function has exactly one unmatched call site in each workload, the two are matched,
+although their lines differ.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Changes:
     before: Explanation
     after: Explanation
     owners: list[Change]
-    """By grouping, the largest change of owned bytes first; only groupings that both sides have."""
+    """For each grouping that both explanations have, the largest change of owned bytes first."""
 
     @property
     def footprint(self) -> int:
@@ -70,11 +70,11 @@ class Changes:
 
 
 def same_moment(before: Explanation) -> Choice:
-    """Return the moment of a second workload that is compared with the one of `before`.
+    """Return the moment at which a second workload is compared with `before`.
 
     The worst moments of two workloads are often of different kinds, such as the peak and the end.
-    So if the moment of `before` is also its end or a peak, that is the moment of both. Otherwise,
-    it is the same share of the events.
+    So if the moment of `before` is its end or one of its peaks, the second workload is explained at
+    its own end or peak. Otherwise, it is explained after the same share of its events.
     """
     events = {each.name: each.event for each in before.moments}
     for name in ("end", "peak", "live-peak"):
@@ -86,13 +86,13 @@ def same_moment(before: Explanation) -> Choice:
 def changes_of(before: Explanation, after: Explanation) -> Changes:
     """Return the changes from one explanation to another."""
     shared = [by for by in _groupings(before) if by in _groupings(after)]
-    found = [change for by in shared for change in _changes_by(by, before, after)]
-    return Changes(before, after, found)
+    owners = [change for by in shared for change in _changes_by(by, before, after)]
+    return Changes(before, after, owners)
 
 
-def _groupings(found: Explanation) -> list[str]:
+def _groupings(explanation: Explanation) -> list[str]:
     """Return the groupings of an explanation, in order."""
-    return [*dict.fromkeys(owner.by for owner in found.owners)]
+    return [*dict.fromkeys(owner.by for owner in explanation.owners)]
 
 
 def _changes_by(by: str, before: Explanation, after: Explanation) -> list[Change]:
@@ -109,7 +109,7 @@ def _changes_by(by: str, before: Explanation, after: Explanation) -> list[Change
 
 
 def _moved(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
-    """Return the new name of each call site whose function has no other one, before or after."""
+    """Return the new name by the old one, for functions with one call site before and one after."""
     olds, news = _by_function(old), _by_function(new)
     return {
         olds[function][0]: news[function][0]
@@ -120,8 +120,8 @@ def _moved(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
 
 def _by_function(names: Iterable[str]) -> dict[str, list[str]]:
     """Return the names of call sites with a line, by function and file."""
-    found: dict[str, list[str]] = {}
+    by_function: dict[str, list[str]] = {}
     for name in names:
         if _LINE.search(name):
-            found.setdefault(_LINE.sub("", name), []).append(name)
-    return found
+            by_function.setdefault(_LINE.sub("", name), []).append(name)
+    return by_function

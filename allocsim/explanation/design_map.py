@@ -33,14 +33,14 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
     address, number = sort_by_address(objects.address[number], number)
     usable = np.zeros(len(number), np.int64)
     fill_usable(state, address, usable)
-    found = map_from(
+    heap_map = map_from(
         (number, address, objects.request[number], usable),
         (units.address, units.length, units.part),
         (*units.names,),
         {**units.rest, "metadata": int(state.system[0].metadata)},
         (player.events, int(operations.footprint(state))),
     )
-    return replace(found, break_range=units.break_range)
+    return replace(heap_map, break_range=units.break_range)
 
 
 def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) -> Player:
@@ -53,7 +53,10 @@ def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) ->
 
 
 def stops(player: Player, trace: Trace, events: Sequence[int]) -> Iterator[int]:
-    """Replay a trace, and yield each of these numbers of events, ascending, when it is reached."""
+    """Replay a trace, and stop after each of these numbers of events: yield the number.
+
+    `events` must be in ascending order.
+    """
     ahead = iter(events)
     goal = next(ahead, None)
     with trace:

@@ -1,4 +1,4 @@
-"""What an explanation was computed from. Pictures show it."""
+"""The data from which an explanation was computed, kept for its pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from allocsim.explanation.stacks import Stacks, stacks_of
 
 @dataclass(frozen=True)
 class Evidence:
-    """The heap at the moment, and looks at the whole replay."""
+    """The heap at the moment, and looks at many moments of the replay."""
 
     heap: HeapMap
     shares: Shares

@@ -30,7 +30,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Question:
-    """What to explain about a subject."""
+    """What `explain` is to explain about a subject, and how."""
 
     at: Choice = "worst"
     """The moment to explain."""
@@ -42,14 +42,14 @@ class Question:
     seconds: float = SECONDS
     """Seconds after which no experiment is started; 0 for no experiments."""
     stacks: bool = False
-    """Whether to compute the owners by stack too. That takes longer for many different stacks."""
+    """Whether to compute the owners by stack too. With many different stacks, this takes long."""
     pictures: bool = False
-    """Whether to keep the evidence for pictures, which takes another replay."""
+    """Whether to collect the evidence for pictures, which takes another replay."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answer. Sizes are in bytes, as integers.
+    """The answer to a `Question`. Sizes are in bytes, as integers.
 
     Invariant: for each grouping, `owned` of its owners and the values of `nobody` sum to the
     footprint of `moment`.
@@ -62,7 +62,8 @@ class Explanation:
     moment: Moment
     parts: dict[str, int]
     owners: list[Owner]
-    """The groups of each grouping in turn, the largest owner of a grouping first."""
+    """The owners by the first grouping, then by the second, and so on; each time the largest first.
+    """
     nobody: dict[str, int]
     what_ifs: list[WhatIf]
     sentences: list[str]
@@ -70,9 +71,9 @@ class Explanation:
     stacks: Stacks | None = None
     """The owners by stack, if `Question.stacks` is set."""
     top: HeapTop | None = None
-    """The end of a heap that shrinks only there; None for a heap that does not."""
+    """The end of the heap, if the heap shrinks only there; else None."""
     evidence: Evidence | None = field(default=None, repr=False)
-    """If `Question.pictures` is set."""
+    """The evidence, if `Question.pictures` is set."""
 
 
 def explain(
@@ -174,7 +175,7 @@ def _groups(
 def _group_on_top(
     top: HeapTop | None, labels: Labels, owners: list[Owner], heap: HeapMap
 ) -> Group | None:
-    """Return the group of the last live object, if much free memory is below it."""
+    """Return the group of the last live object, if much free memory is below it (see HELD)."""
     if top is None or top.free_below * HELD < heap.footprint:
         return None
     owner = next(each for each in owners if each.name == top.group)

@@ -83,7 +83,7 @@ def map_from(
     number, address, request, usable, *slab = objects
     order = np.argsort(units[0])
     unit_address, unit_length, unit_part = (column[order] for column in units)
-    found = HeapMap(
+    heap_map = HeapMap(
         event=moment[0],
         footprint=moment[1],
         number=number,
@@ -97,5 +97,5 @@ def map_from(
         rest=rest,
         slab=slab[0] if slab else None,
     )
-    found.require_complete()
-    return found
+    heap_map.require_complete()
+    return heap_map

@@ -1,8 +1,8 @@
-"""The end of a heap that shrinks only there, and the objects that keep it from shrinking.
+"""The end of a heap that shrinks only at its end, and the objects that keep it from shrinking.
 
-glibc's main arena grows and shrinks by moving the program break. A free releases memory only at the
-end: the live object with the highest address keeps all free memory below it, until release is
-requested (malloc_trim) or the memory is used again.
+glibc's main arena grows and shrinks by moving the program break. free() can release memory only at
+this end. So all free memory below the live object with the highest address stays in the heap until
+it is reused, or until the program requests its release (malloc_trim).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class HeapTop:
     objects: int
     """Number of objects of the group that are above all other live objects."""
     held: int
-    """From the end of the last object of another group, or the start of the heap, to `last_end`:
-    the bytes that become part of the free end if the group is freed."""
+    """From the end of the last object of another group, or the start of the heap, to `last_end`.
+    If the group is freed, these bytes are free memory at the end of the heap."""
 
 
 def heap_top(heap: HeapMap, labels: Labels) -> HeapTop | None:

@@ -42,7 +42,7 @@ class Lives:
 
 
 class Life(Struct):
-    """The life of an object, as in `Lives`. In one record, a call reads one line of the cache."""
+    """The life of an object, as in `Lives`; one record, so that a call touches one cache line."""
 
     born: Int64
     born_clock: Int64
@@ -71,7 +71,7 @@ def read_lives(trace: Trace, event: int, ids: int) -> Lives:
         highest = max(highest, int(chunk.object.max(initial=0)))
         follow(lives, chunk, sites_of(trace, chunk), progress)
     if highest < ids - 1:
-        raise Corruption(f"after event {event}, no event allocated an object of the heap")
+        raise Corruption(f"after event {event}, the heap has an object that no event allocated")
     columns = {name: lives[name] for name in Life.dtype.names or ()}
     return Lives(event, int(progress[0].events), int(progress[0].clock), **columns)
 

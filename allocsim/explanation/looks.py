@@ -1,4 +1,4 @@
-"""Looks: the parts of the footprint, and the occupancy of the heap, at many moments of a replay."""
+"""Looks at the heap at many moments of a replay: parts of the footprint, and occupancy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def look_at(heap: HeapMap) -> Look:
 def read_looks(
     descriptor: int, events: Sequence[int], parts: Sequence[str], pages: int
 ) -> list[Look]:
-    """Return the looks that a child has written after these numbers of events.
+    """Return the looks that a child process wrote after these numbers of events.
 
     A library in the child may have written anything. Raises Corruption if there are more regions
     than the machine's `pages`, or if a value is out of range.
@@ -81,15 +81,15 @@ def _read(descriptor: int, offset: int, pages: int) -> Occupancy:
         and ((memory >= 0) & (memory <= REGION) & (used >= 0) & (used <= memory)).all()
     )
     if not is_valid:
-        raise Corruption("the measuring process sent an impossible look at its heap")
+        raise Corruption("the measuring process sent impossible figures of its heap")
     return Occupancy(parts[: len(HELD)], parts[len(HELD) :], regions)
 
 
-def _look(event: int, found: Occupancy, names: Sequence[str], rest: Mapping[str, int]) -> Look:
+def _look(event: int, measured: Occupancy, names: Sequence[str], rest: Mapping[str, int]) -> Look:
     """Return a look; parts of 0 bytes are left out, except "live"."""
-    parts = dict(zip(HELD, found.held.tolist(), strict=True))
+    parts = dict(zip(HELD, measured.held.tolist(), strict=True))
     parts["untouched"] = -parts["untouched"]
-    for name, size in (*zip(names, found.unheld.tolist(), strict=True), *rest.items()):
+    for name, size in (*zip(names, measured.unheld.tolist(), strict=True), *rest.items()):
         parts[name] = parts.get(name, 0) + size
     kept = {name: size for name, size in parts.items() if size or name == "live"}
-    return Look(event, kept, found.regions)
+    return Look(event, kept, measured.regions)

@@ -76,11 +76,10 @@ class OnDesign:
         return 1
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-        """Return the footprints after objects were freed, before and after memory is released.
+        """Free objects, then release memory; return the footprints after each step, in bytes.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
-        events. It frees these objects and then releases all free pages that the design can release.
-        Footprints are in bytes.
+        events. The release covers all free pages that the design can release.
         """
         return [self._after_release(event, numbers) for numbers in freed]
 

@@ -29,16 +29,16 @@ from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
 PARTS = ("empty", "start")
-"""The parts to which pages without live objects belong: "start" if a page was resident before the
-first event, else "empty", which includes caches and the library's metadata."""
+"""The parts that pages without live objects belong to: "start" for pages that were resident before
+the first event, "empty" for the others, which include caches and the library's metadata."""
 
 COLUMNS = 5
 """Number of columns of live objects in an answer: id, address, requested bytes, usable bytes and
 share of a slab."""
 
 ROOM_FOR_EACH = 8
-"""Replays run side by side if each could take this many times the peak footprint of the workload:
-a variant or another setting may take more than the workload, and a replay has tables too."""
+"""Multiple of the workload's peak footprint that must be available for each replay that runs at the
+same time: a variant or another setting may take more memory, and a replay has tables too."""
 
 
 @dataclass
@@ -65,26 +65,26 @@ class OnLibrary:
     def moments(self) -> tuple[Moment, ...]:
         """Replay the whole workload and return its moments, chosen from the measured points."""
         self._last = self._run(self._workload())
-        found = self._last[0]
-        self.release = found.release or self.release
-        return moments_of(found)
+        measured = self._last[0]
+        self.release = measured.release or self.release
+        return moments_of(measured)
 
     def map_at(self, event: int) -> HeapMap:
         """Replay up to a moment and return the map of the process's pages."""
         last = self._last
         if last is None or not last[0].points or last[0].points[-1][0] != event:
             last = self._run(self._workload().up_to(event))
-        found, arrays = last
-        self._add_cautions(found)
+        measured, arrays = last
+        self._add_cautions(measured)
         *objects, pages, is_start = arrays
         mapped = map_from(
-            by_address(objects if found.has_slabs else objects[:-1]),
+            by_address(objects if measured.has_slabs else objects[:-1]),
             (pages * OS_PAGE, np.full(len(pages), OS_PAGE), is_start),
             PARTS,
             {},
             (event, len(pages) * OS_PAGE),
         )
-        return replace(mapped, break_range=found.break_range)
+        return replace(mapped, break_range=measured.break_range)
 
     def looks(self, events: Sequence[int]) -> list[Look]:
         """Replay, and look at the heap after each of these numbers of events, ascending."""
@@ -112,10 +112,10 @@ class OnLibrary:
         return self._run(self._workload().up_to(event))[0].pages * OS_PAGE
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-        """Return the footprints after objects were freed, before and after a release is requested.
+        """Free objects, then request a release; return the footprints after each step, in bytes.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
-        events. Each experiment runs in a copy of the process. Footprints are in bytes.
+        events. Each experiment runs in a copy of the process.
         """
         left: list[tuple[int, int]] = []
         for first in range(0, len(freed), answer.MAX_SETS):
@@ -150,34 +150,34 @@ class OnLibrary:
             answer.write_sets(descriptor, sets)
             self._threads = max(self._threads, events.threads)
             how = (events, self.conditions, descriptor, len(sets))
-            found = measure(self.name, "pages", *how).pages
-            assert found is not None
-            return found, self._read(descriptor, found, events.events)
+            measured = measure(self.name, "pages", *how).pages
+            assert measured is not None
+            return measured, self._read(descriptor, measured, events.events)
         except SubjectFailed as failure:
             raise EnvironmentLacks(f"{self.name}: {failure}") from None
         finally:
             os.close(descriptor)
 
-    def _read(self, descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
+    def _read(self, descriptor: int, measured: Pages, events: int) -> list[np.ndarray]:
         """Return the arrays of an answer; raise Corruption, which names the library, if damaged."""
         try:
-            return read_checked(descriptor, found, events)
+            return read_checked(descriptor, measured, events)
         except Corruption as failure:
             raise Corruption(f"{self.name}: {failure}") from None
 
-    def _add_cautions(self, found: Pages) -> None:
+    def _add_cautions(self, measured: Pages) -> None:
         """Add a warning for each reason why the map is not exact."""
-        scanned = (found.pages - found.lost) * OS_PAGE
-        if not found.is_exact:
+        scanned = (measured.pages - measured.lost) * OS_PAGE
+        if not measured.is_exact:
             self.cautions.append(
                 "this kernel has no PAGEMAP_SCAN (Linux 6.7): pages that only hold zeros and were "
                 "never written count too"
             )
-        if scanned != found.growth:
+        if scanned != measured.growth:
             self.cautions.append(
-                f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by {found.growth:,}"
+                f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by {measured.growth:,}"
             )
-        if not found.has_usable:
+        if not measured.has_usable:
             self.cautions.append(
                 f"{self.name} does not report usable sizes, so rounding is not shown"
             )
@@ -188,9 +188,9 @@ class OnLibrary:
             )
 
 
-def moments_of(found: Pages) -> tuple[Moment, ...]:
+def moments_of(measured: Pages) -> tuple[Moment, ...]:
     """Return the moments, chosen from the points that were measured."""
-    points = [Moment("", event, growth, live) for event, live, growth in found.points]
+    points = [Moment("", event, growth, live) for event, live, growth in measured.points]
     if not points:
         return tuple(Moment(name, 0, 0, 0) for name in ("peak", "live-peak", "worst", "end"))
     end, count = points[-1], len(points)
@@ -201,7 +201,9 @@ def moments_of(found: Pages) -> tuple[Moment, ...]:
         sum(each.live for each in points) // count,
     )
     # If no point is before the last allocation, use the first point.
-    eligible = [each for each in points if (each.event or 0) <= found.last_allocation] or points[:1]
+    eligible = [each for each in points if (each.event or 0) <= measured.last_allocation] or points[
+        :1
+    ]
     worst = worst_of(max(eligible, key=lambda each: each.waste), end, mean)
     return (
         replace(max(points, key=lambda each: each.footprint), name="peak"),
@@ -212,18 +214,21 @@ def moments_of(found: Pages) -> tuple[Moment, ...]:
     )
 
 
-def read_checked(descriptor: int, found: Pages, events: int) -> list[np.ndarray]:
+def read_checked(descriptor: int, measured: Pages, events: int) -> list[np.ndarray]:
     """Return the arrays of the answer to a replay of `events` events.
 
     A library in the child process may have written anything into them. Raises Corruption if there
     are more objects than events or more pages than the machine has, if ids or pages are not in
     ascending order, or if a value is out of range.
     """
-    if not (0 <= found.objects <= events and 0 <= found.pages <= os.sysconf("SC_PHYS_PAGES")):
+    if not (0 <= measured.objects <= events and 0 <= measured.pages <= os.sysconf("SC_PHYS_PAGES")):
         raise Corruption("the measuring process sent impossible counts")
-    if found.break_range and not 0 <= found.break_range[0] <= found.break_range[1] < 1 << 47:
+    if (
+        measured.break_range
+        and not 0 <= measured.break_range[0] <= measured.break_range[1] < 1 << 47
+    ):
         raise Corruption("the measuring process sent an impossible heap")
-    lengths = [found.objects] * COLUMNS + [found.pages] * 2
+    lengths = [measured.objects] * COLUMNS + [measured.pages] * 2
     arrays = answer.read_arrays(descriptor, lengths)
     number, _, request, usable, slab, pages, is_start = arrays
     is_valid = (

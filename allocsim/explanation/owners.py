@@ -42,10 +42,10 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
 
     Raises Corruption if their `owned` and the parts of `nobody` do not sum to the footprint.
     """
-    found = totals(heap, shares, labels.group, len(labels.names))
+    group_totals = totals(heap, shares, labels.group, len(labels.names))
     owners = [
         _owner(labels.by, name, total, heap.slab is not None)
-        for name, total in zip(labels.names, found, strict=True)
+        for name, total in zip(labels.names, group_totals, strict=True)
         if total.objects
     ]
     total = sum(owner.owned for owner in owners) + sum(nobody(heap, shares).values())

@@ -20,28 +20,28 @@ def sort_by_address(address: np.ndarray, values: np.ndarray) -> tuple[np.ndarray
         return address, values
     base = address.min()
     address -= base
-    spare = np.empty_like(address), np.empty_like(values)
+    target = np.empty_like(address), np.empty_like(values)
     starts = np.zeros((1 << DIGIT_BITS) + 1, np.int64)
-    given = address, values
+    source = address, values
     for shift in range(0, int(address.max()).bit_length(), DIGIT_BITS):
-        sort_digit(shift, given, spare, starts)
-        given, spare = spare, given
-    np.add(given[0], base, out=given[0])
-    return given
+        sort_digit(shift, source, target, starts)
+        source, target = target, source
+    np.add(source[0], base, out=source[0])
+    return source
 
 
 @kernel
 def sort_digit(
     shift: int,
-    given: tuple[np.ndarray, np.ndarray],
-    found: tuple[np.ndarray, np.ndarray],
+    source: tuple[np.ndarray, np.ndarray],
+    target: tuple[np.ndarray, np.ndarray],
     starts: np.ndarray,
 ) -> None:
-    """Sort (keys, values) `given` by the digit at bit `shift` of the keys, into `found`.
+    """Sort (keys, values) `source` by the digit at bit `shift` of the keys, into `target`.
 
-    `starts` is scratch memory with one entry more than a digit has values.
+    `starts` is scratch memory: an entry for each value of a digit, and one more.
     """
-    (keys, values), (sorted_keys, sorted_values), mask = given, found, len(starts) - 2
+    (keys, values), (sorted_keys, sorted_values), mask = source, target, len(starts) - 2
     starts[:] = 0
     for index in range(len(keys)):
         starts[(keys[index] >> shift & mask) + 1] += 1

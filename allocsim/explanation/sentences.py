@@ -16,21 +16,23 @@ RELEASED = 10
 """A release on request is mentioned if it frees at least footprint / RELEASED bytes."""
 
 PINNED = 5
-"""Pinned bytes of a group, caches and metadata are mentioned from footprint / PINNED bytes on."""
+"""Pinned bytes of a group, caches and metadata are mentioned if they are at least footprint /
+PINNED bytes."""
 
 SAVED = 10
 """A separate heap or a setting is mentioned if it saves at least footprint / SAVED bytes."""
 
 ROUNDED = 20
-"""The rounding of a size is mentioned from footprint / ROUNDED bytes on."""
+"""The rounding of a size is mentioned if it is at least footprint / ROUNDED bytes."""
 
 HELD = 10
 """The last live object of a heap is mentioned if free memory of at least footprint / HELD bytes is
 below it."""
 
 EXPLAINED = 2
-"""If saving and pinned bytes differ by more than this factor, pinning is not the only cause. If the
-saving without a group and its owned bytes do, the output says so."""
+"""If a separate heap for a group saves more than EXPLAINED times the group's pinned bytes, or less
+than 1/EXPLAINED of them, pinning is not the only cause. If replaying without the group differs as
+much from its owned bytes, a sentence says that the share is not the saving."""
 
 
 def sentences(
@@ -41,7 +43,7 @@ def sentences(
     top: HeapTop | None = None,
 ) -> list[str]:
     """Return the sentences whose conditions hold, or else one that sums up the footprint."""
-    found = [
+    texts = [
         *_on_release(footprint, what_ifs),
         *_on_groups(footprint, owners, what_ifs),
         *_on_top(footprint, top, what_ifs),
@@ -49,8 +51,8 @@ def sentences(
         *_on_parts(footprint, parts),
         *_on_rounding(footprint, owners),
     ]
-    found = found or [_nothing_to_gain(footprint, parts, what_ifs)]
-    return [*found, *_on_shares(footprint, owners, what_ifs)]
+    texts = texts or [_nothing_to_gain(footprint, parts, what_ifs)]
+    return [*texts, *_on_shares(footprint, owners, what_ifs)]
 
 
 def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
@@ -70,7 +72,7 @@ def _capitalised(what: str) -> str:
 
 
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the groups that pin much, if a separate heap for the group saves much.
+    """Name the groups that pin much memory, if a separate heap for the group saves much.
 
     If no separate heap was measured, state the footprint without the group.
     """
@@ -92,7 +94,7 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
 
 
 def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the groups whose share is no measure of what the workload without them would save."""
+    """Name the groups whose owned bytes differ much from what the footprint without them saves."""
     replays = {each.group: each for each in what_ifs if each.kind == "never"}
     for owner in owners:
         replay = replays.get(owner.name)
@@ -175,7 +177,7 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 
 
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
-    """Return the sentence for an explanation without any other.
+    """Return the sentence of an explanation that has no other.
 
     It says "nothing to gain" only if pinned bytes and units without a live object are a small part
     of the footprint (see PINNED).
@@ -184,12 +186,12 @@ def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[Wh
     free = footprint - live - parts.get("rounding", 0) - parts.get("pinned", 0)
     pinned = parts.get("pinned", 0)
     if not what_ifs:
-        found = "No experiments were made"
+        verdict = "No experiments were made"
     elif (pinned + free) * PINNED >= footprint:
-        found = f"None of {counted(len(what_ifs), 'experiment')} saves a tenth of the footprint"
+        verdict = f"None of {counted(len(what_ifs), 'experiment')} saves a tenth of the footprint"
     else:
-        found = "Nothing to gain"
+        verdict = "Nothing to gain"
     return (
-        f"{found}: of {format_bytes(footprint)}, {format_bytes(live)} are live, "
+        f"{verdict}: of {format_bytes(footprint)}, {format_bytes(live)} are live, "
         f"{format_bytes(pinned)} pinned, {format_bytes(free)} without a live object."
     )

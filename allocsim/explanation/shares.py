@@ -70,47 +70,47 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @kernel
 def place(
-    objects: Pair, units: Pair, found: tuple[np.ndarray, np.ndarray, np.ndarray], use: Pair
+    objects: Pair, units: Pair, placed: tuple[np.ndarray, np.ndarray, np.ndarray], use: Pair
 ) -> None:
     """Find the units of each object, in one pass, because both are sorted and disjoint.
 
-    `objects` and `units` are (address, length). Sets `found` = (first unit, number of units, and
+    `objects` and `units` are (address, length). Sets `placed` = (first unit, number of units, and
     bytes in no unit) of each object, and `use` = (free bytes, number of objects) of each unit. The
     free bytes must be the lengths of the units before the call, and the bytes in no unit those of
     the objects.
     """
     (address, usable), (unit_address, unit_length) = objects, units
-    (first_unit, unit_count, untouched), (free, count) = found, use
+    (first_unit, unit_count, untouched), (free, count) = placed, use
     unit = 0
     for index in range(len(address)):
         begin, end = address[index], address[index] + usable[index]
         while unit < len(unit_address) and unit_address[unit] + unit_length[unit] <= begin:
             unit += 1
-        reached = unit
-        while reached < len(unit_address) and unit_address[reached] < end:
-            unit_end = unit_address[reached] + unit_length[reached]
-            inside = min(end, unit_end) - max(begin, unit_address[reached])
-            free[reached] -= inside
+        covered = unit
+        while covered < len(unit_address) and unit_address[covered] < end:
+            unit_end = unit_address[covered] + unit_length[covered]
+            inside = min(end, unit_end) - max(begin, unit_address[covered])
+            free[covered] -= inside
             untouched[index] -= inside
-            count[reached] += 1
-            reached += 1
-        first_unit[index], unit_count[index] = unit, reached - unit
+            count[covered] += 1
+            covered += 1
+        first_unit[index], unit_count[index] = unit, covered - unit
 
 
 @kernel
-def divide(units_of: Pair, use: Pair, seen: np.ndarray, pinned: np.ndarray) -> None:
+def divide(units_of: Pair, use: Pair, done: np.ndarray, pinned: np.ndarray) -> None:
     """Add each object's share in the free bytes of its units to `pinned`.
 
     `units_of` is (first unit, number of units) of each object, and `use` is (free bytes, number of
-    objects) of each unit. `seen` has a 0 for each unit; the kernel counts objects in it. Object j
-    of k gets floor(R(j+1)/k) - floor(Rj/k) of R free bytes. With R = qk + r, this is
-    q + floor(r(j+1)/k) - floor(rj/k), and r * k does not overflow.
+    objects) of each unit. `done` must have a 0 for each unit; the kernel counts the unit's objects
+    in it. Object j of k gets floor(R(j+1)/k) - floor(Rj/k) of R free bytes. With R = qk + r, this
+    is q + floor(r(j+1)/k) - floor(rj/k), and r * k does not overflow.
     """
     (first_unit, unit_count), (free, count) = units_of, use
     for index in range(len(pinned)):
         for unit in range(first_unit[index], first_unit[index] + unit_count[index]):
-            rank, among = seen[unit], count[unit]
-            seen[unit] += 1
+            rank, among = done[unit], count[unit]
+            done[unit] += 1
             whole = free[unit] // among
             rest = free[unit] - whole * among
             pinned[index] += whole + rest * (rank + 1) // among - rest * rank // among

@@ -27,17 +27,17 @@ class Total(Struct):
 
 def totals(heap: HeapMap, shares: Shares, group: np.ndarray, count: int) -> Table[Total]:
     """Return the total of each group; `group` has the group of each object, below `count`."""
-    found = records(Total, count)
+    group_totals = records(Total, count)
     slab = np.zeros(0, np.int64) if heap.slab is None else heap.slab
     columns = (heap.request, heap.usable, shares.pinned, shares.untouched)
-    add_objects(group, columns, slab, found)
-    add_units(group, (shares.first_unit, shares.units), heap.unit_length, found)
-    return found
+    add_objects(group, columns, slab, group_totals)
+    add_units(group, (shares.first_unit, shares.units), heap.unit_length, group_totals)
+    return group_totals
 
 
 @kernel
 def add_objects(
-    group: np.ndarray, columns: tuple[np.ndarray, ...], slab: np.ndarray, found: Table[Total]
+    group: np.ndarray, columns: tuple[np.ndarray, ...], slab: np.ndarray, group_totals: Table[Total]
 ) -> None:
     """Add up the objects of each group.
 
@@ -46,7 +46,7 @@ def add_objects(
     """
     request, usable, pinned, untouched = columns
     for index in range(len(group)):
-        total = found[group[index]]
+        total = group_totals[group[index]]
         total.objects += 1
         total.live += request[index]
         total.usable += usable[index]
@@ -61,7 +61,7 @@ def add_units(
     group: np.ndarray,
     units_of: tuple[np.ndarray, np.ndarray],
     unit_length: np.ndarray,
-    found: Table[Total],
+    group_totals: Table[Total],
 ) -> None:
     """Add up the units of each group: `only` and `some`.
 
@@ -71,11 +71,11 @@ def add_units(
     first_unit, unit_count = units_of
     current, holder = -1, -1  # the unit, and the group of all its objects so far; -1: several
     for index in range(len(group)):
-        total = found[group[index]]
+        total = group_totals[group[index]]
         for unit in range(first_unit[index], first_unit[index] + unit_count[index]):
             if unit != current:
                 if holder >= 0:
-                    found[holder].only += unit_length[current]
+                    group_totals[holder].only += unit_length[current]
                 current, holder = unit, group[index]
             elif group[index] != holder:
                 holder = -1
@@ -83,4 +83,4 @@ def add_units(
                 total.last_unit = unit + 1
                 total.some += unit_length[unit]
     if holder >= 0:
-        found[holder].only += unit_length[current]
+        group_totals[holder].only += unit_length[current]

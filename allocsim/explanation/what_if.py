@@ -49,7 +49,7 @@ class WhatIf:
 
 
 Step: TypeAlias = Callable[[], list[WhatIf]]
-"""One or more experiments on one replay or a few; returns the results."""
+"""A function that makes one or more experiments and returns their results."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Experiments:
         steps: list[list[Step]] = [[partial(self._released, groups, top)]]
         steps += [[self._never(group), self._own_heap(group)] for group in groups]
         steps += [[partial(self._setting, name)] for name in tried_settings(self.subject.name)]
-        return [result for found in self._side_by_side(steps) for result in found]
+        return [result for one in self._side_by_side(steps) for result in one]
 
     def _side_by_side(self, steps: list[list[Step]]) -> list[list[WhatIf]]:
-        """Return the results of each list of steps. Lists run at the same time if the subject can.
+        """Return the results of each list of steps; run lists at the same time if the subject can.
 
-        The threads only wait for the processes of the replays.
+        Threads suffice, because each only waits for the process that replays.
         """
         count = self.subject.side_by_side()
         if count == 1:
@@ -119,16 +119,16 @@ class Experiments:
 
     def _in_time(self, steps: list[Step]) -> list[WhatIf]:
         """Make experiments one after another, except those that would start after the deadline."""
-        found = []
+        results = []
         for step in steps:
             if time.monotonic() > self.deadline:
-                self._skipped.append(step)  # from several threads: a sum could lose one
+                self._skipped.append(step)  # threads share it: append is atomic, += is not
                 continue
-            found += step()
-        return found
+            results += step()
+        return results
 
     def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:
-        """Measure a release on request, first without freeing, then after freeing each group.
+        """Measure a release on request: of the heap as it is, and after freeing each group.
 
         If `top` is given, also measure what freeing this group releases without a request.
         """
@@ -136,16 +136,16 @@ class Experiments:
         freed = [*groups, *([top] if top else [])]
         sets = [nothing, *(group.numbers for group in freed)]
         first, *others = subject.after_release(self.event, sets)
-        found = [self._result("release", "", subject.release, first[1], subject.copied)]
-        for group, (unasked, left) in zip(freed, others, strict=True):
+        results = [self._result("release", "", subject.release, first[1], subject.copied)]
+        for group, (unrequested, left) in zip(freed, others, strict=True):
             name = group.owner.name
             if group is top:
                 what = f"{name} freed, no release requested"
-                found.append(self._result("unasked", name, what, unasked, subject.copied))
+                results.append(self._result("unasked", name, what, unrequested, subject.copied))
             else:
                 what = f"{name} freed, then {subject.release}"
-                found.append(self._result("freed", name, what, left, subject.copied))
-        return found
+                results.append(self._result("freed", name, what, left, subject.copied))
+        return results
 
     def _never(self, group: Group) -> Step:
         """Return the experiment without a group's objects."""

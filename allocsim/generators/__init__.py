@@ -36,7 +36,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return None
 
     def trace(self, name: str) -> Trace:
-        """Return the trace that these parameters describe; it can be opened again."""
+        """Return the trace that these parameters describe. Its `reopen` generates it again."""
         # msgspec calls enc_hook for types that it does not support: here Size, a subclass of int.
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
         trace = Trace(name, self.events(), description, self.length(), self.seed)

@@ -62,11 +62,11 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
             chunk = no_events(count)
-            which, where = random_bits(bits, count), random_bits(bits, count)
-            # The high half of a word in `where` picks the thread. The shift passes the low half on
-            # to the kernel, which uses it to pick the object to free.
-            self._spread(where >> np.uint64(32), chunk)
-            step(population, words_of(which), words_of(where << np.uint64(1)), chunk)
+            row_bits, object_bits = random_bits(bits, count), random_bits(bits, count)
+            # The high half of a word of `object_bits` picks the thread. The low half picks the
+            # object to free. `words_of` shifts right by 1, and the shift to the left undoes that.
+            self._spread(object_bits >> np.uint64(32), chunk)
+            step(population, words_of(row_bits), words_of(object_bits << np.uint64(1)), chunk)
             yield chunk
 
     def _initial(self, bits: np.random.PCG64, population: Population) -> Iterator[Any]:

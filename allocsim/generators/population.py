@@ -128,18 +128,20 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
 
 
 @kernel
-def step(population: Population, which: np.ndarray, where: np.ndarray, events: np.recarray) -> None:
+def step(
+    population: Population, row_words: np.ndarray, object_words: np.ndarray, events: np.recarray
+) -> None:
     """Fill `events` with allocations and frees, drawn by weight.
 
-    For each event, the word in `which` picks the row, and whether to allocate or to free; the word
-    in `where` picks the object to free. If an allocation would overflow its row, an object of that
-    row is freed.
+    For each event, a word of `row_words` picks the row, and whether to allocate or to free. The low
+    half of a word of `object_words` picks the object to free. If an allocation would overflow its
+    row, an object of that row is freed.
     """
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS
     for place in range(len(events)):
         # A word has 63 bits, far more than the sum of the weights, so the modulo is hardly biased.
-        drawn = which[place] % (allocations + state.frees)
+        drawn = row_words[place] % (allocations + state.frees)
         if drawn < allocations:
             row = _first_above(rows.allocations, drawn >> FREE_BITS)
         else:
@@ -147,7 +149,7 @@ def step(population: Population, which: np.ndarray, where: np.ndarray, events: n
         if drawn < allocations and rows[row].count < rows[row].capacity:
             _allocate(population, row, events[place])
         else:
-            _free(population, row, where[place], events[place])
+            _free(population, row, object_words[place], events[place])
 
 
 @kernel

@@ -40,11 +40,11 @@ class Random(Generator, frozen=True, kw_only=True, tag_field="kind", tag="random
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
             chunk = no_events(count)
-            where, what = random_bits(bits, count), random_bits(bits, count)
+            slot_bits, size_bits = random_bits(bits, count), random_bits(bits, count)
             if self.threads > 1:
                 # The high half of a word picks the thread, the low half picks the slot.
-                chunk.thread[:] = pick(where >> np.uint64(32), self.threads)
-            toggle(filled, pick(where, self.slots), self.size.draw(what), chunk)
+                chunk.thread[:] = pick(slot_bits >> np.uint64(32), self.threads)
+            toggle(filled, pick(slot_bits, self.slots), self.size.draw(size_bits), chunk)
             yield chunk
 
 

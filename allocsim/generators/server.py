@@ -3,7 +3,7 @@
 Each step picks a population by weight, then a slot of that population, as in the workload `random`:
 it frees the object in the slot, or allocates one there. Many slots and a small weight give long
 lifetimes; few slots and a large weight give short ones. Long-lived and short-lived objects share
-the heap, which is what makes the heap of a server hard to keep small.
+the heap, so one long-lived object can keep a span in use whose other objects have been freed.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ class Server(Generator, frozen=True, kw_only=True, tag_field="kind", tag="server
         for start in range(0, self.ops, CHUNK):
             count = min(CHUNK, self.ops - start)
             chunk = no_events(count)
-            which, where, what = (random_bits(bits, count) for _ in range(3))
+            population_bits, slot_bits, size_bits = (random_bits(bits, count) for _ in range(3))
             if self.threads > 1:
                 # The high half of a word picks the thread, the low half picks the population.
-                chunk.thread[:] = pick(which >> np.uint64(32), self.threads)
-            slots, sizes = self._drawn(which, where, what)
+                chunk.thread[:] = pick(population_bits >> np.uint64(32), self.threads)
+            slots, sizes = self._drawn(population_bits, slot_bits, size_bits)
             toggle(filled, slots, sizes, chunk)
             yield chunk
 
-    def _drawn(self, which: Any, where: Any, what: Any) -> tuple[Any, Any]:
+    def _drawn(self, population_bits: Any, slot_bits: Any, size_bits: Any) -> tuple[Any, Any]:
         """Return the slots and sizes of the steps; each step takes one word of each argument."""
         bounds = np.cumsum([population.weight for population in self.population])
-        chosen = np.searchsorted(bounds, pick(which, int(bounds[-1])), side="right")
-        slots, sizes = np.empty(len(which), np.int64), np.empty(len(which), np.int64)
+        chosen = np.searchsorted(bounds, pick(population_bits, int(bounds[-1])), side="right")
+        slots, sizes = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.int64)
         first = 0
         for number, population in enumerate(self.population):
-            mine = chosen == number
-            slots[mine] = first + pick(where[mine], population.slots)
-            sizes[mine] = population.size.draw(what[mine])
+            is_chosen = chosen == number
+            slots[is_chosen] = first + pick(slot_bits[is_chosen], population.slots)
+            sizes[is_chosen] = population.size.draw(size_bits[is_chosen])
             first += population.slots
         return slots, sizes

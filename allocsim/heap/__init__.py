@@ -44,9 +44,10 @@ class Heap(Measured):
 
     Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
     could accept (a negative size, a float) raises InputError. Several threads may use one heap:
-    each has a thread cache of its own, and a lock is held during every call. The heap tells the
-    design when a thread ends. A child made by os.fork() can go on using its copy of the heap.
-    A signal handler or a finaliser that runs inside a call of its own thread gets an InputError.
+    each has a thread cache of its own, and a lock is held during every call. When a thread ends,
+    the design handles that (`thread_done`). A child made by os.fork() can go on using its copy of
+    the heap. A signal handler or a finaliser that runs in the middle of a call of the same thread
+    gets an InputError.
     """
 
     def __init__(
@@ -189,12 +190,15 @@ class Heap(Measured):
 
     def release(self, length: int) -> int:
         """Release about `length` bytes of free pages to the OS; return how many were released."""
-        wanted = checked_length("release", length)
+        target = checked_length("release", length)
         with self._lock:
-            return int(operations.release(self.state, wanted))
+            return int(operations.release(self.state, target))
 
     def thread_done(self) -> None:
-        """Tell the design that the calling thread has ended; go2008 keeps the thread's cache."""
+        """End the calling thread for the design, which may free the thread's cache.
+
+        A later call of the same thread counts as the first call of a new thread.
+        """
         with self._lock:
             thread = self._threads.remove()
             if thread is not None:
@@ -250,10 +254,10 @@ class Heap(Measured):
         raise self._failure(0)
 
     def _end_thread(self, thread: int) -> None:
-        """Tell the design that a thread has ended, unless the heap is closed.
+        """Call the design's `thread_done` for a thread that has ended, unless the heap is closed.
 
-        The garbage collector may call this in the middle of a call; then that thread's next call
-        tells the design.
+        The garbage collector may run this in the middle of a call to the heap. The number is then
+        only queued, and the next call to the heap handles it.
         """
         self._ended.append(thread)
         if not self._mutex._is_owned():
@@ -261,6 +265,6 @@ class Heap(Measured):
                 self._end_threads()
 
     def _end_threads(self) -> None:
-        """Tell the design which threads have ended."""
+        """Call the design's `thread_done` for every queued thread."""
         while self._ended and self._state is not None:
             operations.thread_done(self._state, self._ended.pop())

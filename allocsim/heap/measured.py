@@ -18,7 +18,7 @@ from allocsim.text import counted, format_bytes
 
 
 class Measured:
-    """A heap as far as its measurements need it; `Heap` adds the calls that change it."""
+    """The measurements of a heap. `Heap` is a subclass and adds the calls that change the heap."""
 
     design: Design
     memory: Reservation

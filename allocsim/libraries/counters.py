@@ -68,7 +68,7 @@ COMMITTED = (
 OS that the library has not released."""
 
 CLOCKED = ("stats.resident", "current_commit")
-"""Counters of the libraries that release memory some time after it was freed, by the clock."""
+"""Counters of libraries that release memory some time after it was freed, by default."""
 
 
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
@@ -90,7 +90,7 @@ def committed(counters: dict[str, int]) -> int | None:
 
 
 def releases_by_clock(counters: dict[str, int]) -> bool:
-    """Return whether the library of these counters releases memory by the clock, by default."""
+    """Return whether the library of these counters releases memory after a delay, by default."""
     return any(name in counters for name in CLOCKED)
 
 

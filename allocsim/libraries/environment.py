@@ -1,9 +1,9 @@
 """The environment of a process that measures a malloc library.
 
 The user's malloc settings are removed, so that a library is measured with its defaults, or with
-the settings that its name gives (see `settings`). The measured library should serve the replay
-driver alone, but glibc also serves Python. When glibc is measured, another installed library is
-therefore preloaded to serve Python: the host.
+the settings in its name (see `settings`). The measured library should serve the replay driver
+alone, but glibc also serves Python. When glibc is measured, another installed library is therefore
+preloaded to serve Python. That library is called the host.
 """
 
 from __future__ import annotations

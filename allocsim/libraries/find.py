@@ -82,9 +82,9 @@ def find_library(name: str) -> str | None:
         for directory in map(Path, _directories()):
             # auditwheel puts a hash of 8 digits into the names of a wheel's libraries.
             hashed = directory.glob(f"{stem}-????????{dot}{ending}")
-            found = next(filter(Path.is_file, (directory / file, *hashed)), None)
-            if found is not None:
-                return str(found)
+            existing = next(filter(Path.is_file, (directory / file, *hashed)), None)
+            if existing is not None:
+                return str(existing)
     return None
 
 

@@ -1,4 +1,4 @@
-"""The functions that a loaded library imports: replace one, for that library alone.
+"""Replace a function that a loaded library imports, for that library alone.
 
 The dynamic linker stores the address of each imported function in a table of the library (its
 GOT). The library's dynamic section lists these places as relocations (elf(5)). glibc replaces the

@@ -59,12 +59,12 @@ def _switch(meaning: str, example: str = "1", earlier: tuple[str, ...] = ()) -> 
 GLIBC = {
     "arena_max": Setting("maximum number of arenas", "1", minimum=1),
     "arena_test": Setting("number of arenas that is always allowed", "1", minimum=1),
-    "tcache_count": Setting("most chunks of a size that a thread caches", "0", maximum=65535),
+    "tcache_count": Setting("maximum chunks of a size that a thread caches", "0", maximum=65535),
     "tcache_max": Setting("maximum request, in bytes, that is cached", "256"),
     "tcache_unsorted_limit": Setting("chunks binned before a cached one is returned", "1"),
-    "mmap_threshold": Setting("chunk size, in bytes, from which a request is mapped", "64KiB"),
+    "mmap_threshold": Setting("minimum chunk, in bytes, that gets its own mapping", "64KiB"),
     "mmap_max": Setting("maximum number of mappings; 0: nothing is mapped", "0", maximum=2**31 - 1),
-    "trim_threshold": Setting("free bytes at the top from which the heap is trimmed", "64KiB"),
+    "trim_threshold": Setting("free bytes at the top at which the heap is trimmed", "64KiB"),
     "top_pad": Setting("bytes added to every growth of the heap", "1MiB"),
     "mxfast": Setting("maximum request, in bytes, for fastbins; 0: no fastbins", "0"),
     "hugetlb": Setting("1: transparent huge pages; 2: huge pages of the default size", "1"),
@@ -72,19 +72,19 @@ GLIBC = {
 
 JEMALLOC = {
     "dirty_decay_ms": Setting("ms until free pages are released; -1: never", "0", minimum=-1),
-    "muzzy_decay_ms": Setting("ms until pages that are freed lazily are released", "0", minimum=-1),
+    "muzzy_decay_ms": Setting("ms until lazily freed pages are released; -1: never", "0", -1),
     "narenas": Setting("number of arenas", "1", minimum=1),
     "background_thread": _switch("release pages in a background thread"),
     "tcache": _switch("cache objects in each thread", "0"),
     "lg_tcache_max": Setting("maximum size that is cached, as a power of two", "12", 3, 23),
     "retain": _switch("keep address space that is no longer used", "0"),
-    "oversize_threshold": Setting("bytes from which a request has its own arena", "0"),
+    "oversize_threshold": Setting("requests above this many bytes use a separate arena", "0"),
     "percpu_arena": Setting("an arena for each CPU", "percpu", words=("disabled", "percpu")),
     "metadata_thp": Setting("huge pages for metadata", "auto", words=("auto", "always")),
     "thp": Setting("huge pages for objects", "never", words=("default", "always", "never")),
-    "lg_extent_max_active_fit": Setting("how much larger a reused extent may be", "0", maximum=64),
+    "lg_extent_max_active_fit": Setting("log2 of maximum reused extent / request", "0", maximum=64),
     "cache_oblivious": _switch("shift large objects to spread them over the CPU cache", "0"),
-    "hpa": _switch("use the page allocator for huge pages"),
+    "hpa": _switch("use the huge page allocator"),
     "dss": Setting("use of sbrk", "primary", words=("disabled", "primary", "secondary")),
     "zero": _switch("fill new objects with zeros"),
 }
@@ -94,11 +94,13 @@ MIMALLOC = {
         "ms until free pages are released; -1: never", "0", -1, earlier=("decommit_delay",)
     ),
     "purge_decommits": _switch("release pages by decommit, not by reset", "0", ("allow_decommit",)),
-    "arena_eager_commit": Setting("commit arenas at once; 2: on overcommit", "0", maximum=2),
+    "arena_eager_commit": Setting(
+        "commit arenas at once; 2: if the OS overcommits", "0", maximum=2
+    ),
     "arena_reserve": Setting("bytes of address space that are reserved at a time", "64MiB"),
     "arena_purge_mult": Setting("factor on purge_delay for arenas", "1"),
     "eager_commit": _switch("commit segments at once (version 2)", "0"),
-    "eager_commit_delay": Setting("segments of a thread that are not committed eagerly", "4"),
+    "eager_commit_delay": Setting("first segments of a thread that are not committed at once", "4"),
     "abandoned_page_purge": _switch(
         "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)
     ),
@@ -127,7 +129,7 @@ SCUDO = {
 
 TBB = {
     "use_huge_pages": _switch("use huge pages"),
-    "set_huge_size_threshold": Setting("bytes from which an object is not cached", "64MiB"),
+    "set_huge_size_threshold": Setting("minimum object, in bytes, that is not cached", "64MiB"),
 }
 
 FAMILIES = {

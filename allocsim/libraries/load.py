@@ -61,15 +61,15 @@ def load(name: str) -> LoadedLibrary:
     flags = os.RTLD_LOCAL | os.RTLD_NOW
     if STDCXX not in os.environ.get("LD_PRELOAD", ""):
         flags |= os.RTLD_DEEPBIND
-    _show_environment()
+    _set_environ()
     try:
         handle = ctypes.CDLL(path, mode=flags)
     except OSError as error:
         raise EnvironmentLacks(f"{name}: {error}") from None
-    found = {prefix: _functions(handle, prefix) for prefix in prefixes}
-    prefix = max(prefixes, key=lambda each: np.count_nonzero(found[each]))
-    if all(found[prefix][FUNCTIONS.index(function)] for function in REQUIRED):
-        return LoadedLibrary(name, _file(handle), prefix, handle, Library(found[prefix]))
+    functions = {prefix: _functions(handle, prefix) for prefix in prefixes}
+    prefix = max(prefixes, key=lambda each: np.count_nonzero(functions[each]))
+    if all(functions[prefix][FUNCTIONS.index(function)] for function in REQUIRED):
+        return LoadedLibrary(name, _file(handle), prefix, handle, Library(functions[prefix]))
     wanted = f"the prefix '{prefixes[0]}'" if len(prefixes) == 1 else "any known prefix"
     raise InputError(
         f"'{path}' does not have all of {', '.join(REQUIRED)} under {wanted}; "
@@ -77,8 +77,8 @@ def load(name: str) -> LoadedLibrary:
     )
 
 
-def _show_environment() -> None:
-    """Let a library that reads the variable `environ` find the environment, as mimalloc does.
+def _set_environ() -> None:
+    """Set libc's own variable `environ`, from which libraries such as mimalloc read settings.
 
     Some Python executables, such as Debian's, have a copy of this variable, and libc uses the copy
     (a copy relocation). With RTLD_DEEPBIND, a library finds libc's own variable, which is NULL.
@@ -150,5 +150,5 @@ def _own_address(handle: ctypes.CDLL, symbol: str) -> int:
         return 0
     address = ctypes.cast(getattr(handle, symbol), ctypes.c_void_p).value or 0
     info = _DlInfo()
-    found = ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), ctypes.byref(info))
-    return address if found and info.base == link_map(handle).base else 0
+    is_known = ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), ctypes.byref(info))
+    return address if is_known and info.base == link_map(handle).base else 0

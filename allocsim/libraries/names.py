@@ -31,11 +31,11 @@ def split_settings(text: str) -> tuple[str, dict[str, str]]:
     library, settings = text, list[tuple[str, str]]()
     while not (is_path(library) and Path(library).is_file()):
         rest, colon, last = library.rpartition(":")
-        found = _SETTING.fullmatch(last)
-        if not colon or found is None:
+        match = _SETTING.fullmatch(last)
+        if not colon or match is None:
             break
         library = rest
-        settings.insert(0, (found[1], found[2]))
+        settings.insert(0, (match[1], match[2]))
     if len(dict(settings)) < len(settings):
         raise InputError(f"'{text}' gives a setting twice")
     if ":" in library and not is_path(library):

@@ -23,9 +23,9 @@ def release_call(library: LoadedLibrary) -> str | None:
 
 def request_release(library: LoadedLibrary) -> None:
     """Make a library release as much memory as it can, if allocsim knows a call for it."""
-    for symbol, (_, ask) in CALLS.items():
+    for symbol, (_, release) in CALLS.items():
         if library.address(symbol):
-            ask(library)
+            release(library)
             return
 
 

@@ -21,17 +21,17 @@ def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | Non
     """
     if not (library.address("mallctl") or library.address("je_mallctl")) or not len(address):
         return None
-    found = np.zeros((len(address), 3), np.int64)
-    size, addresses = ctypes.c_size_t(found.nbytes), np.ascontiguousarray(address, np.int64)
+    answer = np.zeros((len(address), 3), np.int64)
+    size, addresses = ctypes.c_size_t(answer.nbytes), np.ascontiguousarray(address, np.int64)
     status = mallctl(library)(
         QUERY,
-        ctypes.c_void_p(found.ctypes.data),
+        ctypes.c_void_p(answer.ctypes.data),
         ctypes.byref(size),
         ctypes.c_void_p(addresses.ctypes.data),
         ctypes.c_size_t(addresses.nbytes),
     )
     if status != 0:
         return None
-    free, regions, extent = found.T
+    free, regions, extent = answer.T
     shares: np.ndarray = extent // np.maximum(regions - free, 1)
     return shares

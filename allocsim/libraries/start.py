@@ -18,11 +18,11 @@ its own heap while it is loaded."""
 
 
 def start_address(library: LoadedLibrary) -> int | None:
-    """Return the address from which the start of a library's heap follows, or None if unknown.
+    """Return an address that determines where a library's heap starts, or None if it is unknown.
 
-    For glibc, the address is the break; it is known only if a preloaded library serves Python. For
-    gperftools, it is that of the MallocExtension. The address must be read before the library has
-    served a call. `Design.start` turns it into parameters of the design.
+    For glibc, the address is the program break; it is known only if a preloaded library serves
+    Python. For gperftools, it is that of the MallocExtension. The address must be read before the
+    library has served a call. `Design.start` turns it into parameters of the design.
     """
     # Look up no files here: Python would allocate memory, which would count as the library's.
     if library.address("gnu_get_libc_version"):

@@ -1,7 +1,7 @@
-"""A clock for libraries that shows the time of the recorded program instead of the machine's.
+"""A virtual clock: a library reads the time of the recorded program instead of the machine's.
 
 Some libraries release memory a while after it was freed. A replay is faster than the program, and
-its speed depends on the machine, so with the machine's clock the footprint is another one in each
+its speed depends on the machine, so with the machine's clock the footprint differs from replay to
 replay: mimalloc's peak on 393 threads varied by 5% between five replays.
 """
 
@@ -34,17 +34,17 @@ machine's."""
 
 
 class VirtualClock:
-    """A clock that stands still until it is set."""
+    """A clock that advances only when it is set."""
 
     def __init__(self) -> None:
-        """Make the clock, at the machine's time."""
+        """Create the clock, set to the machine's time."""
         self.word: np.ndarray = table(np.int64, 1)
         """One int64: nanoseconds of the steady clocks."""
         self.word[0] = time.monotonic_ns()
         self._code = _compiled(self.word.ctypes.data, time.time_ns() - int(self.word[0]))
 
-    def show_to(self, library: LoadedLibrary) -> bool:
-        """Make a library read this clock; return False if it reads none."""
+    def replace_clock_of(self, library: LoadedLibrary) -> bool:
+        """Make a library read this clock; return False if it does not import clock_gettime."""
         address = int(self._code.get_function_address(_FUNCTION))
         self.word[0] = time.monotonic_ns()
         return replace_import(library, _FUNCTION, address)

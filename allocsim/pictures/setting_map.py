@@ -18,7 +18,7 @@ def setting_map(shown: SettingMap) -> Figure:
         for (other, value), ratio in shown.ratios.items()
     ]
     columns, rows = Side(across, shown.across), Side(down, shown.down)
-    names = _level_names(shown.most - 1)
+    names = _level_names(shown.max_ratio - 1)
     return Figure(
         title=f"{shown.allocator}: {down} and {across}",
         summary=f"The two settings with the largest effects: {down} downwards, {across} across. "

@@ -119,7 +119,7 @@ def _settings(results: Results) -> Section:
     content: list[Markup | Figure] = [
         figure for name in FIGURES for figure in _effects(results, name)
     ]
-    content += [setting_map(each) for each in setting_maps(results) if each.most > 1]
+    content += [setting_map(each) for each in setting_maps(results) if each.max_ratio > 1]
     return Section("settings", "Settings", content)
 
 

@@ -31,11 +31,11 @@ class RealConditions:
 
 
 ATTEMPTS = 3
-"""Maximum number of runs until a sample shows the malloc of the program."""
+"""Maximum number of runs until a sample shows the library that should serve the program."""
 
 
 class NotServed(EnvironmentLacks):
-    """A library cannot serve the program, or has not served it."""
+    """The program did not run on the library, or ended otherwise than in the recorded run."""
 
 
 def run_under_libraries(
@@ -67,14 +67,19 @@ def _add_run(real: RealRuns, program: Program, library: str, conditions: RealCon
         real.failure = str(failure)
 
 
-def _run(program: Program, quiet: QuietRuns) -> Outcome:
-    """Run the program, again if no sample shows its malloc: on a busy machine, samples are late."""
+def _run(program: Program, quiet: QuietRuns, file: Path) -> Outcome:
+    """Run the program, again if no sample shows `file`: on a busy machine, samples are late."""
     outcome = quiet.run(program, {})
     for _ in range(ATTEMPTS - 1):
-        if outcome.status != 0 or (outcome.run and outcome.run.malloc):
+        if outcome.status != 0 or (outcome.run is not None and _is_served(outcome.run, file)):
             break
         outcome = quiet.run(program, {})
     return outcome
+
+
+def _is_served(run: ProgramRun, file: Path) -> bool:
+    """Return whether `file` is the malloc library that served the program."""
+    return run.malloc is not None and Path(run.malloc).resolve() == file
 
 
 def run_under(program: Program, library: str, conditions: RealConditions) -> ProgramRun:
@@ -88,12 +93,12 @@ def run_under(program: Program, library: str, conditions: RealConditions) -> Pro
     if linked is not None and linked != file.name and not file.name.startswith(linked):
         raise NotServed(f"{program.name} is linked to {linked}, and was not run under this library")
     environment = program_environment(library, conditions.keep_settings, linked is not None)
-    outcome = _run(program, replace(conditions.quiet, environment=environment))
+    outcome = _run(program, replace(conditions.quiet, environment=environment), file)
     if outcome.status != conditions.status:
         raise NotServed(f"{program.name} {outcome.description} under this library")
     if outcome.run is None:
         raise NotServed(f"{program.name} ended before it could be measured")
-    if outcome.run.malloc is None or Path(outcome.run.malloc).resolve() != file:
+    if not _is_served(outcome.run, file):
         raise NotServed(
             f"{program.name} was served by {outcome.run.malloc or 'an unknown malloc'}, although "
             f"{file} was preloaded"

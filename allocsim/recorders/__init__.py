@@ -21,27 +21,28 @@ RECORDERS: tuple[Recorder, ...] = (
 first: the others record the interpreter's source lines instead of the Python program's."""
 
 
-def usable_recorders(request: Request, wanted: str | None) -> list[Recorder]:
+def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
     """Return the recorders that can record what is requested, in order of preference.
 
-    If `wanted` is given, only the recorder of that name is considered. Raises EnvironmentLacks,
-    with the reason for each recorder, if none is left. Raises InputError if the recorder `wanted`
+    If `chosen` is given, only the recorder of that name is considered. Raises EnvironmentLacks,
+    with the reason for each recorder, if none is left. Raises InputError if the recorder `chosen`
     does not support an option of the request.
     """
-    known = _with_options([_find(wanted)] if wanted else [*RECORDERS], request, wanted)
+    candidates = _with_options([_find(chosen)] if chosen else [*RECORDERS], request, chosen)
     if request.sites:
-        known.sort(key=lambda recorder: not recorder.sees_python_objects)
+        candidates.sort(key=lambda recorder: not recorder.sees_python_objects)
     name = request.program.name
-    unsuited = {recorder.name: recorder.unsuited(request) for recorder in known}
+    unsuited = {recorder.name: recorder.unsuited(request) for recorder in candidates}
     missing = {
-        recorder.name: unsuited[recorder.name] or recorder.missing(request) for recorder in known
+        recorder.name: unsuited[recorder.name] or recorder.missing(request)
+        for recorder in candidates
     }
-    usable = [recorder for recorder in known if missing[recorder.name] is None]
-    if not usable and wanted:
-        raise EnvironmentLacks(f"{wanted} cannot record {name}: {missing[wanted]}")
+    usable = [recorder for recorder in candidates if missing[recorder.name] is None]
+    if not usable and chosen:
+        raise EnvironmentLacks(f"{chosen} cannot record {name}: {missing[chosen]}")
     if not usable:
         reasons = "; ".join(f"{recorder}: {reason}" for recorder, reason in missing.items())
-        suited = [recorder for recorder in known if unsuited[recorder.name] is None]
+        suited = [recorder for recorder in candidates if unsuited[recorder.name] is None]
         advice = f"; recommended: {suited[0].install}" if suited else ""
         raise EnvironmentLacks(f"no installed recorder can record '{name}'{advice} ({reasons})")
     return usable
@@ -60,7 +61,9 @@ def why_not_best(request: Request, chosen: Recorder) -> str | None:
     return f"{best.name}, which records more, cannot be used: {reason}" if reason else None
 
 
-def _with_options(known: list[Recorder], request: Request, wanted: str | None) -> list[Recorder]:
+def _with_options(
+    candidates: list[Recorder], request: Request, chosen: str | None
+) -> list[Recorder]:
     """Return the recorders that support the request's options; raise InputError if none does."""
     options = {
         "--children": (request.children, "records_children", "the processes that a program starts"),
@@ -73,15 +76,15 @@ def _with_options(known: list[Recorder], request: Request, wanted: str | None) -
             "Python's own allocators",
         ),
     }
-    for option, (is_given, ability, what) in options.items():
+    for option, (is_given, ability, data) in options.items():
         if is_given:
             able = [recorder.name for recorder in RECORDERS if getattr(recorder, ability)]
-            known = [recorder for recorder in known if recorder.name in able]
-            if not known:
+            candidates = [recorder for recorder in candidates if recorder.name in able]
+            if not candidates:
                 raise InputError(
-                    f"{option}: {wanted} does not record {what}; use --with {' or '.join(able)}"
+                    f"{option}: {chosen} does not record {data}; use --with {' or '.join(able)}"
                 )
-    return known
+    return candidates
 
 
 def _find(name: str) -> Recorder:

@@ -1,6 +1,7 @@
-"""Read a recording of LTTng as babeltrace2 prints it, if allocsim cannot read its layout directly.
+"""Read a recording of LTTng through babeltrace2, if allocsim cannot read its layout directly.
 
-The layouts that allocsim reads are those of `traces.readers.lttng_directory`.
+`traces.readers.lttng_directory` reads the usual layout. For any other, babeltrace2 prints the
+events as text.
 """
 
 from __future__ import annotations

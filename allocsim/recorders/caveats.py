@@ -52,12 +52,15 @@ def losses_after(recorder: Recorder, directory: Path, outcome: Outcome) -> list[
 def leftover_note(directory: Path) -> str | None:
     """Return a sentence about processes that outlive the program; None if there are none.
 
-    Such a process has inherited an environment with the name of the work directory.
+    They are found by their environment, which they inherited from the program: it contains the name
+    of the work directory.
     """
-    found = leftover_processes(directory)
-    if not found:
+    processes = leftover_processes(directory)
+    if not processes:
         return None
-    named = ", ".join(map(str, found[:MAX_NAMED])) + (", …" if len(found) > MAX_NAMED else "")
+    named = ", ".join(map(str, processes[:MAX_NAMED])) + (
+        ", …" if len(processes) > MAX_NAMED else ""
+    )
     return (
         f"processes that the program started were still running when it ended ({named}): their "
         "later calls are not recorded"

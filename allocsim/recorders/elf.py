@@ -24,7 +24,6 @@ _LOADED, _INTERPRETER, _DYNAMIC_SYMBOLS = 1, 3, 11
 _NATIVE = b"\x7fELF\x02\x01"
 """First bytes of a 64-bit little-endian file."""
 
-
 _GO_BUILD = b"\xff Go buildinf:"
 """Beginning of the build information that Go's linker adds to programs."""
 
@@ -74,9 +73,10 @@ def is_go_program(path: str | Path) -> bool:
 
 
 def zero_filled(path: str | Path) -> int:
-    """Return the bytes of whole pages that a loaded file has after its content, for its .bss.
+    """Return the bytes of whole pages that the loader adds after a file's content, for its .bss.
 
-    Returns 0 if the file is damaged, cannot be read or is not a native ELF file.
+    The pages are initially zero. Returns 0 if the file is damaged, cannot be read or is not a
+    native ELF file.
     """
     try:
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
@@ -86,7 +86,7 @@ def zero_filled(path: str | Path) -> int:
 
 
 def _zero_pages(segment: tuple[int, ...]) -> int:
-    """Return the bytes of whole pages after the end of a segment's content."""
+    """Return the bytes of whole pages that a loaded segment has after its content in the file."""
     kind, _, _, address, _, length, size, _ = segment
     if kind != _LOADED:
         return 0
@@ -102,7 +102,7 @@ def _parsed(image: mmap.mmap, symbols: list[str]) -> ElfFile:
     """Parse a native file; raise struct.error or OverflowError if a table is outside the file."""
     defined: set[str] = set()
     imported: set[str] = set()
-    for name, is_defined in _found(image, symbols):
+    for name, is_defined in _dynamic_symbols(image, symbols):
         (defined if is_defined else imported).add(name)
     return ElfFile(True, _interpreter(image), frozenset(defined), frozenset(imported))
 
@@ -122,7 +122,7 @@ def _segments(image: mmap.mmap) -> Iterator[tuple[int, ...]]:
         yield _SEGMENT.unpack_from(image, table + index * size)
 
 
-def _found(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:
+def _dynamic_symbols(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:
     """Yield each of `symbols` in the dynamic symbol tables, and whether it is defined there."""
     _, _, _, _, _, start, _, _, _, _, size, count, _ = _HEADER.unpack_from(image)
     sections = [_SECTION.unpack_from(image, start + index * size) for index in range(count)]
@@ -130,11 +130,11 @@ def _found(image: mmap.mmap, symbols: list[str]) -> Iterator[tuple[str, bool]]:
         if kind != _DYNAMIC_SYMBOLS or link >= count:
             continue
         names = image[sections[link][4] : sections[link][4] + sections[link][5]]
-        wanted = {at: name for name in symbols for at in _places(names, name)}
+        name_at = {at: name for name in symbols for at in _places(names, name)}
         table = image[offset : offset + length // _SYMBOL.size * _SYMBOL.size]
-        for at, _, _, section, _, _ in _SYMBOL.iter_unpack(table) if wanted else ():
-            if at in wanted:
-                yield wanted[at], section != 0
+        for at, _, _, section, _, _ in _SYMBOL.iter_unpack(table) if name_at else ():
+            if at in name_at:
+                yield name_at[at], section != 0
 
 
 def _places(names: bytes, name: str) -> Iterator[int]:

@@ -36,6 +36,7 @@ UNGUARDED = (
     "no C compiler is installed, so the recorder is not guarded: a program that closes the "
     f"recorder's files breaks the recording, and lost calls are not noticed ({INSTALL})"
 )
+"""The note on a recording without the guard."""
 
 
 class Page(NamedTuple):
@@ -68,10 +69,10 @@ def capabilities_here(recorder: Recorder) -> Capabilities:
 
     Where the guard cannot be compiled, a guarded recorder misses some of the aligned allocations.
     """
-    known = recorder.capabilities
+    capabilities = recorder.capabilities
     if not recorder.is_guarded or has_compiler():
-        return known
-    return replace(known, aligned_calls="partly")
+        return capabilities
+    return replace(capabilities, aligned_calls="partly")
 
 
 def build_guard(directory: Path, recorder: str) -> Path | None:

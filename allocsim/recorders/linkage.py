@@ -35,7 +35,7 @@ class Linkage(NamedTuple):
 
     allocator: str | None = None
     """The library whose malloc the program uses; None if that is libc."""
-    goes_past_malloc: bool = False
+    bypasses_malloc: bool = False
     """Whether the program uses an operator new that does not call malloc."""
 
 
@@ -77,7 +77,7 @@ def why_unsuited(request: Request) -> str | None:
         return reason
     file = _executable(request.program.file)
     linkage = linkage_of(file)
-    if linkage.goes_past_malloc:
+    if linkage.bypasses_malloc:
         return (
             f"'{file}' is linked to {linkage.allocator}, whose operator new does not call malloc: "
             "link it to glibc's malloc to record it"
@@ -119,8 +119,8 @@ def linkage_of(file: str) -> Linkage:
     allocator = next((path for path, it in others.items() if MALLOC in it.defined), None)
     if allocator is None:
         return Linkage()
-    goes_past = bool(others[allocator].defined & {*NEW}) and _uses_new(elf, others, allocator)
-    return Linkage(Path(allocator).name, goes_past)
+    bypasses = bool(others[allocator].defined & {*NEW}) and _uses_new(elf, others, allocator)
+    return Linkage(Path(allocator).name, bypasses)
 
 
 def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -> bool:

@@ -65,10 +65,8 @@ def unsuited(request: Request) -> str | None:
 def run(request: Request, directory: Path) -> Outcome:
     """Run the program with the wrapper preloaded, in a tracing session for this recording."""
     guard = build_guard(directory, "lttng")
-    found = [guard, *map(ctypes.util.find_library, LIBRARIES)]
-    variables = (
-        preload(*(library for library in found if library)) | WAITING | guard_variables(directory)
-    )
+    libraries = [str(guard or ""), *map(ctypes.util.find_library, LIBRARIES)]
+    variables = preload(*filter(None, libraries)) | WAITING | guard_variables(directory)
     with ExitStack() as stack:
         daemon = stack.enter_context(running_daemon(directory))
         stack.enter_context(tracing_session(directory, daemon))
@@ -95,13 +93,13 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
         with open_recording(directory / "nothing") as trace:
             yield trace
         return
-    found = open_directory(directory / "trace", outcome.process)
-    if found is None:
+    opened = open_directory(directory / "trace", outcome.process)
+    if opened is None:
         with printed_by_babeltrace2(directory, outcome.process) as trace:
             yield trace
         return
-    with closing(found):
-        yield found
+    with closing(opened):
+        yield opened
 
 
 RECORDER = Recorder(

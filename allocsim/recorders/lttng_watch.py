@@ -1,4 +1,4 @@
-"""Watch an LTTng session, so that the recorded program does not wait for ever.
+"""Watch an LTTng session, so that the recorded program does not wait forever.
 
 The program waits while its buffers are full. The consumer, a child of the daemon, empties them by
 writing to disk. If the disk is full or the consumer has died, the buffers stay full. The session is

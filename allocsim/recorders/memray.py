@@ -74,14 +74,14 @@ def missing(request: Request) -> str | None:
 
 def run(request: Request, directory: Path) -> Outcome:
     """Run the program under memray."""
-    given = request.program.arguments[1:]
-    options = _count_options(given) or 0
+    command, *words = request.program.arguments
+    options = _count_options(words) or 0
     allocators = [PYTHON_ALLOCATORS] if request.python_allocators else []
     main = main_of(request.program.file, "memray")
     if main is None:
         raise RecorderFailed(missing(request) or "memray is not installed")
     memray = [main, *RUN, *allocators, "-o", str(directory / _FILE)]
-    arguments = [request.program.arguments[0], *given[:options], *memray, *given[options:]]
+    arguments = [command, *words[:options], *memray, *words[options:]]
     return run_program(request.program, {}, arguments=arguments)
 
 

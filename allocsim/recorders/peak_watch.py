@@ -34,8 +34,10 @@ GROWTH = 1.05
 takes milliseconds, and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
-"""Until the mappings show a library with a malloc, the first samples read them too: the dynamic
-linker may still be loading it. A static program has no such library."""
+"""Until the mappings show a malloc other than libc's, the first samples read them too: the dynamic
+linker may still be loading it. The kernel does not list all mappings at one moment, so libc may be
+listed and a preloaded library, which was mapped before it, may not. A static program shows no
+malloc at all."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -60,12 +62,12 @@ class Peak:
     mapped_at: int = 0
     """Anonymous RSS when the mappings were read."""
 
-    def add(self, found: Mapping[str, int]) -> None:
+    def add(self, sample: Mapping[str, int]) -> None:
         """Add a sample: fields of /proc/PID/status, sizes in bytes."""
-        self.threads = max(self.threads, found["Threads"])
-        self.kernel_peak = max(self.kernel_peak, found["VmHWM"])
-        self.highest = max(self.highest, found["RssAnon"])
-        self.file_pages = max(self.file_pages, found["RssFile"] + found["RssShmem"])
+        self.threads = max(self.threads, sample["Threads"])
+        self.kernel_peak = max(self.kernel_peak, sample["VmHWM"])
+        self.highest = max(self.highest, sample["RssAnon"])
+        self.file_pages = max(self.file_pages, sample["RssFile"] + sample["RssShmem"])
 
     @property
     def anonymous(self) -> int:
@@ -79,8 +81,14 @@ class Peak:
         If another library than libc has a malloc, the dynamic linker takes that one.
         """
         libraries = sorted(path for path in self.map.code if not _is_recorders(path))
-        found = [path for path in libraries if has_malloc(path)]
-        return next((path for path in found if not is_libc(path)), None) or next(iter(found), None)
+        mallocs = [path for path in libraries if has_malloc(path)]
+        others = [path for path in mallocs if not is_libc(path)]
+        return next(iter([*others, *mallocs]), None)
+
+    @property
+    def is_preloaded(self) -> bool:
+        """Whether a sample shows a malloc other than libc's."""
+        return self.malloc is not None and not is_libc(self.malloc)
 
     @property
     def outside_malloc(self) -> int:
@@ -89,9 +97,11 @@ class Peak:
         The static data of a malloc library other than libc is not part of it, because a replay on
         that library has the same data.
         """
-        served = self.malloc
-        left_out = {path for path in self.map.code if _is_recorders(path)}
-        return self.map.outside(left_out | ({served} if served and not is_libc(served) else set()))
+        library = self.malloc
+        excluded = {path for path in self.map.code if _is_recorders(path)}
+        if library and not is_libc(library):
+            excluded.add(library)
+        return self.map.outside(excluded)
 
 
 class PeakWatch:
@@ -121,28 +131,28 @@ class PeakWatch:
     def _sample(self, process: int) -> bool:
         """Take a sample; return whether the process still runs."""
         try:
-            found = _fields(process)
-            if "VmHWM" not in found:
+            sample = _fields(process)
+            if "VmHWM" not in sample:
                 return False  # a process that has ended, but is not reaped, has no memory
-            if found["VmHWM"] < self.peak.kernel_peak:
+            if sample["VmHWM"] < self.peak.kernel_peak:
                 self.peak, self._samples = Peak(), 0  # exec has given the process new memory
-            self.peak.add(found)
+            self.peak.add(sample)
         except OSError:
             return False
         self._samples += 1
-        is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
-        if is_early or found["RssAnon"] > GROWTH * self.peak.mapped_at:
+        is_early = self._samples <= EARLY_SAMPLES and not self.peak.is_preloaded
+        if is_early or sample["RssAnon"] > GROWTH * self.peak.mapped_at:
             with suppress(OSError):  # the next sample shows whether the process has ended
                 self.peak.map = read_memory_map(process)
-                self.peak.mapped_at = found["RssAnon"]
+                self.peak.mapped_at = sample["RssAnon"]
         return True
 
 
 def _fields(process: int) -> dict[str, int]:
     """Return the fields of a process, sizes in bytes; some are missing once the process ended."""
     text = Path(f"/proc/{process}/status").read_bytes()
-    found = _FIELD.finditer(text)
-    return {one[1].decode(): int(one[2]) << (10 if one[3] else 0) for one in found}
+    matches = _FIELD.finditer(text)
+    return {match[1].decode(): int(match[2]) << (10 if match[3] else 0) for match in matches}
 
 
 def _is_recorders(path: str) -> bool:

@@ -1,7 +1,7 @@
-"""The program to record: finding it, running it, and how it ended.
+"""Find the program to record, run it, and report how it ended.
 
-While the program runs, it gets the terminal's input and the signals sent to allocsim. allocsim
-forwards the signals and waits until the program has ended.
+While the program runs, it reads the terminal's input. allocsim forwards the signals that it gets to
+the program, and waits until the program has ended.
 """
 
 from __future__ import annotations

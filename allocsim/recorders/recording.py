@@ -32,7 +32,7 @@ class Choice(NamedTuple):
     recorder: str | None = None
     """A recorder's name; None for the best installed one."""
     cost: bool = False
-    """First run the program without a recorder, to tell how much slower the recorder makes it."""
+    """First run the program without a recorder, to measure the recorder's cost."""
     force: bool = False
     """Overwrite existing files."""
 
@@ -112,7 +112,7 @@ def _failure(recorder: Recorder, error: RecorderFailed, others: list[Recorder]) 
 
 
 def _announce(session: Session, recorder: Recorder) -> None:
-    """Tell the user what is recorded, and what is not."""
+    """Notify the user of what is recorded, and what is not."""
     session.notify(f"recording with {recorder.name}: {recorder.summary}")
     lacking = capabilities_here(recorder).lacking
     if lacking:
@@ -122,7 +122,7 @@ def _announce(session: Session, recorder: Recorder) -> None:
 
 
 def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finished:
-    """Return what is known about the finished run, and tell the user what was lost in it."""
+    """Return the finished recording, and notify the user of what it lacks."""
     program, directory = session.request.program, session.directory
     losses = losses_after(recorder, directory, outcome)
     leftover = leftover_note(directory)

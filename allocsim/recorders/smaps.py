@@ -49,12 +49,13 @@ class MemoryMap(NamedTuple):
     code: frozenset[str]
     """The files whose code is mapped."""
 
-    def outside(self, left_out: Collection[str]) -> int:
-        """Return the bytes that do not come from malloc, except those of the files `left_out`."""
-        return sum(size for path, size in self.static.items() if path not in left_out)
+    def outside(self, excluded: Collection[str]) -> int:
+        """Return the bytes that do not come from malloc, without those of the `excluded` files."""
+        return sum(size for path, size in self.static.items() if path not in excluded)
 
 
 NO_MEMORY = MemoryMap({}, frozenset())
+"""The map of a process before its mappings are read."""
 
 
 def read_memory_map(process: int) -> MemoryMap:
@@ -85,12 +86,12 @@ def memory_map(text: bytes) -> MemoryMap:
 def _mappings(text: bytes) -> Iterator[Mapping]:
     """Yield the mappings in the order of their addresses."""
     head = None
-    for found in _MAPPING.finditer(text):
-        if found[5] is None:
-            head = found
+    for match in _MAPPING.finditer(text):
+        if match[5] is None:
+            head = match
         elif head is not None:
             start, end = int(head[1], 16), int(head[2], 16)
-            yield Mapping(start, end, b"x" in head[3], head[4], int(found[5]) << 10)
+            yield Mapping(start, end, b"x" in head[3], head[4], int(match[5]) << 10)
 
 
 _zero_filled = lru_cache(maxsize=1024)(zero_filled)

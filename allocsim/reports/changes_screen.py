@@ -16,19 +16,19 @@ MEANING = (
 )
 
 
-def print_changes(found: Changes, before: str, after: str) -> None:
+def print_changes(changes: Changes, before: str, after: str) -> None:
     """Print the changes from the workload called `before` to the one called `after`."""
-    screen, whens = Screen(), [when(each.moment) for each in (found.before, found.after)]
-    title = f"{before} at {whens[0]} and {after} at {whens[1]}, on {found.before.subject}"
+    screen, whens = Screen(), [when(each.moment) for each in (changes.before, changes.after)]
+    title = f"{before} at {whens[0]} and {after} at {whens[1]}, on {changes.before.subject}"
     screen.print(styled(title, "bold"))
-    screen.print_table(_moments_table(found))
-    screen.print_table(_parts_table(found))
-    for by in dict.fromkeys(change.by for change in found.owners):
-        rows = [change for change in found.owners if change.by == by]
-        screen.print_table(_owners_table(by, rows, found), 2)
+    screen.print_table(_moments_table(changes))
+    screen.print_table(_parts_table(changes))
+    for by in dict.fromkeys(change.by for change in changes.owners):
+        rows = [change for change in changes.owners if change.by == by]
+        screen.print_table(_owners_table(by, rows, changes), 2)
     screen.print(styled(MEANING.format(before=before, after=after), "dim"))
-    screen.print("", *map(styled, change_sentences(found)))
-    cautions = dict.fromkeys([*found.before.cautions, *found.after.cautions])
+    screen.print("", *map(styled, change_sentences(changes)))
+    cautions = dict.fromkeys([*changes.before.cautions, *changes.after.cautions])
     screen.print(*(styled(f"warning: {caution}", "yellow") for caution in cautions))
 
 
@@ -41,58 +41,58 @@ def _table(title: str, columns: Iterable[str]) -> Table:
     return table
 
 
-def _moments_table(found: Changes) -> Table:
+def _moments_table(changes: Changes) -> Table:
     """Return the table of the moments: events, footprint and live bytes of both."""
     table = _table("moment", ("event A", "B", "footprint A", "B", "change", "live A", "B"))
-    after = {moment.name: moment for moment in found.after.moments}
-    for moment in found.before.moments:
+    after = {moment.name: moment for moment in changes.after.moments}
+    for moment in changes.before.moments:
         other = after.get(moment.name)
         if other is None:
             continue
         events = ["" if each.event is None else f"{each.event:,}" for each in (moment, other)]
-        cells = _cells(found, moment.footprint, other.footprint)
+        cells = _cells(changes, moment.footprint, other.footprint)
         live = [format_bytes(each.live) for each in (moment, other)]
         table.add_row(moment.name, *events, *cells, *live)
     return table
 
 
-def _parts_table(found: Changes) -> Table:
+def _parts_table(changes: Changes) -> Table:
     """Return the table of the parts of both footprints."""
     table = _table("part of the footprint", ("A", "B", "change"))
-    old, new = found.before.parts, found.after.parts
+    old, new = changes.before.parts, changes.after.parts
     for name in dict.fromkeys([*old, *new]):
-        table.add_row(name, *_cells(found, old.get(name, 0), new.get(name, 0)))
-    footprints = (found.before.moment.footprint, found.after.moment.footprint)
-    table.add_row("footprint", *_cells(found, *footprints), style="bold")
+        table.add_row(name, *_cells(changes, old.get(name, 0), new.get(name, 0)))
+    footprints = (changes.before.moment.footprint, changes.after.moment.footprint)
+    table.add_row("footprint", *_cells(changes, *footprints), style="bold")
     return table
 
 
-def _owners_table(by: str, changes: list[Change], found: Changes) -> Table:
+def _owners_table(by: str, rows: list[Change], changes: Changes) -> Table:
     """Return the table of a grouping: the largest changes, and the sum of all others."""
     columns = ("objects A", "B", "live A", "B", "owned A", "B", "change")
     table = _table(f"owner, by {TITLES[by]}", columns)
-    for change in changes[:ROWS]:
-        table.add_row(change.name, *_owner_cells([change], found))
-    if others := changes[ROWS:]:
-        table.add_row(f"{len(others)} others", *_owner_cells(others, found))
+    for change in rows[:ROWS]:
+        table.add_row(change.name, *_owner_cells([change], changes))
+    if others := rows[ROWS:]:
+        table.add_row(f"{len(others)} others", *_owner_cells(others, changes))
     return table
 
 
-def _owner_cells(changes: list[Change], found: Changes) -> list[str]:
+def _owner_cells(rows: list[Change], changes: Changes) -> list[str]:
     """Return the cells of the sum of some owners."""
 
     def sums(field: str) -> list[int]:
         """Return the sum of a field before and after."""
-        return [sum(pair) for pair in zip(*(each.figures(field) for each in changes), strict=True)]
+        return [sum(pair) for pair in zip(*(each.figures(field) for each in rows), strict=True)]
 
     objects = [f"{count:,}" for count in sums("objects")]
     live = [format_bytes(size) for size in sums("live")]
     before, after = sums("owned")
-    return [*objects, *live, *_cells(found, before, after)]
+    return [*objects, *live, *_cells(changes, before, after)]
 
 
-def _cells(found: Changes, before: int, after: int) -> list[str]:
-    """Return two sizes and their change as text; "noise" if it is too small."""
+def _cells(changes: Changes, before: int, after: int) -> list[str]:
+    """Return two sizes and their change as text; "noise" if the change is too small."""
     change = after - before
-    told = "" if not change else "noise" if found.is_noise(change) else format_change(change)
-    return [format_bytes(before), format_bytes(after), told]
+    text = "" if not change else "noise" if changes.is_noise(change) else format_change(change)
+    return [format_bytes(before), format_bytes(after), text]

@@ -17,14 +17,14 @@ SCHEMA = "allocsim/explanation-changes/1"
 meaning."""
 
 
-def changes_json(found: Changes, traces: tuple[Trace, Trace], command: str) -> str:
+def changes_json(changes: Changes, traces: tuple[Trace, Trace], command: str) -> str:
     """Return the changes as indented JSON, with all owners. Sizes are integers, in bytes."""
-    return json.dumps(changes_as_dict(found, traces, command), indent=2)
+    return json.dumps(changes_as_dict(changes, traces, command), indent=2)
 
 
-def changes_as_dict(found: Changes, traces: tuple[Trace, Trace], command: str) -> dict[str, Any]:
+def changes_as_dict(changes: Changes, traces: tuple[Trace, Trace], command: str) -> dict[str, Any]:
     """Return the object that --json prints for two workloads."""
-    before, after = found.before, found.after
+    before, after = changes.before, changes.after
     names = dict.fromkeys([*before.parts, *after.parts])
     return {
         "schema": SCHEMA,
@@ -32,18 +32,18 @@ def changes_as_dict(found: Changes, traces: tuple[Trace, Trace], command: str) -
         "command": command,
         "before": as_json(before, traces[0], command),
         "after": as_json(after, traces[1], command),
-        "footprint": _pair(found, before.moment.footprint, after.moment.footprint),
-        "live": _pair(found, before.moment.live, after.moment.live),
+        "footprint": _pair(changes, before.moment.footprint, after.moment.footprint),
+        "live": _pair(changes, before.moment.live, after.moment.live),
         "parts": {
-            name: _pair(found, before.parts.get(name, 0), after.parts.get(name, 0))
+            name: _pair(changes, before.parts.get(name, 0), after.parts.get(name, 0))
             for name in names
         },
-        "owners": [_owner(found, change) for change in found.owners],
-        "sentences": change_sentences(found),
+        "owners": [_owner(changes, change) for change in changes.owners],
+        "sentences": change_sentences(changes),
     }
 
 
-def _owner(found: Changes, change: Change) -> dict[str, Any]:
+def _owner(changes: Changes, change: Change) -> dict[str, Any]:
     """Return an owner in both workloads."""
     sides = {"before": change.before, "after": change.after}
     return {
@@ -51,16 +51,16 @@ def _owner(found: Changes, change: Change) -> dict[str, Any]:
         "name": change.name,
         **{side: None if owner is None else asdict(owner) for side, owner in sides.items()},
         "change": change.owned,
-        "noise": found.is_noise(change.owned),
+        "noise": changes.is_noise(change.owned),
     }
 
 
-def _pair(found: Changes, before: int, after: int) -> dict[str, Any]:
+def _pair(changes: Changes, before: int, after: int) -> dict[str, Any]:
     """Return two sizes and their change."""
     change = after - before
     return {
         "before": before,
         "after": after,
         "change": change,
-        "noise": found.is_noise(change),
+        "noise": changes.is_noise(change),
     }

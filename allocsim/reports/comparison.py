@@ -60,8 +60,8 @@ class Compared:
 
     def reference_row(self) -> Row | None:
         """Return the row of the reference, or None if every subject failed."""
-        found = (row for row in self.comparison.rows if row.subject == self.reference)
-        return next(found, None)
+        matching = (row for row in self.comparison.rows if row.subject == self.reference)
+        return next(matching, None)
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
@@ -176,7 +176,7 @@ def titles() -> list[str]:
 def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
     """Return the cells of each subject that has figures, in the order of `titles`."""
     rows = [row for row in shown.rows() if row.memory or row.times]
-    found: dict[str, list[Cell]] = {row.subject: [] for row in rows}
+    by_subject: dict[str, list[Cell]] = {row.subject: [] for row in rows}
     for column in COLUMNS:
         best, base = _best_of(column, rows), shown.reference_row()
         reference = column.of(base) if base else None
@@ -186,10 +186,10 @@ def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
             if column is FOOTPRINT and row.memory:
                 text = range_text(row)
             is_best = row.failure is None and value is not None and value == best
-            found[row.subject].append(Cell(text, is_best))
+            by_subject[row.subject].append(Cell(text, is_best))
             if column.key in RELATED:
-                found[row.subject].append(Cell(_relative(value, reference)))
-    return found
+                by_subject[row.subject].append(Cell(_relative(value, reference)))
+    return by_subject
 
 
 def _best_of(column: Column, rows: Sequence[Row]) -> float | None:

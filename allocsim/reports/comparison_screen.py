@@ -60,9 +60,9 @@ def _table(shown: Compared) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     figures = cells(shown)
     for row in shown.rows():
-        found = figures.get(row.subject)
-        first = styled(label(row), "" if found else "red")
-        table.add_row(first, *([_text(cell) for cell in found] if found else ["failed"]))
+        texts = [_text(cell) for cell in figures.get(row.subject, [])]
+        first = styled(label(row), "" if texts else "red")
+        table.add_row(first, *(texts or [styled("failed")]))
     return table
 
 

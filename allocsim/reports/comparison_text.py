@@ -124,8 +124,8 @@ def _table(shown: Compared) -> list[str]:
     lines = [f"| subject | {' | '.join(titles())} |", f"|---|{'---:|' * len(titles())}"]
     for row in shown.rows():
         if row.subject in figures:
-            found = " | ".join(_emphasised(cell) for cell in figures[row.subject])
-            lines.append(f"| {plain(label(row))} | {found} |")
+            emphasised = " | ".join(_emphasised(cell) for cell in figures[row.subject])
+            lines.append(f"| {plain(label(row))} | {emphasised} |")
         if row.failure:
             lines.append(f"| {plain(label(row))} | {plain(row.failure)} |")
     return lines

@@ -54,8 +54,8 @@ def conditions(shown: Compared) -> str:
     how = shown.comparison.conditions
     runs = f"{counted(how.runs, 'run')} after {how.warmup} to warm up"
     processes = f"one for memory, one for times ({runs})" if how.timed else "one for memory"
-    found = [(label(row), row.about.version) for row in shown.comparison.rows]
-    allocators = [f"{name} {version}" for name, version in found if version]
+    versions = [(label(row), row.about.version) for row in shown.comparison.rows]
+    allocators = [f"{name} {version}" for name, version in versions if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
     paced = ", libraries with --pace recorded" if how.paced else ""
     return (
@@ -98,26 +98,26 @@ def warnings(comparison: Comparison) -> list[str]:
     about = (_threads, _ends, _ranges, duration_warning, _strays, _single_run, _spreads)
     texts = [text(comparison) for text in about]
     is_inferred = comparison.workload.ends == "inferred"
-    found = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
-    found += [text for text in texts if text]
-    found += prediction_warnings(comparison)
+    sentences = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
+    sentences += [text for text in texts if text]
+    sentences += prediction_warnings(comparison)
     for row in comparison.rows:
         library = library_of(row.subject)
         if library and is_own_glibc(library) and row.memory and row.about.host is None:
-            found.append(
+            sentences.append(
                 f"{label(row)} also served Python in the measured process, so its heap was not "
                 "empty at the start; install mimalloc or jemalloc, and Python will use that "
                 "instead."
             )
         if row.about.flaw:
-            found.append(f"{row.subject}: {row.about.flaw}.")
+            sentences.append(f"{row.subject}: {row.about.flaw}.")
         if _missed_peak(row):
-            found.append(
+            sentences.append(
                 f"{row.subject}: the kernel's peak RSS, file pages included, grew by "
                 f"{format_bytes(row.memory.high_water or 0)}, "  # type: ignore[union-attr]
                 "well above the measured peak."
             )
-    return found
+    return sentences
 
 
 def _threads(comparison: Comparison) -> str:
@@ -148,8 +148,8 @@ def _ranges(comparison: Comparison) -> str:
         return ""
     return (
         "the recording does not say how much of its memory the program writes to, so some peaks "
-        "are ranges, from --touch first to --touch page; recordings of the recorder preload say it "
-        "for large blocks."
+        "are ranges, from --touch first to --touch page; the recorder preload records it for large "
+        "objects."
     )
 
 
@@ -169,7 +169,7 @@ def _single_run(comparison: Comparison) -> str:
     single = [row for row in comparison.rows if row.times and len(row.times.runs) == 1]
     if len(single) < 2:
         return ""
-    return "times of a single run rank nothing; use --runs 5."
+    return "times of a single run are not ranked; use --runs 5."
 
 
 def _spreads(comparison: Comparison) -> str:
@@ -190,14 +190,14 @@ def compare_counters(comparison: Comparison) -> list[str]:
     Returns a sentence for each design if both were measured.
     """
     by_name = {row.subject: row for row in comparison.rows}
-    found = []
+    sentences = []
     for name, design in by_name.items():
         library = by_name.get(PREFIX + name)
         if library and design.memory and library.memory:
             ours, theirs = design.memory.counters, library.memory.counters
             if common := [key for key in theirs if key in ours]:
-                found.append(_equality(name, [(key, ours[key], theirs[key]) for key in common]))
-    return found
+                sentences.append(_equality(name, [(key, ours[key], theirs[key]) for key in common]))
+    return sentences
 
 
 def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:

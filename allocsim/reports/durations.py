@@ -1,6 +1,6 @@
-"""The time that passed for a library in a replay, compared with that of the recorded program.
+"""The time that passes for a library in a replay, compared with that of the recorded program.
 
-Some libraries release memory a while after it was freed, so their footprint depends on this time.
+Some libraries release memory some time after it was freed, so their footprint depends on this time.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ def recorded_time(comparison: Comparison) -> str:
     if not clocked:
         return ""
     return (
-        f"The workload has no times: for {', '.join(clocked)}, which release memory by the clock, "
-        f"{ASSUMED_NS / 1000:g} us passed with each event. "
+        f"The workload has no times, so {ASSUMED_NS / 1000:g} us passed with each event for "
+        f"libraries that release memory after a delay ({', '.join(clocked)}). "
     )
 
 
 def duration_warning(comparison: Comparison) -> str:
-    """Return the warning that libraries released memory in another time than the program's, or "".
+    """Return the warning that libraries had more or less time to release memory, or "".
 
-    The time of the program is not known unless its trace has times. A library that read the virtual
-    clock had the program's time.
+    The time of the program is not known unless its trace has times. A library that reads the
+    virtual clock has as much time as in the program.
     """
     seconds = comparison.workload.seconds
     if seconds is None or comparison.conditions.paced:
         return ""
-    clocked = [row for row in comparison.rows if _is_hurried(row, seconds)]
+    clocked = [row for row in comparison.rows if _had_other_time(row, seconds)]
     if not clocked:
         return ""
     taken = ", ".join(f"{label(row)} {row.memory.seconds:.2f} s" for row in clocked if row.memory)
     return (
-        f"the recorded program took {seconds:.2f} s, and these replays another time, although the "
-        f"libraries release memory by the clock: {taken}; --pace recorded replays in the program's "
-        "time."
+        f"the recorded program took {seconds:.2f} s, the replays {taken}. These libraries release "
+        "memory after a delay, so their figures depend on this time; --pace recorded replays at "
+        "the pace of the program."
     )
 
 
 def _is_clocked(row: Row) -> bool:
-    """Return whether a row is that of a library that releases memory by the virtual clock."""
+    """Return whether the library releases memory after a delay, and reads the virtual clock."""
     memory = row.memory
     return memory is not None and memory.has_virtual_clock and releases_by_clock(memory.counters)
 
 
-def _is_hurried(row: Row, seconds: float) -> bool:
-    """Return whether a library that releases memory by the clock had less or more time to do so.
+def _had_other_time(row: Row, seconds: float) -> bool:
+    """Return whether a library had less or more time to release memory than in the program.
 
-    `seconds` is the time of the program.
+    `seconds` is the time of the program. A library without delayed release needs no time.
     """
     memory = row.memory
     if memory is None or memory.has_virtual_clock or library_of(row.subject) is None:

@@ -30,29 +30,29 @@ MEANING = (
 SLABS = "; in slabs: shares of whole slabs, which the library can release"
 
 
-def print_explanation(found: Explanation, workload: str) -> None:
+def print_explanation(explanation: Explanation, workload: str) -> None:
     """Print the explanation of a workload."""
-    screen, moment = Screen(), found.moment
+    screen, moment = Screen(), explanation.moment
     factor = "" if moment.overhead is None else f", {moment.overhead:.2f}x live"
     screen.print(
         styled(
-            f"{workload} on {found.subject}, at {when(moment)}: {format_bytes(moment.footprint)} "
-            f"for {format_bytes(moment.live)} live{factor}",
+            f"{workload} on {explanation.subject}, at {when(moment)}: "
+            f"{format_bytes(moment.footprint)} for {format_bytes(moment.live)} live{factor}",
             "bold",
         )
     )
-    screen.print_table(moments_table(found.moments, moment.event))
-    screen.print_table(_parts_table(found))
-    for by in dict.fromkeys(owner.by for owner in found.owners):
-        rows = [owner for owner in found.owners if owner.by == by]
-        screen.print_table(_owners_table(by, rows, found), 3)
-    slabs = SLABS if any(owner.slabs is not None for owner in found.owners) else ""
-    untouched = " - untouched" if "untouched" in found.parts else ""
-    screen.print(styled(MEANING.format(unit=found.unit, untouched=untouched) + slabs, "dim"))
-    if found.what_ifs:
-        screen.print_table(_what_if_table(found))
-    screen.print("", *(styled(sentence) for sentence in found.sentences))
-    screen.print(*(styled(f"warning: {caution}", "yellow") for caution in found.cautions))
+    screen.print_table(moments_table(explanation.moments, moment.event))
+    screen.print_table(_parts_table(explanation))
+    for by in dict.fromkeys(owner.by for owner in explanation.owners):
+        rows = [owner for owner in explanation.owners if owner.by == by]
+        screen.print_table(_owners_table(by, rows, explanation), 3)
+    slabs = SLABS if any(owner.slabs is not None for owner in explanation.owners) else ""
+    untouched = " - untouched" if "untouched" in explanation.parts else ""
+    screen.print(styled(MEANING.format(unit=explanation.unit, untouched=untouched) + slabs, "dim"))
+    if explanation.what_ifs:
+        screen.print_table(_what_if_table(explanation))
+    screen.print("", *(styled(sentence) for sentence in explanation.sentences))
+    screen.print(*(styled(f"warning: {caution}", "yellow") for caution in explanation.cautions))
 
 
 def when(moment: Moment) -> str:
@@ -61,21 +61,21 @@ def when(moment: Moment) -> str:
     return event if moment.name.isdecimal() else f"{moment.name} ({event})"
 
 
-def _parts_table(found: Explanation) -> Table:
+def _parts_table(explanation: Explanation) -> Table:
     """Return the table of the parts of the footprint."""
-    table, whole = Table(box=None), found.moment.footprint
+    table, whole = Table(box=None), explanation.moment.footprint
     for title in ("part of the footprint", "", ""):
         table.add_column(title, justify="right" if not title else "left", no_wrap=True)
     table.add_column("", min_width=20, no_wrap=True)
-    for name, size in found.parts.items():
+    for name, size in explanation.parts.items():
         table.add_row(name, format_bytes(size), percent(size, whole), bar(size, whole))
     table.add_row("footprint", format_bytes(whole), percent(whole, whole), style="bold")
     return table
 
 
-def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
+def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Table:
     """Return the table of a grouping: the largest owners, all others, and the bytes of no owner."""
-    whole = found.moment.footprint
+    whole = explanation.moment.footprint
     table = simple_table()
     table.add_column(f"owner, by {TITLES[by]}", no_wrap=True)
     with_slabs = owners[0].slabs is not None
@@ -86,7 +86,7 @@ def _owners_table(by: str, owners: list[Owner], found: Explanation) -> Table:
         table.add_row(owner.name, *_cells(owner, whole))
     if len(owners) > ROWS:
         table.add_row(f"{len(owners) - ROWS} others", *_cells(_sum(owners[ROWS:]), whole, False))
-    size = sum(found.nobody.values())
+    size = sum(explanation.nobody.values())
     if size:
         table.add_row("no live object", "", "", "", "", format_bytes(size), percent(size, whole))
     return table
@@ -107,14 +107,14 @@ def _sum(owners: list[Owner]) -> Owner:
     return Owner(by=owners[0].by, name="", **sums, only=0, some=0, untouched=0)
 
 
-def _what_if_table(found: Explanation) -> Table:
+def _what_if_table(explanation: Explanation) -> Table:
     """Return the table of the experiments."""
     table = simple_table()
     table.add_column("what if", no_wrap=True)
     for name in ("footprint", "change"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for each in found.what_ifs:
+    for each in explanation.what_ifs:
         change = "within noise" if each.is_noise() else format_change(each.change)
         table.add_row(each.what, format_bytes(each.footprint), change, each.how)
     return table

@@ -16,12 +16,12 @@ SCHEMA = "allocsim/explanation/1"
 meaning."""
 
 
-def explanation_json(found: Explanation, trace: Trace, command: str) -> str:
+def explanation_json(explanation: Explanation, trace: Trace, command: str) -> str:
     """Return the explanation as indented JSON, with all owners. Sizes are integers, in bytes."""
-    return json.dumps(as_json(found, trace, command), indent=2)
+    return json.dumps(as_json(explanation, trace, command), indent=2)
 
 
-def as_json(found: Explanation, trace: Trace, command: str) -> dict[str, Any]:
+def as_json(explanation: Explanation, trace: Trace, command: str) -> dict[str, Any]:
     """Return the object that --json prints."""
     return {
         "schema": SCHEMA,
@@ -30,15 +30,15 @@ def as_json(found: Explanation, trace: Trace, command: str) -> dict[str, Any]:
         "workload": {"name": trace.name, **trace.description},
         "dropped": trace.dropped,
         "notes": trace.notes,
-        "warnings": [*trace_warnings(trace), *found.cautions],
-        "moments": [moment.as_json() for moment in found.moments],
-        "moment": found.moment.as_json(),
-        "subject": found.subject,
-        "unit": found.unit,
-        "footprint": found.moment.footprint,
-        "parts": found.parts,
-        "owners": [asdict(owner) for owner in found.owners],
-        "nobody": found.nobody,
+        "warnings": [*trace_warnings(trace), *explanation.cautions],
+        "moments": [moment.as_json() for moment in explanation.moments],
+        "moment": explanation.moment.as_json(),
+        "subject": explanation.subject,
+        "unit": explanation.unit,
+        "footprint": explanation.moment.footprint,
+        "parts": explanation.parts,
+        "owners": [asdict(owner) for owner in explanation.owners],
+        "nobody": explanation.nobody,
         "what_if": [
             {
                 "what": each.what,
@@ -49,8 +49,8 @@ def as_json(found: Explanation, trace: Trace, command: str) -> dict[str, Any]:
                 "group": each.group,
                 "noise": each.is_noise(),
             }
-            for each in found.what_ifs
+            for each in explanation.what_ifs
         ],
-        "top": None if found.top is None else asdict(found.top),
-        "sentences": found.sentences,
+        "top": None if explanation.top is None else asdict(explanation.top),
+        "sentences": explanation.sentences,
     }

@@ -1,4 +1,4 @@
-"""Strings in GitHub Markdown: text stays text, whatever it contains.
+"""Escape strings for GitHub Markdown, so that no text becomes markup.
 
 Every string that comes from a file, a library, a design or the command line passes through this
 module. Otherwise a name could become a link, HTML, a heading or a row of a table.
@@ -10,7 +10,7 @@ import re
 
 from allocsim.text import printable
 
-# An underscore within a word, as in `thread_cache`, means nothing.
+# An underscore within a word, as in `thread_cache`, is not markup.
 _MARKUP = re.compile(r"[\\`*\[\]<>&~]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])")
 
 # GitHub turns words with these into links, mentions and formulas. Backslashes do not stop it; code

@@ -27,7 +27,7 @@ def headline(result: Result) -> str:
 
 
 def summary(profile: Profile) -> str:
-    """Return the peak footprint against peak live, and the fragmentation at that peak.
+    """Return the peak footprint relative to peak live, and the fragmentation at that peak.
 
     The two peaks may occur at different moments. Their ratio is therefore not called overhead,
     which compares the footprint with the live bytes of the same moment.
@@ -44,7 +44,7 @@ def summary(profile: Profile) -> str:
 
 
 def verification(profile: Profile) -> str:
-    """Return how much --verify and --check-every have checked, or "" if neither was given."""
+    """Return what --verify and --check-every have checked, or "" if neither was given."""
     objects = f"{counted(profile.stamps, 'object')} intact" if profile.stamps else ""
     checks = f"all invariants held in {counted(profile.checks, 'check')}" if profile.checks else ""
     return f"verified: {' · '.join(filter(None, (objects, checks)))}" if objects or checks else ""

@@ -20,14 +20,14 @@ from allocsim.text import printable
 DEFAULT = "pinned"
 
 
-def pprof_profile(found: Explanation, workload: str) -> bytes:
+def pprof_profile(explanation: Explanation, workload: str) -> bytes:
     """Return the profile of an explanation that has stacks. Equal explanations give equal bytes."""
-    assert found.stacks is not None
+    assert explanation.stacks is not None
     tables = _Tables()
     types = b"".join(content(1, _value_type(measure, tables)) for measure in MEASURES)
-    samples = b"".join(_samples(found.stacks, tables))
-    moment = f"{found.moment.name} (event {found.moment.event})"
-    comment = tables.text(printable(f"{workload} on {found.subject}, at {moment}"))
+    samples = b"".join(_samples(explanation.stacks, tables))
+    moment = f"{explanation.moment.name} (event {explanation.moment.event})"
+    comment = tables.text(printable(f"{workload} on {explanation.subject}, at {moment}"))
     ends = integer(13, comment) + integer(14, tables.text(DEFAULT))
     return gzip.compress(types + samples + tables.fields() + ends, mtime=0)
 

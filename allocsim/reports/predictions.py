@@ -58,7 +58,7 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
     allowed = max(TOLERATED * run.anonymous_peak, TOLERATED_BYTES)
     low = lowest_peak(row)
     if low is not None and run.anonymous_peak <= predicted + allowed:
-        return [f"{peaks}: {_end_that_holds(run, low + run.outside_malloc, predicted)}"]
+        return [f"{peaks}: {_nearer_end(run, low + run.outside_malloc, predicted)}"]
     if predicted > run.anonymous_peak + allowed:
         touch = comparison.conditions.touch.name.lower()
         return [
@@ -74,16 +74,16 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
     return []
 
 
-def _end_that_holds(run: ProgramRun, low: int, high: int) -> str:
-    """Say which end of the predicted range (in bytes) is nearer to the recorded peak."""
+def _nearer_end(run: ProgramRun, low: int, high: int) -> str:
+    """Say which end of the predicted range is nearer to the recorded peak; ends are in bytes."""
     if run.anonymous_peak - low < high - run.anonymous_peak:
         return (
             "the program writes to little of its large objects, so the lower ends of the ranges "
-            "hold, for other libraries too."
+            "are the better predictions, also for other libraries."
         )
     return (
-        "the program writes to most of its large objects, so the upper ends of the ranges hold, "
-        "for other libraries too."
+        "the program writes to most of its large objects, so the upper ends of the ranges are the "
+        "better predictions, also for other libraries."
     )
 
 

@@ -30,9 +30,9 @@ def varint(value: int) -> bytes:
     """Return an integer from 0 to 2**64 - 1: 7 bits per byte, lowest first; 128 marks all but the
     last byte.
     """
-    found = bytearray()
+    encoded = bytearray()
     while value > 127:
-        found.append(value & 127 | 128)
+        encoded.append(value & 127 | 128)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    encoded.append(value)
+    return bytes(encoded)

@@ -55,9 +55,9 @@ def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
     real, predicted = row.real, prediction(row, comparison)
     if real is None:
         return None
-    found: dict[str, Any] = msgspec.to_builtins(real)
+    fields: dict[str, Any] = msgspec.to_builtins(real)
     peak = real.middle(_peak) if real.runs else None
-    return found | {"predicted": predicted, "peak": peak, "ratio": _ratio(predicted, real)}
+    return fields | {"predicted": predicted, "peak": peak, "ratio": _ratio(predicted, real)}
 
 
 def real_failures(shown: Compared) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sentences on a sweep: its size, the best subjects with their line to paste, and remarks."""
+"""Sentences about a sweep: its size, the best subjects with their settings, and remarks."""
 
 from __future__ import annotations
 
@@ -74,21 +74,21 @@ def cautions(results: Results) -> Iterator[str]:
 
 
 def remarks(results: Results) -> Iterator[str]:
-    """Yield what was not measured, and what a footprint is if there are two kinds of it."""
+    """Yield what was not measured, and what a footprint is if there are designs and libraries."""
     if not any(column.times for column in results.columns):
-        yield "no times were measured; --timed measures them"
+        yield "times were not measured; use --timed"
     libraries = sum(name.startswith("lib:") for name in results.subjects)
     if 0 < libraries < len(results.subjects):
-        yield "footprints: of a design heap - released + metadata, of a library anonymous RSS"
+        yield "footprint: design, heap - released + metadata; library, growth of anonymous RSS"
 
 
 def _best(results: Results, by: Mapping[str, Figures], where: str) -> list[Best]:
     """Return the best subject by each figure that was measured; `where` names the workloads."""
-    found = []
+    best = []
     for title, figures in by.items():
         if figures:
             name, others = recommended(figures, results.setting_counts)
             close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
             sentence = f"best by {title}{where}: {name}{close}"
-            found.append(Best(sentence, line_for(name, results.subjects[name])))
-    return found
+            best.append(Best(sentence, line_for(name, results.subjects[name])))
+    return best

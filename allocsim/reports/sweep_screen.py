@@ -83,10 +83,10 @@ def _print_rest(screen: Screen, groups: Sequence[tuple[str, int]]) -> None:
         screen.print(styled(f"not shown: {more} (--top)", "dim"))
 
 
-def _cells(column: Column, peaks: Figures, least: float, name: str) -> list[str]:
+def _cells(column: Column, peaks: Figures, lowest: float, name: str) -> list[str]:
     """Return the figures of a subject's footprint."""
     live = f"{peaks[name] / column.peak_live:.2f}" if column.peak_live else "-"
-    return [format_bytes(peaks[name]), live, f"{peaks[name] / least:.3f}"]
+    return [format_bytes(peaks[name]), live, f"{peaks[name] / lowest:.3f}"]
 
 
 def _print_overall(screen: Screen, results: Results, top: int) -> None:
@@ -113,14 +113,14 @@ def _ratios(entry: Overall) -> list[str]:
 def _print_effects(screen: Screen, results: Results) -> None:
     """Print the effect of each setting on the peak footprint and on the time."""
     for figure, title in FIGURES.items():
-        found = effects(results, figure)
-        if not found:
+        shown = effects(results, figure)
+        if not shown:
             continue
         screen.print(styled(f"effect of each setting on the {title}", "bold"))
         table = simple_table()
         for name in ("allocator", "setting", "effect", "best", "values, relative to their mean"):
             table.add_column(name, justify="right" if name == "effect" else "left", no_wrap=True)
-        for effect in found:
+        for effect in shown:
             about = (effect.allocator, effect.key, effect_size(effect), best_value(effect))
             table.add_row(*about, _levels(effect.levels))
         screen.print_table(table, 3)
@@ -133,7 +133,7 @@ def _levels(levels: Mapping[str, float]) -> str:
 
 
 def _print_best(screen: Screen, best: Iterable[Best]) -> None:
-    """Print the best subjects, each with the line to paste."""
+    """Print the best subjects, each with the environment variables that give its settings."""
     for each in best:
         screen.print(styled(each.sentence, "bold green"))
         if each.line:

@@ -11,7 +11,7 @@ from allocsim.trace_stats import TraceStats
 EXPLANATIONS = {
     "failed call": "returned NULL, so nothing was allocated",
     "free of NULL": "does nothing (C standard)",
-    "free of unknown": "of an object allocated before the recording, or not seen by it",
+    "free of unknown": "of an object allocated before the recording, or not recorded",
     "realloc of unknown": "of an object whose allocation was not recorded; replayed as malloc",
     "overlap": "malloc returned a live address, so a free was lost; one was inserted",
     "impossible size": "larger than any address space: a failed call, or damage",
@@ -21,23 +21,23 @@ EXPLANATIONS = {
 """An explanation of each reason for dropping or repairing a call."""
 
 
-def print_validity(trace: Trace, seen: TraceStats, problems: list[str]) -> None:
+def print_validity(trace: Trace, stats: TraceStats, problems: list[str]) -> None:
     """Print whether the trace is valid, then the calls that were dropped or repaired."""
     screen = Screen()
     if problems:
         screen.print(styled(f"{trace.name} is not valid:", "bold red"))
         screen.print(*(f"  {problem}" for problem in problems))
-    elif seen.events:
-        events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
+    elif stats.events:
+        events = f"{counted(stats.events, 'event')}, {counted(stats.threads, 'thread')}"
         screen.print(styled(f"{trace.name} is valid: {events}", "bold green"))
     else:
         screen.print(styled(f"{trace.name} has no events", "bold red"))
     if trace.capabilities.is_known:
         screen.print(f"recorded: {trace.capabilities.text}")
-    screen.print(_dropped_table(trace, seen) if trace.dropped else "no calls dropped or repaired")
+    screen.print(_dropped_table(trace, stats) if trace.dropped else "no calls dropped or repaired")
 
 
-def _dropped_table(trace: Trace, seen: TraceStats) -> Table:
+def _dropped_table(trace: Trace, stats: TraceStats) -> Table:
     """Return the calls that were dropped or repaired, by reason."""
     table = simple_table()
     table.add_column("dropped or repaired", no_wrap=True)
@@ -45,6 +45,6 @@ def _dropped_table(trace: Trace, seen: TraceStats) -> Table:
     table.add_column("of events", justify="right")
     table.add_column("reason")
     for reason, count in trace.dropped.items():
-        share = percent(count, seen.events)
+        share = percent(count, stats.events)
         table.add_row(reason, f"{count:,}", share, EXPLANATIONS.get(reason, ""))
     return table

@@ -56,16 +56,17 @@ def _timeline_table(points: list[Point]) -> Table:
 
 def _sites_table(title: str, totals: list[SiteTotal]) -> Table:
     """Return the table of the first TOP call sites. `totals` is sorted by `title`."""
-    calls, size = sum(it.calls for it in totals), sum(it.bytes for it in totals)
+    calls, size = sum(site.calls for site in totals), sum(site.bytes for site in totals)
     table = simple_table()
     table.add_column(f"most {title}, by call site", no_wrap=True, max_width=60)
     for heading in ("calls", "", "total bytes", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("called by", no_wrap=True, max_width=70)
-    for it in totals[:TOP]:
+    for site in totals[:TOP]:
         table.add_row(
-            it.frame.label, f"{it.calls:,}", percent(it.calls, calls), format_bytes(it.bytes),
-            percent(it.bytes, size), " < ".join(caller.label for caller in it.callers),
+            site.frame.label, f"{site.calls:,}", percent(site.calls, calls),
+            format_bytes(site.bytes), percent(site.bytes, size),
+            " < ".join(caller.label for caller in site.callers),
         )  # fmt: skip
     return table
 
@@ -76,12 +77,12 @@ def history_json(history: History) -> dict[str, Any]:
         "timeline": [point._asdict() for point in history.timeline],
         "call_sites": [
             {
-                **_frame_json(it.frame),
-                "calls": it.calls,
-                "bytes": it.bytes,
-                "callers": [_frame_json(caller) for caller in it.callers],
+                **_frame_json(site.frame),
+                "calls": site.calls,
+                "bytes": site.bytes,
+                "callers": [_frame_json(caller) for caller in site.callers],
             }
-            for it in history.sites
+            for site in history.sites
         ],
     }
 

@@ -23,7 +23,7 @@ SCHEMA = "allocsim/trace-info/1"
 meaning."""
 
 NO_HISTORY = History()
-"""The empty history, for a trace of which only the statistics were collected."""
+"""An empty history, for a trace whose statistics alone were collected."""
 
 BAR = 12
 """Width of a full bar, in characters."""
@@ -32,36 +32,36 @@ MIN_COLUMNS = 3
 """Number of columns of a histogram shown on a terminal of any width."""
 
 
-def print_survey(trace: Trace, seen: TraceStats, history: History = NO_HISTORY) -> None:
+def print_survey(trace: Trace, stats: TraceStats, history: History = NO_HISTORY) -> None:
     """Print the whole report; empty rows are omitted."""
     screen = Screen()
     bars = screen.width >= ROOMY
-    screen.print(styled(_headline(trace, seen), "bold"))
-    if seen.events:
-        screen.print(styled(_summary(seen), "bold green"))
-        screen.print(_calls_table(seen))
-        screen.print_table(_sizes_table(seen, bars), MIN_COLUMNS)
-    if seen.by_lifetime:
-        screen.print_table(_lifetimes_table(seen, bars), MIN_COLUMNS)
+    screen.print(styled(_headline(trace, stats), "bold"))
+    if stats.events:
+        screen.print(styled(_summary(stats), "bold green"))
+        screen.print(_calls_table(stats))
+        screen.print_table(_sizes_table(stats, bars), MIN_COLUMNS)
+    if stats.by_lifetime:
+        screen.print_table(_lifetimes_table(stats, bars), MIN_COLUMNS)
     print_history(screen, history)
-    screen.print(*_remarks(trace, seen))
+    screen.print(*_remarks(trace, stats))
 
 
-def _headline(trace: Trace, seen: TraceStats) -> str:
+def _headline(trace: Trace, stats: TraceStats) -> str:
     """Return the name and format of the trace, and the numbers of its events and threads."""
-    events = f"{counted(seen.events, 'event')}, {counted(seen.threads, 'thread')}"
+    events = f"{counted(stats.events, 'event')}, {counted(stats.threads, 'thread')}"
     return f"{trace.name} ({format_of(trace)}): {events}"
 
 
-def _summary(seen: TraceStats) -> str:
+def _summary(stats: TraceStats) -> str:
     """Return a line with the peak live bytes and the total of the requested bytes."""
     return (
-        f"Peak live {format_bytes(seen.peak_live)} after {counted(seen.peak_event, 'event')}; "
-        f"{format_bytes(seen.requested)} requested in total."
+        f"Peak live {format_bytes(stats.peak_live)} after {counted(stats.peak_event, 'event')}; "
+        f"{format_bytes(stats.requested)} requested in total."
     )
 
 
-def _calls_table(seen: TraceStats) -> Table:
+def _calls_table(stats: TraceStats) -> Table:
     """Return the table of calls and notes, by operation."""
     table = simple_table()
     table.add_column("call", min_width=16)
@@ -69,38 +69,38 @@ def _calls_table(seen: TraceStats) -> Table:
     table.add_column("", justify="right", min_width=7)
     table.add_column("share", min_width=BAR)
     for op in Op:
-        count = seen.operations[op.name]
+        count = stats.operations[op.name]
         if count and op <= Op.FREE:
-            table.add_row(op.name.lower(), f"{count:,}", *_share(count, seen.events))
+            table.add_row(op.name.lower(), f"{count:,}", *_share(count, stats.events))
         elif count:
             table.add_row(op.name.lower(), f"{count:,}", "", "a note, not a call")
     return table
 
 
-def _sizes_table(seen: TraceStats, bars: bool) -> Table:
+def _sizes_table(stats: TraceStats, bars: bool) -> Table:
     """Return the table of calls and bytes by size, and of objects that are never freed."""
     table = _histogram("bytes, up to", "calls", "total bytes", bars)
     table.add_column("never freed", justify="right", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
-    left = {one.most: one for one in seen.left_by_size}
-    for one in seen.by_size:
+    left = {one.most: one for one in stats.left_by_size}
+    for one in stats.by_size:
         if one.count:
             rest = left.get(one.most, Bin(0, 0, 0, 0))
             table.add_row(
                 format_bytes(one.most),
-                *_cells(one, seen.by_size, bars),
+                *_cells(one, stats.by_size, bars),
                 f"{rest.count:,}" if rest.count else "",
                 format_bytes(rest.bytes) if rest.count else "",
             )
     return table
 
 
-def _lifetimes_table(seen: TraceStats, bars: bool) -> Table:
+def _lifetimes_table(stats: TraceStats, bars: bool) -> Table:
     """Return the table of freed objects and their bytes by lifetime."""
     table = _histogram("lifetime, up to", "objects", "bytes", bars)
-    for one in seen.by_lifetime:
+    for one in stats.by_lifetime:
         if one.count:
-            table.add_row(counted(one.most, "event"), *_cells(one, seen.by_lifetime, bars))
+            table.add_row(counted(one.most, "event"), *_cells(one, stats.by_lifetime, bars))
     return table
 
 
@@ -131,15 +131,15 @@ def _share(part: int, whole: int) -> tuple[str, str]:
     return percent(part, whole), bar(part, whole, BAR)
 
 
-def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
+def _remarks(trace: Trace, stats: TraceStats) -> list[PlainText]:
     """Return the lines below the tables."""
     lines = []
-    if seen.by_lifetime:
-        lines += [_lifetimes(seen), _frees_by_others(seen)]
-    if seen.live_objects:
-        objects = counted(seen.live_objects, "object")
-        lines.append(f"never freed: {objects}, {format_bytes(seen.live_bytes)}")
-    lines += [f"not valid: {problem}" for problem in problems_of(trace, seen)]
+    if stats.by_lifetime:
+        lines += [_lifetimes(stats), _frees_by_others(stats)]
+    if stats.live_objects:
+        objects = counted(stats.live_objects, "object")
+        lines.append(f"never freed: {objects}, {format_bytes(stats.live_bytes)}")
+    lines += [f"not valid: {problem}" for problem in problems_of(trace, stats)]
     if trace.capabilities.is_known:
         lines.append(f"recorded: {trace.capabilities.text}")
     if trace.program_run:
@@ -150,34 +150,36 @@ def _remarks(trace: Trace, seen: TraceStats) -> list[PlainText]:
     return remarks
 
 
-def _lifetimes(seen: TraceStats) -> str:
+def _lifetimes(stats: TraceStats) -> str:
     """Return a line with the median, mean and maximum lifetime.
 
     The median is rounded up to the upper bound of its bin.
     """
     return (
-        f"lifetime of freed objects, in events: median at most {seen.median_lifetime:,}, "
-        f"mean {seen.mean_lifetime:,.0f}, max {seen.longest:,}"
+        f"lifetime of freed objects, in events: median at most {stats.median_lifetime:,}, "
+        f"mean {stats.mean_lifetime:,.0f}, max {stats.longest:,}"
     )
 
 
-def _frees_by_others(seen: TraceStats) -> str:
+def _frees_by_others(stats: TraceStats) -> str:
     """Return a line with the number of frees by another thread.
 
     This is a thread other than the one that allocated the object or resized it last.
     """
-    share = percent(seen.frees_by_another, seen.frees)
-    others = f"{seen.frees_by_another:,} ({share})" if seen.frees_by_another else "0"
+    share = percent(stats.frees_by_another, stats.frees)
+    others = f"{stats.frees_by_another:,} ({share})" if stats.frees_by_another else "0"
     return f"freed by a thread other than the last to allocate or resize the object: {others}"
 
 
-def survey_text(trace: Trace, seen: TraceStats, command: str, history: History = NO_HISTORY) -> str:
+def survey_text(
+    trace: Trace, stats: TraceStats, command: str, history: History = NO_HISTORY
+) -> str:
     """Return the JSON object as indented text, without a newline at its end."""
-    return json.dumps(as_json(trace, seen, command, history), indent=2)
+    return json.dumps(as_json(trace, stats, command, history), indent=2)
 
 
 def as_json(
-    trace: Trace, seen: TraceStats, command: str, history: History = NO_HISTORY
+    trace: Trace, stats: TraceStats, command: str, history: History = NO_HISTORY
 ) -> dict[str, Any]:
     """Return the object that --json prints."""
     return {
@@ -187,27 +189,27 @@ def as_json(
         "workload": {"name": trace.name, **trace.description},
         "seed": trace.seed,
         "format": format_of(trace),
-        "events": seen.events,
-        "operations": {op.name.lower(): seen.operations[op.name] for op in Op},
-        "threads": seen.threads,
-        "allocations": seen.allocations,
-        "reallocations": seen.reallocations,
-        "frees": seen.frees,
-        "frees_by_another_thread": seen.frees_by_another,
-        "total_bytes": seen.requested,
-        "peak_live": seen.peak_live,
-        "peak_event": seen.peak_event,
-        "live_at_end": {"objects": seen.live_objects, "bytes": seen.live_bytes},
+        "events": stats.events,
+        "operations": {op.name.lower(): stats.operations[op.name] for op in Op},
+        "threads": stats.threads,
+        "allocations": stats.allocations,
+        "reallocations": stats.reallocations,
+        "frees": stats.frees,
+        "frees_by_another_thread": stats.frees_by_another,
+        "total_bytes": stats.requested,
+        "peak_live": stats.peak_live,
+        "peak_event": stats.peak_event,
+        "live_at_end": {"objects": stats.live_objects, "bytes": stats.live_bytes},
         "dropped": trace.dropped,
         "notes": trace.notes,
         "capabilities": trace.capabilities.as_dict(),
         "program_run": trace.program_run and msgspec.to_builtins(trace.program_run),
         "losses": trace.losses,
-        "problems": problems_of(trace, seen),
-        "sizes": [asdict(one) for one in seen.by_size],
-        "sizes_never_freed": [asdict(one) for one in seen.left_by_size],
-        "lifetime": {"mean": seen.mean_lifetime, "longest": seen.longest},
-        "lifetimes": [asdict(one) for one in seen.by_lifetime],
+        "problems": problems_of(trace, stats),
+        "sizes": [asdict(one) for one in stats.by_size],
+        "sizes_never_freed": [asdict(one) for one in stats.left_by_size],
+        "lifetime": {"mean": stats.mean_lifetime, "longest": stats.longest},
+        "lifetimes": [asdict(one) for one in stats.by_lifetime],
         **history_json(history),
     }
 

@@ -1,4 +1,4 @@
-"""Warnings about what the recorder of a trace did not see, and the effect on a replay."""
+"""Warnings about what the recorder of a trace did not record, and the effect on a replay."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
 
 
 def _lacks_ends(trace: Trace) -> bool:
-    """Return whether an allocsim trace has several threads, but its recorder does not see them end.
+    """Return whether an allocsim trace has several threads, but their ends were not recorded.
 
     Only the header of an allocsim trace has the number of threads (`claims`) before the events are
     read.

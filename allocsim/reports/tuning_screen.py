@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import format_bytes
-from allocsim.tune.tuning import Row, Tuning
-from allocsim.tune.verdict import objections, remarks
+from allocsim.tuning.tuning import Row, Tuning
+from allocsim.tuning.verdict import objections, remarks
 
 
 def print_tuning(tuning: Tuning) -> None:
@@ -31,7 +31,7 @@ def print_tuning(tuning: Tuning) -> None:
 
 
 def _figures_table(tuning: Tuning) -> Table:
-    """Return the table of workloads: bytes in spans and footprint, today's and new."""
+    """Return the table of workloads: bytes in spans and footprint under both tables."""
     table = simple_table()
     table.add_column("", no_wrap=True)
     titles = ("in spans", "new", "change", "footprint", "new")
@@ -72,12 +72,12 @@ def _change(row: Row, parts: Sequence[str]) -> str:
 
 
 def _classes_table(tuning: Tuning) -> Table:
-    """Return the new classes, with today's classes that each one replaces."""
+    """Return the table of the new classes, each with the current classes that it replaces."""
     table = simple_table()
     titles = ("bytes", "span pages", "objects", "batch", "live objects")
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("today's classes", no_wrap=True)
+    table.add_column("current classes", no_wrap=True)
     question, before = tuning.question, 0
     for size, weight in zip(tuning.table, tuning.weights, strict=True):
         span = question.rules.span_of(size, question.parameters)
@@ -94,9 +94,9 @@ def _classes_table(tuning: Tuning) -> Table:
 
 
 def _replaced(own: Sequence[int], before: int, size: int) -> str:
-    """Return today's classes that serve the requests from `before` + 1 to `size` bytes."""
+    """Return the current classes for requests of `before` + 1 to `size` bytes."""
     inside = [each for each in own if before < each < size]
     first_above = [each for each in own if each >= size][:1]
-    found = [*inside, *first_above]
-    shown = [f"{each:,}" for each in found]
+    replaced = [*inside, *first_above]
+    shown = [f"{each:,}" for each in replaced]
     return ", ".join(shown) if len(shown) <= 4 else f"{shown[0]} to {shown[-1]} ({len(shown)})"

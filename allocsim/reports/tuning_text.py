@@ -12,10 +12,10 @@ from typing import Any
 
 from allocsim import __version__
 from allocsim.designs.table_parameter import TUNING_SCHEMA, table_json
-from allocsim.tune.question import Question
-from allocsim.tune.search import Search
-from allocsim.tune.tuning import Row, Tuning
-from allocsim.tune.verdict import objections, remarks
+from allocsim.tuning.question import Question
+from allocsim.tuning.search import Search
+from allocsim.tuning.tuning import Row, Tuning
+from allocsim.tuning.verdict import objections, remarks
 
 
 def table_text(tuning: Tuning) -> str:
@@ -37,7 +37,7 @@ def tuning_json(tuning: Tuning, command: str) -> str:
     """
     question = tuning.question
     before, after = tuning.objective
-    found = {
+    report = {
         "schema": TUNING_SCHEMA,
         "version": __version__,
         "command": command,
@@ -60,7 +60,7 @@ def tuning_json(tuning: Tuning, command: str) -> str:
         "classes": _classes(question, tuning.table),
         "today": _classes(question, question.own),
     }
-    return json.dumps(found, indent=2)
+    return json.dumps(report, indent=2)
 
 
 def _row(row: Row) -> dict[str, Any]:

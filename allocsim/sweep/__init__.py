@@ -1,4 +1,4 @@
-"""Sweeps: measure a grid of allocators, their settings and workloads, and say what is best.
+"""Sweeps: measure a grid of allocators, their settings and workloads, and find the best.
 
 A cell of the grid is one measurement of one subject (a design or a malloc library with its
 settings) on one workload. An executor with the interface of concurrent.futures runs the cells on

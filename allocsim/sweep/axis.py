@@ -106,22 +106,22 @@ def number_in(text: str) -> int | None:
 
 def _split(text: str, form: str) -> tuple[str | None, str, str]:
     """Split [SUBJECT:]KEY=VALUES; raise InputError, with the expected form, for other text."""
-    found = _KEY.fullmatch(text)
-    if found is None:
+    match = _KEY.fullmatch(text)
+    if match is None:
         raise InputError(f"'{text}': expected {form} or SUBJECT:{form}")
-    return found["subject"], found["key"], found["values"]
+    return match["subject"], match["key"], match["values"]
 
 
 def _require_different(text: str, values: Sequence[str]) -> None:
     """Raise InputError if a value occurs twice, also in another notation ("1024" and "1KiB")."""
-    seen: dict[int | str, str] = {}
+    known: dict[int | str, str] = {}
     for value in values:
         number = number_in(value)
-        meant = value if number is None else number
-        if meant in seen:
-            twice = "twice" if seen[meant] == value else f"twice: {seen[meant]}"
+        key = value if number is None else number
+        if key in known:
+            twice = "twice" if known[key] == value else f"twice, also as {known[key]}"
             raise InputError(f"'{text}' has the value {value} {twice}")
-        seen[meant] = value
+        known[key] = value
 
 
 def _number(text: str, part: str) -> int:
@@ -135,7 +135,7 @@ def _number(text: str, part: str) -> int:
 def _multiples(text: str, low: int, high: int, factor: int) -> list[str]:
     """Return `low`, low * factor, low * factor^2 and so on, up to `high`."""
     if factor < 2 or low < 1:
-        raise InputError(f"'{text}': a range by factors needs LOW of at least 1 and x2 or more")
+        raise InputError(f"'{text}': a range with a factor needs LOW above 0 and at least x2")
     values = [low]
     while values[-1] * factor <= high:
         values.append(values[-1] * factor)

@@ -41,12 +41,12 @@ def require_scheduler(address: str) -> None:
     Raises InputError if it is malformed. Raises EnvironmentLacks if `distributed` is not installed
     or if no process listens at the address.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise InputError(f"--cluster {address}: expected tcp://HOST:PORT")
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise InputError(f"--cluster {address}: expected tcp://HOST:PORT or tls://HOST:PORT")
     _distributed()
     try:
-        socket.create_connection((found[1] or found[2], int(found[3])), CONNECT).close()
+        socket.create_connection((match[1] or match[2], int(match[3])), CONNECT).close()
     except (OSError, OverflowError, UnicodeError) as error:  # a name that no host can have
         raise _unreachable(address, error) from None
 
@@ -103,20 +103,20 @@ class _Events:
 
 
 class _Watch:
-    """Detects that the cluster is gone."""
+    """Detects that the scheduler or all workers are gone."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client, self._address = client, address
-        self._seen = time.monotonic()
+        self._had_worker_at = time.monotonic()
 
     def __call__(self) -> None:
-        """Raise EnvironmentLacks if the scheduler is gone or has had no worker for PATIENCE s."""
+        """Raise EnvironmentLacks if the scheduler is gone, or has had no worker for PATIENCE s."""
         if self._client.status != "running":
-            raise EnvironmentLacks(f"the scheduler at {self._address} is gone")
+            raise EnvironmentLacks(f"lost the connection to the scheduler at {self._address}")
         if _workers(self._client):
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > PATIENCE:
-            raise EnvironmentLacks(f"the scheduler at {self._address} has no workers any more")
+            self._had_worker_at = time.monotonic()
+        elif time.monotonic() - self._had_worker_at > PATIENCE:
+            raise EnvironmentLacks(f"the scheduler at {self._address} has lost all its workers")
 
 
 def _unreachable(address: str, error: Exception) -> EnvironmentLacks:

@@ -30,8 +30,8 @@ from allocsim.python_child import die_with_parent
 from allocsim.sweep.row import Footprint
 
 PART = 1 << 18
-"""Events in one call of the kernel. A call costs 0.15 ms. The footprints after the events of a call
-are summed as int64, which cannot overflow below a footprint of 32 TiB."""
+"""Number of events that one call of the kernel replays. A call costs 0.15 ms. The footprints after
+the events of a call are summed as int64, which cannot overflow below a footprint of 32 TiB."""
 
 IDLE = 120.0
 """Seconds without a request after which the process ends."""

@@ -110,8 +110,8 @@ class DesignProcess:
 
     def _died(self) -> Died:
         """Return the error for a process that has ended."""
-        end, said = end_of(self._child, EXIT_TIMEOUT) or "hung", last_line(self._errors)
-        return Died(f"{end}{': ' if said else ''}{said}")
+        end, message = end_of(self._child, EXIT_TIMEOUT) or "hung", last_line(self._errors)
+        return Died(f"{end}{': ' if message else ''}{message}")
 
 
 class DesignProcesses:

@@ -16,8 +16,8 @@ from allocsim.sweep.plan import MEMORY, TIMES, Plan
 from allocsim.sweep.workload import Workload
 
 TIMED_REPLAYS = 3
-"""Replays in a cell of times besides its runs and its warm-up: the first one, the batches and the
-driver alone."""
+"""Number of replays in a cell that measures times, besides the runs and the warm-up: the first
+replay, one in batches, and one of the driver alone."""
 
 
 def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]]:
@@ -35,11 +35,11 @@ def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]
         yield name, cells * sum(max(low + (high - low) * share, 0.0) for share in shares)
 
 
-def total_seconds(plan: Plan, found: dict[str, float], slots: int) -> float:
+def total_seconds(plan: Plan, seconds_of: dict[str, float], slots: int) -> float:
     """Return the time of the sweep, with `slots` cells of memory at once and one of times."""
     replays = plan.settings.runs + plan.settings.warmup + TIMED_REPLAYS
-    one_replay = sum(found.values()) / plan.count(MEMORY)
-    return sum(found.values()) / slots + plan.count(TIMES) * replays * one_replay
+    one_replay = sum(seconds_of.values()) / plan.count(MEMORY)
+    return sum(seconds_of.values()) / slots + plan.count(TIMES) * replays * one_replay
 
 
 def _share(workload: Workload, ordered: list[Workload]) -> float:

@@ -1,7 +1,7 @@
 """Findings from a sweep's results: the best subjects, the Pareto front, the effect of settings.
 
-Figures of different workloads are compared as ratios to the best subject of each workload, and the
-mean of ratios is the geometric one.
+Figures of different workloads are compared as ratios to the best subject of each workload. Means of
+ratios are geometric.
 """
 
 from __future__ import annotations
@@ -61,14 +61,15 @@ class Effect:
 
 
 def ranking(figures: Figures, settings: Mapping[str, int]) -> list[str]:
-    """Return the subjects in the order of a figure; ties go to the fewest settings."""
+    """Sort subjects by a figure, and those with the same figure by their number of settings."""
     return sorted(figures, key=lambda name: (figures[name], settings[name], name))
 
 
 def alike(results: Results, ranked: Sequence[tuple[str, float]]) -> list[tuple[str, int]]:
-    """Merge subjects of one allocator with the same figure, given in the order of the figures.
+    """Group the subjects of an allocator that have the same figure.
 
-    Returns the first of each group, and how many others are in it.
+    `ranked` is (subject, figure), sorted by figure. Returns the first subject of each group, and
+    how many others are in it.
     """
     groups: dict[tuple[str, float], list[str]] = {}
     for name, figure in ranked:
@@ -81,8 +82,8 @@ def recommended(figures: Figures, settings: Mapping[str, int]) -> tuple[str, int
 
     Also returns how many others are within CLOSE. A setting that gains less is not worth its risk.
     """
-    least = min(figures.values())
-    close = [name for name, figure in figures.items() if figure <= least * (1 + CLOSE)]
+    lowest = min(figures.values())
+    close = [name for name, figure in figures.items() if figure <= lowest * (1 + CLOSE)]
     return min(close, key=lambda name: (settings[name], figures[name], name)), len(close) - 1
 
 
@@ -93,24 +94,24 @@ def front(peaks: Figures, times: Figures) -> list[str]:
     subjects with the same two figures, the first is returned.
     """
     both = [name for name in peaks if name in times]
-    kept: list[str] = []
+    chosen: list[str] = []
     for name in sorted(both, key=lambda name: (times[name], peaks[name])):
-        if not kept or peaks[name] < peaks[kept[-1]]:
-            kept.append(name)
-    return kept
+        if not chosen or peaks[name] < peaks[chosen[-1]]:
+            chosen.append(name)
+    return chosen
 
 
 def overall(results: Results, figure: str) -> list[Overall]:
     """Return the subjects that were measured on every workload, the best one first."""
     columns: list[Figures] = [getattr(column, figure) for column in results.columns]
-    least = [min(column.values(), default=1.0) for column in columns]
+    lowest = [min(column.values(), default=1.0) for column in columns]
     labels = [column.label for column in results.columns]
-    found = [
-        _overall(name, [value / low for value, low in zip(values, least, strict=True)], labels)
+    entries = [
+        _overall(name, [value / low for value, low in zip(values, lowest, strict=True)], labels)
         for name, values in complete(results, figure)
     ]
     counts = results.setting_counts
-    return sorted(found, key=lambda each: (each.mean, counts[each.subject], each.subject))
+    return sorted(entries, key=lambda each: (each.mean, counts[each.subject], each.subject))
 
 
 def _overall(name: str, ratios: list[float], labels: Sequence[str]) -> Overall:
@@ -126,21 +127,21 @@ def geometric(values: Sequence[float]) -> float:
 
 def effects(results: Results, figure: str) -> list[Effect]:
     """Return the main effect of every setting with several values, the largest first."""
-    found = [
+    all_effects = [
         effect
         for allocator, keys in _keys(results).items()
         for key in keys
         if (effect := _effect(results, figure, allocator, key)) is not None
     ]
-    return sorted(found, key=lambda each: -each.size)
+    return sorted(all_effects, key=lambda each: -each.size)
 
 
 def _keys(results: Results) -> dict[str, dict[str, None]]:
     """Return the settings of each allocator that occur in a sweep, in their order."""
-    found: dict[str, dict[str, None]] = {}
+    keys: dict[str, dict[str, None]] = {}
     for subject in results.subjects.values():
-        found.setdefault(subject.allocator, {}).update(dict.fromkeys(subject.settings))
-    return found
+        keys.setdefault(subject.allocator, {}).update(dict.fromkeys(subject.settings))
+    return keys
 
 
 def table(

@@ -56,14 +56,14 @@ def make_subjects(names: Sequence[str], axes: Sequence[Axis]) -> Subjects:
     """
     applying = {name: [axis for axis in axes if axis.applies_to(name)] for name in names}
     for axis in axes:
-        if not any(axis in found for found in applying.values()):
+        if not any(axis in own_axes for own_axes in applying.values()):
             raise _without_subject(axis, names)
-    for name, found in applying.items():
-        keys = [*settings_in(name), *(axis.key for axis in found)]
+    for name, own_axes in applying.items():
+        keys = [*settings_in(name), *(axis.key for axis in own_axes)]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
-            raise InputError(f"{name} is given the setting {twice} twice")
-        for axis in found:
+            raise InputError(f"the setting {twice} of {name} is given twice")
+        for axis in own_axes:
             _require_values(name, axis)
     return Subjects(applying)
 

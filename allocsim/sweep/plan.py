@@ -1,7 +1,7 @@
 """The plan of a sweep: its cells, in the order in which they run.
 
-All cells of a workload come one after the other. The cells that measure memory run first. Then the
-cells that measure times run one by one, on a machine that is otherwise idle.
+The cells that measure memory run first, those of a workload one after the other. Then the cells
+that measure times run, one at a time.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Plan:
         )
 
     def _has(self, workload: Workload, subject: str, measure: str) -> bool:
-        """Return whether a cell is in the plan. A design on several threads is not timed."""
+        """Return whether a cell is in the plan. A design is not timed on several threads."""
         if measure == MEMORY:
             return True
         return self.timed and not (workload.events.recorded and library_of(subject) is None)

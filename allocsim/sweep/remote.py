@@ -1,6 +1,6 @@
-"""Run a cell on a worker of a cluster: keep the events that it was sent.
+"""Run a cell on a worker of a cluster, which keeps the events that were sent to it.
 
-The processes of a cluster enter allocsim here. The module does not import Dask.
+A worker calls this module first. It does not import Dask.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _store = _Store()
 def _make_file(cell: Cell, content: bytes) -> EventFile:
     """Return a file of events, which is closed when the last cell that uses it has ended."""
     if hash_of(content) != cell.trace:
-        raise InputError(f"the events of {cell.workload} were damaged on their way")
+        raise InputError(f"the events of {cell.workload} were damaged on the way to the worker")
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     rest = memoryview(content)
     while rest:

@@ -25,8 +25,8 @@ MAX_FAILURE = 500
 class Footprint(msgspec.Struct, kw_only=True):
     """The memory of one replay.
 
-    Of a design it is exact (heap - released + metadata); of a library it is the growth of the
-    process's anonymous RSS. See `benchmark.figures.Memory`.
+    The footprint of a design is exact (heap - released + metadata). That of a library is the growth
+    of the process's anonymous RSS. See `benchmark.figures.Memory`.
     """
 
     peak: Count

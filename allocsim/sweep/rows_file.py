@@ -30,7 +30,7 @@ _BEGIN = b'{"schema":'
 
 
 class Known(NamedTuple):
-    """What the last row of a cell says about how the cell was measured."""
+    """How a cell was measured, according to its last row."""
 
     failed: bool
     limit: int | None
@@ -39,12 +39,12 @@ class Known(NamedTuple):
 
     @classmethod
     def of(cls, row: Row) -> Known:
-        """Return what a row says."""
+        """Return how the cell of a row was measured."""
         runs = row.times.runs if row.times else None
         return cls(row.failure is not None, row.limit, runs)
 
-    def serves(self, cell: Cell) -> bool:
-        """Return whether the row was measured with the limit and the runs of the cell."""
+    def matches(self, cell: Cell) -> bool:
+        """Return whether it was measured with the limit and the number of runs of `cell`."""
         return self.limit == cell.limit and self.runs in (None, cell.runs)
 
 
@@ -113,12 +113,12 @@ class RowsFile:
 
     def _read(self) -> dict[bytes, Known]:
         """Return the cells in the file, and remove an incomplete last line."""
-        done, same, end = dict[bytes, Known](), dict[Known, Known](), 0
+        done, interned, end = dict[bytes, Known](), dict[Known, Known](), 0
         with self.path.open("rb") as file:
             for row, position in _rows(file, self.path):
                 _require_version(row, self.path)
                 known = Known.of(row)
-                done[row.key], end = same.setdefault(known, known), position
+                done[row.key], end = interned.setdefault(known, known), position
         if end < os.fstat(self._file).st_size:
             os.ftruncate(self._file, end)
         return done

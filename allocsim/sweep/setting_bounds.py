@@ -21,7 +21,7 @@ class SettingBounds:
     """The settings that a file has named up to its current line."""
 
     def __init__(self) -> None:
-        """Begin a file."""
+        """Start before the first line."""
         self._keys: defaultdict[str, set[str]] = defaultdict(set)
 
     def fault(self, row: Row) -> str | None:

@@ -36,13 +36,13 @@ class SettingMap:
         return list(dict.fromkeys(across for _, across in self.ratios))
 
     @property
-    def most(self) -> float:
+    def max_ratio(self) -> float:
         """The largest ratio."""
         return max(self.ratios.values())
 
     def level(self, ratio: float) -> int:
         """Return the level of a ratio, from 0 to LEVELS - 1."""
-        return position(ratio, 1.0, self.most, LEVELS)
+        return position(ratio, 1.0, self.max_ratio, LEVELS)
 
 
 def setting_maps(results: Results) -> list[SettingMap]:
@@ -50,14 +50,14 @@ def setting_maps(results: Results) -> list[SettingMap]:
 
     An allocator with fewer settings or with too many values has no map.
     """
-    found = effects(results, PEAKS)
+    ranked = effects(results, PEAKS)
     maps = []
-    for allocator in dict.fromkeys(effect.allocator for effect in found):
-        keys = [effect.key for effect in found if effect.allocator == allocator][:2]
+    for allocator in dict.fromkeys(effect.allocator for effect in ranked):
+        keys = [effect.key for effect in ranked if effect.allocator == allocator][:2]
         means = table(results, PEAKS, allocator, keys) if len(keys) == 2 else {}
         if means:
-            least = min(means.values())
-            ratios = {pair: mean / least for pair, mean in means.items()}
+            lowest = min(means.values())
+            ratios = {pair: mean / lowest for pair, mean in means.items()}
             maps.append(SettingMap(allocator, (keys[0], keys[1]), ratios))
     return [each for each in maps if max(len(each.down), len(each.across)) <= MAX_VALUES]
 

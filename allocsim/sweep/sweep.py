@@ -21,12 +21,12 @@ QUEUE = 2
 
 
 def sweep(
-    plan: Plan, file: RowsFile, place: Place, seen: Callable[[Row], None], retry: bool = False
+    plan: Plan, file: RowsFile, place: Place, notify: Callable[[Row], None], retry: bool = False
 ) -> int:
     """Run the cells that are not in the file; return their number.
 
-    `seen` is called with each new row, after it was written. With `retry`, cells with a failure in
-    the file run again.
+    `notify` is called with each new row, after it was written. With `retry`, cells that failed
+    before run again.
     """
     count = 0
 
@@ -35,25 +35,25 @@ def sweep(
         nonlocal count
         file.append(row)
         count += 1
-        seen(row)
+        notify(row)
 
-    def how_far() -> str:
-        """Return the message of an interrupted sweep."""
+    def progress() -> str:
+        """Return the end of a message about a sweep that ended early."""
         rows = counted(count, "new row")
-        return f"with {rows} in {file.path}; the same command continues"
+        return f"with {rows} in {file.path}; repeat the command to continue"
 
-    with interrupt_message(how_far):
+    with interrupt_message(progress):
         try:
             _run(plan, file, place, keep, retry)
         except EnvironmentLacks as error:
-            raise EnvironmentLacks(f"{error}; ended {how_far()}") from None
+            raise EnvironmentLacks(f"{error}; ended {progress()}") from None
     return count
 
 
 def _run(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> None:
-    """Run the cells of memory, and then those of times, one at a time."""
+    """Run the cells that measure memory, and then those that measure times, one at a time."""
     tried = _compile_once(plan, file, place, keep, retry)
     for measure in (MEMORY, TIMES):
         width = QUEUE * place.slots if measure == MEMORY else 1
@@ -64,28 +64,28 @@ def _run(
 
 
 def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Iterator[Cell]:
-    """Yield the cells that are not in the file, or with `retry` failed there.
+    """Yield the cells that are not in the file; with `retry`, also those that failed.
 
     A row that was measured with another limit or number of runs does not count.
     """
     for cell in cells:
         known = file.done.get(cell.key)
-        if known is None or not known.serves(cell) or (retry and known.failed):
+        if known is None or not known.matches(cell) or (retry and known.failed):
             yield cell
 
 
 def outdated(cells: Iterator[Cell], file: RowsFile) -> int:
     """Return how many cells are in the file with another limit or number of runs."""
     known = ((file.done.get(cell.key), cell) for cell in cells)
-    return sum(row is not None and not row.serves(cell) for row, cell in known)
+    return sum(row is not None and not row.matches(cell) for row, cell in known)
 
 
 def _compile_once(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> set[bytes]:
-    """Run one cell of each design alone, if several run at once here; return the cells' keys.
+    """Run one cell of each design alone, if cells run side by side here; return the cells' keys.
 
-    Its process compiles the design's kernels, and the others find them in the cache.
+    Its process compiles the design's kernels. The others then load them from the cache.
     """
     tried = set[bytes]()
     if not place.is_local or place.slots == 1:

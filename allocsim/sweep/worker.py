@@ -1,4 +1,4 @@
-"""Run a cell: in a long-lived process for the memory of a design, otherwise in a fresh one.
+"""Run a cell. The memory of designs is measured in long-lived processes, all else in fresh ones.
 
 A failure of the subject is a result: `run_cell` returns a row for every cell. It is called from the
 threads of an executor, on this machine or on a worker of a cluster.
@@ -81,13 +81,13 @@ def _replay_on_design(cell: Cell, events: EventFile) -> Footprint:
 def _measure(cell: Cell, events: EventFile) -> tuple[dict[str, Any], str | None]:
     """Measure a cell in a fresh process; return the fields of its row, and the library's version.
 
-    Raises SubjectFailed for times of a design on several threads, which do not contend in it.
+    Raises SubjectFailed for times of a design on several threads, because they would not contend.
     """
     library = library_of(cell.subject)
     if library is not None:
         require_library(library)
     elif cell.recorded:
-        raise SubjectFailed("designs have no times on recorded threads; use --threads one")
+        raise SubjectFailed("designs are timed on one thread only; use --threads one")
     message = measure(cell.subject, cell.measure, events, _conditions(cell))
     result: dict[str, Any] = {}
     if message.memory is not None:

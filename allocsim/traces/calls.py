@@ -79,6 +79,7 @@ class Halt(IntEnum):
     NONE = 0
     """It has reached the end of its input."""
     OUTPUT_FULL = 1
+    """The output array has no room for what one more line or call may give."""
     BAD_LINE = 2
     """The line at the current position is not in the reader's format."""
     TABLE_FULL = 3

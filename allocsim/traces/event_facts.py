@@ -46,8 +46,8 @@ class CallsBefore:
         self._rows = rows
         self._read = 0  # rows of the chunks so far
 
-    def see(self, chunk: np.ndarray, before: int) -> None:
-        """Take in a chunk; `before` is the number of calls before it."""
+    def add(self, chunk: np.ndarray, before: int) -> None:
+        """Add a chunk; `before` is the number of calls before it."""
         calls = np.concatenate([[0], np.cumsum(chunk["op"] <= Op.FREE)])
         first = int(np.searchsorted(self._rows, self._read))
         inside = np.minimum(self._rows[first:] - self._read, len(chunk))

@@ -19,7 +19,7 @@ class NotRecording(NamedTuple):
     begins: Callable[[bytes], Any]
     """A function that returns a true value if content that begins with these bytes is of this kind.
     """
-    what: str
+    kind: str
     """The kind of file, after "this is" in the error."""
     remedy: str
     """What the user can do instead; {name} stands for the file."""
@@ -118,4 +118,4 @@ def require_recording(name: str, head: bytes) -> None:
     """Raise TraceError if `head` is the beginning of a file that holds no sequence of calls."""
     for kind in KINDS:
         if kind.begins(head):
-            raise TraceError(f"{name}: this is {kind.what}; {kind.remedy.format(name=name)}")
+            raise TraceError(f"{name}: this is {kind.kind}; {kind.remedy.format(name=name)}")

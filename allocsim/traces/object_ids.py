@@ -55,7 +55,7 @@ class ImportState(Struct):
     live: Int64  # entries in the table of objects
     ids: Int64  # object ids in use or spare
     spare: Int64  # ids on the stack of spare ids
-    threads: Int64  # threads seen
+    threads: Int64  # threads that have made an event
     thread: Int64  # recorded id of the last call's thread, usually also of the next call's
     thread_number: Int64  # number of `thread`; -1 before the first call
     process: Int64  # process whose calls become events; -1: the process of the first call
@@ -74,13 +74,13 @@ class ObjectIds(NamedTuple):
     processes: Table[Entry]  # hash table: process id + 1 -> number of its dropped calls
     spare: np.ndarray  # int64: stack of object ids to reuse
     dropped: np.ndarray  # int64 by Reason
-    sites: np.ndarray  # uint32: sites of the current output's allocating events; empty: not wanted
+    sites: np.ndarray  # uint32: sites of the output's allocating events; empty: not requested
 
 
 def new_object_ids(slots: int = 1 << 12, process: int | None = None, sites: int = 0) -> ObjectIds:
     """Return the state before the first call of `process`, with room for slots / 2 live objects.
 
-    `sites` is the maximum number of events of an output if call sites are wanted, else 0.
+    `sites` is the maximum number of events of an output if call sites are requested, else 0.
     """
     state = records(ImportState)
     state[0].thread_number = -1
@@ -109,8 +109,8 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
     """Turn calls[start:] into events; return the position of the first call not processed.
 
     Sets `state.events` to the number of events written and `state.halt` to the reason for stopping.
-    If sites are wanted, puts those of the allocating events into ids.sites[: state.allocating]. A
-    call can become two events, so the loop stops when there is room for only one event.
+    If sites are requested, puts those of the allocating events into ids.sites[: state.allocating].
+    A call can become two events, so the loop stops when there is room for only one event.
     """
     state = ids.state[0]
     state.events = state.allocating = 0
@@ -172,7 +172,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
     while 1 << shift < call.alignment:
         shift += 1
     event.alignment = shift
-    _note_site(ids, call)
+    _append_site(ids, call)
 
 
 @kernel
@@ -206,12 +206,12 @@ def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
     ids.objects[place].number = number
     ids.state[0].live += 1
     _new_event(ids, Op.REALLOC, number, call.thread, events).request = call.request
-    _note_site(ids, call)
+    _append_site(ids, call)
 
 
 @kernel
-def _note_site(ids: ObjectIds, call: CallRecord) -> None:
-    """Append the site of a call that allocates, if sites are wanted."""
+def _append_site(ids: ObjectIds, call: CallRecord) -> None:
+    """Append the site of a call that allocates, if sites are requested."""
     if len(ids.sites):
         ids.sites[ids.state[0].allocating] = call.site
         ids.state[0].allocating += 1

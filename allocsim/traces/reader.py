@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocsim.call_sites.numbers import CallSites
-from allocsim.text import printable
+from allocsim.text import printable, shortened
 from allocsim.traces.source import Source
-
-MAX_SHOWN = 80
-"""Characters of a line that a message shows."""
 
 SKIPPED = "skipped lines that are not in the format"
 """Beginning of the note on lines that are not calls, such as output of the program."""
@@ -28,8 +25,8 @@ class Reader:
     """Whether the reader can read call sites (see `call_sites`)."""
 
     sites: CallSites | None = None
-    """The call sites, if they are wanted and the reader knows them; else None. The reader then sets
-    `site` of the calls that allocate, and completes `sites.table` after the last batch."""
+    """None unless call sites were requested and the reader can read them. Otherwise the reader sets
+    `site` of each call that allocates, and stores `sites.table` after the last batch."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -76,7 +73,7 @@ class Reader:
 
 
 def shown(content: bytes | bytearray) -> str:
-    """Return the first line of `content` in quotes, up to MAX_SHOWN characters, for messages."""
+    """Return the first line of `content` in quotes, shortened for messages."""
     line, *_ = content[:200].split(b"\n")
     text = printable(line.decode("utf-8", "backslashreplace"))
-    return f"'{text[:MAX_SHOWN]}{'…' if len(text) > MAX_SHOWN else ''}'"
+    return f"'{shortened(text)}'"

@@ -6,17 +6,27 @@ from enum import IntEnum
 
 
 class Reason(IntEnum):
-    """Reason why a call was dropped or repaired."""
+    """Reason why a call was dropped or repaired.
+
+    The readers count UNREADABLE; `object_ids` counts the others and has the rules.
+    """
 
     FAILED = 0
+    """The call returned NULL. Dropped."""
     FREE_OF_NULL = 1
+    """Dropped."""
     UNKNOWN_FREE = 2
+    """A free of an address at which no object is live. Dropped."""
     OVERLAP = 3
+    """An allocation at the address of a live object. Repaired: a free is inserted before it."""
     UNKNOWN_REALLOC = 4
+    """A realloc of an address at which no object is live. Repaired: it becomes a malloc."""
     IMPOSSIBLE = 5
+    """The size or the alignment is larger than any heap can hold. Dropped."""
     OTHER_PROCESS = 6
+    """A call of a process other than the chosen one. Dropped."""
     UNREADABLE = 7
-    """The readers count calls with this reason. For the other reasons, `object_ids` counts them."""
+    """The reader could not parse the call. Dropped."""
 
 
 REASONS = {

@@ -1,4 +1,4 @@
-"""The events of a recording, which `event_maker` makes from the calls that a reader finds.
+"""The events of a recording: runs a reader, and turns its calls into events (see `event_maker`).
 
 The trace also gets the counts of dropped calls, and sentences for the user on what is missing.
 """

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from allocsim.errors import EnvironmentLacks, TraceError
+from allocsim.text import shortened
 from allocsim.traces import decompress
 
 GZIP = b"\x1f\x8b"
@@ -42,9 +43,6 @@ MAX_DIRECTORY = 1 << 20
 """Maximum bytes of a zip's directory. zipfile parses the whole directory when it opens the zip, and
 needs ten times the directory's size in memory: 475 MB for a directory of 47 MB. The directory of a
 zip with one file has a few hundred bytes."""
-
-MAX_SHOWN = 80
-"""Maximum characters of the name of a file in a zip that a message shows."""
 
 
 class Source:
@@ -77,10 +75,10 @@ class Source:
 
         The number is less than the length of the buffer only at the end of the source.
         """
-        known = min(len(self._head), len(buffer))
-        buffer[:known] = self._head[:known]
-        self._head = self._head[known:]
-        return known + self._fill(buffer[known:])
+        peeked = min(len(self._head), len(buffer))
+        buffer[:peeked] = self._head[:peeked]
+        self._head = self._head[peeked:]
+        return peeked + self._fill(buffer[peeked:])
 
     def _fill(self, buffer: memoryview) -> int:
         """Fill `buffer` from the container; return the number of bytes."""
@@ -188,7 +186,7 @@ class Source:
         # is_dir() of Python 3.11 raises IndexError for a member without a name.
         members = [one for one in archive.infolist() if not one.filename.endswith("/")]
         if len(members) != 1:
-            names = ", ".join(member.filename[:MAX_SHOWN] for member in members[:5]) or "none"
+            names = ", ".join(shortened(member.filename) for member in members[:5]) or "none"
             raise TraceError(
                 f"{self.name}: a zip must contain one trace, but this one contains {len(members)} "
                 f"files ({names}); extract the one to read"

@@ -1,9 +1,13 @@
 """Site numbers: one for each allocating event, in the order of the events."""
 
+import pickle
+
 import pytest
 
 from allocsim.call_sites.numbers import LAST_ALLOCATING, CallSites
+from allocsim.call_sites.table import SiteTable
 from allocsim.events import Op
+from tests.call_sites.stacks import random_table
 from tests.driving import Call, free, malloc, realloc, stream
 
 
@@ -44,3 +48,26 @@ def test_discarded_numbers_are_gone() -> None:
     sites.discard()
     sites.put([8])
     assert sites.take(1).tolist() == [8]
+
+
+def test_table_is_made_once_when_it_is_first_used() -> None:
+    sites, made = CallSites(), list[SiteTable]()
+
+    def make() -> SiteTable:
+        """Make a table."""
+        made.append(random_table(len(made)))
+        return made[-1]
+
+    sites.make_table_later(make)
+    sites.put([1])
+    assert sites.take(1).tolist() == [1]
+    assert made == []
+    assert sites.table is sites.table is made[0]
+    assert len(made) == 1
+
+
+def test_pickled_sites_have_the_table_that_was_not_made_yet() -> None:
+    sites = CallSites()
+    sites.make_table_later(lambda: random_table(7))
+    copy = pickle.loads(pickle.dumps(sites))
+    assert copy.table.stack(5) == random_table(7).stack(5)

@@ -72,7 +72,7 @@ def test_workload_is_measured_and_checked(run: Run) -> None:
 def test_default_design_is_named_in_a_note(run: Run, file: Write, name: str, design: str) -> None:
     file("mine.toml", 'kind = "pipeline"\nops = 20\n')
     ended = run(f"check {name} --max-footprint 64MiB")
-    assert f"note: measured on {design}; --on names other allocators" in ended.err.splitlines()
+    assert f"note: measured on {design}; --on selects other allocators" in ended.err.splitlines()
     assert ended.out.startswith(f"ok      {design}: peak footprint ")
 
 

@@ -107,7 +107,7 @@ def test_replay_of_a_recording(run: Run, file: File) -> None:
     assert ended.status == 0
     first = ended.out.splitlines()[0]
     assert first.startswith("my.txt on glibc: 3 events, ")
-    assert first.endswith(" ns/event; --design names another allocator")
+    assert first.endswith(" ns/event; --design selects another allocator")
     assert "dropped or repaired calls: free of unknown 1" in ended.out
 
 

@@ -1,8 +1,10 @@
 """Wrong usage and unusable files: exit status 2, and a message that says what is wrong."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.cli.conftest import File, Run
+from tests.cli.conftest import TEXT, File, Run
 
 USAGE: dict[str, tuple[str, str]] = {
     "no command": ("", "Usage: allocsim"),
@@ -94,6 +96,13 @@ USAGE: dict[str, tuple[str, str]] = {
     "no setting of a subject": ("compare server --on tcmalloc:fast", "expected KEY=VALUE"),
     "export to a directory": ("random --export-csv .", "is a directory"),
     "two exports to a file": ("random --export-json x --export-csv x", "given for two exports"),
+    "export without a name": ("random --export-csv ''", "the name of a file to write is empty"),
+    "picture without a name": ("random --html ''", "the name of a file to write is empty"),
+    "stacks without a name": ("explain random --pprof ''", "the name of a file to write is empty"),
+    "table without a name": (
+        "tune random --design tcmalloc --out ''",
+        "the name of a file to write is empty",
+    ),
     "export to nowhere": ("random --export-csv gone/x", "no such directory"),
 }
 
@@ -103,6 +112,51 @@ def test_wrong_usage_is_2(run: Run, line: str, message: str) -> None:
     ended = run(line)
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "replay x.txt --export-json ./x.txt",
+        "empirical x.txt --export-markdown x.txt",
+        "compare x.txt --export-csv link.txt",
+        "explain a.txt x.txt --html x.txt",
+        "explain x.txt --collapsed x.txt",
+        "tune x.txt --design tcmalloc --out x.txt",
+        "tune a.txt --design tcmalloc --hold-back x.txt --out x.txt",
+        "sweep x.txt --on go2008 --export-csv x.txt",
+        "sweep show x.txt --export-csv x.txt",
+    ],
+)
+def test_input_is_no_output(run: Run, file: File, line: str) -> None:
+    path = file("x.txt", TEXT)
+    Path("link.txt").symlink_to("x.txt")
+    ended = run(line)
+    assert ended.status == 2
+    assert "is an input of this command; write to another file" in ended.err
+    assert path.read_text() == TEXT
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "random --limit {}",
+        "explain random --at {}",
+        "compare random --on tcmalloc:startup={}",
+        "{}",
+    ],
+)
+def test_long_value_is_cut_in_a_message(run: Run, line: str) -> None:
+    ended = run(line.format("9" * 5000))
+    assert ended.status == 2
+    assert "9" * 60 in ended.err
+    assert len(ended.err) < 700
+
+
+def test_rows_and_exports_of_a_sweep_are_different_files(run: Run) -> None:
+    ended = run("sweep random --on go2008 --out rows --export-csv ./rows")
+    assert ended.status == 2
+    assert "'./rows' is given for two exports" in ended.err
 
 
 FILES: dict[str, tuple[str, str, str]] = {

@@ -62,7 +62,7 @@ def test_cells_in_the_file_are_not_measured_again(run: Run, trace: Path) -> None
     before = Path("sweep.jsonl").read_text()
     again = run(f"sweep {trace.name} --on go2008 --jobs 1")
     assert Path("sweep.jsonl").read_text() == before
-    assert "1 cell of 1 are in sweep.jsonl already" in again.err
+    assert "sweep.jsonl already has 1 of 1 cell" in again.err
     more = run(f"sweep {trace.name} --on go2008,tcmalloc:startup=none --jobs 1 --json")
     assert Path("sweep.jsonl").read_text().startswith(before)
     assert "wrote 1 row" in more.err
@@ -100,7 +100,7 @@ def test_row_with_another_limit_is_measured_again(run: Run, trace: Path) -> None
     run(f"sweep {trace.name} --on go2008 --jobs 1 --limit 100KiB")
     for limit, failed in (("", "0 failed"), ("--limit 100KiB", "1 failed")):
         ended = run(f"sweep {trace.name} --on go2008 --jobs 1 {limit}")
-        assert "1 cell had another --limit or --runs: measured again" in ended.err
+        assert "measuring 1 cell again: --limit or --runs has changed" in ended.err
         assert "wrote 1 row" in ended.err
         assert failed in ended.out
 
@@ -144,7 +144,7 @@ def test_plan_shows_the_grid_and_writes_nothing(run: Run, trace: Path) -> None:
         ("a.txt --on lib:tbb,go2008 --out /gone/x", 2, "no such directory"),
         ("show gone.jsonl", 2, "cannot read 'gone.jsonl'"),
         ("show a.txt", 2, "line 1: not a row"),
-        ("a.txt --on go2008 --out a.txt", 2, "line 1: not a row"),
+        ("a.txt --on go2008 --out a.txt", 2, "is an input of this command"),
         ("--on go2008", 2, "Missing argument"),
     ],
 )
@@ -185,7 +185,7 @@ def test_interrupted_sweep_keeps_its_rows_and_no_process(
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
-    assert b"in sweep.jsonl; the same command continues" in err
+    assert b"in sweep.jsonl; repeat the command to continue" in err
     assert len(rows()) >= 1
 
 

@@ -104,7 +104,7 @@ WRONG = {
     "negative cut": ("trace cut mine.txt out.txt --from -1", "'-1' is out of range; expected 0 to"),
     "cut of no call": (
         "trace cut mine.txt out.txt --from 99",
-        "no object of mine.txt is in the part that was chosen: nothing was written",
+        "no object of mine.txt is in the chosen part: nothing was written",
     ),
     "sample of nothing": (
         "trace sample mine.txt out.txt --keep 0",

@@ -25,7 +25,7 @@ def test_report_says_for_this_program(run: Run) -> None:
     ended = run(MINE)
     assert ended.status == 0, ended.err
     assert "size classes instead of 85, for mine.txt" in ended.out
-    assert "The table is for this program" in ended.out
+    assert "The table suits this program" in ended.out
     assert "Not recommended:" in ended.out
     assert ended.err == ""
 
@@ -76,7 +76,7 @@ def test_source_is_that_of_the_original(run: Run, design: str, start: str) -> No
         ("tune mine.txt", 2, "Missing option '--design'"),
         (f"{MINE} --json --source", 2, "--source and --json exclude each other"),
         (f"{MINE} --out nowhere/table.json", 2, "no such directory"),
-        (f"{MINE} --floor 1%", 2, "no table of size classes keeps this floor"),
+        (f"{MINE} --floor 1%", 2, "no table of size classes satisfies this floor"),
         (f"{MINE} --floor 25", 2, "25"),
         (f"{MINE} --set size_classes=own", 2, "tune finds a table itself"),
         (f"{MINE} --set startup=linked", 2, "startup=linked: expected one of"),

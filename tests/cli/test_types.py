@@ -9,6 +9,7 @@ from allocsim.cli.types import (
     CountType,
     FloorType,
     PercentType,
+    SecondsType,
     SettingType,
     ShareType,
     SizeType,
@@ -137,7 +138,10 @@ def test_share_is_read(text: str, share: float) -> None:
     assert ShareType().convert(text, None, None) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("text", ["0", "-1/2", "2", "101%", "1/0", "a", "", "1/2/3", "inf", "nan"])
+NO_SHARES = ("0", "-1/2", "2", "101%", "1/0", "a", "", "1/2/3", "inf", "nan", "٣%", "1_0/20", " 1%")
+
+
+@pytest.mark.parametrize("text", NO_SHARES)
 def test_invalid_share_is_an_error(text: str) -> None:
     with pytest.raises(click.BadParameter):
         ShareType().convert(text, None, None)
@@ -152,6 +156,17 @@ def test_time(text: str, ns: float) -> None:
 def test_invalid_time_is_an_error(text: str) -> None:
     with pytest.raises(click.BadParameter, match="expected nanoseconds"):
         TimeType().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "٣", "1_0", " 5 ", "1h"])
+def test_invalid_number_of_seconds_is_an_error(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected seconds, as in 90"):
+        SecondsType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("0.5", 0.5), ("1e3", 1000.0)])
+def test_seconds(text: str, seconds: float) -> None:
+    assert SecondsType().convert(text, None, None) == seconds
 
 
 def test_percentage_is_a_share() -> None:

@@ -105,7 +105,7 @@ def test_memory_that_runs_short_ends_the_run() -> None:
     bound = MemoryBound(lambda: left.pop(0))
     bound._next_look = 0.0
     bound.require_left(lambda: GIB, interval=0.0)
-    with pytest.raises(OutOfMemory, match=r"1\.0 GiB of the 8\.0 GiB at the start"):
+    with pytest.raises(OutOfMemory, match=r"1\.0 GiB is available, of 8\.0 GiB at the start"):
         bound.require_left(lambda: GIB)
 
 

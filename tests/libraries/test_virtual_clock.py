@@ -31,7 +31,7 @@ def timed_library(compiler: str, directory: Path) -> tuple[Callable[[int], int],
     my_time = library.handle.my_time
     my_time.restype = ctypes.c_long
     before = my_time(time.CLOCK_MONOTONIC)
-    assert clock.show_to(library)
+    assert clock.replace_clock_of(library)
     assert my_time(time.CLOCK_MONOTONIC) == clock.word[0] >= before
     return my_time, clock
 
@@ -55,4 +55,4 @@ def test_other_clocks_are_the_machines(compiler: str, tmp_path: Path) -> None:
 
 
 def test_library_without_a_clock_reads_none() -> None:
-    assert not VirtualClock().show_to(load("glibc"))
+    assert not VirtualClock().replace_clock_of(load("glibc"))

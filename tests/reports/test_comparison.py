@@ -66,7 +66,7 @@ def test_single_run_names_no_winner() -> None:
     shown, ns = compared(made), titles().index("ns/event")
     assert not any(row[ns].is_best for row in cells(shown).values())
     assert not any("Fastest" in text for text in conclusions(shown))
-    assert warnings(shown.comparison) == ["times of a single run rank nothing; use --runs 5."]
+    assert warnings(shown.comparison) == ["times of a single run are not ranked; use --runs 5."]
     assert warnings(compared(made[:1]).comparison) == []
 
 

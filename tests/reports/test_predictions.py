@@ -64,7 +64,7 @@ def test_recorded_peak_says_which_end_of_a_range_holds(peak: int, end: str) -> N
     memory.lowest = 1 * MIB
     [warning] = prediction_warnings(found)
     assert warning.startswith("the prediction for lib:glibc is 3.0 MiB - 8.0 MiB, and the recorded")
-    assert f"the {end} ends of the ranges hold" in warning
+    assert f"the {end} ends of the ranges are the better predictions" in warning
 
 
 def test_prediction_that_is_close_is_no_warning() -> None:

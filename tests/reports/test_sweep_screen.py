@@ -33,7 +33,7 @@ def test_equal_subjects_are_one_line(capsys: pytest.CaptureFixture[str]) -> None
     lines = [line.split() for line in out.splitlines() if "others" in line]
     assert " ".join(lines[0]) == f"{SUBJECTS[0]} and 2 others 1.0 MiB 20971.52 1.000"
     assert lines[1][-1] == "2.000"
-    assert "no times were measured; --timed measures them" in out
+    assert "times were not measured; use --timed" in out
 
 
 def test_effect_of_each_setting_and_the_line_to_paste(capsys: pytest.CaptureFixture[str]) -> None:

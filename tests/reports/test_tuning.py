@@ -10,7 +10,7 @@ from allocsim.designs.table_parameter import KEY
 from allocsim.reports.tuning_screen import print_tuning
 from allocsim.reports.tuning_text import source_text, table_text, tuning_json
 from tests.conftest import REPOSITORY
-from tests.tune.tuned import row, tuning
+from tests.tuning.tuned import row, tuning
 
 
 def shown(capsys: pytest.CaptureFixture[str], **fields: Any) -> str:

@@ -123,7 +123,7 @@ def test_worker_and_scheduler_are_lost_and_no_cell_is(cluster: Cluster) -> None:
         assert child.returncode == 3
         assert "the scheduler at" in err
         assert "; ended with" in err
-        assert "in sweep.jsonl; the same command continues" in err
+        assert "in sweep.jsonl; repeat the command to continue" in err
     subjects = _subjects()
     assert len(set(subjects)) == len(subjects) >= 12
     done = process("sweep", "a.txt", *GRID)

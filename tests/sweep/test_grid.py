@@ -57,7 +57,11 @@ def test_subject_without_the_setting_is_noted() -> None:
         ("tcmalloc", "glibc:mxfast=0", "unknown subject for 'mxfast' 'glibc'"),
         ("tcmalloc", "tcmalloc:mxfast=0", "unknown parameter of the design tcmalloc 'mxfast'"),
         ("tcmalloc", "release_rate=0,1001", "release_rate=1001: expected 0 to 1,000"),
-        ("tcmalloc:release_rate=1", "release_rate=0", "given the setting release_rate twice"),
+        (
+            "tcmalloc:release_rate=1",
+            "release_rate=0",
+            "setting release_rate of tcmalloc:release_rate=1 is given twice",
+        ),
         ("lib:glibc", "arena_max=0", "arena_max=0: expected a number of at least 1"),
         ("lib:glibc", "arena_max=a/b", "contains no slash"),
     ],
@@ -71,7 +75,7 @@ def test_invalid_setting_is_an_error_before_the_first_cell(
 
 def test_two_axes_of_one_setting_are_an_error() -> None:
     axes = [list_axis("release_rate=0"), range_axis("tcmalloc:release_rate=1:2")]
-    with pytest.raises(InputError, match="release_rate twice"):
+    with pytest.raises(InputError, match="release_rate of tcmalloc is given twice"):
         make_subjects(["tcmalloc"], axes)
 
 

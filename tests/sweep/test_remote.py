@@ -54,7 +54,7 @@ def test_events_are_those_that_were_sent_and_are_kept(
 
 
 def test_damaged_events_are_refused(contents: list[bytes], ran: list[EventFile]) -> None:
-    with pytest.raises(InputError, match="the events of w were damaged on their way"):
+    with pytest.raises(InputError, match="the events of w were damaged on the way to the worker"):
         remote.run_remotely(cell(trace=hash_of(contents[2])), contents[3])
     assert ran == []
 

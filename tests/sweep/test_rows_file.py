@@ -45,12 +45,12 @@ def test_cell_and_its_row_have_the_same_key() -> None:
 
 def test_row_serves_a_cell_with_the_same_limit_and_runs() -> None:
     known = Known.of(row(limit=5))
-    assert known.serves(cell(limit=5, runs=9))
-    assert not known.serves(cell(limit=6))
-    assert not known.serves(cell())
+    assert known.matches(cell(limit=5, runs=9))
+    assert not known.matches(cell(limit=6))
+    assert not known.matches(cell())
     timed = Known.of(row(ns=1.0))
-    assert timed.serves(cell(measure="times", runs=1))
-    assert not timed.serves(cell(measure="times", runs=2))
+    assert timed.matches(cell(measure="times", runs=1))
+    assert not timed.matches(cell(measure="times", runs=2))
 
 
 def test_incomplete_last_line_is_removed_wherever_it_was_cut(path: Path) -> None:

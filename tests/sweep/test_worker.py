@@ -155,4 +155,4 @@ def test_library_that_is_missing_is_a_row(workload: EventFile) -> None:
 
 def test_design_has_no_times_on_several_threads(workload: EventFile) -> None:
     found = worker.run_cell(cell(measure="times", recorded=True), workload)
-    assert "no times on recorded threads" in (found.failure or "")
+    assert "timed on one thread only" in (found.failure or "")

@@ -1,7 +1,8 @@
 """Futexes: a thread sleeps until another thread changes a word (futex(2)).
 
-The kernel compares the 32 bits at the word's address. On the supported processors, which are
-little-endian, these are the low bits of the word.
+Before the kernel puts a thread to sleep, it compares the 32 bits at the word's address with the
+value that the thread has read. On the supported processors, which are little-endian, these are the
+low bits of the word.
 """
 
 from __future__ import annotations
@@ -13,30 +14,33 @@ from allocsim.core.atomics import fetch_add, load_acquire
 from allocsim.core.jit import kernel
 from allocsim.libraries.state import call_c
 
-NUMBER = 202 if platform.machine() == "x86_64" else 98
+SYSCALL = 202 if platform.machine() == "x86_64" else 98
 """Linux's number of the system call: 98 on arm64 and all newer architectures."""
 
 WAIT, WAKE = 0, 1
+"""Operations of futex(2): FUTEX_WAIT and FUTEX_WAKE."""
+
 ALL = (1 << 31) - 1
-"""As the number of threads to wake: all of them."""
+"""The number of threads to wake that means all of them."""
 
 PRIVATE = 128
 """Flag: only threads of this process use the word."""
 
 LOW = 0xFFFF_FFFF
+"""Mask of the bits of a word that the kernel compares."""
 
 
 @kernel
 def wait_above(control: Control, address: int, bound: int) -> None:
     """Sleep until the word at `address` is greater than `bound`.
 
-    A thread never spins here: if threads take turns, spinning 2,000 times before each sleep makes
-    an event ten times as slow.
+    A thread sleeps at once instead of spinning first: if threads take turns, 2,000 spins before
+    each sleep make an event ten times as slow.
     """
-    seen = load_acquire(address)
-    while seen <= bound:
-        call_c(control.syscall, (NUMBER, address, WAIT | PRIVATE, seen & LOW, 0, 0, 0))
-        seen = load_acquire(address)
+    word = load_acquire(address)
+    while word <= bound:
+        call_c(control.syscall, (SYSCALL, address, WAIT | PRIVATE, word & LOW, 0, 0, 0))
+        word = load_acquire(address)
 
 
 @kernel
@@ -46,14 +50,14 @@ def wait_for(control: Control, address: int, waiting: int, value: int) -> None:
     The word at `waiting` counts the threads that wait.
     """
     fetch_add(waiting, 1)
-    seen = load_acquire(address)
-    while seen != value:
-        call_c(control.syscall, (NUMBER, address, WAIT | PRIVATE, seen & LOW, 0, 0, 0))
-        seen = load_acquire(address)
+    word = load_acquire(address)
+    while word != value:
+        call_c(control.syscall, (SYSCALL, address, WAIT | PRIVATE, word & LOW, 0, 0, 0))
+        word = load_acquire(address)
     fetch_add(waiting, -1)
 
 
 @kernel
 def wake(control: Control, address: int, threads: int) -> None:
     """Wake up to `threads` threads that sleep on the word at `address`."""
-    call_c(control.syscall, (NUMBER, address, WAKE | PRIVATE, threads, 0, 0, 0))
+    call_c(control.syscall, (SYSCALL, address, WAKE | PRIVATE, threads, 0, 0, 0))

@@ -64,9 +64,8 @@ class ThreadedReplay:
             )
         self._steps = steps
         self._stacks = Stacks(int(plan.cursor[0].at_once))
-        self._tables = _Tables(
-            plan, len(steps), meter, options
-        )  # kept: threads use addresses in it
+        # Kept as a field, because the threads use addresses in these tables.
+        self._tables = _Tables(plan, len(steps), meter, options)
         self._stages = self._tables.stages(self._stacks)
         self._stage = self._stages[0]
         address = self._stage.code.ctypes.data
@@ -89,7 +88,7 @@ class ThreadedReplay:
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
         if self._has_run:
-            self._reset()  # it makes arrays, which must not count in the first replay
+            self._reset()  # not before the first replay, in which its arrays would count
         self._has_run = True
         if self._supervise():
             self._raise_failure()
@@ -215,12 +214,12 @@ class _Tables:
 
 def _zeros(record: Any, rows: int) -> Any:
     """Return a table whose pages have been touched, with at least one row."""
-    made = table(record, max(rows, 1))
-    made.fill(0)
-    return made
+    zeros = table(record, max(rows, 1))
+    zeros.fill(0)
+    return zeros
 
 
 def _callable(function: int, argument: int) -> Any:
-    """Return a function that calls a C function with `argument`; it releases Python's lock."""
-    called = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)
-    return lambda: called(argument)
+    """Return a function that calls a C function with `argument` and without Python's lock."""
+    c_function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)
+    return lambda: c_function(argument)

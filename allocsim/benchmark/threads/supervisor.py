@@ -34,15 +34,15 @@ def supervise(stage: Stage) -> int:
     taken = 0
     open_epoch(stage, 0)
     while True:
-        wanted = _next_request(stage, taken)
+        request = _next_request(stage, taken)
         taken += 1
-        if wanted == DONE:
+        if request == DONE:
             return 0
-        if wanted == FAILED:
+        if request == FAILED:
             return 1
-        if wanted < 0:
-            _join(stage, -wanted - 1)
-        elif not _create(stage, wanted - 1):
+        if request < 0:
+            _join(stage, -request - 1)
+        elif not _create(stage, request - 1):
             return 1
 
 

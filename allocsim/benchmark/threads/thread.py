@@ -93,7 +93,8 @@ def _replay(stage: Stage, begin: int, end: int) -> bool:
 def _target_of(stage: Stage, event: Record) -> Object:
     """Return the object of an event; for a shared object, a copy that only this thread uses.
 
-    Waits until the other threads have done what the event depends on.
+    Before an event that resizes or frees a shared object, this waits until the other threads have
+    published the version that the event needs.
     """
     if event.object < SHARED:
         return stage.own[event.object]

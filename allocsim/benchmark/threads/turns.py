@@ -79,7 +79,10 @@ def finish_turn(stage: Stage, epoch: int) -> None:
 
 @kernel
 def _read_memory(stage: Stage, epoch: int) -> None:
-    """If a step ends with this epoch, read the memory of the process, and end the step in time."""
+    """If a step ends with this epoch, read the memory, then set the clock to the step's end.
+
+    If there is no virtual clock, the thread sleeps until then instead (see `meter.reach_time`).
+    """
     control, meter = stage.control[0], Meter(stage.settings)
     if control.step < len(stage.due) and stage.due[control.step] == epoch:
         stage.resident[control.step] = resident(meter)
@@ -89,10 +92,10 @@ def _read_memory(stage: Stage, epoch: int) -> None:
 
 
 @kernel
-def request(stage: Stage, what: int) -> None:
-    """Send the request `what` to the supervisor."""
+def request(stage: Stage, value: int) -> None:
+    """Send a request to the supervisor: one of the values that the module's docstring lists."""
     control = stage.control[0]
     at = fetch_add(control.own + MADE, 1)
-    store_release(control.requests + 8 * at, what)
+    store_release(control.requests + 8 * at, value)
     fetch_add(control.own + RUNG, 1)
     wake(control, control.own + RUNG, 1)

@@ -43,17 +43,17 @@ class Ahead(Struct):
 def choose_window(events: Table[Event], objects: int) -> Window:
     """Return the largest window that strays by at most MAX_STRAY, or the smallest of all.
 
-    No larger window is tried once one strays by more, or holds all events. `objects` is the number
-    of object ids.
+    The search ends at the first window that strays by more, or that holds all events. `objects` is
+    the number of object ids.
     """
     chosen = None
     for window in WINDOWS:
         tables = table(np.int64, objects), table(Ahead, MAX_THREADS)
         recorded, highest = highest_live(events, *tables, window)
-        found = Window(window, highest / recorded - 1 if recorded else 0.0)
-        if chosen is not None and found.stray > MAX_STRAY:
+        candidate = Window(window, highest / recorded - 1 if recorded else 0.0)
+        if chosen is not None and candidate.stray > MAX_STRAY:
             break
-        chosen = found
+        chosen = candidate
         if window >= len(events):
             break
     assert chosen is not None

@@ -30,9 +30,9 @@ def read_statistics(name: str, form: str | None, process: int | None) -> tuple[T
     """
     trace = open_workload(name, form=form, process=process)
     with watched(trace):
-        seen = collect_stats(trace)
+        stats = collect_stats(trace)
     _log_notes(trace)
-    return trace, seen
+    return trace, stats
 
 
 def read_history(
@@ -41,9 +41,9 @@ def read_history(
     """Read a whole trace with its call sites, as `read_statistics` does."""
     trace = open_workload(name, form=form, process=process, sites=True)
     with watched(trace):
-        seen, history = collect_history(trace)
+        stats, history = collect_history(trace)
     _log_notes(trace)
-    return trace, seen, history
+    return trace, stats, history
 
 
 def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
@@ -58,8 +58,8 @@ def write_whole(trace: Trace, path: Path, writer: Writer) -> None:
 def write_part(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None:
     """Write the chosen part of a trace to `path`, and print a line about the file."""
     part = subset_of(whole, choice)
-    count, complaint = _Count(), f"no object of {whole.name} is in the part that was chosen"
-    part.chunks = not_empty(_counted_events(part.chunks, count), complaint)
+    count, message = _Count(), f"no object of {whole.name} is in the chosen part"
+    part.chunks = not_empty(_counted_events(part.chunks, count), message)
     with watched(whole):
         writer.write(part, path)
     _log_written(part, path, count)

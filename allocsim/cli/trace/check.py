@@ -27,10 +27,10 @@ def command(trace: str, strict: bool, form: str | None, process: int | None) -> 
     from allocsim.text import counted
     from allocsim.traces.problems import problems_of
 
-    recorded, seen = read_statistics(trace, form, process)
-    problems = problems_of(recorded, seen)
-    print_validity(recorded, seen, problems)
-    if not seen.events:
+    recorded, stats = read_statistics(trace, form, process)
+    problems = problems_of(recorded, stats)
+    print_validity(recorded, stats, problems)
+    if not stats.events:
         raise CheckFailed(f"{trace} has no events to replay")
     if problems:
         raise CheckFailed(f"{trace} is not valid: {problems[0]}")

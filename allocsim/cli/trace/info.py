@@ -16,17 +16,17 @@ def command(trace: str, as_json: bool, form: str | None, process: int | None) ->
     """Show calls, sizes, lifetimes, live bytes and call sites of a trace.
 
     The lifetime of an object is the number of events from its allocation to its free. Call sites
-    are shown if the trace has them. A site is the first function and line that belongs neither to
-    the allocator nor to the runtime of the language; --json has all of them.
+    are shown if the trace has them; --json lists all. A call site is the innermost function and
+    line that belongs neither to the allocator nor to the runtime of the language.
     """
     from allocsim.cli.drive import command_line
     from allocsim.cli.trace._io import read_history
     from allocsim.reports.trace_info import survey_text
 
-    recorded, seen, history = read_history(trace, form, process)
+    recorded, stats, history = read_history(trace, form, process)
     if as_json:
-        click.echo(survey_text(recorded, seen, command_line(), history))
+        click.echo(survey_text(recorded, stats, command_line(), history))
         return
     from allocsim.reports.trace_info import print_survey
 
-    print_survey(recorded, seen, history)
+    print_survey(recorded, stats, history)

@@ -3,7 +3,7 @@
 The main arena grows from the start of the reservation (brk), mappings are placed from its end
 downwards (mmap), and `system.limit` is the upper end of the middle, the unused part between them. A
 range of pages has the record of its first page, so the ranges above and below it are found by page
-numbers, and free neighbours can be joined. Free ranges of similar length share a list. If the
+numbers, and free neighbours can be merged. Free ranges of similar length share a list. If the
 lowest range is free, it becomes part of the middle again.
 
 Where a mapping is placed has no effect on the library, except for alignments above a page.
@@ -53,7 +53,7 @@ def mapping_length(heap: Glibc, number: int) -> int:
 
 @kernel
 def _set_range(heap: Glibc, number: int, pages: int, kind: int) -> None:
-    """Set the length and the kind of a range, and tell the range above it where it starts."""
+    """Set the length and the kind of a range, and record it in the range above as the one below."""
     record = heap.mapping[number]
     record.pages, record.kind = pages, kind
     heap.mapping[number + pages].below = number
@@ -114,7 +114,7 @@ def _split_range(heap: Glibc, number: int, pages: int) -> None:
 
 @kernel
 def _join_free(heap: Glibc, number: int) -> None:
-    """Free a range and join it with its free neighbours; the lowest range goes to the middle."""
+    """Free a range and merge it with free neighbours; the lowest range goes to the middle."""
     pages, below = heap.mapping[number].pages, heap.mapping[number].below
     heap.mapping[number].kind = Kind.UNUSED
     above = number + pages
@@ -134,9 +134,9 @@ def _join_free(heap: Glibc, number: int) -> None:
 
 @kernel
 def _extend(heap: Glibc, length: int, alignment: int) -> int:
-    """Take an aligned range at the border of the middle; return its number, or 0 on failure.
+    """Take an aligned range from the upper end of the middle; return its number, or 0 on failure.
 
-    The bytes skipped above it become a free range.
+    The bytes above it, which the alignment skips, become a free range.
     """
     system = heap.system[0]
     start = (system.limit - length) & -alignment

@@ -116,8 +116,8 @@ def _attach(heap: Glibc, thread: int, av: int) -> int:
 def _int_new_arena(heap: Glibc, size: int) -> int:
     """Create an arena with a heap that has room for `size` bytes; return -1 on failure.
 
-    If the request is too large for a heap, the arena is made without room for it: a mapping will
-    serve it (_int_new_arena).
+    If the request is too large for a heap, the arena is created without room for it, because the
+    request gets a mapping of its own (_int_new_arena).
     """
     mp, headers = heap.mp_[0], HEAP_INFO + MALLOC_STATE + MALLOC_ALIGNMENT
     if mp.narenas >= len(heap.arena):
@@ -155,8 +155,8 @@ def malloc_in_arena(heap: Glibc, thread: int, request: int) -> int:
 def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
     """Return an object from another arena than `av`, which had no memory, or 0 on failure.
 
-    The other arena is the main one or, if `av` is the main arena, chosen anew. A process that never
-    had a second thread does not try again (arena_get_retry).
+    The other arena is the main one. If `av` is the main arena itself, `arena_get2` chooses one. A
+    process that never had a second thread does not try again (arena_get_retry).
     """
     if av < 0 or not heap.mp_[0].multi_threaded:
         return 0

@@ -62,17 +62,17 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
     words, regions = Words(memory), regions_of(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
         arena = heap.arena[av]
-        own = [region for region in regions if region.arena == av]
-        sizes = [chunk.size for region in own for chunk in chunks_of(region, words)]
+        own_regions = [region for region in regions if region.arena == av]
+        sizes = [chunk.size for region in own_regions for chunk in chunks_of(region, words)]
         listed = [listed_in_bin(heap, words, av, index) for index in range(UNSORTED, NBINS - 1)]
         binned = [words[p + 8] & -8 for members in listed for p in members if p]
         links = [int(heap.lists[av, index]) for index in range(NFASTBINS)]
         fast = [words[p + 8] & -8 for first in links for p in chain(words, first, 16) if p]
-        found = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned), len(binned))
+        actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned), len(binned))
         counted = (arena.used, arena.fast, arena.binned, arena.binned_chunks)
-        if counted != found:
-            yield f"arena {av}: used, fast, binned bytes, binned chunks {counted}, found {found}"
-        fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own)
+        if counted != actual:
+            yield f"arena {av}: used, fast, binned bytes, binned chunks {counted}, found {actual}"
+        fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
             yield f"arena {av} counts {arena.fixed} bytes of headers and fence posts, not {fixed}"
         if fast and not arena.have_fastchunks:

@@ -75,9 +75,9 @@ def slots_of(heap: Glibc, av: int) -> list[int]:
 def regions_of(state: Glibc, memory: Reservation) -> list[Region]:
     """Return the regions of all arenas; the main arena has none before its first growth."""
     mp, words = state.mp_[0], Words(memory)
-    top, found = int(state.arena[0].top), list[Region]()
+    top, regions = int(state.arena[0].top), list[Region]()
     if mp.sbrk_base:
-        found.append(Region(0, int(mp.sbrk_base), top, int(state.system[0].next)))
+        regions.append(Region(0, int(mp.sbrk_base), top, int(state.system[0].next)))
     for av in range(1, int(mp.narenas)):
         for slot in slots_of(state, av):
             info = state.heap_info[slot]
@@ -85,8 +85,10 @@ def regions_of(state: Glibc, memory: Reservation) -> list[Region]:
             limit = start + int(info.size_)
             top = int(state.arena[av].top)
             end = top if start <= top < limit else limit - 16 - max(words[limit - 16], 0)
-            found.append(Region(av, start + (HEAP_INFO if info.prev else FIRST_CHUNK), end, limit))
-    return found
+            regions.append(
+                Region(av, start + (HEAP_INFO if info.prev else FIRST_CHUNK), end, limit)
+            )
+    return regions
 
 
 def chunks_of(region: Region, words: Words) -> list[Chunk]:

@@ -62,25 +62,29 @@ def listed_in_bin(heap: Glibc, words: Words, av: int, index: int) -> list[int]:
     """
     head = int(heap.arena[av].bins) + (index - 1) * 16
     place, last = BINS + 2 * index, int(heap.lists[av, BINS + 2 * index + 1])
-    found, before, p = list[int](), head, int(heap.lists[av, place])
-    seen = set[int]()
+    members, before, p = list[int](), head, int(heap.lists[av, place])
+    visited = set[int]()
     while p != head:
-        if words[p + 24] != before or p in seen:
-            return [*found, BROKEN_LINK]
-        found.append(p)
-        seen.add(p)
+        if words[p + 24] != before or p in visited:
+            return [*members, BROKEN_LINK]
+        members.append(p)
+        visited.add(p)
         before, p = p, words[p + 16]
-    return found if last == before else [*found, BROKEN_LINK]
+    return members if last == before else [*members, BROKEN_LINK]
 
 
 def chain(words: Words, first: int, offset: int) -> Iterator[int]:
-    """Yield the chunks linked at `offset`; BROKEN_LINK after a link that is bad or leads back."""
-    seen = set[int]()
+    """Yield the chunks linked by the word at `offset`, from `first` on.
+
+    A link out of the heap, or to a chunk that was already yielded, ends the result with
+    BROKEN_LINK.
+    """
+    visited = set[int]()
     while first:
-        if first in seen or words[first + offset] == -1:
+        if first in visited or words[first + offset] == -1:
             yield BROKEN_LINK
             return
-        seen.add(first)
+        visited.add(first)
         yield first
         first = words[first + offset]
 
@@ -121,8 +125,8 @@ def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
             smaller = dict(zip(ring, [*ring[1:], *ring[:1]], strict=True))
             larger = dict(zip(ring, [*ring[-1:], *ring[:-1]], strict=True))
             for p in large:
-                found = (words[p + 32], words[p + 40] if p in smaller else 0)
-                if found != (smaller.get(p, 0), larger.get(p, 0)):
+                links = (words[p + 32], words[p + 40] if p in smaller else 0)
+                if links != (smaller.get(p, 0), larger.get(p, 0)):
                     yield f"the chunk at {p:#x} of bin {index} is not linked by its size"
 
 
@@ -151,17 +155,17 @@ def small_lists_hold_their_sizes(heap: Glibc, memory: Reservation) -> Sentences:
 
     A cache counts its chunks.
     """
-    words, owned, seen = Words(memory), owned_chunks(heap, memory), Counter[int]()
-    for where, size, count, members in _small_lists(heap, words):
+    words, owned, lists_of = Words(memory), owned_chunks(heap, memory), Counter[int]()
+    for name, size, count, members in _small_lists(heap, words):
         chunks = list(members)
-        seen.update(chunks)
+        lists_of.update(chunks)
         for p in chunks:
             if p not in owned or owned[p].chunk.size != size:
-                yield f"{where} leads to {p:#x}, expected chunks of {size} bytes"
-            elif seen[p] > 1:
-                yield f"{where}: the chunk at {p:#x} is free twice"
+                yield f"{name} leads to {p:#x}, expected chunks of {size} bytes"
+            elif lists_of[p] > 1:
+                yield f"{name}: the chunk at {p:#x} is free twice"
         if count is not None and count != len(chunks):
-            yield f"{where} holds {len(chunks)} chunks, but counts {count}"
+            yield f"{name} holds {len(chunks)} chunks, but counts {count}"
 
 
 def _small_lists(heap: Glibc, words: Words) -> Iterator[tuple[str, int, int | None, Iterator[int]]]:

@@ -27,7 +27,7 @@ class Range(NamedTuple):
 
 def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
     """Return the ranges by address, up to the first with an invalid length."""
-    found, address = list[Range](), int(state.system[0].limit)
+    ranges, address = list[Range](), int(state.system[0].limit)
     end = memory.address + memory.length // PAGE * PAGE
     while memory.address <= address < end:
         number = (address - memory.address) // PAGE + 1
@@ -35,9 +35,9 @@ def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
         length = int(record.pages) * PAGE
         if not 0 < length <= end - address:
             break
-        found.append(Range(number, address, length, int(record.kind)))
+        ranges.append(Range(number, address, length, int(record.kind)))
         address += length
-    return found
+    return ranges
 
 
 def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
@@ -66,10 +66,12 @@ def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
     for each in chunks:
         if not _has_head(each, words):
             yield f"the mapping at {each.start:#x} of {each.length} bytes has no chunk"
-    found = (len(chunks), sum(each.length for each in chunks), sum(stacks))
+    actual = (len(chunks), sum(each.length for each in chunks), sum(stacks))
     counted = (int(mp.n_mmaps), int(mp.mmapped_mem), int(mp.stack_bytes))
-    if found != counted:
-        yield f"mappings and bytes of chunks, and bytes of stacks: {counted} counted, {found} found"
+    if actual != counted:
+        yield (
+            f"mappings and bytes of chunks, and bytes of stacks: {counted} counted, {actual} found"
+        )
 
 
 def _has_head(mapping: Range, words: Words) -> bool:
@@ -99,13 +101,13 @@ def heap_is_what_was_mapped(heap: Glibc, memory: Reservation) -> Sentences:
 
 def free_ranges_are_listed(heap: Glibc, memory: Reservation) -> Sentences:
     """A free range is on the list for its length, exactly once; nothing else is on a list."""
-    seen = Counter[int]()
+    listed = Counter[int]()
     for head in range(len(heap.mapping) - LISTS, len(heap.mapping)):
         before, number = head, int(heap.mapping[head].next)
         while 0 < number < len(heap.mapping) and heap.mapping[number].previous == before:
-            if seen[number]:
+            if listed[number]:
                 break
-            seen[number] += 1
+            listed[number] += 1
             exponent = int(heap.mapping[number].pages).bit_length() - 1
             if exponent != head - (len(heap.mapping) - LISTS):
                 yield f"range {number} is on the list of another length"
@@ -113,5 +115,5 @@ def free_ranges_are_listed(heap: Glibc, memory: Reservation) -> Sentences:
         if number:
             yield f"a list of free ranges has a broken link, to {number}"
     free = {each.number for each in ranges_of(heap, memory) if each.kind == Kind.FREE}
-    if seen.keys() != free:
-        yield f"free ranges {sorted(free)}, listed {sorted(seen)}"
+    if listed.keys() != free:
+        yield f"free ranges {sorted(free)}, listed {sorted(listed)}"

@@ -28,7 +28,7 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import has_room, tcache_put
 
 FASTBIN_CONSOLIDATION_THRESHOLD = 65536
-"""A free consolidates the fastbins and may trim if its merged chunk has at least these bytes."""
+"""Size in bytes of a merged chunk from which a free consolidates the fastbins and may trim top."""
 
 
 @out_of_line
@@ -92,7 +92,7 @@ def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
 def malloc_consolidate(heap: Glibc, av: int) -> int:
     """Merge all chunks of the fastbins, smallest sizes and newest chunks first. Returns Status.OK.
 
-    No threshold is looked at, and nothing is trimmed (malloc_consolidate).
+    This happens whatever the size of the merged chunks, and trims nothing (malloc_consolidate).
     """
     arena = heap.arena[av]
     arena.have_fastchunks = 0
@@ -128,9 +128,9 @@ def trim_large(heap: Glibc, av: int) -> int:
 def systrim(heap: Glibc, pad: int) -> int:
     """Lower the break so that about `pad` bytes of the main arena's top are left (systrim).
 
-    Returns the bytes given back. The library compares unsigned numbers. For a top of MINSIZE bytes
-    it computes an area of -1 bytes, which counts as huge. With a pad of 0, the break then rises by
-    a page.
+    Returns the bytes returned to the OS. The library compares unsigned numbers. For a top of
+    MINSIZE bytes it computes an area of -1 bytes, which counts as huge. With a pad of 0, the break
+    then rises by a page.
     """
     arena, system = heap.arena[0], heap.system[0]
     top_size = chunksize(arena.top)

@@ -90,15 +90,15 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
     victim = load_word(newest)
     if victim == 0:
         return 0
-    following, taken = load_word(victim + 16), nb
+    following, size = load_word(victim + 16), nb
     while following and has_room(heap, thread, nb):
         moved = following
         following = load_word(moved + 16)
         tcache_put(heap, thread, moved, nb)
-        taken += nb
+        size += nb
     store_word(newest, following)
-    arena.fast -= taken
-    arena.used += taken
+    arena.fast -= size
+    arena.used += size
     return victim + CHUNK_HDR_SZ
 
 
@@ -137,7 +137,10 @@ def _mark_used(heap: Glibc, av: int, victim: int, size: int) -> None:
 
 @kernel
 def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
-    """Cut `nb` bytes off a chunk that is on no list; return the rest, now on the unsorted list."""
+    """Split a chunk, which is on no list, after `nb` bytes; put the rest on the unsorted list.
+
+    Returns the rest.
+    """
     arena, remainder = heap.arena[av], victim + nb
     arena.used += nb
     heap.counters[0].splits += 1
@@ -148,11 +151,12 @@ def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
 
 @kernel
 def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Bin the chunks of the unsorted list, oldest first; return an object of the size, or 0.
+    """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
-    A chunk of exactly the size goes to the cache while there is room; at the end, the chunk that
-    was cached last is returned. If the rest of the last small request is the only chunk on the
-    list, it is split again, so that successive small requests get neighbouring chunks.
+    A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
+    was cached last is returned. If the only chunk on the list is the rest of the chunk that was
+    split for the last small request, it is split again, so that successive small requests get
+    neighbouring chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     head, cached, iters = bin_at(arena, UNSORTED), False, 0

@@ -1,4 +1,4 @@
-"""malloc_trim: free pages back to the operating system on request (malloc.c, mtrim)."""
+"""malloc_trim: release free pages to the operating system on request (malloc.c, mtrim)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from allocsim.designs.glibc.int_free import malloc_consolidate, systrim
 from allocsim.designs.glibc.records import Glibc
 
 CHUNK_FIELDS = 48
-"""Bytes at the start of a free chunk that are never given back (sizeof (struct malloc_chunk))."""
+"""Bytes at the start of a free chunk that are never released (sizeof (struct malloc_chunk))."""
 
 
 @kernel
@@ -28,15 +28,15 @@ def release(heap: Glibc, length: int) -> int:
 @out_of_line
 def malloc_trim(heap: Glibc, pad: int) -> int:
     """Consolidate and trim every arena; return the bytes that left the heap (malloc_trim)."""
-    av, lost = 0, 0
+    av, returned = 0, 0
     while True:
         malloc_consolidate(heap, av)
         _release_free_pages(heap, av)
         if av == 0:
-            lost = systrim(heap, pad)
+            returned = systrim(heap, pad)
         av = heap.arena[av].next
         if av == 0:
-            return lost
+            return returned
 
 
 @kernel

@@ -58,7 +58,10 @@ def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
 
 @kernel
 def _grow_into_top(heap: Glibc, av: int, oldp: int, nb: int) -> bool:
-    """Take what a chunk lacks from top if top comes next and is large enough."""
+    """Extend a chunk to `nb` bytes with bytes of top.
+
+    Returns False, with nothing changed, if top does not follow the chunk or is too small.
+    """
     arena, size = heap.arena[av], chunksize(oldp)
     if oldp + size != arena.top or size + chunksize(arena.top) < nb + MINSIZE:
         return False
@@ -72,9 +75,10 @@ def _grow_into_top(heap: Glibc, av: int, oldp: int, nb: int) -> bool:
 
 @kernel
 def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
-    """Join a chunk with the free chunk after it if both together have `nb` bytes; return the sum.
+    """Merge a chunk with the free chunk after it if both together have `nb` bytes.
 
-    The head is not written yet. Returns the old size if the next chunk cannot be used.
+    Returns the new size, or the old size if the next chunk cannot be used. The caller writes the
+    head.
     """
     arena, size = heap.arena[av], chunksize(oldp)
     following = oldp + size
@@ -89,7 +93,7 @@ def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
 
 @kernel
 def _shrink(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
-    """Give a chunk of `size` bytes `nb` of them, and free the rest unless it is too small."""
+    """Shorten a chunk of `size` bytes to `nb` bytes and free the rest, unless it is too small."""
     arena = heap.arena[av]
     if size - nb < MINSIZE:
         set_head_size(p, size | arena.flag)

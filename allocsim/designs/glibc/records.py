@@ -1,9 +1,9 @@
 """The records of a glibc heap, and the state that holds them.
 
 Each record is named after its struct in glibc 2.36 (malloc.c, arena.c) and each field after the
-member. Other fields hold counts. The library computes these figures by walking its lists, which
-would take too long here, since a simulation needs them often. `size_` has an underscore because
-every NumPy record has an attribute `size`, which would hide a field of that name in pure mode.
+member. Other fields hold counts that the library computes by walking its lists. Walking them would
+take too long here, because every sample needs the counts. `size_` has an underscore because every
+NumPy record has an attribute `size`, which would hide a field of that name in pure mode.
 
 The chunks themselves are in the heap's memory, headers included, as in the library (see `chunks`).
 """
@@ -48,7 +48,7 @@ class MallocPar(Struct):
     length: Int64  # bytes of the reservation
     first_slot: Int64  # number of the 64 MiB slot of the reservation's first byte
     unused_heap: Int64  # first slot whose heap was deleted, plus 1; 0 if none
-    dtv: Int64  # bytes that pthread_create allocates for a thread; 0: another malloc serves it
+    dtv: Int64  # bytes that pthread_create allocates for a thread; 0 if by another malloc
     unused_stacks: Int64  # stacks of ended threads, reused with the dtv by later threads
     stack_bytes: Int64  # bytes of stack segments (allocate_stack)
 

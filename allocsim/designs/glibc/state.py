@@ -36,10 +36,9 @@ from allocsim.designs.glibc.tcache import (
 )
 
 STARTUPS = ("none", "linked", "dlopen")
-"""How the library serves the program. "none": the program calls it, and other code of the process
-allocates nothing. "linked": it is the malloc of the whole process, so each new thread allocates its
-dtv (see DTV). "dlopen": another library serves the rest of the process, which has the same effect
-as "none"."""
+"""What else in the process calls the library's malloc, besides the events. "none": nothing.
+"linked": everything, so each new thread allocates its dtv (see DTV). "dlopen": the rest of the
+process uses another malloc library, which has the same effect as "none"."""
 
 DTV = 272
 """Bytes that pthread_create allocates for the dynamic thread vector of a thread, in a program whose
@@ -55,9 +54,12 @@ REGION = 1 << 30
 """Bytes. A heap's reservation starts `start_page` pages after a multiple of this number."""
 
 MAX_BYTES = 1 << 40
+"""Maximum of a parameter in bytes."""
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "tcache_count": Parameter(7, 0, MAX_TCACHE_COUNT, "most chunks of a size that a thread caches"),
+    "tcache_count": Parameter(
+        7, 0, MAX_TCACHE_COUNT, "maximum chunks of a size in a thread's cache"
+    ),
     "tcache_max": Parameter(
         MAX_TCACHE_SIZE, 0, MAX_TCACHE_SIZE, "maximum request, in bytes, that is cached"
     ),
@@ -66,10 +68,10 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "mxfast": Parameter(128, 0, MAX_FAST_SIZE, "maximum request, in bytes, for fastbins"),
     "mmap_threshold": Parameter(
-        THRESHOLD, 0, MAX_BYTES, "chunk size, in bytes, from which a request is mapped"
+        THRESHOLD, 0, MAX_BYTES, "minimum chunk, in bytes, that gets its own mapping"
     ),
     "trim_threshold": Parameter(
-        THRESHOLD, 0, MAX_BYTES, "bytes of top from which the heap is trimmed"
+        THRESHOLD, 0, MAX_BYTES, "bytes of top at which the heap is trimmed"
     ),
     "top_pad": Parameter(TOP_PAD, 0, MAX_BYTES, "bytes added to every growth"),
     "mmap_max": Parameter(65536, 0, (1 << 31) - 1, "maximum number of mappings"),

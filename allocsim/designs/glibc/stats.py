@@ -92,10 +92,10 @@ def count_arena(heap: Glibc, av: int, use: ArenaUse) -> None:
 
 def arenas(heap: Glibc) -> list[int]:
     """Return the numbers of all arenas, in the order of the library's list."""
-    found = [0]
-    while (following := int(heap.arena[found[-1]].next)) != 0:
-        found.append(following)
-    return found
+    numbers = [0]
+    while (following := int(heap.arena[numbers[-1]].next)) != 0:
+        numbers.append(following)
+    return numbers
 
 
 def native_counters(heap: Glibc) -> dict[str, int]:
@@ -136,7 +136,7 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
     total, mprotect, subheaps = int(arena.system_mem), int(arena.system_mem), 0
     if av:
         total, mprotect, subheaps = _aspace(heap, int(arena.top))
-    found = {
+    counters = {
         "fast.count": use["fast_count"],
         "fast.size": use["fast_size"],
         "rest.count": use["rest_count"],
@@ -147,7 +147,7 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
         "aspace.total": total,
         "aspace.mprotect": mprotect,
     } | ({"aspace.subheaps": subheaps} if av else {})
-    return {f"heap{number}.{name}": value for name, value in found.items()}
+    return {f"heap{number}.{name}": value for name, value in counters.items()}
 
 
 def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:

@@ -1,8 +1,8 @@
-"""sysmalloc: memory from the operating system for a request that no chunk serves (malloc.c).
+"""sysmalloc: memory from the operating system for a request that no free chunk fits (malloc.c).
 
 A large request gets a mapping of its own. For any other request, the main arena moves the
 break; an arena other than the main one grows its newest heap or gets a new heap. The chunk is then
-cut from the new top.
+taken from the new top.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from allocsim.designs.glibc.records import Glibc, Kind
 
 @kernel
 def use_top(heap: Glibc, av: int, nb: int) -> int:
-    """Cut a chunk from the low end of top; return its object, or 0 if top is too small."""
+    """Take a chunk from the low end of top; return its object, or 0 if top is too small."""
     arena = heap.arena[av]
     p, size = arena.top, chunksize(arena.top)
     if size < nb + MINSIZE:
@@ -53,8 +53,8 @@ def use_top(heap: Glibc, av: int, nb: int) -> int:
 def sysmalloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Return an object whose chunk has `nb` bytes, or 0 on failure (sysmalloc).
 
-    `av` is -1 if the thread has no arena and none can be made. Then the request can be served
-    only by a mapping of its own.
+    `av` is -1 if the thread has no arena and none can be created. The request then gets a mapping
+    of its own, whatever its size.
     """
     mp, tried_mmap = heap.mp_[0], False
     if av < 0 or (nb >= mp.mmap_threshold and mp.n_mmaps < mp.n_mmaps_max):

@@ -1,9 +1,11 @@
 """The cache of a thread: a LIFO list for each small chunk size (malloc.c, "tcache").
 
 A list holds up to `tcache_count` chunks. A freed chunk goes to the cache of the thread that frees
-it, whatever arena the chunk is from, and its arena still counts it as in use. Each record counts
-the chunks that still fit, not the chunks on the list. So one comparison with 0 tells that the list
-is full, that the size is not cached, or that the thread has no cache yet.
+it, whatever arena the chunk is from, and its arena still counts it as in use.
+
+Each record counts the chunks that still fit (`room`), not the chunks on the list. One comparison of
+`room` with 0 therefore covers three cases: the list is full, chunks of the size are not cached, or
+the thread has no cache yet.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ is allocated too, but the lists are records."""
 
 @kernel
 def csize2tidx(size: int) -> int:
-    """Return the index of the list for chunks of a size; TCACHE_MAX_BINS or more: no list."""
+    """Return the index of the list for chunks of a size; there are TCACHE_MAX_BINS lists.
+
+    For a size without a list, the index is TCACHE_MAX_BINS or more.
+    """
     return (size - MINSIZE) >> 4
 
 

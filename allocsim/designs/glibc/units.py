@@ -19,7 +19,6 @@ NAMES = ("free_chunks", "top", "stacks")
 """Contents of a page without a live object: free chunks (in bins or caches) and headers, the top of
 an arena, or a stack segment."""
 
-
 FREE_CHUNKS, TOP, STACKS = range(3)
 
 

@@ -44,29 +44,29 @@ def small_spans(heap: Go) -> Iterator[SpanCopy]:
             yield span
 
 
-def chain(heap: Go, size_class: int, which: int) -> tuple[list[int], str]:
+def chain(heap: Go, size_class: int, column: int) -> tuple[list[int], str]:
     """Return (spans, problem): a set's spans up to the first broken link, and what is broken."""
-    queue, found, before = heap.span_set[size_class, which], list[int](), 0
+    queue, members, before = heap.span_set[size_class, column], list[int](), 0
     number = int(queue.head)
     while number:
         if not 0 < number < len(heap.mspan) or heap.mspan[number].prev != before:
-            return found, f"a broken link to span {number}"
-        found.append(number)
+            return members, f"a broken link to span {number}"
+        members.append(number)
         before, number = number, int(heap.mspan[number].next)
-    return found, "" if queue.tail == before else f"a tail of {queue.tail}"
+    return members, "" if queue.tail == before else f"a tail of {queue.tail}"
 
 
 def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
     """A span is cached or in the set that it belongs to, and every span in a set is in use."""
     place, counted = dict[int, int](), Counter[int]()
     for size_class, central in enumerate(heap.mcentral):
-        for which in (PARTIAL, FULL):
-            members, problem = chain(heap, size_class, which)
+        for column in (PARTIAL, FULL):
+            members, problem = chain(heap, size_class, column)
             if problem:
-                yield f"set {which} of class {size_class} has {problem}"
+                yield f"set {column} of class {size_class} has {problem}"
             for number in members:
                 counted[number] += 1
-                place[number] = which
+                place[number] = column
         counted[int(central.alloc)] += central.alloc != 0
     for span in spans_of(heap):
         expected = 0 if span.size_class < 0 or _is_full_directly(heap, span) else 1
@@ -77,16 +77,16 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
         yield f"span {next(iter(counted))} is in a set, but not in use"
 
 
-def _misplaced(heap: Go, span: SpanCopy, which: int | None) -> Iterator[str]:
-    """Yield why a span does not belong to its set. `which` is None for a span that is in no set."""
+def _misplaced(heap: Go, span: SpanCopy, column: int | None) -> Iterator[str]:
+    """Yield why a span does not belong in its set; `column` is None for a span that is in none."""
     if span.size_class >= len(heap.mcentral):
         yield f"span {span.number} has class {span.size_class}"
         return
     central = heap.mcentral[max(span.size_class, 0)]
     nelems = int(central.nelems) if span.size_class > 0 else 1
-    if which is not None and (span.alloc_count == nelems) != (which == FULL):
-        yield f"span {span.number} with {span.alloc_count} of {nelems} slots is in set {which}"
-    lost = which is None and span.size_class > 0 and central.alloc != span.number
+    if column is not None and (span.alloc_count == nelems) != (column == FULL):
+        yield f"span {span.number} with {span.alloc_count} of {nelems} slots is in set {column}"
+    lost = column is None and span.size_class > 0 and central.alloc != span.number
     if lost and not _is_full_directly(heap, span):
         yield f"span {span.number} is in no set and not cached"
 
@@ -103,12 +103,13 @@ def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
     """A class counts its spans, and the free slots of the spans in the partial set."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
-        own = [span for span in spans if span.size_class == number]
+        members = [span for span in spans if span.size_class == number]
         partial, _ = chain(heap, number, PARTIAL)
         free = sum(int(central.nelems) - int(heap.mspan[n].alloc_count) for n in partial)
-        if (central.num_spans, central.partial_free) != (len(own), free):
-            yield f"class {number} counts {central}, found {len(own)} spans with {free} free slots"
-        if any(span.npages != central.npages for span in own):
+        if (central.num_spans, central.partial_free) != (len(members), free):
+            actual = f"{len(members)} spans with {free} free slots"
+            yield f"class {number} counts {central}, found {actual}"
+        if any(span.npages != central.npages for span in members):
             yield f"class {number} has a span of another length"
 
 
@@ -211,9 +212,9 @@ def reusable_objects_are_dead(heap: Go, memory: Reservation) -> Iterator[str]:
     """A reusable list counts its objects, which belong to its class and are not live."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
-        address, length, seen = int(central.reusable), 0, set[int]()
-        while address and address not in seen:
-            seen.add(address)
+        address, length, visited = int(central.reusable), 0, set[int]()
+        while address and address not in visited:
+            visited.add(address)
             if not _is_dead_slot(heap, spans, address, number):
                 yield f"{address:#x} on the reusable list of class {number} is not a dead object"
                 break

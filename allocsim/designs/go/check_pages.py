@@ -133,9 +133,9 @@ def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str
     for level, pages in enumerate((CHUNK_PAGES, 8 * CHUNK_PAGES, 64 * CHUNK_PAGES)):
         for index in range(-(-len(bits) // pages)):
             part = bits[index * pages : (index + 1) * pages]
-            found = heap.summary[level, index].tolist()
-            if found != (expected := _summary(part, pages)):
-                yield f"summary {index} of level {level} is {found}, expected {expected}"
+            summary = heap.summary[level, index].tolist()
+            if summary != (expected := _summary(part, pages)):
+                yield f"summary {index} of level {level} is {summary}, expected {expected}"
 
 
 def _summary(bits: np.ndarray, pages: int) -> tuple[int, int, int]:
@@ -153,10 +153,10 @@ def _summary(bits: np.ndarray, pages: int) -> tuple[int, int, int]:
 def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Iterator[str]:
     """The scavenger's counts of pages in use are right, and a full chunk has nothing to release."""
     used = bits_of(heap, 0).reshape(-1, CHUNK_PAGES).sum(axis=1)
-    for chunk, known in enumerate(heap.scav_chunk[: len(used)]):
-        if known.in_use != used[chunk]:
-            yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {known}"
-        if known.has_free and known.in_use == CHUNK_PAGES:
+    for chunk, record in enumerate(heap.scav_chunk[: len(used)]):
+        if record.in_use != used[chunk]:
+            yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {record}"
+        if record.has_free and record.in_use == CHUNK_PAGES:
             yield f"chunk {chunk} is full, but the scavenger records free pages in it"
     scavenger, pages = heap.scavenger[0], len(used) * CHUNK_PAGES
     for name in ("search_addr", "free_hwm"):

@@ -44,8 +44,8 @@ def classes_of(parameters: Mapping[str, int]) -> Sequence[SizeClass]:
 
 def _span_of(size: int, parameters: Mapping[str, int]) -> ClassSpan:
     """Return the span of a class."""
-    found = fitted(size)
-    return ClassSpan(found.pages, objects_of(found, bool(parameters["greenteagc"])), 1)
+    info = fitted(size)
+    return ClassSpan(info.pages, objects_of(info, bool(parameters["greenteagc"])), 1)
 
 
 def _source(sizes: Sequence[int], parameters: Mapping[str, int]) -> str:

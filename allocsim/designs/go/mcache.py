@@ -19,7 +19,10 @@ from allocsim.designs.go.sys import ones, ones_count64, shift_left, trailing_zer
 
 @kernel
 def next_free_fast(heap: Go, central: MCentral) -> int:
-    """Take the next free slot of the 64 at hand; return its address, or 0 (nextFreeFast)."""
+    """Take the next free slot of the 64 in `alloc_cache` (nextFreeFast).
+
+    Returns its address, or 0 if none of the 64 is free.
+    """
     free = int(central.alloc_cache)
     if free == 0:
         return 0
@@ -33,7 +36,7 @@ def next_free_fast(heap: Go, central: MCentral) -> int:
 
 @out_of_line
 def next_free(heap: Go, size_class: int) -> int:
-    """Take the next free slot, beyond the 64 at hand or of another span (mcache.nextFree).
+    """Take the next free slot beyond the 64 in `alloc_cache`, or of another span (mcache.nextFree).
 
     Returns its address, or 0 on failure.
     """
@@ -46,9 +49,9 @@ def next_free(heap: Go, size_class: int) -> int:
 
 @kernel
 def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
-    """Go on to the next 64 slots with a free one; return False if none is left (refillAllocCache).
+    """Load the next 64 slots that have a free one into `alloc_cache` (refillAllocCache).
 
-    The null span has no free slot.
+    Returns False if the span has no further free slot; the null span has none.
     """
     words = words_of(central.nelems) if central.alloc else 0
     for word in range(central.alloc_word + 1, words):

@@ -21,24 +21,24 @@ from allocsim.designs.go.spans import (
 
 
 @kernel
-def push(heap: Go, size_class: int, which: int, span: int) -> None:
+def push(heap: Go, size_class: int, column: int, span: int) -> None:
     """Add a span at the tail of a set (spanSet.push)."""
-    queue, record = heap.span_set[size_class, which], heap.mspan[span]
+    queue, record = heap.span_set[size_class, column], heap.mspan[span]
     record.next, record.prev = 0, queue.tail
     if queue.tail:
         heap.mspan[queue.tail].next = span
     else:
         queue.head = span
     queue.tail = span
-    if which == PARTIAL:
+    if column == PARTIAL:
         free = heap.mcentral[size_class].nelems - record.alloc_count
         heap.mcentral[size_class].partial_free += free
 
 
 @kernel
-def remove(heap: Go, size_class: int, which: int, span: int) -> None:
+def remove(heap: Go, size_class: int, column: int, span: int) -> None:
     """Take a span out of a set (spanSet.pop, if it is the first)."""
-    queue, record = heap.span_set[size_class, which], heap.mspan[span]
+    queue, record = heap.span_set[size_class, column], heap.mspan[span]
     if record.prev:
         heap.mspan[record.prev].next = record.next
     else:
@@ -47,7 +47,7 @@ def remove(heap: Go, size_class: int, which: int, span: int) -> None:
         heap.mspan[record.next].prev = record.prev
     else:
         queue.tail = record.prev
-    if which == PARTIAL:
+    if column == PARTIAL:
         free = heap.mcentral[size_class].nelems - record.alloc_count
         heap.mcentral[size_class].partial_free -= free
 

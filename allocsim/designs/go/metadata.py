@@ -23,7 +23,7 @@ ARENA_CHUNKS = 16
 
 ARENA_BYTES = 8192 * 8 + 2 * 1024 + ARENA_CHUNKS * (128 + 8 + 8)
 """Bytes of an arena's metadata: for each page an 8-byte pointer and two mark bits; for each chunk
-its bitmaps, its summary and what the scavenger knows of it."""
+its bitmaps, its summary and its scavenger record."""
 
 
 @kernel

@@ -60,7 +60,7 @@ def gc_start_if_due(heap: Go) -> None:
 def _mark_tiny_block(heap: Go) -> int:
     """Mark the current tiny block if no part of it is live, and forget it (mcache.releaseAll).
 
-    Returns its address, or 0 if it was marked anyway.
+    Returns its address, or 0 if there is no such block, or if it is live already.
     """
     mheap = heap.mheap[0]
     block = mheap.tiny

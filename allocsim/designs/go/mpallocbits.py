@@ -90,12 +90,15 @@ def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
 
 
 @kernel
-def longest_run(word: int, known: int) -> int:
-    """Return the length of the longest run of clear bits in a word, but at least `known`."""
+def longest_run(word: int, longest: int) -> int:
+    """Return the length of the longest run of clear bits in a word, or `longest` if that is more.
+
+    `longest` is the longest run in other words: only longer runs are searched for.
+    """
     free = ~word
-    while known < ones_count64(free):  # a run is no longer than the number of free pages
-        starts = starts_of_runs(free, known + 1)
+    while longest < ones_count64(free):  # a run is no longer than the number of free pages
+        starts = starts_of_runs(free, longest + 1)
         if starts == 0:
             break
-        known = trailing_zeros64(~shift_right(free, trailing_zeros64(starts)))
-    return known
+        longest = trailing_zeros64(~shift_right(free, trailing_zeros64(starts)))
+    return longest

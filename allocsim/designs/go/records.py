@@ -117,7 +117,7 @@ class Scavenger(Struct):
 
 
 class ScavChunkData(Struct):
-    """What the scavenger knows of a chunk (scavChunkData)."""
+    """The scavenger's record of a chunk (scavChunkData)."""
 
     in_use: Int32  # pages in use, those in the page cache included
     last_in_use: Int32  # the same before the first change in generation `gen`

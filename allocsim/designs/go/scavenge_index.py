@@ -1,4 +1,4 @@
-"""What the scavenger knows of each chunk, and where its search begins (runtime/mgcscavenge.go)."""
+"""The scavenger's record of each chunk, and where its search begins (runtime/mgcscavenge.go)."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ DENSE_PAGES = 496
 @kernel
 def index_alloc(heap: Go, first: int, npages: int) -> None:
     """Count pages of one chunk as in use (scavengeIndex.alloc)."""
-    known = heap.scav_chunk[first >> CHUNK_SHIFT]
-    _begin_generation(known, heap.scavenger[0].gen)
-    known.in_use += npages
-    if known.in_use == CHUNK_PAGES:
-        known.has_free = 0
+    data = heap.scav_chunk[first >> CHUNK_SHIFT]
+    _begin_generation(data, heap.scavenger[0].gen)
+    data.in_use += npages
+    if data.in_use == CHUNK_PAGES:
+        data.has_free = 0
 
 
 @kernel
 def index_free(heap: Go, first: int, npages: int) -> None:
     """Count pages of one chunk as free (scavengeIndex.free)."""
-    known, scavenger = heap.scav_chunk[first >> CHUNK_SHIFT], heap.scavenger[0]
-    _begin_generation(known, scavenger.gen)
-    known.in_use -= npages
-    known.has_free = 1
+    data, scavenger = heap.scav_chunk[first >> CHUNK_SHIFT], heap.scavenger[0]
+    _begin_generation(data, scavenger.gen)
+    data.in_use -= npages
+    data.has_free = 1
     scavenger.free_hwm = max(scavenger.free_hwm, first + npages - 1)
 
 
 @kernel
-def _begin_generation(known: ScavChunkData, gen: int) -> None:
-    """Remember the pages in use at the chunk's first change in a generation."""
-    if known.gen != gen:
-        known.last_in_use = known.in_use
-        known.gen = gen
+def _begin_generation(data: ScavChunkData, gen: int) -> None:
+    """Before the first change of a chunk in a generation, save its number of pages in use."""
+    if data.gen != gen:
+        data.last_in_use = data.in_use
+        data.gen = gen
 
 
 @kernel
@@ -49,19 +49,20 @@ def next_gen(heap: Go) -> None:
 
 
 @kernel
-def should_scavenge(known: ScavChunkData, gen: int) -> bool:
+def should_scavenge(data: ScavChunkData, gen: int) -> bool:
     """Return whether pages of a chunk may be released (shouldScavenge)."""
-    if not known.has_free or known.in_use >= DENSE_PAGES:
+    if not data.has_free or data.in_use >= DENSE_PAGES:
         return False
-    return known.gen != gen or known.last_in_use < DENSE_PAGES
+    return data.gen != gen or data.last_in_use < DENSE_PAGES
 
 
 @kernel
 def find_chunk(heap: Go) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    Returns -1 if no chunk has any. The search address is then cleared, unless it is marked. It is
-    marked from the moment a generation raises it until a search lowers it (atomicOffAddr).
+    Returns -1 if no chunk has any, and then also sets the search address to -1, unless it is
+    marked. `next_gen` marks the address when it raises it; a search that lowers it removes the mark
+    (atomicOffAddr).
     """
     scavenger = heap.scavenger[0]
     start = scavenger.search_addr >> CHUNK_SHIFT

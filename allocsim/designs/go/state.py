@@ -70,8 +70,8 @@ def mode(parameters: Mapping[str, int]) -> str:
     if parameters["collect"]:
         when.append(f"after every {parameters['collect']:,} events")
     collected = "collected " + " and ".join(when) if when else "never collected"
-    death = "the next object of its class reuses it" if parameters["freegc"] else "the object dies"
-    return f"A free means that {death}; dead objects are {collected}."
+    effect = "the next object of its class reuses it" if parameters["freegc"] else "the object dies"
+    return f"A free means that {effect}; dead objects are {collected}."
 
 
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Go:

@@ -26,7 +26,7 @@ if PURE:
         return word - (1 << WORD_BITS) if word >> (WORD_BITS - 1) else word
 
     def trailing_zeros64(word: int) -> int:
-        """Return the number of the lowest bit set; 64 for a word of zeros."""
+        """Return how many bits below the lowest bit set are clear; 64 if no bit is set."""
         word = int(word) & _ALL
         return (word & -word).bit_length() - 1 if word else WORD_BITS
 
@@ -39,7 +39,7 @@ if PURE:
         return (int(word) & _ALL).bit_count()
 
     def shift_right(word: int, count: int) -> int:
-        """Shift `word` right by 0 to 63 bits; zeros come in."""
+        """Shift `word` right by 0 to 63 bits, filling with zeros."""
         return _signed((int(word) & _ALL) >> int(count))
 
     def shift_left(word: int, count: int) -> int:
@@ -87,7 +87,7 @@ else:
 
     @kernel
     def trailing_zeros64(word: int) -> int:
-        """Return the number of the lowest bit set; 64 for a word of zeros."""
+        """Return how many bits below the lowest bit set are clear; 64 if no bit is set."""
         return _trailing(word)
 
     @kernel
@@ -102,7 +102,7 @@ else:
 
     @kernel
     def shift_right(word: int, count: int) -> int:
-        """Shift `word` right by 0 to 63 bits; zeros come in."""
+        """Shift `word` right by 0 to 63 bits, filling with zeros."""
         return _right(word, count)
 
     @kernel
@@ -121,12 +121,13 @@ def ones(first: int, count: int) -> int:
 def starts_of_runs(word: int, length: int) -> int:
     """Return the bits at which `length` or more consecutive ones begin; length 1 to 64.
 
-    `known` ones begin at each bit kept so far. Two such runs, one `known` bits after the other,
-    form a run of twice the length, so a run of 64 takes six steps.
+    After each step, a bit is set in `word` if a run of `reached` ones begins there. Two such runs,
+    one `reached` bits after the other, form a run of twice the length, so a run of 64 takes six
+    steps.
     """
-    known = 1
-    while known < length:
-        step = min(known, length - known)
+    reached = 1
+    while reached < length:
+        step = min(reached, length - reached)
         word &= shift_right(word, step)
-        known += step
+        reached += step
     return word

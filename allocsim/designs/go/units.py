@@ -17,10 +17,10 @@ def units(heap: Go) -> Units:
     """Return the spans in use, and the bytes of the free pages between them."""
     mheap = heap.mheap[0]
     spans = heap.mspan[1 : int(mheap.last_span) + 1]
-    kept = spans.start_addr != 0
-    size_class = spans.size_class[kept]
+    in_use = spans.start_addr != 0
+    size_class = spans.size_class[in_use]
     part = np.where(size_class == 0, 1, 0)
     part[size_class == STACK] = 2
     free = (int(mheap.chunks) << 9) - int(mheap.pages_in_use) - int(mheap.manual_pages)
     rest = {"free_spans": (free << PAGE_SHIFT) - int(heap.system[0].released)}
-    return Units(spans.start_addr[kept], spans.npages[kept] * PAGE, part, NAMES, rest)
+    return Units(spans.start_addr[in_use], spans.npages[in_use] * PAGE, part, NAMES, rest)

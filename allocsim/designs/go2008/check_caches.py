@@ -29,31 +29,31 @@ def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator
     A list's length is the number of its objects, which all belong to the list's class. A class's
     `cached` is the number of objects on all of its lists.
     """
-    spans, seen = span_rows(heap), set[int]()
+    spans, visited = span_rows(heap), set[int]()
     cached = [0] * len(heap.size_class)
     for thread in range(int(heap.static[0].threads)):
         for size_class in _filled(heap, thread):
-            where = f"list {size_class} of thread {thread}"
+            name = f"list {size_class} of thread {thread}"
             length = 0
             for address in _addresses(heap, memory, thread, size_class):
                 length += 1
-                if address in seen:
-                    yield f"{where}: object {address:#x} is free twice"
+                if address in visited:
+                    yield f"{name}: object {address:#x} is free twice"
                     break
-                seen.add(address)
+                visited.add(address)
                 problem = _problem(heap, spans, address, size_class)
                 if problem:
-                    yield f"{where}: {address:#x} {problem}"
+                    yield f"{name}: {address:#x} {problem}"
                     break
             counted = heap.free_list[thread, size_class].length
             if length != counted:
-                yield f"{where} holds {length} objects, but its length is {counted}"
+                yield f"{name} holds {length} objects, but its length is {counted}"
             cached[size_class] += length
-    for size_class, found in enumerate(cached):
+    for size_class, actual in enumerate(cached):
         counted = heap.size_class[size_class].cached
-        if found != counted:
+        if actual != counted:
             yield (
-                f"the lists hold {found} free objects of class {size_class}, but its `cached` is "
+                f"the lists hold {actual} free objects of class {size_class}, but its `cached` is "
                 f"{counted}"
             )
 

@@ -1,7 +1,7 @@
 """Invariants of spans, page map, page lists and metadata of a go2008 heap.
 
 The checks are plain Python that reads the records. Nothing here is compiled or calls a kernel, so a
-mistake in a kernel cannot hide itself. A check changes no record and makes no page resident.
+mistake in a kernel is not repeated here. A check changes no record and makes no page resident.
 """
 
 from __future__ import annotations
@@ -105,15 +105,15 @@ def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterato
 
     The spans of a list are counted correctly and in ascending length.
     """
-    spans, seen = span_rows(heap), set[int]()
+    spans, visited = span_rows(heap), set[int]()
     last_list = len(heap.page_list) - 1
     for index in range(last_list + 1):
         number, count, previous_pages = int(heap.page_list[index].head), 0, 0
-        while number and number not in seen:
+        while number and number not in visited:
             if number > len(spans):
                 yield f"list {index} links to span {number}, which does not exist"
                 break
-            seen.add(number)
+            visited.add(number)
             span = spans[number - 1]
             if span.state != SpanState.FREE:
                 yield (
@@ -123,13 +123,13 @@ def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterato
             if min(span.pages, last_list) != index or span.pages < previous_pages:
                 yield f"span {number} of {span.pages} pages is misplaced on list {index}"
             number, count, previous_pages = span.next, count + 1, span.pages
-        if number in seen:
+        if number in visited:
             yield f"span {number} is listed twice"
         if count != heap.page_list[index].spans:
             yield f"list {index} holds {count} spans, but counts {heap.page_list[index].spans}"
     for span in spans:
-        if (span.state == SpanState.FREE) != (span.number in seen):
-            listed = "on a list" if span.number in seen else "on no list"
+        if (span.state == SpanState.FREE) != (span.number in visited):
+            listed = "on a list" if span.number in visited else "on no list"
             yield (
                 f"span {span.number} is in state {span.state} and {listed}; only spans in state "
                 f"{SpanState.FREE} (FREE) are listed"
@@ -143,13 +143,13 @@ def span_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
     large = [
         span.pages for span in spans if span.size_class == LARGE and span.state != SpanState.FREE
     ]
-    for name, counted, found in (
+    for name, counted, actual in (
         ("free spans", counters.free_spans, len(free)),
         ("free pages", heap.static[0].free_pages, sum(free)),
         ("large pages", counters.large_pages, sum(large)),
     ):
-        if counted != found:
-            yield f"{counted} {name} counted, {found} found"
+        if counted != actual:
+            yield f"{counted} {name} counted, {actual} found"
 
 
 def metadata_covers_the_records(heap: Go2008, memory: Reservation) -> Iterator[str]:

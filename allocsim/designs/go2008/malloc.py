@@ -1,6 +1,6 @@
-"""malloc, free and related calls, each passed on to the stage that serves it (malloc.c).
+"""malloc, free and related calls (malloc.c).
 
-The stages are `thread_cache`, `large_objects` and `page_heap`.
+A request goes to `thread_cache` if it is small, and to `large_objects` otherwise.
 """
 
 from __future__ import annotations

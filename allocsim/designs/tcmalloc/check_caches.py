@@ -34,19 +34,19 @@ def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
 
     Each list counts its objects correctly.
     """
-    spans, seen, outside = spans_of(heap), set[int](), Counter[int]()
-    for where, size_class, count, chain in _chains(heap, memory, spans):
+    spans, visited, outside = spans_of(heap), set[int](), Counter[int]()
+    for place, size_class, count, chain in _chains(heap, memory, spans):
         length = 0
         for address in chain:
             length += 1
             number, problem = _object_problem(heap, spans, address, size_class)
-            if problem or address in seen:
-                yield f"{where}: {address:#x} {problem or 'is free twice'}"
+            if problem or address in visited:
+                yield f"{place}: {address:#x} {problem or 'is free twice'}"
                 break
-            seen.add(address)
-            outside[number] += not where.startswith("span")
+            visited.add(address)
+            outside[number] += not place.startswith("span")
         if length != count:
-            yield f"{where} holds {length} objects, but counts {count}"
+            yield f"{place} holds {length} objects, but counts {count}"
     for span in spans.values():
         if outside[span.number] > span.refcount:
             yield (
@@ -107,15 +107,15 @@ def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[s
     """A class counts its spans and their free objects, and lists each span under the right head."""
     spans = spans_of(heap)
     for number, info in enumerate(heap.size_class):
-        own = [s for s in spans.values() if s.size_class == number and number]
-        free = sum(int(info.objects) - span.refcount for span in own)
-        if (info.num_spans, info.free_objects) != (len(own), free):
+        class_spans = [s for s in spans.values() if s.size_class == number and number]
+        free = sum(int(info.objects) - span.refcount for span in class_spans)
+        if (info.num_spans, info.free_objects) != (len(class_spans), free):
             yield (
                 f"class {number} counts {info.num_spans} spans with {info.free_objects} free "
-                f"objects, but has {len(own)} spans with {free} free objects"
+                f"objects, but has {len(class_spans)} spans with {free} free objects"
             )
         for head, nonempty in ((NONEMPTY_HEAD, True), (EMPTY_HEAD, False)):
-            expected = {span.number for span in own if (span.objects != 0) is nonempty}
+            expected = {span.number for span in class_spans if (span.objects != 0) is nonempty}
             if number and set(listed(heap, head + number)) != expected:
                 yield (
                     f"class {number} lists wrong spans as spans "

@@ -143,21 +143,22 @@ def free_neighbours_are_coalesced(heap: Tcmalloc, memory: Reservation) -> Iterat
 
 def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     """A free span is listed once: on the list for its state and length, or in its state's set."""
-    spans, seen = spans_of(heap), Counter[int]()
+    spans, listings = spans_of(heap), Counter[int]()
     roots = (heap.page_heap[0].large_normal, heap.page_heap[0].large_returned)
     for state, first, root in zip(_FREE_STATES, (FREE_HEAD, RETURNED_HEAD), roots, strict=True):
         for length in range(1, MAX_PAGES + 1):
             for number in listed(heap, first + length):
-                seen[number] += 1
+                listings[number] += 1
                 span = spans.get(number)
                 if span is None or (span.state, span.pages) != (state, length):
                     yield f"{_named(span, number)} is on the list of state {state}, {length} pages"
         members = _in_order(spans, int(root))
-        seen.update(members)
+        listings.update(members)
         yield from _set_problems(spans, members, state)
     for span in spans.values():
-        if seen[span.number] != (span.state in _FREE_STATES):
-            yield f"span {span.number} in state {span.state} is listed {seen[span.number]} times"
+        if listings[span.number] != (span.state in _FREE_STATES):
+            times = listings[span.number]
+            yield f"span {span.number} in state {span.state} is listed {times} times"
 
 
 def _set_problems(spans: dict[int, SpanCopy], members: list[int], state: int) -> Iterator[str]:
@@ -218,15 +219,15 @@ def page_counts_agree(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     free, returned = ([s.pages for s in spans if s.state == state] for state in _FREE_STATES)
     in_use = (SpanState.IN_USE, SpanState.STACK)
     large = [s.pages for s in spans if s.state in in_use and s.size_class == 0]
-    for name, counted, found in (
+    for name, counted, actual in (
         ("free pages", page_heap.free_pages, sum(free)),
         ("returned pages", page_heap.unmapped_pages, sum(returned)),
         ("large free spans", page_heap.large_spans, sum(p > MAX_PAGES for p in free + returned)),
         ("free spans", heap.counters[0].free_spans, len(free) + len(returned)),
         ("pages of large objects", heap.counters[0].large_pages, sum(large)),
     ):
-        if counted != found:
-            yield f"{counted} {name} counted, {found} found"
+        if counted != actual:
+            yield f"{counted} {name} counted, {actual} found"
     yield from _resident_problems(heap, memory, spans)
 
 

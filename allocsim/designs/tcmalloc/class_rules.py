@@ -34,13 +34,13 @@ def classes_of(parameters: Mapping[str, int]) -> tuple[SizeClass, ...]:
 
 def _span_of(size: int, parameters: Mapping[str, int]) -> ClassSpan:
     """Return the span of a class."""
-    found = fitted(size, num_move_size(size, parameters["transfer_num_obj"]))
-    return ClassSpan(found.pages, found.objects, found.batch)
+    info = fitted(size, num_move_size(size, parameters["transfer_num_obj"]))
+    return ClassSpan(info.pages, info.objects, info.batch)
 
 
 def _own(parameters: Mapping[str, int]) -> list[int]:
     """Return the sizes of the library's classes."""
-    return [found.object_size for found in size_map(parameters["transfer_num_obj"])]
+    return [info.object_size for info in size_map(parameters["transfer_num_obj"])]
 
 
 def _source(sizes: Sequence[int], parameters: Mapping[str, int]) -> str:

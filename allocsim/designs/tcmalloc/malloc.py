@@ -99,8 +99,8 @@ def object_status(heap: Tcmalloc, address: int) -> int:
         return page_status(heap, address, SpanState.IN_USE)
     info = heap.size_class[size_class]
     offset = address - heap.span[entry >> CLASS_BITS].address
-    whole = offset % info.object_size == 0 and offset < info.objects * info.object_size
-    return Status.OK if whole else Status.NOT_OBJECT_START
+    is_start = offset % info.object_size == 0 and offset < info.objects * info.object_size
+    return Status.OK if is_start else Status.NOT_OBJECT_START
 
 
 @kernel

@@ -127,9 +127,9 @@ def release_to_system(heap: Tcmalloc, length: int) -> int:
     if length <= page_heap.extra_bytes_released:
         page_heap.extra_bytes_released -= length
         return 0
-    wanted = length - page_heap.extra_bytes_released
-    released = release_at_least_n_pages(heap, max(wanted >> PAGE_SHIFT, 1)) << PAGE_SHIFT
-    page_heap.extra_bytes_released = max(released - wanted, 0)
+    needed = length - page_heap.extra_bytes_released
+    released = release_at_least_n_pages(heap, max(needed >> PAGE_SHIFT, 1)) << PAGE_SHIFT
+    page_heap.extra_bytes_released = max(released - needed, 0)
     return released
 
 

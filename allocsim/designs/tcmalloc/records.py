@@ -68,8 +68,8 @@ class PageHeap(Struct):
     scavenge_count: Int64  # times that scavenge_counter ran out
     commit_count: Int64  # runs of pages taken into use, fresh or released before
     decommit_count: Int64  # runs of pages released
-    total_commit_pages: Int64  # pages of the runs that commit_count counts
-    total_decommit_pages: Int64  # pages of the runs that decommit_count counts
+    total_commit_pages: Int64  # pages of all those runs taken into use
+    total_decommit_pages: Int64  # pages of all those runs released
 
 
 class CentralFreeList(Struct):

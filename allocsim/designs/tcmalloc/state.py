@@ -146,15 +146,15 @@ def _init_lists(heap: Tcmalloc) -> None:
 @cache
 def _initial_classes(classes: tuple[SizeClass, ...]) -> Table[CentralFreeList]:
     """Return the table of classes. Class 0 is unused, but other classes can take its slots."""
-    found = records(CentralFreeList, len(classes) + 1)
-    unused = found[0]
+    rows = records(CentralFreeList, len(classes) + 1)
+    unused = rows[0]
     unused.cache_size = unused.max_cache_size = INITIAL_TRANSFER_ENTRIES
     for number, source in enumerate(classes, start=1):
-        info = found[number]
+        info = rows[number]
         info.object_size, info.pages, info.objects, info.batch = source
         info.max_cache_size = max_cache_size(source.object_size, source.batch)
         info.cache_size = min(INITIAL_TRANSFER_ENTRIES, info.max_cache_size)
-    return found
+    return rows
 
 
 def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:

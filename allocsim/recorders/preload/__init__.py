@@ -39,7 +39,6 @@ MAX_FACTS = 1 << 16
 MAX_DIRECTORY = 400
 """Maximum bytes of the directory's path, as in source/state.h."""
 
-
 MIN_GLIBC = (2, 35)
 """First version of glibc with _dl_find_object, which the library needs to record stacks."""
 
@@ -70,33 +69,34 @@ def run(request: Request, directory: Path) -> Outcome:
         library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
-    clock, watch = TickClock(library), MemoryWatch(images)
+    clock, samples = TickClock(library), MemoryWatch(images)
     variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
     if is_tsc_trusted():
         variables["ALLOCSIM_RECORD_TSC"] = "1"
     if request.sites:
         variables["ALLOCSIM_RECORD_SITES"] = "1"
-    outcome = request.runner(request.program, variables, _watcher(request, images, clock, watch))
+    outcome = request.runner(request.program, variables, _watch(request, images, clock, samples))
     if request.wait:
         wait_for_leftovers(directory)
-    facts = {"ns_per_tick": clock.ns_per_tick(), "samples": watch.samples}
+    facts = {"ns_per_tick": clock.ns_per_tick(), "samples": samples.samples}
     with facts_file.open("r+b") as file:
         file.write(json.dumps(facts).encode())
-    return _with_mapped(outcome, watch.mapped)
+    return _with_mapped(outcome, samples.mapped)
 
 
-def _watcher(request: Request, images: Path, clock: TickClock, samples: MemoryWatch) -> Watch:
-    """Return what watches the program: its samples, and the live figures if they are requested."""
+def _watch(request: Request, images: Path, clock: TickClock, samples: MemoryWatch) -> Watch:
+    """Return a Watch that takes samples of the program and, if requested, shows live figures."""
     if request.live is None:
         return samples.watching
     live = LiveWatch(images, clock, request.live)
 
     @contextmanager
-    def both(process: int) -> Iterator[None]:
+    def watching(process: int) -> Iterator[None]:
+        """Take samples and show live figures during the block."""
         with samples.watching(process), live.watching(process):
             yield
 
-    return both
+    return watching
 
 
 def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:

@@ -46,7 +46,7 @@ class TickClock:
         self._begin = self._now()
 
     def ns_per_tick(self) -> float:
-        """Return how many nanoseconds a tick has: 1 if the stamps are nanoseconds."""
+        """Return the length of a tick in nanoseconds: 1 if the stamps are nanoseconds."""
         now = self._now()
         passed = now.nanoseconds - self._begin.nanoseconds
         return passed / max(now.ticks - self._begin.ticks, 1)

@@ -79,7 +79,10 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Note how far the image reaches; start over after an exec."""
+        """Have the reader read up to the image's present end; after an exec, start a new reader.
+
+        Returns the reader.
+        """
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)
             self._forget()
@@ -87,7 +90,10 @@ class LiveWatch:
         return self._reader
 
     def _follow(self, reader: GrowingReader, ended: threading.Event) -> bool:
-        """Apply the calls up to the last look; return False if `ended` is set before all are."""
+        """Apply the calls that `_look` has made available.
+
+        Returns False if `ended` is set before all are applied.
+        """
         for calls in reader.batches():
             for events in self._maker.events(calls):
                 self._stats.add(events[events.op != TOUCHED])

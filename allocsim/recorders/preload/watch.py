@@ -17,7 +17,6 @@ from allocsim.traces.preload.layout import mapped_by_program
 
 _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 
-
 POLL = 0.1
 """Seconds between checks for processes that the program left running."""
 
@@ -74,10 +73,10 @@ def wait_for_leftovers(directory: Path) -> None:
 
 def resident(process: int) -> int:
     """Return the anonymous RSS of a process in bytes; raise ValueError if the process has ended."""
-    found = _ANONYMOUS.search(Path(f"/proc/{process}/status").read_bytes())
-    if found is None:
+    match = _ANONYMOUS.search(Path(f"/proc/{process}/status").read_bytes())
+    if match is None:
         raise ValueError(process)
-    return int(found[1]) << 10
+    return int(match[1]) << 10
 
 
 def _cpu_time(process: int) -> int:

@@ -70,13 +70,14 @@ def write_trace(trace: Trace, path: Path) -> None:
             if column is not None:
                 column.add(count_allocating(chunk))
         collector.require_valid(trace.name)
+        # This may add notes to the trace, because it looks up names. They belong in the header.
+        sites = NO_SITES if column is None else column.write(file)
         description = _description(trace, collector)
         if not is_dense(description.objects, rows):
             raise InputError(
                 f"{trace.name}: object ids up to {description.objects:,} in {rows:,} events are "
                 "too sparse for a file; renumber them with `allocsim trace cut`"
             )
-        sites = NO_SITES if column is None else column.write(file)
         file.seek(0)
         file.write(encode_header(description, begin, rows, sites))
 
@@ -131,8 +132,8 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 def read_stream(source: Source, sites: bool = False) -> Trace:
     """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
 
-    The site numbers are after the events. So if they are wanted, the source is first copied to an
-    unnamed file.
+    The site numbers are after the events. So if they are requested, the source is first copied to
+    an unnamed file.
     """
     name = source.name
     with ExitStack() as on_error:

@@ -33,7 +33,7 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
 
 
 class FrameList(msgspec.Struct, frozen=True):
-    """The frames of a table. Most frames share their file and module with others."""
+    """The frames of a table. Each name is stored once, because frames share files and modules."""
 
     names: list[str]
     frames: list[tuple[Number, Number, Number, Number]]
@@ -71,8 +71,8 @@ def decode_table(content: bytes, name: str) -> SiteTable:
     if not (0 < nodes <= MAX_NODES and sites > 0 and begin + text == len(content)):
         raise _damaged(name, f"{sites} sites and {nodes} nodes in {len(content)} bytes")
     try:
-        found = msgspec.json.decode(content[begin:], type=FrameList)
-        frames = _frames(found)
+        frame_list = msgspec.json.decode(content[begin:], type=FrameList)
+        frames = _frames(frame_list)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError) as error:
         raise _damaged(name, str(error)) from error
     node_of, parents, frame_of = np.split(
@@ -84,12 +84,12 @@ def decode_table(content: bytes, name: str) -> SiteTable:
     return table
 
 
-def _frames(found: FrameList) -> list[Frame]:
+def _frames(frame_list: FrameList) -> list[Frame]:
     """Return the frames from frame 0 on; raise IndexError if a name is missing."""
-    names = found.names
+    names = frame_list.names
     made = (
         make_frame(names[function], names[file], line, names[module])
-        for function, file, line, module in found.frames[:MAX_FRAMES]
+        for function, file, line, module in frame_list.frames[:MAX_FRAMES]
     )
     return [*SiteTable().frames, *made]
 

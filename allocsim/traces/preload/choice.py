@@ -57,14 +57,14 @@ class Choices(NamedTuple):
 
     def _numbered(self) -> dict[int, Image]:
         """Return the images by their numbers."""
-        found: dict[int, Image] = {}
+        numbered: dict[int, Image] = {}
         for image in self.images:
-            earlier = found.pop(image.process, None)
+            earlier = numbered.pop(image.process, None)
             if earlier is not None:
-                count = 1 + sum(number % (1 << EARLIER) == image.process for number in found)
-                found[count << EARLIER | image.process] = earlier
-            found[image.process] = image
-        return found
+                count = 1 + sum(number % (1 << EARLIER) == image.process for number in numbered)
+                numbered[count << EARLIER | image.process] = earlier
+            numbered[image.process] = image
+        return numbered
 
 
 def _count_calls(image: Image) -> int:

@@ -1,8 +1,9 @@
 """Reader of a program image whose program still runs: its files grow while they are read.
 
 A thread reserves a record before it writes it, and may be interrupted in between. Therefore `look`
-notes how far the lanes reach, and `batches` reads up to there some time later: by then, these
-records are written. The record of a thread that takes even longer is skipped.
+stores where the lanes end now, and `batches` is called some time later and reads up to these ends:
+by then, the records before them are written. The record of a thread that takes even longer is
+skipped.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ class GrowingReader:
         self._calls = no_calls()
 
     def look(self, image: Image, now: int) -> None:
-        """Note the ends of the lanes. `now` is a stamp from before this call.
+        """Store where the lanes end. `now` is a stamp from before this call.
 
-        Records with a later stamp stay unread until the next call: until then, another lane may
-        still receive a record with an earlier stamp.
+        `batches` leaves records with a later stamp for the time after the next call of `look`,
+        because another lane may still receive a record with an earlier stamp.
         """
         known = {lane.path for lane in self._lanes}
         self._lanes += [GrowingLane(path) for path in image.lanes if path not in known]

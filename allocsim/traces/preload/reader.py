@@ -57,8 +57,8 @@ class ImageReader:
             lane.start = lane.position = words.ctypes.data
             lane.end = lane.start + 8 * count_used(words)
         stacks = [mapped_words(image.stacks)] if image.stacks.exists() else []
-        found = sum(map(count_chunks, self._mappings + stacks))
-        self.missing = max(int(image.header["chunks"]) - found, 0)
+        chunks = sum(map(count_chunks, self._mappings + stacks))
+        self.missing = max(int(image.header["chunks"]) - chunks, 0)
         """Number of chunks that the recorder has mapped and that are not in the files."""
         open_lanes(self._merge)
 
@@ -128,19 +128,19 @@ class ImageReader:
     @property
     def started(self) -> list[Started]:
         """Programs that the process, or a child of vfork, started."""
-        found: list[Started] = []
+        programs: list[Started] = []
         for code, stamp, first, text in self._all_notes():
             if code == Code.EXEC:
                 keeps = first >> 32 & 3 == 3
-                found.append(Started(first & 0xFFFFFFFF, text.rpartition("/")[2], keeps, stamp))
+                programs.append(Started(first & 0xFFFFFFFF, text.rpartition("/")[2], keeps, stamp))
             elif code == Code.EXEC_FAILED:
-                _remove_last(found, first)
-        return found
+                _remove_last(programs, first)
+        return programs
 
-    def _notes(self, wanted: Code) -> Iterator[tuple[int, int, str]]:
-        """Yield stamp, first data word and text of the notes with the code `wanted`."""
+    def _notes(self, chosen: Code) -> Iterator[tuple[int, int, str]]:
+        """Yield stamp, first data word and text of the notes with the code `chosen`."""
         for code, stamp, first, text in self._all_notes():
-            if code == wanted:
+            if code == chosen:
                 yield stamp, first, text
 
     def _all_notes(self) -> Iterator[tuple[int, int, int, str]]:
@@ -159,11 +159,11 @@ class ImageReader:
             yield head & 0xFF, stamp, int(words[1]), text.decode("utf-8", "replace")
 
 
-def _remove_last(found: list[Started], process: int) -> None:
+def _remove_last(programs: list[Started], process: int) -> None:
     """Remove the program that `process` tried to start last: the exec failed."""
-    for index in range(len(found) - 1, -1, -1):
-        if found[index].process == process:
-            del found[index]
+    for index in range(len(programs) - 1, -1, -1):
+        if programs[index].process == process:
+            del programs[index]
             return
 
 

@@ -29,7 +29,7 @@ MAX_DEPTH = 256
 
 
 RECORDER = b"/liballocsim-recorder-"
-"""Part of the path of the recorder's library, whose frames are left out."""
+"""Part of the path of the recorder's library, whose frames are omitted."""
 
 
 class Kind(IntEnum):

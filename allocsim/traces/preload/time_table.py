@@ -1,6 +1,7 @@
-"""Time table: the times of some events of a trace, few enough to be stored in the trace's header.
+"""Time table: the times of some events, for the header of a trace.
 
-The events themselves (see `allocsim.events`) have no times.
+An event has no field for its time (see `allocsim.events`). The header has room for the times of a
+few events only.
 """
 
 from __future__ import annotations

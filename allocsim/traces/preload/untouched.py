@@ -1,8 +1,8 @@
 """Large blocks that the program has touched only in part, collected while events are read.
 
-The recorder notes how many bytes of a large block are in memory before it is freed or resized, and
-at the end of the program. The events of a trace have no room for this, so the numbers are stored in
-the trace's header.
+Before a large block is freed or resized, and at the end of the program, the recorder writes how
+many bytes of the block are in memory. An event of a trace has no field for this number, so the
+numbers are stored in the trace's header.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from allocsim.traces.calls import TOUCHED
 from allocsim.traces.event_facts import LARGE
 
 Block = tuple[int, int, int]
-"""Of a block: the untouched bytes, the row of its allocation, and the touched bytes."""
+"""A block: its untouched bytes, the row of its allocation, and its touched bytes."""
 
 
 class UntouchedBlocks:
@@ -62,15 +62,15 @@ class UntouchedBlocks:
         `has_ended` says whether the program ran its destructors. If not, nothing was recorded of
         the blocks that were live then.
         """
-        found = []
+        sentences = []
         if self._dropped:
             blocks = counted(self._dropped, "more large block")
-            found.append(f"{blocks} of which the program touched only a part count as touched")
+            sentences.append(f"{blocks} of which the program touched only a part count as touched")
         if self._begun and not has_ended:
-            found.append(
+            sentences.append(
                 "the program was killed or called _exit, so large blocks live then count as touched"
             )
-        return found
+        return sentences
 
     def _add(self, event: Any, row: int) -> None:
         """Process the allocation of a large block, or a note on one."""

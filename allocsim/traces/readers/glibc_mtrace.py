@@ -53,8 +53,8 @@ def looks_like(head: bytes) -> bool:
     if len(head) < RECORD.itemsize:
         return False
     first = np.frombuffer(head, RECORD, 1)[0]
-    found = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
-    return found == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
+    fields = (int(first["type"]) & 0xFF, int(first["pointer1"]), int(first["size"]))
+    return fields == (MAGIC, MAGIC_POINTER, MAGIC_SIZE)
 
 
 class GlibcMtraceReader(BlockReader):
@@ -67,15 +67,15 @@ class GlibcMtraceReader(BlockReader):
 
     def scan(self, start: int, end: int, calls: Any) -> Scanned:
         """Turn the complete records into calls."""
-        count = min((end - start) // RECORD.itemsize, len(calls))
-        records = np.frombuffer(self._block, RECORD, count, start)
+        complete = min((end - start) // RECORD.itemsize, len(calls))
+        records = np.frombuffer(self._block, RECORD, complete, start)
         types = records["type"] & 0xFF
-        known = (_OPS[types] >= 0) | (types == UNUSED) | (types == MAGIC)
-        valid = count if known.all() else int(known.argmin())
+        is_known = (_OPS[types] >= 0) | (types == UNUSED) | (types == MAGIC)
+        valid = complete if is_known.all() else int(is_known.argmin())
         is_call = _OPS[types[:valid]] >= 0
-        made = int(is_call.sum())
-        _fill(calls[:made], records[:valid][is_call])
-        return Scanned(start + valid * RECORD.itemsize, made, valid < count)
+        count = int(is_call.sum())
+        _fill(calls[:count], records[:valid][is_call])
+        return Scanned(start + valid * RECORD.itemsize, count, valid < complete)
 
 
 def _fill(calls: Any, records: Any) -> None:

@@ -27,10 +27,9 @@ TURN = 64
 """Calls in one turn of a thread."""
 
 MAX_GROUPS = 64
-"""Maximum number of groups of 7 bits in a number; 64 bits need 10. While a thread
-waits, the code for the wait does not count towards the limit on bytes read. So without MAX_GROUPS,
-many threads of a damaged file could wait for one sync, each after reading a number as long as the
-file."""
+"""Maximum number of groups of 7 bits in a number; 64 bits need 10. The bytes of a wait that blocks
+do not count towards the limit on bytes read. Without MAX_GROUPS, many threads of a damaged file
+could each read a number as long as the file, and then wait for the same sync."""
 
 MAX_CALL = 1 + 3 * MAX_GROUPS
 """Bytes of the longest call."""

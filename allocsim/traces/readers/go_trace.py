@@ -126,11 +126,11 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
 
     Raises EOFError if the last one is cut off, and TraceError if the trace is damaged.
     """
-    number, descriptions, batches, held = -1, list[bytes](), list[tuple[int, Any]](), 0
+    number, descriptions, batches, events = -1, list[bytes](), list[tuple[int, Any]](), 0
     while begin := data.take(1):
         if begin[0] == END_OF_GENERATION:
             yield descriptions, batches
-            number, descriptions, batches, held = -1, [], [], 0
+            number, descriptions, batches, events = -1, [], [], 0
             continue
         if begin[0] not in (EVENT_BATCH, EXPERIMENTAL_BATCH):
             raise _unknown(data, begin)
@@ -143,7 +143,7 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
             )
         if number not in (-1, generation):  # before Go 1.26, nothing ends a generation
             yield descriptions, batches
-            descriptions, batches, held = [], [], 0
+            descriptions, batches, events = [], [], 0
         number = generation
         payload = data.take(length)
         if len(payload) < length:
@@ -153,15 +153,15 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
                 descriptions = [payload]
         elif not experiment and payload and payload[0] not in TABLES:
             batches.append((thread, _events(data, payload, time)))
-            held += len(batches[-1][1])
-            _require_room(data, held)
+            events += len(batches[-1][1])
+            _require_room(data, events)
     if batches:
         yield descriptions, batches
 
 
-def _require_room(data: _Bytes, held: int) -> None:
+def _require_room(data: _Bytes, events: int) -> None:
     """Raise TraceError if a generation has too many events to be sorted in memory."""
-    if held > MAX_EVENTS:
+    if events > MAX_EVENTS:
         raise TraceError(
             f"{data.source.name}, byte {data.place}: a generation of more than {MAX_EVENTS:,} "
             "allocations and frees, which is too large to sort in memory"
@@ -172,18 +172,18 @@ def _events(data: _Bytes, payload: bytes, time: int) -> Any:
     """Return the AllocFree events of a batch; raise TraceError if the batch is damaged."""
     events = records(GoEvent, len(payload) // 2 + 1)  # an event has two bytes or more
     text = np.frombuffer(payload, np.uint8)
-    found, place = decode_batch(text, time, ARGUMENTS, events)
+    count, place = decode_batch(text, time, ARGUMENTS, events)
     if place < len(payload):
         data.place += place - len(payload)
         raise _unknown(data, payload[place : place + 12])
-    return events[:found].copy()
+    return events[:count].copy()
 
 
-def _unknown(data: _Bytes, found: bytes) -> TraceError:
+def _unknown(data: _Bytes, content: bytes) -> TraceError:
     """Return the error for bytes that are neither an event nor a batch."""
     return TraceError(
-        f"{data.source.name}, byte {data.place}: found {found.hex(' ')}, expected an event of a Go "
-        "trace"
+        f"{data.source.name}, byte {data.place}: found {content.hex(' ')}, expected an event of a "
+        "Go trace"
     )
 
 

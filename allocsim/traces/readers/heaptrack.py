@@ -16,7 +16,7 @@ of sqlite3, the median lifetime was the same as in a raw file, and the p99 withi
 were assumed to free the youngest block, the median would be 5 instead of 7 events.
 
 Memory is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
-each of at most MAX_SITES sites. Call sites, if wanted, take more (see `heaptrack_stacks`).
+each of at most MAX_SITES sites. Call sites, if requested, take more (see `heaptrack_stacks`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from allocsim.call_sites.table import SiteTable
 from allocsim.core.jit import answers, kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
@@ -226,7 +227,7 @@ def _string(scan: HeaptrackScan, position: int) -> int:
 
 @kernel
 def _name(scan: HeaptrackScan, position: int) -> int:
-    """Skip a line with a name; copy it first if call sites are wanted."""
+    """Skip a line with a name; copy it first if call sites are requested."""
     after = next_line(scan.text, scan.state[0], position)
     add_name(scan.stacks, scan.text, position, after)
     return after
@@ -256,14 +257,20 @@ class HeaptrackReader(LineReader):
         counts.wanted = self.sites is not None
         yield from super().batches()
         if self.sites is not None:
-            rows = self._scan.stacks.rows[: counts.rows + 1]
-            self.sites.table, notes = self._names.table(rows, self.source.name)
-            self.notes += notes
+            self.sites.make_table_later(self._site_table)
         if self._scan.sites.counts[0].sites:
             self.notes.append(
                 "approximate: this heaptrack file has no addresses, so each free is assumed "
                 "to be of the oldest block of its allocation site; `heaptrack -r` records addresses"
             )
+
+    def _site_table(self) -> SiteTable:
+        """Return the table of call sites, and add notes on names that are missing."""
+        stacks = self._scan.stacks
+        rows = stacks.rows[: stacks.counts[0].rows + 1]
+        table, notes = self._names.table(rows, self.source.name)
+        self.notes += notes
+        return table
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
         """Yield batches of the calls before `end`, with tables large enough for all of them."""
@@ -280,7 +287,7 @@ class HeaptrackReader(LineReader):
         yield from super()._scan_block(arrays, end)
         file, stacks = self._scan.file[0], self._scan.stacks
         file.string_end = max(int(file.string_end) - end, 0)  # as a position in the next block
-        self._names.parse(stacks.names[: stacks.counts[0].names].tobytes(), int(file.format))
+        self._names.add(stacks.names[: stacks.counts[0].names].tobytes(), int(file.format))
         stacks.counts[0].names = 0
 
 

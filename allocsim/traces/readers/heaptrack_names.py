@@ -26,6 +26,10 @@ from allocsim.call_sites.table import MAX_FRAMES, SiteTable, table_of_addresses
 MAX_TEXT = 1200
 """Maximum bytes kept of a string."""
 
+MAX_UNPARSED = 1 << 24
+"""Bytes of lines that are kept unparsed until the table is made. In a short interpreted file, they
+take longer to parse than the calls."""
+
 LENGTH_FORMAT = 3
 """The first format in which a text's length precedes it."""
 
@@ -46,22 +50,29 @@ class Names:
     """The names in a file, as far as it has been read."""
 
     def __init__(self) -> None:
-        self.frames: list[list[Frame]] = [[]]
-        """Interpreted files: the frames at each address; address 0 is not used."""
+        self._frames: list[list[Frame]] = [[]]  # interpreted files: by address, from 1
         self._maps: list[list[Segment]] = [[]]
         self._strings = [b""]
         self._executable = b""
-        self._rest = b""
+        self._unparsed = bytearray()
+        self._format = 0
 
-    def parse(self, lines: bytes, form: int) -> None:
-        """Parse the next lines with names of a file of format `form`; ignore invalid lines."""
-        text, position = self._rest + lines, 0
+    def add(self, lines: bytes, form: int) -> None:
+        """Add the next lines with names of a file of format `form`; invalid lines are ignored."""
+        self._unparsed += lines
+        self._format = form
+        if len(self._unparsed) > MAX_UNPARSED:
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parse the lines that were added, except the last one if it is incomplete."""
+        text, position = bytes(self._unparsed), 0
         while position < len(text):
-            end = self._parse_line(text, position, form)
+            end = self._parse_line(text, position, self._format)
             if end < 0:
                 break
             position = end
-        self._rest = text[position:]
+        del self._unparsed[:position]
 
     def _parse_line(self, text: bytes, start: int, form: int) -> int:
         """Parse the line at `start`; return the position after it, or -1 if it is incomplete."""
@@ -108,11 +119,11 @@ class Names:
 
     def _add_frames(self, numbers: list[int]) -> None:
         """Add the frames of an address of an interpreted file."""
-        if len(self.frames) >= MAX_FRAMES:
+        if len(self._frames) >= MAX_FRAMES:
             return
         address, module, *parts = [*numbers, 0, 0][: max(len(numbers), 2)]
         names = [*(parts or [0]), 0, 0]
-        self.frames.append(
+        self._frames.append(
             [
                 make_frame(
                     self._string(names[at]) or f"{address:#x}",
@@ -133,9 +144,10 @@ class Names:
 
         `rows` are records of StackRow, and `recording` is the path of the file.
         """
-        if len(self.frames) > 1:
-            known = np.where(rows.address < len(self.frames), rows.address, 0)
-            return table_of_addresses(rows.parent, known, self.frames), []
+        self._parse()
+        if len(self._frames) > 1:
+            known = np.where(rows.address < len(self._frames), rows.address, 0)
+            return table_of_addresses(rows.parent, known, self._frames), []
         # A return address is after the call instruction, so look up the byte before it.
         keys, numbers = np.unique(
             np.stack([rows.map, rows.address - 1], axis=1), axis=0, return_inverse=True

@@ -3,8 +3,8 @@
     t IP PARENT      the next row of the tree, from 1: an address and the row of its caller
     m ... s ... x ... i ...   names: see `heaptrack_names`, which parses copies of these lines
 
-Both are collected only if call sites are wanted. A file without call sites, or with more rows than
-MAX_NODES, has calls whose site is 0.
+Both are collected only if call sites are requested. A call whose stack is unknown, or is a row
+above MAX_NODES, has site 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MODULE, _DASH = ord("m"), ord("-")
 class StackCounts(Struct):
     """Counters of the tree and of the names."""
 
-    wanted: Int64  # 1 if call sites are wanted
+    wanted: Int64  # 1 if call sites are requested
     rows: Int64  # rows of the tree so far, without row 0
     maps: Int64  # lists of modules so far: the line "m 1 -" begins another one
     names: Int64  # bytes of lines with names in the buffer
@@ -58,7 +58,7 @@ class Stacks(NamedTuple):
 
 
 def new_stacks() -> Stacks:
-    """Return the state before the first line, in which call sites are not wanted."""
+    """Return the state before the first line, in which call sites are not requested."""
     return Stacks(records(StackCounts), records(StackRow), np.zeros(0, np.uint8))
 
 
@@ -106,7 +106,7 @@ def site_of(stacks: Stacks, row: int) -> int:
 
 @kernel
 def add_name(stacks: Stacks, text: np.ndarray, start: int, end: int) -> None:
-    """Copy a line with a name to the buffer, if call sites are wanted."""
+    """Copy a line with a name to the buffer, if call sites are requested."""
     counts = stacks.counts[0]
     if not counts.wanted:
         return

@@ -131,8 +131,8 @@ class Parser:
         if signal := _SIGNAL.match(line):
             self.has_children |= signal["child"] is not None
         elif not _OTHER.match(line):
-            what = UNREADABLE if _UNREADABLE.search(line) else SKIPPED
-            self.dropped[what] += bool(line.strip())
+            reason = UNREADABLE if _UNREADABLE.search(line) else SKIPPED
+            self.dropped[reason] += bool(line.strip())
 
     def _suspend(self, thread: int, begun: Begun) -> None:
         """Push an unfinished call on its thread's stack."""
@@ -179,9 +179,9 @@ class Parser:
     def finish(self, reader: PythonReader) -> None:
         """Give the reader the counts of dropped calls and lines, as notes and losses."""
         self.dropped[INCOMPLETE] += sum(map(len, self.unfinished.values()))
-        reader.notes += [f"{what}: {count:,}" for what, count in self.dropped.items() if count]
+        reader.notes += [f"{reason}: {count:,}" for reason, count in self.dropped.items() if count]
         reader.unreadable_calls = sum(
-            self.dropped[what] for what in (UNREADABLE, INCOMPLETE, NO_ADDRESS)
+            self.dropped[reason] for reason in (UNREADABLE, INCOMPLETE, NO_ADDRESS)
         )
         skipped, read = self.dropped[SKIPPED], self.calls.total()
         if skipped > read:
@@ -194,10 +194,10 @@ class Parser:
 
     def _processes(self) -> str:
         """Return a sentence that says that calls of several processes are, or may be, mixed."""
-        most = self.calls.most_common(MAX_SHOWN)
-        ids = ", ".join(f"{thread} ({count:,})" for thread, count in most)
-        if len(self.calls) > len(most):
-            ids += f" and {len(self.calls) - len(most)} more"
+        frequent = self.calls.most_common(MAX_SHOWN)
+        ids = ", ".join(f"{thread} ({count:,})" for thread, count in frequent)
+        if len(self.calls) > len(frequent):
+            ids += f" and {len(self.calls) - len(frequent)} more"
         if self.has_children:
             return f"it mixes the heaps of several processes: {ids}; select one (--process PID)"
         return (

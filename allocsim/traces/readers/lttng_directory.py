@@ -106,11 +106,11 @@ def open_directory(directory: Path, process: int | None = None) -> Trace | None:
 
     `process` is the process whose calls are used, by default the process of the first call.
     """
-    found = [*directory.rglob(METADATA)]
-    layouts = read_layouts(found[0].read_bytes()) if len(found) == 1 else None
+    files = [*directory.rglob(METADATA)]
+    layouts = read_layouts(files[0].read_bytes()) if len(files) == 1 else None
     if layouts is None:
         return None
-    source = DirectorySource(found[0].parent)
+    source = DirectorySource(files[0].parent)
     reader = DirectoryReader(source, layouts)
     trace = Trace(
         name=str(directory),

@@ -103,11 +103,11 @@ class _Event(NamedTuple):
 def read_layouts(metadata: bytes) -> Table[EventLayout] | None:
     """Return a table of EventLayout by event id, or None if the layout is not the known one."""
     text = " ".join(_text(metadata).split())
-    found = _EVENT.findall(text)
+    declared = _EVENT.findall(text)
     is_known = all(part in text for part in _EXPECTED) and bool(_CONTEXT.search(text))
-    if not is_known or text.count("stream {") != 1 or len(found) != text.count("event { name"):
+    if not is_known or text.count("stream {") != 1 or len(declared) != text.count("event { name"):
         return None
-    events = {int(number): _event(name, fields) for name, number, fields in found}
+    events = {int(number): _event(name, fields) for name, number, fields in declared}
     if not events or max(events) >= MAX_EVENTS:
         return None
     layouts = records(EventLayout, max(events) + 1)
@@ -132,10 +132,10 @@ def _text(metadata: bytes) -> str:
 
 def _event(name: str, fields: str) -> _Event | None:
     """Return an event with its fields; None if a field is not an integer of whole bytes."""
-    found = [(field, int(bits)) for bits, field in _FIELD.findall(fields)]
-    if _FIELD.sub("", fields).strip() or any(bits % 8 for _, bits in found):
+    sizes = [(field, int(bits)) for bits, field in _FIELD.findall(fields)]
+    if _FIELD.sub("", fields).strip() or any(bits % 8 for _, bits in sizes):
         return None
-    return _Event(name, [(field, bits // 8) for field, bits in found])
+    return _Event(name, [(field, bits // 8) for field, bits in sizes])
 
 
 def _fill(layout: EventLayout, event: _Event) -> bool:

@@ -141,7 +141,7 @@ def _fields(content: np.ndarray, end: int, state: MessageScan) -> tuple[int, int
 
 
 @kernel
-def _fill(call: CallRecord, function: int, second: int, third: int, given: int) -> None:
+def _fill(call: CallRecord, function: int, second: int, third: int, present: int) -> None:
     """Fill `call` from the fields after the id, according to the function."""
     if function == _FREE:
         call.op = Op.FREE
@@ -150,7 +150,7 @@ def _fill(call: CallRecord, function: int, second: int, third: int, given: int) 
         call.request = product(second, third)
     elif function == _REALLOC:
         call.op = Op.REALLOC
-        call.old = SLOT_SIZE * (second + 1) if given & 4 else 0
+        call.old = SLOT_SIZE * (second + 1) if present & 4 else 0
         call.request = third
     else:
         call.op = Op.MEMALIGN if third else Op.MALLOC

@@ -26,10 +26,10 @@ import numpy as np
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
 from allocsim.python_child import running, script_command
-from allocsim.text import printable
+from allocsim.text import printable, shortened
 from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
-from allocsim.traces.reader import MAX_SHOWN, Reader
+from allocsim.traces.reader import Reader
 from allocsim.traces.readers import lz4_frame, memray_child
 from allocsim.traces.readers.memray_child import NO_MEMRAY, UNREADABLE
 from allocsim.traces.readers.memray_stacks import MAX_TABLE, decode_stacks
@@ -88,7 +88,7 @@ class MemrayReader(Reader):
             if is_cut:
                 self.losses.append("the capture is cut off; what memray could read of it was used")
             elif text:
-                self.losses.append(f"memray reports: {text[:MAX_SHOWN]}")
+                self.losses.append(f"memray reports: {shortened(text)}")
 
     def _read(self, stream: IO[bytes]) -> Iterator[Any]:
         """Yield batches of the calls in the child's output."""

@@ -74,11 +74,11 @@ def main() -> int:
     return 0
 
 
-def _limit(kind: int, most: int) -> None:
-    """Lower a limit of this process to `most`, unless the limit is already lower."""
+def _limit(kind: int, maximum: int) -> None:
+    """Lower a limit of this process to `maximum`, unless the limit is already lower."""
     _, allowed = resource.getrlimit(kind)
-    if allowed == resource.RLIM_INFINITY or allowed > most:
-        resource.setrlimit(kind, (most, most))
+    if allowed == resource.RLIM_INFINITY or allowed > maximum:
+        resource.setrlimit(kind, (maximum, maximum))
 
 
 def _write_records(reader: Any) -> None:

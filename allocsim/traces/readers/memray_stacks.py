@@ -27,9 +27,9 @@ class _Stacks(msgspec.Struct, frozen=True):
 def decode_stacks(text: bytes, name: str) -> SiteTable:
     """Return the table of call sites; raise TraceError if `text` is cut off or damaged."""
     try:
-        found = msgspec.json.decode(text, type=_Stacks)
-        frames = [_frame(*frame) for frame in found.frames]
-        parents, frame_of = np.array([found.parents, found.frame_of], np.uint32)
+        stacks = msgspec.json.decode(text, type=_Stacks)
+        frames = [_frame(*frame) for frame in stacks.frames]
+        parents, frame_of = np.array([stacks.parents, stacks.frame_of], np.uint32)
     except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise TraceError(f"{name}: its stacks cannot be read: {error}") from error
     rows = np.arange(len(parents))

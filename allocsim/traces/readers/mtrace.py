@@ -53,7 +53,7 @@ class MtraceScan(NamedTuple):
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
     realloc: Table[Realloc]  # one row
-    callers: TextNumbers  # has no room unless call sites are wanted
+    callers: TextNumbers  # has no room unless call sites are requested
 
 
 def looks_like(head: bytes) -> bool:
@@ -150,17 +150,17 @@ class MtraceReader(CallerReader):
 
     def frames_of(self, callers: list[bytes]) -> list[Frame]:
         """Return function and line of each caller, or else the symbol in the text."""
-        found = [_CALLER.fullmatch(caller) for caller in callers]
+        matches = [_CALLER.fullmatch(caller) for caller in callers]
         # A return address is after the call instruction, so look up the byte before it.
         places = [
             Place(match[1] or b"", max(int(match[3], 16) - 1, 0)) if match else Place(b"", 0)
-            for match in found
+            for match in matches
         ]
         resolved = resolve(places, self.source.name)
         self.notes += resolved.notes
         frames = []
         for caller, match, place, chain in zip(
-            callers, found, places, resolved.chains, strict=True
+            callers, matches, places, resolved.chains, strict=True
         ):
             if match is None:
                 frames.append(make_frame(caller))

@@ -86,9 +86,9 @@ class BlockReader(Reader):
         position, previous = 0, -1
         while position != previous:  # a scan that reads no record has reached an incomplete one
             previous = position
-            position, made, is_broken = self.scan(position, end, self._calls)
-            if made:
-                yield self._calls[:made]
+            position, count, is_broken = self.scan(position, end, self._calls)
+            if count:
+                yield self._calls[:count]
                 self._calls = next(arrays)
             if is_broken:
                 raise self._error(position)
@@ -96,8 +96,8 @@ class BlockReader(Reader):
 
     def _error(self, position: int) -> TraceError:
         """Return the error for bytes at `position` of the block that are not a valid record."""
-        found = bytes(self._block[position : position + 12]).hex(" ")
+        content = bytes(self._block[position : position + 12]).hex(" ")
         return TraceError(
-            f"{self.source.name}, byte {self._offset + position}: found {found}, expected "
+            f"{self.source.name}, byte {self._offset + position}: found {content}, expected "
             f"{self.grammar}"
         )

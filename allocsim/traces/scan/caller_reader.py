@@ -2,7 +2,7 @@
 
 A caller is one address, so a call site has one frame. The scanner has a field `callers`, in which a
 kernel numbers the text of each caller (see `text_numbers`). The field has no room unless call sites
-are wanted.
+are requested.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocsim.call_sites.frame import Frame
-from allocsim.call_sites.table import table_of_addresses
+from allocsim.call_sites.table import SiteTable, table_of_addresses
 from allocsim.traces.scan.line_reader import LineReader
 from allocsim.traces.scan.text_numbers import texts_of, with_room_for_texts
 
@@ -35,14 +35,17 @@ class CallerReader(LineReader):
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL, then complete the call sites if they are wanted."""
+        """Yield arrays of CALL, then complete the call sites if they are requested."""
         yield from super().batches()
         if self.sites is not None:
             callers = texts_of(self._scan.callers)
             self.notes += [CALLERS_ONLY] if callers else []
-            chains = [[frame] for frame in self.frames_of(callers)]
-            numbers = range(len(callers))
-            self.sites.table = table_of_addresses([0] * len(callers), numbers, chains)
+            self.sites.make_table_later(lambda: self._site_table(callers))
+
+    def _site_table(self, callers: list[bytes]) -> SiteTable:
+        """Return the table of call sites, each of which is one caller."""
+        chains = [[frame] for frame in self.frames_of(callers)]
+        return table_of_addresses([0] * len(callers), range(len(callers)), chains)
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
         """Yield batches of the calls before `end`; the table has room for all their callers."""

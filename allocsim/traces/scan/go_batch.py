@@ -55,19 +55,19 @@ def decode_batch(
     unknown type. Returns the number of stored events, and the position of the first invalid event
     or, if all events are valid, the length of `text`.
     """
-    place, found = 0, 0
+    place, stored = 0, 0
     while place < len(text):
         begin, kind = place, int(text[place])
         count = int(arguments[kind])
         if count == 0:
-            return found, begin
+            return stored, begin
         place += 1
-        event = events[found]
+        event = events[stored]
         event.kind = kind
         for number in range(count):
             value, place = number_at(text, place)
             if place < 0:
-                return found, begin
+                return stored, begin
             if number == 0:
                 time += value
                 event.time = time
@@ -79,5 +79,5 @@ def decode_batch(
                 event.second = value
             else:
                 event.third = value
-        found += kind >= FIRST_ALLOC_FREE
-    return found, place
+        stored += kind >= FIRST_ALLOC_FREE
+    return stored, place

@@ -144,7 +144,7 @@ class LineReader(Reader):
         """Return notes on skipped lines, for the end of the import."""
         skipped = max(int(self._state.skipped) - self.unreadable, 0)
         counts = {SKIPPED: skipped, self.unreadable_note: self.unreadable}
-        return [f"{what}: {count:,}" for what, count in counts.items() if count]
+        return [f"{reason}: {count:,}" for reason, count in counts.items() if count]
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
         """Yield batches of the calls in the complete lines before `end`."""
@@ -162,8 +162,8 @@ class LineReader(Reader):
 
         Only a `mixed` format may have such a line; in other formats it is an error. This method
         writes a question mark and a newline near the end of the block. The question mark makes the
-        first part unreadable, even if it is the beginning of a call. The parts count as one line in
-        all: the counters are lowered here, and the scan of the first part raises them again.
+        first part unreadable, even if it is the beginning of a call. The parts count as one line:
+        this method lowers the counters of lines, and the scan of the first part raises them again.
         """
         if not self._state.mixed:
             raise self._error(0, filled)

@@ -43,5 +43,5 @@ def writer_for(path: Path, name: str | None = None) -> Writer:
     for writer in WRITERS.values():
         if path.name.endswith(writer.suffixes):
             return writer
-    known = ", ".join(f"{' or '.join(one.suffixes)} ({name})" for name, one in WRITERS.items())
-    raise InputError(f"'{path}': cannot tell the format from the suffix; expected {known}")
+    choices = ", ".join(f"{' or '.join(one.suffixes)} ({name})" for name, one in WRITERS.items())
+    raise InputError(f"'{path}': cannot tell the format from the suffix; expected {choices}")

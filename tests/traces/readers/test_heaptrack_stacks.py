@@ -2,16 +2,21 @@
 
 import shutil
 import subprocess
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from allocsim.call_sites import symbols
 from allocsim.call_sites.frame import Frame
+from allocsim.call_sites.symbols import Place, Resolved
 from allocsim.core.jit import PURE
 from allocsim.events import Op
 from allocsim.traces import open_trace
-from allocsim.traces.readers import heaptrack, heaptrack_stacks
+from allocsim.traces.native.file import write_trace
+from allocsim.traces.readers import heaptrack, heaptrack_names, heaptrack_stacks
 from allocsim.traces.scan import line_reader
 from tests.call_sites.stacks import stacks_in, stacks_of
 from tests.traces.totals import SAMPLES
@@ -124,6 +129,44 @@ def test_sites_are_not_read_unless_they_are_wanted() -> None:
     trace = open_trace(str(SAMPLES / "ls.heaptrack.zst"))
     assert trace.sites is None
     trace.close()
+
+
+def test_names_are_looked_up_when_a_stack_is_first_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    looked_up: list[Place] = []
+
+    def resolve(places: Sequence[Place], recording: str) -> Resolved:
+        """Note the places and resolve them."""
+        looked_up.extend(places)
+        return symbols.resolve(places, recording)
+
+    monkeypatch.setattr(heaptrack_names, "resolve", resolve)
+    text = f"{RAW}m 1 -\nm 1 x 1000 0 100\nt 1011 0\n+ 1 1 10\n"
+    path = tmp_path / "a.heaptrack"
+    path.write_text(text)
+    with open_trace(str(path), sites=True) as trace:
+        assert trace.sites is not None
+        numbers = [trace.sites.of(chunk).tolist() for chunk in trace.chunks]
+        assert numbers == [[1]]
+        assert looked_up == []
+        assert trace.sites.table.describe(1) == "app+0x10"
+    assert Place(b"/none/app", 0x10) in looked_up
+
+
+def test_converted_file_has_the_notes_on_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(symbols, "ADDR2LINE", "no-such-addr2line")
+    program = sys.executable
+    recorded, path = tmp_path / "a.heaptrack", tmp_path / "a.allocsim"
+    recorded.write_text(
+        f"v 10400 3\nx {len(program):x} {program}\nX {program}\nI 1000 5e2990\n"
+        "m 1 x 1000 0 100\nt 1011 0\n+ 1 1 10\n"
+    )
+    write_trace(open_trace(str(recorded), sites=True), path)
+    with open_trace(str(path)) as trace:
+        assert any("no-such-addr2line is not installed" in note for note in trace.notes)
 
 
 def totals(path: Path) -> Counter[str]:

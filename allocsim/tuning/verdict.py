@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from allocsim.text import counted, format_bytes
-from allocsim.tune.propose import TOLERANCE
-from allocsim.tune.search import Search
-from allocsim.tune.tuning import Row, Tuning
+from allocsim.tuning.propose import TOLERANCE
+from allocsim.tuning.search import Search
+from allocsim.tuning.tuning import Row, Tuning
 
 MAX_LOSS = 0.01
 """Maximum growth of the bytes in spans of a held-back workload, as a share."""
@@ -20,24 +20,24 @@ SMALL_HEAP = 2 << 20
 def objections(tuning: Tuning) -> list[str]:
     """Return the reasons not to use the table, in sentences; empty if it is recommended."""
     if tuning.is_own:
-        return ["No table was found that takes fewer bytes in spans than today's."]
+        return ["No table was found that takes fewer bytes in spans than the current one."]
     return [*_on_gain(tuning), *_on_footprint(tuning), *_on_others(tuning)]
 
 
 def remarks(tuning: Tuning) -> list[str]:
-    """Return remarks that a reader of the figures needs, in sentences."""
-    found = ["The table is for this program, with a heap of about this size; not in general."]
+    """Return sentences that a reader of the figures needs."""
+    texts = ["The table suits this program with a heap of about this size, not other programs."]
     if tuning.charge is not None:
-        found.append(
-            f"No table within the rules has a smaller F = rounding + tail + {tuning.charge:g} "
+        texts.append(
+            f"Of all tables within the rules, it minimises F = rounding + tail + {tuning.charge:g} "
             "spans for each class in use."
         )
     if tuning.search is not None:
-        found.append(_on_search(tuning.search))
+        texts.append(_on_search(tuning.search))
     small = ", ".join(row.name for row in tuning.rows if row.peak_live < SMALL_HEAP)
     if small:
-        found.append(f"A table for less than 2 MiB of live bytes fits little else: {small}.")
-    return found
+        texts.append(f"A table for less than 2 MiB of live bytes suits few other heaps: {small}.")
+    return texts
 
 
 def _on_search(search: Search) -> str:
@@ -46,7 +46,7 @@ def _on_search(search: Search) -> str:
     stopped = "; interrupted" if search.interrupted else ""
     if search.best.charge is not None:
         return f"The search found no better table ({how}{stopped})."
-    return f"The table was found by search ({how}{stopped}); nothing proves it optimal."
+    return f"The table was found by search ({how}{stopped}); it may not be optimal."
 
 
 def _on_gain(tuning: Tuning) -> Iterator[str]:
@@ -55,15 +55,15 @@ def _on_gain(tuning: Tuning) -> Iterator[str]:
     step = tuning.question.rules.growth_step
     if gain <= step:
         yield (
-            f"The gain, {format_bytes(max(gain, 0))} in spans, is within one step by which the "
-            f"heap grows ({format_bytes(step)})."
+            f"The gain of {format_bytes(max(gain, 0))} in spans is within one step of heap growth "
+            f"({format_bytes(step)})."
         )
     elif fmean(row.change for row in tuning.rows) > -TOLERANCE:
         yield f"The mean gain in spans is below {TOLERANCE:.1%}."
 
 
 def _on_footprint(tuning: Tuning) -> Iterator[str]:
-    """Object to a peak footprint that is larger than today's."""
+    """Object to a peak footprint that is larger than under the current table."""
     for row in (*tuning.rows, *tuning.held_back):
         if row.new.footprint > row.now.footprint:
             yield (
@@ -73,13 +73,13 @@ def _on_footprint(tuning: Tuning) -> Iterator[str]:
 
 
 def _on_others(tuning: Tuning) -> Iterator[str]:
-    """Object to a table that is worse for other workloads, or was tried on none."""
+    """Object to a table that is worse for other workloads, or was not tested on any."""
     others: list[tuple[Row, str]] = [
         *((row, "held back") for row in tuning.held_back),
         *((row, "left out") for row in tuning.left_out),
     ]
     for row, how in others:
         if row.change > MAX_LOSS:
-            yield f"{row.name}, {how}, takes {row.change:+.1%} in spans."
+            yield f"{row.name} ({how}) grows by {row.change:.1%} in spans."
     if not others:
-        yield "It was tried on no other workload; hold back another run of the program."
+        yield "The table was not tested on another workload; use --hold-back with another run."

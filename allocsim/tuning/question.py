@@ -1,4 +1,4 @@
-"""The input of `allocsim tune`, and what proposing and judging a table derives from it."""
+"""The input of `allocsim tune`: the design, its settings, and what is derived from them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from allocsim.designs import Design, find_design
 from allocsim.designs.table_parameter import KEY
 from allocsim.errors import InputError
 from allocsim.heap import RESERVE
-from allocsim.tune.judge import Judge, Replayed
-from allocsim.tune.objective import Candidates, Objective
-from allocsim.tune.workload import Workload, weights
+from allocsim.tuning.judge import Judge, Replayed
+from allocsim.tuning.objective import Candidates, Objective
+from allocsim.tuning.workload import Workload, weights
 
 DEFAULTS = {"startup": "none", "direct": "1"}
 """Settings for designs that have these parameters, unless the user sets them. The objects of the
@@ -85,7 +85,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Judged:
-    """A workload with its weights and its replay under today's table."""
+    """A workload with its weights and its replay under the current table."""
 
     workload: Workload
     weights: np.ndarray
@@ -93,7 +93,7 @@ class Judged:
 
     @classmethod
     def of(cls, question: Question, workload: Workload) -> Judged:
-        """Count the sizes of a workload and replay it under today's table."""
+        """Count the sizes of a workload and replay it under the current table."""
         counted = weights(workload, question.rules, question.own)
         return cls(workload, counted, question.judge.replay(workload, None))
 

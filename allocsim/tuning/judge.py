@@ -1,4 +1,4 @@
-"""Replay of workloads under a table of size classes: the judge of every proposed table."""
+"""Replay workloads under a table of size classes. The figures decide between tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from allocsim.designs.table_parameter import KEY, OWN
 from allocsim.driver import Touch
 from allocsim.heap import Heap
 from allocsim.player import Options, Player
-from allocsim.tune.workload import Workload
+from allocsim.tuning.workload import Workload
 
 
 @dataclass(frozen=True)

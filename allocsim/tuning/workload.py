@@ -1,8 +1,9 @@
 """A workload that is tuned for: its events in memory, and its live objects by size.
 
-The weight of a size is half its objects at the peak of the live bytes, and half its mean over all
-events, scaled to the peak. The peak determines the footprint; the mean adds the sizes that are
-live at other times. Tables for the peak alone take up to six times as much memory in the replay.
+The weight of a size is the mean of two counts: its live objects at the peak of the live bytes, and
+its mean live objects over all events, scaled to the peak. The peak determines the footprint; the
+mean adds the sizes that are live at other times. Tables for the peak alone take up to six times as
+much memory in the replay.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from allocsim.core.tables import records
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Event, Op, Trace
 from allocsim.trace_stats import StatsCollector, TraceStats
-from allocsim.tune.histogram_kernel import (
+from allocsim.tuning.histogram_kernel import (
     ROW_SHIFT,
     CountedObject,
     CountState,
@@ -39,7 +40,7 @@ class Workload:
     peak_live: int
     """Maximum of the live bytes."""
     peak_position: int
-    """Index after the event at which the live bytes first reached their maximum."""
+    """Number of rows of `events` up to the one at which live bytes first reach their maximum."""
     objects: int
     """The highest object id plus one."""
 
@@ -85,16 +86,16 @@ def _workload(name: str, events: Table[Event], stats: TraceStats, copies: int) -
 def _copied(events: np.ndarray, copies: int) -> Table[Event]:
     """Return the events with every call made `copies` times, each on a different object."""
     repeats = np.where(events["op"] <= Op.FREE, copies, 1)
-    found: Any = np.repeat(events, repeats).view(np.recarray)
+    repeated: Any = np.repeat(events, repeats).view(np.recarray)
     first = np.repeat(np.cumsum(repeats) - repeats, repeats)
-    found.object[:] = found.object * copies + np.arange(len(found)) - first
-    return found
+    repeated.object[:] = repeated.object * copies + np.arange(len(repeated)) - first
+    return repeated
 
 
 def weights(workload: Workload, rules: ClassRules, own: Sequence[int]) -> np.ndarray:
     """Return the weight of each row of 8 bytes: objects, as float64.
 
-    Row r has the sizes 8r - 7 to 8r. `own` are the sizes of today's classes.
+    Row r has the sizes 8r - 7 to 8r. `own` are the sizes of the current classes.
     """
     state = CountState(
         totals=records(Totals),

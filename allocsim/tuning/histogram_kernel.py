@@ -1,9 +1,9 @@
 """Kernel that counts live objects by size: at one moment, and on average over all events.
 
-The size of an object is its effective request, the number of bytes that chose its class. For
+The size of an object is its effective request, the number of bytes that selects its class. For
 memalign, this is the request rounded up to the alignment. For realloc, it follows the rule of
 gperftools: an object that stays in place keeps its size, and one that grows by less than a quarter
-gets a quarter more. The rule depends on the classes, so it uses today's table.
+gets a quarter more. The rule depends on the classes, so it uses those of the current table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROW_SHIFT = 3
 
 
 class CountedObject(Struct):
-    """An object."""
+    """An object of the trace, live or not."""
 
     effective: Int64  # effective request; -1: the object is not live
     request: Int64  # requested bytes; 0 if the object is not live
@@ -49,7 +49,7 @@ class CountState(NamedTuple):
     live_sum: np.ndarray  # one element: the sum of Totals.live over all events: float64
     objects: Table[CountedObject]  # by object id
     rows: Table[RowCount]  # row r: sizes 8r - 7 to 8r; size 0 is in row 1
-    class_sizes: np.ndarray  # object sizes of today's classes, ascending: int64
+    class_sizes: np.ndarray  # object sizes of the current classes, ascending: int64
 
 
 @kernel
@@ -91,7 +91,7 @@ def _effective_size(state: CountState, size: int, event: Event, page_size: int) 
 
 @kernel
 def _block(state: CountState, size: int, page_size: int) -> int:
-    """Return the bytes of the object that a request of `size` bytes gets today."""
+    """Return the allocated size of a request of `size` bytes under the current table."""
     number = np.searchsorted(state.class_sizes, size)
     if number < len(state.class_sizes):
         return int(state.class_sizes[number])

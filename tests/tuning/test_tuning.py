@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from allocsim.errors import InputError
-from allocsim.tune.judge import Judge
-from allocsim.tune.propose import CHARGES, judged, todays
-from allocsim.tune.question import Judged, Question, objective_of
-from allocsim.tune.search import Steps, search
-from allocsim.tune.tuning import Tuning, tune
-from tests.tune.tuned import workload_of
+from allocsim.tuning.judge import Judge
+from allocsim.tuning.propose import CHARGES, current, judged
+from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.search import Steps, search
+from allocsim.tuning.tuning import Tuning, tune
+from tests.tuning.tuned import workload_of
 
 QUESTION = Question("tcmalloc", {}, reserve=1 << 28)
 
@@ -66,9 +66,9 @@ def test_search_never_returns_a_worse_table() -> None:
     QUESTION.rules.require_valid(found.table)
 
 
-def test_search_starts_from_todays_table_too() -> None:
+def test_search_starts_from_the_current_table_too() -> None:
     workloads = [Judged.of(QUESTION, workload_of(64))]
-    start = todays(QUESTION, workloads)
+    start = current(QUESTION, workloads)
     found = search(QUESTION, workloads, start, (0.2, 1), lambda *_: None)
     assert found.best.score <= start.score
     assert judged(QUESTION, workloads, found.best.table).score == found.best.score

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.core.class_rules import ClassRules, ClassSpan
-from allocsim.tune.objective import MIN_FLOOR
+from allocsim.tuning.objective import MIN_FLOOR
 
 PAGE = 64
 """Bytes of a page in the invented rules, so that few sizes suffice for the memalign rule."""

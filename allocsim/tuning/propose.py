@@ -1,4 +1,4 @@
-"""Propose a table for workloads: optima of the objective, of which the replay chooses one."""
+"""Propose tables for workloads: an optimum of the objective for each of several charges."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from allocsim.tune.judge import Replayed
-from allocsim.tune.objective import CHARGE
-from allocsim.tune.optimum import best_table
-from allocsim.tune.question import Judged, Question, objective_of
+from allocsim.tuning.judge import Replayed
+from allocsim.tuning.objective import CHARGE
+from allocsim.tuning.optimum import best_table
+from allocsim.tuning.question import Judged, Question, objective_of
 
 CHARGES = (CHARGE, 0.25, 1.0, 2.0)
 """Charges of the objective for which an optimum is tried, in spans for each class in use."""
 
 TOLERANCE = 0.005
-"""Maximum growth of the bytes in spans of a workload that is tuned for, as a share. A table that
-exceeds it is not chosen."""
+"""A table is not chosen if the bytes in spans of a workload that is tuned for grow by more than
+this share."""
 
 Watch = Callable[[str], None]
 """Called with a phrase for the current step."""
@@ -31,14 +31,14 @@ class Candidate:
     replayed: tuple[Replayed, ...]
     """By workload."""
     score: float
-    """Bytes in spans relative to today's table: the mean over the workloads."""
+    """Bytes in spans relative to the current table: the mean over the workloads."""
     worst: float
     """The maximum over the workloads."""
     charge: float | None = None
     """Charge of the objective that the table minimises; None if it minimises none."""
 
     def is_allowed(self) -> bool:
-        """Return whether no workload takes much more than under today's table."""
+        """Return whether no workload takes much more memory than under the current table."""
         return self.worst <= 1 + TOLERANCE
 
 
@@ -56,8 +56,8 @@ def judged(
     return Candidate(table, replayed, fmean(ratios), max(ratios), charge)
 
 
-def todays(question: Question, workloads: Sequence[Judged]) -> Candidate:
-    """Return today's table as a candidate, with the replays that exist already."""
+def current(question: Question, workloads: Sequence[Judged]) -> Candidate:
+    """Return the current table as a candidate, without replaying again."""
     return Candidate(question.own, tuple(each.now for each in workloads), 1.0, 1.0)
 
 
@@ -71,8 +71,8 @@ def optimal(
 
 def proposals(question: Question, workloads: Sequence[Judged], watch: Watch) -> list[Candidate]:
     """Return the optimum for each of CHARGES, replayed."""
-    found = []
+    candidates = []
     for charge in CHARGES:
         watch(f"replaying the optimum for a charge of {charge:g} spans")
-        found.append(judged(question, workloads, optimal(question, workloads, charge), charge))
-    return found
+        candidates.append(judged(question, workloads, optimal(question, workloads, charge), charge))
+    return candidates

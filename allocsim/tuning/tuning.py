@@ -1,7 +1,7 @@
-"""Tune a table of size classes for workloads, and replay it on workloads held back from the tuning.
+"""Tune a table of size classes for workloads, and test it on workloads held back from the tuning.
 
-If several workloads are given and none is held back, each is left out once: a table is proposed
-for the others and replayed on it.
+If several workloads are given and none is held back, each in turn is left out: a table is proposed
+for the others, and the one left out is replayed under it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocsim.tune.judge import Replayed
-from allocsim.tune.objective import Objective
-from allocsim.tune.propose import Candidate, Watch, judged, optimal, proposals, todays
-from allocsim.tune.question import Judged, Question, objective_of
-from allocsim.tune.search import Search, WatchSearch, search
-from allocsim.tune.workload import Workload
+from allocsim.tuning.judge import Replayed
+from allocsim.tuning.objective import Objective
+from allocsim.tuning.propose import Candidate, Watch, current, judged, optimal, proposals
+from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.search import Search, WatchSearch, search
+from allocsim.tuning.workload import Workload
 
 
 @dataclass(frozen=True)
 class Row:
-    """A workload, replayed under today's table and under the new one."""
+    """A workload, replayed under the current table and under the new one."""
 
     name: str
     peak_live: int
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def change(self) -> float:
-        """Change of the bytes in spans, as a share of today's."""
+        """Change of the bytes in spans, as a share of those under the current table."""
         return self.new.in_spans / self.now.in_spans - 1
 
 
@@ -43,7 +43,7 @@ class Tuning:
 
     question: Question
     table: tuple[int, ...]
-    """Object sizes in bytes, ascending; today's table if none better was found."""
+    """Object sizes in bytes, ascending; the current table if no better one was found."""
     charge: float | None
     """Charge of the objective that the table minimises; None if it minimises none."""
     rows: list[Row]
@@ -54,13 +54,13 @@ class Tuning:
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]
-    """Sum of F over the workloads with the default charge: for today's table and the new one."""
+    """Sum of F over the workloads with the default charge, under the current table and this one."""
     weights: list[float]
     """Weight of each class of the table: objects, summed over the workloads."""
 
     @property
     def is_own(self) -> bool:
-        """Whether the table is today's."""
+        """Whether the table is the current one."""
         return self.table == self.question.own
 
 
@@ -73,18 +73,19 @@ def tune(
 ) -> Tuning:
     """Return the best table found for `workloads`.
 
-    `limits` are the seconds of the search, 0 for none, and its random seed. `watch` gets a phrase
-    before each step, and then the progress of the search.
+    `limits` are the seconds of the search, 0 for none, and its random seed. `watch` is a function
+    that is called with a phrase before each step, and one that is called with the progress of the
+    search.
     """
-    say, searched = watch
-    say("replaying today's table")
+    say, show_search = watch
+    say("replaying the current table")
     tuned = [Judged.of(question, each) for each in workloads]
-    found = proposals(question, tuned, say)
-    allowed = [each for each in (*found, todays(question, tuned)) if each.is_allowed()]
-    best, hunt = min(allowed, key=lambda each: each.score), None
+    proposed = proposals(question, tuned, say)
+    allowed = [each for each in (*proposed, current(question, tuned)) if each.is_allowed()]
+    best, search_result = min(allowed, key=lambda each: each.score), None
     if limits[0]:
-        hunt = search(question, tuned, best, limits, searched)
-        best = hunt.best
+        search_result = search(question, tuned, best, limits, show_search)
+        best = search_result.best
     say("replaying the workloads held back")
     objective = objective_of(question, tuned)
     before, after = objective.value(question.own), objective.value(best.table)
@@ -99,8 +100,8 @@ def tune(
         rows=_rows(tuned, best.replayed, predicted),
         held_back=_held_back(question, held_back, best.table),
         left_out=[] if held_back or len(tuned) < 2 else _left_out(question, tuned, say),
-        proposals=found,
-        search=hunt,
+        proposals=proposed,
+        search=search_result,
         objective=(float(before.sum()), float(after.sum())),
         weights=_weights(objective, best.table),
     )
@@ -133,13 +134,13 @@ def _held_back(
 
 def _left_out(question: Question, workloads: Sequence[Judged], say: Watch) -> list[Row]:
     """Replay each workload under the optimum for the others, with the default charge."""
-    found = []
+    rows = []
     for each in workloads:
         say(f"leaving out {each.workload.name}")
         others = [other for other in workloads if other is not each]
         table = optimal(question, others)
-        found += _rows([each], judged(question, [each], table).replayed, [None])
-    return found
+        rows += _rows([each], judged(question, [each], table).replayed, [None])
+    return rows
 
 
 def _weights(objective: Objective, table: Sequence[int]) -> list[float]:

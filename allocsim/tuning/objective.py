@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.core.class_rules import ClassRules
-from allocsim.tune.histogram_kernel import ROW_SHIFT
+from allocsim.tuning.histogram_kernel import ROW_SHIFT
 
 CHARGE = 0.5
 """Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2 it predicts best."""
@@ -43,8 +43,8 @@ class Candidates:
     span: np.ndarray
     """Bytes of a span."""
     first: np.ndarray
-    """The lowest index of a candidate that may precede each candidate; -1 if none need precede it.
-    A candidate that nothing may precede has its own index."""
+    """For each candidate: the lowest index of a candidate that may be the class before it; -1 if it
+    may also be the first class; its own index if it can be in no table."""
     rows: np.ndarray
     """The last row of 8 bytes that each candidate serves (see `workload.weights`)."""
 
@@ -91,8 +91,8 @@ class Objective:
         chosen = np.searchsorted(self.candidates.sizes, table)
         counts = np.diff(self.below[:, chosen], prepend=0.0)
         charges = np.where(counts > 0, self.charge * self.candidates.span[chosen], 0.0)
-        found: np.ndarray = counts @ self.candidates.cost[chosen] + charges.sum(axis=1)
-        return found * self.share
+        costs: np.ndarray = counts @ self.candidates.cost[chosen] + charges.sum(axis=1)
+        return costs * self.share
 
     def costs(self, index: int, first: int) -> np.ndarray:
         """Return what the class `index` adds to the sum of F over the workloads.
@@ -105,8 +105,8 @@ class Objective:
             before = np.concatenate([np.zeros((len(self.share), 1)), before], axis=1)
         counts = self.below[:, index, None] - before
         charges = np.where(counts > 0, self.charge * self.candidates.span[index], 0.0)
-        found: np.ndarray = self.share @ (counts * self.candidates.cost[index] + charges)
-        return found + EMPTY_CHARGE
+        added: np.ndarray = self.share @ (counts * self.candidates.cost[index] + charges)
+        return added + EMPTY_CHARGE
 
 
 def _first_before(rules: ClassRules, size: int, floor: float | None) -> int:

@@ -11,8 +11,8 @@ from allocsim.designs import find_design
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Op
 from allocsim.trace_stats import collect_stats
-from allocsim.tune import workload as workload_module
-from allocsim.tune.workload import read_workload, weights
+from allocsim.tuning import workload as workload_module
+from allocsim.tuning.workload import read_workload, weights
 from tests.driving import Call, free, malloc, realloc, stream
 from tests.playing import cut, trace_of
 from tests.random_streams import calls

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from allocsim.tune.judge import Replayed
-from allocsim.tune.propose import Candidate
-from allocsim.tune.question import Question
-from allocsim.tune.tuning import Row, Tuning
-from allocsim.tune.workload import Workload, read_workload
+from allocsim.tuning.judge import Replayed
+from allocsim.tuning.propose import Candidate
+from allocsim.tuning.question import Question
+from allocsim.tuning.tuning import Row, Tuning
+from allocsim.tuning.workload import Workload, read_workload
 from tests.driving import free, malloc, stream
 from tests.playing import trace_of
 

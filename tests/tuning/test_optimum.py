@@ -8,9 +8,9 @@ import pytest
 
 from allocsim.core.class_rules import ClassSpan
 from allocsim.errors import InputError
-from allocsim.tune.objective import Candidates, Objective
-from allocsim.tune.optimum import best_table
-from tests.tune.small_rules import PAGE, Case, all_tables, random_case, rules_of, slow_value
+from allocsim.tuning.objective import Candidates, Objective
+from allocsim.tuning.optimum import best_table
+from tests.tuning.small_rules import PAGE, Case, all_tables, random_case, rules_of, slow_value
 
 CASES = 100
 """Cases for each of four seeds."""
@@ -58,5 +58,5 @@ def test_no_class_is_added_that_no_size_needs() -> None:
 
 def test_an_unreachable_floor_is_an_error() -> None:
     objective = objective_of(Case(rules_of(GRID, SPANS), [(np.zeros(33), 1)], 0.5, 0.25))
-    with pytest.raises(InputError, match="no table of size classes keeps this floor"):
+    with pytest.raises(InputError, match="no table of size classes satisfies this floor"):
         best_table(objective, 100)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from allocsim.tune.search import Search
-from allocsim.tune.verdict import objections, remarks
-from tests.tune.tuned import row, tuning
+from allocsim.tuning.search import Search
+from allocsim.tuning.verdict import objections, remarks
+from tests.tuning.tuned import row, tuning
 
 
 def test_table_is_recommended_if_it_gains_and_others_gain() -> None:
@@ -17,8 +17,8 @@ def test_table_is_recommended_if_it_gains_and_others_gain() -> None:
 @pytest.mark.parametrize(
     ("fields", "objection"),
     [
-        ({"rows": [row(new=99)]}, "The gain, 1.0 MiB in spans, is within one step"),
-        ({"rows": [row(new=101)]}, "The gain, 0 B in spans, is within one step"),
+        ({"rows": [row(new=99)]}, "The gain of 1.0 MiB in spans is within one step"),
+        ({"rows": [row(new=101)]}, "The gain of 0 B in spans is within one step"),
         ({"rows": [row(now=1000, new=996)]}, "The mean gain in spans is below 0.5%."),
         (
             {"rows": [row(footprint=111)]},
@@ -28,12 +28,12 @@ def test_table_is_recommended_if_it_gains_and_others_gain() -> None:
             {"held_back": [row(footprint=111, name="other")]},
             "The peak footprint of other rises from 110.0 MiB to 111.0 MiB.",
         ),
-        ({"held_back": [row(new=102, name="other")]}, "other, held back, takes +2.0% in spans."),
+        ({"held_back": [row(new=102, name="other")]}, "other (held back) grows by 2.0% in spans."),
         (
             {"held_back": [], "left_out": [row(new=103, name="one")]},
-            "one, left out, takes +3.0% in spans.",
+            "one (left out) grows by 3.0% in spans.",
         ),
-        ({"held_back": []}, "It was tried on no other workload"),
+        ({"held_back": []}, "The table was not tested on another workload"),
     ],
 )
 def test_each_objection_is_a_sentence(fields: dict[str, Any], objection: str) -> None:
@@ -42,25 +42,25 @@ def test_each_objection_is_a_sentence(fields: dict[str, Any], objection: str) ->
     assert found[0].startswith(objection)
 
 
-def test_todays_table_is_never_recommended() -> None:
+def test_current_table_is_never_recommended() -> None:
     own = tuning().question.own
     assert objections(tuning(table=own)) == [
-        "No table was found that takes fewer bytes in spans than today's."
+        "No table was found that takes fewer bytes in spans than the current one."
     ]
 
 
 def test_table_is_always_for_this_program() -> None:
-    assert remarks(tuning())[0].startswith("The table is for this program")
+    assert remarks(tuning())[0].startswith("The table suits this program")
 
 
 def test_an_optimum_is_said_to_be_one_of_f() -> None:
-    assert "smaller F = rounding + tail + 0.5 spans" in remarks(tuning())[1]
+    assert "minimises F = rounding + tail + 0.5 spans" in remarks(tuning())[1]
 
 
 @pytest.mark.parametrize(
     ("charge", "interrupted", "sentence"),
     [
-        (None, False, "found by search (7 replays in 12 s, seed 3); nothing proves it optimal"),
+        (None, False, "found by search (7 replays in 12 s, seed 3); it may not be optimal"),
         (None, True, "found by search (7 replays in 12 s, seed 3; interrupted)"),
         (0.5, False, "The search found no better table (7 replays in 12 s, seed 3)"),
     ],
@@ -75,4 +75,4 @@ def test_a_search_is_never_called_an_optimum(
 
 def test_small_heaps_are_named() -> None:
     small = replace(row(), peak_live=1 << 20)
-    assert remarks(tuning(rows=[small]))[-1].endswith("fits little else: mine.")
+    assert remarks(tuning(rows=[small]))[-1].endswith("suits few other heaps: mine.")

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from allocsim.signals import InterruptConfirmed
-from allocsim.tune.objective import Objective
-from allocsim.tune.propose import Candidate, judged
-from allocsim.tune.question import Judged, Question, objective_of
+from allocsim.tuning.objective import Objective
+from allocsim.tuning.propose import Candidate, judged
+from allocsim.tuning.question import Judged, Question, objective_of
 
 MAX_SHIFT = 3
 """Maximum distance on the grid by which a step moves a class."""
@@ -45,9 +45,9 @@ def search(
     limits: tuple[float, int],
     watch: WatchSearch,
 ) -> Search:
-    """Improve `start` for (seconds, random seed) = `limits`, or until the first Ctrl-C.
+    """Search from `start` for a better table, until the time is up or Ctrl-C is pressed.
 
-    `watch` is called after each replay.
+    `limits` is (seconds, random seed). `watch` is called after each replay.
     """
     seconds, seed = limits
     steps = Steps(objective_of(question, workloads), question.rules.max_classes, seed)
@@ -57,43 +57,43 @@ def search(
             table = steps.after(best.table)
             if table is None:
                 break
-            found = judged(question, workloads, table)
+            candidate = judged(question, workloads, table)
             replays += 1
-            if found.score <= best.score and found.is_allowed():
-                best = found
+            if candidate.score <= best.score and candidate.is_allowed():
+                best = candidate
             watch(best, replays)
     return Search(best, replays, time.monotonic() - begun, seed, interrupt.warned)
 
 
 class Steps:
-    """Random steps from table to table that keep the rules; no table is proposed twice."""
+    """Random steps from table to table within the rules; no table is proposed twice."""
 
     TRIES = 1000
-    """Random steps to try before the search ends because no new table is found."""
+    """Number of random steps after which the search gives up finding a new table."""
 
     def __init__(self, objective: Objective, max_classes: int, seed: int) -> None:
         self.sizes: list[int] = objective.candidates.sizes.tolist()
         self.first: list[int] = objective.candidates.first.tolist()
-        # Index of the candidate for the largest size in use; no weight lies above it.
+        # Index of the candidate for the largest size in use; no weight is above it.
         self.last_used = int((objective.below < objective.below[:, -1:]).any(axis=0).sum())
         self.max_classes = max_classes
         self.random = random.Random(seed)
-        self.seen: set[tuple[int, ...]] = set()
+        self.tried: set[tuple[int, ...]] = set()
 
     def after(self, table: Sequence[int]) -> tuple[int, ...] | None:
         """Return a new table that differs from `table` in one class; None if none is found."""
         chosen = [bisect_left(self.sizes, size) for size in table]
-        self.seen.add((*table,))
+        self.tried.add((*table,))
         for _ in range(self.TRIES):
             changed = self._changed(chosen)
-            found = tuple(self.sizes[index] for index in changed)
-            if found not in self.seen and self.is_valid(changed):
-                self.seen.add(found)
-                return found
+            new = tuple(self.sizes[index] for index in changed)
+            if new not in self.tried and self.is_valid(changed):
+                self.tried.add(new)
+                return new
         return None
 
     def is_valid(self, chosen: Sequence[int]) -> bool:
-        """Return whether classes, given as ascending indices of the grid, keep the rules."""
+        """Return whether classes, given as ascending indices of the grid, satisfy the rules."""
         if len(chosen) > self.max_classes or [*chosen[-1:]] != [len(self.sizes) - 1]:
             return False
         return all(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.errors import InputError
-from allocsim.tune.objective import Objective
+from allocsim.tuning.objective import Objective
 
 
 class Optimum(NamedTuple):
@@ -32,17 +32,18 @@ def best_table(objective: Objective, max_classes: int) -> Optimum:
 
     Its last class is the largest candidate. Raises InputError if no table satisfies the rules.
     """
-    found = _chain(objective, None)
-    if len(found.table) > max_classes:
-        found = _chain(objective, max_classes)
-    return found
+    optimum = _chain(objective, None)
+    if len(optimum.table) > max_classes:
+        optimum = _chain(objective, max_classes)
+    return optimum
 
 
 def _chain(objective: Objective, limit: int | None) -> Optimum:
     """Return an optimal table of at most `limit` classes, or of any number of classes.
 
-    Column 0 of `best` is the empty table, column j + 1 are the tables that end with candidate j.
-    With a limit, row n has tables of at most n classes, and continues those of row n - 1.
+    `best` has values of tables. Column 0 is the empty table, and column j + 1 the best table that
+    ends with candidate j. With a limit, row n has tables of at most n classes, which extend those
+    of row n - 1.
     """
     count, rows = len(objective.candidates.sizes), 1 if limit is None else limit + 1
     best = np.full((rows, count + 1), np.inf)
@@ -55,12 +56,15 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
             longer[:, index + 1] = totals.min(axis=1)
             before[rows - len(longer) :, index + 1] = totals.argmin(axis=1) + first
     if not np.isfinite(best[-1, -1]):
-        raise InputError("no table of size classes keeps this floor; choose a higher one")
+        raise InputError("no table of size classes satisfies this floor; choose a higher one")
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 
 
 def _followed(objective: Objective, before: np.ndarray, limit: int | None) -> tuple[int, ...]:
-    """Return the table that ends with the largest candidate; `before` are the columns before."""
+    """Return the table that ends with the largest candidate.
+
+    `before` has, for each row and column of `best`, the column of the table that it extends.
+    """
     table, row, column = [], len(before) - 1, before.shape[1] - 1
     while column:
         table.append(int(objective.candidates.sizes[column - 1]))
