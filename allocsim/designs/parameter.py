@@ -46,10 +46,14 @@ class Parameter:
             return None
         if isinstance(setting, str) and setting == "off" and self.off is not None:
             return self.off
-        value = _number(setting)
+        value = self.number_of(setting)
         if value is None and isinstance(setting, str) and self.maximum == 1:
             value = SWITCH.get(setting)
         return value if value is not None and self.minimum <= value <= self.maximum else None
+
+    def number_of(self, setting: Any) -> int | None:
+        """Return `setting`, a number or a size in bytes, as an integer; None if it is neither."""
+        return _number(setting)
 
     @property
     def expected(self) -> str:
@@ -83,7 +87,6 @@ def setting_text(setting: Any) -> str:
 
 
 def _number(setting: Any) -> int | None:
-    """Return `setting`, a number or a size in bytes, as an integer; None if it is neither."""
     if not isinstance(setting, str):
         try:
             return index(setting)  # also an integer of NumPy or of an enumeration, as an int

@@ -15,7 +15,7 @@ from allocsim.libraries.names import is_path, split_prefix, split_settings
 from allocsim.libraries.settings import variables
 from allocsim.sweep.results import Subject
 
-GO_VARIABLES = ("GOGC",)
+GO_VARIABLES = ("GOGC", "GOMEMLIMIT")
 """Parameters of the design `go` that are environment variables of Go programs."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.designs.go import DESIGN
 from allocsim.events import Op
 from allocsim.heap import Heap
 from tests.equality import go_model
@@ -83,14 +84,13 @@ def compare_with_go(
     ]
     objects = 1 << max(int(events[:, 0].max() if len(events) else 0).bit_length(), 12)
     build = Build(objects, ",".join(filter(None, experiments)))
-    percent = int(parameters.get("GOGC", 100))
-    collect = int(parameters.get("collect", 0))
-    real = record(events, every, percent, collect, build, stopped)
+    values = DESIGN.checked(parameters)
+    real = record(events, every, values, build, stopped)
     with Heap("go", **parameters) as heap:
-        return _replayed(heap, events, real, percent)
+        return _replayed(heap, events, real)
 
 
-def _replayed(heap: Heap, events: np.ndarray, real: Recording, percent: int) -> GoEquality:
+def _replayed(heap: Heap, events: np.ndarray, real: Recording) -> GoEquality:
     """Replay the events on the design, from the runtime's start."""
     go_model.start(heap.state, real)
     addresses = np.zeros(len(events), np.int64)
@@ -98,28 +98,32 @@ def _replayed(heap: Heap, events: np.ndarray, real: Recording, percent: int) -> 
     rows, begin = [], 0
     for stop in real.events.tolist():
         part = slice(begin, stop)
-        scanned = real.scanned[part]
-        go_model.replay(heap.state, events[part], scanned, objects, addresses[part])
+        go_model.replay(heap.state, events[part], real.changes[part], objects, addresses[part])
         rows.append(go_model.row(heap.state))
         begin = stop
     relative = addresses - int(heap.state.mheap[0].start)
     relative[(addresses == 0) | (addresses == int(heap.state.system[0].limit))] = -1
-    return GoEquality(real, relative, _comparable(np.array(rows), real.rows, percent))
+    goals = heap.state.gc_controller[0].heap_goal != NO_GOAL
+    return GoEquality(real, relative, _comparable(np.array(rows), real.rows, goals))
 
 
-def _comparable(rows: np.ndarray, real: np.ndarray, percent: int) -> np.ndarray:
-    """Return the design's rows with the runtime's numbers where there is nothing to compare."""
+def _comparable(rows: np.ndarray, real: np.ndarray, goals: bool) -> np.ndarray:
+    """Return the design's rows with the runtime's numbers where there is nothing to compare.
+
+    `goals` says whether the pacer has goals.
+    """
     names = {name: number for number, name in enumerate(COLUMNS)}
     rows = rows.copy()
     same = ["last_goal", "huge_page", "total_alloc"]
-    same += ["heap_goal", "trigger"] if percent < 0 else []
+    same += [] if goals else ["heap_goal", "trigger"]
     for name in same:
         rows[:, names[name]] = real[:, names[name]]
-    goal = rows[:, names["scavenge_goal"]]
-    goal[goal == NO_GOAL] = -1
+    for name in ("scavenge_goal", "limit_goal"):
+        goal = rows[:, names[name]]
+        goal[goal == NO_GOAL] = -1
     empty = rows[:, names["cache"]] == 0
     rows[empty, names["cache_base"]] = real[empty, names["cache_base"]]
-    for name in ("cursor", "free_hwm"):
+    for name in ("cursor", "free_hwm", "forced"):
         outside = real[:, names[name]] >= real[:, 0] * 512
         rows[outside & (rows[:, names[name]] == -1), names[name]] = real[outside, names[name]][:1]
     return rows

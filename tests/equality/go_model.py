@@ -8,12 +8,12 @@ import numpy as np
 
 from allocsim.core import operations
 from allocsim.core.jit import kernel
-from allocsim.designs.go.mgcpacer import commit
+from allocsim.designs.go.mgcpacer import commit, update_goal
 from allocsim.designs.go.mgcscavenge import NO_GOAL
 from allocsim.designs.go.mpagealloc import page_grow
 from allocsim.designs.go.pallocsum import page_update
-from allocsim.designs.go.records import Go
-from allocsim.designs.go.size_classes import PAGE
+from allocsim.designs.go.records import BACKGROUND, FORCED, Go
+from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 from tests.equality.go_runtime import COLUMNS, Recording
 
 CHUNK_PAGES = 512
@@ -33,16 +33,36 @@ def summarize(heap: Go, chunks: int) -> None:
 
 
 @kernel
+def set_other(heap: Go, other: int) -> None:
+    """Let the runtime have mapped `other` bytes apart from spans of objects and free pages."""
+    known = heap.system[0].metadata + (heap.mheap[0].manual_pages << PAGE_SHIFT)
+    heap.gc_controller[0].runtime_mapped = other - known
+
+
+@kernel
+def state_goal(heap: Go) -> None:
+    """Evaluate the goal and the trigger as at a checkpoint of the replayer."""
+    update_goal(heap)
+
+
+@kernel
 def replay(
-    heap: Any, events: np.ndarray, scanned: np.ndarray, objects: np.ndarray, addresses: np.ndarray
+    heap: Any, events: np.ndarray, changes: np.ndarray, objects: np.ndarray, addresses: np.ndarray
 ) -> None:
     """Replay rows of (object, size), size -1 for a free; fill the address of each event.
 
-    `scanned` is as in Recording: the bytes of roots that a real process scans are not the design's.
+    `changes` is that of a Recording: a real process has roots, objects and memory that are not the
+    design's.
     """
+    controller = heap.gc_controller[0]
     for place in range(len(events)):
-        if scanned[place]:
-            heap.gc_controller[0].scannable = scanned[place]
+        scanned, uncounted, other, swept = changes[place]
+        if scanned:
+            controller.scannable = scanned
+            controller.runtime_allocated = controller.runtime_live - uncounted
+        if other:
+            set_other(heap, other)
+            controller.runtime_growth = swept - other
         number, size = events[place, 0], events[place, 1]
         old = objects[number]
         if size < 0:
@@ -61,6 +81,7 @@ def start(heap: Go, recording: Recording) -> None:
     """
     chunks, begin = len(recording.chunks), recording.start
     start_pages(heap, chunks)
+    _add_records(heap)
     heap.palloc_bits[: chunks * 16] = recording.chunks[:, :16].ravel()
     for number, known in enumerate(recording.chunks[:, 16:].tolist()):
         record = heap.scav_chunk[number]
@@ -78,15 +99,28 @@ def start(heap: Go, recording: Recording) -> None:
     summarize(heap, chunks)
 
 
+def _add_records(heap: Go) -> None:
+    """Add unused records, so that the bytes of metadata stay the same during the replay."""
+    mheap, last = heap.mheap[0], len(heap.mspan) - 1
+    heap.mspan[1:last].next = np.arange(2, last + 1)
+    mheap.unused_span, mheap.last_span, mheap.arenas = 1, last, 1 << 30
+
+
 def _start_collector(heap: Go, begin: dict[str, int]) -> None:
     """Set the numbers of the pacer and the scavenger."""
     controller, scavenger = heap.gc_controller[0], heap.scavenger[0]
     controller.runtime_live = controller.heap_marked = begin["heap_marked"]
     controller.heap_live = begin["heap_live"]
     controller.scannable, controller.num_gc = begin["scannable"], begin["num_gc"]
+    controller.allocated = begin["allocated"]
+    set_other(heap, begin["mapped"] - begin["in_use"] - begin["free"])
     scavenger.gc_percent_goal = _goal(begin["scavenge_goal"])
-    scavenger.search_addr, scavenger.free_hwm = begin["cursor"], begin["free_hwm"]
-    scavenger.marked = begin["marked"]
+    scavenger.memory_limit_goal = _goal(begin["limit_goal"])
+    heap.scav_search[BACKGROUND].page = begin["cursor"]
+    heap.scav_search[BACKGROUND].marked = begin["marked"]
+    heap.scav_search[FORCED].page = begin["forced"]
+    heap.scav_search[FORCED].marked = begin["forced_marked"]
+    scavenger.free_hwm = begin["free_hwm"]
     if scavenger.free_hwm >= heap.mheap[0].chunks * CHUNK_PAGES:
         scavenger.free_hwm = -1
     scavenger.gen, scavenger.huge_pages = begin["gen"], begin["huge_page"] // PAGE
@@ -101,6 +135,8 @@ def row(heap: Go) -> list[int]:
     """Return the COLUMNS of the design."""
     mheap, controller = heap.mheap[0], heap.gc_controller[0]
     system, scavenger = heap.system[0], heap.scavenger[0]
+    background, forced = heap.scav_search
+    state_goal(heap)
     in_use, released = int(mheap.pages_in_use) * PAGE, int(system.released)
     numbers = {
         "chunks": mheap.chunks,
@@ -118,12 +154,17 @@ def row(heap: Go) -> list[int]:
         "heap_goal": controller.heap_goal,
         "trigger": controller.trigger,
         "scavenge_goal": scavenger.gc_percent_goal,
-        "cursor": scavenger.search_addr,
+        "cursor": background.page,
         "free_hwm": scavenger.free_hwm,
         "gen": scavenger.gen,
         "scannable": controller.scannable,
         "tinyoffset": mheap.tinyoffset,
-        "marked": scavenger.marked,
+        "marked": background.marked,
+        "mapped": system.footprint + controller.runtime_mapped,
+        "allocated": controller.allocated,
+        "limit_goal": scavenger.memory_limit_goal,
+        "forced": forced.page,
+        "forced_marked": forced.marked,
     }
     return [int(numbers.get(name, 0)) for name in COLUMNS]
 

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ COLUMNS = (
     "chunks", "in_use", "free", "released", "used_pages", "released_pages", "cache_base", "cache",
     "cache_scav", "num_gc", "heap_live", "heap_marked", "heap_goal", "trigger", "scavenge_goal",
     "cursor", "free_hwm", "gen", "last_goal", "scannable", "huge_page", "tinyoffset", "total_alloc",
-    "marked",
+    "marked", "mapped", "allocated", "limit_goal", "forced", "forced_marked", "limiter_cycle",
 )  # fmt: skip
 """Numbers of a checkpoint, in the order of AllocsimState; the two maps are checksums."""
 
@@ -124,8 +125,11 @@ class Recording:
     """The COLUMNS before the first event."""
     addresses: np.ndarray
     """For each event the address of the object that it allocates; of a free, -1."""
-    scanned: np.ndarray
-    """For each event with a collection, the bytes of roots that it scanned; for others 0."""
+    changes: np.ndarray
+    """For each event four numbers of the runtime's own memory, all 0 unless there was a collection
+    or the memory has changed: bytes of roots that the collection scanned (0 without one); bytes
+    that it marked and that are not counted as allocated (the same); bytes mapped apart from spans
+    of objects and free pages before the sweep; the same after the event."""
     events: np.ndarray
     """Events before each checkpoint."""
     rows: np.ndarray
@@ -135,20 +139,20 @@ class Recording:
 
 
 def record(
-    events: np.ndarray, every: int, percent: int, collect: int, build: Build, stopped: bool = True
+    events: np.ndarray, every: int, parameters: Mapping[str, int], build: Build, stopped: bool
 ) -> Recording:
-    """Replay events, rows of (object, size), size -1 for a free; GOGC is `percent`, -1 for off.
+    """Replay events, rows of (object, size), size -1 for a free; `parameters` are the design's.
 
-    A collection is forced after every `collect` events, 0 for none. `stopped` stops the world
-    during collections.
+    `stopped` stops the world during collections.
     """
     with tempfile.TemporaryDirectory() as name:
         source, target, scans = (Path(name) / part for part in ("events", "result", "scans"))
         np.ascontiguousarray(events, np.int64).tofile(source)
         freegc = int("freegc" in build.experiments)
-        numbers = [str(number) for number in (every, collect, freegc)]
+        numbers = [str(number) for number in (every, parameters["collect"], freegc)]
         environment = {
-            **os.environ, "GOMAXPROCS": "1", "ALLOCSIM_PERCENT": str(percent),
+            **os.environ, "GOMAXPROCS": "1", "ALLOCSIM_PERCENT": str(parameters["GOGC"]),
+            "ALLOCSIM_LIMIT": str(parameters["GOMEMLIMIT"]),
             "GODEBUG": "gcstoptheworld=2" if stopped else "",
         }  # fmt: skip
         done = subprocess.run(
@@ -157,15 +161,16 @@ def record(
         )  # fmt: skip
         if done.returncode != 0:
             raise EnvironmentLacks(f"the replayer failed: {done.stderr.strip()[:300]}")
-        pairs = np.fromfile(scans, np.int64).reshape(-1, 2)
-        scanned = np.zeros(len(events), np.int64)
-        scanned[pairs[:, 0][pairs[:, 1] > 0]] = pairs[:, 1][pairs[:, 1] > 0]
-        return _parsed(np.fromfile(target, np.int64), scanned, every)
+        rows = np.fromfile(scans, np.int64).reshape(-1, 5)
+        rows = rows[rows[:, 4] > 0]
+        changes = np.zeros((len(events), 4), np.int64)
+        changes[rows[:, 0]] = rows[:, 1:]
+        return _parsed(np.fromfile(target, np.int64), changes, every)
 
 
-def _parsed(words: np.ndarray, scanned: np.ndarray, every: int) -> Recording:
-    """Return the recording in the words of a result; `scanned` is as in Recording."""
-    base, chunks, count = int(words[0]), int(words[1]), len(scanned)
+def _parsed(words: np.ndarray, changes: np.ndarray, every: int) -> Recording:
+    """Return the recording in the words of a result; `changes` is one of its fields."""
+    base, chunks, count = int(words[0]), int(words[1]), len(changes)
     place = 2 + chunks * CHUNK_WORDS
     start = words[place : place + ROW_WORDS]
     stops = checkpoints(count, every)
@@ -182,7 +187,7 @@ def _parsed(words: np.ndarray, scanned: np.ndarray, every: int) -> Recording:
     times = tuple(words[place + 1 : place + 3].astype(float) * 1000 / max(count, 1))
     return Recording(
         words[2 : 2 + chunks * CHUNK_WORDS].reshape(chunks, CHUNK_WORDS), _named(start),
-        relative, scanned, np.array(stops), rows[:, : len(COLUMNS)], times,
+        relative, changes, np.array(stops), rows[:, : len(COLUMNS)], times,
     )  # fmt: skip
 
 

@@ -67,6 +67,19 @@ def workloads(scale: int) -> dict[str, Callable[[], Any]]:
     return {name: lambda make=make: plain_events(make().events()) for name, make in plain.items()}  # type: ignore[misc]
 
 
+def memory_limit(events: np.ndarray) -> int:
+    """Return a limit that makes the pacer collect often, but that the live objects do not pass.
+
+    It is a quarter above the peak of requested bytes, and 12 MiB for the runtime, in whole MiB.
+    """
+    order = np.argsort(events[:, 0], kind="stable")
+    objects, sizes = events[order, 0], np.maximum(events[order, 1], 0)
+    change = np.empty(len(events), np.int64)
+    change[order] = sizes
+    change[order[1:]] -= np.where(objects[1:] == objects[:-1], sizes[:-1], 0)
+    return (int(change.cumsum().max()) * 5 // 4 + (12 << 20)) >> 20 << 20
+
+
 def random_cases(count: int) -> Iterator[tuple[str, Any, dict[str, int]]]:
     """Yield short traces of boundary sizes, each in a mode chosen at random."""
     random = np.random.default_rng(27)
@@ -77,4 +90,6 @@ def random_cases(count: int) -> Iterator[tuple[str, Any, dict[str, int]]]:
         if random.random() < 0.4:
             mode["freegc"] = 1
         events = plain_events(boundaries(int(random.integers(500, 6000)), seed).events())
+        if random.random() < 0.4:
+            mode["GOMEMLIMIT"] = memory_limit(events)
         yield f"boundary sizes, seed {seed}", events, mode

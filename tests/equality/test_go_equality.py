@@ -9,7 +9,7 @@ from allocsim.core.jit import PURE
 from allocsim.errors import EnvironmentLacks
 from tests.equality.go_equality import GoEquality, compare_with_go
 from tests.equality.go_runtime import COLUMNS, Recording, checkpoints
-from tests.equality.go_workloads import random_cases, workloads
+from tests.equality.go_workloads import memory_limit, random_cases, workloads
 
 
 def compared(events: Any, mode: dict[str, int]) -> GoEquality:
@@ -31,6 +31,19 @@ def test_design_places_objects_where_go_does(name: str, mode: dict[str, int]) ->
     assert found.collections >= (len(events) // 300 if "collect" in mode else 0)
 
 
+def test_memory_limit_collects_when_go_does() -> None:
+    events = workloads(2 if PURE else 20)["churn to 2 MiB"]()
+    found = compared(events, {"GOGC": -1, "GOMEMLIMIT": memory_limit(events)})
+    assert found.first_difference() == ""
+    assert found.equal_addresses == found.allocations
+    assert found.collections > 0
+
+
+def test_memory_limit_is_above_the_peak() -> None:
+    sizes = [(0, 8 << 20), (1, 4 << 20), (0, -1), (1, 1 << 20), (2, 3 << 20)]
+    assert memory_limit(np.array(sizes)) == (12 * 5 // 4 + 12) << 20
+
+
 def test_boundary_sizes_have_the_addresses_of_go() -> None:
     for name, events, mode in random_cases(2 if PURE else 10):
         assert compared(events[:2000], mode).first_difference() == "", name
@@ -41,7 +54,7 @@ def equality(addresses: list[int], cache: int) -> GoEquality:
     rows = np.zeros((1, len(COLUMNS)), np.int64)
     start = dict.fromkeys(COLUMNS, 0)
     real = Recording(
-        np.zeros((0, 20), np.int64), start, np.array([0, 16, -1]), np.zeros(3, np.int64),
+        np.zeros((0, 20), np.int64), start, np.array([0, 16, -1]), np.zeros((3, 4), np.int64),
         np.array([3]), rows, (0, 0),
     )  # fmt: skip
     found = rows.copy()

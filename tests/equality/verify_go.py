@@ -19,7 +19,7 @@ from allocsim.events import on_one_thread
 from allocsim.traces import open_trace
 from tests.equality.go_equality import GoEquality, compare_with_go, plain_events
 from tests.equality.go_runtime import go_root
-from tests.equality.go_workloads import random_cases, workloads
+from tests.equality.go_workloads import memory_limit, random_cases, workloads
 from tests.equality.verify_tcmalloc import SYSTEMUI
 
 MODES: tuple[dict[str, int], ...] = (
@@ -31,8 +31,10 @@ MODES: tuple[dict[str, int], ...] = (
     {"GOGC": 100, "freegc": 1},
     {"GOGC": -1, "collect": 1000, "freegc": 1},
     {"GOGC": 100, "greenteagc": 0},
+    {"GOGC": 100, "GOMEMLIMIT": 1},
+    {"GOGC": -1, "GOMEMLIMIT": 1},
 )
-"""Settings of the design, each with its counterpart in Go."""
+"""Settings of the design, each with its counterpart in Go. A limit is that of the workload."""
 
 Case = tuple[str, Any, dict[str, int]]
 
@@ -41,14 +43,19 @@ def cases(scale: int, random: int) -> Iterator[Case]:
     """Yield every workload in every mode, then `random` short traces."""
     for name, make in workloads(scale).items():
         events = make()
-        for mode in MODES:
-            yield name, events, mode
+        yield from in_every_mode(name, events)
     if SYSTEMUI.exists():
         trace = on_one_thread(open_trace(str(SYSTEMUI)))
         calls: Any = np.concatenate([chunk.copy() for chunk in trace.chunks]).view(np.recarray)
-        for mode in MODES:
-            yield "systemui", plain_events(calls), mode
+        yield from in_every_mode("systemui", plain_events(calls))
     yield from random_cases(random)
+
+
+def in_every_mode(name: str, events: Any) -> Iterator[Case]:
+    """Yield a workload in every mode."""
+    limit = memory_limit(events)
+    for mode in MODES:
+        yield name, events, {**mode, "GOMEMLIMIT": limit} if "GOMEMLIMIT" in mode else mode
 
 
 def line(name: str, mode: dict[str, int], found: GoEquality) -> str:

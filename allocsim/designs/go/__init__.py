@@ -23,9 +23,11 @@ here.
 
 With the same events, every object's address relative to the heap's start, the page bitmaps, the
 page cache, the pacer's numbers and the number of collections are those of Go 1.27.3;
-scripts/verify-go checks that. The mode `direct` has no counterpart in Go: it is derived from the
-rules of sweeping. Go's concurrent collector lets a program allocate during a collection. A
-collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
+scripts/verify-go checks that. With a memory limit (GOMEMLIMIT), this needs the bytes that the
+runtime has mapped for itself, which verify-go reads from the real process; otherwise a constant
+stands for them (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is
+derived from the rules of sweeping. Go's concurrent collector lets a program allocate during a
+collection. A collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
 """
 
 from __future__ import annotations
@@ -85,7 +87,6 @@ CODE = code_record(
     pallocsum.page_update,
     mpagealloc.page_alloc,
     mgcscavenge.scavenge_pages,
-    mgcscavenge.release_pages_of,
     mheap.alloc_pages,
     mheap.free_span,
     mcache.next_free,

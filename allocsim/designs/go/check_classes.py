@@ -192,6 +192,17 @@ def _allocated(heap: Go, span: SpanCopy) -> int:
     return nelems - beyond.bit_count() - (int(central.alloc_cache) & ALL).bit_count()
 
 
+def allocated_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
+    """The pacer counts the slots taken, those of a cached span from before it was cached."""
+    if heap.mheap[0].direct:
+        return
+    total = sum(span.npages * PAGE for span in spans_of(heap) if span.size_class == 0)
+    for span in small_spans(heap):
+        total += span.alloc_count * int(heap.mcentral[span.size_class].elemsize)
+    if heap.gc_controller[0].allocated != total:
+        yield f"{heap.gc_controller[0].allocated} bytes allocated are counted, {total} found"
+
+
 def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
     """A slot of 16 bytes is live if and only if an object or a part starts in it."""
     for span in small_spans(heap):
@@ -247,6 +258,7 @@ INVARIANTS = (
     live_slots_are_taken,
     cached_slots_are_free,
     dead_objects_are_counted,
+    allocated_bytes_are_counted,
     tiny_parts_are_live,
     reusable_objects_are_dead,
 )

@@ -20,6 +20,9 @@ from allocsim.designs.go.records import STACK, Go
 PAGE = 8192
 CHUNK_PAGES = 512
 
+SEARCHES = ("search", "forced search", "free_hwm")
+"""The pages that the scavenger remembers."""
+
 
 class SpanCopy(NamedTuple):
     """A span's record as plain numbers, which are much faster to read than a record's fields."""
@@ -158,10 +161,13 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
             yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {record}"
         if record.has_free and record.in_use == CHUNK_PAGES:
             yield f"chunk {chunk} is full, but the scavenger records free pages in it"
-    scavenger, pages = heap.scavenger[0], len(used) * CHUNK_PAGES
-    for name in ("search_addr", "free_hwm"):
-        if not -1 <= scavenger[name] < max(pages, 1):
-            yield f"the scavenger's {name} is page {scavenger[name]} of {pages}"
+    searches, pages = heap.scav_search.page.tolist(), len(used) * CHUNK_PAGES
+    for name, page in zip(SEARCHES, (*searches, heap.scavenger[0].free_hwm), strict=True):
+        if not -1 <= page < max(pages, 1):
+            yield f"the scavenger's {name} is page {page} of {pages}"
+    free = np.flatnonzero((bits_of(heap, 0) | bits_of(heap, 8)) == 0)
+    if len(free) and searches[1] < free[-1]:
+        yield f"page {free[-1]} can be released, but the forced search begins at {searches[1]}"
 
 
 def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:

@@ -96,6 +96,8 @@ def refill(heap: Go, size_class: int) -> int:
     old = central.alloc
     uncache(central)
     if old:
+        taken = central.nelems - heap.mspan[old].alloc_count
+        controller.allocated += taken * central.elemsize
         uncache_span(heap, size_class, old)
     span = cache_span(heap, size_class)
     central.alloc = span
@@ -128,6 +130,7 @@ def alloc_large(heap: Go, length: int) -> int:
     heap.gc_bits[span << BITS_SHIFT] = 1
     heap.spans[page_of(heap, record.start_addr)] = entry_of(span, 0, 0)
     controller.heap_live += npages << PAGE_SHIFT
+    controller.allocated += npages << PAGE_SHIFT
     controller.should_help = 1
     heap.counters[0].large_pages += npages
     push(heap, 0, FULL, span)

@@ -7,7 +7,7 @@ live bits are already right.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
-from allocsim.designs.go.mgcpacer import commit, last_goal
+from allocsim.designs.go.mgcpacer import NO_LIMIT, commit, last_goal, update_goal
 from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_to_goal
 from allocsim.designs.go.mgcsweep import sweep
 from allocsim.designs.go.mheap import alloc_pages, free_pages
@@ -30,15 +30,19 @@ def gc_start(heap: Go) -> int:
     if buffers >= 0:
         mheap.manual_pages += WORK_BUFFER_PAGES
     block = _mark_tiny_block(heap)
+    last = last_goal(heap, triggered)
     for size_class in range(1, len(heap.mcentral)):
         heap.mcentral[size_class].reusable = heap.mcentral[size_class].num_reusable = 0
     controller.dead_bytes = controller.dead_objects = 0
-    controller.heap_marked = controller.heap_live = sweep(heap) + controller.runtime_live
+    marked = sweep(heap)
+    controller.heap_marked = controller.heap_live = marked + controller.runtime_live
+    controller.allocated = marked + controller.runtime_allocated
+    controller.runtime_mapped += controller.runtime_growth
+    controller.runtime_growth = 0
     if buffers >= 0:
         free_pages(heap, buffers, WORK_BUFFER_PAGES)
         mheap.manual_pages -= WORK_BUFFER_PAGES
     _unmark_tiny_block(heap, block)
-    last = last_goal(controller, triggered)
     commit(heap)
     pace_scavenger(heap, mheap.pages_in_use << PAGE_SHIFT, controller.heap_goal, last)
     next_gen(heap)
@@ -52,6 +56,8 @@ def gc_start_if_due(heap: Go) -> None:
     controller = heap.gc_controller[0]
     if controller.should_help:
         controller.should_help = 0
+        if controller.memory_limit != NO_LIMIT:
+            update_goal(heap)
         if controller.heap_live >= controller.trigger:
             gc_start(heap)
 

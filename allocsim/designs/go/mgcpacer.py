@@ -1,5 +1,8 @@
 """The pacer: when the next collection begins (runtime/mgcpacer.go).
 
+The goal follows from the bytes marked and GOGC. A memory limit lowers it: what the limit leaves for
+objects is evaluated whenever the trigger is tested, because it depends on the memory in use.
+
 The world is stopped while Go collects, as with GODEBUG=gcstoptheworld=2, so nothing is allocated
 meanwhile, and the trigger is the highest that the pacer allows. A real program continues during a
 collection and needs more memory than this.
@@ -8,10 +11,21 @@ collection and needs more memory than this.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
+from allocsim.designs.go.metadata import mapped_ready
+from allocsim.designs.go.mgcscavenge import heap_free
 from allocsim.designs.go.records import GcController, Go
 
 NO_HEAP_GOAL = (1 << 63) - 1
 """The goal without a pacer (2**64 - 1 in Go)."""
+
+NO_LIMIT = (1 << 63) - 1
+"""The memory limit if there is none (math.MaxInt64)."""
+
+HEADROOM_PERCENT = 3
+"""Part of the memory left for objects that the goal leaves free, at least MIN_HEADROOM
+(memoryLimitHeapGoalHeadroomPercent)."""
+
+MIN_HEADROOM = 1 << 20
 
 HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""
@@ -25,15 +39,40 @@ MIN_RUNWAY = 64 << 10
 
 @kernel
 def commit(heap: Go) -> None:
-    """Set goal and trigger from the bytes marked (gcControllerState.commit, trigger)."""
+    """Set goal and trigger from the bytes marked (gcControllerState.commit)."""
     controller = heap.gc_controller[0]
-    if controller.gc_percent < 0:
-        controller.heap_goal = controller.trigger = NO_HEAP_GOAL
-        return
     marked, percent = controller.heap_marked, controller.gc_percent
-    growth = (marked + controller.scannable) * percent // 100
-    controller.heap_goal = max(marked + growth, HEAP_MINIMUM * percent // 100)
+    controller.gc_percent_heap_goal = NO_HEAP_GOAL
+    if percent >= 0:
+        growth = (marked + controller.scannable) * percent // 100
+        controller.gc_percent_heap_goal = max(marked + growth, HEAP_MINIMUM * percent // 100)
+    update_goal(heap)
+
+
+@kernel
+def update_goal(heap: Go) -> None:
+    """Set goal and trigger, which depend on the memory in use if there is a limit (heapGoal)."""
+    controller = heap.gc_controller[0]
+    controller.heap_goal = controller.gc_percent_heap_goal
+    if controller.memory_limit != NO_LIMIT:
+        controller.heap_goal = min(controller.heap_goal, memory_limit_goal(heap))
     controller.trigger = trigger(controller)
+
+
+@kernel
+def memory_limit_goal(heap: Go) -> int:
+    """Return the heap size that keeps the runtime below its memory limit (memoryLimitHeapGoal).
+
+    What is mapped beyond the limit lowers the goal once more. Free pages do not, because objects
+    can use them.
+    """
+    controller, mapped = heap.gc_controller[0], mapped_ready(heap)
+    others = mapped - heap_free(heap) - controller.allocated
+    left = controller.memory_limit - others - max(mapped - controller.memory_limit, 0)
+    if left <= 0:
+        return controller.heap_marked
+    headroom = max(left // 100 * HEADROOM_PERCENT, MIN_HEADROOM)
+    return max(left - headroom, headroom, controller.heap_marked)
 
 
 @kernel
@@ -47,9 +86,14 @@ def trigger(controller: GcController) -> int:
 
 
 @kernel
-def last_goal(controller: GcController, triggered: int) -> int:
+def last_goal(heap: Go, triggered: int) -> int:
     """Return the goal of the cycle that ends, for the scavenger (endCycle).
 
-    The goal is above the `heap_live` at which the collection was triggered.
+    Unless the memory limit sets it, it is above the `heap_live` at which the collection was
+    triggered.
     """
+    controller = heap.gc_controller[0]
+    update_goal(heap)
+    if controller.heap_goal < controller.gc_percent_heap_goal:
+        return controller.heap_goal
     return max(controller.heap_goal, triggered + MIN_RUNWAY)

@@ -2,7 +2,9 @@
 
 A goal is set after each collection. Free pages beyond it are released at once, and again when the
 heap grows. Pages freed since the last collection are left alone, and so are chunks that are nearly
-full, because both are likely to be needed again.
+full, because both are likely to be needed again. An allocation that would pass the memory limit
+releases any free pages. In Go it does not while the collector uses more than half of the CPU time
+(gcCPULimiter); that limiter is not simulated, because it depends on the time.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.core.system import release_pages
+from allocsim.designs.go.metadata import mapped_ready
 from allocsim.designs.go.mpallocbits import (
     CHUNK_PAGES,
     CHUNK_SHIFT,
@@ -18,7 +21,7 @@ from allocsim.designs.go.mpallocbits import (
     row_of,
     word_of,
 )
-from allocsim.designs.go.records import Go
+from allocsim.designs.go.records import BACKGROUND, FORCED, Go
 from allocsim.designs.go.scavenge_index import find_chunk
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 from allocsim.designs.go.sys import WORD_BITS, leading_zeros64, shift_left
@@ -32,6 +35,9 @@ QUANTUM = 64 << 10
 PHYS_PAGE_SIZE = 4096
 """Bytes of a page of the operating system."""
 
+LIMIT_SHARE = 0.95
+"""Share of the memory limit up to which memory may stay unreleased (reduceExtraPercent)."""
+
 
 @kernel
 def heap_retained(heap: Go) -> int:
@@ -40,12 +46,21 @@ def heap_retained(heap: Go) -> int:
     return system.heap - system.released - (mheap.manual_pages << PAGE_SHIFT)
 
 
+@kernel
+def heap_free(heap: Go) -> int:
+    """Return the bytes of free pages that are not released (gcController.heapFree)."""
+    return heap_retained(heap) - (heap.mheap[0].pages_in_use << PAGE_SHIFT)
+
+
 @out_of_line
-def scavenge_pages(heap: Go, length: int) -> int:
-    """Release about `length` bytes; return how many were released (pageAlloc.scavenge)."""
+def scavenge_pages(heap: Go, length: int, kind: int) -> int:
+    """Release about `length` bytes; return how many were released (pageAlloc.scavenge).
+
+    `kind` is BACKGROUND or FORCED.
+    """
     released = 0
     while released < length:
-        page = find_chunk(heap)
+        page = find_chunk(heap, kind)
         if page < 0:
             break
         released += _scavenge_one(heap, page, length - released)
@@ -59,51 +74,58 @@ def release(heap: Go, length: int) -> int:
     Returns the bytes released. Neither a goal nor the density of a chunk matters
     (debug.FreeOSMemory, without its collection).
     """
-    return release_pages_of(heap, length)
-
-
-@out_of_line
-def release_pages_of(heap: Go, length: int) -> int:
-    """Release about `length` bytes of free pages; return how many were released."""
-    released, page = 0, (heap.mheap[0].chunks << CHUNK_SHIFT) - 1
-    while page >= 0 and released < length:
-        run, end = _last_run(heap, page)
-        if run == 0:
-            page = (page & -CHUNK_PAGES) - 1
-        else:
-            start = max(end - run, end - ((length - released + PAGE - 1) >> PAGE_SHIFT))
-            _release(heap, start, end - start)
-            released += (end - start) << PAGE_SHIFT
-    return released
+    return scavenge_pages(heap, length, FORCED)
 
 
 @kernel
 def scavenge_to_goal(heap: Go) -> int:
-    """Release pages until the goal is reached (the background scavenger). Returns a Status."""
-    while heap_retained(heap) > heap.scavenger[0].gc_percent_goal:
-        if scavenge_pages(heap, QUANTUM) < QUANTUM:
+    """Release pages until both goals are reached (the background scavenger). Returns a Status."""
+    while _exceeds_a_goal(heap):
+        if scavenge_pages(heap, QUANTUM, BACKGROUND) < QUANTUM:
             break
     return Status.OK
 
 
 @kernel
-def scavenge_for_growth(heap: Go, growth: int, retained: int) -> None:
-    """Release the bytes by which the grown heap will exceed the goal (mheap.allocSpan)."""
-    goal = heap.scavenger[0].gc_percent_goal
-    if growth and goal != NO_GOAL and retained + growth > goal:
-        scavenge_pages(heap, min(growth, retained + growth - goal))
+def _exceeds_a_goal(heap: Go) -> bool:
+    """Return whether more memory is unreleased than a goal allows."""
+    goals = heap.scavenger[0]
+    if heap_retained(heap) > goals.gc_percent_goal:
+        return True
+    return mapped_ready(heap) > goals.memory_limit_goal
+
+
+@kernel
+def scavenge_assist(heap: Go, growth: int, reused: int) -> None:
+    """Release the bytes by which an allocation exceeds the limit or a goal (mheap.allocSpan).
+
+    The heap has grown by `growth` bytes, and `reused` bytes of the allocation are still released.
+    """
+    scavenger, length, kind = heap.scavenger[0], 0, BACKGROUND
+    over = mapped_ready(heap) - (heap.gc_controller[0].memory_limit - reused)
+    if over > 0 and scavenger.enabled:
+        length, kind = over, FORCED
+    goal = scavenger.gc_percent_goal
+    if growth and goal != NO_GOAL:
+        length = max(length, min(growth, heap_retained(heap) + growth - goal))
+    if length > 0:
+        scavenge_pages(heap, length, kind)
 
 
 @kernel
 def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> None:
-    """Set the goal after a collection: 1.1 times what the next cycle needs (gcPaceScavenger).
+    """Set the goals after a collection (gcPaceScavenger).
 
-    `in_use` is the bytes in spans, `last_goal` the goal of the cycle that has ended.
+    The heap may keep 1.1 times what the next cycle needs. `in_use` is the bytes in spans,
+    `last_goal` the goal of the cycle that has ended.
     """
     scavenger = heap.scavenger[0]
-    scavenger.gc_percent_goal = NO_GOAL
+    scavenger.gc_percent_goal = scavenger.memory_limit_goal = NO_GOAL
     if not scavenger.enabled:
         return
+    limit_goal = int(float(heap.gc_controller[0].memory_limit) * LIMIT_SHARE)
+    if mapped_ready(heap) > limit_goal:
+        scavenger.memory_limit_goal = limit_goal
     goal = int(float(in_use) * (float(heap_goal) / float(last_goal)))
     goal += goal // 10
     goal = (goal + PHYS_PAGE_SIZE - 1) & -PHYS_PAGE_SIZE

@@ -11,7 +11,7 @@ from allocsim.core.operations import Status
 from allocsim.core.system import reuse_pages
 from allocsim.designs.go import mpagealloc
 from allocsim.designs.go.metadata import allocate_span_record, can_make_span, free_span_record
-from allocsim.designs.go.mgcscavenge import heap_retained, scavenge_for_growth
+from allocsim.designs.go.mgcscavenge import scavenge_assist
 from allocsim.designs.go.mpallocbits import SCAVENGED, row_of, word_of
 from allocsim.designs.go.pallocsum import page_update
 from allocsim.designs.go.records import Go
@@ -28,7 +28,8 @@ CACHED_PAGES = 16
 def alloc_pages(heap: Go, npages: int) -> int:
     """Allocate a run of pages; return its first page, or -1 on failure (mheap.allocSpan).
 
-    The caller counts the pages. If the heap grows, pages beyond the scavenger's goal are released.
+    The caller counts the pages. Others are released if these pass the memory limit, or if the heap
+    grows beyond the scavenger's goal.
     """
     first, growth = -1, 0
     if npages < CACHED_PAGES:
@@ -43,7 +44,7 @@ def alloc_pages(heap: Go, npages: int) -> int:
             return -1
         first = mpagealloc.page_alloc(heap, npages)
     released = heap.mheap[0].scav << PAGE_SHIFT
-    scavenge_for_growth(heap, growth, heap_retained(heap))
+    scavenge_assist(heap, growth, released)
     reuse_pages(heap, released)
     return first
 

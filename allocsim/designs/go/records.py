@@ -89,12 +89,18 @@ class MHeap(Struct):
 class GcController(Struct):
     """The pacer (gcController) and the counts of dead objects."""
 
-    gc_percent: Int64  # GOGC; negative: the pacer never collects
+    gc_percent: Int64  # GOGC; negative: only the memory limit makes the pacer collect
+    memory_limit: Int64  # GOMEMLIMIT in bytes; NO_LIMIT: none
     heap_live: Int64  # bytes marked by the last collection + bytes of spans taken into use since
     heap_marked: Int64  # bytes of the objects that the last collection found live
+    gc_percent_heap_goal: Int64  # goal without regard to the memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size of the heap at which the next collection should end
     trigger: Int64  # heap_live at which it starts
+    allocated: Int64  # bytes of slots taken and not swept; a span counts when it leaves the cache
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
+    runtime_allocated: Int64  # those of them that its counters of allocated bytes contain
+    runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count
+    runtime_growth: Int64  # what the next sweep adds to it; 0, except to match a real process
     scannable: Int64  # bytes of stacks and globals; 0, except to match a real process
     num_gc: Int64  # collections so far
     should_help: Int64  # 1: a span was taken since the trigger was last compared
@@ -108,12 +114,23 @@ class Scavenger(Struct):
     """The scavenger (scavenge, scavengeIndex)."""
 
     enabled: Int64  # 0: nothing is released
-    gc_percent_goal: Int64  # bytes that may stay unreleased; NO_GOAL if any number
-    search_addr: Int64  # page from which the search goes down (searchAddrBg); -1: exhausted
-    marked: Int64  # 1: search_addr was raised and no search has lowered it since
+    gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL if any number
+    memory_limit_goal: Int64  # the same of all memory mapped
     free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)
     gen: Int64  # the generation: collections so far
     huge_pages: Int64  # pages of a huge page
+
+
+BACKGROUND, FORCED = 0, 1
+"""Rows of `Go.scav_search`: a search that leaves dense chunks and pages freed since the last
+collection alone, and one that does not."""
+
+
+class SearchAddr(Struct):
+    """Where a search for pages to release begins (scavengeIndex.searchAddrBg, searchAddrForce)."""
+
+    page: Int64  # page from which the search goes down; -1: exhausted
+    marked: Int64  # 1: the page was raised and no search has lowered it since
 
 
 class ScavChunkData(Struct):
@@ -145,6 +162,7 @@ class Go(NamedTuple):
     mheap: Table[MHeap]  # one record
     gc_controller: Table[GcController]  # one record
     scavenger: Table[Scavenger]  # one record
+    scav_search: Table[SearchAddr]  # BACKGROUND and FORCED
     class_index: np.ndarray  # class by row of sizes (see `size_classes.row_of`): uint8
     mcentral: Table[MCentral]  # by class; class 0 is for large objects
     span_set: Grid[SpanSet]  # by class and PARTIAL or FULL

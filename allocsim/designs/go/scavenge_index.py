@@ -1,10 +1,10 @@
-"""The scavenger's record of each chunk, and where its search begins (runtime/mgcscavenge.go)."""
+"""What the scavenger knows of each chunk, and where its search begins (runtime/mgcscavenge.go)."""
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.designs.go.mpallocbits import CHUNK_PAGES, CHUNK_SHIFT
-from allocsim.designs.go.records import Go, ScavChunkData
+from allocsim.designs.go.records import BACKGROUND, FORCED, Go, ScavChunkData
 
 DENSE_PAGES = 496
 """A chunk with at least this many pages in use is dense, and left alone (scavChunkHiOccPages)."""
@@ -27,12 +27,14 @@ def index_free(heap: Go, first: int, npages: int) -> None:
     _begin_generation(data, scavenger.gen)
     data.in_use -= npages
     data.has_free = 1
-    scavenger.free_hwm = max(scavenger.free_hwm, first + npages - 1)
+    last = first + npages - 1
+    scavenger.free_hwm = max(scavenger.free_hwm, last)
+    raise_search(heap, FORCED, last)
 
 
 @kernel
 def _begin_generation(data: ScavChunkData, gen: int) -> None:
-    """Before the first change of a chunk in a generation, save its number of pages in use."""
+    """Remember the pages in use at the chunk's first change in a generation."""
     if data.gen != gen:
         data.last_in_use = data.in_use
         data.gen = gen
@@ -43,35 +45,42 @@ def next_gen(heap: Go) -> None:
     """Begin a generation: pages freed in the last one may be released now (nextGen)."""
     scavenger = heap.scavenger[0]
     scavenger.gen += 1
-    if scavenger.search_addr < scavenger.free_hwm:
-        scavenger.search_addr, scavenger.marked = scavenger.free_hwm, 1
+    raise_search(heap, BACKGROUND, scavenger.free_hwm)
     scavenger.free_hwm = -1
 
 
 @kernel
-def should_scavenge(data: ScavChunkData, gen: int) -> bool:
+def raise_search(heap: Go, kind: int, page: int) -> None:
+    """Let a search begin at `page`, unless it begins above (atomicOffAddr.StoreMarked)."""
+    search = heap.scav_search[kind]
+    if search.page < page:
+        search.page, search.marked = page, 1
+
+
+@kernel
+def should_scavenge(data: ScavChunkData, gen: int, kind: int) -> bool:
     """Return whether pages of a chunk may be released (shouldScavenge)."""
-    if not data.has_free or data.in_use >= DENSE_PAGES:
+    if kind == FORCED or not data.has_free:
+        return data.has_free != 0
+    if data.in_use >= DENSE_PAGES:
         return False
     return data.gen != gen or data.last_in_use < DENSE_PAGES
 
 
 @kernel
-def find_chunk(heap: Go) -> int:
+def find_chunk(heap: Go, kind: int) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    Returns -1 if no chunk has any, and then also sets the search address to -1, unless it is
-    marked. `next_gen` marks the address when it raises it; a search that lowers it removes the mark
-    (atomicOffAddr).
+    Returns -1 if no chunk has any. The search address is then cleared, unless it is marked. It is
+    marked from the moment a generation raises it until a search lowers it (atomicOffAddr).
     """
-    scavenger = heap.scavenger[0]
-    start = scavenger.search_addr >> CHUNK_SHIFT
+    search, gen = heap.scav_search[kind], heap.scavenger[0].gen
+    start = search.page >> CHUNK_SHIFT
     for chunk in range(start, -1, -1):
-        if should_scavenge(heap.scav_chunk[chunk], scavenger.gen):
+        if should_scavenge(heap.scav_chunk[chunk], gen, kind):
             if chunk != start:
-                scavenger.search_addr = ((chunk + 1) << CHUNK_SHIFT) - 1
-                scavenger.marked = 0
-            return scavenger.search_addr
-    if not scavenger.marked:
-        scavenger.search_addr = -1
+                search.page, search.marked = ((chunk + 1) << CHUNK_SHIFT) - 1, 0
+            return search.page
+    if not search.marked:
+        search.page = -1
     return -1

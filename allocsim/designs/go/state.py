@@ -15,7 +15,9 @@ from allocsim.core.memory import Reservation, table
 from allocsim.core.records import Counters, System
 from allocsim.designs import Parameter
 from allocsim.designs.go.class_rules import RULES, classes_of
-from allocsim.designs.go.mgcpacer import commit
+from allocsim.designs.go.memory_limit import MEMORY_LIMIT
+from allocsim.designs.go.metadata import RUNTIME_MAPPED
+from allocsim.designs.go.mgcpacer import NO_LIMIT, commit
 from allocsim.designs.go.mgcscavenge import NO_GOAL
 from allocsim.designs.go.mpagealloc import CHUNK_BYTES
 from allocsim.designs.go.mpallocbits import CHUNK_WORDS
@@ -29,6 +31,7 @@ from allocsim.designs.go.records import (
     PallocSum,
     ScavChunkData,
     Scavenger,
+    SearchAddr,
     SpanSet,
 )
 from allocsim.designs.go.size_classes import PAGE, SizeClass, class_index, objects_of
@@ -43,6 +46,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "GOGC": Parameter(
         100, -1, 1 << 20, "growth in percent of the live heap before a collection", off=-1
     ),
+    "GOMEMLIMIT": MEMORY_LIMIT,
     "collect": Parameter(0, 0, 1 << 40, "events between two forced collections; 0: none"),
     "freegc": Parameter(0, 0, 1, "1: the next object of the class is a freed one (runtimefreegc)"),
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
@@ -65,8 +69,8 @@ def mode(parameters: Mapping[str, int]) -> str:
     if parameters["direct"]:
         return "A free takes effect at once; nothing is collected."
     when = []
-    if parameters["GOGC"] >= 0:
-        when.append(f"by the pacer (GOGC={parameters['GOGC']})")
+    if pacer := _pacer(parameters):
+        when.append(f"by the pacer ({pacer})")
     if parameters["collect"]:
         when.append(f"after every {parameters['collect']:,} events")
     collected = "collected " + " and ".join(when) if when else "never collected"
@@ -74,13 +78,18 @@ def mode(parameters: Mapping[str, int]) -> str:
     return f"A free means that {effect}; dead objects are {collected}."
 
 
+def _pacer(parameters: Mapping[str, int]) -> str:
+    """Return the settings of the pacer that differ from "off"."""
+    shown = {name: PARAMETERS[name].shown(parameters[name]) for name in ("GOGC", "GOMEMLIMIT")}
+    return ", ".join(f"{name}={value}" for name, value in shown.items() if value != "off")
+
+
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Go:
     """Return an empty heap over `memory`.
 
     `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
     """
-    if parameters["direct"] and (parameters["freegc"] or parameters["collect"]):
-        raise InputError("direct=1 collects nothing: it cannot be combined with freegc or collect")
+    _require_collections(parameters)
     length = memory.length // CHUNK_BYTES * CHUNK_BYTES
     pages, chunks = length // PAGE, length // CHUNK_BYTES
     classes = classes_of(parameters)
@@ -91,6 +100,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
         mheap=table(MHeap, 1),
         gc_controller=table(GcController, 1),
         scavenger=table(Scavenger, 1),
+        scav_search=table(SearchAddr, 2),
         class_index=class_index(classes),
         mcentral=table(MCentral, len(classes) + 1),
         span_set=table(SpanSet, len(classes) + 1, 2),
@@ -109,17 +119,28 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
     return heap
 
 
+def _require_collections(parameters: Mapping[str, int]) -> None:
+    """Raise InputError if direct=1 excludes another setting."""
+    limited = parameters["GOMEMLIMIT"] != NO_LIMIT
+    if parameters["direct"] and (parameters["freegc"] or parameters["collect"] or limited):
+        raise InputError(
+            "direct=1 collects nothing: it cannot be combined with freegc, collect or GOMEMLIMIT"
+        )
+
+
 def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
     """Set the modes that the parameters decide, and the first goal."""
     mheap, controller, scavenger = heap.mheap[0], heap.gc_controller[0], heap.scavenger[0]
     mheap.taken = 0 if parameters["direct"] else TAKEN
     mheap.direct, mheap.freegc = parameters["direct"], parameters["freegc"]
     controller.gc_percent = -1 if parameters["direct"] else parameters["GOGC"]
+    controller.memory_limit = parameters["GOMEMLIMIT"]
+    controller.runtime_mapped = RUNTIME_MAPPED
     controller.collect = parameters["collect"]
     controller.countdown = parameters["collect"] or NEVER
     scavenger.enabled = parameters["scavenger"]
-    scavenger.gc_percent_goal = NO_GOAL
-    scavenger.search_addr = scavenger.free_hwm = -1
+    scavenger.gc_percent_goal = scavenger.memory_limit_goal = NO_GOAL
+    heap.scav_search.page = scavenger.free_hwm = -1
     scavenger.huge_pages = HUGE_PAGES
     commit(heap)
 

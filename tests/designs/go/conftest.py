@@ -12,6 +12,7 @@ MODES: dict[str, dict[str, int]] = {
     "GOGC=100": {},
     "collect": {"GOGC": -1, "collect": 50},
     "freegc": {"freegc": 1},
+    "limit": {"GOGC": -1, "GOMEMLIMIT": 8 << 20},
     "direct": {"direct": 1},
     "no green tea": {"greenteagc": 0, "collect": 70},
 }

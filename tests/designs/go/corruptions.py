@@ -2,7 +2,7 @@
 
 from allocsim.core.memory import Reservation
 from allocsim.designs.go import check_classes, check_pages
-from allocsim.designs.go.records import PARTIAL, Go
+from allocsim.designs.go.records import BACKGROUND, FORCED, PARTIAL, Go
 from tests.corruptions import Corruptions
 
 CORRUPTIONS = Corruptions()
@@ -82,9 +82,14 @@ def count_a_page_of_a_chunk_too_many(heap: Go, memory: Reservation) -> None:
     heap.scav_chunk[0].in_use += 1
 
 
-@breaks(check_pages.scavenger_counts_the_pages_of_chunks, "search_addr is page")
+@breaks(check_pages.scavenger_counts_the_pages_of_chunks, "scavenger's search is page")
 def release_from_outside_the_heap(heap: Go, memory: Reservation) -> None:
-    heap.scavenger[0].search_addr = 1 << 40
+    heap.scav_search[BACKGROUND].page = 1 << 40
+
+
+@breaks(check_pages.scavenger_counts_the_pages_of_chunks, "but the forced search begins at -1")
+def release_nothing_though_a_page_is_free(heap: Go, memory: Reservation) -> None:
+    heap.scav_search[FORCED].page, heap.palloc_bits[15] = -1, 0
 
 
 @breaks(check_pages.spans_are_mapped, "is mapped to")
@@ -186,6 +191,11 @@ def take_slots_from_elsewhere(heap: Go, memory: Reservation) -> None:
 @breaks(check_classes.dead_objects_are_counted, "dead objects of")
 def count_a_dead_object_too_many(heap: Go, memory: Reservation) -> None:
     heap.gc_controller[0].dead_objects += 1
+
+
+@breaks(check_classes.allocated_bytes_are_counted, "bytes allocated are counted")
+def count_allocated_bytes_too_many(heap: Go, memory: Reservation) -> None:
+    heap.gc_controller[0].allocated += 16
 
 
 @breaks(check_classes.tiny_parts_are_live, "has parts")

@@ -11,6 +11,10 @@ DEATH = "A free means that the object dies; dead objects are "
 SENTENCES: list[tuple[dict[str, int | str], str]] = [
     ({}, DEATH + "collected by the pacer (GOGC=100)."),
     ({"GOGC": "off"}, DEATH + "never collected."),
+    (
+        {"GOGC": "off", "GOMEMLIMIT": "64MiB"},
+        DEATH + "collected by the pacer (GOMEMLIMIT=64MiB).",
+    ),
     ({"direct": 1}, "A free takes effect at once; nothing is collected."),
     (
         {"collect": 1000, "freegc": 1, "GOGC": 50},
@@ -25,7 +29,7 @@ def test_mode_says_what_a_free_means(settings: dict[str, int | str], sentence: s
     assert DESIGN.mode(DESIGN.checked(settings)) == sentence
 
 
-@pytest.mark.parametrize("other", [{"freegc": 1}, {"collect": 5}])
+@pytest.mark.parametrize("other", [{"freegc": 1}, {"collect": 5}, {"GOMEMLIMIT": 1 << 26}])
 def test_direct_goes_with_no_collection(other: dict[str, int]) -> None:
     with pytest.raises(InputError, match="direct=1 collects nothing"):
         Heap("go", direct=1, **other)
@@ -37,6 +41,47 @@ def test_off_is_a_value_of_gogc() -> None:
     assert DESIGN.shown(values)["GOGC"] == "off"
     with pytest.raises(InputError, match="expected 0 to 1,048,576, or off"):
         DESIGN.checked({"GOGC": "never"})
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("64MiB", 64 << 20, "64MiB"),
+        ("1024KiB", 1 << 20, "1MiB"),
+        ("3TiB", 3 << 40, "3TiB"),
+        ("1000B", 1000, 1000),
+        ("0", 0, 0),
+        ("+07KiB", 7 << 10, "7KiB"),
+        ("-0", 0, 0),
+        ("0" * 5000 + "8GiB", 8 << 30, "8GiB"),
+        (str((1 << 63) - 1), (1 << 63) - 1, "off"),
+        ("off", (1 << 63) - 1, "off"),
+    ],
+)
+def test_memory_limit_is_read_as_go_reads_it(text: str, limit: int, shown: int | str) -> None:
+    values = DESIGN.checked({"GOMEMLIMIT": text})
+    assert values["GOMEMLIMIT"] == limit
+    assert DESIGN.shown(values)["GOMEMLIMIT"] == shown
+    assert DESIGN.checked(DESIGN.shown(values)) == values
+
+
+REFUSED = ["64MB", "64M", "64mib", "1.5GiB", "-1", " 1", "KiB", "1e6", "", "1_0", "\u0661"]
+"""Sizes that Go does not accept: they end its programs."""
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "8388608TiB", "9223372036854775808", "9" * 5000])
+def test_memory_limit_that_go_refuses_is_an_error(text: str) -> None:
+    with pytest.raises(InputError, match=r"expected bytes below 2.63, as in 67108864 or 64MiB"):
+        DESIGN.checked({"GOMEMLIMIT": text})
+
+
+def test_memory_limit_bounds_the_heap_without_gogc() -> None:
+    with Heap("go", reserve=64 << 20, GOGC="off", GOMEMLIMIT="12MiB") as heap:
+        for _ in range(1000):
+            heap.free(heap.malloc(30 << 10))
+        assert heap.native_counters()["NumGC"] > 0
+        assert heap.profile().footprint < 12 << 20
+        assert heap.check() == []
 
 
 def test_direct_free_makes_the_slot_free(direct_heap: Heap) -> None:

@@ -22,6 +22,39 @@ func AllocsimScannable() uint64 {
 	return gcController.lastStackScan.Load() + gcController.globalsScan.Load()
 }
 
+// AllocsimOther returns the bytes that the runtime has mapped apart from spans of objects and free
+// pages.
+func AllocsimOther() uint64 {
+	c := &gcController
+	return c.mappedReady.Load() - c.heapInUse.load() - c.heapFree.load()
+}
+
+// AllocsimOtherAtStart is AllocsimOther at the beginning of the last collection.
+var AllocsimOtherAtStart uint64
+
+// allocsimCleanup is the poolcleanup of package sync.
+var allocsimCleanup func()
+
+// AllocsimWatchCollections keeps AllocsimOtherAtStart up to date: a collection calls poolcleanup
+// before it marks.
+func AllocsimWatchCollections() {
+	allocsimCleanup, poolcleanup = poolcleanup, allocsimCollectionStarts
+}
+
+func allocsimCollectionStarts() {
+	AllocsimOtherAtStart = AllocsimOther()
+	if allocsimCleanup != nil {
+		allocsimCleanup()
+	}
+}
+
+// AllocsimUncounted returns, right after a collection, the bytes marked that are not counted as
+// allocated.
+func AllocsimUncounted() int64 {
+	c := &gcController
+	return int64(c.heapMarked - (c.totalAlloc.Load() - c.totalFree.Load()))
+}
+
 // AllocsimHeapBase returns the address of the first chunk.
 func AllocsimHeapBase() uintptr { return chunkBase(mheap_.pages.start) }
 
@@ -39,7 +72,8 @@ func AllocsimStopScavenger() bool {
 
 // AllocsimScavenge does the whole work of the background scavenger.
 func AllocsimScavenge() {
-	for heapRetained() > scavenge.gcPercentGoal.Load() {
+	for heapRetained() > scavenge.gcPercentGoal.Load() ||
+		gcController.mappedReady.Load() > scavenge.memoryLimitGoal.Load() {
 		if mheap_.pages.scavenge(64<<10, nil, false) < 64<<10 {
 			return
 		}
@@ -103,6 +137,7 @@ func AllocsimState(row *[32]int64) {
 	used, released := AllocsimHash()
 	index := &mheap_.pages.scav.index
 	cursor, marked := index.searchAddrBg.Load()
+	forced, forcedMarked := index.searchAddrForce.Load()
 	trigger, goal := gcController.trigger()
 	row[0] = int64(AllocsimChunks())
 	row[1] = int64(gcController.heapInUse.load())
@@ -127,10 +162,20 @@ func AllocsimState(row *[32]int64) {
 	row[20] = int64(physHugePageSize)
 	row[21] = int64(getMCache(getg().m).tinyoffset)
 	row[22] = int64(gcController.totalAlloc.Load())
-	row[23] = 0
-	if marked {
-		row[23] = 1
+	row[23] = flag(marked)
+	row[24] = int64(gcController.mappedReady.Load())
+	row[25] = int64(gcController.totalAlloc.Load() - gcController.totalFree.Load())
+	row[26] = int64(scavenge.memoryLimitGoal.Load())
+	row[27] = pageOf(forced)
+	row[28] = flag(forcedMarked)
+	row[29] = int64(gcCPULimiter.lastEnabledCycle.Load())
+}
+
+func flag(value bool) int64 {
+	if value {
+		return 1
 	}
+	return 0
 }
 
 // AllocsimSizes returns the object sizes of the classes from 1 on; 0 for class 0 and the largest

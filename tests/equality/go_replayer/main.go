@@ -2,9 +2,12 @@
 //
 // replayer EVENTS RESULT SCANS EVERY COLLECT FREEGC: an event is two words, an object and a size; the
 // size -1 frees. RESULT gets the page map at the start, an address for each event and a row of
-// numbers for each checkpoint; SCANS gets for each collection its event and the bytes of roots
-// scanned, a pair of zeros at the end. Nothing is allocated while events are replayed, and objects are
-// referenced from global variables only.
+// numbers for each checkpoint; SCANS gets five words for each event with a collection or with a
+// change of the runtime's other memory: the event, the bytes of roots that the collection scanned,
+// the bytes that it marked and that are not counted as allocated (0 and 0 without a collection), the
+// bytes of the other memory when the collection begins and after the event. The environment has GOGC
+// and the memory limit. Nothing is allocated while events are replayed, and objects are referenced from
+// global variables only.
 package main
 
 import (
@@ -29,6 +32,7 @@ var (
 	output  []int64
 	scans   []int64
 	scanned int
+	other   uint64
 	usage   [2]syscall.Rusage
 )
 
@@ -38,7 +42,7 @@ func main() {
 	freegc := number(6) != 0
 	count := len(events) / 2
 	output = created(result, 1<<16*20+count+(count/max(every, 1)+4)*len(row))
-	scans = created(os.Args[3], 2*count+2)
+	scans = created(os.Args[3], 5*count+5)
 	settle()
 	write(int64(runtime.AllocsimHeapBase()))
 	writePages()
@@ -50,10 +54,12 @@ func main() {
 		if collect > 0 && (i+1)%collect == 0 {
 			runtime.GC()
 		}
-		if runtime.AllocsimCollections() != seen {
+		collected := runtime.AllocsimCollections() != seen
+		if collected || runtime.AllocsimOther() != other {
+			writeChange(int64(i), collected)
 			seen = runtime.AllocsimCollections()
-			scans[2*scanned], scans[2*scanned+1] = int64(i), int64(runtime.AllocsimScannable())
-			scanned++
+		}
+		if collected {
 			runtime.AllocsimScavenge()
 		}
 		if every > 0 && ((i+1)%every == 0 || i == count-1) {
@@ -87,6 +93,7 @@ func replay(object int, size int64, freegc bool) {
 
 // settle brings the heap into a state in which no class of objects without pointers has a free slot.
 func settle() {
+	runtime.AllocsimWatchCollections()
 	debug.SetGCPercent(-1)
 	percent, _ := strconv.Atoi(os.Getenv("ALLOCSIM_PERCENT"))
 	for i := 0; i < 3; i++ {
@@ -99,6 +106,10 @@ func settle() {
 	for closeClasses() {
 		runtime.GC()
 	}
+	limit, err := strconv.ParseInt(os.Getenv("ALLOCSIM_LIMIT"), 10, 64)
+	check(err)
+	debug.SetMemoryLimit(limit)
+	other = runtime.AllocsimOther()
 }
 
 // closeClasses fills every free slot with an object that stays; it says if there was one.
@@ -111,6 +122,17 @@ func closeClasses() bool {
 		}
 	}
 	return pinned > before
+}
+
+// writeChange writes what SCANS gets of an event.
+func writeChange(event int64, collected bool) {
+	other = runtime.AllocsimOther()
+	change := [5]int64{event, 0, 0, int64(other), int64(other)}
+	if collected {
+		change[1], change[2] = int64(runtime.AllocsimScannable()), runtime.AllocsimUncounted()
+		change[3] = int64(runtime.AllocsimOtherAtStart)
+	}
+	scanned += copy(scans[scanned:], change[:])
 }
 
 func writePages() {
