@@ -42,7 +42,7 @@ class Stop(IntEnum):
     """The event frees or resizes an object that is not live, or allocates a live object."""
     BAD_FREE = 8
     """free failed for an object that the heap had allocated."""
-    STAMP = 9
+    PATTERN = 9
     """The fill pattern of an object was overwritten."""
     NOT_ZERO = 10
     """A new object is not all zeros, although calloc or the design promises it."""
@@ -79,7 +79,7 @@ class Driver(Struct):
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
     alignment: Int64  # with verify: maximum alignment that an object of malloc must have, bytes
-    stamps: Int64  # fill patterns checked
+    patterns: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop
 

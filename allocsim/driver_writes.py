@@ -13,7 +13,7 @@ from allocsim.core.raw import fill
 from allocsim.core.records import HeapState, Record
 from allocsim.driver_records import Driver, Object, Run, Stop, Touch
 from allocsim.events import Op
-from allocsim.stamps import is_stamped, is_zero, stamp
+from allocsim.fill_pattern import has_pattern, is_zero, write_pattern
 
 TOUCHED = 0xBB
 """Value of the bytes that are written, as in Go's testrandom."""
@@ -25,10 +25,10 @@ TOUCH_STEP = 4096
 @cold
 def is_intact(driver: Driver, target: Object, number: int) -> bool:
     """Return whether the fill pattern of an object is intact; if not, set driver.stop."""
-    driver.stamps += 1
-    if is_stamped(target.address, target.request, number):
+    driver.patterns += 1
+    if has_pattern(target.address, target.request, number):
         return True
-    driver.stop = Stop.STAMP
+    driver.stop = Stop.PATTERN
     return False
 
 
@@ -52,7 +52,7 @@ def write_object(
     if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
         return False
     if driver.verify:
-        return _write_pattern(driver, target, event, fresh)
+        return _check_and_write_pattern(driver, target, event, fresh)
     if driver.touch == Touch.FULL:
         fill(target.address, target.request, TOUCHED)
     elif driver.touch != Touch.NONE and target.request > 0:
@@ -66,14 +66,14 @@ def write_object(
 @cold
 def _touch_pages(target: Object, event: Record, next_page: int) -> None:
     """Write one byte in each page of an object from `next_page` on."""
-    # For calls without an alignment, that field is the untouched share (see `benchmark.untouched`).
+    # Without an alignment, the field holds the untouched share (see `benchmark.untouched`).
     untouched = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
     for address in range(next_page, target.address + target.request - untouched, TOUCH_STEP):
         fill(address, 1, TOUCHED)
 
 
 @cold
-def _write_pattern(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
+def _check_and_write_pattern(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
     """Check an object's alignment and zeros, and write its pattern.
 
     Returns False if a check failed (see driver.stop).
@@ -84,7 +84,7 @@ def _write_pattern(driver: Driver, target: Object, event: Record, fresh: bool) -
     if fresh and must_be_zero and not is_zero(target.address, target.request):
         driver.stop = Stop.NOT_ZERO
         return False
-    stamp(target.address, target.request, event.object)
+    write_pattern(target.address, target.request, event.object)
     return True
 
 

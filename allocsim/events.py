@@ -64,7 +64,7 @@ RECORDED = "trace"
 """Value of "kind" in the description of a trace that was read from a recording."""
 
 MAX_OBJECTS = 1 << 31
-"""Maximum number of objects live at once. Fill patterns (`stamps`) and tables rely on the limit."""
+"""Maximum number of objects live at once. `fill_pattern` and tables of objects rely on it."""
 
 MAX_THREADS = 1 << 16
 """Maximum number of threads of one stream: a thread number has 16 bits."""

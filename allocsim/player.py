@@ -165,7 +165,7 @@ class Player:
             spans=self.heap.design.spans,
             mode=self.heap.design.mode(self.heap.parameters),
             native_counters=self.heap.native_counters(),
-            stamps=int(self._driver.stamps),
+            stamps=int(self._driver.patterns),
             checks=self._checks,
         )
 
@@ -238,7 +238,7 @@ class Player:
         if self.options.verify:
             broken = first_broken(self._run, np.flatnonzero(self._run.objects.address))
             if broken >= 0:
-                raise Corruption(f"at the end, object {broken}: {FAILURES[Stop.STAMP]}")
+                raise Corruption(f"at the end, object {broken}: {FAILURES[Stop.PATTERN]}")
 
     def _check(self) -> None:
         """Check all invariants; raise Corruption with the first three violations."""

@@ -23,7 +23,7 @@ from allocsim.text import counted, format_bytes
 
 FAILURES = {
     Stop.BAD_FREE: "free failed for an object that the heap had allocated",
-    Stop.STAMP: "the object's fill pattern was overwritten",
+    Stop.PATTERN: "the object's fill pattern was overwritten",
     Stop.NOT_ZERO: "the new object is not all zeros",
     Stop.MISALIGNED: "the new object is not aligned as the event demands",
 }

@@ -52,7 +52,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
             return None
         raise Corruption(_overlap(run) or _changed(run, broken))
     event, stop = begin[int(driver.events - done)], Stop(int(driver.stop))
-    if stop == Stop.STAMP and event.op == Op.REALLOC and not _overlap(run):
+    if stop == Stop.PATTERN and event.op == Op.REALLOC and not _overlap(run):
         return LOST
     raise Corruption(_describe(stop, run, event))
 
@@ -71,7 +71,7 @@ def _describe(stop: Stop, run: Run, event: Any) -> str:
         requested = 1 << int(event.alignment) if event.op == Op.MEMALIGN else 1
         required = max(requested, ALIGNMENT)
         return f"broken: {call} returned {address:#x}, which is not aligned to {required} bytes"
-    if stop == Stop.STAMP:
+    if stop == Stop.PATTERN:
         return _overlap(run) or _changed(run, int(event.object))
     if stop == Stop.NOT_ZERO:
         return _overlap(run) or f"broken: {call} returned {address:#x}, which is not all zeros"

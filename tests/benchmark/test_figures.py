@@ -12,7 +12,7 @@ def test_overhead_and_fragmentation_are_of_the_peak() -> None:
     assert figures.x_live == 2.5
 
 
-def test_ratios_to_nothing_are_none() -> None:
+def test_ratio_to_zero_bytes_is_none() -> None:
     figures = memory(0, live_at_peak=0, peak_live=0)
     assert (figures.overhead, figures.x_live, figures.fragmentation) == (None, None, 0.0)
 

@@ -47,7 +47,7 @@ def test_broken_library_fails(
 
 
 @pytest.mark.parametrize("touch", [Touch.NONE, Touch.PAGE])
-def test_sound_library_passes(odd_library: Compiler, workload: EventFile, touch: Touch) -> None:
+def test_correct_library_passes(odd_library: Compiler, workload: EventFile, touch: Touch) -> None:
     conditions = dataclasses.replace(CONDITIONS, touch=touch, limit=8 << 20)
     said = measure(f"lib:{odd_library('nothing')}:odd_", "memory", workload, conditions)
     assert said.about.flaw is None

@@ -1,4 +1,4 @@
-"""A library that did not serve the calls is detected."""
+"""It is detected if the calls did not reach the library."""
 
 import dataclasses
 

@@ -33,7 +33,7 @@ def group(root: Path, place: str, **files: object) -> None:
         path.write_text(f"{text}\n")
 
 
-def test_machine_without_groups_has_what_it_says(tmp_path: Path) -> None:
+def test_machine_without_groups_has_all_its_memory(tmp_path: Path) -> None:
     assert available_memory(machine(tmp_path, "0::/")) == 8 * GIB
 
 
@@ -44,7 +44,7 @@ def test_system_that_says_nothing_is_unbounded(tmp_path: Path) -> None:
     assert available_memory(tmp_path) >= UNBOUNDED - 1024
 
 
-def test_this_machine_says_something() -> None:
+def test_available_memory_of_this_machine_is_known() -> None:
     assert 0 < available_memory() < 1 << 50
 
 
@@ -109,7 +109,7 @@ def test_memory_that_runs_short_ends_the_run() -> None:
         bound.require_left(lambda: GIB)
 
 
-def test_memory_is_not_looked_at_each_time() -> None:
+def test_memory_is_not_read_each_time() -> None:
     looks: list[int] = []
     bound = MemoryBound(lambda: looks.append(1) or GIB)  # type: ignore[func-returns-value]
     bound._next_look = 0.0
@@ -118,7 +118,7 @@ def test_memory_is_not_looked_at_each_time() -> None:
     assert len(looks) == 2
 
 
-def test_run_that_has_less_than_is_left_goes_on() -> None:
+def test_run_smaller_than_the_available_memory_continues() -> None:
     """Another process has taken the memory."""
     left = [8 * GIB, GIB // 2, GIB // 2]
     bound = MemoryBound(lambda: left.pop(0))

@@ -41,7 +41,7 @@ def test_cold_kernel_is_callable_from_python() -> None:
 
 
 @pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
-def test_code_of_a_cold_kernel_is_there_once_and_private_to_its_caller() -> None:
+def test_code_of_a_cold_kernel_exists_once_and_is_private_to_its_caller() -> None:
     caller = numba.njit(**OPTIONS, pipeline_class=LinkedCompiler)(
         call_twice.py_func  # type: ignore[attr-defined]
     )

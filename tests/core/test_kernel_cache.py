@@ -64,13 +64,13 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_directory_lies_in_the_users_cache(places: Path) -> None:
+def test_directory_is_in_the_users_cache(places: Path) -> None:
     expected = places / "cache" / "allocsim" / f"kernels-{environment_key()}"
     assert kernel_cache_directory() == expected
     assert expected.stat().st_mode & 0o777 == 0o700
 
 
-def test_directory_lies_in_the_home_without_xdg(
+def test_directory_is_in_the_home_without_xdg(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
@@ -98,7 +98,7 @@ def test_directory_set_for_numba_comes_first(places: Path, monkeypatch: pytest.M
     assert kernel_cache_directory() == parent / f"kernels-{environment_key()}"
 
 
-def test_temporary_directory_serves_when_the_cache_cannot_be_written(places: Path) -> None:
+def test_temporary_directory_is_used_when_the_cache_cannot_be_written(places: Path) -> None:
     (places / "cache").write_text("a file, where a directory should be")
     directory = kernel_cache_directory()
     assert directory is not None
@@ -161,7 +161,7 @@ def test_user_without_a_home_gets_the_temporary_directory(
     assert directory.parent == places / "temporary" / f"allocsim-{os.getuid()}"
 
 
-def test_without_home_and_temporary_directory_there_is_none(
+def test_without_home_and_temporary_directory_there_is_no_directory(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere() -> str:

@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: whatever goes wrong there costs a compilation and nothing else."""
+"""Compiled kernels on disk: any failure there only means that a kernel is compiled again."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
 
 
 def doubled(number: int) -> int:
-    """What the toy kernel does."""
+    """Return twice the number: the code of the toy kernel."""
     return number * 2
 
 
@@ -38,25 +38,25 @@ class Sources(ImportClosure):
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Where the toy kernel is kept."""
+    """The directory of the toy kernel's files."""
     return tmp_path / "kernels"
 
 
 def compiled(place: Path, sources: ImportClosure | None = None) -> Any:
-    """The toy kernel as a fresh process would make it."""
+    """Return the toy kernel as a new process would create it."""
     fresh = numba.njit(doubled, pipeline_class=LinkedCompiler)
     fresh._cache = kernel_files(doubled, place, sources or Sources(), lambda _: [])
     return fresh
 
 
 def hits(fresh: Any) -> int:
-    """How often a kernel came from disk, after it has given the right answer."""
+    """Call the kernel, check its result, and return how often it was loaded from disk."""
     assert fresh(21) == 42
     return sum(fresh.stats.cache_hits.values())
 
 
 def kept(place: Path) -> Path:
-    """The one file."""
+    """Return the only file."""
     (found,) = place.rglob("*.nbc")
     return found
 

@@ -58,7 +58,7 @@ def test_resident_pages_are_counted_from_an_address_on() -> None:
     assert reservation.resident(5 * OS_PAGE, later) == 2 * OS_PAGE
 
 
-def test_only_the_first_bytes_that_were_asked_for_count_as_resident() -> None:
+def test_resident_counts_only_the_given_length() -> None:
     reservation = Reservation(SHORT)
     reservation.view(reservation.address, SHORT)[:] = bytes([1]) * SHORT
     counted = [reservation.resident(length) for length in (0, 1, OS_PAGE, OS_PAGE + 1)]
@@ -118,7 +118,7 @@ def test_table_of_records_is_all_zeros_with_its_fields_as_attributes() -> None:
     assert not spans[:99].view(np.uint8).any()
 
 
-def test_table_of_numbers_has_the_shape_that_was_asked_for() -> None:
+def test_table_of_numbers_has_the_given_shape() -> None:
     numbers = table(np.int64, 3, 5)
     numbers[2, 4] = 1
     assert (numbers.shape, numbers.sum()) == ((3, 5), 1)

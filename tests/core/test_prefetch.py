@@ -1,4 +1,4 @@
-"""A prefetch of any row or address is allowed, and changes nothing."""
+"""A prefetch may name any row or address, and changes nothing."""
 
 import numpy as np
 import pytest

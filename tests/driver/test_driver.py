@@ -1,4 +1,4 @@
-"""The replay kernel: it carries out every kind of event, and samples at its interval."""
+"""The replay kernel replays every kind of event, and takes samples at its interval."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_alignment_is_a_power_of_two_of_the_exponent(fresh: HeapState, exponent:
     assert run.objects[1].address % (1 << exponent) == 0
 
 
-def test_events_before_the_start_are_not_played(fresh: HeapState) -> None:
+def test_events_before_the_start_are_not_replayed(fresh: HeapState) -> None:
     run = new_run()
     assert play(fresh, run, stream(malloc(0, 1), malloc(1, 2), malloc(2, 4)), 1) == (3, Stop.END)
     assert (run.driver[0].events, run.driver[0].live) == (2, 6)

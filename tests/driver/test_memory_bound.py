@@ -58,7 +58,7 @@ def test_many_objects_end_the_run_whatever_is_written(heap: Heap, touch: Touch) 
     assert "is more than the 48.0 MiB" in text
 
 
-def test_objects_that_are_freed_do_not_end_the_run(heap: Heap) -> None:
+def test_freed_objects_do_not_end_the_run(heap: Heap) -> None:
     calls = [call for number in range(64) for call in (malloc(number, MIB), free(number))]
     assert play(heap, trace_of(stream(*calls)), SCARCE).at_end.footprint < AVAILABLE
 

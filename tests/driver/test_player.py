@@ -1,4 +1,4 @@
-"""Playing: what a profile says of a trace, however long its objects' table and its chunks are."""
+"""Player: what a profile says of a trace, however long its objects' table and its chunks are."""
 
 import pytest
 

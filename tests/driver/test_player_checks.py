@@ -1,4 +1,4 @@
-"""Playing: checks and stamps find what was spoilt, say after which event, and are counted."""
+"""Player: checks and fill patterns detect corruption, name the event, and are counted."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def corrupt_free_list(heap: Heap) -> None:
     heap.state.free_list[0].length += 1
 
 
-def test_check_every_finds_corruption_where_it_is_first_looked_for(heap: Heap) -> None:
+def test_check_every_finds_corruption_at_the_next_check(heap: Heap) -> None:
     played = Player(heap, Options(touch=Touch.NONE, check_every=10))
     played.play(toggling(15))
     corrupt_free_list(heap)
@@ -35,7 +35,7 @@ def test_check_every_also_checks_at_the_end(heap: Heap) -> None:
         played.profile()
 
 
-def test_sound_heap_passes_every_check(heap: Heap) -> None:
+def test_valid_heap_passes_every_check(heap: Heap) -> None:
     events = stream_of(random_calls(8, 20 * SCALE))
     profile = play(heap, trace_of(events), Options(check_every=len(events) // 3))
     assert profile.events == len(events)
@@ -57,7 +57,7 @@ def test_sums_that_are_wrong_are_corruption_without_any_check(heap: Heap) -> Non
         played.profile()
 
 
-def test_verify_finds_a_stamp_that_was_overwritten(heap: Heap) -> None:
+def test_verify_finds_an_overwritten_pattern_at_a_free(heap: Heap) -> None:
     played = Player(heap, Options(verify=True))
     played.play(stream(malloc(0, 10), malloc(1, 10)))
     address = int(played._run.objects[1].address)
@@ -69,7 +69,7 @@ def test_verify_finds_a_stamp_that_was_overwritten(heap: Heap) -> None:
         played.play(stream(free(0), free(1)))
 
 
-def test_verify_finds_a_stamp_that_was_overwritten_before_realloc(heap: Heap) -> None:
+def test_verify_finds_an_overwritten_pattern_at_a_realloc(heap: Heap) -> None:
     played = Player(heap, Options(verify=True))
     played.play(stream(malloc(0, 10)))
     heap.memory.view(int(played._run.objects[0].address), 1)[0] ^= 1
@@ -77,7 +77,7 @@ def test_verify_finds_a_stamp_that_was_overwritten_before_realloc(heap: Heap) ->
         played.play(stream(realloc(0, 20)))
 
 
-def test_verify_finds_an_overwritten_stamp_of_an_object_that_is_never_freed(heap: Heap) -> None:
+def test_verify_finds_an_overwritten_pattern_at_the_end(heap: Heap) -> None:
     played = Player(heap, Options(verify=True))
     played.play(stream(malloc(0, 10), malloc(1, 10), free(0)))
     heap.memory.view(int(played._run.objects[1].address), 1)[0] ^= 1
@@ -85,7 +85,7 @@ def test_verify_finds_an_overwritten_stamp_of_an_object_that_is_never_freed(heap
         played.profile()
 
 
-def test_stamps_and_checks_that_held_are_counted(heap: Heap) -> None:
+def test_intact_patterns_and_passed_checks_are_counted(heap: Heap) -> None:
     calls = malloc(0, 10), malloc(1, 10), realloc(0, 20), free(0), malloc(2, 10)
     profile = play(heap, trace_of(stream(*calls)), Options(verify=True, check_every=2))
     resized, freed, left = 2, 1, 2
@@ -93,7 +93,7 @@ def test_stamps_and_checks_that_held_are_counted(heap: Heap) -> None:
     assert profile.checks == 3  # after 2 and 4 events, and at the end
 
 
-def test_nothing_counts_as_verified_unasked(heap: Heap) -> None:
+def test_without_verification_nothing_counts_as_verified(heap: Heap) -> None:
     profile = play(heap, trace_of(stream(malloc(0, 10), free(0))), QUIET)
     assert (profile.stamps, profile.checks) == (0, 0)
 
@@ -107,7 +107,7 @@ def test_verify_finds_a_fresh_object_that_is_not_zero(heap: Heap) -> None:
         played.play(stream(malloc(1, 100)))
 
 
-def test_object_that_the_heap_does_not_take_back_is_corruption(heap: Heap) -> None:
+def test_failed_free_of_a_live_object_is_corruption(heap: Heap) -> None:
     played = Player(heap, QUIET)
     played.play(stream(malloc(0, 100)))
     played._run.objects[0].address = 12345
@@ -116,7 +116,7 @@ def test_object_that_the_heap_does_not_take_back_is_corruption(heap: Heap) -> No
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_random_workload_is_sound_to_the_end(heap: Heap, seed: int) -> None:
+def test_random_workload_is_verified_to_the_end(heap: Heap, seed: int) -> None:
     law = LogUniform(max=Size(2000))
     trace = Random(ops=100 * SCALE, slots=30, threads=3, seed=seed, size=law).trace("random")
     profile = play(heap, trace, Options(verify=True, check_every=50 * SCALE))

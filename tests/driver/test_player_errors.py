@@ -1,4 +1,4 @@
-"""Playing: what cannot be played is an error that names its event, and leaves nothing open."""
+"""Player: an event that cannot be replayed is an error that names it, and leaves nothing open."""
 
 import threading
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_frozen_heap_that_must_grow_is_an_error(heap: Heap) -> None:
         play(heap, trace_of(events), QUIET)
 
 
-def test_frozen_heap_that_reuses_its_memory_is_none(heap: Heap) -> None:
+def test_frozen_heap_that_reuses_its_memory_is_no_error(heap: Heap) -> None:
     rounds = 3
     profile = play(heap, Repeat(rounds=rounds).trace("repeat"), Options(verify=PURE is False))
     assert profile.events == 46 * rounds

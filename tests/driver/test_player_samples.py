@@ -1,4 +1,4 @@
-"""Playing: samples come evenly, at most 2000 or at every so many events, and up to the end."""
+"""Player: samples are evenly spaced, at most 2000 or at a given interval, and include the end."""
 
 import numpy as np
 import pytest

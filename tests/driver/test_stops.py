@@ -1,4 +1,4 @@
-"""The replay kernel: for each reason it stops at the right event, and goes on from there."""
+"""The replay kernel stops at the right event for each reason, and continues from there."""
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_bad_event_stops_and_is_not_done(
     assert heap.check() == []
 
 
-def test_object_that_the_heap_does_not_take_back_stops(fresh: HeapState) -> None:
+def test_failed_free_of_a_live_object_stops(fresh: HeapState) -> None:
     run = new_run()
     play(fresh, run, stream(malloc(0, 24)))
     run.objects[0].address += 8
@@ -96,11 +96,11 @@ def test_object_that_the_heap_does_not_take_back_stops(fresh: HeapState) -> None
 
 @pytest.mark.parametrize("offset", [0, 7, 8, 50, 96, 99])
 @pytest.mark.parametrize("call", [free(0), realloc(0, 200), realloc(0, 50)], ids=["f", "+", "-"])
-def test_overwritten_stamp_stops(heap: Heap, fresh: HeapState, call: Call, offset: int) -> None:
+def test_overwritten_pattern_stops(heap: Heap, fresh: HeapState, call: Call, offset: int) -> None:
     run = new_run(verify=1)
     assert play(fresh, run, stream(malloc(0, 100))) == (1, Stop.END)
     contents(heap, int(run.objects[0].address) + offset, 1)[0] ^= 0x10
-    assert play(fresh, run, stream(call)) == (0, Stop.STAMP)
+    assert play(fresh, run, stream(call)) == (0, Stop.PATTERN)
     assert run.driver[0].events == 1
 
 
@@ -108,10 +108,10 @@ def test_resized_object_that_lost_its_bytes_stops(fresh: HeapState) -> None:
     run = new_run(verify=1)
     play(fresh, run, stream(malloc(0, 100)))
     fresh.span[1].object_size = 8  # so that only 8 bytes are copied
-    assert play(fresh, run, stream(realloc(0, 200))) == (0, Stop.STAMP)
+    assert play(fresh, run, stream(realloc(0, 200))) == (0, Stop.PATTERN)
 
 
-def test_overwritten_byte_goes_unseen_without_verification(heap: Heap, fresh: HeapState) -> None:
+def test_overwritten_byte_is_not_found_without_verification(heap: Heap, fresh: HeapState) -> None:
     run = new_run(verify=0)
     play(fresh, run, stream(malloc(0, 100)))
     contents(heap, int(run.objects[0].address), 100)[:] = 3

@@ -1,4 +1,4 @@
-"""The replay kernel: over random streams, its measures are plain sums and the heap stays sound."""
+"""Random streams: the kernel's figures are plain sums, and the heap stays valid."""
 
 import random
 from itertools import accumulate, pairwise
@@ -106,7 +106,7 @@ def soak_calls(seed: int) -> list[Call]:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_heap_stays_sound_over_many_random_events(heap: Heap, seed: int) -> None:
+def test_heap_stays_valid_over_many_random_events(heap: Heap, seed: int) -> None:
     every = SOAK // CHECKS
     run = new_run(next_check=every, verify=1, zeroed=1)
     events, position, checks = stream_of(soak_calls(seed)), 0, 0

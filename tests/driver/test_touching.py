@@ -1,4 +1,4 @@
-"""The replay kernel: it writes the bytes that were promised and no others, and whole stamps."""
+"""The replay kernel writes exactly the bytes of the Touch, or the whole fill pattern."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from allocsim.core.records import HeapState
 from allocsim.driver import Stop, Touch
 from allocsim.driver_writes import TOUCHED
 from allocsim.events import Op
-from allocsim.stamps import is_stamped
+from allocsim.fill_pattern import has_pattern
 from tests.conftest import PAGE, contents
 from tests.driving import Call, free, malloc, new_run, play, realloc, stream
 
 
 def touched(touch: Touch, length: int) -> list[int]:
-    """The offsets that the program writes in an object at the start of a page, as promised."""
+    """Return the offsets that a Touch writes in an object at the start of a page."""
     promised = {
         Touch.NONE: [],
         Touch.FIRST: [0],
@@ -40,7 +40,7 @@ def test_exactly_the_promised_bytes_are_touched(
     written = contents(heap, address, operations.usable_size(fresh, address))
     assert np.flatnonzero(written).tolist() == touched(touch, length)
     assert set(written[written != 0].tolist()) <= {TOUCHED}
-    assert heap.check() == [], "what lies behind the object was written"
+    assert heap.check() == [], "bytes after the object were written"
 
 
 @pytest.mark.parametrize(("share", "pages"), [(0, 16), (16, 15), (128, 8), (255, 1)])
@@ -87,12 +87,12 @@ def test_object_across_a_page_border_is_touched_in_each_of_its_pages(
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_verified_object_is_stamped_from_end_to_end(
+def test_verified_object_is_filled_with_its_pattern(
     heap: Heap, fresh: HeapState, length: int
 ) -> None:
     run = new_run(verify=1, touch=Touch.FIRST, zeroed=1)
     play(fresh, run, stream(malloc(6, length)))
-    assert is_stamped(int(run.objects[6].address), length, 6)
+    assert has_pattern(int(run.objects[6].address), length, 6)
     play(fresh, run, stream(realloc(6, 2 * length)))
-    assert is_stamped(int(run.objects[6].address), 2 * length, 6)
+    assert has_pattern(int(run.objects[6].address), 2 * length, 6)
     assert play(fresh, run, stream(free(6))) == (1, Stop.END)

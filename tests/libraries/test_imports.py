@@ -1,4 +1,4 @@
-"""Imports: a replaced function is called by one library, and only by that library."""
+"""Imports: a replacement is called by one library, and only by that library."""
 
 import ctypes
 import subprocess

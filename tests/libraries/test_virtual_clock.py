@@ -1,4 +1,4 @@
-"""The virtual clock: it stands still, and the library that it is shown to reads it."""
+"""The virtual clock: it stands still until it is set, and a library reads it."""
 
 import ctypes
 import subprocess

@@ -110,7 +110,7 @@ class ThreadedReplay:
     @property
     def patterns(self) -> int:
         """Number of patterns that were checked in all replays."""
-        return sum(int(stage.driver[0].stamps) for stage in self._stages)
+        return sum(int(stage.driver[0].patterns) for stage in self._stages)
 
     def hand_over(self, run: Run) -> None:
         """Move the live objects from the slots to the table of `run`."""

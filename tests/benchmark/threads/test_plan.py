@@ -108,14 +108,14 @@ def test_every_call_finds_its_object_whatever_the_schedule(seed: int, window: in
 
 
 @each_seed
-def test_ordered_play_keeps_the_recorded_order(seed: int) -> None:
+def test_ordered_replay_keeps_the_recorded_order(seed: int) -> None:
     calls = random_threads(seed, 300, 6)
     assert replayed(calls, ORDERED) == list(range(len(real_calls(calls))))
 
 
 @pytest.mark.parametrize("calls", [queue(100), pool(5, 20)], ids=["queue", "pool"])
 @each_window
-def test_common_shapes_are_played_whole(calls: list[Call], window: int) -> None:
+def test_common_workloads_are_replayed_completely(calls: list[Call], window: int) -> None:
     assert len(replayed(calls, window)) == len(real_calls(calls))
 
 

@@ -158,7 +158,7 @@ def test_memory_is_read_at_each_step() -> None:
 
 
 @compiled_only
-def test_failed_call_stops_the_play() -> None:
+def test_failed_call_stops_the_replay() -> None:
     witness = Witness(lambda size: 0 if size == 77 else allocate(size))
     calls = [malloc(0, 1), malloc(1, 1, 1), malloc(2, 77, 1), malloc(3, 1)]
     replay, _ = prepared(calls)
@@ -177,6 +177,6 @@ def test_time_is_that_of_the_turns() -> None:
 
 
 @pytest.mark.skipif(not PURE, reason="only pure mode cannot replay threads")
-def test_pure_mode_says_that_it_cannot_play_threads() -> None:
+def test_pure_mode_says_that_it_cannot_replay_threads() -> None:
     with pytest.raises(EnvironmentLacks, match="NUMBA_DISABLE_JIT"):
         prepared([malloc(0, 1)])

@@ -1,4 +1,4 @@
-"""Ranges at the end of the reservation: placed, joined, reused and given back."""
+"""Ranges at the end of the reservation: placed, merged, reused and returned to the middle."""
 
 import random
 
@@ -15,7 +15,7 @@ def test_mappings_are_placed_from_the_end_downwards(make_glibc: MakeHeap) -> Non
     assert (end - one, one - other) == (MIB + 4096 - 16, MIB + 4096)
 
 
-def test_freed_neighbours_serve_a_longer_mapping(make_glibc: MakeHeap) -> None:
+def test_freed_neighbours_are_reused_for_a_longer_mapping(make_glibc: MakeHeap) -> None:
     state = make_glibc(no_dyn_threshold=1).state
     objects = malloc(state, *[MIB] * 4)
     for place in (1, 2):

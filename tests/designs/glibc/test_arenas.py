@@ -1,4 +1,4 @@
-"""Arenas: which one a thread gets, and what it leaves."""
+"""Arenas: which one a thread gets, and what remains in it when the thread has ended."""
 
 import pytest
 
@@ -175,7 +175,7 @@ def test_request_larger_than_a_heap_gets_a_mapping(make_glibc: MakeHeap) -> None
     assert int(state.mp_[0].n_mmaps) == 1
 
 
-def test_process_with_room_for_no_arena_is_served_by_mappings(make_glibc: MakeHeap) -> None:
+def test_process_without_room_for_an_arena_uses_mappings(make_glibc: MakeHeap) -> None:
     heap = make_glibc(reserve=4 << 20)
     arenas(heap.state, 0)
     operations.thread_begin(heap.state, 1)

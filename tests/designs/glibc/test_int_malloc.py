@@ -1,4 +1,4 @@
-"""_int_malloc: where a chunk is looked for, and in which order."""
+"""_int_malloc: where it searches for a chunk, and in which order."""
 
 from allocsim import Heap
 from allocsim.core import operations

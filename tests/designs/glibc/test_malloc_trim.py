@@ -1,4 +1,4 @@
-"""malloc_trim: what it gives back, and what leaves the heap."""
+"""malloc_trim: which pages it releases, and which leave the heap."""
 
 from allocsim.core import operations
 from allocsim.core.raw import store_word

@@ -1,4 +1,4 @@
-"""What free and inspect say of addresses that are not objects."""
+"""The Status that free and inspect return for addresses that are not objects."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""realloc and memalign: in place, moved, mapped; and where cut parts go."""
+"""realloc and memalign: in place, moved, mapped; and where the parts that are split off go."""
 
 from allocsim.core import operations
 from allocsim.core.records import HeapState
@@ -45,7 +45,7 @@ def test_object_that_shrinks_by_less_than_a_chunk_stays(glibc: HeapState) -> Non
     assert operations.usable_size(glibc, one) == 1000
 
 
-def test_next_chunk_found_by_the_search_is_joined(make_glibc: MakeHeap) -> None:
+def test_next_chunk_found_by_the_search_is_merged(make_glibc: MakeHeap) -> None:
     state = make_glibc(top_pad=0, tcache_count=0).state
     one, two, _ = malloc(state, 24, 104, 5000)
     free(state, two)  # into a fastbin, where it counts as in use

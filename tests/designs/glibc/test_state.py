@@ -1,4 +1,4 @@
-"""Parameters of the design glibc, and what it says of itself."""
+"""Parameters of the design glibc, and the text about its bins and sizes."""
 
 import re
 from itertools import pairwise
@@ -31,7 +31,7 @@ def test_heap_starts_at_the_page_that_is_set(make_glibc: MakeHeap) -> None:
     assert make_glibc(start_page=77).memory.address % (1 << 30) == 77 * 4096
 
 
-def test_what_is_said_of_bins_and_sizes_is_true() -> None:
+def test_description_of_bins_and_sizes_is_true() -> None:
     numbers = [
         int(text.replace(",", "")) for text in re.findall(r"\d[\d,]*\d|\d", INSTEAD_OF_CLASSES)
     ]

@@ -61,7 +61,7 @@ def test_any_set_threshold_keeps_them_fixed(make_glibc: MakeHeap, setting: dict[
     assert int(state.mp_[0].mmap_threshold) == 131_072
 
 
-def test_mappings_beyond_the_maximum_are_served_by_the_arena(make_glibc: MakeHeap) -> None:
+def test_requests_beyond_the_maximum_of_mappings_use_the_arena(make_glibc: MakeHeap) -> None:
     state = make_glibc(mmap_max=2).state
     malloc(state, *[1 << 20] * 3)
     assert int(state.mp_[0].n_mmaps) == 2

@@ -1,4 +1,4 @@
-"""The cache of a thread: what it takes, gives and keeps."""
+"""The cache of a thread: which chunks it holds, and when they are taken."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A slow and obvious model of go2008's pages, written from the description alone.
+"""A slow and simple model of go2008's pages, written from the description alone.
 
 It has no addresses of objects: a span is its first page and its length, and free small objects are
 a count for each thread and size. No kernel or record of allocsim is used.
@@ -30,7 +30,7 @@ Span = tuple[int, int]
 
 
 def object_size(request: int) -> int:
-    """Bytes of the small object for a request."""
+    """Return the bytes of the small object for a request."""
     return ROUNDED[(max(request, 1) - 1) // 8]
 
 
@@ -47,25 +47,25 @@ class PageModel:
     short: dict[int, list[Span]] = field(default_factory=dict)
     """Free spans by length, the newest last."""
     long: list[Span] = field(default_factory=list)
-    """Free spans of 256 pages and more, in ascending length, the newest before its equals."""
+    """Free spans of 256 pages or more, by ascending length; of equal lengths, the newest first."""
     cached: dict[tuple[int, int], int] = field(default_factory=dict)
     """Free objects by thread and object size."""
-    held: dict[int, int | Span] = field(default_factory=dict)
+    live: dict[int, int | Span] = field(default_factory=dict)
     """Live objects by number: the size of a small one, the span of a large one."""
 
     def play(self, request: int, number: int, thread: int, op: int, alignment: int) -> None:
-        """One event, in the order of the fields of an EVENT."""
+        """Replay one event; the arguments are in the order of the fields of an EVENT."""
         if op in (Op.MALLOC, Op.CALLOC, Op.MEMALIGN):
-            self.held[number] = self.allocate(request, thread)
+            self.live[number] = self.allocate(request, thread)
         elif op == Op.REALLOC:
-            fresh = self.allocate(request, thread)
-            self.release(self.held[number], thread)
-            self.held[number] = fresh
+            new = self.allocate(request, thread)
+            self.free(self.live[number], thread)
+            self.live[number] = new
         elif op == Op.FREE:
-            self.release(self.held.pop(number), thread)
+            self.free(self.live.pop(number), thread)
 
     def allocate(self, request: int, thread: int) -> int | Span:
-        """A small object of the thread, or a span."""
+        """Take a small object from the thread's list, or a span."""
         if request >= SMALL:
             return self.take(-(-request // PAGE))
         size = object_size(request)
@@ -77,24 +77,24 @@ class PageModel:
         self.cached[thread, size] -= 1
         return size
 
-    def release(self, held: int | Span, thread: int) -> None:
-        """A small object goes to the thread, a span to the free ones."""
-        if isinstance(held, int):
-            self.cached[thread, held] = self.cached.get((thread, held), 0) + 1
+    def free(self, freed: int | Span, thread: int) -> None:
+        """Put a small object on the thread's list, or a span on a list of free spans."""
+        if isinstance(freed, int):
+            self.cached[thread, freed] = self.cached.get((thread, freed), 0) + 1
         else:
-            self.give(held)
+            self.insert(freed)
 
     def take(self, pages: int) -> Span:
-        """A span of exactly so many pages."""
+        """Take a span of exactly `pages` pages."""
         first, length = self.best_fit(pages) or self.grow(max(pages, LARGE_LIST))
         if length > pages:
             self.splits += 1
             self.spans += 1
-            self.give((first + pages, length - pages))
+            self.insert((first + pages, length - pages))
         return first, pages
 
     def best_fit(self, pages: int) -> Span | None:
-        """The shortest free span that is long enough, off its list."""
+        """Remove the shortest free span that is long enough from its list."""
         for length in range(pages, LARGE_LIST):
             if self.short.get(length):
                 return self.short[length].pop()
@@ -104,14 +104,14 @@ class PageModel:
         return None
 
     def grow(self, pages: int) -> Span:
-        """A span of fresh pages."""
+        """Return a span of new pages."""
         self.grows += 1
         self.spans += 1
         self.pages += pages
         return self.pages - pages, pages
 
-    def give(self, span: Span) -> None:
-        """Onto the list for its length."""
+    def insert(self, span: Span) -> None:
+        """Put a free span on the list for its length."""
         length = span[1]
         if length < LARGE_LIST:
             self.short.setdefault(length, []).append(span)

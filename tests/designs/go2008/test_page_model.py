@@ -91,14 +91,14 @@ def test_heap_agrees_with_the_model_on_random_streams(
 
 
 def read_systemui() -> Iterable[list[str]]:
-    """The words of each line of the trace: thread, call, address, arguments."""
+    """Yield the words of each line of the trace: thread, call, address, arguments."""
     with zipfile.ZipFile(SYSTEMUI) as archive, archive.open("systemui.txt") as text:
         for line in text:
             yield line.decode().replace(":", "").split()
 
 
 class Slots:
-    """Object numbers for addresses: the number of a freed object is the next to be given."""
+    """Object ids by address: the id of the object freed last is reused first."""
 
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
@@ -123,7 +123,7 @@ class Slots:
 
 
 def call_of(words: list[str], slots: Slots, threads: dict[str, int]) -> Call | None:
-    """The event of a line; None for a free of nothing and for the end of a thread."""
+    """Return the call in a line; None for a free of NULL and for the end of a thread."""
     name, op, address, *arguments = words
     if op == "thread_done" or (op == "free" and int(address, 16) == 0):
         return None
@@ -143,7 +143,7 @@ def call_of(words: list[str], slots: Slots, threads: dict[str, int]) -> Call | N
 
 @cache
 def systemui() -> tuple[np.recarray, int]:
-    """The events of the trace, and how many objects they number."""
+    """Return the events of the trace, and the number of object ids."""
     slots, threads = Slots(), dict[str, int]()
     calls = [call_of(words, slots, threads) for words in read_systemui()]
     return stream_of(call for call in calls if call is not None), slots.count

@@ -1,4 +1,4 @@
-"""Fill patterns (stamps) of objects, for --verify.
+"""Fill patterns of objects, for --verify.
 
 The replay driver fills every new object with a pattern, and checks the pattern when the object is
 freed or resized. If two objects overlap, or the allocator writes into an object, a pattern is
@@ -19,7 +19,7 @@ the product stays below 2**63."""
 
 
 @kernel
-def stamp_of(number: int) -> int:
+def pattern_word(number: int) -> int:
     """Return the word whose repetition fills the object with id `number`.
 
     The word is never 0, so memory that is full of zeros does not hold a pattern.
@@ -28,9 +28,9 @@ def stamp_of(number: int) -> int:
 
 
 @kernel
-def stamp(address: int, length: int, number: int) -> None:
+def write_pattern(address: int, length: int, number: int) -> None:
     """Fill `length` bytes starting at `address` with the pattern of the object with id `number`."""
-    word = stamp_of(number)
+    word = pattern_word(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
         store_word(address + offset, word)
@@ -39,9 +39,9 @@ def stamp(address: int, length: int, number: int) -> None:
 
 
 @kernel
-def is_stamped(address: int, length: int, number: int) -> bool:
+def has_pattern(address: int, length: int, number: int) -> bool:
     """Return whether `length` bytes starting at `address` hold the pattern of object `number`."""
-    word = stamp_of(number)
+    word = pattern_word(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):
         if load_word(address + offset) != word:

@@ -1,88 +1,88 @@
-"""Stamps: they fill an object from end to end, tell whose it is, and any changed byte is found."""
+"""Fill patterns: each object has its own, which fills it exactly; any changed byte is found."""
 
 import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.stamps import is_stamped, is_zero, stamp, stamp_of
+from allocsim.fill_pattern import has_pattern, is_zero, pattern_word, write_pattern
 from tests.conftest import PAGE, SCALE, contents
 
 LENGTHS = [0, 1, 5, 7, 8, 9, 15, 16, 40, 41]
 NUMBERS = [0, 1, 2, 255, 256, 65535, 2**24, 2**31 - 1]
 AHEAD = 24
-"""Bytes in front of the stamped object, and behind it."""
+"""Bytes before the object, and after it."""
 
 lengths = pytest.mark.parametrize("length", LENGTHS)
 
 
 @pytest.fixture
 def address(heap: Heap) -> int:
-    """An address with a page of zeros behind it, and one of its own before."""
+    """An address AHEAD bytes after the start of a heap; a page of zeros follows it."""
     return heap.memory.address + AHEAD
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_stamp_is_a_positive_word(number: int) -> None:
-    assert 0 < stamp_of(number) < 2**63
+def test_pattern_is_a_positive_word(number: int) -> None:
+    assert 0 < pattern_word(number) < 2**63
 
 
 @pytest.mark.parametrize("number", [np.uint32(0), np.uint32(5), np.uint32(2**31 - 1)], ids=str)
-def test_number_of_an_event_gives_the_stamp_of_that_number(number: np.uint32) -> None:
-    assert stamp_of(number) == stamp_of(int(number))  # type: ignore[arg-type]
+def test_id_in_an_event_gives_the_pattern_of_that_id(number: np.uint32) -> None:
+    assert pattern_word(number) == pattern_word(int(number))  # type: ignore[arg-type]
 
 
-def test_stamps_of_many_numbers_are_different() -> None:
+def test_patterns_of_many_ids_are_different() -> None:
     numbers = [*range(1000 * SCALE), *range(2**31 - 1000 * SCALE, 2**31)]
-    assert len({int(stamp_of(number)) for number in numbers}) == len(numbers)
+    assert len({int(pattern_word(number)) for number in numbers}) == len(numbers)
 
 
-def test_neighbours_differ_in_each_of_the_four_low_bytes() -> None:
-    words = np.array([stamp_of(number) for number in range(50 * SCALE)], np.int64)
+def test_consecutive_ids_differ_in_each_of_the_four_low_bytes() -> None:
+    words = np.array([pattern_word(number) for number in range(50 * SCALE)], np.int64)
     low = words.view(np.uint8).reshape(-1, 8)[:, :4]
     assert (low[1:] != low[:-1]).all()
 
 
 @lengths
 @pytest.mark.parametrize("number", NUMBERS)
-def test_object_bears_the_stamp_that_it_was_given(
+def test_object_has_the_pattern_of_its_id(
     heap: Heap, address: int, length: int, number: int
 ) -> None:
-    stamp(address, length, number)
-    assert is_stamped(address, length, number)
+    write_pattern(address, length, number)
+    assert has_pattern(address, length, number)
     written = contents(heap, address, length)
-    expected = (int(stamp_of(number)).to_bytes(8, "little") * 6)[:length]
+    expected = (int(pattern_word(number)).to_bytes(8, "little") * 6)[:length]
     assert written.tobytes() == expected
 
 
 @lengths
-def test_stamp_writes_no_byte_outside_the_object(heap: Heap, address: int, length: int) -> None:
+def test_pattern_writes_no_byte_outside_the_object(heap: Heap, address: int, length: int) -> None:
     around = contents(heap, address - AHEAD, length + 2 * AHEAD)
     around[:] = 0xEE
-    stamp(address, length, 7)
+    write_pattern(address, length, 7)
     assert set(around[:AHEAD].tolist() + around[AHEAD + length :].tolist()) == {0xEE}
 
 
 @pytest.mark.parametrize("length", LENGTHS[1:])
-def test_any_changed_byte_breaks_a_stamp(heap: Heap, address: int, length: int) -> None:
-    stamp(address, length, 7)
+def test_any_changed_byte_breaks_a_pattern(heap: Heap, address: int, length: int) -> None:
+    write_pattern(address, length, 7)
     written = contents(heap, address, length)
     for offset in range(length):
         written[offset] ^= 1
-        assert not is_stamped(address, length, 7)
+        assert not has_pattern(address, length, 7)
         written[offset] ^= 1
-    assert is_stamped(address, length, 7)
+    assert has_pattern(address, length, 7)
 
 
 @pytest.mark.parametrize("number", NUMBERS[1:])
-def test_stamp_of_another_object_is_not_taken_for_its_own(address: int, number: int) -> None:
-    stamp(address, 16, number)
-    assert not is_stamped(address, 16, number - 1)
+def test_pattern_of_another_object_is_not_accepted(address: int, number: int) -> None:
+    write_pattern(address, 16, number)
+    assert not has_pattern(address, 16, number - 1)
 
 
 @pytest.mark.parametrize("kept", range(42))
-def test_front_of_a_stamped_object_is_stamped(address: int, kept: int) -> None:
-    stamp(address, 41, 12345)
-    assert is_stamped(address, kept, 12345)
+def test_first_bytes_of_an_object_have_its_pattern(address: int, kept: int) -> None:
+    write_pattern(address, 41, 12345)
+    assert has_pattern(address, kept, 12345)
 
 
 @lengths
