@@ -49,8 +49,14 @@ def on_interrupt(cleanup: Callable[[], None]) -> _Registered:
 
 
 def interrupt_message(progress: Callable[[], str]) -> _Registered:
-    """Return a context manager that adds `progress()` to the message of a signal in its block."""
-    return _Registered(_progress, progress)
+    """Return a context manager that adds `progress()` to the message of a signal in its block.
+
+    In a thread other than the main thread it adds nothing, since there may be several such threads.
+    """
+    import threading  # imported here, because --help does not need it
+
+    is_main = threading.current_thread() is threading.main_thread()
+    return _Registered(_progress if is_main else [], progress)
 
 
 def signal_name(number: int) -> str:

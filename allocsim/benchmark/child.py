@@ -121,6 +121,8 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     pages: Pages | None = None
     looks: Looks | None = None
     failure: str | None = None
+    over_limit: bool = False
+    """In "failed": the footprint exceeded the limit."""
 
 
 def main(request: Request) -> None:
@@ -133,7 +135,8 @@ def main(request: Request) -> None:
     except AllocsimError as error:
         is_bound = isinstance(error, LimitExceeded) and request.limit is None
         reason = f"; the limit is {request.bound()}" if is_bound else ""
-        _send(request, Message(stage="failed", failure=f"{error}{reason}"))
+        over_limit = isinstance(error, LimitExceeded)
+        _send(request, Message(stage="failed", failure=f"{error}{reason}", over_limit=over_limit))
 
 
 def _measure(request: Request) -> None:
@@ -142,7 +145,7 @@ def _measure(request: Request) -> None:
     touch = Touch(request.touch)
     _require_room_for_tables(events, request)
     setup = _prepare(request, events, touch)
-    _compile(request.subject, setup.meter, isinstance(setup, memory.Setup) and bool(setup.clock))
+    _compile(request.subject, setup.meter, _has_clock(setup))
     if library_of(request.subject):
         limit_output()  # not earlier: files of compiled kernels are larger than the limit
     _send(request, Message(stage="loading"))
@@ -156,12 +159,13 @@ def _measure(request: Request) -> None:
     _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))
     if isinstance(setup, memory.Setup):
         figures = memory.measure(setup, subject, before, request.later)
-        _require_within_limit(figures, request)
+        _require_within_limit(figures.peak, request)
         _send(request, Message(stage="checking"))
         flaw = integrity.require_intact(subject, setup)
         _send(request, Message(stage="done", memory=figures, about=replace(about, flaw=flaw)))
     elif isinstance(setup, pages.Setup):
         page_figures = pages.measure(setup, subject, before)
+        _require_within_limit(page_figures.peak, request)
         _send(request, Message(stage="done", pages=page_figures, about=about))
     elif isinstance(setup, looks.Setup):
         look_figures = looks.measure(setup, subject)
@@ -176,12 +180,20 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
     limit = request.max_footprint()
     threaded = request.recorded and library_of(request.subject) is not None
     if request.measure == "pages":
-        return pages.prepare(events, touch, limit, request.arrays, request.experiments)
+        into = (request.arrays, request.experiments)
+        return pages.prepare(events, touch, limit, _pace(request), into)
     if request.measure == "looks":
-        return looks.prepare(events, touch, limit, request.arrays, request.moments)
+        moments = (request.arrays, request.moments)
+        return looks.prepare(events, touch, limit, _pace(request), moments)
     if request.measure == "memory":
         return memory.prepare(events, touch, limit, threaded, _pace(request))
     return (thread_times if threaded else times).prepare(events, touch, limit)
+
+
+def _has_clock(setup: Setup) -> bool:
+    """Return whether a library will read a virtual clock."""
+    replay = setup.replay if isinstance(setup, pages.Setup | looks.Setup) else setup
+    return isinstance(replay, memory.Setup) and replay.clock is not None
 
 
 def _pace(request: Request) -> memory.Pace | None:
@@ -206,14 +218,14 @@ def _about(name: str, subject: Subject) -> About:
     return About(version=subject.version(), path=subject.library.path, host=host, start=start)
 
 
-def _require_within_limit(figures: Memory, request: Request) -> None:
-    """Raise LimitExceeded if the measured peak exceeds the limit.
+def _require_within_limit(peak: int, request: Request) -> None:
+    """Raise LimitExceeded if the measured peak, in bytes, exceeds the limit.
 
     The parent reads the memory of a library's process every POLL_INTERVAL seconds, so it can miss
     a short peak.
     """
-    if figures.peak > request.max_footprint():
-        raise LimitExceeded(f"exceeded the limit with {format_bytes(figures.peak)}")
+    if peak > request.max_footprint():
+        raise LimitExceeded(f"exceeded the limit with {format_bytes(peak)}")
 
 
 def _require_room_for_tables(events: Table[Event], request: Request) -> None:

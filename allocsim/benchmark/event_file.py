@@ -26,9 +26,10 @@ from allocsim.core.memory import NO_RESERVE
 from allocsim.core.records import Table
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import EVENT, Event, Op, Trace, no_events
+from allocsim.recorded_times import recorded_times
 from allocsim.signals import interrupt_message
 from allocsim.text import counted
-from allocsim.traces.event_facts import TIMES, CallsBefore, fact_of
+from allocsim.traces.event_facts import CallsBefore
 
 SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 """Seals that make every write to the file, and every change of its length, fail."""
@@ -81,11 +82,13 @@ def write_events(
     progress: Callable[[int], None] | None = None,
     available: Callable[[], int] = available_memory,
     recorded: bool = False,
+    remaining: Callable[[Any], np.ndarray] | None = None,
 ) -> EventFile:
-    """Read a whole workload into a file of events.
+    """Read a whole workload, or a part of it, into a file of events.
 
-    With `recorded`, the events stay on their threads if there are several. After each chunk,
-    `progress` is called with the number of events so far. Raises EnvironmentLacks if the file would
+    With `recorded`, the events stay on their threads if there are several. `remaining` returns a
+    flag for each event of the next chunk: whether it is in the part. After each chunk, `progress`
+    is called with the number of events so far. Raises EnvironmentLacks if the file would
     take more than half of the available memory. The other half is left for the children: their
     tables and their heaps.
     """
@@ -94,7 +97,7 @@ def write_events(
         writer = _Writer(descriptor, trace, available() // 2, recorded)
         with interrupt_message(lambda: f"after {counted(writer.count, 'event')} were read"):
             for chunk in trace.chunks:
-                writer.write(chunk)
+                writer.write(chunk, None if remaining is None else remaining(chunk))
                 if progress is not None:
                     progress(writer.count)
         return writer.finish()
@@ -120,12 +123,18 @@ class _Writer:
         self._before = CallsBefore(times[:, 0])
         self._shares = UntouchedShares(trace)
 
-    def write(self, chunk: Any) -> None:
-        """Append the events of a chunk; raise EnvironmentLacks if there is no room for them."""
-        events = chunk[chunk.op <= Op.FREE]  # without notes
+    def write(self, chunk: Any, remaining: np.ndarray | None = None) -> None:
+        """Append the events of a chunk; raise EnvironmentLacks if there is no room for them.
+
+        `remaining` has a flag for each event: whether to append it.
+        """
+        is_call = chunk.op <= Op.FREE
+        events = chunk[is_call]  # without notes
         self._threads.add(chunk, self.count)
-        self._before.add(chunk, self.count)
-        self._shares.put(events, chunk)
+        self._shares.put(events, chunk)  # before events are left out: facts are about all rows
+        if remaining is not None:
+            events, is_call = events[remaining[is_call]], is_call & remaining
+        self._before.add(is_call, self.count)
         if not self._recorded:
             events.thread[:] = 0
         self.count += len(events)
@@ -176,9 +185,7 @@ def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
 
 def _times(trace: Trace) -> np.ndarray:
     """Return pairs of a row and a time in ns, at most MAX_TIMES of those in the description."""
-    points = fact_of(trace, TIMES)
-    if points is None:
-        return np.zeros((0, 2), np.int64)
+    points = np.array(recorded_times(trace.description), np.int64).reshape(-1, 2)
     return points[:: max(-(-len(points) // MAX_TIMES), 1)]
 
 

@@ -8,6 +8,7 @@ each at its own offset.
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from allocsim.benchmark.meter import Meter
 from allocsim.benchmark.occupancy import HELD, occupancy
 from allocsim.benchmark.page_scan import PageScan
 from allocsim.benchmark.pages import compile_usable, live_objects
-from allocsim.benchmark.stepping import Step, one_step, replay_all
+from allocsim.benchmark.stepping import Step, replay_all, steps_ending_at
 from allocsim.benchmark.subject import Subject
 from allocsim.core.memory import OS_PAGE
 from allocsim.core.records import Table
@@ -54,7 +55,7 @@ class Setup(NamedTuple):
 
     replay: memory.Setup
     slices: list[tuple[Table[Event], Table[Step]]]
-    """For each look: the events since the look before, and a step to their end."""
+    """For each look: the events since the look before, and the steps to their end."""
     before: PageScan
     started: PageScan
     now: PageScan
@@ -67,22 +68,45 @@ class Setup(NamedTuple):
         return self.replay.meter
 
 
-def prepare(events: Table[Event], touch: Touch, limit: int, file: int, moments: list[int]) -> Setup:
-    """Prepare the looks. `moments` are ascending event counts; `file` is the answer."""
+def prepare(
+    events: Table[Event],
+    touch: Touch,
+    limit: int,
+    pace: memory.Pace | None,
+    into: tuple[int, list[int]],
+) -> Setup:
+    """Prepare the looks. `into` is (descriptor of the answer, ascending event counts)."""
+    file, moments = into
     before, started, now = (PageScan() for _ in range(3))
     for scan in (before, started, now):
         scan.take()  # the first scan of each makes Python allocate memory
     compile_usable()
     ends = np.searchsorted(np.cumsum(events.op <= Op.FREE), moments, "left") + 1
+    replay = memory.prepare(events, touch, limit, pace=pace)
     slices = [
-        (events[begin:end], one_step(events[begin:end]))
-        for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+        (events[begin:end], _steps_between(replay.steps, *numbers, pace))
+        for begin, end, numbers in zip([0, *ends[:-1]], ends, pairwise([0, *moments]), strict=True)
     ]
-    return Setup(memory.prepare(events, touch, limit), slices, before, started, now, file)
+    return Setup(replay, slices, before, started, now, file)
+
+
+def _steps_between(
+    steps: Table[Step], first: int, last: int, pace: memory.Pace | None
+) -> Table[Step]:
+    """Return the steps of a slice: those that end after `first` events, and one to `last`.
+
+    The clock is set at the end of each step. In a slice, events are counted from `first`.
+    """
+    ends = np.union1d(steps.event[(steps.event > first) & (steps.event < last)], last)
+    found = steps_ending_at(ends - first)
+    if pace:
+        found.time = pace.times_at(ends)
+    return found
 
 
 def measure(setup: Setup, subject: Subject) -> Looks:
     """Replay to the last look, and write the answer."""
+    setup.replay.with_clock_of(subject).start_time()
     setup.started.take()
     for index, (events, steps) in enumerate(setup.slices):
         replay_all(subject, setup.replay.run, events, steps, setup.meter)

@@ -121,10 +121,15 @@ class Setup(NamedTuple):
         else:
             self.clock.word[0] += int(1e9 * seconds)
 
-    def replay(self, subject: Subject) -> float:
-        """Replay all events, and take the readings of each step; return the seconds it took."""
+    def start_time(self) -> int:
+        """Begin the workload's time; return the machine's time in ns."""
         begun = time.monotonic_ns()
         self.meter.settings[0].origin = self.clock.word[0] if self.clock else begun
+        return begun
+
+    def replay(self, subject: Subject) -> float:
+        """Replay all events, and take the readings of each step; return the seconds it took."""
+        begun = self.start_time()
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)
         elif subject.library:

@@ -20,7 +20,7 @@ from allocsim.benchmark import answer, memory
 from allocsim.benchmark.figures import Count
 from allocsim.benchmark.meter import Meter, resident
 from allocsim.benchmark.page_scan import PageScan
-from allocsim.benchmark.stepping import one_step, replay_all, replay_steps
+from allocsim.benchmark.stepping import one_step, replay_steps
 from allocsim.benchmark.subject import Subject
 from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE
@@ -68,6 +68,11 @@ class Pages(msgspec.Struct, kw_only=True):
     """The program break before the first event and at the end, if the library's heap is between
     them and only Python's own malloc is elsewhere."""
 
+    @property
+    def peak(self) -> int:
+        """The highest growth at one of the points, in bytes."""
+        return max((growth for _, _, growth in self.points), default=0)
+
 
 class Setup(NamedTuple):
     """Everything that the measurement needs, prepared before the library is loaded."""
@@ -89,26 +94,33 @@ class Setup(NamedTuple):
         return self.replay.meter
 
 
-def prepare(events: Table[Event], touch: Touch, limit: int, file: int, experiments: int) -> Setup:
+def prepare(
+    events: Table[Event],
+    touch: Touch,
+    limit: int,
+    pace: memory.Pace | None,
+    into: tuple[int, int],
+) -> Setup:
     """Prepare a measurement.
 
-    `limit` is in bytes of footprint; `file` is the descriptor of the answer.
+    `limit` is in bytes of footprint, and `pace` is as in `memory.prepare`. `into` is (descriptor of
+    the answer, number of experiments).
     """
     before, started, ended, later = (PageScan() for _ in range(4))
     for scan in (before, started, ended, later):
         scan.take()  # the first scan of each makes Python allocate memory
     compile_usable()
-    replay = memory.prepare(events, touch, limit)
-    return Setup(replay, before, started, ended, later, file, experiments)
+    replay = memory.prepare(events, touch, limit, pace=pace)
+    return Setup(replay, before, started, ended, later, *into)
 
 
 def measure(setup: Setup, subject: Subject, before: int) -> Pages:
     """Replay, and write the answer; `before` is the anonymous RSS before the library was loaded."""
-    library, replay = subject.library, setup.replay
+    library, replay = subject.library, setup.replay.with_clock_of(subject)
     assert library is not None
     start = program_break(library)
     setup.started.take()
-    replay_all(subject, replay.run, replay.events, replay.steps, replay.meter)
+    replay.replay(subject)
     growth = int(resident(replay.meter)) - before
     setup.ended.take()
     old, new = setup.before.pages(), setup.ended.pages()

@@ -23,6 +23,7 @@ from allocsim.benchmark.child import Message, Request
 from allocsim.benchmark.subject import library_of
 from allocsim.core import compile_notice
 from allocsim.errors import AllocsimError
+from allocsim.events import EVENT
 from allocsim.libraries.environment import child_environment
 from allocsim.python_child import POLL_INTERVAL, end_of, last_line, module_command, running
 from allocsim.text import format_bytes, printable
@@ -36,6 +37,11 @@ SLACK = 1 << 20
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""
+
+ARRAYS_SLACK, ARRAYS_BYTES = 32 << 20, 128
+"""Bytes of memory that a child may take to write arrays, in all and for each event: it loads more
+code, and has several columns of the live objects. The child itself compares its peak with the
+limit."""
 
 MAX_MESSAGE = 1 << 20
 """Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes
@@ -55,6 +61,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 class SubjectFailed(AllocsimError):
     """A subject could not be measured. The message says briefly how its process ended."""
+
+
+class LimitReached(SubjectFailed):
+    """The footprint of a subject exceeded the limit."""
 
 
 def run_child(request: Request, timeout: float, keep_settings: bool = False) -> Message:
@@ -95,7 +105,8 @@ class _Watcher:
         for line in self._lines(messages):
             message = self._decode(line)
             if message.stage == "failed":
-                raise SubjectFailed(message.failure or "failed")
+                kind = LimitReached if message.over_limit else SubjectFailed
+                raise kind(message.failure or "failed")
             if message.stage == "done":
                 return message
             self._enter(message)
@@ -136,7 +147,8 @@ class _Watcher:
             if library_of(self.request.subject):  # the driver enforces the limit of a design
                 # The library may have forged the message, so it must not raise its own limit.
                 begun = min(message.resident, self._resident())
-                self.max_resident = begun + self.request.max_footprint() + SLACK
+                room = SLACK + _room_for_arrays(self.request)
+                self.max_resident = begun + self.request.max_footprint() + room
 
     def _lines(self, messages: int) -> Iterator[bytes]:
         """Yield the child's lines until it closes the pipe; check its limits every POLL_INTERVAL.
@@ -164,7 +176,7 @@ class _Watcher:
         if self.max_resident is not None and self._resident() > self.max_resident:
             limit = self.request.limit
             bound = str(self.request.bound()) if limit is None else format_bytes(limit)
-            raise SubjectFailed(f"killed when it exceeded the limit of {bound}")
+            raise LimitReached(f"killed when it exceeded the limit of {bound}")
 
     def _resident(self) -> int:
         """Return the RSS of the child in bytes, or 0 if it has ended."""
@@ -173,3 +185,10 @@ class _Watcher:
                 return int(statm.read().split()[1]) * _PAGE
         except (OSError, IndexError):
             return 0
+
+
+def _room_for_arrays(request: Request) -> int:
+    """Return the bytes of memory that a child may take to write its arrays, if it writes any."""
+    if request.arrays < 0:
+        return 0
+    return ARRAYS_SLACK + ARRAYS_BYTES * (os.fstat(request.events).st_size // EVENT.itemsize)

@@ -103,7 +103,8 @@ def explain(
     table = trace.sites.table if trace.sites else EMPTY
     sites = lives.site[heap.number]
     stacks = stacks_of(heap, shares, sites, table) if question.stacks else None
-    labels = [label(by, heap, lives, table) for by in question.by or _default_by(table)]
+    groupings = dict.fromkeys(question.by) or _default_by(table)
+    labels = [label(by, heap, lives, table) for by in groupings]
     owners = [owners_by(heap, shares, each) for each in labels]
     experiments = Experiments(subject, opener, (event, heap.footprint), question.seconds)
     groups = _groups(question, labels, owners, heap)
@@ -166,10 +167,11 @@ def _groups(
         for each, rows in zip(labels, owners, strict=True)
         for owner in rows
     }
-    for name in question.what_if:
+    wanted = dict.fromkeys(question.what_if)
+    for name in wanted:
         if name not in known:
             raise UnknownName("group", name, known)
-    return [group_of(*known[name], heap.number) for name in question.what_if]
+    return [group_of(*known[name], heap.number) for name in wanted]
 
 
 def _group_on_top(
@@ -183,10 +185,12 @@ def _group_on_top(
 
 
 def _left_out(experiments: Experiments, question: Question) -> list[str]:
-    """Return a sentence about the experiments that were left out; [] if there are none."""
+    """Return sentences about the experiments that failed, and about those that were left out."""
+    failed = [f"an experiment failed: {each}" for each in dict.fromkeys(experiments.failures)]
     if not experiments.left_out:
-        return []
+        return failed
     return [
+        *failed,
         f"{counted(experiments.left_out, 'experiment')} left out after {question.seconds:g} s; "
-        "--seconds sets the time for experiments"
+        "--seconds sets the time for experiments",
     ]

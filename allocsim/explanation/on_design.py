@@ -17,6 +17,7 @@ from allocsim.events import Op, Trace, no_events
 from allocsim.explanation.design_map import map_of, play_until, stops
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.looks import Look, look_at
+from allocsim.explanation.variants import Variant
 from allocsim.heap import RESERVE, Heap
 from allocsim.moments import Moment
 from allocsim.player import Options, Player, play
@@ -60,10 +61,10 @@ class OnDesign:
             player = Player(heap, self._options(), events[-1] if events else None)
             return [look_at(map_of(heap, player)) for _ in stops(player, self.open_trace(), events)]
 
-    def footprint_of(self, trace: Trace) -> int:
+    def footprint_of(self, part: Variant) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""
         with self._heap() as heap:
-            play_until(heap, trace, None, self._options())
+            play_until(heap, part.alone(), None, self._options())
             return int(operations.footprint(heap.state))
 
     def footprint_at(self, event: int) -> int:
@@ -90,6 +91,10 @@ class OnDesign:
             unasked = int(operations.footprint(heap.state))
             operations.release(heap.state, int(heap.state.system[0].heap))
             return unasked, int(operations.footprint(heap.state))
+
+    def sharing(self, _count: int) -> OnDesign:
+        """Return the subject for one of several replays at once, which a design does not make."""
+        return self
 
     @contextmanager
     def _played(self, event: int) -> Iterator[tuple[Heap, Player]]:

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from allocsim.benchmark import answer
+from allocsim.benchmark.child import TABLE_BYTES
 from allocsim.benchmark.comparison import Conditions, measure
 from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.benchmark.pages import Pages
-from allocsim.benchmark.parent import SubjectFailed
+from allocsim.benchmark.parent import LimitReached, SubjectFailed
 from allocsim.benchmark.subject import library_of
 from allocsim.core.memory import OS_PAGE
-from allocsim.errors import Corruption, EnvironmentLacks
-from allocsim.events import MAX_OBJECTS, Trace
+from allocsim.errors import AllocsimError, Corruption, EnvironmentLacks, LimitExceeded
+from allocsim.events import EVENT, MAX_OBJECTS, Trace
 from allocsim.explanation.heap_map import HeapMap, by_address, map_from
 from allocsim.explanation.looks import Look, read_looks
+from allocsim.explanation.variants import Variant
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
@@ -38,7 +40,11 @@ share of a slab."""
 
 ROOM_FOR_EACH = 8
 """Multiple of the workload's peak footprint that must be available for each replay that runs at the
-same time: a variant or another setting may take more memory, and a replay has tables too."""
+same time: a variant or another setting may take more memory."""
+
+ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
+"""Bytes that must be available besides, for each event of the workload: the file of a variant's
+events, and the tables of the replay if every event allocates a new object."""
 
 
 @dataclass
@@ -95,13 +101,14 @@ class OnLibrary:
             measure(self.name, "looks", workload, self.conditions, descriptor, 0, events)
             return read_looks(descriptor, events, PARTS, os.sysconf("SC_PHYS_PAGES"))
         except SubjectFailed as failure:
-            raise EnvironmentLacks(f"{self.name}: {failure}") from None
+            raise self._error(failure) from None
         finally:
             os.close(descriptor)
 
-    def footprint_of(self, trace: Trace) -> int:
+    def footprint_of(self, part: Variant) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""
-        events = write_events(trace)
+        available = self.conditions.available
+        events = write_events(part.trace, available=available, remaining=part.remaining)
         try:
             return self._run(events)[0].pages * OS_PAGE
         finally:
@@ -127,13 +134,27 @@ class OnLibrary:
         """Return how many replays to run at once: one on each core, if there is room for each."""
         points = self._last[0].points if self._last else []
         peak = max((growth for _, _, growth in points), default=0)
-        room = self.conditions.available() // (ROOM_FOR_EACH * max(peak, OS_PAGE))
-        return max(min(len(os.sched_getaffinity(0)), room), 1)
+        each = ROOM_FOR_EACH * max(peak, OS_PAGE) + ROOM_FOR_EVENT * self._workload().events
+        return max(min(len(os.sched_getaffinity(0)), self.conditions.available() // each), 1)
+
+    def sharing(self, count: int) -> OnLibrary:
+        """Return the subject for one of `count` replays at once: each has its part of the memory.
+
+        The file of a variant's events and the replay are then bounded by that part.
+        """
+        available = self.conditions.available
+        shared = replace(self.conditions, available=lambda: available() // count)
+        return replace(self, conditions=shared)
+
+    def _error(self, failure: SubjectFailed) -> AllocsimError:
+        """Return the error for a replay that failed. A limit that the user has set is a check."""
+        is_check = isinstance(failure, LimitReached) and self.conditions.limit is not None
+        return (LimitExceeded if is_check else EnvironmentLacks)(f"{self.name}: {failure}")
 
     def _workload(self) -> EventFile:
         """Return the events of the workload, which is read once and kept for all replays."""
         if self._events is None:
-            self._events = write_events(self.open_trace())
+            self._events = write_events(self.open_trace(), available=self.conditions.available)
             weakref.finalize(self._events, os.close, self._events.descriptor)
         return self._events
 
@@ -142,7 +163,8 @@ class OnLibrary:
     ) -> tuple[Pages, list[np.ndarray]]:
         """Replay events in a new process; return (measurements, arrays of objects and pages).
 
-        `sets` has the ids to free in each experiment. Raises EnvironmentLacks if the replay fails.
+        `sets` has the ids to free in each experiment. Raises LimitExceeded if the footprint exceeds
+        the user's limit, and EnvironmentLacks if the replay fails for another reason.
         """
         require_library(library_of(self.name) or "")
         descriptor = answer.new_answer()
@@ -154,7 +176,7 @@ class OnLibrary:
             assert measured is not None
             return measured, self._read(descriptor, measured, events.events)
         except SubjectFailed as failure:
-            raise EnvironmentLacks(f"{self.name}: {failure}") from None
+            raise self._error(failure) from None
         finally:
             os.close(descriptor)
 
@@ -166,23 +188,25 @@ class OnLibrary:
             raise Corruption(f"{self.name}: {failure}") from None
 
     def _add_cautions(self, measured: Pages) -> None:
-        """Add a warning for each reason why the map is not exact."""
+        """Add a warning for each reason why the map is not exact, unless it was added before."""
+        self.cautions += [each for each in self._reasons(measured) if each not in self.cautions]
+
+    def _reasons(self, measured: Pages) -> Iterator[str]:
+        """Yield a sentence for each reason why the map is not exact."""
         scanned = (measured.pages - measured.lost) * OS_PAGE
         if not measured.is_exact:
-            self.cautions.append(
+            yield (
                 "this kernel has no PAGEMAP_SCAN (Linux 6.7): pages that only hold zeros and were "
                 "never written count too"
             )
         if scanned != measured.growth:
-            self.cautions.append(
+            yield (
                 f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by {measured.growth:,}"
             )
         if not measured.has_usable:
-            self.cautions.append(
-                f"{self.name} does not report usable sizes, so rounding is not shown"
-            )
+            yield (f"{self.name} does not report usable sizes, so rounding is not shown")
         if self._threads > 1:
-            self.cautions.append(
+            yield (
                 f"the {self._threads} threads of the workload were replayed on one: "
                 "per-thread arenas and caches are not measured"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,32 +19,49 @@ group. `first` is the number of events before the first call, and `sites` has th
 each call. The flags of calls that allocate no object are not used."""
 
 
-def variant(trace: Trace, events: int, match: Match, kept: bool) -> Trace:
-    """Return the first `events` events of a trace, without some objects and their calls.
+@dataclass
+class Variant:
+    """A part of a trace: only the objects of a group, or all others. It can be read only once."""
 
-    With `kept`, only the objects of the group remain; otherwise, only the objects of the group are
-    removed. Notes remain. The length of the variant is not known in advance.
-    """
-    cut_off = first_events(trace, events)
-    return replace(cut_off, chunks=_filtered(cut_off, match, kept), length=None)
+    trace: Trace
+    """The trace, cut off at the end of the variant. It still has all objects, so the facts about
+    its rows are valid (see `traces.event_facts`)."""
+    match: Match
+    kept: bool
+    """Whether only the objects of the group remain. Otherwise, only they are removed."""
+    _is_member: np.ndarray = field(default_factory=lambda: np.zeros(1, np.bool_))
+    """By object id: whether the object is in the group."""
+    _done: int = 0
+    """Number of calls in the chunks so far."""
+
+    def remaining(self, chunk: Any) -> np.ndarray:
+        """Return a flag for each event of the next chunk: whether it remains. Notes remain."""
+        sites = sites_of(self.trace, chunk)
+        highest = int(chunk.object.max(initial=0))
+        if highest >= len(self._is_member):
+            self._is_member = grown(self._is_member, highest + 1)
+        calls = chunk.op <= Op.FREE
+        matched, of_group = np.zeros(len(chunk), np.bool_), np.zeros(len(chunk), np.bool_)
+        matched[calls] = self.match(chunk[calls], self._done, sites[calls])
+        self._done += int(np.count_nonzero(calls))
+        mark_members(chunk, matched, self._is_member, of_group)
+        found: np.ndarray = (of_group == self.kept) | ~calls
+        return found
+
+    def alone(self) -> Trace:
+        """Return the variant as a trace of its own. Its length is not known in advance."""
+        return replace(self.trace, chunks=self._chunks(), length=None)
+
+    def _chunks(self) -> Iterator[Any]:
+        """Yield the chunks of the trace with the events that remain."""
+        with closing_chunks(self.trace.chunks):
+            for chunk in self.trace.chunks:
+                yield chunk[self.remaining(chunk)]
 
 
-def _filtered(trace: Trace, match: Match, kept: bool) -> Iterator[Any]:
-    """Yield the chunks of a trace with the calls that remain in the variant."""
-    is_member, done = np.zeros(1, np.bool_), 0
-    with closing_chunks(trace.chunks):
-        for chunk in trace.chunks:
-            sites = sites_of(trace, chunk)
-            highest = int(chunk.object.max(initial=0))
-            if highest >= len(is_member):
-                is_member = grown(is_member, highest + 1)
-            calls = chunk.op <= Op.FREE
-            matched = np.zeros(len(chunk), np.bool_)
-            matched[calls] = match(chunk[calls], done, sites[calls])
-            done += int(np.count_nonzero(calls))
-            of_group = np.zeros(len(chunk), np.bool_)
-            mark_members(chunk, matched, is_member, of_group)
-            yield chunk[(of_group == kept) | ~calls]
+def variant(trace: Trace, events: int, match: Match, kept: bool) -> Variant:
+    """Return the variant of the first `events` events of a trace."""
+    return Variant(first_events(trace, events), match, kept)
 
 
 @kernel

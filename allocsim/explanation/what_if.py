@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from allocsim.errors import CheckFailed, EnvironmentLacks
 from allocsim.events import Trace
 from allocsim.explanation.labels import Labels
 from allocsim.explanation.noise import is_noise
@@ -87,6 +88,8 @@ class Experiments:
         self.deadline = time.monotonic() + seconds
         self._parts: dict[tuple[str, str, bool], int] = {}
         self._skipped: list[Step] = []
+        self.failures: list[str] = []
+        """The messages of experiments that failed."""
 
     @property
     def left_out(self) -> int:
@@ -109,6 +112,7 @@ class Experiments:
         Threads suffice, because each only waits for the process that replays.
         """
         count = self.subject.side_by_side()
+        self.subject = self.subject.sharing(count)
         if count == 1:
             return [*map(self._in_time, steps)]
         with ThreadPoolExecutor(count, "experiments") as pool:
@@ -118,13 +122,19 @@ class Experiments:
                 pool.shutdown(cancel_futures=True)
 
     def _in_time(self, steps: list[Step]) -> list[WhatIf]:
-        """Make experiments one after another, except those that would start after the deadline."""
+        """Make experiments one after another, except those that would start after the deadline.
+
+        If one fails, the others are still made.
+        """
         results = []
         for step in steps:
             if time.monotonic() > self.deadline:
                 self._skipped.append(step)  # threads share it: append is atomic, += is not
                 continue
-            results += step()
+            try:
+                results += step()
+            except (CheckFailed, EnvironmentLacks) as error:
+                self.failures.append(str(error))
         return results
 
     def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:

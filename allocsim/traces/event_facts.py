@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.events import Op, Trace
+from allocsim.events import Trace
 from allocsim.recorded_pairs import recorded_pairs
 
 TIMES = "times"
@@ -46,10 +46,10 @@ class CallsBefore:
         self._rows = rows
         self._read = 0  # rows of the chunks so far
 
-    def add(self, chunk: np.ndarray, before: int) -> None:
-        """Add a chunk; `before` is the number of calls before it."""
-        calls = np.concatenate([[0], np.cumsum(chunk["op"] <= Op.FREE)])
+    def add(self, is_call: np.ndarray, before: int) -> None:
+        """Add a chunk: whether each row is a call; `before` is the number of calls before it."""
+        calls = np.concatenate([[0], np.cumsum(is_call)])
         first = int(np.searchsorted(self._rows, self._read))
-        inside = np.minimum(self._rows[first:] - self._read, len(chunk))
+        inside = np.minimum(self._rows[first:] - self._read, len(is_call))
         self.calls[first:] = before + calls[inside]
-        self._read += len(chunk)
+        self._read += len(is_call)

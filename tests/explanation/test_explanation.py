@@ -6,12 +6,13 @@ import pytest
 
 from allocsim.call_sites.table import table_of_addresses
 from allocsim.driver import Touch
-from allocsim.errors import InputError, UnknownName
+from allocsim.errors import InputError, LimitExceeded, UnknownName
 from allocsim.events import Trace, no_events
 from allocsim.explanation.explanation import Explanation, Question, explain
 from allocsim.explanation.on_design import OnDesign
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.sentences import sentences
+from allocsim.explanation.variants import Variant
 from allocsim.explanation.what_if import WhatIf
 from tests.call_sites.stacks import FRAMES, with_sites
 from tests.driving import free, malloc, stream_of
@@ -79,10 +80,10 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
 def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     replays, replay = list[int](), OnDesign.footprint_of
 
-    def counted(self: OnDesign, trace: Trace) -> int:
+    def counted(self: OnDesign, part: Variant) -> int:
         """Count a replay and make it."""
         replays.append(1)
-        return replay(self, trace)
+        return replay(self, part)
 
     monkeypatch.setattr(OnDesign, "footprint_of", counted)
     found = explained("go2008", Question("end", by=("size",), seconds=1e6))
@@ -206,3 +207,25 @@ def test_share_that_the_replay_does_not_confirm_is_said(
     _, *found = sentences(100 * MIB, {"live": 100 * MIB}, *given)
     assert [said in sentence for sentence in found if said] == ([True] if said else [])
     assert len(found) == (said is not None)
+
+
+def test_groupings_and_groups_given_twice_count_once() -> None:
+    question = Question("end", by=("size", "size"), what_if=("208 B", "208 B"), seconds=1e6)
+    once = Question("end", by=("size",), what_if=("208 B",), seconds=1e6)
+    assert explained("go2008", question) == explained("go2008", once)
+
+
+def test_experiment_that_fails_is_told_and_the_others_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: OnDesign, part: Variant) -> int:
+        """Fail as a replay does whose footprint exceeds the limit."""
+        raise LimitExceeded("the footprint exceeded the limit")
+
+    question = Question("end", by=("size",), seconds=1e6)
+    whole = explained("tcmalloc", question)
+    monkeypatch.setattr(OnDesign, "footprint_of", refuse)
+    found = explained("tcmalloc", question)
+    assert found.cautions == ["an experiment failed: the footprint exceeded the limit"]
+    kept = [each for each in whole.what_ifs if each.kind not in ("never", "own heap")]
+    assert found.what_ifs == kept

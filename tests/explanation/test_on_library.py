@@ -1,6 +1,7 @@
 """Owners in the processes of real libraries, with figures known by hand."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,15 +11,17 @@ import pytest
 
 from allocsim.benchmark.answer import MAX_SETS, new_answer, write_arrays
 from allocsim.benchmark.comparison import Conditions
+from allocsim.benchmark.event_file import write_events
 from allocsim.benchmark.pages import Pages
 from allocsim.core.jit import PURE
 from allocsim.core.memory import OS_PAGE
 from allocsim.driver import Touch
-from allocsim.errors import Corruption, EnvironmentLacks
-from allocsim.events import Trace
+from allocsim.errors import Corruption, EnvironmentLacks, LimitExceeded
+from allocsim.events import EVENT, Trace, no_events
 from allocsim.explanation.on_library import ROOM_FOR_EACH, OnLibrary, moments_of, read_checked
 from allocsim.explanation.owners import Owner, owners_by, parts_of
 from allocsim.explanation.shares import share_out
+from allocsim.explanation.variants import variant
 from allocsim.libraries.find import find_library
 from tests.driving import random_calls, stream_of
 from tests.explanation.patterns import every_twentieth, labels_of, two_owners
@@ -129,8 +132,45 @@ def test_replays_run_side_by_side_only_while_memory_suffices_easily() -> None:
     found = pages(points=[(1, 8, 1 << 20)]), list[np.ndarray]()
     for available, count in ((0, 1), (ROOM_FOR_EACH << 20, 1), (1 << 40, os.cpu_count() or 1)):
         conditions = Conditions(available=lambda room=available: room)  # type: ignore[misc]
-        subject = OnLibrary("lib:glibc", partial(trace_of, two_owners(4)), conditions, _last=found)
+        events = write_events(trace_of(two_owners(4)))
+        subject = OnLibrary(
+            "lib:glibc", partial(trace_of, no_events()), conditions, _last=found, _events=events
+        )
         assert 1 <= subject.side_by_side() <= count
+        events.close()
+
+
+def test_replays_side_by_side_share_the_memory() -> None:
+    conditions = Conditions(available=lambda: 1000, limit=7)
+    shared = OnLibrary("lib:glibc", partial(trace_of, two_owners(4)), conditions).sharing(4)
+    assert (shared.conditions.available(), shared.conditions.limit) == (250, 7)
+
+
+def test_events_of_a_variant_may_take_half_of_the_shared_memory() -> None:
+    conditions = Conditions(available=lambda: 8 * EVENT.itemsize)
+    subject = OnLibrary("lib:glibc", partial(trace_of, two_owners(4)), conditions)
+    whole = variant(trace_of(two_owners(4)), 8, lambda calls, *_: calls.request > 0, kept=True)
+    with pytest.raises(EnvironmentLacks, match="more than half of the available memory"):
+        subject.sharing(2).footprint_of(whole)
+
+
+def test_caution_is_added_once() -> None:
+    last = pages(points=[(4, 8, 0)], is_exact=False, has_usable=False), ANSWER
+    subject = OnLibrary("lib:glibc", partial(trace_of, two_owners(4)), _last=last)
+    for _ in range(2):
+        subject.map_at(4)
+    assert len(subject.cautions) == len({*subject.cautions}) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("limit", "error"), [(1 << 10, LimitExceeded), (1 << 30, None)])
+def test_footprint_above_the_limit_fails_the_check(
+    limit: int, error: type[Exception] | None
+) -> None:
+    subject = on("glibc", two_owners(20))
+    subject.conditions = replace(subject.conditions, limit=limit)
+    with pytest.raises(error, match="lib:glibc: ") if error else nullcontext():
+        subject.moments()
 
 
 def test_missing_library_is_an_error() -> None:

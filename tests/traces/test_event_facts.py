@@ -41,6 +41,6 @@ def test_notes_are_not_counted_as_calls() -> None:
     before = CallsBefore(np.array([0, 1, 2, 3, 4, 9]))
     calls = 0
     for chunk in chunks:
-        before.add(chunk, calls)
+        before.add(chunk.op <= Op.FREE, calls)
         calls += int(np.count_nonzero(chunk.op <= Op.FREE))
     assert before.calls.tolist() == [0, 1, 1, 2, 3, 3]
