@@ -109,7 +109,7 @@ def mallctl(library: LoadedLibrary) -> Callable[..., int]:
 
 
 def releases_in_background(library: LoadedLibrary) -> bool:
-    """Return whether a thread of the library releases memory: jemalloc with background_thread."""
+    """Return whether the library releases memory in a thread: jemalloc with background_thread."""
     if not library.address(f"{library.prefix}mallctl"):
         return False
     is_on, size = ctypes.c_bool(), ctypes.c_size_t(1)

@@ -1,8 +1,8 @@
 """Replace a function that a loaded library imports, for that library alone.
 
 The dynamic linker stores the address of each imported function in a table of the library (its
-GOT). The library's dynamic section lists these places as relocations (elf(5)). glibc replaces the
-offsets in that section by addresses when it loads the library, on the processors supported here.
+GOT). The library's dynamic section lists these places as relocations (elf(5)). When glibc loads the
+library on a supported processor, it replaces the offsets in that section by addresses.
 """
 
 from __future__ import annotations

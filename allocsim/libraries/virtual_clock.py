@@ -29,8 +29,8 @@ STEADY = (1, 4, 6, 7)
 """Clocks of clock_gettime(2): CLOCK_MONOTONIC, its variants _RAW and _COARSE, CLOCK_BOOTTIME."""
 
 OF_DAY = (0, 5)
-"""CLOCK_REALTIME and CLOCK_REALTIME_COARSE. Other clocks, such as those of CPU time, are the
-machine's."""
+"""CLOCK_REALTIME and CLOCK_REALTIME_COARSE. All other clocks, such as those of CPU time, show the
+machine's time."""
 
 
 class VirtualClock:
@@ -54,8 +54,8 @@ class VirtualClock:
 def virtual_clock() -> VirtualClock:
     """Return the clock of this process.
 
-    Freeing the code of a clock would return memory to the kernel, and the next growth of Python's
-    heap would count as that of a library. Therefore a process keeps its clock.
+    A process keeps its clock: freeing the clock's code would return memory to the kernel, and the
+    next growth of Python's heap would count as that of a library.
     """
     return VirtualClock()
 
