@@ -46,13 +46,13 @@ class ProgramCommand(click.Command):
 @measuring_options
 @click.option(
     "--reference",
-    help="Allocator that counts as 1.00 in the columns `rel.`; by default the first.",
+    help="Allocator that the columns `rel.` are relative to; by default the first.",
 )
 @click.option(
     "--sort",
     metavar="COLUMN",
     shell_complete=complete_column,
-    help="Sort by a column of the table or of the CSV: peak, ns/event, kept or another.",
+    help="Sort by a column of the table or of the CSV, such as peak, ns/event or kept.",
 )
 @tolerance_options
 @click.option(
@@ -67,9 +67,7 @@ class ProgramCommand(click.Command):
     is_flag=True,
     help="Compare even if PROGRAM exits with a status other than 0.",
 )
-@click.option(
-    "--show-output", is_flag=True, help="Show the output of PROGRAM, all of it on standard error."
-)
+@click.option("--show-output", is_flag=True, help="Show the output of PROGRAM, on standard error.")
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
 @click.option("--export-csv", type=_FILE, help="Write a row for each allocator to a CSV file.")

@@ -95,7 +95,7 @@ def _measuring(command: Any) -> Any:
     "ranges",
     metavar="KEY=LOW:HIGH:STEP",
     multiple=True,
-    help="A range of values, HIGH included; the step x2 doubles the value. May be repeated.",
+    help="A range of values, up to HIGH; the step x2 doubles the value. May be repeated.",
 )
 @_measuring
 @click.option("--plan", is_flag=True, help="Show the grid, its size and a time estimate, and exit.")

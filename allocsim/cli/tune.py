@@ -51,7 +51,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     "seconds",
     type=SecondsType(),
     metavar="SECONDS",
-    help="Then search for a better table for this long: change a class at random, and replay. "
+    help="Also search for a better table, for this long: change a class at random, and replay. "
     "Ctrl-C ends the search and keeps the best table so far.",
 )
 @click.option("--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed.")

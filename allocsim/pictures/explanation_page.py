@@ -203,14 +203,14 @@ def _what_ifs(found: Explanation) -> Figure:
 def _how(shown: Shown) -> Section:
     """Return how the figures were measured."""
     found, trace = shown.found, shown.trace
-    lookers = f"{counted(len(shown.evidence.looks), 'moment')} of a replay of their own"
+    moments = f"{counted(len(shown.evidence.looks), 'moment')} of a separate replay"
     named = [
         ("command", shown.command),
         ("version", f"allocsim {__version__}"),
         ("workload", f"{trace.name}, replayed to event {found.moment.event:,}"),
         ("allocator", found.subject),
         ("unit", f"{found.unit}: memory that can only be released as a whole"),
-        ("pictures over time", lookers),
+        ("pictures over time", moments),
         ("machine", f"{platform.system()} {platform.release()}, {platform.machine()}"),
     ]
     notes = [f"note: {note}" for note in trace.notes]
