@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from allocsim.explanation.heap_top import HeapTop
+from allocsim.explanation.noise import is_noise
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.what_if import WhatIf
 from allocsim.text import counted, format_bytes
@@ -129,17 +130,23 @@ def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iter
     yield (
         f"The last live object, of {top.group}, ends {format_bytes(top.last_end)} into the heap of "
         f"{format_bytes(top.length)}. Without a request, none of the "
-        f"{format_bytes(top.free_below)} of free memory below it are released. "
-        f"{_without_top(top, measured)} ({measured.how})."
+        f"{format_bytes(top.free_below)} of free memory below it is released. "
+        f"{_without_top(footprint, top, measured)} ({measured.how})."
     )
 
 
-def _without_top(top: HeapTop, measured: WhatIf) -> str:
+def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
     """State what freeing the group of the last live object releases without a request."""
     freeing = f"Freeing all of {top.group}"
-    if measured.is_noise():
+    if not measured.is_noise():
+        return f"{freeing} releases {format_bytes(-measured.change)} at once"
+    if is_noise(footprint, top.held):
         return f"{freeing} would change little: another object ends {format_bytes(top.held)} below"
-    return f"{freeing} releases {format_bytes(-measured.change)} at once"
+    # glibc puts chunks of up to 128 bytes into fastbins when they are freed (_int_free).
+    return (
+        f"{freeing} would leave no live object in the last {format_bytes(top.held)}, but would "
+        "change little: the allocator does not merge these objects when they are freed"
+    )
 
 
 def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:

@@ -148,7 +148,7 @@ COLUMNS = ("objects", "live", "rounding", "pinned", "owned", "share", "only", "s
 def _bar(name: str, parts: Mapping[str, int], whole: int) -> Bar:
     """Return the bar of an owner."""
     size = sum(parts.values())
-    return Bar(name, f"{format_bytes(size)}  {percent(size, whole)}", parts)
+    return Bar(name, f"{format_bytes(size)}, {percent(size, whole)}", parts)
 
 
 def _held(owner: Owner) -> dict[str, int]:
@@ -183,7 +183,7 @@ def _what_ifs(found: Explanation) -> Figure:
         "within noise" if each.is_noise() else format_change(each.change) for each in found.what_ifs
     ]
     rows = [Bar("as it is", format_bytes(whole), {"footprint": whole})] + [
-        Bar(each.what, f"{format_bytes(each.footprint)}  {change}", {"footprint": each.footprint})
+        Bar(each.what, f"{format_bytes(each.footprint)}, {change}", {"footprint": each.footprint})
         for each, change in zip(found.what_ifs, changes, strict=True)
     ]
     return Figure(

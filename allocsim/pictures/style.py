@@ -51,6 +51,8 @@ svg.narrow{display:block}
 h1{font-size:22px}
 table{font-size:13px}
 th,td{padding-right:9px}
+dl{grid-template-columns:1fr;gap:0}
+dd{margin-bottom:8px}
 """
 
 _IN_PRINT = "details,nav{display:none}"

@@ -71,22 +71,24 @@ MIB = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("free_below", "change", "said"),
+    ("free_below", "change", "held", "said"),
     [
         (
             20,
             -19,
+            19,
             "ends 46.0 MiB into the heap of 47.0 MiB. Without a request, none of the 20.0 MiB",
         ),
-        (20, -19, "Freeing all of f a.c:1 releases 19.0 MiB at once (measured)."),
-        (20, 0, "would change little: another object ends 3.0 MiB below (measured)."),
-        (4, -3, "Nothing to gain"),
+        (20, -19, 19, "Freeing all of f a.c:1 releases 19.0 MiB at once (measured)."),
+        (20, 0, 0.5, "would change little: another object ends 512.0 KiB below (measured)."),
+        (20, 0, 19, "in the last 19.0 MiB, but would change little: the allocator does not merge"),
+        (4, -3, 3, "Nothing to gain"),
     ],
 )
 def test_sentence_states_what_the_last_object_holds(
-    free_below: int, change: int, said: str
+    free_below: int, change: int, held: float, said: str
 ) -> None:
-    top = HeapTop(47 * MIB, 46 * MIB, free_below * MIB, "f a.c:1", 1, 3 * MIB)
+    top = HeapTop(47 * MIB, 46 * MIB, free_below * MIB, "f a.c:1", 1, int(held * MIB))
     freed = WhatIf("unasked", "f a.c:1", "", (47 + change) * MIB, change * MIB, "measured")
     (sentence,) = sentences(47 * MIB, {"live": 46 * MIB}, [], [freed], top)
     assert said in sentence
