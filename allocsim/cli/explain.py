@@ -24,7 +24,7 @@ _FILE = click.Path(dir_okay=False)
 EXPORTS = ("pprof", "collapsed")
 """The options that write a file."""
 
-FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "map")
+FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 """The parameters that apply to a single workload."""
 
 
@@ -64,8 +64,8 @@ FOR_ONE = ("what_if", "seconds", "no_what_if", *EXPORTS, "measure", *PICTURES, "
     "what_if",
     metavar="GROUP",
     multiple=True,
-    help="Group to experiment with, named as in the tables; by default, the first one. May be "
-    "repeated.",
+    help="Group to experiment with, named as in the tables; by default, the first one, or none if "
+    "there are two workloads. May be repeated.",
 )
 @click.option(
     "--seconds",
@@ -142,6 +142,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     require_outputs([*exports, *picture_paths(options)])
     if len(names) == 2:
         require_not_given(*FOR_ONE, needs="a single workload")
+        if not options["what_if"]:
+            require_not_given("seconds", needs="a single workload, or --what-if")
         _compare(names, options)
         return
     from allocsim.cli.drive import command_line
@@ -151,7 +153,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     from allocsim.reports.heap_map_screen import print_history
 
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
-    explanation, trace = _explain(names[0], options["at"], seconds, options)
+    explanation, trace = _explain(names[0], _question(options, seconds), options)
     _export(explanation, trace.name, options)
     export_pictures(options, partial(_page, explanation, trace))
     if options["json"]:
@@ -162,20 +164,23 @@ def command(names: tuple[str, ...], **options: Any) -> None:
             print_history(explanation.evidence, recorded_times(trace.description))
 
 
-def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any:
-    """Explain a workload at a moment, with experiments of `seconds`.
-
-    Returns the explanation and the trace.
-    """
-    from allocsim.explanation.explanation import Question, explain
-    from allocsim.explanation.repeatable import repeatable
-    from allocsim.reports.trace_warnings import trace_warnings
-    from allocsim.workloads import open_workload
+def _question(options: dict[str, Any], seconds: float) -> Any:
+    """Return the question that the options ask, with experiments of `seconds`."""
+    from allocsim.explanation.explanation import Question
 
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     stacks = any(options[name] is not None for name in EXPORTS)
     pictures = options["map"] or any(options[name] is not None for name in PICTURES)
-    question = Question(at, by, options["what_if"], seconds, stacks, pictures)
+    return Question(options["at"], by, options["what_if"], seconds, stacks, pictures)
+
+
+def _explain(name: str, question: Any, options: dict[str, Any]) -> Any:
+    """Answer a question about a workload; return the explanation and the trace."""
+    from allocsim.explanation.explanation import explain
+    from allocsim.explanation.repeatable import repeatable
+    from allocsim.reports.trace_warnings import trace_warnings
+    from allocsim.workloads import open_workload
+
     workload = open_workload(name, options["seed"], options["form"], options["process"])
     opened = repeatable(workload)
     explanation, trace = explain(_subject(opened, options), question, workload.reopen_with_sites)
@@ -187,16 +192,27 @@ def _explain(name: str, at: Any, seconds: float, options: dict[str, Any]) -> Any
 
 
 def _compare(names: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Explain two workloads, without experiments, and report the changes."""
+    """Explain two workloads, with experiments only if --what-if is given; report the changes."""
+    from dataclasses import replace
+
     from allocsim.cli.drive import command_line
-    from allocsim.explanation.changes import changes_of, same_moment
+    from allocsim.explanation.changes import (
+        changes_of,
+        names_in_both,
+        require_groups,
+        same_moment,
+    )
     from allocsim.reports.changes_screen import print_changes
     from allocsim.reports.changes_text import changes_json
 
-    before, first = _explain(names[0], options["at"], 0.0, options)
-    at = same_moment(before) if options["at"] == "worst" else options["at"]
-    after, second = _explain(names[1], at, 0.0, options)
+    groups = options["what_if"]
+    olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))
+    both = replace(_question(options, options["seconds"] if groups else 0.0), skip_unknown=True)
+    before, first = _explain(names[0], replace(both, what_if=olds), options)
+    at = same_moment(before) if both.at == "worst" else both.at
+    after, second = _explain(names[1], replace(both, at=at, what_if=news), options)
     changes = changes_of(before, after)
+    require_groups(changes, groups)
     if options["json"]:
         click.echo(changes_json(changes, (first, second), command_line()))
     else:

@@ -12,10 +12,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from allocsim.errors import UnknownName
 from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.noise import is_noise
 from allocsim.explanation.owners import Owner
+from allocsim.explanation.what_if import WhatIf
 from allocsim.moments import Choice, Share
+
+MOVED = " -> "
+"""In the name of a call site whose line has moved: between its lines before and after."""
 
 _LINE = re.compile(r":\d+$")
 """The line number at the end of a call site's name."""
@@ -35,7 +40,7 @@ class Change:
         names = [owner.name for owner in (self.before, self.after) if owner is not None]
         if len({*names}) == 1:
             return names[0]
-        return f"{names[0]} -> {names[1].rpartition(':')[2]}"
+        return f"{names[0]}{MOVED}{names[1].rpartition(':')[2]}"
 
     def figures(self, field: str) -> tuple[int, int]:
         """Return a field of `Owner` in both workloads; 0 in one without this owner."""
@@ -88,6 +93,35 @@ def changes_of(before: Explanation, after: Explanation) -> Changes:
     shared = [by for by in _groupings(before) if by in _groupings(after)]
     owners = [change for by in shared for change in _changes_by(by, before, after)]
     return Changes(before, after, owners)
+
+
+def names_in_both(name: str) -> tuple[str, str]:
+    """Return the names in both workloads of an owner called `name` (see `Change.name`)."""
+    before, moved, line = name.partition(MOVED)
+    return (before, f"{before.rpartition(':')[0]}:{line}") if moved else (name, name)
+
+
+def require_groups(changes: Changes, names: Iterable[str]) -> None:
+    """Raise UnknownName if a name is no owner of either workload (see `names_in_both`)."""
+    known = {owner.name for each in (changes.before, changes.after) for owner in each.owners}
+    for name in names:
+        if known.isdisjoint(names_in_both(name)):
+            raise UnknownName("group", name, [change.name for change in changes.owners])
+
+
+def paired_what_ifs(changes: Changes) -> list[tuple[WhatIf | None, WhatIf | None]]:
+    """Return the experiments on both workloads, with None where there is no counterpart.
+
+    Experiments are the same if their kind is, and the group or else the change.
+    """
+    both = [(each.before, each.after) for each in changes.owners]
+    renamed = {old.name: new.name for old, new in both if old and new}
+    before = {
+        (each.kind, renamed.get(each.group, each.group) or each.what): each
+        for each in changes.before.what_ifs
+    }
+    after = {(each.kind, each.group or each.what): each for each in changes.after.what_ifs}
+    return [(before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])]
 
 
 def _groupings(explanation: Explanation) -> list[str]:

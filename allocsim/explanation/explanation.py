@@ -45,6 +45,8 @@ class Question:
     """Whether to compute the owners by stack too. With many different stacks, this takes long."""
     pictures: bool = False
     """Whether to collect the evidence for pictures, which takes another replay."""
+    skip_unknown: bool = False
+    """Whether a name in `what_if` that no group has is skipped, instead of an error."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def explain(
 
     Raises InputError if the workload has no events, if the moment does not exist, or if stacks are
     requested and the workload has no call sites; UnknownName if a grouping in `question.by` or a
-    group in `question.what_if` does not exist; and Corruption if the figures contradict each other.
+    group in `question.what_if` does not exist (see `Question.skip_unknown`); and Corruption if the
+    figures contradict each other.
     """
     _require_groupings(question.by)
     moments = subject.moments()
@@ -169,9 +172,9 @@ def _groups(
     }
     wanted = dict.fromkeys(question.what_if)
     for name in wanted:
-        if name not in known:
+        if name not in known and not question.skip_unknown:
             raise UnknownName("group", name, known)
-    return [group_of(*known[name], heap.number) for name in wanted]
+    return [group_of(*known[name], heap.number) for name in wanted if name in known]
 
 
 def _group_on_top(

@@ -20,10 +20,10 @@ from allocsim.pictures.moments import moments_table
 from allocsim.pictures.page import Page, Section, facts, listed, warnings
 from allocsim.pictures.size_lifetime import size_lifetime
 from allocsim.pictures.timeline import Point, positive, timeline
-from allocsim.reports.explanation_screen import MEANING, TITLES, when
+from allocsim.reports.explanation_screen import MEANING, TITLES, change_of, when
 from allocsim.reports.phrases import percent
 from allocsim.reports.trace_warnings import trace_warnings
-from allocsim.text import counted, format_bytes, format_change
+from allocsim.text import counted, format_bytes
 
 ROWS = 8
 """Maximum number of owners in a picture. The others are summed in one bar."""
@@ -179,9 +179,7 @@ def _heap(evidence: Evidence) -> list[Section]:
 def _what_ifs(found: Explanation) -> Figure:
     """Return the figure of the experiments."""
     whole = found.moment.footprint
-    changes = [
-        "within noise" if each.is_noise() else format_change(each.change) for each in found.what_ifs
-    ]
+    changes = [*map(change_of, found.what_ifs)]
     rows = [Bar("as it is", format_bytes(whole), {"footprint": whole})] + [
         Bar(each.what, f"{format_bytes(each.footprint)}, {change}", {"footprint": each.footprint})
         for each, change in zip(found.what_ifs, changes, strict=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from allocsim.explanation.change_sentences import change_sentences
-from allocsim.explanation.changes import Change, Changes
-from allocsim.reports.explanation_screen import ROWS, TITLES, when
+from allocsim.explanation.changes import Change, Changes, paired_what_ifs
+from allocsim.explanation.what_if import WhatIf
+from allocsim.reports.explanation_screen import ROWS, TITLES, change_of, when
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import format_bytes, format_change
 
@@ -27,6 +28,8 @@ def print_changes(changes: Changes, before: str, after: str) -> None:
         rows = [change for change in changes.owners if change.by == by]
         screen.print_table(_owners_table(by, rows, changes), 2)
     screen.print(styled(MEANING.format(before=before, after=after), "dim"))
+    if changes.before.what_ifs or changes.after.what_ifs:
+        screen.print_table(_what_if_table(changes))
     screen.print("", *map(styled, change_sentences(changes)))
     cautions = dict.fromkeys([*changes.before.cautions, *changes.after.cautions])
     screen.print(*(styled(f"warning: {caution}", "yellow") for caution in cautions))
@@ -89,6 +92,20 @@ def _owner_cells(rows: list[Change], changes: Changes) -> list[str]:
     live = [format_bytes(size) for size in sums("live")]
     before, after = sums("owned")
     return [*objects, *live, *_cells(changes, before, after)]
+
+
+def _what_if_table(changes: Changes) -> Table:
+    """Return the table of the experiments on both workloads."""
+    table = _table("what if", ("footprint A", "change", "footprint B", "change"))
+    for pair in paired_what_ifs(changes):
+        what = next(each.what for each in pair if each is not None)
+        table.add_row(what, *(cell for each in pair for cell in _what_if_cells(each)))
+    return table
+
+
+def _what_if_cells(each: WhatIf | None) -> tuple[str, str]:
+    """Return the cells of an experiment; empty ones if it was not made."""
+    return ("", "") if each is None else (format_bytes(each.footprint), change_of(each))
 
 
 def _cells(changes: Changes, before: int, after: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.owners import Owner
+from allocsim.explanation.what_if import WhatIf
 from allocsim.moments import Moment
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import bar, percent
@@ -115,6 +116,10 @@ def _what_if_table(explanation: Explanation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for each in explanation.what_ifs:
-        change = "within noise" if each.is_noise() else format_change(each.change)
-        table.add_row(each.what, format_bytes(each.footprint), change, each.how)
+        table.add_row(each.what, format_bytes(each.footprint), change_of(each), each.how)
     return table
+
+
+def change_of(each: WhatIf) -> str:
+    """Return the change that an experiment measured, as text."""
+    return "within noise" if each.is_noise() else format_change(each.change)

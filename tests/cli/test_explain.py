@@ -166,14 +166,29 @@ def test_json_of_two_workloads_has_both_and_their_changes(run: Run, text: Path) 
     ("line", "said"),
     [
         ("a b c", "expected one or two workloads; found 3"),
-        ("a b --what-if X", "--what-if needs a single workload"),
+        ("a b --no-what-if", "--no-what-if needs a single workload"),
+        ("a b --seconds 3", "--seconds needs a single workload, or --what-if"),
         ("a b --pprof x", "--pprof needs a single workload"),
     ],
 )
-def test_two_workloads_have_no_experiments_and_no_exports(run: Run, line: str, said: str) -> None:
+def test_two_workloads_have_no_exports(run: Run, line: str, said: str) -> None:
     ended = run(f"explain {line}")
     assert ended.status == 2
     assert said in ended.err
+
+
+def test_experiments_on_two_workloads_are_next_to_each_other(run: Run, text: Path) -> None:
+    ended = run("explain", str(text), str(text), "--on", "go2008", "--what-if", "8 B")
+    assert ended.status == 0, ended.err
+    (row,) = [line for line in ended.out.splitlines() if "8 B never allocated" in line]
+    words = row.partition("allocated")[2].split()
+    assert words[: len(words) // 2] == words[len(words) // 2 :]
+
+
+def test_group_that_neither_workload_has_is_an_error(run: Run, text: Path) -> None:
+    ended = run("explain", str(text), str(text), "--on", "go2008", "--what-if", "17 B")
+    assert ended.status == 2
+    assert "unknown group '17 B'" in ended.err
 
 
 def test_pictures_need_an_optional_package(

@@ -4,10 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from allocsim.errors import UnknownName
 from allocsim.explanation.change_sentences import change_sentences
-from allocsim.explanation.changes import Changes, changes_of, same_moment
+from allocsim.explanation.changes import (
+    Changes,
+    changes_of,
+    names_in_both,
+    paired_what_ifs,
+    require_groups,
+    same_moment,
+)
 from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.owners import Owner
+from allocsim.explanation.what_if import WhatIf
 from allocsim.moments import Moment, Share
 
 MIB = 1 << 20
@@ -77,6 +86,30 @@ def test_grouping_that_only_one_has_is_left_out() -> None:
 )
 def test_second_workload_is_compared_at_the_same_moment(at: int, expected: str | Share) -> None:
     assert same_moment(explained(owner("f", 5), at=at)) == expected
+
+
+def experiment(kind: str, group: str, what: str) -> WhatIf:
+    """Return an experiment."""
+    return WhatIf(kind, group, what, MIB, -MIB, "replayed")
+
+
+def test_experiments_with_the_same_group_or_setting_are_pairs() -> None:
+    before, after = explained(owner("f a.c:1", 5)), explained(owner("f a.c:9", 4))
+    olds = [experiment("never", "f a.c:1", "old"), experiment("setting", "", "x=0")]
+    news = [experiment("setting", "", "x=0"), experiment("never", "f a.c:9", "new"),
+            experiment("own heap", "f a.c:9", "apart")]  # fmt: skip
+    changes = changes_of(replace(before, what_ifs=olds), replace(after, what_ifs=news))
+    assert paired_what_ifs(changes) == [(olds[0], news[1]), (olds[1], news[0]), (None, news[2])]
+
+
+def test_name_of_a_site_whose_line_moved_means_both_lines() -> None:
+    changes = changes_of(explained(owner("f a.c:1", 5)), explained(owner("f a.c:9", 4)))
+    (change,) = changes.owners
+    assert names_in_both(change.name) == ("f a.c:1", "f a.c:9")
+    assert names_in_both("16 B") == ("16 B", "16 B")
+    require_groups(changes, [change.name, "f a.c:1", "f a.c:9"])
+    with pytest.raises(UnknownName, match=r"f a\.c:2"):
+        require_groups(changes, ["f a.c:2"])
 
 
 def test_sentences_state_the_change_and_its_owner() -> None:
