@@ -85,6 +85,7 @@ class Driver(Struct):
 
 
 DRIVER = Driver.dtype
+"""NumPy type of a Driver in an array."""
 
 
 class Object(Struct):
@@ -95,6 +96,7 @@ class Object(Struct):
 
 
 OBJECT = Object.dtype
+"""NumPy type of an Object in an array."""
 
 
 class Run(NamedTuple):

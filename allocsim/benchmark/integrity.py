@@ -30,6 +30,7 @@ ALIGNMENT = 16
 """alignof(max_align_t) on x86-64 and arm64, in bytes."""
 
 LOST = "realloc does not keep the contents of objects"
+"""The flaw of a library that fails only this part of the check."""
 
 
 def require_intact(subject: Subject, setup: Setup) -> str | None:

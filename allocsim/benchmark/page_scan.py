@@ -21,6 +21,7 @@ from allocsim.core.memory import OS_PAGE, table
 from allocsim.errors import EnvironmentLacks
 
 PAGEMAP = "/proc/self/pagemap"
+"""The kernel's file with an 8-byte entry for each page of this process (proc_pid_pagemap(5))."""
 
 PAGEMAP_SCAN = 0xC0606610
 """The request number of the ioctl: _IOWR('f', 16, struct pm_scan_arg) (linux/fs.h)."""

@@ -14,7 +14,7 @@ code. Its modules, from bottom to top:
   atomics        atomic loads, stores and additions, for kernels on several OS threads
   prefetch       loading a row of a table into the CPU's caches early
   operations     the calls that a design answers (malloc, free, ...), and `Status`
-  defaults       kernels for the operations that a design may leave out
+  defaults       kernels for the operations that a design may omit
   system         pages and metadata from the operating system, released pages, freezing
   size_classes   the table of a design's size classes, and its check
   check          invariants, in plain Python

@@ -1,4 +1,4 @@
-"""Default kernels for the operations that a design may leave out.
+"""Default kernels for the operations that a design may omit.
 
 A design must have kernels for malloc, free, usable_size and measure. The default kernels for the
 other operations call these four, use the heap's System record, or do nothing. The bundled designs

@@ -24,9 +24,13 @@ from numba.np.arrayobj import populate_array
 from allocsim.core.records import HeapState
 
 WORD = 8
+"""Bytes of a machine word."""
+
 ARRAYS = "arrays"
 """Name of the field of `code` that holds the copy, and its length in words."""
+
 MAX_WORDS = 256
+"""Words reserved for the copy: enough for a state of 36 tables of up to three dimensions."""
 
 
 class HeapPointer(types.Type):

@@ -68,6 +68,7 @@ INSTALLED = tuple(
 import is not followed. Of all these packages, only numba and numpy count, by version."""
 
 PACKAGE = Path(__file__).parents[1]
+"""Directory of the package allocsim."""
 
 
 class ImportClosure:

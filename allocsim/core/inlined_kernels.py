@@ -24,7 +24,8 @@ ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
 
 COLD = ("cold", "noinline")
-"""LLVM's attributes of a function that runs seldom: a call to it is moved out of the way."""
+"""LLVM's attributes of a function that rarely runs: code on the path to a call of it is moved away
+from the code that runs often."""
 
 _numbers = count(1)
 """Numbers of libraries, in the order in which they were finalised: callees before callers."""

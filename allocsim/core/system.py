@@ -80,7 +80,7 @@ def count_pages(heap: HasSystem, length: int) -> bool:
 
 @kernel
 def return_pages(heap: HasSystem, address: int, length: int) -> None:
-    """Return `length` bytes of whole pages to the OS for good; the heap no longer counts them."""
+    """Return `length` bytes of whole pages to the OS permanently; the heap no longer has them."""
     advise(address, length, MADV_DONTNEED)
     system = heap.system[0]
     system.heap -= length

@@ -18,7 +18,7 @@ from allocsim.errors import InputError
 
 
 def complete(design: object, source: str) -> Design:
-    """Return `design`, with default kernels for the operations that it leaves out.
+    """Return `design`, with default kernels for the operations that it omits.
 
     Raises InputError if it is not a valid Design; the message begins with `source`, the name of the
     file or of the package.

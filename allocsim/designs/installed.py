@@ -9,6 +9,7 @@ from allocsim.designs.design import Design
 from allocsim.errors import InputError
 
 GROUP = "allocsim.designs"
+"""The group of entry points under which packages register designs."""
 
 
 def installed_designs() -> dict[str, EntryPoint]:

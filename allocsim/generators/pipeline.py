@@ -20,6 +20,7 @@ from allocsim.generators.sizes import SizeLaw, Uniform
 from allocsim.text import Size
 
 PRODUCER, CONSUMER = 0, 1
+"""Thread numbers."""
 
 
 class Pipeline(Generator, frozen=True, kw_only=True, tag_field="kind", tag="pipeline"):

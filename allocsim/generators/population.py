@@ -32,6 +32,7 @@ ROW = np.dtype(
     ],
     align=True,
 )
+"""The objects of one size."""
 
 STATE = np.dtype(
     [
@@ -41,6 +42,7 @@ STATE = np.dtype(
     ],
     align=True,
 )
+"""Totals over all rows."""
 
 TOTAL_WEIGHT = 1 << 31
 """Approximate sum of the weights of allocations; each weight is rounded, and is at least 1."""

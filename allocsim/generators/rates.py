@@ -27,6 +27,7 @@ sum, product or quotient of a workload's arithmetic overflows."""
 GRAMMAR = (
     "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, each 0 or from 1e-30 to 1e30"
 )
+"""Form of a line, for error messages."""
 
 
 class Rate(NamedTuple):

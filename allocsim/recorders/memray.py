@@ -21,8 +21,10 @@ from allocsim.recorders.program import Outcome, run_program
 from allocsim.recorders.python_packages import how_to_install, main_of, version_in
 
 RUN = ("run", "--quiet", "--no-compress")
+"""Command and options of memray."""
 
 PYTHON_ALLOCATORS = "--trace-python-allocators"
+"""memray's option to record Python's own allocators; allocsim's option has the same name."""
 
 _PYTHON = re.compile(r"python[\d.]*")
 

@@ -26,6 +26,7 @@ from allocsim.recorders.linkage import why_not_with_glibc_only
 from allocsim.recorders.program import Outcome, preload, run_program
 
 DEBUG = "libc_malloc_debug.so.0"
+"""The library with glibc's debugging malloc."""
 
 
 def missing(_: Request) -> str | None:

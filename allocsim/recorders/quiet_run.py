@@ -27,6 +27,7 @@ from allocsim.recorders.program import (
 from allocsim.recorders.standard_input import STANDARD_INPUT, input_position, rewind_input
 
 STANDARD_ERROR = 2
+"""Descriptor of standard error."""
 
 
 class TimedOut(InputError):

@@ -22,6 +22,7 @@ _MAPPING = re.compile(
 """Matches the first line of a mapping, or the line with its anonymous memory in KiB."""
 
 STACK = b"[stack]"
+"""The kernel's name for the stack of the main thread."""
 
 
 class Mapping(NamedTuple):

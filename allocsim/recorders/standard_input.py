@@ -6,6 +6,7 @@ import os
 import stat
 
 STANDARD_INPUT = 0
+"""Descriptor of standard input."""
 
 
 def input_position() -> int | None:

@@ -1,1 +1,1 @@
-"""The malloc libraries of this machine."""
+"""Tests of `allocsim.benchmark`, with the malloc libraries installed on this machine."""

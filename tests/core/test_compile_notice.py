@@ -1,4 +1,4 @@
-"""What is said when kernels are compiled."""
+"""The line that says what is being compiled."""
 
 import sys
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""Design files for tests: the smallest that works, and what is wrong with others."""
+"""Design files for tests: the smallest valid one, and invalid variants of it."""
 
 from pathlib import Path
 

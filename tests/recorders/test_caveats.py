@@ -1,4 +1,4 @@
-"""What a recording may not show: told before the program runs, and after it has ended."""
+"""What a recording may lack: reported before the program runs, and after it has ended."""
 
 import subprocess
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Programs that harm a borrowed recorder, or whose calls it would miss: recorded whole, or told."""
+"""Programs that disturb a third-party recorder: recorded completely, or the losses are reported."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Recordings of real programs: every event is that of the obvious reader, and the totals are known.
+"""Recordings of real programs: every event is that of a simple reader, and the totals are known.
 
 `samples/README.md` says what each is and how it was made.
 """

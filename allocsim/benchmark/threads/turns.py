@@ -28,10 +28,13 @@ THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
 SHARED_BYTES = Shared.dtype.itemsize
 CODE_BYTES = CODE.itemsize
+"""Bytes of each record: the tables are addressed in bytes, as C does."""
+
 GRANTED = ReplayThread.dtype.fields["granted"][1]  # type: ignore[index]
 REMAINING = Epoch.dtype.fields["remaining"][1]  # type: ignore[index]
 MADE = Control.dtype.fields["made"][1]  # type: ignore[index]
 RUNG = Control.dtype.fields["rung"][1]  # type: ignore[index]
+"""Offsets of the fields that threads share, in bytes."""
 
 
 @kernel

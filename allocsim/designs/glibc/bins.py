@@ -32,6 +32,8 @@ from allocsim.designs.glibc.chunks import (
 from allocsim.designs.glibc.records import Glibc, MallocState
 
 NBINS = 128
+"""Numbers of bins, of which 0 and 127 are unused (NBINS)."""
+
 UNSORTED = 1
 """Number of the unsorted list."""
 
@@ -39,7 +41,10 @@ MIN_LARGE_SIZE = 1024
 """Bytes of the smallest chunk in a large bin."""
 
 NFASTBINS = 10
+"""Fastbins of an arena: chunk sizes 32 to 176 in steps of 16 (NFASTBINS)."""
+
 BINMAP_WORDS = 4
+"""Words of the map of the bins, each with 32 bits in use (BINMAPSIZE)."""
 
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS

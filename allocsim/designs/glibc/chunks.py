@@ -18,9 +18,11 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word, store_word
 
 MALLOC_ALIGNMENT = 16
+"""Alignment of chunks and objects, in bytes."""
 CHUNK_HDR_SZ = 16
 """Bytes from a chunk to its object."""
 SIZE_SZ = 8
+"""Bytes of a size_t: a chunk has this many bytes more than its object."""
 MINSIZE = 32
 """Bytes of the smallest chunk."""
 
@@ -31,6 +33,7 @@ IS_MMAPPED = 2
 NON_MAIN_ARENA = 4
 """Flag of a head: the chunk is in an arena other than the main one, and in use."""
 SIZE_BITS = 7
+"""Mask of the three flags of a head."""
 
 PAGE = 4096
 """Bytes of a page of the operating system."""

@@ -16,10 +16,13 @@ from allocsim.designs.glibc.chunks import CHUNK_HDR_SZ, MINSIZE
 from allocsim.designs.glibc.records import Glibc
 
 TCACHE_MAX_BINS = 64
+"""Lists of a cache: chunk sizes 32 to 1,040 in steps of 16 (TCACHE_MAX_BINS)."""
+
 MAX_TCACHE_SIZE = 1032
 """Maximum request that can be cached, in bytes."""
 
 MAX_TCACHE_COUNT = 65535
+"""Maximum of the parameter `tcache_count` (MAX_TCACHE_COUNT)."""
 
 TCACHE_KEY = 0x5DEECE66DA7C11E5
 """Written into each cached object, after its link, to detect that it is freed again (tcache_key, a

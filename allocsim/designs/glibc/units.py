@@ -20,6 +20,7 @@ NAMES = ("free_chunks", "top", "stacks")
 an arena, or a stack segment."""
 
 FREE_CHUNKS, TOP, STACKS = range(3)
+"""Indexes into NAMES."""
 
 
 def units(heap: Glibc) -> Units:

@@ -27,8 +27,11 @@ from allocsim.designs.go.check_pages import (
 from allocsim.designs.go.records import FULL, PARTIAL, Go
 
 ALL = (1 << 64) - 1
+"""Mask that makes an int64 word an unsigned number."""
+
 TINY_CLASS = 2
 WHOLE = 1 << 16
+"""As in `size_classes` and `objects`, but written again, so that a wrong constant is detected."""
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:

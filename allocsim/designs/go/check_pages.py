@@ -19,6 +19,7 @@ from allocsim.designs.go.records import STACK, Go
 
 PAGE = 8192
 CHUNK_PAGES = 512
+"""Bytes of a page, and pages of a chunk, written again as in `check_classes`."""
 
 SEARCHES = ("search", "forced search", "free_hwm")
 """The pages that the scavenger remembers."""

@@ -21,6 +21,7 @@ from allocsim.designs.go.scavenge_index import index_alloc, index_free
 from allocsim.designs.go.size_classes import PAGE_SHIFT
 
 CHUNK_BYTES = CHUNK_PAGES << PAGE_SHIFT
+"""Bytes of a chunk: 4 MiB."""
 
 
 @kernel

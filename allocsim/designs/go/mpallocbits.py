@@ -22,8 +22,10 @@ CHUNK_PAGES = 512
 """Pages of a chunk, the unit in which the heap grows (pallocChunkPages)."""
 
 CHUNK_SHIFT = 9
+"""Log2 of CHUNK_PAGES."""
 
 CHUNK_WORDS = CHUNK_PAGES // WORD_BITS
+"""Words with a bit for each page of a chunk."""
 
 SCAVENGED = CHUNK_WORDS
 """Words between a word of pages in use and the word of released pages for the same pages."""

@@ -21,6 +21,7 @@ from allocsim.designs.go.records import Go, PallocSum
 from allocsim.designs.go.sys import WORD_BITS, leading_zeros64, trailing_zeros64
 
 LEVELS = 3
+"""Number of levels of summaries."""
 
 LEVEL_SHIFT = 3
 """Log2 of the number of summaries that one summary of the next level combines."""

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from allocsim.core.jit import PURE, kernel
 
 WORD_BITS = 64
+"""Bits of a word."""
 
 if PURE:
     _ALL = (1 << WORD_BITS) - 1

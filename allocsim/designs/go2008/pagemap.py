@@ -27,11 +27,13 @@ LEVEL_SIZE = 1 << LEVEL_BITS
 """Entries of a node (PMLevelSize)."""
 
 LEVEL_MASK = LEVEL_SIZE - 1
+"""Mask of the bits of a page number that index a node."""
 
 ROOT = 1
 """Number of the root node; node 0 is the null node."""
 
 NODE_BYTES = 8 * LEVEL_SIZE
+"""Metadata of a node."""
 
 
 @kernel

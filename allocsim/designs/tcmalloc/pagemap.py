@@ -19,8 +19,11 @@ from allocsim.designs.tcmalloc.records import Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 
 ROOT_BITS, LEAF_BITS = 17, 18
+"""Bits of a page number that index the root, and those that index a leaf."""
+
 ROOT_ROWS = 1 << ROOT_BITS
 LEAF_ROWS = 1 << LEAF_BITS
+"""Rows of the root, and of a leaf."""
 
 LEAF_BYTES = 8 * LEAF_ROWS
 """Bytes of a leaf."""
@@ -32,6 +35,7 @@ CLASS_BITS = 8
 """Low bits of an entry that hold the class."""
 
 ADDRESS_BITS = ROOT_BITS + LEAF_BITS + PAGE_SHIFT
+"""Bits of an address that the page map covers: 48."""
 
 
 @kernel

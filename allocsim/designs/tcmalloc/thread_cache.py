@@ -115,7 +115,7 @@ def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
         objects.max_length += 1
     elif objects.max_length > info.batch:
         # One burst is normal. A list that keeps overflowing has to shrink, or it would stay this
-        # long for good.
+        # long permanently.
         objects.length_overages += 1
         if objects.length_overages > MAX_OVERAGES:
             objects.max_length -= info.batch

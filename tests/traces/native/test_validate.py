@@ -64,7 +64,7 @@ def test_empty_chunk_is_valid() -> None:
     assert first_invalid(stream(), BOUNDS) is None
 
 
-def test_random_bytes_are_judged_as_an_obvious_rule_does() -> None:
+def test_random_bytes_are_judged_as_a_simple_rule_does() -> None:
     rng = random.Random(1)
     edges = (0, 1, 2, 9, 10, 30, 31, 200)
     rows = [

@@ -51,7 +51,7 @@ def test_growing_keeps_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_queues_are_those_of_an_obvious_model(seed: int) -> None:
+def test_queues_are_those_of_a_simple_model(seed: int) -> None:
     rng, steps = random.Random(seed), 200 * SCALE
     blocks = with_room_for(no_blocks(5), 0, steps)
     queues: list[deque[int]] = [deque() for _ in range(5)]
