@@ -60,8 +60,15 @@ NO_MEMORY = MemoryMap({}, frozenset())
 
 
 def read_memory_map(process: int) -> MemoryMap:
-    """Read the mappings of a process; raise OSError if the process has ended."""
-    return memory_map(Path(f"/proc/{process}/smaps").read_bytes())
+    """Read the mappings of a process; raise OSError if the process has ended.
+
+    If it ends while they are read, the last ones are missing, among them the stack and perhaps a
+    preloaded library.
+    """
+    text = Path(f"/proc/{process}/smaps").read_bytes()
+    if STACK not in text:
+        raise ProcessLookupError(f"process {process} has ended")
+    return memory_map(text)
 
 
 def memory_map(text: bytes) -> MemoryMap:

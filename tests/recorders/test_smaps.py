@@ -56,6 +56,14 @@ def test_process_that_has_ended_has_no_mappings() -> None:
         read_memory_map(1 << 22)
 
 
+def test_mappings_of_a_process_that_ends_meanwhile_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda _: TEXT[: TEXT.index(b"[stack]")])
+    with pytest.raises(ProcessLookupError):
+        read_memory_map(os.getpid())
+
+
 def test_file_that_is_not_loaded_has_no_zero_filled_pages(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "damaged").write_bytes(b"\x7fELF\x02\x01" + bytes(60))
