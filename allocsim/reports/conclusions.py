@@ -29,6 +29,7 @@ from allocsim.reports.comparison import (
 from allocsim.reports.durations import duration_warning, recorded_time
 from allocsim.reports.peak_range import lowest_peak
 from allocsim.reports.predictions import prediction_warnings
+from allocsim.reports.thread_overlap import overlap_warning
 from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.spread import MAX_SPREAD
 from allocsim.text import counted, format_bytes
@@ -95,8 +96,8 @@ def _driver_share(shown: Compared) -> str:
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions."""
-    about = (_threads, _ends, _ranges, duration_warning, _strays, _single_run, _spreads)
-    texts = [text(comparison) for text in about]
+    about = (_threads, _ends, _ranges, duration_warning, overlap_warning, _strays, _single_run)
+    texts = [text(comparison) for text in (*about, _spreads)]
     is_inferred = comparison.workload.ends == "inferred"
     sentences = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
     sentences += [text for text in texts if text]

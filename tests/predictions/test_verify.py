@@ -6,6 +6,7 @@ import pytest
 
 from allocsim.recorders.program import run_program
 from tests.predictions.programs import THREADED, programs
+from tests.predictions.times import TimeCell, disagreements, time_lines
 from tests.predictions.verify import Cell, faults_of
 
 MIB = 1 << 20
@@ -48,3 +49,32 @@ def test_programs_with_threads_end_with_status_0(tmp_path: Path) -> None:
         assert not isinstance(program, str)
         assert run_program(program, {}).status == 0
     assert len(found) == 8
+
+
+def test_distant_ratio_that_compare_warns_of_is_no_fault() -> None:
+    told = cell("k", 14, 10)._replace(told=True)
+    assert faults_of([*(cell(name, 10, 10) for name in "abcdefghij"), told]) == []
+
+
+def timed(library: str, predicted: list[float], real: list[float], program: str = "p") -> TimeCell:
+    """Return a cell with times in ns/event."""
+    return TimeCell(program, library, predicted, real)
+
+
+def test_order_of_times_is_compared_only_if_the_real_runs_differ() -> None:
+    fast, slow = timed("a", [10, 12], [50, 60]), timed("b", [20, 21], [70, 80])
+    assert [*disagreements([slow, fast])] == []
+    assert [*disagreements([timed("a", [30], [50, 71]), slow])] == []
+    assert [*disagreements([timed("a", [30], [50]), slow._replace(program="q")])] == []
+
+
+def test_order_of_times_that_is_not_predicted_is_listed() -> None:
+    slow = timed("b", [20, 21], [70, 80])
+    assert [*disagreements([slow, timed("a", [22, 23], [50, 60])])] == [
+        "p: a is faster than b; the reverse is predicted"
+    ]
+    assert [*disagreements([slow, timed("a", [19, 20.5], [50, 60])])] == [
+        "p: a is faster than b; no order is predicted"
+    ]
+    assert time_lines([]) == []
+    assert "20.5" in time_lines([slow])[1]

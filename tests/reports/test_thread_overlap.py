@@ -1,0 +1,57 @@
+"""The warning about short-lived threads that a recorder has slowed."""
+
+from typing import Any
+
+import pytest
+
+from allocsim.benchmark.figures import Row
+from allocsim.program_run import ProgramRun, RealRuns
+from allocsim.reports.conclusions import warnings
+from allocsim.reports.thread_overlap import overlap_warning
+from tests.reports.comparisons import MIB, compared, memory
+
+
+def run(cpu_seconds: float, recorder: str | None = None, threads: int = 9) -> ProgramRun:
+    """A run of the program."""
+    return ProgramRun(
+        anonymous_peak=MIB,
+        seconds=cpu_seconds,
+        cpu_seconds=cpu_seconds,
+        threads=threads,
+        cores=2,
+        recorder=recorder,
+    )
+
+
+def comparison(described: ProgramRun, real: float | None = None, **workload: Any) -> Any:
+    """A comparison of a recording with 201 threads, perhaps with a run of the program itself."""
+    row = Row(subject="lib:mimalloc", memory=memory(MIB))
+    row.real = RealRuns(runs=[run(real)]) if real else None
+    made = compared(
+        [row], reference="lib:mimalloc", **{"threads": 201, "recorded": True} | workload
+    )
+    made.comparison.workload.trace.program_run = described
+    return made.comparison
+
+
+def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
+    text = overlap_warning(comparison(run(2.5, "preload"), 0.5))
+    assert "201 threads, at most 9 at once" in text
+    assert "(2.50 s of CPU time under preload, 0.50 s with lib:mimalloc)" in text
+    alone = comparison(run(2.5, "preload"))
+    assert "(2.50 s of CPU time under preload)" in overlap_warning(alone)
+    assert overlap_warning(alone) in warnings(alone)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        comparison(run(2.5)),
+        comparison(run(2.5, "preload", threads=150)),
+        comparison(run(2.5, "preload"), 2.4),
+        comparison(run(2.5, "preload"), recorded=False),
+    ],
+    ids=["no recorder", "threads that stay", "threads that were not slowed", "one thread"],
+)
+def test_other_threads_are_no_warning(told: Any) -> None:
+    assert overlap_warning(told) == ""
