@@ -52,6 +52,7 @@ def test_file_that_does_not_exist_is_an_input_error(tmp_path: Path) -> None:
         find_design(str(tmp_path / "none.py"))
 
 
+@pytest.mark.slow
 def test_file_that_exits_is_one_line_of_the_command_and_an_error_of_heap(tmp_path: Path) -> None:
     path = tmp_path / "leaves.py"
     path.write_text("import sys\nsys.exit(141)")

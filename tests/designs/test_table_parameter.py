@@ -113,6 +113,7 @@ def test_memalign_is_aligned_under_a_given_table(design: str) -> None:
                 assert heap.memalign(alignment, size) % alignment == 0
 
 
+@pytest.mark.slow
 @each_design
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_events_keep_the_heap_valid_under_another_table(design: str, seed: int) -> None:

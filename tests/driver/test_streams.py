@@ -34,6 +34,7 @@ def calls(request: pytest.FixtureRequest) -> list[Call]:
     return random_calls(5, STEPS, threads=3, sizes=request.param)
 
 
+@pytest.mark.slow
 def test_live_bytes_are_the_plain_sum(fresh: HeapState, calls: list[Call]) -> None:
     run = new_run(samples=STEPS, next_sample=1, interval=1)
     assert play(fresh, run, stream_of(calls)) == (STEPS, Stop.SAMPLES)
@@ -42,6 +43,7 @@ def test_live_bytes_are_the_plain_sum(fresh: HeapState, calls: list[Call]) -> No
     assert taken_samples(run)["live"].tolist() == live
 
 
+@pytest.mark.slow
 def test_peak_live_is_the_highest_sum(fresh: HeapState, calls: list[Call]) -> None:
     run = new_run()
     peaks = list(accumulate(live_after(calls), max))
@@ -51,6 +53,7 @@ def test_peak_live_is_the_highest_sum(fresh: HeapState, calls: list[Call]) -> No
         assert run.driver[0].peak_live == peaks[end - 1]
 
 
+@pytest.mark.slow
 def test_parts_of_every_sample_sum_to_the_heap(fresh: HeapState, calls: list[Call]) -> None:
     run = new_run(samples=STEPS, next_sample=1, interval=1)
     play(fresh, run, stream_of(calls))
@@ -60,6 +63,7 @@ def test_parts_of_every_sample_sum_to_the_heap(fresh: HeapState, calls: list[Cal
     assert all((samples[name] >= 0).all() for name in samples.dtype.names or ())
 
 
+@pytest.mark.slow
 def test_peak_is_the_sample_at_the_first_event_of_the_largest_footprint(
     fresh: HeapState, calls: list[Call]
 ) -> None:
@@ -70,6 +74,7 @@ def test_peak_is_the_sample_at_the_first_event_of_the_largest_footprint(
     assert run.driver[0].peak_footprint == samples["footprint"].max()
 
 
+@pytest.mark.slow
 def test_samples_do_not_depend_on_how_events_come_in_chunks(calls: list[Call]) -> None:
     def sampled(length: int) -> tuple[list[object], list[object]]:
         run = new_run(samples=STEPS, next_sample=7, interval=10)
@@ -81,6 +86,7 @@ def test_samples_do_not_depend_on_how_events_come_in_chunks(calls: list[Call]) -
     assert sampled(STEPS) == sampled(37)
 
 
+@pytest.mark.slow
 def test_verified_stream_ends_well(fresh: HeapState, calls: list[Call]) -> None:
     run = new_run(verify=1, zeroed=1)
     assert play(fresh, run, stream_of(calls)) == (STEPS, Stop.END)
@@ -105,6 +111,7 @@ def soak_calls(seed: int) -> list[Call]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_heap_stays_valid_over_many_random_events(heap: Heap, seed: int) -> None:
     every = SOAK // CHECKS

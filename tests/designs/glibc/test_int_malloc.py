@@ -1,5 +1,7 @@
 """_int_malloc: where it searches for a chunk, and in which order."""
 
+import pytest
+
 from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.records import HeapState
@@ -102,6 +104,7 @@ def test_small_request_consolidates_only_when_top_is_too_small(make_glibc: MakeH
     assert int(state.arena[0].system_mem) == before
 
 
+@pytest.mark.slow
 def test_one_call_sorts_10000_chunks_at_most(glibc_heap: Heap, glibc: HeapState) -> None:
     objects = malloc(glibc, *[1048] * 20_100)
     free(glibc, *objects[::2])

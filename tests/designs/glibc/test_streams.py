@@ -14,6 +14,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "parameters"), list(enumerate(SETTINGS.values(), start=1)), ids=SETTINGS
 )

@@ -76,6 +76,7 @@ def assert_agreement(events: np.recarray, objects: int, checkpoints: Iterable[in
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("objects", "threads", "sizes"), STREAMS.values(), ids=STREAMS)
 def test_heap_agrees_with_the_model_on_random_streams(

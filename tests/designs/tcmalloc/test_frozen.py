@@ -55,6 +55,7 @@ def frozen_with(heap: Heap, count: int) -> HeapState:
     return state
 
 
+@pytest.mark.slow
 def test_frozen_heap_has_no_metadata_for_thousands_of_stacks(tcmalloc_heap: Heap) -> None:
     state = tcmalloc_heap.state
     operations.free(state, 0, malloc(state, 50 << 20))
@@ -220,6 +221,7 @@ def call_at_random(state: HeapState, rng: random.Random, live: Calls) -> bool:
     return bool(address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_heap_frozen_at_any_moment_obtains_nothing_more(seed: int) -> None:
     rng, live = random.Random(seed), Calls()
