@@ -18,7 +18,7 @@ from allocsim import __version__
 from allocsim.reports.comparison_text import csv_cell
 from allocsim.sweep.findings import PEAKS, TIMES, effects, front, overall, ranking
 from allocsim.sweep.paste import line_for
-from allocsim.sweep.results import Column, Results
+from allocsim.sweep.results import Column, Result, Results
 from allocsim.sweep.row import Footprint, Row, Speed
 
 SCHEMA = "allocsim/sweep/1"
@@ -81,10 +81,14 @@ def _column(results: Results, column: Column) -> dict[str, Any]:
         "threads": column.replay,
         "peak_live": column.peak_live,
         "front": front(column.peaks, column.times),
-        "subjects": [
-            {"subject": name, **column.results[name]._asdict()} for name in (*names, *rest)
-        ],
+        "subjects": [_subject(name, column.results[name]) for name in (*names, *rest)],
     }
+
+
+def _subject(name: str, result: Result) -> dict[str, Any]:
+    """Return the figures of a subject on a workload."""
+    keys = ("peak", "ns", "failure", "mean", "end")
+    return {"subject": name} | {key: getattr(result, key) for key in keys}
 
 
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:

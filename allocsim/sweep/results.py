@@ -25,11 +25,18 @@ class Result(NamedTuple):
     """Peak footprint in bytes."""
     ns: float | None = None
     """Median CPU time in ns/event."""
-    failure: str | None = None
+    memory_failure: str | None = None
+    times_failure: str | None = None
     mean: int | None = None
     """Mean footprint over all events in bytes; None for a library."""
     end: int | None = None
     """Footprint at the end in bytes."""
+
+    @property
+    def failure(self) -> str | None:
+        """The failure of the memory or of the times, or both; None if neither failed."""
+        failures = dict.fromkeys(filter(None, (self.memory_failure, self.times_failure)))
+        return "; ".join(failures) or None
 
     @property
     def sizes(self) -> tuple[int | None, int | None, int | None]:
@@ -38,12 +45,12 @@ class Result(NamedTuple):
 
     def with_row(self, row: Row) -> Result:
         """Return these figures with those of a newer row of the same subject and workload."""
-        found = self._replace(failure=row.failure)
         if row.measure == "times":
-            return found._replace(ns=row.times.ns if row.times else None)
-        if row.memory is None:
-            return found._replace(peak=None, mean=None, end=None)
-        return found._replace(peak=row.memory.peak, mean=row.memory.mean, end=row.memory.end)
+            return self._replace(times_failure=row.failure, ns=row.times.ns if row.times else None)
+        peak = mean = end = None
+        if row.memory is not None:
+            peak, mean, end = row.memory.peak, row.memory.mean, row.memory.end
+        return self._replace(memory_failure=row.failure, peak=peak, mean=mean, end=end)
 
 
 @dataclass

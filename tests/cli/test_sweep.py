@@ -84,16 +84,34 @@ def _file() -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path("sweep.jsonl").read_text().splitlines()]
 
 
-def test_failure_is_a_row_and_is_measured_again_on_request(run: Run, trace: Path) -> None:
-    ended = run(f"sweep {trace.name} --on go2008 --jobs 1 --limit 100KiB")
+DESIGN = """
+from dataclasses import replace
+from pathlib import Path
+from allocsim.designs.go2008 import DESIGN as GO
+
+def create(memory, threads, values):
+    if not Path(__file__).with_name("mended").exists():
+        raise ValueError("odd")
+    return GO.create(memory, threads, {})
+
+DESIGN = replace(GO, name="odd", create=create)
+"""
+"""A design that fails until a file named "mended" is next to it."""
+
+
+def test_failure_is_a_row_and_a_retry_that_succeeds_replaces_it(run: Run, trace: Path) -> None:
+    trace.with_name("odd.py").write_text(DESIGN)
+    same = f"sweep {trace.name} --on {trace.with_name('odd.py')},go2008 --jobs 1"
+    ended = run(same)
     assert ended.status == 0
-    assert "go2008: " in ended.out
-    assert "limit" in _file()[0]["failure"]
-    same = f"sweep {trace.name} --on go2008 --jobs 1 --limit 100KiB"
+    assert "2 cells, 1 failed" in ended.out
+    assert "ValueError: odd" in _file()[0]["failure"]
+    trace.with_name("mended").touch()
     assert "wrote" not in run(same).err
     retried = run(f"{same} --retry")
-    assert "wrote 1 row" in retried.err
-    assert "1 failed" in retried.out
+    assert "wrote 1 row to sweep.jsonl" in retried.err
+    assert "2 cells, 0 failed" in retried.out
+    assert "wrote" not in run(f"{same} --retry").err
 
 
 def test_row_with_another_limit_is_measured_again(run: Run, trace: Path) -> None:

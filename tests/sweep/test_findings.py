@@ -1,10 +1,14 @@
 """Findings, on rows whose figures are given."""
 
 import itertools
+import json
 import random
 
 import pytest
+from msgspec.structs import replace
 
+from allocsim.reports.sweep_phrases import headline
+from allocsim.reports.sweep_text import sweep_json
 from allocsim.sweep.findings import (
     PEAKS,
     TIMES,
@@ -46,6 +50,34 @@ def test_failure_after_a_figure_replaces_it() -> None:
     (column,) = collect([row("glibc", 5), row("glibc", ns=2.0), row("glibc", None)]).columns
     assert (column.peaks, column.times) == ({}, {"glibc": 2.0})
     assert column.failures == {"glibc": "crashed by SIGSEGV"}
+
+
+def test_failed_memory_is_not_cleared_by_a_time() -> None:
+    failed, timed = row("glibc", None), row("glibc", ns=2.0)
+    for rows in ([failed, timed], [timed, failed]):
+        results = collect(rows)
+        (column,) = results.columns
+        assert (column.peaks, column.times) == ({}, {"glibc": 2.0})
+        assert column.failures == {"glibc": "crashed by SIGSEGV"}
+        assert headline(results) == "1 workload on 1 subject: 1 cell, 1 failed"
+        (shown,) = json.loads(sweep_json(results, ""))["workloads"][0]["subjects"]
+        assert list(shown) == ["subject", "peak", "ns", "failure", "mean", "end"]
+        assert shown["failure"] == "crashed by SIGSEGV"
+
+
+def test_failed_time_is_not_cleared_by_a_figure_of_the_memory() -> None:
+    failed = row("glibc", None, measure="times")
+    (column,) = collect([failed, row("glibc", 5)]).columns
+    assert (column.peaks, column.times) == ({"glibc": 5.0}, {})
+    assert column.failures == {"glibc": "crashed by SIGSEGV"}
+    (column,) = collect([failed, row("glibc", ns=2.0)]).columns
+    assert column.failures == {}
+
+
+def test_two_different_failures_of_a_subject_are_both_shown() -> None:
+    hung = replace(row("glibc", None, measure="times"), failure="hung")
+    (column,) = collect([row("glibc", None), hung]).columns
+    assert column.failures == {"glibc": "crashed by SIGSEGV; hung"}
 
 
 def test_columns_are_named_by_what_distinguishes_them() -> None:
