@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,10 @@ def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
     done = len(plan) - missing_cells
     if done:
         log(f"{file.path} already has {done:,} of {counted(len(plan), 'cell')}")
-    changed = sum(outdated(plan.cells(m), file) for m in (MEMORY, TIMES))
+    changed = outdated(plan.cells(MEMORY), file) + outdated(plan.cells(TIMES), file)
     if changed:
-        log(f"measuring {counted(changed, 'cell')} again: --limit or --runs has changed")
+        options = " or ".join(dict.fromkeys(chain.from_iterable(changed)))
+        log(f"measuring {counted(changed.total(), 'cell')} again: {options} has changed")
     with cell_bar(missing_cells) as count_finished:
         count = sweep(plan, file, place, count_finished, retry)
     if count:

@@ -15,7 +15,7 @@ from allocsim.traces.writers.parquet import require_pyarrow
 BATCH = 10_000
 """Rows that are written at once."""
 
-FLOATS = ("ns", "low", "high", "seconds")
+FLOATS = ("ns", "low", "high", "seconds", "timeout")
 TEXTS = (
     *("workload", "trace", "subject", "allocator", "settings", "measure", "touch", "replay"),
     *("failure", "host", "began"),

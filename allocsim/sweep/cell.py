@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from allocsim.benchmark.subject import library_of
 from allocsim.driver import Touch
 from allocsim.sweep.axis import allocator_of, settings_in
 from allocsim.sweep.row import Row, cell_key
@@ -53,6 +54,8 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
             {
                 "allocator": allocator_of(self.subject),
                 "settings": settings_in(self.subject),
+                "reserve": self.reserve if library_of(self.subject) is None else None,
+                "warmup": self.warmup if self.measure == "times" else None,
                 **{name: getattr(self, name) for name in _COPIED},
                 **result,
             },
@@ -63,6 +66,6 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
 
 _COPIED = (
     *("workload", "trace", "events", "threads", "seed", "subject", "measure", "touch", "replay"),
-    "limit",
+    *("limit", "timeout"),
 )
 """Fields that a cell and its row have in common."""

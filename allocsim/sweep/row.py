@@ -1,7 +1,8 @@
 """Rows: the results of cells, with everything that determined them.
 
 The names of the fields are keys of the file of a sweep, and so are part of the public format. Sizes
-are in bytes. A figure that was not measured is None.
+are in bytes. A figure that was not measured is None. `reserve`, `timeout` and `warmup` are None in
+rows of older versions too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 from allocsim.benchmark.figures import Count
 
 Nanoseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=4096)]
 
@@ -78,6 +81,12 @@ class Row(msgspec.Struct, kw_only=True):
     """Whether the events were replayed on their recorded threads, or on one."""
     limit: Count | None = None
     """Maximum footprint; None for a share of the available memory."""
+    reserve: Count | None = None
+    """Address space of a design's heap; None for a library."""
+    timeout: Seconds | None = None
+    """Time after which the cell would have failed."""
+    warmup: Count | None = None
+    """Untimed replays before the timed ones; None for memory."""
     memory: Footprint | None = None
     times: Speed | None = None
     failure: Text | None = None
@@ -87,7 +96,7 @@ class Row(msgspec.Struct, kw_only=True):
     """Versions of allocsim, Python, Numba, the kernel and, if it says so, the library."""
     began: Text
     """Time at which the cell began: ISO 8601, UTC."""
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+    seconds: Seconds
     """Time that the cell took, with the start of a process where it needed one."""
 
     @property

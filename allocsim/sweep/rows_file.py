@@ -36,16 +36,30 @@ class Known(NamedTuple):
     limit: int | None
     runs: int | None
     """Number of timed replays; None if there are no times."""
+    warmup: int | None
+    reserve: int | None
+    timeout: float | None
 
     @classmethod
     def of(cls, row: Row) -> Known:
         """Return how the cell of a row was measured."""
-        runs = row.times.runs if row.times else None
-        return cls(row.failure is not None, row.limit, runs)
+        runs, failed = row.times.runs if row.times else None, row.failure is not None
+        return cls(failed, row.limit, runs, row.warmup, row.reserve, row.timeout)
 
-    def matches(self, cell: Cell) -> bool:
-        """Return whether it was measured with the limit and the number of runs of `cell`."""
-        return self.limit == cell.limit and self.runs in (None, cell.runs)
+    def changes(self, cell: Cell) -> tuple[str, ...]:
+        """Return the options that differ between the row and the cell, and matter to the row.
+
+        The timeout decides only whether a cell fails, so it matters only to a failure. A condition
+        that a row does not have is taken to be the same, except the limit.
+        """
+        pairs = (
+            ("--runs", self.runs, cell.runs),
+            ("--warmup", self.warmup, cell.warmup),
+            ("--reserve", self.reserve, cell.reserve),
+            ("--timeout", self.timeout if self.failed else None, cell.timeout),
+        )
+        limit = () if self.limit == cell.limit else ("--limit",)
+        return limit + tuple(option for option, old, new in pairs if old not in (None, new))
 
 
 def read_rows(path: Path) -> Iterator[Row]:

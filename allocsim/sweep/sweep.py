@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -66,18 +67,19 @@ def _run(
 def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Iterator[Cell]:
     """Yield the cells that are not in the file; with `retry`, also those that failed.
 
-    A row that was measured with another limit or number of runs does not count.
+    A row that was measured under other conditions does not count (see `Known.changes`).
     """
     for cell in cells:
         known = file.done.get(cell.key)
-        if known is None or not known.matches(cell) or (retry and known.failed):
+        if known is None or known.changes(cell) or (retry and known.failed):
             yield cell
 
 
-def outdated(cells: Iterator[Cell], file: RowsFile) -> int:
-    """Return how many cells are in the file with another limit or number of runs."""
+def outdated(cells: Iterator[Cell], file: RowsFile) -> Counter[tuple[str, ...]]:
+    """Return how many cells are in the file with other conditions, by the options that changed."""
     known = ((file.done.get(cell.key), cell) for cell in cells)
-    return sum(row is not None and not row.matches(cell) for row, cell in known)
+    changes = (row.changes(cell) for row, cell in known if row is not None)
+    return Counter(filter(None, changes))
 
 
 def _compile_once(

@@ -43,14 +43,29 @@ def test_cell_and_its_row_have_the_same_key() -> None:
     assert len(keys) == 6
 
 
-def test_row_serves_a_cell_with_the_same_limit_and_runs() -> None:
+def test_row_with_another_condition_that_changes_a_figure_is_outdated() -> None:
     known = Known.of(row(limit=5))
-    assert known.matches(cell(limit=5, runs=9))
-    assert not known.matches(cell(limit=6))
-    assert not known.matches(cell())
+    assert known.changes(cell(limit=5, runs=9, warmup=9)) == ()
+    assert known.changes(cell(limit=6)) == known.changes(cell()) == ("--limit",)
+    assert known.changes(cell(limit=5, reserve=1 << 20)) == ("--reserve",)
     timed = Known.of(row(ns=1.0))
-    assert timed.matches(cell(measure="times", runs=1))
-    assert not timed.matches(cell(measure="times", runs=2))
+    assert timed.changes(cell(measure="times", runs=1)) == ()
+    assert timed.changes(cell(measure="times", runs=2, warmup=0)) == ("--runs", "--warmup")
+
+
+def test_reserve_does_not_matter_to_a_library() -> None:
+    assert Known.of(row("lib:glibc")).changes(cell("lib:glibc", reserve=1 << 20)) == ()
+
+
+def test_timeout_matters_only_to_a_failure() -> None:
+    assert Known.of(row()).changes(cell(timeout=1.0)) == ()
+    assert Known.of(row(peak=None)).changes(cell(timeout=1.0)) == ("--timeout",)
+    assert Known.of(row(peak=None)).changes(cell()) == ()
+
+
+def test_row_of_an_older_version_is_taken_to_have_the_same_conditions() -> None:
+    old = replace(row(peak=None), reserve=None, timeout=None, warmup=None)
+    assert Known.of(old).changes(cell(reserve=1 << 20, timeout=1.0, warmup=9)) == ()
 
 
 def test_incomplete_last_line_is_removed_wherever_it_was_cut(path: Path) -> None:
