@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from rich import box, table
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.segment import Segment
@@ -26,6 +26,10 @@ from allocsim.text import printable
 
 WIDE = 132
 """Width of a pipe or a file, in columns, if COLUMNS is not set."""
+
+HEIGHT = 25
+"""Height of a pipe or a file, in lines. Nothing depends on it, but Rich would ask for the size of a
+terminal with every item if it were not set."""
 
 MIN_WIDTH = 40
 """Minimum width in columns. A narrower report would lose figures, so a smaller COLUMNS is raised to
@@ -82,7 +86,7 @@ class Screen:
         self.is_fixed = console.is_terminal or _columns() is not None
         """Whether the output has a fixed width that the report must fit into."""
         if not console.is_terminal:
-            console.width = _columns() or WIDE
+            console.size = ConsoleDimensions(_columns() or WIDE, HEIGHT)
         self.console = console
         self.ends_blank = False
         """Whether the last line is blank; another blank line is not printed then."""
@@ -108,11 +112,14 @@ class Screen:
 
         A screen without a fixed width is widened instead.
         """
-        if not self.is_fixed:
-            self.console.width = max(self.console.width, self._needed_width(table))
         hidden: list[str] = []
-        while self._needed_width(table) > self.width and len(table.columns) > min_columns:
-            hidden.insert(0, str(table.columns.pop().header))
+        while (needed := self._needed_width(table)) > self.width:
+            if not self.is_fixed:
+                self.console.width = needed
+            elif len(table.columns) > min_columns:
+                hidden.insert(0, str(table.columns.pop().header))
+            else:
+                break
         self.print(table)
         if named := ", ".join(filter(None, hidden)):
             self.print(styled(f"not shown at this width: {named}", "dim"))

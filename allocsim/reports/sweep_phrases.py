@@ -13,7 +13,7 @@ from allocsim.sweep.findings import (
     overall,
     recommended,
 )
-from allocsim.sweep.paste import line_for
+from allocsim.sweep.paste import line_of
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.text import counted
 
@@ -90,5 +90,5 @@ def _best(results: Results, by: Mapping[str, Figures], where: str) -> list[Best]
             name, others = recommended(figures, results.setting_counts)
             close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
             sentence = f"best by {title}{where}: {name}{close}"
-            best.append(Best(sentence, line_for(name, results.subjects[name])))
+            best.append(Best(sentence, line_of(results, name)))
     return best

@@ -17,7 +17,7 @@ from msgspec import to_builtins
 from allocsim import __version__
 from allocsim.reports.comparison_text import csv_cell
 from allocsim.sweep.findings import PEAKS, TIMES, effects, front, overall, ranking
-from allocsim.sweep.paste import line_for
+from allocsim.sweep.paste import line_of
 from allocsim.sweep.results import Column, Result, Results
 from allocsim.sweep.row import Footprint, Row, Speed
 
@@ -100,7 +100,7 @@ def _overall(results: Results, figure: str) -> list[dict[str, Any]]:
             "best": entry.best,
             "worst": entry.worst,
             "worst_on": entry.worst_on,
-            "line": line_for(entry.subject, results.subjects[entry.subject]),
+            "line": line_of(results, entry.subject),
         }
         for entry in overall(results, figure)
     ]

@@ -13,10 +13,17 @@ from allocsim.libraries.find import find_library, is_own_glibc
 from allocsim.libraries.known_settings import FAMILIES
 from allocsim.libraries.names import is_path, split_prefix, split_settings
 from allocsim.libraries.settings import variables
-from allocsim.sweep.results import Subject
+from allocsim.sweep.results import Results, Subject
 
 GO_VARIABLES = ("GOGC", "GOMEMLIMIT")
 """Parameters of the design `go` that are environment variables of Go programs."""
+
+
+def line_of(results: Results, name: str) -> str:
+    """Return the line of a subject, which takes 1 ms, and which reports need for each workload."""
+    if name not in results.lines:
+        results.lines[name] = line_for(name, results.subjects[name])
+    return results.lines[name]
 
 
 def line_for(name: str, subject: Subject) -> str:

@@ -118,6 +118,8 @@ class Results:
     subjects: dict[str, Subject] = field(default_factory=dict)
     hosts: set[str] = field(default_factory=set)
     """Machines that measured times."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """The line to paste of each subject for which a report needed it (see `paste`)."""
 
     @cached_property
     def setting_counts(self) -> dict[str, int]:

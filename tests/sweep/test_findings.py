@@ -7,8 +7,9 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from allocsim.reports.sweep_phrases import headline
+from allocsim.reports.sweep_phrases import best_on, headline
 from allocsim.reports.sweep_text import sweep_json
+from allocsim.sweep import paste
 from allocsim.sweep.findings import (
     PEAKS,
     TIMES,
@@ -197,6 +198,19 @@ def test_line_to_paste_has_the_variables_of_the_modelled_library(name: str, line
     allocator, *settings = name.rsplit(":", name.count("="))
     given = dict(text.split("=", 1) for text in settings)
     assert line_for(name, Subject(allocator, given)) == line
+
+
+def test_line_of_a_subject_is_made_once_for_all_workloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def line_for(name: str, _: Subject) -> str:
+        names.append(name)
+        return "A=1"
+
+    monkeypatch.setattr(paste, "line_for", line_for)
+    results = collect(row("glibc:mxfast=0", trace=str(n), workload=str(n)) for n in range(5))
+    found = [best_on(results, column)[0].line for column in results.columns]
+    assert (found, names) == (["A=1"] * 5, ["glibc:mxfast=0"])
 
 
 def test_line_of_a_library_that_must_be_loaded_has_its_file(
