@@ -7,6 +7,7 @@ The public names:
     replay         replay a workload on a design; returns a Profile
     compare        measure designs and installed libraries on a workload
     explain        say who owns the footprint of a workload, and what would reduce it
+    tune           find the table of size classes that serves some workloads best
     Heap           an allocator over real memory, to be called step by step
     Trace          a stream of events and its description
     Profile        what a replay measured
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from allocsim.api import compare, open_trace, replay, workload
     from allocsim.api_explain import explain
+    from allocsim.api_tune import tune
     from allocsim.errors import AllocsimError
     from allocsim.events import Trace
     from allocsim.heap import Heap
@@ -41,6 +43,7 @@ _MODULES = {
     "explain": "allocsim.api_explain",
     "open_trace": "allocsim.api",
     "replay": "allocsim.api",
+    "tune": "allocsim.api_tune",
     "workload": "allocsim.api",
 }
 """The module that defines each public name. No module of the package may have the name of a public
@@ -57,6 +60,7 @@ __all__ = [
     "explain",
     "open_trace",
     "replay",
+    "tune",
     "workload",
 ]
 

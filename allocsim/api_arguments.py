@@ -40,9 +40,16 @@ def call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
         value = given[name]
         if parameter.kind == parameter.VAR_KEYWORD:
             arguments += [f"{key}={object_repr(each)}" for key, each in value.items()]
-        elif name == "workload":
-            arguments.append(object_repr(value.name if isinstance(value, Trace) else value))
+        elif name in ("workload", "workloads"):
+            arguments.append(_argument_text(value))
         # The texts are compared, because == between two arrays of NumPy is an array.
-        elif (text := object_repr(value)) != repr(parameter.default):
+        elif (text := _argument_text(value)) != _argument_text(parameter.default):
             arguments.append(f"{name}={text}")
     return f"allocsim.{function.__name__}({', '.join(arguments)})"
+
+
+def _argument_text(value: object) -> str:
+    """Return an argument as Python text: a trace is its name, and a tuple is a list."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_argument_text, value))}]"
+    return object_repr(value.name if isinstance(value, Trace) else value)

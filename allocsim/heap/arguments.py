@@ -76,11 +76,13 @@ def checked_range(call: str, name: str, value: object, low: int, high: int) -> i
 
 def checked_seconds(call: str, name: str, value: object) -> float:
     """Return a time limit in seconds; bool and NaN are not accepted."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not MIN_SECONDS <= value <= MAX_SECONDS:  # type: ignore[operator]
-        bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"
-        raise InputError(f"{call}: {name} is {object_text(value)}; expected {bounds}")
-    return float(value)  # type: ignore[arg-type]
+    bounds = f"{MIN_SECONDS:g} to {MAX_SECONDS:,.0f} seconds"
+    return _checked_number(call, name, value, (MIN_SECONDS, MAX_SECONDS), bounds)
+
+
+def checked_share(call: str, name: str, value: object) -> float:
+    """Return a share of a whole, from 0 to 1; bool and NaN are not accepted."""
+    return _checked_number(call, name, value, (0, 1), "a share from 0 to 1")
 
 
 def checked_bytes(call: str, name: str, value: object) -> int:
@@ -117,3 +119,13 @@ def checked_optional(
 ) -> T | None:
     """Return None, or a value that `check` accepts."""
     return None if value is None else check(call, name, value)
+
+
+def _checked_number(
+    call: str, name: str, value: object, bounds: tuple[float, float], expected: str
+) -> float:
+    """Return a number between two bounds, both included."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not bounds[0] <= value <= bounds[1]:  # type: ignore[operator]
+        raise InputError(f"{call}: {name} is {object_text(value)}; expected {expected}")
+    return float(value)  # type: ignore[arg-type]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import format_bytes
 from allocsim.tuning.tuning import Row, Tuning
 from allocsim.tuning.verdict import objections, remarks
 
+FIGURES = (
+    *("in spans", "new", "change", "footprint", "new", "predicted", "rounding+tail"),
+    "free objects",
+)
+"""The titles of a workload's figures. A narrow screen omits the rightmost ones."""
+
+CLASSES = ("bytes", "span pages", "objects", "batch", "live objects", "current classes")
+"""The titles of a class's figures."""
+
 
 def print_tuning(tuning: Tuning) -> None:
     """Print the figures, the table and the verdict."""
-    screen, question = Screen(), tuning.question
-    screen.print(
-        styled(
-            f"{question.design_name}: {len(tuning.table)} size classes instead of "
-            f"{len(question.own)}, for {', '.join(row.name for row in tuning.rows)}",
-            "bold",
-        )
-    )
+    screen = Screen()
+    screen.print(styled(headline(tuning), "bold"))
     screen.print_table(_figures_table(tuning), 4)
     screen.print_table(_classes_table(tuning), 2)
     screen.print(*(styled(sentence) for sentence in remarks(tuning)))
@@ -30,14 +33,17 @@ def print_tuning(tuning: Tuning) -> None:
         screen.print(styled("Not recommended:", "bold"), *(styled(f"  {why}") for why in against))
 
 
-def _figures_table(tuning: Tuning) -> Table:
-    """Return the table of workloads: bytes in spans and footprint under both tables."""
-    table = simple_table()
-    table.add_column("", no_wrap=True)
-    titles = ("in spans", "new", "change", "footprint", "new")
-    # A narrow screen omits the rightmost columns.
-    for title in (*titles, "predicted", "rounding+tail", "free objects"):
-        table.add_column(title, justify="right", no_wrap=True)
+def headline(tuning: Tuning) -> str:
+    """Return the design, the number of its classes, and the workloads."""
+    question = tuning.question
+    return (
+        f"{question.design_name}: {len(tuning.table)} size classes instead of "
+        f"{len(question.own)}, for {', '.join(row.name for row in tuning.rows)}"
+    )
+
+
+def figure_rows(tuning: Tuning) -> Iterator[list[str]]:
+    """Yield the name and the figures of each workload, under both tables."""
     kinds = (
         ("", tuning.rows),
         (" (held back)", tuning.held_back),
@@ -45,7 +51,33 @@ def _figures_table(tuning: Tuning) -> Table:
     )
     for kind, rows in kinds:
         for row in rows:
-            table.add_row(*_cells(row, kind))
+            yield _cells(row, kind)
+
+
+def class_rows(tuning: Tuning) -> Iterator[list[str]]:
+    """Yield the figures of each new class, and the current classes that it replaces."""
+    question, before = tuning.question, 0
+    for size, weight in zip(tuning.table, tuning.weights, strict=True):
+        span = question.rules.span_of(size, question.parameters)
+        yield [
+            f"{size:,}",
+            str(span.pages),
+            f"{span.objects:,}",
+            str(span.batch),
+            f"{weight:,.0f}",
+            _replaced(question.own, before, size),
+        ]
+        before = size
+
+
+def _figures_table(tuning: Tuning) -> Table:
+    """Return the table of workloads: bytes in spans and footprint under both tables."""
+    table = simple_table()
+    table.add_column("", no_wrap=True)
+    for title in FIGURES:
+        table.add_column(title, justify="right", no_wrap=True)
+    for cells in figure_rows(tuning):
+        table.add_row(*cells)
     return table
 
 
@@ -72,24 +104,13 @@ def _change(row: Row, parts: Sequence[str]) -> str:
 
 
 def _classes_table(tuning: Tuning) -> Table:
-    """Return the table of the new classes, each with the current classes that it replaces."""
+    """Return the table of the new classes."""
     table = simple_table()
-    titles = ("bytes", "span pages", "objects", "batch", "live objects")
-    for title in titles:
+    for title in CLASSES[:-1]:
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("current classes", no_wrap=True)
-    question, before = tuning.question, 0
-    for size, weight in zip(tuning.table, tuning.weights, strict=True):
-        span = question.rules.span_of(size, question.parameters)
-        table.add_row(
-            f"{size:,}",
-            str(span.pages),
-            f"{span.objects:,}",
-            str(span.batch),
-            f"{weight:,.0f}",
-            _replaced(question.own, before, size),
-        )
-        before = size
+    table.add_column(CLASSES[-1], no_wrap=True)
+    for cells in class_rows(tuning):
+        table.add_row(*cells)
     return table
 
 

@@ -31,13 +31,18 @@ def source_text(tuning: Tuning) -> str:
 
 
 def tuning_json(tuning: Tuning, command: str) -> str:
-    """Return the result as indented JSON. Sizes are in bytes.
+    """Return the result as indented JSON."""
+    return json.dumps(as_json(tuning, command), indent=2)
+
+
+def as_json(tuning: Tuning, command: str) -> dict[str, Any]:
+    """Return the result as a JSON object; `command` is the command line. Sizes are in bytes.
 
     `--set size_classes=FILE` reads this too, because it has the key `classes`.
     """
     question = tuning.question
     before, after = tuning.objective
-    report = {
+    return {
         "schema": TUNING_SCHEMA,
         "version": __version__,
         "command": command,
@@ -60,7 +65,6 @@ def tuning_json(tuning: Tuning, command: str) -> str:
         "classes": _classes(question, tuning.table),
         "today": _classes(question, question.own),
     }
-    return json.dumps(report, indent=2)
 
 
 def _row(row: Row) -> dict[str, Any]:

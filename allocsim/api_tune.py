@@ -1,0 +1,102 @@
+"""The function `allocsim.tune`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+from allocsim.api import THREADS, Workload
+from allocsim.api import workload as opened_workload
+from allocsim.api_arguments import MAX_SEED, call_text
+from allocsim.designs import find_design
+from allocsim.errors import InputError
+from allocsim.events import Trace, on_one_thread
+from allocsim.heap import RESERVE
+from allocsim.heap.arguments import (
+    checked_bytes,
+    checked_choice,
+    checked_range,
+    checked_seconds,
+    checked_share,
+    checked_text,
+)
+from allocsim.libraries.find import require_no_library
+from allocsim.tuning.question import FLOOR, Question
+from allocsim.tuning.tuning import tune as tuned
+from allocsim.tuning.workload import Workload as Events
+from allocsim.tuning.workload import read_workload
+from allocsim.tuning_result import TuningResult
+
+MAX_SCALE = 1000
+
+
+def tune(
+    workloads: Workload | Iterable[Workload],
+    design: str,
+    *,
+    hold_back: Workload | Iterable[Workload] = (),
+    floor: float | None = FLOOR,
+    seconds: float = 0.0,
+    seed: int = 1,
+    scale: int = 1,
+    threads: str = "recorded",
+    reserve: int | str = RESERVE,
+    **parameters: int | str,
+) -> TuningResult:
+    """Find the table of size classes that serves some workloads best on a design.
+
+    `workloads` and `hold_back` are each one workload or several. The table is not tuned for those
+    held back, but replayed on them; without them, each of several workloads is left out once.
+    `floor` is the maximum share of an object that rounding may take, for every size, or None.
+    After the table is found, a search by replay looks for a better one for `seconds`, with the
+    random seed `seed`. `scale` makes every call that many times. `parameters` are the design's
+    parameters; by default startup="none" for tcmalloc, and direct=1 for go. The other arguments
+    are those of `replay`.
+    """
+    named, others = _listed(workloads), _listed(hold_back)
+    shown = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}
+    call = call_text(tune, locals() | shown)
+    if not named:
+        raise InputError("tune: there is no workload")
+    checked_choice("tune", "threads", threads, THREADS)
+    copies = checked_range("tune", "scale", scale, 1, MAX_SCALE)
+    limits = (
+        0.0 if seconds == 0 else checked_seconds("tune", "seconds", seconds),
+        checked_range("tune", "seed", seed, 0, MAX_SEED),
+    )
+    question = Question(
+        _table_design(design),
+        parameters,
+        None if floor is None else checked_share("tune", "floor", floor),
+        checked_bytes("tune", "reserve", reserve),
+    )
+    read = [_read(each, threads, copies) for each in (*named, *others)]
+    watch = (lambda _: None, lambda *_: None)
+    found = tuned(question, read[: len(named)], read[len(named) :], limits, watch)
+    return TuningResult(found, call)
+
+
+def _read(source: Workload, threads: str, copies: int) -> Events:
+    """Open a workload and read its events into memory."""
+    trace = opened_workload(source)
+    return read_workload(on_one_thread(trace) if threads == "one" else trace, copies)
+
+
+def _table_design(name: object) -> str:
+    """Return the name of a design. Raises InputError or UnknownName if there is none."""
+    design = checked_text("tune", "design", name)
+    require_no_library(design)
+    find_design(design)
+    return design
+
+
+def _listed(given: Workload | Iterable[Workload]) -> tuple[Workload, ...]:
+    """Return one workload or several as a tuple."""
+    if isinstance(given, Trace | str | os.PathLike | Mapping) or not isinstance(given, Iterable):
+        return (given,)
+    return tuple(given)
+
+
+def _one_or_all(workloads: tuple[Workload, ...]) -> object:
+    """Return the only workload, or the tuple of several."""
+    return workloads[0] if len(workloads) == 1 else workloads

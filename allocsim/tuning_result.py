@@ -1,0 +1,80 @@
+"""The result of `allocsim.tune`.
+
+`as_dict` has the keys of the command line's JSON, and `_repr_html_` is what a notebook shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allocsim.html_table import html_table
+from allocsim.markup import element, joined
+from allocsim.reports.tuning_screen import CLASSES, FIGURES, class_rows, figure_rows, headline
+from allocsim.reports.tuning_text import as_json, source_text
+from allocsim.tuning.tuning import Row, Tuning
+from allocsim.tuning.verdict import objections, remarks
+
+
+@dataclass(frozen=True, repr=False)
+class TuningResult:
+    """A table of size classes for some workloads, next to the design's own."""
+
+    tuning: Tuning
+    call: str
+    """The Python call that found the table."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """The workloads: those tuned for, those held back, and those left out."""
+        return [*self.tuning.rows, *self.tuning.held_back, *self.tuning.left_out]
+
+    @property
+    def table(self) -> np.ndarray:
+        """A structured array with a row for each size class.
+
+        `size` is in bytes, `pages` in pages of the design; `objects` are those of a span, and
+        `batch` those that are moved at once. `weight` is the number of live objects of the class,
+        half of it at the peak and half on average.
+        """
+        classes = self.as_dict()["classes"]
+        names = ("size", "pages", "objects", "batch")
+        values = [
+            (*(each[name] for name in names), weight)
+            for each, weight in zip(classes, self.tuning.weights, strict=True)
+        ]
+        return np.array(values, dtype=[*((name, "i8") for name in names), ("weight", "f8")])
+
+    @property
+    def size_classes(self) -> str:
+        """The table as a value of the parameter `size_classes` of the design."""
+        return ",".join(map(str, self.tuning.table))
+
+    @property
+    def source(self) -> str:
+        """The table as source text for the allocator that the design models."""
+        return source_text(self.tuning)
+
+    @property
+    def objections(self) -> list[str]:
+        """The reasons not to use the table, in sentences. It is recommended if there are none."""
+        return objections(self.tuning)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dict with the keys of `allocsim tune --json`; `command` is the call."""
+        return as_json(self.tuning, self.call)
+
+    def __repr__(self) -> str:
+        return f"<Tuning {headline(self.tuning)}>"
+
+    def _repr_html_(self) -> str:
+        figures = html_table(
+            headline(self.tuning), ("workload", *FIGURES), figure_rows(self.tuning)
+        )
+        last = len(CLASSES) - 1
+        classes = html_table("size classes", CLASSES, class_rows(self.tuning), left=(last,))
+        sentences = [*remarks(self.tuning), *self.objections]
+        sentences = [element("p", each) for each in (*remarks(self.tuning), *self.objections)]
+        return joined(figures, classes, *sentences)
