@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from allocsim.api import MAX_COUNT
 from allocsim.api import workload as opened_workload
 from allocsim.api_arguments import call_text, names_of, touch_called
 from allocsim.benchmark.comparison import Conditions
@@ -18,8 +19,8 @@ from allocsim.explanation_result import ExplanationResult
 from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
     checked_bytes,
-    checked_integer,
     checked_optional,
+    checked_range,
     checked_seconds,
     checked_text,
 )
@@ -63,7 +64,7 @@ def explain(
     )
     question = Question(
         at=_moment(at),
-        by=names_of("explain", "by", by) or (),
+        by=_groupings(by),
         what_if=_groups(what_if),
         seconds=_seconds(seconds),
         stacks=bool(stacks),
@@ -85,7 +86,17 @@ def _seconds(value: object) -> float:
 
 def _moment(at: object) -> Choice:
     """Return the moment that an argument means."""
-    return parse_moment(at) if isinstance(at, str) else checked_integer("explain", "at", at)
+    return (
+        parse_moment(at)
+        if isinstance(at, str)
+        else checked_range("explain", "at", at, 0, MAX_COUNT)
+    )
+
+
+def _groupings(names: str | Iterable[str] | None) -> list[str]:
+    """Return the names of groupings, without those that are empty, as the command reads --by."""
+    given = names_of("explain", "by", names) or []
+    return [name.strip() for name in given if name.strip()]
 
 
 def _groups(names: str | Iterable[str]) -> list[str]:

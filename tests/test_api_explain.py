@@ -35,6 +35,11 @@ def test_explanation_is_what_explain_prints() -> None:
     assert result == shown
 
 
+def test_groupings_are_read_as_the_command_reads_them() -> None:
+    found = allocsim.explain("mine.txt", "go2008", at=2, by=" size, ,thread", seconds=0)
+    assert [*dict.fromkeys(found.table["by"].tolist())] == ["size", "thread"]
+
+
 def test_table_has_a_row_for_each_owner() -> None:
     found = allocsim.explain("mine.txt", "go2008", at="end", by=["size"])
     (row,) = found.table
@@ -89,6 +94,8 @@ def test_trace_that_can_be_read_once_is_explained_once() -> None:
         (lambda: allocsim.explain(JOB, 5), "on is 5 .int.; expected a str"),  # type: ignore[arg-type]
         (lambda: allocsim.explain(JOB, "go2008", at="soon"), "invalid moment 'soon'"),
         (lambda: allocsim.explain(JOB, "go2008", at=()), "at is .*; expected an integer"),  # type: ignore[arg-type]
+        (lambda: allocsim.explain(JOB, "go2008", at=-1), "at is -1; expected 0 to"),
+        (lambda: allocsim.explain(JOB, "go2008", at=10**5000), "at is 0x.*; expected 0 to"),
         (lambda: allocsim.explain(JOB, "go2008", at="mean"), "not a single moment"),
         (lambda: allocsim.explain(JOB, "go2008", at="1s"), "no times"),
         (lambda: allocsim.explain(JOB, "go2008", by="colour"), "unknown grouping 'colour'"),

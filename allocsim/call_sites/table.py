@@ -68,10 +68,13 @@ class SiteTable:
         """
         return self.frames_from(self._node(site))
 
-    def frames_from(self, node: int) -> list[Frame]:
-        """Return the frames of a node and of its callers, as `stack` does; [] for node 0."""
+    def frames_from(self, node: int, depth: int = MAX_DEPTH) -> list[Frame]:
+        """Return the frames of a node and of its callers, as `stack` does; [] for node 0.
+
+        At most `depth` and at most MAX_DEPTH frames are returned.
+        """
         frames: list[Frame] = []
-        while node and len(frames) < MAX_DEPTH:
+        while node and len(frames) < min(depth, MAX_DEPTH):
             frames.append(self.frames[self.frame_of[node]])
             node = int(self.parents[node])
         return frames

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -136,6 +138,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     Two workloads, such as recordings before and after an edit of a program, are compared: the
     output says how the footprint changed and which owners grew or shrank.
     """
+    if names.count("-") > 1:
+        raise click.UsageError("standard input can be read only once; give a file for a workload")
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
     exports = [options[name] for name in EXPORTS if options[name] is not None]
@@ -146,6 +150,10 @@ def command(names: tuple[str, ...], **options: Any) -> None:
             require_not_given("seconds", needs="a single workload, or --what-if")
         _compare(names, options)
         return
+    if options["no_what_if"]:
+        require_not_given("what_if", "seconds", needs="experiments; omit --no-what-if")
+    if options["collapsed"] is None:
+        require_not_given("measure", needs="--collapsed FILE")
     from allocsim.cli.drive import command_line
     from allocsim.recorded_times import recorded_times
     from allocsim.reports.explanation_screen import print_explanation
@@ -208,15 +216,30 @@ def _compare(names: tuple[str, ...], options: dict[str, Any]) -> None:
     groups = options["what_if"]
     olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))
     both = replace(_question(options, options["seconds"] if groups else 0.0), skip_unknown=True)
-    before, first = _explain(names[0], replace(both, what_if=olds), options)
+    with _named(names[0]):
+        before, first = _explain(names[0], replace(both, what_if=olds), options)
     at = same_moment(before) if both.at == "worst" else both.at
-    after, second = _explain(names[1], replace(both, at=at, what_if=news), options)
+    with _named(names[1]):
+        after, second = _explain(names[1], replace(both, at=at, what_if=news), options)
     changes = changes_of(before, after)
     require_groups(changes, groups)
     if options["json"]:
         click.echo(changes_json(changes, (first, second), command_line()))
     else:
         print_changes(changes, first.name, second.name)
+
+
+@contextmanager
+def _named(workload: str) -> Iterator[None]:
+    """Name one of two workloads in the message of an input error that does not name it."""
+    from allocsim.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        is_named = message.startswith(f"{workload}:") or f"'{workload}'" in message
+        raise InputError(message if is_named else f"{workload}: {message}") from None
 
 
 def _export(explanation: Any, workload: str, options: dict[str, Any]) -> None:

@@ -25,6 +25,13 @@ from allocsim.explanation.variants import Match
 MEASURES = ("objects", "live", "rounding", "pinned", "owned")
 """The figures of a stack, with the meanings that they have in `Owner`."""
 
+MAX_FRAMES = 1 << 24
+"""Maximum number of frames of all rows together, which bounds the length of an export. Only
+damaged or hostile tables come near it: they lose the outermost frames of deep stacks."""
+
+MIN_DEPTH = 32
+"""Minimum number of frames that every row may have."""
+
 NO_OBJECT = Frame("[no live object]")
 """The outermost frame of bytes that no object owns."""
 
@@ -45,8 +52,9 @@ class Stacks:
         Bytes that no object owns are in stacks of their own: the part in NO_OBJECT, with `owned`
         as their only figure.
         """
+        depth = max(MAX_FRAMES // max(len(self.owners), 1), MIN_DEPTH)
         for owner in self.owners:
-            frames = self.table.frames_from(int(owner.name)) or [UNKNOWN]
+            frames = self.table.frames_from(int(owner.name), depth) or [UNKNOWN]
             yield frames, {measure: getattr(owner, measure) for measure in MEASURES}
         for part, size in self.nobody.items():
             yield [Frame(f"[{part}]"), NO_OBJECT], dict.fromkeys(MEASURES, 0) | {"owned": size}

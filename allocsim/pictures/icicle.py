@@ -81,7 +81,7 @@ def icicle(stacks: Stacks) -> Figure:
 
 def tree_of(stacks: Stacks) -> Node:
     """Return the tree of all stacks, of at most DEPTH rows, for the whole footprint."""
-    root = Node("footprint")
+    root, own = Node("footprint"), dict[Frame, str | None]()
     for frames, figures in stacks.rows():
         if frames[-1] == NO_OBJECT:
             parts, names = {frames[0].function.strip("[]"): figures["owned"]}, [frames[0].function]
@@ -89,24 +89,28 @@ def tree_of(stacks: Stacks) -> Node:
             pinned, rounding = figures["pinned"], figures["rounding"]
             live = figures["owned"] - pinned - rounding  # without untouched bytes
             parts = {"live": max(live, 0), "rounding": rounding + min(live, 0), "pinned": pinned}
-            names = _names(frames)
+            names = _names(frames, own)
         node = root
         node.add(parts)
         for name in names:
-            node = node.children.setdefault(name, Node(name))
+            node = node.children.get(name) or node.children.setdefault(name, Node(name))
             node.add(parts)
     while depth_of(root) > DEPTH and _shorten(root):
         pass
     return root
 
 
-def _names(frames: Sequence[Frame]) -> list[str]:
+def _names(frames: Sequence[Frame], own: dict[Frame, str | None]) -> list[str]:
     """Return the names of own frames, the outermost first, of the innermost frame if none is own.
 
-    Recursive calls of a function at the same line are one frame.
+    Recursive calls of a function at the same line are one frame. `own` stores the name of each
+    frame, or None if the frame is not own.
     """
-    own = [frame.label for frame in reversed(frames) if rank_of(frame) == Rank.OWN]
-    names = own or [frames[0].label]
+    for frame in frames:
+        if frame not in own:
+            own[frame] = frame.label if rank_of(frame) == Rank.OWN else None
+    found = [own[frame] for frame in reversed(frames)]
+    names = [name for name in found if name is not None] or [frames[0].label]
     return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
 
 
@@ -127,8 +131,9 @@ def _shorten(root: Node) -> bool:
     while stack:
         node, depth = stack.pop()
         for name, child in [*node.children.items()]:
-            if len(child.children) == 1 and next(iter(child.children.values())).size == child.size:
-                (grandchild,) = child.children.values()
+            grandchild = next(iter(child.children.values()), child)
+            is_alone = len(child.children) == 1 and grandchild.size == child.size
+            if is_alone and (grandchild.name == name or grandchild.name not in node.children):
                 del node.children[name]
                 node.children[grandchild.name] = grandchild
                 child, is_changed = grandchild, True

@@ -62,10 +62,13 @@ class _Tables:
 
     def location(self, frame: Frame) -> int:
         """Return the number of a frame's location."""
+        if (known := self._locations.get(frame)) is not None:
+            return known
         if frame.module:
             self._modules.setdefault(frame.module, len(self._modules) + 1)
         self._functions.setdefault(frame._replace(line=0), len(self._functions) + 1)
-        return self._locations.setdefault(frame, len(self._locations) + 1)
+        number = self._locations[frame] = len(self._locations) + 1
+        return number
 
     def fields(self) -> bytes:
         """Return the fields of all tables. The strings are last, because the others add to them."""

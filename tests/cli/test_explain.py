@@ -191,6 +191,34 @@ def test_group_that_neither_workload_has_is_an_error(run: Run, text: Path) -> No
     assert "unknown group '17 B'" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--no-what-if --what-if X", "--what-if needs experiments; omit --no-what-if"),
+        ("--no-what-if --seconds 5", "--seconds needs experiments; omit --no-what-if"),
+        ("--measure live", "--measure needs --collapsed FILE"),
+        ("- -", "standard input can be read only once"),
+    ],
+)
+def test_option_without_effect_is_an_error(run: Run, text: Path, options: str, said: str) -> None:
+    ended = run(f"explain {options}" if options == "- -" else f"explain {text} {options}")
+    assert ended.status == 2
+    assert said in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [("--at 1", "empty.txt: the trace is empty"), ("--by site", "mine.txt: the recording has no")],
+)
+def test_error_names_one_of_two_workloads(
+    run: Run, text: Path, file: File, options: str, said: str
+) -> None:
+    other = file("empty.txt", "")
+    ended = run(f"explain {text.name} {other.name} --on go2008 {options}")
+    assert ended.status == 2
+    assert ended.err.startswith(f"allocsim: error: {said}")
+
+
 def test_pictures_need_an_optional_package(
     run: Run, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

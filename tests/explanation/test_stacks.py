@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from allocsim.call_sites.frame import UNKNOWN, Frame
-from allocsim.call_sites.table import EMPTY
+from allocsim.call_sites.table import EMPTY, table_of_addresses
 from allocsim.errors import InputError
-from allocsim.explanation.owners import nobody
+from allocsim.explanation.owners import Owner, nobody
 from allocsim.explanation.shares import share_out
-from allocsim.explanation.stacks import MEASURES, NO_OBJECT, stacks_of
+from allocsim.explanation.stacks import MEASURES, MIN_DEPTH, NO_OBJECT, Stacks, stacks_of
 from tests.call_sites.stacks import SITES, random_table
 from tests.explanation.test_shares import random_map
 
@@ -65,3 +65,14 @@ def test_workload_without_call_sites_is_an_error() -> None:
     heap = random_map(random.Random(3), 2, 2)
     with pytest.raises(InputError, match="the recording has no call sites"):
         stacks_of(heap, share_out(heap), np.zeros(2, np.int64), EMPTY)
+
+
+def test_deep_stacks_lose_their_outermost_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = [[Frame("f", "/a.c", line)] for line in range(50)]
+    table = table_of_addresses([0, *range(49)], range(50), chain)
+    stacks = Stacks(table, [Owner("stack", "49", 1, 8, 0, 0, 8, 0, 0, 0)], {})
+    ((whole, _),) = stacks.rows()
+    assert len(whole) == 49
+    monkeypatch.setattr("allocsim.explanation.stacks.MAX_FRAMES", 1)
+    ((frames, _),) = stacks.rows()
+    assert frames == whole[:MIN_DEPTH]

@@ -5,8 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from allocsim.call_sites.frame import Frame
+from allocsim.call_sites.table import table_of_addresses
 from allocsim.explanation.cells import levels_of, occupancy_cells
 from allocsim.explanation.looks import Look
+from allocsim.explanation.owners import Owner
 from allocsim.explanation.stacks import Stacks
 from allocsim.pictures.bars import Bar, bars
 from allocsim.pictures.heap_map import heap_map
@@ -119,7 +122,7 @@ def test_the_icicle_has_the_whole_footprint() -> None:
 
 def test_a_deep_stack_loses_functions_that_call_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = [f"f{number}" for number in range(3 * DEPTH)]
-    monkeypatch.setattr("allocsim.pictures.icicle._names", lambda _: frames)
+    monkeypatch.setattr("allocsim.pictures.icicle._names", lambda *_: frames)
     root = tree_of(stacks())
     assert depth_of(root) <= DEPTH
     node = root
@@ -130,7 +133,7 @@ def test_a_deep_stack_loses_functions_that_call_only_one(monkeypatch: pytest.Mon
 
 def test_a_deep_tree_that_branches_everywhere_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     lists = iter([[*"abcdefghijkl"], ["a", "x"], ["a", "b", "x"], *([*"abcdefghijk"],) * 99])
-    monkeypatch.setattr("allocsim.pictures.icicle._names", lambda _: next(lists))
+    monkeypatch.setattr("allocsim.pictures.icicle._names", lambda *_: next(lists))
     assert depth_of(tree_of(stacks())) <= DEPTH
 
 
@@ -155,3 +158,16 @@ def test_sizes_and_lifetimes_have_all_owned_bytes() -> None:
     usable = shown().evidence.heap.usable
     assert {size for size, _ in owned} == {int(each - 1).bit_length() for each in usable}
     assert len(values_of(size_lifetime(shown().evidence).view(900))) == len(owned)
+
+
+def test_function_whose_caller_is_left_out_does_not_replace_another_of_its_name() -> None:
+    """The only caller of `b` in one stack is left out, next to another `b` with 7 bytes."""
+    chain = [Frame(f"f{depth}", "/src/p.py", 1) for depth in range(2 * DEPTH)]
+    frames = [[Frame(name, "/src/p.py", 1)] for name in "ab"] + [[frame] for frame in chain]
+    parents = [0, 0, 1, 0, 0, *range(4, 3 + 2 * DEPTH)]  # a, a < b, b, and the chain
+    table = table_of_addresses(parents, [0, 0, 1, 1, *range(2, 2 + 2 * DEPTH)], frames)
+    owned = {2: 5, 3: 7, len(parents) - 1: 9}
+    owners = [Owner("stack", str(node), 1, 0, 0, 0, size, 0, 0, 0) for node, size in owned.items()]
+    root = tree_of(Stacks(table, owners, {}))
+    assert depth_of(root) <= DEPTH
+    assert sum(child.size for child in root.children.values()) == root.size == 21

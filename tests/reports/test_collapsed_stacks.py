@@ -4,6 +4,7 @@ import pytest
 
 from allocsim.call_sites.frame import Frame, make_frame
 from allocsim.call_sites.table import table_of_addresses
+from allocsim.errors import InputError
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.stacks import MEASURES, Stacks
 from allocsim.reports.collapsed_stacks import collapsed_stacks
@@ -35,3 +36,10 @@ def test_separators_in_names_are_replaced_and_equal_stacks_are_one_line() -> Non
     table = table_of_addresses([0, 0, 0], [0, 0, 1], frames)
     text = collapsed_stacks(Stacks(table, [owner(1), owner(2)], {}), "objects")
     assert text == "a:b\\n m 10\n"
+
+
+def test_text_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("allocsim.reports.collapsed_stacks.MAX_LENGTH", 10)
+    table = table_of_addresses([0, 0], [0, 0], [[Frame("a_long_name", "/a/x.cpp", 3)]])
+    with pytest.raises(InputError, match="use --pprof, which writes each name once"):
+        collapsed_stacks(Stacks(table, [owner(1)], {}), "owned")
