@@ -145,7 +145,7 @@ def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
     # glibc puts chunks of up to 128 bytes into fastbins when they are freed (_int_free).
     return (
         f"{freeing} would leave no live object in the last {format_bytes(top.held)}, but would "
-        "change little: the allocator does not merge these objects when they are freed"
+        "change little: the allocator does not merge all of them when they are freed"
     )
 
 
