@@ -23,7 +23,7 @@ def calls(seed: int, count: int, threads: int = 4) -> list[Call]:
 
 
 def require_sound(design: str, settings: Mapping[str, Any], stream: list[Call]) -> None:
-    """Play a stream; require fill patterns, invariants and the sum of the parts to hold."""
+    """Replay a stream of calls and verify fill patterns, invariants and the sum of the parts."""
     events: Any = stream_of(stream)
     with Heap(design, **settings) as heap:
         player = Player(heap, Options(verify=True, check_every=len(events) // 4))
@@ -35,5 +35,5 @@ def require_sound(design: str, settings: Mapping[str, Any], stream: list[Call]) 
 
 
 def length(compiled: int) -> int:
-    """Return the number of calls to play: fewer as plain Python."""
+    """Return the number of calls to replay: `compiled`, or fewer without compiled kernels."""
     return 500 if PURE else compiled

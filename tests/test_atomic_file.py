@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""A file is complete or absent, whatever happens while it is written."""
 
 from pathlib import Path
 

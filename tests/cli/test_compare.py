@@ -1,4 +1,4 @@
-"""`allocsim compare`: subjects measured side by side, and saved results held against each other."""
+"""`allocsim compare`: measurement of several allocators, and comparison of saved results."""
 
 import contextlib
 import csv

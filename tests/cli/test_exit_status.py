@@ -30,7 +30,7 @@ def test_limit_is_1(run: Run) -> None:
 
 
 def test_frozen_heap_that_must_grow_is_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second round asks for more than the first."""
+    """The second round allocates more than the first."""
     from allocsim.events import no_events
     from allocsim.generators.repeat import Repeat
 

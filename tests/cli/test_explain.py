@@ -232,7 +232,7 @@ def test_pictures_need_an_optional_package(
     assert not Path("page.html").exists()
 
 
-def test_page_is_written_whole(run: Run, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_is_written_to_its_file(run: Run, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allocsim.pictures.render.find_spec", lambda _: True)
     monkeypatch.setattr("allocsim.pictures.page.html_of", lambda page: f"<h1>{page.title}</h1>")
     ended = run(f"explain {text} --on go2008 --no-what-if --html page.html")

@@ -100,7 +100,7 @@ def test_result_that_failed_fails_every_limit(run: Run) -> None:
         assert "ok  " not in ended.out
 
 
-def test_result_that_is_sound_is_read(run: Run) -> None:
+def test_valid_result_is_read(run: Run) -> None:
     assert run("check ok.json --against ok.json --time-tolerance 1%").status == 0
     assert run("compare ok.json ok.json").status == 0
 
@@ -109,7 +109,7 @@ def test_memory_is_compared_whatever_the_clock_of_the_times(run: Run) -> None:
     assert run("check cpu.json --against timed.json").status == 0
 
 
-def test_what_was_compared_is_said(run: Run) -> None:
+def test_what_was_compared_is_stated(run: Run) -> None:
     ended = run("compare two.json two.json")
     first, second, *_ = ended.out.splitlines()
     assert first.startswith("base    two.json (")

@@ -1,4 +1,4 @@
-"""A trace that asks for more memory than any machine has ends with status 3 and a sentence."""
+"""A trace with an object larger than any machine's memory ends with status 3 and a message."""
 
 from pathlib import Path
 

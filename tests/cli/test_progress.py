@@ -15,7 +15,7 @@ from tests.cli.running import ENVIRONMENT, PATIENCE, command, read_until
 
 
 class FakePlayer:
-    """As many events as it is told."""
+    """A player whose number of events is fixed."""
 
     def __init__(self, events: int) -> None:
         self.events = events

@@ -14,7 +14,7 @@ from allocsim.errors import EnvironmentLacks
 from tests.equality import workloads as made
 from tests.equality.checkpoints import COUNTERS, ROW, slices
 from tests.equality.equality import Equality, compare_with_library, require_modelled_library
-from tests.libraries.children import require_proved
+from tests.libraries.children import require_modelled_tcmalloc
 
 MEDIUM = made.log_uniform(4 << 20, 1 << 14)
 
@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 @cache
 def compared(make: Callable[[], Any], every: int, *parameters: tuple[str, int]) -> Equality:
     """Return a comparison, which is made once."""
-    require_proved()
+    require_modelled_tcmalloc()
     return compare_with_library(make(), every, **dict(parameters))
 
 

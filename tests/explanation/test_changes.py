@@ -137,7 +137,7 @@ def test_owner_that_came_or_went_is_named(old: str, new: str, said: str) -> None
     assert any(sentence.startswith(said) for sentence in change_sentences(found))
 
 
-def test_small_change_is_noise_and_names_nobody() -> None:
+def test_small_change_is_noise_and_names_no_owner() -> None:
     before = explained(owner("f", 100))
     after = replace(before, moment=replace(before.moment, footprint=101 * MIB))
     first, second = change_sentences(changes_of(before, after))

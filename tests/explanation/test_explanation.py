@@ -91,7 +91,7 @@ def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) ->
     assert len(replays) == 2  # the group, the other objects
 
 
-def test_experiments_stop_after_their_time_and_that_is_said() -> None:
+def test_experiments_stop_after_their_time_and_that_is_stated() -> None:
     found = explained("tcmalloc", Question(by=("size",), seconds=1e-9))
     assert not found.what_ifs
     assert "7 experiments left out after" in found.cautions[0]
@@ -182,7 +182,7 @@ def what_if(kind: str, change: int, what: str = "X") -> WhatIf:
         ({}, [owner(rounding=5 * MIB, live=1000)], [], "Requests of 100 bytes on average"),
     ],
 )
-def test_sentence_is_said_under_its_condition(
+def test_sentence_is_printed_under_its_condition(
     parts: dict[str, int], owners: list[Owner], what_ifs: list[WhatIf], said: str
 ) -> None:
     (sentence,) = sentences(100 * MIB, parts, owners, what_ifs)
@@ -200,7 +200,7 @@ def test_sentence_is_said_under_its_condition(
         (9, 0, None),
     ],
 )
-def test_share_that_the_replay_does_not_confirm_is_said(
+def test_share_that_the_replay_does_not_confirm_is_stated(
     owned: int, change: int, said: str | None
 ) -> None:
     given = [owner(owned=owned * MIB)], [what_if("never", change * MIB)]
@@ -215,7 +215,7 @@ def test_groupings_and_groups_given_twice_count_once() -> None:
     assert explained("go2008", question) == explained("go2008", once)
 
 
-def test_experiment_that_fails_is_told_and_the_others_are_made(
+def test_experiment_that_fails_is_reported_and_the_others_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(self: OnDesign, part: Variant) -> int:

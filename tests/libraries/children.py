@@ -22,7 +22,7 @@ def require(name: str) -> str:
 
 
 @cache
-def _why_not_proved() -> str:
+def _why_not_comparable() -> str:
     """Why the design tcmalloc cannot be compared with the installed library; empty if it can."""
     try:
         require_modelled_library()
@@ -31,10 +31,10 @@ def _why_not_proved() -> str:
     return ""
 
 
-def require_proved() -> None:
+def require_modelled_tcmalloc() -> None:
     """Skip the test unless the library that the design tcmalloc reproduces is installed."""
-    if _why_not_proved():
-        pytest.skip(_why_not_proved())
+    if _why_not_comparable():
+        pytest.skip(_why_not_comparable())
 
 
 def in_child(code: str, name: str, *more: str) -> str:

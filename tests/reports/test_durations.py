@@ -53,7 +53,7 @@ def test_library_that_read_the_virtual_clock_is_not_named() -> None:
     assert duration_warning(comparison) == ""
 
 
-def test_time_that_was_assumed_is_told() -> None:
+def test_time_that_was_assumed_is_stated() -> None:
     found = recorded_time(compared(VIRTUAL).comparison)
     assert (
         "1 us passed with each event for libraries that release memory after a delay (lib:jemalloc"
@@ -61,7 +61,7 @@ def test_time_that_was_assumed_is_told() -> None:
     )
 
 
-def test_time_of_the_program_is_told_if_it_is_recorded() -> None:
+def test_time_of_the_program_is_stated_if_it_is_recorded() -> None:
     found = compared(ROWS, times=[(0, 0), (9, 3 * SECOND)]).comparison
     assert recorded_time(found).startswith("The recorded program took 3.00 s")
     assert recorded_time(compared(ROWS).comparison) == ""

@@ -1,4 +1,4 @@
-"""Files: whole or not there, and what was there before is lost only to its successor."""
+"""Files are complete or absent, and an existing file is replaced only by a complete one."""
 
 import csv
 import errno

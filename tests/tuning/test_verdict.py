@@ -53,7 +53,7 @@ def test_table_is_always_for_this_program() -> None:
     assert remarks(tuning())[0].startswith("The table suits this program")
 
 
-def test_an_optimum_is_said_to_be_one_of_f() -> None:
+def test_an_optimum_is_described_as_one_of_f() -> None:
     assert "minimises F = rounding + tail + 0.5 spans" in remarks(tuning())[1]
 
 

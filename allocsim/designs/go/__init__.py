@@ -23,11 +23,11 @@ here.
 
 With the same events, every object's address relative to the heap's start, the page bitmaps, the
 page cache, the pacer's numbers and the number of collections are those of Go 1.27.3;
-scripts/verify-go checks that. With a memory limit (GOMEMLIMIT), this needs the bytes that the
-runtime has mapped for itself, which verify-go reads from the real process; otherwise a constant
-stands for them (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is
-derived from the rules of sweeping. Go's concurrent collector lets a program allocate during a
-collection. A collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
+scripts/verify-go checks that. A memory limit (GOMEMLIMIT) also covers the memory that the runtime
+has mapped for itself. verify-go reads its size from the real process; all other heaps use a
+constant (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is derived from
+the rules of sweeping. Go's concurrent collector lets a program allocate during a collection. A
+collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
 """
 
 from __future__ import annotations

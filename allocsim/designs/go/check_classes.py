@@ -196,7 +196,7 @@ def _allocated(heap: Go, span: SpanCopy) -> int:
 
 
 def allocated_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """The pacer counts the slots taken, those of a cached span from before it was cached."""
+    """The pacer counts all allocated slots; of a cached span, those from before it was cached."""
     if heap.mheap[0].direct:
         return
     total = sum(span.npages * PAGE for span in spans_of(heap) if span.size_class == 0)

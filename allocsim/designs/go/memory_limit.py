@@ -13,12 +13,13 @@ UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 """The suffixes that Go accepts, each with its bytes; a number without a suffix is in bytes."""
 
 _SIZE = re.compile(rf"([+-]?)0*([0-9]{{1,19}})({'|'.join(UNITS)})?", re.ASCII)
-"""A sign, at most the digits of 2^63 and a suffix. Go accepts -0 too."""
+"""An optional sign, zeros, at most 19 digits (2^63 has 19) and an optional suffix. The minus sign
+is for -0, which Go accepts."""
 
 
 @dataclass(frozen=True)
 class MemoryLimit(Parameter):
-    """A size in bytes as Go reads it (parseByteCount), stricter than other sizes."""
+    """A size in the notation of Go (parseByteCount), which accepts fewer texts than other sizes."""
 
     def number_of(self, setting: Any) -> int | None:
         """Return `setting`, an integer or a text, as bytes; None if Go does not accept the text."""

@@ -22,10 +22,11 @@ NO_LIMIT = (1 << 63) - 1
 """The memory limit if there is none (math.MaxInt64)."""
 
 HEADROOM_PERCENT = 3
-"""Part of the memory left for objects that the goal leaves free, at least MIN_HEADROOM
+"""Percentage by which the goal is below the memory that the limit leaves for objects
 (memoryLimitHeapGoalHeadroomPercent)."""
 
 MIN_HEADROOM = 1 << 20
+"""Least difference between the two, in bytes (memoryLimitMinHeapGoalHeadroom)."""
 
 HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""
@@ -51,7 +52,7 @@ def commit(heap: Go) -> None:
 
 @kernel
 def update_goal(heap: Go) -> None:
-    """Set goal and trigger, which depend on the memory in use if there is a limit (heapGoal)."""
+    """Set goal and trigger; with a memory limit they depend on the memory in use (heapGoal)."""
     controller = heap.gc_controller[0]
     controller.heap_goal = controller.gc_percent_heap_goal
     if controller.memory_limit != NO_LIMIT:
@@ -63,8 +64,8 @@ def update_goal(heap: Go) -> None:
 def memory_limit_goal(heap: Go) -> int:
     """Return the heap size that keeps the runtime below its memory limit (memoryLimitHeapGoal).
 
-    What is mapped beyond the limit lowers the goal once more. Free pages do not, because objects
-    can use them.
+    The memory for objects is the limit minus all that is mapped for other purposes. Free pages are
+    for objects. If the mapped memory exceeds the limit, the excess is subtracted too.
     """
     controller, mapped = heap.gc_controller[0], mapped_ready(heap)
     others = mapped - heap_free(heap) - controller.allocated
@@ -89,8 +90,8 @@ def trigger(controller: GcController) -> int:
 def last_goal(heap: Go, triggered: int) -> int:
     """Return the goal of the cycle that ends, for the scavenger (endCycle).
 
-    Unless the memory limit sets it, it is above the `heap_live` at which the collection was
-    triggered.
+    Unless the memory limit determines the goal, it is at least MIN_RUNWAY above `triggered`, the
+    `heap_live` at which the collection began.
     """
     controller = heap.gc_controller[0]
     update_goal(heap)

@@ -3,8 +3,8 @@
 A goal is set after each collection. Free pages beyond it are released at once, and again when the
 heap grows. Pages freed since the last collection are left alone, and so are chunks that are nearly
 full, because both are likely to be needed again. An allocation that would pass the memory limit
-releases any free pages. In Go it does not while the collector uses more than half of the CPU time
-(gcCPULimiter); that limiter is not simulated, because it depends on the time.
+releases any free pages. Go stops doing so while the collector uses more than half of the CPU time
+(gcCPULimiter). That limiter is not simulated, because it depends on time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ PHYS_PAGE_SIZE = 4096
 """Bytes of a page of the operating system."""
 
 LIMIT_SHARE = 0.95
-"""Share of the memory limit up to which memory may stay unreleased (reduceExtraPercent)."""
+"""The background scavenger keeps the runtime's memory below this share of the memory limit
+(reduceExtraPercent)."""
 
 
 @kernel

@@ -93,14 +93,14 @@ class GcController(Struct):
     memory_limit: Int64  # GOMEMLIMIT in bytes; NO_LIMIT: none
     heap_live: Int64  # bytes marked by the last collection + bytes of spans taken into use since
     heap_marked: Int64  # bytes of the objects that the last collection found live
-    gc_percent_heap_goal: Int64  # goal without regard to the memory limit (gcPercentHeapGoal)
+    gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size of the heap at which the next collection should end
     trigger: Int64  # heap_live at which it starts
-    allocated: Int64  # bytes of slots taken and not swept; a span counts when it leaves the cache
+    allocated: Int64  # bytes allocated, not swept; slots of a cached span when it leaves the cache
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
-    runtime_allocated: Int64  # those of them that its counters of allocated bytes contain
+    runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count
-    runtime_growth: Int64  # what the next sweep adds to it; 0, except to match a real process
+    runtime_growth: Int64  # added to it by the next sweep; 0, except to match a real process
     scannable: Int64  # bytes of stacks and globals; 0, except to match a real process
     num_gc: Int64  # collections so far
     should_help: Int64  # 1: a span was taken since the trigger was last compared
@@ -115,15 +115,15 @@ class Scavenger(Struct):
 
     enabled: Int64  # 0: nothing is released
     gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL if any number
-    memory_limit_goal: Int64  # the same of all memory mapped
+    memory_limit_goal: Int64  # the same for all memory of the runtime (mapped_ready)
     free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)
     gen: Int64  # the generation: collections so far
     huge_pages: Int64  # pages of a huge page
 
 
 BACKGROUND, FORCED = 0, 1
-"""Rows of `Go.scav_search`: a search that leaves dense chunks and pages freed since the last
-collection alone, and one that does not."""
+"""Kinds of search for pages to release, which are rows of `Go.scav_search`. BACKGROUND skips chunks
+that are dense or were dense when the generation began; FORCED skips no free pages."""
 
 
 class SearchAddr(Struct):

@@ -1,4 +1,4 @@
-"""What the scavenger knows of each chunk, and where its search begins (runtime/mgcscavenge.go)."""
+"""The scavenger's record of each chunk, and where its searches begin (runtime/mgcscavenge.go)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def index_free(heap: Go, first: int, npages: int) -> None:
 
 @kernel
 def _begin_generation(data: ScavChunkData, gen: int) -> None:
-    """Remember the pages in use at the chunk's first change in a generation."""
+    """Before the first change of a chunk in a generation, save its number of pages in use."""
     if data.gen != gen:
         data.last_in_use = data.in_use
         data.gen = gen
@@ -51,7 +51,7 @@ def next_gen(heap: Go) -> None:
 
 @kernel
 def raise_search(heap: Go, kind: int, page: int) -> None:
-    """Let a search begin at `page`, unless it begins above (atomicOffAddr.StoreMarked)."""
+    """Begin the next search of a kind at `page` or above (atomicOffAddr.StoreMarked)."""
     search = heap.scav_search[kind]
     if search.page < page:
         search.page, search.marked = page, 1
@@ -59,7 +59,7 @@ def raise_search(heap: Go, kind: int, page: int) -> None:
 
 @kernel
 def should_scavenge(data: ScavChunkData, gen: int, kind: int) -> bool:
-    """Return whether pages of a chunk may be released (shouldScavenge)."""
+    """Return whether a search of a kind may release pages of a chunk (shouldScavenge)."""
     if kind == FORCED or not data.has_free:
         return data.has_free != 0
     if data.in_use >= DENSE_PAGES:
@@ -71,8 +71,9 @@ def should_scavenge(data: ScavChunkData, gen: int, kind: int) -> bool:
 def find_chunk(heap: Go, kind: int) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    Returns -1 if no chunk has any. The search address is then cleared, unless it is marked. It is
-    marked from the moment a generation raises it until a search lowers it (atomicOffAddr).
+    Returns -1 if no chunk has any, and then also sets the search address to -1, unless it is
+    marked. `raise_search` marks the address; a search that lowers it removes the mark
+    (atomicOffAddr).
     """
     search, gen = heap.scav_search[kind], heap.scavenger[0].gen
     start = search.page >> CHUNK_SHIFT
