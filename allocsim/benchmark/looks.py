@@ -98,10 +98,10 @@ def _steps_between(
     The clock is set at the end of each step. In a slice, events are counted from `first`.
     """
     ends = np.union1d(steps.event[(steps.event > first) & (steps.event < last)], last)
-    found = steps_ending_at(ends - first)
+    slice_steps = steps_ending_at(ends - first)
     if pace:
-        found.time = pace.times_at(ends)
-    return found
+        slice_steps.time = pace.times_at(ends)
+    return slice_steps
 
 
 def measure(setup: Setup, subject: Subject) -> Looks:

@@ -93,7 +93,7 @@ class OnDesign:
             return unasked, int(operations.footprint(heap.state))
 
     def sharing(self, _count: int) -> OnDesign:
-        """Return the subject for one of several replays at once, which a design does not make."""
+        """Return this subject: on a design, replays run one at a time."""
         return self
 
     @contextmanager

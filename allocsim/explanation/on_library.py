@@ -43,8 +43,8 @@ ROOM_FOR_EACH = 8
 same time: a variant or another setting may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
-"""Bytes that must be available besides, for each event of the workload: the file of a variant's
-events, and the tables of the replay if every event allocates a new object."""
+"""Bytes that must also be available for each event of the workload: for the file of a variant's
+events, and for the tables of the replay if every event allocates a new object."""
 
 
 @dataclass
@@ -138,9 +138,9 @@ class OnLibrary:
         return max(min(len(os.sched_getaffinity(0)), self.conditions.available() // each), 1)
 
     def sharing(self, count: int) -> OnLibrary:
-        """Return the subject for one of `count` replays at once: each has its part of the memory.
+        """Return the subject for one of `count` replays that run at once.
 
-        The file of a variant's events and the replay are then bounded by that part.
+        The file of a variant's events and the replay may then take 1/count of the available memory.
         """
         available = self.conditions.available
         shared = replace(self.conditions, available=lambda: available() // count)

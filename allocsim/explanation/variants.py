@@ -45,8 +45,8 @@ class Variant:
         matched[calls] = self.match(chunk[calls], self._done, sites[calls])
         self._done += int(np.count_nonzero(calls))
         mark_members(chunk, matched, self._is_member, of_group)
-        found: np.ndarray = (of_group == self.kept) | ~calls
-        return found
+        remains: np.ndarray = (of_group == self.kept) | ~calls
+        return remains
 
     def alone(self) -> Trace:
         """Return the variant as a trace of its own. Its length is not known in advance."""

@@ -37,7 +37,7 @@ MIN_SHARE = 1000
 class Shown:
     """What a page shows."""
 
-    found: Explanation
+    explanation: Explanation
     """Explained with `Question.pictures`."""
     trace: Trace
     command: str
@@ -45,19 +45,19 @@ class Shown:
     @property
     def evidence(self) -> Evidence:
         """The evidence of the explanation."""
-        assert self.found.evidence is not None
-        return self.found.evidence
+        assert self.explanation.evidence is not None
+        return self.explanation.evidence
 
 
 def explanation_page(shown: Shown) -> Page:
     """Return the page: the answer, pictures, and how it was measured."""
-    found, moment = shown.found, shown.found.moment
+    explanation, moment = shown.explanation, shown.explanation.moment
     factor = "" if moment.overhead is None else f", {moment.overhead:.2f} times"
     sections = [_answer(shown), _over_time(shown), *_owners(shown), *_heap(shown.evidence)]
-    if found.what_ifs:
-        sections.append(Section("what-if", "What if", [_what_ifs(found)]))
+    if explanation.what_ifs:
+        sections.append(Section("what-if", "What if", [_what_ifs(explanation)]))
     return Page(
-        title=f"{shown.trace.name} on {found.subject}",
+        title=f"{shown.trace.name} on {explanation.subject}",
         lead=f"{format_bytes(moment.footprint)} for {format_bytes(moment.live)} live{factor}, at "
         f"{when(moment)}",
         sections=[*sections, _how(shown)],
@@ -66,61 +66,68 @@ def explanation_page(shown: Shown) -> Page:
 
 def _answer(shown: Shown) -> Section:
     """Return the sentences, and where the bytes are."""
-    found = shown.found
+    explanation = shown.explanation
     return Section(
         "answer",
         "Answer",
-        [listed(found.sentences), _parts(found), warnings(found.cautions)],
+        [listed(explanation.sentences), _parts(explanation), warnings(explanation.cautions)],
     )
 
 
-def _parts(found: Explanation) -> Figure:
+def _parts(explanation: Explanation) -> Figure:
     """Return the figure of the footprint at the moment, in one bar."""
-    whole, parts = found.moment.footprint, positive(found.parts)
+    whole, parts = explanation.moment.footprint, positive(explanation.parts)
     row = Bar("Where the bytes are", format_bytes(whole), parts)
     return Figure(
         title="The footprint by part",
         summary=", ".join(
             f"{name} {format_bytes(size)}" + (f" ({percent(size, whole)})" if size else "")
-            for name, size in found.parts.items()
+            for name, size in explanation.parts.items()
         ),
         view=lambda width: bars([row], width),
         titles=("part", "bytes", "share"),
         rows=[
-            [name, format_bytes(size), percent(size, whole)] for name, size in found.parts.items()
+            [name, format_bytes(size), percent(size, whole)]
+            for name, size in explanation.parts.items()
         ],
     )
 
 
 def _over_time(shown: Shown) -> Section:
     """Return the timeline and the table of moments."""
-    found = shown.found
+    explanation = shown.explanation
     # The look was made in another replay; at this moment the picture has the figures of the text.
     points = [
-        Point(look.event, found.parts if look.event == found.moment.event else look.parts)
+        Point(
+            look.event, explanation.parts if look.event == explanation.moment.event else look.parts
+        )
         for look in shown.evidence.looks
     ]
-    content: list[Markup | Figure] = [moments_table(found.moments)]
+    content: list[Markup | Figure] = [moments_table(explanation.moments)]
     if points:
-        content.insert(0, timeline(points, (when(found.moment), found.moment.event or 0)))
+        content.insert(
+            0, timeline(points, (when(explanation.moment), explanation.moment.event or 0))
+        )
     return Section("time", "Over time", content)
 
 
 def _owners(shown: Shown) -> list[Section]:
     """Return a section for each grouping; the icicle is the second one."""
-    found, sections = shown.found, []
-    for by in dict.fromkeys(owner.by for owner in found.owners):
-        rows = [owner for owner in found.owners if owner.by == by]
-        sections.append(Section(f"by-{by}", f"Owners by {TITLES[by]}", [_bars_of(by, rows, found)]))
+    explanation, sections = shown.explanation, []
+    for by in dict.fromkeys(owner.by for owner in explanation.owners):
+        rows = [owner for owner in explanation.owners if owner.by == by]
+        sections.append(
+            Section(f"by-{by}", f"Owners by {TITLES[by]}", [_bars_of(by, rows, explanation)])
+        )
     stacks = shown.evidence.stacks()
     if stacks is not None:
         sections.insert(1, Section("stacks", "Owners by stack", [icicle(stacks)]))
     return sections
 
 
-def _bars_of(by: str, owners: Sequence[Owner], found: Explanation) -> Figure:
+def _bars_of(by: str, owners: Sequence[Owner], explanation: Explanation) -> Figure:
     """Return the figure of the largest owners of a grouping."""
-    whole, nobody = found.moment.footprint, sum(found.nobody.values())
+    whole, nobody = explanation.moment.footprint, sum(explanation.nobody.values())
     large = [owner for owner in owners[:ROWS] if owner.owned * MIN_SHARE >= whole]
     rows = [_bar(owner.name, _held(owner), whole) for owner in large]
     if len(owners) > len(large):
@@ -128,13 +135,13 @@ def _bars_of(by: str, owners: Sequence[Owner], found: Explanation) -> Figure:
         sums = {name: sum(each[name] for each in rest) for name in rest[0]}
         rows.append(_bar(f"{counted(len(rest), 'other')}", sums, whole))
     if nobody:
-        rows.append(_bar("no live object", found.nobody, whole))
-    untouched = " - untouched" if "untouched" in found.parts else ""
+        rows.append(_bar("no live object", explanation.nobody, whole))
+    untouched = " - untouched" if "untouched" in explanation.parts else ""
     table_rows = [[owner.name, *_figures(owner, whole)] for owner in owners]
     table_rows.append(["no live object", *[""] * 4, format_bytes(nobody), percent(nobody, whole)])
     return Figure(
         title=f"Owners by {TITLES[by]}",
-        summary=f"{MEANING.format(unit=found.unit, untouched=untouched)}.",
+        summary=f"{MEANING.format(unit=explanation.unit, untouched=untouched)}.",
         view=lambda width: bars(rows, width),
         titles=(TITLES[by], *COLUMNS),
         rows=table_rows,
@@ -176,13 +183,13 @@ def _heap(evidence: Evidence) -> list[Section]:
     return sections
 
 
-def _what_ifs(found: Explanation) -> Figure:
+def _what_ifs(explanation: Explanation) -> Figure:
     """Return the figure of the experiments."""
-    whole = found.moment.footprint
-    changes = [*map(change_of, found.what_ifs)]
+    whole = explanation.moment.footprint
+    changes = [*map(change_of, explanation.what_ifs)]
     rows = [Bar("as it is", format_bytes(whole), {"footprint": whole})] + [
         Bar(each.what, f"{format_bytes(each.footprint)}, {change}", {"footprint": each.footprint})
-        for each, change in zip(found.what_ifs, changes, strict=True)
+        for each, change in zip(explanation.what_ifs, changes, strict=True)
     ]
     return Figure(
         title="What if",
@@ -192,7 +199,7 @@ def _what_ifs(found: Explanation) -> Figure:
         titles=("change", "footprint", "difference", "how"),
         rows=[
             [each.what, format_bytes(each.footprint), change, each.how]
-            for each, change in zip(found.what_ifs, changes, strict=True)
+            for each, change in zip(explanation.what_ifs, changes, strict=True)
         ],
         left=(0, 3),
     )
@@ -200,14 +207,14 @@ def _what_ifs(found: Explanation) -> Figure:
 
 def _how(shown: Shown) -> Section:
     """Return how the figures were measured."""
-    found, trace = shown.found, shown.trace
+    explanation, trace = shown.explanation, shown.trace
     moments = f"{counted(len(shown.evidence.looks), 'moment')} of a separate replay"
     named = [
         ("command", shown.command),
         ("version", f"allocsim {__version__}"),
-        ("workload", f"{trace.name}, replayed to event {found.moment.event:,}"),
-        ("allocator", found.subject),
-        ("unit", f"{found.unit}: memory that can only be released as a whole"),
+        ("workload", f"{trace.name}, replayed to event {explanation.moment.event:,}"),
+        ("allocator", explanation.subject),
+        ("unit", f"{explanation.unit}: memory that can only be released as a whole"),
         ("pictures over time", moments),
         ("machine", f"{platform.system()} {platform.release()}, {platform.machine()}"),
     ]

@@ -112,7 +112,7 @@ def require_sums(node: Node) -> None:
 
 def test_the_icicle_has_the_whole_footprint() -> None:
     root = tree_of(stacks())
-    assert root.size == shown().found.moment.footprint
+    assert root.size == shown().explanation.moment.footprint
     assert sum(child.size for child in root.children.values()) == root.size
     require_sums(root)
     assert depth_of(root) == 3
@@ -150,7 +150,7 @@ def test_an_icicle_of_many_functions_shows_the_largest(monkeypatch: pytest.Monke
 
 
 def test_sizes_and_lifetimes_have_all_owned_bytes() -> None:
-    found = shown().found
+    found = shown().explanation
     owned = owned_by_size_and_lifetime(shown().evidence)
     total = sum(owner.owned for owner in found.owners if owner.by == "size")
     assert sum(owned.values()) == total
