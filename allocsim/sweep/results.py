@@ -129,14 +129,14 @@ class Results:
     @cached_property
     def measured(self) -> dict[tuple[str, str], list[Measured]]:
         """The figures by ("peaks" or "times", allocator)."""
-        found: dict[tuple[str, str], list[Measured]] = {}
+        result: dict[tuple[str, str], list[Measured]] = {}
         for index, column in enumerate(self.columns):
             for figure, values in (("peaks", column.peaks), ("times", column.times)):
                 for name, value in values.items():
                     subject = self.subjects[name]
                     entry = Measured(index, subject.settings, value)
-                    found.setdefault((figure, subject.allocator), []).append(entry)
-        return found
+                    result.setdefault((figure, subject.allocator), []).append(entry)
+        return result
 
 
 def collect(rows: Iterable[Row]) -> Results:
