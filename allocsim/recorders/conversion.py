@@ -124,7 +124,8 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
                 raise
             reason = f" ({error})"
     if not events:
-        raise InputError(_nothing(finished) + ("" if finished.losses else reason))
+        losses = [*finished.losses, *trace.losses]
+        raise InputError(_nothing(finished, losses) + ("" if losses else reason))
     remedy = "" if finished.request.children else KEEP_CHILDREN
     trace.notes[:] = [note.replace(SELECT_PROCESS, remedy) for note in trace.notes]
     unknown = trace.dropped.get(REASONS[Reason.UNKNOWN_FREE], 0)
@@ -135,13 +136,13 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
         )
 
 
-def _nothing(finished: Finished) -> str:
-    """Return the message for a recording without any event."""
+def _nothing(finished: Finished, losses: list[str]) -> str:
+    """Return the message for a recording without any event, which has these losses."""
     name, recorder, outcome = finished.request.program.name, finished.recorder, finished.outcome
     if outcome.was_killed:
         return f"{name} {outcome.description} before {recorder.name} had recorded a call"
-    if finished.losses:
-        return f"no call of {name} was recorded: {'; '.join(finished.losses)}"
+    if losses:
+        return f"no call of {name} was recorded: {'; '.join(losses)}"
     return f"no call of {name} was recorded: {recorder.name} records nothing of {recorder.blind_to}"
 
 

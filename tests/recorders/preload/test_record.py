@@ -127,6 +127,14 @@ def test_address_space_limit_is_a_loss_of_the_trace(
     assert open_trace(str(tmp_path / "place" / "out")).losses
 
 
+def test_recording_without_room_for_a_call_says_why(record: Record, program: str) -> None:
+    """Its first file has a few KiB, the second one 128 KiB."""
+    ended = record("-o", "out", "--", "sh", "-c", f"ulimit -f 100; exec {program} exits")
+    assert ended.status == 2
+    assert "calls not recorded: the file-size limit of the program (ulimit -f)" in ended.err
+    assert "static" not in ended.err
+
+
 def test_static_program_is_refused_before_it_runs(record: Record, tmp_path: Path) -> None:
     place = tmp_path / "place"
     compiled_program(place, "static", "int main(void) { return 5; }\n", "-static")
