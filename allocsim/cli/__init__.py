@@ -168,9 +168,12 @@ def _status() -> int:
     except MemoryError:
         return _fail("out of memory", 3)
     except Exception as error:
-        if (explained := _explain_design(error)) is None:
+        if (explained := _explain_design(error)) is not None:
+            return _fail(explained, 2)
+        if not isinstance(error, ImportError):
             raise
-        return _fail(explained, 2)
+        # A library of NumPy or Numba does not fit into the address space (ulimit -v).
+        return _fail(f"cannot load a module of Python: {str(error).strip().split(chr(10))[-1]}", 3)
 
 
 def _explain_design(error: Exception) -> str | None:
@@ -201,5 +204,6 @@ def _explain(error: OSError) -> str:
 
 def _discard(stream: TextIO) -> None:
     """Discard what a stream has buffered, so that flushing it at exit does not fail."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
+    with contextlib.suppress(OSError):  # no descriptor is free (ulimit -n)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())

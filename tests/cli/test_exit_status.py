@@ -1,12 +1,15 @@
 """Exit statuses: 0, 1 for a failed check, 3 for a missing resource; never a traceback."""
 
+import errno
 import json
 import os
 import resource
+import sys
 from pathlib import Path
 
 import pytest
 
+from allocsim.cli import _discard
 from tests.cli.conftest import File, Run
 from tests.cli.running import limited, process
 
@@ -71,6 +74,27 @@ def test_smaller_reservation_fits_into_a_limit() -> None:
     ended = process(*line, preexec_fn=limited(resource.RLIMIT_AS, 8 << 30))
     assert ended.status == 0, ended.err
     assert json.loads(ended.out)["events"] == 100
+
+
+def test_module_that_cannot_be_loaded_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's message has several lines; the last one is the reason."""
+
+    def no_room(*_: object) -> None:
+        raise ImportError("a long story\nfailed to map segment from shared object\n")
+
+    monkeypatch.setattr("allocsim.jobs.make_generator", no_room)
+    ended = run("random")
+    reason = "failed to map segment from shared object"
+    assert ended.err == f"allocsim: error: cannot load a module of Python: {reason}\n"
+    assert (ended.status, ended.out) == (3, "")
+
+
+def test_output_is_discarded_without_a_free_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_descriptor(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("allocsim.cli.os.open", no_descriptor)
+    _discard(sys.stdout)
 
 
 def test_out_of_memory_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
