@@ -14,9 +14,11 @@ import pytest
 
 from allocsim.benchmark.child import Request
 from allocsim.benchmark.comparison import Conditions, measure
-from allocsim.benchmark.event_file import EventFile
+from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.benchmark.parent import MAX_MESSAGE, SubjectFailed, _Watcher
+from allocsim.core.jit import PURE
 from allocsim.driver import Touch
+from allocsim.events import Trace
 from allocsim.python_child import running, script_command
 from tests.cli.running import ENVIRONMENT
 from tests.compiled_libraries import Compiler
@@ -82,6 +84,30 @@ def test_library_that_misbehaves_is_killed_and_described(
     known = children()
     with pytest.raises(SubjectFailed, match=message):
         measure(f"lib:{library}:odd_", "memory", workload, conditions)
+    assert set(children()) <= set(known)
+    assert commands_with(str(library)) == []
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        ("segfault", "^crashed by SIGSEGV while replaying"),
+        ("hang", "^hung: killed after 1 s while"),
+    ],
+)
+def test_threads_of_a_library_that_misbehaves_are_killed(
+    odd_library: Compiler, tmp_path: Path, way: str, message: str
+) -> None:
+    calls = [malloc(number, 5000, number % 4) for number in range(EVENTS)]
+    trace = Trace("threads", iter([stream(*calls)]), {"kind": "test"})
+    library, known, timeout = odd_library(way), children(), 1.0 if way == "hang" else 600.0
+    before, file = sorted(tmp_path.iterdir()), write_events(trace, recorded=True)
+    with pytest.raises(SubjectFailed, match=message):
+        measure(f"lib:{library}:odd_", "memory", file, Conditions(timeout=timeout))
+    file.close()
+    assert file.recorded
     assert set(children()) <= set(known)
     assert commands_with(str(library)) == []
     assert sorted(tmp_path.iterdir()) == before

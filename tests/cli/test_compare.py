@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from allocsim.core.jit import PURE
 from allocsim.events import Trace
 from allocsim.libraries.find import find_library
 from allocsim.traces.native.file import write_trace
@@ -23,6 +24,8 @@ from tests.reports.comparisons import MIB
 
 TRACE = "1: malloc 0x10 500000\n1: malloc 0x20 50\n1: free 0x10\n1: calloc 0x10 3 50\n"
 QUICK = "--runs 1 --warmup 0"
+
+COMPILED = pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
 
 Write = Callable[[str, str], Path]
 T = TypeVar("T")
@@ -198,9 +201,11 @@ def test_repeated_on_adds_subjects() -> None:
     assert subjects_of(["go2008", "tcmalloc,lib:glibc"]) == ["go2008", "tcmalloc", "lib:glibc"]
 
 
-def test_interrupt_ends_every_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, pytest.param(4, marks=COMPILED)])
+def test_interrupt_ends_every_process(tmp_path: Path, threads: int) -> None:
     """Ctrl-C while a child replays a workload that takes minutes."""
-    (tmp_path / "long.toml").write_text(f'kind = "random"\nops = {100_000 * SCALE}\n')
+    job = f'kind = "random"\nops = {100_000 * SCALE}\nthreads = {threads}\n'
+    (tmp_path / "long.toml").write_text(job)
     line = command("compare", str(tmp_path / "long.toml"), "--on", "lib:glibc", "--runs", "1000")
     parent = subprocess.Popen(
         line,
