@@ -1,7 +1,8 @@
 /* The windows of a plan (allocsim/benchmark/threads/plan.py), replayed by a plain loop on pthreads.
 
    It shares the plan with allocsim's driver, and nothing else: it has its own objects, its own
-   synchronisation, and no checks. `replay_windows` replays all epochs on a library and returns the
+   synchronisation, and no checks. An object has its address and its size, as in replay_events.c; a
+   loop that keeps no sizes was 3 to 10 ns/event faster with 160,000 objects. `replay_windows` replays all epochs on a library and returns the
    CPU time in ns that the turns took; `free_objects` then frees what is live. */
 
 #define _GNU_SOURCE
@@ -36,7 +37,8 @@ struct plan {
   const void *function[5];
 };
 
-struct shared { char *address; _Atomic int64_t version, waiting; };
+struct object { char *address; int64_t request; };
+struct shared { struct object object; _Atomic int64_t version, waiting; };
 
 struct worker {
   pthread_t handle;
@@ -48,7 +50,7 @@ enum { MALLOC, CALLOC, MEMALIGN, REALLOC, FREE, SHARED = 1 << 30 };
 
 static const struct plan *plan;
 static struct worker *workers;
-static char **own;
+static struct object *own;
 static struct shared *shared;
 static _Atomic int64_t remaining;
 static sem_t all_done;
@@ -68,9 +70,13 @@ static void touch(char *address, const struct event *event) {
     *(volatile char *)next = (char)0xBB;
 }
 
-static char *call(char *address, const struct event *event) {
+static void replay(struct object *object, const struct event *event) {
+  char *address = object->address;
   switch (event->op) {
-    case FREE: ((void (*)(void *))plan->function[1])(address); return NULL;
+    case FREE:
+      ((void (*)(void *))plan->function[1])(address);
+      object->address = NULL;
+      return;
     case MALLOC: address = ((char *(*)(size_t))plan->function[0])(event->request); break;
     case REALLOC:
       address = ((char *(*)(void *, size_t))plan->function[2])(address, event->request); break;
@@ -81,8 +87,9 @@ static char *call(char *address, const struct event *event) {
                                                                event->request); break;
   }
   if (!address) abort();
+  object->address = address;
+  object->request = event->request;
   touch(address, event);
-  return address;
 }
 
 static void replay_shared(const struct event *event) {
@@ -93,7 +100,7 @@ static void replay_shared(const struct event *event) {
       syscall(SYS_futex, &object->version, FUTEX_WAIT_PRIVATE, (int)seen, NULL, NULL, 0);
     object->waiting--;
   }
-  object->address = call(object->address, event);
+  replay(&object->object, event);
   object->version = event->op == FREE ? 0 : (event->version + 1) & 0xFFFF;
   if (object->waiting)
     syscall(SYS_futex, &object->version, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
@@ -110,7 +117,7 @@ static void *work(void *argument) {
     int64_t begun = cpu_time();
     for (; event < &plan->stream[turn->end]; event++) {
       if (event->object < SHARED)
-        own[event->object] = call(own[event->object], event);
+        replay(&own[event->object], event);
       else
         replay_shared(event);
     }
@@ -167,13 +174,19 @@ int64_t replay_windows(const struct plan *given) {
   return cpu;
 }
 
+static int64_t free_object(struct object *object) {
+  if (!object->address) return 0;
+  ((void (*)(void *))plan->function[1])(object->address);
+  object->address = NULL;
+  return 1;
+}
+
 int64_t free_objects(void) {
   int64_t count = 0;
-  void (*release)(void *) = (void (*)(void *))plan->function[1];
-  for (int64_t i = 0; i < plan->own_count; i++)
-    if (own[i]) release(own[i]), own[i] = NULL, count++;
-  for (int64_t i = 0; i < plan->shared_count; i++)
-    if (shared[i].address) release(shared[i].address), shared[i].address = NULL, count++;
-  for (int64_t i = 0; i < plan->shared_count; i++) shared[i].version = 0;
+  for (int64_t i = 0; i < plan->own_count; i++) count += free_object(&own[i]);
+  for (int64_t i = 0; i < plan->shared_count; i++) {
+    count += free_object(&shared[i].object);
+    shared[i].version = 0;
+  }
   return count;
 }
