@@ -82,7 +82,10 @@ class Screen:
     """Standard output, rendered by Rich. A `str` is printed as plain text, as in `styled`."""
 
     def __init__(self) -> None:
-        console = Console(highlight=False, markup=False, emoji=False)
+        columns = os.environ.get("COLUMNS", "")
+        # Rich would call int() on COLUMNS, which fails for 5,000 digits and for superscripts.
+        width = _columns() or (WIDE if columns.isdigit() else None)
+        console = Console(highlight=False, markup=False, emoji=False, width=width)
         self.is_fixed = console.is_terminal or _columns() is not None
         """Whether the output has a fixed width that the report must fit into."""
         if not console.is_terminal:
@@ -183,6 +186,11 @@ def _trim(line: Iterable[Segment]) -> list[Segment]:
 
 
 def _columns() -> int | None:
-    """Return the COLUMNS of the environment, or None if it holds no positive number."""
-    text = os.environ.get("COLUMNS", "")
-    return max(int(text), MIN_WIDTH) if text.isdecimal() and int(text) > 0 else None
+    """Return the COLUMNS of the environment, or None if it holds no positive number.
+
+    At most _UNLIMITED columns are returned, because some lines are padded to the width.
+    """
+    text = os.environ.get("COLUMNS", "").lstrip("0")
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return max(int(text), MIN_WIDTH) if len(text) < len(str(_UNLIMITED)) else _UNLIMITED

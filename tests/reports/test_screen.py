@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocsim.reports.screen import MIN_WIDTH, Screen, simple_table
+from allocsim.reports.screen import MIN_WIDTH, WIDE, Screen, simple_table
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +57,23 @@ def test_two_tables_are_separated_by_one_blank_line(capsys: pytest.CaptureFixtur
         screen.print(table)
     screen.print("", "the end")
     assert "\n\n\n" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [
+        ("99999999999", 10_000),
+        ("9" * 5000, 10_000),
+        ("0080", 80),
+        ("²", WIDE),
+        ("٣", WIDE),
+        ("0", WIDE),
+        ("-5", WIDE),
+    ],
+    ids=["large", "5,000 digits", "zeros", "superscript", "other script", "none", "negative"],
+)
+def test_width_is_bounded_whatever_columns_holds(
+    monkeypatch: pytest.MonkeyPatch, columns: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert Screen().width == width
