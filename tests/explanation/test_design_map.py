@@ -57,7 +57,7 @@ def test_objects_of_a_chunk_pin_its_objects_that_were_never_used() -> None:
 
 @pytest.mark.slow
 def test_owners_of_different_density_own_the_same_number_of_spans() -> None:
-    count = 2_000 if PURE else 100_000
+    count = 500 if PURE else 100_000
     heap = mapped("tcmalloc", two_owners(count))
     found = owners(heap, lambda number: number >= count)
     spans = -(-count // 39)  # a span of 8 KiB has 39 objects of 208 bytes

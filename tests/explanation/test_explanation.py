@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from allocsim.call_sites.table import table_of_addresses
+from allocsim.core.jit import PURE
 from allocsim.driver import Touch
 from allocsim.errors import InputError, LimitExceeded, UnknownName
 from allocsim.events import Trace, no_events
@@ -21,13 +22,16 @@ from tests.playing import trace_of
 
 MIB = 1 << 20
 
+COUNT = 60 if PURE else 200
+"""Objects of each owner."""
+
 
 def opened(count: int) -> Trace:
     """Open the workload of two owners."""
     return trace_of(two_owners(count))
 
 
-def explained(design: str, question: Question, count: int = 200) -> Explanation:
+def explained(design: str, question: Question, count: int = COUNT) -> Explanation:
     """Return the explanation of two owners on a design."""
     subject = OnDesign(design, partial(opened, count), Touch.NONE, reserve=1 << 30)
     return explain(subject, question)[0]
@@ -36,10 +40,10 @@ def explained(design: str, question: Question, count: int = 200) -> Explanation:
 @pytest.mark.parametrize("design", ["tcmalloc", "glibc"])
 def test_every_grouping_has_all_objects_and_the_whole_footprint(design: str) -> None:
     found = explained(design, Question("end", ("size", "thread", "age", "lifetime"), seconds=0))
-    assert found.moment.live == 200 * (10 + 100)
+    assert found.moment.live == 200 * (COUNT // 20 + COUNT // 2)
     for by in ("size", "thread", "age", "lifetime"):
         rows = [owner for owner in found.owners if owner.by == by]
-        assert sum(owner.objects for owner in rows) == 110
+        assert sum(owner.objects for owner in rows) == COUNT // 20 + COUNT // 2
         owned = sum(owner.owned for owner in rows)
         assert owned + sum(found.nobody.values()) == found.moment.footprint
     assert sum(found.parts.values()) == found.moment.footprint

@@ -7,7 +7,7 @@ import pytest
 from allocsim.core.jit import PURE
 from tests.explanation.guilty import PROGRAM_LIST, Program, explained, faults
 
-COUNT = 1000 if PURE else 3000
+COUNT = 500 if PURE else 3000
 """Objects that a program allocates: enough that a change is more than noise."""
 
 CHOSEN = PROGRAM_LIST[:1] if PURE else PROGRAM_LIST
