@@ -57,7 +57,8 @@ class OnLibrary:
     conditions: Conditions = field(default_factory=Conditions)
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
-    release = "memory released on request"
+    release: str = "memory released on request"
+    """What reports call a release on request; the library's own call after `moments`."""
     _threads: int = 1
     """Number of threads of the workload, as far as it was replayed."""
     _last: tuple[Pages, list[np.ndarray]] | None = None

@@ -231,3 +231,9 @@ def test_answer_that_a_library_may_have_forged_is_refused(column: int, value: in
 def test_impossible_counts_are_refused(objects: int, count: int) -> None:
     with pytest.raises(Corruption, match="impossible counts"):
         checked(ANSWER, objects, count)
+
+
+def test_subject_of_one_of_several_replays_keeps_the_name_of_the_release() -> None:
+    subject = OnLibrary("lib:glibc", lambda: trace_of([]))
+    subject.release = "malloc_trim(0)"
+    assert subject.sharing(2).release == "malloc_trim(0)"
