@@ -7,7 +7,7 @@ The public names:
     replay         replay a workload on a design; returns a Profile
     compare        measure designs and installed libraries on a workload
     explain        say who owns the footprint of a workload, and what would reduce it
-    tune           find the table of size classes that serves some workloads best
+    tune           find the best table of size classes for given workloads
     Heap           an allocator over real memory, to be called step by step
     Trace          a stream of events and its description
     Profile        what a replay measured

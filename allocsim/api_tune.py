@@ -43,7 +43,7 @@ def tune(
     reserve: int | str = RESERVE,
     **parameters: int | str,
 ) -> TuningResult:
-    """Find the table of size classes that serves some workloads best on a design.
+    """Find the best table of size classes of a design for given workloads.
 
     `workloads` and `hold_back` are each one workload or several. The table is not tuned for those
     held back, but replayed on them; without them, each of several workloads is left out once.

@@ -273,15 +273,15 @@ def play(
     """Replay a whole trace and return its profile; `watch` is called after each chunk."""
     player = Player(heap, options, trace.length)
 
-    def how_far() -> str:
+    def progress() -> str:
         """Return the progress, for the message of an interrupted replay."""
         return f"after {counted(player.events, 'event')}"
 
     try:
-        with interrupt_message(how_far):
+        with interrupt_message(progress):
             _play_all(player, trace.chunks, watch)
     except KeyboardInterrupt:  # in a Python program that has not replaced the SIGINT handler
-        raise Interrupted(f"interrupted {how_far()}") from None
+        raise Interrupted(f"interrupted {progress()}") from None
     finally:
         trace.close()
     return player.profile()
