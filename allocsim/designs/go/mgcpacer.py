@@ -41,13 +41,20 @@ MIN_RUNWAY = 64 << 10
 @kernel
 def commit(heap: Go) -> None:
     """Set goal and trigger from the bytes marked (gcControllerState.commit)."""
-    controller = heap.gc_controller[0]
+    set_percent_goal(heap.gc_controller[0])
+    update_goal(heap)
+
+
+@kernel
+def set_percent_goal(controller: GcController) -> None:
+    """Set goal and trigger from the bytes marked and GOGC, as without a memory limit."""
     marked, percent = controller.heap_marked, controller.gc_percent
     controller.gc_percent_heap_goal = NO_HEAP_GOAL
     if percent >= 0:
         growth = (marked + controller.scannable) * percent // 100
         controller.gc_percent_heap_goal = max(marked + growth, HEAP_MINIMUM * percent // 100)
-    update_goal(heap)
+    controller.heap_goal = controller.gc_percent_heap_goal
+    controller.trigger = trigger(controller)
 
 
 @kernel
