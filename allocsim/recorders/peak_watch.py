@@ -34,10 +34,8 @@ GROWTH = 1.05
 takes milliseconds, and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
-"""Until the mappings show a malloc other than libc's, the first samples read them too: the dynamic
-linker may still be loading it. The kernel does not list all mappings at one moment, so libc may be
-listed and a preloaded library, which was mapped before it, may not. A static program shows no
-malloc at all."""
+"""Until the mappings show a library with a malloc, the first samples read them too: the dynamic
+linker may still be loading it. A static program has no such library."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -84,11 +82,6 @@ class Peak:
         mallocs = [path for path in libraries if has_malloc(path)]
         others = [path for path in mallocs if not is_libc(path)]
         return next(iter([*others, *mallocs]), None)
-
-    @property
-    def is_preloaded(self) -> bool:
-        """Whether a sample shows a malloc other than libc's."""
-        return self.malloc is not None and not is_libc(self.malloc)
 
     @property
     def outside_malloc(self) -> int:
@@ -140,7 +133,7 @@ class PeakWatch:
         except OSError:
             return False
         self._samples += 1
-        is_early = self._samples <= EARLY_SAMPLES and not self.peak.is_preloaded
+        is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
         if is_early or sample["RssAnon"] > GROWTH * self.peak.mapped_at:
             with suppress(OSError):  # the next sample shows whether the process has ended
                 self.peak.map = read_memory_map(process)

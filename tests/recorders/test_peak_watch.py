@@ -9,7 +9,7 @@ from allocsim.program_run import ProgramRun
 from allocsim.recorders import peak_watch
 from allocsim.recorders.peak_watch import EARLY_SAMPLES, Peak, PeakWatch
 from allocsim.recorders.program import find_program, run_program
-from allocsim.recorders.smaps import MemoryMap
+from allocsim.recorders.smaps import NO_MEMORY, MemoryMap
 
 MIB = 1 << 20
 
@@ -83,20 +83,17 @@ def test_peak_between_samples_is_the_kernels_less_file_pages() -> None:
     assert peak.anonymous == 30 - 4
 
 
-@pytest.mark.parametrize("files", [[], ["/libc.so.6"]])
-def test_mappings_are_read_again_early_or_when_memory_grows(
-    files: list[str], monkeypatch: pytest.MonkeyPatch
+def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first samples may miss a preloaded library; one that shows it is the last of them."""
     reads = []
     fields = {"RssAnon": MIB, "RssFile": 0, "RssShmem": 0, "VmHWM": MIB, "Threads": 1}
 
     def read(process: int) -> MemoryMap:
-        """Count a read of the mappings, and return them."""
+        """Count a read of the mappings, which show no library."""
         reads.append(process)
-        return MemoryMap({}, frozenset(files))
+        return NO_MEMORY
 
-    monkeypatch.setattr(peak_watch, "has_malloc", lambda _: True)
     monkeypatch.setattr(peak_watch, "_fields", lambda _: fields)
     monkeypatch.setattr(peak_watch, "read_memory_map", read)
     watch = PeakWatch()
@@ -106,9 +103,3 @@ def test_mappings_are_read_again_early_or_when_memory_grows(
     fields["RssAnon"] = fields["VmHWM"] = 2 * MIB
     assert watch._sample(7)
     assert len(reads) == EARLY_SAMPLES + 1
-    files.append("/libjemalloc.so.2")
-    watch, seen = PeakWatch(), len(reads)
-    for _ in range(EARLY_SAMPLES):
-        assert watch._sample(7)
-    assert len(reads) == seen + 1
-    assert watch.peak.malloc == "/libjemalloc.so.2"
