@@ -7,7 +7,7 @@ from operator import index
 from typing import Any
 
 from allocsim.errors import InputError
-from allocsim.text import object_text, parse_count, parse_size, shortened
+from allocsim.text import integer_text, object_text, parse_count, parse_size, shortened
 
 SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a parameter whose values are 0 and 1."""
@@ -83,7 +83,9 @@ def parse_setting(text: str) -> tuple[str, str]:
 
 def setting_text(setting: Any) -> str:
     """Return a value that a user chose for a parameter, for a message."""
-    return shortened(setting) if isinstance(setting, str) else object_text(setting)
+    if isinstance(setting, str):
+        return shortened(setting)
+    return integer_text(setting) if type(setting) is int else object_text(setting)
 
 
 def _number(setting: Any) -> int | None:

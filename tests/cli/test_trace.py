@@ -113,7 +113,7 @@ WRONG = {
     "sample of too much": ("trace sample mine.txt out.txt --keep 3/2", "'3/2' is out of range"),
     "sample in words": ("trace sample mine.txt out.txt --keep few", "invalid share 'few'"),
     "sample by zero": ("trace sample mine.txt out.txt --keep 1/0", "invalid share '1/0'"),
-    "sample of no number": ("trace sample mine.txt out.txt --keep nan", "'nan' is out of range"),
+    "sample of no number": ("trace sample mine.txt out.txt --keep nan", "invalid share 'nan'"),
     "sample unsaid": ("trace sample mine.txt out.txt", "Missing option '--keep'"),
 }
 
