@@ -35,7 +35,7 @@ _ALLOCATORS = re.compile(
     r"|_?Py(Object|Type|Mem)_(GC_)?(New|NewVar|Resize|Alloc|GenericAlloc|Malloc|Calloc|Realloc)"
     r"|__rust_(alloc|realloc)\w*|__rdl_\w+|__rg_\w+|alloc::alloc::\w+|g_malloc\w*|g_realloc\w*"
 )
-"""Functions that only pass a request on to malloc."""
+"""malloc and similar functions, and those that only pass a request on to them."""
 
 _ALLOCATOR_MODULES = re.compile(
     r"lib(heaptrack_\w+|jemalloc|tcmalloc\w*|mimalloc\w*|c_malloc_debug|allocsim\w*|lttng-ust[\w-]*"
@@ -71,9 +71,9 @@ def rank_of(frame: Frame) -> Rank:
 
 
 def _bare(function: str) -> str:
-    """Return a function's name without parameters, template arguments and result type.
+    """Return a function's name without its parameters, template arguments and return type.
 
-    The demangled name of a C++ function template includes the result type.
+    The demangled name of a C++ function template includes the return type.
     """
     kept, depth = "", 0
     for character in function:

@@ -24,7 +24,7 @@ Record: TypeAlias = Any
 
 
 Int64: TypeAlias = Annotated[int, np.int64]
-"""A field of eight bytes, for addresses, bytes and counts."""
+"""An eight-byte field, for addresses, sizes and counts."""
 
 Int32: TypeAlias = Annotated[int, np.int32]
 UInt32: TypeAlias = Annotated[int, np.uint32]
@@ -115,7 +115,7 @@ class System(Struct):
     """The memory that a heap has obtained from the operating system."""
 
     next: Int64  # address of the first byte of the heap's reservation that is not in use yet
-    limit: Int64  # end of the unused range: the reservation's end, or the start of mappings
+    limit: Int64  # end of the unused range: the end of the reservation, or the lowest mapping
     heap: Int64  # bytes obtained for spans
     metadata: Int64  # bytes obtained for the allocator's own records
     released: Int64  # bytes of the heap that are released and not yet reused

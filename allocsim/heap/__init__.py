@@ -1,9 +1,9 @@
 """Heap: an allocator over real memory, called from Python.
 
 A Heap adds to a design (a simulated allocator) what an allocator itself does not do. It checks
-arguments, raises an error where a kernel, a compiled function of the design, returns a Status, and
-numbers the calling threads. It also records the requested size of every object, to count live bytes
-and to distinguish a valid free from a double free.
+arguments, numbers the calling threads, and raises an exception when a kernel (a compiled function
+of the design) reports a failure. It also records the requested size of every object, to count live
+bytes and to distinguish a valid free from a double free.
 
 Invariant: at most one thread is inside a kernel of a heap at a time.
 """
@@ -45,9 +45,9 @@ class Heap(Measured):
     Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
     could accept (a negative size, a float) raises InputError. Several threads may use one heap:
     each has a thread cache of its own, and a lock is held during every call. When a thread ends,
-    the design handles that (`thread_done`). A child made by os.fork() can go on using its copy of
-    the heap. A signal handler or a finaliser that runs in the middle of a call of the same thread
-    gets an InputError.
+    the heap calls the design's `thread_done`, which may empty its cache. A child made by os.fork()
+    can go on using its copy of the heap. A signal handler or a finaliser gets an InputError if it
+    uses the heap while it interrupts a call to the same heap.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Heap(Measured):
 
     @property
     def _lock(self) -> Any:
-        """The lock, for a call. Raises InputError if the calling thread is inside a call already.
+        """The lock that a call to the heap holds.
 
-        A signal handler or a finaliser runs in the middle of a call of its own thread, where the
-        heap's records may be half changed.
+        Raises InputError if the calling thread already holds it: a signal handler or a finaliser
+        can interrupt a call of its own thread when the heap's records are only partly updated.
         """
         if self._mutex._is_owned():
             raise InputError(

@@ -1,4 +1,4 @@
-"""The requested sizes of live objects, and a sum that stays consistent if a call is interrupted."""
+"""The requested sizes of live objects, and their sum, also after interrupted calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep as text for programs: the findings as JSON, the rows as CSV.
+"""Machine-readable output of a sweep: the findings as JSON, the rows as CSV.
 
 Sizes are integers, in bytes. A figure that was not measured is null in JSON and an empty field in
 CSV.
@@ -54,12 +54,12 @@ def rows_csv(rows: Iterable[Row]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value as a cell; a text is escaped (see `csv_cell`)."""
+    """Return a value as a CSV cell; strings are escaped (see `csv_cell`)."""
     return csv_cell(value) if isinstance(value, str) else value
 
 
 def flat(row: Row) -> dict[str, Any]:
-    """Return the fields of a row without nesting; the settings are one text."""
+    """Return the fields of a row without nesting; the settings are joined into one string."""
     fields: dict[str, Any] = to_builtins(row)
     memory, times = fields.pop("memory") or {}, fields.pop("times") or {}
     del fields["versions"]
@@ -86,13 +86,13 @@ def _column(results: Results, column: Column) -> dict[str, Any]:
 
 
 def _subject(name: str, result: Result) -> dict[str, Any]:
-    """Return the figures of a subject on a workload."""
+    """Return the figures of a subject, an allocator with its settings, on a workload."""
     keys = ("peak", "ns", "failure", "mean", "end")
     return {"subject": name} | {key: getattr(result, key) for key in keys}
 
 
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:
-    """Return the subjects over all workloads, the best first, each with the line to paste."""
+    """Return the subjects over all workloads, the best first, each with the settings to paste."""
     return [
         {
             "subject": entry.subject,

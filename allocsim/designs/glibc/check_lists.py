@@ -1,6 +1,7 @@
-"""Invariants of caches, fastbins and bins, checked in plain Python.
+"""Invariants of glibc's thread caches, fastbins and bins, checked in plain Python.
 
-See `check_chunks`. A free chunk is on one list only: of a cache, of a fastbin or of a bin.
+`check_chunks` explains why in Python. A freed chunk is on at most one list, which belongs to a
+thread cache, a fastbin or a bin.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ BROKEN_LINK = 0
 """Stands for the rest of a list after a broken link. No chunk has this address."""
 
 LARGE_ROWS = ((6, 48, 48), (9, 91, 20), (12, 110, 10), (15, 119, 4), (18, 124, 2))
-"""Rows (e, first, last) of large bins: a size is in bin first + (size >> e), in the first row in
-which size >> e is at most `last`."""
+"""Rows (e, first, last) that map the size of a large chunk to its bin. The first row with
+size >> e <= last applies, and the bin is first + (size >> e). Larger sizes are in bin 126."""
 
 
 class Owned(NamedTuple):
@@ -48,7 +49,7 @@ def owned_chunks(state: Glibc, memory: Reservation) -> dict[int, Owned]:
 
 
 def bin_of(size: int) -> int:
-    """Return the number of the bin for chunks of a size, from the table of the rows."""
+    """Return the number of the bin for chunks of a size, computed from LARGE_ROWS."""
     if size < MIN_LARGE_SIZE:
         return size // 16
     fitting = (first + (size >> e) for e, first, last in LARGE_ROWS if size >> e <= last)
@@ -90,9 +91,9 @@ def chain(words: Words, first: int, offset: int) -> Iterator[int]:
 
 
 def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
-    """A bin holds free chunks of its arena and its sizes, and its bit in the map is set.
+    """A bin holds only chunks of its own arena and of its range of sizes; large bins are sorted.
 
-    Large bins are sorted by size.
+    The bit of a bin with chunks is set in the binmap. The unsorted list has no range and no bit.
     """
     words, owned = Words(memory), owned_chunks(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
@@ -101,9 +102,12 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
             sizes = [owned[p].chunk.size if p in owned else 0 for p in members]
             for p, size in zip(members, sizes, strict=True):
                 if p not in owned or owned[p].arena != av:
-                    yield f"bin {index} of arena {av} leads to {p:#x}"
+                    yield f"bin {index} of arena {av} leads to {p:#x}, not to a chunk of the arena"
                 elif index != UNSORTED and bin_of(size) != index:
-                    yield f"the chunk at {p:#x} of {size} bytes is in bin {index}"
+                    yield (
+                        f"the chunk at {p:#x} of {size} bytes is in bin {index}, expected bin "
+                        f"{bin_of(size)}"
+                    )
             if index >= bin_of(MIN_LARGE_SIZE) and sizes != sorted(sizes, reverse=True):
                 yield f"bin {index} of arena {av} is out of order"
             bit = int(heap.lists[av, BINMAP + index // 32]) >> index % 32 & 1
@@ -112,7 +116,11 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
-    """The first chunks of each size of a large bin, and only they, are linked in a circle."""
+    """In a large bin, the first chunk of each size, and no other, is in the circle of sizes.
+
+    fd_nextsize leads to the first chunk of the next smaller size, bk_nextsize to that of the next
+    larger one.
+    """
     words, owned = Words(memory), owned_chunks(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
         for index in (UNSORTED, *range(bin_of(MIN_LARGE_SIZE), NBINS - 1)):
@@ -127,7 +135,7 @@ def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
             for p in large:
                 links = (words[p + 32], words[p + 40] if p in smaller else 0)
                 if links != (smaller.get(p, 0), larger.get(p, 0)):
-                    yield f"the chunk at {p:#x} of bin {index} is not linked by its size"
+                    yield f"the chunk at {p:#x} of bin {index} has wrong links by size"
 
 
 def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
@@ -145,7 +153,8 @@ def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
     for p, (_, chunk) in owned.items():
         free = not words[chunk.end + 8] & PREV_INUSE
         if free != (p in binned):
-            yield f"the chunk at {p:#x} is {'free' if free else 'in use'}, but its lists disagree"
+            places = ("free", "no bin") if free else ("in use", "a bin")
+            yield "the chunk at {:#x} is marked as {}, but is in {}".format(p, *places)
         elif free and words[chunk.end] != chunk.size:
             yield f"the chunk at {p:#x} of {chunk.size} bytes has the foot {words[chunk.end]}"
 

@@ -27,22 +27,23 @@ from allocsim.traces.scan.python_reader import PythonReader
 from allocsim.traces.source import Source
 
 HEADER = 16
-"""Bytes of the header: `go 1.NN trace` and zeros."""
+"""Length of the header in bytes. It is `go 1.NN trace`, padded with zeros."""
 
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
-"""First bytes of a batch, of a batch of an experiment, and of a generation's end."""
-
-HEAP_BOUNDS = b"\1"
-"""First byte of AllocFree's batch with the heap's lowest address; other batches list types."""
+"""The byte that begins a batch, an experimental batch, and the event that ends a generation."""
 
 ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
+
+HEAP_BOUNDS = b"\1"
+"""First byte of the payload of an AllocFree batch that has the heap's lowest address. The payloads
+of AllocFree's other batches list types."""
 
 MAX_EVENTS = 1 << 24
 """Maximum events of a generation, which lasts about one second. Sorting them takes 1.5 GiB."""
 
 TABLES = {2, 4, 6, 8, 50}
-"""First bytes of batches without events: stacks, strings, CPU samples, clocks."""
+"""First bytes of payloads without events: stacks, strings, CPU samples, clocks."""
 
 ARGUMENTS = np.zeros(256, np.int64)
 """Number of arguments of an event by its type, the time included; 0 for an unknown type."""
@@ -100,7 +101,7 @@ class _Bytes:
 
 def go_calls(reader: PythonReader) -> Iterator[Call]:
     """Yield the calls of a trace; raise TraceError if it is damaged or has no allocations."""
-    from allocsim.traces.readers.go_heap import GoHeap  # this import loads the design go
+    from allocsim.traces.readers.go_heap import GoHeap  # imported late: it loads the design `go`
 
     data, heap = _Bytes(reader.source), GoHeap()
     data.take(HEADER)
@@ -118,7 +119,8 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""The last description of the heap, if any; and the thread and the events of each batch."""
+"""A generation: the payloads of its HEAP_BOUNDS batches, of which only the last is kept, and the
+thread and the events of each batch."""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:
@@ -141,7 +143,7 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
                 f"{data.source.name}, byte {data.place}: a batch of {length:,} bytes, expected at "
                 f"most {MAX_BATCH:,}"
             )
-        if number not in (-1, generation):  # before Go 1.26, nothing ends a generation
+        if number not in (-1, generation):  # before Go 1.26, no event ends a generation
             yield descriptions, batches
             descriptions, batches, events = [], [], 0
         number = generation

@@ -136,12 +136,12 @@ def large_bin_out_of_order(state: HeapState, memory: Reservation) -> None:
     store_word(last + 8, load_word(last + 8) + 16)
 
 
-@breaks(check_lists.sizes_are_linked, "is not linked by its size")
+@breaks(check_lists.sizes_are_linked, "has wrong links by size")
 def sizes_not_linked(state: HeapState, memory: Reservation) -> None:
     store_word(equal_sizes(state, memory)[0] + 40, 0)
 
 
-@breaks(check_lists.sizes_are_linked, "is not linked by its size")
+@breaks(check_lists.sizes_are_linked, "has wrong links by size")
 def later_chunk_of_a_size_linked(state: HeapState, memory: Reservation) -> None:
     chunks = equal_sizes(state, memory)
     sizes = [load_word(p + 8) for p in chunks]
@@ -149,7 +149,7 @@ def later_chunk_of_a_size_linked(state: HeapState, memory: Reservation) -> None:
     store_word(later + 32, later)
 
 
-@breaks(check_lists.free_chunks_are_marked, "but its lists disagree")
+@breaks(check_lists.free_chunks_are_marked, "is marked as")
 def free_chunk_not_listed(state: HeapState, memory: Reservation) -> None:
     p = first_chunk(state)
     end = p + (load_word(p + 8) & -8)
